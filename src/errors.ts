@@ -1,0 +1,48 @@
+/**
+ * The closed list of what can go wrong. Each reason has one gRPC status (see grpc/status.ts); whatever
+ * is thrown and is not a ChordError is a defect: clients see INTERNAL with an id that the log also has.
+ */
+import type { Position } from './model.js';
+
+export type Reason =
+  | 'NOT_FOUND' // the context does not exist
+  | 'ALREADY_EXISTS' // it exists and must not
+  | 'ABORTED' // it does not stand where the write expected it
+  | 'INVALID_ARGUMENT' // the request can never succeed
+  | 'RESOURCE_EXHAUSTED' // over a size or a quota
+  | 'FAILED_PRECONDITION' // not in this configuration or state
+  | 'UNAVAILABLE' // the store is away or the server shuts down: try again
+  | 'DEADLINE_EXCEEDED'
+  | 'DATA_LOSS'; // stored bytes are not what was written
+
+/** One bad field of a request: its path as in the .proto, and what is wrong. */
+export interface FieldViolation {
+  readonly field: string;
+  readonly description: string;
+}
+
+export interface ErrorDetails {
+  readonly contextId?: string;
+  /** ABORTED: where the context stands; null where it does not exist. */
+  readonly current?: Position | null;
+  readonly violations?: readonly FieldViolation[];
+  /** When a retry makes sense, in milliseconds. */
+  readonly retryAfter?: number;
+  readonly cause?: unknown;
+}
+
+export class ChordError extends Error {
+  constructor(
+    readonly reason: Reason,
+    message: string,
+    readonly details: ErrorDetails = {},
+  ) {
+    super(message, { cause: details.cause });
+    this.name = 'ChordError';
+  }
+}
+
+/** INVALID_ARGUMENT at one field. */
+export function invalid(field: string, description: string): ChordError {
+  return new ChordError('INVALID_ARGUMENT', `${field}: ${description}`, { violations: [{ field, description }] });
+}

@@ -1,0 +1,158 @@
+/**
+ * The store contract.
+ *
+ * A store keeps, for each context id, a *log*: one record for each version, in order, and now and then a
+ * *snapshot* of the document. The state of a context is its newest snapshot (or the empty document before
+ * version 1) with the changes of all later records applied. What changes and snapshots mean is not a store's
+ * business: it keeps bytes, and gives them back as they were.
+ *
+ * Promises, which testStore (test/contract/store.ts) checks on every engine:
+ *
+ * 1. A commit is atomic and conditional. It happens whole, exactly when the context's position equals
+ *    `expected` (null: there is no such context), or not at all. Two commits on the same expected position
+ *    never both succeed.
+ * 2. A commit that was answered `committed` is durable: no crash of this process, and for engines that say
+ *    so none of the machine, loses it. One that was not answered happened wholly or not at all.
+ * 3. Commits of one context that are called in order take effect in order, without waiting for one another:
+ *    a writer may pipeline them, each expecting the position that the one before it makes. If one does not
+ *    succeed, neither do those that build upon it.
+ * 4. Outcomes that a writer must expect are answers: `committed`, `conflict`, `duplicate`. A rejected promise
+ *    means that the engine failed (ChordError UNAVAILABLE, RESOURCE_EXHAUSTED or DATA_LOSS): the commit may or
+ *    may not have happened, and the caller must load again.
+ * 5. History has no silent holes: `deltas` answers a contiguous list or says that it is truncated.
+ * 6. `trim` never takes a record that the newest snapshot does not cover.
+ * 7. `remove` is a commit: conditional, durable, atomic. After it nothing of the context is left but the
+ *    memory of request ids. A context created later under the same id has no relation to it.
+ *
+ * What may be lost: messages of `feed`. Versions expose the gap.
+ *
+ * Time never comes from the store: callers put times into heads and requests, and pass `now`.
+ */
+import type { Expiry, Head, Position } from '../model.js';
+
+/** One version's record. Engines keep the three parts as they are. */
+export interface Record {
+  /** The head after this version. */
+  readonly head: Head;
+  /** Changes without old values, ready for the wire (codec/changes.ts). */
+  readonly changes: Uint8Array;
+  /** The old values that belong to them. */
+  readonly olds: Uint8Array;
+}
+
+export interface Snapshot {
+  readonly version: number;
+  readonly bytes: Uint8Array;
+}
+
+/** Everything needed to rebuild a context's document. */
+export interface Stored {
+  readonly head: Head;
+  /** Absent: the records begin at version 1, with the empty document. */
+  readonly snapshot?: Snapshot;
+  /** Contiguous, from just after the snapshot to the head. Empty where the snapshot is the head. */
+  readonly records: readonly Record[];
+}
+
+/** A write that names itself, so that a repeat can be recognised. */
+export interface Request {
+  /** Unique within the context id. */
+  readonly id: string;
+  /** Hash of the request's content: the same id with another one is a client's mistake. */
+  readonly fingerprint: string;
+  /** The answer to remember. Opaque. */
+  readonly result: Uint8Array;
+  readonly at: number;
+}
+
+export interface Commit {
+  readonly id: string;
+  /** Where the context must stand; null: it must not exist. */
+  readonly expected: Position | null;
+  /** The head after the commit; its position equals `expected` where nothing but expiry or a request is stored. */
+  readonly head: Head;
+  /** The new version's record. Absent: nothing changed, only the expiry or the request is to be remembered. */
+  readonly record?: Omit<Record, 'head'>;
+  /** The document at `head`, when the writer found that deltas outweigh it. */
+  readonly snapshot?: Uint8Array;
+  readonly request?: Request;
+}
+
+export interface Removal {
+  readonly id: string;
+  readonly expected: Position;
+  readonly reason: 'deleted' | 'expired';
+  readonly request?: Request;
+}
+
+export type Outcome =
+  | { readonly kind: 'committed' }
+  /** The context stands elsewhere; null: it does not exist. */
+  | { readonly kind: 'conflict'; readonly head: Head | null }
+  /** This request id was committed before, with this result. */
+  | { readonly kind: 'duplicate'; readonly first: Request };
+
+export type History =
+  | { readonly kind: 'records'; readonly records: readonly Record[] }
+  /** Records after `after` are gone; `oldest` is the first version still there (head + 1 where none is). */
+  | { readonly kind: 'truncated'; readonly oldest: number };
+
+export interface ListPage {
+  readonly heads: readonly { readonly id: string; readonly head: Head }[];
+  /** The last id looked at, to list on after it; absent on the last page. */
+  readonly next?: string;
+}
+
+/** A commit or removal made through another node. A hint: it may be lost, repeated or late. */
+export type FeedEvent =
+  | { readonly kind: 'committed'; readonly id: string; readonly from: Position | null; readonly record: Record }
+  | { readonly kind: 'removed'; readonly id: string; readonly reason: 'deleted' | 'expired'; readonly position: Position }
+  /** Messages may have been lost: everything that is watched must be checked against the store. */
+  | { readonly kind: 'gap' };
+
+/** Whether the store can serve now, for health checks. `readOnly`: reads work, commits are refused. */
+export interface StoreHealth {
+  readonly serving: boolean;
+  readonly readOnly: boolean;
+  readonly detail?: string;
+}
+
+export interface Store {
+  /** The context's state; null where there is none. */
+  load(id: string): Promise<Stored | null>;
+  /** Its head alone, without reading the document. */
+  head(id: string): Promise<Head | null>;
+  commit(commit: Commit): Promise<Outcome>;
+  remove(removal: Removal): Promise<Outcome>;
+  /** The result remembered under a request id for this context id, if it is still remembered. */
+  recall(id: string, requestId: string): Promise<Request | null>;
+  /** Records after version `after`, oldest first: at most `limit`, or fewer when they pass `maxBytes` (at least one). */
+  deltas(id: string, after: number, limit: number, maxBytes?: number): Promise<History>;
+  /** Heads in the byte order of their ids (UTF-8): those that begin with `prefix` and come after `after`. */
+  list(prefix: string, after: string | undefined, limit: number): Promise<ListPage>;
+  /** Ids whose expiry is at or before `now`, soonest first. */
+  expired(now: number, limit: number): Promise<readonly string[]>;
+  /** Drops records at or below `version`, but none above the newest snapshot. Answers how many went. */
+  trim(id: string, version: number): Promise<number>;
+  /** Forgets requests older than `before`, at most `limit` of them. Answers how many went. */
+  forget(before: number, limit: number): Promise<number>;
+  /** Listens to commits of other nodes for ids that `watch` named, until `unwatch`. Absent: there are no other nodes. */
+  readonly feed?: Feed;
+  health(): StoreHealth;
+  /** Calls back on each change of `health`. */
+  onHealth(listener: (health: StoreHealth) => void): void;
+  /** Flushes what was accepted and lets go of every handle. */
+  close(): Promise<void>;
+}
+
+export interface Feed {
+  /** All events of the ids and prefixes that are watched go to this listener. Called once, before any watch. */
+  listen(listener: (event: FeedEvent) => void): void;
+  /** Resolves when the subscription is live: what is committed from then on is (barring loss) delivered. */
+  watchId(id: string): Promise<void>;
+  unwatchId(id: string): void;
+  watchPrefix(prefix: string): Promise<void>;
+  unwatchPrefix(prefix: string): void;
+}
+
+export type { Expiry, Head, Position };

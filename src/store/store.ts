@@ -28,13 +28,19 @@
  *
  * Time never comes from the store: callers put times into heads and requests, and pass `now`.
  */
-import type { Expiry, Head, Position } from '../model.js';
+import type { Head, Position } from '../model.js';
 
-/** One version's record. Engines keep the three parts as they are. */
-export interface Record {
-  /** The head after this version. */
-  readonly head: Head;
-  /** Changes without old values, ready for the wire (codec/changes.ts). */
+/** One version's record. */
+export interface LogRecord extends Payload {
+  /** Where the context stands after this version. */
+  readonly position: Position;
+  /** When it was written, in milliseconds since 1970. */
+  readonly at: number;
+}
+
+/** What changed, as opaque bytes (codec/changes.ts makes them). */
+export interface Payload {
+  /** The changes without old values, ready for the wire. */
   readonly changes: Uint8Array;
   /** The old values that belong to them. */
   readonly olds: Uint8Array;
@@ -51,7 +57,7 @@ export interface Stored {
   /** Absent: the records begin at version 1, with the empty document. */
   readonly snapshot?: Snapshot;
   /** Contiguous, from just after the snapshot to the head. Empty where the snapshot is the head. */
-  readonly records: readonly Record[];
+  readonly records: readonly LogRecord[];
 }
 
 /** A write that names itself, so that a repeat can be recognised. */
@@ -69,10 +75,10 @@ export interface Commit {
   readonly id: string;
   /** Where the context must stand; null: it must not exist. */
   readonly expected: Position | null;
-  /** The head after the commit; its position equals `expected` where nothing but expiry or a request is stored. */
+  /** The head after the commit: `expected` plus one version with a payload, `expected` itself without. */
   readonly head: Head;
-  /** The new version's record. Absent: nothing changed, only the expiry or the request is to be remembered. */
-  readonly record?: Omit<Record, 'head'>;
+  /** The new version's payload. Absent: no new version, only a snapshot, the expiry or the request is to be kept. */
+  readonly payload?: Payload;
   /** The document at `head`, when the writer found that deltas outweigh it. */
   readonly snapshot?: Uint8Array;
   readonly request?: Request;
@@ -93,7 +99,7 @@ export type Outcome =
   | { readonly kind: 'duplicate'; readonly first: Request };
 
 export type History =
-  | { readonly kind: 'records'; readonly records: readonly Record[] }
+  | { readonly kind: 'records'; readonly records: readonly LogRecord[] }
   /** Records after `after` are gone; `oldest` is the first version still there (head + 1 where none is). */
   | { readonly kind: 'truncated'; readonly oldest: number };
 
@@ -105,8 +111,13 @@ export interface ListPage {
 
 /** A commit or removal made through another node. A hint: it may be lost, repeated or late. */
 export type FeedEvent =
-  | { readonly kind: 'committed'; readonly id: string; readonly from: Position | null; readonly record: Record }
-  | { readonly kind: 'removed'; readonly id: string; readonly reason: 'deleted' | 'expired'; readonly position: Position }
+  | { readonly kind: 'committed'; readonly id: string; readonly from: Position | null; readonly record: LogRecord }
+  | {
+      readonly kind: 'removed';
+      readonly id: string;
+      readonly reason: 'deleted' | 'expired';
+      readonly position: Position;
+    }
   /** Messages may have been lost: everything that is watched must be checked against the store. */
   | { readonly kind: 'gap' };
 
@@ -154,5 +165,3 @@ export interface Feed {
   watchPrefix(prefix: string): Promise<void>;
   unwatchPrefix(prefix: string): void;
 }
-
-export type { Expiry, Head, Position };

@@ -1,0 +1,192 @@
+/**
+ * The store in this process's memory: gone when it ends. Also the executable specification of the contract:
+ * where an engine differs from this one, the engine is wrong.
+ */
+import { ChordError } from '../errors.js';
+import { type Head, type Position, samePosition } from '../model.js';
+import type {
+  Commit,
+  History,
+  ListPage,
+  LogRecord,
+  Outcome,
+  Removal,
+  Request,
+  Snapshot,
+  Store,
+  Stored,
+  StoreHealth,
+} from './store.js';
+
+interface Context {
+  head: Head;
+  snapshot?: Snapshot;
+  /** Contiguous up to the head, or empty; they may begin long before the snapshot. */
+  records: LogRecord[];
+}
+
+export function openMemory(): Store {
+  return new MemoryStore();
+}
+
+class MemoryStore implements Store {
+  readonly #contexts = new Map<string, Context>();
+  /** By context id, then request id. Outlives the context. */
+  readonly #requests = new Map<string, Map<string, Request>>();
+  readonly #listeners: ((health: StoreHealth) => void)[] = [];
+  #closed = false;
+
+  async load(id: string): Promise<Stored | null> {
+    this.#checkOpen();
+    const context = this.#contexts.get(id);
+    if (context === undefined) return null;
+    const { head, snapshot, records } = context;
+    if (snapshot === undefined) return { head, records: [...records] };
+    return { head, snapshot, records: records.filter((record) => record.position.version > snapshot.version) };
+  }
+
+  async head(id: string): Promise<Head | null> {
+    this.#checkOpen();
+    return this.#contexts.get(id)?.head ?? null;
+  }
+
+  async commit({ id, expected, head, payload, snapshot, request }: Commit): Promise<Outcome> {
+    this.#checkOpen();
+    const refusal = this.#refusal(id, expected, request);
+    if (refusal !== null) return refusal;
+
+    const context = this.#contexts.get(id) ?? { head, records: [] };
+    context.head = head;
+    if (payload !== undefined) context.records.push({ position: head.position, at: head.updatedAt, ...payload });
+    if (snapshot !== undefined) context.snapshot = { version: head.position.version, bytes: snapshot };
+    this.#contexts.set(id, context);
+    this.#remember(id, request);
+    return { kind: 'committed' };
+  }
+
+  async remove({ id, expected, request }: Removal): Promise<Outcome> {
+    this.#checkOpen();
+    const refusal = this.#refusal(id, expected, request);
+    if (refusal !== null) return refusal;
+
+    this.#contexts.delete(id);
+    this.#remember(id, request);
+    return { kind: 'committed' };
+  }
+
+  async recall(id: string, requestId: string): Promise<Request | null> {
+    this.#checkOpen();
+    return this.#requests.get(id)?.get(requestId) ?? null;
+  }
+
+  async deltas(id: string, after: number, limit: number, maxBytes = Number.POSITIVE_INFINITY): Promise<History> {
+    this.#checkOpen();
+    const context = this.#contexts.get(id);
+    if (context === undefined) return { kind: 'truncated', oldest: 1 };
+    const oldest = context.records[0]?.position.version ?? context.head.position.version + 1;
+    if (after < oldest - 1) return { kind: 'truncated', oldest };
+
+    const records: LogRecord[] = [];
+    let bytes = 0;
+    for (const record of context.records.slice(after + 1 - oldest).slice(0, limit)) {
+      bytes += record.changes.length + record.olds.length;
+      if (bytes > maxBytes && records.length > 0) break;
+      records.push(record);
+    }
+    return { kind: 'records', records };
+  }
+
+  async list(prefix: string, after: string | undefined, limit: number): Promise<ListPage> {
+    this.#checkOpen();
+    const ids = [...this.#contexts.keys()]
+      .filter((id) => id.startsWith(prefix) && (after === undefined || byUtf8(id, after) > 0))
+      .sort(byUtf8);
+    const heads = ids.slice(0, limit).map((id) => ({ id, head: this.#contexts.get(id)!.head }));
+    return ids.length > limit ? { heads, next: ids[limit - 1]! } : { heads };
+  }
+
+  async expired(now: number, limit: number): Promise<readonly string[]> {
+    this.#checkOpen();
+    return [...this.#contexts]
+      .flatMap(([id, { head }]) => (head.expiry && head.expiry.at <= now ? [{ id, at: head.expiry.at }] : []))
+      .sort((a, b) => a.at - b.at || byUtf8(a.id, b.id))
+      .slice(0, limit)
+      .map(({ id }) => id);
+  }
+
+  async trim(id: string, version: number): Promise<number> {
+    this.#checkOpen();
+    const context = this.#contexts.get(id);
+    if (context?.snapshot === undefined) return 0;
+    const upTo = Math.min(version, context.snapshot.version);
+    const kept = context.records.filter((record) => record.position.version > upTo);
+    const count = context.records.length - kept.length;
+    context.records = kept;
+    return count;
+  }
+
+  async forget(before: number, limit: number): Promise<number> {
+    this.#checkOpen();
+    let count = 0;
+    for (const [id, requests] of this.#requests) {
+      for (const [requestId, { at }] of requests) {
+        if (at >= before) continue;
+        if (count === limit) return count;
+        requests.delete(requestId);
+        count += 1;
+      }
+      if (requests.size === 0) this.#requests.delete(id);
+    }
+    return count;
+  }
+
+  health(): StoreHealth {
+    return this.#closed
+      ? { serving: false, readOnly: false, detail: 'the store is closed' }
+      : { serving: true, readOnly: false };
+  }
+
+  onHealth(listener: (health: StoreHealth) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const listener of this.#listeners) listener(this.health());
+  }
+
+  /** Why a write may not happen; null where it may. A repeat is recognised before its position is looked at. */
+  #refusal(id: string, expected: Position | null, request: Request | undefined): Outcome | null {
+    const first = request && this.#requests.get(id)?.get(request.id);
+    if (first !== undefined) return { kind: 'duplicate', first };
+    const head = this.#contexts.get(id)?.head ?? null;
+    const stands = head === null || expected === null ? head === expected : samePosition(head.position, expected);
+    return stands ? null : { kind: 'conflict', head };
+  }
+
+  #remember(id: string, request: Request | undefined): void {
+    if (request === undefined) return;
+    const requests = this.#requests.get(id) ?? new Map<string, Request>();
+    this.#requests.set(id, requests.set(request.id, request));
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new ChordError('UNAVAILABLE', 'the store is closed');
+  }
+}
+
+/** Orders strings as their UTF-8 bytes: as JavaScript does, but for surrogates, which belong above U+FFFF. */
+function byUtf8(a: string, b: string): number {
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i++) {
+    const [x, y] = [a.charCodeAt(i), b.charCodeAt(i)];
+    if (x !== y) return rank(x) - rank(y);
+  }
+  return a.length - b.length;
+}
+
+function rank(unit: number): number {
+  if (unit < 0xd800) return unit;
+  return unit < 0xe000 ? unit + 0x2000 : unit - 0x800;
+}

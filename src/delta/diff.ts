@@ -1,0 +1,97 @@
+/** From two documents to the changes between them. Changes refer to the documents' values, they do not copy them. */
+import { getMember, hasMember, isObject, type Json, type JsonObject } from '../model.js';
+import { equal } from './equal.js';
+import { DeltaMismatch } from './mismatch.js';
+import type { Change, Path } from './types.js';
+
+/** The changes that turn `before` into `after`; none exactly where they are equal. */
+export function diff(before: JsonObject, after: JsonObject): Change[] {
+  const into: Change[] = [];
+  diffObjects([], before, after, into);
+  return into;
+}
+
+/**
+ * Appends the changes that turn the member at `path` from `before` into `after`, where undefined is absent.
+ * The path may be empty only where both are objects: throws DeltaMismatch.
+ */
+export function diffAt(path: Path, before: Json | undefined, after: Json | undefined, into: Change[]): void {
+  if (path.length === 0 && !(isObject(before) && isObject(after))) {
+    throw new DeltaMismatch(path, 'the root is always an object');
+  }
+  diffValues([...path], before, after, into);
+}
+
+// Below, `path` is one array for the whole walk: it is pushed to and popped from, and copied into changes only.
+
+function diffValues(path: string[], before: Json | undefined, after: Json | undefined, into: Change[]): void {
+  if (Object.is(before, after)) return;
+  if (before === undefined) {
+    into.push({ action: 'added', path: path.slice(), value: after! });
+  } else if (after === undefined) {
+    into.push({ action: 'removed', path: path.slice(), old: before });
+  } else if (isObject(before) && isObject(after)) {
+    diffObjects(path, before, after, into);
+  } else if (Array.isArray(before) && Array.isArray(after)) {
+    diffLists(path, before, after, into);
+  } else {
+    into.push({ action: 'modified', path: path.slice(), value: after, old: before });
+  }
+}
+
+function diffObjects(path: string[], before: JsonObject, after: JsonObject, into: Change[]): void {
+  const keys = Object.keys(after);
+  let kept = 0;
+  for (const key of Object.keys(before)) {
+    const value = getMember(after, key);
+    if (value !== undefined) kept++;
+    path.push(key);
+    diffValues(path, before[key], value, into);
+    path.pop();
+  }
+  if (kept === keys.length) return;
+  for (const key of keys) {
+    if (!hasMember(before, key)) into.push({ action: 'added', path: [...path, key], value: after[key]! });
+  }
+}
+
+/**
+ * One splice between common prefix and suffix. Where nothing is common, the new list as a whole is no larger
+ * than the splice; with one common element, even null (5 by weigh), it is.
+ */
+function diffLists(path: string[], before: Json[], after: Json[], into: Change[]): void {
+  const splice = spliceBetween(before, after);
+  if (splice === undefined) return;
+  if (splice.removed.length === before.length && splice.inserted.length === after.length) {
+    into.push({ action: 'modified', path: path.slice(), value: after, old: before });
+  } else {
+    into.push(spliced(path, splice));
+  }
+}
+
+/** In some list, the elements `removed` at `index` gave way to `inserted`. */
+export interface Splice {
+  readonly index: number;
+  readonly removed: readonly Json[];
+  readonly inserted: readonly Json[];
+}
+
+/** What lies between the longest common prefix and the longest common suffix; undefined where the lists are equal. */
+export function spliceBetween(before: readonly Json[], after: readonly Json[]): Splice | undefined {
+  const shorter = Math.min(before.length, after.length);
+  let prefix = 0;
+  while (prefix < shorter && equal(before[prefix]!, after[prefix]!)) prefix++;
+  if (prefix === before.length && prefix === after.length) return undefined;
+
+  let suffix = 0;
+  while (suffix < shorter - prefix && equal(before.at(-1 - suffix)!, after.at(-1 - suffix)!)) suffix++;
+  return {
+    index: prefix,
+    removed: before.slice(prefix, before.length - suffix),
+    inserted: after.slice(prefix, after.length - suffix),
+  };
+}
+
+export function spliced(path: Path, { index, removed, inserted }: Splice): Change {
+  return { action: 'spliced', path: path.slice(), index, removedCount: removed.length, removed, inserted };
+}

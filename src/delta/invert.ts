@@ -1,0 +1,24 @@
+import { known } from './mismatch.js';
+import type { Change, Changes } from './types.js';
+
+/** The changes that take back these. They must carry their old values: throws DeltaMismatch. */
+export function invert(changes: Changes): Change[] {
+  return changes.map(invertOne).reverse();
+}
+
+function invertOne(change: Change): Change {
+  const { path } = change;
+  switch (change.action) {
+    case 'added':
+      return { action: 'removed', path, old: change.value };
+    case 'removed':
+      return { action: 'added', path, value: known(change.old, change) };
+    case 'modified':
+      return { action: 'modified', path, value: known(change.old, change), old: change.value };
+    case 'spliced': {
+      const { index, inserted } = change;
+      const removed = known(change.removed, change);
+      return { action: 'spliced', path, index, removedCount: inserted.length, removed: inserted, inserted: removed };
+    }
+  }
+}

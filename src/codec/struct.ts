@@ -1,0 +1,244 @@
+/**
+ * JSON values straight to and from the wire bytes of google.protobuf.Struct, Value and ListValue.
+ *
+ * Generated code imports `Struct` and `Value` from here (buf.gen.yaml says so) where it would use its own
+ * three message objects for each JSON value. That is the hot path of every call; and only here, while
+ * decoding, can limits be enforced before a hostile message has done its harm:
+ *
+ * - objects and lists nest at most MAX_DEPTH levels, the root being level 1;
+ * - numbers are finite, strings and keys are valid Unicode, each value has a kind;
+ * - what has the wrong wire type or ends beyond its message is refused, unknown fields are passed over.
+ *
+ * Each violation, in either direction, is a ChordError INVALID_ARGUMENT. Where a map key or a member of the
+ * oneof occurs twice, the last one holds. Key order is kept, as far as JavaScript objects keep it.
+ */
+import type { BinaryReader, BinaryWriter } from '@bufbuild/protobuf/wire';
+import { invalid } from '../errors.js';
+import { type Json, type JsonObject, MAX_DEPTH, setMember } from '../model.js';
+import { Reader, truncated } from './reader.js';
+import { BackWriter } from './writer.js';
+
+/** A document that is encoded already: in place of a message's Struct field, it is copied as it stands. */
+export class EncodedStruct {
+  constructor(readonly bytes: Uint8Array) {}
+}
+
+export function encodeStruct(value: JsonObject): Uint8Array {
+  return written(writeStruct, value).take();
+}
+
+export function decodeStruct(bytes: Uint8Array): JsonObject {
+  return readStruct(new Reader(bytes), bytes.length, 1);
+}
+
+export function encodeValue(value: Json): Uint8Array {
+  return written(writeValue, value).take();
+}
+
+export function decodeValue(bytes: Uint8Array): Json {
+  return readValue(new Reader(bytes), bytes.length, 0);
+}
+
+/** What generated code calls for fields of type google.protobuf.Struct. */
+export const Struct = {
+  wrap: (object: JsonObject | EncodedStruct) => object,
+  unwrap: (object: JsonObject) => object,
+  encode(object: JsonObject | EncodedStruct, writer: BinaryWriter): BinaryWriter {
+    return writer.raw(object instanceof EncodedStruct ? object.bytes : written(writeStruct, object).peek());
+  },
+  decode: (reader: BinaryReader, length: number): JsonObject => readFrom(reader, length, readStruct, 1),
+};
+
+/** What generated code calls for fields of type google.protobuf.Value. */
+export const Value = {
+  wrap: (value: Json) => value,
+  unwrap: (value: Json) => value,
+  encode: (value: Json, writer: BinaryWriter): BinaryWriter => writer.raw(written(writeValue, value).peek()),
+  decode: (reader: BinaryReader, length: number): Json => readFrom(reader, length, readValue, 0),
+};
+
+// Nothing here runs foreign code in between: one writer serves all.
+const scratch = new BackWriter();
+
+function written<T>(write: (writer: BackWriter, value: T, depth: number) => void, value: T): BackWriter {
+  scratch.reset();
+  write(scratch, value, 1);
+  return scratch;
+}
+
+/** Reads in place: `buf` is private only in the types. */
+function readFrom<T>(
+  source: BinaryReader,
+  length: number,
+  read: (reader: Reader, end: number, depth: number) => T,
+  depth: number,
+): T {
+  const { buf } = source as unknown as { buf: Uint8Array };
+  const reader = new Reader(buf, source.pos, source.pos + length);
+  const value = read(reader, reader.end, depth);
+  source.pos = reader.end;
+  return value;
+}
+
+// Tags: field number << 3 | wire type.
+const FIELDS = 0x0a; // Struct.fields
+const KEY = 0x0a;
+const VALUE = 0x12;
+const NULL = 0x08;
+const NUMBER = 0x11;
+const STRING = 0x1a;
+const BOOL = 0x20;
+const STRUCT = 0x2a;
+const LIST = 0x32;
+const VALUES = 0x0a; // ListValue.values
+
+/** The fields of a Value. An object or list in it stands at level `depth`. */
+export function writeValue(writer: BackWriter, value: Json, depth: number): void {
+  switch (typeof value) {
+    case 'string':
+      writer.string(value);
+      writer.byte(STRING);
+      return;
+    case 'number':
+      if (!Number.isFinite(value)) throw invalid('value', `${value} is not a number of JSON`);
+      writer.double(value);
+      writer.byte(NUMBER);
+      return;
+    case 'boolean':
+      writer.byte(value ? 1 : 0);
+      writer.byte(BOOL);
+      return;
+    case 'object': {
+      if (value === null) {
+        writer.byte(0);
+        writer.byte(NULL);
+        return;
+      }
+      const before = writer.size;
+      const list = Array.isArray(value);
+      if (list) writeList(writer, value, depth);
+      else writeStruct(writer, value, depth);
+      writer.length(before);
+      writer.byte(list ? LIST : STRUCT);
+      return;
+    }
+    default:
+      throw invalid('value', `a ${typeof value} is not JSON`);
+  }
+}
+
+function writeStruct(writer: BackWriter, object: JsonObject, depth: number): void {
+  if (depth > MAX_DEPTH) throw tooDeep();
+  if (!isPlain(object)) throw invalid('value', 'only plain objects and lists are JSON');
+  const keys = Object.keys(object);
+  for (let i = keys.length - 1; i >= 0; i--) {
+    const key = keys[i]!;
+    const before = writer.size;
+    writeValue(writer, object[key]!, depth + 1);
+    writer.length(before);
+    writer.byte(VALUE);
+    writer.string(key);
+    writer.byte(KEY);
+    writer.length(before);
+    writer.byte(FIELDS);
+  }
+}
+
+function writeList(writer: BackWriter, list: Json[], depth: number): void {
+  if (depth > MAX_DEPTH) throw tooDeep();
+  for (let i = list.length - 1; i >= 0; i--) {
+    const before = writer.size;
+    writeValue(writer, list[i]!, depth + 1);
+    writer.length(before);
+    writer.byte(VALUES);
+  }
+}
+
+/** An object literal, of this realm or another: a Date or a Map would go as {} and be lost. */
+function isPlain(object: unknown): boolean {
+  if (typeof object !== 'object' || object === null || Array.isArray(object)) return false;
+  const prototype = Object.getPrototypeOf(object);
+  return prototype === Object.prototype || prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+/** A Struct up to `end`, standing at level `depth`. */
+function readStruct(reader: Reader, end: number, depth: number): JsonObject {
+  if (depth > MAX_DEPTH) throw tooDeep();
+  const object: JsonObject = {};
+  while (reader.pos < end) {
+    const tag = reader.varint();
+    if (tag === FIELDS) readMember(reader, reader.length(end), depth, object);
+    else reader.skip(tag, 1);
+  }
+  if (reader.pos !== end) throw truncated();
+  return object;
+}
+
+function readMember(reader: Reader, end: number, depth: number, object: JsonObject): void {
+  let key = '';
+  let value: Json | undefined;
+  while (reader.pos < end) {
+    const tag = reader.varint();
+    if (tag === KEY) key = reader.string(end);
+    else if (tag === VALUE) value = readValue(reader, reader.length(end), depth);
+    else reader.skip(tag, 2);
+  }
+  if (reader.pos !== end) throw truncated();
+  if (value === undefined) throw noKind();
+  setMember(object, key, value);
+}
+
+function readList(reader: Reader, end: number, depth: number): Json[] {
+  if (depth > MAX_DEPTH) throw tooDeep();
+  const list: Json[] = [];
+  while (reader.pos < end) {
+    const tag = reader.varint();
+    if (tag === VALUES) list.push(readValue(reader, reader.length(end), depth));
+    else reader.skip(tag, 1);
+  }
+  if (reader.pos !== end) throw truncated();
+  return list;
+}
+
+/** A Value up to `end`, inside of an object or list at level `depth`. */
+export function readValue(reader: Reader, end: number, depth: number): Json {
+  let value: Json | undefined;
+  while (reader.pos < end) {
+    const tag = reader.varint();
+    switch (tag) {
+      case NULL:
+        reader.varint();
+        value = null;
+        break;
+      case NUMBER:
+        value = reader.double();
+        if (!Number.isFinite(value)) throw invalid('value', `${value} is not a number of JSON`);
+        break;
+      case STRING:
+        value = reader.string(end);
+        break;
+      case BOOL:
+        value = reader.bool();
+        break;
+      case STRUCT:
+        value = readStruct(reader, reader.length(end), depth + 1);
+        break;
+      case LIST:
+        value = readList(reader, reader.length(end), depth + 1);
+        break;
+      default:
+        reader.skip(tag, 6);
+    }
+  }
+  if (reader.pos !== end) throw truncated();
+  if (value === undefined) throw noKind();
+  return value;
+}
+
+function tooDeep() {
+  return invalid('value', `nested over ${MAX_DEPTH} levels`);
+}
+
+function noKind() {
+  return invalid('value', 'a value is of no kind (null is a kind: null_value)');
+}

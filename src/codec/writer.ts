@@ -1,0 +1,120 @@
+/// <reference lib="es2024.string" />
+import { invalid } from '../errors.js';
+
+const INITIAL_SIZE = 64 * 1024;
+/** A buffer that grew beyond this for one large document is let go after it. */
+const KEPT_SIZE = 1024 * 1024;
+/** Up to this many characters a loop beats the call into Buffer. */
+const SHORT_STRING = 32;
+
+/**
+ * Writes protobuf from the back to the front: a length stands before what it measures, and is known only
+ * when that is written. So one pass does, without a pass for sizes and without moving bytes. Callers write
+ * fields, and the tag of each field, in reverse.
+ */
+export class BackWriter {
+  private bytes = Buffer.allocUnsafeSlow(INITIAL_SIZE);
+  private view = new DataView(this.bytes.buffer);
+  /** The first byte written. */
+  private start = INITIAL_SIZE;
+
+  /** Bytes written so far: take it before a message's fields, and give it to `length` after them. */
+  get size(): number {
+    return this.bytes.length - this.start;
+  }
+
+  reset(): void {
+    if (this.bytes.length > KEPT_SIZE) this.allocate(INITIAL_SIZE);
+    this.start = this.bytes.length;
+  }
+
+  /** What was written, valid until the next write. */
+  peek(): Uint8Array {
+    return this.bytes.subarray(this.start);
+  }
+
+  /** What was written, as a copy. */
+  take(): Uint8Array {
+    return new Uint8Array(this.peek());
+  }
+
+  byte(value: number): void {
+    if (this.start < 1) this.grow(1);
+    this.bytes[--this.start] = value;
+  }
+
+  /** An unsigned integer of at most 32 bits. */
+  varint(value: number): void {
+    if (this.start < 5) this.grow(5);
+    if (value < 0x80) {
+      this.bytes[--this.start] = value;
+      return;
+    }
+    let at = this.start - varintSize(value);
+    this.start = at;
+    for (; value > 0x7f; value >>>= 7) this.bytes[at++] = (value & 0x7f) | 0x80;
+    this.bytes[at] = value;
+  }
+
+  /** The length of all that was written since `size` was `before`. */
+  length(before: number): void {
+    this.varint(this.bytes.length - this.start - before);
+  }
+
+  double(value: number): void {
+    if (this.start < 8) this.grow(8);
+    this.start -= 8;
+    this.view.setFloat64(this.start, value, true);
+  }
+
+  /** A text in UTF-8 behind its length. Lone surrogates are INVALID_ARGUMENT. */
+  string(text: string): void {
+    if (text.length > SHORT_STRING || !this.shortAscii(text)) this.anyString(text);
+  }
+
+  /** False, and nothing is written, where a character is not ASCII. */
+  private shortAscii(text: string): boolean {
+    const length = text.length;
+    if (this.start < SHORT_STRING + 1) this.grow(SHORT_STRING + 1);
+    const at = this.start - length;
+    for (let i = 0; i < length; i++) {
+      const code = text.charCodeAt(i);
+      if (code > 0x7f) return false;
+      this.bytes[at + i] = code;
+    }
+    this.bytes[at - 1] = length;
+    this.start = at - 1;
+    return true;
+  }
+
+  raw(chunk: Uint8Array): void {
+    if (this.start < chunk.length) this.grow(chunk.length);
+    this.start -= chunk.length;
+    this.bytes.set(chunk, this.start);
+  }
+
+  private anyString(text: string): void {
+    if (!text.isWellFormed()) throw invalid('value', 'a string or key holds half of a surrogate pair');
+    const size = Buffer.byteLength(text);
+    if (this.start < size) this.grow(size);
+    this.start -= size;
+    this.bytes.write(text, this.start, size);
+    this.varint(size);
+  }
+
+  private grow(room: number): void {
+    const written = this.peek();
+    this.allocate(Math.max(2 * this.bytes.length, written.length + room));
+    this.start = this.bytes.length - written.length;
+    this.bytes.set(written, this.start);
+  }
+
+  private allocate(size: number): void {
+    this.bytes = Buffer.allocUnsafeSlow(size);
+    this.view = new DataView(this.bytes.buffer);
+  }
+}
+
+function varintSize(value: number): number {
+  return value < 0x80 ? 1 : value < 0x4000 ? 2 : value < 0x200000 ? 3 : value < 0x10000000 ? 4 : 5;
+}

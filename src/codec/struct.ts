@@ -93,7 +93,7 @@ const LIST = 0x32;
 const VALUES = 0x0a; // ListValue.values
 
 /** The fields of a Value. An object or list in it stands at level `depth`. */
-export function writeValue(writer: BackWriter, value: Json, depth: number): void {
+function writeValue(writer: BackWriter, value: Json, depth: number): void {
   switch (typeof value) {
     case 'string':
       writer.string(value);
@@ -134,9 +134,7 @@ function writeStruct(writer: BackWriter, object: JsonObject, depth: number): voi
   for (let i = keys.length - 1; i >= 0; i--) {
     const key = keys[i]!;
     const before = writer.size;
-    writeValue(writer, object[key]!, depth + 1);
-    writer.length(before);
-    writer.byte(VALUE);
+    writeField(writer, VALUE, object[key]!, depth + 1);
     writer.string(key);
     writer.byte(KEY);
     writer.length(before);
@@ -144,14 +142,22 @@ function writeStruct(writer: BackWriter, object: JsonObject, depth: number): voi
   }
 }
 
-function writeList(writer: BackWriter, list: Json[], depth: number): void {
+function writeList(writer: BackWriter, list: readonly Json[], depth: number): void {
   if (depth > MAX_DEPTH) throw tooDeep();
-  for (let i = list.length - 1; i >= 0; i--) {
-    const before = writer.size;
-    writeValue(writer, list[i]!, depth + 1);
-    writer.length(before);
-    writer.byte(VALUES);
-  }
+  writeValues(writer, VALUES, list, depth + 1);
+}
+
+/** A repeated field of type Value. */
+export function writeValues(writer: BackWriter, tag: number, list: readonly Json[], depth: number): void {
+  for (let i = list.length - 1; i >= 0; i--) writeField(writer, tag, list[i]!, depth);
+}
+
+/** A field of type Value. */
+export function writeField(writer: BackWriter, tag: number, value: Json, depth: number): void {
+  const before = writer.size;
+  writeValue(writer, value, depth);
+  writer.length(before);
+  writer.byte(tag);
 }
 
 /** An object literal, of this realm or another: a Date or a Map would go as {} and be lost. */

@@ -1,0 +1,209 @@
+/**
+ * How a delta is stored and sent.
+ *
+ * `changes` holds the wire bytes of `repeated Change changes = 4` of message chord.v1.Delta, tags included
+ * and without old values: they are copied into a Delta as they stand. `olds` holds, for each change in turn,
+ * a length and the fields that `changes` lacks: `old_value` of a Change, `removed` of a Splice. So the form
+ * that most clients ask for costs nothing at sending, and the other one a pass over the delta.
+ */
+import type { Change, Changes, Path } from '../delta/types.js';
+import { ChordError, invalid } from '../errors.js';
+import type * as proto from '../gen/chord/v1/model.js';
+import type { Json } from '../model.js';
+import type { Payload } from '../store/store.js';
+import { Reader, truncated } from './reader.js';
+import { readValue, writeField, writeValues } from './struct.js';
+import { BackWriter } from './writer.js';
+
+// Tags: field number << 3 | wire type.
+const CHANGES = 0x22; // Delta.changes
+const PATH = 0x0a; // Change
+const ACTION = 0x10;
+const VALUE = 0x1a;
+const OLD_VALUE = 0x22;
+const SPLICE = 0x2a;
+const INDEX = 0x08; // Splice
+const REMOVED_COUNT = 0x10;
+const REMOVED = 0x1a;
+const INSERTED = 0x22;
+
+/** By their number in enum ChangeAction. */
+const ACTIONS = [undefined, 'added', 'modified', 'removed', 'spliced'] as const;
+const ACTION_NUMBERS = { added: 1, modified: 2, removed: 3, spliced: 4 } as const;
+
+const scratch = new BackWriter();
+
+/** What the store keeps of a delta. Values that are not JSON are INVALID_ARGUMENT. */
+export function encodeChanges(changes: Changes): Payload {
+  return { changes: encode(changes, false), olds: encodeOlds(changes) };
+}
+
+/** The wire bytes of `changes` with the old values in them. */
+export function spliceOlds(payload: Payload): Uint8Array {
+  return encode(decodeChanges(payload.changes, payload.olds), true);
+}
+
+/**
+ * The changes in these bytes. Old values come from `olds`, or from `changes` itself where it has them.
+ * DATA_LOSS: the bytes are not what `encodeChanges` or `spliceOlds` wrote.
+ */
+export function decodeChanges(changes: Uint8Array, olds?: Uint8Array): Change[] {
+  try {
+    const list: Change[] = [];
+    const reader = new Reader(changes);
+    const oldReader = olds && new Reader(olds);
+    while (reader.pos < reader.end) {
+      const tag = reader.varint();
+      if (tag !== CHANGES) throw invalid('changes', `tag ${tag} in place of a change`);
+      list.push(readChange(reader, reader.length(reader.end), oldReader));
+    }
+    if (oldReader && oldReader.pos !== oldReader.end) throw invalid('olds', 'more old values than changes');
+    return list;
+  } catch (cause) {
+    if (!(cause instanceof ChordError)) throw cause;
+    throw new ChordError('DATA_LOSS', `a stored delta is broken: ${cause.message}`, { cause });
+  }
+}
+
+/** The changes of a received Delta message. DATA_LOSS: they are not what a Chord server sends. */
+export function changesFromProto(changes: readonly proto.Change[]): Change[] {
+  return changes.map(({ path, action, value, oldValue, splice }) =>
+    toChange({ path, action, value, oldValue, splice }),
+  );
+}
+
+function encode(changes: Changes, olds: boolean): Uint8Array {
+  scratch.reset();
+  for (let i = changes.length - 1; i >= 0; i--) writeChange(scratch, changes[i]!, olds);
+  return scratch.take();
+}
+
+function encodeOlds(changes: Changes): Uint8Array {
+  scratch.reset();
+  for (let i = changes.length - 1; i >= 0; i--) {
+    const before = scratch.size;
+    writeOld(scratch, changes[i]!);
+    scratch.length(before);
+  }
+  return scratch.take();
+}
+
+function writeChange(writer: BackWriter, change: Change, olds: boolean): void {
+  const before = writer.size;
+  if (change.action === 'spliced') {
+    writeValues(writer, INSERTED, change.inserted, 1);
+    if (olds) writeOld(writer, change);
+    writeCount(writer, REMOVED_COUNT, change.removedCount);
+    writeCount(writer, INDEX, change.index);
+    writer.length(before);
+    writer.byte(SPLICE);
+  } else {
+    if (olds) writeOld(writer, change);
+    if (change.action !== 'removed') writeField(writer, VALUE, change.value, 1);
+  }
+  writer.varint(ACTION_NUMBERS[change.action]);
+  writer.byte(ACTION);
+  for (let i = change.path.length - 1; i >= 0; i--) {
+    writer.string(change.path[i]!);
+    writer.byte(PATH);
+  }
+  writer.length(before);
+  writer.byte(CHANGES);
+}
+
+function writeOld(writer: BackWriter, change: Change): void {
+  if (change.action === 'added') return;
+  if (change.action === 'spliced') writeValues(writer, REMOVED, change.removed ?? [], 1);
+  else if (change.old !== undefined) writeField(writer, OLD_VALUE, change.old, 1);
+}
+
+/** proto3 leaves zeros out. */
+function writeCount(writer: BackWriter, tag: number, count: number): void {
+  if (count === 0) return;
+  writer.varint(count);
+  writer.byte(tag);
+}
+
+/** The fields of a Change, as they are met. */
+interface Fields {
+  path: string[];
+  action: number;
+  value: Json | undefined;
+  oldValue: Json | undefined;
+  splice: SpliceFields | undefined;
+}
+
+interface SpliceFields {
+  index: number;
+  removedCount: number;
+  removed: Json[];
+  inserted: Json[];
+}
+
+function readChange(reader: Reader, end: number, olds: Reader | undefined): Change {
+  const fields: Fields = { path: [], action: 0, value: undefined, oldValue: undefined, splice: undefined };
+  readFields(reader, end, fields);
+  if (olds) {
+    const oldEnd = olds.length(olds.end);
+    if (fields.splice) readSplice(olds, oldEnd, fields.splice);
+    else readFields(olds, oldEnd, fields);
+  }
+  return toChange(fields);
+}
+
+function readFields(reader: Reader, end: number, fields: Fields): void {
+  while (reader.pos < end) {
+    const tag = reader.varint();
+    if (tag === PATH) fields.path.push(reader.string(end));
+    else if (tag === ACTION) fields.action = reader.varint();
+    else if (tag === VALUE) fields.value = readValue(reader, reader.length(end), 0);
+    else if (tag === OLD_VALUE) fields.oldValue = readValue(reader, reader.length(end), 0);
+    else if (tag === SPLICE) {
+      fields.splice = { index: 0, removedCount: 0, removed: [], inserted: [] };
+      readSplice(reader, reader.length(end), fields.splice);
+    } else reader.skip(tag, 5);
+  }
+  if (reader.pos !== end) throw truncated();
+}
+
+function readSplice(reader: Reader, end: number, splice: SpliceFields): void {
+  while (reader.pos < end) {
+    const tag = reader.varint();
+    if (tag === INDEX) splice.index = reader.varint();
+    else if (tag === REMOVED_COUNT) splice.removedCount = reader.varint();
+    else if (tag === REMOVED) splice.removed.push(readValue(reader, reader.length(end), 0));
+    else if (tag === INSERTED) splice.inserted.push(readValue(reader, reader.length(end), 0));
+    else reader.skip(tag, 4);
+  }
+  if (reader.pos !== end) throw truncated();
+}
+
+function toChange({ path, action: number, value, oldValue, splice }: Fields): Change {
+  const action = ACTIONS[number];
+  if (path.length === 0) throw broken('it has no path');
+  switch (action) {
+    case 'added':
+      if (value === undefined) throw broken('it adds nothing');
+      return { action, path, value };
+    case 'modified':
+      if (value === undefined) throw broken('it has no new value');
+      return oldValue === undefined ? { action, path, value } : { action, path, value, old: oldValue };
+    case 'removed':
+      return oldValue === undefined ? { action, path } : { action, path, old: oldValue };
+    case 'spliced':
+      if (splice === undefined) throw broken('it splices nothing');
+      return toSpliced(path, splice);
+    default:
+      throw broken(`its action ${number} is unknown`);
+  }
+}
+
+function toSpliced(path: Path, { index, removedCount, removed, inserted }: SpliceFields): Change {
+  if (removed.length === removedCount) return { action: 'spliced', path, index, removedCount, removed, inserted };
+  if (removed.length > 0) throw broken(`it names ${removed.length} of ${removedCount} removed elements`);
+  return { action: 'spliced', path, index, removedCount, inserted };
+}
+
+function broken(what: string): ChordError {
+  return new ChordError('DATA_LOSS', `a change is broken: ${what}`);
+}

@@ -154,7 +154,7 @@ function readChange(reader: Reader, end: number, olds: Reader | undefined): Chan
 function readFields(reader: Reader, end: number, fields: Fields): void {
   while (reader.pos < end) {
     const tag = reader.varint();
-    if (tag === PATH) fields.path.push(reader.string(end));
+    if (tag === PATH) fields.path.push(reader.key(end));
     else if (tag === ACTION) fields.action = reader.varint();
     else if (tag === VALUE) fields.value = readValue(reader, reader.length(end), 0);
     else if (tag === OLD_VALUE) fields.oldValue = readValue(reader, reader.length(end), 0);

@@ -1,16 +1,24 @@
 import { isUtf8 } from 'node:buffer';
-import { invalid } from '../errors.js';
+import { type ChordError, invalid } from '../errors.js';
 
-/** V8 copies substrings shorter than this; longer ones would keep the whole text alive. */
+/** V8 copies substrings up to this length; longer ones would keep the whole text alive. */
 const SHORT_STRING = 12;
+/** Keys up to this many bytes are kept, in a table of this size where a newer one pushes an older one out. */
+const KEPT_KEY_BYTES = 24;
+const KEPT_KEYS = 1024;
+const keptKeys: string[] = new Array(KEPT_KEYS).fill('');
 const MAX_GROUPS = 32;
 
-/** Reads protobuf within bounds. Whatever is malformed is INVALID_ARGUMENT. */
+/**
+ * Reads protobuf, in place. Whatever is malformed is INVALID_ARGUMENT. A field may run past the end of the
+ * message that it is in, unless it is a string or a message itself: who reads a message checks in the end
+ * that `pos` is where it should be, and throws `truncated` otherwise.
+ */
 export class Reader {
   private readonly bytes: Buffer;
   private readonly view: DataView;
   private readonly first: number;
-  /** The bytes from `first` on as characters, made for the first short string. */
+  /** The bytes from `first` on as characters: one call into Buffer for all short strings. */
   private text: string | undefined;
 
   /** Reads from `pos` up to `end` of `bytes`. */
@@ -25,29 +33,32 @@ export class Reader {
     this.first = pos;
   }
 
-  /** An unsigned integer of 32 bits; higher bits are dropped, as protobuf demands. */
+  /** An unsigned integer that must fit into 32 bits: tags, lengths, counts. */
   varint(): number {
     const first = this.bytes[this.pos++];
     if (first === undefined) throw truncated();
     if (first < 0x80) return first;
     let value = first & 0x7f;
-    for (let shift = 7; shift < 70; shift += 7) {
+    for (let shift = 7; shift < 35; shift += 7) {
       const byte = this.bytes[this.pos++];
       if (byte === undefined) throw truncated();
-      if (shift < 32) value |= (byte & 0x7f) << shift;
+      if (shift === 28 && byte > 0x0f) break;
+      value |= (byte & 0x7f) << shift;
       if (byte < 0x80) return value >>> 0;
     }
-    throw invalid('value', 'malformed bytes: an integer of more than 10 bytes');
+    throw malformed('an integer of more than 32 bits');
   }
 
+  /** Any integer: whether it is not 0. */
   bool(): boolean {
-    for (let i = 0, bits = 0; i < 10; i++) {
+    let bits = 0;
+    for (let i = 0; i < 10; i++) {
       const byte = this.bytes[this.pos++];
       if (byte === undefined) throw truncated();
       bits |= byte & 0x7f;
       if (byte < 0x80) return bits !== 0;
     }
-    throw invalid('value', 'malformed bytes: an integer of more than 10 bytes');
+    throw malformed('an integer of more than 10 bytes');
   }
 
   /** A length: answers where that which it measures ends, which is at most at `end`. */
@@ -64,9 +75,36 @@ export class Reader {
     return value;
   }
 
+  /** A string within `end` that is likely to come again, as keys do: of those met lately, no new one is made. */
+  key(end: number): string {
+    const to = this.length(end);
+    const start = this.pos;
+    const length = to - start;
+    if (length > KEPT_KEY_BYTES) return this.stringTo(to);
+    let hash = length;
+    for (let i = start; i < to; i++) hash = (Math.imul(hash, 31) + this.bytes[i]!) | 0;
+    const slot = (hash ^ (hash >>> 10)) & (KEPT_KEYS - 1);
+    const kept = keptKeys[slot]!;
+    if (kept.length === length) {
+      let i = 0;
+      while (i < length && kept.charCodeAt(i) === this.bytes[start + i]) i++;
+      if (i === length) {
+        this.pos = to;
+        return kept;
+      }
+    }
+    const key = this.stringTo(to);
+    // Shorter in characters: it is not ASCII, and characters are not bytes.
+    if (key.length === length) keptKeys[slot] = key;
+    return key;
+  }
+
   /** A string within `end`. */
   string(end: number): string {
-    const to = this.length(end);
+    return this.stringTo(this.length(end));
+  }
+
+  private stringTo(to: number): string {
     const start = this.pos;
     this.pos = to;
     if (to - start > SHORT_STRING) return this.anyString(start, to);
@@ -85,16 +123,15 @@ export class Reader {
     return text;
   }
 
-  /** Passes over the field of this tag. Fields up to number `known` only come here with a wrong type. */
+  /** Passes over the field of this tag. Of fields up to number `known` only a wrong wire type comes here. */
   skip(tag: number, known: number): void {
     const field = tag >>> 3;
-    if (field === 0) throw invalid('value', 'malformed bytes: a field with number 0');
-    if (field <= known) throw invalid('value', `malformed bytes: field ${field} with wire type ${tag & 7}`);
+    if (field > 0 && field <= known) throw malformed(`field ${field} with wire type ${tag & 7}`);
     this.skipField(tag, 0);
-    if (this.pos > this.end) throw truncated();
   }
 
   private skipField(tag: number, groups: number): void {
+    if (tag >>> 3 === 0) throw malformed('a field with number 0');
     switch (tag & 7) {
       case 0:
         this.bool();
@@ -106,17 +143,21 @@ export class Reader {
         this.pos = this.length(this.end);
         return;
       case 3:
-        if (groups === MAX_GROUPS) break;
+        if (groups === MAX_GROUPS) throw malformed(`groups nested over ${MAX_GROUPS} levels`);
         for (let inner = this.varint(); inner !== tag + 1; inner = this.varint()) this.skipField(inner, groups + 1);
         return;
       case 5:
         this.pos += 4;
         return;
     }
-    throw invalid('value', `malformed bytes: wire type ${tag & 7}`);
+    throw malformed(`wire type ${tag & 7}`);
   }
 }
 
-export function truncated() {
-  return invalid('value', 'malformed bytes: a field ends beyond its message');
+function malformed(what: string): ChordError {
+  return invalid('value', `malformed bytes: ${what}`);
+}
+
+export function truncated(): ChordError {
+  return malformed('a field ends beyond its message');
 }

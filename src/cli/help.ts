@@ -1,0 +1,61 @@
+/** What `--help` says below the options. */
+
+export const GENERAL = `
+Positions are written EPOCH:VERSION:DIGEST, as every command prints them.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage.
+
+Examples:
+  chord serve
+  chord set room:1 '{"topic":"daily","users":{}}'
+  chord update room:1 '{"users":{"ann":{"status":"here"}}}' --increment visits=1
+  chord watch room:1 'user:*'
+  chord get room:1 --json | jq -r .position
+`;
+
+export const SERVE = `
+Flags win over variables, variables over the config file. Sizes are written 64MiB or 1GB,
+durations 500ms, 15s or 6h. The log goes to stderr, one JSON object a line. SIGTERM or Ctrl-C stops
+gracefully; a second one at once.
+
+Examples:
+  chord serve
+  chord serve --listen 0.0.0.0:50051 --data-dir /var/lib/chord
+  chord serve --backend memory --listen 127.0.0.1:0
+  CHORD_CACHE_BYTES=1GiB chord serve --config chord.json --print-config
+`;
+
+export const DOCUMENT = `
+The document is a JSON object, @FILE, or - for standard input.
+
+Examples:
+  chord set room:1 '{"topic":"daily"}'
+  chord set room:1 @room.json --ttl 6h
+  curl -s https://example.com/room.json | chord set room:1 -
+  chord set room:1 '{}' --expected absent
+`;
+
+export const UPDATE = `
+The document is deep-merged: objects member by member, everything else replaces. null stores null;
+only --remove removes. It is a JSON object, @FILE, or - for standard input.
+
+A path is keys joined by dots: users.ann.name. Keys that hold dots, equals signs or spaces are written
+as a JSON array: '["a.b","c"]'.
+
+Examples:
+  chord update room:1 '{"topic":"weekly"}'
+  chord update room:1 --set users.ann='{"status":"here"}' --remove users.bob
+  chord update room:1 --increment visits=1 --append 'log="ann came"' --delta
+  chord update room:1 --set '["a.b","c"]=true' --expected k3J9x0Qa:42:Zz81hT0e
+`;
+
+export const WATCH = `
+A target is a context id, or a prefix where it ends in *: 'user:*'. A final \\* is a star of the id itself.
+Each line is one change: + added, ~ modified, - removed, = the whole document. When the server goes
+away, watch reconnects and continues from where it was.
+
+Examples:
+  chord watch room:1 'user:*'
+  chord watch '*' --json
+  chord watch room:1 --known room:1=k3J9x0Qa:42:Zz81hT0e
+`;

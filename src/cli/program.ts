@@ -1,0 +1,227 @@
+/** The commands, their arguments and help. What a command does is loaded when it runs, so that `--help` is quick. */
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError, Option } from 'commander';
+import type { Session } from './client.js';
+import { exitCode, toFailure, Usage } from './failure.js';
+import * as help from './help.js';
+import { Output } from './output.js';
+import * as parse from './parse.js';
+import type { WriteOptions } from './writes.js';
+
+interface GlobalOptions {
+  readonly address: string;
+  readonly timeout: number;
+  readonly json?: boolean;
+}
+
+/** @returns the exit code: 0 done, 1 failed, 2 wrong usage */
+export async function run(args: readonly string[]): Promise<number> {
+  const program = new Command('chord');
+  try {
+    const code = await define(program, args);
+    await program.parseAsync(args, { from: 'user' });
+    return code();
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return 0;
+    const { address } = program.opts<GlobalOptions>();
+    const failure = await toFailure(error instanceof CommanderError ? asUsage(error) : error, address);
+    // The flag may stand behind what was wrong, where the parser never came.
+    new Output(args.includes('--json')).fail(failure);
+    return exitCode(failure);
+  }
+}
+
+/** Defines all commands. @returns what the exit code is once they have run */
+async function define(program: Command, args: readonly string[]): Promise<() => number> {
+  let code = 0;
+  program
+    .description('Versioned shared state: named JSON documents, deltas, and watches that stay current.')
+    .version(version(), '--version', 'print the version')
+    .helpOption('-h, --help', 'print help')
+    .exitOverride()
+    .configureOutput({ outputError: () => {} }) // run() tells errors, in one form
+    .addOption(option('--address <host:port>', 'server to call').env('CHORD_ADDRESS').default('127.0.0.1:50051'))
+    .addOption(
+      option('--timeout <duration>', 'for each call', parse.parseMs).env('CHORD_TIMEOUT').default(10_000, '10s'),
+    )
+    .option('--json', 'print JSON, also for errors')
+    .addHelpText('after', help.GENERAL);
+  const out = () => new Output(program.opts<GlobalOptions>().json ?? false);
+
+  await defineServe(program, args, out, (served) => {
+    code = served;
+  });
+
+  program.configureHelp({ showGlobalOptions: true }); // from here on: they mean nothing to serve
+  const connected = async (work: (session: Session) => Promise<void>) => {
+    const { Session } = await import('./client.js');
+    const session = new Session(program.opts<GlobalOptions>(), out());
+    try {
+      await work(session);
+    } finally {
+      session.close();
+    }
+  };
+  defineWrites(program, connected);
+  defineReads(program, connected);
+  return () => code;
+}
+
+type Connected = (work: (session: Session) => Promise<void>) => Promise<void>;
+
+async function defineServe(program: Command, args: readonly string[], out: () => Output, done: (code: number) => void) {
+  const command = program
+    .command('serve')
+    .description('run a server')
+    .option('--config <file>', 'JSON file with settings, by their names in --print-config (CHORD_CONFIG)')
+    .option('--print-config', 'print the settings and where each comes from, and end')
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .addHelpText('after', help.SERVE)
+    .action(async ({ config, printConfig, ...settings }, { args: rest }: Command) => {
+      const { serve } = await import('./serve.js');
+      const strays = ['address', 'timeout'].filter((name) => program.getOptionValueSource(name) === 'cli');
+      const options = { settings, config, printConfig, rest: [...rest, ...strays.map((name) => `--${name}`)] };
+      done(await serve(options, out()));
+    });
+  if (!args.includes('serve')) return; // the table of settings is the slow part
+  const { envOf, flagOf, KEYS, SETTINGS } = await import('../config.js');
+  for (const key of KEYS) {
+    const { placeholder, help, default: fallback, format } = SETTINGS[key];
+    const standard = (format as (value: unknown) => string)(fallback);
+    command.option(`--${flagOf(key)} <${placeholder}>`, `${help} (${envOf(key)}, default ${standard})`);
+  }
+}
+
+function defineWrites(program: Command, connected: Connected): void {
+  const write = (command: Command) =>
+    command
+      .addOption(option('--expected <position>', 'only if it stands here: a position, or absent', parse.parseExpected))
+      .option('--request-id <id>', 'name this write, so that it can be repeated safely');
+  const changing = (command: Command) =>
+    write(command)
+      .addOption(option('--ttl <duration>', 'time to live; 0: until it is deleted', parse.parseTtl))
+      .option('--delta', 'print what changed')
+      .option('--old-values', 'with --delta: and what was there before');
+
+  changing(program.command('set <id> <document>').description('create a context, or replace its document'))
+    .addHelpText('after', help.DOCUMENT)
+    .action((id: string, document: string, options: WriteOptions) =>
+      connected(async (session) =>
+        (await import('./writes.js')).set(session, id, parse.parseDocument(document), options),
+      ),
+    );
+
+  const mutations: ReturnType<typeof parse.parseMutation>[] = []; // in the order of the command line
+  const mutation = (kind: parse.MutationKind, value: string, description: string) =>
+    option(`--${kind} <${value}>`, description, (text) => void mutations.push(parse.parseMutation(kind, text)));
+  changing(
+    program.command('update <id> [document]').description('merge a partial document, then apply the flags in order'),
+  )
+    .addOption(mutation('set', 'path=json', 'store a value'))
+    .addOption(mutation('remove', 'path', 'remove a member'))
+    .addOption(mutation('increment', 'path=number', 'add to a number'))
+    .addOption(mutation('append', 'path=json', 'add one element to a list'))
+    .option('--allow-missing', 'start from {} where the context is missing')
+    .addHelpText('after', help.UPDATE)
+    .action((id: string, document: string | undefined, options: WriteOptions) =>
+      connected(async (session) => {
+        const changes = document === undefined ? undefined : parse.parseDocument(document);
+        await (await import('./writes.js')).update(session, id, changes, mutations, options);
+      }),
+    );
+
+  write(program.command('delete <id>').description('remove a context with its deltas'))
+    .option('--allow-missing', 'no error where it is missing already')
+    .action((id: string, options: WriteOptions) =>
+      connected(async (session) => (await import('./writes.js')).remove(session, id, options)),
+    );
+
+  program
+    .command('touch <id>')
+    .description("renew a context's time to live")
+    .addOption(option('--ttl <duration>', 'a new one; 0: until it is deleted', parse.parseTtl))
+    .action((id: string, options: WriteOptions) =>
+      connected(async (session) => (await import('./writes.js')).touch(session, id, options.ttl)),
+    );
+}
+
+function defineReads(program: Command, connected: Connected): void {
+  const oldValues = () => new Option('--old-values', 'print what was there before, too');
+
+  program
+    .command('get <id>')
+    .description('print a document')
+    .action((id: string) => connected(async (session) => (await import('./reads.js')).get(session, id)));
+
+  program
+    .command('ls [prefix]')
+    .description('list contexts, in the order of their ids')
+    .option('--values', 'with their documents')
+    .action((prefix: string | undefined, options: { values?: boolean }) =>
+      connected(async (session) => (await import('./reads.js')).list(session, prefix ?? '', options)),
+    );
+
+  program
+    .command('sync <id>')
+    .description('print what a client lacks: a delta, the document, or nothing')
+    .addOption(option('--known <position>', 'where the client stands', parse.parsePosition))
+    .addOption(oldValues())
+    .action((id: string, options) =>
+      connected(async (session) => (await import('./reads.js')).sync(session, id, options)),
+    );
+
+  program
+    .command('deltas <id>')
+    .description('print the retained history, oldest first')
+    .addOption(option('--from <version>', 'only what came after it', parse.parseVersion))
+    .addOption(oldValues())
+    .action((id: string, options) =>
+      connected(async (session) => (await import('./reads.js')).deltas(session, id, options)),
+    );
+
+  const known = new Map<string, ReturnType<typeof parse.parsePosition>>();
+  program
+    .command('watch <target...>')
+    .description('print every change as it happens, until Ctrl-C')
+    .addOption(
+      option(
+        '--known <id=position>',
+        'where you stand already; repeatable',
+        (text) => void known.set(...parse.parseKnown(text)),
+      ),
+    )
+    .addOption(oldValues())
+    .addHelpText('after', help.WATCH)
+    .action((targets: string[], options: { oldValues?: boolean }) =>
+      connected(async (session) => {
+        const { interrupted, watch } = await import('./watch.js');
+        const oldValues = options.oldValues ?? false;
+        await watch(session, { targets: targets.map(parse.parseTarget), known, oldValues, signal: interrupted() });
+      }),
+    );
+}
+
+/** An option whose parser's complaints name it. */
+function option(flags: string, description: string, parser?: (text: string) => unknown): Option {
+  const result = new Option(flags, description);
+  if (!parser) return result;
+  return result.argParser((text: string) => {
+    try {
+      return parser(text);
+    } catch (error) {
+      throw error instanceof Usage ? new Usage(`${result.long}: ${error.message}`) : error;
+    }
+  });
+}
+
+/** Commander's words without its prefix, on one line. */
+function asUsage(error: CommanderError): Usage {
+  if (error.code === 'commander.help') return new Usage('a command is missing; see chord --help');
+  return new Usage(error.message.replace(/^error: /, '').replaceAll('\n', ' '));
+}
+
+function version(): string {
+  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(manifest) as { version: string }).version;
+}

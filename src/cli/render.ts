@@ -1,0 +1,127 @@
+/**
+ * Changes and events as lines for people:
+ *
+ *     + path = value              added
+ *     ~ path = value              modified
+ *     - path                      removed
+ *     ~ path[20] -1 +2 = [...]    at index 20 of a list, one element gave way to these two
+ *
+ * With old values, `(was ...)` follows. Text that the server sent never reaches a terminal as control characters.
+ */
+import { styleText } from 'node:util';
+import { type Change, ChangeAction, type Delta, type Full, FullReason } from '../gen/chord/v1/model.js';
+import { DeletedReason, type WatchContextsResponse } from '../gen/chord/v1/sync_service.js';
+import { formatId, formatPath, formatPosition, formatValue } from './format.js';
+
+type Style = 'plain' | 'bold' | 'dim' | 'green' | 'yellow' | 'red' | 'cyan';
+
+/** A line in parts, each with its style. */
+export type Line = readonly (readonly [Style, string])[];
+
+export interface Look {
+  readonly colour: boolean;
+  /** Columns to cut lines to; absent: lines are whole. */
+  readonly width?: number;
+}
+
+export function paint(line: Line, { colour, width = Number.POSITIVE_INFINITY }: Look): string {
+  let room = width;
+  let text = '';
+  for (const [style, part] of line) {
+    const shown = part.length <= room ? part : `${part.slice(0, Math.max(0, room - 1))}…`;
+    text += colour && style !== 'plain' ? styleText(style, shown) : shown;
+    room -= part.length;
+    if (room < 0) break;
+  }
+  return text;
+}
+
+export function renderDelta(delta: Delta): Line[] {
+  return delta.changes.map(renderChange);
+}
+
+export function renderChange(change: Change): Line {
+  const path = formatPath(change.path);
+  const was: Line = change.oldValue === undefined ? [] : [['dim', ` (was ${formatValue(change.oldValue)})`]];
+  switch (change.action) {
+    case ChangeAction.ADDED:
+      return [['green', `+ ${path} = ${formatValue(change.value)}`]];
+    case ChangeAction.MODIFIED:
+      return [['yellow', `~ ${path} = ${formatValue(change.value)}`], ...was];
+    case ChangeAction.REMOVED:
+      return [['red', `- ${path}`], ...was];
+    case ChangeAction.SPLICED:
+      return renderSplice(path, change);
+    default:
+      return [['plain', `? ${path}`]];
+  }
+}
+
+function renderSplice(path: string, { splice }: Change): Line {
+  const { index = 0, removedCount = 0, removed = [], inserted = [] } = splice ?? {};
+  const minus = removedCount > 0 ? ` -${removedCount}` : '';
+  const plus = inserted.length > 0 ? ` +${inserted.length} = ${formatValue(inserted)}` : '';
+  const was: Line = removed.length > 0 ? [['dim', ` (was ${formatValue(removed)})`]] : [];
+  return [['yellow', `~ ${path}[${index}]${minus}${plus}`], ...was];
+}
+
+/** The lines of one watch event; each begins with the context's id and, where there is one, its version. */
+export function renderEvent({ event }: WatchContextsResponse): Line[] {
+  switch (event?.$case) {
+    case 'full':
+      return [renderFull(event.value)];
+    case 'delta': {
+      const { contextId, to } = event.value;
+      return renderDelta(event.value).map((line) => [...label(contextId, to?.version), ...line]);
+    }
+    case 'deleted': {
+      const why = event.value.reason === DeletedReason.EXPIRED ? 'expired' : 'deleted';
+      return [[...label(event.value.contextId, event.value.position?.version), ['red', why]]];
+    }
+    case 'absent':
+      return [[...label(event.value.contextId), ['dim', 'does not exist']]];
+    default:
+      return [];
+  }
+}
+
+function renderFull({ context, reason }: Full): Line {
+  return [
+    ...label(context?.contextId ?? '', context?.position?.version),
+    ['plain', `= ${formatValue(context?.value ?? {})}`],
+    ['dim', reason === FullReason.INITIAL ? '' : ` (${reasonText(reason)})`],
+  ];
+}
+
+/** `epoch changed` for EPOCH_CHANGED. */
+export function reasonText(reason: FullReason): string {
+  return (FullReason[reason] ?? 'UNKNOWN').toLowerCase().replaceAll('_', ' ');
+}
+
+function label(id: string, version?: number): Line {
+  return [
+    ['cyan', formatId(id)],
+    ['dim', version === undefined ? '' : ` ${version}`],
+    ['plain', ' '],
+  ];
+}
+
+/** `room:1  epoch:42:digest -> epoch:45:digest` */
+export function renderSpan({ contextId, from, to }: Delta): Line {
+  return [
+    ['cyan', formatId(contextId)],
+    ['dim', ` ${formatPosition(from)} -> `],
+    ['plain', formatPosition(to)],
+  ];
+}
+
+/** Rows under headings, columns two spaces apart. */
+export function renderTable(headings: readonly string[], rows: readonly (readonly string[])[]): Line[] {
+  const widths = headings.map((heading, i) => Math.max(heading.length, ...rows.map((row) => row[i]?.length ?? 0)));
+  const align = (row: readonly string[]) =>
+    row
+      .map((cell, i) => cell.padEnd(widths[i]!))
+      .join('  ')
+      .trimEnd();
+  return [[['dim', align(headings)]], ...rows.map((row): Line => [['plain', align(row)]])];
+}

@@ -1,0 +1,97 @@
+/** `serve`: settings, the ready line, signals. */
+import {
+  type Config,
+  ConfigError,
+  explainConfig,
+  flagOf,
+  KEYS,
+  type Origins,
+  processSources,
+  SETTINGS,
+} from '../config.js';
+import type { Output } from './output.js';
+import { renderTable } from './render.js';
+
+export interface ServeOptions {
+  /** Settings by key, as written. */
+  readonly settings: Readonly<Record<string, string | undefined>>;
+  readonly config?: string | undefined;
+  readonly printConfig?: boolean | undefined;
+  /** Arguments that belong to no known flag. */
+  readonly rest: readonly string[];
+}
+
+/** Serves until a signal. @returns the exit code */
+export async function serve(options: ServeOptions, out: Output): Promise<number> {
+  const loaded = load(options, out);
+  if (!loaded) return 2;
+  if (options.printConfig) {
+    await printConfig(loaded.config, loaded.origins, out);
+    return 0;
+  }
+  const { config } = loaded;
+  const stopped = firstSignal();
+  const { startChord } = await import('../app.js');
+  let chord: Awaited<ReturnType<typeof startChord>>;
+  try {
+    chord = await startChord(config);
+  } catch (error) {
+    out.fail({ reason: 'FAILED', message: `cannot start: ${(error as Error).message}` });
+    return 1;
+  }
+  const kept = config.backend === 'lmdb' ? `lmdb, ${config.dataDir}` : config.backend;
+  await out.text(`chord: serving on ${chord.address} (${kept}), ready in ${Math.round(performance.now())} ms`);
+  out.note(`${await stopped}: stopping`);
+  await chord.close();
+  return 0;
+}
+
+/** The settings; undefined after all that is wrong with them has been told. */
+function load({ settings, config, rest }: ServeOptions, out: Output): ReturnType<typeof explainConfig> | undefined {
+  const flags = Object.fromEntries(Object.entries(settings).map(([key, value]) => [flagOf(key), value]));
+  const { unknown, extra } = sortOut(rest);
+  const problems = extra.map((word) => `unexpected argument ${word}`);
+  try {
+    const loaded = explainConfig(processSources({ ...flags, ...unknown }, config));
+    if (problems.length === 0) return loaded;
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    problems.push(...error.problems);
+  }
+  for (const message of problems) out.fail({ reason: 'USAGE', message });
+  return undefined;
+}
+
+/** Unknown flags by name, for explainConfig to refuse (`--lisen X`, `--lisen=X`), and words that follow no flag. */
+function sortOut(rest: readonly string[]): { unknown: Record<string, string>; extra: string[] } {
+  const unknown: Record<string, string> = {};
+  const extra: string[] = [];
+  rest.forEach((word, i) => {
+    if (word.startsWith('-')) unknown[word.replace(/^-+/, '').replace(/=.*/s, '')] = '';
+    else if (!rest[i - 1]?.startsWith('-')) extra.push(word);
+  });
+  return { unknown, extra };
+}
+
+async function printConfig(config: Config, origins: Origins, out: Output): Promise<void> {
+  const form = Object.fromEntries(KEYS.map((key) => [key, { value: config[key], origin: origins[key] }]));
+  await out.print(form, () =>
+    renderTable(
+      ['SETTING', 'VALUE', 'ORIGIN'],
+      KEYS.map((key) => [key, (SETTINGS[key].format as (value: unknown) => string)(config[key]), origins[key]]),
+    ),
+  );
+}
+
+/** Resolves with the first SIGINT or SIGTERM. A second one ends the process at once: somebody is in a hurry. */
+function firstSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    let received = 0;
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.on(signal, () => {
+        if (received++ > 0) process.exit(1);
+        resolve(signal);
+      });
+    }
+  });
+}

@@ -1,0 +1,90 @@
+/** `set`, `update`, `delete`, `touch`. */
+import { ContextServiceService as contexts } from '../gen/chord/v1/context_service.js';
+import type { Context, Delta, Expected, Mutation, Position } from '../gen/chord/v1/model.js';
+import type { Duration } from '../gen/google/protobuf/duration.js';
+import type { JsonObject } from '../model.js';
+import type { Session } from './client.js';
+import { formatId, formatPosition, isoTime } from './format.js';
+import { contextForm, deltaForm } from './machine.js';
+import { type Line, renderDelta } from './render.js';
+
+/** What every write may carry. */
+export interface WriteOptions {
+  readonly expected?: Expected;
+  readonly requestId?: string;
+  readonly ttl?: Duration;
+  readonly allowMissing?: boolean;
+  /** Print what changed. */
+  readonly delta?: boolean;
+  /** With `delta`: and what was there before. */
+  readonly oldValues?: boolean;
+}
+
+export async function set(
+  session: Session,
+  contextId: string,
+  value: JsonObject,
+  options: WriteOptions,
+): Promise<void> {
+  const request = { contextId, value, ...common(options) };
+  await printWrite(session, contextId, await session.call(contexts.setContext, request));
+}
+
+export async function update(
+  session: Session,
+  contextId: string,
+  changes: JsonObject | undefined,
+  mutations: Mutation[],
+  options: WriteOptions,
+): Promise<void> {
+  const request = { contextId, changes, mutations, allowMissing: options.allowMissing ?? false, ...common(options) };
+  await printWrite(session, contextId, await session.call(contexts.updateContext, request));
+}
+
+export async function remove(session: Session, contextId: string, options: WriteOptions): Promise<void> {
+  const { expected, requestId = '', allowMissing = false } = options;
+  const answer = await session.call(contexts.deleteContext, { contextId, expected, requestId, allowMissing });
+  const { position, changed } = answer;
+  await session.out.print({ contextId, position: position && formatPosition(position), changed }, () => [
+    [
+      ['cyan', formatId(contextId)],
+      ['plain', changed ? ` deleted, stood at ${formatPosition(position)}` : ' did not exist'],
+    ],
+  ]);
+}
+
+export async function touch(session: Session, contextId: string, ttl: Duration | undefined): Promise<void> {
+  const { context } = await session.call(contexts.touchContext, { contextId, ttl });
+  await session.out.print(context && contextForm({ ...context, value: undefined }), () => [
+    [
+      ['cyan', formatId(contextId)],
+      ['plain', context?.expiresAt ? ` expires at ${isoTime(context.expiresAt)}` : ' does not expire'],
+    ],
+  ]);
+}
+
+function common({ expected, requestId = '', ttl, delta = false, oldValues = false }: WriteOptions) {
+  return { expected, requestId, ttl, returning: { context: false, delta, oldValues } };
+}
+
+interface WriteAnswer {
+  readonly position: Position | undefined;
+  readonly changed: boolean;
+  readonly context: Context | undefined;
+  readonly delta: Delta | undefined;
+}
+
+async function printWrite(
+  { out }: Session,
+  contextId: string,
+  { position, changed, delta }: WriteAnswer,
+): Promise<void> {
+  const summary: Line = [
+    ['cyan', formatId(contextId)],
+    ['plain', changed ? ` changed, now at ${formatPosition(position)}` : ` unchanged at ${formatPosition(position)}`],
+  ];
+  await out.print({ contextId, position: formatPosition(position), changed, delta: delta && deltaForm(delta) }, () => [
+    summary,
+    ...(delta ? renderDelta(delta) : []),
+  ]);
+}

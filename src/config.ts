@@ -1,0 +1,257 @@
+/**
+ * Flags, environment and file to one frozen, validated Config. The table SETTINGS says all there is to say of
+ * each setting; its flag (`--data-dir`) and its variable (`CHORD_DATA_DIR`) follow from its key (`dataDir`).
+ * Flags win over the environment, the environment over the file, the file over the defaults.
+ *
+ * This is the only module that reads `process.env`.
+ */
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+import { formatDuration, formatSize, parseDuration, parseSize } from './units.js';
+
+const MiB = 2 ** 20;
+
+/** How a setting is written and what it may be. */
+interface Kind<T> {
+  /** Stands for the value in the help. */
+  readonly placeholder: string;
+  /** Checks a value that is typed already, as in the options of startChord. */
+  readonly value: z.ZodType<T>;
+  /** Reads what stands in a flag, a variable or the file. */
+  readonly written: z.ZodType<T, unknown>;
+  /** The inverse of `written`, for people. */
+  readonly format: (value: T) => string;
+}
+
+interface Setting<T> extends Kind<T> {
+  readonly default: T;
+  readonly help: string;
+}
+
+function setting<T>(kind: Kind<T>, fallback: T, help: string): Setting<T> {
+  return { ...kind, default: fallback, help };
+}
+
+export const SETTINGS = {
+  listen: setting(hostPort(), '127.0.0.1:50051', 'where to serve; port 0 takes a free one'),
+  backend: setting(choice(['lmdb', 'memory']), 'lmdb', 'where contexts are kept; memory forgets them at the end'),
+  dataDir: setting(text('DIR'), './data', 'directory of the lmdb backend; one server at a time'),
+  logLevel: setting(choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']), 'info', 'least to log'),
+  cacheBytes: setting(size(0, 2 ** 40), 256 * MiB, 'memory for contexts that are kept decoded'),
+  maxDocumentBytes: setting(size(1024, 4 * MiB - 65536), 3 * MiB, 'largest document'),
+  deltaThreshold: setting(count(1, 1_000_000), 100, 'a client further behind gets the document, not a delta'),
+  minFreeBytes: setting(size(0, 2 ** 50), 256 * MiB, 'with less free disk space, writes are refused'),
+  maxStreamsPerConnection: setting(count(1, 1_000_000), 1000, 'calls that one connection may have open at once'),
+  heartbeatInterval: setting(duration(1000, 3_600_000), 15_000, 'how often an idle watch hears from the server'),
+  shutdownGrace: setting(duration(0, 600_000), 10_000, 'how long a stop waits for calls to end'),
+  keepaliveInterval: setting(duration(1000, 7_200_000), 30_000, 'how often idle connections are checked'),
+  keepaliveTimeout: setting(duration(1000, 600_000), 10_000, 'a check without answer for this long ends a connection'),
+};
+
+export type Key = keyof typeof SETTINGS;
+
+/** Durations are in milliseconds, sizes in bytes. */
+export type Config = { readonly [K in Key]: (typeof SETTINGS)[K]['default'] };
+
+export const KEYS = Object.keys(SETTINGS) as Key[];
+
+/** Where settings come from; a source that is absent sets nothing. Values of flags and environment are strings. */
+export interface Sources {
+  /** By flag, without the dashes: `data-dir`. */
+  readonly flags?: Readonly<Record<string, string | undefined>>;
+  /** Only names that begin with CHORD_ are looked at. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** By key. Numbers may stand as numbers where they have no unit. */
+  readonly file?: { readonly path: string; readonly settings: unknown };
+  /** By key, typed: for programs that embed Chord. Wins over everything. */
+  readonly options?: Partial<Config>;
+}
+
+/** The origin of a setting, as a person would name it: `--listen`, `CHORD_LISTEN`, `listen in chord.json`, `default`. */
+export type Origins = { readonly [K in Key]: string };
+
+/** Everything that is wrong with the settings, each problem with the setting's name and origin. */
+export class ConfigError extends Error {
+  constructor(readonly problems: readonly string[]) {
+    super(problems.join('\n'));
+    this.name = 'ConfigError';
+  }
+}
+
+export function flagOf(key: string): string {
+  return key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+export function envOf(key: string): string {
+  return `CHORD_${flagOf(key).replaceAll('-', '_').toUpperCase()}`;
+}
+
+// Of the command line, and no settings of a server: known to be meant where a name is nearly theirs.
+const OTHER_VARIABLES = ['CHORD_CONFIG', 'CHORD_ADDRESS', 'CHORD_TIMEOUT'];
+const OTHER_FLAGS = ['config', 'print-config', 'json', 'help'];
+
+/** @throws ConfigError with all problems at once */
+export function loadConfig(sources: Sources = {}): Config {
+  return explainConfig(sources).config;
+}
+
+/** loadConfig, with the origin of each setting. */
+export function explainConfig({ flags = {}, env = {}, file, options = {} }: Sources): {
+  config: Config;
+  origins: Origins;
+} {
+  const settings = file ? file.settings : {};
+  if (typeof settings !== 'object' || settings === null || Array.isArray(settings)) {
+    throw new ConfigError([`${file?.path}: the settings must be a JSON object`]);
+  }
+  const fileName = (key: string) => `${key} in ${file?.path}`;
+  const layers = [
+    layer(Object.entries(options), KEYS, String, (name) => `option ${name}`, [], 'value'),
+    layer(Object.entries(flags), KEYS.map(flagOf), flagOf, (name) => `--${name}`, OTHER_FLAGS),
+    layer(
+      Object.entries(env).filter(([name]) => name.startsWith('CHORD_') && !OTHER_VARIABLES.includes(name)),
+      KEYS.map(envOf),
+      envOf,
+      String,
+      OTHER_VARIABLES,
+    ),
+    layer(Object.entries(settings), KEYS, String, fileName),
+  ];
+  const problems = layers.flatMap(({ problems }) => problems);
+  const config: Record<string, unknown> = {};
+  const origins: Record<string, string> = {};
+  for (const key of KEYS) {
+    const found = layers.flatMap(({ read }) => read(key) ?? []);
+    for (const { problem } of found) if (problem) problems.push(problem);
+    config[key] = found[0] ? found[0].value : SETTINGS[key].default;
+    origins[key] = found[0]?.origin ?? 'default';
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+  return { config: Object.freeze(config) as Config, origins: origins as Origins };
+}
+
+interface Found {
+  readonly origin: string;
+  readonly value?: unknown;
+  readonly problem?: string;
+}
+
+/** One source: which of its names are unknown, and how to read a setting from it. */
+function layer(
+  given: readonly (readonly [string, unknown])[],
+  known: readonly string[],
+  nameOf: (key: string) => string,
+  display: (name: string) => string,
+  suggestible: readonly string[] = [],
+  form: 'written' | 'value' = 'written',
+): { problems: string[]; read: (key: Key) => Found | undefined } {
+  const values = new Map(given.filter(([, value]) => value !== undefined));
+  const problems = [...values.keys()]
+    .filter((name) => !known.includes(name))
+    .map((name) => unknownSetting(name, [...known, ...suggestible], display));
+  const read = (key: Key): Found | undefined => {
+    const name = nameOf(key);
+    if (!values.has(name)) return undefined;
+    const origin = display(name);
+    const result = SETTINGS[key][form].safeParse(values.get(name));
+    if (result.success) return { origin, value: result.data };
+    return {
+      origin,
+      problem: `${origin}: ${result.error.issues[0]?.message}, got ${JSON.stringify(values.get(name))}`,
+    };
+  };
+  return { problems, read };
+}
+
+/** The settings of this process: given flags, its environment, and the file that `--config` or CHORD_CONFIG names. */
+export function processSources(flags: Readonly<Record<string, string | undefined>>, configPath?: string): Sources {
+  const path = configPath ?? process.env.CHORD_CONFIG;
+  const sources: Sources = { flags, env: process.env };
+  return path ? { ...sources, file: { path, settings: readSettings(path) } } : sources;
+}
+
+function readSettings(path: string): unknown {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    throw new ConfigError([`cannot read the config file ${path}: ${(error as Error).message}`]);
+  }
+}
+
+function unknownSetting(name: string, known: readonly string[], display: (name: string) => string): string {
+  const near = nearest(name, known);
+  return `unknown setting ${display(name)}${near ? `; did you mean ${display(near)}?` : ''}`;
+}
+
+/** The candidate with the fewest edits to `name`, unless it takes more than a third of the letters. */
+export function nearest(name: string, candidates: readonly string[]): string | undefined {
+  const fold = (text: string) => text.toLowerCase().replaceAll(/[-_]/g, '');
+  const ranked = candidates
+    .map((candidate) => ({ candidate, edits: editDistance(fold(name), fold(candidate)) }))
+    .sort((a, b) => a.edits - b.edits)[0];
+  return ranked && ranked.edits <= Math.max(2, name.length / 3) ? ranked.candidate : undefined;
+}
+
+/** Levenshtein distance. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next.push(Math.min(next[j - 1]! + 1, row[j]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}
+
+function hostPort(): Kind<string> {
+  const error = 'expected HOST:PORT, like 127.0.0.1:50051 or [::1]:50051';
+  const value = z.string(error).refine((text) => {
+    const port = /^(?:[^\s:[\]/]+|\[[0-9a-fA-F:.%]+\]):(\d{1,5})$/.exec(text)?.[1];
+    return port !== undefined && Number(port) <= 65535;
+  }, error);
+  return { placeholder: 'HOST:PORT', value, written: value, format: String };
+}
+
+function text(placeholder: string): Kind<string> {
+  const value = z.string('expected a string').min(1, 'must not be empty');
+  return { placeholder, value, written: value, format: String };
+}
+
+function choice<const T extends string>(values: readonly T[]): Kind<T> {
+  const value = z.enum(values, `expected one of ${values.join(', ')}`);
+  return { placeholder: values.length < 4 ? values.join('|') : 'LEVEL', value, written: value, format: String };
+}
+
+function count(min: number, max: number): Kind<number> {
+  const parse = (text: string) => (/^\d+$/.test(text) ? Number(text) : undefined);
+  return amount('N', 'a whole number', parse, String, min, max, true);
+}
+
+function size(min: number, max: number): Kind<number> {
+  return amount('SIZE', 'a size like 64MiB or 1GB', parseSize, formatSize, min, max, true);
+}
+
+function duration(min: number, max: number): Kind<number> {
+  return amount('DURATION', 'a duration like 500ms, 15s or 6h', parseDuration, formatDuration, min, max, false);
+}
+
+function amount(
+  placeholder: string,
+  what: string,
+  parse: (text: string) => number | undefined,
+  format: (value: number) => string,
+  min: number,
+  max: number,
+  numbersAllowed: boolean,
+): Kind<number> {
+  const error = `expected ${what}`;
+  const value = z
+    .int(error)
+    .min(min, `must be at least ${format(min)}`)
+    .max(max, `must be at most ${format(max)}`);
+  // A duration as a bare number in the file would be misread by a factor of a thousand: it needs its unit.
+  const read = (raw: unknown) => (typeof raw === 'string' ? parse(raw) : numbersAllowed ? raw : undefined);
+  return { placeholder, value, written: z.unknown().transform(read).pipe(value), format };
+}

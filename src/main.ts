@@ -1,0 +1,8 @@
+#!/usr/bin/env node
+/** The command `chord`. */
+import { run } from './cli/program.js';
+
+// Whoever read our output has had enough (`chord ls | head`): that is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+
+process.exit(await run(process.argv.slice(2)));

@@ -1,0 +1,169 @@
+import test from 'ava';
+import fc from 'fast-check';
+import {
+  type Config,
+  ConfigError,
+  envOf,
+  explainConfig,
+  flagOf,
+  KEYS,
+  type Key,
+  loadConfig,
+  SETTINGS,
+  type Sources,
+} from '../../src/config.js';
+
+/** For each setting a written value that is not its default, and what it means. */
+const OTHER: { [K in Key]: readonly [written: string, value: Config[K]] } = {
+  listen: ['[::1]:0', '[::1]:0'],
+  backend: ['memory', 'memory'],
+  dataDir: ['/tmp/elsewhere', '/tmp/elsewhere'],
+  logLevel: ['silent', 'silent'],
+  cacheBytes: ['1GB', 1e9],
+  maxDocumentBytes: ['64KiB', 65_536],
+  deltaThreshold: ['7', 7],
+  minFreeBytes: ['0', 0],
+  maxStreamsPerConnection: ['12', 12],
+  heartbeatInterval: ['2s', 2000],
+  shutdownGrace: ['500ms', 500],
+  keepaliveInterval: ['1m', 60_000],
+  keepaliveTimeout: ['1m30s', 90_000],
+};
+
+const SOURCES: Record<string, (key: Key) => Sources> = {
+  flag: (key) => ({ flags: { [flagOf(key)]: OTHER[key][0] } }),
+  environment: (key) => ({ env: { [envOf(key)]: OTHER[key][0] } }),
+  file: (key) => ({ file: { path: 'chord.json', settings: { [key]: OTHER[key][0] } } }),
+  option: (key) => ({ options: { [key]: OTHER[key][1] } as Partial<Config> }),
+};
+
+function problems(sources: Sources): readonly string[] {
+  try {
+    loadConfig(sources);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+test('without sources every setting has its default, and the config is frozen', (t) => {
+  const config = loadConfig();
+  for (const key of KEYS) t.is(config[key], SETTINGS[key].default, key);
+  t.true(Object.isFrozen(config));
+});
+
+test('every default is a legal value, and reads back from how it is printed', (t) => {
+  for (const key of KEYS) {
+    const { default: fallback, format } = SETTINGS[key];
+    const written = (format as (value: unknown) => string)(fallback);
+    t.is(loadConfig({ flags: { [flagOf(key)]: written } })[key], fallback, key);
+  }
+});
+
+for (const [name, source] of Object.entries(SOURCES)) {
+  test(`every setting can be set by ${name}, and says so`, (t) => {
+    for (const key of KEYS) {
+      const { config, origins } = explainConfig(source(key));
+      t.is(config[key], OTHER[key][1], key);
+      t.not(origins[key], 'default');
+      for (const other of KEYS) if (other !== key) t.is(origins[other], 'default');
+    }
+  });
+}
+
+test('origins are named as a person would', (t) => {
+  const { origins } = explainConfig({
+    flags: { 'data-dir': 'x' },
+    env: { CHORD_BACKEND: 'memory' },
+    file: { path: 'chord.json', settings: { deltaThreshold: 5 } },
+  });
+  t.like(origins, { dataDir: '--data-dir', backend: 'CHORD_BACKEND', deltaThreshold: 'deltaThreshold in chord.json' });
+});
+
+test('options win over flags, flags over the environment, the environment over the file', (t) => {
+  const order = ['options', 'flags', 'env', 'file'] as const;
+  fc.assert(
+    fc.property(fc.subarray([...order]), (present) => {
+      const all: Required<Sources> = {
+        options: { deltaThreshold: 1 },
+        flags: { 'delta-threshold': '2' },
+        env: { CHORD_DELTA_THRESHOLD: '3' },
+        file: { path: 'chord.json', settings: { deltaThreshold: 4 } },
+      };
+      const sources = Object.fromEntries(present.map((name) => [name, all[name]])) as Sources;
+      const winner = order.findIndex((name) => present.includes(name));
+      t.is(loadConfig(sources).deltaThreshold, winner === -1 ? 100 : winner + 1);
+    }),
+  );
+});
+
+test('a wrong value in a source that loses is still refused', (t) => {
+  t.deepEqual(problems({ flags: { backend: 'memory' }, env: { CHORD_BACKEND: 'mysql' } }), [
+    'CHORD_BACKEND: expected one of lmdb, memory, got "mysql"',
+  ]);
+});
+
+test('an unknown setting is refused with its nearest name, wherever it stands', (t) => {
+  t.deepEqual(
+    problems({
+      flags: { lisen: 'x', 'print-confg': '', frobnicate: '' },
+      env: { CHORD_LISEN: 'x', CHORD_ADRESS: 'x', HOME: '/root', CHORD_ADDRESS: 'other:1', CHORD_CONFIG: 'x' },
+      file: { path: 'chord.json', settings: { data_dir: 'x', CacheBytes: 1 } },
+    }),
+    [
+      'unknown setting --lisen; did you mean --listen?',
+      'unknown setting --print-confg; did you mean --print-config?',
+      'unknown setting --frobnicate',
+      'unknown setting CHORD_LISEN; did you mean CHORD_LISTEN?',
+      'unknown setting CHORD_ADRESS; did you mean CHORD_ADDRESS?',
+      'unknown setting data_dir in chord.json; did you mean dataDir in chord.json?',
+      'unknown setting CacheBytes in chord.json; did you mean cacheBytes in chord.json?',
+    ],
+  );
+});
+
+test('keys that objects inherit are unknown settings like any other', (t) => {
+  const settings = JSON.parse('{"__proto__":1,"constructor":2}');
+  t.deepEqual(problems({ file: { path: 'f', settings } }), [
+    'unknown setting __proto__ in f',
+    'unknown setting constructor in f',
+  ]);
+});
+
+test('all problems are told at once, each with its origin', (t) => {
+  t.deepEqual(
+    problems({
+      flags: { listen: 'localhost', 'cache-bytes': '12x' },
+      env: { CHORD_HEARTBEAT_INTERVAL: '15', CHORD_LOG_LEVEL: 'loud', CHORD_MAX_DOCUMENT_BYTES: '4MiB' },
+      file: { path: 'chord.json', settings: { deltaThreshold: 0, shutdownGrace: 10, dataDir: '' } },
+    }),
+    [
+      '--listen: expected HOST:PORT, like 127.0.0.1:50051 or [::1]:50051, got "localhost"',
+      'dataDir in chord.json: must not be empty, got ""',
+      'CHORD_LOG_LEVEL: expected one of trace, debug, info, warn, error, fatal, silent, got "loud"',
+      '--cache-bytes: expected a size like 64MiB or 1GB, got "12x"',
+      'CHORD_MAX_DOCUMENT_BYTES: must be at most 4032KiB, got "4MiB"',
+      'deltaThreshold in chord.json: must be at least 1, got 0',
+      'CHORD_HEARTBEAT_INTERVAL: expected a duration like 500ms, 15s or 6h, got "15"',
+      'shutdownGrace in chord.json: expected a duration like 500ms, 15s or 6h, got 10',
+    ],
+  );
+});
+
+test('a config file that is no object is refused', (t) => {
+  for (const settings of [null, [], 'x', 1]) {
+    t.deepEqual(problems({ file: { path: 'chord.json', settings } }), [
+      'chord.json: the settings must be a JSON object',
+    ]);
+  }
+});
+
+test('addresses', (t) => {
+  for (const listen of ['127.0.0.1:0', 'localhost:65535', '[::]:1', 'a.b-c.example:443']) {
+    t.is(loadConfig({ flags: { listen } }).listen, listen);
+  }
+  for (const listen of ['', ':1', 'host', 'host:', 'host:65536', '::1:5', 'host:5x', 'http://h:1']) {
+    t.is(problems({ flags: { listen } }).length, 1, listen);
+  }
+});

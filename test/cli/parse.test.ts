@@ -1,0 +1,102 @@
+import test from 'ava';
+import fc from 'fast-check';
+import { Usage } from '../../src/cli/failure.js';
+import { formatPath, formatPosition } from '../../src/cli/format.js';
+import * as parse from '../../src/cli/parse.js';
+
+const refused = { instanceOf: Usage };
+
+test('a path is keys joined by dots, or a JSON array of keys', (t) => {
+  t.deepEqual(parse.parsePath('users.ann.name'), ['users', 'ann', 'name']);
+  t.deepEqual(parse.parsePath('["a.b","","c=d"]'), ['a.b', '', 'c=d']);
+  t.deepEqual(parse.parsePath('__proto__.constructor'), ['__proto__', 'constructor']);
+  for (const text of ['', '.', 'a..b', 'a.', '[]', '[1]', '["a"', '[["a"]]']) {
+    t.throws(() => parse.parsePath(text), refused, text);
+  }
+});
+
+test('every path reads back from how it is printed', (t) => {
+  const key = fc.oneof(
+    fc.string(),
+    fc.string({ unit: 'binary' }),
+    fc.constantFrom('', 'a.b', '[x', 'a=b', '__proto__'),
+  );
+  fc.assert(
+    fc.property(fc.array(key, { minLength: 1, maxLength: 5 }), (path) => {
+      t.deepEqual(parse.parsePath(formatPath(path)), path);
+    }),
+  );
+});
+
+test('an assignment is split after its path, whatever the path and the value hold', (t) => {
+  t.deepEqual(parse.parseAssignment('a.b="x=y"'), { path: ['a', 'b'], right: '"x=y"' });
+  t.deepEqual(parse.parseAssignment('["a=b","c\\"=d"]=[1]'), { path: ['a=b', 'c"=d'], right: '[1]' });
+  t.deepEqual(parse.parseAssignment('a='), { path: ['a'], right: '' });
+  for (const text of ['a', '', '=1', '["a"', '["a"=1']) t.throws(() => parse.parseAssignment(text), refused, text);
+  fc.assert(
+    fc.property(fc.array(fc.string(), { minLength: 1 }), fc.string(), (path, right) => {
+      t.deepEqual(parse.parseAssignment(`${formatPath(path)}=${right}`), { path, right });
+    }),
+  );
+});
+
+test('mutations', (t) => {
+  t.deepEqual(parse.parseMutation('set', 'a=null'), { path: ['a'], operation: { $case: 'set', value: null } });
+  t.deepEqual(parse.parseMutation('remove', 'a.b'), { path: ['a', 'b'], operation: { $case: 'remove', value: true } });
+  t.deepEqual(parse.parseMutation('increment', 'n=-1.5'), {
+    path: ['n'],
+    operation: { $case: 'increment', value: -1.5 },
+  });
+  t.deepEqual(parse.parseMutation('append', 'l=[1]'), {
+    path: ['l'],
+    operation: { $case: 'append', value: { values: [[1]] } },
+  });
+  for (const text of ['n=', 'n=x', 'n=Infinity', 'n=NaN']) {
+    t.throws(() => parse.parseMutation('increment', text), refused, text);
+  }
+  t.throws(() => parse.parseMutation('set', 'a=word'), { ...refused, message: /a string needs its quotes/ });
+});
+
+test('a document is a JSON object', (t) => {
+  t.deepEqual(parse.parseDocument('{"a":[1,null]}'), { a: [1, null] });
+  t.true(Object.hasOwn(parse.parseDocument('{"__proto__":1}'), '__proto__'));
+  for (const text of ['', '[]', 'null', '"a"', '{', '@/nowhere/at/all']) {
+    t.throws(() => parse.parseDocument(text), refused, text);
+  }
+});
+
+test('positions read back from how they are printed; a version alone is one too', (t) => {
+  const position = { epoch: 'k3J9x0Qa', version: 42, digest: 'Zz_1-T0e' };
+  t.is(formatPosition(position), 'k3J9x0Qa:42:Zz_1-T0e');
+  t.deepEqual(parse.parsePosition('k3J9x0Qa:42:Zz_1-T0e'), position);
+  t.deepEqual(parse.parsePosition('42'), { epoch: '', version: 42, digest: '' });
+  for (const text of ['', 'a', 'a:1', '1:a', 'a:b:c', ':1:', 'a:1:b:c', '-1', '1.5']) {
+    t.throws(() => parse.parsePosition(text), refused, text);
+  }
+});
+
+test('an expectation is a position, a version, or absent', (t) => {
+  t.deepEqual(parse.parseExpected('absent'), { condition: { $case: 'absent', value: true } });
+  t.deepEqual(parse.parseExpected('7'), { condition: { $case: 'version', value: 7 } });
+  t.deepEqual(parse.parseExpected('e:7:d'), {
+    condition: { $case: 'position', value: { epoch: 'e', version: 7, digest: 'd' } },
+  });
+});
+
+test('known positions name their context, which may hold equals signs', (t) => {
+  t.deepEqual(parse.parseKnown('a=b=e:7:d'), ['a=b', { epoch: 'e', version: 7, digest: 'd' }]);
+  t.throws(() => parse.parseKnown('e:7:d'), refused);
+});
+
+test('a time to live is a duration with its nanoseconds', (t) => {
+  t.deepEqual(parse.parseTtl('1500ms'), { seconds: 1, nanos: 500_000_000 });
+  t.deepEqual(parse.parseTtl('0'), { seconds: 0, nanos: 0 });
+  t.throws(() => parse.parseTtl('15'), refused);
+});
+
+test('a target is an id, or a prefix where it ends in a star', (t) => {
+  t.deepEqual(parse.parseTarget('room:1'), { kind: 'id', name: 'room:1' });
+  t.deepEqual(parse.parseTarget('user:*'), { kind: 'prefix', name: 'user:' });
+  t.deepEqual(parse.parseTarget('*'), { kind: 'prefix', name: '' });
+  t.deepEqual(parse.parseTarget('star\\*'), { kind: 'id', name: 'star*' });
+});

@@ -1,5 +1,6 @@
 /** What goes wrong, as the command line tells it: one line on stderr, or with --json one object. */
 import type { ServiceError } from '@grpc/grpc-js';
+import { harmless } from './format.js';
 
 /** Wrong arguments: exit code 2. */
 export class Usage extends Error {
@@ -14,8 +15,6 @@ export interface Failure {
   readonly hint?: string;
   /** ABORTED: where the context stands, as text; null where it does not exist. */
   readonly current?: string | null;
-  /** The server's log has more under this id. */
-  readonly errorId?: string;
   readonly violations?: readonly { field: string; description: string }[];
 }
 
@@ -25,7 +24,7 @@ export function exitCode(failure: Failure): 1 | 2 {
 
 export function formatFailure({ reason, message, hint }: Failure): string {
   const title = reason === 'USAGE' || reason === 'FAILED' ? '' : `${reason}: `;
-  return `chord: ${title}${message}${hint ? ` (${hint})` : ''}`;
+  return harmless(`chord: ${title}${message}${hint ? ` (${hint})` : ''}`);
 }
 
 /** @param address the server that was called, for the hint */

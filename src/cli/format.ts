@@ -2,12 +2,22 @@
 import type { Position } from '../gen/chord/v1/model.js';
 import type { Timestamp } from '../gen/google/protobuf/timestamp.js';
 
-/** JSON, on one line without `indent`, with everything escaped that could steer a terminal or turn its text around. */
-export function formatValue(value: unknown, indent = 0): string {
-  return (JSON.stringify(value, null, indent) ?? '-').replace(
-    /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
-    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
+// Control characters, and those that turn the direction of text around.
+const STEERING = /[\p{Cc}\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
+
+/** The text on one line, with everything escaped that could steer a terminal. */
+export function harmless(text: string): string {
+  return text.replace(STEERING, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+/** JSON on one line: still the same JSON, but harmless. */
+export function formatValue(value: unknown): string {
+  return harmless(JSON.stringify(value) ?? '-');
+}
+
+/** JSON indented by two spaces, line by line. */
+export function formatDocument(value: unknown): string[] {
+  return JSON.stringify(value, null, 2).split('\n').map(harmless);
 }
 
 /** A context id as it stands, or in quotes where it holds spaces or control characters. */
@@ -17,9 +27,7 @@ export function formatId(id: string): string {
 
 /** The inverse of parse.parsePath. */
 export function formatPath(path: readonly string[]): string {
-  return path.every((key) => /^[\p{L}\p{N}_$@:/-][\p{L}\p{N}_$@:/+*-]*$/u.test(key))
-    ? path.join('.')
-    : formatValue(path);
+  return path.every((key) => /^[\p{L}\p{N}_$@:/+*-]+$/u.test(key)) ? path.join('.') : formatValue(path);
 }
 
 /** The inverse of parse.parsePosition. */

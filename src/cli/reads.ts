@@ -3,7 +3,7 @@ import { ContextServiceService as contexts } from '../gen/chord/v1/context_servi
 import type { Context, Position } from '../gen/chord/v1/model.js';
 import { type SyncContextResponse, SyncServiceService as syncs } from '../gen/chord/v1/sync_service.js';
 import type { Session } from './client.js';
-import { formatId, formatPosition, formatValue, isoTime } from './format.js';
+import { formatDocument, formatId, formatPosition, formatValue, isoTime } from './format.js';
 import { contextForm, deltaForm, syncForm } from './machine.js';
 import { type Line, reasonText, renderDelta, renderSpan, renderTable } from './render.js';
 
@@ -105,7 +105,5 @@ function contextLine({ contextId, position, updatedAt }: Context): Line {
 
 /** The document, indented. */
 function documentLines(context: Context | undefined): Line[] {
-  return formatValue(context?.value ?? {}, 2)
-    .split('\n')
-    .map((line) => [['plain', line]]);
+  return formatDocument(context?.value ?? {}).map((line) => [['plain', line]]);
 }

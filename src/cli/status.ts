@@ -20,7 +20,6 @@ export function fromStatus(error: ServiceError, address: string): Failure {
     message: messageOf(error),
     ...(hint && { hint }),
     ...(current !== undefined && { current }),
-    ...(info?.metadata?.error_id && { errorId: info.metadata.error_id }),
     ...(violations?.length && { violations: violations.map(({ field, description }) => ({ field, description })) }),
   };
 }
@@ -29,6 +28,7 @@ function hintFor(code: status, address: string, current: string | null | undefin
   if (current !== undefined) return current ? `it stands at ${current}` : 'it does not exist';
   if (code === status.UNAVAILABLE) return `called ${address}; is the server there? start one with: chord serve`;
   if (code === status.DEADLINE_EXCEEDED) return `called ${address}; wait longer with --timeout`;
+  if (code === status.INTERNAL) return "the server's log has more under this id";
   if (code === status.UNIMPLEMENTED) return `called ${address}; is it a Chord server of this version?`;
   return undefined;
 }

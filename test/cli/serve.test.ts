@@ -1,0 +1,106 @@
+/** `chord serve`: its ready line, its settings, its end. */
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'ava';
+import { chord, startServer } from '../support/cli.js';
+
+const memory = ['--backend', 'memory', '--listen', '127.0.0.1:0'];
+
+test('says in one line where it serves, from what, and when it was ready', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'chord-cli-'));
+  t.teardown(() => rm(folder, { recursive: true }));
+  const [lmdb, inMemory] = await Promise.all([
+    startServer('--listen', '127.0.0.1:0', '--data-dir', folder),
+    startServer(...memory),
+  ]);
+  t.regex(inMemory.ready, /^chord: serving on 127\.0\.0\.1:[1-9]\d* \(memory\), ready in \d+ ms$/);
+  t.is(
+    lmdb.ready.replace(/:\d+ /, ':PORT ').replace(/\d+ ms$/, 'N ms'),
+    `chord: serving on 127.0.0.1:PORT (lmdb, ${folder}), ready in N ms`,
+  );
+  t.is((await lmdb.end('SIGTERM')).code, 0);
+  t.is((await inMemory.end('SIGINT')).code, 0);
+});
+
+test('what was acknowledged is there after a stop and a start', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'chord-cli-'));
+  t.teardown(() => rm(folder, { recursive: true }));
+  const args = ['--listen', '127.0.0.1:0', '--data-dir', folder];
+  const first = await startServer(...args);
+  t.is((await chord(['set', 'a', '{"n":1}', '--address', first.address])).code, 0);
+  t.is((await first.end('SIGTERM')).code, 0);
+  const second = await startServer(...args);
+  t.teardown(() => second.end('SIGTERM'));
+  t.is((await chord(['get', 'a', '--address', second.address])).stdout, '{\n  "n": 1\n}\n');
+});
+
+test('a second signal ends it at once', async (t) => {
+  const server = await startServer(...memory);
+  t.is((await server.end('SIGTERM', 'SIGINT')).code, 1);
+});
+
+test('a start that fails says why in one line', async (t) => {
+  const occupied = createServer().listen(0, '127.0.0.1');
+  await once(occupied, 'listening');
+  t.teardown(() => occupied.close());
+  const listen = `127.0.0.1:${(occupied.address() as AddressInfo).port}`;
+  const { code, stdout, stderr } = await chord(['serve', '--backend', 'memory', '--listen', listen]);
+  t.deepEqual({ code, stdout }, { code: 1, stdout: '' });
+  t.regex(stderr, /^chord: cannot start: [^\n]+\n$/);
+  t.true(stderr.includes(listen), stderr);
+});
+
+test('all that is wrong with the settings is told at once', async (t) => {
+  const env = { CHORD_LISEN: 'x', CHORD_BACKEND: 'mysql' };
+  const args = ['serve', 'extra', '--lisen', 'x', '--cache-bytes', '12x', '--data-dri=y', '--address', 'a:1'];
+  const { code, stdout, stderr } = await chord(args, '', env);
+  t.deepEqual({ code, stdout }, { code: 2, stdout: '' });
+  t.deepEqual(stderr.trimEnd().split('\n').sort(), [
+    'chord: --cache-bytes: expected a size like 64MiB or 1GB, got "12x"',
+    'chord: CHORD_BACKEND: expected one of lmdb, memory, got "mysql"',
+    'chord: unexpected argument extra',
+    'chord: unknown setting --address',
+    'chord: unknown setting --data-dri; did you mean --data-dir?',
+    'chord: unknown setting --lisen; did you mean --listen?',
+    'chord: unknown setting CHORD_LISEN; did you mean CHORD_LISTEN?',
+  ]);
+});
+
+test('--print-config shows each setting with its origin', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'chord-cli-'));
+  t.teardown(() => rm(folder, { recursive: true }));
+  const file = join(folder, 'chord.json');
+  await writeFile(file, '{"deltaThreshold":7,"backend":"memory"}');
+  const args = ['serve', '--print-config', '--backend', 'lmdb'];
+  const table = await chord(args, '', { CHORD_CONFIG: file, CHORD_CACHE_BYTES: '1GB' });
+  t.is(table.code, 0, table.stderr);
+  const rows = table.stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => line.split(/ {2,}/));
+  t.deepEqual(rows[0], ['SETTING', 'VALUE', 'ORIGIN']);
+  t.deepEqual(
+    rows.find(([key]) => key === 'backend'),
+    ['backend', 'lmdb', '--backend'],
+  );
+  t.deepEqual(
+    rows.find(([key]) => key === 'cacheBytes'),
+    ['cacheBytes', '1GB', 'CHORD_CACHE_BYTES'],
+  );
+  t.deepEqual(
+    rows.find(([key]) => key === 'deltaThreshold'),
+    ['deltaThreshold', '7', `deltaThreshold in ${file}`],
+  );
+  const machine = JSON.parse((await chord([...args, '--json', '--config', file])).stdout);
+  t.deepEqual(machine.deltaThreshold, { value: 7, origin: `deltaThreshold in ${file}` });
+  t.deepEqual(machine.shutdownGrace, { value: 10_000, origin: 'default' });
+});
+
+test('a config file that cannot be read is refused', async (t) => {
+  const { code, stderr } = await chord(['serve', '--config', '/nowhere/chord.json']);
+  t.is(code, 2);
+  t.regex(stderr, /^chord: cannot read the config file \/nowhere\/chord\.json: [^\n]+\n$/);
+});

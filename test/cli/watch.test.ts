@@ -1,0 +1,94 @@
+/** `chord watch` against a server that comes and goes. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'ava';
+import { chord, Running, startServer } from '../support/cli.js';
+
+const memory = ['--backend', 'memory', '--listen', '127.0.0.1:0'];
+
+function writer(address: string) {
+  return async (...args: string[]) => {
+    const { code, stdout, stderr } = await chord(['--address', address, '--json', ...args]);
+    if (code !== 0) throw new Error(stderr);
+    return JSON.parse(stdout);
+  };
+}
+
+test('prints one line for each change until Ctrl-C', async (t) => {
+  const server = await startServer(...memory);
+  t.teardown(() => server.end('SIGTERM'));
+  const write = writer(server.address);
+  await write('set', 'room:1', '{"topic":"daily"}');
+  const watch = new Running(['watch', 'room:1', 'user:*', '--old-values', '--address', server.address]);
+  t.is(await watch.line(), 'room:1 1 = {"topic":"daily"}');
+  await write('set', 'user:ann', '{"n":1}');
+  t.is(await watch.line(), 'user:ann 1 = {"n":1} (initial)'.replace(' (initial)', ''));
+  await write('set', 'other:1', '{}');
+  await write('update', 'user:ann', '--set', 'x=[1]', '--increment', 'n=1');
+  t.deepEqual([await watch.line(), await watch.line()].sort(), ['user:ann 2 + x = [1]', 'user:ann 2 ~ n = 2 (was 1)']);
+  await write('delete', 'room:1');
+  t.is(await watch.line(), 'room:1 1 deleted');
+  t.deepEqual(await watch.end('SIGINT'), { code: 0, stderr: '' });
+});
+
+test('with --json prints one object for each event, from the positions that are known', async (t) => {
+  const server = await startServer(...memory);
+  t.teardown(() => server.end('SIGTERM'));
+  const write = writer(server.address);
+  const { position: first } = await write('set', 'a=1', '{"n":1}');
+  const { position: second } = await write('set', 'a=1', '{"n":2}');
+  const known = ['--known', `a=1=${first}`];
+  const watch = new Running(['watch', 'a=1', 'none', ...known, '--json', '--address', server.address]);
+  const opening = [await watch.json(), await watch.json()].sort((a, b) => (String(a.event) < String(b.event) ? -1 : 1));
+  t.deepEqual(opening[0], { event: 'absent', contextId: 'none' });
+  t.like(opening[1], { event: 'delta', contextId: 'a=1', from: first, to: second });
+  t.deepEqual(opening[1]!.changes, [{ action: 'modified', path: ['n'], value: 2 }]);
+  t.deepEqual(await watch.json(), { event: 'caughtUp' });
+  await write('delete', 'a=1');
+  t.deepEqual(await watch.json(), { event: 'deleted', contextId: 'a=1', position: second, reason: 'DELETED' });
+  t.deepEqual(await watch.end('SIGTERM'), { code: 0, stderr: '' });
+});
+
+test('reconnects with the positions it has when the server comes back', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'chord-cli-'));
+  t.teardown(() => rm(folder, { recursive: true }));
+  const before = await startServer('--data-dir', folder, '--listen', '127.0.0.1:0');
+  const write = writer(before.address);
+  const { position: first } = await write('set', 'room:1', '{"n":1,"rest":"long enough for a delta to be smaller"}');
+  const watch = new Running(['watch', 'room:1', '--json', '--address', before.address]);
+  t.like(await watch.json(), { event: 'full', position: first });
+  t.like(await watch.json(), { event: 'caughtUp' });
+  t.is((await before.end('SIGTERM')).code, 0);
+  await watch.said('went away; trying again in');
+
+  const after = await startServer('--data-dir', folder, '--listen', before.address);
+  t.teardown(() => after.end('SIGTERM'));
+  const { position: second } = await write('update', 'room:1', '{"n":2}');
+  t.like(await watch.json(), { event: 'delta', from: first, to: second });
+  await watch.said('connected again');
+  t.is((await watch.end('SIGINT')).code, 0);
+});
+
+test('ends quietly when nobody reads it any more', async (t) => {
+  const server = await startServer(...memory);
+  t.teardown(() => server.end('SIGTERM'));
+  const write = writer(server.address);
+  await write('set', 'room:1', '{}');
+  const watch = new Running(['watch', 'room:1', '--address', server.address]);
+  t.is(await watch.line(), 'room:1 1 = {}');
+  watch.hangUp();
+  await write('set', 'room:1', '{"a":1}');
+  t.deepEqual(await watch.end(), { code: 0, stderr: '' });
+});
+
+test('fails at once where there is no server, and where the server refuses', async (t) => {
+  const nobody = await chord(['watch', 'x', '--address', '127.0.0.1:1']);
+  t.is(nobody.code, 1);
+  t.regex(nobody.stderr, /^chord: UNAVAILABLE: .+\n$/);
+  const server = await startServer(...memory);
+  t.teardown(() => server.end('SIGTERM'));
+  const refused = await chord(['watch', 'x'.repeat(513), '--address', server.address]);
+  t.is(refused.code, 1);
+  t.regex(refused.stderr, /^chord: INVALID_ARGUMENT: .+\n$/);
+});

@@ -1,0 +1,86 @@
+/** Runs the command line as its users do: as processes, over sockets. */
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+
+const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+
+export interface Finished {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function spawnChord(args: readonly string[], env: Record<string, string> = {}): ChildProcessWithoutNullStreams {
+  const clean = Object.entries(process.env).filter(([name]) => !name.startsWith('CHORD_'));
+  return spawn(process.execPath, ['--import=tsx', MAIN, ...args], { env: { ...Object.fromEntries(clean), ...env } });
+}
+
+/** Runs one command to its end. */
+export async function chord(args: readonly string[], input = '', env: Record<string, string> = {}): Promise<Finished> {
+  const child = spawnChord(args, env);
+  child.stdin.on('error', () => {}); // it need not read what it does not want
+  child.stdin.end(input);
+  const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
+  return { code, stdout, stderr };
+}
+
+/** A command that goes on; its output is read line by line. */
+export class Running {
+  private readonly child: ChildProcessWithoutNullStreams;
+  private readonly lines: AsyncIterator<string>;
+  private readonly closed: Promise<{ code: number | null; stderr: string }>;
+  private stderr = '';
+
+  constructor(args: readonly string[]) {
+    this.child = spawnChord(args);
+    this.lines = createInterface({ input: this.child.stdout })[Symbol.asyncIterator]();
+    this.child.stderr.on('data', (chunk) => {
+      this.stderr += chunk;
+    });
+    this.closed = once(this.child, 'close').then(([code]) => ({ code, stderr: this.stderr }));
+  }
+
+  /** The next line of stdout. @throws with what stderr said where the command ended instead */
+  async line(): Promise<string> {
+    const { value, done } = await this.lines.next();
+    if (done) throw new Error(`ended: ${JSON.stringify(await this.closed)}`);
+    return value;
+  }
+
+  async json(): Promise<Record<string, unknown>> {
+    return JSON.parse(await this.line());
+  }
+
+  /** Resolves when stderr holds these words. */
+  async said(words: string): Promise<void> {
+    while (!this.stderr.includes(words)) {
+      const [chunk] = await Promise.race([once(this.child.stderr, 'data'), this.closed.then(() => [])]);
+      if (chunk === undefined) throw new Error(`ended without saying ${words}: ${this.stderr}`);
+    }
+  }
+
+  /** Closes our end of its stdout, as `head` does. */
+  hangUp(): void {
+    this.child.stdout.destroy();
+  }
+
+  /** Sends the signals one after the other, and waits for the end. */
+  end(...signals: NodeJS.Signals[]): Promise<{ code: number | null; stderr: string }> {
+    for (const signal of signals) this.child.kill(signal);
+    return this.closed;
+  }
+}
+
+export type Server = Running & { readonly address: string; readonly ready: string };
+
+/** A server that is ready; `address` is where it says it listens. */
+export async function startServer(...args: string[]): Promise<Server> {
+  const server = new Running(['serve', '--log-level', 'error', ...args]);
+  const ready = await server.line();
+  const address = /^chord: serving on (\S+) /.exec(ready)?.[1];
+  if (!address) throw new Error(`not the ready line: ${ready}`);
+  return Object.assign(server, { address, ready });
+}

@@ -1,0 +1,114 @@
+/** The keys of the LMDB layout, and looking things up by them. Everything here sees what is durable, nothing else. */
+import { ChordError } from '../errors.js';
+import type { Databases } from './lmdb-open.js';
+import * as records from './records.js';
+import type { LogRecord, Request, Snapshot } from './store.js';
+
+/** LMDB's own limit with pages of 4 KiB. */
+const MAX_KEY_BYTES = 1978;
+/** How many entries of the expiry index that are early are collected before they are corrected. */
+const MAX_EARLY = 1_000;
+
+export function idKey(id: string): Buffer {
+  return Buffer.from(id);
+}
+
+export function logKey(id: string, version: number): Buffer {
+  return Buffer.concat([Buffer.from(`${id}\0`), numberKey(version)]);
+}
+
+export function dueKey(due: number, id: string): Buffer {
+  return Buffer.concat([numberKey(due), Buffer.from(id)]);
+}
+
+export function requestKey(id: string, requestId: string): Buffer {
+  const key = Buffer.from(`${id}\0${requestId}`);
+  if (key.length > MAX_KEY_BYTES - 8) throw new ChordError('INVALID_ARGUMENT', 'the request id is too long');
+  return key;
+}
+
+export function requestTimeKey(at: number, id: string, requestId: string): Buffer {
+  return Buffer.concat([numberKey(at), requestKey(id, requestId)]);
+}
+
+/** Not negative: then the order of the bytes is that of the numbers. */
+export function numberKey(value: number): Buffer {
+  const key = Buffer.allocUnsafe(8);
+  key.writeDoubleBE(value);
+  return key;
+}
+
+export interface Due {
+  readonly id: string;
+  readonly due: number;
+}
+
+export class Reads {
+  constructor(readonly db: Databases) {}
+
+  row(id: string): records.HeadRow | null {
+    // Fast: the bytes are not copied, and only valid until the next read. Decoding keeps none of them.
+    const bytes = this.db.heads.getBinaryFast(idKey(id));
+    return bytes === undefined ? null : records.decodeHead(bytes, `the head of context "${id}"`);
+  }
+
+  record(id: string, version: number): LogRecord | null {
+    const bytes = this.db.log.getBinary(logKey(id, version));
+    return bytes === undefined ? null : records.decodeRecord(bytes, `version ${version} of context "${id}"`);
+  }
+
+  snapshot(id: string): Snapshot | null {
+    const bytes = this.db.snapshots.getBinary(idKey(id));
+    return bytes === undefined ? null : records.decodeSnapshot(bytes, `the snapshot of context "${id}"`);
+  }
+
+  request(id: string, requestId: string): Request | null {
+    const bytes = this.db.requests.getBinary(requestKey(id, requestId));
+    return bytes === undefined ? null : records.decodeRequest(bytes, `request "${requestId}" of context "${id}"`);
+  }
+
+  /** Keys of the log from the oldest version to `upTo`, at most `limit`. */
+  logKeys(id: string, upTo: number, limit = Number.POSITIVE_INFINITY): Buffer[] {
+    return [...this.db.log.getKeys({ start: logKey(id, 0), end: logKey(id, upTo + 1), limit })];
+  }
+
+  /** The first version that the log still has; null where it has none. */
+  oldest(id: string): number | null {
+    const [key] = this.logKeys(id, Number.MAX_SAFE_INTEGER, 1);
+    return key === undefined ? null : key.readDoubleBE(key.length - 8);
+  }
+
+  /** Contexts whose ids begin with `prefix` and come after `after`, in the order of their ids. */
+  *rows(prefix: string, after = ''): Generator<{ id: string; row: records.HeadRow }> {
+    const first = Buffer.from(prefix);
+    const past = Buffer.from(`${after}\0`);
+    const start = Buffer.compare(first, past) > 0 ? first : past;
+    for (const { key, value } of this.db.heads.getRange({ start })) {
+      if (Buffer.compare(key.subarray(0, first.length), first) !== 0) return;
+      const id = key.toString();
+      yield { id, row: records.decodeHead(value, `the head of context "${id}"`) };
+    }
+  }
+
+  /**
+   * Contexts that expire at or before `now`, soonest first, and the index entries met that stand too early.
+   * The answer is only right when there are none of those: correct them and ask again.
+   */
+  due(now: number, limit: number): { ids: string[]; early: Due[] } {
+    const ids: string[] = [];
+    const early: Due[] = [];
+    for (const key of this.db.due.getKeys({ end: Buffer.concat([numberKey(now), Buffer.from([0xff])]) })) {
+      if (ids.length === limit || early.length === MAX_EARLY) break;
+      const id = key.toString('utf8', 8);
+      const due = key.readDoubleBE(0);
+      if (this.row(id)?.head.expiry?.at === due) ids.push(id);
+      else early.push({ id, due });
+    }
+    return { ids, early };
+  }
+
+  /** Keys of the request-time index for requests older than `before`, oldest first. */
+  requestTimes(before: number, limit: number): Buffer[] {
+    return [...this.db.requestTimes.getKeys({ end: numberKey(before), limit })];
+  }
+}

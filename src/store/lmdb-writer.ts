@@ -1,0 +1,135 @@
+/**
+ * Group commit. Writes wait in line; all that wait share one transaction and one fsync, and while that is on its
+ * way to the disk the next ones gather. Only one transaction is ever outstanding. That costs nothing, since LMDB
+ * runs them one after another anyway, and it buys three things: each write is decided against what is durable
+ * plus what came before it in its own transaction, so there is no other state in flight; when a transaction
+ * fails, nothing that builds upon it has been handed to LMDB; and LMDB never has so much to do that it blocks.
+ */
+import type { RootDatabase } from 'lmdb';
+import { ChordError } from '../errors.js';
+import type { HeadRow } from './records.js';
+import type { Request } from './store.js';
+
+/** Keeps one transaction's decisions within a few milliseconds of the event loop. */
+const MAX_JOBS = 2_000;
+
+export interface Job<T> {
+  /** The context that it may change. */
+  readonly id: string;
+  /** It looks at ranges of the database, where earlier writes of the same transaction do not show yet. */
+  readonly scans: boolean;
+  /** Roughly what it will write, in bytes. */
+  readonly bytes: number;
+  /** Decides and writes, all synchronously, the reading before the first write: what throws has written nothing. */
+  run(turn: Turn): T;
+}
+
+/** What a transaction has written so far, where later jobs of the same transaction must know of it. */
+export class Turn {
+  readonly heads = new Map<string, HeadRow | null>();
+  /** By context id, NUL, request id. */
+  readonly requests = new Map<string, Request>();
+}
+
+/** Guards the disk: see lmdb-space.ts. */
+export interface Gate {
+  /** Resolves when `bytes` more may be written. Throws when they may not. */
+  admit(bytes: number): Promise<void>;
+  readonly maxBytesPerTurn: number;
+}
+
+interface Waiting {
+  readonly job: Job<unknown>;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export class Writer {
+  #line: Waiting[] = [];
+  #running: Promise<void> | null = null;
+
+  constructor(
+    readonly env: RootDatabase,
+    readonly gate: Gate,
+  ) {}
+
+  /** Resolves when what the job wrote is durable. */
+  write<T>(job: Job<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.#line.push({ job, resolve: resolve as (value: unknown) => void, reject });
+      this.#running ??= this.#run();
+    });
+  }
+
+  /** Resolves when nothing waits any more. */
+  async idle(): Promise<void> {
+    while (this.#running !== null) await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    // Let the rest of this event turn join the first transaction.
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    while (this.#line.length > 0) {
+      const turn = this.#take();
+      try {
+        await this.gate.admit(turn.reduce((sum, { job }) => sum + job.bytes, 0));
+        await this.#commit(turn);
+      } catch (error) {
+        // Whoever waits may build upon what failed, so they fail too.
+        const waiting = this.#line;
+        this.#line = [];
+        for (const { reject } of [...turn, ...waiting]) reject(error);
+      }
+    }
+    this.#running = null;
+  }
+
+  /** The front of the line, as far as one transaction may go. */
+  #take(): Waiting[] {
+    const touched = new Set<string>();
+    let bytes = 0;
+    let count = 0;
+    for (const { job } of this.#line) {
+      bytes += job.bytes;
+      const full = count === MAX_JOBS || bytes > this.gate.maxBytesPerTurn;
+      if (count > 0 && (full || (job.scans && touched.has(job.id)))) break;
+      touched.add(job.id);
+      count += 1;
+    }
+    return this.#line.splice(0, count);
+  }
+
+  async #commit(waiting: Waiting[]): Promise<void> {
+    // lmdb renews its read view by itself after each commit. Here a stale one would mean lost updates.
+    this.env.resetReadTxn();
+    const turn = new Turn();
+    const answers: (() => void)[] = [];
+    const durable = this.env.batch(() => {
+      for (const { job, resolve, reject } of waiting) {
+        try {
+          const value = job.run(turn);
+          answers.push(() => resolve(value));
+        } catch (error) {
+          answers.push(() => reject(error));
+        }
+      }
+    });
+    try {
+      await durable;
+    } catch (error) {
+      throw await commitFailed(error);
+    }
+    for (const answer of answers) answer();
+  }
+}
+
+/** lmdb tells the cause in a second promise, which would end the process if nobody waited for it. */
+async function commitFailed(error: unknown): Promise<ChordError> {
+  let cause = error;
+  const { commitError } = error as { commitError?: Promise<unknown> };
+  await commitError?.catch((reason: unknown) => {
+    cause = reason;
+  });
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return new ChordError('UNAVAILABLE', `the store could not commit: ${message}`, { cause });
+}

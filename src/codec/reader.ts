@@ -28,7 +28,7 @@ export class Reader {
     readonly end = bytes.length,
   ) {
     if (end > bytes.length) throw truncated();
-    this.bytes = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.bytes = asBuffer(bytes);
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.first = pos;
   }
@@ -107,20 +107,12 @@ export class Reader {
   private stringTo(to: number): string {
     const start = this.pos;
     this.pos = to;
-    if (to - start > SHORT_STRING) return this.anyString(start, to);
+    if (to - start > SHORT_STRING) return utf8(this.bytes, start, to);
     for (let i = start; i < to; i++) {
-      if (this.bytes[i]! > 0x7f) return this.anyString(start, to);
+      if (this.bytes[i]! > 0x7f) return utf8(this.bytes, start, to);
     }
     this.text ??= this.bytes.toString('latin1', this.first, this.end);
     return this.text.substring(start - this.first, to - this.first);
-  }
-
-  private anyString(start: number, to: number): string {
-    const text = this.bytes.toString('utf8', start, to);
-    if (text.includes('\ufffd') && !isUtf8(this.bytes.subarray(start, to))) {
-      throw invalid('value', 'a string or key is not valid UTF-8');
-    }
-    return text;
   }
 
   /** Passes over the field of this tag. Of fields up to number `known` only a wrong wire type comes here. */
@@ -152,6 +144,20 @@ export class Reader {
     }
     throw malformed(`wire type ${tag & 7}`);
   }
+}
+
+/** Text from `start` to `end`, exactly: Buffer alone would put U+FFFD where bytes are invalid. */
+export function utf8(bytes: Buffer, start = 0, end = bytes.length): string {
+  const text = bytes.toString('utf8', start, end);
+  if (text.includes('\ufffd') && !isUtf8(bytes.subarray(start, end))) {
+    throw invalid('value', 'a string is not valid UTF-8');
+  }
+  return text;
+}
+
+/** The same bytes. */
+export function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 function malformed(what: string): ChordError {

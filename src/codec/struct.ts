@@ -12,7 +12,7 @@
  * Each violation, in either direction, is a ChordError INVALID_ARGUMENT. Where a map key or a member of the
  * oneof occurs twice, the last one holds. Key order is kept, as far as JavaScript objects keep it.
  *
- * It takes about as long as JSON does: 28 us to encode and 38 us to decode a document of 10 KB, where
+ * It takes about as long as JSON does: 30 us to encode and 38 us to decode a document of 10 KB, where
  * JSON.stringify takes 31 us and JSON.parse 27 us.
  */
 import type { BinaryReader, BinaryWriter } from '@bufbuild/protobuf/wire';

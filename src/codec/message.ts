@@ -1,0 +1,16 @@
+import { BinaryReader } from '@bufbuild/protobuf/wire';
+import { ChordError, invalid } from '../errors.js';
+import { asBuffer, utf8 } from './reader.js';
+
+/**
+ * Decodes a generated message. Whatever is wrong with its bytes is INVALID_ARGUMENT, invalid UTF-8 in any
+ * string included: generated decoders alone would put U+FFFD in its place, so that two ids become one.
+ */
+export function decodeMessage<T>(type: { decode(reader: BinaryReader): T }, bytes: Uint8Array): T {
+  try {
+    return type.decode(new BinaryReader(bytes, (text) => utf8(asBuffer(text))));
+  } catch (cause) {
+    if (cause instanceof ChordError) throw cause;
+    throw invalid('message', `malformed bytes: ${cause instanceof Error ? cause.message : cause}`);
+  }
+}

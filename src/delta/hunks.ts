@@ -42,7 +42,7 @@ function joined(touched: readonly Hunk[], { index, removed, inserted }: Splice):
   for (const hunk of touched) {
     append(whole.removed, removed.slice(taken, Math.max(taken, hunk.index - index)));
     append(whole.removed, hunk.removed);
-    taken = Math.max(taken, endOf(hunk) - index);
+    taken = endOf(hunk) - index;
   }
   append(whole.removed, removed.slice(taken));
 

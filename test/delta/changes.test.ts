@@ -97,6 +97,7 @@ test('law 4: any key is data', (t) => {
 });
 
 test('what is inherited is not in the document', (t) => {
+  t.false(equal(json('{"__proto__": {}}'), { b: 1 }));
   for (const key of ['__proto__', 'constructor', 'toString']) {
     t.throws(() => apply([{ action: 'removed', path: [key] }], {}), { instanceOf: DeltaMismatch });
     t.throws(() => apply([{ action: 'modified', path: [key], value: 1 }], {}), { instanceOf: DeltaMismatch });

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { type Failure, formatFailure } from './failure.js';
 import { formatValue } from './format.js';
-import { type Line, type Look, paint } from './render.js';
+import { type Line, type Look, paint } from './line.js';
 
 export class Output {
   /** Stdout is a terminal. */

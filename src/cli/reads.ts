@@ -4,8 +4,9 @@ import type { Context, Position } from '../gen/chord/v1/model.js';
 import { type SyncContextResponse, SyncServiceService as syncs } from '../gen/chord/v1/sync_service.js';
 import type { Session } from './client.js';
 import { formatDocument, formatId, formatPosition, formatValue, isoTime } from './format.js';
+import { type Line, renderTable } from './line.js';
 import { contextForm, deltaForm, syncForm } from './machine.js';
-import { type Line, reasonText, renderDelta, renderSpan, renderTable } from './render.js';
+import { reasonText, renderDelta, renderSpan } from './render.js';
 
 const PAGE_SIZE = 500;
 

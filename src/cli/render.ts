@@ -8,33 +8,10 @@
  *
  * With old values, `(was ...)` follows. Text that the server sent never reaches a terminal as control characters.
  */
-import { styleText } from 'node:util';
 import { type Change, ChangeAction, type Delta, type Full, FullReason } from '../gen/chord/v1/model.js';
 import { DeletedReason, type WatchContextsResponse } from '../gen/chord/v1/sync_service.js';
 import { formatId, formatPath, formatPosition, formatValue } from './format.js';
-
-type Style = 'plain' | 'bold' | 'dim' | 'green' | 'yellow' | 'red' | 'cyan';
-
-/** A line in parts, each with its style. */
-export type Line = readonly (readonly [Style, string])[];
-
-export interface Look {
-  readonly colour: boolean;
-  /** Columns to cut lines to; absent: lines are whole. */
-  readonly width?: number;
-}
-
-export function paint(line: Line, { colour, width = Number.POSITIVE_INFINITY }: Look): string {
-  let room = width;
-  let text = '';
-  for (const [style, part] of line) {
-    const shown = part.length <= room ? part : `${part.slice(0, Math.max(0, room - 1))}…`;
-    text += colour && style !== 'plain' ? styleText(style, shown) : shown;
-    room -= part.length;
-    if (room < 0) break;
-  }
-  return text;
-}
+import type { Line } from './line.js';
 
 export function renderDelta(delta: Delta): Line[] {
   return delta.changes.map(renderChange);
@@ -113,15 +90,4 @@ export function renderSpan({ contextId, from, to }: Delta): Line {
     ['dim', ` ${formatPosition(from)} -> `],
     ['plain', formatPosition(to)],
   ];
-}
-
-/** Rows under headings, columns two spaces apart. */
-export function renderTable(headings: readonly string[], rows: readonly (readonly string[])[]): Line[] {
-  const widths = headings.map((heading, i) => Math.max(heading.length, ...rows.map((row) => row[i]?.length ?? 0)));
-  const align = (row: readonly string[]) =>
-    row
-      .map((cell, i) => cell.padEnd(widths[i]!))
-      .join('  ')
-      .trimEnd();
-  return [[['dim', align(headings)]], ...rows.map((row): Line => [['plain', align(row)]])];
 }

@@ -9,8 +9,8 @@ import {
   processSources,
   SETTINGS,
 } from '../config.js';
+import { renderTable } from './line.js';
 import type { Output } from './output.js';
-import { renderTable } from './render.js';
 
 export interface ServeOptions {
   /** Settings by key, as written. */

@@ -5,8 +5,9 @@ import type { Duration } from '../gen/google/protobuf/duration.js';
 import type { JsonObject } from '../model.js';
 import type { Session } from './client.js';
 import { formatId, formatPosition, isoTime } from './format.js';
+import type { Line } from './line.js';
 import { contextForm, deltaForm } from './machine.js';
-import { type Line, renderDelta } from './render.js';
+import { renderDelta } from './render.js';
 
 /** What every write may carry. */
 export interface WriteOptions {

@@ -1,5 +1,6 @@
 import test from 'ava';
-import { type Line, paint, renderChange, renderEvent, renderTable } from '../../src/cli/render.js';
+import { type Line, paint, renderTable } from '../../src/cli/line.js';
+import { renderChange, renderEvent } from '../../src/cli/render.js';
 import { type Change, ChangeAction, FullReason } from '../../src/gen/chord/v1/model.js';
 import { DeletedReason } from '../../src/gen/chord/v1/sync_service.js';
 

@@ -43,16 +43,16 @@ export class BackWriter {
     this.bytes[--this.start] = value;
   }
 
-  /** An unsigned integer of at most 32 bits. */
+  /** An integer from 0 to 2^53 - 1. */
   varint(value: number): void {
-    if (this.start < 5) this.grow(5);
+    if (this.start < 8) this.grow(8);
     if (value < 0x80) {
       this.bytes[--this.start] = value;
       return;
     }
     let at = this.start - varintSize(value);
     this.start = at;
-    for (; value > 0x7f; value >>>= 7) this.bytes[at++] = (value & 0x7f) | 0x80;
+    for (; value > 0x7f; value = Math.floor(value / 0x80)) this.bytes[at++] = (value % 0x80) | 0x80;
     this.bytes[at] = value;
   }
 
@@ -116,5 +116,7 @@ export class BackWriter {
 }
 
 function varintSize(value: number): number {
-  return value < 0x80 ? 1 : value < 0x4000 ? 2 : value < 0x200000 ? 3 : value < 0x10000000 ? 4 : 5;
+  let size = 1;
+  for (let limit = 0x80; value >= limit; limit *= 0x80) size++;
+  return size;
 }

@@ -30,11 +30,11 @@ export function formatPath(path: readonly string[]): string {
   return path.every((key) => /^[\p{L}\p{N}_$@:/+*-]+$/u.test(key)) ? path.join('.') : formatValue(path);
 }
 
-/** The inverse of parse.parsePosition. */
+/** The inverse of parse.parsePosition. Version 0, before the first write, has no digest. */
 export function formatPosition(position: Position | undefined): string {
   if (!position) return '-';
   const { epoch, version, digest } = position;
-  return epoch ? `${epoch}:${version}:${digest}` : String(version);
+  return epoch && digest ? `${epoch}:${version}:${digest}` : String(version);
 }
 
 /** ISO 8601, in UTC. */

@@ -83,7 +83,7 @@ async function* events(
 function subscription(target: WatchOptions['targets'][number], positions: ReadonlyMap<string, Position>): Subscription {
   const $case = target.kind === 'id' ? 'contextId' : 'prefix';
   const known = [...positions].filter(([id]) => covers(target, id));
-  return { target: { $case, value: target.name }, known: Object.fromEntries(known) };
+  return { target: { $case, value: target.name }, known: new Map(known) };
 }
 
 function covers({ kind, name }: WatchOptions['targets'][number], id: string): boolean {

@@ -190,9 +190,7 @@ class LmdbStore implements Store {
   }
 
   health(): StoreHealth {
-    return this.#closed
-      ? { serving: false, readOnly: false, detail: 'the store is closed' }
-      : this.#space.health();
+    return this.#closed ? { serving: false, readOnly: false, detail: 'the store is closed' } : this.#space.health();
   }
 
   onHealth(listener: (health: StoreHealth) => void): void {

@@ -159,7 +159,10 @@ export interface Store {
 export interface Feed {
   /** All events of the ids and prefixes that are watched go to this listener. Called once, before any watch. */
   listen(listener: (event: FeedEvent) => void): void;
-  /** Resolves when the subscription is live: what is committed from then on is (barring loss) delivered. */
+  /**
+   * Resolves when the subscription is live: what is committed from then on is (barring loss) delivered.
+   * Naming what is watched already only waits for that; one `unwatch` ends it.
+   */
   watchId(id: string): Promise<void>;
   unwatchId(id: string): void;
   watchPrefix(prefix: string): Promise<void>;

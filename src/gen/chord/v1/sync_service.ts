@@ -72,7 +72,7 @@ export interface Subscription {
     { $case: "prefix"; value: string }
     | undefined;
   /** By context id: where the client stands already. */
-  known: { [key: string]: Position };
+  known: Map<string, Position>;
 }
 
 export interface Subscription_KnownEntry {
@@ -354,7 +354,7 @@ export const WatchContextsRequest: MessageFns<WatchContextsRequest> = {
 };
 
 function createBaseSubscription(): Subscription {
-  return { target: undefined, known: {} };
+  return { target: undefined, known: new Map() };
 }
 
 export const Subscription: MessageFns<Subscription> = {
@@ -367,7 +367,7 @@ export const Subscription: MessageFns<Subscription> = {
         writer.uint32(18).string(message.target.value);
         break;
     }
-    globalThis.Object.entries(message.known).forEach(([key, value]: [string, Position]) => {
+    message.known.forEach((value, key) => {
       Subscription_KnownEntry.encode({ key: key as any, value }, writer.uint32(26).fork()).join();
     });
     return writer;
@@ -409,7 +409,7 @@ export const Subscription: MessageFns<Subscription> = {
 
             const entry3 = Subscription_KnownEntry.decode(reader, reader.uint32());
             if (entry3.value !== undefined) {
-              message.known[entry3.key] = entry3.value;
+              message.known.set(entry3.key, entry3.value);
             }
             continue;
           }

@@ -1,0 +1,105 @@
+/** The one place where the parts are put together. */
+import pino from 'pino';
+import { type Config, loadConfig } from './config.js';
+import { ContextService } from './contexts/service.js';
+import { GrpcServer } from './grpc/server.js';
+import type { Clock } from './model.js';
+import { openLmdb } from './store/lmdb.js';
+import { openMemory } from './store/memory.js';
+import type { Store } from './store/store.js';
+import { Hub } from './watch/hub.js';
+
+/** Settings as in `chord serve --help`, and parts of one's own. */
+export interface ChordOptions extends Partial<Config> {
+  /** In place of `backend`. Closed together with Chord. */
+  readonly store?: Store | undefined;
+  /** Milliseconds since 1970; the system's clock where absent. */
+  readonly clock?: Clock | undefined;
+}
+
+/** Chord without a network. */
+export interface Engine {
+  readonly contexts: ContextService;
+  readonly hub: Hub;
+  readonly store: Store;
+  /** Waits for writes under way and closes the store. */
+  close(): Promise<void>;
+}
+
+export interface Chord extends Engine {
+  /** HOST:PORT, with the real port. */
+  readonly address: string;
+}
+
+/** Starts a server; resolves when it serves. Rejects with ConfigError, or with ChordError where it cannot start. */
+export async function startChord(options: ChordOptions = {}): Promise<Chord> {
+  const { store, clock, ...settings } = options;
+  const config = loadConfig({ options: settings });
+  const log = pino({ level: config.logLevel, base: null, name: 'chord' }, pino.destination({ fd: 2, sync: true }));
+  const engine = await openEngine(config, {
+    store,
+    clock,
+    onError: (error) => log.error({ err: error }, 'failed in the background'),
+  });
+  const server = new GrpcServer({
+    ...config,
+    service: engine.contexts,
+    hub: engine.hub,
+    onDefect: (error, id) => log.error({ err: error, id }, 'internal error'),
+  });
+  try {
+    const address = await server.start();
+    engine.store.onHealth((health) => {
+      log.warn(health, 'store health changed');
+      server.setHealth(health);
+    });
+    const close = once(async () => {
+      await server.stop(config.shutdownGrace);
+      await engine.close();
+    });
+    return { ...engine, address, close };
+  } catch (error) {
+    await engine.close();
+    throw error;
+  }
+}
+
+/** Opens the engine alone, for programs that want contexts, deltas and watches in their own process. */
+export async function openChord(options: ChordOptions = {}): Promise<Engine> {
+  const { store, clock, ...settings } = options;
+  return openEngine(loadConfig({ options: settings }), { store, clock, onError: () => {} });
+}
+
+async function openEngine(
+  config: Config,
+  parts: { store: Store | undefined; clock: Clock | undefined; onError: (error: unknown) => void },
+): Promise<Engine> {
+  const store = parts.store ?? (await openStore(config));
+  const hub = new Hub(store.feed);
+  const contexts = new ContextService({
+    ...config,
+    store,
+    clock: parts.clock ?? Date.now,
+    publish: hub.publish,
+    onError: parts.onError,
+  });
+  store.feed?.listen((event) => contexts.onFeed(event));
+  return { contexts, hub, store, close: once(() => store.close()) };
+}
+
+function openStore(config: Config): Promise<Store> | Store {
+  switch (config.backend) {
+    case 'lmdb':
+      return openLmdb({ directory: config.dataDir, minFreeBytes: config.minFreeBytes });
+    case 'memory':
+      return openMemory();
+    default:
+      throw new Error(`no such backend: ${config.backend}`);
+  }
+}
+
+/** Later calls join the first. */
+function once(close: () => Promise<void>): () => Promise<void> {
+  let closing: Promise<void> | undefined;
+  return () => (closing ??= close());
+}

@@ -1,0 +1,107 @@
+/**
+ * A lane's document at the tip, in whichever forms are at hand: as bytes from the store, decoded, encoded.
+ * Each form is made when it is first needed, so that a client that only asks whether something changed
+ * never causes a document to be decoded.
+ */
+import { decodeChanges } from '../codec/changes.js';
+import { decodeStruct, EncodedStruct, encodeStruct } from '../codec/struct.js';
+import { applyInPlace, invert } from '../delta/index.js';
+import type { Change } from '../delta/types.js';
+import type { JsonObject } from '../model.js';
+import type { Payload, Stored } from '../store/store.js';
+
+/** A decoded document takes about this many times its weight. */
+const DECODED_FACTOR = 3;
+/** A snapshot is due when the log since the last one has this many bytes more than twice the document ... */
+const LOG_SLACK_BYTES = 4096;
+/** ... or this many records: what a cold load has to fold at the most. */
+const LOG_RECORDS_MAX = 2000;
+
+export class LaneDocument {
+  #decoded: JsonObject | undefined;
+  #encoded: EncodedStruct | undefined;
+  /** What the store gave, until it is decoded. */
+  #stored: { readonly snapshot?: Uint8Array | undefined; readonly payloads: readonly Payload[] } | undefined;
+  #logBytes = 0;
+  #logRecords = 0;
+
+  /** False: the document must be loaded before it is used, unless the context does not exist. */
+  get known(): boolean {
+    return this.#decoded !== undefined || this.#encoded !== undefined || this.#stored !== undefined;
+  }
+
+  /** Memory for a document of this weight, about. */
+  bytes(weight: number): number {
+    return ((this.#decoded ? DECODED_FACTOR : 0) + (this.#encoded || this.#stored ? 1 : 0)) * weight;
+  }
+
+  load(stored: Stored): void {
+    this.clear();
+    this.#stored = { snapshot: stored.snapshot?.bytes, payloads: stored.records };
+    this.#logRecords = stored.records.length;
+    for (const record of stored.records) this.#logBytes += sizeOf(record);
+  }
+
+  clear(): void {
+    this.#decoded = this.#encoded = this.#stored = undefined;
+    this.#logBytes = this.#logRecords = 0;
+  }
+
+  /** {} where nothing is known. The caller may change it in place, and then says so by `moved`. */
+  value(): JsonObject {
+    this.#decoded ??= this.#decode();
+    return this.#decoded;
+  }
+
+  encoded(): EncodedStruct {
+    if (!this.#encoded) {
+      const asStored = !this.#decoded && this.#stored?.payloads.length === 0 ? this.#stored.snapshot : undefined;
+      this.#encoded = new EncodedStruct(asStored ?? encodeStruct(this.value()));
+    }
+    return this.#encoded;
+  }
+
+  /** The document is now `value`, by a write with this payload and perhaps a snapshot. */
+  moved(value: JsonObject, payload: Payload, snapshot: Uint8Array | undefined): void {
+    this.#decoded = value;
+    this.#stored = undefined;
+    this.#encoded = snapshot && new EncodedStruct(snapshot);
+    this.#logBytes = snapshot ? 0 : this.#logBytes + sizeOf(payload);
+    this.#logRecords = snapshot ? 0 : this.#logRecords + 1;
+  }
+
+  /** Applies a delta that another server stored. */
+  fold(changes: readonly Change[], payload: Payload): void {
+    const value = this.value();
+    applyInPlace(changes, value);
+    this.moved(value, payload, undefined);
+  }
+
+  /** Takes a delta back that was applied last. */
+  undo(payload: Payload): void {
+    applyInPlace(invert(decodeChanges(payload.changes, payload.olds)), this.value());
+    this.#encoded = undefined;
+    this.#logBytes -= sizeOf(payload);
+    this.#logRecords--;
+  }
+
+  /** Whether the log since the last snapshot, with this payload too, outweighs the document. */
+  snapshotDue(payload: Payload, weight: number): boolean {
+    return this.#logBytes + sizeOf(payload) > 2 * weight + LOG_SLACK_BYTES || this.#logRecords >= LOG_RECORDS_MAX;
+  }
+
+  #decode(): JsonObject {
+    const document = this.#stored?.snapshot
+      ? decodeStruct(this.#stored.snapshot)
+      : this.#encoded
+        ? decodeStruct(this.#encoded.bytes)
+        : {};
+    for (const { changes, olds } of this.#stored?.payloads ?? []) applyInPlace(decodeChanges(changes, olds), document);
+    this.#stored = undefined;
+    return document;
+  }
+}
+
+function sizeOf({ changes, olds }: Payload): number {
+  return changes.length + olds.length;
+}

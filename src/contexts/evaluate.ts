@@ -1,0 +1,195 @@
+/**
+ * What a write means: from a document and a request to the changes it makes.
+ *
+ * Documents are changed in place, so that a write costs what it changes and not what the document weighs.
+ * When a step fails, the steps before it are undone: a write happens whole or not at all.
+ */
+import { applyInPlace, diff, diffAt, equal, invert, merge, weightChange } from '../delta/index.js';
+import type { Change, Path } from '../delta/types.js';
+import { ChordError, invalid } from '../errors.js';
+import { getMember, hasMember, isObject, type Json, type JsonObject, MAX_DEPTH } from '../model.js';
+
+export type Mutation =
+  | { readonly kind: 'set'; readonly path: Path; readonly value: Json }
+  | { readonly kind: 'remove'; readonly path: Path }
+  | { readonly kind: 'increment'; readonly path: Path; readonly by: number }
+  | { readonly kind: 'append'; readonly path: Path; readonly values: readonly Json[] }
+  | {
+      readonly kind: 'splice';
+      readonly path: Path;
+      readonly index: number;
+      readonly removeCount: number;
+      readonly insert: readonly Json[];
+    };
+
+export type Edit =
+  | { readonly kind: 'set'; readonly value: JsonObject }
+  | { readonly kind: 'update'; readonly changes?: JsonObject | undefined; readonly mutations: readonly Mutation[] };
+
+export interface Evaluated {
+  /** The document afterwards: for an update the same object, changed in place. It owns the values of the edit. */
+  readonly document: JsonObject;
+  /** Share values with the document: encode them before the next evaluation. */
+  readonly changes: readonly Change[];
+  /** Of the document afterwards, in bytes as `weigh` counts. */
+  readonly weight: number;
+}
+
+/**
+ * Evaluates an edit on a document of this weight, which nobody else may use afterwards.
+ * Throws INVALID_ARGUMENT with the field of the request that is at fault, or RESOURCE_EXHAUSTED where the
+ * document would weigh more than `weightMax`; it is then as before.
+ */
+export function evaluate(document: JsonObject, edit: Edit, weight: number, weightMax: number): Evaluated {
+  if (edit.kind === 'set') {
+    const changes = diff(document, edit.value);
+    return { document: edit.value, changes, weight: check(changes, weight, weightMax) };
+  }
+  const steps: Change[][] = [];
+  try {
+    // Later steps may reach into values that earlier ones stored: then the document takes copies.
+    const several = edit.mutations.length + (edit.changes ? 1 : 0) > 1;
+    if (edit.changes) {
+      const changes: Change[] = [];
+      mergeMembers(document, edit.changes, [], changes);
+      step(document, changes, several, steps);
+    }
+    edit.mutations.forEach((mutation, index) => {
+      step(document, changesOf(document, mutation, `mutations[${index}]`), several, steps);
+    });
+    const changes = steps.length > 1 ? merge(steps) : (steps[0] ?? []);
+    return { document, changes, weight: check(changes, weight, weightMax) };
+  } catch (error) {
+    for (const changes of steps.reverse()) applyInPlace(invert(changes), document);
+    throw error;
+  }
+}
+
+function step(document: JsonObject, changes: Change[], copy: boolean, steps: Change[][]): void {
+  if (changes.length === 0) return;
+  applyInPlace(copy ? structuredClone(changes) : changes, document);
+  steps.push(changes);
+}
+
+/** Deep merge: objects member by member, everything else replaces. */
+function mergeMembers(target: JsonObject, source: JsonObject, path: Path, into: Change[]): void {
+  for (const key of Object.keys(source)) {
+    const next = getMember(source, key) as Json;
+    const old = getMember(target, key);
+    if (isObject(next) && isObject(old)) mergeMembers(old, next, [...path, key], into);
+    else diffAt([...path, key], old, next, into);
+  }
+}
+
+function changesOf(document: JsonObject, mutation: Mutation, field: string): Change[] {
+  const { path } = mutation;
+  if (path.length === 0) throw invalid(`${field}.path`, 'must name at least one key');
+  if (path.length > MAX_DEPTH) throw invalid(`${field}.path`, `is longer than ${MAX_DEPTH} keys`);
+  const place = findPlace(document, path, field);
+  const changes: Change[] = [];
+  switch (mutation.kind) {
+    case 'set':
+      put(place, mutation.value, changes);
+      break;
+    case 'remove':
+      if (place.old !== undefined) changes.push({ action: 'removed', path, old: place.old });
+      break;
+    case 'increment': {
+      const old = place.old ?? 0;
+      if (place.old === null || typeof old !== 'number')
+        throw invalid(`${field}.increment`, 'the member is not a number');
+      const sum = old + mutation.by;
+      if (!Number.isFinite(sum)) throw invalid(`${field}.increment`, 'the sum is not a finite number');
+      put(place, sum, changes);
+      break;
+    }
+    case 'append': {
+      const list = listAt(place, `${field}.append`);
+      if (place.old === undefined) put(place, [...mutation.values], changes);
+      else splice(path, list, list.length, 0, mutation.values, changes);
+      break;
+    }
+    case 'splice': {
+      const list = listAt(place, `${field}.splice`);
+      const { index, removeCount, insert } = mutation;
+      if (index + removeCount > list.length) {
+        throw invalid(`${field}.splice`, `reaches to ${index + removeCount} in a list of ${list.length}`);
+      }
+      if (place.old === undefined) put(place, [...insert], changes);
+      else splice(path, list, index, removeCount, insert, changes);
+      break;
+    }
+  }
+  return changes;
+}
+
+/** Where a path leads: the deepest object that exists, how many keys lead there, and the member if it exists. */
+interface Place {
+  readonly path: Path;
+  readonly depth: number;
+  readonly old: Json | undefined;
+}
+
+function findPlace(document: JsonObject, path: Path, field: string): Place {
+  let object = document;
+  for (let depth = 0; depth < path.length; depth++) {
+    const key = path[depth] as string;
+    if (!hasMember(object, key)) return { path, depth, old: undefined };
+    const member = getMember(object, key) as Json;
+    if (depth === path.length - 1) return { path, depth, old: member };
+    if (!isObject(member)) {
+      throw invalid(`${field}.path`, `${JSON.stringify(path.slice(0, depth + 1))} is not an object`);
+    }
+    object = member;
+  }
+  return { path, depth: 0, old: undefined };
+}
+
+/** Stores a value; objects that are missing on the way become part of the one subtree that is added. */
+function put(place: Place, value: Json, into: Change[]): void {
+  const { path, depth } = place;
+  let subtree = value;
+  for (let i = path.length - 1; i > depth; i--) subtree = Object.fromEntries([[path[i] as string, subtree]]);
+  diffAt(path.slice(0, depth + 1), place.old, subtree, into);
+}
+
+function listAt(place: Place, field: string): Json[] {
+  if (place.old === undefined) return [];
+  if (!Array.isArray(place.old)) throw invalid(field, 'the member is not a list');
+  return place.old;
+}
+
+function splice(path: Path, list: Json[], index: number, count: number, insert: readonly Json[], into: Change[]): void {
+  if (count === 0 && insert.length === 0) return;
+  const removed = list.slice(index, index + count);
+  if (equal(removed, [...insert])) return;
+  into.push({ action: 'spliced', path, index, removedCount: count, removed, inserted: [...insert] });
+}
+
+/** The weight afterwards, where the changes keep to the limits. */
+function check(changes: readonly Change[], before: number, weightMax: number): number {
+  const weight = before + weightChange(changes);
+  if (weight > weightMax && weight > before) {
+    throw new ChordError('RESOURCE_EXHAUSTED', `the document would take ${weight} bytes, the limit is ${weightMax}`);
+  }
+  checkDepth(changes);
+  return weight;
+}
+
+function checkDepth(changes: readonly Change[]): void {
+  for (const change of changes) {
+    const above = change.path.length + (change.action === 'spliced' ? 1 : 0);
+    const values = change.action === 'spliced' ? change.inserted : change.action === 'removed' ? [] : [change.value];
+    for (const value of values) {
+      if (deeper(value, MAX_DEPTH - above)) throw invalid('value', `nests deeper than ${MAX_DEPTH} levels`);
+    }
+  }
+}
+
+/** Whether a value has more than `levels` levels of objects and lists. */
+function deeper(value: Json, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return levels < 0;
+  if (levels <= 0) return true;
+  const members = Array.isArray(value) ? value : Object.values(value);
+  return members.some((member) => deeper(member, levels - 1));
+}

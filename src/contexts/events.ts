@@ -1,0 +1,46 @@
+/** What the use cases answer and tell: views of contexts, deltas between positions, commits as they happen. */
+import type { EncodedStruct } from '../codec/struct.js';
+import type { Head, Position } from '../model.js';
+import type { Payload } from '../store/store.js';
+
+/** A context with its document, at one position. */
+export interface View {
+  readonly id: string;
+  readonly head: Head;
+  readonly value: EncodedStruct;
+}
+
+/** The changes from one position to a later one. One object serves every watcher that stands at `from`. */
+export interface DeltaView {
+  readonly id: string;
+  /** Version 0 for the delta that creates a context. */
+  readonly from: Position;
+  readonly to: Position;
+  readonly payload: Payload;
+  /** When `to` was written, in milliseconds since 1970. */
+  readonly at: number;
+  /** It may take more bytes than the document: compare before sending. */
+  readonly large?: boolean;
+}
+
+/** A document takes at least half its weight on the wire: a delta below that need not be compared. */
+export function isLarge(payload: Payload, weight: number): boolean {
+  return payload.changes.length * 2 > weight;
+}
+
+export type RemovalReason = 'deleted' | 'expired';
+
+/** A durable commit, as the hub passes it on. `reset`: the context may stand anywhere now; look. */
+export type CommitEvent =
+  | { readonly kind: 'delta'; readonly id: string; readonly delta: DeltaView }
+  | { readonly kind: 'removed'; readonly id: string; readonly reason: RemovalReason }
+  | { readonly kind: 'reset'; readonly id: string };
+
+export type FullReason = 'initial' | 'epoch_changed' | 'ahead' | 'diverged' | 'history_truncated' | 'delta_larger';
+
+/** What a client that says where it stands gets. */
+export type SyncResult =
+  | { readonly kind: 'full'; readonly view: View; readonly reason: FullReason }
+  | { readonly kind: 'delta'; readonly delta: DeltaView }
+  | { readonly kind: 'no_change'; readonly position: Position }
+  | { readonly kind: 'missing' };

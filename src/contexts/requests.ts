@@ -1,0 +1,31 @@
+/** Writes that name themselves, so that a client can repeat them safely. */
+import { hash } from 'node:crypto';
+import { invalid } from '../errors.js';
+import type { Position } from '../model.js';
+import type { Request } from '../store/store.js';
+
+/** What is remembered of a write. */
+export interface Remembered {
+  readonly position: Position;
+  readonly changed: boolean;
+}
+
+/** A hash of what a request asks for. The order of members is no difference: clients encode maps in any order. */
+export function fingerprint(asked: unknown): string {
+  return hash('sha256', JSON.stringify(asked, sortMembers), 'base64url').slice(0, 16);
+}
+
+export function remember(id: string, print: string, answer: Remembered, at: number): Request {
+  return { id, fingerprint: print, result: Buffer.from(JSON.stringify(answer)), at };
+}
+
+/** The first answer. Throws INVALID_ARGUMENT where the id belongs to another request. */
+export function recall(first: Request, print: string): Remembered {
+  if (first.fingerprint !== print) throw invalid('request_id', 'was used before, for another request');
+  return JSON.parse(Buffer.from(first.result).toString()) as Remembered;
+}
+
+function sortMembers(_key: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
+}

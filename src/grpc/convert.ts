@@ -1,0 +1,100 @@
+/** From protobuf messages to the words of the use cases, and back. Throws INVALID_ARGUMENT that names the field. */
+
+import type { Mutation } from '../contexts/evaluate.js';
+import { checkId, checkPrefix } from '../contexts/limits.js';
+import type { Expected } from '../contexts/service.js';
+import { invalid } from '../errors.js';
+import type * as proto from '../gen/chord/v1/model.js';
+import type { Subscription as ProtoSubscription } from '../gen/chord/v1/sync_service.js';
+import type { Duration } from '../gen/google/protobuf/duration.js';
+import type { Timestamp } from '../gen/google/protobuf/timestamp.js';
+import type { Head as DomainHead } from '../model.js';
+import type { Subscription } from '../watch/watcher.js';
+
+const SUBSCRIPTIONS_MAX = 1000;
+
+export function toTimestamp(at: number): Timestamp {
+  const seconds = Math.floor(at / 1000);
+  return { seconds, nanos: Math.round((at - seconds * 1000) * 1e6) };
+}
+
+export function toDuration(milliseconds: number): Duration {
+  const seconds = Math.trunc(milliseconds / 1000);
+  return { seconds, nanos: Math.round((milliseconds - seconds * 1000) * 1e6) };
+}
+
+/** Milliseconds; undefined where the field is absent. */
+export function fromDuration(duration: Duration | undefined): number | undefined {
+  return duration && duration.seconds * 1000 + duration.nanos / 1e6;
+}
+
+/** A context without its value. */
+export function toContext(id: string, head: DomainHead): proto.Context {
+  return {
+    contextId: id,
+    value: undefined,
+    position: head.position,
+    createdAt: toTimestamp(head.createdAt),
+    updatedAt: toTimestamp(head.updatedAt),
+    expiresAt: head.expiry && toTimestamp(head.expiry.at),
+  };
+}
+
+export function fromExpected(expected: proto.Expected | undefined): Expected | undefined {
+  if (!expected) return undefined;
+  const { condition } = expected;
+  switch (condition?.$case) {
+    case 'position':
+      if (condition.value.version === 0) throw invalid('expected.position', 'has no version');
+      return { kind: 'position', position: condition.value };
+    case 'version':
+      return { kind: 'version', version: condition.value };
+    case 'absent':
+      if (!condition.value) throw invalid('expected.absent', 'must be true');
+      return { kind: 'absent' };
+    default:
+      throw invalid('expected', 'names no condition');
+  }
+}
+
+export function fromMutations(mutations: readonly proto.Mutation[]): Mutation[] {
+  return mutations.map(({ path, operation }, index): Mutation => {
+    switch (operation?.$case) {
+      case 'set':
+        return { kind: 'set', path, value: operation.value };
+      case 'remove':
+        if (!operation.value) throw invalid(`mutations[${index}].remove`, 'must be true');
+        return { kind: 'remove', path };
+      case 'increment':
+        if (!Number.isFinite(operation.value)) throw invalid(`mutations[${index}].increment`, 'is not a finite number');
+        return { kind: 'increment', path, by: operation.value };
+      case 'append':
+        return { kind: 'append', path, values: operation.value.values };
+      case 'splice': {
+        const { index: at, removeCount, insert } = operation.value;
+        return { kind: 'splice', path, index: at, removeCount, insert };
+      }
+      default:
+        throw invalid(`mutations[${index}]`, 'names no operation');
+    }
+  });
+}
+
+export function fromSubscriptions(subscriptions: readonly ProtoSubscription[]): Subscription[] {
+  if (subscriptions.length === 0) throw invalid('subscriptions', 'must not be empty');
+  if (subscriptions.length > SUBSCRIPTIONS_MAX) throw invalid('subscriptions', `are more than ${SUBSCRIPTIONS_MAX}`);
+  return subscriptions.map(({ target, known }, index): Subscription => {
+    const field = `subscriptions[${index}]`;
+    if (target?.$case === 'contextId') checkId(target.value, `${field}.context_id`);
+    else if (target?.$case === 'prefix') checkPrefix(target.value);
+    else throw invalid(field, 'names neither context_id nor prefix');
+    for (const id of known.keys()) {
+      const matches = target.$case === 'contextId' ? id === target.value : id.startsWith(target.value);
+      if (!matches) throw invalid(`${field}.known`, 'names a context outside the subscription');
+      checkId(id, `${field}.known`);
+    }
+    return target.$case === 'contextId'
+      ? { target: { kind: 'id', id: target.value }, known }
+      : { target: { kind: 'prefix', prefix: target.value }, known };
+  });
+}

@@ -1,0 +1,97 @@
+/** The calls: convert, call, answer. Whatever is thrown becomes a status in server.ts. */
+import { PAGE_BYTES } from '../contexts/limits.js';
+import type { ContextService } from '../contexts/service.js';
+import { ChordError } from '../errors.js';
+import type * as c from '../gen/chord/v1/context_service.js';
+import type * as m from '../gen/chord/v1/model.js';
+import type * as s from '../gen/chord/v1/sync_service.js';
+import { fromDuration, fromExpected, fromMutations, toContext } from './convert.js';
+import { deltasResponse, getResponse, syncResponse, writeResponse } from './wire.js';
+
+type Answer<T> = T | Buffer | Promise<T | Buffer>;
+
+export function contextHandlers(contexts: ContextService) {
+  return {
+    async setContext(request: c.SetContextRequest): Promise<Buffer> {
+      const result = await contexts.set(request.contextId, request.value ?? {}, writeOptions(request));
+      return writeResponse(result, request.returning?.oldValues ?? false);
+    },
+
+    async updateContext(request: c.UpdateContextRequest): Promise<Buffer> {
+      const edit = { changes: request.changes, mutations: fromMutations(request.mutations) };
+      const options = { ...writeOptions(request), allowMissing: request.allowMissing };
+      return writeResponse(
+        await contexts.update(request.contextId, edit, options),
+        request.returning?.oldValues ?? false,
+      );
+    },
+
+    async getContext(request: c.GetContextRequest): Promise<Buffer> {
+      return getResponse(await contexts.get(request.contextId));
+    },
+
+    async deleteContext(request: c.DeleteContextRequest): Promise<Buffer> {
+      const { allowMissing, requestId } = request;
+      const options = { allowMissing, requestId, expected: fromExpected(request.expected) };
+      return writeResponse(await contexts.delete(request.contextId, options), false);
+    },
+
+    async touchContext(request: c.TouchContextRequest): Promise<c.TouchContextResponse> {
+      const head = await contexts.touch(request.contextId, fromDuration(request.ttl));
+      return { context: toContext(request.contextId, head) };
+    },
+
+    async listContexts(request: c.ListContextsRequest): Promise<c.ListContextsResponse> {
+      const page = await contexts.list(request.prefix, request);
+      if (!request.includeValues) {
+        return { contexts: page.heads.map(({ id, head }) => toContext(id, head)), nextPageToken: page.nextPageToken };
+      }
+      return withValues(contexts, page);
+    },
+  };
+}
+
+export function syncHandlers(contexts: ContextService) {
+  return {
+    syncContext(request: s.SyncContextRequest): Answer<s.SyncContextResponse> {
+      const { contextId, known, includeOldValues } = request;
+      const result = contexts.sync(contextId, known);
+      if (!(result instanceof Promise)) return syncResponse(contextId, result, includeOldValues);
+      return result.then((later) => syncResponse(contextId, later, includeOldValues));
+    },
+
+    async listDeltas(request: s.ListDeltasRequest): Promise<Buffer> {
+      const page = await contexts.deltas(request.contextId, request.fromVersion, request);
+      return deltasResponse(page, request.includeOldValues);
+    },
+  };
+}
+
+function writeOptions(request: c.SetContextRequest | c.UpdateContextRequest) {
+  const { requestId, returning } = request;
+  return { expected: fromExpected(request.expected), requestId, ttl: fromDuration(request.ttl), returning };
+}
+
+/** Reads the documents of a page of heads, up to a page's bytes; the token then names the last one read. */
+async function withValues(
+  contexts: ContextService,
+  page: Awaited<ReturnType<ContextService['list']>>,
+): Promise<c.ListContextsResponse> {
+  const answer: m.Context[] = [];
+  let bytes = 0;
+  for (const { id } of page.heads) {
+    const view = await contexts.get(id).catch(unlessGone);
+    if (!view) continue;
+    // Generated code passes an encoded document through to the codec, which copies it.
+    answer.push({ ...toContext(id, view.head), value: view.value as unknown as { [key: string]: unknown } });
+    bytes += view.value.bytes.length;
+    const last = id === page.heads.at(-1)?.id;
+    if (bytes >= PAGE_BYTES && !last) return { contexts: answer, nextPageToken: contexts.tokenAfter(id) };
+  }
+  return { contexts: answer, nextPageToken: page.nextPageToken };
+}
+
+function unlessGone(error: unknown): undefined {
+  if (error instanceof ChordError && error.reason === 'NOT_FOUND') return undefined;
+  throw error;
+}

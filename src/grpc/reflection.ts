@@ -1,0 +1,140 @@
+/**
+ * Server reflection, versions v1 and v1alpha, from the descriptors that buf built: so `grpcurl` and `ghz` work
+ * without proto files. (The package @grpc/reflection sends files without their imports, which those tools refuse.)
+ */
+
+import { fromBinary, toBinary } from '@bufbuild/protobuf';
+import { BinaryReader, BinaryWriter } from '@bufbuild/protobuf/wire';
+import { type FileDescriptorProto, FileDescriptorProtoSchema, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
+import type { Server, ServerDuplexStream, ServiceDefinition } from '@grpc/grpc-js';
+import { status } from '@grpc/grpc-js';
+import { descriptors } from '../gen/descriptors.js';
+
+/** What of a ServerReflectionRequest is answered: its field number, its text, and the whole request to send back. */
+interface Asked {
+  readonly field: number;
+  readonly text: string;
+  readonly request: Uint8Array;
+}
+
+// Fields of ServerReflectionRequest.
+const FILE_BY_FILENAME = 3;
+const FILE_CONTAINING_SYMBOL = 4;
+const LIST_SERVICES = 7;
+
+export function addReflection(server: Server): void {
+  const index = indexFiles();
+  for (const version of ['v1', 'v1alpha']) {
+    server.addService(definition(`grpc.reflection.${version}.ServerReflection`), {
+      serverReflectionInfo(call: ServerDuplexStream<Asked, Uint8Array>) {
+        call.on('data', (asked: Asked) => call.write(answer(asked, index)));
+        call.on('end', () => call.end());
+        call.on('error', () => {});
+      },
+    });
+  }
+}
+
+function definition(service: string): ServiceDefinition {
+  return {
+    serverReflectionInfo: {
+      path: `/${service}/ServerReflectionInfo`,
+      requestStream: true,
+      responseStream: true,
+      requestSerialize: () => Buffer.alloc(0),
+      requestDeserialize: readRequest,
+      responseSerialize: (bytes: Uint8Array) => Buffer.from(bytes),
+      responseDeserialize: (bytes) => bytes,
+    },
+  };
+}
+
+interface Index {
+  readonly services: readonly string[];
+  readonly byName: ReadonlyMap<string, FileDescriptorProto>;
+  readonly bySymbol: ReadonlyMap<string, FileDescriptorProto>;
+}
+
+function indexFiles(): Index {
+  const { file } = fromBinary(FileDescriptorSetSchema, Buffer.from(descriptors, 'base64'));
+  const bySymbol = new Map<string, FileDescriptorProto>();
+  const services: string[] = [];
+  for (const each of file) {
+    const prefix = each.package === '' ? '' : `${each.package}.`;
+    for (const { name } of [...each.messageType, ...each.enumType]) bySymbol.set(prefix + name, each);
+    for (const { name, method } of each.service) {
+      services.push(prefix + name);
+      bySymbol.set(prefix + name, each);
+      for (const call of method) bySymbol.set(`${prefix}${name}.${call.name}`, each);
+    }
+  }
+  return { services, byName: new Map(file.map((each) => [each.name, each])), bySymbol };
+}
+
+function answer({ field, text, request }: Asked, index: Index): Uint8Array {
+  const writer = new BinaryWriter().uint32((2 << 3) | 2).bytes(request);
+  if (field === LIST_SERVICES) {
+    writer.uint32((6 << 3) | 2).fork();
+    for (const name of index.services)
+      writer
+        .uint32((1 << 3) | 2)
+        .fork()
+        .uint32((1 << 3) | 2)
+        .string(name)
+        .join();
+    return writer.join().finish();
+  }
+  const file =
+    field === FILE_BY_FILENAME
+      ? index.byName.get(text)
+      : field === FILE_CONTAINING_SYMBOL
+        ? findSymbol(text, index)
+        : undefined;
+  if (!file) {
+    writer.uint32((7 << 3) | 2).fork();
+    writer
+      .uint32(1 << 3)
+      .int32(status.NOT_FOUND)
+      .uint32((2 << 3) | 2)
+      .string(`not known here: ${text}`);
+    return writer.join().finish();
+  }
+  writer.uint32((4 << 3) | 2).fork();
+  for (const each of withImports(file, index))
+    writer.uint32((1 << 3) | 2).bytes(toBinary(FileDescriptorProtoSchema, each));
+  return writer.join().finish();
+}
+
+/** A symbol inside a message is found by the message. */
+function findSymbol(symbol: string, index: Index): FileDescriptorProto | undefined {
+  for (let name = symbol; name !== ''; name = name.slice(0, Math.max(0, name.lastIndexOf('.')))) {
+    const file = index.bySymbol.get(name);
+    if (file) return file;
+  }
+  return undefined;
+}
+
+function withImports(
+  file: FileDescriptorProto,
+  index: Index,
+  found = new Set<FileDescriptorProto>(),
+): Set<FileDescriptorProto> {
+  found.add(file);
+  for (const name of file.dependency) {
+    const imported = index.byName.get(name);
+    if (imported && !found.has(imported)) withImports(imported, index, found);
+  }
+  return found;
+}
+
+function readRequest(bytes: Buffer): Asked {
+  const reader = new BinaryReader(bytes);
+  let asked = { field: 0, text: '' };
+  while (reader.pos < reader.len) {
+    const [field, wireType] = reader.tag();
+    const text = field === FILE_BY_FILENAME || field === FILE_CONTAINING_SYMBOL || field === LIST_SERVICES;
+    if (text && wireType === 2) asked = { field, text: reader.string() };
+    else reader.skip(wireType);
+  }
+  return { ...asked, request: bytes };
+}

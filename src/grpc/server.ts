@@ -1,0 +1,152 @@
+/**
+ * The gRPC server: services, health, reflection, and the way to start and stop them.
+ *
+ * Two things are done here once for all calls. A request that cannot be decoded is INVALID_ARGUMENT with the
+ * field at fault (left to itself, gRPC calls that INTERNAL). And an answer that is a Buffer goes out as it is.
+ */
+import {
+  type handleUnaryCall,
+  type MethodDefinition,
+  Server,
+  ServerCredentials,
+  type ServiceDefinition,
+  type StatusObject,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
+import { HealthImplementation } from 'grpc-health-check';
+import type { ContextService } from '../contexts/service.js';
+import { ChordError } from '../errors.js';
+import { ContextServiceService } from '../gen/chord/v1/context_service.js';
+import { SyncServiceService } from '../gen/chord/v1/sync_service.js';
+import type { StoreHealth } from '../store/store.js';
+import type { Hub } from '../watch/hub.js';
+import { decodeRequest } from './decode.js';
+import { contextHandlers, syncHandlers } from './handlers.js';
+import { addReflection } from './reflection.js';
+import { toStatus } from './status.js';
+import { WatchStreams } from './streams.js';
+
+export type ErrorMapper = (error: unknown) => StatusObject;
+
+export interface GrpcOptions {
+  readonly service: ContextService;
+  readonly hub: Hub;
+  /** HOST:PORT; port 0 takes a free one. */
+  readonly listen: string;
+  readonly heartbeatInterval: number;
+  readonly maxStreamsPerConnection: number;
+  readonly keepaliveInterval: number;
+  readonly keepaliveTimeout: number;
+  /** Hears of errors that are defects, with the id that the client was given. */
+  readonly onDefect: (error: unknown, id: string) => void;
+}
+
+/** Clients that were told to come back do so within this time, spread out. */
+const RETRY_WITHIN = 1000;
+const SERVICES = ['', 'chord.v1.ContextService', 'chord.v1.SyncService'];
+
+export class GrpcServer {
+  readonly #server: Server;
+  readonly #streams: WatchStreams;
+  readonly #health: HealthImplementation;
+
+  constructor(private readonly options: GrpcOptions) {
+    const mapper: ErrorMapper = (error) => toStatus(error, options.onDefect);
+    this.#server = new Server({
+      'grpc.max_concurrent_streams': options.maxStreamsPerConnection,
+      'grpc.keepalive_time_ms': options.keepaliveInterval,
+      'grpc.keepalive_timeout_ms': options.keepaliveTimeout,
+      'grpc.max_send_message_length': -1,
+    });
+    const { service, hub, heartbeatInterval } = options;
+    this.#streams = new WatchStreams({ service, hub, heartbeatInterval, toStatus: mapper });
+    this.#add(ContextServiceService, contextHandlers(service), mapper);
+    this.#add(SyncServiceService, syncHandlers(service), mapper, {
+      watchContexts: guardStream((call) => this.#streams.serve(call), mapper),
+    });
+    this.#health = new HealthImplementation(Object.fromEntries(SERVICES.map((name) => [name, 'NOT_SERVING'])));
+    this.#health.addToServer(this.#server);
+    addReflection(this.#server);
+  }
+
+  /** Open watch streams. */
+  get streams(): number {
+    return this.#streams.size;
+  }
+
+  /** Answers the address that it listens on, with the real port. */
+  async start(): Promise<string> {
+    const { listen } = this.options;
+    const port = await new Promise<number>((resolve, reject) => {
+      this.#server.bindAsync(listen, ServerCredentials.createInsecure(), (error, bound) => {
+        if (error)
+          reject(new ChordError('UNAVAILABLE', `cannot listen on ${listen}: ${error.message}`, { cause: error }));
+        else resolve(bound);
+      });
+    });
+    this.setHealth({ serving: true, readOnly: false });
+    return `${listen.slice(0, listen.lastIndexOf(':'))}:${port}`;
+  }
+
+  setHealth({ serving }: StoreHealth): void {
+    for (const name of SERVICES) this.#health.setStatus(name, serving ? 'SERVING' : 'NOT_SERVING');
+  }
+
+  /** Unready, `closing` on every stream, calls under way end, then the rest is cut off when the grace is over. */
+  async stop(grace: number): Promise<void> {
+    this.setHealth({ serving: false, readOnly: false });
+    this.#streams.closeAll('the server shuts down', RETRY_WITHIN);
+    const deadline = setTimeout(() => this.#server.forceShutdown(), grace);
+    await new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve()));
+    clearTimeout(deadline);
+  }
+
+  #add(
+    definition: ServiceDefinition,
+    calls: object,
+    mapper: ErrorMapper,
+    streams: UntypedServiceImplementation = {},
+  ): void {
+    const unary = Object.entries(calls).map(([name, call]) => [name, guard(call, mapper)]);
+    this.#server.addService(wire(definition), { ...Object.fromEntries(unary), ...streams });
+  }
+}
+
+/** The same service with our own way into and out of bytes. */
+function wire(definition: ServiceDefinition): ServiceDefinition {
+  const methods = Object.entries(definition).map(([name, method]: [string, MethodDefinition<unknown, unknown>]) => [
+    name,
+    {
+      ...method,
+      requestDeserialize: decodeRequest(method.requestDeserialize),
+      responseSerialize: (answer: unknown) =>
+        answer instanceof Uint8Array ? answer : method.responseSerialize(answer),
+    },
+  ]);
+  return Object.fromEntries(methods);
+}
+
+/** A promise that gRPC does not wait for would end the process when it is rejected: every way out is caught here. */
+function guard(call: (request: never) => unknown, mapper: ErrorMapper): handleUnaryCall<unknown, unknown> {
+  return ({ request }, callback) => {
+    if (request instanceof ChordError) return callback(mapper(request));
+    try {
+      const answer = call(request as never);
+      if (answer instanceof Promise)
+        answer.then(
+          (value) => callback(null, value),
+          (error) => callback(mapper(error)),
+        );
+      else callback(null, answer);
+    } catch (error) {
+      callback(mapper(error));
+    }
+  };
+}
+
+function guardStream(serve: (call: never) => void, mapper: ErrorMapper): UntypedServiceImplementation[string] {
+  return (call: { request: unknown; emit(event: 'error', error: StatusObject): boolean }) => {
+    if (call.request instanceof ChordError) call.emit('error', mapper(call.request));
+    else serve(call as never);
+  };
+}

@@ -1,0 +1,72 @@
+/** The one table from Chord's errors to gRPC's, with rich details (google.rpc.Status) in the trailers. */
+import { randomUUID } from 'node:crypto';
+import { Metadata, type StatusObject, status } from '@grpc/grpc-js';
+import { ChordError, type Reason } from '../errors.js';
+import { PositionMismatch } from '../gen/chord/v1/errors.js';
+import { BadRequest, ErrorInfo, RetryInfo } from '../gen/google/rpc/error_details.js';
+import { Status } from '../gen/google/rpc/status.js';
+import { toDuration } from './convert.js';
+
+const CODES: Readonly<Record<Reason, status>> = {
+  NOT_FOUND: status.NOT_FOUND,
+  ALREADY_EXISTS: status.ALREADY_EXISTS,
+  ABORTED: status.ABORTED,
+  INVALID_ARGUMENT: status.INVALID_ARGUMENT,
+  RESOURCE_EXHAUSTED: status.RESOURCE_EXHAUSTED,
+  FAILED_PRECONDITION: status.FAILED_PRECONDITION,
+  UNAVAILABLE: status.UNAVAILABLE,
+  DEADLINE_EXCEEDED: status.DEADLINE_EXCEEDED,
+  DATA_LOSS: status.DATA_LOSS,
+};
+
+/** The `domain` of ErrorInfo. */
+export const ERROR_DOMAIN = 'chord';
+
+/** Trailers are limited to some KiB in all: a message may quote what a client sent, but not all of it. */
+const MESSAGE_CHARACTERS_MAX = 500;
+
+/** What a client sees of an error. `onDefect` hears of those that are no ChordError, with the id that the client gets. */
+export function toStatus(error: unknown, onDefect: (error: unknown, id: string) => void): StatusObject {
+  if (error instanceof ChordError) return richStatus(error);
+  const id = randomUUID();
+  onDefect(error, id);
+  return { code: status.INTERNAL, details: `internal error ${id}`, metadata: new Metadata() };
+}
+
+function richStatus(error: ChordError): StatusObject {
+  const code = CODES[error.reason];
+  const { contextId, current, violations, retryAfter } = error.details;
+  const message = cut(error.message);
+  const metadata = new Map<string, string>();
+  if (contextId !== undefined) metadata.set('context_id', contextId);
+  const details = [
+    any('google.rpc.ErrorInfo', ErrorInfo.encode({ reason: error.reason, domain: ERROR_DOMAIN, metadata })),
+  ];
+  if (violations) {
+    const fieldViolations = violations.map(({ field, description }) => ({
+      field,
+      description: cut(description),
+      reason: '',
+      localizedMessage: undefined,
+    }));
+    details.push(any('google.rpc.BadRequest', BadRequest.encode({ fieldViolations })));
+  }
+  if (current !== undefined) {
+    const mismatch = { contextId: contextId ?? '', current: current ?? undefined };
+    details.push(any('chord.v1.PositionMismatch', PositionMismatch.encode(mismatch)));
+  }
+  if (retryAfter !== undefined) {
+    details.push(any('google.rpc.RetryInfo', RetryInfo.encode({ retryDelay: toDuration(retryAfter) })));
+  }
+  const trailers = new Metadata();
+  trailers.set('grpc-status-details-bin', Buffer.from(Status.encode({ code, message, details }).finish()));
+  return { code, details: message, metadata: trailers };
+}
+
+function any(type: string, message: { finish(): Uint8Array }): { typeUrl: string; value: Buffer } {
+  return { typeUrl: `type.googleapis.com/${type}`, value: Buffer.from(message.finish()) };
+}
+
+function cut(text: string): string {
+  return text.length > MESSAGE_CHARACTERS_MAX ? `${text.slice(0, MESSAGE_CHARACTERS_MAX)}…` : text;
+}

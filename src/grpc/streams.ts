@@ -1,0 +1,133 @@
+/**
+ * Watch streams: the one place where backpressure, cancellation and the end of a stream are dealt with.
+ *
+ * A stream has room while less than ROOM_BYTES wait to leave the process. Node reports each message's departure,
+ * so a reader that stalls leaves about that much behind, whatever happens to the contexts that it watches.
+ */
+import { type ServerWritableStream, status } from '@grpc/grpc-js';
+import type { ContextService } from '../contexts/service.js';
+import { invalid } from '../errors.js';
+import type { WatchContextsRequest, WatchContextsResponse } from '../gen/chord/v1/sync_service.js';
+import type { Hub } from '../watch/hub.js';
+import { type Sink, type WatchEvent, Watcher } from '../watch/watcher.js';
+import { fromDuration, fromSubscriptions, toDuration } from './convert.js';
+import type { ErrorMapper } from './server.js';
+import { watchResponse } from './wire.js';
+
+type Call = ServerWritableStream<WatchContextsRequest, WatchContextsResponse | Buffer>;
+
+const ROOM_BYTES = 32 * 1024;
+const HEARTBEAT_MIN = 1000;
+const HEARTBEAT_MAX = 3_600_000;
+
+export interface WatchStreamsOptions {
+  readonly service: ContextService;
+  readonly hub: Hub;
+  /** Milliseconds between heartbeats where the client asks for none. */
+  readonly heartbeatInterval: number;
+  readonly toStatus: ErrorMapper;
+}
+
+/** All open watch streams of a server. */
+export class WatchStreams {
+  readonly #open = new Set<WatchStream>();
+
+  constructor(private readonly options: WatchStreamsOptions) {}
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  serve(call: Call): void {
+    const stream = new WatchStream(call, this.options, () => this.#open.delete(stream));
+    this.#open.add(stream);
+    stream.open();
+  }
+
+  /** Tells every reader that the stream ends, and when to come back: spread out, so that not all come at once. */
+  closeAll(reason: string, retryWithin: number): void {
+    for (const stream of this.#open) stream.closing(reason, Math.round(Math.random() * retryWithin));
+  }
+}
+
+class WatchStream implements Sink {
+  #watcher: Watcher | undefined;
+  #heartbeat: NodeJS.Timeout | undefined;
+  #waiting = 0;
+  #full = false;
+  #ended = false;
+
+  constructor(
+    private readonly call: Call,
+    private readonly options: WatchStreamsOptions,
+    private readonly onEnd: () => void,
+  ) {}
+
+  open(): void {
+    const { call, options } = this;
+    // Whichever way a call ends, one of these says so.
+    call.on('cancelled', () => this.#end());
+    call.on('close', () => this.#end());
+    call.on('error', () => this.#end());
+    try {
+      const { request } = call;
+      const subscriptions = fromSubscriptions(request.subscriptions);
+      const interval = heartbeatInterval(fromDuration(request.heartbeatInterval)) ?? options.heartbeatInterval;
+      const watcher = new Watcher(options.service, options.hub, subscriptions, this);
+      this.#watcher = watcher;
+      this.#heartbeat = setInterval(() => watcher.heartbeat(), interval);
+      watcher.open().catch((error) => this.fail(error));
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  ready(): boolean {
+    return !this.#full && !this.#ended;
+  }
+
+  send(event: WatchEvent): void {
+    if (this.#ended) return;
+    const bytes = watchResponse(event, this.call.request.includeOldValues);
+    this.#waiting += bytes.length;
+    if (this.#waiting >= ROOM_BYTES) this.#full = true;
+    this.call.write(bytes, () => this.#left(bytes.length));
+  }
+
+  fail(error: unknown): void {
+    if (this.#ended) return;
+    const failure = this.options.toStatus(error);
+    this.#end();
+    this.call.emit('error', failure);
+  }
+
+  closing(reason: string, retryAfter: number): void {
+    if (this.#ended) return;
+    const value = { reason, retryAfter: toDuration(retryAfter) };
+    this.#end();
+    this.call.write({ event: { $case: 'closing', value } });
+    this.call.emit('error', { code: status.UNAVAILABLE, details: reason });
+  }
+
+  #left(bytes: number): void {
+    this.#waiting -= bytes;
+    if (!this.#full || this.#waiting >= ROOM_BYTES / 2) return;
+    this.#full = false;
+    this.#watcher?.resume();
+  }
+
+  #end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    clearInterval(this.#heartbeat);
+    this.#watcher?.close();
+    this.onEnd();
+  }
+}
+
+function heartbeatInterval(asked: number | undefined): number | undefined {
+  if (asked !== undefined && !(asked >= HEARTBEAT_MIN && asked <= HEARTBEAT_MAX)) {
+    throw invalid('heartbeat_interval', 'must be between 1 s and 1 h');
+  }
+  return asked;
+}

@@ -1,0 +1,212 @@
+/**
+ * Answers that carry documents and deltas, straight to bytes: documents and changes are encoded already and
+ * only copied; and one encoded event serves every stream that asked for the same form. Everything else goes
+ * through the generated code. test/grpc/wire.test.ts holds that both agree.
+ */
+import { spliceOlds } from '../codec/changes.js';
+import { BackWriter } from '../codec/writer.js';
+import type { DeltaView, FullReason, SyncResult, View } from '../contexts/events.js';
+import type { DeltaPage, WriteResult } from '../contexts/service.js';
+import { ChordError } from '../errors.js';
+import { FullReason as ProtoReason } from '../gen/chord/v1/model.js';
+import { DeletedReason, WatchContextsResponse } from '../gen/chord/v1/sync_service.js';
+import type { Position } from '../model.js';
+import type { WatchEvent } from '../watch/watcher.js';
+import { toTimestamp } from './convert.js';
+
+const REASONS: Readonly<Record<FullReason, ProtoReason>> = {
+  initial: ProtoReason.INITIAL,
+  epoch_changed: ProtoReason.EPOCH_CHANGED,
+  ahead: ProtoReason.AHEAD,
+  diverged: ProtoReason.DIVERGED,
+  history_truncated: ProtoReason.HISTORY_TRUNCATED,
+  delta_larger: ProtoReason.DELTA_LARGER,
+};
+
+// Tags: field number << 3 | wire type, 0 for varints and 2 for what has a length. All fields used here are below 16.
+const varint = (field: number): number => field << 3;
+const sized = (field: number): number => (field << 3) | 2;
+
+const writer = new BackWriter();
+
+/** SetContextResponse and UpdateContextResponse, which have the same fields; DeleteContextResponse has the first two. */
+export function writeResponse(result: WriteResult, olds: boolean): Buffer {
+  writer.reset();
+  if (result.delta) inside(4, () => delta(result.delta as DeltaView, olds));
+  if (result.view) inside(3, () => context(result.view as View));
+  if (result.changed) bool(2, true);
+  if (result.position) position(1, result.position);
+  return Buffer.from(writer.peek());
+}
+
+/** GetContextResponse. */
+export function getResponse(view: View): Buffer {
+  writer.reset();
+  inside(1, () => context(view));
+  return Buffer.from(writer.peek());
+}
+
+/** SyncContextResponse. */
+export function syncResponse(id: string, result: SyncResult, olds: boolean): Buffer {
+  writer.reset();
+  switch (result.kind) {
+    case 'full':
+      inside(1, () => full(result.view, result.reason));
+      break;
+    case 'delta':
+      inside(2, () => delta(result.delta, olds));
+      break;
+    case 'no_change':
+      inside(3, () => position(1, result.position));
+      break;
+    case 'missing':
+      throw new ChordError('NOT_FOUND', 'the context does not exist', { contextId: id });
+  }
+  return Buffer.from(writer.peek());
+}
+
+/** ListDeltasResponse. */
+export function deltasResponse(page: DeltaPage, olds: boolean): Buffer {
+  writer.reset();
+  if (page.truncated) bool(4, true);
+  position(3, page.head);
+  text(2, page.nextPageToken);
+  for (const view of page.deltas.toReversed()) inside(1, () => delta(view, olds));
+  return Buffer.from(writer.peek());
+}
+
+/** Encoded forms of an event's content, for the other streams that need the same. */
+const encoded = new WeakMap<object, Map<string, Buffer>>();
+/** In a fan-out the same one is asked for again and again. */
+let last: { content: object; form: string; bytes: Buffer } | undefined;
+
+/** WatchContextsResponse. */
+export function watchResponse(event: WatchEvent, olds: boolean): Buffer {
+  switch (event.kind) {
+    case 'delta':
+      return shared(event.delta, olds ? 'olds' : 'plain', () => inside(2, () => delta(event.delta, olds)));
+    case 'full':
+      return shared(event.view, event.reason, () => inside(1, () => full(event.view, event.reason)));
+    default:
+      return Buffer.from(WatchContextsResponse.encode({ event: sign(event) }).finish());
+  }
+}
+
+function sign(event: Exclude<WatchEvent, { kind: 'delta' | 'full' }>): WatchContextsResponse['event'] {
+  switch (event.kind) {
+    case 'deleted': {
+      const reason = event.reason === 'expired' ? DeletedReason.EXPIRED : DeletedReason.DELETED;
+      return { $case: 'deleted', value: { contextId: event.id, position: event.position, reason } };
+    }
+    case 'absent':
+      return { $case: 'absent', value: { contextId: event.id } };
+    case 'caught_up':
+      return { $case: 'caughtUp', value: {} };
+    case 'heartbeat':
+      return { $case: 'heartbeat', value: { sentAt: toTimestamp(Date.now()) } };
+  }
+}
+
+function shared(content: object, form: string, write: () => void): Buffer {
+  if (last?.content === content && last.form === form) return last.bytes;
+  let forms = encoded.get(content);
+  if (!forms) {
+    forms = new Map();
+    encoded.set(content, forms);
+  }
+  let bytes = forms.get(form);
+  if (!bytes) {
+    writer.reset();
+    write();
+    bytes = Buffer.from(writer.peek());
+    forms.set(form, bytes);
+  }
+  last = { content, form, bytes };
+  return bytes;
+}
+
+// Messages, written from their last field to their first.
+
+function full(view: View, reason: FullReason): void {
+  writer.varint(REASONS[reason]);
+  writer.byte(varint(2));
+  inside(1, () => context(view));
+}
+
+function context({ id, head, value }: View): void {
+  if (head.expiry) timestamp(6, head.expiry.at);
+  timestamp(5, head.updatedAt);
+  timestamp(4, head.createdAt);
+  position(3, head.position);
+  raw(2, value.bytes);
+  text(1, id);
+}
+
+function delta(view: DeltaView, olds: boolean): void {
+  timestamp(5, view.at);
+  writer.raw(olds ? spliceOlds(view.payload) : view.payload.changes);
+  position(3, view.to);
+  position(2, view.from);
+  text(1, view.id);
+}
+
+function position(field: number, { epoch, version, digest }: Position): void {
+  const before = writer.size;
+  text(3, digest);
+  if (version !== 0) {
+    writeInteger(version);
+    writer.byte(varint(2));
+  }
+  text(1, epoch);
+  writer.length(before);
+  writer.byte(sized(field));
+}
+
+function timestamp(field: number, at: number): void {
+  const before = writer.size;
+  const { seconds, nanos } = toTimestamp(at);
+  if (nanos !== 0) {
+    writer.varint(nanos);
+    writer.byte(varint(2));
+  }
+  if (seconds !== 0) {
+    writeInteger(seconds);
+    writer.byte(varint(1));
+  }
+  writer.length(before);
+  writer.byte(sized(field));
+}
+
+/** A non-negative integer up to 2^53. */
+function writeInteger(value: number): void {
+  if (value < 2 ** 32) writer.varint(value);
+  else {
+    // From the back: the bits above the 28th first, then four bytes that all announce another one.
+    writeInteger(Math.floor(value / 2 ** 28));
+    for (let shift = 21; shift >= 0; shift -= 7) writer.byte((((value % 2 ** 28) >>> shift) & 0x7f) | 0x80);
+  }
+}
+
+function text(field: number, value: string): void {
+  if (value === '') return;
+  writer.string(value);
+  writer.byte(sized(field));
+}
+
+function raw(field: number, bytes: Uint8Array): void {
+  writer.raw(bytes);
+  writer.varint(bytes.length);
+  writer.byte(sized(field));
+}
+
+function bool(field: number, value: boolean): void {
+  writer.byte(value ? 1 : 0);
+  writer.byte(varint(field));
+}
+
+function inside(field: number, write: () => void): void {
+  const before = writer.size;
+  write();
+  writer.length(before);
+  writer.byte(sized(field));
+}

@@ -1,0 +1,14 @@
+/** The library: `import { startChord } from 'chord'`. */
+export { type Chord, type ChordOptions, type Engine, openChord, startChord } from './app.js';
+export { decodeChanges } from './codec/changes.js';
+export { decodeStruct, EncodedStruct } from './codec/struct.js';
+export { ConfigError } from './config.js';
+export type { Mutation } from './contexts/evaluate.js';
+export type { DeltaView, SyncResult, View } from './contexts/events.js';
+export type { ContextService, Expected, UpdateOptions, WriteOptions, WriteResult } from './contexts/service.js';
+export * from './delta/index.js';
+export { ChordError, type ErrorDetails, type FieldViolation, type Reason } from './errors.js';
+export type { Clock, Expiry, Head, Json, JsonObject, Position } from './model.js';
+export { openMemory } from './store/memory.js';
+export type * from './store/store.js';
+export { type Sink, type Subscription, type WatchEvent, Watcher } from './watch/watcher.js';

@@ -1,0 +1,223 @@
+/**
+ * A watcher: one reader that is kept up to date on many contexts.
+ *
+ * It holds no events. For each context it remembers where the reader stands and whether something happened
+ * since (the dirty mark), so a reader that stops reading costs the same however much is written. Two ways
+ * lead to the reader:
+ *  - the short one: a delta that starts exactly where the reader stands goes out as it comes, if the reader
+ *    has room and nothing else is due; it is the same object for all watchers, and so is its encoding;
+ *  - the long one: everything else marks the context, and when its turn comes the sync decision says what the
+ *    reader lacks *then*: one merged delta, the document, or nothing.
+ * Per context the reader's positions therefore form a chain, whatever is skipped, lost or repeated on the way.
+ */
+import type { CommitEvent, DeltaView, FullReason, RemovalReason, SyncResult, View } from '../contexts/events.js';
+import type { ContextService } from '../contexts/service.js';
+import { type Position, samePosition } from '../model.js';
+import type { Hub, Subscriber } from './hub.js';
+
+export type WatchEvent =
+  | { readonly kind: 'full'; readonly view: View; readonly reason: FullReason }
+  | { readonly kind: 'delta'; readonly delta: DeltaView }
+  | { readonly kind: 'deleted'; readonly id: string; readonly position: Position; readonly reason: RemovalReason }
+  | { readonly kind: 'absent'; readonly id: string }
+  | { readonly kind: 'caught_up' }
+  | { readonly kind: 'heartbeat' };
+
+/** The reader's end. */
+export interface Sink {
+  /** Whether the reader has room. When it has room again, it calls `watcher.resume`. */
+  ready(): boolean;
+  send(event: WatchEvent): void;
+  /** The watch cannot go on. */
+  fail(error: unknown): void;
+}
+
+/** One context or all whose ids begin with a prefix; with where the reader stands already, by id. */
+export interface Subscription {
+  readonly target: { readonly kind: 'id'; readonly id: string } | { readonly kind: 'prefix'; readonly prefix: string };
+  readonly known: ReadonlyMap<string, Position>;
+}
+
+/** What is remembered of one context. */
+interface Tracked {
+  readonly id: string;
+  /** Where the reader stands. Null: it knows that there is no such context. Undefined: it knows nothing. */
+  at: Position | null | undefined;
+  /** In the queue. */
+  dirty: boolean;
+  /** Something about it was sent or confirmed on this watch. */
+  confirmed: boolean;
+  /** The reader wants to hear if it is absent. */
+  asked: boolean;
+  removal: RemovalReason;
+}
+
+const LIST_PAGE = 1000;
+
+export class Watcher implements Subscriber {
+  readonly #tracked = new Map<string, Tracked>();
+  /** Contexts and marks whose turn comes, first in, first out. Never longer than the contexts and two marks. */
+  #queue: (Tracked | 'caught_up' | 'heartbeat')[] = [];
+  #queueStart = 0;
+  #heartbeatDue = false;
+  #pumping = false;
+  #closed = false;
+
+  constructor(
+    private readonly service: ContextService,
+    private readonly hub: Hub,
+    private readonly subscriptions: readonly Subscription[],
+    private readonly sink: Sink,
+  ) {}
+
+  /** Registers the interest, then reads the first state: in this order nothing falls between. */
+  async open(): Promise<void> {
+    await Promise.all(
+      this.subscriptions.map(({ target }) =>
+        target.kind === 'id' ? this.hub.subscribe(target.id, this) : this.hub.subscribePrefix(target.prefix, this),
+      ),
+    );
+    for (const { target, known } of this.subscriptions) {
+      if (this.#closed) return;
+      const asked = target.kind === 'id' ? new Set([target.id, ...known.keys()]) : known.keys();
+      for (const id of asked) {
+        const tracked = this.#track(id);
+        tracked.asked = true;
+        tracked.at ??= known.get(id);
+        this.#mark(tracked);
+      }
+      if (target.kind === 'prefix') await this.#trackAll(target.prefix);
+    }
+    this.#queue.push('caught_up');
+    this.resume();
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const { target } of this.subscriptions) {
+      if (target.kind === 'id') this.hub.unsubscribe(target.id, this);
+      else this.hub.unsubscribePrefix(target.prefix, this);
+    }
+    this.#tracked.clear();
+    this.#queue = [];
+  }
+
+  /** Queues a sign of life, unless one is waiting already. */
+  heartbeat(): void {
+    if (this.#heartbeatDue || this.#closed) return;
+    this.#heartbeatDue = true;
+    this.#queue.push('heartbeat');
+    this.resume();
+  }
+
+  offer(event: CommitEvent): void {
+    const tracked = this.#track(event.id);
+    if (event.kind === 'removed') tracked.removal = event.reason;
+    if (tracked.dirty) return;
+    if (event.kind === 'delta' && tracked.at) {
+      const { delta } = event;
+      if (delta.to.version <= tracked.at.version && delta.to.epoch === tracked.at.epoch) return;
+      const next = delta.from === tracked.at || samePosition(delta.from, tracked.at);
+      if (next && !delta.large && !this.#pumping && this.#queueStart === this.#queue.length && this.sink.ready()) {
+        tracked.at = delta.to;
+        this.sink.send({ kind: 'delta', delta });
+        return;
+      }
+    }
+    this.#mark(tracked);
+    this.resume();
+  }
+
+  /** Sends what is due while the reader has room. */
+  resume(): void {
+    if (this.#pumping || this.#closed || this.#queueStart === this.#queue.length) return;
+    this.#pumping = true;
+    this.#pump().then(
+      () => {
+        this.#pumping = false;
+        // What came in while the last one was sent.
+        if (this.sink.ready()) this.resume();
+      },
+      (error) => {
+        this.#pumping = false;
+        if (!this.#closed) this.sink.fail(error);
+      },
+    );
+  }
+
+  async #pump(): Promise<void> {
+    while (!this.#closed && this.#queueStart < this.#queue.length && this.sink.ready()) {
+      const next = this.#take();
+      if (next === 'heartbeat') this.#heartbeatDue = false;
+      if (next === 'caught_up' || next === 'heartbeat') {
+        this.sink.send({ kind: next });
+        continue;
+      }
+      next.dirty = false;
+      const result = this.service.sync(next.id, next.at ?? undefined);
+      this.#send(next, result instanceof Promise ? await result : result);
+    }
+  }
+
+  #send(tracked: Tracked, result: SyncResult): void {
+    if (this.#closed) return;
+    const { at: before, confirmed } = tracked;
+    tracked.confirmed = true;
+    switch (result.kind) {
+      case 'no_change':
+        // The reader may have named only a version: from here on it has the whole position.
+        tracked.at = result.position;
+        break;
+      case 'delta':
+        tracked.at = result.delta.to;
+        this.sink.send({ kind: 'delta', delta: result.delta });
+        break;
+      case 'full':
+        tracked.at = result.view.head.position;
+        this.sink.send({ kind: 'full', view: result.view, reason: result.reason });
+        break;
+      case 'missing': {
+        tracked.at = null;
+        if (!tracked.asked) this.#tracked.delete(tracked.id);
+        const { id, removal: reason } = tracked;
+        if (before && confirmed) this.sink.send({ kind: 'deleted', id, position: before, reason });
+        else if (before !== null && tracked.asked) this.sink.send({ kind: 'absent', id });
+      }
+    }
+  }
+
+  async #trackAll(prefix: string): Promise<void> {
+    let pageToken = '';
+    do {
+      const page = await this.service.list(prefix, { pageSize: LIST_PAGE, pageToken });
+      if (this.#closed) return;
+      for (const { id } of page.heads) this.#mark(this.#track(id));
+      pageToken = page.nextPageToken;
+      this.resume();
+    } while (pageToken !== '');
+  }
+
+  #track(id: string): Tracked {
+    let tracked = this.#tracked.get(id);
+    if (!tracked) {
+      tracked = { id, at: undefined, dirty: false, confirmed: false, asked: false, removal: 'deleted' };
+      this.#tracked.set(id, tracked);
+    }
+    return tracked;
+  }
+
+  #mark(tracked: Tracked): void {
+    if (tracked.dirty) return;
+    tracked.dirty = true;
+    this.#queue.push(tracked);
+  }
+
+  #take(): Tracked | 'caught_up' | 'heartbeat' {
+    const next = this.#queue[this.#queueStart++] as Tracked | 'caught_up' | 'heartbeat';
+    if (this.#queueStart === this.#queue.length || this.#queueStart > 1000) {
+      this.#queue.splice(0, this.#queueStart);
+      this.#queueStart = 0;
+    }
+    return next;
+  }
+}

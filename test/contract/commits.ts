@@ -1,0 +1,85 @@
+/** Short ways to make commits: positions, heads and payloads that follow from the version. */
+import type { Expiry, Position } from '../../src/model.js';
+import type { Commit, LogRecord, Outcome, Payload, Request, Store } from '../../src/store/store.js';
+
+export function range(count: number): number[] {
+  return Array.from({ length: count }, (_, i) => i);
+}
+
+/** `line` tells histories apart that share epoch and version. */
+export function positionAt(version: number, line = '', epoch = 'first'): Position {
+  return { epoch, version, digest: `${line}${version}` };
+}
+
+/** A payload that `number` marks, padded to `bytes` in each half. */
+export function numbered(number: number, bytes = 8): Payload {
+  return {
+    changes: Buffer.from(`change ${number}`.padEnd(bytes)),
+    olds: Buffer.from(`old ${number}`.padEnd(bytes)),
+  };
+}
+
+export interface Parts {
+  /** Of the position after the commit. Default: that of `expected`, or the one that positionAt gives. */
+  readonly line?: string;
+  readonly epoch?: string;
+  /** null: no new version. */
+  readonly payload?: Payload | null;
+  readonly snapshot?: Uint8Array;
+  readonly request?: Request;
+  readonly expiry?: Expiry;
+}
+
+export function commitOf(id: string, expected: Position | null, parts: Parts = {}): Commit {
+  const { line, payload = numbered(expected?.version ?? 0), snapshot, request, expiry } = parts;
+  const epoch = parts.epoch ?? expected?.epoch;
+  const next = positionAt((expected?.version ?? 0) + 1, line, epoch);
+  const position = payload === null && expected !== null ? expected : next;
+  const times = { createdAt: 1_000, updatedAt: 1_000 + position.version };
+  return {
+    id,
+    expected,
+    head: { position, ...times, weight: position.version * 10, ...(expiry && { expiry }) },
+    ...(payload && { payload }),
+    ...(snapshot && { snapshot }),
+    ...(request && { request }),
+  };
+}
+
+/** What the store should make of a commit with a payload. */
+export function recordOf({ head, payload }: Commit): LogRecord {
+  return { position: head.position, at: head.updatedAt, ...payload! };
+}
+
+/** Brings a context from version `from` to `to`, one pipelined commit for each. */
+export async function write(
+  store: Store,
+  id: string,
+  to: number,
+  from = 0,
+  parts: (index: number) => Parts = () => ({}),
+): Promise<Commit[]> {
+  const commits = range(to - from).map((i) => {
+    const version = from + i;
+    return commitOf(id, version === 0 ? null : positionAt(version), parts(i));
+  });
+  for (const outcome of await Promise.all(commits.map((commit) => store.commit(commit)))) {
+    if (outcome.kind !== 'committed') throw new Error(`${id}: ${outcome.kind}`);
+  }
+  return commits;
+}
+
+/** How many outcomes there are of each kind. */
+export function kinds(outcomes: readonly Outcome[]): Partial<Record<Outcome['kind'], number>> {
+  const counts: Partial<Record<Outcome['kind'], number>> = {};
+  for (const { kind } of outcomes) counts[kind] = (counts[kind] ?? 0) + 1;
+  return counts;
+}
+
+/** The same with all bytes as text, so that Buffer and Uint8Array compare by what is in them. */
+export function plain(value: unknown): unknown {
+  if (value instanceof Uint8Array) return `bytes ${Buffer.from(value).toString('hex')}`;
+  if (Array.isArray(value)) return value.map(plain);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, plain(member)]));
+}

@@ -5,7 +5,7 @@ import type { Payload } from '../store/store.js';
 
 /** The position that version 0 of a new life would have: the first delta leads away from here. */
 export function newLife(): Position {
-  return { epoch: randomBytes(6).toString('base64url'), version: 0, digest: '' };
+  return { epoch: plain(randomBytes(6).toString('base64url')), version: 0, digest: '' };
 }
 
 /**
@@ -14,5 +14,14 @@ export function newLife(): Position {
  */
 export function advance(from: Position, payload: Payload): Position {
   const bytes = Buffer.concat([Buffer.from(from.digest, 'latin1'), payload.changes, payload.olds]);
-  return { epoch: from.epoch, version: from.version + 1, digest: hash('sha256', bytes, 'base64url').slice(0, 8) };
+  return {
+    epoch: from.epoch,
+    version: from.version + 1,
+    digest: plain(hash('sha256', bytes, 'base64url').slice(0, 8)),
+  };
+}
+
+/** Letters and digits only: a position must survive command lines. Costs a fraction of a bit. */
+function plain(text: string): string {
+  return text.replaceAll('-', '0').replaceAll('_', '1');
 }

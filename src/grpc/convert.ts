@@ -12,6 +12,7 @@ import type { Head as DomainHead } from '../model.js';
 import type { Subscription } from '../watch/watcher.js';
 
 const SUBSCRIPTIONS_MAX = 1000;
+const MUTATIONS_MAX = 1000;
 
 export function toTimestamp(at: number): Timestamp {
   const seconds = Math.floor(at / 1000);
@@ -58,6 +59,7 @@ export function fromExpected(expected: proto.Expected | undefined): Expected | u
 }
 
 export function fromMutations(mutations: readonly proto.Mutation[]): Mutation[] {
+  if (mutations.length > MUTATIONS_MAX) throw invalid('mutations', `are more than ${MUTATIONS_MAX}`);
   return mutations.map(({ path, operation }, index): Mutation => {
     switch (operation?.$case) {
       case 'set':

@@ -1,22 +1,17 @@
 /** Requests from bytes. What cannot be decoded becomes a ChordError in place of the request; handlers are never called with it. */
-import { isUtf8 } from 'node:buffer';
-import { BinaryReader } from '@bufbuild/protobuf/wire';
-import { ChordError, invalid } from '../errors.js';
+import type { BinaryReader } from '@bufbuild/protobuf/wire';
+import { decodeMessage } from '../codec/message.js';
+import { ChordError } from '../errors.js';
 
 export function decodeRequest<T>(decode: (input: Buffer) => T): (bytes: Buffer) => T | ChordError {
+  // Generated code reads from a reader that it is given; the types of its service definitions do not say so.
+  const type = { decode: decode as unknown as (reader: BinaryReader) => T };
   return (bytes) => {
     try {
-      // Generated code reads from a reader that it is given: this one is strict about strings.
-      return decode(new BinaryReader(bytes, decodeUtf8) as unknown as Buffer);
+      return decodeMessage(type, bytes);
     } catch (error) {
       if (error instanceof ChordError) return error;
-      return invalid('request', `cannot be decoded: ${error instanceof Error ? error.message : 'malformed bytes'}`);
+      throw error;
     }
   };
-}
-
-function decodeUtf8(bytes: Uint8Array): string {
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString();
-  if (text.includes('\ufffd') && !isUtf8(bytes)) throw invalid('request', 'holds a string that is not valid UTF-8');
-  return text;
 }

@@ -154,7 +154,7 @@ function position(field: number, { epoch, version, digest }: Position): void {
   const before = writer.size;
   text(3, digest);
   if (version !== 0) {
-    writeInteger(version);
+    writer.varint(version);
     writer.byte(varint(2));
   }
   text(1, epoch);
@@ -170,21 +170,11 @@ function timestamp(field: number, at: number): void {
     writer.byte(varint(2));
   }
   if (seconds !== 0) {
-    writeInteger(seconds);
+    writer.varint(seconds);
     writer.byte(varint(1));
   }
   writer.length(before);
   writer.byte(sized(field));
-}
-
-/** A non-negative integer up to 2^53. */
-function writeInteger(value: number): void {
-  if (value < 2 ** 32) writer.varint(value);
-  else {
-    // From the back: the bits above the 28th first, then four bytes that all announce another one.
-    writeInteger(Math.floor(value / 2 ** 28));
-    for (let shift = 21; shift >= 0; shift -= 7) writer.byte((((value % 2 ** 28) >>> shift) & 0x7f) | 0x80);
-  }
 }
 
 function text(field: number, value: string): void {

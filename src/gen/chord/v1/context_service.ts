@@ -63,7 +63,7 @@ export interface UpdateContextRequest {
   changes:
     | { [key: string]: any }
     | undefined;
-  /** Applied next, in order. All or nothing. */
+  /** Applied next, in order. All or nothing. At most 1000. */
   mutations: Mutation[];
   /** Start from {} where the context is missing, not NOT_FOUND. */
   allowMissing: boolean;

@@ -3,8 +3,7 @@
  *
  *     testStore(test, 'my engine', async () => ({ store, reopen, destroy }))
  */
-import type { TestFn } from 'ava';
-import { openMemory } from '../../src/store/memory.js';
+import type { ExecutionContext, TestFn } from 'ava';
 import type { Outcome, Store } from '../../src/store/store.js';
 import { commitOf, kinds, numbered, plain, positionAt, range, recordOf, write } from './commits.js';
 import { testAgainstMemory } from './model.js';
@@ -21,7 +20,7 @@ export type MakeSubject = () => Promise<Subject>;
 
 export function testStore(test: TestFn, name: string, make: MakeSubject): void {
   /** A test with a store of its own. */
-  function check(title: string, body: (t: import('ava').ExecutionContext, subject: Subject) => Promise<void>): void {
+  function check(title: string, body: (t: ExecutionContext, subject: Subject) => Promise<void>): void {
     test(`${name}: ${title}`, async (t) => {
       const subject = await make();
       try {
@@ -66,10 +65,17 @@ export function testStore(test: TestFn, name: string, make: MakeSubject): void {
   });
 
   check('2. what was answered is found again, all of it', async (t, { store, reopen }) => {
-    if (reopen === undefined) return t.pass('the engine does not outlive the process');
+    if (reopen === undefined) {
+      t.pass('the engine does not outlive the process');
+      return;
+    }
     await write(store, 'a', 5);
     await store.commit(
-      commitOf('a', positionAt(5), { snapshot: Buffer.from('five'), request: requestOf('r'), expiry: { at: 9, ttl: 5 } }),
+      commitOf('a', positionAt(5), {
+        snapshot: Buffer.from('five'),
+        request: requestOf('r'),
+        expiry: { at: 9, ttl: 5 },
+      }),
     );
     await write(store, 'gone', 3);
     await store.remove({ id: 'gone', expected: positionAt(3), reason: 'deleted', request: requestOf('d') });
@@ -159,41 +165,55 @@ export function testStore(test: TestFn, name: string, make: MakeSubject): void {
     );
   });
 
-  check('4. a repeated request id is answered with the first result, wherever the context stands', async (t, { store }) => {
-    const request = requestOf('r');
-    const repeat = { ...request, fingerprint: 'another', result: Buffer.from('another'), at: 99 };
-    const duplicate = plain({ kind: 'duplicate', first: request });
-    await store.commit(commitOf('a', null, { request }));
-    await write(store, 'a', 3, 1);
-    t.deepEqual(plain(await store.commit(commitOf('a', null, { request: repeat }))), duplicate);
-    t.deepEqual(plain(await store.commit(commitOf('a', positionAt(3), { request: repeat }))), duplicate);
-    const removal = { id: 'a', expected: positionAt(3), reason: 'deleted' } as const;
-    t.deepEqual(plain(await store.remove({ ...removal, request: repeat })), duplicate);
-    t.is((await store.head('a'))?.position.version, 3);
-    t.deepEqual(plain(await store.recall('a', 'r')), plain(request));
-    t.is(await store.recall('a', 'R'), null);
-    t.is(await store.recall('b', 'r'), null);
-    t.deepEqual(await store.commit(commitOf('b', null, { request })), { kind: 'committed' }, 'each context has its own');
+  check(
+    '4. a repeated request id is answered with the first result, wherever the context stands',
+    async (t, { store }) => {
+      const request = requestOf('r');
+      const repeat = { ...request, fingerprint: 'another', result: Buffer.from('another'), at: 99 };
+      const duplicate = plain({ kind: 'duplicate', first: request });
+      await store.commit(commitOf('a', null, { request }));
+      await write(store, 'a', 3, 1);
+      t.deepEqual(plain(await store.commit(commitOf('a', null, { request: repeat }))), duplicate);
+      t.deepEqual(plain(await store.commit(commitOf('a', positionAt(3), { request: repeat }))), duplicate);
+      const removal = { id: 'a', expected: positionAt(3), reason: 'deleted' } as const;
+      t.deepEqual(plain(await store.remove({ ...removal, request: repeat })), duplicate);
+      t.is((await store.head('a'))?.position.version, 3);
+      t.deepEqual(plain(await store.recall('a', 'r')), plain(request));
+      t.is(await store.recall('a', 'R'), null);
+      t.is(await store.recall('b', 'r'), null);
+      t.deepEqual(
+        await store.commit(commitOf('b', null, { request })),
+        { kind: 'committed' },
+        'each context has its own',
+      );
 
-    const last = requestOf('remove');
-    t.deepEqual(await store.remove({ ...removal, request: last }), { kind: 'committed' });
-    t.deepEqual(plain(await store.remove({ ...removal, request: last })), plain({ kind: 'duplicate', first: last }));
-    t.deepEqual(plain(await store.commit(commitOf('a', null, { request: repeat }))), duplicate, 'outlives the context');
-    t.is(await store.head('a'), null);
-  });
+      const last = requestOf('remove');
+      t.deepEqual(await store.remove({ ...removal, request: last }), { kind: 'committed' });
+      t.deepEqual(plain(await store.remove({ ...removal, request: last })), plain({ kind: 'duplicate', first: last }));
+      t.deepEqual(
+        plain(await store.commit(commitOf('a', null, { request: repeat }))),
+        duplicate,
+        'outlives the context',
+      );
+      t.is(await store.head('a'), null);
+    },
+  );
 
-  check('4. a request id is remembered without a new version, but not of a commit that conflicts', async (t, { store }) => {
-    await write(store, 'a', 2);
-    const quiet = commitOf('a', positionAt(2), { payload: null, request: requestOf('quiet') });
-    t.deepEqual(await store.commit(quiet), { kind: 'committed' });
-    t.deepEqual(plain(await store.commit(quiet)), plain({ kind: 'duplicate', first: requestOf('quiet') }));
-    t.is((await store.load('a'))!.records.length, 2);
+  check(
+    '4. a request id is remembered without a new version, but not of a commit that conflicts',
+    async (t, { store }) => {
+      await write(store, 'a', 2);
+      const quiet = commitOf('a', positionAt(2), { payload: null, request: requestOf('quiet') });
+      t.deepEqual(await store.commit(quiet), { kind: 'committed' });
+      t.deepEqual(plain(await store.commit(quiet)), plain({ kind: 'duplicate', first: requestOf('quiet') }));
+      t.is((await store.load('a'))!.records.length, 2);
 
-    const misses = commitOf('a', positionAt(1), { request: requestOf('later') });
-    t.is((await store.commit(misses)).kind, 'conflict');
-    t.is(await store.recall('a', 'later'), null);
-    t.is((await store.commit(commitOf('a', positionAt(2), { request: requestOf('later') }))).kind, 'committed');
-  });
+      const misses = commitOf('a', positionAt(1), { request: requestOf('later') });
+      t.is((await store.commit(misses)).kind, 'conflict');
+      t.is(await store.recall('a', 'later'), null);
+      t.is((await store.commit(commitOf('a', positionAt(2), { request: requestOf('later') }))).kind, 'committed');
+    },
+  );
 
   check('4. of a request sent twice at once, one is the duplicate of the other', async (t, { store }) => {
     const commit = commitOf('a', null, { request: requestOf('r') });
@@ -260,7 +280,10 @@ export function testStore(test: TestFn, name: string, make: MakeSubject): void {
 
     await store.commit(commitOf('a', positionAt(20), { snapshot: Buffer.from('twenty-one') }));
     t.is(await store.trim('a', 1_000), 11);
-    t.deepEqual(plain(await store.load('a')), plain({ head: await store.head('a'), snapshot: { version: 21, bytes: Buffer.from('twenty-one') }, records: [] }));
+    t.deepEqual(
+      plain(await store.load('a')),
+      plain({ head: await store.head('a'), snapshot: { version: 21, bytes: Buffer.from('twenty-one') }, records: [] }),
+    );
     t.deepEqual(await store.deltas('a', 20, 5), { kind: 'truncated', oldest: 22 });
     t.deepEqual(await store.deltas('a', 21, 5), { kind: 'records', records: [] });
     await write(store, 'a', 22, 21);
@@ -279,7 +302,10 @@ export function testStore(test: TestFn, name: string, make: MakeSubject): void {
   });
 
   check('a context may begin with a snapshot, at any version', async (t, { store }) => {
-    const restored = { ...commitOf('a', positionAt(41), { payload: null, snapshot: Buffer.from('doc') }), expected: null };
+    const restored = {
+      ...commitOf('a', positionAt(41), { payload: null, snapshot: Buffer.from('doc') }),
+      expected: null,
+    };
     t.deepEqual(await store.commit(restored), { kind: 'committed' });
     t.deepEqual(await store.deltas('a', 0, 5), { kind: 'truncated', oldest: 42 });
     await write(store, 'a', 43, 41);
@@ -297,7 +323,10 @@ export function testStore(test: TestFn, name: string, make: MakeSubject): void {
     t.is(await store.head('a'), null);
     t.deepEqual(await store.deltas('a', 0, 10), { kind: 'truncated', oldest: 1 });
     t.deepEqual(await store.expired(1_000, 10), []);
-    t.deepEqual((await store.list('', undefined, 10)).heads.map(({ id }) => id), ['a2']);
+    t.deepEqual(
+      (await store.list('', undefined, 10)).heads.map(({ id }) => id),
+      ['a2'],
+    );
     t.is(await store.trim('a', 10), 0);
 
     const again = commitOf('a', null, { epoch: 'second', payload: numbered(1) });
@@ -324,7 +353,13 @@ export function testStore(test: TestFn, name: string, make: MakeSubject): void {
   check('expired tells whose time has come, soonest first, also after renewals', async (t, { store }) => {
     const expire = async (id: string, at: number, version = 0) =>
       store.commit(commitOf(id, version === 0 ? null : positionAt(version), { expiry: { at, ttl: 10 } }));
-    for (const [id, at] of [['late', 30], ['soon', 10], ['b', 20], ['a', 20]] as const) await expire(id, at);
+    for (const [id, at] of [
+      ['late', 30],
+      ['soon', 10],
+      ['b', 20],
+      ['a', 20],
+    ] as const)
+      await expire(id, at);
     await write(store, 'forever', 1);
     t.deepEqual(await store.expired(9, 10), []);
     t.deepEqual(await store.expired(10, 10), ['soon']);
@@ -380,9 +415,9 @@ export function testStore(test: TestFn, name: string, make: MakeSubject): void {
   });
 
   check('contexts whose ids begin alike do not mix', async (t, { store }) => {
-    const ids = ['a', 'aa', 'a\u0001', 'a\u0000'.slice(0, 1), 'a?'].filter((id, i, all) => all.indexOf(id) === i);
+    const ids = ['a', 'aa', 'a\u0001', 'a?', 'ab'];
     for (const [i, id] of ids.entries()) await write(store, id, i + 2, 0, () => ({ snapshot: Buffer.from(id) }));
-    for (const [i, id] of ids.entries()) t.is(await store.trim(id, 1), 1, `${id} ${i}`);
+    for (const id of ids) t.is(await store.trim(id, 1), 1);
     await store.remove({ id: 'a', expected: positionAt(2), reason: 'deleted' });
     for (const [i, id] of ids.entries()) t.is((await store.head(id))?.position.version, id === 'a' ? undefined : i + 2);
   });
@@ -390,7 +425,11 @@ export function testStore(test: TestFn, name: string, make: MakeSubject): void {
   check('bytes come back as they went in', async (t, { store }) => {
     const every = Buffer.from(range(256));
     const large = Buffer.alloc(3_000_000, every);
-    for (const [id, bytes] of [['none', Buffer.alloc(0)], ['every', every], ['large', large]] as const) {
+    for (const [id, bytes] of [
+      ['none', Buffer.alloc(0)],
+      ['every', every],
+      ['large', large],
+    ] as const) {
       const request = { id: 'r', fingerprint: 'f', result: bytes, at: 1 };
       await store.commit(commitOf(id, null, { payload: { changes: bytes, olds: bytes }, snapshot: bytes, request }));
       const stored = (await store.load(id))!;
@@ -411,7 +450,7 @@ export function testStore(test: TestFn, name: string, make: MakeSubject): void {
     t.deepEqual(plain(before), copy);
   });
 
-  testAgainstMemory(check, openMemory);
+  testAgainstMemory(test, name, make);
 }
 
 function requestOf(id: string) {
@@ -421,6 +460,41 @@ function requestOf(id: string) {
 /** Prefixes of one another, beyond the basic plane, at both ends of UTF-8, 512 bytes long. */
 function hostileIds(): string[] {
   const long = 'x'.repeat(511);
-  const marks = [' ', '\u0001', '\u007f', '\u0080', '\u07ff', '\u0800', '\ud7ff', '\ue000', '\uffff', '\u{10000}', '\u{1f600}', '\u{10ffff}'];
-  return ['a', 'aa', 'a/', 'a/b', 'a.b', 'a:', 'a*', 'b', 'é', 'éa', '__proto__', 'constructor', '"', '\\', '\n', long, `${long}y`, `${long}z`, ...marks, ...marks.map((mark) => `a${mark}`), '\u{1f600}'.repeat(128)];
+  const marks = [
+    ' ',
+    '\u0001',
+    '\u007f',
+    '\u0080',
+    '\u07ff',
+    '\u0800',
+    '\ud7ff',
+    '\ue000',
+    '\uffff',
+    '\u{10000}',
+    '\u{1f600}',
+    '\u{10ffff}',
+  ];
+  return [
+    'a',
+    'aa',
+    'a/',
+    'a/b',
+    'a.b',
+    'a:',
+    'a*',
+    'b',
+    'é',
+    'éa',
+    '__proto__',
+    'constructor',
+    '"',
+    '\\',
+    '\n',
+    long,
+    `${long}y`,
+    `${long}z`,
+    ...marks,
+    ...marks.map((mark) => `a${mark}`),
+    '\u{1f600}'.repeat(128),
+  ];
 }

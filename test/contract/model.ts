@@ -1,0 +1,185 @@
+/** Random commands against an engine and against the memory engine, which is the specification: same answers. */
+import { isDeepStrictEqual } from 'node:util';
+import type { TestFn } from 'ava';
+import fc from 'fast-check';
+import { openMemory } from '../../src/store/memory.js';
+import type { Commit, Store } from '../../src/store/store.js';
+import { commitOf, numbered, plain } from './commits.js';
+import type { MakeSubject } from './store.js';
+
+const IDS = ['a', 'ab', 'é', '\u{1f600}', '\uffff'];
+const id = fc.constantFrom(...IDS);
+const few = fc.nat(12);
+const oneIn = (n: number) => fc.nat(n - 1).map((i) => i === 0);
+
+/** `stale`: expects what is not. `pipelined`: the next command does not wait for this one. */
+const command = fc.oneof(
+  {
+    weight: 12,
+    arbitrary: fc.record({
+      kind: fc.constant('commit' as const),
+      id,
+      stale: oneIn(8),
+      pipelined: fc.boolean(),
+      payload: fc.boolean(),
+      snapshot: oneIn(4),
+      request: fc.option(few),
+      expiry: fc.option(few),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('remove' as const),
+      id,
+      stale: oneIn(4),
+      pipelined: fc.boolean(),
+      request: fc.option(few),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({ kind: fc.constant('trim' as const), id, version: few, pipelined: fc.boolean() }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('forget' as const), before: few }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constant('expired' as const), now: few, limit: fc.integer({ min: 1, max: 4 }) }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('deltas' as const),
+      id,
+      after: few,
+      limit: fc.integer({ min: 1, max: 9 }),
+      maxBytes: fc.option(fc.nat(99), { nil: undefined }),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('list' as const),
+      prefix: fc.constantFrom('', 'a', 'é'),
+      after: fc.option(id, { nil: undefined }),
+      limit: fc.integer({ min: 1, max: 4 }),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('reopen' as const) }) },
+);
+type Command = typeof command extends fc.Arbitrary<infer T> ? T : never;
+
+export function testAgainstMemory(test: TestFn, name: string, make: MakeSubject): void {
+  test(`${name}: random commands have the answers that the memory engine gives`, async (t) => {
+    const commands = fc.array(command, { minLength: 1, maxLength: 80, size: 'max' });
+    await fc.assert(
+      fc.asyncProperty(commands, async (list) => {
+        const subject = await make();
+        try {
+          await new Comparison(subject.store, subject.reopen).run(list);
+        } finally {
+          await subject.destroy();
+        }
+      }),
+      { numRuns: 60 },
+    );
+    t.pass();
+  });
+}
+
+class Comparison {
+  readonly #memory = openMemory();
+  readonly #pending: Promise<void>[] = [];
+  #count = 0;
+
+  constructor(
+    public store: Store,
+    readonly reopen: (() => Promise<Store>) | undefined,
+  ) {}
+
+  async run(commands: readonly Command[]): Promise<void> {
+    for (const each of commands) await this.#step(each);
+    await this.#settle();
+    for (const each of IDS) {
+      await this.#same(`load ${each}`, (store) => store.load(each));
+      for (let after = 0; after < 12; after++) await this.#same('deltas', (store) => store.deltas(each, after, 100));
+      for (let i = 0; i <= 12; i++) await this.#same('recall', (store) => store.recall(each, `r${i}`));
+    }
+    await this.#same('list', (store) => store.list('', undefined, 100));
+    await this.#same('expired', (store) => store.expired(100, 100));
+  }
+
+  async #step(each: Command): Promise<void> {
+    const what = `${++this.#count} ${JSON.stringify(each)}`;
+    if (each.kind === 'commit') {
+      const commit = await this.#commitOf(each);
+      return this.#write(what, each.pipelined, (store) => store.commit(commit));
+    }
+    if (each.kind === 'remove') {
+      const expected = await this.#expected(each);
+      if (expected === null) return;
+      const removal = { id: each.id, expected, reason: 'deleted' as const, ...this.#request(each.request) };
+      return this.#write(what, each.pipelined, (store) => store.remove(removal));
+    }
+    if (each.kind === 'trim') {
+      return this.#write(what, each.pipelined, (store) => store.trim(each.id, each.version));
+    }
+    await this.#settle();
+    if (each.kind === 'forget') return this.#same(what, (store) => store.forget(each.before, 1_000));
+    if (each.kind === 'expired') return this.#same(what, (store) => store.expired(each.now, each.limit));
+    if (each.kind === 'list') return this.#same(what, (store) => store.list(each.prefix, each.after, each.limit));
+    if (each.kind === 'deltas') {
+      return this.#same(what, (store) => store.deltas(each.id, each.after, each.limit, each.maxBytes));
+    }
+    if (this.reopen !== undefined) this.store = await this.reopen();
+  }
+
+  /** The memory engine takes effect at once, so it knows where the other will stand when all is written. */
+  async #write(what: string, pipelined: boolean, write: (store: Store) => Promise<unknown>): Promise<void> {
+    const expected = plain(await write(this.#memory));
+    this.#pending.push(write(this.store).then((answer) => equal(plain(answer), expected, what)));
+    if (!pipelined) await this.#settle();
+  }
+
+  async #settle(): Promise<void> {
+    await Promise.all(this.#pending.splice(0));
+  }
+
+  async #same(what: string, read: (store: Store) => Promise<unknown>): Promise<void> {
+    equal(plain(await read(this.store)), plain(await read(this.#memory)), what);
+  }
+
+  async #expected({ id, stale }: { id: string; stale: boolean }) {
+    const position = (await this.#memory.head(id))?.position ?? null;
+    return stale && position !== null ? { ...position, digest: 'stale' } : position;
+  }
+
+  async #commitOf(each: Extract<Command, { kind: 'commit' }>): Promise<Commit> {
+    const expected = await this.#expected(each);
+    const creates = expected === null;
+    return commitOf(each.id, expected, {
+      line: `${this.#count}-`,
+      payload: each.payload || creates ? numbered(this.#count, this.#count % 7) : null,
+      ...(each.snapshot && { snapshot: Buffer.from(`document ${this.#count}`) }),
+      ...(each.expiry !== null && { expiry: { at: each.expiry, ttl: 3 } }),
+      ...this.#request(each.request),
+    });
+  }
+
+  #request(number: number | null) {
+    if (number === null) return {};
+    const request = {
+      id: `r${number}`,
+      fingerprint: `f${this.#count}`,
+      result: Buffer.from(`${this.#count}`),
+      at: number,
+    };
+    return { request };
+  }
+}
+
+/** Throws, so that fast-check can shrink; ava's own assertions would fail the test at the first try. */
+function equal(actual: unknown, expected: unknown, what: string): void {
+  if (isDeepStrictEqual(actual, expected)) return;
+  throw new Error(`${what}\nanswered ${JSON.stringify(actual)}\nmemory   ${JSON.stringify(expected)}`);
+}

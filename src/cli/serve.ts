@@ -32,6 +32,8 @@ export async function serve(options: ServeOptions, out: Output): Promise<number>
   const { config } = loaded;
   const stopped = firstSignal();
   const { startChord } = await import('../app.js');
+  const { logVerbosity, setLogVerbosity } = await import('@grpc/grpc-js');
+  setLogVerbosity(logVerbosity.NONE); // it would print to stderr, beside the log, what it also throws
   let chord: Awaited<ReturnType<typeof startChord>>;
   try {
     chord = await startChord(config);

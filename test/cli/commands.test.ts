@@ -125,16 +125,20 @@ test('a time to live is set by writes and renewed by touch', async (t) => {
 });
 
 test('sync answers the document, a delta, or no change', async (t) => {
-  const { position: first } = await json('set', 'sync:1', '{"n":1}');
-  t.like(await json('sync', 'sync:1'), { result: 'full', reason: 'INITIAL', position: first, value: { n: 1 } });
-  t.regex(await ok('sync', 'sync:1'), /^sync:1 \S+ updated \S+ \(full: initial\)\n\{\n {2}"n": 1\n\}$/);
+  const rest = 'x'.repeat(100); // a delta larger than its document gives way to it
+  const { position: first } = await json('set', 'sync:1', JSON.stringify({ n: 1, rest }));
+  t.like(await json('sync', 'sync:1'), { result: 'full', reason: 'INITIAL', position: first, value: { n: 1, rest } });
+  t.regex(
+    await ok('sync', 'sync:1'),
+    /^sync:1 \S+ updated \S+ \(full: initial\)\n\{\n {2}"n": 1,\n {2}"rest": "x+"\n\}$/,
+  );
   t.deepEqual(await json('sync', 'sync:1', '--known', first), {
     result: 'noChange',
     contextId: 'sync:1',
     position: first,
   });
   t.is(await ok('sync', 'sync:1', '--known', first), `sync:1 no change at ${first}`);
-  const { position: second } = await json('set', 'sync:1', '{"n":2}');
+  const { position: second } = await json('update', 'sync:1', '{"n":2}');
   t.like(await json('sync', 'sync:1', '--known', first, '--old-values'), {
     result: 'delta',
     from: first,

@@ -1,6 +1,7 @@
 /** `chord serve`: its ready line, its settings, its end. */
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { type ClientHttp2Session, connect } from 'node:http2';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -37,9 +38,33 @@ test('what was acknowledged is there after a stop and a start', async (t) => {
   t.is((await chord(['get', 'a', '--address', second.address])).stdout, '{\n  "n": 1\n}\n');
 });
 
-test('a second signal ends it at once', async (t) => {
-  const server = await startServer(...memory);
-  t.is((await server.end('SIGTERM', 'SIGINT')).code, 1);
+/** A call that has begun and will never be complete. */
+async function hangingCall(address: string): Promise<ClientHttp2Session> {
+  const session = connect(`http://${address}`);
+  session.on('error', () => {}); // the server ends it in its own way
+  const headers = { ':method': 'POST', ':path': '/chord.v1.ContextService/GetContext', te: 'trailers' };
+  const call = session.request({ ...headers, 'content-type': 'application/grpc' }, { endStream: false });
+  call.on('error', () => {});
+  await new Promise((resolve) => session.ping(resolve)); // answered after the call was received
+  return session;
+}
+
+test('a stop waits for open calls, and a second signal ends that at once', async (t) => {
+  const server = await startServer(...memory, '--shutdown-grace', '10m');
+  t.teardown(() => server.end('SIGKILL'));
+  const session = await hangingCall(server.address);
+  t.teardown(() => session.destroy());
+  server.send('SIGTERM');
+  await server.said('SIGTERM: stopping');
+  t.is((await server.end('SIGINT')).code, 1);
+});
+
+test('a stop does not wait longer than the grace, and is a success', async (t) => {
+  const server = await startServer(...memory, '--shutdown-grace', '100ms');
+  t.teardown(() => server.end('SIGKILL'));
+  const session = await hangingCall(server.address);
+  t.teardown(() => session.destroy());
+  t.is((await server.end('SIGTERM')).code, 0);
 });
 
 test('a start that fails says why in one line', async (t) => {

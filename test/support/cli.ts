@@ -36,6 +36,7 @@ export class Running {
 
   constructor(args: readonly string[]) {
     this.child = spawnChord(args);
+    process.once('exit', () => this.child.kill('SIGKILL')); // nothing outlives a test file that is cut short
     this.lines = createInterface({ input: this.child.stdout })[Symbol.asyncIterator]();
     this.child.stderr.on('data', (chunk) => {
       this.stderr += chunk;
@@ -67,10 +68,14 @@ export class Running {
     this.child.stdout.destroy();
   }
 
-  /** Sends the signals one after the other, and waits for the end. */
-  end(...signals: NodeJS.Signals[]): Promise<{ code: number | null; stderr: string }> {
-    for (const signal of signals) this.child.kill(signal);
+  /** Waits for the end, which a signal may bring about; nothing is sent to what has ended already. */
+  end(signal?: NodeJS.Signals): Promise<{ code: number | null; stderr: string }> {
+    if (signal) this.send(signal);
     return this.closed;
+  }
+
+  send(signal: NodeJS.Signals): void {
+    this.child.kill(signal);
   }
 }
 

@@ -16,9 +16,11 @@
  * 3. Commits of one context that are called in order take effect in order, without waiting for one another:
  *    a writer may pipeline them, each expecting the position that the one before it makes. If one does not
  *    succeed, neither do those that build upon it.
- * 4. Outcomes that a writer must expect are answers: `committed`, `conflict`, `duplicate`. A rejected promise
- *    means that the engine failed (ChordError UNAVAILABLE, RESOURCE_EXHAUSTED or DATA_LOSS): the commit may or
- *    may not have happened, and the caller must load again.
+ * 4. Outcomes that a writer must expect are answers: `committed`, `conflict`, `duplicate`. A request id that is
+ *    remembered makes a duplicate of whatever carries it, before positions are compared; only what was
+ *    committed is remembered. A rejected promise means that the engine failed (ChordError UNAVAILABLE,
+ *    RESOURCE_EXHAUSTED or DATA_LOSS): the commit may or may not have happened, other commits that were waiting
+ *    may fail with it, and the caller must load again.
  * 5. History has no silent holes: `deltas` answers a contiguous list or says that it is truncated.
  * 6. `trim` never takes a record that the newest snapshot does not cover.
  * 7. `remove` is a commit: conditional, durable, atomic. After it nothing of the context is left but the
@@ -26,7 +28,13 @@
  *
  * What may be lost: messages of `feed`. Versions expose the gap.
  *
- * Time never comes from the store: callers put times into heads and requests, and pass `now`.
+ * Reads answer what is durable, and nothing of commits that are not answered yet. A conflict tells where the
+ * context stands when it is answered.
+ *
+ * Callers keep to this: ids are not empty, have no NUL and are at most 512 bytes of UTF-8, request ids likewise;
+ * versions, times and limits are not negative, limits at least 1; bytes that were handed over, or that were read,
+ * are not changed afterwards. Time never comes from the store: callers put it into heads and requests, and pass
+ * `now`.
  */
 import type { Head, Position } from '../model.js';
 
@@ -73,9 +81,12 @@ export interface Request {
 
 export interface Commit {
   readonly id: string;
-  /** Where the context must stand; null: it must not exist. */
+  /** Where the context must stand; null: it must not exist, and the commit has a payload or a snapshot. */
   readonly expected: Position | null;
-  /** The head after the commit: `expected` plus one version with a payload, `expected` itself without. */
+  /**
+   * The head after the commit: `expected` plus one version with a payload, `expected` itself without. A context
+   * that begins with a snapshot and without a payload begins at any version, with no history before it.
+   */
   readonly head: Head;
   /** The new version's payload. Absent: no new version, only a snapshot, the expiry or the request is to be kept. */
   readonly payload?: Payload;
@@ -100,12 +111,12 @@ export type Outcome =
 
 export type History =
   | { readonly kind: 'records'; readonly records: readonly LogRecord[] }
-  /** Records after `after` are gone; `oldest` is the first version still there (head + 1 where none is). */
+  /** Records after `after` are gone; `oldest` is the first version still there: head + 1 where none is, 1 where there is no context. */
   | { readonly kind: 'truncated'; readonly oldest: number };
 
 export interface ListPage {
   readonly heads: readonly { readonly id: string; readonly head: Head }[];
-  /** The last id looked at, to list on after it; absent on the last page. */
+  /** The last id of this page, to list on after it; absent on the last page. */
   readonly next?: string;
 }
 
@@ -137,22 +148,25 @@ export interface Store {
   remove(removal: Removal): Promise<Outcome>;
   /** The result remembered under a request id for this context id, if it is still remembered. */
   recall(id: string, requestId: string): Promise<Request | null>;
-  /** Records after version `after`, oldest first: at most `limit`, or fewer when they pass `maxBytes` (at least one). */
+  /**
+   * Records after version `after`, oldest first: at most `limit`, and no more than make `maxBytes` of changes and
+   * olds together, but at least one. None where `after` is the head's version or above.
+   */
   deltas(id: string, after: number, limit: number, maxBytes?: number): Promise<History>;
   /** Heads in the byte order of their ids (UTF-8): those that begin with `prefix` and come after `after`. */
   list(prefix: string, after: string | undefined, limit: number): Promise<ListPage>;
-  /** Ids whose expiry is at or before `now`, soonest first. */
+  /** Ids whose expiry is at or before `now`, soonest first, those of one time in the order of `list`. */
   expired(now: number, limit: number): Promise<readonly string[]>;
-  /** Drops records at or below `version`, but none above the newest snapshot. Answers how many went. */
+  /** Drops records at or below `version`, but none above the newest snapshot. Answers how many went. Not atomic: oldest first. */
   trim(id: string, version: number): Promise<number>;
-  /** Forgets requests older than `before`, at most `limit` of them. Answers how many went. */
+  /** Forgets requests whose `at` is before `before`, at most `limit` of them. Answers how many went. */
   forget(before: number, limit: number): Promise<number>;
   /** Listens to commits of other nodes for ids that `watch` named, until `unwatch`. Absent: there are no other nodes. */
   readonly feed?: Feed;
   health(): StoreHealth;
   /** Calls back on each change of `health`. */
   onHealth(listener: (health: StoreHealth) => void): void;
-  /** Flushes what was accepted and lets go of every handle. */
+  /** Flushes what was accepted and lets go of every handle. Whatever is called after it is rejected: UNAVAILABLE. */
   close(): Promise<void>;
 }
 

@@ -101,7 +101,7 @@ function track(positions: Map<string, Position>, { event }: WatchContextsRespons
 
 async function show({ out }: Session, response: WatchContextsResponse): Promise<void> {
   if (response.event?.$case === 'caughtUp' && out.terminal) out.note('up to date; Ctrl-C ends');
-  if (!out.json) return out.lines(renderEvent(response), out.terminal ? process.stdout.columns : undefined);
+  if (!out.json) return out.lines(renderEvent(response), process.stdout.columns || undefined);
   const form = eventForm(response);
   if (form) await out.print(form, () => []);
 }

@@ -103,18 +103,18 @@ export class History {
   }
 }
 
-/** Records as deltas. The first record only gives the position that the second one starts from. */
-export function viewsOf(id: string, records: readonly LogRecord[]): DeltaView[] {
+/**
+ * Records as deltas. The first record only gives the position that the second one starts from; unless it is the
+ * one that created the context and `creation` is asked for.
+ */
+export function viewsOf(id: string, records: readonly LogRecord[], creation = false): DeltaView[] {
   const views: DeltaView[] = [];
-  for (let i = 1; i < records.length; i++) {
-    const record = records[i] as LogRecord;
-    views.push({
-      id,
-      from: (records[i - 1] as LogRecord).position,
-      to: record.position,
-      payload: record,
-      at: record.at,
-    });
+  let from: Position | undefined;
+  for (const record of records) {
+    const { position: to, at } = record;
+    if (creation && to.version === 1) from = { epoch: to.epoch, version: 0, digest: '' };
+    if (from) views.push({ id, from, to, payload: record, at });
+    from = to;
   }
   return views;
 }

@@ -2,21 +2,30 @@
  * The use cases: what can be asked of Chord about contexts, whatever the transport. The gRPC edge calls
  * nothing else, and neither do Node programs that use Chord without a network.
  */
-import { encodeChanges } from '../codec/changes.js';
-import { EncodedStruct, encodeStruct } from '../codec/struct.js';
-import { weigh } from '../delta/index.js';
-import { ChordError, invalid } from '../errors.js';
-import type { Clock, Expiry, Head, JsonObject, Position } from '../model.js';
+import { invalid } from '../errors.js';
+import type { Clock, Head, JsonObject, Position } from '../model.js';
 import type { FeedEvent, Store } from '../store/store.js';
-import { advance, newLife } from './digest.js';
-import { type Edit, evaluate, type Mutation } from './evaluate.js';
+import type { Edit, Mutation } from './evaluate.js';
 import { type CommitEvent, type DeltaView, type FullReason, isLarge, type SyncResult, type View } from './events.js';
 import { viewsOf } from './history.js';
-import { Duplicate, type Effect, Lane } from './lane.js';
+import { Duplicate, Lane } from './lane.js';
 import { Lanes } from './lanes.js';
 import { checkId, checkPrefix, checkRequestId, checkTtl, PAGE_BYTES, pageSize } from './limits.js';
-import { fingerprint, recall, remember } from './requests.js';
+import { fingerprint, type Remembered, recall } from './requests.js';
+import type { Effect } from './state.js';
 import { decide } from './sync.js';
+import {
+  type Asked,
+  edit,
+  expire,
+  isExpired,
+  notFound,
+  remove,
+  touch,
+  type UpdateOptions,
+  type WriteOptions,
+  type WriteResult,
+} from './writes.js';
 
 export interface ServiceOptions {
   readonly store: Store;
@@ -33,38 +42,23 @@ export interface ServiceOptions {
   readonly deltaThreshold: number;
 }
 
-/** A condition on where the context stands. Positions without epoch or digest compare by what they have. */
-export type Expected =
-  | { readonly kind: 'position'; readonly position: Position }
-  | { readonly kind: 'version'; readonly version: number }
-  | { readonly kind: 'absent' };
-
-export interface WriteOptions {
-  readonly expected?: Expected | undefined;
-  readonly requestId?: string | undefined;
-  /** Milliseconds; 0: until it is deleted; absent: as before. */
-  readonly ttl?: number | undefined;
-  readonly returning?: { readonly context?: boolean; readonly delta?: boolean } | undefined;
-}
-
-export interface UpdateOptions extends WriteOptions {
-  readonly allowMissing?: boolean | undefined;
-}
-
-export interface WriteResult {
-  /** Absent only for a delete of a missing context. */
-  readonly position?: Position | undefined;
-  readonly changed: boolean;
-  readonly view?: View | undefined;
-  readonly delta?: DeltaView | undefined;
-}
-
-export interface ListOptions {
+export interface PageOptions {
   readonly pageSize?: number;
   readonly pageToken?: string;
 }
 
-const EMPTY_WEIGHT = weigh({});
+export interface HeadPage {
+  readonly heads: readonly { readonly id: string; readonly head: Head }[];
+  readonly nextPageToken: string;
+}
+
+export interface DeltaPage {
+  readonly deltas: readonly DeltaView[];
+  readonly nextPageToken: string;
+  readonly head: Position;
+  /** Deltas right after the version asked for are gone. */
+  readonly truncated: boolean;
+}
 
 export class ContextService {
   readonly #options: ServiceOptions;
@@ -74,13 +68,11 @@ export class ContextService {
   readonly #shared: boolean;
 
   constructor(options: ServiceOptions) {
+    const { store, publish, deltaThreshold } = options;
     this.#options = options;
-    this.#store = options.store;
-    this.#shared = options.store.feed !== undefined;
-    this.#lanes = new Lanes(
-      options.cacheBytes,
-      (id, changed) => new Lane(id, options.store, options.publish, changed, options.deltaThreshold),
-    );
+    this.#store = store;
+    this.#shared = store.feed !== undefined;
+    this.#lanes = new Lanes(options.cacheBytes, (id, changed) => new Lane(id, store, publish, changed, deltaThreshold));
   }
 
   /** Contexts in memory, and what they take. */
@@ -88,7 +80,7 @@ export class ContextService {
     return { contexts: this.#lanes.size, bytes: this.#lanes.bytes };
   }
 
-  /** Creates or replaces. The service takes the value over: do not change it afterwards. */
+  /** Creates or replaces. Takes the value over: do not change it afterwards. */
   set(id: string, value: JsonObject, options: WriteOptions = {}): Promise<WriteResult> {
     return this.#edit(id, { kind: 'set', value }, { ...options, allowMissing: true });
   }
@@ -96,68 +88,48 @@ export class ContextService {
   /** Deep-merges `changes`, then applies the mutations in order. Takes the values over. */
   update(
     id: string,
-    edit: { readonly changes?: JsonObject | undefined; readonly mutations?: readonly Mutation[] },
+    {
+      changes,
+      mutations = [],
+    }: { readonly changes?: JsonObject | undefined; readonly mutations?: readonly Mutation[] },
     options: UpdateOptions = {},
   ): Promise<WriteResult> {
-    return this.#edit(id, { kind: 'update', changes: edit.changes, mutations: edit.mutations ?? [] }, options);
+    return this.#edit(id, { kind: 'update', changes, mutations }, options);
   }
 
   async delete(id: string, options: UpdateOptions = {}): Promise<WriteResult> {
-    const { expected, requestId, allowMissing } = options;
-    checkId(id);
-    const print = requestId ? this.#fingerprint(requestId, ['delete', expected]) : '';
-    return this.#once(id, requestId, print, options, (lane): Effect<WriteResult> => {
-      const { tip } = lane;
-      checkExpected(id, expected, tip);
-      if (!tip) {
-        if (allowMissing) return { head: null, answer: { changed: false } };
-        throw notFound(id);
-      }
-      const answer = { position: tip.position, changed: true };
-      const request = requestId ? { request: remember(requestId, print, answer, this.#options.clock()) } : {};
-      return { removal: { id, expected: tip.position, reason: 'deleted', ...request }, head: null, answer };
-    });
+    const asked = ask(id, options, ['delete', options.expected]);
+    return this.#once(id, asked, (lane) => remove(lane, asked, this.#now()));
   }
 
-  /** Begins the time to live again, or sets another one. */
+  /** Begins the time to live again, or sets another one, in milliseconds. */
   async touch(id: string, ttl?: number): Promise<Head> {
     checkId(id);
     if (ttl !== undefined) checkTtl(ttl);
-    const lane = await this.#lane(id);
-    return lane.submit((lane): Effect<Head> => {
-      const { tip } = lane;
-      if (!tip) throw notFound(id);
-      if (ttl === undefined && !tip.expiry) return { head: tip, answer: tip };
-      const head = withExpiry(tip, renewed(tip.expiry, ttl, this.#options.clock()));
-      return { commit: { id, expected: tip.position, head }, head, answer: head };
-    });
+    return (await this.#lane(id)).submit((lane) => touch(lane, ttl, this.#now()));
   }
 
   async get(id: string): Promise<View> {
     checkId(id);
-    const lane = await this.#freshLane(id);
-    const view = await lane.view();
+    const view = await (await this.#freshLane(id)).view();
     if (!view) throw notFound(id);
     return view;
   }
 
   /** Heads in the byte order of their ids. A page may be short; there are more while it has a token. */
-  async list(
-    prefix: string,
-    options: ListOptions = {},
-  ): Promise<{ heads: { id: string; head: Head }[]; nextPageToken: string }> {
+  async list(prefix: string, options: PageOptions = {}): Promise<HeadPage> {
     checkPrefix(prefix);
     const after = options.pageToken ? Buffer.from(options.pageToken, 'base64url').toString() : undefined;
     if (after !== undefined && !after.startsWith(prefix)) throw invalid('page_token', 'belongs to another list');
-    const page = await this.#store.list(prefix, after, pageSize(options.pageSize ?? 0));
-    const now = this.#options.clock();
+    const { heads, next } = await this.#store.list(prefix, after, pageSize(options.pageSize ?? 0));
+    const now = this.#now();
     return {
-      heads: page.heads.filter(({ head }) => !isExpired(head, now)),
-      nextPageToken: page.next === undefined ? '' : this.tokenAfter(page.next),
+      heads: heads.filter(({ head }) => !isExpired(head, now)),
+      nextPageToken: next === undefined ? '' : this.tokenAfter(next),
     };
   }
 
-  /** The page token that goes on after this id. */
+  /** The page token of a list that goes on after this id. */
   tokenAfter(id: string): string {
     return Buffer.from(id).toString('base64url');
   }
@@ -166,38 +138,32 @@ export class ContextService {
   sync(id: string, known: Position | undefined): SyncResult | Promise<SyncResult> {
     checkId(id);
     const lane = this.#lanes.get(id);
-    if (lane.live && !this.#shared) return this.#decide(lane, known);
-    return this.#freshLane(id).then((fresh) => this.#decide(fresh, known));
+    if (lane.live && !this.#shared) return this.#answer(lane, known);
+    return this.#freshLane(id).then((fresh) => this.#answer(fresh, known));
   }
 
   /** The retained history after a version, oldest first. */
-  async deltas(id: string, fromVersion: number, options: ListOptions = {}): Promise<DeltaPage> {
+  async deltas(id: string, fromVersion: number, options: PageOptions = {}): Promise<DeltaPage> {
     checkId(id);
     const size = pageSize(options.pageSize ?? 0);
-    const head = (await this.#freshLane(id)).durable;
+    const head = (await this.#freshLane(id)).durable?.position;
     if (!head) throw notFound(id);
-    const after = options.pageToken ? tokenVersion(options.pageToken, head.position) : fromVersion;
+    const after = options.pageToken ? versionOf(options.pageToken, head) : fromVersion;
     // The record before the first one says from which position that one starts.
     let read = await this.#store.deltas(id, Math.max(0, after - 1), size + 1, PAGE_BYTES);
     const truncated = read.kind === 'truncated';
     if (read.kind === 'truncated') read = await this.#store.deltas(id, read.oldest - 1, size + 1, PAGE_BYTES);
     const records = read.kind === 'records' ? read.records : [];
-    const deltas = viewsOf(id, records);
-    const [first] = records;
-    if (after === 0 && first?.position.version === 1) {
-      const from = { epoch: first.position.epoch, version: 0, digest: '' };
-      deltas.unshift({ id, from, to: first.position, payload: first, at: first.at });
-    }
-    const page = deltas.slice(0, size);
-    const last = page.at(-1)?.to ?? records.at(-1)?.position;
-    const more = last !== undefined && last.version < head.position.version;
-    return { deltas: page, nextPageToken: more ? `${last.epoch}:${last.version}` : '', head: head.position, truncated };
+    const deltas = viewsOf(id, records, after === 0).slice(0, size);
+    const last = deltas.at(-1)?.to ?? records.at(-1)?.position;
+    const more = last !== undefined && last.version < head.version;
+    return { deltas, nextPageToken: more ? `${last.epoch}:${last.version}` : '', head, truncated };
   }
 
   /** Removes the context if its time to live has run out; answers whether it did. */
   async expire(id: string): Promise<boolean> {
-    const lane = await this.#lane(id);
-    return lane.submit((lane) => this.#expiry(lane));
+    const lane = this.#lanes.get(id);
+    return lane.submit((lane) => expire(lane, this.#now()));
   }
 
   /** Another server's commit. */
@@ -212,106 +178,55 @@ export class ContextService {
       this.#options.publish({ kind: 'removed', id: event.id, reason: event.reason });
       return;
     }
-    const from = event.from ?? { epoch: event.record.position.epoch, version: 0, digest: '' };
+    const { id, record } = event;
+    const from = event.from ?? { epoch: record.position.epoch, version: 0, digest: '' };
     // Nothing here knows the document's size: let those whom it concerns look.
-    const delta = {
-      id: event.id,
-      from,
-      to: event.record.position,
-      payload: event.record,
-      at: event.record.at,
-      large: true,
-    };
+    const delta = { id, from, to: record.position, payload: record, at: record.at, large: true };
     if (lane) lane.offer(delta);
-    else this.#options.publish({ kind: 'delta', id: event.id, delta });
+    else this.#options.publish({ kind: 'delta', id, delta });
   }
 
-  async #edit(id: string, edit: Edit, options: UpdateOptions): Promise<WriteResult> {
-    const { expected, requestId, ttl, returning } = options;
-    checkId(id);
-    if (ttl !== undefined) checkTtl(ttl);
-    const print = requestId ? this.#fingerprint(requestId, [edit, expected, ttl, options.allowMissing]) : '';
-    return this.#once(id, requestId, print, options, (lane): Effect<WriteResult> => {
-      const { tip } = lane;
-      checkExpected(id, expected, tip);
-      if (!tip && !options.allowMissing) throw notFound(id);
-      const now = Math.max(this.#options.clock(), tip?.updatedAt ?? 0);
-      const { document, changes, weight } = evaluate(
-        lane.document(),
-        edit,
-        tip?.weight ?? EMPTY_WEIGHT,
-        this.#options.maxDocumentBytes,
-      );
-      const expiry = renewed(tip?.expiry, ttl, now);
-      const changed = changes.length > 0 || !tip;
-      const payload = changed ? encodeChanges(changes) : undefined;
-      const from = tip?.position ?? newLife();
-      const position = payload ? advance(from, payload) : from;
-      const head = withExpiry(
-        { position, createdAt: tip?.createdAt ?? now, updatedAt: changed ? now : (tip?.updatedAt ?? now), weight },
-        expiry,
-      );
-      const delta = payload && { id, from, to: position, payload, at: now, large: isLarge(payload, weight) };
-      const snapshot = payload && lane.snapshotDue(payload, weight) ? encodeStruct(document) : undefined;
-      const view = returning?.context
-        ? { id, head, value: changed ? new EncodedStruct(snapshot ?? encodeStruct(document)) : lane.encoded() }
-        : undefined;
-      const answer: WriteResult = { position, changed, view, delta: returning?.delta ? delta : undefined };
-      if (!changed && !requestId && !expiry && !tip?.expiry) return { head, answer };
-      const commit = {
-        id,
-        expected: tip?.position ?? null,
-        head,
-        ...(payload && { payload }),
-        ...(snapshot && { snapshot }),
-        ...(requestId && { request: remember(requestId, print, { position, changed }, now) }),
-      };
-      return { commit, head, document, answer, ...(delta && { delta }) };
-    });
+  async #edit(id: string, what: Edit, options: UpdateOptions): Promise<WriteResult> {
+    if (options.ttl !== undefined) checkTtl(options.ttl);
+    const asked = ask(id, options, [what, options.expected, options.ttl, options.allowMissing]);
+    return this.#once(id, asked, (lane) => edit(lane, what, asked, this.#now(), this.#options.maxDocumentBytes));
   }
 
   /** Runs a write; one that names itself and was committed before answers what it did then. */
-  async #once(
-    id: string,
-    requestId: string | undefined,
-    print: string,
-    options: WriteOptions,
-    write: (lane: Lane) => Effect<WriteResult>,
-  ): Promise<WriteResult> {
+  async #once(id: string, asked: Asked, write: (lane: Lane) => Effect<WriteResult>): Promise<WriteResult> {
     const ready = this.#lanes.get(id);
     const lane = ready.live ? this.#expireFirst(ready) : await this.#lane(id);
-    if (!requestId) return lane.submit(write);
+    if (!asked.requestId) return lane.submit(write);
     try {
       return await lane.submit(write);
     } catch (error) {
       // A refusal may only mean that the first try has done its work already.
-      const first = error instanceof Duplicate ? error.first : await this.#store.recall(id, requestId);
+      const first = error instanceof Duplicate ? error.first : await this.#store.recall(id, asked.requestId);
       if (!first) throw error;
-      return this.#repeat(id, recall(first, print), options);
+      return this.#repeat(id, recall(first, asked.fingerprint), asked);
     }
   }
 
-  async #repeat(
-    id: string,
-    first: { position: Position; changed: boolean },
-    options: WriteOptions,
-  ): Promise<WriteResult> {
-    const { context, delta } = options.returning ?? {};
-    const { version } = first.position;
-    const view = context ? await (await this.#freshLane(id)).view() : undefined;
+  /** The answer of a write that was committed before. What it returned beside its position is given where it still can be had. */
+  async #repeat(id: string, { position, changed }: Remembered, { returning }: Asked): Promise<WriteResult> {
+    const view = returning?.context ? await (await this.#freshLane(id)).view() : undefined;
     const page =
-      delta && first.changed ? await this.deltas(id, version - 1, { pageSize: 1 }).catch(() => undefined) : undefined;
+      returning?.delta && changed
+        ? await this.deltas(id, position.version - 1, { pageSize: 1 }).catch(() => undefined)
+        : undefined;
     return {
-      ...first,
-      view: view?.head.position.version === version ? view : undefined,
-      delta: page?.deltas.find(({ to }) => to.version === version && to.epoch === first.position.epoch),
+      position,
+      changed,
+      view: view?.head.position.version === position.version ? view : undefined,
+      delta: page?.deltas.find(({ to }) => to.version === position.version && to.epoch === position.epoch),
     };
   }
 
-  #decide(lane: Lane, known: Position | undefined): SyncResult | Promise<SyncResult> {
+  #answer(lane: Lane, known: Position | undefined): SyncResult | Promise<SyncResult> {
     const head = lane.durable;
-    if (!head || isExpired(head, this.#options.clock())) {
-      if (head) this.#expireFirst(lane);
+    if (!head) return { kind: 'missing' };
+    if (isExpired(head, this.#now())) {
+      this.#expireFirst(lane);
       return { kind: 'missing' };
     }
     const decision = decide(known, head.position, this.#options.deltaThreshold);
@@ -322,8 +237,8 @@ export class ContextService {
     if (since === 'diverged') return full(lane, 'diverged');
     if (typeof since === 'object') return smaller(lane, since, head);
     return lane.history.fetch(from, head.position).then((read) => {
-      if (read === 'diverged') return full(lane, 'diverged');
-      return typeof read === 'object' ? smaller(lane, read, head) : full(lane, 'history_truncated');
+      if (typeof read === 'object') return smaller(lane, read, head);
+      return full(lane, read === 'diverged' ? 'diverged' : 'history_truncated');
     });
   }
 
@@ -335,37 +250,29 @@ export class ContextService {
 
   /** A lane that holds every commit acknowledged before this call. */
   async #freshLane(id: string): Promise<Lane> {
-    const lane = this.#lanes.get(id);
-    if (this.#shared) await lane.refresh();
+    if (this.#shared) await this.#lanes.get(id).refresh();
     return this.#lane(id);
   }
 
   /** What has expired is gone for every caller, whether or not it was swept. */
   #expireFirst(lane: Lane): Lane {
-    if (isExpired(lane.tip, this.#options.clock())) {
-      lane.submit((lane) => this.#expiry(lane)).catch(this.#options.onError);
+    if (isExpired(lane.tip, this.#now())) {
+      lane.submit((lane) => expire(lane, this.#now())).catch(this.#options.onError);
     }
     return lane;
   }
 
-  #expiry(lane: Lane): Effect<boolean> {
-    const { tip } = lane;
-    if (!tip || !isExpired(tip, this.#options.clock())) return { head: tip, answer: false };
-    return { removal: { id: lane.id, expected: tip.position, reason: 'expired' }, head: null, answer: true };
-  }
-
-  #fingerprint(requestId: string, asked: unknown): string {
-    checkRequestId(requestId);
-    return fingerprint(asked);
+  #now(): number {
+    return this.#options.clock();
   }
 }
 
-export interface DeltaPage {
-  readonly deltas: readonly DeltaView[];
-  readonly nextPageToken: string;
-  readonly head: Position;
-  /** Deltas right after the version asked for are gone. */
-  readonly truncated: boolean;
+/** Checks what all writes have in common. The fingerprint costs a pass over the request, so only a request that has an id gets one. */
+function ask(id: string, options: UpdateOptions, request: unknown): Asked {
+  checkId(id);
+  if (!options.requestId) return { ...options, fingerprint: '' };
+  checkRequestId(options.requestId);
+  return { ...options, fingerprint: fingerprint(request) };
 }
 
 function full(lane: Lane, reason: FullReason): SyncResult | Promise<SyncResult> {
@@ -385,45 +292,11 @@ function smaller(lane: Lane, delta: DeltaView, head: Head): SyncResult | Promise
   return view instanceof Promise ? view.then(choose) : choose(view);
 }
 
-function checkExpected(id: string, expected: Expected | undefined, tip: Head | null): void {
-  if (!expected) return;
-  if (!tip ? expected.kind === 'absent' : isAt(expected, tip.position)) return;
-  const stands = tip ? `stands at version ${tip.position.version}` : 'does not exist';
-  throw new ChordError('ABORTED', `the context ${stands}, which is not what the write expected`, {
-    contextId: id,
-    current: tip?.position ?? null,
-  });
-}
-
-function isAt(expected: Expected, { epoch, version, digest }: Position): boolean {
-  if (expected.kind === 'absent') return false;
-  if (expected.kind === 'version') return expected.version === version;
-  const { position } = expected;
-  if (position.epoch !== '' && position.epoch !== epoch) return false;
-  return position.version === version && (position.digest === '' || position.digest === digest);
-}
-
-function notFound(id: string): ChordError {
-  return new ChordError('NOT_FOUND', 'the context does not exist', { contextId: id });
-}
-
-function isExpired(head: Head | null, now: number): boolean {
-  return head?.expiry !== undefined && head.expiry.at <= now;
-}
-
-/** A write or touch begins the time to live again. */
-function renewed(old: Expiry | undefined, ttl: number | undefined, now: number): Expiry | undefined {
-  const lasts = ttl ?? old?.ttl ?? 0;
-  return lasts > 0 ? { at: now + lasts, ttl: lasts } : undefined;
-}
-
-function withExpiry({ expiry: _, ...head }: Head, expiry: Expiry | undefined): Head {
-  return expiry ? { ...head, expiry } : head;
-}
-
-function tokenVersion(token: string, head: Position): number {
-  const [epoch, version] = token.split(':');
-  if (!Number.isSafeInteger(Number(version))) throw invalid('page_token', 'is none of this list');
+function versionOf(token: string, head: Position): number {
+  const [epoch, version = ''] = token.split(':');
+  if (!/^\d{1,15}$/.test(version)) throw invalid('page_token', 'is none of this list');
   if (epoch !== head.epoch) throw invalid('page_token', 'is of an earlier life of the context');
   return Number(version);
 }
+
+export type { Expected, UpdateOptions, WriteOptions, WriteResult } from './writes.js';

@@ -1,6 +1,6 @@
 /** The calls: convert, call, answer. Whatever is thrown becomes a status in server.ts. */
 import { PAGE_BYTES } from '../contexts/limits.js';
-import type { ContextService } from '../contexts/service.js';
+import type { ContextService, HeadPage } from '../contexts/service.js';
 import { ChordError } from '../errors.js';
 import type * as c from '../gen/chord/v1/context_service.js';
 import type * as m from '../gen/chord/v1/model.js';
@@ -73,10 +73,7 @@ function writeOptions(request: c.SetContextRequest | c.UpdateContextRequest) {
 }
 
 /** Reads the documents of a page of heads, up to a page's bytes; the token then names the last one read. */
-async function withValues(
-  contexts: ContextService,
-  page: Awaited<ReturnType<ContextService['list']>>,
-): Promise<c.ListContextsResponse> {
+async function withValues(contexts: ContextService, page: HeadPage): Promise<c.ListContextsResponse> {
   const answer: m.Context[] = [];
   let bytes = 0;
   for (const { id } of page.heads) {

@@ -1,0 +1,155 @@
+/** What each write makes of a lane's tip: its condition, its effect, and what it answers. */
+import { encodeChanges } from '../codec/changes.js';
+import { EncodedStruct, encodeStruct } from '../codec/struct.js';
+import { weigh } from '../delta/index.js';
+import { ChordError } from '../errors.js';
+import type { Expiry, Head, Position } from '../model.js';
+import { advance, newLife } from './digest.js';
+import { type Edit, evaluate } from './evaluate.js';
+import { type DeltaView, isLarge, type View } from './events.js';
+import type { Lane } from './lane.js';
+import { remember } from './requests.js';
+import type { Effect } from './state.js';
+
+/** A condition on where the context stands. Positions without epoch or digest compare by what they have. */
+export type Expected =
+  | { readonly kind: 'position'; readonly position: Position }
+  | { readonly kind: 'version'; readonly version: number }
+  | { readonly kind: 'absent' };
+
+export interface WriteOptions {
+  readonly expected?: Expected | undefined;
+  /** Names this write, so that it can be repeated safely. */
+  readonly requestId?: string | undefined;
+  /** Milliseconds; 0: until it is deleted; absent: as before. */
+  readonly ttl?: number | undefined;
+  readonly returning?: { readonly context?: boolean; readonly delta?: boolean } | undefined;
+}
+
+export interface UpdateOptions extends WriteOptions {
+  readonly allowMissing?: boolean | undefined;
+}
+
+export interface WriteResult {
+  /** Absent only for a delete of a missing context. */
+  readonly position?: Position | undefined;
+  readonly changed: boolean;
+  readonly view?: View | undefined;
+  readonly delta?: DeltaView | undefined;
+}
+
+/** Options with the hash of the whole request, where it has an id. */
+export interface Asked extends UpdateOptions {
+  readonly fingerprint: string;
+}
+
+const EMPTY_WEIGHT = weigh({});
+
+/** SetContext and UpdateContext. */
+export function edit(lane: Lane, what: Edit, asked: Asked, clock: number, weightMax: number): Effect<WriteResult> {
+  const { id, tip } = lane;
+  checkExpected(id, asked.expected, tip);
+  if (!tip && !asked.allowMissing) throw notFound(id);
+  // Time does not go backwards within a context, whatever the clock does.
+  const now = Math.max(clock, tip?.updatedAt ?? 0);
+  const expiry = renewed(tip?.expiry, asked.ttl, now);
+  const { document, changes, weight } = evaluate(lane.document(), what, tip?.weight ?? EMPTY_WEIGHT, weightMax);
+
+  if (tip && changes.length === 0) {
+    const head = withExpiry(tip, expiry);
+    const view = asked.returning?.context ? { id, head, value: lane.encoded() } : undefined;
+    const answer = { position: tip.position, changed: false, view };
+    if (!asked.requestId && !expiry && !tip.expiry) return { head, answer };
+    return { commit: { id, expected: tip.position, head, ...request(asked, answer, now) }, head, answer };
+  }
+
+  const payload = encodeChanges(changes);
+  const from = tip?.position ?? newLife();
+  const to = advance(from, payload);
+  const head = withExpiry({ position: to, createdAt: tip?.createdAt ?? now, updatedAt: now, weight }, expiry);
+  const delta = { id, from, to, payload, at: now, large: isLarge(payload, weight) };
+  const snapshot = lane.snapshotDue(payload, weight) ? encodeStruct(document) : undefined;
+  const view = asked.returning?.context
+    ? { id, head, value: new EncodedStruct(snapshot ?? encodeStruct(document)) }
+    : undefined;
+  const answer = { position: to, changed: true, view, delta: asked.returning?.delta ? delta : undefined };
+  const commit = {
+    id,
+    expected: tip?.position ?? null,
+    head,
+    payload,
+    ...(snapshot && { snapshot }),
+    ...request(asked, answer, now),
+  };
+  return { commit, head, document, delta, answer };
+}
+
+/** DeleteContext. */
+export function remove({ id, tip }: Lane, asked: Asked, now: number): Effect<WriteResult> {
+  checkExpected(id, asked.expected, tip);
+  if (!tip) {
+    if (asked.allowMissing) return { head: null, answer: { changed: false } };
+    throw notFound(id);
+  }
+  const answer = { position: tip.position, changed: true };
+  return {
+    removal: { id, expected: tip.position, reason: 'deleted', ...request(asked, answer, now) },
+    head: null,
+    answer,
+  };
+}
+
+/** TouchContext. */
+export function touch({ id, tip }: Lane, ttl: number | undefined, now: number): Effect<Head> {
+  if (!tip) throw notFound(id);
+  if (ttl === undefined && !tip.expiry) return { head: tip, answer: tip };
+  const head = withExpiry(tip, renewed(tip.expiry, ttl, now));
+  return { commit: { id, expected: tip.position, head }, head, answer: head };
+}
+
+/** Removes the context if its time to live has run out; answers whether it did. */
+export function expire({ id, tip }: Lane, now: number): Effect<boolean> {
+  if (!tip || !isExpired(tip, now)) return { head: tip, answer: false };
+  return { removal: { id, expected: tip.position, reason: 'expired' }, head: null, answer: true };
+}
+
+export function isExpired(head: Head | null, now: number): boolean {
+  return head?.expiry !== undefined && head.expiry.at <= now;
+}
+
+export function notFound(id: string): ChordError {
+  return new ChordError('NOT_FOUND', 'the context does not exist', { contextId: id });
+}
+
+function request({ requestId, fingerprint }: Asked, answer: WriteResult, now: number) {
+  const { position, changed } = answer;
+  return requestId && position ? { request: remember(requestId, fingerprint, { position, changed }, now) } : {};
+}
+
+function checkExpected(id: string, expected: Expected | undefined, tip: Head | null): void {
+  if (!expected) return;
+  if (tip ? isAt(expected, tip.position) : expected.kind === 'absent') return;
+  const stands = tip ? `stands at version ${tip.position.version}` : 'does not exist';
+  throw new ChordError('ABORTED', `the context ${stands}, which is not what the write expected`, {
+    contextId: id,
+    current: tip?.position ?? null,
+  });
+}
+
+function isAt(expected: Expected, { epoch, version, digest }: Position): boolean {
+  if (expected.kind === 'absent') return false;
+  if (expected.kind === 'version') return expected.version === version;
+  const { position } = expected;
+  if (position.epoch !== '' && position.epoch !== epoch) return false;
+  return position.version === version && (position.digest === '' || position.digest === digest);
+}
+
+/** A write or touch begins the time to live again. */
+function renewed(old: Expiry | undefined, ttl: number | undefined, now: number): Expiry | undefined {
+  const lasts = ttl ?? old?.ttl ?? 0;
+  return lasts > 0 ? { at: now + lasts, ttl: lasts } : undefined;
+}
+
+function withExpiry({ expiry: _, ...head }: Head, expiry: Expiry | undefined): Head {
+  return expiry ? { ...head, expiry } : head;
+}

@@ -49,11 +49,14 @@ export async function startChord(options: ChordOptions = {}): Promise<Chord> {
   });
   try {
     const address = await server.start();
+    let stopping = false;
     engine.store.onHealth((health) => {
+      if (stopping) return;
       log.warn(health, 'store health changed');
       server.setHealth(health);
     });
     const close = once(async () => {
+      stopping = true;
       await server.stop(config.shutdownGrace);
       await engine.close();
     });

@@ -42,6 +42,10 @@ export class ChordError extends Error {
   }
 }
 
+export function notFound(contextId: string): ChordError {
+  return new ChordError('NOT_FOUND', `there is no context ${JSON.stringify(contextId)}`, { contextId });
+}
+
 /** INVALID_ARGUMENT at one field. */
 export function invalid(field: string, description: string): ChordError {
   return new ChordError('INVALID_ARGUMENT', `${field}: ${description}`, { violations: [{ field, description }] });

@@ -2,7 +2,7 @@
  * The use cases: what can be asked of Chord about contexts, whatever the transport. The gRPC edge calls
  * nothing else, and neither do Node programs that use Chord without a network.
  */
-import { invalid } from '../errors.js';
+import { invalid, notFound } from '../errors.js';
 import type { Clock, Head, JsonObject, Position } from '../model.js';
 import type { FeedEvent, Store } from '../store/store.js';
 import type { Edit, Mutation } from './evaluate.js';
@@ -19,7 +19,6 @@ import {
   edit,
   expire,
   isExpired,
-  notFound,
   remove,
   touch,
   type UpdateOptions,

@@ -2,7 +2,7 @@
 import { encodeChanges } from '../codec/changes.js';
 import { EncodedStruct, encodeStruct } from '../codec/struct.js';
 import { weigh } from '../delta/index.js';
-import { ChordError } from '../errors.js';
+import { ChordError, notFound } from '../errors.js';
 import type { Expiry, Head, Position } from '../model.js';
 import { advance, newLife } from './digest.js';
 import { type Edit, evaluate } from './evaluate.js';
@@ -117,10 +117,6 @@ export function isExpired(head: Head | null, now: number): boolean {
   return head?.expiry !== undefined && head.expiry.at <= now;
 }
 
-export function notFound(id: string): ChordError {
-  return new ChordError('NOT_FOUND', 'the context does not exist', { contextId: id });
-}
-
 function request({ requestId, fingerprint }: Asked, answer: WriteResult, now: number) {
   const { position, changed } = answer;
   return requestId && position ? { request: remember(requestId, fingerprint, { position, changed }, now) } : {};
@@ -130,7 +126,7 @@ function checkExpected(id: string, expected: Expected | undefined, tip: Head | n
   if (!expected) return;
   if (tip ? isAt(expected, tip.position) : expected.kind === 'absent') return;
   const stands = tip ? `stands at version ${tip.position.version}` : 'does not exist';
-  throw new ChordError('ABORTED', `the context ${stands}, which is not what the write expected`, {
+  throw new ChordError('ABORTED', `${JSON.stringify(id)} ${stands}, which is not what the write expected`, {
     contextId: id,
     current: tip?.position ?? null,
   });

@@ -79,9 +79,10 @@ export class GrpcServer {
     const { listen } = this.options;
     const port = await new Promise<number>((resolve, reject) => {
       this.#server.bindAsync(listen, ServerCredentials.createInsecure(), (error, bound) => {
-        if (error)
-          reject(new ChordError('UNAVAILABLE', `cannot listen on ${listen}: ${error.message}`, { cause: error }));
-        else resolve(bound);
+        if (!error) return resolve(bound);
+        // gRPC wraps what the system said: "No address added out of total 1 resolved errors: [...]".
+        const said = /\[(.*)\]/.exec(error.message)?.[1] ?? error.message;
+        reject(new ChordError('UNAVAILABLE', `cannot listen on ${listen}: ${said}`, { cause: error }));
       });
     });
     this.setHealth({ serving: true, readOnly: false });

@@ -7,7 +7,7 @@ import { spliceOlds } from '../codec/changes.js';
 import { BackWriter } from '../codec/writer.js';
 import type { DeltaView, FullReason, SyncResult, View } from '../contexts/events.js';
 import type { DeltaPage, WriteResult } from '../contexts/service.js';
-import { ChordError } from '../errors.js';
+import { notFound } from '../errors.js';
 import { FullReason as ProtoReason } from '../gen/chord/v1/model.js';
 import { DeletedReason, WatchContextsResponse } from '../gen/chord/v1/sync_service.js';
 import type { Position } from '../model.js';
@@ -60,7 +60,7 @@ export function syncResponse(id: string, result: SyncResult, olds: boolean): Buf
       inside(3, () => position(1, result.position));
       break;
     case 'missing':
-      throw new ChordError('NOT_FOUND', 'the context does not exist', { contextId: id });
+      throw notFound(id);
   }
   return Buffer.from(writer.peek());
 }

@@ -14,7 +14,12 @@ export function idKey(id: string): Buffer {
 }
 
 export function logKey(id: string, version: number): Buffer {
-  return Buffer.concat([Buffer.from(`${id}\0`), numberKey(version)]);
+  const length = Buffer.byteLength(id);
+  const key = Buffer.allocUnsafe(length + 9);
+  key.write(id);
+  key[length] = 0;
+  key.writeDoubleBE(version, length + 1);
+  return key;
 }
 
 export function dueKey(due: number, id: string): Buffer {

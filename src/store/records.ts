@@ -24,7 +24,7 @@ export function encodeHead({ head, due }: HeadRow): Buffer {
   const { position, expiry } = head;
   const numbers = [position.version, head.createdAt, head.updatedAt, head.weight];
   if (expiry !== undefined) numbers.push(expiry.at, expiry.ttl, due ?? expiry.at);
-  return encode(numbers, [Buffer.from(position.epoch), Buffer.from(position.digest)]);
+  return encode(numbers, [position.epoch, position.digest]);
 }
 
 /** `what` names the value in the message of the error. So it does below. */
@@ -37,7 +37,7 @@ export function decodeHead(bytes: Buffer, what: string): HeadRow {
 }
 
 export function encodeRecord({ position, at, changes, olds }: LogRecord): Buffer {
-  return encode([position.version, at], [Buffer.from(position.epoch), Buffer.from(position.digest), changes, olds]);
+  return encode([position.version, at], [position.epoch, position.digest, changes, olds]);
 }
 
 export function decodeRecord(bytes: Buffer, what: string): LogRecord {
@@ -56,7 +56,7 @@ export function decodeSnapshot(bytes: Buffer, what: string): Snapshot {
 }
 
 export function encodeRequest({ id, fingerprint, result, at }: Request): Buffer {
-  return encode([at], [Buffer.from(id), Buffer.from(fingerprint), result]);
+  return encode([at], [id, fingerprint, result]);
 }
 
 export function decodeRequest(bytes: Buffer, what: string): Request {
@@ -64,20 +64,23 @@ export function decodeRequest(bytes: Buffer, what: string): Request {
   return { id: text(blobs[0]!), fingerprint: text(blobs[1]!), result: blobs[2]!, at: numbers[0]! };
 }
 
-function encode(numbers: readonly number[], blobs: readonly Uint8Array[]): Buffer {
-  let length = 3 + 8 * numbers.length + 4 * blobs.length;
-  for (const blob of blobs) length += blob.length;
+function encode(numbers: readonly number[], blobs: readonly (string | Uint8Array)[]): Buffer {
+  const lengths = blobs.map((blob) => Buffer.byteLength(blob));
+  const head = 3 + 8 * numbers.length + 4 * blobs.length;
 
-  const bytes = Buffer.allocUnsafe(length);
+  const bytes = Buffer.allocUnsafe(lengths.reduce((sum, length) => sum + length, head));
   bytes[0] = FORMAT;
   bytes[1] = numbers.length;
   bytes[2] = blobs.length;
   let at = 3;
   for (const number of numbers) at = bytes.writeDoubleBE(number, at);
-  for (const blob of blobs) at = bytes.writeUInt32BE(blob.length, at);
+  for (const length of lengths) at = bytes.writeUInt32BE(length, at);
   for (const blob of blobs) {
-    bytes.set(blob, at);
-    at += blob.length;
+    if (typeof blob === 'string') at += bytes.write(blob, at);
+    else {
+      bytes.set(blob, at);
+      at += blob.length;
+    }
   }
   return bytes;
 }

@@ -5,7 +5,8 @@ import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 
-const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+/** As users run it: built. `npm test` builds first. */
+const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 
 export interface Finished {
   readonly code: number | null;
@@ -15,7 +16,7 @@ export interface Finished {
 
 function spawnChord(args: readonly string[], env: Record<string, string> = {}): ChildProcessWithoutNullStreams {
   const clean = Object.entries(process.env).filter(([name]) => !name.startsWith('CHORD_'));
-  return spawn(process.execPath, ['--import=tsx', MAIN, ...args], { env: { ...Object.fromEntries(clean), ...env } });
+  return spawn(process.execPath, [MAIN, ...args], { env: { ...Object.fromEntries(clean), ...env } });
 }
 
 /** Runs one command to its end. */

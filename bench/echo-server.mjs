@@ -1,0 +1,61 @@
+/**
+ * The ceilings: what grpc-js itself costs, with nothing behind it. Everything is bytes, nothing is decoded.
+ *  - /bench.Echo/Prepare: the request becomes the answer of Answer, and what Broadcast sends.
+ *  - /bench.Echo/Answer: answers the prepared bytes.
+ *  - /bench.Echo/Listen: a stream that gets an empty message at once, and each broadcast.
+ *  - /bench.Echo/Broadcast: writes the prepared Buffer to every stream.
+ * Plain JavaScript, run by plain node: Chord, too, is measured without a loader.
+ */
+import { Server, ServerCredentials } from '@grpc/grpc-js';
+
+const NOTHING = Buffer.alloc(0);
+const streams = new Set();
+let prepared = NOTHING;
+
+const server = new Server({ 'grpc.max_receive_message_length': -1, 'grpc.max_concurrent_streams': 10_000 });
+server.addService(
+  {
+    prepare: method('Prepare', false),
+    answer: method('Answer', false),
+    listen: method('Listen', true),
+    broadcast: method('Broadcast', false),
+  },
+  {
+    prepare({ request }, answer) {
+      prepared = request;
+      answer(null, NOTHING);
+    },
+    answer(_call, answer) {
+      answer(null, prepared);
+    },
+    listen(call) {
+      streams.add(call);
+      call.on('close', () => streams.delete(call));
+      call.on('cancelled', () => streams.delete(call));
+      call.on('error', () => {});
+      call.write(NOTHING);
+    },
+    broadcast(_call, answer) {
+      for (const stream of streams) stream.write(prepared);
+      answer(null, NOTHING);
+    },
+  },
+);
+
+server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) => {
+  if (error) throw error;
+  process.stdout.write(`echo: serving on 127.0.0.1:${port}\n`);
+});
+
+function method(name, responseStream) {
+  const bytes = (value) => value;
+  return {
+    path: `/bench.Echo/${name}`,
+    requestStream: false,
+    responseStream,
+    requestSerialize: bytes,
+    requestDeserialize: bytes,
+    responseSerialize: bytes,
+    responseDeserialize: bytes,
+  };
+}

@@ -1,0 +1,66 @@
+/** Requests to Chord as bytes, and the few answers that benchmarks look into. */
+import {
+  GetContextRequest,
+  GetContextResponse,
+  SetContextRequest,
+  SetContextResponse,
+  UpdateContextRequest,
+  UpdateContextResponse,
+} from '../src/gen/chord/v1/context_service.js';
+import { SyncContextRequest, WatchContextsRequest, WatchContextsResponse } from '../src/gen/chord/v1/sync_service.js';
+import type { JsonObject, Position } from '../src/model.js';
+import type { Connection } from './client.js';
+
+export const SET = '/chord.v1.ContextService/SetContext';
+export const UPDATE = '/chord.v1.ContextService/UpdateContext';
+export const GET = '/chord.v1.ContextService/GetContext';
+export const SYNC = '/chord.v1.SyncService/SyncContext';
+export const WATCH = '/chord.v1.SyncService/WatchContexts';
+
+const PLAIN = { expected: undefined, requestId: '', ttl: undefined, returning: undefined };
+
+export function setRequest(contextId: string, value: JsonObject): Uint8Array {
+  return SetContextRequest.encode({ ...PLAIN, contextId, value }).finish();
+}
+
+export function updateRequest(contextId: string, changes: JsonObject): Uint8Array {
+  return UpdateContextRequest.encode({ ...PLAIN, contextId, changes, mutations: [], allowMissing: false }).finish();
+}
+
+export function syncRequest(contextId: string, known?: Position): Uint8Array {
+  return SyncContextRequest.encode({ contextId, known, includeOldValues: false }).finish();
+}
+
+/** Watches one context, from where the client stands. */
+export function watchRequest(contextId: string, known?: Position): Uint8Array {
+  const subscription = {
+    target: { $case: 'contextId' as const, value: contextId },
+    known: new Map(known ? [[contextId, known]] : []),
+  };
+  const heartbeatInterval = { seconds: 3600, nanos: 0 };
+  return WatchContextsRequest.encode({ subscriptions: [subscription], includeOldValues: false, heartbeatInterval }).finish();
+}
+
+/** Creates or replaces a context; answers where it stands. */
+export async function put(connection: Connection, contextId: string, value: JsonObject): Promise<Position> {
+  const { position } = SetContextResponse.decode(await connection.unary(SET, setRequest(contextId, value)));
+  return position!;
+}
+
+export async function update(connection: Connection, contextId: string, changes: JsonObject): Promise<Position> {
+  const { position } = UpdateContextResponse.decode(await connection.unary(UPDATE, updateRequest(contextId, changes)));
+  return position!;
+}
+
+export async function get(connection: Connection, contextId: string): Promise<JsonObject> {
+  const bytes = await connection.unary(GET, GetContextRequest.encode({ contextId }).finish());
+  return GetContextResponse.decode(bytes).context!.value as JsonObject;
+}
+
+/** Which event a watch sent. */
+export function eventOf(bytes: Buffer): NonNullable<WatchContextsResponse['event']> {
+  return WatchContextsResponse.decode(bytes).event!;
+}
+
+/** The first byte of a WatchContextsResponse that holds a delta: cheaper than decoding it. */
+export const DELTA_TAG = 0x12;

@@ -1,0 +1,80 @@
+/** The servers that benchmarks start: Chord as built, the ceilings, etcd. All on free ports, with their data in temporary directories. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { launch, type Process } from './measure.js';
+
+const CHORD = fileURLToPath(new URL('../dist/main.js', import.meta.url));
+const ECHO = fileURLToPath(new URL('./echo-server.mjs', import.meta.url));
+
+export interface ChordLaunch {
+  readonly backend?: 'lmdb' | 'memory' | undefined;
+  /** Kept afterwards. Absent: a temporary one. */
+  readonly dataDir?: string | undefined;
+  /** As on the command line: `--cache-bytes`, `64MiB`. */
+  readonly flags?: readonly string[] | undefined;
+}
+
+/** Where CPU profiles of Chord go, if anywhere: `--profile DIR`. */
+let profiles: string | undefined;
+export function profileInto(directory: string): void {
+  profiles = directory;
+}
+
+export function startChord({ backend = 'lmdb', dataDir, flags = [] }: ChordLaunch = {}): Promise<Process> {
+  const temporary = dataDir ? undefined : temporaryDirectory();
+  const profile = profiles ? ['--cpu-prof', `--cpu-prof-dir=${profiles}`] : [];
+  const settings = ['--listen', '127.0.0.1:0', '--backend', backend, '--data-dir', dataDir ?? temporary!];
+  return launch({
+    command: process.execPath,
+    args: [...profile, CHORD, 'serve', ...settings, '--max-streams-per-connection', '10000', ...flags],
+    ready: /serving on (\S+)/,
+    clean: () => temporary && remove(temporary),
+  });
+}
+
+export function startEcho(): Promise<Process> {
+  return launch({ command: process.execPath, args: [ECHO], ready: /serving on (\S+)/ });
+}
+
+/** etcd as it comes: one member, durable by fsync. */
+export async function startEtcd(): Promise<Process> {
+  const directory = temporaryDirectory();
+  const [client, peer] = [await freePort(), await freePort()].map((port) => `http://127.0.0.1:${port}`);
+  const args = Object.entries({
+    'data-dir': directory,
+    'listen-client-urls': client,
+    'advertise-client-urls': client,
+    'listen-peer-urls': peer,
+    'initial-advertise-peer-urls': peer,
+    'initial-cluster': `default=${peer}`,
+    'log-level': 'info',
+  }).flatMap(([name, value]) => [`--${name}`, value as string]);
+  const started = await launch({
+    command: 'etcd',
+    args,
+    ready: /(ready to serve client requests)/,
+    clean: () => remove(directory),
+  });
+  return { ...started, address: client!.slice('http://'.length) };
+}
+
+export function temporaryDirectory(): string {
+  return mkdtempSync(join(tmpdir(), 'chord-bench-'));
+}
+
+export function remove(directory: string): void {
+  rmSync(directory, { recursive: true, force: true });
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number };
+      server.close(() => resolve(port));
+    });
+  });
+}

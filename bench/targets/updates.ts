@@ -1,0 +1,99 @@
+/** What one update costs: beside an echo (P1), beside etcd (P2), as the document grows (P6). */
+import { chatRoom, counterUpdate, documentOf, statusUpdate } from '../chatroom.js';
+import type { Connection } from '../client.js';
+import { putRequest, PUT } from '../etcd.js';
+import { cpuRatio, type Plan, ratio, type Target, using } from '../figures.js';
+import { closedLoop, inTurn, open } from '../load.js';
+import type { Process } from '../measure.js';
+import { put, UPDATE, updateRequest } from '../requests.js';
+import { startChord, startEcho, startEtcd } from '../servers.js';
+
+const CONNECTIONS = 4;
+const IN_FLIGHT = 50;
+const ROOM = 'room:1';
+const ANSWER = '/bench.Echo/Answer';
+
+/** Ready requests, taken in turn. */
+const updates = Array.from({ length: 1000 }, (_, n) => updateRequest(ROOM, statusUpdate(n)));
+const nextUpdate = (n: number) => updates[n % updates.length]!;
+
+function drive(server: Process, connections: Connection[], plan: Plan, path: string, body: (n: number) => Uint8Array) {
+  return () => closedLoop(server, connections, { path, body, inFlight: IN_FLIGHT, seconds: plan.seconds });
+}
+
+export const p1: Target = {
+  id: 'P1',
+  title: 'UpdateContext, one field of the chat room, durable',
+  run: (plan) =>
+    using(async (keep) => {
+      const chord = keep(await startChord(), (server) => server.stop());
+      const echo = keep(await startEcho(), (server) => server.stop());
+      const ours = keep(await open(chord.address, CONNECTIONS), closeAll);
+      const theirs = keep(await open(echo.address, CONNECTIONS), closeAll);
+      await put(ours[0]!, ROOM, chatRoom());
+      await theirs[0]!.unary('/bench.Echo/Prepare', await ours[0]!.unary(UPDATE, nextUpdate(0)));
+      const sides = await inTurn(plan.rounds, {
+        'Chord, LMDB': drive(chord, ours, plan, UPDATE, nextUpdate),
+        'grpc-js echo': drive(echo, theirs, plan, ANSWER, nextUpdate),
+      });
+      return [cpuRatio('P1', p1.title, 'call', sides['Chord, LMDB'], sides['grpc-js echo'], 1.4)];
+    }),
+};
+
+export const p2: Target = {
+  id: 'P2',
+  title: 'UpdateContext, one field of the chat room, beside etcd Put of the whole document',
+  run: (plan) =>
+    using(async (keep) => {
+      const chord = keep(await startChord(), (server) => server.stop());
+      const etcd = keep(await startEtcd(), (server) => server.stop());
+      const ours = keep(await open(chord.address, CONNECTIONS), closeAll);
+      const theirs = keep(await open(etcd.address, CONNECTIONS), closeAll);
+      await put(ours[0]!, ROOM, chatRoom());
+      const whole = Array.from({ length: 10 }, (_, n) => {
+        return putRequest(ROOM, Buffer.from(JSON.stringify(chatRoom(`standup ${n}`))));
+      });
+      const sides = await inTurn(plan.rounds, {
+        'Chord, LMDB': drive(chord, ours, plan, UPDATE, nextUpdate),
+        'etcd Put': drive(etcd, theirs, plan, PUT, (n) => whole[n % whole.length]!),
+      });
+      const [mine, peer] = [sides['Chord, LMDB'], sides['etcd Put']];
+      return [
+        cpuRatio('P2', p2.title, 'call', mine, peer, 0.6),
+        ratio({
+          target: 'P2',
+          name: 'the same, throughput',
+          unit: 'calls/s',
+          ours: mine.operationsPerSecond,
+          peer: peer.operationsPerSecond,
+          against: peer.name,
+          goal: { atLeast: 1.5 },
+        }),
+      ];
+    }),
+};
+
+const SIZES = { '1 KB': 1e3, '10 KB': 1e4, '100 KB': 1e5, '1 MB': 1e6 };
+
+export const p6: Target = {
+  id: 'P6',
+  title: 'one-field update as the document grows',
+  run: (plan) =>
+    using(async (keep) => {
+      const chord = keep(await startChord(), (server) => server.stop());
+      const connections = keep(await open(chord.address, CONNECTIONS), closeAll);
+      const runs: Record<string, ReturnType<typeof drive>> = {};
+      for (const [name, bytes] of Object.entries(SIZES)) {
+        await put(connections[0]!, name, documentOf(bytes));
+        const requests = Array.from({ length: 1000 }, (_, n) => updateRequest(name, counterUpdate(n)));
+        runs[name] = drive(chord, connections, plan, UPDATE, (n) => requests[n % requests.length]!);
+      }
+      const sides = await inTurn(plan.rounds, runs);
+      const [smallest, ...larger] = Object.values(sides);
+      return larger.map((side) => cpuRatio('P6', `one-field update in ${side.name}`, 'call', side, smallest!, 1.5));
+    }),
+};
+
+function closeAll(connections: Connection[]): void {
+  for (const connection of connections) connection.close();
+}

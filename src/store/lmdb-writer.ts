@@ -75,10 +75,8 @@ export class Writer {
         await this.gate.admit(turn.reduce((sum, { job }) => sum + job.bytes, 0));
         await this.#commit(turn);
       } catch (error) {
-        // Whoever waits may build upon what failed, so they fail too.
-        const waiting = this.#line;
-        this.#line = [];
-        for (const { reject } of [...turn, ...waiting]) reject(error);
+        // What builds upon these and still waits in line will find that the context stands elsewhere.
+        for (const { reject } of turn) reject(error);
       }
     }
     this.#running = null;

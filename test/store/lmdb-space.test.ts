@@ -114,28 +114,35 @@ test('on a real disk that fills up, everything acknowledged is kept', async (t) 
   await again.close();
 });
 
-test('a commit that does find the disk full fails alone, and so does what builds upon it', async (t) => {
-  const directory = await mountTmpfs(t, 'size=8m');
-  if (directory === null) {
-    t.pass();
-    return;
-  }
-  const store = await openLmdb({ directory, freeBytes: async () => 1_000 * MIB });
-  await write(store, 'a', 3);
-  const payload = { changes: Buffer.alloc(9 * MIB), olds: Buffer.alloc(0) };
-  const settled = await Promise.allSettled([
-    store.commit(commitOf('a', positionAt(3), { payload })),
-    store.commit(commitOf('a', positionAt(4))),
-    store.commit(commitOf('a', positionAt(5))),
-  ]);
-  for (const each of settled) t.like(each, { status: 'rejected', reason: { reason: 'UNAVAILABLE' } });
-  t.deepEqual((await store.head('a'))?.position, positionAt(3));
-  await write(store, 'a', 5, 3);
-  await store.close();
-  const again = await openLmdb({ directory, freeBytes: async () => 1_000 * MIB });
-  t.is((await again.load('a'))!.records.length, 5);
-  await again.close();
-});
+for (const [title, minFreeBytes] of [
+  ['in the same transaction', 256 * MIB],
+  ['behind it in line', 4 * MIB],
+] as const) {
+  test(`when a commit does find the disk full, what builds upon it ${title} does not happen`, async (t) => {
+    const directory = await mountTmpfs(t, 'size=8m');
+    if (directory === null) {
+      t.pass();
+      return;
+    }
+    const blind = { directory, minFreeBytes, freeBytes: async () => 1_000 * MIB };
+    const store = await openLmdb(blind);
+    await write(store, 'a', 3);
+    const payload = { changes: Buffer.alloc(9 * MIB), olds: Buffer.alloc(0) };
+    const [first, ...later] = await Promise.allSettled([
+      store.commit(commitOf('a', positionAt(3), { payload })),
+      store.commit(commitOf('a', positionAt(4))),
+      store.commit(commitOf('a', positionAt(5))),
+    ]);
+    t.like(first, { status: 'rejected', reason: { reason: 'UNAVAILABLE' } });
+    for (const each of later) t.false(each.status === 'fulfilled' && each.value.kind === 'committed');
+    t.deepEqual((await store.head('a'))?.position, positionAt(3));
+    await write(store, 'a', 5, 3);
+    await store.close();
+    const again = await openLmdb(blind);
+    t.is((await again.load('a'))!.records.length, 5);
+    await again.close();
+  });
+}
 
 test('reads do not see what is not durable yet', async (t) => {
   const store = await openLmdb({ directory: await temporaryDirectory(t) });

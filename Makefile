@@ -1,0 +1,75 @@
+# Chord's chores. `make` alone lists them. Everything that is needed is installed by the targets that need it:
+# Node packages from the lockfile, tools into .tools/, and (for tests) redis-server from Debian's packages.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+ARGS ?=
+FILE ?=
+SOURCES := $(shell find src -name '*.ts' 2>/dev/null)
+GHZ := .tools/bin/ghz
+
+.PHONY: help
+help: ## show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: start
+start: build ## build, and serve on 127.0.0.1:50051 from LMDB in ./data (ARGS="--listen ..." for more)
+	@exec node dist/main.js serve $(ARGS)
+
+.PHONY: build
+build: dist/main.js ## compile to dist/, which `npx chord` runs
+
+dist/main.js: node_modules/.installed tsconfig.json tsconfig.build.json $(SOURCES)
+	@npm run -s build
+	@touch $@
+
+node_modules/.installed: package.json package-lock.json .npmrc
+	@node -e 'const [a, b] = process.versions.node.split(".").map(Number); if (a < 20 || (a === 20 && b < 19)) { console.error("chord needs Node 20.19 or later, this is " + process.version); process.exit(1) }'
+	@echo 'installing Node packages'
+	@npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+.PHONY: generate
+generate: node_modules/.installed ## make src/gen from proto/ with buf
+	@npm run -s generate
+
+.PHONY: check
+check: node_modules/.installed ## lint, format, types, protos, and whether generated code is current
+	@npx --no-install biome check .
+	@npx --no-install tsc --noEmit
+	@npx --no-install buf lint
+	@npx --no-install buf format --diff --exit-code proto/chord
+	@npm run -s generate:check
+
+.PHONY: test
+test: build redis ## set up what is missing and run all tests
+	@node scripts/test.mjs $(ARGS)
+
+.PHONY: redis
+redis:
+	@command -v redis-server >/dev/null || { command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && \
+	  { echo 'installing redis-server'; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq redis-server >/dev/null; }; } || \
+	  echo 'redis-server is not installed: the tests that need it are skipped (Debian: apt-get install redis-server)'
+
+.PHONY: replay
+replay: build ## replay a document's history through a server: make replay FILE=history.ndjson.gz
+	@npm run -s replay -- $(FILE) $(ARGS)
+
+.PHONY: bench
+bench: build $(GHZ) ## all benchmarks, with their ceilings and peers
+	@npm run -s bench -- $(ARGS)
+
+.PHONY: bench-quick
+bench-quick: build $(GHZ) ## the most telling ones, in two minutes
+	@npm run -s bench:quick -- $(ARGS)
+
+$(GHZ):
+	@command -v go >/dev/null || { echo 'ghz is built with Go (https://go.dev/dl): not found'; exit 1; }
+	@echo 'building ghz'
+	@GOBIN=$(CURDIR)/.tools/bin go install github.com/bojand/ghz/cmd/ghz@v0.121.0
+
+.PHONY: clean
+clean: ## remove what was built and installed here (never ./data)
+	@rm -rf dist node_modules .tools

@@ -37,15 +37,7 @@ export interface OpenOptions {
 /** Throws FAILED_PRECONDITION on another program's or a newer Chord's files, DATA_LOSS on damaged ones. */
 export async function openDatabases({ directory, mapSize }: OpenOptions): Promise<Databases> {
   await checkDataFile(directory);
-  const env: RootDatabase<Buffer, Buffer> = open({
-    ...BYTES,
-    path: directory,
-    noSubdir: false,
-    overlappingSync: false, // a promise kept means: on the disk
-    eventTurnBatching: false, // lmdb-writer.ts does that
-    maxDbs: 8,
-    ...(mapSize === undefined ? {} : { mapSize }),
-  });
+  const env = openEnvironment(directory, mapSize);
   try {
     await checkFormat(env, directory);
     const database = (name: string): Bytes => env.openDB({ ...BYTES, name });
@@ -61,6 +53,22 @@ export async function openDatabases({ directory, mapSize }: OpenOptions): Promis
   } catch (error) {
     await env.close();
     throw error;
+  }
+}
+
+function openEnvironment(directory: string, mapSize: number | undefined): RootDatabase<Buffer, Buffer> {
+  try {
+    return open({
+      ...BYTES,
+      path: directory,
+      noSubdir: false,
+      overlappingSync: false, // a promise kept means: on the disk
+      eventTurnBatching: false, // lmdb-writer.ts does that
+      maxDbs: 8,
+      ...(mapSize === undefined ? {} : { mapSize }),
+    });
+  } catch (error) {
+    throw new ChordError('FAILED_PRECONDITION', `cannot open the database in ${directory}: ${error}`, { cause: error });
   }
 }
 

@@ -7,6 +7,7 @@
  */
 import type { RootDatabase } from 'lmdb';
 import { ChordError } from '../errors.js';
+import { unreadable } from './lmdb-reads.js';
 import type { HeadRow } from './records.js';
 import type { Request } from './store.js';
 
@@ -108,7 +109,7 @@ export class Writer {
           const value = job.run(turn);
           answers.push(() => resolve(value));
         } catch (error) {
-          answers.push(() => reject(error));
+          answers.push(() => reject(unreadable(error)));
         }
       }
     });

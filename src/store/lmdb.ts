@@ -8,7 +8,7 @@ import { ChordError } from '../errors.js';
 import type { Head } from '../model.js';
 import { lockDirectory } from './lmdb-lock.js';
 import { type Databases, openDatabases } from './lmdb-open.js';
-import { Reads } from './lmdb-reads.js';
+import { Reads, unreadable } from './lmdb-reads.js';
 import { type FreeBytes, SpaceWatch } from './lmdb-space.js';
 import { type Job, Writer } from './lmdb-writer.js';
 import { Writes } from './lmdb-writes.js';
@@ -89,7 +89,10 @@ class LmdbStore implements Store {
   }
 
   async load(id: string): Promise<Stored | null> {
-    this.#checkOpen();
+    return this.#read(() => this.#load(id));
+  }
+
+  #load(id: string): Stored | null {
     const head = this.#reads.row(id)?.head;
     if (head === undefined) return null;
     const snapshot = this.#reads.snapshot(id);
@@ -103,8 +106,7 @@ class LmdbStore implements Store {
   }
 
   async head(id: string): Promise<Head | null> {
-    this.#checkOpen();
-    return this.#reads.row(id)?.head ?? null;
+    return this.#read(() => this.#reads.row(id)?.head ?? null);
   }
 
   async commit(commit: Commit): Promise<Outcome> {
@@ -128,12 +130,14 @@ class LmdbStore implements Store {
   }
 
   async recall(id: string, requestId: string): Promise<Request | null> {
-    this.#checkOpen();
-    return this.#reads.request(id, requestId);
+    return this.#read(() => this.#reads.request(id, requestId));
   }
 
   async deltas(id: string, after: number, limit: number, maxBytes = Number.POSITIVE_INFINITY): Promise<History> {
-    this.#checkOpen();
+    return this.#read(() => this.#deltas(id, after, limit, maxBytes));
+  }
+
+  #deltas(id: string, after: number, limit: number, maxBytes: number): History {
     const head = this.#reads.row(id)?.head;
     if (head === undefined) return { kind: 'truncated', oldest: 1 };
 
@@ -150,7 +154,10 @@ class LmdbStore implements Store {
   }
 
   async list(prefix: string, after: string | undefined, limit: number): Promise<ListPage> {
-    this.#checkOpen();
+    return this.#read(() => this.#list(prefix, after, limit));
+  }
+
+  #list(prefix: string, after: string | undefined, limit: number): ListPage {
     const heads: { id: string; head: Head }[] = [];
     for (const { id, row } of this.#reads.rows(prefix, after)) {
       if (heads.length === limit) return { heads, next: heads[limit - 1]!.id };
@@ -161,8 +168,7 @@ class LmdbStore implements Store {
 
   async expired(now: number, limit: number): Promise<readonly string[]> {
     for (;;) {
-      this.#checkOpen();
-      const { ids, early } = this.#reads.due(now, limit);
+      const { ids, early } = this.#read(() => this.#reads.due(now, limit));
       if (early.length === 0 || this.#space.health().readOnly) return ids;
       await this.#write({ id: '', scans: false, bytes: size(), run: (turn) => this.#writes.correct(turn, early) });
     }
@@ -209,6 +215,15 @@ class LmdbStore implements Store {
     this.#space.stop();
     await this.#db.env.close();
     this.#unlock();
+  }
+
+  #read<T>(look: () => T): T {
+    this.#checkOpen();
+    try {
+      return look();
+    } catch (error) {
+      throw unreadable(error);
+    }
   }
 
   #write<T>(job: Job<T>): Promise<T> {

@@ -83,3 +83,8 @@ export function plain(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, plain(member)]));
 }
+
+/** The same for the same id. */
+export function requestOf(id: string): Request {
+  return { id, fingerprint: `print of ${id}`, result: Buffer.from(`result of ${id}`), at: 1 };
+}

@@ -61,10 +61,8 @@ export class LaneDocument {
     return this.#encoded;
   }
 
-  /** The document is now `value`, by a write with this payload and perhaps a snapshot. */
-  moved(value: JsonObject, payload: Payload, snapshot: Uint8Array | undefined): void {
-    this.#decoded = value;
-    this.#stored = undefined;
+  /** The value was changed in place, by a write with this payload and perhaps a snapshot. */
+  moved(payload: Payload, snapshot: Uint8Array | undefined): void {
     this.#encoded = snapshot && new EncodedStruct(snapshot);
     this.#logBytes = snapshot ? 0 : this.#logBytes + sizeOf(payload);
     this.#logRecords = snapshot ? 0 : this.#logRecords + 1;
@@ -72,9 +70,8 @@ export class LaneDocument {
 
   /** Applies a delta that another server stored. */
   fold(changes: readonly Change[], payload: Payload): void {
-    const value = this.value();
-    applyInPlace(changes, value);
-    this.moved(value, payload, undefined);
+    applyInPlace(changes, this.value());
+    this.moved(payload, undefined);
   }
 
   /** Takes a delta back that was applied last. */

@@ -2,12 +2,16 @@
  * What a write means: from a document and a request to the changes it makes.
  *
  * Documents are changed in place, so that a write costs what it changes and not what the document weighs.
- * When a step fails, the steps before it are undone: a write happens whole or not at all.
+ * When a step fails, the steps before it are undone: a write happens whole or not at all. The document takes
+ * copies of the request's values: after a conflict the same request is evaluated again, and must still say what
+ * it said, however the document was changed meanwhile.
  */
+import { encodeChanges } from '../codec/changes.js';
 import { applyInPlace, diff, diffAt, equal, invert, merge, weightChange } from '../delta/index.js';
 import type { Change, Path } from '../delta/types.js';
 import { ChordError, invalid } from '../errors.js';
-import { getMember, hasMember, isObject, type Json, type JsonObject, MAX_DEPTH } from '../model.js';
+import { getMember, hasMember, isObject, type Json, type JsonObject, MAX_DEPTH, setMember } from '../model.js';
+import type { Payload } from '../store/store.js';
 
 export type Mutation =
   | { readonly kind: 'set'; readonly path: Path; readonly value: Json }
@@ -27,48 +31,68 @@ export type Edit =
   | { readonly kind: 'update'; readonly changes?: JsonObject | undefined; readonly mutations: readonly Mutation[] };
 
 export interface Evaluated {
-  /** The document afterwards: for an update the same object, changed in place. It owns the values of the edit. */
-  readonly document: JsonObject;
-  /** Share values with the document: encode them before the next evaluation. */
-  readonly changes: readonly Change[];
+  readonly changed: boolean;
+  readonly payload: Payload;
   /** Of the document afterwards, in bytes as `weigh` counts. */
   readonly weight: number;
 }
 
 /**
- * Evaluates an edit on a document of this weight, which nobody else may use afterwards.
+ * Carries an edit out on a document of this weight, in place.
  * Throws INVALID_ARGUMENT with the field of the request that is at fault, or RESOURCE_EXHAUSTED where the
- * document would weigh more than `weightMax`; it is then as before.
+ * document would weigh more than `weightMax`; the document is then as before.
  */
 export function evaluate(document: JsonObject, edit: Edit, weight: number, weightMax: number): Evaluated {
   if (edit.kind === 'set') {
     const changes = diff(document, edit.value);
-    return { document: edit.value, changes, weight: check(changes, weight, weightMax) };
+    const evaluated = finish(changes, weight, weightMax);
+    applyInPlace(copied(changes), document);
+    return evaluated;
   }
   const steps: Change[][] = [];
   try {
-    // Later steps may reach into values that earlier ones stored: then the document takes copies.
-    const several = edit.mutations.length + (edit.changes ? 1 : 0) > 1;
     if (edit.changes) {
       const changes: Change[] = [];
       mergeMembers(document, edit.changes, [], changes);
-      step(document, changes, several, steps);
+      step(document, changes, steps);
     }
     edit.mutations.forEach((mutation, index) => {
-      step(document, changesOf(document, mutation, `mutations[${index}]`), several, steps);
+      step(document, changesOf(document, mutation, `mutations[${index}]`), steps);
     });
-    const changes = steps.length > 1 ? merge(steps) : (steps[0] ?? []);
-    return { document, changes, weight: check(changes, weight, weightMax) };
+    return finish(steps.length > 1 ? merge(steps) : (steps[0] ?? []), weight, weightMax);
   } catch (error) {
     for (const changes of steps.reverse()) applyInPlace(invert(changes), document);
     throw error;
   }
 }
 
-function step(document: JsonObject, changes: Change[], copy: boolean, steps: Change[][]): void {
+function step(document: JsonObject, changes: Change[], steps: Change[][]): void {
   if (changes.length === 0) return;
-  applyInPlace(copy ? structuredClone(changes) : changes, document);
+  applyInPlace(copied(changes), document);
   steps.push(changes);
+}
+
+/** Everything that can be wrong with the changes is found here. */
+function finish(changes: readonly Change[], before: number, weightMax: number): Evaluated {
+  const weight = check(changes, before, weightMax);
+  return { changed: changes.length > 0, payload: encodeChanges(changes), weight };
+}
+
+/** The changes with values of their own. */
+function copied(changes: readonly Change[]): Change[] {
+  return changes.map((change) => {
+    if (change.action === 'removed') return change;
+    if (change.action === 'spliced') return { ...change, inserted: change.inserted.map(copy) };
+    return { ...change, value: copy(change.value) };
+  });
+}
+
+function copy<T extends Json>(value: T): T {
+  if (Array.isArray(value)) return value.map(copy) as T;
+  if (!isObject(value)) return value;
+  const object: JsonObject = {};
+  for (const key of Object.keys(value)) setMember(object, key, copy(getMember(value, key) as Json));
+  return object as T;
 }
 
 /** Deep merge: objects member by member, everything else replaces. */
@@ -112,7 +136,7 @@ function changesOf(document: JsonObject, mutation: Mutation, field: string): Cha
     case 'splice': {
       const list = listAt(place, `${field}.splice`);
       const { index, removeCount, insert } = mutation;
-      if (index + removeCount > list.length) {
+      if (!(index >= 0 && removeCount >= 0 && index + removeCount <= list.length)) {
         throw invalid(`${field}.splice`, `reaches to ${index + removeCount} in a list of ${list.length}`);
       }
       if (place.old === undefined) put(place, [...insert], changes);

@@ -4,7 +4,7 @@
  */
 import { decodeChanges } from '../codec/changes.js';
 import { weightChange } from '../delta/index.js';
-import { type Head, type JsonObject, samePosition } from '../model.js';
+import { type Head, samePosition } from '../model.js';
 import type { Commit, Removal, Store } from '../store/store.js';
 import { advance } from './digest.js';
 import { LaneDocument } from './document.js';
@@ -18,8 +18,7 @@ export interface Effect<T> {
   readonly removal?: Removal;
   /** The tip afterwards. */
   readonly head: Head | null;
-  /** With `delta`: the document afterwards. */
-  readonly document?: JsonObject;
+  /** What was done to the document, in place. */
   readonly delta?: DeltaView;
   readonly answer: T;
 }
@@ -55,10 +54,10 @@ export class LaneState {
   }
 
   /** The tip moves ahead, by a write that was handed to the store. */
-  moveTip({ head, removal, delta, document, commit }: Effect<unknown>): void {
+  moveTip({ head, removal, delta, commit }: Effect<unknown>): void {
     this.tip = head;
     if (removal) this.document.clear();
-    if (delta) this.document.moved(document as JsonObject, delta.payload, commit?.snapshot);
+    if (delta) this.document.moved(delta.payload, commit?.snapshot);
   }
 
   /** The durable state follows: the oldest write in flight has become durable. */

@@ -1,5 +1,4 @@
 /** What each write makes of a lane's tip: its condition, its effect, and what it answers. */
-import { encodeChanges } from '../codec/changes.js';
 import { EncodedStruct, encodeStruct } from '../codec/struct.js';
 import { weigh } from '../delta/index.js';
 import { ChordError, notFound } from '../errors.js';
@@ -53,9 +52,10 @@ export function edit(lane: Lane, what: Edit, asked: Asked, clock: number, weight
   // Time does not go backwards within a context, whatever the clock does.
   const now = Math.max(clock, tip?.updatedAt ?? 0);
   const expiry = renewed(tip?.expiry, asked.ttl, now);
-  const { document, changes, weight } = evaluate(lane.document(), what, tip?.weight ?? EMPTY_WEIGHT, weightMax);
+  const document = lane.document();
+  const { changed, payload, weight } = evaluate(document, what, tip?.weight ?? EMPTY_WEIGHT, weightMax);
 
-  if (tip && changes.length === 0) {
+  if (tip && !changed) {
     const head = withExpiry(tip, expiry);
     const view = asked.returning?.context ? { id, head, value: lane.encoded() } : undefined;
     const answer = { position: tip.position, changed: false, view };
@@ -63,7 +63,6 @@ export function edit(lane: Lane, what: Edit, asked: Asked, clock: number, weight
     return { commit: { id, expected: tip.position, head, ...request(asked, answer, now) }, head, answer };
   }
 
-  const payload = encodeChanges(changes);
   const from = tip?.position ?? newLife();
   const to = advance(from, payload);
   const head = withExpiry({ position: to, createdAt: tip?.createdAt ?? now, updatedAt: now, weight }, expiry);
@@ -81,7 +80,7 @@ export function edit(lane: Lane, what: Edit, asked: Asked, clock: number, weight
     ...(snapshot && { snapshot }),
     ...request(asked, answer, now),
   };
-  return { commit, head, document, delta, answer };
+  return { commit, head, delta, answer };
 }
 
 /** DeleteContext. */

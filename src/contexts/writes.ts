@@ -65,7 +65,8 @@ export function edit(lane: Lane, what: Edit, asked: Asked, clock: number, weight
 
   const from = tip?.position ?? newLife();
   const to = advance(from, payload);
-  const head = withExpiry({ position: to, createdAt: tip?.createdAt ?? now, updatedAt: now, weight }, expiry);
+  const createdAt = tip?.createdAt ?? now;
+  const head = { position: to, createdAt, updatedAt: now, weight, ...(expiry && { expiry }) };
   const delta = { id, from, to, payload, at: now, large: isLarge(payload, weight) };
   const snapshot = lane.snapshotDue(payload, weight) ? encodeStruct(document) : undefined;
   const view = asked.returning?.context
@@ -86,10 +87,7 @@ export function edit(lane: Lane, what: Edit, asked: Asked, clock: number, weight
 /** DeleteContext. */
 export function remove({ id, tip }: Lane, asked: Asked, now: number): Effect<WriteResult> {
   checkExpected(id, asked.expected, tip);
-  if (!tip) {
-    if (asked.allowMissing) return { head: null, answer: { changed: false } };
-    throw notFound(id);
-  }
+  if (!tip) throw notFound(id);
   const answer = { position: tip.position, changed: true };
   return {
     removal: { id, expected: tip.position, reason: 'deleted', ...request(asked, answer, now) },
@@ -145,6 +143,8 @@ function renewed(old: Expiry | undefined, ttl: number | undefined, now: number):
   return lasts > 0 ? { at: now + lasts, ttl: lasts } : undefined;
 }
 
-function withExpiry({ expiry: _, ...head }: Head, expiry: Expiry | undefined): Head {
-  return expiry ? { ...head, expiry } : head;
+function withExpiry(head: Head, expiry: Expiry | undefined): Head {
+  if (!expiry && !head.expiry) return head;
+  const { expiry: _, ...lasting } = head;
+  return expiry ? { ...lasting, expiry } : lasting;
 }

@@ -30,11 +30,12 @@ export function isLarge(payload: Payload, weight: number): boolean {
 
 export type RemovalReason = 'deleted' | 'expired';
 
-/** A durable commit, as the hub passes it on. `reset`: the context may stand anywhere now; look. */
+/** A durable commit, as the hub passes it on. `reset`: the context may stand anywhere now; look. `gap`: any may. */
 export type CommitEvent =
   | { readonly kind: 'delta'; readonly id: string; readonly delta: DeltaView }
   | { readonly kind: 'removed'; readonly id: string; readonly reason: RemovalReason }
-  | { readonly kind: 'reset'; readonly id: string };
+  | { readonly kind: 'reset'; readonly id: string }
+  | { readonly kind: 'gap' };
 
 export type FullReason = 'initial' | 'epoch_changed' | 'ahead' | 'diverged' | 'history_truncated' | 'delta_larger';
 
@@ -43,4 +44,5 @@ export type SyncResult =
   | { readonly kind: 'full'; readonly view: View; readonly reason: FullReason }
   | { readonly kind: 'delta'; readonly delta: DeltaView }
   | { readonly kind: 'no_change'; readonly position: Position }
-  | { readonly kind: 'missing' };
+  /** `removal`: how it went, where that is known. */
+  | { readonly kind: 'missing'; readonly removal?: RemovalReason };

@@ -16,12 +16,14 @@ export type Since = DeltaView | 'diverged' | 'truncated' | 'not in memory';
 const DELTA_BYTES = 300;
 /** More than this in memory helps nobody: a client so far behind gets the document. */
 const HISTORY_BYTES_MAX = 1 << 20;
+/** Readers stand at few places, even if they are many. */
+const MERGED_MAX = 16;
 
 export class History {
   bytes = 0;
   /** Contiguous; the last one leads to the durable position. */
   #deltas: DeltaView[] = [];
-  /** By version that it starts from: merged deltas to the durable position. Valid until the next push. */
+  /** By version that they start from: some merged deltas to the durable position. Valid until the next push. */
   readonly #merged = new Map<number, DeltaView>();
 
   constructor(
@@ -66,6 +68,7 @@ export class History {
     let merged = this.#merged.get(known.version);
     if (!merged) {
       merged = mergeViews(this.#deltas.slice(index));
+      if (this.#merged.size === MERGED_MAX) this.#merged.clear();
       this.#merged.set(known.version, merged);
     }
     return merged;
@@ -73,6 +76,7 @@ export class History {
 
   /** As `since`, reading from the store what is not in memory. `head` is the durable position. */
   async fetch(known: Position, head: Position): Promise<Since> {
+    const before = this.#deltas;
     // One record more than needed: it alone says which position `known.version` really was.
     const read = await this.store.deltas(this.id, known.version - 1, head.version - known.version + 1);
     if (read.kind === 'truncated') return 'truncated';
@@ -83,7 +87,8 @@ export class History {
     if (!first || !last || first.from.version !== known.version) return 'truncated';
     if (!agrees(known, first.from)) return 'diverged';
     const needed = views.slice(0, views.indexOf(last) + 1);
-    this.#prepend(needed);
+    // Another array: the history was cleared, or has them already.
+    if (before === this.#deltas) this.#prepend(needed);
     return needed.length === 1 ? first : mergeViews(needed);
   }
 

@@ -7,14 +7,14 @@
  *
  * When a commit does not succeed, everything built upon it is taken back. After a conflict (another server was
  * faster) or a duplicate, the lane reads what it lacks and evaluates the rest again; after a failure of the
- * store it rejects the writes, since nobody knows what was stored.
+ * store it rejects the writes, since nobody knows what was stored. New ones wait meanwhile.
  */
 import type { EncodedStruct } from '../codec/struct.js';
 import { ChordError } from '../errors.js';
-import { type Head, type JsonObject, samePosition } from '../model.js';
+import { type Head, type JsonObject, type Position, samePosition } from '../model.js';
 import type { Outcome, Payload, Request, Store } from '../store/store.js';
 import type { CommitEvent, DeltaView, View } from './events.js';
-import type { History } from './history.js';
+import type { Since } from './history.js';
 import { type Effect, LaneState } from './state.js';
 
 /** The store knows this request id already. */
@@ -71,10 +71,6 @@ export class Lane {
     return this.#state.tip;
   }
 
-  get history(): History {
-    return this.#state.history;
-  }
-
   get live(): boolean {
     return this.#phase === 'live';
   }
@@ -121,12 +117,23 @@ export class Lane {
 
   /** The durable context with its document; null where it does not exist. */
   view(): View | null | Promise<View | null> {
-    if (this.live && this.#inFlight.length === 0) return this.#state.view();
+    if (this.live && this.#inFlight.length === 0) {
+      const view = this.#state.view();
+      this.changed(this);
+      return view;
+    }
     // Encoded now, at the tip, and answered when that is durable.
     return this.submit((lane) => ({
       head: lane.tip,
       answer: lane.tip ? { id: lane.id, head: lane.tip, value: lane.encoded() } : null,
     }));
+  }
+
+  /** The one delta from `known`, which is behind the durable position `head` by at most the threshold. */
+  since(known: Position, head: Position): Since | Promise<Since> {
+    const since = this.#state.history.since(known);
+    if (since !== 'not in memory') return since;
+    return this.#state.history.fetch(known, head).finally(() => this.changed(this));
   }
 
   /**
@@ -145,9 +152,14 @@ export class Lane {
 
   /** Another server's commit, as a hint. */
   offer(delta: DeltaView): void {
+    // A load under way may bring this commit without a word to the watchers.
+    if (!this.live) {
+      this.publish({ kind: 'delta', id: this.id, delta });
+      return;
+    }
     const { tip } = this;
-    if (this.live && tip && delta.to.epoch === tip.position.epoch && delta.to.version <= tip.position.version) return;
-    const next = this.live && this.#inFlight.length === 0 && tip && samePosition(delta.from, tip.position);
+    if (tip && delta.to.epoch === tip.position.epoch && delta.to.version <= tip.position.version) return;
+    const next = this.#inFlight.length === 0 && tip && samePosition(delta.from, tip.position);
     if (next) this.#state.fold(delta);
     else this.distrust();
   }
@@ -196,6 +208,8 @@ export class Lane {
     const queue = this.#inFlight;
     for (let task = queue[0]; task && isSettled(task); task = queue[0]) {
       if (!isDurable(task)) {
+        // What comes from now on would only have to be taken back too.
+        this.#phase = 'recovering';
         if (queue.every(isSettled)) void this.#recover();
         return;
       }
@@ -212,44 +226,64 @@ export class Lane {
   async #recover(): Promise<void> {
     this.#phase = 'recovering';
     const taken = this.#inFlight.splice(0);
-    const [first] = taken;
     try {
       this.#state.takeBack(taken.flatMap(({ effect }) => effect ?? []));
       await this.#state.catchUp();
     } catch (error) {
       this.#phase = 'cold';
       this.#state.forget();
-      for (const task of [...taken, ...this.#waiting.splice(0)]) task.reject(first?.failure ?? error);
+      for (const task of [...this.#answerKnown(taken), ...this.#waiting.splice(0)]) task.reject(error);
       this.changed(this);
       return;
     }
     this.#phase = 'live';
-    const again = taken.filter((task) => {
-      const wrote = task.effect?.commit || task.effect?.removal;
-      if (first?.failure !== undefined && wrote) task.reject(first.failure);
-      else if (task === first && isDuplicate(task.outcome)) task.reject(new Duplicate(task.outcome.first));
+    for (const task of [...this.#answerKnown(taken), ...this.#waiting.splice(0)]) this.#start(task);
+    this.changed(this);
+  }
+
+  /** Answers the tasks whose fate is known; returns those that are to be evaluated again. */
+  #answerKnown(taken: readonly Task[]): Task[] {
+    let failure: unknown;
+    return taken.filter((task) => {
+      const { outcome, effect } = task;
+      const kind = typeof outcome === 'object' ? outcome.kind : outcome;
+      failure ??= task.failure;
+      if (typeof outcome === 'object' && outcome.kind === 'duplicate') task.reject(new Duplicate(outcome.first));
+      // It stands on a task that did not succeed and had moved nothing. Evaluated again, it would happen twice.
+      else if (kind === 'committed') task.resolve(effect?.answer as never);
+      else if (failure !== undefined && (effect?.commit || effect?.removal)) task.reject(task.failure ?? failure);
       else if (task.attempts >= ATTEMPTS_MAX) task.reject(tooBusy(this.id));
       else return true;
       return false;
     });
-    for (const task of [...again, ...this.#waiting.splice(0)]) this.#start(task);
-    this.changed(this);
   }
 
   async #checkHead(): Promise<void> {
     // A load that begins now reads the newest state anyway.
     if (this.#phase === 'cold') return this.ready();
     await this.ready();
+    const before = this.durable;
     const head = await this.store.head(this.id);
-    const { tip } = this;
-    if (!head && !tip) return;
-    const ours = head && tip && head.position.epoch === tip.position.epoch;
-    const underway = ours && this.#inFlight.length > 0 && head.position.version <= tip.position.version;
-    // What is in flight here ends durable, or finds out by a conflict and reads.
-    await this.ready();
-    if (underway || (ours && samePosition(head.position, tip.position))) return;
-    if (this.live && this.#inFlight.length === 0) void this.#recover();
-    await this.ready();
+    while (!this.#holds(head, before)) {
+      const idle = this.live && this.#inFlight.length === 0;
+      if (idle) void this.#recover();
+      // What is in flight ends durable, or finds out by a conflict and reads.
+      await this.ready();
+      if (idle) return;
+    }
+  }
+
+  /** Whether the durable state is as new as `head`, which was read when the durable state was `before`. */
+  #holds(head: Head | null, before: Head | null): boolean {
+    const { durable } = this;
+    if (!head || !durable) return head === durable;
+    const { epoch, version } = head.position;
+    if (epoch !== durable.position.epoch) return false;
+    // A store that went back has lost writes.
+    if (before?.position.epoch === epoch && version < before.position.version) return false;
+    if (version < durable.position.version) return true;
+    // A touch moves the expiry alone.
+    return samePosition(head.position, durable.position) && head.expiry?.at === durable.expiry?.at;
   }
 }
 
@@ -259,10 +293,6 @@ function isSettled(task: Task): boolean {
 
 function isDurable({ outcome }: Task): boolean {
   return outcome === 'nothing to store' || (typeof outcome === 'object' && outcome.kind === 'committed');
-}
-
-function isDuplicate(outcome: Task['outcome']): outcome is { kind: 'duplicate'; first: Request } {
-  return typeof outcome === 'object' && outcome.kind === 'duplicate';
 }
 
 function tooBusy(id: string): ChordError {

@@ -2,12 +2,12 @@
  * The use cases: what can be asked of Chord about contexts, whatever the transport. The gRPC edge calls
  * nothing else, and neither do Node programs that use Chord without a network.
  */
-import { invalid, notFound } from '../errors.js';
+import { ChordError, invalid, notFound } from '../errors.js';
 import type { Clock, Head, JsonObject, Position } from '../model.js';
 import type { FeedEvent, Store } from '../store/store.js';
 import type { Edit, Mutation } from './evaluate.js';
 import { type CommitEvent, type DeltaView, type FullReason, isLarge, type SyncResult, type View } from './events.js';
-import { viewsOf } from './history.js';
+import { type Since, viewsOf } from './history.js';
 import { Duplicate, Lane } from './lane.js';
 import { Lanes } from './lanes.js';
 import { checkId, checkPrefix, checkRequestId, checkTtl, PAGE_BYTES, pageSize } from './limits.js';
@@ -98,20 +98,28 @@ export class ContextService {
 
   async delete(id: string, options: UpdateOptions = {}): Promise<WriteResult> {
     const asked = ask(id, options, ['delete', options.expected]);
-    return this.#once(id, asked, (lane) => remove(lane, asked, this.#now()));
+    try {
+      return await this.#once(id, asked, (lane) => remove(lane, asked, this.#now()));
+    } catch (error) {
+      // Only here, since NOT_FOUND may also mean that this is a repeat.
+      if (options.allowMissing && error instanceof ChordError && error.reason === 'NOT_FOUND')
+        return { changed: false };
+      throw error;
+    }
   }
 
   /** Begins the time to live again, or sets another one, in milliseconds. */
   async touch(id: string, ttl?: number): Promise<Head> {
     checkId(id);
     if (ttl !== undefined) checkTtl(ttl);
-    return (await this.#lane(id)).submit((lane) => touch(lane, ttl, this.#now()));
+    if (this.#shared) await this.#lanes.get(id).refresh();
+    return this.#submit(id, (lane) => touch(lane, ttl, this.#now()));
   }
 
   async get(id: string): Promise<View> {
     checkId(id);
     const view = await (await this.#freshLane(id)).view();
-    if (!view) throw notFound(id);
+    if (!view || this.#endIfExpired(id, view.head)) throw notFound(id);
     return view;
   }
 
@@ -145,13 +153,19 @@ export class ContextService {
   async deltas(id: string, fromVersion: number, options: PageOptions = {}): Promise<DeltaPage> {
     checkId(id);
     const size = pageSize(options.pageSize ?? 0);
-    const head = (await this.#freshLane(id)).durable?.position;
-    if (!head) throw notFound(id);
+    const { durable } = await this.#freshLane(id);
+    if (!durable || this.#endIfExpired(id, durable)) throw notFound(id);
+    const head = durable.position;
     const after = options.pageToken ? versionOf(options.pageToken, head) : fromVersion;
     // The record before the first one says from which position that one starts.
     let read = await this.#store.deltas(id, Math.max(0, after - 1), size + 1, PAGE_BYTES);
     const truncated = read.kind === 'truncated';
     if (read.kind === 'truncated') read = await this.#store.deltas(id, read.oldest - 1, size + 1, PAGE_BYTES);
+    // A record that fills the page on its own must not end the list there.
+    const [only, next] = read.kind === 'records' ? read.records : [];
+    if (only && !next && after > 0 && only.position.version < head.version) {
+      read = await this.#store.deltas(id, only.position.version - 1, 2);
+    }
     const records = read.kind === 'records' ? read.records : [];
     const deltas = viewsOf(id, records, after === 0).slice(0, size);
     const last = deltas.at(-1)?.to ?? records.at(-1)?.position;
@@ -161,14 +175,15 @@ export class ContextService {
 
   /** Removes the context if its time to live has run out; answers whether it did. */
   async expire(id: string): Promise<boolean> {
-    const lane = this.#lanes.get(id);
-    return lane.submit((lane) => expire(lane, this.#now()));
+    if (this.#shared) await this.#lanes.get(id).refresh();
+    return this.#lanes.get(id).submit((lane) => expire(lane, this.#now()));
   }
 
   /** Another server's commit. */
   onFeed(event: FeedEvent): void {
     if (event.kind === 'gap') {
       for (const lane of this.#lanes.all()) lane.distrust();
+      this.#options.publish(event);
       return;
     }
     const lane = this.#lanes.peek(event.id);
@@ -193,17 +208,39 @@ export class ContextService {
 
   /** Runs a write; one that names itself and was committed before answers what it did then. */
   async #once(id: string, asked: Asked, write: (lane: Lane) => Effect<WriteResult>): Promise<WriteResult> {
-    const ready = this.#lanes.get(id);
-    const lane = ready.live ? this.#expireFirst(ready) : await this.#lane(id);
-    if (!asked.requestId) return lane.submit(write);
+    if (!asked.requestId) return this.#write(id, write);
     try {
-      return await lane.submit(write);
+      return await this.#write(id, write);
     } catch (error) {
       // A refusal may only mean that the first try has done its work already.
       const first = error instanceof Duplicate ? error.first : await this.#store.recall(id, asked.requestId);
       if (!first) throw error;
       return this.#repeat(id, recall(first, asked.fingerprint), asked);
     }
+  }
+
+  /** Beside other servers, what no commit has shown to rest on the newest state is done again, on that. */
+  async #write(id: string, write: (lane: Lane) => Effect<WriteResult>): Promise<WriteResult> {
+    if (!this.#shared) return this.#submit(id, write);
+    if (isExpired(this.#lanes.get(id).tip, this.#now())) await this.#lanes.get(id).refresh();
+    try {
+      const result = await this.#submit(id, write);
+      if (result.changed) return result;
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+    }
+    await this.#lanes.get(id).refresh();
+    return this.#submit(id, write);
+  }
+
+  /** Runs a write at once: a lane that was looked up before an await may have been evicted since. */
+  #submit<T>(id: string, write: (lane: Lane) => Effect<T>): Promise<T> {
+    const lane = this.#lanes.get(id);
+    // What has expired is gone for every caller, whether or not it was swept. Where this fails, so does the write.
+    if (!lane.live || isExpired(lane.tip, this.#now())) {
+      lane.submit((lane) => expire(lane, this.#now())).catch(() => {});
+    }
+    return lane.submit(write);
   }
 
   /** The answer of a write that was committed before. What it returned beside its position is given where it still can be had. */
@@ -224,41 +261,32 @@ export class ContextService {
   #answer(lane: Lane, known: Position | undefined): SyncResult | Promise<SyncResult> {
     const head = lane.durable;
     if (!head) return { kind: 'missing' };
-    if (isExpired(head, this.#now())) {
-      this.#expireFirst(lane);
-      return { kind: 'missing' };
-    }
+    if (this.#endIfExpired(lane.id, head)) return { kind: 'missing', removal: 'expired' };
     const decision = decide(known, head.position, this.#options.deltaThreshold);
     if (decision.kind === 'no_change') return { kind: 'no_change', position: head.position };
     if (decision.kind === 'full') return full(lane, decision.reason);
     const from = known as Position;
-    const since = lane.history.since(from);
-    if (since === 'diverged') return full(lane, 'diverged');
-    if (typeof since === 'object') return smaller(lane, since, head);
-    return lane.history.fetch(from, head.position).then((read) => {
-      if (typeof read === 'object') return smaller(lane, read, head);
-      return full(lane, read === 'diverged' ? 'diverged' : 'history_truncated');
-    });
+    const choose = (since: Since): SyncResult | Promise<SyncResult> => {
+      if (typeof since === 'object') return smaller(lane, since, head);
+      return full(lane, since === 'diverged' ? 'diverged' : 'history_truncated');
+    };
+    const since = lane.since(from, head.position);
+    return since instanceof Promise ? since.then(choose) : choose(since);
   }
 
-  async #lane(id: string): Promise<Lane> {
-    const lane = this.#lanes.get(id);
-    if (!lane.live) await lane.ready();
-    return this.#expireFirst(lane);
-  }
-
-  /** A lane that holds every commit acknowledged before this call. */
+  /** A lane that holds every commit acknowledged before this call. For reading only: it may have been evicted. */
   async #freshLane(id: string): Promise<Lane> {
-    if (this.#shared) await this.#lanes.get(id).refresh();
-    return this.#lane(id);
+    const lane = this.#lanes.get(id);
+    if (this.#shared) await lane.refresh();
+    else if (!lane.live) await lane.ready();
+    return lane;
   }
 
-  /** What has expired is gone for every caller, whether or not it was swept. */
-  #expireFirst(lane: Lane): Lane {
-    if (isExpired(lane.tip, this.#now())) {
-      lane.submit((lane) => expire(lane, this.#now())).catch(this.#options.onError);
-    }
-    return lane;
+  /** Whether the context has expired. If so it is removed too, but no reader waits for that. */
+  #endIfExpired(id: string, head: Head): boolean {
+    if (!isExpired(head, this.#now())) return false;
+    this.expire(id).catch(this.#options.onError);
+    return true;
   }
 
   #now(): number {
@@ -289,6 +317,11 @@ function smaller(lane: Lane, delta: DeltaView, head: Head): SyncResult | Promise
   };
   const view = lane.view();
   return view instanceof Promise ? view.then(choose) : choose(view);
+}
+
+/** The write was at fault, or met a state that it did not expect: nothing was stored. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof ChordError && ['NOT_FOUND', 'ABORTED', 'INVALID_ARGUMENT'].includes(error.reason);
 }
 
 function versionOf(token: string, head: Position): number {

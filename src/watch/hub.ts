@@ -49,6 +49,10 @@ export class Hub {
   }
 
   readonly publish = (event: CommitEvent): void => {
+    if (event.kind === 'gap') {
+      this.#offerAll(event);
+      return;
+    }
     const exact = this.#byId.get(event.id);
     if (exact) for (const subscriber of exact) subscriber.offer(event);
     for (const length of this.#prefixLengths.keys()) {
@@ -57,6 +61,11 @@ export class Hub {
       if (matching) for (const subscriber of matching) subscriber.offer(event);
     }
   };
+
+  #offerAll(event: CommitEvent): void {
+    const all = new Set([...this.#byId.values(), ...this.#byPrefix.values()].flatMap((some) => [...some]));
+    for (const subscriber of all) subscriber.offer(event);
+  }
 }
 
 /** Whether this is the first subscriber under the key. */

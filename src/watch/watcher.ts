@@ -79,7 +79,7 @@ export class Watcher implements Subscriber {
     );
     for (const { target, known } of this.subscriptions) {
       if (this.#closed) return;
-      const asked = target.kind === 'id' ? new Set([target.id, ...known.keys()]) : known.keys();
+      const asked = target.kind === 'id' ? [target.id] : [...known.keys()].filter((id) => id.startsWith(target.prefix));
       for (const id of asked) {
         const tracked = this.#track(id);
         tracked.asked = true;
@@ -111,21 +111,49 @@ export class Watcher implements Subscriber {
   }
 
   offer(event: CommitEvent): void {
+    if (this.#closed) return;
+    if (event.kind === 'gap') {
+      this.#checkAll();
+      return;
+    }
     const tracked = this.#track(event.id);
     if (event.kind === 'removed') tracked.removal = event.reason;
     if (tracked.dirty) return;
     if (event.kind === 'delta' && tracked.at) {
       const { delta } = event;
-      if (delta.to.version <= tracked.at.version && delta.to.epoch === tracked.at.epoch) return;
+      // Heard twice, by id and by prefix. A lower version need not be old: the reader may only claim to be ahead.
+      if (delta.to === tracked.at || samePosition(delta.to, tracked.at)) return;
       const next = delta.from === tracked.at || samePosition(delta.from, tracked.at);
       if (next && !delta.large && !this.#pumping && this.#queueStart === this.#queue.length && this.sink.ready()) {
         tracked.at = delta.to;
-        this.sink.send({ kind: 'delta', delta });
+        this.#sendNow({ kind: 'delta', delta });
         return;
       }
     }
     this.#mark(tracked);
     this.resume();
+  }
+
+  /** Events were lost: what is tracked may stand anywhere, and there may be more of it. */
+  #checkAll(): void {
+    for (const tracked of this.#tracked.values()) this.#mark(tracked);
+    this.resume();
+    for (const { target } of this.subscriptions) {
+      if (target.kind === 'prefix') this.#trackAll(target.prefix).catch((error) => this.#fail(error));
+    }
+  }
+
+  /** Whoever offers an event must not hear that this reader has failed. */
+  #sendNow(event: WatchEvent): void {
+    try {
+      this.sink.send(event);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown): void {
+    if (!this.#closed) this.sink.fail(error);
   }
 
   /** Sends what is due while the reader has room. */
@@ -140,7 +168,7 @@ export class Watcher implements Subscriber {
       },
       (error) => {
         this.#pumping = false;
-        if (!this.#closed) this.sink.fail(error);
+        this.#fail(error);
       },
     );
   }
@@ -178,8 +206,10 @@ export class Watcher implements Subscriber {
         break;
       case 'missing': {
         tracked.at = null;
-        if (!tracked.asked) this.#tracked.delete(tracked.id);
-        const { id, removal: reason } = tracked;
+        // One that is in the queue again must be found again.
+        if (!tracked.asked && !tracked.dirty) this.#tracked.delete(tracked.id);
+        const { id } = tracked;
+        const reason = result.removal ?? tracked.removal;
         if (before && confirmed) this.sink.send({ kind: 'deleted', id, position: before, reason });
         else if (before !== null && tracked.asked) this.sink.send({ kind: 'absent', id });
       }

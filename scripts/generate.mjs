@@ -1,6 +1,6 @@
 /**
- * Writes src/gen: the TypeScript of all protos, and the descriptors that server reflection answers with.
- * With --check it writes elsewhere, compares, and fails where src/gen is not current.
+ * Writes what buf.gen.yaml names (OUTPUTS), and the descriptors that server reflection answers with.
+ * With --check it writes elsewhere, compares, and fails where something is not current.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -10,7 +10,9 @@ import { join } from 'node:path';
 process.chdir(join(import.meta.dirname, '..'));
 const buf = (...args) => execFileSync('node_modules/.bin/buf', args, { stdio: ['ignore', 'pipe', 'inherit'] });
 
-/** Generates into `base`/src/gen. */
+const OUTPUTS = ['src/gen', 'clients/typescript/src/gen'];
+
+/** Generates into the OUTPUTS below `base`. */
 function generate(base) {
   buf('generate', '--output', base);
   const set = buf('build', '--as-file-descriptor-set', '--exclude-source-info', '--output', '-#format=binpb');
@@ -37,9 +39,12 @@ function staleFiles() {
   const base = mkdtempSync(join(tmpdir(), 'chord-generate-'));
   try {
     generate(base);
-    const wanted = contents(join(base, 'src/gen'));
-    const found = contents('src/gen');
-    return [...new Set([...wanted.keys(), ...found.keys()])].filter((name) => wanted.get(name) !== found.get(name));
+    return OUTPUTS.flatMap((output) => {
+      const wanted = contents(join(base, output));
+      const found = contents(output);
+      const names = new Set([...wanted.keys(), ...found.keys()]);
+      return [...names].filter((name) => wanted.get(name) !== found.get(name)).map((name) => join(output, name));
+    });
   } finally {
     rmSync(base, { recursive: true });
   }
@@ -48,7 +53,9 @@ function staleFiles() {
 if (process.argv.includes('--check')) {
   const stale = staleFiles();
   if (stale.length > 0) {
-    process.stderr.write(`src/gen is not current: run \`npm run generate\`. Different:\n  ${stale.join('\n  ')}\n`);
+    process.stderr.write(
+      `Generated code is not current: run \`npm run generate\`. Different:\n  ${stale.join('\n  ')}\n`,
+    );
     process.exit(1);
   }
 } else {

@@ -1,0 +1,163 @@
+/** The driver of the conformance suite for this client: see test/conformance/PROTOCOL.md. */
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ChordError, type Client, connect, DeltaMismatch, Replica, type Watch } from '../src/index.js';
+import { type Args, event, type Form, targets, write, writeOptions } from './forms.js';
+import * as vectors from './vectors.js';
+
+let client: Client;
+const handles = new Map<string, Watch | Replica>();
+/** Of watches: events asked for that did not come in time. */
+const pending = new Map<string, ReturnType<Watch['next']>>();
+
+const ops: Record<string, (args: Args) => unknown> = {
+  ...vectors,
+
+  async connect({ address, token, deadline, attempts }) {
+    await client?.close();
+    client = connect(address, { token, deadline: deadline ?? 10_000, ...(attempts && { retry: { attempts } }) });
+    return {};
+  },
+  set: async (args) => client.set(args.contextId, args.value, writeOptions(args)),
+  update: async (args) => client.update(args.contextId, args, writeOptions(args)),
+  get: async ({ contextId }) => client.get(contextId),
+  delete: async (args) => client.delete(args.contextId, writeOptions(args)),
+  touch: async ({ contextId, ttl }) => client.touch(contextId, ttl),
+  list: async ({ prefix, includeValues }) => ({
+    contexts: await all(client.list(prefix, { includeValues })),
+  }),
+  sync: async ({ contextId, known }) => ({ result: event(await client.sync(contextId, known)) }),
+
+  async deltas({ contextId, fromVersion }) {
+    const pages = await all(client.deltas(contextId, fromVersion));
+    return { ...pages[0], deltas: pages.flatMap(({ deltas }) => deltas) };
+  },
+
+  watch(args) {
+    const { known = {}, includeOldValues = false } = args;
+    return keep(client.watch(targets(args), { known: new Map(Object.entries(known)), includeOldValues }));
+  },
+
+  async next({ handle, count = 1, timeout }) {
+    const watch = handles.get(handle) as Watch;
+    const late = sleep(timeout, 'late' as const);
+    const events: Form[] = [];
+    while (events.length < count) {
+      const next = pending.get(handle) ?? watch.next();
+      pending.set(handle, next);
+      const result = await Promise.race([next, late]);
+      if (result === 'late') break;
+      pending.delete(handle);
+      if (result.done) break;
+      events.push(event(result.value));
+    }
+    return { events };
+  },
+
+  async replica(args) {
+    const replica = new Replica(client, targets(args));
+    await inTime(replica.ready, args.timeout);
+    return keep(replica);
+  },
+
+  async read({ handle, contextId, version, timeout = 10_000 }) {
+    const replica = handles.get(handle) as Replica;
+    const fits = () => {
+      const at = replica.position(contextId)?.version ?? 0;
+      return version === undefined || (version === 0 ? at === 0 : at >= version);
+    };
+    if (!fits()) {
+      let check = () => {};
+      const changed = new Promise<void>((resolve) => {
+        check = () => fits() && resolve();
+      });
+      replica.on('change', check);
+      await inTime(changed, timeout).finally(() => replica.off('change', check));
+    }
+    return { value: replica.get(contextId) ?? null, position: replica.position(contextId) ?? null };
+  },
+
+  async burst({ contextId, count, concurrency, name }) {
+    const versions: number[] = [];
+    let failed = 0;
+    let next = 0;
+    const worker = async () => {
+      while (next < count) {
+        const i = next++;
+        const mutations = [
+          { path: [name, String(i)], set: i },
+          { path: ['total'], increment: 1 },
+        ];
+        await client.update(contextId, { mutations }, { allowMissing: true }).then(
+          ({ position }) => versions.push(position.version),
+          (error) => {
+            failed++;
+            process.stderr.write(`${error.message}\n`);
+          },
+        );
+      }
+    };
+    await Promise.all(Array.from({ length: concurrency }, worker));
+    return { versions, failed };
+  },
+
+  async close({ handle }) {
+    if (handle === undefined) {
+      await Promise.all([...handles.values()].map((each) => each.close()));
+      handles.clear();
+      await client.close();
+    } else {
+      await handles.get(handle)?.close();
+      handles.delete(handle);
+    }
+    return {};
+  },
+};
+
+let handleCount = 0;
+
+function keep(opened: Watch | Replica): Form {
+  const handle = `h${++handleCount}`;
+  handles.set(handle, opened);
+  return { handle };
+}
+
+async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const list: T[] = [];
+  for await (const item of items) list.push(item);
+  return list;
+}
+
+class Timeout extends Error {}
+
+async function inTime<T>(promise: Promise<T>, timeout: number): Promise<T> {
+  const controller = new AbortController();
+  const late = sleep(timeout, undefined, { signal: controller.signal }).then(() => {
+    throw new Timeout(`not within ${timeout} ms`);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    late.catch(() => {});
+    controller.abort();
+  }
+}
+
+function errorForm(error: unknown): Form {
+  if (error instanceof ChordError) return vectors.errorForm(error);
+  const { message } = error as Error;
+  if (error instanceof DeltaMismatch) return { reason: 'DELTA_MISMATCH', message, violations: [] };
+  return { reason: error instanceof Timeout ? 'TIMEOUT' : 'DRIVER', message, violations: [] };
+}
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const { id, op, ...args } = JSON.parse(line);
+  try {
+    const run = ops[op];
+    if (!run) throw new Error(`no op ${op}`);
+    process.stdout.write(`${write({ id, ok: await run(args) })}\n`);
+  } catch (error) {
+    process.stdout.write(`${write({ id, error: errorForm(error) })}\n`);
+  }
+}
+process.exit();

@@ -1,0 +1,66 @@
+/** From a document and the changes of a delta to the next document. */
+import { getMember, isObject, type Json, type JsonObject, setMember } from './json.js';
+import type { Change, Path } from './model.js';
+
+/** A change that does not fit the document. */
+export class DeltaMismatch extends Error {
+  constructor(path: Path, what: string) {
+    super(`${JSON.stringify(path)}: ${what}`);
+    this.name = 'DeltaMismatch';
+  }
+}
+
+/** A new document that shares with the old one all that did not change; the old one stays as it is. @throws DeltaMismatch */
+export function apply(changes: readonly Change[], document: JsonObject): JsonObject {
+  if (changes.length === 0) return document;
+  // Containers made here, which may be written to: each on a changed path is copied once.
+  const own = new Set<object>();
+  const root = copyOnce(document, own);
+  for (const change of changes) applyOne(change, root, own);
+  return root;
+}
+
+function applyOne(change: Change, root: JsonObject, own: Set<object>): void {
+  const { path } = change;
+  const key = path.at(-1);
+  if (key === undefined) throw new DeltaMismatch(path, 'a path needs a key');
+  let parent = root;
+  for (const step of path.slice(0, -1)) {
+    const child = getMember(parent, step);
+    if (!isObject(child)) throw new DeltaMismatch(path, `no object at ${JSON.stringify(step)}`);
+    const copy = copyOnce(child, own);
+    setMember(parent, step, copy);
+    parent = copy;
+  }
+  const old = getMember(parent, key);
+  if ((old !== undefined) === (change.action === 'added')) {
+    throw new DeltaMismatch(path, old === undefined ? 'is not there' : 'is there already');
+  }
+  switch (change.action) {
+    case 'added':
+    case 'modified':
+      setMember(parent, key, change.value);
+      return;
+    case 'removed':
+      delete (parent as Record<string, Json>)[key];
+      return;
+    case 'spliced': {
+      const { index, removedCount, inserted } = change;
+      if (!Array.isArray(old)) throw new DeltaMismatch(path, 'is not a list');
+      if (index + removedCount > old.length) {
+        throw new DeltaMismatch(path, `no ${removedCount} elements at ${index} of ${old.length}`);
+      }
+      setMember(parent, key, old.slice(0, index).concat(inserted, old.slice(index + removedCount)));
+      return;
+    }
+    default:
+      throw new DeltaMismatch(path, 'a change of an unknown kind');
+  }
+}
+
+function copyOnce(object: JsonObject, own: Set<object>): JsonObject {
+  if (own.has(object)) return object;
+  const copy = { ...object };
+  own.add(copy);
+  return copy;
+}

@@ -1,0 +1,129 @@
+/** gRPC as promises and iterators: channel settings, metadata, errors. */
+import {
+  type ChannelCredentials,
+  Client,
+  type ClientReadableStream,
+  credentials,
+  type CallOptions as GrpcCallOptions,
+  Metadata,
+  type ServiceError,
+} from '@grpc/grpc-js';
+import { decodeError, unsendable } from './errors.js';
+
+export interface TlsOptions {
+  /** PEM. Absent: the roots of the system. */
+  readonly ca?: Buffer;
+  /** PEM, for servers that want to know their clients. */
+  readonly key?: Buffer;
+  readonly cert?: Buffer;
+  /** Where the certificate names another host than the address. */
+  readonly serverName?: string;
+}
+
+/** A method of a service, as the generated definitions describe it. */
+export interface Method<Q, A> {
+  readonly path: string;
+  readonly requestSerialize: (request: Q) => Buffer;
+  readonly responseDeserialize: (bytes: Buffer) => A;
+}
+
+export class Channel {
+  readonly #client: Client;
+  readonly #token: string | undefined;
+
+  constructor(address: string, tls: TlsOptions | boolean, token: string | undefined) {
+    this.#token = token;
+    const { serverName } = typeof tls === 'object' ? tls : {};
+    this.#client = new Client(address, credentialsOf(tls), {
+      // A delta with its old values may be larger than a document.
+      'grpc.max_receive_message_length': -1,
+      'grpc.max_send_message_length': -1,
+      // A dead server must not look like a quiet one.
+      'grpc.keepalive_time_ms': 20_000,
+      'grpc.keepalive_timeout_ms': 10_000,
+      // Waiting is our own business: the channel's only has to be no longer.
+      'grpc.initial_reconnect_backoff_ms': 100,
+      'grpc.max_reconnect_backoff_ms': 1000,
+      ...(serverName && { 'grpc.ssl_target_name_override': serverName, 'grpc.default_authority': serverName }),
+    });
+  }
+
+  /** One try. @param deadline milliseconds since 1970 @throws ChordError */
+  call<Q, A>(method: Method<Q, A>, request: Q, deadline: number, signal: AbortSignal | undefined): Promise<A> {
+    const bytes = encode(method, request);
+    return new Promise((resolve, reject) => {
+      const call = this.#client.makeUnaryRequest(
+        method.path,
+        (encoded: Buffer) => encoded,
+        method.responseDeserialize,
+        bytes,
+        this.#metadata(),
+        { deadline } satisfies GrpcCallOptions,
+        (error, answer) => {
+          signal?.removeEventListener('abort', cancel);
+          if (error) reject(fromServiceError(error));
+          else resolve(answer as A);
+        },
+      );
+      const cancel = () => call.cancel();
+      if (signal?.aborted) cancel();
+      else signal?.addEventListener('abort', cancel, { once: true });
+    });
+  }
+
+  /** A server stream, read as it is iterated. Ending the iteration, or the signal, cancels it. @throws ChordError */
+  async *stream<Q, A>(method: Method<Q, A>, request: Q, signal: AbortSignal): AsyncGenerator<A, void, void> {
+    const bytes = encode(method, request);
+    const stream: ClientReadableStream<A> = this.#client.makeServerStreamRequest(
+      method.path,
+      (encoded: Buffer) => encoded,
+      method.responseDeserialize,
+      bytes,
+      this.#metadata(),
+      {},
+    );
+    const cancel = () => stream.cancel();
+    signal.addEventListener('abort', cancel, { once: true });
+    if (signal.aborted) cancel();
+    try {
+      yield* stream;
+    } catch (error) {
+      throw fromServiceError(error as ServiceError);
+    } finally {
+      signal.removeEventListener('abort', cancel);
+      stream.on('error', () => {}); // what comes after the end of reading concerns nobody
+      stream.cancel();
+    }
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+
+  #metadata(): Metadata {
+    const metadata = new Metadata();
+    if (this.#token !== undefined) metadata.set('authorization', `Bearer ${this.#token}`);
+    return metadata;
+  }
+}
+
+/** What cannot be encoded is the caller's mistake, and worth no try. */
+function encode<Q>(method: Method<Q, unknown>, request: Q): Buffer {
+  try {
+    return method.requestSerialize(request);
+  } catch (error) {
+    throw unsendable(error);
+  }
+}
+
+function credentialsOf(tls: TlsOptions | boolean): ChannelCredentials {
+  if (tls === false) return credentials.createInsecure();
+  const { ca, key, cert } = tls === true ? {} : tls;
+  return credentials.createSsl(ca, key, cert);
+}
+
+function fromServiceError(error: ServiceError): Error {
+  if (typeof error?.code !== 'number') return error;
+  const [trailer] = error.metadata?.get('grpc-status-details-bin') ?? [];
+  return decodeError(error.code, error.details, Buffer.isBuffer(trailer) ? trailer : undefined);
+}

@@ -1,0 +1,217 @@
+/** The calls. Reads and writes are tried again where that is safe; writes name themselves so that it is. */
+import { randomUUID } from 'node:crypto';
+import { Channel, type Method, type TlsOptions } from './channel.js';
+import { ContextServiceService as contexts, type SetContextResponse } from './gen/chord/v1/context_service.js';
+import { FullReason, type ReturnOptions } from './gen/chord/v1/model.js';
+import { SyncServiceService as syncs } from './gen/chord/v1/sync_service.js';
+import type { JsonObject } from './json.js';
+import {
+  type Context,
+  type Delta,
+  type Expected,
+  fromContext,
+  fromDelta,
+  fromPosition,
+  type Mutation,
+  type Position,
+  toDuration,
+  toExpected,
+  toMutation,
+} from './model.js';
+import { RETRY_DEFAULT, type RetryPolicy, retrying } from './retry.js';
+import type { DeltaEvent, FullEvent, Target } from './tracker.js';
+import { Watch, type WatchOptions } from './watch.js';
+
+/** Durations in milliseconds. */
+export interface ClientOptions {
+  /** false: none, the default; true: with the roots of the system. */
+  readonly tls?: TlsOptions | boolean;
+  /** Sent as `authorization: Bearer` with every call. */
+  readonly token?: string;
+  /** For one call with all its tries. Default 10 s. */
+  readonly deadline?: number;
+  readonly retry?: Partial<RetryPolicy>;
+}
+
+export interface CallOptions {
+  /** In place of the client's, in milliseconds. */
+  readonly deadline?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface DeleteOptions extends CallOptions {
+  /** Where the context must stand. Otherwise ABORTED, with `current` in the error. */
+  readonly expected?: Expected | undefined;
+  /** Names this write: a repeat answers what the first one did. Default: a random one, for the tries of this call. */
+  readonly requestId?: string | undefined;
+  /** No error where the context is missing. */
+  readonly allowMissing?: boolean | undefined;
+}
+
+export interface WriteOptions extends Omit<DeleteOptions, 'allowMissing'> {
+  /** Milliseconds to live from now; 0: until it is deleted; absent: as before. */
+  readonly ttl?: number | undefined;
+  /** What to answer beside the position. */
+  readonly returning?: Partial<ReturnOptions> | undefined;
+}
+
+export interface UpdateOptions extends WriteOptions {
+  /** Start from {} where the context is missing. */
+  readonly allowMissing?: boolean | undefined;
+}
+
+export interface Edit {
+  /** Deep-merged first: objects member by member, all else replaces. */
+  readonly changes?: JsonObject | undefined;
+  /** Applied next, in order. */
+  readonly mutations?: readonly Mutation[] | undefined;
+}
+
+export interface WriteResult {
+  readonly position: Position;
+  /** False: the document was like this already. */
+  readonly changed: boolean;
+  readonly context: Context | undefined;
+  readonly delta: Delta | undefined;
+}
+
+export type SyncResult = FullEvent | DeltaEvent | { readonly type: 'noChange'; readonly position: Position };
+
+/** Connects at the first call. @param address HOST:PORT */
+export function connect(address: string, options: ClientOptions = {}): Client {
+  return new Client(address, options);
+}
+
+/** All calls throw ChordError. */
+export class Client {
+  readonly #channel: Channel;
+  readonly #deadline: number;
+  readonly #policy: RetryPolicy;
+  readonly #open = new Set<Watch>();
+
+  constructor(
+    readonly address: string,
+    options: ClientOptions = {},
+  ) {
+    this.#channel = new Channel(address, options.tls ?? false, options.token);
+    this.#deadline = options.deadline ?? 10_000;
+    this.#policy = { ...RETRY_DEFAULT, ...options.retry };
+  }
+
+  /** Creates a context, or replaces its document. */
+  async set(contextId: string, value: JsonObject, options: WriteOptions = {}): Promise<WriteResult> {
+    return fromWrite(await this.#call(contexts.setContext, { contextId, value, ...toWrite(options) }, options));
+  }
+
+  /** Changes parts of a document. */
+  async update(contextId: string, { changes, mutations }: Edit, options: UpdateOptions = {}): Promise<WriteResult> {
+    const request = {
+      contextId,
+      changes,
+      mutations: (mutations ?? []).map(toMutation),
+      allowMissing: options.allowMissing ?? false,
+      ...toWrite(options),
+    };
+    return fromWrite(await this.#call(contexts.updateContext, request, options));
+  }
+
+  /** The answer contains every write acknowledged before this call. */
+  async get(contextId: string, options: CallOptions = {}): Promise<Context & { readonly value: JsonObject }> {
+    const { context } = await this.#call(contexts.getContext, { contextId }, options);
+    return { ...fromContext(context!), value: context?.value ?? {} };
+  }
+
+  /** Answers where it stood last; undefined where it was missing. */
+  async delete(contextId: string, options: DeleteOptions = {}): Promise<{ position?: Position; changed: boolean }> {
+    const { expected, requestId, allowMissing = false } = options;
+    const request = { contextId, expected: toExpected(expected), requestId: requestId ?? randomUUID(), allowMissing };
+    const { position, changed } = await this.#call(contexts.deleteContext, request, options);
+    return position ? { position: fromPosition(position), changed } : { changed };
+  }
+
+  /** Renews the time to live, or sets another one: milliseconds, 0 for none. Answers without the value. */
+  async touch(contextId: string, ttl?: number, options: CallOptions = {}): Promise<Context> {
+    const { context } = await this.#call(contexts.touchContext, { contextId, ttl: toDuration(ttl) }, options);
+    return fromContext(context!);
+  }
+
+  /** All contexts whose ids begin with the prefix, in the order of their ids, read page after page. */
+  async *list(
+    prefix: string,
+    options: CallOptions & { readonly includeValues?: boolean | undefined } = {},
+  ): AsyncGenerator<Context, void, void> {
+    let pageToken = '';
+    do {
+      const request = { prefix, pageSize: 0, pageToken, includeValues: options.includeValues ?? false };
+      const page = await this.#call(contexts.listContexts, request, options);
+      for (const context of page.contexts) yield fromContext(context);
+      pageToken = page.nextPageToken;
+    } while (pageToken !== '');
+  }
+
+  /** What a copy at `known` lacks; without `known`, the document. */
+  async sync(contextId: string, known?: Position, options: CallOptions = {}): Promise<SyncResult> {
+    const { result } = await this.#call(syncs.syncContext, { contextId, known, includeOldValues: false }, options);
+    if (result?.$case === 'full') {
+      return { type: 'full', ...fromFull(result.value.context!), reason: FullReason[result.value.reason] };
+    }
+    if (result?.$case === 'delta') return { type: 'delta', ...fromDelta(result.value) };
+    return { type: 'noChange', position: fromPosition(result?.value.position) };
+  }
+
+  /** The retained history after a version: pages of deltas, oldest first; each with the head, and whether some are gone. */
+  async *deltas(
+    contextId: string,
+    fromVersion = 0,
+    options: CallOptions & { readonly includeOldValues?: boolean | undefined } = {},
+  ): AsyncGenerator<{ deltas: Delta[]; head: Position; truncated: boolean }, void, void> {
+    let pageToken = '';
+    do {
+      const includeOldValues = options.includeOldValues ?? false;
+      const request = { contextId, fromVersion, pageSize: 0, pageToken, includeOldValues };
+      const page = await this.#call(syncs.listDeltas, request, options);
+      yield { deltas: page.deltas.map(fromDelta), head: fromPosition(page.head), truncated: page.truncated };
+      pageToken = page.nextPageToken;
+    } while (pageToken !== '');
+  }
+
+  /** What happens to these contexts, without gaps or duplicates, across broken connections and restarts of the server. */
+  watch(targets: readonly Target[], options: WatchOptions = {}): Watch {
+    const watch = new Watch(this.#channel, this.#policy, targets, options, () => this.#open.delete(watch));
+    this.#open.add(watch);
+    return watch;
+  }
+
+  /** Ends all watches, then the connection. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#open].map((watch) => watch.close()));
+    this.#channel.close();
+  }
+
+  #call<Q, A>(method: Method<Q, A>, request: Q, { deadline, signal }: CallOptions): Promise<A> {
+    const end = Date.now() + (deadline ?? this.#deadline);
+    return retrying(this.#policy, end, signal, async (until) => this.#channel.call(method, request, until, signal));
+  }
+}
+
+export function fromFull(context: Parameters<typeof fromContext>[0]): Context & { readonly value: JsonObject } {
+  return { ...fromContext(context), value: context.value ?? {} };
+}
+
+function toWrite({ expected, requestId, ttl, returning }: WriteOptions) {
+  return {
+    expected: toExpected(expected),
+    requestId: requestId ?? randomUUID(),
+    ttl: toDuration(ttl),
+    returning: returning && { context: false, delta: false, oldValues: false, ...returning },
+  };
+}
+
+function fromWrite({ position, changed, context, delta }: SetContextResponse): WriteResult {
+  return {
+    position: fromPosition(position),
+    changed,
+    context: context && fromFull(context),
+    delta: delta && fromDelta(delta),
+  };
+}

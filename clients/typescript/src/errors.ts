@@ -1,0 +1,107 @@
+/** What can go wrong, decoded from gRPC's status and the details in its trailers. */
+import { status } from '@grpc/grpc-js';
+import { PositionMismatch } from './gen/chord/v1/errors.js';
+import { BadRequest, ErrorInfo, RetryInfo } from './gen/google/rpc/error_details.js';
+import { Status } from './gen/google/rpc/status.js';
+import { fromDuration, fromPosition, type Position } from './model.js';
+
+export interface FieldViolation {
+  /** Path of the field, as in the .proto. */
+  readonly field: string;
+  readonly description: string;
+}
+
+export interface ErrorDetails {
+  readonly contextId?: string | undefined;
+  /** Where the context stands that a write expected elsewhere; null: it does not exist; undefined: not told. */
+  readonly current?: Position | null | undefined;
+  readonly violations?: readonly FieldViolation[] | undefined;
+  /** The server asks to wait this long before another try, in milliseconds. */
+  readonly retryAfter?: number | undefined;
+}
+
+export class ChordError extends Error {
+  readonly contextId: string | undefined;
+  readonly current: Position | null | undefined;
+  readonly violations: readonly FieldViolation[];
+  readonly retryAfter: number | undefined;
+
+  constructor(
+    /** `NOT_FOUND`, `ABORTED`, `INVALID_ARGUMENT`, ... as the server says; else the name of the gRPC code. */
+    readonly reason: string,
+    message: string,
+    /** gRPC's. */
+    readonly code: status,
+    details: ErrorDetails = {},
+    /** Another try may succeed, and the caller need not know. */
+    readonly transient = false,
+  ) {
+    super(message);
+    this.name = 'ChordError';
+    this.contextId = details.contextId;
+    this.current = details.current;
+    this.violations = details.violations ?? [];
+    this.retryAfter = details.retryAfter;
+  }
+}
+
+/** Transports report broken connections as these, too. From the server they are final. */
+const PERHAPS_TRANSIENT: readonly status[] = [status.INTERNAL, status.UNKNOWN, status.CANCELLED];
+
+/** @param trailer `grpc-status-details-bin` */
+export function decodeError(code: status, message: string, trailer: Uint8Array | undefined): ChordError {
+  const found = decodeDetails(trailer);
+  const transient = code === status.UNAVAILABLE || (PERHAPS_TRANSIENT.includes(code) && found.reason === undefined);
+  return new ChordError(found.reason ?? status[code] ?? 'UNKNOWN', message, code, found, transient);
+}
+
+export function unavailable(message: string): ChordError {
+  return new ChordError('UNAVAILABLE', message, status.UNAVAILABLE, {}, true);
+}
+
+/** A value that cannot be sent. */
+export function unsendable(error: unknown): ChordError {
+  const description = error instanceof Error ? error.message : String(error);
+  const violations = [{ field: 'value', description }];
+  return new ChordError('INVALID_ARGUMENT', `value: ${description}`, status.INVALID_ARGUMENT, { violations });
+}
+
+type Found = { -readonly [K in keyof ErrorDetails]: ErrorDetails[K] } & { reason?: string };
+
+/** Details that cannot be decoded count as absent: the code and the message still tell enough. */
+function decodeDetails(trailer: Uint8Array | undefined): Found {
+  const found: Found = {};
+  if (!trailer) return found;
+  try {
+    for (const { typeUrl, value } of Status.decode(trailer).details) read(typeUrl, value, found);
+    return found;
+  } catch {
+    return {};
+  }
+}
+
+function read(typeUrl: string, bytes: Uint8Array, found: Found): void {
+  switch (typeUrl.slice(typeUrl.lastIndexOf('/') + 1)) {
+    case 'google.rpc.ErrorInfo': {
+      const { domain, reason, metadata } = ErrorInfo.decode(bytes);
+      if (domain !== 'chord') return;
+      found.reason = reason;
+      found.contextId = metadata.get('context_id') ?? found.contextId;
+      return;
+    }
+    case 'google.rpc.BadRequest':
+      found.violations = BadRequest.decode(bytes).fieldViolations.map(({ field, description }) => ({
+        field,
+        description,
+      }));
+      return;
+    case 'google.rpc.RetryInfo':
+      found.retryAfter = fromDuration(RetryInfo.decode(bytes).retryDelay);
+      return;
+    case 'chord.v1.PositionMismatch': {
+      const { contextId, current } = PositionMismatch.decode(bytes);
+      found.current = current ? fromPosition(current) : null;
+      found.contextId ??= contextId;
+    }
+  }
+}

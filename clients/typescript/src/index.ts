@@ -1,0 +1,22 @@
+/** The client of Chord: `import { connect, Replica } from 'chord-client'`. */
+export { apply, DeltaMismatch } from './apply.js';
+export type { TlsOptions } from './channel.js';
+export {
+  type CallOptions,
+  Client,
+  type ClientOptions,
+  connect,
+  type DeleteOptions,
+  type Edit,
+  type SyncResult,
+  type UpdateOptions,
+  type WriteOptions,
+  type WriteResult,
+} from './client.js';
+export { ChordError, type FieldViolation } from './errors.js';
+export type { Json, JsonObject } from './json.js';
+export type { Change, Context, Delta, Expected, Mutation, Path, Position } from './model.js';
+export { Replica, type ReplicaChange } from './replica.js';
+export type { RetryPolicy } from './retry.js';
+export type { DeltaEvent, FullEvent, Target, WatchEvent } from './tracker.js';
+export type { Watch, WatchOptions } from './watch.js';

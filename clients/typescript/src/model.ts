@@ -1,0 +1,145 @@
+/** The words of the client, and their way to and from protobuf messages. */
+import {
+  ChangeAction,
+  type Change as ProtoChange,
+  type Context as ProtoContext,
+  type Delta as ProtoDelta,
+  type Expected as ProtoExpected,
+  type Mutation as ProtoMutation,
+  type Position as ProtoPosition,
+} from './gen/chord/v1/model.js';
+import type { Duration } from './gen/google/protobuf/duration.js';
+import type { Timestamp } from './gen/google/protobuf/timestamp.js';
+import type { Json, JsonObject } from './json.js';
+
+/** A point in the history of one context. Keep it and hand it back; never compute one. */
+export interface Position {
+  readonly epoch: string;
+  readonly version: number;
+  readonly digest: string;
+}
+
+export interface Context {
+  readonly contextId: string;
+  /** Undefined in answers that were not asked for values. */
+  readonly value: JsonObject | undefined;
+  readonly position: Position;
+  readonly createdAt: Date | undefined;
+  readonly updatedAt: Date | undefined;
+  /** Undefined: lives until it is deleted. */
+  readonly expiresAt: Date | undefined;
+}
+
+/** Object keys from the root, never empty. */
+export type Path = readonly string[];
+
+/** Old values (`old`, `removed`) are there only where they were asked for. */
+export type Change =
+  | { readonly action: 'added'; readonly path: Path; readonly value: Json }
+  | { readonly action: 'modified'; readonly path: Path; readonly value: Json; readonly old?: Json }
+  | { readonly action: 'removed'; readonly path: Path; readonly old?: Json }
+  | {
+      readonly action: 'spliced';
+      readonly path: Path;
+      readonly index: number;
+      readonly removedCount: number;
+      readonly inserted: readonly Json[];
+      readonly removed?: readonly Json[];
+    }
+  /** Of a kind that this client does not know, or incomplete: it applies to no document. */
+  | { readonly action: 'unknown'; readonly path: Path };
+
+export interface Delta {
+  readonly contextId: string;
+  readonly from: Position;
+  readonly to: Position;
+  readonly changes: readonly Change[];
+  readonly updatedAt: Date | undefined;
+}
+
+export type Expected = { readonly position: Position } | { readonly version: number } | { readonly absent: true };
+
+/** One change to ask for, at a path. Missing objects on the way are created. */
+export type Mutation = { readonly path: Path } & (
+  | { readonly set: Json }
+  | { readonly remove: true }
+  | { readonly increment: number }
+  | { readonly append: readonly Json[] }
+  | { readonly splice: { readonly index: number; readonly removeCount: number; readonly insert: readonly Json[] } }
+);
+
+export function samePosition(a: Position, b: Position): boolean {
+  return a.version === b.version && a.epoch === b.epoch && a.digest === b.digest;
+}
+
+export function fromPosition(position: ProtoPosition | undefined): Position {
+  return { epoch: position?.epoch ?? '', version: position?.version ?? 0, digest: position?.digest ?? '' };
+}
+
+export function fromContext(context: ProtoContext): Context {
+  return {
+    contextId: context.contextId,
+    value: context.value,
+    position: fromPosition(context.position),
+    createdAt: fromTimestamp(context.createdAt),
+    updatedAt: fromTimestamp(context.updatedAt),
+    expiresAt: fromTimestamp(context.expiresAt),
+  };
+}
+
+export function fromDelta(delta: ProtoDelta): Delta {
+  return {
+    contextId: delta.contextId,
+    from: fromPosition(delta.from),
+    to: fromPosition(delta.to),
+    changes: delta.changes.map(fromChange),
+    updatedAt: fromTimestamp(delta.updatedAt),
+  };
+}
+
+function fromChange({ path, action, value, oldValue, splice }: ProtoChange): Change {
+  const old = oldValue === undefined ? {} : { old: oldValue };
+  if (action === ChangeAction.REMOVED) return { action: 'removed', path, ...old };
+  if (action === ChangeAction.ADDED && value !== undefined) return { action: 'added', path, value };
+  if (action === ChangeAction.MODIFIED && value !== undefined) return { action: 'modified', path, value, ...old };
+  if (action === ChangeAction.SPLICED && splice) {
+    const { index, removedCount, inserted, removed } = splice;
+    return { action: 'spliced', path, index, removedCount, inserted, ...(removed.length > 0 && { removed }) };
+  }
+  return { action: 'unknown', path };
+}
+
+export function toExpected(expected: Expected | undefined): ProtoExpected | undefined {
+  if (!expected) return undefined;
+  if ('position' in expected) return { condition: { $case: 'position', value: expected.position } };
+  if ('version' in expected) return { condition: { $case: 'version', value: expected.version } };
+  return { condition: { $case: 'absent', value: true } };
+}
+
+export function toMutation(mutation: Mutation): ProtoMutation {
+  return { path: [...mutation.path], operation: operationOf(mutation) };
+}
+
+function operationOf(mutation: Mutation): ProtoMutation['operation'] {
+  if ('set' in mutation) return { $case: 'set', value: mutation.set };
+  if ('remove' in mutation) return { $case: 'remove', value: true };
+  if ('increment' in mutation) return { $case: 'increment', value: mutation.increment };
+  if ('append' in mutation) return { $case: 'append', value: { values: [...mutation.append] } };
+  const { index, removeCount, insert } = mutation.splice;
+  return { $case: 'splice', value: { index, removeCount, insert: [...insert] } };
+}
+
+export function toDuration(milliseconds: number | undefined): Duration | undefined {
+  if (milliseconds === undefined) return undefined;
+  const seconds = Math.trunc(milliseconds / 1000);
+  return { seconds, nanos: Math.round((milliseconds - seconds * 1000) * 1e6) };
+}
+
+/** Milliseconds. */
+export function fromDuration(duration: Duration | undefined): number | undefined {
+  return duration && duration.seconds * 1000 + duration.nanos / 1e6;
+}
+
+function fromTimestamp(timestamp: Timestamp | undefined): Date | undefined {
+  return timestamp && new Date(timestamp.seconds * 1000 + timestamp.nanos / 1e6);
+}

@@ -1,0 +1,157 @@
+/**
+ * What a watch makes of each message of its streams, and what it asks for when it connects again. Pure: it knows
+ * no network. See clients/README.md, "The tracker".
+ */
+import { FullReason } from './gen/chord/v1/model.js';
+import { DeletedReason, type Subscription, type WatchContextsResponse } from './gen/chord/v1/sync_service.js';
+import type { JsonObject } from './json.js';
+import {
+  type Context,
+  type Delta,
+  fromContext,
+  fromDelta,
+  fromPosition,
+  type Position,
+  samePosition,
+} from './model.js';
+
+/** A context id; or all contexts whose ids begin with a prefix, those still to be created included. */
+export type Target = string | { readonly prefix: string };
+
+export type FullEvent = Context & { readonly type: 'full'; readonly value: JsonObject; readonly reason: string };
+export type DeltaEvent = Delta & { readonly type: 'delta' };
+export type WatchEvent =
+  | FullEvent
+  | DeltaEvent
+  | {
+      readonly type: 'deleted';
+      readonly contextId: string;
+      readonly position: Position;
+      /** UNKNOWN: it went while the connection was away. */
+      readonly reason: 'DELETED' | 'EXPIRED' | 'UNKNOWN' | 'UNSPECIFIED';
+    }
+  | { readonly type: 'absent'; readonly contextId: string }
+  | { readonly type: 'caughtUp' };
+
+/** Of a request's 4 MiB; a position with its framing takes 40. */
+const KNOWN_BYTES_MAX = 3 * 2 ** 20;
+const POSITION_BYTES = 40;
+
+export class Tracker {
+  readonly #positions: Map<string, Position>;
+  readonly #absent = new Set<string>();
+  /** Held, but not in the request of this connection: whoever is not heard of until the stream has caught up is gone. */
+  #omitted = new Set<string>();
+  /** Did not fit: the next request asks for the document. */
+  readonly #doubted = new Set<string>();
+
+  constructor(
+    private readonly targets: readonly Target[],
+    known: ReadonlyMap<string, Position> = new Map(),
+    private readonly knownBytesMax = KNOWN_BYTES_MAX,
+  ) {
+    this.#positions = new Map(known);
+  }
+
+  /** A connection begins: answers the subscriptions to ask for. */
+  connect(): Subscription[] {
+    const room = { bytes: this.knownBytesMax };
+    const subscriptions = this.targets.map((target): Subscription => {
+      const known = new Map<string, Position>();
+      for (const [id, position] of this.#covered(target)) {
+        const bytes = Buffer.byteLength(id) + POSITION_BYTES;
+        if (this.#doubted.has(id) || bytes > room.bytes) continue;
+        room.bytes -= bytes;
+        known.set(id, position);
+      }
+      return typeof target === 'string'
+        ? { target: { $case: 'contextId', value: target }, known }
+        : { target: { $case: 'prefix', value: target.prefix }, known };
+    });
+    this.#omitted = new Set(this.#positions.keys());
+    for (const { known } of subscriptions) for (const id of known.keys()) this.#omitted.delete(id);
+    return subscriptions;
+  }
+
+  /** A message: answers the events to deliver; undefined where it leaves a gap, and the watch must connect again. */
+  take({ event }: WatchContextsResponse): WatchEvent[] | undefined {
+    switch (event?.$case) {
+      case 'full':
+        return this.#full(
+          { ...fromContext(event.value.context!), value: event.value.context?.value ?? {} },
+          FullReason[event.value.reason],
+        );
+      case 'delta':
+        return this.#delta(fromDelta(event.value));
+      case 'deleted': {
+        const { contextId, position, reason } = event.value;
+        return this.#gone(contextId, fromPosition(position), DeletedReason[reason] as 'DELETED' | undefined);
+      }
+      case 'absent':
+        return this.#missing(event.value.contextId);
+      case 'caughtUp':
+        return [...[...this.#omitted].flatMap((id) => this.#missing(id)), { type: 'caughtUp' }];
+      default:
+        return [];
+    }
+  }
+
+  /** What was delivered of this context turned out not to fit: the next connection brings the document. */
+  doubt(id: string): void {
+    if (this.#positions.has(id)) this.#doubted.add(id);
+  }
+
+  #full(context: Context & { readonly value: JsonObject }, reason: string | undefined): WatchEvent[] {
+    const { contextId, position } = context;
+    const held = this.#positions.get(contextId);
+    this.#omitted.delete(contextId);
+    if (held && samePosition(held, position) && !this.#doubted.has(contextId)) return [];
+    this.#doubted.delete(contextId);
+    this.#absent.delete(contextId);
+    this.#positions.set(contextId, position);
+    return [{ type: 'full', ...context, reason: reason ?? 'UNSPECIFIED' }];
+  }
+
+  #delta(delta: Delta): WatchEvent[] | undefined {
+    const { contextId: id, from, to } = delta;
+    const held = this.#positions.get(id);
+    if (!held || this.#doubted.has(id) || !fits(held, from)) {
+      this.doubt(id);
+      return undefined;
+    }
+    this.#omitted.delete(id);
+    this.#positions.set(id, to);
+    return [{ type: 'delta', ...delta }];
+  }
+
+  #gone(contextId: string, position: Position, reason: 'DELETED' | 'EXPIRED' | 'UNKNOWN' = 'UNKNOWN'): WatchEvent[] {
+    this.#omitted.delete(contextId);
+    this.#doubted.delete(contextId);
+    if (!this.#positions.delete(contextId)) return [];
+    this.#absent.add(contextId);
+    return [{ type: 'deleted', contextId, position, reason }];
+  }
+
+  #missing(contextId: string): WatchEvent[] {
+    const held = this.#positions.get(contextId);
+    if (held) return this.#gone(contextId, held);
+    if (this.#absent.has(contextId)) return [];
+    this.#absent.add(contextId);
+    return [{ type: 'absent', contextId }];
+  }
+
+  #covered(target: Target): Iterable<[string, Position]> {
+    if (typeof target !== 'string') return [...this.#positions].filter(([id]) => id.startsWith(target.prefix));
+    const position = this.#positions.get(target);
+    return position ? [[target, position]] : [];
+  }
+}
+
+/** The caller may have named only a version. */
+function fits(held: Position, from: Position): boolean {
+  return (
+    held.version === from.version &&
+    (held.epoch === '' || held.epoch === from.epoch) &&
+    (held.digest === '' || held.digest === from.digest)
+  );
+}

@@ -1,0 +1,127 @@
+/** A stream of events that connects again by itself, from where it stands. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Channel } from './channel.js';
+import { ChordError, unavailable } from './errors.js';
+import { SyncServiceService as syncs, type WatchContextsResponse } from './gen/chord/v1/sync_service.js';
+import { fromDuration, type Position, toDuration } from './model.js';
+import { backoff, type RetryPolicy } from './retry.js';
+import { type Target, Tracker, type WatchEvent } from './tracker.js';
+
+export interface WatchOptions {
+  /** Where a copy stands already, by context id. */
+  readonly known?: ReadonlyMap<string, Position>;
+  /** Send old values with the changes. */
+  readonly includeOldValues?: boolean;
+  /** Milliseconds, 1 s to 1 h. Default 15 s. */
+  readonly heartbeatInterval?: number;
+  /** The connection broke; the watch tries again after `delay` milliseconds. */
+  readonly onDisconnect?: (error: ChordError, delay: number) => void;
+  /** Ends the watch, as `close` does. */
+  readonly signal?: AbortSignal;
+}
+
+/** Errors other than UNAVAILABLE may be the network's, or be there to stay. */
+const DOUBTFUL_FAILURES_MAX = 5;
+
+/**
+ * `for await (const event of watch)`. Leaving the loop closes it. Events are read from the network as they are
+ * taken: a slow reader gets merged deltas. Throws ChordError where it cannot go on.
+ */
+export class Watch implements AsyncIterableIterator<WatchEvent, undefined, undefined> {
+  readonly #closing = new AbortController();
+  readonly #tracker: Tracker;
+  readonly #events: AsyncGenerator<WatchEvent, undefined, undefined>;
+  /** Ends the present stream alone. */
+  #stream = new AbortController();
+  #onEnd: () => void;
+
+  constructor(
+    private readonly channel: Channel,
+    private readonly policy: RetryPolicy,
+    targets: readonly Target[],
+    private readonly options: WatchOptions,
+    onEnd: () => void,
+  ) {
+    this.#tracker = new Tracker(targets, options.known);
+    this.#events = this.#run();
+    const close = () => this.#closing.abort();
+    if (options.signal?.aborted) close();
+    options.signal?.addEventListener('abort', close, { once: true });
+    this.#closing.signal.addEventListener('abort', () => this.#stream.abort(), { once: true });
+    this.#onEnd = () => {
+      options.signal?.removeEventListener('abort', close);
+      onEnd();
+    };
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<IteratorResult<WatchEvent, undefined>> {
+    return this.#events.next();
+  }
+
+  async return(): Promise<IteratorResult<WatchEvent, undefined>> {
+    await this.close();
+    return { done: true, value: undefined };
+  }
+
+  /** Ends it, also for a `next` that waits. Resolves when the stream is gone. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#events.return(undefined).catch(() => {}); // its reader has seen the error
+    this.#onEnd();
+  }
+
+  /** This context's last event did not fit the reader's copy: connects again for the document. */
+  resync(contextId: string): void {
+    this.#tracker.doubt(contextId);
+    this.#stream.abort();
+  }
+
+  async *#run(): AsyncGenerator<WatchEvent, undefined, undefined> {
+    const { signal } = this.#closing;
+    let failures = 0;
+    try {
+      while (!signal.aborted) {
+        let retryAfter = 0;
+        let error = unavailable('the server ended the stream');
+        try {
+          for await (const message of this.#connect()) {
+            failures = 0;
+            if (message.event?.$case === 'closing') retryAfter = fromDuration(message.event.value.retryAfter) ?? 0;
+            const events = this.#tracker.take(message);
+            if (!events) throw misfit();
+            yield* events;
+            if (this.#stream.signal.aborted) throw misfit();
+          }
+        } catch (cause) {
+          if (!(cause instanceof ChordError)) throw cause;
+          error = cause;
+        }
+        if (signal.aborted) return;
+        if (!error.transient || (error.reason !== 'UNAVAILABLE' && failures >= DOUBTFUL_FAILURES_MAX)) throw error;
+        const delay = Math.max(backoff(this.policy, failures++), retryAfter, error.retryAfter ?? 0);
+        this.options.onDisconnect?.(error, delay);
+        await sleep(delay, undefined, { signal }).catch(() => {}); // only closing rejects it
+      }
+    } finally {
+      this.#onEnd();
+    }
+  }
+
+  #connect(): AsyncGenerator<WatchContextsResponse, void, void> {
+    this.#stream = new AbortController();
+    const request = {
+      subscriptions: this.#tracker.connect(),
+      includeOldValues: this.options.includeOldValues ?? false,
+      heartbeatInterval: toDuration(this.options.heartbeatInterval),
+    };
+    return this.channel.stream(syncs.watchContexts, request, this.#stream.signal);
+  }
+}
+
+function misfit(): ChordError {
+  return unavailable('an event does not fit what came before');
+}

@@ -1,0 +1,376 @@
+/** Messages of watch streams with broken connections between, and what a watch makes of them. */
+import { type Delta, FullReason } from '../../src/gen/chord/v1/model.js';
+import { DeletedReason, WatchContextsResponse } from '../../src/gen/chord/v1/sync_service.js';
+import type { JsonObject, Position } from '../../src/model.js';
+import { toProto } from './proto.js';
+
+type Target = { readonly id: string } | { readonly prefix: string };
+type Known = { readonly [id: string]: Position };
+
+interface Step {
+  /** A message: WatchContextsResponse, base64. Then `events`, and `gap` where it is one. */
+  readonly response?: string;
+  readonly events?: readonly object[];
+  readonly gap?: true;
+  /** A connection begins. Then `known`, one for each target. */
+  readonly connect?: true;
+  readonly known?: readonly Known[];
+}
+
+export interface TrackVector {
+  readonly name: string;
+  readonly targets: readonly Target[];
+  readonly known?: Known;
+  readonly knownBytesMax?: number;
+  readonly steps: readonly Step[];
+}
+
+const at = (version: number, epoch = 'e1', digest = `${epoch}d${version}`): Position => ({ epoch, version, digest });
+
+type Message = NonNullable<WatchContextsResponse['event']>;
+
+const message = (event: Message | undefined): string =>
+  Buffer.from(WatchContextsResponse.encode({ event }).finish()).toString('base64');
+
+/** A message that is delivered as it comes, or swallowed, or leaves a gap. */
+interface Sent {
+  readonly event: Message;
+  readonly form: object;
+}
+
+function full(
+  contextId: string,
+  position: Position,
+  value: JsonObject = { v: position.version },
+  reason = FullReason.INITIAL,
+): Sent {
+  const context = { contextId, value, position, createdAt: undefined, updatedAt: undefined, expiresAt: undefined };
+  return {
+    event: { $case: 'full', value: { context, reason } },
+    form: { event: 'full', contextId, value, position, reason: FullReason[reason] },
+  };
+}
+
+function delta(contextId: string, from: Position, to: Position): Sent {
+  const change = { action: 'modified', path: ['v'], value: to.version } as const;
+  const sent: Delta = { contextId, from, to, changes: [toProto(change)], updatedAt: undefined };
+  return { event: { $case: 'delta', value: sent }, form: { event: 'delta', contextId, from, to, changes: [change] } };
+}
+
+function deleted(contextId: string, position: Position, reason = DeletedReason.DELETED): Sent {
+  return {
+    event: { $case: 'deleted', value: { contextId, position, reason } },
+    form: { event: 'deleted', contextId, position, reason: DeletedReason[reason] },
+  };
+}
+
+const absent = (contextId: string): Sent => ({
+  event: { $case: 'absent', value: { contextId } },
+  form: { event: 'absent', contextId },
+});
+
+const unknownDeleted = (contextId: string, position: Position) => ({
+  event: 'deleted',
+  contextId,
+  position,
+  reason: 'UNKNOWN',
+});
+
+const caughtUp: Sent = { event: { $case: 'caughtUp', value: {} }, form: { event: 'caughtUp' } };
+const heartbeat: Message = { $case: 'heartbeat', value: { sentAt: { seconds: 1, nanos: 0 } } };
+const closing: Message = { $case: 'closing', value: { reason: 'stop', retryAfter: { seconds: 1, nanos: 0 } } };
+
+const connect = (...known: Known[]): Step => ({ connect: true, known });
+const delivered = ({ event, form }: Sent): Step => ({ response: message(event), events: [form] });
+const swallowed = (sent: Sent | Message): Step => ({
+  response: message('event' in sent ? sent.event : sent),
+  events: [],
+});
+const gap = ({ event }: Sent): Step => ({ response: message(event), events: [], gap: true });
+const instead = ({ event }: Sent, ...events: object[]): Step => ({ response: message(event), events });
+
+const a = [{ id: 'a' }];
+const both = [{ id: 'a' }, { prefix: 'p:' }];
+
+export function trackVectors(): TrackVector[] {
+  return [
+    {
+      name: 'a document and its deltas',
+      targets: a,
+      steps: [
+        connect({}),
+        delivered(full('a', at(1))),
+        delivered(caughtUp),
+        delivered(delta('a', at(1), at(2))),
+        delivered(delta('a', at(2), at(5))),
+        connect({ a: at(5) }),
+      ],
+    },
+    {
+      name: 'resumes by position',
+      targets: both,
+      steps: [
+        connect({}, {}),
+        delivered(full('a', at(3))),
+        delivered(full('p:1', at(7))),
+        delivered(caughtUp),
+        connect({ a: at(3) }, { 'p:1': at(7) }),
+        delivered(delta('p:1', at(7), at(9))),
+        delivered(caughtUp),
+        connect({ a: at(3) }, { 'p:1': at(9) }),
+      ],
+    },
+    {
+      name: 'starts from known positions',
+      targets: both,
+      known: { a: at(2), 'p:x': at(1), elsewhere: at(9) },
+      steps: [connect({ a: at(2) }, { 'p:x': at(1) }), delivered(delta('a', at(2), at(3)))],
+    },
+    {
+      name: 'an id that two targets cover',
+      targets: [{ prefix: '' }, { id: 'p:1' }, { prefix: 'p:' }],
+      known: { 'p:1': at(1), q: at(2) },
+      steps: [connect({ 'p:1': at(1), q: at(2) }, { 'p:1': at(1) }, { 'p:1': at(1) })],
+    },
+    {
+      name: 'a version alone fits',
+      targets: a,
+      known: { a: { epoch: '', version: 2, digest: '' } },
+      steps: [
+        connect({ a: { epoch: '', version: 2, digest: '' } }),
+        delivered(delta('a', at(2), at(3))),
+        connect({ a: at(3) }),
+      ],
+    },
+    {
+      name: 'a hostile id',
+      targets: [{ prefix: '' }],
+      steps: [
+        connect({}),
+        delivered(full('__proto__', at(1))),
+        delivered(full('constructor', at(2))),
+        delivered(delta('__proto__', at(1), at(2))),
+        connect(
+          Object.fromEntries([
+            ['__proto__', at(2)],
+            ['constructor', at(2)],
+          ]),
+        ),
+      ],
+    },
+
+    {
+      name: 'a full in between: recreated',
+      targets: a,
+      steps: [
+        connect({}),
+        delivered(full('a', at(4))),
+        delivered(full('a', at(1, 'e2'), {}, FullReason.EPOCH_CHANGED)),
+        delivered(delta('a', at(1, 'e2'), at(2, 'e2'))),
+      ],
+    },
+    {
+      name: 'every reason is told',
+      targets: a,
+      steps: [connect({}), ...[1, 2, 3, 4, 5, 6].map((reason) => delivered(full('a', at(reason), {}, reason)))],
+    },
+    {
+      name: 'a full of the held position is swallowed',
+      targets: a,
+      steps: [
+        connect({}),
+        delivered(full('a', at(4))),
+        swallowed(full('a', at(4))),
+        delivered(full('a', at(4, 'e1', 'other'), {}, FullReason.DIVERGED)),
+      ],
+    },
+    {
+      name: 'an older version of the same epoch: the server lost it',
+      targets: a,
+      steps: [
+        connect({}),
+        delivered(full('a', at(4))),
+        delivered(full('a', at(2), {}, FullReason.AHEAD)),
+        delivered(delta('a', at(2), at(3))),
+      ],
+    },
+
+    {
+      name: 'deleted and recreated',
+      targets: a,
+      steps: [
+        connect({}),
+        delivered(full('a', at(1))),
+        delivered(deleted('a', at(1))),
+        connect({}),
+        swallowed(absent('a')),
+        delivered(caughtUp),
+        delivered(full('a', at(1, 'e2'))),
+      ],
+    },
+    {
+      name: 'expired',
+      targets: [{ prefix: 'p:' }],
+      steps: [
+        connect({}),
+        delivered(full('p:1', at(1))),
+        delivered(deleted('p:1', at(1), DeletedReason.EXPIRED)),
+        connect({}),
+      ],
+    },
+    {
+      name: 'deleted, but not held: swallowed',
+      targets: a,
+      steps: [connect({}), delivered(absent('a')), swallowed(deleted('a', at(1)))],
+    },
+    {
+      name: 'absent is told once',
+      targets: a,
+      steps: [
+        connect({}),
+        delivered(absent('a')),
+        delivered(caughtUp),
+        connect({}),
+        swallowed(absent('a')),
+        delivered(caughtUp),
+        delivered(full('a', at(1))),
+        delivered(deleted('a', at(1))),
+        connect({}),
+        swallowed(absent('a')),
+      ],
+    },
+    {
+      name: 'absent after a connection: it went meanwhile',
+      targets: both,
+      steps: [
+        connect({}, {}),
+        delivered(full('a', at(2))),
+        delivered(full('p:1', at(3))),
+        delivered(caughtUp),
+        connect({ a: at(2) }, { 'p:1': at(3) }),
+        instead(absent('a'), unknownDeleted('a', at(2))),
+        instead(absent('p:1'), unknownDeleted('p:1', at(3))),
+        delivered(caughtUp),
+        connect({}, {}),
+        swallowed(absent('a')),
+      ],
+    },
+    {
+      name: 'absent of a known position',
+      targets: a,
+      known: { a: at(2) },
+      steps: [connect({ a: at(2) }), instead(absent('a'), unknownDeleted('a', at(2)))],
+    },
+
+    {
+      name: 'heartbeat, closing and nothing are swallowed',
+      targets: a,
+      steps: [
+        connect({}),
+        swallowed(heartbeat),
+        swallowed(closing),
+        { response: message(undefined), events: [] },
+        { response: Buffer.from([0xfa, 0x06, 0]).toString('base64'), events: [] },
+      ],
+    },
+
+    {
+      name: 'gap: not the held version',
+      targets: a,
+      steps: [
+        connect({}),
+        delivered(full('a', at(1))),
+        gap(delta('a', at(2), at(3))),
+        connect({}),
+        delivered(full('a', at(3))),
+        connect({ a: at(3) }),
+      ],
+    },
+    {
+      name: 'gap: another digest',
+      targets: a,
+      steps: [connect({}), delivered(full('a', at(1))), gap(delta('a', at(1, 'e1', 'other'), at(2))), connect({})],
+    },
+    {
+      name: 'gap: another epoch',
+      targets: a,
+      steps: [connect({}), delivered(full('a', at(1))), gap(delta('a', at(1, 'e2'), at(2, 'e2'))), connect({})],
+    },
+    {
+      name: 'gap: nothing is held',
+      targets: a,
+      steps: [connect({}), gap(delta('a', at(1), at(2))), connect({}), delivered(full('a', at(2)))],
+    },
+    {
+      name: 'gap: the full comes even at the held position',
+      targets: both,
+      steps: [
+        connect({}, {}),
+        delivered(full('a', at(1))),
+        delivered(full('p:1', at(1))),
+        gap(delta('a', at(7), at(8))),
+        connect({}, { 'p:1': at(1) }),
+        delivered(full('a', at(1))),
+        delivered(caughtUp),
+        connect({ a: at(1) }, { 'p:1': at(1) }),
+      ],
+    },
+    {
+      name: 'gap: and then it is gone',
+      targets: [{ prefix: 'p:' }],
+      steps: [
+        connect({}),
+        delivered(full('p:1', at(1))),
+        gap(delta('p:1', at(7), at(8))),
+        connect({}),
+        instead(caughtUp, unknownDeleted('p:1', at(1)), { event: 'caughtUp' }),
+        connect({}),
+      ],
+    },
+
+    {
+      name: 'too many positions: those that were left out and come again are swallowed',
+      targets: [{ prefix: 'p:' }],
+      knownBytesMax: 0,
+      steps: [
+        connect({}),
+        delivered(full('p:1', at(1))),
+        delivered(caughtUp),
+        connect({}),
+        swallowed(full('p:1', at(1))),
+        delivered(caughtUp),
+        connect({}),
+        delivered(full('p:1', at(2))),
+        delivered(caughtUp),
+      ],
+    },
+    {
+      name: 'too many positions: those that were left out and do not come are gone',
+      targets: [{ prefix: 'p:' }],
+      knownBytesMax: 0,
+      steps: [
+        connect({}),
+        delivered(full('p:1', at(1))),
+        delivered(caughtUp),
+        connect({}),
+        instead(caughtUp, unknownDeleted('p:1', at(1)), { event: 'caughtUp' }),
+        connect({}),
+        delivered(caughtUp),
+      ],
+    },
+    {
+      name: 'room for one position',
+      targets: a,
+      knownBytesMax: 41,
+      known: { a: at(1) },
+      steps: [connect({ a: at(1) })],
+    },
+    {
+      name: 'no room for one position',
+      targets: a,
+      knownBytesMax: 40,
+      known: { a: at(1) },
+      steps: [connect({}), swallowed(full('a', at(1)))],
+    },
+  ];
+}

@@ -23,14 +23,21 @@ export interface Head {
   readonly updatedAt: number;
   /** Size of the document as `weigh` counts it, in bytes. */
   readonly weight: number;
-  /** Absent: the context lives until it is deleted. */
+  /** Absent: no time to live of its own. */
   readonly expiry?: Expiry;
+  /** When it was last touched, or written to without a change. Absent: not since `updatedAt`. */
+  readonly touchedAt?: number;
 }
 
 /** A time to live: `at` is when it runs out, `ttl` what a write or touch renews it to, both in milliseconds. */
 export interface Expiry {
   readonly at: number;
   readonly ttl: number;
+}
+
+/** When a context was last written to or touched. */
+export function usedAt({ updatedAt, touchedAt = 0 }: Head): number {
+  return Math.max(updatedAt, touchedAt);
 }
 
 /** Milliseconds since 1970. Injected, so that tests can move it. */

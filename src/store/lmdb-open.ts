@@ -20,7 +20,7 @@ export interface Databases {
   readonly log: Bytes;
   /** id -> snapshot. */
   readonly snapshots: Bytes;
-  /** due time, id -> nothing: one for each context that expires, early by what was renewed since. */
+  /** index (1 byte), key, id -> nothing: the indexes of `Store.due`, kept as due.ts says. */
   readonly due: Bytes;
   /** id, NUL, request id -> request. */
   readonly requests: Bytes;

@@ -1,12 +1,13 @@
 /** The keys of the LMDB layout, and looking things up by them. Everything here sees what is durable, nothing else. */
 import { ChordError } from '../errors.js';
+import { INDEXES, type Keys, trueKeys } from './due.js';
 import type { Databases } from './lmdb-open.js';
 import * as records from './records.js';
-import type { LogRecord, Request, Snapshot } from './store.js';
+import type { Due, LogRecord, Request, Snapshot } from './store.js';
 
 /** LMDB's own limit with pages of 4 KiB. */
 const MAX_KEY_BYTES = 1978;
-/** How many entries of the expiry index that are early are collected before they are corrected. */
+/** How many index entries that stand too early are collected before they are corrected. */
 const MAX_EARLY = 1_000;
 
 export function idKey(id: string): Buffer {
@@ -22,8 +23,18 @@ export function logKey(id: string, version: number): Buffer {
   return key;
 }
 
-export function dueKey(due: number, id: string): Buffer {
-  return Buffer.concat([numberKey(due), Buffer.from(id)]);
+/** The version that a key of the log ends in. */
+export function versionIn(key: Buffer): number {
+  return key.readDoubleBE(key.length - 8);
+}
+
+/** `key` as in Store.due. What is negative is counted up from where doubles cease to be exact. */
+export function dueKey(index: number, key: number, id: string): Buffer {
+  return Buffer.concat([Buffer.from([index]), numberKey(key + offset(index)), Buffer.from(id)]);
+}
+
+function offset(index: number): number {
+  return INDEXES[index] === 'length' ? 2 ** 53 : 0;
 }
 
 export function requestKey(id: string, requestId: string): Buffer {
@@ -43,9 +54,10 @@ export function numberKey(value: number): Buffer {
   return key;
 }
 
-export interface Due {
-  readonly id: string;
-  readonly due: number;
+/** Where a context belongs in the indexes. */
+export function keysOf({ head, place }: records.HeadRow): Keys {
+  const { trimmed, oldestAt } = place as records.Place;
+  return trueKeys(head, head.position.version - trimmed, oldestAt);
 }
 
 export class Reads {
@@ -80,7 +92,7 @@ export class Reads {
   /** The first version that the log still has; null where it has none. */
   oldest(id: string): number | null {
     const [key] = this.logKeys(id, Number.MAX_SAFE_INTEGER, 1);
-    return key === undefined ? null : key.readDoubleBE(key.length - 8);
+    return key === undefined ? null : versionIn(key);
   }
 
   /** Contexts whose ids begin with `prefix` and come after `after`, in the order of their ids. */
@@ -96,20 +108,23 @@ export class Reads {
   }
 
   /**
-   * Contexts that expire at or before `now`, soonest first, and the index entries met that stand too early.
-   * The answer is only right when there are none of those: correct them and ask again.
+   * What `Store.due` answers, and the entries met that stand too early. The answer is only right when there are none
+   * of those: correct them and ask again.
    */
-  due(now: number, limit: number): { ids: string[]; early: Due[] } {
-    const ids: string[] = [];
+  due(index: number, upTo: number, limit: number, after?: Due): { found: Due[]; early: Due[] } {
+    const found: Due[] = [];
     const early: Due[] = [];
-    for (const key of this.db.due.getKeys({ end: Buffer.concat([numberKey(now), Buffer.from([0xff])]) })) {
-      if (ids.length === limit || early.length === MAX_EARLY) break;
-      const id = key.toString('utf8', 8);
-      const due = key.readDoubleBE(0);
-      if (this.row(id)?.head.expiry?.at === due) ids.push(id);
-      else early.push({ id, due });
+    if (upTo + offset(index) < 0) return { found, early };
+    const start = after ? dueKey(index, after.key, `${after.id}\0`) : Buffer.from([index]);
+    const end = Buffer.concat([dueKey(index, upTo, ''), Buffer.from([0xff])]);
+    for (const bytes of this.db.due.getKeys({ start, end })) {
+      if (found.length === limit || early.length === MAX_EARLY) break;
+      const due = { id: bytes.toString('utf8', 9), key: bytes.readDoubleBE(1) - offset(index) };
+      const row = this.row(due.id);
+      if (row && keysOf(row)[index] === due.key) found.push(due);
+      else early.push(due);
     }
-    return { ids, early };
+    return { found, early };
   }
 
   /** Keys of the request-time index for requests older than `before`, oldest first. */

@@ -2,12 +2,13 @@
  * What a transaction decides and writes: the body of each Job of lmdb-writer.ts. All reading comes before the
  * first write. What the same transaction wrote before is looked up in the turn.
  */
-import { type Expiry, type Position, samePosition } from '../model.js';
+import { type Head, type Position, samePosition } from '../model.js';
+import { entriesAfter, INDEXES, type Keys, NOWHERE, renewedSince } from './due.js';
 import type { Databases } from './lmdb-open.js';
-import { type Due, dueKey, idKey, logKey, type Reads, requestKey, requestTimeKey } from './lmdb-reads.js';
+import { dueKey, idKey, keysOf, logKey, type Reads, requestKey, requestTimeKey, versionIn } from './lmdb-reads.js';
 import type { Turn } from './lmdb-writer.js';
-import { encodeHead, encodeRecord, encodeRequest, encodeSnapshot, type HeadRow } from './records.js';
-import type { Commit, Outcome, Removal, Request } from './store.js';
+import { encodeHead, encodeRecord, encodeRequest, encodeSnapshot, type HeadRow, type Place } from './records.js';
+import type { Commit, Due, Outcome, Removal, Request } from './store.js';
 
 const NOTHING = Buffer.from([1]);
 
@@ -22,7 +23,6 @@ export class Writes {
     const refusal = this.#refusal(turn, id, expected, before, request);
     if (refusal !== null) return refusal;
 
-    const due = dueAfter(before?.due, head.expiry);
     const { version } = head.position;
     if (payload !== undefined) {
       const { changes, olds } = payload;
@@ -32,29 +32,39 @@ export class Writes {
     if (snapshot !== undefined) {
       void this.db.snapshots.put(idKey(id), encodeSnapshot({ version, bytes: snapshot }));
     }
-    this.#putRow(turn, id, before, due === undefined ? { head } : { head, due });
+    this.#putRow(turn, id, before, placed(before, head, payload !== undefined));
     this.#remember(turn, id, request);
     return { kind: 'committed' };
   }
 
-  remove(turn: Turn, { id, expected, request }: Removal): Outcome {
+  remove(turn: Turn, removal: Removal): Outcome {
+    const { id, expected, request } = removal;
     const before = this.#row(turn, id);
     const refusal = this.#refusal(turn, id, expected, before, request);
     if (refusal !== null) return refusal;
+    if (before !== null && renewedSince(before.head, removal)) return { kind: 'conflict', head: before.head };
 
     for (const key of this.reads.logKeys(id, Number.MAX_SAFE_INTEGER)) void this.db.log.remove(key);
     void this.db.snapshots.remove(idKey(id));
     void this.db.heads.remove(idKey(id));
-    if (before?.due !== undefined) void this.db.due.remove(dueKey(before.due, id));
+    this.#enter(id, before?.place?.entries ?? NOWHERE, NOWHERE);
     turn.heads.set(id, null);
     this.#remember(turn, id, request);
     return { kind: 'committed' };
   }
 
-  trim(id: string, version: number, limit: number): number {
+  trim(turn: Turn, id: string, version: number, limit: number): number {
+    const before = this.#row(turn, id);
     const covered = this.reads.snapshot(id)?.version ?? 0;
     const keys = this.reads.logKeys(id, Math.min(version, covered), limit);
+    const last = keys.at(-1);
+    if (before === null || last === undefined) return 0;
+
+    const trimmed = versionIn(last);
+    const oldestAt = this.reads.record(id, trimmed + 1)?.at ?? Number.NaN;
     for (const key of keys) void this.db.log.remove(key);
+    const place = { trimmed, oldestAt, entries: before.place?.entries ?? NOWHERE };
+    this.#putRow(turn, id, before, kept({ head: before.head, place }));
     return keys.length;
   }
 
@@ -67,14 +77,16 @@ export class Writes {
     return keys.length;
   }
 
-  /** Moves entries of the expiry index to where their contexts really expire. */
-  correct(turn: Turn, entries: readonly Due[]): void {
-    for (const { id, due } of entries) {
+  /** Moves entries of an index to where their contexts really belong. */
+  correct(turn: Turn, index: number, entries: readonly Due[]): void {
+    for (const { id, key } of entries) {
       const before = this.#row(turn, id);
-      if (before?.due === due && before.head.expiry !== undefined) {
-        this.#putRow(turn, id, before, { head: before.head, due: before.head.expiry.at });
+      const place = before?.place;
+      if (before && place?.entries[index] === key) {
+        const entries = place.entries.with(index, keysOf(before)[index] as number);
+        this.#putRow(turn, id, before, { head: before.head, place: { ...place, entries } });
       } else {
-        void this.db.due.remove(dueKey(due, id)); // moved or gone since it was looked up
+        void this.db.due.remove(dueKey(index, key, id)); // moved or gone since it was looked up
       }
     }
   }
@@ -101,13 +113,20 @@ export class Writes {
     return stands ? null : { kind: 'conflict', head };
   }
 
-  /** Keeps the expiry index in step: a context has one entry there exactly when its row has a due time. */
   #putRow(turn: Turn, id: string, before: HeadRow | null, row: HeadRow): void {
     void this.db.heads.put(idKey(id), encodeHead(row));
     turn.heads.set(id, row);
-    if (row.due === before?.due) return;
-    if (before?.due !== undefined) void this.db.due.remove(dueKey(before.due, id));
-    if (row.due !== undefined) void this.db.due.put(dueKey(row.due, id), NOTHING);
+    this.#enter(id, before?.place?.entries ?? NOWHERE, row.place?.entries ?? NOWHERE);
+  }
+
+  /** Keeps the indexes in step: a context has an entry there exactly where its row says so. */
+  #enter(id: string, before: Keys, entries: Keys): void {
+    for (let index = 0; index < INDEXES.length; index++) {
+      const [from, to] = [before[index] as number, entries[index] as number];
+      if (Object.is(from, to)) continue;
+      if (!Number.isNaN(from)) void this.db.due.remove(dueKey(index, from, id));
+      if (!Number.isNaN(to)) void this.db.due.put(dueKey(index, to, id), NOTHING);
+    }
   }
 
   #remember(turn: Turn, id: string, request: Request | undefined): void {
@@ -118,8 +137,19 @@ export class Writes {
   }
 }
 
-/** A later expiry leaves the entry where it is, so that a renewal costs nothing more; `expired` moves it. */
-function dueAfter(due: number | undefined, expiry: Expiry | undefined): number | undefined {
-  if (expiry === undefined || due === undefined) return expiry?.at;
-  return Math.min(due, expiry.at);
+/** The row after a commit. */
+function placed(before: HeadRow | null, head: Head, writes: boolean): HeadRow {
+  const { version } = head.position;
+  const { trimmed, oldestAt, entries } = before?.place ?? {
+    trimmed: writes ? version - 1 : version,
+    oldestAt: Number.NaN,
+    entries: NOWHERE,
+  };
+  const first = writes && Number.isNaN(oldestAt);
+  return kept({ head, place: { trimmed, oldestAt: first ? head.updatedAt : oldestAt, entries } });
+}
+
+/** With its entries where they may stand. */
+function kept(row: HeadRow & { place: Place }): HeadRow {
+  return { head: row.head, place: { ...row.place, entries: entriesAfter(row.place.entries, keysOf(row)) } };
 }

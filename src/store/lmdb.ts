@@ -6,15 +6,18 @@
 import { mkdir, statfs } from 'node:fs/promises';
 import { ChordError } from '../errors.js';
 import type { Head } from '../model.js';
+import { INDEXES } from './due.js';
 import { lockDirectory } from './lmdb-lock.js';
 import { type Databases, openDatabases } from './lmdb-open.js';
 import { Reads, unreadable } from './lmdb-reads.js';
 import { type FreeBytes, SpaceWatch } from './lmdb-space.js';
-import { type Job, Writer } from './lmdb-writer.js';
+import { type Job, type Turn, Writer } from './lmdb-writer.js';
 import { Writes } from './lmdb-writes.js';
 import type {
   Commit,
+  Due,
   History,
+  Index,
   ListPage,
   LogRecord,
   Outcome,
@@ -166,16 +169,22 @@ class LmdbStore implements Store {
     return { heads };
   }
 
-  async expired(now: number, limit: number): Promise<readonly string[]> {
+  async due(index: Index, upTo: number, limit: number, after?: Due): Promise<readonly Due[]> {
+    const which = INDEXES.indexOf(index);
     for (;;) {
-      const { ids, early } = this.#read(() => this.#reads.due(now, limit));
-      if (early.length === 0 || this.#space.health().readOnly) return ids;
-      await this.#write({ id: '', scans: false, bytes: size(), run: (turn) => this.#writes.correct(turn, early) });
+      const { found, early } = this.#read(() => this.#reads.due(which, upTo, limit, after));
+      if (early.length === 0 || this.#space.health().readOnly) return found;
+      const run = (turn: Turn) => this.#writes.correct(turn, which, early);
+      await this.#write({ id: '', scans: false, bytes: size(), run });
     }
   }
 
+  async expired(now: number, limit: number): Promise<readonly string[]> {
+    return (await this.due('expiry', now, limit)).map(({ id }) => id);
+  }
+
   async trim(id: string, version: number): Promise<number> {
-    const job = { id, scans: true, bytes: size(), run: () => this.#writes.trim(id, version, AT_ONCE) };
+    const job = { id, scans: true, bytes: size(), run: (turn: Turn) => this.#writes.trim(turn, id, version, AT_ONCE) };
     let count = 0;
     for (;;) {
       const some = await this.#write(job);

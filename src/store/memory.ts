@@ -4,9 +4,13 @@
  */
 import { ChordError } from '../errors.js';
 import { type Head, type Position, samePosition } from '../model.js';
+import { entriesAfter, INDEXES, type Keys, NOWHERE, renewedSince, trueKeys } from './due.js';
+import { byUtf8, SortedDues } from './sorted.js';
 import type {
   Commit,
+  Due,
   History,
+  Index,
   ListPage,
   LogRecord,
   Outcome,
@@ -23,6 +27,8 @@ interface Context {
   snapshot?: Snapshot;
   /** Contiguous up to the head, or empty; they may begin long before the snapshot. */
   records: LogRecord[];
+  /** Where it stands in the indexes. */
+  entries: Keys;
 }
 
 export function openMemory(): Store {
@@ -33,6 +39,7 @@ class MemoryStore implements Store {
   readonly #contexts = new Map<string, Context>();
   /** By context id, then request id. Outlives the context. */
   readonly #requests = new Map<string, Map<string, Request>>();
+  readonly #indexes = INDEXES.map(() => new SortedDues());
   readonly #listeners: ((health: StoreHealth) => void)[] = [];
   #closed = false;
 
@@ -55,20 +62,24 @@ class MemoryStore implements Store {
     const refusal = this.#refusal(id, expected, request);
     if (refusal !== null) return refusal;
 
-    const context = this.#contexts.get(id) ?? { head, records: [] };
+    const context = this.#contexts.get(id) ?? { head, records: [], entries: NOWHERE };
     context.head = head;
     if (payload !== undefined) context.records.push({ position: head.position, at: head.updatedAt, ...payload });
     if (snapshot !== undefined) context.snapshot = { version: head.position.version, bytes: snapshot };
     this.#contexts.set(id, context);
+    this.#enter(id, context, entriesAfter(context.entries, keysOf(context)));
     this.#remember(id, request);
     return { kind: 'committed' };
   }
 
-  async remove({ id, expected, request }: Removal): Promise<Outcome> {
+  async remove(removal: Removal): Promise<Outcome> {
     this.#checkOpen();
-    const refusal = this.#refusal(id, expected, request);
+    const { id, expected, request } = removal;
+    const refusal = this.#refusal(id, expected, request, removal);
     if (refusal !== null) return refusal;
 
+    const context = this.#contexts.get(id);
+    if (context) this.#enter(id, context, NOWHERE);
     this.#contexts.delete(id);
     this.#remember(id, request);
     return { kind: 'committed' };
@@ -105,13 +116,23 @@ class MemoryStore implements Store {
     return ids.length > limit ? { heads, next: ids[limit - 1]! } : { heads };
   }
 
-  async expired(now: number, limit: number): Promise<readonly string[]> {
+  async due(index: Index, upTo: number, limit: number, after?: Due): Promise<readonly Due[]> {
     this.#checkOpen();
-    return [...this.#contexts]
-      .flatMap(([id, { head }]) => (head.expiry && head.expiry.at <= now ? [{ id, at: head.expiry.at }] : []))
-      .sort((a, b) => a.at - b.at || byUtf8(a.id, b.id))
-      .slice(0, limit)
-      .map(({ id }) => id);
+    const which = INDEXES.indexOf(index);
+    const entries = this.#indexes[which] as SortedDues;
+    for (;;) {
+      const found = entries.range(upTo, limit, after);
+      const early = found.filter(({ id, key }) => keysOf(this.#contexts.get(id) as Context)[which] !== key);
+      if (early.length === 0) return found;
+      for (const { id } of early) {
+        const context = this.#contexts.get(id) as Context;
+        this.#enter(id, context, context.entries.with(which, keysOf(context)[which] as number));
+      }
+    }
+  }
+
+  async expired(now: number, limit: number): Promise<readonly string[]> {
+    return (await this.due('expiry', now, limit)).map(({ id }) => id);
   }
 
   async trim(id: string, version: number): Promise<number> {
@@ -122,6 +143,7 @@ class MemoryStore implements Store {
     const kept = context.records.filter((record) => record.position.version > upTo);
     const count = context.records.length - kept.length;
     context.records = kept;
+    this.#enter(id, context, entriesAfter(context.entries, keysOf(context)));
     return count;
   }
 
@@ -157,12 +179,13 @@ class MemoryStore implements Store {
   }
 
   /** Why a write may not happen; null where it may. A repeat is recognised before its position is looked at. */
-  #refusal(id: string, expected: Position | null, request: Request | undefined): Outcome | null {
+  #refusal(id: string, expected: Position | null, request: Request | undefined, removal?: Removal): Outcome | null {
     const first = request && this.#requests.get(id)?.get(request.id);
     if (first !== undefined) return { kind: 'duplicate', first };
     const head = this.#contexts.get(id)?.head ?? null;
     const stands = head === null || expected === null ? head === expected : samePosition(head.position, expected);
-    return stands ? null : { kind: 'conflict', head };
+    const renewed = head !== null && removal !== undefined && renewedSince(head, removal);
+    return stands && !renewed ? null : { kind: 'conflict', head };
   }
 
   #remember(id: string, request: Request | undefined): void {
@@ -171,22 +194,22 @@ class MemoryStore implements Store {
     this.#requests.set(id, requests.set(request.id, request));
   }
 
+  /** Moves a context in the indexes. */
+  #enter(id: string, context: Context, entries: Keys): void {
+    this.#indexes.forEach((index, which) => {
+      const [from, to] = [context.entries[which] as number, entries[which] as number];
+      if (Object.is(from, to)) return;
+      if (!Number.isNaN(from)) index.remove({ id, key: from });
+      if (!Number.isNaN(to)) index.add({ id, key: to });
+    });
+    context.entries = entries;
+  }
+
   #checkOpen(): void {
     if (this.#closed) throw new ChordError('UNAVAILABLE', 'the store is closed');
   }
 }
 
-/** Orders strings as their UTF-8 bytes: as JavaScript does, but for surrogates, which belong above U+FFFF. */
-function byUtf8(a: string, b: string): number {
-  const length = Math.min(a.length, b.length);
-  for (let i = 0; i < length; i++) {
-    const [x, y] = [a.charCodeAt(i), b.charCodeAt(i)];
-    if (x !== y) return rank(x) - rank(y);
-  }
-  return a.length - b.length;
-}
-
-function rank(unit: number): number {
-  if (unit < 0xd800) return unit;
-  return unit < 0xe000 ? unit + 0x2000 : unit - 0x800;
+function keysOf({ head, records }: Context): Keys {
+  return trueKeys(head, records.length, records[0]?.at ?? Number.NaN);
 }

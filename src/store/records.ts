@@ -10,31 +10,47 @@
  */
 import { ChordError } from '../errors.js';
 import type { Head } from '../model.js';
+import type { Keys } from './due.js';
 import type { LogRecord, Request, Snapshot } from './store.js';
 
 const FORMAT = 1;
 
-/** A head as stored. `due`: where the context stands in the expiry index, at or before its true expiry. */
+/** A head as stored. */
 export interface HeadRow {
   readonly head: Head;
-  readonly due?: number;
+  /** Of an engine that keeps its indexes as due.ts says. */
+  readonly place?: Place;
 }
 
-export function encodeHead({ head, due }: HeadRow): Buffer {
-  const { position, expiry } = head;
+/** What an engine must know of a context to move it in the indexes. */
+export interface Place {
+  /** The last version that was trimmed; 0: none was. Records are retained from the next one on. */
+  readonly trimmed: number;
+  /** When the oldest retained record was written; NaN where there is none. */
+  readonly oldestAt: number;
+  readonly entries: Keys;
+}
+
+export function encodeHead({ head, place }: HeadRow): Buffer {
+  const { position, expiry, touchedAt } = head;
   const numbers = [position.version, head.createdAt, head.updatedAt, head.weight];
-  if (expiry !== undefined) numbers.push(expiry.at, expiry.ttl, due ?? expiry.at);
+  numbers.push(touchedAt ?? Number.NaN, expiry?.at ?? Number.NaN, expiry?.ttl ?? Number.NaN);
+  if (place !== undefined) numbers.push(place.trimmed, place.oldestAt, ...place.entries);
   return encode(numbers, [position.epoch, position.digest]);
 }
 
 /** `what` names the value in the message of the error. So it does below. */
 export function decodeHead(bytes: Buffer, what: string): HeadRow {
-  const { numbers, blobs } = decode(bytes, what, 4, 2);
+  const { numbers, blobs } = decode(bytes, what, 7, 2);
   const position = { epoch: text(blobs[0]!), version: numbers[0]!, digest: text(blobs[1]!) };
-  const head = { position, createdAt: numbers[1]!, updatedAt: numbers[2]!, weight: numbers[3]! };
-  if (numbers.length < 7) return { head };
-  return { head: { ...head, expiry: { at: numbers[4]!, ttl: numbers[5]! } }, due: numbers[6]! };
+  const head: Mutable<Head> = { position, createdAt: numbers[1]!, updatedAt: numbers[2]!, weight: numbers[3]! };
+  if (!Number.isNaN(numbers[5]!)) head.expiry = { at: numbers[5]!, ttl: numbers[6]! };
+  if (!Number.isNaN(numbers[4]!)) head.touchedAt = numbers[4]!;
+  if (numbers.length === 7) return { head };
+  return { head, place: { trimmed: numbers[7]!, oldestAt: numbers[8]!, entries: numbers.slice(9) } };
 }
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 export function encodeRecord({ position, at, changes, olds }: LogRecord): Buffer {
   return encode([position.version, at], [position.epoch, position.digest, changes, olds]);

@@ -36,7 +36,7 @@
  * are not changed afterwards. Time never comes from the store: callers put it into heads and requests, and pass
  * `now`.
  */
-import type { Head, Position } from '../model.js';
+import type { Expiry, Head, Position } from '../model.js';
 
 /** One version's record. */
 export interface LogRecord extends Payload {
@@ -99,6 +99,10 @@ export interface Removal {
   readonly id: string;
   readonly expected: Position;
   readonly reason: 'deleted' | 'expired';
+  /** The expiry that the caller knows: where the context has another one by now, that is a conflict. */
+  readonly expiry?: Expiry;
+  /** The last use that the caller knows: where the context was touched since, that is a conflict, too. */
+  readonly usedAt?: number;
   readonly request?: Request;
 }
 
@@ -113,6 +117,23 @@ export type History =
   | { readonly kind: 'records'; readonly records: readonly LogRecord[] }
   /** Records after `after` are gone; `oldest` is the first version still there: head + 1 where none is, 1 where there is no context. */
   | { readonly kind: 'truncated'; readonly oldest: number };
+
+/**
+ * What cleanup looks for; in each index the smallest key is due first. What is due is found by these alone, never by
+ * looking at all contexts. An engine may keep its entries lazily, as long as an answer is right: see due.ts.
+ *
+ * - `expiry`: when the context's own time to live runs out
+ * - `idle`: when a context without one was last written to or touched
+ * - `age`: when the oldest retained record was written
+ * - `length`: how many records are retained, negated; only of contexts with more than one
+ */
+export type Index = 'expiry' | 'idle' | 'age' | 'length';
+
+/** A context's place in an index. */
+export interface Due {
+  readonly id: string;
+  readonly key: number;
+}
 
 export interface ListPage {
   readonly heads: readonly { readonly id: string; readonly head: Head }[];
@@ -129,6 +150,8 @@ export type FeedEvent =
       readonly reason: 'deleted' | 'expired';
       readonly position: Position;
     }
+  /** It may stand anywhere now. */
+  | { readonly kind: 'moved'; readonly id: string }
   /** Messages may have been lost: everything that is watched must be checked against the store. */
   | { readonly kind: 'gap' };
 
@@ -155,12 +178,22 @@ export interface Store {
   deltas(id: string, after: number, limit: number, maxBytes?: number): Promise<History>;
   /** Heads in the byte order of their ids (UTF-8): those that begin with `prefix` and come after `after`. */
   list(prefix: string, after: string | undefined, limit: number): Promise<ListPage>;
+  /**
+   * Contexts whose key in an index is at or below `upTo`, smallest key first, those of one key in the order of
+   * `list`; with `after`, those that come behind it. Costs what it finds, whatever else is stored.
+   */
+  due(index: Index, upTo: number, limit: number, after?: Due): Promise<readonly Due[]>;
   /** Ids whose expiry is at or before `now`, soonest first, those of one time in the order of `list`. */
   expired(now: number, limit: number): Promise<readonly string[]>;
   /** Drops records at or below `version`, but none above the newest snapshot. Answers how many went. Not atomic: oldest first. */
   trim(id: string, version: number): Promise<number>;
   /** Forgets requests whose `at` is before `before`, at most `limit` of them. Answers how many went. */
   forget(before: number, limit: number): Promise<number>;
+  /**
+   * Takes or renews, for `ttl` milliseconds, what only one node may have at a time; answers whether this one has it.
+   * Absent: there are no other nodes.
+   */
+  lease?(name: string, ttl: number): Promise<boolean>;
   /** Listens to commits of other nodes for ids that `watch` named, until `unwatch`. Absent: there are no other nodes. */
   readonly feed?: Feed;
   health(): StoreHealth;

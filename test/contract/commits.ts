@@ -28,14 +28,15 @@ export interface Parts {
   readonly snapshot?: Uint8Array;
   readonly request?: Request;
   readonly expiry?: Expiry;
+  readonly touchedAt?: number;
 }
 
 export function commitOf(id: string, expected: Position | null, parts: Parts = {}): Commit {
-  const { line, payload = numbered(expected?.version ?? 0), snapshot, request, expiry } = parts;
+  const { line, payload = numbered(expected?.version ?? 0), snapshot, request, expiry, touchedAt } = parts;
   const epoch = parts.epoch ?? expected?.epoch;
   const next = positionAt((expected?.version ?? 0) + 1, line, epoch);
   const position = payload === null && expected !== null ? expected : next;
-  const times = { createdAt: 1_000, updatedAt: 1_000 + position.version };
+  const times = { createdAt: 1_000, updatedAt: 1_000 + position.version, ...(touchedAt && { touchedAt }) };
   return {
     id,
     expected,

@@ -25,6 +25,7 @@ const command = fc.oneof(
       snapshot: oneIn(4),
       request: fc.option(few),
       expiry: fc.option(few),
+      touched: oneIn(4),
     }),
   },
   {
@@ -45,6 +46,16 @@ const command = fc.oneof(
   {
     weight: 2,
     arbitrary: fc.record({ kind: fc.constant('expired' as const), now: few, limit: fc.integer({ min: 1, max: 4 }) }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant('due' as const),
+      index: fc.constantFrom('expiry' as const, 'idle' as const, 'age' as const, 'length' as const),
+      upTo: few,
+      limit: fc.integer({ min: 1, max: 4 }),
+      after: fc.option(fc.record({ id, key: few }), { nil: undefined }),
+    }),
   },
   {
     weight: 2,
@@ -106,7 +117,9 @@ class Comparison {
       for (let i = 0; i <= 12; i++) await this.#same('recall', (store) => store.recall(each, `r${i}`));
     }
     await this.#same('list', (store) => store.list('', undefined, 100));
-    await this.#same('expired', (store) => store.expired(100, 100));
+    for (const index of ['expiry', 'idle', 'age', 'length'] as const) {
+      await this.#same(index, (store) => store.due(index, 9_000, 100));
+    }
   }
 
   async #step(each: Command): Promise<void> {
@@ -127,6 +140,7 @@ class Comparison {
     await this.#settle();
     if (each.kind === 'forget') return this.#same(what, (store) => store.forget(each.before, 1_000));
     if (each.kind === 'expired') return this.#same(what, (store) => store.expired(each.now, each.limit));
+    if (each.kind === 'due') return this.#same(what, (store) => this.#due(store, each));
     if (each.kind === 'list') return this.#same(what, (store) => store.list(each.prefix, each.after, each.limit));
     if (each.kind === 'deltas') {
       return this.#same(what, (store) => store.deltas(each.id, each.after, each.limit, each.maxBytes));
@@ -149,6 +163,11 @@ class Comparison {
     equal(plain(await read(this.store)), plain(await read(this.#memory)), what);
   }
 
+  #due(store: Store, { index, upTo, limit, after }: Extract<Command, { kind: 'due' }>) {
+    const key = (number: number) => (index === 'length' ? -number : index === 'expiry' ? number : 1_000 + number);
+    return store.due(index, key(upTo), limit, after && { id: after.id, key: key(after.key) });
+  }
+
   async #expected({ id, stale }: { id: string; stale: boolean }) {
     const position = (await this.#memory.head(id))?.position ?? null;
     return stale && position !== null ? { ...position, digest: 'stale' } : position;
@@ -162,6 +181,7 @@ class Comparison {
       payload: each.payload || creates ? numbered(this.#count, this.#count % 7) : null,
       ...(each.snapshot && { snapshot: Buffer.from(`document ${this.#count}`) }),
       ...(each.expiry !== null && { expiry: { at: each.expiry, ttl: 3 } }),
+      ...(each.touched && { touchedAt: 1_000 + this.#count / 4 }),
       ...this.#request(each.request),
     });
   }

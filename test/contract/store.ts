@@ -5,6 +5,7 @@
  */
 import type { ExecutionContext, TestFn } from 'ava';
 import type { Store } from '../../src/store/store.js';
+import { testDue } from './due.js';
 import { testAgainstMemory } from './model.js';
 import { testReads } from './reads.js';
 import { testWrites } from './writes.js';
@@ -34,5 +35,6 @@ export function testStore(test: TestFn, name: string, make: MakeSubject): void {
     });
   testWrites(check);
   testReads(check);
+  testDue(check);
   testAgainstMemory(test, name, make);
 }

@@ -1,0 +1,98 @@
+/** One driver process: ops in, answers out. See PROTOCOL.md. */
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import type { Json } from '../../src/model.js';
+import { write } from './json.js';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+export interface DriverEntry {
+  readonly name: string;
+  /** Relative to the repository. */
+  readonly cwd: string;
+  readonly build?: readonly [string, ...string[]];
+  readonly command: readonly [string, ...string[]];
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: each op has its own answer
+export type Answer = any;
+
+/** An op answered with an error. */
+export class OpError extends Error {
+  constructor(
+    readonly op: string,
+    readonly form: { readonly reason: string; readonly message: string; readonly [key: string]: Json },
+  ) {
+    super(`${op}: ${form.reason}: ${form.message}`);
+  }
+}
+
+export class Driver {
+  readonly name: string;
+  readonly #child: ChildProcessWithoutNullStreams;
+  readonly #lines: AsyncIterator<string>;
+  readonly #closed: Promise<unknown>;
+  #last: Promise<unknown> = Promise.resolve();
+  #id = 0;
+  #stderr = '';
+
+  constructor(entry: DriverEntry) {
+    this.name = entry.name;
+    const [command, ...args] = entry.command;
+    this.#child = spawn(command, args, { cwd: `${ROOT}${entry.cwd}` });
+    this.#child.on('error', (error) => {
+      this.#stderr += error.message;
+    });
+    this.#child.stdin.on('error', () => {}); // its end shows in stdout
+    this.#child.stderr.on('data', (chunk) => {
+      this.#stderr = (this.#stderr + chunk).slice(-4000);
+    });
+    this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
+    this.#closed = once(this.#child, 'close').catch(() => {});
+  }
+
+  /** One op at a time: a later call waits for those before. @throws OpError */
+  call(op: string, args: object = {}): Promise<Answer> {
+    const answer = this.#last.then(() => this.#call(op, args));
+    this.#last = answer.catch(() => {});
+    return answer;
+  }
+
+  async end(): Promise<void> {
+    this.#child.stdin.end();
+    await this.#closed;
+  }
+
+  /** For one that does not answer. */
+  kill(): void {
+    this.#child.kill('SIGKILL');
+  }
+
+  async #call(op: string, args: object): Promise<Answer> {
+    const id = ++this.#id;
+    this.#child.stdin.write(`${write({ id, op, ...args })}\n`);
+    const { value, done } = await this.#lines.next();
+    if (done) throw new Error(`${this.name} ended during ${op}: ${this.#stderr}`);
+    const reply = JSON.parse(value);
+    if (reply.id !== id) throw new Error(`${this.name} answered ${reply.id} to ${id}: ${value}`);
+    if (reply.error) throw new OpError(op, reply.error);
+    return reply.ok;
+  }
+}
+
+/** Runs the entry's build; throws with its output. */
+export async function build({ build, cwd }: DriverEntry): Promise<void> {
+  if (!build) return;
+  const [command, ...args] = build;
+  const child = spawn(command, args, { cwd: `${ROOT}${cwd}`, stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk) => {
+      output = (output + chunk).slice(-4000);
+    });
+  }
+  const [code] = await once(child, 'close');
+  if (code !== 0) throw new Error(`${build.join(' ')} failed: ${output}`);
+}

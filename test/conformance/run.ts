@@ -1,0 +1,120 @@
+/** Runs the conformance suite: see PROTOCOL.md, "Running". */
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { calls } from './calls.js';
+import { build, Driver, type DriverEntry } from './driver.js';
+import { keepMatrix, type Matrix, type Outcome, renderFailures, renderMatrix } from './report.js';
+import { restarts, shared } from './restarts.js';
+import type { Stage } from './scenario.js';
+import { type Backend, Server } from './server.js';
+import { vectors } from './vectors.js';
+import { watches } from './watches.js';
+
+const { values: flags } = parseArgs({
+  options: {
+    only: { type: 'string' },
+    scenario: { type: 'string', default: '' },
+    backend: { type: 'string', default: 'lmdb' },
+    redis: { type: 'string', default: 'redis://127.0.0.1:6379' },
+    json: { type: 'boolean', default: false },
+    write: { type: 'boolean', default: false },
+    'no-build': { type: 'boolean', default: false },
+  },
+});
+
+/** A driver that does not answer for so long hangs. */
+const SCENARIO_TIMEOUT = 120_000;
+const run = randomUUID().slice(0, 8);
+const matrix: Matrix = new Map();
+const note = (text: string) => process.stderr.write(`${text}\n`);
+
+const entries = readEntries(flags.only?.split(','));
+const backend = readBackend();
+const ready: DriverEntry[] = [];
+for (const entry of entries) {
+  try {
+    if (!flags['no-build']) await build(entry);
+    ready.push(entry);
+  } catch (error) {
+    record('build', entry.name, { ok: false, error: (error as Error).message });
+  }
+}
+
+const each = { ...vectors, ...calls, ...watches, ...restarts };
+const server = await Server.start(backend);
+try {
+  for (const [name, scenario] of wanted(each)) {
+    for (const entry of ready) await attempt(name, [entry], ([stage]) => scenario(stage as Stage));
+  }
+  for (const [name, scenario] of wanted(shared)) {
+    if (ready.length > 0) await attempt(name, ready, (stages) => scenario(stages, `${run}:${name}`));
+  }
+} finally {
+  await server.end();
+}
+report();
+
+/** Fresh drivers for each scenario: what one leaves behind concerns no other. */
+async function attempt(
+  name: string,
+  participants: readonly DriverEntry[],
+  scenario: (stages: Stage[]) => Promise<void>,
+): Promise<void> {
+  const began = performance.now();
+  const drivers = participants.map((entry) => new Driver(entry));
+  let late = false;
+  const alarm = setTimeout(() => {
+    late = true;
+    for (const driver of drivers) driver.kill();
+  }, SCENARIO_TIMEOUT);
+  let outcome: Outcome;
+  try {
+    for (const driver of drivers) await driver.call('connect', { address: server.address });
+    await scenario(drivers.map((driver) => ({ driver, server, id: `${run}:${driver.name}:${name}` })));
+    outcome = { ok: true, ms: Math.round(performance.now() - began) };
+  } catch (error) {
+    outcome = { ok: false, error: late ? `no answer within ${SCENARIO_TIMEOUT} ms` : (error as Error).message };
+  }
+  await Promise.all(drivers.map((driver) => driver.end()));
+  clearTimeout(alarm);
+  for (const { name: participant } of participants) record(name, participant, outcome);
+}
+
+function record(scenario: string, driver: string, outcome: Outcome): void {
+  const row = matrix.get(scenario) ?? new Map<string, Outcome>();
+  matrix.set(scenario, row.set(driver, outcome));
+  note(
+    `${outcome.ok ? 'ok    ' : 'FAILED'} ${driver}: ${scenario}${outcome.ok ? ` (${outcome.ms} ms)` : `: ${outcome.error}`}`,
+  );
+}
+
+function report(): void {
+  const names = entries.map(({ name }) => name);
+  const table = renderMatrix(matrix, names);
+  const failures = renderFailures(matrix);
+  if (flags.json) {
+    const rows = [...matrix].map(([scenario, outcomes]) => ({ scenario, ...Object.fromEntries(outcomes) }));
+    process.stdout.write(`${JSON.stringify({ backend: backend.name, rows }, undefined, 2)}\n`);
+  } else {
+    process.stdout.write(`${[`on ${backend.name}`, '', table, '', ...failures].join('\n')}\n`);
+  }
+  if (flags.write) keepMatrix(new URL('../../docs/conformance.md', import.meta.url), backend.name, table);
+  if (failures.length > 0) process.exitCode = 1;
+}
+
+function wanted<T>(scenarios: Readonly<Record<string, T>>): [string, T][] {
+  return Object.entries(scenarios).filter(([name]) => name.includes(flags.scenario));
+}
+
+function readEntries(only: readonly string[] | undefined): DriverEntry[] {
+  const all = JSON.parse(readFileSync(new URL('drivers.json', import.meta.url), 'utf8')) as DriverEntry[];
+  const unknown = only?.filter((name) => !all.some((entry) => entry.name === name)) ?? [];
+  if (unknown.length > 0) throw new Error(`no driver ${unknown.join(', ')} in drivers.json`);
+  return only ? all.filter(({ name }) => only.includes(name)) : all;
+}
+
+function readBackend(): Backend {
+  if (flags.backend !== 'lmdb' && flags.backend !== 'redis') throw new Error(`no backend ${flags.backend}`);
+  return { name: flags.backend, url: flags.redis };
+}

@@ -1,0 +1,49 @@
+/** A server that can go away and come back where it was: the same port, the same data. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Server as Process, startServer } from '../support/cli.js';
+
+export interface Backend {
+  readonly name: 'lmdb' | 'redis';
+  /** Of Redis. */
+  readonly url: string;
+}
+
+export class Server {
+  #process: Process | undefined;
+  #address = '127.0.0.1:0';
+
+  private constructor(
+    private readonly args: readonly string[],
+    private readonly folder: string,
+  ) {}
+
+  static async start(backend: Backend): Promise<Server> {
+    const folder = await mkdtemp(join(tmpdir(), 'chord-conformance-'));
+    const args = backend.name === 'lmdb' ? ['--data-dir', folder] : ['--backend', 'redis', '--redis-url', backend.url];
+    const server = new Server(args, folder);
+    await server.up();
+    return server;
+  }
+
+  get address(): string {
+    return this.#address;
+  }
+
+  async up(): Promise<void> {
+    this.#process = await startServer('--listen', this.#address, ...this.args);
+    this.#address = this.#process.address;
+  }
+
+  /** SIGTERM: the streams hear `closing`. SIGKILL: connections break. */
+  async down(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    await this.#process?.end(signal);
+    this.#process = undefined;
+  }
+
+  async end(): Promise<void> {
+    await this.down('SIGTERM');
+    await rm(this.folder, { recursive: true });
+  }
+}

@@ -1,0 +1,138 @@
+/** Live scenarios of watches and replicas. */
+import type { JsonObject } from '../../src/model.js';
+import { check, failure, like, same } from './expect.js';
+import type { Scenario } from './scenario.js';
+import { Stream } from './stream.js';
+
+export const watches: Readonly<Record<string, Scenario>> = {
+  async 'watch: ids'({ driver, id }) {
+    await driver.call('set', { contextId: `${id}a`, value: { n: 1, rest: 'long enough that a delta is smaller' } });
+    const stream = await Stream.open(driver, [{ id: `${id}a` }, { id: `${id}b` }], { includeOldValues: true });
+    const first = [await stream.next({}), await stream.next({})].sort((x, y) => (x.event < y.event ? -1 : 1));
+    like(
+      first,
+      [
+        { event: 'absent', contextId: `${id}b` },
+        { event: 'full', reason: 'INITIAL' },
+      ],
+      'what is there',
+    );
+    await stream.next({ event: 'caughtUp' });
+    await driver.call('update', { contextId: `${id}a`, changes: { n: 2 } });
+    const changes = [{ action: 'modified', path: ['n'], value: 2, old: 1 }];
+    await stream.next({ event: 'delta', contextId: `${id}a`, changes });
+    await driver.call('set', { contextId: `${id}b`, value: {} });
+    await stream.next({ event: 'full', contextId: `${id}b`, value: {}, reason: 'INITIAL' });
+    await stream.quiet();
+    await driver.call('close', { handle: stream.handle });
+  },
+
+  async 'watch: prefix'({ driver, id }) {
+    for (const name of ['1', '2']) await driver.call('set', { contextId: `${id}:${name}`, value: { name } });
+    const stream = await Stream.open(driver, [{ prefix: `${id}:` }]);
+    await stream.next({ event: 'full' });
+    await stream.next({ event: 'full' });
+    await stream.next({ event: 'caughtUp' });
+    await driver.call('set', { contextId: `${id}:3`, value: {} });
+    await driver.call('set', { contextId: `${id}other`, value: {} });
+    await driver.call('delete', { contextId: `${id}:1` });
+    await stream.next({ event: 'full', contextId: `${id}:3` });
+    await stream.next({ event: 'deleted', contextId: `${id}:1`, reason: 'DELETED' });
+    await stream.quiet();
+  },
+
+  async 'watch: from a known position'({ driver, id }) {
+    const value = { n: 0, rest: 'long enough that a delta is smaller than the document, also when it is merged' };
+    const { position } = await driver.call('set', { contextId: id, value });
+    for (let i = 0; i < 5; i++)
+      await driver.call('update', { contextId: id, mutations: [{ path: ['n'], increment: 1 }] });
+    const { handle } = await driver.call('watch', { targets: [{ id }], known: { [id]: position } });
+    const { events } = await driver.call('next', { handle, count: 2, timeout: 5000 });
+    const changes = [{ action: 'modified', path: ['n'], value: 5 }];
+    like(events, [{ event: 'delta', from: position, to: { version: 6 }, changes }, { event: 'caughtUp' }], 'one delta');
+  },
+
+  async 'deletion and recreation'({ driver, id }) {
+    const { position } = await driver.call('set', { contextId: id, value: { life: 1 } });
+    const stream = await Stream.open(driver, [{ id }]);
+    await stream.next({ event: 'full' });
+    await stream.next({ event: 'caughtUp' });
+    await driver.call('delete', { contextId: id });
+    await stream.next({ event: 'deleted', contextId: id, position, reason: 'DELETED' });
+    const again = await driver.call('set', { contextId: id, value: { life: 2 } });
+    await stream.next({ event: 'full', value: { life: 2 }, position: again.position });
+    check(again.position.epoch !== position.epoch, 'a new life has a new epoch');
+    const { result } = await driver.call('sync', { contextId: id, known: position });
+    like(result, { event: 'full', reason: 'EPOCH_CHANGED', value: { life: 2 } }, 'sync from the first life');
+    const old = await Stream.open(driver, [{ id }], { known: { [id]: position } });
+    await old.next({ event: 'full', reason: 'EPOCH_CHANGED', value: { life: 2 } });
+  },
+
+  async expiry({ driver, id }) {
+    const stream = await Stream.open(driver, [{ id }]);
+    await stream.next({ event: 'absent' });
+    await stream.next({ event: 'caughtUp' });
+    await driver.call('set', { contextId: id, value: {}, ttl: 200 });
+    await stream.next({ event: 'full' });
+    // What has run out is gone for whoever looks; the server's own sweep may take an hour.
+    const gone = await until(async () => {
+      const found = await driver.call('get', { contextId: id }).then(
+        () => null,
+        (error) => error.form,
+      );
+      return found?.reason === 'NOT_FOUND';
+    });
+    check(gone, 'it expires');
+    await stream.next({ event: 'deleted', contextId: id, reason: 'EXPIRED' });
+  },
+
+  async 'slow reader'({ driver, id }) {
+    const writes = 400;
+    await driver.call('set', { contextId: id, value: { n: 0 } });
+    const stream = await Stream.open(driver, [{ id }]);
+    await stream.next({ event: 'full' });
+    await stream.next({ event: 'caughtUp' });
+    let value: JsonObject = {};
+    for (let i = 1; i <= writes; i++) {
+      value = { n: i, blob: String(i).padEnd(16_384, '.') };
+      await driver.call('update', { contextId: id, changes: value });
+    }
+    same(await stream.until(id, writes + 1), value, 'the last state');
+    check(stream.count < writes / 2, `${stream.count} events for ${writes} writes: nothing was merged`);
+    await stream.quiet();
+  },
+
+  async replica({ driver, id }) {
+    const value = JSON.parse('{"__proto__":{"a":1},"l":[1,2],"rest":"long enough that a delta is smaller"}');
+    await driver.call('set', { contextId: `${id}:1`, value });
+    const targets = [{ prefix: `${id}:` }, { id: `${id}-single` }];
+    const { handle } = await driver.call('replica', { targets, timeout: 5000 });
+    const read = (contextId: string, version?: number) => driver.call('read', { handle, contextId, version });
+    like(await read(`${id}:1`), { value, position: { version: 1 } }, 'at once when it is ready');
+    same((await read(`${id}-single`)).value, null, 'absent');
+
+    const mutations = [
+      { path: ['l'], append: [3] },
+      { path: ['__proto__', 'a'], set: 2 },
+    ];
+    await driver.call('update', { contextId: `${id}:1`, mutations });
+    value.l.push(3);
+    Object.getOwnPropertyDescriptor(value, '__proto__')!.value.a = 2;
+    same((await read(`${id}:1`, 2)).value, value, 'a delta');
+    await driver.call('set', { contextId: `${id}-single`, value: { n: 1 } });
+    same((await read(`${id}-single`, 1)).value, { n: 1 }, 'created');
+    await driver.call('delete', { contextId: `${id}:1` });
+    same((await read(`${id}:1`, 0)).value, null, 'deleted');
+    await driver.call('close', { handle });
+    const late = await failure(
+      driver.call('replica', { targets: [{ id: '' }], timeout: 5000 }),
+      'a replica of nothing',
+    );
+    same(late.reason, 'INVALID_ARGUMENT', 'a final error ends it');
+  },
+};
+
+async function until(condition: () => Promise<boolean>): Promise<boolean> {
+  for (const end = Date.now() + 5000; Date.now() < end; ) if (await condition()) return true;
+  return false;
+}

@@ -97,7 +97,7 @@ export class ContextService {
   }
 
   async delete(id: string, options: UpdateOptions = {}): Promise<WriteResult> {
-    const asked = ask(id, options, ['delete', options.expected]);
+    const asked = ask(id, options, ['delete', options.expected, options.allowMissing]);
     try {
       return await this.#once(id, asked, (lane) => remove(lane, asked, this.#now()));
     } catch (error) {
@@ -192,7 +192,13 @@ export class ContextService {
       this.#options.publish({ kind: 'removed', id: event.id, reason: event.reason });
       return;
     }
-    const { id, record } = event;
+    const { id } = event;
+    if (event.kind === 'moved') {
+      if (lane?.live) lane.distrust();
+      this.#options.publish({ kind: 'reset', id });
+      return;
+    }
+    const { record } = event;
     const from = event.from ?? { epoch: record.position.epoch, version: 0, digest: '' };
     // Nothing here knows the document's size: let those whom it concerns look.
     const delta = { id, from, to: record.position, payload: record, at: record.at, large: true };
@@ -200,28 +206,33 @@ export class ContextService {
     else this.#options.publish({ kind: 'delta', id, delta });
   }
 
-  async #edit(id: string, what: Edit, options: UpdateOptions): Promise<WriteResult> {
-    if (options.ttl !== undefined) checkTtl(options.ttl);
-    const asked = ask(id, options, [what, options.expected, options.ttl, options.allowMissing]);
-    return this.#once(id, asked, (lane) => edit(lane, what, asked, this.#now(), this.#options.maxDocumentBytes));
-  }
-
-  /** Runs a write; one that names itself and was committed before answers what it did then. */
-  async #once(id: string, asked: Asked, write: (lane: Lane) => Effect<WriteResult>): Promise<WriteResult> {
-    if (!asked.requestId) return this.#write(id, write);
+  /** The hot path: no more promises than the lane's own. */
+  #edit(id: string, what: Edit, options: UpdateOptions): Promise<WriteResult> {
     try {
-      return await this.#write(id, write);
+      if (options.ttl !== undefined) checkTtl(options.ttl);
+      const asked = ask(id, options, [what, options.expected, options.ttl, options.allowMissing]);
+      const { maxDocumentBytes } = this.#options;
+      return this.#once(id, asked, (lane) => edit(lane, what, asked, this.#now(), maxDocumentBytes));
     } catch (error) {
-      // A refusal may only mean that the first try has done its work already.
-      const first = error instanceof Duplicate ? error.first : await this.#store.recall(id, asked.requestId);
-      if (!first) throw error;
-      return this.#repeat(id, recall(first, asked.fingerprint), asked);
+      return Promise.reject(error);
     }
   }
 
+  /** Runs a write; one that names itself and was committed before answers what it did then. */
+  #once(id: string, asked: Asked, write: (lane: Lane) => Effect<WriteResult>): Promise<WriteResult> {
+    const written = this.#shared ? this.#writeShared(id, write) : this.#submit(id, write);
+    const { requestId } = asked;
+    if (!requestId) return written;
+    return written.catch(async (error) => {
+      // A refusal may only mean that the first try has done its work already.
+      const first = error instanceof Duplicate ? error.first : await this.#store.recall(id, requestId);
+      if (!first) throw error;
+      return this.#repeat(id, recall(first, asked.fingerprint), asked);
+    });
+  }
+
   /** Beside other servers, what no commit has shown to rest on the newest state is done again, on that. */
-  async #write(id: string, write: (lane: Lane) => Effect<WriteResult>): Promise<WriteResult> {
-    if (!this.#shared) return this.#submit(id, write);
+  async #writeShared(id: string, write: (lane: Lane) => Effect<WriteResult>): Promise<WriteResult> {
     if (isExpired(this.#lanes.get(id).tip, this.#now())) await this.#lanes.get(id).refresh();
     try {
       const result = await this.#submit(id, write);

@@ -1,6 +1,9 @@
-/** The calls: convert, call, answer. Whatever is thrown becomes a status in server.ts. */
+/**
+ * The calls: convert, call, answer. Whatever is thrown or rejected becomes a status in server.ts. The two most
+ * frequent writes return the promise that they have: an async function would make two more for each call in flight.
+ */
 import { PAGE_BYTES } from '../contexts/limits.js';
-import type { ContextService, HeadPage } from '../contexts/service.js';
+import type { ContextService, HeadPage, UpdateOptions } from '../contexts/service.js';
 import { ChordError } from '../errors.js';
 import type * as c from '../gen/chord/v1/context_service.js';
 import type * as m from '../gen/chord/v1/model.js';
@@ -12,18 +15,17 @@ type Answer<T> = T | Buffer | Promise<T | Buffer>;
 
 export function contextHandlers(contexts: ContextService) {
   return {
-    async setContext(request: c.SetContextRequest): Promise<Buffer> {
-      const result = await contexts.set(request.contextId, request.value ?? {}, writeOptions(request));
-      return writeResponse(result, request.returning?.oldValues ?? false);
+    setContext(request: c.SetContextRequest): Promise<Buffer> {
+      const { contextId, value = {}, returning } = request;
+      const written = contexts.set(contextId, value, writeOptions(request, true));
+      return written.then((result) => writeResponse(result, returning?.oldValues ?? false));
     },
 
-    async updateContext(request: c.UpdateContextRequest): Promise<Buffer> {
-      const edit = { changes: request.changes, mutations: fromMutations(request.mutations) };
-      const options = { ...writeOptions(request), allowMissing: request.allowMissing };
-      return writeResponse(
-        await contexts.update(request.contextId, edit, options),
-        request.returning?.oldValues ?? false,
-      );
+    updateContext(request: c.UpdateContextRequest): Promise<Buffer> {
+      const { contextId, changes, allowMissing, returning } = request;
+      const edit = { changes, mutations: fromMutations(request.mutations) };
+      const written = contexts.update(contextId, edit, writeOptions(request, allowMissing));
+      return written.then((result) => writeResponse(result, returning?.oldValues ?? false));
     },
 
     async getContext(request: c.GetContextRequest): Promise<Buffer> {
@@ -67,9 +69,15 @@ export function syncHandlers(contexts: ContextService) {
   };
 }
 
-function writeOptions(request: c.SetContextRequest | c.UpdateContextRequest) {
+function writeOptions(request: c.SetContextRequest | c.UpdateContextRequest, allowMissing: boolean): UpdateOptions {
   const { requestId, returning } = request;
-  return { expected: fromExpected(request.expected), requestId, ttl: fromDuration(request.ttl), returning };
+  return {
+    expected: fromExpected(request.expected),
+    requestId,
+    ttl: fromDuration(request.ttl),
+    returning,
+    allowMissing,
+  };
 }
 
 /** Reads the documents of a page of heads, up to a page's bytes; the token then names the last one read. */

@@ -112,7 +112,7 @@ class LmdbStore implements Store {
     return this.#read(() => this.#reads.row(id)?.head ?? null);
   }
 
-  async commit(commit: Commit): Promise<Outcome> {
+  commit(commit: Commit): Promise<Outcome> {
     const { id, payload, snapshot, request } = commit;
     return this.#write({
       id,
@@ -236,8 +236,12 @@ class LmdbStore implements Store {
   }
 
   #write<T>(job: Job<T>): Promise<T> {
-    this.#checkOpen();
-    this.#space.check();
+    try {
+      this.#checkOpen();
+      this.#space.check();
+    } catch (error) {
+      return Promise.reject(error);
+    }
     return this.#writer.write(job);
   }
 

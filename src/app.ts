@@ -94,11 +94,19 @@ function openStore(config: Config): Promise<Store> | Store {
   switch (config.backend) {
     case 'lmdb':
       return openLmdb({ directory: config.dataDir, minFreeBytes: config.minFreeBytes });
+    case 'redis':
+      return openOnRedis(config);
     case 'memory':
       return openMemory();
     default:
       throw new Error(`no such backend: ${config.backend}`);
   }
+}
+
+/** Loads the client only where it is needed. */
+async function openOnRedis({ redisUrl: url, redisPrefix: prefix, redisTimeout: timeout }: Config): Promise<Store> {
+  const { openRedis } = await import('./store/redis.js');
+  return openRedis({ url, prefix, timeout });
 }
 
 /** Later calls join the first. */

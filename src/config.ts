@@ -34,8 +34,15 @@ function setting<T>(kind: Kind<T>, fallback: T, help: string): Setting<T> {
 
 export const SETTINGS = {
   listen: setting(hostPort(), '127.0.0.1:50051', 'where to serve; port 0 takes a free one'),
-  backend: setting(choice(['lmdb', 'memory']), 'lmdb', 'where contexts are kept; memory forgets them at the end'),
+  backend: setting(
+    choice(['lmdb', 'redis', 'memory']),
+    'lmdb',
+    'keeps contexts on this machine, for many servers, or till the end',
+  ),
   dataDir: setting(text('DIR'), './data', 'directory of the lmdb backend; one server at a time'),
+  redisUrl: setting(secretUrl(), 'redis://127.0.0.1:6379', 'server, cluster or sentinels of the redis backend'),
+  redisPrefix: setting(text('TEXT'), 'chord:', 'what all keys of the redis backend begin with'),
+  redisTimeout: setting(duration(100, 60_000), 3000, 'a Redis command without answer for this long has failed'),
   logLevel: setting(choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']), 'info', 'least to log'),
   cacheBytes: setting(size(0, 2 ** 40), 256 * MiB, 'memory for contexts that are kept decoded'),
   maxDocumentBytes: setting(size(1024, 4 * MiB - 65536), 3 * MiB, 'largest document'),
@@ -217,6 +224,12 @@ function hostPort(): Kind<string> {
 function text(placeholder: string): Kind<string> {
   const value = z.string('expected a string').min(1, 'must not be empty');
   return { placeholder, value, written: value, format: String };
+}
+
+/** A URL whose password is not for everyone to see. */
+function secretUrl(): Kind<string> {
+  const format = (url: string) => url.replace(/:\/\/([^:@/]*):[^@/]*@/g, '://$1:***@');
+  return { ...text('URL'), format };
 }
 
 function choice<const T extends string>(values: readonly T[]): Kind<T> {

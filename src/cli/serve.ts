@@ -5,6 +5,7 @@ import {
   explainConfig,
   flagOf,
   KEYS,
+  type Key,
   type Origins,
   processSources,
   SETTINGS,
@@ -76,13 +77,18 @@ function sortOut(rest: readonly string[]): { unknown: Record<string, string>; ex
 }
 
 async function printConfig(config: Config, origins: Origins, out: Output): Promise<void> {
-  const form = Object.fromEntries(KEYS.map((key) => [key, { value: config[key], origin: origins[key] }]));
+  const form = Object.fromEntries(KEYS.map((key) => [key, { value: shown(key, config[key]), origin: origins[key] }]));
   await out.print(form, () =>
     renderTable(
       ['SETTING', 'VALUE', 'ORIGIN'],
       KEYS.map((key) => [key, (SETTINGS[key].format as (value: unknown) => string)(config[key]), origins[key]]),
     ),
   );
+}
+
+/** As it is, but for what a string's format hides. */
+function shown(key: Key, value: Config[Key]): Config[Key] {
+  return typeof value === 'string' ? (SETTINGS[key].format as (value: string) => string)(value) : value;
 }
 
 /** Resolves with the first SIGINT or SIGTERM. A second one ends the process at once: somebody is in a hurry. */

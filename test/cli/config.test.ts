@@ -18,6 +18,9 @@ const OTHER: { [K in Key]: readonly [written: string, value: Config[K]] } = {
   listen: ['[::1]:0', '[::1]:0'],
   backend: ['memory', 'memory'],
   dataDir: ['/tmp/elsewhere', '/tmp/elsewhere'],
+  redisUrl: ['rediss://chord@db:6380/2', 'rediss://chord@db:6380/2'],
+  redisPrefix: ['other:', 'other:'],
+  redisTimeout: ['1s', 1000],
   logLevel: ['silent', 'silent'],
   cacheBytes: ['1GB', 1e9],
   maxDocumentBytes: ['64KiB', 65_536],
@@ -100,8 +103,13 @@ test('options win over flags, flags over the environment, the environment over t
 
 test('a wrong value in a source that loses is still refused', (t) => {
   t.deepEqual(problems({ flags: { backend: 'memory' }, env: { CHORD_BACKEND: 'mysql' } }), [
-    'CHORD_BACKEND: expected one of lmdb, memory, got "mysql"',
+    'CHORD_BACKEND: expected one of lmdb, redis, memory, got "mysql"',
   ]);
+});
+
+test('a password is never printed', (t) => {
+  const url = 'rediss://chord:s3cret@a:1,b:2/0,redis://:s3cret@c:3';
+  t.is(SETTINGS.redisUrl.format(url), 'rediss://chord:***@a:1,b:2/0,redis://:***@c:3');
 });
 
 test('an unknown setting is refused with its nearest name, wherever it stands', (t) => {

@@ -1,0 +1,76 @@
+/** What is asked of Redis once, at the start, and refused with a reason (ChordError FAILED_PRECONDITION). */
+import { ChordError } from '../errors.js';
+import { type Keys, PARTITIONS, slotOf } from './redis-keys.js';
+import type { Link } from './redis-link.js';
+import type { Shards } from './redis-shards.js';
+import type { Target } from './redis-url.js';
+
+const FORMAT = { name: 'chord', version: 1, partitions: PARTITIONS };
+const MAJOR_MIN = 7;
+
+/** Connects, finds out what is there, and marks it as Chord's. */
+export async function checkRedis(shards: Shards, target: Target, keys: Keys): Promise<void> {
+  const first = await shards.connect();
+  const info = await infoOf(first);
+  checkServer(first, info);
+  if (info.get('cluster_enabled') === '1') await joinCluster(shards, target, first);
+  else if (target.kind === 'cluster') throw refusal(`Redis at ${first.name} is no cluster node`);
+  await checkFormat(shards, keys);
+}
+
+async function joinCluster(shards: Shards, target: Target, first: Link): Promise<void> {
+  if (target.options.db) throw refusal('a Redis Cluster has no other database than 0');
+  const state = fields(String(await first.send('cluster', ['info'])));
+  if (state.get('cluster_state') !== 'ok') {
+    const served = `${state.get('cluster_slots_ok')} of 16384 slots are served`;
+    throw refusal(`the Redis Cluster at ${first.name} is down: ${served}`);
+  }
+  await shards.becomeCluster();
+  for (const link of shards.links) checkServer(link, await infoOf(link));
+}
+
+function checkServer(link: Link, info: Map<string, string>): void {
+  const version = info.get('redis_version') ?? '?';
+  if (!(Number.parseInt(version, 10) >= MAJOR_MIN)) {
+    throw refusal(`Redis at ${link.name} has version ${version}; Chord needs ${MAJOR_MIN} or later`);
+  }
+  const policy = info.get('maxmemory_policy');
+  if (policy !== 'noeviction') {
+    throw refusal(
+      `Redis at ${link.name} would throw data away when its memory is full: ` +
+        `maxmemory-policy is ${policy}; Chord needs noeviction`,
+    );
+  }
+}
+
+async function checkFormat(shards: Shards, keys: Keys): Promise<void> {
+  const slot = slotOf(keys.format);
+  await shards.call(slot, () => ['set', keys.format, JSON.stringify(FORMAT), 'NX']);
+  const stored = await shards.call(slot, () => ['get', keys.format]).catch((error) => error);
+  const format = parse(stored);
+  if (format?.name !== FORMAT.name) throw refusal(`the key ${keys.format} in Redis is not Chord's: use another prefix`);
+  if (format.version === FORMAT.version && format.partitions === FORMAT.partitions) return;
+  throw refusal(`the data in Redis is of a newer Chord (format ${format.version}; this one knows ${FORMAT.version})`);
+}
+
+function parse(stored: unknown): Record<string, unknown> | null {
+  try {
+    const format = Buffer.isBuffer(stored) ? JSON.parse(stored.toString()) : null;
+    return typeof format === 'object' ? format : null;
+  } catch {
+    return null;
+  }
+}
+
+async function infoOf(link: Link): Promise<Map<string, string>> {
+  return fields(String(await link.send('info', [])));
+}
+
+function fields(text: string): Map<string, string> {
+  const pairs = text.split('\r\n').map((line) => line.split(':', 2) as [string, string]);
+  return new Map(pairs);
+}
+
+function refusal(message: string): ChordError {
+  return new ChordError('FAILED_PRECONDITION', message);
+}

@@ -1,0 +1,254 @@
+/**
+ * The commits of other servers, by sharded pub/sub: one subscription for each context that is watched here, and
+ * one for each partition while any prefix is. Subscriptions are at the master that has the channel's slot, on a
+ * connection of their own.
+ *
+ * Messages are hints: they are lost when a connection breaks or a slot moves. Then, and now and then in any case,
+ * a `gap` has everything that is watched looked at.
+ */
+import { Redis } from 'ioredis';
+import { ChordError } from '../errors.js';
+import type { Keys } from './redis-keys.js';
+import type { Link } from './redis-link.js';
+import { decodeNotice } from './redis-notices.js';
+import type { Shards } from './redis-shards.js';
+import type { Feed, FeedEvent } from './store.js';
+
+export interface FeedOptions {
+  readonly shards: Shards;
+  readonly keys: Keys;
+  /** Whether a write of this server will be, or was, told by its answer. */
+  readonly isOwn: (nonce: string) => boolean;
+  /** How often everything watched is looked at, in milliseconds. */
+  readonly checkInterval: number;
+  /** How long a subscription may take. */
+  readonly timeout: number;
+}
+
+interface Channel {
+  readonly name: string;
+  readonly slot: number;
+  /** Where it is subscribed, or being subscribed. */
+  line: Line | undefined;
+  live: boolean;
+  waiting: (() => void)[];
+}
+
+const RETRY_EVERY = 250;
+
+export class RedisFeed implements Feed {
+  readonly #options: FeedOptions;
+  readonly #channels = new Map<string, Channel>();
+  readonly #ids = new Set<string>();
+  readonly #prefixes = new Set<string>();
+  readonly #lines = new Map<Link, Line>();
+  readonly #timer: NodeJS.Timeout;
+  #listener: (event: FeedEvent) => void = () => {};
+  #closed = false;
+
+  constructor(options: FeedOptions) {
+    this.#options = options;
+    options.shards.listeners.push(() => this.#place());
+    this.#timer = setInterval(() => this.#check(), options.checkInterval).unref();
+  }
+
+  listen(listener: (event: FeedEvent) => void): void {
+    this.#listener = listener;
+  }
+
+  watchId(id: string): Promise<void> {
+    this.#ids.add(id);
+    const partition = this.#options.keys.partitionOf(id);
+    return this.#subscribe(partition.context(id), partition.slot);
+  }
+
+  unwatchId(id: string): void {
+    if (this.#ids.delete(id)) this.#unsubscribe(this.#options.keys.partitionOf(id).context(id));
+  }
+
+  async watchPrefix(prefix: string): Promise<void> {
+    this.#prefixes.add(prefix);
+    await Promise.all(this.#options.keys.partitions.map(({ ids, slot }) => this.#subscribe(ids, slot)));
+  }
+
+  unwatchPrefix(prefix: string): void {
+    if (!this.#prefixes.delete(prefix) || this.#prefixes.size > 0) return;
+    for (const { ids } of this.#options.keys.partitions) this.#unsubscribe(ids);
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearInterval(this.#timer);
+    for (const line of this.#lines.values()) line.close();
+    this.#channels.clear();
+  }
+
+  #subscribe(name: string, slot: number): Promise<void> {
+    if (this.#closed) return Promise.reject(unavailable());
+    let channel = this.#channels.get(name);
+    if (!channel) {
+      channel = { name, slot, line: undefined, live: false, waiting: [] };
+      this.#channels.set(name, channel);
+      this.#placeOne(channel);
+    }
+    const { live, waiting } = channel;
+    if (live) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const timeout = setTimeout(() => reject(unavailable()), this.#options.timeout);
+      waiting.push(() => {
+        clearTimeout(timeout);
+        resolve();
+      });
+    });
+  }
+
+  #unsubscribe(name: string): void {
+    const channel = this.#channels.get(name);
+    if (!channel) return;
+    this.#channels.delete(name);
+    channel.line?.drop(channel.name);
+    for (const done of channel.waiting.splice(0)) done();
+  }
+
+  /** Slots or connections may have changed: every channel belongs where its slot is now. */
+  #place(): void {
+    if (this.#closed) return;
+    for (const channel of this.#channels.values()) this.#placeOne(channel);
+    const used = new Set(this.#options.shards.links);
+    for (const [link, line] of this.#lines) {
+      if (used.has(link)) continue;
+      this.#lines.delete(link);
+      line.close();
+    }
+  }
+
+  #placeOne(channel: Channel): void {
+    const line = this.#lineTo(this.#options.shards.linkOf(channel.slot));
+    if (channel.line === line) return;
+    const moves = channel.line !== undefined;
+    channel.line?.drop(channel.name);
+    channel.line = line;
+    channel.live = false;
+    void this.#join(channel, line).then(() => {
+      if (moves && channel.live) this.#gap();
+    });
+  }
+
+  async #join(channel: Channel, line: Line): Promise<void> {
+    const joined = await line.add(channel.name);
+    if (channel.line !== line || channel.live || this.#channels.get(channel.name) !== channel) return;
+    if (!joined) {
+      setTimeout(() => channel.line === line && void this.#join(channel, line), RETRY_EVERY).unref();
+      return;
+    }
+    channel.live = true;
+    for (const done of channel.waiting.splice(0)) done();
+  }
+
+  #lineTo(link: Link): Line {
+    let line = this.#lines.get(link);
+    if (!line) {
+      line = new Line(
+        new Redis({ ...link.redis.options, lazyConnect: false }),
+        (channel, message) => this.#heard(channel, message),
+        () => void this.#rejoin(line as Line),
+        () => void this.#options.shards.refresh(),
+      );
+      this.#lines.set(link, line);
+    }
+    return line;
+  }
+
+  /** The connection is new: nothing is subscribed on it, and what was said meanwhile is lost. */
+  async #rejoin(line: Line): Promise<void> {
+    const channels = [...this.#channels.values()].filter((channel) => channel.line === line);
+    const missed = channels.some(({ live }) => live);
+    for (const channel of channels) channel.live = false;
+    await Promise.all(channels.map((channel) => this.#join(channel, line)));
+    if (missed) this.#gap();
+  }
+
+  #heard(channel: string, message: Buffer): void {
+    const told = decodeNotice(message);
+    if (!told || this.#options.isOwn(told.by)) return;
+    const { id } = told.event;
+    const ofPartition = channel === this.#options.keys.partitionOf(id).ids;
+    if (ofPartition && (this.#ids.has(id) || ![...this.#prefixes].some((prefix) => id.startsWith(prefix)))) return;
+    this.#listener(told.event);
+  }
+
+  #check(): void {
+    if (this.#channels.size === 0) return;
+    for (const line of this.#lines.values()) line.probe();
+    void this.#options.shards.refresh();
+    this.#gap();
+  }
+
+  #gap(): void {
+    if (!this.#closed) this.#listener({ kind: 'gap' });
+  }
+}
+
+/** A connection that only listens. */
+class Line {
+  #ready = false;
+  #closed = false;
+
+  constructor(
+    private readonly redis: Redis,
+    heard: (channel: string, message: Buffer) => void,
+    connected: () => void,
+    misplaced: () => void,
+  ) {
+    redis.on('smessageBuffer', (channel: Buffer, message: Buffer) => heard(channel.toString(), message));
+    redis.on('ready', () => {
+      this.#ready = true;
+      connected();
+    });
+    redis.on('close', () => {
+      this.#ready = false;
+    });
+    redis.on('end', () => setTimeout(() => this.#connect(), RETRY_EVERY).unref());
+    redis.on('moved', misplaced);
+    redis.on('error', (error: Error) => {
+      // A subscription ended without our asking, as when its slot moved away.
+      if (!error.message.startsWith('Command queue state error')) return;
+      misplaced();
+      redis.disconnect(true);
+    });
+  }
+
+  /** Whether it is subscribed now. Where not, a later `connected` or a move of its slot is the time to try again. */
+  async add(channel: string): Promise<boolean> {
+    if (!this.#ready) return false;
+    return this.redis.ssubscribe(channel).then(
+      () => true,
+      () => {
+        this.probe();
+        return false;
+      },
+    );
+  }
+
+  drop(channel: string): void {
+    if (this.#ready) this.redis.sunsubscribe(channel).catch(() => {});
+  }
+
+  /** Breaks off a connection that is open and dead. */
+  probe(): void {
+    if (this.#ready) this.redis.ping().catch(() => this.redis.disconnect(true));
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.redis.disconnect();
+  }
+
+  #connect(): void {
+    if (!this.#closed) this.redis.connect().catch(() => {}); // it tries again
+  }
+}
+
+function unavailable(): ChordError {
+  return new ChordError('UNAVAILABLE', 'Redis is away: cannot subscribe to changes', { retryAfter: 1000 });
+}

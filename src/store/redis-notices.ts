@@ -1,0 +1,42 @@
+/**
+ * What a commit tells the other servers: one line of JSON, and after it the record's bytes where there is one.
+ * Redis puts the two together, so that a record travels there once.
+ */
+import type { Position } from '../model.js';
+import { decodeRecord } from './records.js';
+import type { FeedEvent } from './store.js';
+
+/** `by`: the nonce of the write. */
+export type Notice = { readonly id: string; readonly by: string } & (
+  | { readonly from: Position | null }
+  | { readonly removed: 'deleted' | 'expired'; readonly position: Position }
+  | { readonly moved: true }
+);
+
+export interface Told {
+  readonly by: string;
+  readonly event: Exclude<FeedEvent, { kind: 'gap' }>;
+}
+
+const NEWLINE = 10;
+
+export function encodeNotice(notice: Notice): string {
+  return `${JSON.stringify(notice)}\n`;
+}
+
+/** Null for what no Chord has written. */
+export function decodeNotice(message: Buffer): Told | null {
+  const end = message.indexOf(NEWLINE);
+  try {
+    const notice = JSON.parse(message.toString('utf8', 0, end)) as Notice;
+    const { id, by } = notice;
+    if ('removed' in notice) {
+      return { by, event: { kind: 'removed', id, reason: notice.removed, position: notice.position } };
+    }
+    if ('moved' in notice) return { by, event: { kind: 'moved', id } };
+    const record = decodeRecord(message.subarray(end + 1), `a notice of context "${id}"`);
+    return { by, event: { kind: 'committed', id, from: notice.from, record } };
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,135 @@
+/** What is read from Redis. Whatever looks at several keys of one context does so in one script. */
+import { ChordError } from '../errors.js';
+import type { Head } from '../model.js';
+import { decodeHead, decodeRecord } from './records.js';
+import type { Keys, Partition } from './redis-keys.js';
+import type { Argument } from './redis-link.js';
+import { mergeSorted } from './redis-merge.js';
+import { DELTAS, DUE, LOAD, type Script } from './redis-scripts.js';
+import type { Shards } from './redis-shards.js';
+import type { Due, History, Index, ListPage, LogRecord, Stored } from './store.js';
+
+interface RawDue {
+  readonly id: Buffer;
+  readonly key: number;
+}
+
+/** Above every byte that UTF-8 has. */
+const BEYOND = Buffer.from([0xff]);
+
+export class Reads {
+  constructor(
+    private readonly shards: Shards,
+    private readonly keys: Keys,
+  ) {}
+
+  async load(id: string): Promise<Stored | null> {
+    const reply = (await this.#script(LOAD, id, [])) as [Buffer, Buffer, Buffer, Buffer[]] | null;
+    if (reply === null) return null;
+    const [headBytes, snapshotVersion, snapshot, entries] = reply;
+    const { head } = decodeHead(headBytes, headOf(id));
+    const records = decodeRecords(id, entries);
+    const covered = Number(snapshotVersion.toString());
+    const whole = covered + records.length === head.position.version && holeIn(records, covered) < 0;
+    if (!whole) throw new ChordError('DATA_LOSS', `the log of context "${id}" has a hole`, { contextId: id });
+    if (snapshotVersion.length === 0) return { head, records };
+    return { head, snapshot: { version: covered, bytes: snapshot }, records };
+  }
+
+  async head(id: string): Promise<Head | null> {
+    const partition = this.keys.partitionOf(id);
+    const call = ['hget', partition.context(id), 'head'] as const;
+    const bytes = (await this.shards.call(partition.slot, () => call)) as Buffer | null;
+    return bytes && decodeHead(bytes, headOf(id)).head;
+  }
+
+  async deltas(id: string, after: number, limit: number, maxBytes = Number.MAX_SAFE_INTEGER): Promise<History> {
+    const reply = (await this.#script(DELTAS, id, [Math.max(0, after), limit, maxBytes])) as [number, Buffer[]?];
+    const [oldest, entries] = reply;
+    if (entries === undefined) return { kind: 'truncated', oldest };
+    const records = decodeRecords(id, entries);
+    const hole = records[holeIn(records, after)];
+    if (hole) return { kind: 'truncated', oldest: hole.position.version };
+
+    let bytes = 0;
+    const end = records.findIndex(({ changes, olds }, i) => {
+      bytes += changes.length + olds.length;
+      return bytes > maxBytes && i > 0;
+    });
+    return { kind: 'records', records: end < 0 ? records : records.slice(0, end) };
+  }
+
+  /** Asks every partition for its share of the page, then each id for its head. */
+  async list(prefix: string, after: string | undefined, limit: number): Promise<ListPage> {
+    const start = Buffer.from(prefix);
+    const end = prefix === '' ? '+' : Buffer.concat([Buffer.from('('), start, BEYOND]);
+    const isLater = after !== undefined && Buffer.compare(Buffer.from(after), start) >= 0;
+    const first = isLater ? `(${after}` : prefix === '' ? '-' : `[${prefix}`;
+    const sources = this.keys.partitions.map(({ slot, ids }) => ({
+      read: async (count: number, last: Buffer | undefined) => {
+        const from = last ? Buffer.concat([Buffer.from('('), last]) : first;
+        const call = ['zrange', ids, from, end, 'BYLEX', 'LIMIT', 0, count] as const;
+        return (await this.shards.call(slot, () => call)) as Buffer[];
+      },
+    }));
+    const found = (await mergeSorted(sources, limit + 1, Buffer.compare)).map(String);
+    const ids = found.slice(0, limit);
+    const heads = await Promise.all(ids.map(async (id) => ({ id, head: await this.head(id) })));
+    // One that was removed since its id was read is not there any more.
+    const present = heads.filter((each): each is { id: string; head: Head } => each.head !== null);
+    return found.length > limit ? { heads: present, next: ids.at(-1) as string } : { heads: present };
+  }
+
+  async due(index: Index, upTo: number, limit: number, after?: Due): Promise<readonly Due[]> {
+    const behind = after && { id: Buffer.from(after.id), key: after.key };
+    const sources = this.keys.partitions.map((partition) => ({
+      read: (count: number, last: RawDue | undefined) => this.#dueIn(partition, index, upTo, count, last ?? behind),
+    }));
+    const first = await mergeSorted(sources, limit, (a, b) => a.key - b.key || Buffer.compare(a.id, b.id));
+    return first.map(({ id, key }) => ({ id: id.toString(), key }));
+  }
+
+  /** One partition's part of `due`. */
+  async #dueIn(
+    partition: Partition,
+    index: Index,
+    upTo: number,
+    limit: number,
+    after: RawDue | undefined,
+  ): Promise<RawDue[]> {
+    const args = [
+      index,
+      upTo,
+      limit,
+      partition.context(''),
+      partition.log(''),
+      ...(after ? [after.key, after.id] : []),
+    ];
+    const call = { script: DUE, keys: [partition.index(index)], args };
+    for (;;) {
+      const [moved, found] = (await this.shards.call(partition.slot, () => call)) as [number, Buffer[]];
+      if (moved > 0) continue;
+      return found.flatMap((id, i) => (i % 2 === 0 ? [{ id, key: Number(String(found[i + 1])) }] : []));
+    }
+  }
+
+  /** A script over a context and its log. */
+  #script(script: Script, id: string, args: readonly Argument[]): Promise<unknown> {
+    const partition = this.keys.partitionOf(id);
+    const call = { script, keys: [partition.context(id), partition.log(id)], args };
+    return this.shards.call(partition.slot, () => call);
+  }
+}
+
+export function headOf(id: string): string {
+  return `the head of context "${id}"`;
+}
+
+function decodeRecords(id: string, entries: readonly Buffer[]): LogRecord[] {
+  return entries.map((bytes) => decodeRecord(bytes, `the log of context "${id}"`));
+}
+
+/** The index of the first record that does not follow from the one before it; -1 where there is none. */
+function holeIn(records: readonly LogRecord[], after: number): number {
+  return records.findIndex(({ position }, i) => position.version !== after + 1 + i);
+}

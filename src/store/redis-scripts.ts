@@ -1,0 +1,245 @@
+/**
+ * The scripts that run inside Redis. Each is atomic; none has a rollback, so everything is decided before the
+ * first write. Arguments come as pairs of name and value; an absent name is false. Documents, records and
+ * answers are opaque bytes here.
+ *
+ * Without `allow-oom` Redis refuses a script that writes when its memory is full, before it runs.
+ */
+import { createHash } from 'node:crypto';
+
+export interface Script {
+  readonly lua: string;
+  readonly sha: string;
+}
+
+/** KEYS: context, log, removed, ids, expiry, idle, age, length, asked, answers. */
+const WRITE_PRELUDE = `
+local arg = {}
+for i = 1, #ARGV, 2 do arg[ARGV[i]] = ARGV[i + 1] end
+local context, log, removed, ids, expiries, idle, age, length, asked, answers = unpack(KEYS)
+local at, nonce, head, used, expiry = unpack(redis.call('HMGET', context, 'at', 'nonce', 'head', 'used', 'expiry'))
+
+-- Whether this write, which was sent before, has happened; nil where nobody can tell any more. A record has its
+-- writer's nonce, a removal leaves it behind for a minute; what is neither leaves no trace.
+local function happened()
+  if nonce == arg.nonce then return true end
+  local grave = redis.call('GET', removed)
+  if grave == arg.nonce then return true end
+  local version, epoch = string.match(at or '', '^(%d+):([^:]*):')
+  if epoch ~= arg.epoch then
+    if grave and grave ~= arg.after then return nil end
+    return false
+  end
+  if not arg.version then return false end
+  if not arg.record then return nil end
+  if tonumber(version) < tonumber(arg.version) then return false end
+  local entry = redis.call('XRANGE', log, arg.version .. '-0', arg.version .. '-0')[1]
+  if not entry then return nil end
+  return entry[2][2] == arg.nonce
+end
+
+-- Why the write may not happen; nothing where it may.
+local function refusal()
+  local first = arg.request and redis.call('HGET', answers, arg.request)
+  if first and string.sub(first, 1, #arg.nonce) == arg.nonce then return {'committed'} end
+  if first then return {'duplicate', first} end
+
+  local stands = (at or '') == arg.expected
+  -- A write that was sent before its predecessor was answered builds upon that one, not upon its double.
+  if stands and arg.after then stands = arg.after == (at and nonce or redis.call('GET', removed)) end
+  if stands and arg.expiry_seen then stands = arg.expiry_seen == expiry end
+  if stands and arg.used_seen then stands = tonumber(used) <= tonumber(arg.used_seen) end
+
+  if arg.resent and (not stands or not at) then
+    local done = happened()
+    if done then return {'committed'} end
+    if done == nil then return {'unknown'} end
+  end
+  if stands then return nil end
+  return {'conflict', head or ''}
+end
+
+local function remember()
+  if not arg.request then return end
+  redis.call('HSET', answers, arg.request, arg.nonce .. arg.answer)
+  redis.call('ZADD', asked, arg.asked_at, arg.request)
+end
+
+local function publish(message)
+  redis.call('SPUBLISH', context, message)
+  redis.call('SPUBLISH', ids, message)
+end
+
+local refused = refusal()
+if refused then return refused end
+`;
+
+/**
+ * nonce, expected (position or ''), at, epoch, version, head, used, id; perhaps after, resent, record with time,
+ * snapshot, expiry, notice, request with answer and asked_at. The log comes first: should Redis refuse the entry,
+ * nothing has happened.
+ *
+ * Entries in the indexes are moved only where they stand behind the truth (due.ts), so that most commits move none.
+ */
+export const COMMIT = script(`#!lua
+${WRITE_PRELUDE}
+local function enter(index, key, entry)
+  local before = redis.call('ZSCORE', index, arg.id)
+  if not before or tonumber(before) > tonumber(key) then redis.call('ZADD', index, entry, arg.id) end
+end
+
+if arg.record then
+  redis.call('XADD', log, arg.version .. '-0', 'n', arg.nonce, 'r', arg.record, 't', arg.time)
+  local records = redis.call('XLEN', log)
+  if records == 1 then enter(age, arg.time, arg.time) end
+  if records > 1 then enter(length, -records, -math.pow(2, math.ceil(math.log(records) / math.log(2) - 1e-9))) end
+end
+redis.call('HSET', context, 'at', arg.at, 'head', arg.head, 'used', arg.used)
+-- Without a new version this is no step that others build upon: it leaves the nonce to the last that was.
+if arg.record or not at then redis.call('HSET', context, 'nonce', arg.nonce) end
+if arg.snapshot then redis.call('HSET', context, 'snapshot', arg.snapshot, 'snapshotVersion', arg.version) end
+if arg.expiry then
+  redis.call('HSET', context, 'expiry', arg.expiry)
+  if not expiry then redis.call('ZREM', idle, arg.id) end
+  enter(expiries, arg.expiry, arg.expiry)
+else
+  if expiry then
+    redis.call('HDEL', context, 'expiry')
+    redis.call('ZREM', expiries, arg.id)
+  end
+  enter(idle, arg.used, arg.used)
+end
+if not at then redis.call('ZADD', ids, 0, arg.id) end
+remember()
+if arg.notice then publish(arg.notice .. (arg.record or '')) end
+return {'committed'}
+`);
+
+/** nonce, expected, epoch, id, notice; perhaps after, resent, expiry_seen, used_seen, request with answer and asked_at. */
+export const REMOVE = script(`#!lua flags=allow-oom
+${WRITE_PRELUDE}
+redis.call('UNLINK', context, log)
+for _, index in ipairs({ids, expiries, idle, age, length}) do redis.call('ZREM', index, arg.id) end
+redis.call('SET', removed, arg.nonce, 'PX', 60000)
+remember()
+publish(arg.notice)
+return {'committed'}
+`);
+
+/**
+ * KEYS: an index; ARGV: its name, the highest key, how many, what all contexts' and all logs' keys begin with; perhaps
+ * key and id to go on after. Moves the entries that stand too early. Answers whether there is more to move, then ids and
+ * keys. The keys of contexts follow from the index and share its slot.
+ */
+export const DUE = script(`#!lua flags=allow-oom
+local index = KEYS[1]
+local name, upTo, limit, contexts, logs, afterKey, afterId = unpack(ARGV)
+limit = tonumber(limit)
+
+-- Where the context belongs; nil where it has no place in this index.
+local function truth(id)
+  local used, expiry = unpack(redis.call('HMGET', contexts .. id, 'used', 'expiry'))
+  if name == 'expiry' then return expiry and tonumber(expiry) end
+  if name == 'idle' then return not expiry and tonumber(used) end
+  local records = redis.call('XLEN', logs .. id)
+  if name == 'length' then return records > 1 and -records end
+  if records == 0 then return nil end
+  return tonumber(redis.call('XRANGE', logs .. id, '-', '+', 'COUNT', 1)[1][2][6])
+end
+
+-- By bytes, as Redis sorts; the operator < may follow a locale.
+local function isBehind(id)
+  for i = 1, math.min(#id, #afterId) do
+    local a, b = string.byte(id, i), string.byte(afterId, i)
+    if a ~= b then return a > b end
+  end
+  return #id > #afterId
+end
+
+local found, moves, offset = {}, 0, 0
+while #found < 2 * limit do
+  local entries = redis.call('ZRANGE', index, afterKey or '-inf', upTo, 'BYSCORE', 'LIMIT', offset, limit, 'WITHSCORES')
+  if #entries == 0 then break end
+  offset = offset + #entries / 2
+  for i = 1, #entries, 2 do
+    local id, key = entries[i], entries[i + 1]
+    local right = truth(id)
+    if right ~= tonumber(key) then
+      moves = moves + 1
+      if right then redis.call('ZADD', index, string.format('%.17g', right), id) else redis.call('ZREM', index, id) end
+    elseif #found < 2 * limit and (not afterKey or tonumber(key) > tonumber(afterKey) or isBehind(id)) then
+      found[#found + 1] = id
+      found[#found + 1] = key
+    end
+  end
+  if moves > 0 then break end
+end
+return {moves, found}
+`);
+
+/** KEYS: context, log. Answers head, snapshot version, snapshot, records; nothing where there is no context. */
+export const LOAD = script(`#!lua flags=no-writes
+local head, version, snapshot = unpack(redis.call('HMGET', KEYS[1], 'head', 'snapshotVersion', 'snapshot'))
+if not head then return false end
+local records = {}
+for i, entry in ipairs(redis.call('XRANGE', KEYS[2], (version and version + 1 or 1) .. '-0', '+')) do
+  records[i] = entry[2][4]
+end
+return {head, version or '', snapshot or '', records}
+`);
+
+/**
+ * KEYS: context, log; ARGV: version, limit, bytes at most. Answers the oldest version and records after `version`
+ * where they are all there. Counts a little less than each record has, so that never too few are read.
+ */
+export const DELTAS = script(`#!lua flags=no-writes
+local at = redis.call('HGET', KEYS[1], 'at')
+if not at then return {1} end
+local after, limit, budget = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local first = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)[1]
+local oldest = first and tonumber(string.match(first[1], '%d+')) or tonumber(string.match(at, '%d+')) + 1
+if after < oldest - 1 then return {oldest} end
+local records, bytes = {}, 0
+while #records < limit and bytes <= budget do
+  local from = string.format('%.0f-0', after + #records + 1)
+  local entries = redis.call('XRANGE', KEYS[2], from, '+', 'COUNT', math.min(100, limit - #records))
+  if #entries == 0 then break end
+  for _, entry in ipairs(entries) do
+    records[#records + 1] = entry[2][4]
+    bytes = bytes + math.max(0, #entry[2][4] - 128)
+  end
+end
+return {oldest, records}
+`);
+
+/** KEYS: context, log; ARGV: version. Answers how many went. */
+export const TRIM = script(`#!lua flags=allow-oom
+local covered = redis.call('HGET', KEYS[1], 'snapshotVersion')
+if not covered then return 0 end
+local last = math.min(tonumber(ARGV[1]), tonumber(covered))
+return redis.call('XTRIM', KEYS[2], 'MINID', string.format('%.0f-0', last + 1))
+`);
+
+/** KEYS: a lease; ARGV: who asks, for how many milliseconds. Answers 1 or 0. */
+export const LEASE = script(`#!lua
+local holder = redis.call('GET', KEYS[1])
+if holder and holder ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+`);
+
+/** KEYS: asked, answers; ARGV: time, limit. Answers how many went. */
+export const FORGET = script(`#!lua flags=allow-oom
+local old = redis.call('ZRANGE', KEYS[1], '-inf', '(' .. ARGV[1], 'BYSCORE', 'LIMIT', 0, ARGV[2])
+for _, request in ipairs(old) do
+  redis.call('ZREM', KEYS[1], request)
+  redis.call('HDEL', KEYS[2], request)
+end
+return #old
+`);
+
+export const SCRIPTS: readonly Script[] = [COMMIT, REMOVE, LOAD, DELTAS, TRIM, DUE, LEASE, FORGET];
+
+function script(lua: string): Script {
+  return { lua, sha: createHash('sha1').update(lua).digest('hex') };
+}

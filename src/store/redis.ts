@@ -1,0 +1,192 @@
+/**
+ * The store on Redis or a Redis Cluster, for many servers at once. redis-keys.ts has the layout, redis-scripts.ts
+ * what happens inside Redis, redis-shards.ts how one gets there, docs/redis.md what is promised and what it costs.
+ */
+import { ChordError } from '../errors.js';
+import type { Head } from '../model.js';
+import { checkRedis } from './redis-check.js';
+import { RedisFeed } from './redis-feed.js';
+import { Keys, slotOf } from './redis-keys.js';
+import { Reads } from './redis-reads.js';
+import { FORGET, LEASE, TRIM } from './redis-scripts.js';
+import { Shards } from './redis-shards.js';
+import { parseRedisUrl } from './redis-url.js';
+import { Writes } from './redis-writes.js';
+import type {
+  Commit,
+  Due,
+  Feed,
+  History,
+  Index,
+  ListPage,
+  Outcome,
+  Removal,
+  Request,
+  Store,
+  Stored,
+  StoreHealth,
+} from './store.js';
+
+export interface RedisStoreOptions {
+  /** As in redis-url.ts. */
+  readonly url: string;
+  /** What all keys begin with; no braces. Default: `chord:`. */
+  readonly prefix?: string;
+  /** How long one command may take before the connection counts as dead, in milliseconds. Default: 3000. */
+  readonly timeout?: number;
+  /** How often everything that is watched is looked at, in milliseconds. Default: 30 s. */
+  readonly checkInterval?: number;
+}
+
+/** Throws FAILED_PRECONDITION (too old, evicts, foreign data, cluster down) or UNAVAILABLE (out of reach). */
+export async function openRedis(options: RedisStoreOptions): Promise<Store> {
+  const { prefix = 'chord:', timeout = 3000, checkInterval = 30_000 } = options;
+  if (/[{}]/.test(prefix)) throw new ChordError('FAILED_PRECONDITION', 'the Redis prefix must not contain braces');
+  const target = parseRedisUrl(options.url);
+  const keys = new Keys(prefix);
+  const shards = new Shards(target, timeout);
+  try {
+    await checkRedis(shards, target, keys);
+  } catch (error) {
+    shards.close();
+    throw error;
+  }
+  return new RedisStore(shards, keys, timeout, checkInterval);
+}
+
+class RedisStore implements Store {
+  readonly #shards: Shards;
+  readonly #keys: Keys;
+  readonly #reads: Reads;
+  readonly #writes: Writes;
+  readonly #feed: RedisFeed;
+  readonly #listeners: ((health: StoreHealth) => void)[] = [];
+  #serving = true;
+  #closed = false;
+  #closing: Promise<void> | undefined;
+
+  constructor(shards: Shards, keys: Keys, timeout: number, checkInterval: number) {
+    this.#shards = shards;
+    this.#keys = keys;
+    this.#reads = new Reads(shards, keys);
+    this.#writes = new Writes(shards, keys);
+    const isOwn = (nonce: string) => this.#writes.isOwn(nonce);
+    this.#feed = new RedisFeed({ shards, keys, isOwn, checkInterval, timeout });
+    shards.listeners.push(() => this.#healthChanged());
+  }
+
+  get feed(): Feed {
+    return this.#feed;
+  }
+
+  async load(id: string): Promise<Stored | null> {
+    this.#checkOpen();
+    return this.#reads.load(id);
+  }
+
+  async head(id: string): Promise<Head | null> {
+    this.#checkOpen();
+    return this.#reads.head(id);
+  }
+
+  async commit(commit: Commit): Promise<Outcome> {
+    this.#checkOpen();
+    return this.#writes.commit(commit);
+  }
+
+  async remove(removal: Removal): Promise<Outcome> {
+    this.#checkOpen();
+    return this.#writes.remove(removal);
+  }
+
+  async recall(id: string, requestId: string): Promise<Request | null> {
+    this.#checkOpen();
+    return this.#writes.recall(id, requestId);
+  }
+
+  async deltas(id: string, after: number, limit: number, maxBytes?: number): Promise<History> {
+    this.#checkOpen();
+    return this.#reads.deltas(id, after, limit, maxBytes);
+  }
+
+  async list(prefix: string, after: string | undefined, limit: number): Promise<ListPage> {
+    this.#checkOpen();
+    return this.#reads.list(prefix, after, limit);
+  }
+
+  async due(index: Index, upTo: number, limit: number, after?: Due): Promise<readonly Due[]> {
+    this.#checkOpen();
+    return this.#reads.due(index, upTo, limit, after);
+  }
+
+  async expired(now: number, limit: number): Promise<readonly string[]> {
+    return (await this.due('expiry', now, limit)).map(({ id }) => id);
+  }
+
+  async trim(id: string, version: number): Promise<number> {
+    this.#checkOpen();
+    const partition = this.#keys.partitionOf(id);
+    const call = { script: TRIM, keys: [partition.context(id), partition.log(id)], args: [version] };
+    return (await this.#shards.call(partition.slot, () => call)) as number;
+  }
+
+  async forget(before: number, limit: number): Promise<number> {
+    this.#checkOpen();
+    const { partitions } = this.#keys;
+    const counts = await Promise.all(
+      partitions.map(({ slot, asked }) => this.#shards.call(slot, () => ['zcount', asked, '-inf', `(${before}`])),
+    );
+    let forgotten = 0;
+    for (const { slot, asked, answers } of partitions.filter((_, i) => counts[i] !== 0)) {
+      if (forgotten === limit) break;
+      const call = { script: FORGET, keys: [asked, answers], args: [before, limit - forgotten] };
+      forgotten += (await this.#shards.call(slot, () => call)) as number;
+    }
+    return forgotten;
+  }
+
+  async lease(name: string, ttl: number): Promise<boolean> {
+    this.#checkOpen();
+    const key = this.#keys.lease(name);
+    const call = { script: LEASE, keys: [key], args: [this.#writes.name, ttl] };
+    return (await this.#shards.call(slotOf(key), () => call)) === 1;
+  }
+
+  /** Serving while any shard is in reach: contexts there can be had still. */
+  health(): StoreHealth {
+    if (this.#closed) return { serving: false, readOnly: false, detail: 'the store is closed' };
+    const { links } = this.#shards;
+    const away = links.filter((link) => link.away);
+    if (away.length === 0) return { serving: true, readOnly: false };
+    const detail = `Redis is away at ${away.map(({ name }) => name).join(', ')}`;
+    return { serving: away.length < links.length, readOnly: false, detail };
+  }
+
+  onHealth(listener: (health: StoreHealth) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#closed = true;
+    this.#feed.close();
+    await this.#shards.idle();
+    this.#shards.close();
+    for (const listener of this.#listeners) listener(this.health());
+  }
+
+  #healthChanged(): void {
+    const { serving } = this.health();
+    if (serving === this.#serving || this.#closed) return;
+    this.#serving = serving;
+    for (const listener of this.#listeners) listener(this.health());
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new ChordError('UNAVAILABLE', 'the store is closed');
+  }
+}

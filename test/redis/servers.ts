@@ -1,0 +1,129 @@
+/** Real Redis servers, alone or as a cluster, on free ports of the loopback with directories of their own. */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+
+/** Whether there is a Redis to test with. Where not, test files say so in one line, by a test that is skipped. */
+export const REDIS_INSTALLED = installed();
+
+function installed(): boolean {
+  try {
+    execFileSync('redis-server', ['--version'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+export class RedisServer {
+  #process: ChildProcess | undefined;
+  /** Speaks to the server directly. Made anew after each start. */
+  admin!: Redis;
+
+  private constructor(
+    readonly port: number,
+    readonly directory: string,
+    readonly options: readonly string[],
+  ) {}
+
+  /** `options` as on its command line: `['--appendonly', 'yes']`. */
+  static async start(options: readonly string[] = []): Promise<RedisServer> {
+    const directory = await mkdtemp(join(tmpdir(), 'chord-redis-'));
+    const server = new RedisServer(await freePort(), directory, options);
+    await server.start();
+    return server;
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.port}`;
+  }
+
+  async start(): Promise<void> {
+    const place = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.directory];
+    const args = [...place, '--save', '', '--enable-debug-command', 'local', ...this.options];
+    this.#process = spawn('redis-server', args, { stdio: 'ignore' });
+    this.admin?.disconnect();
+    this.admin = new Redis({ port: this.port, host: '127.0.0.1', retryStrategy: () => 20, maxRetriesPerRequest: null });
+    this.admin.on('error', () => {});
+    await this.admin.ping();
+  }
+
+  /** Waits for the end. */
+  async end(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    this.admin.disconnect();
+    const child = this.#process;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const exit = once(child, 'exit');
+    child.kill(signal);
+    if (signal !== 'SIGKILL') child.kill('SIGCONT');
+    await exit;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#process?.kill(signal);
+  }
+
+  async destroy(): Promise<void> {
+    await this.end();
+    await rm(this.directory, { recursive: true, force: true });
+  }
+}
+
+/** Three masters, each with as many replicas as asked for. */
+export class RedisCluster {
+  private constructor(readonly nodes: readonly RedisServer[]) {}
+
+  static async start(replicas = 0, options: readonly string[] = []): Promise<RedisCluster> {
+    const count = 3 * (1 + replicas);
+    const nodes = await Promise.all(
+      Array.from({ length: count }, async () => {
+        const bus = ['--cluster-enabled', 'yes', '--cluster-port', String(await freePort())];
+        return RedisServer.start([...bus, '--cluster-node-timeout', '1000', ...options]);
+      }),
+    );
+    const addresses = nodes.map(({ port }) => `127.0.0.1:${port}`);
+    const how = ['--cluster-replicas', String(replicas), '--cluster-yes'];
+    execFileSync('redis-cli', ['--cluster', 'create', ...addresses, ...how], { stdio: 'ignore' });
+    await until(async () => {
+      const infos = await Promise.all(nodes.map(({ admin }) => admin.cluster('INFO') as Promise<string>));
+      return infos.every((info) => info.includes('cluster_state:ok'));
+    });
+    return new RedisCluster(nodes);
+  }
+
+  get url(): string {
+    return `redis+cluster://${this.nodes.map(({ port }) => `127.0.0.1:${port}`).join(',')}`;
+  }
+
+  async masters(): Promise<RedisServer[]> {
+    const roles = await Promise.all(this.nodes.map(({ admin }) => admin.role()));
+    return this.nodes.filter((_, i) => roles[i]?.[0] === 'master');
+  }
+
+  async destroy(): Promise<void> {
+    await Promise.all(this.nodes.map((node) => node.destroy()));
+  }
+}
+
+/** Resolves when the condition holds; looks again every 20 ms, for 30 s at most. */
+export async function until(condition: () => Promise<boolean> | boolean, what = 'the condition'): Promise<void> {
+  const deadline = Date.now() + 30_000;
+  while (!(await condition())) {
+    if (Date.now() > deadline) throw new Error(`${what} did not come true`);
+    await delay(20);
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, 'close');
+  return port;
+}

@@ -1,0 +1,59 @@
+/** A real server for a test, from the repository that this client lives in. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import type { ExecutionContext } from 'ava';
+import { type Client, type ClientOptions, connect } from '../../src/index.js';
+
+const ROOT = fileURLToPath(new URL('../../../..', import.meta.url));
+
+export interface Server {
+  readonly address: string;
+  /** By signal; resolves when the process is gone. */
+  stop(signal?: NodeJS.Signals): Promise<void>;
+  /** Again, where it was before. */
+  start(): Promise<void>;
+}
+
+/** On LMDB, in a directory of its own. Ends with the test. */
+export async function startServer(t: ExecutionContext): Promise<Server> {
+  const folder = await mkdtemp(join(tmpdir(), 'chord-client-'));
+  let address = '127.0.0.1:0';
+  let stop = async (_signal: NodeJS.Signals) => {};
+  const start = async () => {
+    const args = ['--import=tsx', 'src/main.ts', 'serve', '--listen', address, '--data-dir', folder];
+    const child = spawn(process.execPath, [...args, '--log-level', 'error'], {
+      cwd: ROOT,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const closed = once(child, 'close');
+    stop = async (signal) => {
+      child.kill(signal);
+      await closed;
+    };
+    const { value } = await createInterface({ input: child.stdout })[Symbol.asyncIterator]().next();
+    address = /serving on (\S+) /.exec(value)![1]!;
+  };
+  await start();
+  t.teardown(async () => {
+    await stop('SIGTERM');
+    await rm(folder, { recursive: true });
+  });
+  return {
+    get address() {
+      return address;
+    },
+    start,
+    stop: (signal = 'SIGTERM') => stop(signal),
+  };
+}
+
+export function connected(t: ExecutionContext, server: Server, options?: ClientOptions): Client {
+  const client = connect(server.address, options);
+  t.teardown(() => client.close());
+  return client;
+}

@@ -57,6 +57,8 @@ export class GrpcServer {
       'grpc.keepalive_time_ms': options.keepaliveInterval,
       'grpc.keepalive_timeout_ms': options.keepaliveTimeout,
       'grpc.max_send_message_length': -1,
+      // Its counters would cost each call and message something, and nobody can ask for them.
+      'grpc.enable_channelz': 0,
     });
     const { service, hub, heartbeatInterval } = options;
     this.#streams = new WatchStreams({ service, hub, heartbeatInterval, toStatus: mapper });

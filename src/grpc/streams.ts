@@ -1,8 +1,9 @@
 /**
  * Watch streams: the one place where backpressure, cancellation and the end of a stream are dealt with.
  *
- * A stream has room while less than ROOM_BYTES wait to leave the process. Node reports each message's departure,
- * so a reader that stalls leaves about that much behind, whatever happens to the contexts that it watches.
+ * A stream has room until ROOM_BYTES wait to leave the process, and again once they have left. Node reports each
+ * message's departure, so a reader that stalls leaves about that much behind, whatever happens to the contexts that
+ * it watches.
  */
 import { type ServerWritableStream, status } from '@grpc/grpc-js';
 import type { ContextService } from '../contexts/service.js';
@@ -53,7 +54,9 @@ export class WatchStreams {
 class WatchStream implements Sink {
   #watcher: Watcher | undefined;
   #heartbeat: NodeJS.Timeout | undefined;
-  #waiting = 0;
+  /** Messages that have not left, and the bytes sent since all had. */
+  #messagesWaiting = 0;
+  #bytesWaiting = 0;
   #full = false;
   #ended = false;
 
@@ -89,9 +92,10 @@ class WatchStream implements Sink {
   send(event: WatchEvent): void {
     if (this.#ended) return;
     const bytes = watchResponse(event, this.call.request.includeOldValues);
-    this.#waiting += bytes.length;
-    if (this.#waiting >= ROOM_BYTES) this.#full = true;
-    this.call.write(bytes, () => this.#left(bytes.length));
+    this.#messagesWaiting++;
+    this.#bytesWaiting += bytes.length;
+    if (this.#bytesWaiting >= ROOM_BYTES) this.#full = true;
+    this.call.write(bytes, this.#onLeft);
   }
 
   fail(error: unknown): void {
@@ -109,12 +113,14 @@ class WatchStream implements Sink {
     this.call.emit('error', { code: status.UNAVAILABLE, details: reason });
   }
 
-  #left(bytes: number): void {
-    this.#waiting -= bytes;
-    if (!this.#full || this.#waiting >= ROOM_BYTES / 2) return;
+  /** One for all messages of the stream: a fan-out makes nothing but calls. */
+  readonly #onLeft = (): void => {
+    if (--this.#messagesWaiting > 0) return;
+    this.#bytesWaiting = 0;
+    if (!this.#full) return;
     this.#full = false;
     this.#watcher?.resume();
-  }
+  };
 
   #end(): void {
     if (this.#ended) return;

@@ -12,6 +12,7 @@
  */
 import type { CommitEvent, DeltaView, FullReason, RemovalReason, SyncResult, View } from '../contexts/events.js';
 import type { ContextService } from '../contexts/service.js';
+import { ChordError } from '../errors.js';
 import { type Position, samePosition } from '../model.js';
 import type { Hub, Subscriber } from './hub.js';
 
@@ -38,21 +39,31 @@ export interface Subscription {
   readonly known: ReadonlyMap<string, Position>;
 }
 
-/** What is remembered of one context. */
-interface Tracked {
-  readonly id: string;
+/** What is remembered of one context. It subscribes itself where its id was asked for: so no event looks it up. */
+class Tracked implements Subscriber {
   /** Where the reader stands. Null: it knows that there is no such context. Undefined: it knows nothing. */
-  at: Position | null | undefined;
+  at: Position | null | undefined = undefined;
   /** In the queue. */
-  dirty: boolean;
+  dirty = false;
   /** Something about it was sent or confirmed on this watch. */
-  confirmed: boolean;
+  confirmed = false;
   /** The reader wants to hear if it is absent. */
-  asked: boolean;
-  removal: RemovalReason;
+  asked = false;
+  removal: RemovalReason = 'deleted';
+
+  constructor(
+    readonly id: string,
+    private readonly watcher: Watcher,
+  ) {}
+
+  offer(event: CommitEvent): void {
+    this.watcher.offerTo(this, event);
+  }
 }
 
 const LIST_PAGE = 1000;
+/** How often the store is asked again while it is away, in milliseconds. */
+const RETRY_EVERY = 1000;
 
 export class Watcher implements Subscriber {
   readonly #tracked = new Map<string, Tracked>();
@@ -60,6 +71,12 @@ export class Watcher implements Subscriber {
   #queue: (Tracked | 'caught_up' | 'heartbeat')[] = [];
   #queueStart = 0;
   #heartbeatDue = false;
+  #caughtUp = false;
+  /** Contexts whose turn came while the store was away; they are dirty still. */
+  readonly #stalled: Tracked[] = [];
+  /** A prefix could not be listed after a gap. */
+  #unlisted = false;
+  #retry: NodeJS.Timeout | undefined;
   #pumping = false;
   #closed = false;
 
@@ -72,22 +89,29 @@ export class Watcher implements Subscriber {
 
   /** Registers the interest, then reads the first state: in this order nothing falls between. */
   async open(): Promise<void> {
-    await Promise.all(
-      this.subscriptions.map(({ target }) =>
-        target.kind === 'id' ? this.hub.subscribe(target.id, this) : this.hub.subscribePrefix(target.prefix, this),
-      ),
-    );
+    const asked: Tracked[] = [];
     for (const { target, known } of this.subscriptions) {
-      if (this.#closed) return;
-      const asked = target.kind === 'id' ? [target.id] : [...known.keys()].filter((id) => id.startsWith(target.prefix));
-      for (const id of asked) {
+      const ids = target.kind === 'id' ? [target.id] : [...known.keys()].filter((id) => id.startsWith(target.prefix));
+      for (const id of ids) {
         const tracked = this.#track(id);
         tracked.asked = true;
         tracked.at ??= known.get(id);
-        this.#mark(tracked);
+        asked.push(tracked);
       }
+    }
+    await Promise.all(
+      this.subscriptions.map(({ target }) =>
+        target.kind === 'id'
+          ? this.hub.subscribe(target.id, this.#track(target.id))
+          : this.hub.subscribePrefix(target.prefix, this),
+      ),
+    );
+    for (const tracked of asked) this.#mark(tracked);
+    for (const { target } of this.subscriptions) {
+      if (this.#closed) return;
       if (target.kind === 'prefix') await this.#trackAll(target.prefix);
     }
+    if (this.#closed) return;
     this.#queue.push('caught_up');
     this.resume();
   }
@@ -95,9 +119,10 @@ export class Watcher implements Subscriber {
   close(): void {
     this.#closed = true;
     for (const { target } of this.subscriptions) {
-      if (target.kind === 'id') this.hub.unsubscribe(target.id, this);
+      if (target.kind === 'id') this.hub.unsubscribe(target.id, this.#track(target.id));
       else this.hub.unsubscribePrefix(target.prefix, this);
     }
+    clearTimeout(this.#retry);
     this.#tracked.clear();
     this.#queue = [];
   }
@@ -110,13 +135,16 @@ export class Watcher implements Subscriber {
     this.resume();
   }
 
+  /** Under a prefix. */
   offer(event: CommitEvent): void {
     if (this.#closed) return;
-    if (event.kind === 'gap') {
-      this.#checkAll();
-      return;
-    }
-    const tracked = this.#track(event.id);
+    if (event.kind === 'gap') this.#checkAll();
+    else this.offerTo(this.#track(event.id), event);
+  }
+
+  /** Of one context, or a gap, in which something may have happened to it. */
+  offerTo(tracked: Tracked, event: CommitEvent): void {
+    if (this.#closed) return;
     if (event.kind === 'removed') tracked.removal = event.reason;
     if (tracked.dirty) return;
     if (event.kind === 'delta' && tracked.at) {
@@ -126,6 +154,7 @@ export class Watcher implements Subscriber {
       const next = delta.from === tracked.at || samePosition(delta.from, tracked.at);
       if (next && !delta.large && !this.#pumping && this.#queueStart === this.#queue.length && this.sink.ready()) {
         tracked.at = delta.to;
+        tracked.confirmed = true;
         this.#sendNow({ kind: 'delta', delta });
         return;
       }
@@ -138,8 +167,14 @@ export class Watcher implements Subscriber {
   #checkAll(): void {
     for (const tracked of this.#tracked.values()) this.#mark(tracked);
     this.resume();
+    this.#unlisted = false;
     for (const { target } of this.subscriptions) {
-      if (target.kind === 'prefix') this.#trackAll(target.prefix).catch((error) => this.#fail(error));
+      if (target.kind !== 'prefix') continue;
+      this.#trackAll(target.prefix).catch((error) => {
+        if (!isAway(error)) return this.#fail(error);
+        this.#unlisted = true;
+        this.#retryLater();
+      });
     }
   }
 
@@ -177,14 +212,33 @@ export class Watcher implements Subscriber {
     while (!this.#closed && this.#queueStart < this.#queue.length && this.sink.ready()) {
       const next = this.#take();
       if (next === 'heartbeat') this.#heartbeatDue = false;
+      if (next === 'caught_up') this.#caughtUp = true;
       if (next === 'caught_up' || next === 'heartbeat') {
         this.sink.send({ kind: next });
         continue;
       }
       next.dirty = false;
-      const result = this.service.sync(next.id, next.at ?? undefined);
-      this.#send(next, result instanceof Promise ? await result : result);
+      try {
+        const result = this.service.sync(next.id, next.at ?? undefined);
+        this.#send(next, result instanceof Promise ? await result : result);
+      } catch (error) {
+        if (!this.#caughtUp || !isAway(error)) throw error;
+        next.dirty = true;
+        this.#stalled.push(next);
+        this.#retryLater();
+      }
     }
+  }
+
+  /** The store is away: the reader keeps what it has, and gets what it lacks when the store is back. */
+  #retryLater(): void {
+    if (this.#closed) return;
+    this.#retry ??= setTimeout(() => {
+      this.#retry = undefined;
+      this.#queue.push(...this.#stalled.splice(0));
+      if (this.#unlisted) this.#checkAll();
+      else this.resume();
+    }, RETRY_EVERY);
   }
 
   #send(tracked: Tracked, result: SyncResult): void {
@@ -230,7 +284,7 @@ export class Watcher implements Subscriber {
   #track(id: string): Tracked {
     let tracked = this.#tracked.get(id);
     if (!tracked) {
-      tracked = { id, at: undefined, dirty: false, confirmed: false, asked: false, removal: 'deleted' };
+      tracked = new Tracked(id, this);
       this.#tracked.set(id, tracked);
     }
     return tracked;
@@ -250,4 +304,8 @@ export class Watcher implements Subscriber {
     }
     return next;
   }
+}
+
+function isAway(error: unknown): boolean {
+  return error instanceof ChordError && error.reason === 'UNAVAILABLE';
 }

@@ -50,7 +50,7 @@ function message(n: number): JsonObject {
   return {
     id: `msg_${n}`,
     author: `user_${(n * 7) % PARTICIPANTS}`,
-    text: `Message ${n}: the build is green again, and the review of the change is on its way.`,
+    text: `Message ${n}: the build is green again, and the review of the change that we spoke of is on its way.`,
     sent_at: 1_767_600_000_000 + n * 5000,
   };
 }

@@ -27,9 +27,13 @@ export class Connection {
   unary(path: string, body: Uint8Array): Promise<Buffer> {
     return new Promise((resolve, reject) => {
       let answer = NOTHING;
-      this.stream(path, (bytes) => {
-        answer = bytes;
-      }, body).ended.then(() => resolve(answer), reject);
+      this.stream(
+        path,
+        (bytes) => {
+          answer = bytes;
+        },
+        body,
+      ).ended.then(() => resolve(answer), reject);
     });
   }
 

@@ -42,6 +42,7 @@ server.addService(
   },
 );
 
+process.on('SIGTERM', () => process.exit(0));
 server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) => {
   if (error) throw error;
   process.stdout.write(`echo: serving on 127.0.0.1:${port}\n`);

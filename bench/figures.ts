@@ -42,7 +42,14 @@ export function ratio(given: Omit<Figure, 'ratio' | 'met'>): Figure {
 }
 
 /** The usual figure: CPU time of the server for one operation. */
-export function cpuRatio(target: string, name: string, operation: string, ours: Side, peer: Side, atMost: number): Figure {
+export function cpuRatio(
+  target: string,
+  name: string,
+  operation: string,
+  ours: Side,
+  peer: Side,
+  atMost: number,
+): Figure {
   return ratio({
     target,
     name,
@@ -56,7 +63,9 @@ export function cpuRatio(target: string, name: string, operation: string, ours: 
 }
 
 /** Resources that are closed in reverse order, whatever happens. */
-export async function using<T>(work: (keep: <R>(resource: R, close: (resource: R) => unknown) => R) => Promise<T>): Promise<T> {
+export async function using<T>(
+  work: (keep: <R>(resource: R, close: (resource: R) => unknown) => R) => Promise<T>,
+): Promise<T> {
   const closers: (() => unknown)[] = [];
   try {
     return await work((resource, close) => {

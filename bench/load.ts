@@ -1,4 +1,5 @@
 /** Load on a server, and what it took: a closed loop of calls, and fan-out to many streams. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection, type Stream } from './client.js';
 import { cpuOf, Latencies, median, type Process } from './measure.js';
 
@@ -24,11 +25,20 @@ export async function open(address: string, count: number): Promise<Connection[]
   return Promise.all(Array.from({ length: count }, () => Connection.open(address)));
 }
 
+export function closeAll(connections: readonly Connection[]): void {
+  for (const connection of connections) connection.close();
+}
+
 /** Keeps `inFlight` calls open on each connection for so long. `body` gets the number of the call. */
 export async function closedLoop(
   server: Process,
   connections: readonly Connection[],
-  { path, body, inFlight, seconds }: { path: string; body: (n: number) => Uint8Array; inFlight: number; seconds: number },
+  {
+    path,
+    body,
+    inFlight,
+    seconds,
+  }: { path: string; body: (n: number) => Uint8Array; inFlight: number; seconds: number },
 ): Promise<Sample> {
   const latencies = new Latencies();
   const begin = performance.now();
@@ -110,7 +120,13 @@ export interface ListenerOptions {
   readonly counts: (bytes: Buffer) => boolean;
 }
 
-/** Sends `updates` events, each when all listeners have the one before; latency is from the send to the last receipt. */
+/** Between two events: both sides then find the machine as warm, or as cold, as the other. */
+const PACE_MS = 20;
+
+/**
+ * Sends `updates` events at a steady pace, none before all listeners have the one before; latency is from the send to
+ * the last receipt.
+ */
 export async function fanOut(
   server: Process,
   listeners: Listeners,
@@ -127,6 +143,7 @@ export async function fanOut(
       await send(n);
       await all;
       latencies.add(performance.now() - sent);
+      await sleep(Math.max(0, PACE_MS - (performance.now() - sent)));
     }
   });
   return { operations: updates * watchers, seconds: (performance.now() - begin) / 1000, cpu, latencies };

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { Figure, Plan } from './figures.js';
 import { markdown, results, table } from './report.js';
-import { profileInto } from './servers.js';
+import { measureBuild, profileInto } from './servers.js';
 import { targets } from './targets/index.js';
 
 const HELP = `Usage: npm run bench -- [options]
@@ -16,6 +16,7 @@ Options:
   --only P1,P4    these targets only
   --quick         P1, P3, P4 and P6 with short rounds, in less than two minutes
   --json          print the results as JSON, in place of the table
+  --dist DIR      the build to measure, in place of ./dist
   --profile DIR   write CPU profiles of Chord there
   --list          list the targets
   --help          this text
@@ -31,6 +32,7 @@ async function main(): Promise<number> {
       only: { type: 'string' },
       quick: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
+      dist: { type: 'string' },
       profile: { type: 'string' },
       list: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
@@ -41,9 +43,12 @@ async function main(): Promise<number> {
   const wanted = values.only?.split(',') ?? (values.quick ? QUICK : targets.map(({ id }) => id));
   const unknown = wanted.filter((id) => !targets.some((target) => target.id === id));
   if (unknown.length > 0) {
-    process.stderr.write(`bench: no such target: ${unknown.join(', ')}; there are ${targets.map(({ id }) => id).join(', ')}\n`);
+    process.stderr.write(
+      `bench: no such target: ${unknown.join(', ')}; there are ${targets.map(({ id }) => id).join(', ')}\n`,
+    );
     return 2;
   }
+  if (values.dist) measureBuild(values.dist);
   if (values.profile) profileInto(values.profile);
   const progress = (line: string) => void process.stderr.write(`${line}\n`);
   const plan: Plan = values.quick

@@ -85,7 +85,9 @@ function running(child: ChildProcess, address: string, ended: Promise<void>, cle
     address,
     cpu() {
       // Fields from the third on: the second one, the name, may hold anything.
-      const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /s, '').split(' ');
+      const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+        .replace(/^.*\) /s, '')
+        .split(' ');
       return (Number(fields[11]) + Number(fields[12])) * TICK_US;
     },
     memory() {

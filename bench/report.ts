@@ -26,7 +26,15 @@ const HEADER = ['target', 'what', 'ours', 'peer', 'unit', 'peer is', 'ratio', 'g
 export function table(figures: readonly Figure[]): string {
   const rows = [HEADER, ...figures.map(row)];
   const widths = HEADER.map((_, column) => Math.max(...rows.map((cells) => cells[column]!.length)));
-  return rows.map((cells) => `${cells.map((cell, i) => cell.padEnd(widths[i]!)).join('  ').trimEnd()}\n`).join('');
+  return rows
+    .map(
+      (cells) =>
+        `${cells
+          .map((cell, i) => cell.padEnd(widths[i]!))
+          .join('  ')
+          .trimEnd()}\n`,
+    )
+    .join('');
 }
 
 export function markdown({ at, machine, secondsPerRound, rounds, figures }: Results): string {

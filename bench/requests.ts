@@ -38,7 +38,11 @@ export function watchRequest(contextId: string, known?: Position): Uint8Array {
     known: new Map(known ? [[contextId, known]] : []),
   };
   const heartbeatInterval = { seconds: 3600, nanos: 0 };
-  return WatchContextsRequest.encode({ subscriptions: [subscription], includeOldValues: false, heartbeatInterval }).finish();
+  return WatchContextsRequest.encode({
+    subscriptions: [subscription],
+    includeOldValues: false,
+    heartbeatInterval,
+  }).finish();
 }
 
 /** Creates or replaces a context; answers where it stands. */

@@ -2,11 +2,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { launch, type Process } from './measure.js';
 
-const CHORD = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 const ECHO = fileURLToPath(new URL('./echo-server.mjs', import.meta.url));
 
 export interface ChordLaunch {
@@ -17,7 +16,18 @@ export interface ChordLaunch {
   readonly flags?: readonly string[] | undefined;
 }
 
-/** Where CPU profiles of Chord go, if anywhere: `--profile DIR`. */
+/** The build that is measured: `--dist DIR`. */
+let build = fileURLToPath(new URL('../dist', import.meta.url));
+export function measureBuild(directory: string): void {
+  build = resolve(directory);
+}
+
+/** A module of the build, for what is measured in this process. */
+export function built<T>(module: string): Promise<T> {
+  return import(join(build, module)) as Promise<T>;
+}
+
+/** Where CPU profiles of Chord and of the ceilings go, if anywhere: `--profile DIR`. */
 let profiles: string | undefined;
 export function profileInto(directory: string): void {
   profiles = directory;
@@ -25,18 +35,30 @@ export function profileInto(directory: string): void {
 
 export function startChord({ backend = 'lmdb', dataDir, flags = [] }: ChordLaunch = {}): Promise<Process> {
   const temporary = dataDir ? undefined : temporaryDirectory();
-  const profile = profiles ? ['--cpu-prof', `--cpu-prof-dir=${profiles}`] : [];
   const settings = ['--listen', '127.0.0.1:0', '--backend', backend, '--data-dir', dataDir ?? temporary!];
   return launch({
     command: process.execPath,
-    args: [...profile, CHORD, 'serve', ...settings, '--max-streams-per-connection', '10000', ...flags],
+    args: [
+      ...profile('chord'),
+      join(build, 'main.js'),
+      'serve',
+      ...settings,
+      '--max-streams-per-connection',
+      '10000',
+      ...flags,
+    ],
     ready: /serving on (\S+)/,
     clean: () => temporary && remove(temporary),
   });
 }
 
 export function startEcho(): Promise<Process> {
-  return launch({ command: process.execPath, args: [ECHO], ready: /serving on (\S+)/ });
+  return launch({ command: process.execPath, args: [...profile('echo'), ECHO], ready: /serving on (\S+)/ });
+}
+
+function profile(name: string): string[] {
+  if (!profiles) return [];
+  return ['--cpu-prof', `--cpu-prof-dir=${profiles}`, `--cpu-prof-name=${name}-${Date.now()}.cpuprofile`];
 }
 
 /** etcd as it comes: one member, durable by fsync. */

@@ -1,4 +1,6 @@
 import type { Target } from '../figures.js';
+import { p4, p5 } from './fan-out.js';
+import { p3 } from './reads.js';
 import { p1, p2, p6 } from './updates.js';
 
-export const targets: readonly Target[] = [p1, p2, p6];
+export const targets: readonly Target[] = [p1, p2, p3, p4, p5, p6];

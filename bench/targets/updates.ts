@@ -1,9 +1,9 @@
 /** What one update costs: beside an echo (P1), beside etcd (P2), as the document grows (P6). */
 import { chatRoom, counterUpdate, documentOf, statusUpdate } from '../chatroom.js';
 import type { Connection } from '../client.js';
-import { putRequest, PUT } from '../etcd.js';
+import { PUT, putRequest } from '../etcd.js';
 import { cpuRatio, type Plan, ratio, type Target, using } from '../figures.js';
-import { closedLoop, inTurn, open } from '../load.js';
+import { closeAll, closedLoop, inTurn, open } from '../load.js';
 import type { Process } from '../measure.js';
 import { put, UPDATE, updateRequest } from '../requests.js';
 import { startChord, startEcho, startEtcd } from '../servers.js';
@@ -93,7 +93,3 @@ export const p6: Target = {
       return larger.map((side) => cpuRatio('P6', `one-field update in ${side.name}`, 'call', side, smallest!, 1.5));
     }),
 };
-
-function closeAll(connections: Connection[]): void {
-  for (const connection of connections) connection.close();
-}

@@ -16,7 +16,7 @@ help: ## show this
 
 .PHONY: start
 start: build ## build, and serve on 127.0.0.1:50051 from LMDB in ./data (ARGS="--listen ..." for more)
-	@exec node dist/main.js serve $(ARGS)
+	@exec dist/main.js serve $(ARGS)
 
 .PHONY: build
 build: dist/main.js ## compile to dist/, which `npx chord` runs

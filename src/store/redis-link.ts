@@ -63,7 +63,7 @@ export class Link {
   async send(name: string, args: readonly Argument[]): Promise<unknown> {
     this.usedAt = Date.now();
     this.#cork();
-    const command = new Command(name, args as (string | Buffer | number)[], { replyEncoding: null });
+    const command = new Command(name, args.map(asBuffer), { replyEncoding: null });
     try {
       return await this.redis.sendCommand(command);
     } catch (error) {
@@ -138,6 +138,12 @@ export class Link {
       cause: this.#lastError,
     });
   }
+}
+
+/** ioredis takes any other array of bytes for a list of numbers. */
+function asBuffer(argument: Argument): string | number | Buffer {
+  if (!(argument instanceof Uint8Array) || Buffer.isBuffer(argument)) return argument;
+  return Buffer.from(argument.buffer, argument.byteOffset, argument.byteLength);
 }
 
 const OPTIONS: RedisOptions = {

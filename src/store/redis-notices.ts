@@ -34,7 +34,7 @@ export function decodeNotice(message: Buffer): Told | null {
       return { by, event: { kind: 'removed', id, reason: notice.removed, position: notice.position } };
     }
     if ('moved' in notice) return { by, event: { kind: 'moved', id } };
-    const record = decodeRecord(message.subarray(end + 1), `a notice of context "${id}"`);
+    const record = decodeRecord(Buffer.from(message.subarray(end + 1)), `a notice of context "${id}"`);
     return { by, event: { kind: 'committed', id, from: notice.from, record } };
   } catch {
     return null;

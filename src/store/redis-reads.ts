@@ -125,8 +125,9 @@ export function headOf(id: string): string {
   return `the head of context "${id}"`;
 }
 
+/** Of copies: a record that is kept must not keep all that came from the socket together with it. */
 function decodeRecords(id: string, entries: readonly Buffer[]): LogRecord[] {
-  return entries.map((bytes) => decodeRecord(bytes, `the log of context "${id}"`));
+  return entries.map((bytes) => decodeRecord(Buffer.from(bytes), `the log of context "${id}"`));
 }
 
 /** The index of the first record that does not follow from the one before it; -1 where there is none. */

@@ -1,0 +1,269 @@
+package chord
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"iter"
+	"time"
+
+	chordv1 "github.com/chord-state/chord/clients/go/gen/chord/v1"
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
+)
+
+// Client has the calls. It may be used by many goroutines; Close it when done.
+type Client struct {
+	connection *grpc.ClientConn
+	settings   settings
+	// Ends with the client.
+	lifetime context.Context
+	close    context.CancelFunc
+}
+
+// NewClient connects at the first call. The address is HOST:PORT.
+func NewClient(address string, options ...Option) (*Client, error) {
+	var settings settings
+	for _, option := range options {
+		option(&settings)
+	}
+	settings.retry = settings.retry.withDefaults()
+	orDefault(&settings.deadline, 10*time.Second)
+	connection, err := newChannel(address, settings)
+	if err != nil {
+		return nil, unsendable("address", err.Error())
+	}
+	lifetime, cancel := context.WithCancel(context.Background())
+	return &Client{connection, settings, lifetime, cancel}, nil
+}
+
+// Close ends all calls, watches and replicas, and the connection.
+func (c *Client) Close() error {
+	c.close()
+	return c.connection.Close()
+}
+
+// Set creates a context, or replaces its document.
+func (c *Client) Set(ctx context.Context, id string, value map[string]any, options ...WriteOption) (*WriteResult, error) {
+	w, err := newWrite(options, "expected", "RequestID", "TTL", "returning")
+	if err != nil {
+		return nil, err
+	}
+	document, err := toStruct(value)
+	if err != nil {
+		return nil, unsendable("value", err.Error())
+	}
+	request := &chordv1.SetContextRequest{
+		ContextId: id, Value: document,
+		Expected: w.expected, RequestId: w.requestID, Ttl: w.ttl, Returning: w.returning,
+	}
+	answer := &chordv1.SetContextResponse{}
+	if err := c.call(ctx, chordv1.ContextService_SetContext_FullMethodName, request, answer); err != nil {
+		return nil, err
+	}
+	return fromWrite(answer), nil
+}
+
+// Update changes parts of a document. NOT_FOUND where the context is missing, without AllowMissing.
+func (c *Client) Update(ctx context.Context, id string, edit Edit, options ...WriteOption) (*WriteResult, error) {
+	w, err := newWrite(options, "expected", "RequestID", "TTL", "returning", "AllowMissing")
+	if err != nil {
+		return nil, err
+	}
+	request := &chordv1.UpdateContextRequest{
+		ContextId: id, AllowMissing: w.allowMissing,
+		Expected: w.expected, RequestId: w.requestID, Ttl: w.ttl, Returning: w.returning,
+	}
+	if edit.Changes != nil {
+		if request.Changes, err = toStruct(edit.Changes); err != nil {
+			return nil, unsendable("changes", err.Error())
+		}
+	}
+	if request.Mutations, err = toMutations(edit.Mutations); err != nil {
+		return nil, err
+	}
+	answer := &chordv1.UpdateContextResponse{}
+	if err := c.call(ctx, chordv1.ContextService_UpdateContext_FullMethodName, request, answer); err != nil {
+		return nil, err
+	}
+	return fromWrite(answer), nil
+}
+
+// Get reads a document. The answer contains every write acknowledged before this call.
+func (c *Client) Get(ctx context.Context, id string) (*Document, error) {
+	answer := &chordv1.GetContextResponse{}
+	request := &chordv1.GetContextRequest{ContextId: id}
+	if err := c.call(ctx, chordv1.ContextService_GetContext_FullMethodName, request, answer); err != nil {
+		return nil, err
+	}
+	document := fromContext(answer.GetContext())
+	return &document, nil
+}
+
+// Delete removes a context with its history. NOT_FOUND where it is missing, without AllowMissing.
+func (c *Client) Delete(ctx context.Context, id string, options ...WriteOption) (*DeleteResult, error) {
+	w, err := newWrite(options, "expected", "RequestID", "AllowMissing")
+	if err != nil {
+		return nil, err
+	}
+	request := &chordv1.DeleteContextRequest{
+		ContextId: id, Expected: w.expected, RequestId: w.requestID, AllowMissing: w.allowMissing,
+	}
+	answer := &chordv1.DeleteContextResponse{}
+	if err := c.call(ctx, chordv1.ContextService_DeleteContext_FullMethodName, request, answer); err != nil {
+		return nil, err
+	}
+	return &DeleteResult{fromPosition(answer.GetPosition()), answer.GetChanged()}, nil
+}
+
+// Touch renews the time to live, or sets another one with TTL. Answers without the value.
+func (c *Client) Touch(ctx context.Context, id string, options ...WriteOption) (*Document, error) {
+	w, err := newWrite(options, "TTL")
+	if err != nil {
+		return nil, err
+	}
+	answer := &chordv1.TouchContextResponse{}
+	request := &chordv1.TouchContextRequest{ContextId: id, Ttl: w.ttl}
+	if err := c.call(ctx, chordv1.ContextService_TouchContext_FullMethodName, request, answer); err != nil {
+		return nil, err
+	}
+	document := fromContextHead(answer.GetContext())
+	return &document, nil
+}
+
+// Sync answers what a copy at the known position lacks; for the zero Position, the document.
+func (c *Client) Sync(ctx context.Context, id string, known Position, options ...HistoryOption) (SyncResult, error) {
+	request := &chordv1.SyncContextRequest{ContextId: id, IncludeOldValues: wantsOldValues(options)}
+	if !known.IsZero() {
+		request.Known = toPosition(known)
+	}
+	answer := &chordv1.SyncContextResponse{}
+	if err := c.call(ctx, chordv1.SyncService_SyncContext_FullMethodName, request, answer); err != nil {
+		return nil, err
+	}
+	switch result := answer.GetResult().(type) {
+	case *chordv1.SyncContextResponse_Full:
+		return fromFull(result.Full), nil
+	case *chordv1.SyncContextResponse_Delta:
+		return &DeltaEvent{fromDelta(result.Delta)}, nil
+	}
+	return &NoChange{fromPosition(answer.GetNoChange().GetPosition())}, nil
+}
+
+// List ranges over all contexts whose ids begin with the prefix, in the order of their ids, read page after page.
+// ctx is for each page's call.
+func (c *Client) List(ctx context.Context, prefix string, options ...ListOption) iter.Seq2[*Document, error] {
+	return func(yield func(*Document, error) bool) {
+		request := &chordv1.ListContextsRequest{Prefix: prefix}
+		for _, option := range options {
+			option(request)
+		}
+		from := fromContextHead
+		if request.IncludeValues {
+			from = fromContext
+		}
+		for more := true; more; more = request.PageToken != "" {
+			page := &chordv1.ListContextsResponse{}
+			if err := c.call(ctx, chordv1.ContextService_ListContexts_FullMethodName, request, page); err != nil {
+				yield(nil, err)
+				return
+			}
+			for _, message := range page.GetContexts() {
+				if document := from(message); !yield(&document, nil) {
+					return
+				}
+			}
+			request.PageToken = page.GetNextPageToken()
+		}
+	}
+}
+
+// Deltas ranges over the retained history after a version, page after page.
+func (c *Client) Deltas(ctx context.Context, id string, fromVersion uint64, options ...HistoryOption) iter.Seq2[*DeltaPage, error] {
+	return func(yield func(*DeltaPage, error) bool) {
+		request := &chordv1.ListDeltasRequest{
+			ContextId: id, FromVersion: fromVersion, IncludeOldValues: wantsOldValues(options),
+		}
+		for more := true; more; more = request.PageToken != "" {
+			page := &chordv1.ListDeltasResponse{}
+			if err := c.call(ctx, chordv1.SyncService_ListDeltas_FullMethodName, request, page); err != nil {
+				yield(nil, err)
+				return
+			}
+			deltas := &DeltaPage{fromDeltas(page.GetDeltas()), fromPosition(page.GetHead()), page.GetTruncated()}
+			if !yield(deltas, nil) {
+				return
+			}
+			request.PageToken = page.GetNextPageToken()
+		}
+	}
+}
+
+// call is one call with all its tries.
+func (c *Client) call(ctx context.Context, method string, request, answer proto.Message) error {
+	bytes, err := encode(request)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := c.within(ctx)
+	defer cancel()
+	if _, ok := ctx.Deadline(); !ok {
+		ctx, cancel = context.WithTimeout(ctx, c.settings.deadline)
+		defer cancel()
+	}
+	err = retrying(ctx, c.settings.retry, func(ctx context.Context) error {
+		return c.connection.Invoke(ctx, method, bytes, answer)
+	})
+	if err != nil && c.lifetime.Err() != nil {
+		return cancelled("the client is closed", err)
+	}
+	return err
+}
+
+// within ends ctx with the client.
+func (c *Client) within(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(c.lifetime, cancel)
+	return ctx, func() {
+		stop()
+		cancel()
+	}
+}
+
+// written is the answer to a Set or an Update.
+type written interface {
+	GetPosition() *chordv1.Position
+	GetChanged() bool
+	GetContext() *chordv1.Context
+	GetDelta() *chordv1.Delta
+}
+
+func fromWrite(answer written) *WriteResult {
+	result := &WriteResult{Position: fromPosition(answer.GetPosition()), Changed: answer.GetChanged()}
+	if answer.GetContext() != nil {
+		document := fromContext(answer.GetContext())
+		result.Document = &document
+	}
+	if answer.GetDelta() != nil {
+		delta := fromDelta(answer.GetDelta())
+		result.Delta = &delta
+	}
+	return result
+}
+
+func wantsOldValues(options []HistoryOption) bool {
+	wanted := false
+	for _, option := range options {
+		wanted = wanted || option.history()
+	}
+	return wanted
+}
+
+// newRequestID is a random UUID.
+func newRequestID() string {
+	var bytes [16]byte
+	rand.Read(bytes[:])
+	bytes[6] = bytes[6]&0x0f | 0x40
+	bytes[8] = bytes[8]&0x3f | 0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", bytes[:4], bytes[4:6], bytes[6:8], bytes[8:10], bytes[10:])
+}

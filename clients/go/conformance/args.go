@@ -1,0 +1,172 @@
+package main
+
+import (
+	"encoding/json"
+	"time"
+
+	chord "github.com/chord-state/chord/clients/go"
+)
+
+// args are those of all ops. Times are milliseconds.
+type args struct {
+	ID int    `json:"id"`
+	Op string `json:"op"`
+
+	Wire          []byte         `json:"wire"`
+	Value         map[string]any `json:"value"`
+	Document      map[string]any `json:"document"`
+	Code          int32          `json:"code"`
+	Message       string         `json:"message"`
+	Details       []byte         `json:"details"`
+	KnownBytesMax *int           `json:"knownBytesMax"`
+	Steps         []step         `json:"steps"`
+
+	Address  string   `json:"address"`
+	Token    string   `json:"token"`
+	Deadline *float64 `json:"deadline"`
+	Attempts int      `json:"attempts"`
+
+	ContextID        string         `json:"contextId"`
+	Changes          map[string]any `json:"changes"`
+	Mutations        []mutation     `json:"mutations"`
+	Expected         *expected      `json:"expected"`
+	RequestID        string         `json:"requestId"`
+	TTL              *float64       `json:"ttl"`
+	AllowMissing     bool           `json:"allowMissing"`
+	Returning        returning      `json:"returning"`
+	Prefix           string         `json:"prefix"`
+	IncludeValues    bool           `json:"includeValues"`
+	IncludeOldValues bool           `json:"includeOldValues"`
+	FromVersion      uint64         `json:"fromVersion"`
+	Targets          []target       `json:"targets"`
+	// Of sync: a position. Of watch and track: positions by id.
+	Known any `json:"known"`
+
+	Handle      string   `json:"handle"`
+	Count       *int     `json:"count"`
+	Timeout     *float64 `json:"timeout"`
+	Version     *uint64  `json:"version"`
+	Concurrency int      `json:"concurrency"`
+	Name        string   `json:"name"`
+}
+
+type step struct {
+	Response *[]byte `json:"response"`
+}
+
+type target struct {
+	ID     *string `json:"id"`
+	Prefix string  `json:"prefix"`
+}
+
+type expected struct {
+	Position map[string]any `json:"position"`
+	Version  *uint64        `json:"version"`
+	Absent   bool           `json:"absent"`
+}
+
+type returning struct {
+	Context   bool `json:"context"`
+	Delta     bool `json:"delta"`
+	OldValues bool `json:"oldValues"`
+}
+
+type mutation struct {
+	Path []string `json:"path"`
+	// nil is absent, null is not.
+	Set       json.RawMessage `json:"set"`
+	Remove    bool            `json:"remove"`
+	Increment *float64        `json:"increment"`
+	Append    *[]any          `json:"append"`
+	Splice    *struct {
+		Index       uint32 `json:"index"`
+		RemoveCount uint32 `json:"removeCount"`
+		Insert      []any  `json:"insert"`
+	} `json:"splice"`
+}
+
+func (a args) targets() chord.Targets {
+	var targets chord.Targets
+	for _, each := range a.Targets {
+		if each.ID != nil {
+			targets = append(targets, chord.Target{ID: *each.ID})
+		} else {
+			targets = append(targets, chord.Target{ID: each.Prefix, Prefix: true})
+		}
+	}
+	return targets
+}
+
+func (a args) mutations() []chord.Mutation {
+	var mutations []chord.Mutation
+	for _, each := range a.Mutations {
+		mutations = append(mutations, each.of(each.Path))
+	}
+	return mutations
+}
+
+func (m mutation) of(path chord.Path) chord.Mutation {
+	switch {
+	case m.Set != nil:
+		var value any
+		if err := json.Unmarshal(m.Set, &value); err != nil {
+			panic(err) // it was JSON a moment ago
+		}
+		return chord.SetAt(path, value)
+	case m.Remove:
+		return chord.RemoveAt(path)
+	case m.Increment != nil:
+		return chord.IncrementAt(path, *m.Increment)
+	case m.Append != nil:
+		return chord.AppendAt(path, *m.Append...)
+	case m.Splice != nil:
+		return chord.SpliceAt(path, m.Splice.Index, m.Splice.RemoveCount, m.Splice.Insert...)
+	}
+	return chord.Mutation{}
+}
+
+func (a args) writeOptions() []chord.WriteOption {
+	var options []chord.WriteOption
+	add := func(wanted bool, option func() chord.WriteOption) {
+		if wanted {
+			options = append(options, option())
+		}
+	}
+	if a.Expected != nil {
+		add(a.Expected.Position != nil, func() chord.WriteOption { return chord.IfPosition(position(a.Expected.Position)) })
+		add(a.Expected.Version != nil, func() chord.WriteOption { return chord.IfVersion(*a.Expected.Version) })
+		add(a.Expected.Absent, chord.IfAbsent)
+	}
+	add(a.RequestID != "", func() chord.WriteOption { return chord.RequestID(a.RequestID) })
+	add(a.TTL != nil, func() chord.WriteOption { return chord.TTL(milliseconds(a.TTL, 0)) })
+	add(a.AllowMissing, chord.AllowMissing)
+	add(a.Returning.Context, chord.ReturnDocument)
+	add(a.Returning.Delta, chord.ReturnDelta)
+	add(a.Returning.OldValues, chord.ReturnOldValues)
+	return options
+}
+
+func (a args) knownPositions() map[string]chord.Position {
+	known := map[string]chord.Position{}
+	positions, _ := a.Known.(map[string]any)
+	for id, each := range positions {
+		known[id] = position(each)
+	}
+	return known
+}
+
+// position is zero for what is none.
+func position(value any) chord.Position {
+	object, _ := value.(map[string]any)
+	epoch, _ := object["epoch"].(string)
+	version, _ := object["version"].(float64)
+	digest, _ := object["digest"].(string)
+	return chord.Position{Epoch: epoch, Version: uint64(version), Digest: digest}
+}
+
+func milliseconds(value *float64, absent time.Duration) time.Duration {
+	if value == nil {
+		return absent
+	}
+	return time.Duration(*value * float64(time.Millisecond))
+}

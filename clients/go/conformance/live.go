@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	chord "github.com/chord-state/chord/clients/go"
+)
+
+type driver struct {
+	client   *chord.Client
+	watches  map[string]*watch
+	replicas map[string]*replica
+	handles  int
+}
+
+// Calls have the client's deadline; watches and replicas end by close.
+var background = context.Background()
+
+var liveOps = map[string]func(*driver, args) (form, error){
+	"connect": (*driver).connect,
+	"set":     (*driver).set,
+	"update":  (*driver).update,
+	"get":     (*driver).get,
+	"delete":  (*driver).delete,
+	"touch":   (*driver).touch,
+	"list":    (*driver).list,
+	"sync":    (*driver).sync,
+	"deltas":  (*driver).deltas,
+	"burst":   (*driver).burst,
+	"watch":   (*driver).watch,
+	"next":    (*driver).next,
+	"replica": (*driver).replica,
+	"read":    (*driver).read,
+	"close":   (*driver).close,
+}
+
+func (d *driver) connect(args args) (form, error) {
+	if d.client != nil {
+		d.client.Close()
+	}
+	options := []chord.Option{chord.WithDeadline(milliseconds(args.Deadline, 10*time.Second))}
+	if args.Token != "" {
+		options = append(options, chord.WithToken(args.Token))
+	}
+	if args.Attempts != 0 {
+		options = append(options, chord.WithRetry(chord.RetryPolicy{Attempts: args.Attempts}))
+	}
+	client, err := chord.NewClient(args.Address, options...)
+	d.client = client
+	return form{}, err
+}
+
+func (d *driver) set(args args) (form, error) {
+	result, err := d.client.Set(background, args.ContextID, args.Value, args.writeOptions()...)
+	if err != nil {
+		return nil, err
+	}
+	return writeForm(result), nil
+}
+
+func (d *driver) update(args args) (form, error) {
+	edit := chord.Edit{Changes: args.Changes, Mutations: args.mutations()}
+	result, err := d.client.Update(background, args.ContextID, edit, args.writeOptions()...)
+	if err != nil {
+		return nil, err
+	}
+	return writeForm(result), nil
+}
+
+func (d *driver) get(args args) (form, error) {
+	document, err := d.client.Get(background, args.ContextID)
+	if err != nil {
+		return nil, err
+	}
+	return documentForm(*document), nil
+}
+
+func (d *driver) delete(args args) (form, error) {
+	result, err := d.client.Delete(background, args.ContextID, args.writeOptions()...)
+	if err != nil {
+		return nil, err
+	}
+	made := form{"changed": result.Changed}
+	if !result.Position.IsZero() {
+		made["position"] = positionForm(result.Position)
+	}
+	return made, nil
+}
+
+func (d *driver) touch(args args) (form, error) {
+	document, err := d.client.Touch(background, args.ContextID, args.writeOptions()...)
+	if err != nil {
+		return nil, err
+	}
+	return documentForm(*document), nil
+}
+
+func (d *driver) list(args args) (form, error) {
+	var options []chord.ListOption
+	if args.IncludeValues {
+		options = append(options, chord.IncludeValues())
+	}
+	contexts := []form{}
+	for document, err := range d.client.List(background, args.Prefix, options...) {
+		if err != nil {
+			return nil, err
+		}
+		contexts = append(contexts, documentForm(*document))
+	}
+	return form{"contexts": contexts}, nil
+}
+
+func (d *driver) sync(args args) (form, error) {
+	result, err := d.client.Sync(background, args.ContextID, position(args.Known))
+	if err != nil {
+		return nil, err
+	}
+	return form{"result": eventForm(result)}, nil
+}
+
+func (d *driver) deltas(args args) (form, error) {
+	deltas := []form{}
+	truncated, head := false, chord.Position{}
+	for page, err := range d.client.Deltas(background, args.ContextID, args.FromVersion) {
+		if err != nil {
+			return nil, err
+		}
+		truncated, head = truncated || page.Truncated, page.Head
+		for _, delta := range page.Deltas {
+			deltas = append(deltas, deltaForm(delta))
+		}
+	}
+	return form{"deltas": deltas, "truncated": truncated, "head": positionForm(head)}, nil
+}
+
+func (d *driver) burst(args args) (form, error) {
+	var workers sync.WaitGroup
+	var mutex sync.Mutex
+	var next atomic.Int64
+	versions, failed := []uint64{}, 0
+	work := func() {
+		for i := int(next.Add(1)) - 1; i < *args.Count; i = int(next.Add(1)) - 1 {
+			edit := chord.Mutate(
+				chord.SetAt(chord.Path{args.Name, strconv.Itoa(i)}, i),
+				chord.IncrementAt(chord.Path{"total"}, 1),
+			)
+			result, err := d.client.Update(background, args.ContextID, edit, chord.AllowMissing())
+			mutex.Lock()
+			if err != nil {
+				log.Print(err)
+				failed++
+			} else {
+				versions = append(versions, result.Position.Version)
+			}
+			mutex.Unlock()
+		}
+	}
+	for range args.Concurrency {
+		workers.Go(work)
+	}
+	workers.Wait()
+	return form{"versions": versions, "failed": failed}, nil
+}
+
+func (d *driver) newHandle() string {
+	d.handles++
+	return fmt.Sprintf("h%d", d.handles)
+}
+
+func (d *driver) close(args args) (form, error) {
+	for handle, watch := range d.watches {
+		if args.Handle == "" || args.Handle == handle {
+			watch.close()
+			delete(d.watches, handle)
+		}
+	}
+	for handle, replica := range d.replicas {
+		if args.Handle == "" || args.Handle == handle {
+			replica.Close()
+			delete(d.replicas, handle)
+		}
+	}
+	if args.Handle == "" && d.client != nil {
+		return form{}, d.client.Close()
+	}
+	return form{}, nil
+}

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"time"
+
+	chord "github.com/chord-state/chord/clients/go"
+)
+
+// watch pulls one event at a time, and only when asked to.
+type watch struct {
+	cancel context.CancelFunc
+	pull   func() (chord.Event, error, bool)
+	stop   func()
+	// The event that was asked for and did not come in time comes here; so does each other one.
+	results chan pulled
+	asked   bool
+}
+
+type pulled struct {
+	event chord.Event
+	err   error
+	more  bool
+}
+
+func (d *driver) watch(args args) (form, error) {
+	options := []chord.WatchOption{chord.Known(args.knownPositions())}
+	if args.IncludeOldValues {
+		options = append(options, chord.IncludeOldValues())
+	}
+	ctx, cancel := context.WithCancel(background)
+	pull, stop := iter.Pull2(d.client.Watch(ctx, args.targets(), options...))
+	handle := d.newHandle()
+	d.watches[handle] = &watch{cancel: cancel, pull: pull, stop: stop, results: make(chan pulled, 1)}
+	return form{"handle": handle}, nil
+}
+
+func (d *driver) next(args args) (form, error) {
+	watch, ok := d.watches[args.Handle]
+	if !ok {
+		return nil, fmt.Errorf("no watch %q", args.Handle)
+	}
+	count := 1
+	if args.Count != nil {
+		count = *args.Count
+	}
+	late := time.After(milliseconds(args.Timeout, time.Second))
+	events := []form{}
+	for len(events) < count {
+		watch.ask()
+		select {
+		case result := <-watch.results:
+			watch.asked = false
+			if result.err != nil {
+				return nil, result.err
+			}
+			if !result.more {
+				return form{"events": events}, nil
+			}
+			events = append(events, eventForm(result.event))
+		case <-late:
+			return form{"events": events}, nil
+		}
+	}
+	return form{"events": events}, nil
+}
+
+func (w *watch) ask() {
+	if w.asked {
+		return
+	}
+	w.asked = true
+	go func() {
+		event, err, more := w.pull()
+		w.results <- pulled{event, err, more}
+	}()
+}
+
+func (w *watch) close() {
+	w.cancel()
+	if w.asked {
+		<-w.results
+	}
+	w.stop()
+}
+
+// replica keeps one token in the channel when it has changed: read waits for it.
+type replica struct {
+	*chord.Replica
+	changed chan struct{}
+}
+
+func (d *driver) replica(args args) (form, error) {
+	made := &replica{changed: make(chan struct{}, 1)}
+	made.Replica = chord.NewReplica(background, d.client, args.targets(), chord.OnChange(func(chord.ReplicaChange) {
+		select {
+		case made.changed <- struct{}{}:
+		default: // it is told already
+		}
+	}))
+	ctx, cancel := context.WithTimeout(background, milliseconds(args.Timeout, 10*time.Second))
+	defer cancel()
+	if err := made.Ready(ctx); err != nil {
+		made.Close()
+		if ctx.Err() != nil {
+			return nil, errTimeout
+		}
+		return nil, err
+	}
+	handle := d.newHandle()
+	d.replicas[handle] = made
+	return form{"handle": handle}, nil
+}
+
+func (d *driver) read(args args) (form, error) {
+	replica, ok := d.replicas[args.Handle]
+	if !ok {
+		return nil, fmt.Errorf("no replica %q", args.Handle)
+	}
+	late := time.After(milliseconds(args.Timeout, 10*time.Second))
+	for !replica.holds(args) {
+		select {
+		case <-replica.changed:
+		case <-late:
+			return nil, errTimeout
+		}
+	}
+	value, ok := replica.Get(args.ContextID)
+	if !ok {
+		return form{"value": nil, "position": nil}, nil
+	}
+	position, _ := replica.Position(args.ContextID)
+	return form{"value": value, "position": positionForm(position)}, nil
+}
+
+func (r *replica) holds(args args) bool {
+	position, _ := r.Position(args.ContextID)
+	if args.Version == nil {
+		return true
+	}
+	if *args.Version == 0 {
+		return position.IsZero()
+	}
+	return position.Version >= *args.Version
+}

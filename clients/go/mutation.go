@@ -1,0 +1,93 @@
+package chord
+
+import (
+	"fmt"
+
+	chordv1 "github.com/chord-state/chord/clients/go/gen/chord/v1"
+	"google.golang.org/protobuf/types/known/structpb"
+)
+
+// Edit is what an Update does: Changes first, then Mutations in their order.
+type Edit struct {
+	// Changes are deep-merged: objects member by member, everything else replaces. nil stores null.
+	Changes   map[string]any
+	Mutations []Mutation
+}
+
+// Merge is an Edit of changes alone.
+func Merge(changes map[string]any) Edit { return Edit{Changes: changes} }
+
+// Mutate is an Edit of mutations alone.
+func Mutate(mutations ...Mutation) Edit { return Edit{Mutations: mutations} }
+
+// Path is object keys from the root, never empty. Each string is one key as it stands.
+type Path []string
+
+// Mutation is one change to ask for. Objects that are missing on its path are created.
+type Mutation struct {
+	path      Path
+	operation func(*chordv1.Mutation) error
+}
+
+// SetAt stores a value, null included, in place of whatever is there.
+func SetAt(path Path, value any) Mutation {
+	return Mutation{path, func(message *chordv1.Mutation) error {
+		set, err := toValue(value, 1)
+		message.Operation = &chordv1.Mutation_Set{Set: set}
+		return err
+	}}
+}
+
+// RemoveAt removes the member; nothing happens where it is missing.
+func RemoveAt(path Path) Mutation {
+	return Mutation{path, func(message *chordv1.Mutation) error {
+		message.Operation = &chordv1.Mutation_Remove{Remove: true}
+		return nil
+	}}
+}
+
+// IncrementAt adds to a number; a missing member counts as 0.
+func IncrementAt(path Path, by float64) Mutation {
+	return Mutation{path, func(message *chordv1.Mutation) error {
+		message.Operation = &chordv1.Mutation_Increment{Increment: by}
+		return finite(by)
+	}}
+}
+
+// AppendAt adds elements at the end of a list; a missing member counts as the empty list.
+func AppendAt(path Path, values ...any) Mutation {
+	return Mutation{path, func(message *chordv1.Mutation) error {
+		list, err := toValues(values)
+		message.Operation = &chordv1.Mutation_Append{Append: &chordv1.ListValues{Values: list}}
+		return err
+	}}
+}
+
+// SpliceAt removes elements of a list at index, then inserts others there.
+func SpliceAt(path Path, index, removeCount uint32, insert ...any) Mutation {
+	return Mutation{path, func(message *chordv1.Mutation) error {
+		list, err := toValues(insert)
+		splice := &chordv1.ListSplice{Index: index, RemoveCount: removeCount, Insert: list}
+		message.Operation = &chordv1.Mutation_Splice{Splice: splice}
+		return err
+	}}
+}
+
+func toValues(values []any) ([]*structpb.Value, error) {
+	list, err := toList(values, 1)
+	return list.GetValues(), err
+}
+
+func toMutations(mutations []Mutation) ([]*chordv1.Mutation, error) {
+	messages := make([]*chordv1.Mutation, len(mutations))
+	for i, mutation := range mutations {
+		if mutation.operation == nil {
+			return nil, unsendable(fmt.Sprintf("mutations[%d]", i), "has no operation")
+		}
+		messages[i] = &chordv1.Mutation{Path: mutation.path}
+		if err := mutation.operation(messages[i]); err != nil {
+			return nil, unsendable(fmt.Sprintf("mutations[%d]", i), err.Error())
+		}
+	}
+	return messages, nil
+}

@@ -1,0 +1,173 @@
+package chord
+
+import (
+	"crypto/tls"
+	"slices"
+	"time"
+
+	chordv1 "github.com/chord-state/chord/clients/go/gen/chord/v1"
+	"google.golang.org/protobuf/types/known/durationpb"
+)
+
+// Option sets up a Client.
+type Option func(*settings)
+
+type settings struct {
+	tls      *tls.Config
+	token    string
+	deadline time.Duration
+	retry    RetryPolicy
+}
+
+// WithTLS encrypts the connection; without it there is no TLS. nil takes the roots of the system. Roots, the client's
+// certificate and the server's name are the fields RootCAs, Certificates and ServerName.
+func WithTLS(config *tls.Config) Option {
+	if config == nil {
+		config = &tls.Config{}
+	}
+	return func(s *settings) { s.tls = config }
+}
+
+// WithToken sends `authorization: Bearer <token>` with every call.
+func WithToken(token string) Option { return func(s *settings) { s.token = token } }
+
+// WithDeadline is for one call with all its tries, where its context has no deadline. Default 10 s.
+func WithDeadline(deadline time.Duration) Option { return func(s *settings) { s.deadline = deadline } }
+
+// WithRetry sets how often and how fast calls are tried again, and how fast watches connect again.
+func WithRetry(policy RetryPolicy) Option { return func(s *settings) { s.retry = policy } }
+
+// WriteOption belongs to Set, Update, Delete and Touch. One that a call does not know is INVALID_ARGUMENT.
+type WriteOption struct {
+	name  string
+	apply func(*write)
+}
+
+type write struct {
+	expected     *chordv1.Expected
+	requestID    string
+	ttl          *durationpb.Duration
+	allowMissing bool
+	returning    *chordv1.ReturnOptions
+}
+
+// IfPosition writes only where the context stands exactly here. Else ABORTED, with a Mismatch. Set, Update, Delete.
+func IfPosition(position Position) WriteOption {
+	return expecting(&chordv1.Expected{Condition: &chordv1.Expected_Position{Position: toPosition(position)}})
+}
+
+// IfVersion is weaker than IfPosition: it does not tell two lives of a context apart. Set, Update, Delete.
+func IfVersion(version uint64) WriteOption {
+	return expecting(&chordv1.Expected{Condition: &chordv1.Expected_Version{Version: version}})
+}
+
+// IfAbsent writes only where the context does not exist. Set, Update.
+func IfAbsent() WriteOption {
+	return expecting(&chordv1.Expected{Condition: &chordv1.Expected_Absent{Absent: true}})
+}
+
+func expecting(expected *chordv1.Expected) WriteOption {
+	return WriteOption{"expected", func(w *write) { w.expected = expected }}
+}
+
+// RequestID names the write: a repeat answers what the first one did, and writes nothing. Without it the write has a
+// random one, for the tries of this call. Set, Update, Delete.
+func RequestID(id string) WriteOption {
+	return WriteOption{"RequestID", func(w *write) { w.requestID = id }}
+}
+
+// TTL is how long the context lives from now on, renewed by each write and touch; 0: until it is deleted. Without it
+// that stays as before. Set, Update, Touch.
+func TTL(ttl time.Duration) WriteOption {
+	return WriteOption{"TTL", func(w *write) { w.ttl = durationpb.New(ttl) }}
+}
+
+// AllowMissing makes an Update start from {} where the context is missing, and a Delete succeed.
+func AllowMissing() WriteOption {
+	return WriteOption{"AllowMissing", func(w *write) { w.allowMissing = true }}
+}
+
+// ReturnDocument asks for the context as it is after the write. Set, Update.
+func ReturnDocument() WriteOption {
+	return returning(func(options *chordv1.ReturnOptions) { options.Context = true })
+}
+
+// ReturnDelta asks for what the write changed. Set, Update.
+func ReturnDelta() WriteOption {
+	return returning(func(options *chordv1.ReturnOptions) { options.Delta = true })
+}
+
+// ReturnOldValues asks for the delta with its old values. Set, Update.
+func ReturnOldValues() WriteOption {
+	return returning(func(options *chordv1.ReturnOptions) { options.Delta, options.OldValues = true, true })
+}
+
+func returning(ask func(*chordv1.ReturnOptions)) WriteOption {
+	return WriteOption{"returning", func(w *write) {
+		if w.returning == nil {
+			w.returning = &chordv1.ReturnOptions{}
+		}
+		ask(w.returning)
+	}}
+}
+
+// newWrite collects the options of a call that knows those with the allowed names.
+func newWrite(options []WriteOption, allowed ...string) (write, error) {
+	w := write{requestID: newRequestID()}
+	for _, option := range options {
+		if !slices.Contains(allowed, option.name) {
+			return w, unsendable(option.name, "is no option of this call")
+		}
+		option.apply(&w)
+	}
+	return w, nil
+}
+
+// ListOption belongs to List.
+type ListOption func(*chordv1.ListContextsRequest)
+
+// IncludeValues asks for the documents too.
+func IncludeValues() ListOption {
+	return func(request *chordv1.ListContextsRequest) { request.IncludeValues = true }
+}
+
+// HistoryOption belongs to Sync and Deltas.
+type HistoryOption interface{ history() (oldValues bool) }
+
+// IncludeOldValues asks for the old values with the changes: an option of Sync, Deltas and Watch.
+func IncludeOldValues() OldValues { return OldValues{} }
+
+// OldValues is the option IncludeOldValues.
+type OldValues struct{}
+
+func (OldValues) history() bool        { return true }
+func (OldValues) watch(w *watchConfig) { w.oldValues = true }
+
+// WatchOption belongs to Watch.
+type WatchOption interface{ watch(*watchConfig) }
+
+type watchConfig struct {
+	known        map[string]Position
+	oldValues    bool
+	heartbeat    time.Duration
+	onDisconnect func(err *Error, delay time.Duration)
+}
+
+type watchOption func(*watchConfig)
+
+func (option watchOption) watch(config *watchConfig) { option(config) }
+
+// Known says where a copy stands already, by context id: the watch begins there.
+func Known(positions map[string]Position) WatchOption {
+	return watchOption(func(config *watchConfig) { config.known = positions })
+}
+
+// HeartbeatInterval is how often an idle stream hears from the server: 1 s to 1 h, default 15 s.
+func HeartbeatInterval(interval time.Duration) WatchOption {
+	return watchOption(func(config *watchConfig) { config.heartbeat = interval })
+}
+
+// OnDisconnect is called when the connection broke and the watch is going to try again after a delay.
+func OnDisconnect(call func(err *Error, delay time.Duration)) WatchOption {
+	return watchOption(func(config *watchConfig) { config.onDisconnect = call })
+}

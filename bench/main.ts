@@ -15,6 +15,7 @@ Writes bench/results/latest.json and latest.md. How to read them: docs/benchmark
 Options:
   --only P1,P4    these targets only
   --quick         P1, P3, P4 and P6 with short rounds, in less than two minutes
+  --large         P7 with a million contexts too
   --json          print the results as JSON, in place of the table
   --dist DIR      the build to measure, in place of ./dist
   --profile DIR   write CPU profiles of Chord there
@@ -31,6 +32,7 @@ async function main(): Promise<number> {
     options: {
       only: { type: 'string' },
       quick: { type: 'boolean', default: false },
+      large: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       dist: { type: 'string' },
       profile: { type: 'string' },
@@ -51,9 +53,8 @@ async function main(): Promise<number> {
   if (values.dist) measureBuild(values.dist);
   if (values.profile) profileInto(values.profile);
   const progress = (line: string) => void process.stderr.write(`${line}\n`);
-  const plan: Plan = values.quick
-    ? { seconds: 1, rounds: 3, quick: true, progress }
-    : { seconds: 2, rounds: 5, quick: false, progress };
+  const { quick, large } = values;
+  const plan: Plan = { ...(quick ? { seconds: 1, rounds: 3 } : { seconds: 2, rounds: 5 }), quick, large, progress };
   const figures: Figure[] = [];
   for (const target of targets.filter(({ id }) => wanted.includes(id))) {
     const begin = performance.now();

@@ -9,7 +9,7 @@ export interface Process {
   readonly address: string;
   /** CPU time so far of all its threads, user and system, in microseconds. */
   cpu(): number;
-  /** Resident memory in bytes. */
+  /** Resident memory in bytes, without pages of files: those that LMDB maps belong to the page cache. */
   memory(): number;
   stop(): Promise<void>;
 }
@@ -91,7 +91,7 @@ function running(child: ChildProcess, address: string, ended: Promise<void>, cle
       return (Number(fields[11]) + Number(fields[12])) * TICK_US;
     },
     memory() {
-      const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+      const kilobytes = /^RssAnon:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
       return Number(kilobytes) * 1024;
     },
     async stop() {

@@ -1,6 +1,6 @@
 /** Figures as a table for the terminal, as Markdown, and as JSON with what they were measured on. */
 import { cpus, totalmem } from 'node:os';
-import type { Figure, Plan } from './figures.js';
+import type { Figure, Goal, Plan } from './figures.js';
 
 export interface Results {
   readonly at: string;
@@ -53,12 +53,18 @@ export function markdown({ at, machine, secondsPerRound, rounds, figures }: Resu
 }
 
 function row({ target, name, ours, peer, unit, against, ratio, goal, met }: Figure): string[] {
-  const bound = !goal ? '' : 'atMost' in goal ? `<= ${goal.atMost}` : `>= ${goal.atLeast}`;
   const verdict = met === undefined ? '' : met ? 'met' : 'missed';
-  return [target, name, short(ours), short(peer), unit, against, short(ratio), bound, verdict];
+  return [target, name, short(ours), short(peer), unit, against, short(ratio), goal ? bound(goal) : '', verdict];
+}
+
+function bound(goal: Goal): string {
+  if ('ratioAtMost' in goal) return `<= ${goal.ratioAtMost}`;
+  return 'ratioAtLeast' in goal ? `>= ${goal.ratioAtLeast}` : `ours <= ${goal.oursAtMost}`;
 }
 
 function short(value: number): string {
+  if (!Number.isFinite(value)) return '';
+  if (value === 0) return '0';
   if (value >= 1000) return Math.round(value).toLocaleString('en');
   return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toPrecision(3);
 }

@@ -72,7 +72,7 @@ export const p5: Target = {
           ours: watching.bytes / watching.received,
           peer: listening.bytes / listening.received,
           against: 'etcd watch',
-          goal: { atMost: 0.02 },
+          goal: { ratioAtMost: 0.02 },
         }),
       ];
     }),

@@ -67,7 +67,7 @@ export const p2: Target = {
           ours: mine.operationsPerSecond,
           peer: peer.operationsPerSecond,
           against: peer.name,
-          goal: { atLeast: 1.5 },
+          goal: { ratioAtLeast: 1.5 },
         }),
       ];
     }),

@@ -45,7 +45,8 @@ export class Lane {
   /** What `Lanes` has counted for this lane. */
   bytesCounted = 0;
   readonly #state: LaneState;
-  #phase: 'cold' | 'recovering' | 'live' = 'cold';
+  /** `holding`: what is in flight must be answered before anything rests on it. */
+  #phase: 'cold' | 'recovering' | 'live' | 'holding' = 'cold';
   readonly #inFlight: Task[] = [];
   readonly #waiting: Task[] = [];
   #refreshing: Promise<void> | undefined;
@@ -104,7 +105,7 @@ export class Lane {
   submit<T>(evaluate: (lane: Lane) => Effect<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const task: Task = { evaluate, resolve, reject, attempts: 0 };
-      if (this.live) return this.#start(task);
+      if (this.live && this.#waiting.length === 0) return this.#start(task);
       this.#waiting.push(task);
       if (this.#phase === 'cold') void this.#recover();
     });
@@ -180,6 +181,10 @@ export class Lane {
       task.refusal = error;
     }
     const stored = task.effect && this.#store(task.effect);
+    // Should one of these turn out to be a repeat or in vain, what comes after it might not notice: the position
+    // stays, or there was no context before either.
+    const { removal, commit, delta } = task.effect ?? {};
+    if (removal || (commit?.request && !delta)) this.#phase = 'holding';
     if (stored) {
       stored.then(
         (outcome) => {
@@ -219,7 +224,16 @@ export class Lane {
         task.resolve(task.effect.answer as never);
       } else task.reject(task.refusal);
     }
+    if (this.#phase === 'holding' && queue.length === 0) {
+      this.#phase = 'live';
+      this.#admit();
+    }
     this.changed(this);
+  }
+
+  /** Starts what waits, one by one: while something waits, the lane is busy and not forgotten. */
+  #admit(): void {
+    while (this.live && this.#waiting.length > 0) this.#start(this.#waiting.shift() as Task);
   }
 
   /** Takes back what did not become durable, reads what the store has, and starts again what may start again. */
@@ -237,7 +251,8 @@ export class Lane {
       return;
     }
     this.#phase = 'live';
-    for (const task of [...this.#answerKnown(taken), ...this.#waiting.splice(0)]) this.#start(task);
+    this.#waiting.unshift(...this.#answerKnown(taken));
+    this.#admit();
     this.changed(this);
   }
 

@@ -3,7 +3,7 @@
  * nothing else, and neither do Node programs that use Chord without a network.
  */
 import { ChordError, invalid, notFound } from '../errors.js';
-import type { Clock, Head, JsonObject, Position } from '../model.js';
+import { type Clock, type Head, type JsonObject, type Position, samePosition } from '../model.js';
 import type { FeedEvent, Store } from '../store/store.js';
 import type { Edit, Mutation } from './evaluate.js';
 import { type CommitEvent, type DeltaView, type FullReason, isLarge, type SyncResult, type View } from './events.js';
@@ -264,7 +264,7 @@ export class ContextService {
     return {
       position,
       changed,
-      view: view?.head.position.version === position.version ? view : undefined,
+      view: view && samePosition(view.head.position, position) ? view : undefined,
       delta: page?.deltas.find(({ to }) => to.version === position.version && to.epoch === position.epoch),
     };
   }

@@ -1,7 +1,13 @@
 /** Live scenarios in which the server goes away and comes back, and those with all drivers at once. */
+import { setImmediate } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { credentials } from '@grpc/grpc-js';
+import { ContextServiceClient, type GetContextResponse } from '../../src/gen/chord/v1/context_service.js';
 import type { JsonObject } from '../../src/model.js';
 import { check, like, same } from './expect.js';
-import type { Scenario, SharedScenario } from './scenario.js';
+import { LossyProxy } from './proxy.js';
+import type { Scenario, SharedScenario, Stage } from './scenario.js';
+import type { Server } from './server.js';
 import { Stream } from './stream.js';
 
 const rest = 'long enough that a delta is smaller than the document';
@@ -9,6 +15,8 @@ const rest = 'long enough that a delta is smaller than the document';
 export const restarts: Readonly<Record<string, Scenario>> = {
   'resume after a stop': (stage) => resume(stage, 'SIGTERM'),
   'resume after a crash': (stage) => resume(stage, 'SIGKILL'),
+
+  'an answer that is lost': lostAnswer,
 
   async 'connects when the server comes up'({ driver, server, id }) {
     await driver.call('set', { contextId: id, value: { n: 1 } });
@@ -24,11 +32,47 @@ export const restarts: Readonly<Record<string, Scenario>> = {
   },
 };
 
+/** The server has done a write, but the connection breaks before the client hears of it. */
+async function lostAnswer({ driver, server, id }: Stage): Promise<void> {
+  const proxy = await LossyProxy.start(server.address);
+  try {
+    await driver.call('connect', { address: proxy.address });
+    await driver.call('set', { contextId: id, value: { n: 0 } });
+    const stream = await Stream.open(driver, [{ id }]);
+    await stream.next({ event: 'full' });
+    await stream.next({ event: 'caughtUp' });
+    proxy.hold();
+    const write = driver.call('update', { contextId: id, mutations: [{ path: ['n'], increment: 1 }] });
+    const failed = write.then(
+      () => false,
+      () => true,
+    );
+    while ((await versionOf(server, id)) < 2) {
+      if (await Promise.race([failed, setImmediate(false)])) break;
+    }
+    proxy.cut();
+    like(await write, { position: { version: 2 }, changed: true }, 'the answer is that of the first try');
+    like(await driver.call('get', { contextId: id }), { value: { n: 1 }, position: { version: 2 } }, 'done once');
+    same(await stream.until(id, 2), { n: 1 }, 'watched once');
+    await driver.call('close');
+  } finally {
+    await proxy.end();
+  }
+}
+
+/** As the server has it, past all proxies. */
+async function versionOf(server: Server, contextId: string): Promise<number> {
+  const client = new ContextServiceClient(server.address, credentials.createInsecure());
+  try {
+    const get = promisify(client.getContext.bind(client)) as (request: object) => Promise<GetContextResponse>;
+    return (await get({ contextId })).context?.position?.version ?? 0;
+  } finally {
+    client.close();
+  }
+}
+
 /** Two contexts and a prefix, a watch and a replica: all go on as if nothing had been. */
-const resume = async (
-  { driver, server, id }: Parameters<Scenario>[0],
-  signal: 'SIGTERM' | 'SIGKILL',
-): Promise<void> => {
+async function resume({ driver, server, id }: Stage, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
   for (const name of ['a', 'p:1', 'p:2']) await driver.call('set', { contextId: id + name, value: { n: 1, rest } });
   const targets = [{ id: `${id}a` }, { prefix: `${id}p:` }];
   const stream = await Stream.open(driver, targets);
@@ -53,7 +97,7 @@ const resume = async (
   same(await read('p:1', 0), null, 'the replica forgets what is gone');
   same(await read('p:3', 1), { n: 3 }, 'the replica gets what is new');
   same(await read('p:2', 1), { n: 1, rest }, 'the replica keeps what stayed');
-};
+}
 
 function summary({ event, contextId = '' }: { event: string; contextId?: string }, id: string): string {
   return `${event} ${contextId.slice(id.length)}`.trim();
@@ -97,6 +141,8 @@ export const shared: Readonly<Record<string, SharedScenario>> = {
       }
       return rounds;
     });
+    const written = Promise.all(writers);
+    written.catch(() => {}); // looked at when the restarts are over
     const { server } = stages[0]!;
     try {
       for (const signal of ['SIGTERM', 'SIGKILL', 'SIGTERM'] as const) {
@@ -106,7 +152,7 @@ export const shared: Readonly<Record<string, SharedScenario>> = {
     } finally {
       restarting = false;
     }
-    const rounds = await Promise.all(writers);
+    const rounds = await written;
     const expected: JsonObject = { total: 20 * rounds.reduce((sum, count) => sum + count, 0) };
     for (const [i, { driver }] of stages.entries()) {
       for (let round = 0; round < rounds[i]!; round++) expected[driver.name + round] = numbers(20);

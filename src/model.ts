@@ -40,6 +40,11 @@ export function usedAt({ updatedAt, touchedAt = 0 }: Head): number {
   return Math.max(updatedAt, touchedAt);
 }
 
+/** Whether neither of two heads at one position knows of a touch that the other does not. */
+export function sameUse(a: Head, b: Head): boolean {
+  return a.expiry?.at === b.expiry?.at && usedAt(a) === usedAt(b);
+}
+
 /** Milliseconds since 1970. Injected, so that tests can move it. */
 export type Clock = () => number;
 

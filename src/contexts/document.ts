@@ -68,6 +68,11 @@ export class LaneDocument {
     this.#logRecords = snapshot ? 0 : this.#logRecords + 1;
   }
 
+  /** A snapshot of it was handed to the store. */
+  saved(): void {
+    this.#logBytes = this.#logRecords = 0;
+  }
+
   /** Applies a delta that another server stored. */
   fold(changes: readonly Change[], payload: Payload): void {
     applyInPlace(changes, this.value());

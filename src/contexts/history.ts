@@ -51,6 +51,13 @@ export class History {
     for (const delta of viewsOf(this.id, records).slice(-this.threshold)) this.push(delta);
   }
 
+  /** Forgets what the store has forgotten, so that no answer depends on what happens to be in memory. */
+  trim(upTo: number): void {
+    const kept = this.#deltas.findIndex((delta) => delta.to.version > upTo);
+    this.#merged.clear();
+    this.#drop(kept === -1 ? this.#deltas.length : kept);
+  }
+
   clear(): void {
     this.#deltas = [];
     this.#merged.clear();

@@ -11,7 +11,7 @@
  */
 import type { EncodedStruct } from '../codec/struct.js';
 import { ChordError } from '../errors.js';
-import { type Head, type JsonObject, type Position, samePosition } from '../model.js';
+import { type Head, type JsonObject, type Position, samePosition, sameUse } from '../model.js';
 import type { Outcome, Payload, Request, Store } from '../store/store.js';
 import type { CommitEvent, DeltaView, View } from './events.js';
 import type { Since } from './history.js';
@@ -135,6 +135,12 @@ export class Lane {
     const since = this.#state.history.since(known);
     if (since !== 'not in memory') return since;
     return this.#state.history.fetch(known, head).finally(() => this.changed(this));
+  }
+
+  /** Forgets what the store has forgotten. */
+  forgetHistory(upTo: number): void {
+    this.#state.history.trim(upTo);
+    this.changed(this);
   }
 
   /**
@@ -297,8 +303,8 @@ export class Lane {
     // A store that went back has lost writes.
     if (before?.position.epoch === epoch && version < before.position.version) return false;
     if (version < durable.position.version) return true;
-    // A touch moves the expiry alone.
-    return samePosition(head.position, durable.position) && head.expiry?.at === durable.expiry?.at;
+    // A touch moves the times alone.
+    return samePosition(head.position, durable.position) && sameUse(head, durable);
   }
 }
 

@@ -12,6 +12,7 @@ import { Duplicate, Lane } from './lane.js';
 import { Lanes } from './lanes.js';
 import { checkId, checkPrefix, checkRequestId, checkTtl, PAGE_BYTES, pageSize } from './limits.js';
 import { fingerprint, type Remembered, recall } from './requests.js';
+import { trim } from './retention.js';
 import type { Effect } from './state.js';
 import { decide } from './sync.js';
 import {
@@ -173,10 +174,20 @@ export class ContextService {
     return { deltas, nextPageToken: more ? `${last.epoch}:${last.version}` : '', head, truncated };
   }
 
-  /** Removes the context if its time to live has run out; answers whether it did. */
-  async expire(id: string): Promise<boolean> {
+  /**
+   * Removes the context if its time to live has run out, or if it has none and was neither written to nor touched
+   * after `idleSince`. Answers whether it did.
+   */
+  async expire(id: string, idleSince?: number): Promise<boolean> {
     if (this.#shared) await this.#lanes.get(id).refresh();
-    return this.#lanes.get(id).submit((lane) => expire(lane, this.#now()));
+    return this.#lanes.get(id).submit((lane) => expire(lane, this.#now(), idleSince));
+  }
+
+  /** Drops the deltas up to and with version `upTo`. Answers how many records went. */
+  async trim(id: string, upTo: number): Promise<number> {
+    const count = await trim(this.#store, id, upTo, () => this.#lanes.get(id));
+    this.#lanes.peek(id)?.forgetHistory(upTo);
+    return count;
   }
 
   /** Another server's commit. */

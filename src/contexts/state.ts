@@ -57,6 +57,7 @@ export class LaneState {
   moveTip({ head, removal, delta, commit }: Effect<unknown>): void {
     this.tip = head;
     if (removal) this.document.clear();
+    if (commit?.snapshot && !delta) this.document.saved();
     if (delta) this.document.moved(delta.payload, commit?.snapshot);
   }
 
@@ -78,7 +79,7 @@ export class LaneState {
 
   /** The tip goes back to the durable state: undone, newest first, or forgotten and read again where that is not possible. */
   takeBack(effects: readonly Effect<unknown>[]): void {
-    const moves = effects.filter(({ delta, removal }) => delta || removal);
+    const moves = effects.filter(({ delta, removal, commit }) => delta || removal || commit?.snapshot);
     const undoable = this.durable && moves.every(({ delta, commit }) => delta && !commit?.snapshot);
     if (!undoable) this.document.clear();
     else for (const { delta } of moves.reverse()) this.document.undo((delta as DeltaView).payload);

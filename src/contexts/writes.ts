@@ -2,7 +2,7 @@
 import { EncodedStruct, encodeStruct } from '../codec/struct.js';
 import { weigh } from '../delta/index.js';
 import { ChordError, notFound } from '../errors.js';
-import type { Expiry, Head, Position } from '../model.js';
+import { type Expiry, type Head, type Position, usedAt } from '../model.js';
 import { advance, newLife } from './digest.js';
 import { type Edit, evaluate } from './evaluate.js';
 import { type DeltaView, isLarge, type View } from './events.js';
@@ -43,6 +43,8 @@ export interface Asked extends UpdateOptions {
 }
 
 const EMPTY_WEIGHT = weigh({});
+/** How exactly it is known when a context was last written to without a change, in milliseconds. */
+const USE_GRAIN = 1000;
 
 /** SetContext and UpdateContext. */
 export function edit(lane: Lane, what: Edit, asked: Asked, clock: number, weightMax: number): Effect<WriteResult> {
@@ -56,10 +58,11 @@ export function edit(lane: Lane, what: Edit, asked: Asked, clock: number, weight
   const { changed, payload, weight } = evaluate(document, what, tip?.weight ?? EMPTY_WEIGHT, weightMax);
 
   if (tip && !changed) {
-    const head = withExpiry(tip, expiry);
+    const head = used(tip, expiry, now);
     const view = asked.returning?.context ? { id, head, value: lane.encoded() } : undefined;
     const answer = { position: tip.position, changed: false, view };
-    if (!asked.requestId && !expiry && !tip.expiry) return { head, answer };
+    const counts = expiry || tip.expiry || asked.requestId || now - usedAt(tip) >= USE_GRAIN;
+    if (!counts) return { head: tip, answer };
     return { commit: { id, expected: tip.position, head, ...request(asked, answer, now) }, head, answer };
   }
 
@@ -99,15 +102,19 @@ export function remove({ id, tip }: Lane, asked: Asked, now: number): Effect<Wri
 /** TouchContext. */
 export function touch({ id, tip }: Lane, ttl: number | undefined, now: number): Effect<Head> {
   if (!tip) throw notFound(id);
-  if (ttl === undefined && !tip.expiry) return { head: tip, answer: tip };
-  const head = withExpiry(tip, renewed(tip.expiry, ttl, now));
+  const head = used(tip, renewed(tip.expiry, ttl, now), now);
   return { commit: { id, expected: tip.position, head }, head, answer: head };
 }
 
-/** Removes the context if its time to live has run out; answers whether it did. */
-export function expire({ id, tip }: Lane, now: number): Effect<boolean> {
-  if (!tip || !isExpired(tip, now)) return { head: tip, answer: false };
-  return { removal: { id, expected: tip.position, reason: 'expired' }, head: null, answer: true };
+/**
+ * Removes the context if its time to live has run out, or if it has none and was not used after `idleSince`; answers
+ * whether it did. Another server's touch that is not known here yet saves it.
+ */
+export function expire({ id, tip }: Lane, now: number, idleSince = Number.NEGATIVE_INFINITY): Effect<boolean> {
+  const idle = tip && !tip.expiry && usedAt(tip) <= idleSince;
+  if (!tip || !(idle || isExpired(tip, now))) return { head: tip, answer: false };
+  const asKnown = tip.expiry ? { expiry: tip.expiry } : { usedAt: usedAt(tip) };
+  return { removal: { id, expected: tip.position, reason: 'expired', ...asKnown }, head: null, answer: true };
 }
 
 export function isExpired(head: Head | null, now: number): boolean {
@@ -143,8 +150,7 @@ function renewed(old: Expiry | undefined, ttl: number | undefined, now: number):
   return lasts > 0 ? { at: now + lasts, ttl: lasts } : undefined;
 }
 
-function withExpiry(head: Head, expiry: Expiry | undefined): Head {
-  if (!expiry && !head.expiry) return head;
-  const { expiry: _, ...lasting } = head;
-  return expiry ? { ...lasting, expiry } : lasting;
+/** The head after a touch. */
+function used({ expiry: _, touchedAt: __, ...head }: Head, expiry: Expiry | undefined, now: number): Head {
+  return expiry ? { ...head, expiry } : { ...head, touchedAt: now };
 }

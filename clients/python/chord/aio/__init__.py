@@ -1,0 +1,7 @@
+"""The client of Chord for asyncio: `async with chord.aio.connect("127.0.0.1:50051") as client`."""
+
+from .client import Client, connect
+from .replica import Replica
+from .watch import Watch
+
+__all__ = ["Client", "Replica", "Watch", "connect"]

@@ -1,0 +1,72 @@
+"""From a document and the changes of a delta to the next document."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .model import Added, Change, Modified, Path, Removed, Spliced
+from .values import JsonObject
+
+
+class DeltaMismatch(Exception):
+    """A change that does not fit the document."""
+
+    def __init__(self, path: Path, what: str) -> None:
+        super().__init__(f"{list(path)}: {what}")
+        self.path = path
+
+
+def apply(changes: Sequence[Change], document: JsonObject) -> JsonObject:
+    """A new document that shares with the old one all that did not change; the old one stays as it is.
+
+    All or nothing: raises DeltaMismatch at the first change that does not fit.
+    """
+    if not changes:
+        return document
+    # Dicts made here, which may be written to, by their id: each on a changed path is copied once.
+    own: dict[int, JsonObject] = {}
+    root = _copied_once(document, own)
+    for change in changes:
+        _apply_one(change, root, own)
+    return root
+
+
+def _apply_one(change: Change, root: JsonObject, own: dict[int, JsonObject]) -> None:
+    path = change.path
+    if not path:
+        raise DeltaMismatch(path, "a path needs a key")
+    parent = root
+    for step in path[:-1]:
+        child = parent.get(step)
+        if not isinstance(child, dict):
+            raise DeltaMismatch(path, f"no object at {step!r}")
+        copy = parent[step] = _copied_once(child, own)
+        parent = copy
+    key = path[-1]
+    if (key in parent) is isinstance(change, Added):
+        raise DeltaMismatch(path, "is there already" if key in parent else "is not there")
+    if isinstance(change, (Added, Modified)):
+        parent[key] = change.value
+    elif isinstance(change, Removed):
+        del parent[key]
+    elif isinstance(change, Spliced):
+        parent[key] = _spliced(change, parent[key])
+    else:
+        raise DeltaMismatch(path, "a change of an unknown kind")
+
+
+def _spliced(change: Spliced, old: object) -> list[object]:
+    if not isinstance(old, list):
+        raise DeltaMismatch(change.path, "is not a list")
+    index, end = change.index, change.index + change.removed_count
+    if end > len(old):
+        raise DeltaMismatch(change.path, f"no {change.removed_count} elements at {index} of {len(old)}")
+    return [*old[:index], *change.inserted, *old[end:]]
+
+
+def _copied_once(value: JsonObject, own: dict[int, JsonObject]) -> JsonObject:
+    if id(value) in own:
+        return value
+    copy = dict(value)
+    own[id(copy)] = copy
+    return copy

@@ -1,0 +1,135 @@
+"""What a caller asks for, as messages: mutations, conditions, durations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeAlias
+
+from google.protobuf.duration_pb2 import Duration
+
+from ._gen.chord.v1 import model_pb2 as pb
+from .errors import sendable
+from .position import Absence, Position, write_position
+from .values import Json, write_value
+
+#: Object keys from the root. A str alone is a path of this one key, whatever is in it.
+PathLike: TypeAlias = "str | Sequence[str]"
+
+#: Where a context must stand: exactly here, at this version whatever its epoch (weaker), or ABSENT.
+Expected: TypeAlias = "Position | int | Absence"
+
+#: Seconds, or a timedelta.
+Seconds: TypeAlias = "float | timedelta"
+
+
+@dataclass(frozen=True, slots=True)
+class Set:
+    """Store this value, None included, in place of whatever is there."""
+
+    path: PathLike
+    value: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Remove the member; nothing happens where it is missing."""
+
+    path: PathLike
+
+
+@dataclass(frozen=True, slots=True)
+class Increment:
+    """Add to a number; a missing member counts as 0."""
+
+    path: PathLike
+    by: float = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """Add elements at the end of a list; a missing member counts as the empty list."""
+
+    path: PathLike
+    values: Sequence[Json]
+
+
+@dataclass(frozen=True, slots=True)
+class Splice:
+    """Remove `remove_count` elements at `index` of a list, then insert `insert` there."""
+
+    path: PathLike
+    index: int
+    remove_count: int = 0
+    insert: Sequence[Json] = ()
+
+
+#: One change to ask for, at a path. Missing objects on the way are created.
+Mutation: TypeAlias = Set | Remove | Increment | Append | Splice
+
+
+@dataclass(frozen=True, slots=True)
+class Returning:
+    """What a write answers beside the new position."""
+
+    context: bool = False
+    delta: bool = False
+    #: With the delta: its old values too.
+    old_values: bool = False
+
+
+def write_mutations(messages: Iterable[pb.Mutation], mutations: Iterable[Mutation]) -> None:
+    add = messages.add  # type: ignore[attr-defined]
+    for i, mutation in enumerate(mutations):
+        with sendable(f"mutations[{i}]"):
+            _write_mutation(add(), mutation, f"mutations[{i}]")
+
+
+def _write_mutation(message: pb.Mutation, mutation: Mutation, field: str) -> None:
+    path = mutation.path
+    message.path.extend([path] if isinstance(path, str) else path)
+    if isinstance(mutation, Set):
+        write_value(message.set, mutation.value, f"{field}.set")
+    elif isinstance(mutation, Remove):
+        message.remove = True
+    elif isinstance(mutation, Increment):
+        message.increment = mutation.by
+    elif isinstance(mutation, Append):
+        message.append.SetInParent()
+        for value in mutation.values:
+            write_value(message.append.values.add(), value, f"{field}.append")
+    else:
+        splice = message.splice
+        splice.SetInParent()
+        splice.index, splice.remove_count = mutation.index, mutation.remove_count
+        for value in mutation.insert:
+            write_value(splice.insert.add(), value, f"{field}.splice")
+
+
+def write_expected(expected: Expected | None) -> pb.Expected | None:
+    if expected is None:
+        return None
+    with sendable("expected"):
+        if isinstance(expected, Position):
+            return pb.Expected(position=write_position(expected))
+        if isinstance(expected, int):
+            return pb.Expected(version=expected)
+        return pb.Expected(absent=True)
+
+
+def write_returning(returning: Returning) -> pb.ReturnOptions:
+    return pb.ReturnOptions(context=returning.context, delta=returning.delta, old_values=returning.old_values)
+
+
+def write_duration(duration: Seconds | None, field: str) -> Duration | None:
+    if duration is None:
+        return None
+    with sendable(field):
+        message = Duration()
+        message.FromNanoseconds(round(seconds(duration) * 1e9))
+        return message
+
+
+def seconds(duration: Seconds) -> float:
+    return duration.total_seconds() if isinstance(duration, timedelta) else duration

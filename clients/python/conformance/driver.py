@@ -1,0 +1,205 @@
+"""The driver of the conformance suite: see test/conformance/PROTOCOL.md.
+
+`python -m conformance.driver` drives the client for threads, with `--aio` the one for asyncio.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import chord
+import chord.aio
+
+from . import forms, vectors
+from .forms import Args, Form, write_options
+
+AIO = "--aio" in sys.argv
+# One thread for each call in flight, and each watch that waits.
+THREADS = ThreadPoolExecutor(max_workers=256)
+
+
+async def do(function: Callable[..., Any], *args: Any, **named: Any) -> Any:
+    """Calls a method of either client."""
+    if AIO:
+        result = function(*args, **named)
+        return await result if isinstance(result, Awaitable) else result
+    return await asyncio.get_running_loop().run_in_executor(THREADS, lambda: function(*args, **named))
+
+
+async def all_of(function: Callable[..., Any], *args: Any, **named: Any) -> list[Any]:
+    """Reads an iterator of either client to its end."""
+    if AIO:
+        return [item async for item in function(*args, **named)]
+    return list(await do(lambda: list(function(*args, **named))))
+
+
+class Driver:
+    def __init__(self) -> None:
+        self.client: Any = None
+        self.handles: dict[str, Any] = {}
+        self.handle_count = 0
+        # Of watches: events asked for that did not come in time.
+        self.pending: dict[str, asyncio.Future[Any]] = {}
+
+    async def connect(self, args: Args) -> Form:
+        if self.client is not None:
+            await do(self.client.close)
+        attempts = args.get("attempts")
+        connect = chord.aio.connect if AIO else chord.connect
+        self.client = connect(
+            args["address"],
+            token=args.get("token"),
+            timeout=(args.get("deadline") or 10_000) / 1000,
+            retry=chord.RetryPolicy(attempts=attempts) if attempts else chord.RetryPolicy(),
+        )
+        return {}
+
+    async def set(self, args: Args) -> Any:
+        options = write_options(args, "expected", "request_id", "ttl", "returning")
+        return forms.form(await do(self.client.set, args["contextId"], args["value"], **options))
+
+    async def update(self, args: Args) -> Any:
+        options = write_options(args, "expected", "request_id", "allow_missing", "ttl", "returning")
+        mutations = [forms.mutation(each) for each in args.get("mutations") or []]
+        return forms.form(await do(self.client.update, args["contextId"], args.get("changes"), mutations, **options))
+
+    async def get(self, args: Args) -> Any:
+        return forms.form(await do(self.client.get, args["contextId"]))
+
+    async def delete(self, args: Args) -> Any:
+        options = write_options(args, "expected", "request_id", "allow_missing")
+        return forms.form(await do(self.client.delete, args["contextId"], **options))
+
+    async def touch(self, args: Args) -> Any:
+        ttl = args.get("ttl")
+        return forms.form(await do(self.client.touch, args["contextId"], None if ttl is None else ttl / 1000))
+
+    async def list(self, args: Args) -> Form:
+        include_values = bool(args.get("includeValues"))
+        return {
+            "contexts": forms.form(tuple(await all_of(self.client.list, args["prefix"], include_values=include_values)))
+        }
+
+    async def sync(self, args: Args) -> Form:
+        known = args.get("known")
+        return {"result": forms.event(await do(self.client.sync, args["contextId"], known and forms.position(known)))}
+
+    async def deltas(self, args: Args) -> Form:
+        pages = await all_of(self.client.deltas, args["contextId"], int(args["fromVersion"]))
+        return {**forms.form(pages[0]), "deltas": [forms.form(each) for page in pages for each in page.deltas]}
+
+    async def watch(self, args: Args) -> Form:
+        known = forms.positions(args.get("known"))
+        old_values = bool(args.get("includeOldValues"))
+        return self.keep(self.client.watch(*forms.targets(args), known=known, include_old_values=old_values))
+
+    async def next(self, args: Args) -> Form:
+        handle = args["handle"]
+        watch = self.handles[handle]
+        end = asyncio.get_running_loop().time() + args["timeout"] / 1000
+        events: list[Form] = []
+        while len(events) < (args.get("count") or 1):
+            if handle not in self.pending:
+                self.pending[handle] = asyncio.ensure_future(do(next_of, watch))
+            left = end - asyncio.get_running_loop().time()
+            done, _ = await asyncio.wait([self.pending[handle]], timeout=max(0, left))
+            if not done:
+                break
+            event = self.pending.pop(handle).result()
+            if event is None:
+                break
+            events.append(forms.event(event))
+        return {"events": events}
+
+    async def replica(self, args: Args) -> Form:
+        make = chord.aio.Replica if AIO else chord.Replica
+        replica: Any = make(self.client, *forms.targets(args))
+        await do(replica.wait_ready, args["timeout"] / 1000)
+        return self.keep(replica)
+
+    async def read(self, args: Args) -> Form:
+        replica, context_id, version = self.handles[args["handle"]], args["contextId"], args.get("version")
+        loop, changed = asyncio.get_running_loop(), asyncio.Event()
+
+        def fits() -> bool:
+            position = replica.position(context_id)
+            at = position.version if position else 0
+            return version is None or (at == 0 if version == 0 else at >= version)
+
+        remove = replica.on_change(lambda change: loop.call_soon_threadsafe(changed.set))
+        try:
+            await asyncio.wait_for(until(fits, changed), (args.get("timeout") or 10_000) / 1000)
+        except asyncio.TimeoutError:
+            raise TimeoutError("the replica did not get there") from None
+        finally:
+            remove()
+        return {"value": replica.get(context_id), "position": forms.form(replica.position(context_id))}
+
+    async def burst(self, args: Args) -> Form:
+        versions: list[int] = []
+        failed = 0
+        numbers = iter(range(int(args["count"])))
+
+        async def work() -> None:
+            nonlocal failed
+            for i in numbers:
+                mutations = [chord.Set([args["name"], str(i)], i), chord.Increment("total")]
+                try:
+                    result = await do(self.client.update, args["contextId"], None, mutations, allow_missing=True)
+                    versions.append(result.position.version)
+                except chord.ChordError as error:
+                    failed += 1
+                    print(error, file=sys.stderr)
+
+        await asyncio.gather(*(work() for _ in range(int(args["concurrency"]))))
+        return {"versions": versions, "failed": failed}
+
+    async def close(self, args: Args) -> Form:
+        handle = args.get("handle")
+        for each in [handle] if handle else list(self.handles):
+            await do(self.handles.pop(each).close)
+        if not handle:
+            await do(self.client.close)
+        return {}
+
+    def keep(self, opened: Any) -> Form:
+        self.handle_count += 1
+        handle = f"h{self.handle_count}"
+        self.handles[handle] = opened
+        return {"handle": handle}
+
+
+async def until(fits: Callable[[], bool], changed: asyncio.Event) -> None:
+    while not fits():
+        await changed.wait()
+        changed.clear()
+
+
+def next_of(watch: Any) -> Any:
+    """The next event; None at the end."""
+    return anext(watch, None) if AIO else next(watch, None)
+
+
+async def main() -> None:
+    driver = Driver()
+    while line := await asyncio.to_thread(sys.stdin.readline):
+        # Python reads -0 as an integer, and so without its sign.
+        args = json.loads(line, parse_int=lambda text: -0.0 if text == "-0" else int(text))
+        number, op = args.pop("id"), args.pop("op")
+        answer: Form
+        try:
+            run = vectors.OPS.get(op)
+            answer = {"id": number, "ok": run(args) if run else await getattr(driver, op)(args)}
+        except Exception as error:
+            answer = {"id": number, "error": forms.error(error)}
+        print(json.dumps(answer), flush=True)
+
+
+asyncio.run(main())
+os._exit(0)  # whoever still waits for an event does not matter any more

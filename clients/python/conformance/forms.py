@@ -1,0 +1,123 @@
+"""The driver's JSON and the client's words."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import chord
+from chord.requests import Expected
+
+Args = dict[str, Any]
+Form = dict[str, Any]
+
+_EVENTS = {
+    chord.Full: "full",
+    chord.Delta: "delta",
+    chord.NoChange: "noChange",
+    chord.Deleted: "deleted",
+    chord.Absent: "absent",
+    chord.CaughtUp: "caughtUp",
+}
+
+
+def event(item: chord.Event | chord.NoChange) -> Form:
+    return {"event": _EVENTS[type(item)], **form(item)}
+
+
+def form(item: Any) -> Any:
+    """Members by the names of the protocol; absent ones left out."""
+    if isinstance(item, chord.Position):
+        return {"epoch": item.epoch, "version": item.version, "digest": item.digest}
+    if isinstance(item, (chord.Added, chord.Modified, chord.Removed, chord.Spliced, chord.UnknownChange)):
+        return change(item)
+    if isinstance(item, tuple):
+        return [form(each) for each in item]
+    if not hasattr(item, "__dataclass_fields__"):
+        return item
+    members = {name: getattr(item, name) for name in item.__dataclass_fields__ if not name.endswith("_at")}
+    return {camel(name): form(member) for name, member in members.items() if member is not None}
+
+
+def change(item: chord.Change) -> Form:
+    members = {camel(name): getattr(item, name) for name in item.__dataclass_fields__}
+    if not members.get("removed"):
+        members.pop("removed", None)
+    present = {name: member for name, member in members.items() if member is not chord.ABSENT}
+    return {"action": type(item).__name__.lower(), **present}
+
+
+def camel(name: str) -> str:
+    first, *rest = name.rstrip("_").split("_")
+    return first + "".join(map(str.title, rest))
+
+
+def error(failure: BaseException) -> Form:
+    if isinstance(failure, chord.ChordError):
+        violations = [{"field": each.field, "description": each.description} for each in failure.violations]
+        found: Form = {"reason": failure.reason, "message": failure.message, "violations": violations}
+        if failure.context_id is not None:
+            found["contextId"] = failure.context_id
+        if failure.retry_after is not None:
+            found["retryAfter"] = failure.retry_after * 1000
+        if failure.current is not None:
+            found["current"] = None if failure.current is chord.ABSENT else form(failure.current)
+        return found
+    kinds = {chord.DeltaMismatch: "DELTA_MISMATCH", TimeoutError: "TIMEOUT"}
+    return {"reason": kinds.get(type(failure), "DRIVER"), "message": repr(failure), "violations": []}
+
+
+def position(form: Mapping[str, Any]) -> chord.Position:
+    return chord.Position(form["epoch"], int(form["version"]), form["digest"])
+
+
+def positions(forms: Mapping[str, Any] | None) -> dict[str, chord.Position]:
+    return {context_id: position(each) for context_id, each in (forms or {}).items()}
+
+
+def targets(args: Args) -> list[chord.Target]:
+    return [each["id"] if "id" in each else chord.Prefix(each["prefix"]) for each in args["targets"]]
+
+
+def write_options(args: Args, *names: str) -> dict[str, Any]:
+    """Arguments of a write, of those that it takes."""
+    returning = args.get("returning") or {}
+    ttl = args.get("ttl")
+    given = {
+        "expected": expected(args.get("expected")),
+        "request_id": args.get("requestId"),
+        "allow_missing": bool(args.get("allowMissing")),
+        "ttl": None if ttl is None else timedelta(milliseconds=ttl),
+        "returning": chord.Returning(
+            bool(returning.get("context")), bool(returning.get("delta")), bool(returning.get("oldValues"))
+        ),
+    }
+    return {name: given[name] for name in names}
+
+
+def expected(form: Mapping[str, Any] | None) -> Expected | None:
+    if not form:
+        return None
+    if form.get("position"):
+        return position(form["position"])
+    return chord.ABSENT if form.get("absent") else int(form["version"])
+
+
+def mutation(form: Mapping[str, Any]) -> chord.Mutation:
+    path = form["path"]
+    if "set" in form:
+        return chord.Set(path, form["set"])
+    if "remove" in form:
+        return chord.Remove(path)
+    if "increment" in form:
+        return chord.Increment(path, form["increment"])
+    if "append" in form:
+        return chord.Append(path, form["append"])
+    splice = form["splice"]
+    return chord.Splice(path, splice["index"], splice["removeCount"], splice["insert"])
+
+
+def unbase64(text: str) -> bytes:
+    return base64.b64decode(text, validate=True)

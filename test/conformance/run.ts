@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { RedisServer } from '../redis/servers.js';
 import { calls } from './calls.js';
 import { build, Driver, type DriverEntry } from './driver.js';
 import { keepMatrix, type Matrix, type Outcome, renderFailures, renderMatrix } from './report.js';
@@ -16,7 +17,7 @@ const { values: flags } = parseArgs({
     only: { type: 'string' },
     scenario: { type: 'string', default: '' },
     backend: { type: 'string', default: 'lmdb' },
-    redis: { type: 'string', default: 'redis://127.0.0.1:6379' },
+    redis: { type: 'string' },
     json: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
     'no-build': { type: 'boolean', default: false },
@@ -30,6 +31,7 @@ const matrix: Matrix = new Map();
 const note = (text: string) => process.stderr.write(`${text}\n`);
 
 const entries = readEntries(flags.only?.split(','));
+const redis = flags.backend === 'redis' && !flags.redis ? await RedisServer.start() : undefined;
 const backend = readBackend();
 const ready: DriverEntry[] = [];
 for (const entry of entries) {
@@ -52,6 +54,7 @@ try {
   }
 } finally {
   await server.end();
+  await redis?.destroy();
 }
 report();
 
@@ -116,5 +119,5 @@ function readEntries(only: readonly string[] | undefined): DriverEntry[] {
 
 function readBackend(): Backend {
   if (flags.backend !== 'lmdb' && flags.backend !== 'redis') throw new Error(`no backend ${flags.backend}`);
-  return { name: flags.backend, url: flags.redis };
+  return { name: flags.backend, url: flags.redis ?? redis?.url ?? '' };
 }

@@ -6,7 +6,7 @@ import { type Server as Process, startServer } from '../support/cli.js';
 
 export interface Backend {
   readonly name: 'lmdb' | 'redis';
-  /** Of Redis. */
+  /** Of Redis; of no meaning for LMDB. */
   readonly url: string;
 }
 

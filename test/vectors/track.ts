@@ -1,93 +1,26 @@
 /** Messages of watch streams with broken connections between, and what a watch makes of them. */
-import { type Delta, FullReason } from '../../src/gen/chord/v1/model.js';
-import { DeletedReason, WatchContextsResponse } from '../../src/gen/chord/v1/sync_service.js';
-import type { JsonObject, Position } from '../../src/model.js';
-import { toProto } from './proto.js';
+import { FullReason } from '../../src/gen/chord/v1/model.js';
+import { DeletedReason } from '../../src/gen/chord/v1/sync_service.js';
+import {
+  absent,
+  at,
+  caughtUp,
+  closing,
+  connect,
+  deleted,
+  delivered,
+  delta,
+  full,
+  gap,
+  heartbeat,
+  instead,
+  message,
+  swallowed,
+  type TrackVector,
+  unknownDeleted,
+} from './track-steps.js';
 
-type Target = { readonly id: string } | { readonly prefix: string };
-type Known = { readonly [id: string]: Position };
-
-interface Step {
-  /** A message: WatchContextsResponse, base64. Then `events`, and `gap` where it is one. */
-  readonly response?: string;
-  readonly events?: readonly object[];
-  readonly gap?: true;
-  /** A connection begins. Then `known`, one for each target. */
-  readonly connect?: true;
-  readonly known?: readonly Known[];
-}
-
-export interface TrackVector {
-  readonly name: string;
-  readonly targets: readonly Target[];
-  readonly known?: Known;
-  readonly knownBytesMax?: number;
-  readonly steps: readonly Step[];
-}
-
-const at = (version: number, epoch = 'e1', digest = `${epoch}d${version}`): Position => ({ epoch, version, digest });
-
-type Message = NonNullable<WatchContextsResponse['event']>;
-
-const message = (event: Message | undefined): string =>
-  Buffer.from(WatchContextsResponse.encode({ event }).finish()).toString('base64');
-
-/** A message that is delivered as it comes, or swallowed, or leaves a gap. */
-interface Sent {
-  readonly event: Message;
-  readonly form: object;
-}
-
-function full(
-  contextId: string,
-  position: Position,
-  value: JsonObject = { v: position.version },
-  reason = FullReason.INITIAL,
-): Sent {
-  const context = { contextId, value, position, createdAt: undefined, updatedAt: undefined, expiresAt: undefined };
-  return {
-    event: { $case: 'full', value: { context, reason } },
-    form: { event: 'full', contextId, value, position, reason: FullReason[reason] },
-  };
-}
-
-function delta(contextId: string, from: Position, to: Position): Sent {
-  const change = { action: 'modified', path: ['v'], value: to.version } as const;
-  const sent: Delta = { contextId, from, to, changes: [toProto(change)], updatedAt: undefined };
-  return { event: { $case: 'delta', value: sent }, form: { event: 'delta', contextId, from, to, changes: [change] } };
-}
-
-function deleted(contextId: string, position: Position, reason = DeletedReason.DELETED): Sent {
-  return {
-    event: { $case: 'deleted', value: { contextId, position, reason } },
-    form: { event: 'deleted', contextId, position, reason: DeletedReason[reason] },
-  };
-}
-
-const absent = (contextId: string): Sent => ({
-  event: { $case: 'absent', value: { contextId } },
-  form: { event: 'absent', contextId },
-});
-
-const unknownDeleted = (contextId: string, position: Position) => ({
-  event: 'deleted',
-  contextId,
-  position,
-  reason: 'UNKNOWN',
-});
-
-const caughtUp: Sent = { event: { $case: 'caughtUp', value: {} }, form: { event: 'caughtUp' } };
-const heartbeat: Message = { $case: 'heartbeat', value: { sentAt: { seconds: 1, nanos: 0 } } };
-const closing: Message = { $case: 'closing', value: { reason: 'stop', retryAfter: { seconds: 1, nanos: 0 } } };
-
-const connect = (...known: Known[]): Step => ({ connect: true, known });
-const delivered = ({ event, form }: Sent): Step => ({ response: message(event), events: [form] });
-const swallowed = (sent: Sent | Message): Step => ({
-  response: message('event' in sent ? sent.event : sent),
-  events: [],
-});
-const gap = ({ event }: Sent): Step => ({ response: message(event), events: [], gap: true });
-const instead = ({ event }: Sent, ...events: object[]): Step => ({ response: message(event), events });
+export type { TrackVector } from './track-steps.js';
 
 const a = [{ id: 'a' }];
 const both = [{ id: 'a' }, { prefix: 'p:' }];

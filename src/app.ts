@@ -1,5 +1,6 @@
 /** The one place where the parts are put together. */
 import pino from 'pino';
+import { Sweeper } from './cleanup/sweeper.js';
 import { type Config, loadConfig } from './config.js';
 import { ContextService } from './contexts/service.js';
 import { GrpcServer } from './grpc/server.js';
@@ -21,6 +22,7 @@ export interface ChordOptions extends Partial<Config> {
 export interface Engine {
   readonly contexts: ContextService;
   readonly hub: Hub;
+  readonly cleanup: Sweeper;
   readonly store: Store;
   /** Waits for writes under way and closes the store. */
   close(): Promise<void>;
@@ -29,6 +31,8 @@ export interface Engine {
 export interface Chord extends Engine {
   /** HOST:PORT, with the real port. */
   readonly address: string;
+  /** Open watch streams. */
+  readonly streams: number;
 }
 
 /** Starts a server; resolves when it serves. Rejects with ConfigError, or with ChordError where it cannot start. */
@@ -45,6 +49,7 @@ export async function startChord(options: ChordOptions = {}): Promise<Chord> {
     ...config,
     service: engine.contexts,
     hub: engine.hub,
+    cleanup: engine.cleanup,
     onDefect: (error, id) => log.error({ err: error, id }, 'internal error'),
   });
   try {
@@ -60,7 +65,14 @@ export async function startChord(options: ChordOptions = {}): Promise<Chord> {
       await server.stop(config.shutdownGrace);
       await engine.close();
     });
-    return { ...engine, address, close };
+    return {
+      ...engine,
+      address,
+      get streams() {
+        return server.streams;
+      },
+      close,
+    };
   } catch (error) {
     await engine.close();
     throw error;
@@ -79,15 +91,22 @@ async function openEngine(
 ): Promise<Engine> {
   const store = parts.store ?? (await openStore(config));
   const hub = new Hub(store.feed);
+  const clock = parts.clock ?? Date.now;
   const contexts = new ContextService({
     ...config,
     store,
-    clock: parts.clock ?? Date.now,
+    clock,
     publish: hub.publish,
     onError: parts.onError,
   });
   store.feed?.listen((event) => contexts.onFeed(event));
-  return { contexts, hub, store, close: once(() => store.close()) };
+  const { onError } = parts;
+  const cleanup = new Sweeper({ store, contexts, clock, onError, options: config, interval: config.cleanupInterval });
+  const close = once(async () => {
+    await cleanup.close();
+    await store.close();
+  });
+  return { contexts, hub, cleanup: cleanup.open(), store, close };
 }
 
 function openStore(config: Config): Promise<Store> | Store {

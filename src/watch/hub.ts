@@ -19,8 +19,9 @@ export class Hub {
   /** `feed`: tells this server of other servers' commits, for what is watched here. */
   constructor(private readonly feed: Feed | undefined) {}
 
-  get watchedIds(): number {
-    return this.#byId.size;
+  /** Ids and prefixes that somebody watches. */
+  get watched(): number {
+    return this.#byId.size + this.#byPrefix.size;
   }
 
   /** From when this returns, or its promise resolves, no commit is missed. */

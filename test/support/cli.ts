@@ -64,6 +64,11 @@ export class Running {
     }
   }
 
+  /** For what the operating system tells of it. */
+  get pid(): number {
+    return this.child.pid!;
+  }
+
   /** Closes our end of its stdout, as `head` does. */
   hangUp(): void {
     this.child.stdout.destroy();

@@ -55,6 +55,19 @@ test('close ends the wait for a server that is away', async (t) => {
   t.deepEqual(await read, { done: true, value: undefined });
 });
 
+test('a copy that a delta did not fit gets the document, from the same watch', async (t) => {
+  const client = connected(t, await startServer(t));
+  const { position } = await client.set('a', { n: 1 });
+  const watch = client.watch(['a']);
+  const next = async () => (await watch.next()).value;
+  t.like(await next(), { type: 'full', position });
+  t.like(await next(), { type: 'caughtUp' });
+  watch.resync('a');
+  t.like(await next(), { type: 'full', position });
+  t.like(await next(), { type: 'caughtUp' });
+  await watch.close();
+});
+
 test('a replica: reads at once, tells of changes, survives the server, and closes', async (t) => {
   const server = await startServer(t);
   const client = connected(t, server);

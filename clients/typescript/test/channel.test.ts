@@ -1,0 +1,49 @@
+/** TLS and tokens, as a server sees them. */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Server, ServerCredentials, status } from '@grpc/grpc-js';
+import test from 'ava';
+import { ContextServiceService } from '../src/gen/chord/v1/context_service.js';
+import { type ChordError, type ClientOptions, connect } from '../src/index.js';
+
+/** A key and a certificate for the name chord.test, fresh. */
+function certificate(): { key: Buffer; cert: Buffer } {
+  const folder = mkdtempSync(join(tmpdir(), 'chord-tls-'));
+  const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
+  const names = ['-subj', '/CN=chord.test', '-addext', 'subjectAltName=DNS:chord.test'];
+  const files = ['-keyout', key, '-out', cert];
+  execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '1', ...names, ...files], {
+    stdio: 'ignore',
+  });
+  const read = { key: readFileSync(key), cert: readFileSync(cert) };
+  rmSync(folder, { recursive: true });
+  return read;
+}
+
+test('a certificate is checked, and a token goes with every call', async (t) => {
+  const { key, cert } = certificate();
+  const server = new Server();
+  server.addService(ContextServiceService, {
+    // Says what it was told.
+    getContext: (call: { metadata: { get(name: string): unknown[] } }, answer: (error: object) => void) =>
+      answer({ code: status.PERMISSION_DENIED, details: String(call.metadata.get('authorization')) }),
+  });
+  const credentials = ServerCredentials.createSsl(null, [{ private_key: key, cert_chain: cert }]);
+  const port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync('127.0.0.1:0', credentials, (error, bound) => (error ? reject(error) : resolve(bound)));
+  });
+  t.teardown(() => server.forceShutdown());
+  const refusal = async (options: ClientOptions): Promise<ChordError> => {
+    const client = connect(`127.0.0.1:${port}`, { ...options, token: 'secret', retry: { attempts: 1 } });
+    t.teardown(() => client.close());
+    return (await t.throwsAsync<ChordError>(client.get('a')))!;
+  };
+  const told = await refusal({ tls: { ca: cert, serverName: 'chord.test' } });
+  t.is(told.reason, 'PERMISSION_DENIED');
+  t.is(told.message, 'Bearer secret');
+  t.is((await refusal({ tls: { ca: cert } })).reason, 'UNAVAILABLE', 'another name');
+  t.is((await refusal({ tls: true })).reason, 'UNAVAILABLE', 'an unknown authority');
+  t.is((await refusal({})).reason, 'UNAVAILABLE', 'no TLS at all');
+});

@@ -1,0 +1,145 @@
+package chord
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// copying is a replica that is ready, and a wait for what it shall come to hold.
+func copying(t *testing.T, client *Client, targets Targets, options ...ReplicaOption) (*Replica, func(func() bool)) {
+	t.Helper()
+	changed := make(chan struct{}, 1)
+	options = append(options, OnChange(func(ReplicaChange) {
+		select {
+		case changed <- struct{}{}:
+		default: // one is there already
+		}
+	}))
+	ctx := patient(t)
+	replica := NewReplica(ctx, client, targets, options...)
+	t.Cleanup(replica.Close)
+	check(t, replica.Ready(ctx))
+	return replica, func(condition func() bool) {
+		t.Helper()
+		for !condition() {
+			select {
+			case <-changed:
+			case <-replica.Done():
+				t.Fatal(replica.Err())
+			case <-ctx.Done():
+				t.Fatal("not in time")
+			}
+		}
+	}
+}
+
+func TestReplica(t *testing.T) {
+	client, id := connect(t)
+	ctx := patient(t)
+	must[*WriteResult](t)(client.Set(ctx, id("p:1"), map[string]any{"__proto__": []any{1}, "rest": rest}))
+	changes := make(chan ReplicaChange, 10)
+	replica, wait := copying(t, client, append(Prefixes(id("p:")), IDs(id("a"))...), OnChange(func(c ReplicaChange) { changes <- c }))
+	first, ok := replica.Get(id("p:1"))
+	same(t, []any{first, ok, replica.Live(), replica.Len(), replica.IDs()},
+		[]any{map[string]any{"__proto__": []any{1}, "rest": rest}, true, true, 1, []string{id("p:1")}})
+	same(t, (<-changes).Changes == nil, true)
+	missing, ok := replica.Get(id("a"))
+	same(t, []any{missing, ok}, []any{nil, false})
+
+	updated := must[*WriteResult](t)(client.Update(ctx, id("p:1"), Mutate(AppendAt(Path{"__proto__"}, 2))))
+	change := <-changes
+	same(t, []any{change.ID, change.Position, change.Value["__proto__"], len(change.Changes)}, []any{id("p:1"), updated.Position, []any{1, 2}, 1})
+	same(t, first["__proto__"], []any{1})
+	now, _ := replica.Get(id("p:1"))
+	same(t, now, change.Value)
+
+	must[*WriteResult](t)(client.Set(ctx, id("a"), nil))
+	wait(func() bool { _, ok := replica.Get(id("a")); return ok })
+	must[*DeleteResult](t)(client.Delete(ctx, id("p:1")))
+	wait(func() bool { return replica.Len() == 1 })
+	<-changes
+	same(t, <-changes, ReplicaChange{ID: id("p:1")})
+
+	replica.Close()
+	replica.Close()
+	same(t, []any{replica.Live(), replica.Len(), ReasonOf(replica.Err())}, []any{false, 1, Cancelled})
+	check(t, replica.Ready(ctx))
+}
+
+func TestReplicaSurvivesPanickingCallbacks(t *testing.T) {
+	client, id := connect(t)
+	ctx := patient(t)
+	problems := make(chan error, 10)
+	replica, wait := copying(t, client, IDs(id("a")),
+		OnChange(func(ReplicaChange) { panic("on purpose") }), OnError(func(err error) { problems <- err }))
+	must[*WriteResult](t)(client.Set(ctx, id("a"), map[string]any{"n": 1, "rest": rest}))
+	must[*WriteResult](t)(client.Update(ctx, id("a"), Merge(map[string]any{"n": 2})))
+	wait(func() bool { value, _ := replica.Get(id("a")); return value["n"] == 2.0 })
+	if err := <-problems; !strings.Contains(err.Error(), "on purpose") {
+		t.Error(err)
+	}
+}
+
+func TestReplicaThatCannotBegin(t *testing.T) {
+	client, id := connect(t)
+	problems := make(chan error, 1)
+	replica := NewReplica(patient(t), client, IDs(""), OnError(func(err error) { problems <- err }))
+	reason(t, replica.Ready(patient(t)), InvalidArgument)
+	reason(t, <-problems, InvalidArgument)
+	<-replica.Done()
+	same(t, ReasonOf(replica.Err()), InvalidArgument)
+
+	unreachable := dial(t, "127.0.0.1:1")
+	replica = NewReplica(patient(t), unreachable, IDs(id("a")))
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := replica.Ready(ctx); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	replica.Close()
+	reason(t, replica.Ready(patient(t)), Cancelled)
+}
+
+// The replica's own watch has the right positions but its copy is spoilt: the next delta does not fit.
+func TestReplicaHealsItself(t *testing.T) {
+	client, id := connect(t)
+	ctx := patient(t)
+	must[*WriteResult](t)(client.Set(ctx, id("a"), map[string]any{"o": map[string]any{"n": 1}, "rest": rest}))
+	var broken []string
+	replica, wait := copying(t, client, IDs(id("a")), OnReplicaDisconnect(func(err *Error, _ time.Duration) {
+		broken = append(broken, err.Message)
+	}))
+	spoilt := map[string]any{}
+	position, _ := replica.Position(id("a"))
+	replica.update(func() { replica.documents[id("a")] = replicated{spoilt, position} })
+	last := must[*WriteResult](t)(client.Update(ctx, id("a"), Mutate(SetAt(Path{"o", "n"}, 2)))).Position
+	wait(func() bool { position, _ := replica.Position(id("a")); return position == last })
+	value, _ := replica.Get(id("a"))
+	same(t, value, map[string]any{"o": map[string]any{"n": 2}, "rest": rest})
+	replica.Close()
+	same(t, broken, []string{"an event does not fit what came before"})
+}
+
+func TestReplicaOfManyWrites(t *testing.T) {
+	client, id := connect(t)
+	ctx := patient(t)
+	replica, wait := copying(t, client, Prefixes(id("")))
+	latest := map[string]Position{}
+	for i := range 300 {
+		name := id(fmt.Sprint(i % 7))
+		edit := Mutate(
+			SetAt(Path{"o", fmt.Sprint(i % 5), "i"}, i), AppendAt(Path{"l"}, i), SpliceAt(Path{"l"}, 0, uint32(i%2)),
+			RemoveAt(Path{"o", fmt.Sprint((i + 2) % 5)}),
+		)
+		latest[name] = must[*WriteResult](t)(client.Update(ctx, name, edit, AllowMissing())).Position
+	}
+	for name, last := range latest {
+		wait(func() bool { position, _ := replica.Position(name); return position == last })
+		value, _ := replica.Get(name)
+		same(t, value, must[*Document](t)(client.Get(ctx, name)).Value)
+	}
+}

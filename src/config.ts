@@ -10,6 +10,9 @@ import { z } from 'zod';
 import { formatDuration, formatSize, parseDuration, parseSize } from './units.js';
 
 const MiB = 2 ** 20;
+const HOUR = 3_600_000;
+const YEAR = 365 * 24 * HOUR;
+const YEARS = 100 * YEAR;
 
 /** How a setting is written and what it may be. */
 interface Kind<T> {
@@ -46,7 +49,12 @@ export const SETTINGS = {
   logLevel: setting(choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']), 'info', 'least to log'),
   cacheBytes: setting(size(0, 2 ** 40), 256 * MiB, 'memory for contexts that are kept decoded'),
   maxDocumentBytes: setting(size(1024, 4 * MiB - 65536), 3 * MiB, 'largest document'),
-  deltaThreshold: setting(count(1, 1_000_000), 100, 'a client further behind gets the document, not a delta'),
+  deltaThreshold: setting(count(1, 1_000_000), 100, 'deltas kept; a client further behind gets the document'),
+  deltaTtl: setting(duration(1000, YEARS), 24 * HOUR, 'how long deltas are kept'),
+  contextAutoDelete: setting(flag(), false, 'whether contexts that nobody uses are removed'),
+  contextTtl: setting(duration(1000, YEARS), 6 * HOUR, 'if so, this long after their last write or touch'),
+  requestTtl: setting(duration(1000, YEARS), 24 * HOUR, 'how long request ids are remembered'),
+  cleanupInterval: setting(durationOrOff(1000, YEAR), HOUR, 'how often old deltas and contexts are removed, or off'),
   minFreeBytes: setting(size(0, 2 ** 50), 256 * MiB, 'with less free disk space, writes are refused'),
   maxStreamsPerConnection: setting(count(1, 1_000_000), 1000, 'calls that one connection may have open at once'),
   heartbeatInterval: setting(duration(1000, 3_600_000), 15_000, 'how often an idle watch hears from the server'),
@@ -248,6 +256,26 @@ function size(min: number, max: number): Kind<number> {
 
 function duration(min: number, max: number): Kind<number> {
   return amount('DURATION', 'a duration like 500ms, 15s or 6h', parseDuration, formatDuration, min, max, false);
+}
+
+/** A duration of at least `min`, or 0, which is written `off`. */
+function durationOrOff(min: number, max: number): Kind<number> {
+  const kind = duration(0, max);
+  const fits = (ms: number) => ms === 0 || ms >= min;
+  const error = `must be off, or at least ${formatDuration(min)}`;
+  const read = (raw: unknown) => (raw === 'off' ? '0' : raw);
+  return {
+    placeholder: 'DURATION|off',
+    value: kind.value.refine(fits, error),
+    written: z.unknown().transform(read).pipe(kind.written).refine(fits, error),
+    format: (ms) => (ms === 0 ? 'off' : kind.format(ms)),
+  };
+}
+
+function flag(): Kind<boolean> {
+  const value = z.boolean('expected true or false');
+  const read = (raw: unknown) => (raw === 'true' ? true : raw === 'false' ? false : raw);
+  return { placeholder: 'true|false', value, written: z.unknown().transform(read).pipe(value), format: String };
 }
 
 function amount(

@@ -1,5 +1,15 @@
 /** The library: `import { startChord } from 'chord'`. */
 export { type Chord, type ChordOptions, type Engine, openChord, startChord } from './app.js';
+export type { Rules } from './cleanup/policy.js';
+export type { Counts, Item, Swept } from './cleanup/sweep.js';
+export type {
+  CleanupOptions,
+  CleanupResult,
+  CleanupStatus,
+  CleanupTotals,
+  RunOptions,
+  Sweeper,
+} from './cleanup/sweeper.js';
 export { decodeChanges } from './codec/changes.js';
 export { decodeStruct, EncodedStruct } from './codec/struct.js';
 export { ConfigError } from './config.js';

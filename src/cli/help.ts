@@ -49,6 +49,17 @@ Examples:
   chord update room:1 --set '["a.b","c"]=true' --expected k3J9x0Qa:42:Zz81hT0e
 `;
 
+export const CLEANUP = `
+What is not given is as the server is set (chord serve --help); --delta-ttl and the like hold for one run, or from
+start and update on until the server ends. Durations are written 500ms, 15s or 6h.
+
+Examples:
+  chord cleanup run --dry-run
+  chord cleanup run --prefix room: --delta-ttl 1h --limit 1000
+  chord cleanup start --interval 10m --context-auto-delete true
+  chord cleanup status --json
+`;
+
 export const WATCH = `
 A target is a context id, or a prefix where it ends in *: 'user:*'. A final \\* is a star of the id itself.
 Each line is one change: + added, ~ modified, - removed, = the whole document. When the server goes

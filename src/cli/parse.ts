@@ -98,7 +98,7 @@ export function parseExpected(text: string): Expected {
   return { condition: { $case: 'position', value: position } };
 }
 
-/** A time to live; 0: until it is deleted. */
+/** A duration as the API has it. A time to live of 0 means: until it is deleted. */
 export function parseTtl(text: string): Duration {
   const ms = parseMs(text);
   return { seconds: Math.floor(ms / 1000), nanos: (ms % 1000) * 1_000_000 };
@@ -109,6 +109,18 @@ export function parseMs(text: string): number {
   const ms = parseDuration(text);
   if (ms === undefined) throw new Usage(`expected a duration like 500ms, 15s or 6h, got "${text}"`);
   return ms;
+}
+
+/** `true` or `false`. */
+export function parseFlag(text: string): boolean {
+  if (text !== 'true' && text !== 'false') throw new Usage(`expected true or false, got "${text}"`);
+  return text === 'true';
+}
+
+/** A whole number from 1 on. */
+export function parseCount(text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new Usage(`expected a whole number from 1 on, got "${text}"`);
+  return Number(text);
 }
 
 /** What to watch: an id, or a prefix where the text ends in `*`. A final `\*` is a star of the id itself. */

@@ -1,6 +1,7 @@
 /** The commands, their arguments and help. What a command does is loaded when it runs, so that `--help` is quick. */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
+import type { RunOptions, TuneOptions } from './cleanup.js';
 import type { Session } from './client.js';
 import { exitCode, toFailure, Usage } from './failure.js';
 import * as help from './help.js';
@@ -64,6 +65,7 @@ async function define(program: Command, args: readonly string[]): Promise<() => 
   };
   defineWrites(program, connected);
   defineReads(program, connected);
+  defineCleanup(program, connected);
   return () => code;
 }
 
@@ -200,6 +202,44 @@ function defineReads(program: Command, connected: Connected): void {
         await watch(session, { targets: targets.map(parse.parseTarget), known, oldValues, signal: interrupted() });
       }),
     );
+}
+
+function defineCleanup(program: Command, connected: Connected): void {
+  const cleanup = program
+    .command('cleanup')
+    .description('remove old deltas, and contexts that nobody uses: run, start, stop, update, status')
+    .addHelpText('after', help.CLEANUP);
+  const call = <T>(work: (module: typeof import('./cleanup.js'), session: Session, options: T) => Promise<void>) => {
+    return (options: T) => connected(async (session) => work(await import('./cleanup.js'), session, options));
+  };
+  const rules = (command: Command) =>
+    command
+      .addOption(option('--context-auto-delete <true|false>', 'remove contexts that nobody uses', parse.parseFlag))
+      .addOption(option('--context-ttl <duration>', 'this long after their last write or touch', parse.parseTtl))
+      .addOption(option('--delta-ttl <duration>', 'how long deltas are kept', parse.parseTtl))
+      .addOption(option('--delta-threshold <n>', 'how many deltas of a context are kept', parse.parseCount))
+      .addOption(option('--request-ttl <duration>', 'how long request ids are remembered', parse.parseTtl));
+  const interval = () => option('--interval <duration>', 'how often', parse.parseTtl);
+
+  rules(cleanup.command('run').description('sweep once, now'))
+    .option('--dry-run', 'remove nothing, only tell')
+    .addOption(option('--limit <n>', 'at most this many contexts', parse.parseCount))
+    .option('--prefix <prefix>', 'only contexts whose ids begin with this')
+    .action(call<RunOptions>((module, session, options) => module.run(session, options)));
+  rules(cleanup.command('start').description('sweep at intervals').addOption(interval())).action(
+    call<TuneOptions>((module, session, options) => module.start(session, options)),
+  );
+  rules(cleanup.command('update').description('change interval or options').addOption(interval())).action(
+    call<TuneOptions>((module, session, options) => module.update(session, options)),
+  );
+  cleanup
+    .command('stop')
+    .description('sweep no more')
+    .action(call((module, session) => module.stop(session)));
+  cleanup
+    .command('status')
+    .description('how cleanup is set, and what it has done')
+    .action(call((module, session) => module.status(session)));
 }
 
 /** An option whose parser's complaints name it. */

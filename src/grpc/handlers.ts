@@ -2,13 +2,16 @@
  * The calls: convert, call, answer. Whatever is thrown or rejected becomes a status in server.ts. The two most
  * frequent writes return the promise that they have: an async function would make two more for each call in flight.
  */
+import type { Sweeper } from '../cleanup/sweeper.js';
 import { PAGE_BYTES } from '../contexts/limits.js';
 import type { ContextService, HeadPage, UpdateOptions } from '../contexts/service.js';
 import { ChordError } from '../errors.js';
+import type * as k from '../gen/chord/v1/cleanup_service.js';
 import type * as c from '../gen/chord/v1/context_service.js';
 import type * as m from '../gen/chord/v1/model.js';
 import type * as s from '../gen/chord/v1/sync_service.js';
 import { fromDuration, fromExpected, fromMutations, toContext } from './convert.js';
+import { fromInterval, fromOptions, fromRun, toCleanupStatus, toResult } from './convert-cleanup.js';
 import { deltasResponse, getResponse, syncResponse, writeResponse } from './wire.js';
 
 type Answer<T> = T | Buffer | Promise<T | Buffer>;
@@ -65,6 +68,30 @@ export function syncHandlers(contexts: ContextService) {
     async listDeltas(request: s.ListDeltasRequest): Promise<Buffer> {
       const page = await contexts.deltas(request.contextId, request.fromVersion, request);
       return deltasResponse(page, request.includeOldValues);
+    },
+  };
+}
+
+export function cleanupHandlers(cleanup: Sweeper) {
+  return {
+    async runCleanup(request: k.RunCleanupRequest): Promise<k.RunCleanupResponse> {
+      return { result: toResult(await cleanup.run(fromRun(request))) };
+    },
+
+    startCleanup({ interval, options }: k.StartCleanupRequest): k.StartCleanupResponse {
+      return { status: toCleanupStatus(cleanup.start(fromInterval(interval), fromOptions(options))) };
+    },
+
+    async stopCleanup(): Promise<k.StopCleanupResponse> {
+      return { status: toCleanupStatus(await cleanup.stop()) };
+    },
+
+    updateCleanup({ interval, options }: k.UpdateCleanupRequest): k.UpdateCleanupResponse {
+      return { status: toCleanupStatus(cleanup.update(fromInterval(interval), fromOptions(options))) };
+    },
+
+    getCleanup(): k.GetCleanupResponse {
+      return { status: toCleanupStatus(cleanup.status()) };
     },
   };
 }

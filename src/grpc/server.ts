@@ -14,14 +14,16 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { HealthImplementation } from 'grpc-health-check';
+import type { Sweeper } from '../cleanup/sweeper.js';
 import type { ContextService } from '../contexts/service.js';
 import { ChordError } from '../errors.js';
+import { CleanupServiceService } from '../gen/chord/v1/cleanup_service.js';
 import { ContextServiceService } from '../gen/chord/v1/context_service.js';
 import { SyncServiceService } from '../gen/chord/v1/sync_service.js';
 import type { StoreHealth } from '../store/store.js';
 import type { Hub } from '../watch/hub.js';
 import { decodeRequest } from './decode.js';
-import { contextHandlers, syncHandlers } from './handlers.js';
+import { cleanupHandlers, contextHandlers, syncHandlers } from './handlers.js';
 import { addReflection } from './reflection.js';
 import { toStatus } from './status.js';
 import { WatchStreams } from './streams.js';
@@ -31,6 +33,7 @@ export type ErrorMapper = (error: unknown) => StatusObject;
 export interface GrpcOptions {
   readonly service: ContextService;
   readonly hub: Hub;
+  readonly cleanup: Sweeper;
   /** HOST:PORT; port 0 takes a free one. */
   readonly listen: string;
   readonly heartbeatInterval: number;
@@ -43,7 +46,7 @@ export interface GrpcOptions {
 
 /** Clients that were told to come back do so within this time, spread out. */
 const RETRY_WITHIN = 1000;
-const SERVICES = ['', 'chord.v1.ContextService', 'chord.v1.SyncService'];
+const SERVICES = ['', 'chord.v1.ContextService', 'chord.v1.SyncService', 'chord.v1.CleanupService'];
 
 export class GrpcServer {
   readonly #server: Server;
@@ -66,6 +69,7 @@ export class GrpcServer {
     this.#add(SyncServiceService, syncHandlers(service), mapper, {
       watchContexts: guardStream((call) => this.#streams.serve(call), mapper),
     });
+    this.#add(CleanupServiceService, cleanupHandlers(options.cleanup), mapper);
     this.#health = new HealthImplementation(Object.fromEntries(SERVICES.map((name) => [name, 'NOT_SERVING'])));
     this.#health.addToServer(this.#server);
     addReflection(this.#server);

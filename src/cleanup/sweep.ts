@@ -1,0 +1,146 @@
+/**
+ * One sweep: finds by the store's indexes what is due, and removes it in small batches, between which writes go on.
+ * Everything goes through the use cases, which look again at what is then the newest state; so what is renewed at the
+ * last moment stays, and nothing is taken that a recovery needs.
+ */
+import type { ContextService } from '../contexts/service.js';
+import type { Due, Index, Store } from '../store/store.js';
+import { deltasIn, dueUpTo, type Found, type Plan, plan, type Rules } from './policy.js';
+
+/** Contexts that are looked at together. */
+const BATCH = 64;
+/** The most that a result names; it counts the rest. */
+const ITEMS_MAX = 1000;
+
+export interface Task {
+  readonly rules: Rules;
+  readonly now: number;
+  readonly dryRun?: boolean;
+  /** Only ids that begin with this. */
+  readonly prefix?: string;
+  /** At most this many contexts. */
+  readonly limit?: number;
+  /** Only what these indexes find. */
+  readonly indexes?: readonly Index[];
+  /** Asked before each batch: whether to go on. */
+  readonly goOn?: () => boolean | Promise<boolean>;
+}
+
+/** What happened to one context; `idle` and `expired`: it is gone, with its deltas. */
+export interface Item {
+  readonly id: string;
+  readonly reason: 'expired' | 'idle' | 'trimmed';
+  readonly deltas: number;
+}
+
+export interface Counts {
+  readonly expired: number;
+  readonly idle: number;
+  /** Contexts that lost deltas, and nothing else. */
+  readonly trimmed: number;
+  /** Of all of these contexts. */
+  readonly deltas: number;
+  /** Contexts where it failed. */
+  readonly failed: number;
+}
+
+export interface Swept extends Counts {
+  /** The first 1,000. */
+  readonly items: readonly Item[];
+  /** More is due. */
+  readonly more: boolean;
+}
+
+export const NOTHING: Counts = { expired: 0, idle: 0, trimmed: 0, deltas: 0, failed: 0 };
+
+export interface Parts {
+  readonly store: Store;
+  readonly contexts: Pick<ContextService, 'expire' | 'trim'>;
+  /** Hears why a context could not be swept. The sweep goes on. */
+  readonly onError: (error: unknown) => void;
+}
+
+export async function sweep(parts: Parts, task: Task): Promise<Swept> {
+  const { prefix = '', limit = Number.POSITIVE_INFINITY, dryRun = false, goOn = () => true } = task;
+  const counts = { ...NOTHING };
+  const items: Item[] = [];
+  // What is still there after its turn is found by other indexes again.
+  const passed = new Set<string>();
+  let room = limit;
+
+  for await (const batch of dueBatches(parts.store, task)) {
+    const wanted = batch.filter(({ id }) => id.startsWith(prefix) && !passed.has(id));
+    const turn = wanted.slice(0, room);
+    const stop = turn.length > 0 && !(await goOn());
+    if (stop || (room === 0 && wanted.length > 0)) return { ...counts, items, more: true };
+    const done = await Promise.all(turn.map(({ id }) => treat(parts, task, id)));
+    for (const [i, item] of done.entries()) {
+      if (dryRun || item === 'failed') passed.add(turn[i]?.id as string);
+      if (item === 'failed') counts.failed++;
+      else if (item) {
+        counts[item.reason]++;
+        counts.deltas += item.deltas;
+        if (items.length < ITEMS_MAX) items.push(item);
+      }
+    }
+    room -= done.filter((item) => item !== undefined).length;
+    if (room === 0 && wanted.length > turn.length) return { ...counts, items, more: true };
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  return { ...counts, items, more: false };
+}
+
+async function* dueBatches(store: Store, { rules, now, indexes }: Task): AsyncGenerator<readonly Due[]> {
+  for (const [index, upTo] of Object.entries(dueUpTo(rules, now)) as [Index, number][]) {
+    if (indexes && !indexes.includes(index)) continue;
+    for (let batch = await store.due(index, upTo, BATCH); batch.length > 0; ) {
+      yield batch;
+      batch = await store.due(index, upTo, BATCH, batch.at(-1));
+    }
+  }
+}
+
+/** Looks at one context and does what is due. Undefined: nothing was. */
+async function treat(
+  { store, contexts, onError }: Parts,
+  task: Task,
+  id: string,
+): Promise<Item | 'failed' | undefined> {
+  const { rules, now, dryRun } = task;
+  try {
+    const found = await find(store, id, now - rules.deltaTtl);
+    const what: Plan = found ? plan(found, rules, now) : { kind: 'keep' };
+    if (!found || what.kind === 'keep') return undefined;
+    const { head, oldest } = found;
+    const before = deltasIn(oldest, head);
+    if (what.kind === 'remove') {
+      const idleSince = what.reason === 'idle' ? now - rules.contextTtl : undefined;
+      const gone = dryRun || (await contexts.expire(id, idleSince));
+      return gone ? { id, reason: what.reason, deltas: before } : undefined;
+    }
+    const records = dryRun ? what.upTo - oldest + 1 : await contexts.trim(id, what.upTo);
+    return records > 0 ? { id, reason: 'trimmed', deltas: before - deltasIn(oldest + records, head) } : undefined;
+  } catch (error) {
+    onError(error);
+    return 'failed';
+  }
+}
+
+async function find(store: Store, id: string, outdatedAt: number): Promise<Found | null> {
+  const head = await store.head(id);
+  if (head === null) return null;
+  const { version } = head.position;
+  const first = await store.deltas(id, 0, 1);
+  const oldest = first.kind === 'truncated' ? first.oldest : 1;
+
+  // Times do not decrease along a log: a binary search finds the last record that is too old.
+  let [low, high] = [oldest, version + 1];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const read = await store.deltas(id, middle - 1, 1);
+    const record = read.kind === 'records' ? read.records[0] : undefined;
+    if (record && record.at > outdatedAt) high = middle;
+    else low = middle + 1;
+  }
+  return { head, oldest, outdated: low - 1 };
+}

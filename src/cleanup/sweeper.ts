@@ -1,0 +1,240 @@
+/**
+ * Cleanup as it runs beside everything else. Once a second the sweeper looks at the clock:
+ *
+ *  - contexts whose own time to live has run out are removed, whether or not cleanup is started: their lifetime is
+ *    theirs, and no setting of the server;
+ *  - while cleanup is started, a whole sweep begins when its time has come.
+ *
+ * Where several servers share a store, only the one that holds the lease does so; it passes on when that one dies.
+ */
+import { ChordError } from '../errors.js';
+import type { Clock } from '../model.js';
+import type { Rules } from './policy.js';
+import { type Counts, NOTHING, type Parts, type Swept, sweep } from './sweep.js';
+
+const TICK = 1000;
+const LEASE = 'cleanup';
+/** Long enough for a batch; after this time another server takes over from a dead one. */
+const LEASE_TTL = 10_000;
+const FORGET_AT_ONCE = 1000;
+/** What fails every second is told once in this time. */
+const REPORT_EVERY = 60_000;
+
+/** Times in milliseconds. */
+export interface CleanupOptions extends Rules {
+  /** How long the ids of requests are remembered. */
+  readonly requestTtl: number;
+}
+
+export interface RunOptions {
+  readonly dryRun?: boolean;
+  readonly prefix?: string;
+  readonly limit?: number | undefined;
+  /** In place of those that are set. */
+  readonly options?: Partial<CleanupOptions>;
+}
+
+export interface CleanupResult extends Swept {
+  readonly startedAt: number;
+  readonly finishedAt: number;
+  readonly dryRun: boolean;
+  /** Request ids; a dry run, or one with a prefix, forgets none. */
+  readonly forgotten: number;
+}
+
+export interface CleanupTotals extends Counts {
+  /** Whole sweeps, also those that were asked for. */
+  readonly runs: number;
+  readonly forgotten: number;
+}
+
+export interface CleanupStatus {
+  readonly running: boolean;
+  readonly interval: number;
+  readonly options: CleanupOptions;
+  /** When the next sweep begins. Absent: cleanup is not started. */
+  readonly nextRunAt?: number | undefined;
+  /** The last sweep that was no dry run. */
+  readonly last?: CleanupResult | undefined;
+  /** Since this server was started. */
+  readonly totals: CleanupTotals;
+}
+
+export interface SweeperOptions extends Parts {
+  readonly clock: Clock;
+  readonly options: CleanupOptions;
+  /** Milliseconds; 0: cleanup waits to be started. */
+  readonly interval: number;
+}
+
+/** What StartCleanup uses where no interval was ever set. */
+const INTERVAL_DEFAULT = 3_600_000;
+
+export class Sweeper {
+  readonly #parts: SweeperOptions;
+  #options: CleanupOptions;
+  #interval: number;
+  #nextRunAt: number | undefined;
+  #last: CleanupResult | undefined;
+  #totals: CleanupTotals = { ...NOTHING, runs: 0, forgotten: 0 };
+  #timer: NodeJS.Timeout | undefined;
+  #expiring: Promise<void> | undefined;
+  #sweeping: Promise<void> | undefined;
+  #reported = { message: '', at: 0 };
+  #closed = false;
+
+  constructor(parts: SweeperOptions) {
+    this.#parts = parts;
+    const { contextAutoDelete, contextTtl, deltaTtl, deltaThreshold, requestTtl } = parts.options;
+    this.#options = { contextAutoDelete, contextTtl, deltaTtl, deltaThreshold, requestTtl };
+    this.#interval = parts.interval || INTERVAL_DEFAULT;
+    if (parts.interval > 0) this.#schedule();
+  }
+
+  /** Begins to look at the clock. This alone keeps no process alive. */
+  open(): this {
+    this.#timer = setInterval(() => void this.tick(), TICK).unref();
+    return this;
+  }
+
+  /** Resolves when the batch under way is done. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearInterval(this.#timer);
+    await Promise.all([this.#expiring, this.#sweeping]);
+  }
+
+  status(): CleanupStatus {
+    return {
+      running: this.#nextRunAt !== undefined,
+      interval: this.#interval,
+      options: this.#options,
+      nextRunAt: this.#nextRunAt,
+      last: this.#last,
+      totals: this.#totals,
+    };
+  }
+
+  /** The first sweep comes after one interval. Throws FAILED_PRECONDITION where cleanup is started already. */
+  start(interval?: number, options: Partial<CleanupOptions> = {}): CleanupStatus {
+    if (this.#nextRunAt !== undefined) throw new ChordError('FAILED_PRECONDITION', 'cleanup is started already');
+    this.#set(interval, options);
+    this.#schedule();
+    return this.status();
+  }
+
+  /** A sweep under way ends with its batch. Own times to live still run out. */
+  async stop(): Promise<CleanupStatus> {
+    this.#nextRunAt = undefined;
+    await this.#sweeping;
+    return this.status();
+  }
+
+  /** Takes effect at once: a sweep under way is the last one by the old options. */
+  update(interval?: number, options: Partial<CleanupOptions> = {}): CleanupStatus {
+    this.#set(interval, options);
+    if (interval !== undefined && this.#nextRunAt !== undefined) this.#schedule();
+    return this.status();
+  }
+
+  /** One sweep now, on whichever server is asked. */
+  run(options: RunOptions = {}): Promise<CleanupResult> {
+    return this.#run(options, () => !this.#closed);
+  }
+
+  /** What happens every second. Never rejects; resolves when what it began is done. */
+  async tick(): Promise<void> {
+    try {
+      if (this.#closed || !(await this.#leads())) return;
+      this.#expiring ??= this.#expire().finally(() => {
+        this.#expiring = undefined;
+      });
+      if (this.#isTime()) {
+        this.#schedule();
+        const goOn = async () => this.#nextRunAt !== undefined && !this.#closed && (await this.#leads());
+        const swept = this.#run({}, goOn);
+        this.#sweeping = swept
+          .then(() => {}, this.#parts.onError)
+          .finally(() => {
+            this.#sweeping = undefined;
+          });
+      }
+      await Promise.all([this.#expiring, this.#sweeping]);
+    } catch (error) {
+      this.#report(error);
+    }
+  }
+
+  async #expire(): Promise<void> {
+    const task = {
+      rules: this.#options,
+      now: this.#parts.clock(),
+      indexes: ['expiry'],
+      goOn: () => !this.#closed,
+    } as const;
+    this.#count(await sweep(this.#parts, task));
+  }
+
+  async #run({ options, ...what }: RunOptions, goOn: () => boolean | Promise<boolean>): Promise<CleanupResult> {
+    const { store, clock } = this.#parts;
+    const rules = { ...this.#options, ...options };
+    const { dryRun = false, prefix = '', limit = Number.POSITIVE_INFINITY } = what;
+    const startedAt = clock();
+    const swept = await sweep(this.#parts, { rules, now: startedAt, dryRun, prefix, limit, goOn });
+    let forgotten = 0;
+    if (!dryRun && prefix === '') {
+      for (let some = FORGET_AT_ONCE; some === FORGET_AT_ONCE && (await goOn()); forgotten += some) {
+        some = await store.forget(startedAt - rules.requestTtl, FORGET_AT_ONCE);
+      }
+    }
+    const result = { ...swept, startedAt, finishedAt: clock(), dryRun, forgotten };
+    if (!dryRun) {
+      this.#last = result;
+      this.#count(swept, 1, forgotten);
+    }
+    return result;
+  }
+
+  /** Whether a sweep is due. A clock that was set back does not put the next one off. */
+  #isTime(): boolean {
+    if (this.#nextRunAt === undefined || this.#sweeping !== undefined) return false;
+    const now = this.#parts.clock();
+    this.#nextRunAt = Math.min(this.#nextRunAt, now + this.#interval);
+    return this.#nextRunAt <= now;
+  }
+
+  #schedule(): void {
+    this.#nextRunAt = this.#parts.clock() + this.#interval;
+  }
+
+  #set(interval = this.#interval, options: Partial<CleanupOptions>): void {
+    this.#interval = interval;
+    this.#options = { ...this.#options, ...options };
+  }
+
+  #report(error: unknown): void {
+    const [message, at] = [String(error), performance.now()];
+    if (message === this.#reported.message && at - this.#reported.at < REPORT_EVERY) return;
+    this.#reported = { message, at };
+    this.#parts.onError(error);
+  }
+
+  /** Whether this server is the one that sweeps. */
+  async #leads(): Promise<boolean> {
+    const { store } = this.#parts;
+    return store.lease ? store.lease(LEASE, LEASE_TTL) : true;
+  }
+
+  #count(swept: Counts, runs = 0, forgotten = 0): void {
+    const t = this.#totals;
+    this.#totals = {
+      expired: t.expired + swept.expired,
+      idle: t.idle + swept.idle,
+      trimmed: t.trimmed + swept.trimmed,
+      deltas: t.deltas + swept.deltas,
+      failed: t.failed + swept.failed,
+      runs: t.runs + runs,
+      forgotten: t.forgotten + forgotten,
+    };
+  }
+}

@@ -3,14 +3,14 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { Figure, Plan } from './figures.js';
-import { markdown, results, table } from './report.js';
+import { markdown, type Results, results, table } from './report.js';
 import { measureBuild, profileInto } from './servers.js';
 import { targets } from './targets/index.js';
 
 const HELP = `Usage: npm run bench -- [options]
 
 Measures the built Chord (npm run build) beside its peers and ceilings, as ratios within one run.
-Writes bench/results/latest.json and latest.md. How to read them: docs/benchmarks.md.
+Writes bench/results/latest.json and latest.md, unless --only is given. How to read them: docs/benchmarks.md.
 
 Options:
   --only P1,P4    these targets only
@@ -63,10 +63,14 @@ async function main(): Promise<number> {
     progress(`${target.id}: done in ${((performance.now() - begin) / 1000).toFixed(1)} s`);
   }
   const all = results(figures, plan);
+  if (!values.only) save(all);
+  return print(values.json ? `${JSON.stringify(all, null, 2)}\n` : table(figures));
+}
+
+function save(all: Results): void {
   mkdirSync(RESULTS, { recursive: true });
   writeFileSync(`${RESULTS}latest.json`, `${JSON.stringify(all, null, 2)}\n`);
   writeFileSync(`${RESULTS}latest.md`, markdown(all));
-  return print(values.json ? `${JSON.stringify(all, null, 2)}\n` : table(figures));
 }
 
 function print(text: string): number {

@@ -11,6 +11,7 @@ export interface Process {
   cpu(): number;
   /** Resident memory in bytes, without pages of files: those that LMDB maps belong to the page cache. */
   memory(): number;
+  signal(name: NodeJS.Signals): void;
   stop(): Promise<void>;
 }
 
@@ -94,6 +95,7 @@ function running(child: ChildProcess, address: string, ended: Promise<void>, cle
       const kilobytes = /^RssAnon:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
       return Number(kilobytes) * 1024;
     },
+    signal: (name) => void child.kill(name),
     async stop() {
       child.kill('SIGTERM');
       const hurry = setTimeout(() => child.kill('SIGKILL'), 15_000);

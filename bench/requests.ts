@@ -1,7 +1,6 @@
 /** Requests to Chord as bytes, and the few answers that benchmarks look into. */
 import {
   GetContextRequest,
-  GetContextResponse,
   SetContextRequest,
   SetContextResponse,
   UpdateContextRequest,
@@ -56,9 +55,8 @@ export async function update(connection: Connection, contextId: string, changes:
   return position!;
 }
 
-export async function get(connection: Connection, contextId: string): Promise<JsonObject> {
-  const bytes = await connection.unary(GET, GetContextRequest.encode({ contextId }).finish());
-  return GetContextResponse.decode(bytes).context!.value as JsonObject;
+export function getRequest(contextId: string): Uint8Array {
+  return GetContextRequest.encode({ contextId }).finish();
 }
 
 /** Which event a watch sent. */

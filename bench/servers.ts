@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { launch, type Process } from './measure.js';
 
 const ECHO = fileURLToPath(new URL('./echo-server.mjs', import.meta.url));
+const SLEEPERS = fileURLToPath(new URL('./sleepers.ts', import.meta.url));
 
 export interface ChordLaunch {
   readonly backend?: 'lmdb' | 'memory' | undefined;
@@ -81,6 +82,18 @@ export async function startEtcd(): Promise<Process> {
     clean: () => remove(directory),
   });
   return { ...started, address: client!.slice('http://'.length) };
+}
+
+/** Clients in a process of their own that watch a context, and never read again. */
+export async function startSleepers(address: string, contextId: string, count: number): Promise<Process> {
+  const args = ['--import', 'tsx', SLEEPERS, address, contextId, String(count)];
+  const sleepers = await launch({ command: process.execPath, args, ready: /(asleep): ready/ });
+  sleepers.signal('SIGSTOP');
+  const stop = (): Promise<void> => {
+    sleepers.signal('SIGCONT');
+    return sleepers.stop();
+  };
+  return { ...sleepers, stop };
 }
 
 export function temporaryDirectory(): string {

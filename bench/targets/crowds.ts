@@ -7,7 +7,7 @@ import { cpuRatio, type Figure, ratio, type Target, using } from '../figures.js'
 import { closeAll, inTurn, open, type Sample } from '../load.js';
 import { cpuOf, Latencies, median, type Process } from '../measure.js';
 import { eventOf, put, UPDATE, update, updateRequest, WATCH, watchRequest } from '../requests.js';
-import { startChord } from '../servers.js';
+import { startChord, startSleepers } from '../servers.js';
 
 const ROOM = 'room:1';
 const MB = 1e6;
@@ -60,14 +60,13 @@ interface Survived {
 
 function survive(stalled: number, updates: number): Promise<Survived> {
   return using(async (keep) => {
-    const chord = keep(await startChord(), (server) => server.stop());
+    // Whoever is stopped answers no checks either: those must not end what is measured here.
+    const chord = keep(await startChord({ flags: ['--keepalive-interval', '2h'] }), (server) => server.stop());
     const writers = keep(await open(chord.address, 4), closeAll);
     const readers = keep(await open(chord.address, 1), closeAll);
-    const sleepers = keep(await open(chord.address, 10), closeAll);
     await put(writers[0]!, ROOM, chatRoom());
     await updateAll(writers, WARM_UP);
-    const streams = await Promise.all(times(stalled, (n) => watch(sleepers[n % sleepers.length]!)));
-    for (const { stream } of streams) stream.stall();
+    if (stalled > 0) keep(await startSleepers(chord.address, ROOM, stalled), (sleepers) => sleepers.stop());
     const final = 1 + WARM_UP + FILL + updates;
     const healthy = await Promise.all(times(HEALTHY, () => watch(readers[0]!, undefined, final)));
     await sleep(500);

@@ -160,10 +160,7 @@ export class Lane {
   /** Another server's commit, as a hint. */
   offer(delta: DeltaView): void {
     // A load under way may bring this commit without a word to the watchers.
-    if (!this.live) {
-      this.publish({ kind: 'delta', id: this.id, delta });
-      return;
-    }
+    if (!this.live) return void this.publish({ kind: 'delta', id: this.id, delta });
     const { tip } = this;
     if (tip && delta.to.epoch === tip.position.epoch && delta.to.version <= tip.position.version) return;
     const next = this.#inFlight.length === 0 && tip && samePosition(delta.from, tip.position);
@@ -187,8 +184,7 @@ export class Lane {
       task.refusal = error;
     }
     const stored = task.effect && this.#store(task.effect);
-    // Should one of these turn out to be a repeat or in vain, what comes after it might not notice: the position
-    // stays, or there was no context before either.
+    // Should one of these come to nothing, what rests on it might not notice: the position is the same without it.
     const { removal, commit, delta } = task.effect ?? {};
     if (removal || (commit?.request && !delta)) this.#phase = 'holding';
     if (stored) {
@@ -267,11 +263,10 @@ export class Lane {
     let failure: unknown;
     return taken.filter((task) => {
       const { outcome, effect } = task;
-      const kind = typeof outcome === 'object' ? outcome.kind : outcome;
       failure ??= task.failure;
       if (typeof outcome === 'object' && outcome.kind === 'duplicate') task.reject(new Duplicate(outcome.first));
-      // It stands on a task that did not succeed and had moved nothing. Evaluated again, it would happen twice.
-      else if (kind === 'committed') task.resolve(effect?.answer as never);
+      // It stands on one that did not succeed, or did not say so. Evaluated again, it would happen twice.
+      else if (isDurable(task) && (effect?.commit || effect?.removal)) task.resolve(effect.answer as never);
       else if (failure !== undefined && (effect?.commit || effect?.removal)) task.reject(task.failure ?? failure);
       else if (task.attempts >= ATTEMPTS_MAX) task.reject(tooBusy(this.id));
       else return true;

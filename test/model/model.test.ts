@@ -37,7 +37,7 @@ async function assertModel(numRuns: number, place: () => Promise<{ reopen: Reope
       await destroy();
     }
   });
-  await fc.assert(property, { numRuns, ...seed, includeErrorInReport: true });
+  await fc.assert(property, { numRuns, ...seed, includeErrorInReport: true, timeout: 20_000 });
 }
 
 test('memory: whatever is asked in whatever order, Chord does what the model does', async (t) => {

@@ -191,7 +191,7 @@ export class System {
   async checkReaders(): Promise<void> {
     for (const reader of this.readers) {
       if (reader.error) throw reader.error;
-      if (!reader.ready()) continue;
+      if (reader.stalled || reader.room < Number.POSITIVE_INFINITY) continue;
       await reader.beat();
       const matches = (id: string) =>
         reader.targets.some((target) => (target.endsWith('*') ? id.startsWith(target.slice(0, -1)) : id === target));

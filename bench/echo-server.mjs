@@ -1,7 +1,7 @@
 /**
  * The ceilings: what grpc-js itself costs, with nothing behind it. Everything is bytes, nothing is decoded.
  *  - /bench.Echo/Prepare: the request becomes the answer of Answer, and what Broadcast sends.
- *  - /bench.Echo/Answer: answers the prepared bytes.
+ *  - /bench.Echo/Answer, and Chord's own UpdateContext and SyncContext for ghz: answers the prepared bytes.
  *  - /bench.Echo/Listen: a stream that gets an empty message at once, and each broadcast.
  *  - /bench.Echo/Broadcast: writes the prepared Buffer to every stream.
  * Plain JavaScript, run by plain node: Chord, too, is measured without a loader.
@@ -17,6 +17,8 @@ server.addService(
   {
     prepare: method('Prepare', false),
     answer: method('Answer', false),
+    updateContext: { ...method('Answer', false), path: '/chord.v1.ContextService/UpdateContext' },
+    syncContext: { ...method('Answer', false), path: '/chord.v1.SyncService/SyncContext' },
     listen: method('Listen', true),
     broadcast: method('Broadcast', false),
   },
@@ -25,9 +27,9 @@ server.addService(
       prepared = request;
       answer(null, NOTHING);
     },
-    answer(_call, answer) {
-      answer(null, prepared);
-    },
+    answer: answerPrepared,
+    updateContext: answerPrepared,
+    syncContext: answerPrepared,
     listen(call) {
       streams.add(call);
       call.on('close', () => streams.delete(call));
@@ -47,6 +49,10 @@ server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port
   if (error) throw error;
   process.stdout.write(`echo: serving on 127.0.0.1:${port}\n`);
 });
+
+function answerPrepared(_call, answer) {
+  answer(null, prepared);
+}
 
 function method(name, responseStream) {
   const bytes = (value) => value;

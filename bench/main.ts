@@ -14,7 +14,7 @@ Writes bench/results/latest.json and latest.md, unless --only is given. How to r
 
 Options:
   --only P1,P4    these targets only
-  --quick         P1, P3, P4 and P6 with short rounds, in less than two minutes
+  --quick         P1, P3, P4, P6 and ghz with short rounds, in less than two minutes
   --large         P7 with a million contexts too
   --json          print the results as JSON, in place of the table
   --dist DIR      the build to measure, in place of ./dist
@@ -22,7 +22,7 @@ Options:
   --list          list the targets
   --help          this text
 `;
-const QUICK = ['P1', 'P3', 'P4', 'P6'];
+const QUICK = ['P1', 'P3', 'P4', 'P6', 'G'];
 const RESULTS = fileURLToPath(new URL('./results/', import.meta.url));
 
 process.exit(await main());

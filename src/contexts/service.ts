@@ -127,7 +127,7 @@ export class ContextService {
   /** Heads in the byte order of their ids. A page may be short; there are more while it has a token. */
   async list(prefix: string, options: PageOptions = {}): Promise<HeadPage> {
     checkPrefix(prefix);
-    const after = options.pageToken ? Buffer.from(options.pageToken, 'base64url').toString() : undefined;
+    const after = options.pageToken ? this.#idBefore(options.pageToken) : undefined;
     if (after !== undefined && !after.startsWith(prefix)) throw invalid('page_token', 'belongs to another list');
     const { heads, next } = await this.#store.list(prefix, after, pageSize(options.pageSize ?? 0));
     const now = this.#now();
@@ -140,6 +140,12 @@ export class ContextService {
   /** The page token of a list that goes on after this id. */
   tokenAfter(id: string): string {
     return Buffer.from(id).toString('base64url');
+  }
+
+  #idBefore(token: string): string {
+    const id = Buffer.from(token, 'base64url').toString();
+    if (this.tokenAfter(id) !== token) throw invalid('page_token', 'is none of this list');
+    return id;
   }
 
   /** What a client at `known` lacks. Answers at once where everything is in memory. */

@@ -1,3 +1,4 @@
+/// <reference lib="es2024.string" />
 /** The one table from Chord's errors to gRPC's, with rich details (google.rpc.Status) in the trailers. */
 import { randomUUID } from 'node:crypto';
 import { Metadata, type StatusObject, status } from '@grpc/grpc-js';
@@ -67,6 +68,8 @@ function any(type: string, message: { finish(): Uint8Array }): { typeUrl: string
   return { typeUrl: `type.googleapis.com/${type}`, value: Buffer.from(message.finish()) };
 }
 
+/** Well-formed: gRPC throws on half of a surrogate pair, whether a client sent it or the cut made it. */
 function cut(text: string): string {
-  return text.length > MESSAGE_CHARACTERS_MAX ? `${text.slice(0, MESSAGE_CHARACTERS_MAX)}…` : text;
+  const short = text.length > MESSAGE_CHARACTERS_MAX ? `${text.slice(0, MESSAGE_CHARACTERS_MAX)}…` : text;
+  return short.toWellFormed();
 }

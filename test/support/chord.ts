@@ -54,7 +54,7 @@ export class Peer {
   }
 
   /** Any method, with a request that is bytes already. */
-  raw<A>(method: Method<never, A>, bytes: Uint8Array): Promise<A> {
+  raw<A>(method: Pick<Method<never, A>, 'path' | 'responseDeserialize'>, bytes: Uint8Array): Promise<A> {
     return this.#call(method.path, Buffer.from(bytes), method.responseDeserialize);
   }
 

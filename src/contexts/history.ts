@@ -51,9 +51,12 @@ export class History {
     for (const delta of viewsOf(this.id, records).slice(-this.threshold)) this.push(delta);
   }
 
-  /** Forgets what the store has forgotten, so that no answer depends on what happens to be in memory. */
+  /**
+   * Forgets what the store has forgotten, so that no answer depends on what happens to be in memory. Where the first
+   * delta that is retained began, only the one before it knew.
+   */
   trim(upTo: number): void {
-    const kept = this.#deltas.findIndex((delta) => delta.to.version > upTo);
+    const kept = this.#deltas.findIndex((delta) => delta.from.version > upTo);
     this.#merged.clear();
     this.#drop(kept === -1 ? this.#deltas.length : kept);
   }

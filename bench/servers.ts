@@ -10,7 +10,7 @@ const ECHO = fileURLToPath(new URL('./echo-server.mjs', import.meta.url));
 const SLEEPERS = fileURLToPath(new URL('./sleepers.ts', import.meta.url));
 
 export interface ChordLaunch {
-  readonly backend?: 'lmdb' | 'memory' | undefined;
+  readonly backend?: 'lmdb' | 'memory' | 'redis' | undefined;
   /** Kept afterwards. Absent: a temporary one. */
   readonly dataDir?: string | undefined;
   /** As on the command line: `--cache-bytes`, `64MiB`. */
@@ -82,6 +82,20 @@ export async function startEtcd(): Promise<Process> {
     clean: () => remove(directory),
   });
   return { ...started, address: client!.slice('http://'.length) };
+}
+
+/** Redis with its append-only file, synced once a second; nothing is evicted. */
+export async function startRedis(): Promise<Process> {
+  const directory = temporaryDirectory();
+  const port = await freePort();
+  const settings = { port, bind: '127.0.0.1', dir: directory, save: '', appendonly: 'yes', appendfsync: 'everysec' };
+  const started = await launch({
+    command: 'redis-server',
+    args: Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]),
+    ready: /(Ready to accept connections)/,
+    clean: () => remove(directory),
+  });
+  return { ...started, address: `127.0.0.1:${port}` };
 }
 
 /** Clients in a process of their own that watch a context, and never read again. */

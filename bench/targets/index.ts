@@ -3,9 +3,10 @@ import { p8, p9 } from './crowds.js';
 import { p4, p5 } from './fan-out.js';
 import { ghz } from './ghz.js';
 import { p7 } from './growth.js';
+import { p11 } from './nodes.js';
 import { p3 } from './reads.js';
 import { scenarios } from './scenarios.js';
 import { p10 } from './traces.js';
 import { p1, p2, p6 } from './updates.js';
 
-export const targets: readonly Target[] = [p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, scenarios, ghz];
+export const targets: readonly Target[] = [p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, scenarios, ghz];

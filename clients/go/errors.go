@@ -30,8 +30,8 @@ const (
 	Cancelled          Reason = "CANCELLED"
 )
 
-// Error is what all calls fail with. errors.Is finds context.Canceled and context.DeadlineExceeded in it where the
-// caller's context ended the call.
+// Error is what all calls fail with. errors.Is finds context.Canceled in it where the caller ended the call, and
+// context.DeadlineExceeded where its time was over.
 type Error struct {
 	Reason  Reason
 	Message string
@@ -135,6 +135,8 @@ func failure(ctx context.Context, err error) *Error {
 	if ctx.Err() != nil && (failed.Code == codes.Canceled || failed.Code == codes.DeadlineExceeded) {
 		failed.cause = ctx.Err()
 		failed.transient = false
+	} else if failed.Code == codes.DeadlineExceeded {
+		failed.cause = context.DeadlineExceeded // the server's clock may be ahead of ctx
 	}
 	return failed
 }

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -24,6 +25,7 @@ const root = "../.."
 // All tests share one server in memory, with ids of their own; it is started by the first that needs it.
 var shared struct {
 	sync.Once
+	scopes atomic.Int32
 	server *server
 	err    error
 }
@@ -105,7 +107,8 @@ func connect(t *testing.T, options ...Option) (client *Client, id func(string) s
 	}
 	shared.Do(func() { shared.server, shared.err = start("--listen", "127.0.0.1:0", "--backend", "memory") })
 	check(t, shared.err)
-	return dial(t, shared.server.address, options...), func(name string) string { return t.Name() + "/" + name }
+	scope := fmt.Sprintf("%s/%d/", t.Name(), shared.scopes.Add(1))
+	return dial(t, shared.server.address, options...), func(name string) string { return scope + name }
 }
 
 func dial(t *testing.T, address string, options ...Option) *Client {

@@ -70,6 +70,9 @@ func (w *watch) run(ctx context.Context, yield func(Event, error) bool) {
 			return
 		}
 		failed := failure(ctx, err)
+		if _, limited := ctx.Deadline(); limited && failed.Code == codes.DeadlineExceeded {
+			return // the server, which knows the deadline, was first to see it pass
+		}
 		if !failed.transient || (failed.Code != codes.Unavailable && w.failures >= doubtfulFailuresMax) {
 			yield(nil, failed)
 			return

@@ -3,6 +3,7 @@ package chord
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -188,7 +189,9 @@ func TestRestart(t *testing.T) {
 	last := must[*WriteResult](t)(client.Set(ctx, "a", map[string]any{"last": true}))
 	same(t, expectPosition(t, events, last.Position), "a")
 	wait(func() bool { position, _ := replica.Position("a"); return position == last.Position })
-	wait(func() bool { return replica.Len() == 3 })
+	wait(func() bool {
+		return slices.Equal(slices.Sorted(slices.Values(replica.IDs())), []string{"a", "p:3", "p:4"})
+	})
 	for _, id := range replica.IDs() {
 		value, _ := replica.Get(id)
 		same(t, value, must[*Document](t)(client.Get(ctx, id)).Value)

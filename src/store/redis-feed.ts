@@ -214,7 +214,7 @@ class Line {
       // A subscription ended without our asking, as when its slot moved away.
       if (!error.message.startsWith('Command queue state error')) return;
       misplaced();
-      redis.disconnect(true);
+      this.#restart();
     });
   }
 
@@ -236,12 +236,19 @@ class Line {
 
   /** Breaks off a connection that is open and dead. */
   probe(): void {
-    if (this.#ready) this.redis.ping().catch(() => this.redis.disconnect(true));
+    if (this.#ready) this.redis.ping().catch(() => this.#restart());
   }
 
   close(): void {
     this.#closed = true;
+    this.#ready = false;
     this.redis.disconnect();
+  }
+
+  #restart(): void {
+    if (!this.#ready) return;
+    this.#ready = false;
+    this.redis.disconnect(true);
   }
 
   #connect(): void {

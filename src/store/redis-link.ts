@@ -22,6 +22,7 @@ export class Link {
   usedAt = Date.now();
   #state: 'connecting' | 'ready' | 'away' | 'closed' = 'connecting';
   #lastError: Error | undefined;
+  #refused = false;
   #waiting: { resolve: () => void; reject: (error: Error) => void }[] = [];
   #grace: NodeJS.Timeout | undefined;
   #corked = false;
@@ -37,10 +38,15 @@ export class Link {
     this.redis.on('close', () => this.#lost());
     // Where no server could even be looked up, ioredis gives up; we do not.
     this.redis.on('end', () => setTimeout(() => this.#connect(), RECONNECT_MAX).unref());
+    this.redis.on('connect', () => {
+      this.#refused = false;
+    });
     this.redis.on('error', (error) => {
       this.#lastError = error;
+      // A wrong password, say: ioredis may call the connection ready nonetheless, shortly before it ends.
+      this.#refused ||= error.name === 'ReplyError';
     });
-    this.#startGrace();
+    this.#startGrace(options.commandTimeout ?? GRACE);
   }
 
   get ready(): boolean {
@@ -103,7 +109,7 @@ export class Link {
   }
 
   #ready(): void {
-    if (this.#state === 'closed') return;
+    if (this.#state === 'closed' || this.#refused) return;
     // Ahead of everything: a script that is unknown when it is called is sent again, and loses its place in the line.
     for (const { lua } of SCRIPTS) this.redis.script('LOAD', lua).catch(() => {});
     this.#state = 'ready';
@@ -115,16 +121,16 @@ export class Link {
   #lost(): void {
     if (this.#state !== 'ready') return;
     this.#state = 'connecting';
-    this.#startGrace();
+    this.#startGrace(GRACE);
     this.changed(this);
   }
 
-  #startGrace(): void {
+  #startGrace(grace: number): void {
     this.#grace = setTimeout(() => {
       this.#state = 'away';
       this.#rejectWaiting();
       this.changed(this);
-    }, GRACE);
+    }, grace);
   }
 
   #rejectWaiting(): void {

@@ -221,7 +221,7 @@ function send(link: Link, call: Call, whole: boolean): Promise<unknown> {
   return link.send(whole ? 'eval' : 'evalsha', [whole ? script.lua : script.sha, keys.length, ...keys, ...args]);
 }
 
-function toChordError(error: unknown): ChordError {
+export function toChordError(error: unknown): ChordError {
   if (error instanceof ChordError) return error;
   const { message } = error as Error;
   if (/\bOOM\b/.test(message)) {

@@ -9,7 +9,7 @@ import { RedisFeed } from './redis-feed.js';
 import { Keys, slotOf } from './redis-keys.js';
 import { Reads } from './redis-reads.js';
 import { FORGET, LEASE, TRIM } from './redis-scripts.js';
-import { Shards } from './redis-shards.js';
+import { Shards, toChordError } from './redis-shards.js';
 import { parseRedisUrl } from './redis-url.js';
 import { Writes } from './redis-writes.js';
 import type {
@@ -49,7 +49,7 @@ export async function openRedis(options: RedisStoreOptions): Promise<Store> {
     await checkRedis(shards, target, keys);
   } catch (error) {
     shards.close();
-    throw error;
+    throw toChordError(error);
   }
   return new RedisStore(shards, keys, timeout, checkInterval);
 }

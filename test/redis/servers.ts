@@ -29,12 +29,14 @@ export class RedisServer {
     readonly port: number,
     readonly directory: string,
     readonly options: readonly string[],
+    /** A sentinel's file. */
+    readonly sentinel: string | undefined,
   ) {}
 
   /** `options` as on its command line: `['--appendonly', 'yes']`. */
-  static async start(options: readonly string[] = []): Promise<RedisServer> {
+  static async start(options: readonly string[] = [], sentinel?: string): Promise<RedisServer> {
     const directory = await mkdtemp(join(tmpdir(), 'chord-redis-'));
-    const server = new RedisServer(await freePort(), directory, options);
+    const server = new RedisServer(await freePort(), directory, options, sentinel);
     await server.start();
     return server;
   }
@@ -45,7 +47,7 @@ export class RedisServer {
 
   async start(): Promise<void> {
     const place = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.directory];
-    const args = [...place, '--save', '', '--enable-debug-command', 'local', ...this.options];
+    const args = this.sentinel ? [this.sentinel, '--sentinel', ...place] : [...place, '--save', '', ...this.options];
     this.#process = spawn('redis-server', args, { stdio: 'ignore' });
     this.admin?.disconnect();
     this.admin = new Redis({ port: this.port, host: '127.0.0.1', retryStrategy: () => 20, maxRetriesPerRequest: null });

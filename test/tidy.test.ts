@@ -13,7 +13,7 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
  */
 const LADDER: Readonly<Record<string, readonly string[]>> = {
   main: ['cli'],
-  index: ['app', 'codec', 'config', 'contexts', 'delta', 'store', 'watch'],
+  index: ['app', 'cleanup', 'codec', 'config', 'contexts', 'delta', 'store', 'watch'],
   app: ['cleanup', 'config', 'contexts', 'grpc', 'store', 'watch'],
   cli: ['app', 'codec', 'config', 'gen', 'units'],
   config: ['units'],

@@ -2,19 +2,19 @@
  * The use cases: what can be asked of Chord about contexts, whatever the transport. The gRPC edge calls
  * nothing else, and neither do Node programs that use Chord without a network.
  */
-import { ChordError, invalid, notFound } from '../errors.js';
+import { ChordError, notFound } from '../errors.js';
 import { type Clock, type Head, type JsonObject, type Position, samePosition } from '../model.js';
 import type { FeedEvent, Store } from '../store/store.js';
+import { answer } from './answer.js';
 import type { Edit, Mutation } from './evaluate.js';
-import { type CommitEvent, type DeltaView, type FullReason, isLarge, type SyncResult, type View } from './events.js';
-import { type Since, viewsOf } from './history.js';
+import type { CommitEvent, SyncResult, View } from './events.js';
 import { Duplicate, Lane } from './lane.js';
 import { Lanes } from './lanes.js';
-import { checkId, checkPrefix, checkRequestId, checkTtl, PAGE_BYTES, pageSize } from './limits.js';
+import { checkId, checkRequestId, checkTtl } from './limits.js';
+import { type DeltaPage, deltaPage, type HeadPage, headPage, type PageOptions } from './pages.js';
 import { fingerprint, type Remembered, recall } from './requests.js';
 import { trim } from './retention.js';
 import type { Effect } from './state.js';
-import { decide } from './sync.js';
 import {
   type Asked,
   edit,
@@ -40,24 +40,6 @@ export interface ServiceOptions {
   readonly maxDocumentBytes: number;
   /** A client further behind than this gets the document. */
   readonly deltaThreshold: number;
-}
-
-export interface PageOptions {
-  readonly pageSize?: number;
-  readonly pageToken?: string;
-}
-
-export interface HeadPage {
-  readonly heads: readonly { readonly id: string; readonly head: Head }[];
-  readonly nextPageToken: string;
-}
-
-export interface DeltaPage {
-  readonly deltas: readonly DeltaView[];
-  readonly nextPageToken: string;
-  readonly head: Position;
-  /** Deltas right after the version asked for are gone. */
-  readonly truncated: boolean;
 }
 
 export class ContextService {
@@ -126,26 +108,7 @@ export class ContextService {
 
   /** Heads in the byte order of their ids. A page may be short; there are more while it has a token. */
   async list(prefix: string, options: PageOptions = {}): Promise<HeadPage> {
-    checkPrefix(prefix);
-    const after = options.pageToken ? this.#idBefore(options.pageToken) : undefined;
-    if (after !== undefined && !after.startsWith(prefix)) throw invalid('page_token', 'belongs to another list');
-    const { heads, next } = await this.#store.list(prefix, after, pageSize(options.pageSize ?? 0));
-    const now = this.#now();
-    return {
-      heads: heads.filter(({ head }) => !isExpired(head, now)),
-      nextPageToken: next === undefined ? '' : this.tokenAfter(next),
-    };
-  }
-
-  /** The page token of a list that goes on after this id. */
-  tokenAfter(id: string): string {
-    return Buffer.from(id).toString('base64url');
-  }
-
-  #idBefore(token: string): string {
-    const id = Buffer.from(token, 'base64url').toString();
-    if (this.tokenAfter(id) !== token) throw invalid('page_token', 'is none of this list');
-    return id;
+    return headPage(this.#store, prefix, options, this.#now());
   }
 
   /** What a client at `known` lacks. Answers at once where everything is in memory. */
@@ -159,25 +122,9 @@ export class ContextService {
   /** The retained history after a version, oldest first. */
   async deltas(id: string, fromVersion: number, options: PageOptions = {}): Promise<DeltaPage> {
     checkId(id);
-    const size = pageSize(options.pageSize ?? 0);
     const { durable } = await this.#freshLane(id);
     if (!durable || this.#endIfExpired(id, durable)) throw notFound(id);
-    const head = durable.position;
-    const after = options.pageToken ? versionOf(options.pageToken, head) : fromVersion;
-    // The record before the first one says from which position that one starts.
-    let read = await this.#store.deltas(id, Math.max(0, after - 1), size + 1, PAGE_BYTES);
-    const truncated = read.kind === 'truncated';
-    if (read.kind === 'truncated') read = await this.#store.deltas(id, read.oldest - 1, size + 1, PAGE_BYTES);
-    // A record that fills the page on its own must not end the list there.
-    const [only, next] = read.kind === 'records' ? read.records : [];
-    if (only && !next && after > 0 && only.position.version < head.version) {
-      read = await this.#store.deltas(id, only.position.version - 1, 2);
-    }
-    const records = read.kind === 'records' ? read.records : [];
-    const deltas = viewsOf(id, records, after === 0).slice(0, size);
-    const last = deltas.at(-1)?.to ?? records.at(-1)?.position;
-    const more = last !== undefined && last.version < head.version;
-    return { deltas, nextPageToken: more ? `${last.epoch}:${last.version}` : '', head, truncated };
+    return deltaPage(this.#store, id, durable.position, fromVersion, options);
   }
 
   /**
@@ -290,16 +237,7 @@ export class ContextService {
     const head = lane.durable;
     if (!head) return { kind: 'missing' };
     if (this.#endIfExpired(lane.id, head)) return { kind: 'missing', removal: 'expired' };
-    const decision = decide(known, head.position, this.#options.deltaThreshold);
-    if (decision.kind === 'no_change') return { kind: 'no_change', position: head.position };
-    if (decision.kind === 'full') return full(lane, decision.reason);
-    const from = known as Position;
-    const choose = (since: Since): SyncResult | Promise<SyncResult> => {
-      if (typeof since === 'object') return smaller(lane, since, head);
-      return full(lane, since === 'diverged' ? 'diverged' : 'history_truncated');
-    };
-    const since = lane.since(from, head.position);
-    return since instanceof Promise ? since.then(choose) : choose(since);
+    return answer(lane, head, known, this.#options.deltaThreshold);
   }
 
   /** A lane that holds every commit acknowledged before this call. For reading only: it may have been evicted. */
@@ -330,33 +268,10 @@ function ask(id: string, options: UpdateOptions, request: unknown): Asked {
   return { ...options, fingerprint: fingerprint(request) };
 }
 
-function full(lane: Lane, reason: FullReason): SyncResult | Promise<SyncResult> {
-  const answer = (view: View | null): SyncResult => (view ? { kind: 'full', view, reason } : { kind: 'missing' });
-  const view = lane.view();
-  return view instanceof Promise ? view.then(answer) : answer(view);
-}
-
-/** The delta, unless the document is smaller. */
-function smaller(lane: Lane, delta: DeltaView, head: Head): SyncResult | Promise<SyncResult> {
-  if (!isLarge(delta.payload, head.weight)) return { kind: 'delta', delta };
-  const choose = (view: View | null): SyncResult => {
-    if (!view || view.value.bytes.length >= delta.payload.changes.length) return { kind: 'delta', delta };
-    return { kind: 'full', view, reason: 'delta_larger' };
-  };
-  const view = lane.view();
-  return view instanceof Promise ? view.then(choose) : choose(view);
-}
-
 /** The write was at fault, or met a state that it did not expect: nothing was stored. */
 function isRefusal(error: unknown): boolean {
   return error instanceof ChordError && ['NOT_FOUND', 'ABORTED', 'INVALID_ARGUMENT'].includes(error.reason);
 }
 
-function versionOf(token: string, head: Position): number {
-  const [epoch, version = ''] = token.split(':');
-  if (!/^\d{1,15}$/.test(version)) throw invalid('page_token', 'is none of this list');
-  if (epoch !== head.epoch) throw invalid('page_token', 'is of an earlier life of the context');
-  return Number(version);
-}
-
+export type { DeltaPage, HeadPage, PageOptions } from './pages.js';
 export type { Expected, UpdateOptions, WriteOptions, WriteResult } from './writes.js';

@@ -4,6 +4,7 @@
  */
 import type { Sweeper } from '../cleanup/sweeper.js';
 import { PAGE_BYTES } from '../contexts/limits.js';
+import { tokenAfter } from '../contexts/pages.js';
 import type { ContextService, HeadPage, UpdateOptions } from '../contexts/service.js';
 import { ChordError } from '../errors.js';
 import type * as k from '../gen/chord/v1/cleanup_service.js';
@@ -118,7 +119,7 @@ async function withValues(contexts: ContextService, page: HeadPage): Promise<c.L
     answer.push({ ...toContext(id, view.head), value: view.value as unknown as { [key: string]: unknown } });
     bytes += view.value.bytes.length;
     const last = id === page.heads.at(-1)?.id;
-    if (bytes >= PAGE_BYTES && !last) return { contexts: answer, nextPageToken: contexts.tokenAfter(id) };
+    if (bytes >= PAGE_BYTES && !last) return { contexts: answer, nextPageToken: tokenAfter(id) };
   }
   return { contexts: answer, nextPageToken: page.nextPageToken };
 }

@@ -1,0 +1,38 @@
+/** From the sync decision to what is sent: a merged delta, the document, or nothing. */
+import type { Head, Position } from '../model.js';
+import { type DeltaView, type FullReason, isLarge, type SyncResult, type View } from './events.js';
+import type { Since } from './history.js';
+import type { Lane } from './lane.js';
+import { decide } from './sync.js';
+
+type Answer = SyncResult | Promise<SyncResult>;
+
+/** What a client at `known` lacks of a lane whose durable state is `head`. At once where everything is in memory. */
+export function answer(lane: Lane, head: Head, known: Position | undefined, threshold: number): Answer {
+  const decision = decide(known, head.position, threshold);
+  if (decision.kind === 'no_change') return { kind: 'no_change', position: head.position };
+  if (decision.kind === 'full') return full(lane, decision.reason);
+  const choose = (since: Since): Answer => {
+    if (typeof since === 'object') return smaller(lane, since, head);
+    return full(lane, since === 'diverged' ? 'diverged' : 'history_truncated');
+  };
+  const since = lane.since(known as Position, head.position);
+  return since instanceof Promise ? since.then(choose) : choose(since);
+}
+
+function full(lane: Lane, reason: FullReason): Answer {
+  const send = (view: View | null): SyncResult => (view ? { kind: 'full', view, reason } : { kind: 'missing' });
+  const view = lane.view();
+  return view instanceof Promise ? view.then(send) : send(view);
+}
+
+/** The delta, unless the document is smaller. */
+function smaller(lane: Lane, delta: DeltaView, head: Head): Answer {
+  if (!isLarge(delta.payload, head.weight)) return { kind: 'delta', delta };
+  const choose = (view: View | null): SyncResult => {
+    if (!view || view.value.bytes.length >= delta.payload.changes.length) return { kind: 'delta', delta };
+    return { kind: 'full', view, reason: 'delta_larger' };
+  };
+  const view = lane.view();
+  return view instanceof Promise ? view.then(choose) : choose(view);
+}

@@ -3,8 +3,8 @@
  * one for each partition while any prefix is. Subscriptions are at the master that has the channel's slot, on a
  * connection of their own.
  *
- * Messages are hints: they are lost when a connection breaks or a slot moves. Then, and now and then in any case,
- * a `gap` has everything that is watched looked at.
+ * Messages are hints: they are lost when a connection breaks or a slot moves. Then a `gap` has everything that is
+ * watched looked at; and now and then that is done in any case.
  */
 import { Redis } from 'ioredis';
 import { ChordError } from '../errors.js';
@@ -35,6 +35,8 @@ interface Channel {
 }
 
 const RETRY_EVERY = 250;
+/** In how many steps everything is looked at. */
+const ROUND = 30;
 
 export class RedisFeed implements Feed {
   readonly #options: FeedOptions;
@@ -43,13 +45,16 @@ export class RedisFeed implements Feed {
   readonly #prefixes = new Set<string>();
   readonly #lines = new Map<Link, Line>();
   readonly #timer: NodeJS.Timeout;
+  /** Of the round under way: its step, and the ids whose turn is still to come. */
+  #step = 0;
+  #toCheck: string[] = [];
   #listener: (event: FeedEvent) => void = () => {};
   #closed = false;
 
   constructor(options: FeedOptions) {
     this.#options = options;
     options.shards.listeners.push(() => this.#place());
-    this.#timer = setInterval(() => this.#check(), options.checkInterval).unref();
+    this.#timer = setInterval(() => this.#checkSome(), options.checkInterval / ROUND).unref();
   }
 
   listen(listener: (event: FeedEvent) => void): void {
@@ -177,11 +182,17 @@ export class RedisFeed implements Feed {
     this.#listener(told.event);
   }
 
-  #check(): void {
-    if (this.#channels.size === 0) return;
+  /** A part of what is watched at a time, so that the check never comes as a burst; prefixes in one go. */
+  #checkSome(): void {
+    if (this.#toCheck.length === 0 && this.#step === 0) this.#toCheck = [...this.#ids];
+    for (const id of this.#toCheck.splice(0, Math.ceil(this.#toCheck.length / (ROUND - this.#step)))) {
+      if (this.#ids.has(id)) this.#listener({ kind: 'moved', id });
+    }
+    this.#step = (this.#step + 1) % ROUND;
+    if (this.#step > 0) return;
     for (const line of this.#lines.values()) line.probe();
     void this.#options.shards.refresh();
-    this.#gap();
+    if (this.#prefixes.size > 0) this.#gap();
   }
 
   #gap(): void {

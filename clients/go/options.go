@@ -167,7 +167,14 @@ func HeartbeatInterval(interval time.Duration) WatchOption {
 	return watchOption(func(config *watchConfig) { config.heartbeat = interval })
 }
 
-// OnDisconnect is called when the connection broke and the watch is going to try again after a delay.
-func OnDisconnect(call func(err *Error, delay time.Duration)) WatchOption {
-	return watchOption(func(config *watchConfig) { config.onDisconnect = call })
+// OnDisconnect is called when the connection broke and is going to be tried again after a delay: an option of Watch
+// and NewReplica.
+func OnDisconnect(call func(err *Error, delay time.Duration)) Disconnect { return call }
+
+// Disconnect is the option OnDisconnect.
+type Disconnect func(err *Error, delay time.Duration)
+
+func (d Disconnect) watch(config *watchConfig) { config.onDisconnect = d }
+func (d Disconnect) replica(config *replicaConfig) {
+	config.onDisconnect = append(config.onDisconnect, d)
 }

@@ -43,9 +43,10 @@ type ReplicaChange struct {
 	Changes []Change
 }
 
-// ReplicaOption sets up a Replica. Callbacks are called one at a time, in the order of what happened, by the
-// replica's goroutine: they must not block for long, nor Close it (cancel its context instead).
-type ReplicaOption func(*replicaConfig)
+// ReplicaOption sets up a Replica: OnChange, OnCaughtUp, OnDisconnect, OnError. Callbacks are called one at a time, in
+// the order of what happened, by the replica's goroutine: they must not block for long, nor Close it (cancel its
+// context instead).
+type ReplicaOption interface{ replica(*replicaConfig) }
 
 type replicaConfig struct {
 	onChange     []func(ReplicaChange)
@@ -54,28 +55,28 @@ type replicaConfig struct {
 	onError      func(error)
 }
 
+type replicaOption func(*replicaConfig)
+
+func (option replicaOption) replica(config *replicaConfig) { option(config) }
+
 // OnChange is called after the replica has changed. May be given more than once.
 func OnChange(call func(ReplicaChange)) ReplicaOption {
-	return func(config *replicaConfig) { config.onChange = append(config.onChange, call) }
+	return replicaOption(func(config *replicaConfig) { config.onChange = append(config.onChange, call) })
 }
 
 // OnCaughtUp is called when everything that existed has come: at first, and after each new connection.
 func OnCaughtUp(call func()) ReplicaOption {
-	return func(config *replicaConfig) { config.onCaughtUp = append(config.onCaughtUp, call) }
-}
-
-// OnReplicaDisconnect is called when the connection broke and is going to be tried again after a delay. The copy stays.
-func OnReplicaDisconnect(call func(err *Error, delay time.Duration)) ReplicaOption {
-	return func(config *replicaConfig) { config.onDisconnect = append(config.onDisconnect, call) }
+	return replicaOption(func(config *replicaConfig) { config.onCaughtUp = append(config.onCaughtUp, call) })
 }
 
 // OnError is called when the replica cannot go on, and with the panics of callbacks, which end nothing. Without it
 // both are logged.
 func OnError(call func(error)) ReplicaOption {
-	return func(config *replicaConfig) { config.onError = call }
+	return replicaOption(func(config *replicaConfig) { config.onError = call })
 }
 
-// NewReplica begins to copy at once, and ends with ctx, with the client, or by Close.
+// NewReplica begins to copy at once, and ends with ctx, with the client, or by Close. Between connections the copy
+// stays as it was.
 func NewReplica(ctx context.Context, client *Client, targets Targets, options ...ReplicaOption) *Replica {
 	ctx, cancel := context.WithCancel(ctx)
 	r := &Replica{
@@ -84,7 +85,7 @@ func NewReplica(ctx context.Context, client *Client, targets Targets, options ..
 	}
 	r.config.onError = func(err error) { slog.Error("chord: replica", "error", err) }
 	for _, option := range options {
-		option(&r.config)
+		option.replica(&r.config)
 	}
 	go r.run(ctx, client, slices.Clone(targets))
 	return r

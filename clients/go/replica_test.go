@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 )
 
 // copying is a replica that is ready, and a wait for what it shall come to hold.
@@ -110,7 +112,7 @@ func TestReplicaHealsItself(t *testing.T) {
 	ctx := patient(t)
 	must[*WriteResult](t)(client.Set(ctx, id("a"), map[string]any{"o": map[string]any{"n": 1}, "rest": rest}))
 	var broken []string
-	replica, wait := copying(t, client, IDs(id("a")), OnReplicaDisconnect(func(err *Error, _ time.Duration) {
+	replica, wait := copying(t, client, IDs(id("a")), OnDisconnect(func(err *Error, _ time.Duration) {
 		broken = append(broken, err.Message)
 	}))
 	spoilt := map[string]any{}
@@ -142,4 +144,24 @@ func TestReplicaOfManyWrites(t *testing.T) {
 		value, _ := replica.Get(name)
 		same(t, value, must[*Document](t)(client.Get(ctx, name)).Value)
 	}
+}
+
+func TestCloseLeavesNoGoroutine(t *testing.T) {
+	_, id := connect(t)
+	before := goleak.IgnoreCurrent()
+	ctx := patient(t)
+	client := must[*Client](t)(NewClient(shared.server.address))
+	closed := NewReplica(ctx, client, IDs(id("a")))
+	check(t, closed.Ready(ctx))
+	closed.Close()
+	abandoned := NewReplica(ctx, client, IDs(id("a")))
+	check(t, abandoned.Ready(ctx))
+	for event, err := range client.Watch(ctx, IDs(id("a"))) {
+		check(t, err)
+		same(t, event, AbsentEvent{id("a")})
+		break
+	}
+	check(t, client.Close())
+	<-abandoned.Done()
+	goleak.VerifyNone(t, before)
 }

@@ -2,7 +2,7 @@
 
 from .apply import DeltaMismatch, apply
 from .channel import Tls
-from .client import Client, connect
+from .client import Client
 from .copies import ReplicaChange
 from .errors import ChordError, FieldViolation
 from .model import (
@@ -31,6 +31,9 @@ from .requests import Append, Increment, Mutation, Remove, Returning, Set, Splic
 from .retry import RetryPolicy
 from .tracker import Prefix, Target
 from .watch import Watch
+
+#: `connect(address, ...)` is `Client(address, ...)`.
+connect = Client
 
 __version__ = "0.1.0"
 

@@ -38,7 +38,7 @@ def options(tls: Tls | None) -> list[tuple[str, Any]]:
         ("grpc.keepalive_time_ms", 20_000),
         ("grpc.keepalive_timeout_ms", 10_000),
         ("grpc.http2.max_pings_without_data", 0),
-        # A window that does not grow (by itself to megabytes): a slow reader is to slow the stream, not to fill a buffer.
+        # A window that does not grow to megabytes: a slow reader is to slow the stream, not to fill a buffer.
         ("grpc.http2.bdp_probe", 0),
         ("grpc.http2.lookahead_bytes", 256 * 1024),
         # Waiting is our own business: the channel's only has to be no longer.

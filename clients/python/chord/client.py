@@ -29,24 +29,12 @@ class _Closable(Protocol):
     def close(self) -> None: ...
 
 
-def connect(
-    address: str,
-    *,
-    tls: Tls | bool = False,
-    token: str | None = None,
-    timeout: float = 10.0,
-    retry: RetryPolicy = RetryPolicy(),
-) -> Client:
-    """A client of the server at HOST:PORT; it connects at the first call.
+class Client:
+    """A client of the server at HOST:PORT, for any number of threads; it connects at the first call.
 
     tls: True for the roots of the system. token: sent as `authorization: Bearer` with every call.
-    timeout: seconds for one call with all its tries.
+    timeout: seconds for one call with all its tries. All calls raise ChordError.
     """
-    return Client(address, tls=tls, token=token, timeout=timeout, retry=retry)
-
-
-class Client:
-    """All calls raise ChordError. For any number of threads at a time."""
 
     def __init__(
         self,

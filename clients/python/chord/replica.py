@@ -38,7 +38,7 @@ class Replica(Copies):
         client.closes(self)
 
     def wait_ready(self, timeout: float | None = None) -> None:
-        """Returns when everything that existed has come. Raises ChordError if the watch ends before, or TimeoutError."""
+        """Returns when everything that existed has come. Raises ChordError if it ends before, or TimeoutError."""
         if not self._settled.wait(timeout):
             raise TimeoutError(f"not caught up within {timeout} s")
         if self._error is not None:

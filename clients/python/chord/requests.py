@@ -25,48 +25,45 @@ Seconds: TypeAlias = "float | timedelta"
 
 
 @dataclass(frozen=True, slots=True)
-class Set:
-    """Store this value, None included, in place of whatever is there."""
+class Mutation:
+    """One change to ask for, at a path: one of those below. Missing objects on the way are created."""
 
     path: PathLike
+
+
+@dataclass(frozen=True, slots=True)
+class Set(Mutation):
+    """Store this value, None included, in place of whatever is there."""
+
     value: Json
 
 
 @dataclass(frozen=True, slots=True)
-class Remove:
+class Remove(Mutation):
     """Remove the member; nothing happens where it is missing."""
-
-    path: PathLike
 
 
 @dataclass(frozen=True, slots=True)
-class Increment:
+class Increment(Mutation):
     """Add to a number; a missing member counts as 0."""
 
-    path: PathLike
     by: float = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Append:
+class Append(Mutation):
     """Add elements at the end of a list; a missing member counts as the empty list."""
 
-    path: PathLike
     values: Sequence[Json]
 
 
 @dataclass(frozen=True, slots=True)
-class Splice:
+class Splice(Mutation):
     """Remove `remove_count` elements at `index` of a list, then insert `insert` there."""
 
-    path: PathLike
     index: int
     remove_count: int = 0
     insert: Sequence[Json] = ()
-
-
-#: One change to ask for, at a path. Missing objects on the way are created.
-Mutation: TypeAlias = Set | Remove | Increment | Append | Splice
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +96,14 @@ def _write_mutation(message: pb.Mutation, mutation: Mutation, field: str) -> Non
         message.append.SetInParent()
         for value in mutation.values:
             write_value(message.append.values.add(), value, f"{field}.append")
-    else:
+    elif isinstance(mutation, Splice):
         splice = message.splice
         splice.SetInParent()
         splice.index, splice.remove_count = mutation.index, mutation.remove_count
         for value in mutation.insert:
             write_value(splice.insert.add(), value, f"{field}.splice")
+    else:
+        raise TypeError(f"{type(mutation).__name__} is no mutation")
 
 
 def write_expected(expected: Expected | None) -> pb.Expected | None:

@@ -42,7 +42,7 @@ def form(item: Any) -> Any:
 
 
 def change(item: chord.Change) -> Form:
-    members = {camel(name): getattr(item, name) for name in item.__dataclass_fields__}
+    members = {camel(name): form(getattr(item, name)) for name in item.__dataclass_fields__}
     if not members.get("removed"):
         members.pop("removed", None)
     present = {name: member for name, member in members.items() if member is not chord.ABSENT}

@@ -23,7 +23,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         run_protoc(request, directory)
-        packages = set()
+        packages: set[Path] = set()
         for path in sorted(directory.rglob("*_pb2*.py*")):
             relative = path.relative_to(directory)
             content = path.read_text()

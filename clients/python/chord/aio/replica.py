@@ -37,7 +37,7 @@ class Replica(Copies):
         self._task = asyncio.create_task(self._run(), name="chord-replica")
 
     async def wait_ready(self, timeout: float | None = None) -> None:
-        """Returns when everything that existed has come. Raises ChordError if the watch ends before, or TimeoutError."""
+        """Returns when everything that existed has come. Raises ChordError if it ends before, or TimeoutError."""
         try:
             await asyncio.wait_for(self._settled.wait(), timeout)
         except asyncio.TimeoutError:

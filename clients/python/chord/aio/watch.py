@@ -20,8 +20,8 @@ class Watch(AsyncIterator[Event]):
     """`async for event in client.watch(...)`, in one task at a time.
 
     Events are read from the network as they are taken: a slow reader gets merged deltas. Raises ChordError where it
-    cannot go on. Cancelling a task that waits for an event loses nothing: the next one to ask gets it. Closed by `close`,
-    by `async with`, by the client, or when nobody holds it any more.
+    cannot go on. Cancelling a task that waits for an event loses nothing: the next one to ask gets it. Closed by
+    `close`, by `async with`, by the client, or when nobody holds it any more.
     """
 
     def __init__(self, course: Course, open_call: Callable[[Any], Any]) -> None:

@@ -30,12 +30,17 @@ export function trueKeys(head: Head, records: number, oldestAt: number): Keys {
   ];
 }
 
-/** Where its entries stand after a write, given where they stood before. */
+/** Where its entries stand after a write, given where they stood before: as a rule the same. */
 export function entriesAfter(before: Keys, truth: Keys): Keys {
+  if (truth.every((key, index) => staysAt(before[index] as number, key))) return before;
   return truth.map((key, index) => {
-    const entry = before[index] as number;
-    return entry <= key ? entry : INDEXES[index] === 'length' ? -ceilingPower(-key) : key;
+    if (staysAt(before[index] as number, key)) return before[index] as number;
+    return INDEXES[index] === 'length' ? -ceilingPower(-key) : key;
   });
+}
+
+function staysAt(entry: number, key: number): boolean {
+  return entry <= key || (Number.isNaN(entry) && Number.isNaN(key));
 }
 
 /** The lowest power of two that is not below `count`; NaN for NaN. */

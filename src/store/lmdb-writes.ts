@@ -121,6 +121,7 @@ export class Writes {
 
   /** Keeps the indexes in step: a context has an entry there exactly where its row says so. */
   #enter(id: string, before: Keys, entries: Keys): void {
+    if (entries === before) return;
     for (let index = 0; index < INDEXES.length; index++) {
       const [from, to] = [before[index] as number, entries[index] as number];
       if (Object.is(from, to)) continue;

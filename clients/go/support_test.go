@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -77,6 +78,8 @@ func start(args ...string) (*server, error) {
 		return nil, err
 	}
 	process := exec.Command(command[0], append(append(command[1:], "serve", "--log-level", "error"), args...)...)
+	// The server would take settings from them, and refuses those that it does not know.
+	process.Env = slices.DeleteFunc(os.Environ(), func(each string) bool { return strings.HasPrefix(each, "CHORD_") })
 	process.Stderr = os.Stderr
 	out, err := process.StdoutPipe()
 	if err != nil {

@@ -2,10 +2,33 @@
  * Runs every test suite, one after the other, shows their output, and ends with one line for all:
  * `N passed, N failed, N skipped`. Names of suites as arguments run only those.
  */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 
-/** How a suite is run, and how its counts are read from what it prints. */
-const SUITES = [{ name: 'server', command: 'npx --no-install ava', count: ava }];
+/**
+ * How a suite is run, how its counts are read from what it prints, and what it needs. Where that is missing the
+ * suite is left out, in one line, and counts as skipped.
+ */
+const SUITES = [
+  { name: 'server', command: 'npx --no-install ava', count: ava },
+  { name: 'typescript', command: 'make -C clients/typescript test', count: ava },
+  { name: 'go', command: 'make -C clients/go test ARGS=-v', count: go, needs: ['go'], get: 'https://go.dev/dl' },
+  {
+    name: 'python',
+    command: 'make -C clients/python test',
+    count: pytest,
+    needs: ['python3'],
+    get: 'apt-get install python3-venv',
+  },
+  {
+    name: 'java',
+    command: 'make -C clients/java test',
+    count: surefire,
+    needs: ['java', 'mvn'],
+    get: 'apt-get install maven openjdk-17-jdk-headless',
+  },
+  { name: 'rust', command: 'make -C clients/rust test', count: cargo, needs: ['cargo'], get: 'https://rustup.rs' },
+  { name: 'conformance', command: 'npm run -s conformance', count: matrix },
+];
 
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !SUITES.some((suite) => suite.name === name));
@@ -15,8 +38,25 @@ if (unknown.length > 0) {
 }
 
 const total = { passed: 0, failed: 0, skipped: 0 };
-for (const { name, command, count } of SUITES) {
-  if (wanted.length > 0 && !wanted.includes(name)) continue;
+const lines = [];
+for (const suite of SUITES) {
+  if (wanted.length > 0 && !wanted.includes(suite.name)) continue;
+  const began = Date.now();
+  const counts = await runSuite(suite);
+  for (const key of Object.keys(total)) total[key] += counts[key];
+  const { passed, failed, skipped } = counts;
+  const seconds = Math.round((Date.now() - began) / 1000);
+  lines.push(`${suite.name}: ${passed} passed, ${failed} failed, ${skipped} skipped in ${seconds} s`);
+}
+console.log(`\n${lines.join('\n')}\n\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
+process.exit(total.failed === 0 ? 0 : 1);
+
+async function runSuite({ name, command, count, needs = [], get }) {
+  const missing = needs.filter((tool) => spawnSync('which', [tool]).status !== 0);
+  if (missing.length > 0) {
+    console.log(`\n== ${name}: left out, ${missing.join(' and ')} not found (${get})`);
+    return { passed: 0, failed: 0, skipped: 1 };
+  }
   console.log(`\n== ${name}: ${command}`);
   const { code, output } = await run(command);
   const counts = count(output);
@@ -26,10 +66,8 @@ for (const { name, command, count } of SUITES) {
     console.error(`${name}: no test was run`);
     counts.failed = 1;
   }
-  for (const key of Object.keys(total)) total[key] += counts[key];
+  return counts;
 }
-console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
-process.exit(total.failed === 0 ? 0 : 1);
 
 function run(command) {
   return new Promise((resolve) => {
@@ -45,12 +83,57 @@ function run(command) {
   });
 }
 
-/** The closing lines of ava: `12 tests passed`, `1 test failed`, `2 tests skipped`, `1 uncaught exception`. */
+/** The sum of the numbers that a pattern finds. */
+function sum(output, pattern) {
+  return [...output.matchAll(pattern)].reduce((all, [, number]) => all + Number(number), 0);
+}
+
+/** `12 tests passed`, `1 test failed`, `2 tests skipped`, `1 uncaught exception`. */
 function ava(output) {
-  const sum = (pattern) => [...output.matchAll(pattern)].reduce((all, [, number]) => all + Number(number), 0);
   return {
-    passed: sum(/^\s*(\d+) tests? passed/gm),
-    failed: sum(/^\s*(\d+) (?:tests? failed|uncaught exceptions?|unhandled rejections?)/gm),
-    skipped: sum(/^\s*(\d+) tests? skipped/gm),
+    passed: sum(output, /^\s*(\d+) tests? passed/gm),
+    failed: sum(output, /^\s*(\d+) (?:tests? failed|uncaught exceptions?|unhandled rejections?)/gm),
+    skipped: sum(output, /^\s*(\d+) tests? skipped/gm),
+  };
+}
+
+/** `--- PASS: TestName` at the start of a line: tests, not their parts. */
+function go(output) {
+  const lines = (word) => (output.match(new RegExp(`^--- ${word}: `, 'gm')) ?? []).length;
+  return { passed: lines('PASS'), failed: lines('FAIL'), skipped: lines('SKIP') };
+}
+
+/** `12 passed, 1 skipped in 3.4s`. */
+function pytest(output) {
+  const last = output.match(/^=*\s*\d+ (?:passed|failed|error).* in .*$/gm)?.at(-1) ?? '';
+  return {
+    passed: sum(last, /(\d+) passed/g),
+    failed: sum(last, /(\d+) (?:failed|errors?)/g),
+    skipped: sum(last, /(\d+) skipped/g),
+  };
+}
+
+/** `Tests run: 12, Failures: 0, Errors: 0, Skipped: 0`: the last one is the sum. */
+function surefire(output) {
+  const last = [...output.matchAll(/Tests run: (\d+), Failures: (\d+), Errors: (\d+), Skipped: (\d+)/g)].at(-1) ?? [];
+  const [all = 0, failures = 0, errors = 0, skipped = 0] = last.slice(1).map(Number);
+  return { passed: all - failures - errors - skipped, failed: failures + errors, skipped };
+}
+
+/** `test result: ok. 12 passed; 0 failed; 1 ignored`, for each part of the crate. */
+function cargo(output) {
+  return {
+    passed: sum(output, /^test result:.* (\d+) passed/gm),
+    failed: sum(output, /^test result:.* (\d+) failed/gm),
+    skipped: sum(output, /^test result:.* (\d+) ignored/gm),
+  };
+}
+
+/** The line below the matrix. */
+function matrix(output) {
+  return {
+    passed: sum(output, /(\d+) passed/g),
+    failed: sum(output, /(\d+) failed/g),
+    skipped: sum(output, /(\d+) (?:skipped|left out)/g),
   };
 }

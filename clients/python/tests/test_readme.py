@@ -1,0 +1,35 @@
+"""The quickstart of the README does what it says."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from .servers import Server
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+
+
+BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def output_of(code: str, server: Server) -> list[str]:
+    command = [sys.executable, "-c", code.replace("127.0.0.1:50051", server.address)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1])
+    return ran.stdout.splitlines()
+
+
+def without_random(lines: list[str]) -> list[str]:
+    return [re.sub(r"(epoch|digest)='\w+'", r"\1=''", line) for line in lines]
+
+
+def test_the_quickstart(server: Server) -> None:
+    expected = without_random(re.findall(r"^ {4}((?:heard|version|copy|ABORTED).*)", README, re.MULTILINE))
+    assert len(expected) == 4
+    assert sorted(without_random(output_of(BLOCKS[0], server))) == sorted(expected)
+
+
+def test_the_quickstart_for_asyncio(server: Server) -> None:
+    assert output_of(BLOCKS[1], server) == ["Full", "CaughtUp"]

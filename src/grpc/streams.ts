@@ -58,6 +58,7 @@ class WatchStream implements Sink {
   #messagesWaiting = 0;
   #bytesWaiting = 0;
   #full = false;
+  #olds = false;
   #ended = false;
 
   constructor(
@@ -74,6 +75,7 @@ class WatchStream implements Sink {
     call.on('error', () => this.#end());
     try {
       const { request } = call;
+      this.#olds = request.includeOldValues;
       const subscriptions = fromSubscriptions(request.subscriptions);
       const interval = heartbeatInterval(fromDuration(request.heartbeatInterval)) ?? options.heartbeatInterval;
       const watcher = new Watcher(options.service, options.hub, subscriptions, this);
@@ -91,7 +93,7 @@ class WatchStream implements Sink {
 
   send(event: WatchEvent): void {
     if (this.#ended) return;
-    const bytes = watchResponse(event, this.call.request.includeOldValues);
+    const bytes = watchResponse(event, this.#olds);
     this.#messagesWaiting++;
     this.#bytesWaiting += bytes.length;
     if (this.#bytesWaiting >= ROOM_BYTES) this.#full = true;

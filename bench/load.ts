@@ -149,20 +149,28 @@ export async function fanOut(
   return { operations: updates * watchers, seconds: (performance.now() - begin) / 1000, cpu, latencies };
 }
 
+/** So many operations until the code that runs is compiled; but no more rounds than so many. */
+const WARM_OPERATIONS = 20_000;
+const WARM_ROUNDS_MAX = 4;
+
 /**
- * Runs the sides in turn, `rounds` times after one round to warm up, and takes the median of each figure: what else
- * the machine does meanwhile falls on all sides alike.
+ * Runs the sides in turn, `rounds` times after each has warmed up, and takes the median of each figure: what else the
+ * machine does meanwhile falls on all sides alike.
  */
 export async function inTurn<K extends string>(
   rounds: number,
   sides: Readonly<Record<K, () => Promise<Sample>>>,
 ): Promise<Record<K, Side>> {
-  const samples = new Map<string, Sample[]>();
-  for (let round = 0; round <= rounds; round++) {
-    for (const [name, run] of Object.entries<() => Promise<Sample>>(sides)) {
-      const sample = await run();
-      if (round > 0) samples.set(name, [...(samples.get(name) ?? []), sample]);
+  const runs = Object.entries<() => Promise<Sample>>(sides);
+  for (const [, run] of runs) {
+    let operations = 0;
+    for (let round = 0; round < WARM_ROUNDS_MAX && operations < WARM_OPERATIONS; round++) {
+      operations += (await run()).operations;
     }
+  }
+  const samples = new Map<string, Sample[]>(runs.map(([name]) => [name, []]));
+  for (let round = 0; round < rounds; round++) {
+    for (const [name, run] of runs) samples.get(name)!.push(await run());
   }
   const summary = [...samples].map(([name, all]) => [name, summarize(name, all)]);
   return Object.fromEntries(summary) as Record<K, Side>;

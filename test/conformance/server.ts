@@ -10,6 +10,9 @@ export interface Backend {
   readonly url: string;
 }
 
+/** Milliseconds: longer than the server's own grace. */
+const STOP_MAX = 30_000;
+
 export class Server {
   #process: Process | undefined;
   #address = '127.0.0.1:0';
@@ -36,10 +39,19 @@ export class Server {
     this.#address = this.#process.address;
   }
 
-  /** SIGTERM: the streams hear `closing`. SIGKILL: connections break. */
+  /** SIGTERM: the streams hear `closing`. SIGKILL: connections break. Throws where it did not stop when asked to. */
   async down(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
-    await this.#process?.end(signal);
+    const process = this.#process;
+    if (!process) return;
     this.#process = undefined;
+    let hangs = false;
+    const alarm = setTimeout(() => {
+      hangs = true;
+      void process.end('SIGKILL');
+    }, STOP_MAX);
+    await process.end(signal);
+    clearTimeout(alarm);
+    if (hangs) throw new Error(`the server did not stop within ${STOP_MAX} ms of ${signal}`);
   }
 
   async end(): Promise<void> {

@@ -9,6 +9,7 @@ ARGS ?=
 FILE ?=
 SOURCES := $(shell find src -name '*.ts' 2>/dev/null)
 GHZ := .tools/bin/ghz
+CLIENTS := typescript go python java rust
 
 .PHONY: help
 help: ## show this
@@ -32,8 +33,9 @@ node_modules/.installed: package.json package-lock.json .npmrc
 	@touch $@
 
 .PHONY: generate
-generate: node_modules/.installed ## make src/gen from proto/ with buf
+generate: node_modules/.installed ## make all generated code from proto/ with buf: the server's and the clients'
 	@npm run -s generate
+	@for each in go python java rust; do $(MAKE) -C clients/$$each generate; done
 
 .PHONY: check
 check: node_modules/.installed ## lint, format, types, protos, and whether generated code is current
@@ -52,6 +54,17 @@ redis:
 	@command -v redis-server >/dev/null || { command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && \
 	  { echo 'installing redis-server'; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq redis-server >/dev/null; }; } || \
 	  echo 'redis-server is not installed: the tests that need it are skipped (Debian: apt-get install redis-server)'
+
+.PHONY: clients
+clients: node_modules/.installed ## build the clients of all languages whose tools are here
+	@for each in $(CLIENTS); do \
+	  tool=$$(case $$each in typescript) echo node ;; python) echo python3 ;; java) echo mvn ;; rust) echo cargo ;; *) echo $$each ;; esac); \
+	  if command -v $$tool >/dev/null; then echo "== $$each"; $(MAKE) -C clients/$$each build; \
+	  else echo "== $$each: left out, $$tool not found"; fi; done
+
+.PHONY: test-clients
+test-clients: build ## the clients' own tests, and the conformance suite over all of them
+	@node scripts/test.mjs typescript go python java rust conformance
 
 .PHONY: replay
 replay: build ## replay a document's history through a server: make replay FILE=history.ndjson.gz

@@ -13,7 +13,6 @@ import {
   type StatusObject,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
-import { HealthImplementation } from 'grpc-health-check';
 import type { Sweeper } from '../cleanup/sweeper.js';
 import type { ContextService } from '../contexts/service.js';
 import { ChordError } from '../errors.js';
@@ -24,6 +23,7 @@ import type { StoreHealth } from '../store/store.js';
 import type { Hub } from '../watch/hub.js';
 import { decodeRequest } from './decode.js';
 import { cleanupHandlers, contextHandlers, syncHandlers } from './handlers.js';
+import { Health } from './health.js';
 import { addReflection } from './reflection.js';
 import { toStatus } from './status.js';
 import { WatchStreams } from './streams.js';
@@ -46,12 +46,14 @@ export interface GrpcOptions {
 
 /** Clients that were told to come back do so within this time, spread out. */
 const RETRY_WITHIN = 1000;
-const SERVICES = ['', 'chord.v1.ContextService', 'chord.v1.SyncService', 'chord.v1.CleanupService'];
+const SERVICES = ['chord.v1.ContextService', 'chord.v1.SyncService', 'chord.v1.CleanupService'];
+const GOODBYE = 'the server shuts down';
 
 export class GrpcServer {
   readonly #server: Server;
   readonly #streams: WatchStreams;
-  readonly #health: HealthImplementation;
+  readonly #health = new Health(SERVICES);
+  #address = '';
 
   constructor(private readonly options: GrpcOptions) {
     const mapper: ErrorMapper = (error) => toStatus(error, options.onDefect);
@@ -70,8 +72,7 @@ export class GrpcServer {
       watchContexts: guardStream((call) => this.#streams.serve(call), mapper),
     });
     this.#add(CleanupServiceService, cleanupHandlers(options.cleanup), mapper);
-    this.#health = new HealthImplementation(Object.fromEntries(SERVICES.map((name) => [name, 'NOT_SERVING'])));
-    this.#health.addToServer(this.#server);
+    this.#health.addTo(this.#server);
     addReflection(this.#server);
   }
 
@@ -92,20 +93,22 @@ export class GrpcServer {
       });
     });
     this.setHealth({ serving: true, readOnly: false });
-    return `${listen.slice(0, listen.lastIndexOf(':'))}:${port}`;
+    this.#address = `${listen.slice(0, listen.lastIndexOf(':'))}:${port}`;
+    return this.#address;
   }
 
   setHealth({ serving }: StoreHealth): void {
-    for (const name of SERVICES) this.#health.setStatus(name, serving ? 'SERVING' : 'NOT_SERVING');
+    this.#health.set(serving);
   }
 
   /** Unready, `closing` on every stream, calls under way end, then the rest is cut off when the grace is over. */
   async stop(grace: number): Promise<void> {
-    this.setHealth({ serving: false, readOnly: false });
-    this.#streams.closeAll('the server shuts down', RETRY_WITHIN);
-    const deadline = setTimeout(() => this.#server.forceShutdown(), grace);
+    this.#health.set(false);
+    this.#streams.closeAll(GOODBYE, RETRY_WITHIN);
+    this.#health.end(GOODBYE);
+    // Not forceShutdown: without channelz gRPC knows of no connections there.
+    this.#server.drain(this.#address, grace);
     await new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve()));
-    clearTimeout(deadline);
   }
 
   #add(

@@ -128,6 +128,8 @@ class MemoryStore implements Store {
         const context = this.#contexts.get(id) as Context;
         this.#enter(id, context, context.entries.with(which, keysOf(context)[which] as number));
       }
+      // Moving very many takes a while: others have their turn in between.
+      await new Promise((resolve) => setImmediate(resolve));
     }
   }
 

@@ -297,3 +297,15 @@ func selfSigned(t *testing.T, name string) (tls.Certificate, *x509.CertPool) {
 	roots.AddCert(must[*x509.Certificate](t)(x509.ParseCertificate(der)))
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, roots
 }
+
+// Failures count in a row: a stream that brings something each time before it breaks may break for ever.
+func TestWatchForgetsFailuresWithEachMessage(t *testing.T) {
+	peer := (&faulty{watch: func(call int, _ *chordv1.WatchContextsRequest, stream watchStream) error {
+		stream.Send(full("a", uint64(call)))
+		return status.Error(codes.Internal, "broken")
+	}}).serve(t)
+	events := read(t, dial(t, peer.address, fast).Watch(patient(t), IDs("a")))
+	for version := range 3 * doubtfulFailuresMax {
+		same(t, expect[*FullEvent](events).Position.Version, version+1)
+	}
+}

@@ -149,9 +149,8 @@ export async function fanOut(
   return { operations: updates * watchers, seconds: (performance.now() - begin) / 1000, cpu, latencies };
 }
 
-/** So many operations until the code that runs is compiled; but no more rounds than so many. */
+/** So many operations until the code that runs is compiled; but less than `rounds`. */
 const WARM_OPERATIONS = 20_000;
-const WARM_ROUNDS_MAX = 4;
 
 /**
  * Runs the sides in turn, `rounds` times after each has warmed up, and takes the median of each figure: what else the
@@ -164,7 +163,7 @@ export async function inTurn<K extends string>(
   const runs = Object.entries<() => Promise<Sample>>(sides);
   for (const [, run] of runs) {
     let operations = 0;
-    for (let round = 0; round < WARM_ROUNDS_MAX && operations < WARM_OPERATIONS; round++) {
+    for (let round = 0; (round === 0 || round < rounds - 1) && operations < WARM_OPERATIONS; round++) {
       operations += (await run()).operations;
     }
   }

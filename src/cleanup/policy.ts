@@ -31,10 +31,11 @@ export type Plan =
 
 /** In each index: the highest key that is due. Absent: nothing is. */
 export function dueUpTo(rules: Rules, now: number): Partial<Record<Index, number>> {
+  const [idle, age] = [now - rules.contextTtl, now - rules.deltaTtl];
   return {
     expiry: now,
-    ...(rules.contextAutoDelete && { idle: now - rules.contextTtl }),
-    age: now - rules.deltaTtl,
+    ...(rules.contextAutoDelete && idle >= 0 && { idle }),
+    ...(age >= 0 && { age }),
     length: -(recordsKept(rules) + 1),
   };
 }

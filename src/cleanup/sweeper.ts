@@ -184,7 +184,7 @@ export class Sweeper {
     let forgotten = 0;
     if (!dryRun && prefix === '') {
       for (let some = FORGET_AT_ONCE; some === FORGET_AT_ONCE && (await goOn()); forgotten += some) {
-        some = await store.forget(startedAt - rules.requestTtl, FORGET_AT_ONCE);
+        some = await store.forget(Math.max(0, startedAt - rules.requestTtl), FORGET_AT_ONCE);
       }
     }
     const result = { ...swept, startedAt, finishedAt: clock(), dryRun, forgotten };

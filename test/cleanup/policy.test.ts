@@ -68,6 +68,10 @@ test('the indexes are asked for exactly what the plan would act on', (t) => {
   t.deepEqual(dueUpTo({ ...RULES, contextAutoDelete: false }, NOW), { expiry: 1_000, age: 950, length: -12 });
 });
 
+test('before time began nothing was idle or old', (t) => {
+  t.deepEqual(dueUpTo(RULES, 20), { expiry: 20, length: -12 });
+});
+
 test('a delta needs the position before it', (t) => {
   const { head } = found({ version: 20 });
   t.deepEqual(

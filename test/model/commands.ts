@@ -180,5 +180,24 @@ export const commands: fc.Arbitrary<ModelCommand>[] = [
   command('resume', fc.nat(3), async (system, index) => system.readers[index]?.resume()),
   command('check readers', fc.constant(undefined), (system) => system.checkReaders()),
   command('trim', fc.record({ id, version: fc.nat(20) }), (system, { id, version }) => system.trim(id, version)),
+  command(
+    'clean up',
+    fc.record({
+      jump: fc.constantFrom(0, 0, 5_000, -3_000, 9_000_000, -8_000_000),
+      options: fc.record({
+        contextAutoDelete: fc.boolean(),
+        contextTtl: fc.constantFrom(1, 1_000, 6_000_000),
+        deltaTtl: fc.constantFrom(1, 1_000, 6_000_000),
+        deltaThreshold: fc.constantFrom(1, 2, 100),
+      }),
+      prefix: fc.constantFrom('', '', '', 'a', 'a:'),
+      limit: fc.constantFrom(undefined, undefined, 1, 2),
+      meanwhile: fc.array(write, { maxLength: 4 }),
+    }),
+    async (system, { jump, meanwhile, ...task }) => {
+      if (jump !== 0) await system.moveClock(jump, 'sweep');
+      await system.cleanUp(task, () => submit(system, meanwhile));
+    },
+  ),
   command('restart', fc.constant(undefined), (system) => system.restart()),
 ];

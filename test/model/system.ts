@@ -1,13 +1,14 @@
 /** Chord in this process beside the plain model: carries commands out on both and compares what can be seen. */
 import { isDeepStrictEqual } from 'node:util';
 import { type Engine, openChord } from '../../src/app.js';
+import type { Rules } from '../../src/cleanup/policy.js';
 import { decodeChanges } from '../../src/codec/changes.js';
 import { decodeStruct } from '../../src/codec/struct.js';
 import type { SyncResult } from '../../src/contexts/events.js';
 import type { WriteResult } from '../../src/contexts/service.js';
 import { apply } from '../../src/delta/index.js';
 import { ChordError } from '../../src/errors.js';
-import type { JsonObject, Position } from '../../src/model.js';
+import { type JsonObject, type Position, usedAt } from '../../src/model.js';
 import type { Store } from '../../src/store/store.js';
 import { agrees, type Copy, describe, documentOf, follow, implausible, Reader } from '../support/reader.js';
 import { Plain, Refusal, type Write } from './plain.js';
@@ -15,6 +16,12 @@ import { Plain, Refusal, type Write } from './plain.js';
 export interface Settings {
   readonly cacheBytes: number;
   readonly deltaThreshold: number;
+}
+
+export interface Clean {
+  readonly options: Rules;
+  readonly prefix: string;
+  readonly limit?: number | undefined;
 }
 
 export const WEIGHT_MAX = 2048;
@@ -174,6 +181,40 @@ export class System {
     const count = await this.store.trim(id, version);
     const context = this.plain.contexts.get(id);
     if (count > 0 && context) context.trimmed = true;
+  }
+
+  /** A dry run tells what the real run does; that takes nothing that is not due, and leaves nothing that is. */
+  async cleanUp(task: Clean, meanwhile: () => Promise<void>): Promise<void> {
+    const { cleanup } = this.#engine;
+    const dry = await cleanup.run({ ...task, dryRun: true });
+    const real = await cleanup.run(task);
+    same(real.items, dry.items, 'the dry run');
+    same(real.failed, 0, 'failures');
+    const { contextAutoDelete, contextTtl, deltaThreshold } = task.options;
+    const idleSince = contextAutoDelete ? this.plain.now - contextTtl : Number.NEGATIVE_INFINITY;
+    for (const { id, reason } of real.items) {
+      const context = this.plain.contexts.get(id);
+      if (!context || !id.startsWith(task.prefix)) throw new Error(`${reason}: ${id}, which is not to be`);
+      if (reason === 'trimmed') context.trimmed = true;
+      else if (reason === 'idle' && !context.expiry && context.updatedAt <= idleSince) this.plain.contexts.delete(id);
+      else throw new Error(`${reason}: ${id}, which is in use`);
+    }
+    if (task.limit === undefined) {
+      for (const { id, head } of (await this.store.list(task.prefix, undefined, 1000)).heads) {
+        const left = await this.store.deltas(id, 0, 1);
+        const oldest = left.kind === 'truncated' ? left.oldest : 1;
+        if (head.position.version - oldest > deltaThreshold) throw new Error(`${id} has too many deltas left`);
+        if (!head.expiry && usedAt(head) <= idleSince) throw new Error(`${id} is idle, and left`);
+      }
+    }
+    // Once more, as writes come in: what has just been swept is not due again.
+    const again = cleanup.run({ ...task, options: { ...task.options, contextAutoDelete: false } });
+    await meanwhile();
+    for (const { id, reason } of (await again).items) {
+      const context = this.plain.contexts.get(id);
+      if (reason !== 'trimmed') throw new Error(`${reason}: ${id}, as it was written to`);
+      if (context) context.trimmed = true;
+    }
   }
 
   /** Everyone who watches goes on with what they have. */

@@ -122,7 +122,7 @@ test('a create or delete in flight at the kill happened wholly or not at all', a
   const dataDir = await temporaryDirectory(t);
   let server = await startServer('--listen', '127.0.0.1:0', '--data-dir', dataDir);
   t.teardown(() => server.end('SIGKILL'));
-  for (let round = 1; round <= 5; round++) {
+  for (let round = 1; round <= 3; round++) {
     const peer = new Peer(server.address);
     // Whether each context exists, as far as was acknowledged; undefined: its last write had no answer.
     const exists = new Map<string, boolean | undefined>();

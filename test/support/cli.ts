@@ -37,7 +37,9 @@ export class Running {
 
   constructor(args: readonly string[]) {
     this.child = spawnChord(args);
-    process.once('exit', () => this.child.kill('SIGKILL')); // nothing outlives a test file that is cut short
+    const kill = () => this.child.kill('SIGKILL');
+    process.once('exit', kill); // nothing outlives a test file that is cut short
+    this.child.once('close', () => process.off('exit', kill));
     this.lines = createInterface({ input: this.child.stdout })[Symbol.asyncIterator]();
     this.child.stderr.on('data', (chunk) => {
       this.stderr += chunk;

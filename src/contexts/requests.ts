@@ -26,6 +26,8 @@ export function recall(first: Request, print: string): Remembered {
 }
 
 function sortMembers(_key: string, value: unknown): unknown {
+  // JSON has one zero, documents have two.
+  if (Object.is(value, -0)) return '\0-0';
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
   return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
 }

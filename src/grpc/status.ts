@@ -31,7 +31,9 @@ export function toStatus(error: unknown, onDefect: (error: unknown, id: string) 
   if (error instanceof ChordError) return richStatus(error);
   const id = randomUUID();
   onDefect(error, id);
-  return { code: status.INTERNAL, details: `internal error ${id}`, metadata: new Metadata() };
+  // Marked as Chord's own word: without details a client would take it for a broken connection, and try again.
+  const info = { reason: 'INTERNAL', domain: ERROR_DOMAIN, metadata: new Map([['error_id', id]]) };
+  return statusOf(status.INTERNAL, `internal error ${id}`, [any('google.rpc.ErrorInfo', ErrorInfo.encode(info))]);
 }
 
 function richStatus(error: ChordError): StatusObject {
@@ -59,9 +61,13 @@ function richStatus(error: ChordError): StatusObject {
   if (retryAfter !== undefined) {
     details.push(any('google.rpc.RetryInfo', RetryInfo.encode({ retryDelay: toDuration(retryAfter) })));
   }
-  const trailers = new Metadata();
-  trailers.set('grpc-status-details-bin', Buffer.from(Status.encode({ code, message, details }).finish()));
-  return { code, details: message, metadata: trailers };
+  return statusOf(code, message, details);
+}
+
+function statusOf(code: status, message: string, details: Status['details']): StatusObject {
+  const metadata = new Metadata();
+  metadata.set('grpc-status-details-bin', Buffer.from(Status.encode({ code, message, details }).finish()));
+  return { code, details: message, metadata };
 }
 
 function any(type: string, message: { finish(): Uint8Array }): { typeUrl: string; value: Buffer } {

@@ -200,6 +200,13 @@ test('the order of members is no difference between two requests', async (t) => 
   t.deepEqual(await peer.set({ contextId: 'a', value: { y: 3, x: { b: 2, a: 1 } }, requestId: 'r' }), wrote);
 });
 
+test('the two zeros make two requests', async (t) => {
+  const peer = connect(t, (await serve(t)).address);
+  await peer.set({ contextId: 'a', value: { n: 0 }, requestId: 'r' });
+  const refusal = await refused(peer.set({ contextId: 'a', value: { n: -0 }, requestId: 'r' }));
+  t.is(refusal.code, INVALID_ARGUMENT);
+});
+
 test('what has expired is gone for every reader, and watchers hear why', async (t) => {
   let now = 1_000_000;
   const { address, contexts } = await serve(t, { clock: () => now });

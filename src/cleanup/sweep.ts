@@ -7,8 +7,10 @@ import type { ContextService } from '../contexts/service.js';
 import type { Due, Index, Store } from '../store/store.js';
 import { deltasIn, dueUpTo, type Found, type Plan, plan, type Rules } from './policy.js';
 
-/** Contexts that are looked at together. */
+/** Contexts that are looked at together ... */
 const BATCH = 64;
+/** ... and asked for together: on Redis, that asks every partition. */
+const PAGE = 8 * BATCH;
 /** The most that a result names; it counts the rest. */
 const ITEMS_MAX = 1000;
 
@@ -93,9 +95,10 @@ export async function sweep(parts: Parts, task: Task): Promise<Swept> {
 async function* dueBatches(store: Store, { rules, now, indexes }: Task): AsyncGenerator<readonly Due[]> {
   for (const [index, upTo] of Object.entries(dueUpTo(rules, now)) as [Index, number][]) {
     if (indexes && !indexes.includes(index)) continue;
-    for (let batch = await store.due(index, upTo, BATCH); batch.length > 0; ) {
-      yield batch;
-      batch = await store.due(index, upTo, BATCH, batch.at(-1));
+    for (let page = await store.due(index, upTo, PAGE); page.length > 0; ) {
+      for (let at = 0; at < page.length; at += BATCH) yield page.slice(at, at + BATCH);
+      if (page.length < PAGE) break;
+      page = await store.due(index, upTo, PAGE, page.at(-1));
     }
   }
 }

@@ -103,8 +103,9 @@ export class Writes {
       ...(after && { after }),
       ...(request && { request: requestField(id, request.id), answer: encodeRequest(request), asked_at: request.at }),
     }).flat();
-    const again = [...args, 'resent', '1'];
-    const answer = this.shards.call(partition.slot, (resent) => ({ script, keys, args: resent ? again : args }));
+    const answer = this.shards.call(partition.slot, (resent) => {
+      return { script, keys, args: resent ? [...args, 'resent', '1'] : args };
+    });
     this.#sent(id, write);
     try {
       return outcome(id, (await answer) as Buffer[]);

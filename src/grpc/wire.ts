@@ -83,10 +83,15 @@ let last: { content: object; form: string; bytes: Buffer } | undefined;
 /** WatchContextsResponse. */
 export function watchResponse(event: WatchEvent, olds: boolean): Buffer {
   switch (event.kind) {
-    case 'delta':
-      return shared(event.delta, olds ? 'olds' : 'plain', () => inside(2, () => delta(event.delta, olds)));
+    case 'delta': {
+      const form = olds ? 'olds' : 'plain';
+      return again(event.delta, form) ?? shared(event.delta, form, () => inside(2, () => delta(event.delta, olds)));
+    }
     case 'full':
-      return shared(event.view, event.reason, () => inside(1, () => full(event.view, event.reason)));
+      return (
+        again(event.view, event.reason) ??
+        shared(event.view, event.reason, () => inside(1, () => full(event.view, event.reason)))
+      );
     default:
       return Buffer.from(WatchContextsResponse.encode({ event: sign(event) }).finish());
   }
@@ -107,8 +112,11 @@ function sign(event: Exclude<WatchEvent, { kind: 'delta' | 'full' }>): WatchCont
   }
 }
 
+function again(content: object, form: string): Buffer | undefined {
+  return last?.content === content && last.form === form ? last.bytes : undefined;
+}
+
 function shared(content: object, form: string, write: () => void): Buffer {
-  if (last?.content === content && last.form === form) return last.bytes;
   let forms = encoded.get(content);
   if (!forms) {
     forms = new Map();

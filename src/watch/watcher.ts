@@ -155,7 +155,8 @@ export class Watcher implements Subscriber {
       if (next && !delta.large && !this.#pumping && this.#queueStart === this.#queue.length && this.sink.ready()) {
         tracked.at = delta.to;
         tracked.confirmed = true;
-        this.#sendNow({ kind: 'delta', delta });
+        // The commit's own event: a fan-out makes no object for each reader.
+        this.#sendNow(event);
         return;
       }
     }

@@ -179,10 +179,6 @@ class LmdbStore implements Store {
     }
   }
 
-  async expired(now: number, limit: number): Promise<readonly string[]> {
-    return (await this.due('expiry', now, limit)).map(({ id }) => id);
-  }
-
   async trim(id: string, version: number): Promise<number> {
     const job = { id, scans: true, bytes: size(), run: (turn: Turn) => this.#writes.trim(turn, id, version, AT_ONCE) };
     let count = 0;

@@ -133,10 +133,6 @@ class MemoryStore implements Store {
     }
   }
 
-  async expired(now: number, limit: number): Promise<readonly string[]> {
-    return (await this.due('expiry', now, limit)).map(({ id }) => id);
-  }
-
   async trim(id: string, version: number): Promise<number> {
     this.#checkOpen();
     const context = this.#contexts.get(id);

@@ -119,10 +119,6 @@ class RedisStore implements Store {
     return this.#reads.due(index, upTo, limit, after);
   }
 
-  async expired(now: number, limit: number): Promise<readonly string[]> {
-    return (await this.due('expiry', now, limit)).map(({ id }) => id);
-  }
-
   async trim(id: string, version: number): Promise<number> {
     this.#checkOpen();
     const partition = this.#keys.partitionOf(id);

@@ -180,11 +180,10 @@ export interface Store {
   list(prefix: string, after: string | undefined, limit: number): Promise<ListPage>;
   /**
    * Contexts whose key in an index is at or below `upTo`, smallest key first, those of one key in the order of
-   * `list`; with `after`, those that come behind it. Costs what it finds, whatever else is stored.
+   * `list`; with `after`, the last one of the page before, those that come behind it. Costs what it finds, whatever
+   * else is stored.
    */
   due(index: Index, upTo: number, limit: number, after?: Due): Promise<readonly Due[]>;
-  /** Ids whose expiry is at or before `now`, soonest first, those of one time in the order of `list`. */
-  expired(now: number, limit: number): Promise<readonly string[]>;
   /** Drops records at or below `version`, but none above the newest snapshot. Answers how many went. Not atomic: oldest first. */
   trim(id: string, version: number): Promise<number>;
   /** Forgets requests whose `at` is before `before`, at most `limit` of them. Answers how many went. */

@@ -1,6 +1,6 @@
 /** Short ways to make commits: positions, heads and payloads that follow from the version. */
 import type { Expiry, Position } from '../../src/model.js';
-import type { Commit, LogRecord, Outcome, Payload, Request, Store } from '../../src/store/store.js';
+import type { Commit, Due, LogRecord, Outcome, Payload, Request, Store } from '../../src/store/store.js';
 
 export function range(count: number): number[] {
   return Array.from({ length: count }, (_, i) => i);
@@ -88,4 +88,9 @@ export function plain(value: unknown): unknown {
 /** The same for the same id. */
 export function requestOf(id: string): Request {
   return { id, fingerprint: `print of ${id}`, result: Buffer.from(`result of ${id}`), at: 1 };
+}
+
+/** Whose turn it is, without their keys. */
+export async function ids(found: Promise<readonly Due[]>): Promise<string[]> {
+  return (await found).map(({ id }) => id);
 }

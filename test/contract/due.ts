@@ -1,6 +1,6 @@
 /** The indexes by which cleanup finds its work, and what a removal that rests on them must not miss. */
 import type { Due, Store } from '../../src/store/store.js';
-import { commitOf, positionAt, range, write } from './commits.js';
+import { commitOf, ids, positionAt, range, write } from './commits.js';
 import type { Check } from './store.js';
 
 const snapshot = Buffer.from('document');
@@ -126,8 +126,4 @@ export function testDue(check: Check): void {
 
 function due(id: string, key: number): Due {
   return { id, key };
-}
-
-async function ids(found: Promise<readonly Due[]>): Promise<string[]> {
-  return (await found).map(({ id }) => id);
 }

@@ -1,5 +1,5 @@
 /** Promises 5 to 7 of the store contract, lists, expiry, and bytes that stay as they are. */
-import { commitOf, numbered, plain, positionAt, range, recordOf, write } from './commits.js';
+import { commitOf, ids, numbered, plain, positionAt, range, recordOf, write } from './commits.js';
 import type { Check } from './store.js';
 
 export function testReads(check: Check): void {
@@ -89,7 +89,7 @@ export function testReads(check: Check): void {
     t.is(await store.load('a'), null);
     t.is(await store.head('a'), null);
     t.deepEqual(await store.deltas('a', 0, 10), { kind: 'truncated', oldest: 1 });
-    t.deepEqual(await store.expired(1_000, 10), []);
+    t.deepEqual(await ids(store.due('expiry', 1_000, 10)), []);
     t.deepEqual(
       (await store.list('', undefined, 10)).heads.map(({ id }) => id),
       ['a2'],
@@ -113,11 +113,11 @@ export function testReads(check: Check): void {
     t.deepEqual(expiry, { at: 70, ttl: 7 });
     await store.commit({ ...touch, head: lasting });
     t.deepEqual(await store.head('a'), lasting);
-    t.deepEqual(await store.expired(100, 10), []);
+    t.deepEqual(await ids(store.due('expiry', 100, 10)), []);
     t.is((await store.load('a'))!.records.length, 3);
   });
 
-  check('expired tells whose time has come, soonest first, also after renewals', async (t, { store }) => {
+  check('due: expiry tells whose time has come, soonest first, also after renewals', async (t, { store }) => {
     const expire = async (id: string, at: number, version = 0) =>
       store.commit(commitOf(id, version === 0 ? null : positionAt(version), { expiry: { at, ttl: 10 } }));
     for (const [id, at] of [
@@ -128,24 +128,24 @@ export function testReads(check: Check): void {
     ] as const)
       await expire(id, at);
     await write(store, 'forever', 1);
-    t.deepEqual(await store.expired(9, 10), []);
-    t.deepEqual(await store.expired(10, 10), ['soon']);
-    t.deepEqual(await store.expired(29, 10), ['soon', 'a', 'b']);
-    t.deepEqual(await store.expired(100, 2), ['soon', 'a']);
-    t.deepEqual(await store.expired(100, 10), ['soon', 'a', 'b', 'late']);
+    t.deepEqual(await ids(store.due('expiry', 9, 10)), []);
+    t.deepEqual(await ids(store.due('expiry', 10, 10)), ['soon']);
+    t.deepEqual(await ids(store.due('expiry', 29, 10)), ['soon', 'a', 'b']);
+    t.deepEqual(await ids(store.due('expiry', 100, 2)), ['soon', 'a']);
+    t.deepEqual(await ids(store.due('expiry', 100, 10)), ['soon', 'a', 'b', 'late']);
 
     await expire('soon', 25, 1); // renewed, still before `late`
     await expire('a', 500, 1); // renewed far
     await expire('late', 5, 1); // shortened
-    t.deepEqual(await store.expired(4, 10), []);
-    t.deepEqual(await store.expired(5, 10), ['late']);
-    t.deepEqual(await store.expired(25, 2), ['late', 'b']);
-    t.deepEqual(await store.expired(100, 10), ['late', 'b', 'soon']);
-    t.deepEqual(await store.expired(500, 10), ['late', 'b', 'soon', 'a']);
+    t.deepEqual(await ids(store.due('expiry', 4, 10)), []);
+    t.deepEqual(await ids(store.due('expiry', 5, 10)), ['late']);
+    t.deepEqual(await ids(store.due('expiry', 25, 2)), ['late', 'b']);
+    t.deepEqual(await ids(store.due('expiry', 100, 10)), ['late', 'b', 'soon']);
+    t.deepEqual(await ids(store.due('expiry', 500, 10)), ['late', 'b', 'soon', 'a']);
     for (const version of range(20)) await expire('soon', 600 + version, version + 2);
     await store.remove({ id: 'b', expected: positionAt(1), reason: 'expired' });
-    t.deepEqual(await store.expired(610, 10), ['late', 'a']);
-    t.deepEqual(await store.expired(619, 10), ['late', 'a', 'soon']);
+    t.deepEqual(await ids(store.due('expiry', 610, 10)), ['late', 'a']);
+    t.deepEqual(await ids(store.due('expiry', 619, 10)), ['late', 'a', 'soon']);
   });
 
   check('lists go by the bytes of the ids, in pages of any size', async (t, { store }) => {

@@ -59,7 +59,7 @@ export function testWrites(check: Check): void {
       await from.recall('a', 'r'),
       await from.recall('gone', 'd'),
       await from.list('', undefined, 100),
-      await from.expired(100, 100),
+      await from.due('expiry', 100, 100),
     ];
     const before = plain(await see(store));
     t.deepEqual(plain(await see(await reopen())), before);
@@ -79,7 +79,7 @@ export function testWrites(check: Check): void {
       () => store.recall('a', 'r'),
       () => store.deltas('a', 0, 1),
       () => store.list('', undefined, 1),
-      () => store.expired(0, 1),
+      () => store.due('expiry', 0, 1),
       () => store.trim('a', 1),
       () => store.forget(0, 1),
     ];

@@ -39,7 +39,7 @@ test('below the reserve all writes are refused, reads go on, and with space writ
   }
   t.is((await store.load('a'))!.records.length, 5);
   t.is((await store.list('', undefined, 10)).heads.length, 1);
-  t.deepEqual(await store.expired(1_000, 10), []);
+  t.deepEqual(await store.due('expiry', 1_000, 10), []);
 
   const space = change(store);
   free = 100 * MIB;

@@ -34,7 +34,7 @@ test('lmdb: nothing is left behind in any database when all is removed and forgo
       const request = { id: `r${version}`, fingerprint: 'f', result: Buffer.from('result'), at };
       const parts = { request, expiry: { at, ttl: 5 }, ...(version === 3 && { snapshot: Buffer.from('four') }) };
       await store.commit(commitOf(id, version === 0 ? null : positionAt(version), parts));
-      await store.expired(60, 10);
+      await store.due('expiry', 60, 10);
     }
     await store.remove({ id, expected: positionAt(5), reason: 'deleted' });
   }

@@ -42,7 +42,7 @@ check: node_modules/.installed ## lint, format, types, protos, and whether gener
 	@npx --no-install biome check .
 	@npx --no-install tsc --noEmit
 	@npx --no-install buf lint
-	@npx --no-install buf format --diff --exit-code proto/chord
+	@npx --no-install buf format --diff --exit-code --path proto/chord
 	@npm run -s generate:check
 
 .PHONY: test

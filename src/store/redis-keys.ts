@@ -8,7 +8,7 @@
  *     chord:{17.1}:l:<id>        stream: the log; entry `<version>-0` has n (nonce), r (record), t (its time)
  *     chord:{17.1}:x:<id>        the nonce of a removal, for a minute
  *     chord:{17.1}:ids           sorted set, all scores 0: the ids in byte order
- *     chord:{17.1}:expiry        sorted set: ids by when they expire; so are idle, age and length (due.ts)
+ *     chord:{17.1}:expiry        sorted set: ids by when they expire; so are idle, age and length (store.ts, Index)
  *     chord:{17.1}:asked         sorted set: remembered requests by when they were made
  *     chord:{17.1}:answers       hash: what they were answered
  *

@@ -5,7 +5,7 @@ import { decodeHead, decodeRecord } from './records.js';
 import type { Keys, Partition } from './redis-keys.js';
 import type { Argument } from './redis-link.js';
 import { mergeSorted } from './redis-merge.js';
-import { DELTAS, DUE, LOAD, type Script } from './redis-scripts.js';
+import { DELTAS, LOAD, type Script } from './redis-scripts.js';
 import type { Shards } from './redis-shards.js';
 import type { Due, History, Index, ListPage, LogRecord, Stored } from './store.js';
 
@@ -85,7 +85,7 @@ export class Reads {
     const sources = this.keys.partitions.map((partition) => ({
       read: (count: number, last: RawDue | undefined) => this.#dueIn(partition, index, upTo, count, last ?? behind),
     }));
-    const first = await mergeSorted(sources, limit, (a, b) => a.key - b.key || Buffer.compare(a.id, b.id));
+    const first = await mergeSorted(sources, limit, byKey);
     return first.map(({ id, key }) => ({ id: id.toString(), key }));
   }
 
@@ -97,20 +97,15 @@ export class Reads {
     limit: number,
     after: RawDue | undefined,
   ): Promise<RawDue[]> {
-    const args = [
-      index,
-      upTo,
-      limit,
-      partition.context(''),
-      partition.log(''),
-      ...(after ? [after.key, after.id] : []),
-    ];
-    const call = { script: DUE, keys: [partition.index(index)], args };
-    for (;;) {
-      const [moved, found] = (await this.shards.call(partition.slot, () => call)) as [number, Buffer[]];
-      if (moved > 0) continue;
-      return found.flatMap((id, i) => (i % 2 === 0 ? [{ id, key: Number(String(found[i + 1])) }] : []));
+    const found: RawDue[] = [];
+    for (let offset = 0; found.length < limit; offset += limit) {
+      const range = [after?.key ?? '-inf', upTo, 'BYSCORE', 'LIMIT', offset, limit, 'WITHSCORES'] as const;
+      const reply = await this.shards.call(partition.slot, () => ['zrange', partition.index(index), ...range]);
+      const entries = pairs(reply as Buffer[]);
+      found.push(...entries.filter((entry) => !after || byKey(entry, after) > 0));
+      if (entries.length < limit) break;
     }
+    return found.slice(0, limit);
   }
 
   /** A script over a context and its log. */
@@ -119,6 +114,15 @@ export class Reads {
     const call = { script, keys: [partition.context(id), partition.log(id)], args };
     return this.shards.call(partition.slot, () => call);
   }
+}
+
+function byKey(a: RawDue, b: RawDue): number {
+  return a.key - b.key || Buffer.compare(a.id, b.id);
+}
+
+/** Members and scores, as Redis lists them. */
+function pairs(reply: readonly Buffer[]): RawDue[] {
+  return reply.flatMap((id, i) => (i % 2 === 0 ? [{ id, key: Number(String(reply[i + 1])) }] : []));
 }
 
 export function headOf(id: string): string {

@@ -79,20 +79,14 @@ if refused then return refused end
  * snapshot, expiry, notice, request with answer and asked_at. The log comes first: should Redis refuse the entry,
  * nothing has happened.
  *
- * Entries in the indexes are moved only where they stand behind the truth (due.ts), so that most commits move none.
+ * The indexes are always exact: to look whether an entry may stay where it is would cost as much as moving it.
  */
 export const COMMIT = script(`#!lua
 ${WRITE_PRELUDE}
-local function enter(index, key, entry)
-  local before = redis.call('ZSCORE', index, arg.id)
-  if not before or tonumber(before) > tonumber(key) then redis.call('ZADD', index, entry, arg.id) end
-end
-
 if arg.record then
   redis.call('XADD', log, arg.version .. '-0', 'n', arg.nonce, 'r', arg.record, 't', arg.time)
   local records = redis.call('XLEN', log)
-  if records == 1 then enter(age, arg.time, arg.time) end
-  if records > 1 then enter(length, -records, -math.pow(2, math.ceil(math.log(records) / math.log(2) - 1e-9))) end
+  if records == 1 then redis.call('ZADD', age, arg.time, arg.id) else redis.call('ZADD', length, -records, arg.id) end
 end
 redis.call('HSET', context, 'at', arg.at, 'head', arg.head, 'used', arg.used)
 -- Without a new version this is no step that others build upon: it leaves the nonce to the last that was.
@@ -100,14 +94,14 @@ if arg.record or not at then redis.call('HSET', context, 'nonce', arg.nonce) end
 if arg.snapshot then redis.call('HSET', context, 'snapshot', arg.snapshot, 'snapshotVersion', arg.version) end
 if arg.expiry then
   redis.call('HSET', context, 'expiry', arg.expiry)
+  redis.call('ZADD', expiries, arg.expiry, arg.id)
   if not expiry then redis.call('ZREM', idle, arg.id) end
-  enter(expiries, arg.expiry, arg.expiry)
 else
+  redis.call('ZADD', idle, arg.used, arg.id)
   if expiry then
     redis.call('HDEL', context, 'expiry')
     redis.call('ZREM', expiries, arg.id)
   end
-  enter(idle, arg.used, arg.used)
 end
 if not at then redis.call('ZADD', ids, 0, arg.id) end
 remember()
@@ -124,57 +118,6 @@ redis.call('SET', removed, arg.nonce, 'PX', 60000)
 remember()
 publish(arg.notice)
 return {'committed'}
-`);
-
-/**
- * KEYS: an index; ARGV: its name, the highest key, how many, what all contexts' and all logs' keys begin with; perhaps
- * key and id to go on after. Moves the entries that stand too early. Answers whether there is more to move, then ids and
- * keys. The keys of contexts follow from the index and share its slot.
- */
-export const DUE = script(`#!lua flags=allow-oom
-local index = KEYS[1]
-local name, upTo, limit, contexts, logs, afterKey, afterId = unpack(ARGV)
-limit = tonumber(limit)
-
--- Where the context belongs; nil where it has no place in this index.
-local function truth(id)
-  local used, expiry = unpack(redis.call('HMGET', contexts .. id, 'used', 'expiry'))
-  if name == 'expiry' then return expiry and tonumber(expiry) end
-  if name == 'idle' then return not expiry and tonumber(used) end
-  local records = redis.call('XLEN', logs .. id)
-  if name == 'length' then return records > 1 and -records end
-  if records == 0 then return nil end
-  return tonumber(redis.call('XRANGE', logs .. id, '-', '+', 'COUNT', 1)[1][2][6])
-end
-
--- By bytes, as Redis sorts; the operator < may follow a locale.
-local function isBehind(id)
-  for i = 1, math.min(#id, #afterId) do
-    local a, b = string.byte(id, i), string.byte(afterId, i)
-    if a ~= b then return a > b end
-  end
-  return #id > #afterId
-end
-
-local found, moves, offset = {}, 0, 0
-while #found < 2 * limit do
-  local entries = redis.call('ZRANGE', index, afterKey or '-inf', upTo, 'BYSCORE', 'LIMIT', offset, limit, 'WITHSCORES')
-  if #entries == 0 then break end
-  offset = offset + #entries / 2
-  for i = 1, #entries, 2 do
-    local id, key = entries[i], entries[i + 1]
-    local right = truth(id)
-    if right ~= tonumber(key) then
-      moves = moves + 1
-      if right then redis.call('ZADD', index, string.format('%.17g', right), id) else redis.call('ZREM', index, id) end
-    elseif #found < 2 * limit and (not afterKey or tonumber(key) > tonumber(afterKey) or isBehind(id)) then
-      found[#found + 1] = id
-      found[#found + 1] = key
-    end
-  end
-  if moves > 0 then break end
-end
-return {moves, found}
 `);
 
 /** KEYS: context, log. Answers head, snapshot version, snapshot, records; nothing where there is no context. */
@@ -212,12 +155,17 @@ end
 return {oldest, records}
 `);
 
-/** KEYS: context, log; ARGV: version. Answers how many went. */
+/** KEYS: context, log, age, length; ARGV: id, version. Answers how many went. */
 export const TRIM = script(`#!lua flags=allow-oom
 local covered = redis.call('HGET', KEYS[1], 'snapshotVersion')
 if not covered then return 0 end
-local last = math.min(tonumber(ARGV[1]), tonumber(covered))
-return redis.call('XTRIM', KEYS[2], 'MINID', string.format('%.0f-0', last + 1))
+local last = math.min(tonumber(ARGV[2]), tonumber(covered))
+local count = redis.call('XTRIM', KEYS[2], 'MINID', string.format('%.0f-0', last + 1))
+if count == 0 then return 0 end
+local records, first = redis.call('XLEN', KEYS[2]), redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)[1]
+if first then redis.call('ZADD', KEYS[3], first[2][6], ARGV[1]) else redis.call('ZREM', KEYS[3], ARGV[1]) end
+if records > 1 then redis.call('ZADD', KEYS[4], -records, ARGV[1]) else redis.call('ZREM', KEYS[4], ARGV[1]) end
+return count
 `);
 
 /** KEYS: a lease; ARGV: who asks, for how many milliseconds. Answers 1 or 0. */
@@ -238,7 +186,7 @@ end
 return #old
 `);
 
-export const SCRIPTS: readonly Script[] = [COMMIT, REMOVE, LOAD, DELTAS, TRIM, DUE, LEASE, FORGET];
+export const SCRIPTS: readonly Script[] = [COMMIT, REMOVE, LOAD, DELTAS, TRIM, LEASE, FORGET];
 
 function script(lua: string): Script {
   return { lua, sha: createHash('sha1').update(lua).digest('hex') };

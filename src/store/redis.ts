@@ -122,7 +122,8 @@ class RedisStore implements Store {
   async trim(id: string, version: number): Promise<number> {
     this.#checkOpen();
     const partition = this.#keys.partitionOf(id);
-    const call = { script: TRIM, keys: [partition.context(id), partition.log(id)], args: [version] };
+    const keys = [partition.context(id), partition.log(id), partition.index('age'), partition.index('length')];
+    const call = { script: TRIM, keys, args: [id, version] };
     return (await this.#shards.call(partition.slot, () => call)) as number;
   }
 

@@ -13,7 +13,7 @@ import { agrees } from './sync.js';
 export type Since = DeltaView | 'diverged' | 'truncated' | 'not in memory';
 
 /** What one delta takes beside its bytes, about. */
-const DELTA_BYTES = 300;
+const DELTA_BYTES = 600;
 /** More than this in memory helps nobody: a client so far behind gets the document. */
 const HISTORY_BYTES_MAX = 1 << 20;
 /** Readers stand at few places, even if they are many. */

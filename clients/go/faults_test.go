@@ -133,6 +133,18 @@ func TestTriesEnd(t *testing.T) {
 	}
 }
 
+func TestBackoffGivesWayToTheDeadline(t *testing.T) {
+	peer := (&faulty{set: func(_ context.Context, call int, _ *chordv1.SetContextRequest) error {
+		if call <= 2 {
+			return status.Error(codes.Unavailable, "away")
+		}
+		return nil
+	}}).serve(t)
+	client := dial(t, peer.address, WithDeadline(time.Second), WithRetry(RetryPolicy{BackoffMin: time.Minute, BackoffMax: time.Minute}))
+	must[*WriteResult](t)(client.Set(context.Background(), "a", nil))
+	same(t, peer.sets.Load(), 3)
+}
+
 func TestCallerEndsTheCall(t *testing.T) {
 	begun := make(chan struct{}, 1)
 	peer := (&faulty{set: func(ctx context.Context, _ int, _ *chordv1.SetContextRequest) error {

@@ -54,8 +54,10 @@ func retrying(ctx context.Context, policy RetryPolicy, attempt func(context.Cont
 		}
 		failed := failure(ctx, err)
 		again := failed.transient || failed.Code == codes.DeadlineExceeded
-		wait := max(policy.backoff(failures), failed.RetryAfter)
-		if !again || failures+1 >= policy.Attempts || time.Until(end) <= wait {
+		left := time.Until(end)
+		// A backoff that would outlast the call gives way: there is time left, and the server may be back by then.
+		wait := max(min(policy.backoff(failures), left/2), failed.RetryAfter)
+		if !again || failures+1 >= policy.Attempts || left <= wait {
 			return failed
 		}
 		if !sleep(ctx, wait) {

@@ -39,7 +39,7 @@ interface Task {
 /** Times that a write is evaluated again because other servers were faster. */
 const ATTEMPTS_MAX = 100;
 /** What an empty lane costs in memory, about. */
-const LANE_BYTES = 1300;
+export const LANE_BYTES = 1300;
 
 export class Lane {
   /** What `Lanes` has counted for this lane. */

@@ -1,6 +1,7 @@
 /** Lanes on stores that hold, fail and conflict; and several servers on one store. */
 import test from 'ava';
 import { type Engine, openChord } from '../../src/app.js';
+import { LANE_BYTES } from '../../src/contexts/lane.js';
 import { openMemory } from '../../src/store/memory.js';
 import { documentOf, Reader } from '../support/reader.js';
 import { controlled, type Fate, shared } from './stores.js';
@@ -88,7 +89,7 @@ test('the cache stays within its bytes, and what deletes leave is counted off', 
   // The newest lane stays, whatever it takes.
   t.true(chord.contexts.cache.bytes <= 50_000 + 25_000, `${chord.contexts.cache.bytes}`);
   for (const id of ids) await chord.contexts.delete(id);
-  t.is(chord.contexts.cache.bytes, chord.contexts.cache.contexts * 1000);
+  t.is(chord.contexts.cache.bytes, chord.contexts.cache.contexts * LANE_BYTES);
 });
 
 test('snapshots are written when they are due, and a cold load gives the same', async (t) => {

@@ -1,0 +1,142 @@
+//! Ops on a server, through one client.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use chord_client::{Client, Error, Retry};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use crate::args::{Args, Optioned};
+use crate::forms::{self, Failure};
+use crate::streams::{CopyHandle, WatchHandle};
+
+#[derive(Default)]
+pub struct Driver {
+    client: Option<Client>,
+    pub watches: HashMap<String, WatchHandle>,
+    pub copies: HashMap<String, CopyHandle>,
+    handles: usize,
+}
+
+impl Driver {
+    pub async fn run(&mut self, args: &Args) -> Result<Value, Failure> {
+        match args.text("op").unwrap_or_default() {
+            "connect" => self.connect(args),
+            "set" => {
+                let set = self.client()?.set(args.id(), args.document("value")).optioned(args);
+                Ok(forms::written(&set.await?))
+            }
+            "update" => {
+                let update = args.edited(self.client()?.update(args.id()))?.optioned(args);
+                Ok(forms::written(&update.await?))
+            }
+            "get" => Ok(forms::context(&self.client()?.get(args.id()).await?)),
+            "delete" => {
+                let deleted = self.client()?.delete(args.id()).optioned(args).await?;
+                Ok(json!({ "position": deleted.position.as_ref().map(forms::position), "changed": deleted.changed }))
+            }
+            "touch" => Ok(forms::head(&self.client()?.touch(args.id()).optioned(args).await?)),
+            "list" => self.list(args).await,
+            "sync" => {
+                let result = self.client()?.sync(args.id(), args.known_position()).await?;
+                Ok(json!({ "result": forms::sync(&result) }))
+            }
+            "deltas" => self.deltas(args).await,
+            "burst" => self.burst(args).await,
+            "watch" => self.watch(args),
+            "next" => self.next(args).await,
+            "replica" => self.copy(args).await,
+            "read" => self.read(args).await,
+            "close" => self.close(args).await,
+            op => Err(Failure::from(format!("no op {op:?}"))),
+        }
+    }
+
+    pub fn client(&self) -> Result<&Client, Failure> {
+        self.client.as_ref().ok_or_else(|| Failure::from("not connected".to_owned()))
+    }
+
+    pub fn new_handle(&mut self) -> String {
+        self.handles += 1;
+        format!("h{}", self.handles)
+    }
+
+    fn connect(&mut self, args: &Args) -> Result<Value, Failure> {
+        let mut builder = Client::builder(args.text("address").unwrap_or_default());
+        builder = builder.deadline(args.time("deadline").unwrap_or(Duration::from_secs(10)));
+        if let Some(token) = args.text("token") {
+            builder = builder.token(token);
+        }
+        if let Some(attempts) = args.number("attempts") {
+            builder = builder.retry(Retry { attempts: attempts as u32, ..Retry::default() });
+        }
+        self.client = Some(builder.connect()?);
+        Ok(json!({}))
+    }
+
+    async fn list(&self, args: &Args) -> Result<Value, Failure> {
+        let prefix = args.text("prefix").unwrap_or_default();
+        let contexts: Vec<Value> = if args.flag("includeValues") {
+            self.client()?.list_values(prefix).collect_all().await?.iter().map(forms::context).collect()
+        } else {
+            self.client()?.list(prefix).collect_all().await?.iter().map(forms::head).collect()
+        };
+        Ok(json!({ "contexts": contexts }))
+    }
+
+    async fn deltas(&self, args: &Args) -> Result<Value, Failure> {
+        let from_version = args.number("fromVersion").unwrap_or_default();
+        let pages = self.client()?.deltas(args.id(), from_version).collect_all().await?;
+        let deltas: Vec<Value> = pages.iter().flat_map(|page| &page.deltas).map(forms::delta).collect();
+        let truncated = pages.iter().any(|page| page.truncated);
+        Ok(
+            json!({ "deltas": deltas, "truncated": truncated, "head": pages.last().map(|page| forms::position(&page.head)) }),
+        )
+    }
+
+    async fn burst(&self, args: &Args) -> Result<Value, Failure> {
+        let next = Arc::new(AtomicU64::new(0));
+        let count = args.number("count").unwrap_or_default();
+        let (id, name) = (args.id().to_owned(), args.text("name").unwrap_or_default().to_owned());
+        let mut workers = JoinSet::new();
+        for _ in 0..args.number("concurrency").unwrap_or(1) {
+            workers.spawn(work(self.client()?.clone(), id.clone(), name.clone(), count, next.clone()));
+        }
+        let (versions, errors): (Vec<_>, Vec<_>) =
+            workers.join_all().await.into_iter().flatten().partition(Result::is_ok);
+        let versions: Vec<u64> = versions.into_iter().flatten().collect();
+        Ok(json!({ "versions": versions, "failed": errors.len() }))
+    }
+
+    async fn close(&mut self, args: &Args) -> Result<Value, Failure> {
+        let handle = args.text("handle");
+        self.watches.retain(|own, _| handle.is_some_and(|handle| handle != own));
+        for (_, copy) in self.copies.extract_if(|own, _| handle.is_none_or(|handle| handle == own)) {
+            copy.replica.close().await;
+        }
+        if handle.is_none() {
+            self.client = None;
+        }
+        Ok(json!({}))
+    }
+}
+
+/// Takes numbers as long as there are some.
+async fn work(client: Client, id: String, name: String, count: u64, next: Arc<AtomicU64>) -> Vec<Result<u64, Error>> {
+    let mut results = Vec::new();
+    loop {
+        let i = next.fetch_add(1, Ordering::Relaxed);
+        if i >= count {
+            return results;
+        }
+        let update = client.update(&id).allow_missing().set([name.clone(), i.to_string()], i).increment(["total"], 1.0);
+        let result = update.await.map(|written| written.position.version);
+        if let Err(error) = &result {
+            eprintln!("{error}");
+        }
+        results.push(result);
+    }
+}

@@ -1,0 +1,85 @@
+//! Watches and replicas.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chord_client::{Event, Replica, ResultStream};
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
+
+use crate::args::Args;
+use crate::forms::{self, Failure};
+use crate::live::Driver;
+
+/// Nothing reads it but `next`.
+pub type WatchHandle = ResultStream<Event>;
+
+pub struct CopyHandle {
+    pub replica: Replica,
+    changed: Arc<Notify>,
+}
+
+impl Driver {
+    pub fn watch(&mut self, args: &Args) -> Result<Value, Failure> {
+        let mut watch = self.client()?.watch(args.targets()).known(args.known());
+        if args.flag("includeOldValues") {
+            watch = watch.include_old_values();
+        }
+        let handle = self.new_handle();
+        self.watches.insert(handle.clone(), watch.events());
+        Ok(json!({ "handle": handle }))
+    }
+
+    pub async fn next(&mut self, args: &Args) -> Result<Value, Failure> {
+        let late = end(args, 1);
+        let handle = args.text("handle").unwrap_or_default();
+        let watch = self.watches.get_mut(handle).ok_or_else(|| Failure::from(format!("no watch {handle}")))?;
+        let mut events = Vec::new();
+        while events.len() < args.number("count").unwrap_or(1) as usize {
+            match timeout_at(late, watch.next()).await {
+                Ok(Some(event)) => events.push(forms::event(&event?)),
+                Ok(None) | Err(_) => break,
+            }
+        }
+        Ok(json!({ "events": events }))
+    }
+
+    pub async fn copy(&mut self, args: &Args) -> Result<Value, Failure> {
+        let changed = Arc::new(Notify::new());
+        let notify = changed.clone();
+        let replica = self.client()?.replica(args.targets()).on_change(move |_| notify.notify_one()).start();
+        timeout_at(end(args, 10), replica.ready()).await.map_err(|_| Failure::Timeout)??;
+        let handle = self.new_handle();
+        self.copies.insert(handle.clone(), CopyHandle { replica, changed });
+        Ok(json!({ "handle": handle }))
+    }
+
+    pub async fn read(&mut self, args: &Args) -> Result<Value, Failure> {
+        let late = end(args, 10);
+        let handle = args.text("handle").unwrap_or_default();
+        let copy = self.copies.get(handle).ok_or_else(|| Failure::from(format!("no replica {handle}")))?;
+        while !copy.holds(args) {
+            timeout_at(late, copy.changed.notified()).await.map_err(|_| Failure::Timeout)?;
+        }
+        let position = copy.replica.position(args.id());
+        Ok(
+            json!({ "value": copy.replica.get(args.id()).as_deref(), "position": position.as_ref().map(forms::position) }),
+        )
+    }
+}
+
+impl CopyHandle {
+    fn holds(&self, args: &Args) -> bool {
+        let position = self.replica.position(args.id());
+        match args.number("version") {
+            None => true,
+            Some(0) => position.is_none(),
+            Some(version) => position.is_some_and(|position| position.version >= version),
+        }
+    }
+}
+
+fn end(args: &Args, default_seconds: u64) -> Instant {
+    Instant::now() + args.time("timeout").unwrap_or(Duration::from_secs(default_seconds))
+}

@@ -1,0 +1,87 @@
+//! The connection.
+
+use std::time::Duration;
+
+use tonic::codegen::http::uri::Authority;
+use tonic::transport::{Channel, Endpoint};
+
+use crate::error::Error;
+
+/// What a stream receives before its reader takes it. A slow reader would find there what the server could have merged.
+const STREAM_WINDOW_BYTES: u32 = 256 << 10;
+
+/// The most that HTTP/2 allows: streams whose readers stall must not stop the others of their connection.
+const CONNECTION_WINDOW_BYTES: u32 = (1 << 31) - 1;
+
+/// Connects at the first call, and again at the next one whenever it broke.
+pub(crate) fn open(address: &str, connect_timeout: Duration, tls: Option<&TlsOption>) -> Result<Channel, Error> {
+    let authority: Option<Authority> = address.parse().ok();
+    if authority.and_then(|authority| authority.port_u16()).is_none() || address.contains('@') {
+        return Err(Error::unsendable("address", "must be HOST:PORT"));
+    }
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let endpoint = Endpoint::from_shared(format!("{scheme}://{address}"))
+        .map_err(|error| Error::unsendable("address", error.to_string()))?
+        .connect_timeout(connect_timeout)
+        // A dead server must not look like a quiet one.
+        .http2_keep_alive_interval(Duration::from_secs(20))
+        .keep_alive_timeout(Duration::from_secs(10))
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES);
+    Ok(secured(endpoint, tls)?.connect_lazy())
+}
+
+#[cfg(not(feature = "tls"))]
+pub(crate) type TlsOption = std::convert::Infallible;
+
+#[cfg(not(feature = "tls"))]
+fn secured(endpoint: Endpoint, _: Option<&TlsOption>) -> Result<Endpoint, Error> {
+    Ok(endpoint)
+}
+
+#[cfg(feature = "tls")]
+pub use secure::Tls;
+#[cfg(feature = "tls")]
+pub(crate) use secure::{Tls as TlsOption, secured};
+
+#[cfg(feature = "tls")]
+mod secure {
+    use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
+
+    use crate::error::Error;
+
+    /// How to encrypt the connection. Everything is PEM.
+    #[derive(Debug, Clone)]
+    pub struct Tls(ClientTlsConfig);
+
+    impl Tls {
+        /// Trusts the roots of the system.
+        pub fn system() -> Self {
+            Self(ClientTlsConfig::new().with_native_roots())
+        }
+
+        /// Trusts these certificates alone.
+        pub fn ca(pem: impl AsRef<[u8]>) -> Self {
+            Self(ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem)))
+        }
+
+        /// Shows the server a certificate of the client's own.
+        pub fn identity(self, certificate: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> Self {
+            Self(self.0.identity(Identity::from_pem(certificate, key)))
+        }
+
+        /// The name that the server's certificate must have, where it is not the address's host.
+        pub fn server_name(self, name: impl Into<String>) -> Self {
+            Self(self.0.domain_name(name))
+        }
+    }
+
+    pub(crate) fn secured(endpoint: Endpoint, tls: Option<&Tls>) -> Result<Endpoint, Error> {
+        match tls {
+            None => Ok(endpoint),
+            Some(tls) => {
+                endpoint.tls_config(tls.0.clone()).map_err(|error| Error::unsendable("tls", error.to_string()))
+            }
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! What a watch is about, and what it delivers.
+
+use crate::model::{Context, Delta, Position};
+
+/// What happened to a context. Per context they come in order, without gaps and without duplicates.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// The whole document: the first time, or because a delta would not be exactly right.
+    Full(Full),
+    /// The changes since the last event of this context.
+    Delta(Delta),
+    /// The context is gone; `position` is where the watch had it last. Should it come back, it comes as `Full`.
+    Deleted { id: String, position: Position, reason: DeletedReason },
+    /// A context that was asked for does not exist. Its creation comes as `Full`.
+    Absent { id: String },
+    /// Everything that existed when the stream was opened has come. Once for each connection.
+    CaughtUp,
+}
+
+/// The whole document, and why.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Full {
+    pub context: Context,
+    pub reason: FullReason,
+}
+
+/// What [`Client::sync`](crate::Client::sync) answers.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SyncResult {
+    Full(Full),
+    Delta(Delta),
+    /// The copy is current.
+    NoChange(Position),
+}
+
+/// Why a document came whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FullReason {
+    /// Nothing was known yet.
+    Initial,
+    /// The context was deleted and created again, or restored, since.
+    EpochChanged,
+    /// The known version is above the server's, which has lost acknowledged writes.
+    Ahead,
+    /// Same epoch and version, another history.
+    Diverged,
+    /// The deltas in between are no longer kept, or too many.
+    HistoryTruncated,
+    /// The delta would be larger than the document.
+    DeltaLarger,
+    /// One that this client does not know.
+    Unknown,
+}
+
+impl FullReason {
+    /// The name in the `.proto`, without its prefix.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Initial => "INITIAL",
+            Self::EpochChanged => "EPOCH_CHANGED",
+            Self::Ahead => "AHEAD",
+            Self::Diverged => "DIVERGED",
+            Self::HistoryTruncated => "HISTORY_TRUNCATED",
+            Self::DeltaLarger => "DELTA_LARGER",
+            Self::Unknown => "UNKNOWN",
+        }
+    }
+}
+
+/// Why a context is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DeletedReason {
+    /// A client deleted it.
+    Deleted,
+    /// Its time to live ran out.
+    Expired,
+    /// It went while the connection was away.
+    Unknown,
+}
+
+impl DeletedReason {
+    /// The name in the `.proto`, without its prefix.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Deleted => "DELETED",
+            Self::Expired => "EXPIRED",
+            Self::Unknown => "UNKNOWN",
+        }
+    }
+}
+
+/// What to watch. Strings are ids.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// One context.
+    Id(String),
+    /// All contexts whose ids begin with this, those still to be created included; empty: every context.
+    Prefix(String),
+}
+
+impl Target {
+    pub fn id(id: impl Into<String>) -> Self {
+        Self::Id(id.into())
+    }
+
+    pub fn prefix(prefix: impl Into<String>) -> Self {
+        Self::Prefix(prefix.into())
+    }
+
+    pub(crate) fn covers(&self, id: &str) -> bool {
+        match self {
+            Self::Id(own) => id == own,
+            Self::Prefix(prefix) => id.starts_with(prefix.as_str()),
+        }
+    }
+}
+
+impl From<&str> for Target {
+    fn from(id: &str) -> Self {
+        Self::id(id)
+    }
+}
+
+impl From<String> for Target {
+    fn from(id: String) -> Self {
+        Self::Id(id)
+    }
+}
+
+impl From<&String> for Target {
+    fn from(id: &String) -> Self {
+        Self::id(id)
+    }
+}

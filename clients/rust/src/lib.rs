@@ -1,0 +1,72 @@
+//! The client of Chord: versioned shared state as a gRPC service.
+//!
+//! A context is a named JSON document. Calls of a [`Client`] read and write contexts, [`Client::watch`] is a stream of
+//! what happens to them, and a [`Replica`] keeps a live local copy.
+//!
+//! ```no_run
+//! # async fn run() -> Result<(), chord_client::Error> {
+//! use chord_client::{Client, Event, json};
+//!
+//! let client = Client::connect("127.0.0.1:50051")?;
+//! client.set("room:1", json!({ "topic": "daily", "members": [] })).await?;
+//! client.update("room:1").append(["members"], ["ann"]).await?;
+//!
+//! let mut events = client.watch(["room:1"]).events();
+//! while let Some(event) = events.next().await {
+//!     if let Event::Full(full) = event? {
+//!         println!("{:?}", full.context.value["members"]);
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Values
+//!
+//! Documents are [`Document`]s: maps of `serde_json`. Numbers are doubles. Those without a fraction come back as
+//! integers (`1.0` as `1`), so that `as_u64` and `Deserialize` take them; integers beyond 2^53 lose digits, and belong
+//! in strings. A document nests at most 32 levels; deeper ones are refused with INVALID_ARGUMENT before anything is sent.
+//!
+//! # Errors, tries and deadlines
+//!
+//! Calls fail with [`Error`], which has the server's reason and, where a write expected another position, the current
+//! one. They are tried again after transient errors, with backoff, until the client's deadline (10 s). Writes are named
+//! by a request id, so that a repeat writes nothing twice. A call that is dropped is cancelled.
+
+mod apply;
+mod channel;
+mod client;
+mod convert;
+mod copier;
+mod error;
+mod event;
+mod model;
+pub mod proto;
+mod replica;
+mod retry;
+mod stream;
+mod tracker;
+mod value;
+mod watch;
+mod write;
+
+pub use apply::{DeltaMismatch, apply};
+#[cfg(feature = "tls")]
+pub use channel::Tls;
+pub use client::{Client, ClientBuilder};
+pub use error::{Error, Mismatch, Reason, Violation};
+pub use event::{DeletedReason, Event, Full, FullReason, SyncResult, Target};
+pub use model::{Action, Change, Context, DeleteResult, Delta, DeltaPage, Document, Head, Position, WriteResult};
+pub use replica::{Replica, ReplicaBuilder, ReplicaChange};
+pub use retry::Retry;
+pub use serde_json::json;
+pub use stream::ResultStream;
+pub use watch::Watch;
+pub use write::{Delete, Set, Touch, Update};
+
+/// For the conformance suite alone: no part of the interface.
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::tracker::{KNOWN_BYTES_MAX, Tracker};
+    pub use crate::value::{from_struct, to_struct};
+}

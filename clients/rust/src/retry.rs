@@ -1,0 +1,92 @@
+//! How calls are tried again.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout_at};
+use tonic::Code;
+
+use crate::error::Error;
+
+/// How calls are tried again, and how watches connect again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retry {
+    /// Tries of one call; 1: none is repeated. Default 10.
+    pub attempts: u32,
+    /// For one try. Default 3 s.
+    pub attempt_timeout: Duration,
+    /// The wait after a failure, which doubles with each further one in a row. Default 100 ms.
+    pub backoff_min: Duration,
+    /// The longest wait. Default 10 s.
+    pub backoff_max: Duration,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self {
+            attempts: 10,
+            attempt_timeout: Duration::from_secs(3),
+            backoff_min: Duration::from_millis(100),
+            backoff_max: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Retry {
+    /// The wait after the n-th failure in a row, from 0. Random, so that clients do not come back all at once.
+    pub(crate) fn backoff(&self, failures: u32) -> Duration {
+        let doubled = 2u32.checked_pow(failures).and_then(|factor| self.backoff_min.checked_mul(factor));
+        let whole = doubled.unwrap_or(self.backoff_max).min(self.backoff_max);
+        whole.mul_f64(0.5 + fastrand::f64() / 2.0)
+    }
+}
+
+/// Tries until success, a final error, or the end of attempts or time; then it answers the last try's error.
+///
+/// Each try is told when its own time is over.
+pub(crate) async fn retrying<T, F>(
+    retry: &Retry,
+    end: Instant,
+    mut attempt: impl FnMut(Instant) -> F,
+) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, Error>>,
+{
+    for failures in 0.. {
+        let late = end.min(after(retry.attempt_timeout));
+        let error = match timeout_at(late, attempt(late)).await {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(error)) => error,
+            Err(_) => Error::deadline_exceeded(),
+        };
+        let wait = retry.backoff(failures).max(error.retry_after().unwrap_or_default());
+        let again = error.is_transient() || error.code() == Code::DeadlineExceeded;
+        if !again || failures + 1 >= retry.attempts || after(wait) >= end {
+            return Err(error);
+        }
+        sleep(wait).await;
+    }
+    unreachable!("the attempts have an end")
+}
+
+/// A duration may be longer than clocks can show: that is never.
+pub(crate) fn after(duration: Duration) -> Instant {
+    const NEVER: Duration = Duration::from_secs(100 * 365 * 86_400);
+    Instant::now() + duration.min(NEVER)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn backoff_doubles_to_its_limit() {
+        let retry = Retry { backoff_max: Duration::from_secs(1), ..Retry::default() };
+        for (failures, whole) in [(0, 100), (1, 200), (2, 400), (3, 800), (4, 1000), (40, 1000), (u32::MAX, 1000)] {
+            let whole = Duration::from_millis(whole);
+            for _ in 0..100 {
+                let wait = retry.backoff(failures);
+                assert!(wait >= whole / 2 && wait <= whole, "{wait:?} after {failures} failures");
+            }
+        }
+    }
+}

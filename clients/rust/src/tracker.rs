@@ -1,0 +1,163 @@
+//! What a watch makes of each message of its streams, and what it asks for when it connects again.
+//!
+//! Pure: it knows no network. The clients' README has its rules, for all languages.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::convert::position;
+use crate::event::{DeletedReason, Event, Target};
+use crate::model::Position;
+use crate::proto::chord::v1::watch_contexts_response::Event as Message;
+use crate::proto::chord::v1::{self as wire, subscription};
+
+/// Of a request's 4 MiB.
+pub const KNOWN_BYTES_MAX: usize = 3 << 20;
+
+/// What a position takes with its framing.
+const POSITION_BYTES: usize = 40;
+
+/// A message left a gap: nothing of it may be delivered, and the watch must connect again.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Gap;
+
+pub struct Tracker {
+    targets: Vec<Target>,
+    known_bytes_max: usize,
+    /// Where the reader's copy of each context stands.
+    positions: HashMap<String, Position>,
+    /// Known to be missing.
+    absent: HashSet<String>,
+    /// Held, but not in the request of this connection: whoever is not heard of until the stream has caught up is gone.
+    omitted: HashSet<String>,
+    /// Did not fit: the next request asks for the document.
+    doubted: HashSet<String>,
+}
+
+impl Tracker {
+    pub fn new(targets: Vec<Target>, known: HashMap<String, Position>, known_bytes_max: usize) -> Self {
+        let mut positions = known;
+        positions.retain(|id, _| targets.iter().any(|target| target.covers(id)));
+        let (absent, omitted, doubted) = Default::default();
+        Self { targets, known_bytes_max, positions, absent, omitted, doubted }
+    }
+
+    /// Begins a connection: answers the subscriptions to ask for.
+    pub fn connect(&mut self) -> Vec<wire::Subscription> {
+        let mut room = self.known_bytes_max;
+        let mut named = HashSet::new();
+        let subscriptions = self.targets.iter().map(|target| {
+            let mut known = HashMap::new();
+            for (id, position) in covered(target, &self.positions) {
+                let bytes = id.len() + POSITION_BYTES;
+                if bytes <= room && !self.doubted.contains(id) {
+                    room -= bytes;
+                    named.insert(id);
+                    known.insert(id.clone(), position.clone().into());
+                }
+            }
+            wire::Subscription { target: Some(target.clone().into()), known }
+        });
+        let subscriptions = subscriptions.collect();
+        self.omitted = self.positions.keys().filter(|id| !named.contains(id)).cloned().collect();
+        subscriptions
+    }
+
+    /// The events to deliver.
+    pub fn take(&mut self, message: wire::WatchContextsResponse) -> Result<Vec<Event>, Gap> {
+        Ok(match message.event {
+            Some(Message::Full(full)) => self.full(full).into_iter().collect(),
+            Some(Message::Delta(delta)) => vec![self.delta(delta)?],
+            Some(Message::Deleted(gone)) => {
+                let reason = gone.reason().into();
+                self.gone(gone.context_id, position(gone.position), reason).into_iter().collect()
+            }
+            Some(Message::Absent(absent)) => self.missing(absent.context_id).into_iter().collect(),
+            Some(Message::CaughtUp(_)) => self.caught_up(),
+            Some(Message::Heartbeat(_) | Message::Closing(_)) | None => Vec::new(),
+        })
+    }
+
+    /// What was delivered of this context turned out not to fit. The next connection brings the document.
+    pub fn doubt(&mut self, id: &str) {
+        if self.positions.contains_key(id) {
+            self.doubted.insert(id.to_owned());
+        }
+    }
+
+    fn full(&mut self, full: wire::Full) -> Option<Event> {
+        let context = full.context.as_ref()?;
+        let (id, position) = (context.context_id.clone(), position(context.position.clone()));
+        self.omitted.remove(&id);
+        let doubted = self.doubted.remove(&id);
+        if !doubted && self.positions.get(&id) == Some(&position) {
+            return None;
+        }
+        self.absent.remove(&id);
+        self.positions.insert(id, position);
+        Some(Event::Full(full.into()))
+    }
+
+    fn delta(&mut self, delta: wire::Delta) -> Result<Event, Gap> {
+        let id = delta.context_id.as_str();
+        let from = position(delta.from.clone());
+        if self.doubted.contains(id) || !self.positions.get(id).is_some_and(|held| fits(held, &from)) {
+            self.doubt(id);
+            return Err(Gap);
+        }
+        self.omitted.remove(id);
+        self.positions.insert(id.to_owned(), position(delta.to.clone()));
+        Ok(Event::Delta(delta.into()))
+    }
+
+    fn gone(&mut self, id: String, position: Position, reason: DeletedReason) -> Option<Event> {
+        self.omitted.remove(&id);
+        self.doubted.remove(&id);
+        self.positions.remove(&id)?;
+        self.absent.insert(id.clone());
+        Some(Event::Deleted { id, position, reason })
+    }
+
+    fn missing(&mut self, id: String) -> Option<Event> {
+        if let Some(held) = self.positions.get(&id).cloned() {
+            return self.gone(id, held, DeletedReason::Unknown);
+        }
+        self.absent.insert(id.clone()).then_some(Event::Absent { id })
+    }
+
+    fn caught_up(&mut self) -> Vec<Event> {
+        let gone = std::mem::take(&mut self.omitted);
+        let mut events: Vec<Event> = gone.into_iter().filter_map(|id| self.missing(id)).collect();
+        events.push(Event::CaughtUp);
+        events
+    }
+}
+
+/// The caller may have named only a version.
+fn fits(held: &Position, from: &Position) -> bool {
+    held.version == from.version
+        && (held.epoch.is_empty() || held.epoch == from.epoch)
+        && (held.digest.is_empty() || held.digest == from.digest)
+}
+
+/// An id is looked up, or else watches of a thousand ids would be slow to connect.
+fn covered<'a>(
+    target: &Target,
+    positions: &'a HashMap<String, Position>,
+) -> Box<dyn Iterator<Item = (&'a String, &'a Position)> + 'a> {
+    match target {
+        Target::Id(id) => Box::new(positions.get_key_value(id).into_iter()),
+        Target::Prefix(prefix) => {
+            let prefix = prefix.clone();
+            Box::new(positions.iter().filter(move |(id, _)| id.starts_with(&prefix)))
+        }
+    }
+}
+
+impl From<Target> for subscription::Target {
+    fn from(target: Target) -> Self {
+        match target {
+            Target::Id(id) => Self::ContextId(id),
+            Target::Prefix(prefix) => Self::Prefix(prefix),
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! The writes: each is a builder that is sent when it is awaited.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::client::{Client, contexts};
+use crate::convert::to_duration;
+use crate::error::Error;
+use crate::model::{DeleteResult, Head, Position, WriteResult};
+use crate::proto::chord::v1::expected::Condition;
+use crate::proto::chord::v1::mutation::Operation;
+use crate::proto::chord::v1::{self as wire};
+use crate::value::{to_list, to_struct, to_value};
+
+/// Creates a context, or replaces its document: see [`Client::set`].
+#[derive(Debug, Clone)]
+#[must_use = "a write is sent when it is awaited"]
+pub struct Set(Pending<wire::SetContextRequest>);
+
+/// Changes parts of a document: see [`Client::update`]. What is merged comes first, then all else in its order.
+///
+/// Paths are object keys from the root, never empty; each is one key as it stands. Objects that are missing on them are
+/// created.
+#[derive(Debug, Clone)]
+#[must_use = "a write is sent when it is awaited"]
+pub struct Update(Pending<wire::UpdateContextRequest>);
+
+/// Removes a context: see [`Client::delete`].
+#[derive(Debug, Clone)]
+#[must_use = "a write is sent when it is awaited"]
+pub struct Delete(Pending<wire::DeleteContextRequest>);
+
+/// Renews a time to live: see [`Client::touch`].
+#[derive(Debug, Clone)]
+#[must_use = "a write is sent when it is awaited"]
+pub struct Touch(Pending<wire::TouchContextRequest>);
+
+#[derive(Debug, Clone)]
+struct Pending<R> {
+    client: Client,
+    /// Or the first thing in it that cannot be sent.
+    request: Result<R, Error>,
+}
+
+impl<R> Pending<R> {
+    fn with(self, edit: impl FnOnce(&mut R)) -> Self {
+        self.try_with(|request| {
+            edit(request);
+            Ok(())
+        })
+    }
+
+    fn try_with(mut self, edit: impl FnOnce(&mut R) -> Result<(), Error>) -> Self {
+        if let Ok(request) = &mut self.request
+            && let Err(error) = edit(request)
+        {
+            self.request = Err(error);
+        }
+        self
+    }
+}
+
+impl Set {
+    pub(crate) fn new(client: Client, context_id: String, value: Value) -> Self {
+        let request = to_document("value", value).map(|value| wire::SetContextRequest {
+            context_id,
+            value: Some(value),
+            request_id: random_id(),
+            ..Default::default()
+        });
+        Self(Pending { client, request })
+    }
+}
+
+impl Update {
+    pub(crate) fn new(client: Client, context_id: String) -> Self {
+        let request = wire::UpdateContextRequest { context_id, request_id: random_id(), ..Default::default() };
+        Self(Pending { client, request: Ok(request) })
+    }
+
+    /// Starts from {} where the context is missing. Else that is NOT_FOUND.
+    pub fn allow_missing(self) -> Self {
+        Self(self.0.with(|request| request.allow_missing = true))
+    }
+
+    /// Merges objects member by member; everything else replaces. `null` stores null. Of several, the last one counts.
+    pub fn merge(self, changes: impl Into<Value>) -> Self {
+        Self(self.0.try_with(|request| {
+            request.changes = Some(to_document("changes", changes.into())?);
+            Ok(())
+        }))
+    }
+
+    /// Stores a value, null included, in place of whatever is there.
+    pub fn set(self, path: impl IntoIterator<Item = impl Into<String>>, value: impl Into<Value>) -> Self {
+        self.mutate(path, || Ok(Operation::Set(to_value(value.into(), 1)?)))
+    }
+
+    /// Removes a member; nothing happens where it is missing.
+    pub fn remove(self, path: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.mutate(path, || Ok(Operation::Remove(true)))
+    }
+
+    /// Adds to a number; a missing member counts as 0.
+    pub fn increment(self, path: impl IntoIterator<Item = impl Into<String>>, by: f64) -> Self {
+        let problem = || format!("{by} is not a number of JSON");
+        self.mutate(path, || if by.is_finite() { Ok(Operation::Increment(by)) } else { Err(problem()) })
+    }
+
+    /// Adds elements at the end of a list; a missing member counts as the empty list.
+    pub fn append(
+        self,
+        path: impl IntoIterator<Item = impl Into<String>>,
+        values: impl IntoIterator<Item = impl Into<Value>>,
+    ) -> Self {
+        self.mutate(path, || Ok(Operation::Append(wire::ListValues { values: elements(values)? })))
+    }
+
+    /// Removes elements of a list at `index`, then inserts others there.
+    pub fn splice(
+        self,
+        path: impl IntoIterator<Item = impl Into<String>>,
+        index: u32,
+        remove_count: u32,
+        insert: impl IntoIterator<Item = impl Into<Value>>,
+    ) -> Self {
+        self.mutate(path, || Ok(Operation::Splice(wire::ListSplice { index, remove_count, insert: elements(insert)? })))
+    }
+
+    fn mutate(
+        self,
+        path: impl IntoIterator<Item = impl Into<String>>,
+        operation: impl FnOnce() -> Result<Operation, String>,
+    ) -> Self {
+        Self(self.0.try_with(|request| {
+            let unsendable = |problem| Error::unsendable(&format!("mutations[{}]", request.mutations.len()), problem);
+            let operation = Some(operation().map_err(unsendable)?);
+            let path = path.into_iter().map(Into::into).collect();
+            request.mutations.push(wire::Mutation { path, operation });
+            Ok(())
+        }))
+    }
+}
+
+impl Delete {
+    pub(crate) fn new(client: Client, context_id: String) -> Self {
+        let request = wire::DeleteContextRequest { context_id, request_id: random_id(), ..Default::default() };
+        Self(Pending { client, request: Ok(request) })
+    }
+
+    /// Succeeds also where the context is missing.
+    pub fn allow_missing(self) -> Self {
+        Self(self.0.with(|request| request.allow_missing = true))
+    }
+}
+
+impl Touch {
+    pub(crate) fn new(client: Client, context_id: String) -> Self {
+        Self(Pending { client, request: Ok(wire::TouchContextRequest { context_id, ttl: None }) })
+    }
+}
+
+macro_rules! conditional_and_named {
+    ($($call:ident)*) => {$(
+        impl $call {
+            /// Writes only where the context stands exactly here. Else ABORTED, with a mismatch.
+            pub fn if_position(self, position: Position) -> Self {
+                self.expecting(Condition::Position(position.into()))
+            }
+
+            /// Weaker than `if_position`: it does not tell two lives of a context apart.
+            pub fn if_version(self, version: u64) -> Self {
+                self.expecting(Condition::Version(version))
+            }
+
+            fn expecting(self, condition: Condition) -> Self {
+                let expected = wire::Expected { condition: Some(condition) };
+                Self(self.0.with(|request| request.expected = Some(expected)))
+            }
+
+            /// Names the write: a repeat answers what the first one did, and writes nothing. Without it the write has
+            /// a random one, for the tries of this call.
+            pub fn request_id(self, id: impl Into<String>) -> Self {
+                Self(self.0.with(|request| request.request_id = id.into()))
+            }
+        }
+    )*};
+}
+conditional_and_named!(Set Update Delete);
+
+macro_rules! with_ttl {
+    ($($call:ident)*) => {$(
+        impl $call {
+            /// How long the context lives from now on, renewed by each write and touch; zero: until it is deleted.
+            /// Without it that stays as before.
+            pub fn ttl(self, ttl: Duration) -> Self {
+                Self(self.0.try_with(|request| {
+                    request.ttl = Some(to_duration("ttl", ttl)?);
+                    Ok(())
+                }))
+            }
+        }
+    )*};
+}
+with_ttl!(Set Update Touch);
+
+macro_rules! creating_and_returning {
+    ($($call:ident)*) => {$(
+        impl $call {
+            /// Writes only where the context does not exist. Else ABORTED, with a mismatch.
+            pub fn if_absent(self) -> Self {
+                self.expecting(Condition::Absent(true))
+            }
+
+            /// Asks for the context as it is after this write.
+            pub fn return_context(self) -> Self {
+                self.returning(|options| options.context = true)
+            }
+
+            /// Asks for what this write changed.
+            pub fn return_delta(self) -> Self {
+                self.returning(|options| options.delta = true)
+            }
+
+            /// Asks for what this write changed, with the old values.
+            pub fn return_old_values(self) -> Self {
+                self.returning(|options| (options.delta, options.old_values) = (true, true))
+            }
+
+            fn returning(self, ask: impl FnOnce(&mut wire::ReturnOptions)) -> Self {
+                Self(self.0.with(|request| ask(request.returning.get_or_insert_default())))
+            }
+        }
+    )*};
+}
+creating_and_returning!(Set Update);
+
+macro_rules! sent_when_awaited {
+    ($call:ident, $method:ident, $answer:ty, $from:expr) => {
+        impl IntoFuture for $call {
+            type Output = Result<$answer, Error>;
+            type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+            fn into_future(self) -> Self::IntoFuture {
+                Box::pin(async move {
+                    let Pending { client, request } = self.0;
+                    let answer = client.call(request?, |c, r| async move { contexts(c).$method(r).await });
+                    Ok($from(answer.await?))
+                })
+            }
+        }
+    };
+}
+sent_when_awaited!(Set, set_context, WriteResult, WriteResult::from);
+sent_when_awaited!(Update, update_context, WriteResult, WriteResult::from);
+sent_when_awaited!(Delete, delete_context, DeleteResult, DeleteResult::from);
+sent_when_awaited!(Touch, touch_context, Head, |answer: wire::TouchContextResponse| {
+    Head::from(answer.context.unwrap_or_default())
+});
+
+fn to_document(field: &str, value: Value) -> Result<prost_types::Struct, Error> {
+    match value {
+        Value::Object(document) => to_struct(document).map_err(|problem| Error::unsendable(field, problem)),
+        _ => Err(Error::unsendable(field, "must be an object")),
+    }
+}
+
+fn elements(values: impl IntoIterator<Item = impl Into<Value>>) -> Result<Vec<prost_types::Value>, String> {
+    to_list(values.into_iter().map(Into::into).collect(), 1)
+}
+
+fn random_id() -> String {
+    uuid::Uuid::new_v4().to_string()
+}

@@ -2,7 +2,7 @@
 import test from 'ava';
 import { Keys } from '../../src/store/redis-keys.js';
 import { range } from '../contract/commits.js';
-import { checkAccount, checkReaders, Load, serveMany, watchEverywhere } from './load.js';
+import { allBack, checkAccount, checkReaders, Load, serveMany, watchEverywhere } from './load.js';
 import { REDIS_INSTALLED, RedisCluster, type RedisServer, until } from './servers.js';
 
 const IDS = ['a', 'b', 'c', 'd'];
@@ -45,6 +45,7 @@ if (REDIS_INSTALLED) {
     await until(async () => (await replica.admin.role())[0] === 'master');
     await load.more(400);
     await load.stop();
+    await allBack(nodes);
     await checkAccount(t, load, nodes);
     await checkReaders(t, readers, nodes, 'a');
   });
@@ -70,12 +71,8 @@ if (REDIS_INSTALLED) {
     await master.end('SIGKILL');
     replica.signal('SIGCONT');
     await until(async () => (await replica.admin.role())[0] === 'master');
-    await until(() =>
-      b!.update({ contextId: 'a', changes: { kept: true } }).then(
-        () => true,
-        () => false,
-      ),
-    );
+    await allBack(nodes);
+    await b!.update({ contextId: 'a', changes: { kept: true } });
 
     await checkReaders(t, readers, nodes, 'a');
     t.false('lost' in (await a!.document('a')));

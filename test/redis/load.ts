@@ -4,6 +4,7 @@ import type { ExecutionContext } from 'ava';
 import type { Chord } from '../../src/app.js';
 import type { Position } from '../../src/model.js';
 import { connect, fold, type Peer, Reader, refusal, serve } from '../support/chord.js';
+import { until } from './servers.js';
 
 export const UNAVAILABLE = 14;
 
@@ -95,6 +96,16 @@ export class Load {
       }
     }
   }
+}
+
+/** Resolves when every server has every shard again. */
+export function allBack(nodes: readonly Node[]): Promise<void> {
+  const isBack = ({ peer }: Node) =>
+    peer.list({}).then(
+      () => true,
+      () => false,
+    );
+  return until(async () => (await Promise.all(nodes.map(isBack))).every(Boolean), 'every server to come back');
 }
 
 /** Every acknowledged write is in the documents, none is there twice, and the history has no holes. */

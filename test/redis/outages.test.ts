@@ -6,7 +6,16 @@ import type { ServiceError } from '@grpc/grpc-js';
 import test, { type ExecutionContext } from 'ava';
 import { range } from '../contract/commits.js';
 import { Reader, refused } from '../support/chord.js';
-import { checkAccount, checkReaders, Load, type Node, serveMany, UNAVAILABLE, watchEverywhere } from './load.js';
+import {
+  allBack,
+  checkAccount,
+  checkReaders,
+  Load,
+  type Node,
+  serveMany,
+  UNAVAILABLE,
+  watchEverywhere,
+} from './load.js';
 import { REDIS_INSTALLED, RedisServer, until } from './servers.js';
 
 const RESOURCE_EXHAUSTED = 8;
@@ -59,7 +68,7 @@ if (REDIS_INSTALLED) {
     await awayIsSaid(t, nodes);
     await delay(1000);
     server.signal('SIGCONT');
-    await until(() => nodes.every(({ chord }) => chord.store.health().serving));
+    await allBack(nodes);
     await load.more(200);
     await load.stop();
     await checkAccount(t, load, nodes);
@@ -76,6 +85,7 @@ if (REDIS_INSTALLED) {
       await awayIsSaid(t, nodes);
       await server.start();
     }
+    await allBack(nodes);
     await load.more(100);
     await load.stop();
     await checkAccount(t, load, nodes);
@@ -91,6 +101,7 @@ if (REDIS_INSTALLED) {
     await all.caughtUp();
     await server.end('SIGKILL');
     await server.start();
+    await allBack(nodes);
     for (const reader of [...readers, all]) await reader.until(() => reader.log.includes('deleted DELETED a'));
     await peer.set({ contextId: 'a', value: { n: 2 } });
     const { result } = await nodes[1]!.peer.sync({ contextId: 'a', known });
@@ -114,6 +125,7 @@ if (REDIS_INSTALLED) {
     await server.end('SIGKILL');
     await copyFile(older, dump);
     await server.start();
+    await allBack(nodes);
     for (const reader of ofA) await reader.until(() => reader.log.includes('full AHEAD a'));
     await checkReaders(t, ofA, nodes, 'a');
 

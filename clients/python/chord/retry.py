@@ -46,8 +46,10 @@ class Attempts:
     def wait(self, error: ChordError) -> float:
         """How long to wait after this failure. Raises it where no try is left."""
         again = error.transient or error.code is grpc.StatusCode.DEADLINE_EXCEEDED
-        wait = max(backoff(self._policy, self._failures), error.retry_after or 0)
+        left = self._end - self._clock()
+        # Never more than half of what is left: a long backoff must not end a call early.
+        wait = max(min(backoff(self._policy, self._failures), left / 2), error.retry_after or 0)
         self._failures += 1
-        if not again or self._failures >= self._policy.attempts or self._clock() + wait >= self._end:
+        if not again or self._failures >= self._policy.attempts or wait >= left:
             raise error
         return wait

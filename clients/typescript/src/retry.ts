@@ -37,8 +37,10 @@ export async function retrying<T>(
     } catch (error) {
       if (!(error instanceof ChordError) || signal?.aborted) throw error;
       const again = error.transient || error.code === status.DEADLINE_EXCEEDED;
-      const wait = Math.max(backoff(policy, failures), error.retryAfter ?? 0);
-      if (!again || failures + 1 >= policy.attempts || Date.now() + wait >= end) throw error;
+      // Never more than half of what is left: a long backoff must not end a call early.
+      const left = end - Date.now();
+      const wait = Math.max(Math.min(backoff(policy, failures), left / 2), error.retryAfter ?? 0);
+      if (!again || failures + 1 >= policy.attempts || wait >= left) throw error;
       await sleep(wait, undefined, signal && { signal }).catch(() => {
         throw error;
       });

@@ -1,0 +1,100 @@
+package dev.chord;
+
+import java.time.Duration;
+import java.util.Base64;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/** The arguments of an op, in the client's words. */
+record Args(Map<String, Object> members) {
+  boolean has(String name) {
+    return members.get(name) != null;
+  }
+
+  boolean flag(String name) {
+    return Boolean.TRUE.equals(members.get(name));
+  }
+
+  String text(String name) {
+    return (String) members.get(name);
+  }
+
+  long number(String name, long otherwise) {
+    return has(name) ? ((Double) members.get(name)).longValue() : otherwise;
+  }
+
+  Duration millis(String name, Long otherwise) {
+    if (has(name)) return Duration.ofNanos((long) ((Double) members.get(name) * 1e6));
+    return otherwise != null ? Duration.ofMillis(otherwise) : null;
+  }
+
+  byte[] bytes(String name) {
+    return has(name) ? Base64.getDecoder().decode(text(name)) : null;
+  }
+
+  Args sub(String name) {
+    return new Args(has(name) ? Json.map(members.get(name)) : Map.of());
+  }
+
+  Map<String, Object> map(String name) {
+    return Json.map(members.get(name));
+  }
+
+  List<Args> each(String name) {
+    if (!has(name)) return List.of();
+    return Json.list(members.get(name)).stream().map(Json::map).map(Args::new).toList();
+  }
+
+  List<Target> targets() {
+    return each("targets").stream()
+        .map(each -> each.has("id") ? Target.id(each.text("id")) : Target.prefix(each.text("prefix")))
+        .toList();
+  }
+
+  Position position(String name) {
+    if (!has(name)) return null;
+    Args position = sub(name);
+    return new Position(position.text("epoch"), position.number("version", 0), position.text("digest"));
+  }
+
+  Map<String, Position> positions(String name) {
+    Args all = sub(name);
+    Map<String, Position> positions = new LinkedHashMap<>();
+    all.members.keySet().forEach(id -> positions.put(id, all.position(id)));
+    return positions;
+  }
+
+  WriteOptions writeOptions() {
+    WriteOptions.Builder options = WriteOptions.builder();
+    Args expected = sub("expected");
+    if (expected.has("position")) options.ifPosition(expected.position("position"));
+    if (expected.has("version")) options.ifVersion(expected.number("version", 0));
+    if (expected.flag("absent")) options.ifAbsent();
+    if (has("requestId")) options.requestId(text("requestId"));
+    if (has("ttl")) options.ttl(millis("ttl", null));
+    if (flag("allowMissing")) options.allowMissing();
+    Args returning = sub("returning");
+    if (returning.flag("context")) options.returnDocument();
+    if (returning.flag("delta")) options.returnDelta();
+    if (returning.flag("oldValues")) options.returnOldValues();
+    return options.build();
+  }
+
+  Edit edit() {
+    List<Mutation> mutations = each("mutations").stream().map(Args::mutation).toList();
+    return new Edit(has("changes") ? map("changes") : null, mutations);
+  }
+
+  private Mutation mutation() {
+    List<String> path = Json.list(members.get("path")).stream().map(String.class::cast).toList();
+    if (members.containsKey("set")) return Mutation.set(path, members.get("set"));
+    if (has("increment")) return Mutation.increment(path, (Double) members.get("increment"));
+    if (has("append")) return Mutation.append(path, Json.list(members.get("append")));
+    if (flag("remove")) return Mutation.remove(path);
+    Args splice = sub("splice");
+    int index = (int) splice.number("index", 0);
+    int removeCount = (int) splice.number("removeCount", 0);
+    return Mutation.splice(path, index, removeCount, Json.list(splice.members.get("insert")));
+  }
+}

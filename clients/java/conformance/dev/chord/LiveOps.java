@@ -1,0 +1,176 @@
+package dev.chord;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+
+/** The ops on a server. */
+final class LiveOps {
+  private static final Object NOTHING = Map.of();
+
+  private final Map<String, AutoCloseable> handles = new LinkedHashMap<>();
+  private ChordClient client;
+  private int opened;
+
+  Object connect(Args args) throws Exception {
+    if (client != null) client.close();
+    ClientOptions.Builder options = ClientOptions.builder();
+    if (args.has("token")) options.token(args.text("token"));
+    if (args.has("deadline")) options.deadline(args.millis("deadline", null));
+    if (args.has("attempts")) options.retry(RetryPolicy.DEFAULT.withAttempts((int) args.number("attempts", 0)));
+    client = ChordClient.connect(args.text("address"), options.build());
+    return NOTHING;
+  }
+
+  Object set(Args args) {
+    return Forms.written(client.set(args.text("contextId"), args.map("value"), args.writeOptions()));
+  }
+
+  Object update(Args args) {
+    return Forms.written(client.update(args.text("contextId"), args.edit(), args.writeOptions()));
+  }
+
+  Object get(Args args) {
+    return Forms.document(client.get(args.text("contextId")));
+  }
+
+  Object delete(Args args) {
+    DeleteResult result = client.delete(args.text("contextId"), args.writeOptions());
+    return Forms.form("position", Forms.position(result.position()), "changed", result.changed());
+  }
+
+  Object touch(Args args) {
+    return Forms.document(client.touch(args.text("contextId"), args.millis("ttl", null)));
+  }
+
+  Object list(Args args) {
+    ReadOptions.Builder options = ReadOptions.builder();
+    if (args.flag("includeValues")) options.includeValues();
+    List<Object> contexts = new ArrayList<>();
+    for (Document each : client.list(args.text("prefix"), options.build())) contexts.add(Forms.document(each));
+    return Forms.form("contexts", contexts);
+  }
+
+  Object sync(Args args) {
+    return Forms.form("result", Forms.syncResult(client.sync(args.text("contextId"), args.position("known"))));
+  }
+
+  Object deltas(Args args) {
+    List<Object> deltas = new ArrayList<>();
+    Map<String, Object> answer = null;
+    for (DeltaPage page : client.deltas(args.text("contextId"), args.number("fromVersion", 0))) {
+      if (answer == null) {
+        answer = Forms.form("truncated", page.truncated(), "head", Forms.position(page.head()), "deltas", deltas);
+      }
+      deltas.addAll(Forms.all(page.deltas(), Forms::delta));
+    }
+    return answer;
+  }
+
+  Object watch(Args args) {
+    WatchOptions.Builder options = WatchOptions.builder().known(args.positions("known"));
+    if (args.flag("includeOldValues")) options.includeOldValues();
+    return keep(client.watch(args.targets(), options.build()));
+  }
+
+  Object next(Args args) {
+    Watch watch = (Watch) handles.get(args.text("handle"));
+    long end = System.nanoTime() + args.millis("timeout", 0L).toNanos();
+    List<Object> events = new ArrayList<>();
+    while (events.size() < args.number("count", 1)) {
+      Optional<WatchEvent> event = watch.poll(Duration.ofNanos(Math.max(0, end - System.nanoTime())));
+      if (event.isEmpty()) break;
+      events.add(Forms.event(event.get()));
+    }
+    return Forms.form("events", events);
+  }
+
+  Object replica(Args args) throws TimeoutException {
+    Replica replica = Replica.open(client, args.targets());
+    try {
+      replica.awaitReady(args.millis("timeout", 0L));
+    } catch (ChordException e) {
+      replica.close();
+      if (e.reason().equals("DEADLINE_EXCEEDED")) throw new TimeoutException(e.getMessage());
+      throw e;
+    }
+    return keep(replica);
+  }
+
+  Object read(Args args) throws Exception {
+    Replica replica = (Replica) handles.get(args.text("handle"));
+    String id = args.text("contextId");
+    CountDownLatch fits = new CountDownLatch(1);
+    ReplicaListener check = change -> {
+      if (fits(replica, id, args)) fits.countDown();
+    };
+    replica.addListener(check);
+    try {
+      Duration timeout = args.millis("timeout", 10_000L);
+      if (!fits(replica, id, args) && !fits.await(timeout.toMillis(), TimeUnit.MILLISECONDS)) {
+        throw new TimeoutException("not within " + timeout);
+      }
+      return Forms.form("value", replica.get(id), "position", Forms.position(replica.position(id)));
+    } finally {
+      replica.removeListener(check);
+    }
+  }
+
+  private static boolean fits(Replica replica, String id, Args args) {
+    if (!args.has("version")) return true;
+    long wanted = args.number("version", 0);
+    Position at = replica.position(id);
+    return wanted == 0 ? at == null : at != null && at.version() >= wanted;
+  }
+
+  Object burst(Args args) throws Exception {
+    List<Callable<Long>> updates = new ArrayList<>();
+    for (int i = 0; i < args.number("count", 0); i++) {
+      List<String> path = List.of(args.text("name"), String.valueOf(i));
+      Edit edit = Edit.of(Mutation.set(path, i), Mutation.increment(List.of("total"), 1));
+      WriteOptions options = WriteOptions.builder().allowMissing().build();
+      updates.add(() -> client.update(args.text("contextId"), edit, options).position().version());
+    }
+    ExecutorService threads = Executors.newFixedThreadPool((int) args.number("concurrency", 1));
+    List<Long> versions = new ArrayList<>();
+    int failed = 0;
+    for (Future<Long> update : threads.invokeAll(updates)) {
+      try {
+        versions.add(update.get());
+      } catch (java.util.concurrent.ExecutionException e) {
+        failed++;
+        System.err.println(e.getCause());
+      }
+    }
+    threads.shutdown();
+    return Forms.form("versions", versions, "failed", failed);
+  }
+
+  Object close(Args args) throws Exception {
+    if (args.has("handle")) {
+      AutoCloseable handle = handles.remove(args.text("handle"));
+      if (handle != null) handle.close();
+    } else {
+      for (AutoCloseable handle : handles.values()) handle.close();
+      handles.clear();
+      client.close();
+    }
+    return NOTHING;
+  }
+
+  private Object keep(AutoCloseable handle) {
+    String name = "h" + ++opened;
+    handles.put(name, handle);
+    return Forms.form("handle", name);
+  }
+}

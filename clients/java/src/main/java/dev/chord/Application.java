@@ -1,0 +1,86 @@
+package dev.chord;
+
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.IdentityHashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/** From a document and the changes of a delta to the next document. */
+final class Application {
+  /** Containers made here, which may be written to: each on a changed path is copied once. */
+  private final Set<Object> own = Collections.newSetFromMap(new IdentityHashMap<>());
+  private final Map<String, Object> root;
+
+  private Application(Map<String, Object> document) {
+    root = owned(document);
+  }
+
+  static Map<String, Object> apply(List<Change> changes, Map<String, Object> document) {
+    if (changes.isEmpty()) return document;
+    Application application = new Application(document);
+    for (Change change : changes) application.apply(change);
+    return application.root;
+  }
+
+  private void apply(Change change) {
+    List<String> path = change.path();
+    if (path.isEmpty()) throw new DeltaMismatchException(path, "a path needs a key");
+    Map<String, Object> parent = root;
+    for (String step : path.subList(0, path.size() - 1)) parent = child(parent, step, path);
+    String key = path.get(path.size() - 1);
+    if (parent.containsKey(key) == change instanceof Change.Added) {
+      throw new DeltaMismatchException(path, parent.containsKey(key) ? "is there already" : "is not there");
+    }
+    if (change instanceof Change.Added added) {
+      parent.put(key, added.value());
+    } else if (change instanceof Change.Modified modified) {
+      parent.put(key, modified.value());
+    } else if (change instanceof Change.Removed) {
+      parent.remove(key);
+    } else if (change instanceof Change.Spliced spliced) {
+      parent.put(key, splice(parent.get(key), spliced));
+    } else {
+      throw new DeltaMismatchException(path, "a change of an unknown kind");
+    }
+  }
+
+  private Map<String, Object> child(Map<String, Object> parent, String key, List<String> path) {
+    if (!(parent.get(key) instanceof Map<?, ?> child)) throw new DeltaMismatchException(path, "no object at " + key);
+    @SuppressWarnings("unchecked") // documents have no other maps
+    Map<String, Object> copy = owned((Map<String, Object>) child);
+    parent.put(key, copy);
+    return copy;
+  }
+
+  private List<Object> splice(Object value, Change.Spliced change) {
+    if (!(value instanceof List<?> list)) throw new DeltaMismatchException(change.path(), "is not a list");
+    long end = change.index() + change.removedCount();
+    if (end > list.size()) {
+      throw new DeltaMismatchException(change.path(), "ends at " + end + " of " + list.size() + " elements");
+    }
+    List<Object> copy = owned(list);
+    List<Object> place = copy.subList((int) change.index(), (int) end);
+    place.clear();
+    place.addAll(change.inserted());
+    return copy;
+  }
+
+  private Map<String, Object> owned(Map<String, Object> object) {
+    if (own.contains(object)) return object;
+    Map<String, Object> copy = new LinkedHashMap<>(object);
+    own.add(copy);
+    return copy;
+  }
+
+  private List<Object> owned(List<?> list) {
+    @SuppressWarnings("unchecked") // made below
+    List<Object> mine = (List<Object>) list;
+    if (own.contains(list)) return mine;
+    List<Object> copy = new ArrayList<>(list);
+    own.add(copy);
+    return copy;
+  }
+}

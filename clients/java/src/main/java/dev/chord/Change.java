@@ -1,0 +1,31 @@
+package dev.chord;
+
+import java.util.List;
+
+/**
+ * What happened at one path of a document. Paths are object keys from the root, never empty. Old values are there only
+ * where they were asked for.
+ */
+public sealed interface Change {
+  List<String> path();
+
+  /** The value is new: a whole subtree is one change. */
+  record Added(List<String> path, Object value) implements Change {}
+
+  /** @param hasOld whether {@code old} was sent; it may be null as a value */
+  record Modified(List<String> path, Object value, boolean hasOld, Object old) implements Change {}
+
+  /** @param hasOld whether {@code old} was sent; it may be null as a value */
+  record Removed(List<String> path, boolean hasOld, Object old) implements Change {}
+
+  /**
+   * In a list, elements at an index gave way to others.
+   *
+   * @param removed empty where old values were not asked for
+   */
+  record Spliced(List<String> path, long index, long removedCount, List<Object> inserted, List<Object> removed)
+      implements Change {}
+
+  /** Of a kind that this client does not know, or incomplete: it applies to no document. */
+  record Unknown(List<String> path) implements Change {}
+}

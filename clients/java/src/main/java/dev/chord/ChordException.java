@@ -1,0 +1,87 @@
+package dev.chord;
+
+import io.grpc.Status;
+import java.io.Serializable;
+import java.time.Duration;
+import java.util.List;
+
+/** What all calls, watches and replicas fail with. */
+public final class ChordException extends RuntimeException {
+  private static final long serialVersionUID = 1;
+
+  private final String reason;
+  private final Status.Code code;
+  private final boolean isTransient;
+  private final Details details;
+
+  ChordException(String reason, String message, Status.Code code, boolean isTransient, Details details, Throwable cause) {
+    super(message, cause);
+    this.reason = reason;
+    this.code = code;
+    this.isTransient = isTransient;
+    this.details = details;
+  }
+
+  /** What the server told beside code and message. */
+  record Details(String contextId, Mismatch mismatch, List<Violation> violations, Duration retryAfter)
+      implements Serializable {
+    static final Details NONE = new Details(null, null, List.of(), null);
+  }
+
+  /**
+   * A write expected the context elsewhere.
+   *
+   * @param current where it stands; null: it does not exist
+   */
+  public record Mismatch(Position current) implements Serializable {}
+
+  /**
+   * What is wrong with one field of a request.
+   *
+   * @param field its path, as in the .proto
+   */
+  public record Violation(String field, String description) implements Serializable {}
+
+  /**
+   * {@code NOT_FOUND}, {@code ABORTED}, {@code INVALID_ARGUMENT}, ... as the server says; without its word, the name
+   * of gRPC's code.
+   */
+  public String reason() {
+    return reason;
+  }
+
+  /** gRPC's. */
+  public Status.Code code() {
+    return code;
+  }
+
+  /** Null where the error names none. */
+  public String contextId() {
+    return details.contextId();
+  }
+
+  /** Null but where a write expected the context elsewhere. */
+  public Mismatch mismatch() {
+    return details.mismatch();
+  }
+
+  /** Empty where the server names none. */
+  public List<Violation> violations() {
+    return details.violations();
+  }
+
+  /** How long the server asks to wait before another try; null: it does not say. */
+  public Duration retryAfter() {
+    return details.retryAfter();
+  }
+
+  /** Another try may succeed, and the caller need not know. */
+  boolean isTransient() {
+    return isTransient;
+  }
+
+  @Override
+  public String toString() {
+    return getClass().getName() + ": " + reason + ": " + getMessage();
+  }
+}

@@ -1,0 +1,133 @@
+package dev.chord;
+
+import io.grpc.CallOptions;
+import io.grpc.Channel;
+import io.grpc.ClientCall;
+import io.grpc.ClientInterceptors;
+import io.grpc.ConnectivityState;
+import io.grpc.Context;
+import io.grpc.Grpc;
+import io.grpc.InsecureChannelCredentials;
+import io.grpc.ManagedChannel;
+import io.grpc.ManagedChannelBuilder;
+import io.grpc.Metadata;
+import io.grpc.MethodDescriptor;
+import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
+import io.grpc.stub.ClientCalls;
+import io.grpc.stub.MetadataUtils;
+import java.time.Duration;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+
+/** A gRPC channel: its settings, calls with their retries, errors. */
+final class Connection implements AutoCloseable {
+  private static final Metadata.Key<String> AUTHORIZATION =
+      Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER);
+  private static final int METADATA_BYTES_MAX = 64 << 10;
+  private static final int CLOSE_SECONDS_MAX = 5;
+
+  final RetryPolicy retry;
+  private final Duration deadline;
+  private final ManagedChannel managed;
+  private final Channel channel;
+  private final CountDownLatch closed = new CountDownLatch(1);
+
+  Connection(String address, ClientOptions options) {
+    retry = options.retry;
+    deadline = options.deadline;
+    managed = open(address, options.tls);
+    Metadata headers = new Metadata();
+    if (options.token != null) headers.put(AUTHORIZATION, "Bearer " + options.token);
+    channel = ClientInterceptors.intercept(managed, MetadataUtils.newAttachHeadersInterceptor(headers));
+  }
+
+  private static ManagedChannel open(String address, Tls tls) {
+    ManagedChannelBuilder<?> builder =
+        Grpc.newChannelBuilder(address, tls != null ? tls.credentials() : InsecureChannelCredentials.create());
+    if (tls != null && tls.serverName() != null) builder.overrideAuthority(tls.serverName());
+    return builder
+        // A delta with its old values may be larger than a document.
+        .maxInboundMessageSize(Integer.MAX_VALUE)
+        .maxInboundMetadataSize(METADATA_BYTES_MAX)
+        // A dead server must not look like a quiet one.
+        .keepAliveTime(20, TimeUnit.SECONDS)
+        .keepAliveTimeout(10, TimeUnit.SECONDS)
+        // Trying again is our own business.
+        .disableRetry()
+        .build();
+  }
+
+  /**
+   * Tries until success, a final error, or the end of attempts or time.
+   *
+   * @param deadline in place of the client's; may be null
+   * @throws ChordException the last try's error
+   */
+  <Q, A> A call(MethodDescriptor<Q, A> method, Q request, Duration deadline) {
+    long end = System.nanoTime() + Time.nanos(deadline != null ? deadline : this.deadline);
+    for (int failures = 0; ; failures++) {
+      try {
+        return attempt(method, request, end - System.nanoTime());
+      } catch (StatusRuntimeException e) {
+        ChordException error = failure(e.getStatus(), e.getTrailers());
+        boolean again = error.isTransient() || error.code() == Status.Code.DEADLINE_EXCEEDED;
+        long wait = Time.nanos(Time.max(retry.backoff(failures), error.retryAfter()));
+        if (!again || failures + 1 >= retry.attempts() || wait >= end - System.nanoTime()) throw error;
+        pause(wait);
+        reconnect();
+      }
+    }
+  }
+
+  private <Q, A> A attempt(MethodDescriptor<Q, A> method, Q request, long left) {
+    long timeout = Math.min(left, Time.nanos(retry.attemptTimeout()));
+    CallOptions options = CallOptions.DEFAULT.withDeadlineAfter(timeout, TimeUnit.NANOSECONDS);
+    return ClientCalls.blockingUnaryCall(channel.newCall(method, options), request);
+  }
+
+  <Q, A> ClientCall<Q, A> newStream(MethodDescriptor<Q, A> method) {
+    return channel.newCall(method, CallOptions.DEFAULT);
+  }
+
+  /** What a call ended with, as the caller shall see it. Final where the caller ended it. */
+  ChordException failure(Status status, Metadata trailers) {
+    if (isClosed()) return closedError();
+    ChordException error = Errors.decode(status, trailers);
+    boolean isCancelled = Thread.currentThread().isInterrupted() || Context.current().isCancelled();
+    return error.isTransient() && isCancelled ? Errors.cancelled(error.getMessage(), error) : error;
+  }
+
+  /** Makes the next call connect anew: the channel itself would wait longer, and fail calls until then. */
+  void reconnect() {
+    if (managed.getState(false) == ConnectivityState.TRANSIENT_FAILURE) managed.enterIdle();
+  }
+
+  boolean isClosed() {
+    return closed.getCount() == 0;
+  }
+
+  static ChordException closedError() {
+    return Errors.cancelled("the client is closed", null);
+  }
+
+  private void pause(long nanos) {
+    try {
+      if (closed.await(nanos, TimeUnit.NANOSECONDS)) throw closedError();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw Errors.cancelled("interrupted while waiting to try again", e);
+    }
+  }
+
+  @Override
+  public void close() {
+    closed.countDown();
+    managed.shutdownNow();
+    try {
+      managed.awaitTermination(CLOSE_SECONDS_MAX, TimeUnit.SECONDS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+}

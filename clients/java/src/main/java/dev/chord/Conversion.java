@@ -1,0 +1,104 @@
+package dev.chord;
+
+import com.google.protobuf.Timestamp;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+
+/** From and to protobuf messages. */
+final class Conversion {
+  private Conversion() {}
+
+  static Position fromPosition(dev.chord.v1.Position position) {
+    return new Position(position.getEpoch(), position.getVersion(), position.getDigest());
+  }
+
+  static dev.chord.v1.Position toPosition(Position position) {
+    return dev.chord.v1.Position.newBuilder()
+        .setEpoch(Values.text("epoch", position.epoch()))
+        .setVersion(position.version())
+        .setDigest(Values.text("digest", position.digest()))
+        .build();
+  }
+
+  /** Whole: an absent value is an empty document. */
+  static Document fromFull(dev.chord.v1.Context context) {
+    return document(context, true);
+  }
+
+  /** As it came: with a value or without. */
+  static Document fromContext(dev.chord.v1.Context context) {
+    return document(context, context.hasValue());
+  }
+
+  private static Document document(dev.chord.v1.Context context, boolean hasValue) {
+    return new Document(
+        context.getContextId(),
+        hasValue ? Values.fromStruct(context.getValue()) : null,
+        fromPosition(context.getPosition()),
+        context.hasCreatedAt() ? fromTimestamp(context.getCreatedAt()) : null,
+        context.hasUpdatedAt() ? fromTimestamp(context.getUpdatedAt()) : null,
+        context.hasExpiresAt() ? fromTimestamp(context.getExpiresAt()) : null);
+  }
+
+  static WatchEvent.Full fromFull(dev.chord.v1.Full full) {
+    return new WatchEvent.Full(fromFull(full.getContext()), reason(full.getReason().name()));
+  }
+
+  static Delta fromDelta(dev.chord.v1.Delta delta) {
+    return new Delta(
+        delta.getContextId(),
+        fromPosition(delta.getFrom()),
+        fromPosition(delta.getTo()),
+        delta.getChangesList().stream().map(Conversion::fromChange).toList(),
+        delta.hasUpdatedAt() ? fromTimestamp(delta.getUpdatedAt()) : null);
+  }
+
+  private static Change fromChange(dev.chord.v1.Change change) {
+    List<String> path = List.copyOf(change.getPathList());
+    Object value = Values.fromValue(change.getValue());
+    Object old = Values.fromValue(change.getOldValue());
+    return switch (change.getAction()) {
+      case CHANGE_ACTION_ADDED -> change.hasValue() ? new Change.Added(path, value) : new Change.Unknown(path);
+      case CHANGE_ACTION_MODIFIED ->
+          change.hasValue()
+              ? new Change.Modified(path, value, change.hasOldValue(), old)
+              : new Change.Unknown(path);
+      case CHANGE_ACTION_REMOVED -> new Change.Removed(path, change.hasOldValue(), old);
+      case CHANGE_ACTION_SPLICED ->
+          change.hasSplice() ? fromSplice(path, change.getSplice()) : new Change.Unknown(path);
+      default -> new Change.Unknown(path);
+    };
+  }
+
+  /** The numbers: protoc tells {@code removed_count} and the count of {@code removed} apart by those of the fields. */
+  private static Change fromSplice(List<String> path, dev.chord.v1.Splice splice) {
+    return new Change.Spliced(
+        path,
+        Integer.toUnsignedLong(splice.getIndex()),
+        Integer.toUnsignedLong(splice.getRemovedCount2()),
+        Values.fromValues(splice.getInsertedList()),
+        Values.fromValues(splice.getRemoved3List()));
+  }
+
+  /** What the name says beyond its enum's; of a value that this client does not know: UNSPECIFIED. */
+  private static String reason(String name) {
+    String prefix = "FULL_REASON_";
+    return name.startsWith(prefix) ? name.substring(prefix.length()) : "UNSPECIFIED";
+  }
+
+  static com.google.protobuf.Duration toDuration(Duration duration) {
+    return com.google.protobuf.Duration.newBuilder()
+        .setSeconds(duration.getSeconds())
+        .setNanos(duration.getNano())
+        .build();
+  }
+
+  static Duration fromDuration(com.google.protobuf.Duration duration) {
+    return Duration.ofSeconds(duration.getSeconds(), duration.getNanos());
+  }
+
+  private static Instant fromTimestamp(Timestamp timestamp) {
+    return Instant.ofEpochSecond(timestamp.getSeconds(), timestamp.getNanos());
+  }
+}

@@ -1,0 +1,105 @@
+package dev.chord;
+
+import com.google.protobuf.Any;
+import com.google.protobuf.InvalidProtocolBufferException;
+import com.google.rpc.BadRequest;
+import com.google.rpc.ErrorInfo;
+import com.google.rpc.RetryInfo;
+import dev.chord.ChordException.Details;
+import dev.chord.ChordException.Mismatch;
+import dev.chord.ChordException.Violation;
+import dev.chord.v1.PositionMismatch;
+import io.grpc.Metadata;
+import io.grpc.Status;
+import java.time.Duration;
+import java.util.List;
+
+/** What can go wrong, decoded from gRPC's status and the details in its trailers. */
+final class Errors {
+  private static final Metadata.Key<byte[]> DETAILS =
+      Metadata.Key.of("grpc-status-details-bin", Metadata.BINARY_BYTE_MARSHALLER);
+
+  private String reason;
+  private String contextId;
+  private String mismatchId;
+  private Mismatch mismatch;
+  private List<Violation> violations = List.of();
+  private Duration retryAfter;
+
+  private Errors() {}
+
+  /** @param trailers may be null */
+  static ChordException decode(Status status, Metadata trailers) {
+    String message = status.getDescription() != null ? status.getDescription() : "";
+    byte[] details = trailers != null ? trailers.get(DETAILS) : null;
+    return decode(status.getCode(), message, details, status.getCause());
+  }
+
+  /** @param trailer {@code grpc-status-details-bin}, or null */
+  static ChordException decode(Status.Code code, String message, byte[] trailer, Throwable cause) {
+    Errors found = read(trailer);
+    boolean isTransient = switch (code) {
+      case UNAVAILABLE -> true;
+      // Transports report broken connections as these, too. From the server they are final.
+      case INTERNAL, UNKNOWN, CANCELLED -> found.reason == null;
+      default -> false;
+    };
+    String id = found.contextId != null ? found.contextId : found.mismatchId;
+    Details details = new Details(id, found.mismatch, found.violations, found.retryAfter);
+    return new ChordException(
+        found.reason != null ? found.reason : code.name(), message, code, isTransient, details, cause);
+  }
+
+  static ChordException unavailable(String message) {
+    return new ChordException("UNAVAILABLE", message, Status.Code.UNAVAILABLE, true, Details.NONE, null);
+  }
+
+  /** The caller, or the end of the client, ended it. */
+  static ChordException cancelled(String message, Throwable cause) {
+    return new ChordException("CANCELLED", message, Status.Code.CANCELLED, false, Details.NONE, cause);
+  }
+
+  static ChordException deadlineExceeded(String message) {
+    return new ChordException(
+        "DEADLINE_EXCEEDED", message, Status.Code.DEADLINE_EXCEEDED, false, Details.NONE, null);
+  }
+
+  /** The caller's mistake, and worth no try. */
+  static ChordException unsendable(String field, String description) {
+    Details details = new Details(null, null, List.of(new Violation(field, description)), null);
+    String message = field + ": " + description;
+    return new ChordException("INVALID_ARGUMENT", message, Status.Code.INVALID_ARGUMENT, false, details, null);
+  }
+
+  /** Details that cannot be decoded count as absent: code and message still tell enough. */
+  private static Errors read(byte[] trailer) {
+    Errors found = new Errors();
+    if (trailer == null) return found;
+    try {
+      for (Any detail : com.google.rpc.Status.parseFrom(trailer).getDetailsList()) found.read(detail);
+      return found;
+    } catch (InvalidProtocolBufferException e) {
+      return new Errors();
+    }
+  }
+
+  private void read(Any detail) throws InvalidProtocolBufferException {
+    if (detail.is(ErrorInfo.class)) {
+      ErrorInfo info = detail.unpack(ErrorInfo.class);
+      if (!info.getDomain().equals("chord")) return;
+      reason = info.getReason();
+      contextId = info.getMetadataMap().get("context_id");
+    } else if (detail.is(BadRequest.class)) {
+      violations = detail.unpack(BadRequest.class).getFieldViolationsList().stream()
+          .map(each -> new Violation(each.getField(), each.getDescription()))
+          .toList();
+    } else if (detail.is(RetryInfo.class)) {
+      RetryInfo info = detail.unpack(RetryInfo.class);
+      if (info.hasRetryDelay()) retryAfter = Conversion.fromDuration(info.getRetryDelay());
+    } else if (detail.is(PositionMismatch.class)) {
+      PositionMismatch told = detail.unpack(PositionMismatch.class);
+      mismatchId = told.getContextId();
+      mismatch = new Mismatch(told.hasCurrent() ? Conversion.fromPosition(told.getCurrent()) : null);
+    }
+  }
+}

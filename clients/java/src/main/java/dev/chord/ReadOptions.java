@@ -1,0 +1,52 @@
+package dev.chord;
+
+import java.time.Duration;
+
+/** Options of get, touch, list, sync and deltas. */
+public final class ReadOptions {
+  static final ReadOptions NONE = builder().build();
+
+  final boolean includeValues;
+  final boolean includeOldValues;
+  final Duration deadline;
+
+  private ReadOptions(Builder builder) {
+    includeValues = builder.includeValues;
+    includeOldValues = builder.includeOldValues;
+    deadline = builder.deadline;
+  }
+
+  public static Builder builder() {
+    return new Builder();
+  }
+
+  public static final class Builder {
+    private boolean includeValues;
+    private boolean includeOldValues;
+    private Duration deadline;
+
+    private Builder() {}
+
+    /** List: with the documents' values. */
+    public Builder includeValues() {
+      includeValues = true;
+      return this;
+    }
+
+    /** Sync and deltas: old values with the changes. */
+    public Builder includeOldValues() {
+      includeOldValues = true;
+      return this;
+    }
+
+    /** In place of the client's; of lists: for each page. */
+    public Builder deadline(Duration deadline) {
+      this.deadline = deadline;
+      return this;
+    }
+
+    public ReadOptions build() {
+      return new ReadOptions(this);
+    }
+  }
+}

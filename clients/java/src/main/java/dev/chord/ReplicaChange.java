@@ -1,0 +1,13 @@
+package dev.chord;
+
+import java.util.List;
+import java.util.Map;
+
+/**
+ * One change of a {@link Replica}.
+ *
+ * @param value null: the context is gone
+ * @param position null: the context is gone
+ * @param changes from the former value to this one; null where the whole document came, or went
+ */
+public record ReplicaChange(String id, Map<String, Object> value, Position position, List<Change> changes) {}

@@ -1,0 +1,20 @@
+package dev.chord;
+
+import java.time.Duration;
+import java.util.concurrent.TimeUnit;
+
+/** Durations against {@link System#nanoTime}. */
+final class Time {
+  /** So long that it never ends; and added to now, it does not overflow. */
+  static final long FOREVER = Long.MAX_VALUE / 2;
+
+  private Time() {}
+
+  static long nanos(Duration duration) {
+    return Math.min(FOREVER, TimeUnit.NANOSECONDS.convert(duration));
+  }
+
+  static Duration max(Duration a, Duration b) {
+    return b == null || a.compareTo(b) >= 0 ? a : b;
+  }
+}

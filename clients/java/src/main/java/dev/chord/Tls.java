@@ -1,0 +1,42 @@
+package dev.chord;
+
+import io.grpc.ChannelCredentials;
+import io.grpc.TlsChannelCredentials;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Path;
+
+/**
+ * Encryption. All files are PEM.
+ *
+ * @param roots of trust; null: those of the system
+ * @param certificate for servers that want to know their clients, with its {@code key}; else null
+ * @param serverName where the certificate names another host than the address; else null
+ */
+public record Tls(Path roots, Path certificate, Path key, String serverName) {
+  /** Trusts whom the system trusts. */
+  public static final Tls SYSTEM = new Tls(null, null, null, null);
+
+  public Tls withRoots(Path roots) {
+    return new Tls(roots, certificate, key, serverName);
+  }
+
+  public Tls withIdentity(Path certificate, Path key) {
+    return new Tls(roots, certificate, key, serverName);
+  }
+
+  public Tls withServerName(String serverName) {
+    return new Tls(roots, certificate, key, serverName);
+  }
+
+  ChannelCredentials credentials() {
+    try {
+      TlsChannelCredentials.Builder credentials = TlsChannelCredentials.newBuilder();
+      if (roots != null) credentials.trustManager(roots.toFile());
+      if (certificate != null) credentials.keyManager(certificate.toFile(), key.toFile());
+      return credentials.build();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+}

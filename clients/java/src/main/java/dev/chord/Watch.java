@@ -1,0 +1,225 @@
+package dev.chord;
+
+import dev.chord.v1.SyncServiceGrpc;
+import dev.chord.v1.WatchContextsRequest;
+import dev.chord.v1.WatchContextsResponse;
+import io.grpc.ClientCall;
+import io.grpc.Metadata;
+import io.grpc.Status;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.Iterator;
+import java.util.List;
+import java.util.NoSuchElementException;
+import java.util.Optional;
+import java.util.Queue;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+
+/**
+ * A stream of events that connects again by itself, from where it stands.
+ *
+ * <p>{@code try (Watch watch = client.watch(Target.id("room:1"))) { for (WatchEvent event : watch) ... }}
+ *
+ * <p>One thread reads it; any may {@link #close} it, which ends the loop. Everything happens as events are taken: a
+ * slow reader gets merged deltas. Where it cannot go on, it throws {@link ChordException} and ends. An interrupt of the
+ * reader's thread throws one with reason CANCELLED and ends nothing: no event is lost.
+ */
+public final class Watch implements Iterator<WatchEvent>, Iterable<WatchEvent>, AutoCloseable {
+  /** Messages that may wait for the reader. */
+  private static final int BUFFER = 16;
+
+  /** Errors other than UNAVAILABLE may be the network's, or be there to stay. */
+  private static final int DOUBTFUL_FAILURES_MAX = 5;
+
+  private final Connection connection;
+  private final WatchOptions options;
+  private final Tracker tracker;
+  private final Consumer<Watch> onClose;
+
+  /** What came from the network. */
+  private final BlockingQueue<Signal> inbox = new LinkedBlockingQueue<>();
+
+  /** What the reader has not taken yet of the last message. */
+  private final Queue<WatchEvent> ready = new ArrayDeque<>();
+
+  /** Null between connections. Written by the reader alone, with the monitor held. */
+  private ClientCall<WatchContextsRequest, WatchContextsResponse> stream;
+
+  /** When to connect, by System.nanoTime. */
+  private long connectAt = System.nanoTime();
+
+  /** Failures since the last message came. */
+  private int failures;
+
+  /** What the server asked for when it closed the stream. */
+  private Duration retryAfter;
+
+  /** The reader asks for a new connection: see resync. */
+  private boolean misfit;
+
+  private volatile boolean closed;
+
+  Watch(Connection connection, List<Target> targets, WatchOptions options, Consumer<Watch> onClose) {
+    this.connection = connection;
+    this.options = options;
+    this.onClose = onClose;
+    tracker = new Tracker(targets, options.known, Tracker.KNOWN_BYTES_MAX);
+  }
+
+  /** A message of a stream, or its end; or nothing: a call to look up. */
+  private record Signal(ClientCall<?, ?> stream, WatchContextsResponse message, ChordException end) {}
+
+  @Override
+  public Iterator<WatchEvent> iterator() {
+    return this;
+  }
+
+  /** Waits for the next event. False: the watch was closed. */
+  @Override
+  public boolean hasNext() {
+    return await(Time.FOREVER);
+  }
+
+  /** Waits for the next event. */
+  @Override
+  public WatchEvent next() {
+    if (!hasNext()) throw new NoSuchElementException("the watch is closed");
+    return ready.remove();
+  }
+
+  /** The next event; empty where none comes in time, or the watch is closed. */
+  public Optional<WatchEvent> poll(Duration timeout) {
+    return await(Time.nanos(timeout)) ? Optional.of(ready.remove()) : Optional.empty();
+  }
+
+  public boolean isClosed() {
+    return closed;
+  }
+
+  /** Ends it, also for a reader that waits. */
+  @Override
+  public void close() {
+    synchronized (this) {
+      if (closed) return;
+      closed = true;
+      if (stream != null) stream.cancel("the watch was closed", null);
+    }
+    inbox.add(new Signal(null, null, null));
+    onClose.accept(this);
+  }
+
+  /** This context's last event did not fit the reader's copy: connects again for the document. */
+  void resync(String id) {
+    tracker.doubt(id);
+    misfit = true;
+  }
+
+  /** Works until an event is ready. False: the time is over, or the watch closed. */
+  private boolean await(long timeout) {
+    long end = System.nanoTime() + timeout;
+    while (!closed) {
+      if (misfit) disconnected(misfitError());
+      if (!ready.isEmpty()) return true;
+      long now = System.nanoTime();
+      if (stream == null && connectAt - now <= 0) connect();
+      Signal signal = receive(stream == null ? Math.min(end - now, connectAt - now) : end - now);
+      if (signal != null && signal.stream != null && signal.stream == stream) take(signal);
+      else if (signal == null && end - System.nanoTime() <= 0) return false;
+    }
+    return false;
+  }
+
+  private Signal receive(long nanos) {
+    try {
+      return inbox.poll(nanos, TimeUnit.NANOSECONDS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw Errors.cancelled("interrupted while waiting for an event", e);
+    }
+  }
+
+  private void take(Signal signal) {
+    if (signal.end != null) {
+      disconnected(signal.end);
+      return;
+    }
+    failures = 0;
+    WatchContextsResponse message = signal.message;
+    if (message.hasClosing() && message.getClosing().hasRetryAfter()) {
+      retryAfter = Conversion.fromDuration(message.getClosing().getRetryAfter());
+    }
+    List<WatchEvent> events = tracker.take(message);
+    if (events == null) {
+      misfit = true;
+      return;
+    }
+    ready.addAll(events);
+    stream.request(1);
+  }
+
+  private void connect() {
+    WatchContextsRequest.Builder request = WatchContextsRequest.newBuilder()
+        .addAllSubscriptions(tracker.connect())
+        .setIncludeOldValues(options.includeOldValues);
+    if (options.heartbeatInterval != null) {
+      request.setHeartbeatInterval(Conversion.toDuration(options.heartbeatInterval));
+    }
+    retryAfter = null;
+    if (failures > 0) connection.reconnect();
+    synchronized (this) {
+      if (closed) return;
+      stream = connection.newStream(SyncServiceGrpc.getWatchContextsMethod());
+      stream.start(new Listener(stream), new Metadata());
+      stream.request(BUFFER);
+      stream.sendMessage(request.build());
+      stream.halfClose();
+    }
+  }
+
+  /** @throws ChordException where it is final */
+  private void disconnected(ChordException error) {
+    synchronized (this) {
+      if (closed) return;
+      if (stream != null) stream.cancel("a new stream follows", null);
+      stream = null;
+    }
+    misfit = false;
+    boolean doubtful = error.code() != Status.Code.UNAVAILABLE;
+    if (!error.isTransient() || (doubtful && failures >= DOUBTFUL_FAILURES_MAX)) {
+      close();
+      throw error;
+    }
+    Duration delay = Time.max(Time.max(connection.retry.backoff(failures++), retryAfter), error.retryAfter());
+    connectAt = System.nanoTime() + Time.nanos(delay);
+    options.onDisconnect.accept(error, delay);
+  }
+
+  private static ChordException misfitError() {
+    return Errors.unavailable("an event does not fit what came before");
+  }
+
+  /** Puts what comes into the inbox; the reader asks for no more than fits. */
+  private final class Listener extends ClientCall.Listener<WatchContextsResponse> {
+    private final ClientCall<?, ?> stream;
+
+    Listener(ClientCall<?, ?> stream) {
+      this.stream = stream;
+    }
+
+    @Override
+    public void onMessage(WatchContextsResponse message) {
+      inbox.add(new Signal(stream, message, null));
+    }
+
+    @Override
+    public void onClose(Status status, Metadata trailers) {
+      ChordException end = status.isOk()
+          ? Errors.unavailable("the server ended the stream")
+          : connection.failure(status, trailers);
+      inbox.add(new Signal(stream, null, end));
+    }
+  }
+}

@@ -1,0 +1,29 @@
+package dev.chord;
+
+/** What a {@link Watch} tells. Per context in order, without gaps and without duplicates. */
+public sealed interface WatchEvent {
+  /**
+   * The whole document.
+   *
+   * @param reason why it is not a delta: {@code INITIAL}, {@code EPOCH_CHANGED}, {@code AHEAD}, {@code DIVERGED},
+   *     {@code HISTORY_TRUNCATED}, {@code DELTA_LARGER}; {@code UNSPECIFIED} for one that this client does not know
+   */
+  record Full(Document document, String reason) implements WatchEvent, SyncResult {}
+
+  /** What changed since the last event of this context. */
+  record Changed(Delta delta) implements WatchEvent, SyncResult {}
+
+  /**
+   * It is gone. Should it come back, it comes as {@link Full}.
+   *
+   * @param position where the reader stood
+   * @param reason {@code DELETED}, {@code EXPIRED}, or {@code UNKNOWN}: it went while the connection was away
+   */
+  record Deleted(String id, Position position, String reason) implements WatchEvent {}
+
+  /** It was asked for and does not exist; its creation comes as {@link Full}. */
+  record Absent(String id) implements WatchEvent {}
+
+  /** Everything that existed has come: once for each connection. */
+  record CaughtUp() implements WatchEvent {}
+}

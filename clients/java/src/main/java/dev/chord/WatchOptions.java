@@ -1,0 +1,63 @@
+package dev.chord;
+
+import java.time.Duration;
+import java.util.Map;
+import java.util.function.BiConsumer;
+
+/** Options of a watch. */
+public final class WatchOptions {
+  static final WatchOptions NONE = builder().build();
+
+  final Map<String, Position> known;
+  final boolean includeOldValues;
+  final Duration heartbeatInterval;
+  final BiConsumer<ChordException, Duration> onDisconnect;
+
+  private WatchOptions(Builder builder) {
+    known = Map.copyOf(builder.known);
+    includeOldValues = builder.includeOldValues;
+    heartbeatInterval = builder.heartbeatInterval;
+    onDisconnect = builder.onDisconnect;
+  }
+
+  public static Builder builder() {
+    return new Builder();
+  }
+
+  public static final class Builder {
+    private Map<String, Position> known = Map.of();
+    private boolean includeOldValues;
+    private Duration heartbeatInterval;
+    private BiConsumer<ChordException, Duration> onDisconnect = (error, delay) -> {};
+
+    private Builder() {}
+
+    /** Where a copy stands already, by context id. */
+    public Builder known(Map<String, Position> known) {
+      this.known = known;
+      return this;
+    }
+
+    /** Send old values with the changes. */
+    public Builder includeOldValues() {
+      includeOldValues = true;
+      return this;
+    }
+
+    /** 1 s to 1 h. Default 15 s. */
+    public Builder heartbeatInterval(Duration heartbeatInterval) {
+      this.heartbeatInterval = heartbeatInterval;
+      return this;
+    }
+
+    /** The connection broke; the watch connects again after this long. Called by the reader's thread. */
+    public Builder onDisconnect(BiConsumer<ChordException, Duration> onDisconnect) {
+      this.onDisconnect = onDisconnect;
+      return this;
+    }
+
+    public WatchOptions build() {
+      return new WatchOptions(this);
+    }
+  }
+}

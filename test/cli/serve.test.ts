@@ -85,7 +85,7 @@ test('all that is wrong with the settings is told at once', async (t) => {
   t.deepEqual({ code, stdout }, { code: 2, stdout: '' });
   t.deepEqual(stderr.trimEnd().split('\n').sort(), [
     'chord: --cache-bytes: expected a size like 64MiB or 1GB, got "12x"',
-    'chord: CHORD_BACKEND: expected one of lmdb, memory, got "mysql"',
+    'chord: CHORD_BACKEND: expected one of lmdb, redis, memory, got "mysql"',
     'chord: unexpected argument extra',
     'chord: unknown setting --address',
     'chord: unknown setting --data-dri; did you mean --data-dir?',

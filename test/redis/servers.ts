@@ -36,9 +36,16 @@ export class RedisServer {
   /** `options` as on its command line: `['--appendonly', 'yes']`. */
   static async start(options: readonly string[] = [], sentinel?: string): Promise<RedisServer> {
     const directory = await mkdtemp(join(tmpdir(), 'chord-redis-'));
-    const server = new RedisServer(await freePort(), directory, options, sentinel);
-    await server.start();
-    return server;
+    for (let tries = 1; ; tries++) {
+      const server = new RedisServer(await freePort(), directory, options, sentinel);
+      try {
+        await server.start();
+        return server;
+      } catch (error) {
+        // Another test may have taken the port meanwhile.
+        if (tries === 5) throw error;
+      }
+    }
   }
 
   get url(): string {
@@ -52,7 +59,14 @@ export class RedisServer {
     this.admin?.disconnect();
     this.admin = new Redis({ port: this.port, host: '127.0.0.1', retryStrategy: () => 20, maxRetriesPerRequest: null });
     this.admin.on('error', () => {});
-    await this.admin.ping();
+    const ended = once(this.#process, 'exit').then(([code]) => {
+      throw new Error(`redis-server ended with ${code}: ${args.join(' ')}`);
+    });
+    ended.catch(() => {}); // most end later, when they are told to
+    await Promise.race([this.admin.ping(), ended]).catch((error) => {
+      this.admin.disconnect();
+      throw error;
+    });
   }
 
   /** Waits for the end. */
@@ -121,11 +135,18 @@ export async function until(condition: () => Promise<boolean> | boolean, what = 
   }
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
+/** Below the ports that the system gives to clients: one of those could take it while a server is down. */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = 10_000 + Math.floor(Math.random() * 20_000);
+    const server = createServer().listen(port, '127.0.0.1');
+    try {
+      await once(server, 'listening');
+    } catch {
+      continue;
+    }
+    server.close();
+    await once(server, 'close');
+    return port;
+  }
 }

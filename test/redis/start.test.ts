@@ -8,7 +8,7 @@ import type { Reason } from '../../src/errors.js';
 import { openRedis } from '../../src/store/redis.js';
 import { parseRedisUrl } from '../../src/store/redis-url.js';
 import { commitOf, write } from '../contract/commits.js';
-import { REDIS_INSTALLED, RedisCluster, RedisServer, until } from './servers.js';
+import { freePort, REDIS_INSTALLED, RedisCluster, RedisServer, until } from './servers.js';
 
 test('URLs say where, who and how', (t) => {
   const at = (host: string, port: number) => ({ host, port });
@@ -128,9 +128,9 @@ if (REDIS_INSTALLED) {
   });
 
   test.serial('a cluster that is down is refused, and so is a lone server called a cluster', async (t) => {
-    const { server, url } = await setUp(t);
+    const { url } = await setUp(t);
     await refused(t, { url: url.replace('redis:', 'redis+cluster:') }, 'FAILED_PRECONDITION', /is no cluster node/);
-    const down = await RedisServer.start(['--cluster-enabled', 'yes', '--cluster-port', String(server.port + 1)]);
+    const down = await RedisServer.start(['--cluster-enabled', 'yes', '--cluster-port', String(await freePort())]);
     t.teardown(() => down.destroy());
     await refused(t, { url: down.url }, 'FAILED_PRECONDITION', /is down: 0 of 16384 slots are served/);
   });
@@ -186,7 +186,7 @@ if (REDIS_INSTALLED) {
       t.pass();
       return;
     }
-    const port = server.port + 1;
+    const port = await freePort();
     const files = ['--tls-cert-file', cert, '--tls-key-file', key, '--tls-ca-cert-file', cert];
     const secure = await RedisServer.start(['--tls-port', String(port), '--tls-auth-clients', 'no', ...files]);
     t.teardown(() => secure.destroy());

@@ -140,7 +140,7 @@ export class Replica extends EventEmitter<ReplicaEvents> {
   /** A listener that throws must not end the replica. */
   #tell<K extends Exclude<keyof ReplicaEvents, 'error'>>(name: K, ...args: ReplicaEvents[K]): void {
     if (this.#closed) return;
-    for (const listener of this.listeners(name)) {
+    for (const listener of this.rawListeners(name)) {
       try {
         (listener as (...args: ReplicaEvents[K]) => void).apply(this, args);
       } catch (error) {

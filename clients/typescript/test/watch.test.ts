@@ -118,6 +118,22 @@ test('a listener that throws is told of, and harms nobody', async (t) => {
   await replica.close();
 });
 
+test('a listener for one change hears of one change, and is gone', async (t) => {
+  const client = connected(t, await startServer(t));
+  const replica = new Replica(client, ['a']);
+  await replica.ready;
+  const heard: unknown[] = [];
+  replica.once('change', ({ value }) => heard.push(value?.n));
+  for (const n of [1, 2]) {
+    const changed = once(replica, 'change');
+    await client.set('a', { n });
+    await changed;
+  }
+  t.deepEqual(heard, [1]);
+  t.is(replica.listenerCount('change'), 0);
+  await replica.close();
+});
+
 test('a replica that cannot begin says so', async (t) => {
   const client = connected(t, await startServer(t));
   const replica = new Replica(client, ['']);

@@ -66,6 +66,10 @@ clients: node_modules/.installed ## build the clients of all languages whose too
 test-clients: build ## the clients' own tests, and the conformance suite over all of them
 	@node scripts/test.mjs typescript go python java rust conformance
 
+.PHONY: demo
+demo: build ## a chat room of five languages, in this terminal (ARGS="go rust" for fewer)
+	@node scripts/demo.mjs $(ARGS)
+
 .PHONY: replay
 replay: build ## replay a document's history through a server: make replay FILE=history.ndjson.gz
 	@npm run -s replay -- $(FILE) $(ARGS)

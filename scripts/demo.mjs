@@ -1,0 +1,125 @@
+/**
+ * A chat room in one terminal: a server, and a guest in each language whose tools are here (clients/LANGUAGE/examples).
+ * Ends when all have left; fails unless all of them saw the same end. Names of languages as arguments: only those.
+ */
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { isDeepStrictEqual } from 'node:util';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const CHORD = join(ROOT, 'dist', 'main.js');
+const NUMBERS = ['no', 'one', 'two', 'three', 'four', 'five'];
+/** For the talk, which takes some five seconds where the machine is not busy. */
+const PATIENCE_MS = 60_000;
+
+/** How a guest is run in clients/NAME, once `make chatroom` has been there, and what that needs. */
+const LANGUAGES = [
+  { name: 'go', color: 36, tool: 'go', command: 'exec bin/chatroom' },
+  { name: 'python', color: 33, tool: 'python3', command: 'exec .venv/bin/python -u examples/chatroom.py' },
+  {
+    name: 'java',
+    color: 31,
+    tool: 'mvn',
+    command: `exec java -cp "target/classes${delimiter}$(cat target/test.classpath)" examples/Chatroom.java`,
+  },
+  { name: 'rust', color: 35, tool: 'cargo', command: 'exec target/debug/examples/chatroom' },
+  { name: 'typescript', color: 34, tool: 'node', command: 'exec node --import=tsx examples/chatroom.ts' },
+];
+
+const children = new Set();
+const folder = mkdtempSync(join(tmpdir(), 'chord-demo-'));
+process.on('exit', () => {
+  for (const child of children) child.kill('SIGKILL');
+  rmSync(folder, { recursive: true, force: true });
+});
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(1));
+
+const wanted = process.argv.slice(2);
+const unknown = wanted.filter((name) => !LANGUAGES.some((language) => language.name === name));
+if (unknown.length > 0) fail(`there is no client in ${unknown.join(', ')}`);
+const guests = LANGUAGES.filter(({ name }) => wanted.length === 0 || wanted.includes(name)).filter(build);
+if (guests.length === 0) fail('nobody is here to talk');
+
+const address = await serve();
+// The talk waits until all seats are taken: so each guest sees the others come, speak and leave.
+const room = { topic: 'many languages, one state', seats: guests.length };
+execFileSync(process.execPath, [CHORD, '--address', address, 'set', 'room:lobby', JSON.stringify(room)]);
+console.log(`\nseats: ${guests.length}, at room:lobby on ${address}\n`);
+
+const impatient = setTimeout(() => fail(`not over after ${PATIENCE_MS / 1000} s`), PATIENCE_MS);
+const ends = await Promise.all(guests.map((guest) => visit(guest)));
+clearTimeout(impatient);
+
+const [first] = ends;
+if (!ends.every((end) => isDeepStrictEqual(end, first))) fail('they do not agree');
+console.log(`\n${NUMBERS[guests.length]} process${guests.length > 1 ? 'es' : ''}, one state: ${first.position}`);
+process.exit(0);
+
+/** Whether there is a guest in this language. If not, says why in one line. */
+function build({ name, tool }) {
+  if (spawnSync('which', [tool]).status !== 0) {
+    console.log(`${name}: left out, ${tool} not found`);
+    return false;
+  }
+  console.log(`${name}: building`);
+  const { status, stdout, stderr } = spawnSync('make', ['-C', join('clients', name), 'chatroom'], {
+    cwd: ROOT,
+    encoding: 'utf8',
+  });
+  if (status === 0) return true;
+  const why = `${stdout}\n${stderr}`.trim().split('\n').at(-1);
+  console.log(`${name}: left out, make -C clients/${name} chatroom fails: ${why}`);
+  return false;
+}
+
+/** @returns the address */
+async function serve() {
+  const args = [CHORD, 'serve', '--listen', '127.0.0.1:0', '--data-dir', folder, '--log-level', 'error'];
+  const server = start(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  for await (const line of createInterface({ input: server.stdout })) {
+    const address = /serving on (\S+)/.exec(line)?.[1];
+    if (address) return address;
+  }
+  fail('the server has not started');
+}
+
+/** Shows what a guest prints. @returns where its copy of the room stood at the end */
+async function visit({ name, color, command }) {
+  const guest = start('sh', ['-c', `${command} ${address}`], {
+    cwd: join(ROOT, 'clients', name),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let end;
+  for (const stream of [guest.stdout, guest.stderr]) {
+    createInterface({ input: stream }).on('line', (line) => {
+      const [, position, document] = /^final (\S+) (.*)/.exec(line) ?? [];
+      if (position) end = { position, document: JSON.parse(document) };
+      console.log(`${paint(name.padEnd(10), color)} ${position ? `final ${position}` : line}`);
+    });
+  }
+  const [code, signal] = await once(guest, 'close');
+  if (code !== 0 || !end) fail(`${name} has ended early (${signal ?? code})`);
+  return end;
+}
+
+function start(command, args, options) {
+  const child = spawn(command, args, options);
+  children.add(child);
+  child.on('close', () => children.delete(child));
+  return child;
+}
+
+function paint(text, color) {
+  const colored = process.env.FORCE_COLOR || (process.stdout.isTTY && !process.env.NO_COLOR);
+  return colored ? `\x1b[${color}m${text}\x1b[0m` : text;
+}
+
+function fail(message) {
+  console.error(`demo: ${message}`);
+  process.exit(1);
+}

@@ -221,4 +221,7 @@ class Client:
             except grpc.RpcError as error:
                 if not self._closed.is_set():
                     self._closed.wait(attempts.wait(from_rpc_error(error)))
+            except Exception:  # what gRPC raises depends on when the channel was closed
+                if not self._closed.is_set():
+                    raise
         raise client_closed()

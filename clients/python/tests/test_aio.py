@@ -111,6 +111,17 @@ async def test_a_server_that_stays_away() -> None:
 
 
 @in_loop
+async def test_closing_ends_a_call_that_waits_for_its_next_try() -> None:
+    policy = chord.RetryPolicy(backoff_min=60, backoff_max=60)
+    client = chord.aio.connect("127.0.0.1:1", timeout=600, retry=policy)
+    call = asyncio.ensure_future(client.get("a"))
+    await asyncio.sleep(0.05)
+    await client.close()
+    with pytest.raises(chord.ChordError, match="closed"):
+        await call
+
+
+@in_loop
 async def test_a_cancelled_call_is_cancelled() -> None:
     async with chord.aio.connect("127.0.0.1:1", timeout=600, retry=chord.RetryPolicy(backoff_min=60)) as client:
         with pytest.raises(asyncio.TimeoutError):
@@ -199,6 +210,16 @@ async def test_leaving_the_loop_ends_a_watch(shared_server: Server, name: str) -
             break
         gc.collect()
         assert len(client._open) == 0
+        watch = client.watch(name)
+        await take(watch, 2)
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(watch.__anext__(), 0.02)
+        del watch
+        gc.collect()
+        assert len(client._open) == 0
+        reading = [task for task in asyncio.all_tasks() if ".read()" in repr(task)]
+        await asyncio.wait_for(eventually(lambda: all(task.done() for task in reading)), 5)  # no heartbeat ends it
+        assert reading
 
 
 @in_loop

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Literal, Protocol, TypeVar, overload
 from weakref import WeakSet
@@ -53,7 +54,7 @@ class Client:
         self._tls = channel.tls_of(tls)
         self._channel: grpc.aio.Channel | None = None
         self._methods: channel.Stubs | None = None
-        self._closed = False
+        self._closed = asyncio.Event()
         self._open: WeakSet[_Closable] = WeakSet()
 
     async def set(
@@ -175,7 +176,7 @@ class Client:
 
     async def close(self) -> None:
         """Ends all watches and replicas, then the connection."""
-        self._closed = True
+        self._closed.set()
         for each in tuple(self._open):
             await each.close()
         if self._channel is not None:
@@ -191,7 +192,7 @@ class Client:
 
     def closes(self, opened: _Closable) -> None:
         """Whatever is still alive of these when the client is closed is closed with it."""
-        if self._closed:
+        if self._closed.is_set():
             raise client_closed()
         self._open.add(opened)
 
@@ -220,11 +221,19 @@ class Client:
 
     async def _run(self, call: calls.Call[T], timeout: float | None) -> T:
         attempts = Attempts(self._retry, self._timeout if timeout is None else timeout)
-        while not self._closed:
+        while not self._closed.is_set():
             try:
                 answer = self._method(call.method)(call.request, timeout=attempts.timeout(), metadata=self._metadata)
                 return call.read(await answer)
             except grpc.RpcError as error:
-                if not self._closed:
-                    await asyncio.sleep(attempts.wait(from_rpc_error(error)))
+                if not self._closed.is_set():
+                    await self._pause(attempts.wait(from_rpc_error(error)))
+            except Exception:  # what gRPC raises depends on when the channel was closed
+                if not self._closed.is_set():
+                    raise
         raise client_closed()
+
+    async def _pause(self, delay: float) -> None:
+        """Ends at once when the client is closed."""
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._closed.wait(), delay)

@@ -59,6 +59,11 @@ class Watch(AsyncIterator[Event]):
     ) -> None:
         await self.close()
 
+    def __del__(self) -> None:
+        # Perhaps in another thread; gRPC cancels the call when its reader is cancelled, or when nobody holds it.
+        if self._reading is not None and not self._reading.get_loop().is_closed():
+            self._reading.get_loop().call_soon_threadsafe(self._reading.cancel)
+
     async def resync(self, context_id: str) -> None:
         """This context's last event did not fit the reader's copy: connects again for the document."""
         await self._lost(self._course.doubt(context_id))

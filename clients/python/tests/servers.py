@@ -8,6 +8,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -37,14 +38,23 @@ class Server:
         self.start()
 
     def start(self) -> None:
+        """On the port that it had. Some other process may have it for a moment, as that of an outgoing connection."""
+        line = ""
+        for _ in range(10):
+            line = self._try_to_start()
+            if found := re.search(r"serving on (\S+) ", line):
+                self.address = found[1]
+                return
+            self.stop()
+            time.sleep(0.5)
+        raise AssertionError(f"the server did not start: {line!r}")
+
+    def _try_to_start(self) -> str:
         self._process = subprocess.Popen(
             [*self._args, "--listen", self.address], stdout=subprocess.PIPE, text=True, start_new_session=True
         )
         assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        found = re.search(r"serving on (\S+) ", line)
-        assert found, f"the server did not start: {line!r}"
-        self.address = found[1]
+        return self._process.stdout.readline()
 
     def restart(self, how: signal.Signals = signal.SIGTERM) -> None:
         self.stop(how)

@@ -191,7 +191,7 @@ def test_200_concurrent_updates(client: chord.Client, name: str) -> None:
 
 
 def test_calls_wait_for_a_server_that_comes_back(server: Server, name: str) -> None:
-    with chord.connect(server.address, timeout=30) as client, ThreadPoolExecutor() as threads:
+    with ThreadPoolExecutor() as threads, chord.connect(server.address, timeout=30) as client:
         client.set(name, {"n": 0})
         server.stop()
         write = threads.submit(client.update, name, None, [chord.Increment("n")])

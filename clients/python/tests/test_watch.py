@@ -70,7 +70,7 @@ def test_from_known_positions_with_old_values(client: chord.Client, name: str) -
 def test_goes_on_after_a_restart_without_gap_or_duplicate(server: Server, name: str, how: signal.Signals) -> None:
     errors: list[chord.ChordError] = []
     gone = f"{name}gone"
-    with chord.connect(server.address, timeout=60) as client, ThreadPoolExecutor() as threads:
+    with ThreadPoolExecutor() as threads, chord.connect(server.address, timeout=60) as client:
         held = client.set(name, {"n": 0, "rest": LONG}).position
         client.set(gone, {})
         with client.watch(name, gone, on_disconnect=lambda error, _: errors.append(error)) as watch:
@@ -124,7 +124,7 @@ def test_a_final_error_ends_it(client: chord.Client) -> None:
 
 def test_waits_for_a_server_that_is_not_there_yet(server: Server, name: str) -> None:
     server.stop()
-    with chord.connect(server.address) as client, ThreadPoolExecutor() as threads:
+    with ThreadPoolExecutor() as threads, chord.connect(server.address) as client:
         event = threads.submit(next, client.watch(name))
         server.start()
         assert event.result(30) == chord.Absent(name)
@@ -143,7 +143,7 @@ def test_closing_wakes_its_reader(client: chord.Client, name: str) -> None:
 def test_closing_ends_the_wait_for_a_connection() -> None:
     policy = chord.RetryPolicy(backoff_min=60, backoff_max=60)
     broken = threading.Event()
-    with chord.connect("127.0.0.1:1", retry=policy) as client, ThreadPoolExecutor() as threads:
+    with ThreadPoolExecutor() as threads, chord.connect("127.0.0.1:1", retry=policy) as client:
         watch = client.watch("a", on_disconnect=lambda *_: broken.set())
         rest = threads.submit(list, watch)
         assert broken.wait(10)

@@ -54,6 +54,11 @@ def test_a_wait_that_does_not_fit_is_not_begun() -> None:
         attempts.wait(failed(grpc.StatusCode.UNAVAILABLE, True, 2.5))
 
 
+def test_a_long_backoff_does_not_end_a_call_early() -> None:
+    patient = RetryPolicy(backoff_min=60, backoff_max=60)
+    assert Attempts(patient, 10, lambda: 0.0).wait(unavailable("")) == 5
+
+
 def test_a_watch_goes_on_after_unavailable_for_ever() -> None:
     course = Course(POLICY, ("a",), WatchOptions())
     assert all(course.lost(unavailable("")) <= 1 for _ in range(100))

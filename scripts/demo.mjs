@@ -37,6 +37,7 @@ process.on('exit', () => {
   for (const child of children) child.kill('SIGKILL');
   rmSync(folder, { recursive: true, force: true });
 });
+process.stdout.on('error', () => process.exit(1)); // whoever read this has had enough
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(1));
 
 const wanted = process.argv.slice(2);

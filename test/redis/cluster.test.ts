@@ -11,7 +11,7 @@ if (REDIS_INSTALLED) {
   test.serial('slots that move under load: nothing lost, nothing twice, nobody hears of it', async (t) => {
     const cluster = await RedisCluster.start();
     t.teardown(() => cluster.destroy());
-    const nodes = await serveMany(t, 2, cluster.url);
+    const nodes = await serveMany(t, 2, cluster.url, undefined, 2000);
     const readers = await watchEverywhere(t, nodes, 'a');
     const load = new Load(nodes, IDS, 8);
     for (const id of IDS) {
@@ -35,7 +35,7 @@ if (REDIS_INSTALLED) {
   test.serial('a master that hands over to its replica: nothing lost', async (t) => {
     const cluster = await RedisCluster.start(1);
     t.teardown(() => cluster.destroy());
-    const nodes = await serveMany(t, 2, cluster.url);
+    const nodes = await serveMany(t, 2, cluster.url, undefined, 2000);
     const readers = await watchEverywhere(t, nodes, 'a');
     const load = new Load(nodes, IDS, 8);
     await load.more(200);
@@ -53,7 +53,7 @@ if (REDIS_INSTALLED) {
   test.serial('a master that dies with writes its replica never saw: no client is left on the lost line', async (t) => {
     const cluster = await RedisCluster.start(1);
     t.teardown(() => cluster.destroy());
-    const nodes = await serveMany(t, 2, cluster.url);
+    const nodes = await serveMany(t, 2, cluster.url, undefined, 2000);
     const [a, b] = nodes.map(({ peer }) => peer);
     await a!.set({ contextId: 'a', value: { n: 0 } });
     const readers = await watchEverywhere(t, nodes, 'a');

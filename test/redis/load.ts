@@ -19,8 +19,10 @@ export function serveMany(
   count: number,
   redisUrl: string,
   redisPrefix = 'chord:',
+  /** Where Redis goes away on purpose. Else long, since a busy machine must not look like an outage. */
+  redisTimeout = 20_000,
 ): Promise<Node[]> {
-  const options = { backend: 'redis', redisUrl, redisPrefix, redisTimeout: 1000, logLevel: 'silent' } as const;
+  const options = { backend: 'redis', redisUrl, redisPrefix, redisTimeout, logLevel: 'silent' } as const;
   return Promise.all(
     Array.from({ length: count }, async () => {
       const chord = await serve(t, options);

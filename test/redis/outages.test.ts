@@ -165,7 +165,7 @@ async function setUp(
 ): Promise<{ server: RedisServer; nodes: Node[] }> {
   const server = await RedisServer.start(options);
   t.teardown(() => server.destroy());
-  return { server, nodes: await serveMany(t, count, server.url) };
+  return { server, nodes: await serveMany(t, count, server.url, undefined, 2000) };
 }
 
 /** Every server says that it does not serve, and refuses at once. */

@@ -62,7 +62,7 @@ for (const [title, path] of [
       child.stderr.on('data', (bytes) => {
         errors += bytes;
       });
-      const exit = once(child, 'exit');
+      const exit = once(child, 'close'); // when all that it said has arrived
       const said = await Promise.race([once(child.stdout, 'data').then(String), exit.then(() => errors)]);
       return { child, exit, said };
     };

@@ -70,3 +70,7 @@ pub mod internals {
     pub use crate::tracker::{KNOWN_BYTES_MAX, Tracker};
     pub use crate::value::{from_struct, to_struct};
 }
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

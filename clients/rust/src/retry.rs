@@ -58,9 +58,11 @@ where
             Ok(Err(error)) => error,
             Err(_) => Error::deadline_exceeded(),
         };
-        let wait = retry.backoff(failures).max(error.retry_after().unwrap_or_default());
+        let left = end.saturating_duration_since(Instant::now());
+        // Never more than half of what is left: a long backoff must not end a call early.
+        let wait = retry.backoff(failures).min(left / 2).max(error.retry_after().unwrap_or_default());
         let again = error.is_transient() || error.code() == Code::DeadlineExceeded;
-        if !again || failures + 1 >= retry.attempts || after(wait) >= end {
+        if !again || failures + 1 >= retry.attempts || wait >= left {
             return Err(error);
         }
         sleep(wait).await;

@@ -33,6 +33,8 @@ fn config() -> Config {
     let stubs = tonic_prost_build::configure()
         // Connecting is the client's own.
         .build_transport(false)
+        // So that a fake of a server need not have every call.
+        .generate_default_stubs(true)
         .server_mod_attribute(".", r#"#[cfg(feature = "server")]"#);
     let mut config = Config::new();
     config

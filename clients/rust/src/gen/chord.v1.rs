@@ -567,7 +567,9 @@ pub mod cleanup_service_server {
         ) -> std::result::Result<
             tonic::Response<super::RunCleanupResponse>,
             tonic::Status,
-        >;
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
         /// Begins to sweep at intervals, the first time after one interval. FAILED_PRECONDITION where it is started already.
         async fn start_cleanup(
             &self,
@@ -575,7 +577,9 @@ pub mod cleanup_service_server {
         ) -> std::result::Result<
             tonic::Response<super::StartCleanupResponse>,
             tonic::Status,
-        >;
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
         /// Ends that. A sweep under way stops after the batch that it is at. OK also where cleanup is not started.
         async fn stop_cleanup(
             &self,
@@ -583,7 +587,9 @@ pub mod cleanup_service_server {
         ) -> std::result::Result<
             tonic::Response<super::StopCleanupResponse>,
             tonic::Status,
-        >;
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
         /// Changes interval and options, while cleanup runs or for when it is started.
         async fn update_cleanup(
             &self,
@@ -591,7 +597,9 @@ pub mod cleanup_service_server {
         ) -> std::result::Result<
             tonic::Response<super::UpdateCleanupResponse>,
             tonic::Status,
-        >;
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
         /// Tells how cleanup is set, and what it has done.
         async fn get_cleanup(
             &self,
@@ -599,7 +607,9 @@ pub mod cleanup_service_server {
         ) -> std::result::Result<
             tonic::Response<super::GetCleanupResponse>,
             tonic::Status,
-        >;
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
     }
     /// Retention: removes contexts that nobody uses, and deltas that are old or too many. Concerns the server that is
     /// asked. Contexts whose own time to live has run out are removed within about a second, whether or not cleanup is
@@ -1843,7 +1853,9 @@ pub mod context_service_server {
         ) -> std::result::Result<
             tonic::Response<super::SetContextResponse>,
             tonic::Status,
-        >;
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
         /// Changes parts of a document.
         async fn update_context(
             &self,
@@ -1851,7 +1863,9 @@ pub mod context_service_server {
         ) -> std::result::Result<
             tonic::Response<super::UpdateContextResponse>,
             tonic::Status,
-        >;
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
         /// Reads a document. The answer contains every write acknowledged before the call.
         async fn get_context(
             &self,
@@ -1859,7 +1873,9 @@ pub mod context_service_server {
         ) -> std::result::Result<
             tonic::Response<super::GetContextResponse>,
             tonic::Status,
-        >;
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
         /// Removes a context with its deltas.
         async fn delete_context(
             &self,
@@ -1867,7 +1883,9 @@ pub mod context_service_server {
         ) -> std::result::Result<
             tonic::Response<super::DeleteContextResponse>,
             tonic::Status,
-        >;
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
         /// Renews a context's time to live; position and document stay.
         async fn touch_context(
             &self,
@@ -1875,7 +1893,9 @@ pub mod context_service_server {
         ) -> std::result::Result<
             tonic::Response<super::TouchContextResponse>,
             tonic::Status,
-        >;
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
         /// Lists contexts in the order of their ids.
         async fn list_contexts(
             &self,
@@ -1883,7 +1903,9 @@ pub mod context_service_server {
         ) -> std::result::Result<
             tonic::Response<super::ListContextsResponse>,
             tonic::Status,
-        >;
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
     }
     /// Writes and reads of contexts. An acknowledged write is durable, and is never lost or overwritten
     /// unseen: concurrent writes of one context are applied one after the other, each to the newest state.
@@ -2775,13 +2797,9 @@ pub mod sync_service_server {
         ) -> std::result::Result<
             tonic::Response<super::SyncContextResponse>,
             tonic::Status,
-        >;
-        /// Server streaming response type for the WatchContexts method.
-        type WatchContextsStream: tonic::codegen::tokio_stream::Stream<
-                Item = std::result::Result<super::WatchContextsResponse, tonic::Status>,
-            >
-            + std::marker::Send
-            + 'static;
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
         /// The same, kept up: per context the events are in order, without gaps and without duplicates.
         /// Each delta begins exactly where the last event left the client; anything else comes as `full`.
         /// A client that reads slowly gets merged deltas; it is never disconnected for it.
@@ -2789,9 +2807,11 @@ pub mod sync_service_server {
             &self,
             request: tonic::Request<super::WatchContextsRequest>,
         ) -> std::result::Result<
-            tonic::Response<Self::WatchContextsStream>,
+            tonic::Response<BoxStream<super::WatchContextsResponse>>,
             tonic::Status,
-        >;
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
         /// Reads the retained history, oldest first.
         async fn list_deltas(
             &self,
@@ -2799,7 +2819,9 @@ pub mod sync_service_server {
         ) -> std::result::Result<
             tonic::Response<super::ListDeltasResponse>,
             tonic::Status,
-        >;
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
     }
     /// Brings clients up to date, once or continuously.
     #[derive(Debug)]
@@ -2931,7 +2953,7 @@ pub mod sync_service_server {
                     > tonic::server::ServerStreamingService<super::WatchContextsRequest>
                     for WatchContextsSvc<T> {
                         type Response = super::WatchContextsResponse;
-                        type ResponseStream = T::WatchContextsStream;
+                        type ResponseStream = BoxStream<super::WatchContextsResponse>;
                         type Future = BoxFuture<
                             tonic::Response<Self::ResponseStream>,
                             tonic::Status,

@@ -1,0 +1,329 @@
+//! Peers that go wrong as told: a real server does so only by accident.
+
+use std::collections::HashSet;
+use std::future::pending;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use chord_client::proto::chord::v1::context_service_server::{ContextService, ContextServiceServer};
+use chord_client::proto::chord::v1::sync_service_server::{SyncService, SyncServiceServer};
+use chord_client::proto::chord::v1::watch_contexts_response::Event as Message;
+use chord_client::proto::chord::v1::{
+    Change, ChangeAction, Closing, Context, Delta, Full, Position, SetContextRequest, SetContextResponse,
+    WatchContextsRequest, WatchContextsResponse,
+};
+use chord_client::proto::google::rpc;
+use chord_client::{Client, ClientBuilder, Event, Reason, Retry, Target, json};
+use futures_util::future::BoxFuture;
+use futures_util::stream::{self, BoxStream, StreamExt};
+use prost::{Message as _, Name};
+use prost_types::Any;
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::transport::Server;
+use tonic::{Code, Request, Response, Status};
+
+use crate::support::{failure, next, patient};
+
+type Responses = BoxStream<'static, Result<WatchContextsResponse, Status>>;
+type OnSet = dyn Fn(usize, &Request<SetContextRequest>) -> BoxFuture<'static, Result<(), Status>> + Send + Sync;
+type OnWatch = dyn Fn(usize, WatchContextsRequest) -> Result<Responses, Status> + Send + Sync;
+
+/// What each call does; the number counts the calls of that kind, from 1.
+#[derive(Clone)]
+struct Faulty {
+    set: Arc<OnSet>,
+    watch: Arc<OnWatch>,
+    sets: Arc<AtomicUsize>,
+    watches: Arc<AtomicUsize>,
+}
+
+impl Faulty {
+    fn sets(
+        set: impl Fn(usize, &Request<SetContextRequest>) -> BoxFuture<'static, Result<(), Status>> + Send + Sync + 'static,
+    ) -> Self {
+        let watch = Arc::new(|_, _| Err(Status::unimplemented("")));
+        Self { set: Arc::new(set), watch, sets: Arc::default(), watches: Arc::default() }
+    }
+
+    fn watches(
+        watch: impl Fn(usize, WatchContextsRequest) -> Result<Responses, Status> + Send + Sync + 'static,
+    ) -> Self {
+        Self { watch: Arc::new(watch), ..Self::sets(|_, _| Box::pin(async { Ok(()) })) }
+    }
+
+    async fn serve(&self, mut server: Server) -> ClientBuilder {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let contexts = ContextServiceServer::new(self.clone());
+        let router = server.add_service(contexts).add_service(SyncServiceServer::new(self.clone()));
+        tokio::spawn(router.serve_with_incoming(TcpListenerStream::new(listener)));
+        let (backoff_min, backoff_max) = (Duration::from_millis(1), Duration::from_millis(5));
+        let attempt_timeout = Duration::from_millis(300);
+        Client::builder(address).retry(Retry { backoff_min, backoff_max, attempt_timeout, ..Retry::default() })
+    }
+
+    async fn client(&self) -> Client {
+        self.serve(Server::builder()).await.connect().unwrap()
+    }
+}
+
+#[tonic::async_trait]
+impl ContextService for Faulty {
+    async fn set_context(&self, request: Request<SetContextRequest>) -> Result<Response<SetContextResponse>, Status> {
+        (self.set)(self.sets.fetch_add(1, SeqCst) + 1, &request).await?;
+        let position = Some(Position { version: 1, ..Default::default() });
+        Ok(Response::new(SetContextResponse { position, changed: true, ..Default::default() }))
+    }
+}
+
+#[tonic::async_trait]
+impl SyncService for Faulty {
+    async fn watch_contexts(&self, request: Request<WatchContextsRequest>) -> Result<Response<Responses>, Status> {
+        (self.watch)(self.watches.fetch_add(1, SeqCst) + 1, request.into_inner()).map(Response::new)
+    }
+}
+
+fn with_detail(code: Code, detail: &impl Name) -> Status {
+    let details =
+        vec![Any { type_url: format!("type.googleapis.com/{}", name_of(detail)), value: detail.encode_to_vec() }];
+    let status = rpc::Status { code: code as i32, message: "said".into(), details };
+    Status::with_details(code, "said", status.encode_to_vec().into())
+}
+
+fn name_of<M: Name>(_: &M) -> String {
+    M::full_name()
+}
+
+#[tokio::test]
+async fn a_write_is_tried_again_with_the_same_request_id() {
+    let ids = Arc::new(Mutex::new(HashSet::new()));
+    let seen = ids.clone();
+    let peer = Faulty::sets(move |call, request| {
+        seen.lock().unwrap().insert(request.get_ref().request_id.clone());
+        Box::pin(async move {
+            match call {
+                1 => Err(Status::unavailable("away")),
+                2 => pending().await, // this try's time will be over, the call's not
+                3 => Err(Status::internal("the transport's word")),
+                _ => Ok(()),
+            }
+        })
+    });
+    let written = peer.client().await.set("a", json!({})).await.unwrap();
+    assert_eq!(written.position.version, 1);
+    assert_eq!((ids.lock().unwrap().len(), peer.sets.load(SeqCst)), (1, 4));
+    assert_eq!(ids.lock().unwrap().iter().next().unwrap().len(), 36);
+}
+
+#[tokio::test]
+async fn final_errors_are_not_tried_again() {
+    let info = rpc::ErrorInfo { domain: "chord".into(), reason: "INTERNAL".into(), ..Default::default() };
+    let said = with_detail(Code::Internal, &info);
+    for (status, reason) in [
+        (Status::aborted("no"), Reason::Aborted),
+        (said, Reason::Internal),
+        (Status::unauthenticated("no"), Reason::Unauthenticated),
+    ] {
+        let peer = Faulty::sets(move |_, _| Box::pin(std::future::ready(Err(status.clone()))));
+        failure(peer.client().await.set("a", json!({})), reason).await;
+        assert_eq!(peer.sets.load(SeqCst), 1);
+    }
+}
+
+#[tokio::test]
+async fn tries_end() {
+    let away = Faulty::sets(|_, _| Box::pin(async { Err(Status::unavailable("away")) }));
+    let retry = Retry { attempts: 3, backoff_min: Duration::from_millis(1), ..Retry::default() };
+    let client = away.serve(Server::builder()).await.retry(retry).connect().unwrap();
+    failure(client.set("a", json!({})), Reason::Unavailable).await;
+    assert_eq!(away.sets.load(SeqCst), 3);
+
+    let hour = prost_types::Duration { seconds: 3600, nanos: 0 };
+    let later = with_detail(Code::Unavailable, &rpc::RetryInfo { retry_delay: Some(hour) });
+    let later = Faulty::sets(move |_, _| Box::pin(std::future::ready(Err(later.clone()))));
+    let error = failure(later.client().await.set("a", json!({})), Reason::Unavailable).await;
+    assert_eq!((error.retry_after(), later.sets.load(SeqCst)), (Some(Duration::from_secs(3600)), 1));
+
+    let slow = Faulty::sets(|_, _| Box::pin(pending()));
+    let client = slow.client().await.with_deadline(Duration::from_millis(50));
+    failure(client.set("a", json!({})), Reason::DeadlineExceeded).await;
+    assert_eq!(slow.sets.load(SeqCst), 1);
+}
+
+/// Reports its own end.
+struct Ending(tokio::sync::mpsc::UnboundedSender<()>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let _ = self.0.send(());
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_is_dropped_is_cancelled() {
+    let (begun, mut begins) = tokio::sync::mpsc::unbounded_channel();
+    let (ended, mut ends) = tokio::sync::mpsc::unbounded_channel();
+    let peer = Faulty::sets(move |_, _| {
+        begun.send(()).unwrap();
+        let ending = Ending(ended.clone());
+        Box::pin(async move {
+            let _ending = ending;
+            pending().await
+        })
+    });
+    let client = peer.client().await;
+    let call = tokio::spawn(client.set("a", json!({})).into_future());
+    patient(begins.recv()).await.unwrap();
+    call.abort();
+    patient(ends.recv()).await.unwrap();
+    assert_eq!(peer.sets.load(SeqCst), 1);
+}
+
+fn at(version: u64) -> Option<Position> {
+    Some(Position { epoch: "e".into(), version, digest: "d".into() })
+}
+
+fn sent(message: Message) -> Result<WatchContextsResponse, Status> {
+    Ok(WatchContextsResponse { event: Some(message) })
+}
+
+fn full(version: u64) -> Result<WatchContextsResponse, Status> {
+    let context = Context { context_id: "a".into(), position: at(version), ..Default::default() };
+    sent(Message::Full(Full { context: Some(context), reason: 1 }))
+}
+
+fn delta(from: u64, to: u64, changes: Vec<Change>) -> Result<WatchContextsResponse, Status> {
+    sent(Message::Delta(Delta { context_id: "a".into(), from: at(from), to: at(to), changes, ..Default::default() }))
+}
+
+/// The given responses, and then silence.
+fn open(responses: Vec<Result<WatchContextsResponse, Status>>) -> Result<Responses, Status> {
+    Ok(stream::iter(responses).chain(stream::pending()).boxed())
+}
+
+fn known(request: &WatchContextsRequest) -> u64 {
+    request.subscriptions[0].known.get("a").map_or(0, |position| position.version)
+}
+
+async fn next_version(events: &mut chord_client::ResultStream<Event>) -> u64 {
+    match next(events).await {
+        Event::Full(full) => full.context.position.version,
+        event => panic!("{event:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_watch_after_a_gap() {
+    let peer = Faulty::watches(|call, request| match (call, known(&request)) {
+        (1, 0) => open(vec![full(1), delta(2, 3, Vec::new())]), // nobody has sent 2
+        (2, 0) => open(vec![full(3)]),
+        _ => Err(Status::invalid_argument("knows too much")),
+    });
+    let mut events = peer.client().await.watch(["a"]).events();
+    assert_eq!((next_version(&mut events).await, next_version(&mut events).await), (1, 3));
+}
+
+#[tokio::test]
+async fn a_watch_after_an_end_without_error() {
+    let peer = Faulty::watches(|call, request| match (call, known(&request)) {
+        (1, 0) => Ok(stream::iter([full(1)]).boxed()),
+        (2, 1) => Ok(stream::iter([full(2), Err(Status::unknown("broken"))]).boxed()),
+        (3, 2) => open(vec![full(3)]),
+        _ => Err(Status::invalid_argument("knows something else")),
+    });
+    let breaks = Arc::new(Mutex::new(Vec::new()));
+    let seen = breaks.clone();
+    let watch = peer.client().await.watch(["a"]);
+    let mut events = watch.on_disconnect(move |error, _| seen.lock().unwrap().push(error.reason().clone())).events();
+    for version in 1..=3 {
+        assert_eq!(next_version(&mut events).await, version);
+    }
+    assert_eq!(*breaks.lock().unwrap(), [Reason::Unavailable, Reason::Unknown]);
+}
+
+#[tokio::test]
+async fn a_watch_waits_as_closing_asks() {
+    let asked = Duration::from_millis(120);
+    let peer = Faulty::watches(move |call, _| match call {
+        1 => {
+            let closing = Closing { retry_after: Some(asked.try_into().unwrap()), ..Default::default() };
+            Ok(stream::iter([sent(Message::Closing(closing)), Err(Status::unavailable("closing"))]).boxed())
+        }
+        _ => open(vec![full(1)]),
+    });
+    let waited = Arc::new(Mutex::new(Vec::new()));
+    let seen = waited.clone();
+    let watch = peer.client().await.watch(["a"]).on_disconnect(move |_, delay| seen.lock().unwrap().push(delay));
+    assert_eq!(next_version(&mut watch.events()).await, 1);
+    assert_eq!(*waited.lock().unwrap(), [asked]);
+}
+
+#[tokio::test]
+async fn a_watch_gives_up_on_doubtful_errors_only() {
+    for (code, tries) in [(Code::Internal, 6), (Code::PermissionDenied, 1)] {
+        let peer = Faulty::watches(move |_, _| Err(Status::new(code, "broken")));
+        let mut events = peer.client().await.watch(["a"]).events();
+        failure(async { patient(events.next()).await.unwrap() }, code.into()).await;
+        assert!(events.next().await.is_none());
+        assert_eq!(peer.watches.load(SeqCst), tries);
+    }
+    let away =
+        Faulty::watches(|call, _| if call < 30 { Err(Status::unavailable("away")) } else { open(vec![full(1)]) });
+    assert_eq!(next_version(&mut away.client().await.watch(["a"]).events()).await, 1);
+}
+
+/// The delta follows the right position, but removes what is not there.
+#[tokio::test]
+async fn a_replica_heals_itself() {
+    let misfit = Change { path: vec!["none".into()], action: ChangeAction::Removed as i32, ..Default::default() };
+    let peer = Faulty::watches(move |call, request| match (call, known(&request)) {
+        (1, 0) => open(vec![full(1), sent(Message::CaughtUp(Default::default())), delta(1, 2, vec![misfit.clone()])]),
+        (2, 0) => open(vec![full(2)]),
+        _ => Err(Status::invalid_argument("knows too much")),
+    });
+    let (sender, mut versions) = tokio::sync::mpsc::unbounded_channel();
+    let replica = peer.client().await.replica([Target::id("a")]);
+    let version = |change: &chord_client::ReplicaChange| change.position.as_ref().unwrap().version;
+    let replica = replica
+        .on_change(move |change| {
+            _ = sender.send(version(change));
+        })
+        .start();
+    assert_eq!(patient(versions.recv()).await, Some(1));
+    assert_eq!(patient(versions.recv()).await, Some(2));
+    assert!(!replica.is_live(), "it has not caught up again");
+    replica.ready().await.unwrap();
+}
+
+#[cfg(feature = "tls")]
+#[tokio::test]
+async fn tls_and_token() {
+    use chord_client::Tls;
+    use tonic::transport::{Certificate, Identity, ServerTlsConfig};
+
+    let made = rcgen::generate_simple_self_signed(["chord.test".to_owned()]).unwrap();
+    let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+    let peer = Faulty::sets(|_, request| {
+        let token = request.metadata().get("authorization").map(|value| value.to_str().unwrap().to_owned());
+        Box::pin(async move {
+            assert_eq!(token.as_deref(), Some("Bearer secret"));
+            Ok(())
+        })
+    });
+    let config = ServerTlsConfig::new()
+        .identity(Identity::from_pem(&certificate, &key))
+        .client_ca_root(Certificate::from_pem(&certificate));
+    let builder = peer.serve(Server::builder().tls_config(config).unwrap()).await.token("secret");
+    let tls = Tls::ca(&certificate).server_name("chord.test");
+    let client = builder.clone().tls(tls.clone().identity(&certificate, &key)).connect().unwrap();
+    client.set("a", json!({})).await.unwrap();
+
+    let once = builder.retry(Retry { attempts: 1, ..Retry::default() });
+    for refused in [once.clone(), once.clone().tls(Tls::system().server_name("chord.test")), once.tls(tls)] {
+        let error = refused.connect().unwrap().set("a", json!({})).await.unwrap_err();
+        assert!(error.is_transient(), "{error}");
+    }
+    assert_eq!(peer.sets.load(SeqCst), 1);
+}

@@ -1,0 +1,131 @@
+//! Replicas of a real server.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chord_client::{Client, Reason, Replica, ReplicaBuilder, ReplicaChange, Target, json};
+use serde_json::Value;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use crate::support::{REST, Stage, document, failure, patient};
+
+/// A replica that is ready, and its changes.
+async fn copying(builder: ReplicaBuilder) -> (Replica, UnboundedReceiver<ReplicaChange>) {
+    let (sender, changes) = unbounded_channel();
+    let replica = builder
+        .on_change(move |change| {
+            _ = sender.send(change.clone());
+        })
+        .start();
+    patient(replica.ready()).await.unwrap();
+    (replica, changes)
+}
+
+async fn next(changes: &mut UnboundedReceiver<ReplicaChange>) -> ReplicaChange {
+    patient(changes.recv()).await.expect("the replica has ended")
+}
+
+#[tokio::test]
+async fn follows() {
+    let Some(stage) = Stage::new() else { return };
+    let (client, id) = (&stage.client, stage.id("p:1"));
+    client.set(&id, json!({ "__proto__": [1], "rest": REST })).await.unwrap();
+    let targets = [Target::prefix(stage.id("p:")), Target::id(stage.id("a"))];
+    let (replica, mut changes) = copying(client.replica(targets)).await;
+    let first = replica.get(&id).unwrap();
+    assert_eq!(*first, document(json!({ "__proto__": [1], "rest": REST })));
+    assert!(replica.is_live() && replica.len() == 1 && !replica.is_empty() && replica.ids() == [id.clone()]);
+    assert_eq!(next(&mut changes).await.changes, None);
+    assert_eq!((replica.get(&stage.id("a")), replica.position(&stage.id("a"))), (None, None));
+
+    let updated = client.update(&id).append(["__proto__"], [2]).await.unwrap();
+    let change = next(&mut changes).await;
+    assert_eq!((&change.id, change.position.as_ref()), (&id, Some(&updated.position)));
+    assert_eq!(change.value.as_ref().unwrap()["__proto__"], json!([1, 2]));
+    assert_eq!(change.changes.unwrap().len(), 1);
+    assert_eq!(first["__proto__"], json!([1]), "what was read has changed");
+    assert!(Arc::ptr_eq(&replica.get(&id).unwrap(), &change.value.unwrap()));
+
+    client.set(stage.id("a"), json!({})).await.unwrap();
+    assert_eq!(next(&mut changes).await.value, Some(Arc::default()));
+    client.delete(&id).await.unwrap();
+    let gone = ReplicaChange { id: id.clone(), value: None, position: None, changes: None };
+    assert_eq!(next(&mut changes).await, gone);
+
+    replica.close().await;
+    replica.close().await;
+    assert!(!replica.is_live() && replica.len() == 1 && replica.ready().await.is_ok());
+    assert_eq!(replica.ended().await.reason(), &Reason::Cancelled);
+    client.update(stage.id("a")).merge(json!({ "late": true })).await.unwrap();
+    assert_eq!(changes.recv().await, None);
+}
+
+#[tokio::test]
+async fn survives_callbacks_that_panic() {
+    let Some(stage) = Stage::new() else { return };
+    let (sender, mut problems) = unbounded_channel();
+    let builder = stage.client.replica([stage.id("a")]).on_change(|_| panic!("on purpose"));
+    let builder = builder.on_caught_up(|| panic!("{}, too", "on purpose")).on_error(move |error| {
+        _ = sender.send(error.clone());
+    });
+    let (_replica, mut changes) = copying(builder).await;
+    assert_eq!(problems.recv().await.unwrap().message(), "a callback panicked: on purpose, too");
+    for n in 1..=2 {
+        stage.client.set(stage.id("a"), json!({ "n": n, "rest": REST })).await.unwrap();
+        assert_eq!(next(&mut changes).await.value.unwrap()["n"], n);
+        assert_eq!(problems.recv().await.unwrap().message(), "a callback panicked: on purpose");
+    }
+}
+
+#[tokio::test]
+async fn that_cannot_begin() {
+    let Some(stage) = Stage::new() else { return };
+    let (sender, mut problems) = unbounded_channel();
+    let replica = stage
+        .client
+        .replica([""])
+        .on_error(move |error| {
+            _ = sender.send(error.clone());
+        })
+        .start();
+    failure(patient(replica.ready()), Reason::InvalidArgument).await;
+    assert_eq!(patient(problems.recv()).await.unwrap().reason(), &Reason::InvalidArgument);
+    assert_eq!(patient(replica.ended()).await.reason(), &Reason::InvalidArgument);
+}
+
+#[tokio::test]
+async fn that_is_closed_before_it_begins() {
+    let (sender, mut delays) = unbounded_channel();
+    let client = Client::connect("127.0.0.1:1").unwrap(); // nobody answers there
+    let replica = client
+        .replica(["a"])
+        .on_disconnect(move |_, delay| {
+            _ = sender.send(delay);
+        })
+        .start();
+    assert!(patient(delays.recv()).await.unwrap() >= Duration::from_millis(50));
+    assert!(!replica.is_live());
+    replica.close().await;
+    failure(replica.ready(), Reason::Cancelled).await;
+    assert_eq!(delays.recv().await, None);
+}
+
+#[tokio::test]
+async fn of_many_writes() {
+    let Some(stage) = Stage::new() else { return };
+    let (replica, mut changes) = copying(stage.client.replica([Target::prefix(stage.id(""))])).await;
+    let mut latest = HashMap::new();
+    for i in 0..300 {
+        let update = stage.client.update(stage.id(&(i % 7).to_string())).allow_missing();
+        let update = update.set(["o", &(i % 5).to_string(), "i"], i).append(["l"], [i]);
+        let update = update.splice(["l"], 0, i % 2, [] as [Value; 0]).remove(["o", &((i + 2) % 5).to_string()]);
+        latest.insert(stage.id(&(i % 7).to_string()), update.await.unwrap().position);
+    }
+    while latest.iter().any(|(id, position)| replica.position(id).as_ref() != Some(position)) {
+        next(&mut changes).await;
+    }
+    for id in latest.keys() {
+        assert_eq!(*replica.get(id).unwrap(), stage.client.get(id).await.unwrap().value);
+    }
+}

@@ -1,0 +1,185 @@
+//! Vectors that the clients of all languages are held to.
+
+use std::collections::HashMap;
+use std::fs::read_to_string;
+use std::time::Duration;
+
+use base64::prelude::{BASE64_STANDARD, Engine};
+use chord_client::internals::{KNOWN_BYTES_MAX, Tracker, from_struct, to_struct};
+use chord_client::proto::chord::v1 as wire;
+use chord_client::{Delta, Error, Event, Position, Target, apply};
+use prost::Message;
+use prost_types::Struct;
+use serde_json::Value;
+use tonic::{Code, Status};
+
+use crate::support::{document, root, tell};
+
+/// Calls `test` with each vector of a file.
+fn vectors(name: &str, test: impl Fn(&Value)) {
+    let file = root().join("test/vectors").join(name);
+    if !file.exists() {
+        tell(&format!("skipped: {} is not there, this is not Chord's repository", file.display()));
+        return;
+    }
+    let vectors: Vec<Value> = serde_json::from_str(&read_to_string(file).unwrap()).unwrap();
+    assert!(!vectors.is_empty());
+    for vector in &vectors {
+        eprintln!("{name}: {}", vector["name"]); // shown where it fails
+        test(vector);
+    }
+}
+
+fn bytes(value: &Value) -> Vec<u8> {
+    BASE64_STANDARD.decode(value.as_str().unwrap()).unwrap()
+}
+
+fn message<M: Message + Default>(value: &Value) -> M {
+    M::decode(bytes(value).as_slice()).unwrap()
+}
+
+/// As doubles: 1 and 1.0 are the same number, 0 and -0 are not.
+fn same(got: &Value, want: &Value) -> bool {
+    match (got, want) {
+        (Value::Number(got), Value::Number(want)) => got.as_f64().map(f64::to_bits) == want.as_f64().map(f64::to_bits),
+        (Value::Array(got), Value::Array(want)) => {
+            got.len() == want.len() && got.iter().zip(want).all(|(got, want)| same(got, want))
+        }
+        (Value::Object(got), Value::Object(want)) => {
+            got.len() == want.len() && got.iter().all(|(key, got)| want.get(key).is_some_and(|want| same(got, want)))
+        }
+        _ => got == want,
+    }
+}
+
+fn assert_same(got: impl Into<Value>, want: &Value) {
+    let got = got.into();
+    assert!(same(&got, want), "got  {got}\nwant {want}");
+}
+
+fn position(value: &Value) -> Position {
+    let text = |name: &str| value[name].as_str().unwrap_or_default().to_owned();
+    Position { epoch: text("epoch"), version: value["version"].as_u64().unwrap_or_default(), digest: text("digest") }
+}
+
+#[test]
+fn values() {
+    vectors("values.json", |vector| {
+        let wire: Struct = message(&vector["wire"]);
+        assert_same(from_struct(wire.clone()), &vector["value"]);
+        if vector["decodeOnly"] != true {
+            let made = to_struct(document(vector["value"].clone())).unwrap();
+            // Decoded again: members come in any order.
+            assert_same(from_struct(made.clone()), &vector["value"]);
+            assert_eq!(made, wire);
+        }
+    });
+}
+
+#[test]
+fn deltas() {
+    vectors("apply.json", |vector| {
+        let delta = Delta::from(message::<wire::Delta>(&vector["wire"]));
+        let mut copy = document(vector["document"].clone());
+        match apply(&mut copy, &delta.changes) {
+            Ok(()) => assert_same(copy, &vector["value"]),
+            Err(mismatch) => {
+                assert!(vector.get("value").is_none(), "{mismatch}");
+                assert_same(copy, &vector["document"]);
+            }
+        }
+    });
+}
+
+#[test]
+fn errors() {
+    vectors("errors.json", |vector| {
+        let code = Code::from_i32(vector["code"].as_i64().unwrap() as i32);
+        let details = if vector["details"].is_null() { Vec::new() } else { bytes(&vector["details"]) };
+        let error = Error::from(Status::with_details(code, vector["message"].as_str().unwrap(), details.into()));
+        let want = &vector["error"];
+        assert_eq!(error.reason().as_str(), want["reason"]);
+        assert_eq!(error.message(), want["message"]);
+        assert_eq!(error.code(), code);
+        assert_eq!(error.context_id(), want["contextId"].as_str());
+        let wait = want["retryAfter"].as_f64().map(|milliseconds| Duration::from_secs_f64(milliseconds / 1000.0));
+        assert_eq!(error.retry_after(), wait);
+        assert_eq!(error.is_transient(), vector["transient"] == true);
+        let violations: Vec<(&str, &str)> =
+            error.violations().iter().map(|each| (each.field.as_str(), each.description.as_str())).collect();
+        let wanted = want["violations"].as_array().unwrap();
+        let wanted: Vec<(&str, &str)> = wanted
+            .iter()
+            .map(|each| (each["field"].as_str().unwrap(), each["description"].as_str().unwrap()))
+            .collect();
+        assert_eq!(violations, wanted);
+        assert_eq!(error.mismatch().is_some(), want.get("current").is_some());
+        assert_eq!(error.current().cloned(), want.get("current").filter(|at| at.is_object()).map(position));
+    });
+}
+
+#[test]
+fn watch_streams() {
+    vectors("track.json", |vector| {
+        let target = |target: &Value| match target["id"].as_str() {
+            Some(id) => Target::id(id),
+            None => Target::prefix(target["prefix"].as_str().unwrap()),
+        };
+        let targets = vector["targets"].as_array().unwrap().iter().map(target).collect();
+        let known = vector["known"].as_object().into_iter().flatten().map(|(id, at)| (id.clone(), position(at)));
+        let room = vector["knownBytesMax"].as_u64().map_or(KNOWN_BYTES_MAX, |bytes| bytes as usize);
+        let mut tracker = Tracker::new(targets, known.collect(), room);
+        for step in vector["steps"].as_array().unwrap() {
+            if step["response"].is_null() {
+                assert_connects(&mut tracker, step);
+            } else {
+                assert_takes(&mut tracker, step);
+            }
+        }
+    });
+}
+
+fn assert_connects(tracker: &mut Tracker, step: &Value) {
+    let known = |positions: HashMap<String, wire::Position>| -> HashMap<String, Position> {
+        positions.into_iter().map(|(id, at)| (id, at.into())).collect()
+    };
+    let got: Vec<_> = tracker.connect().into_iter().map(|subscription| known(subscription.known)).collect();
+    let want: Vec<HashMap<String, Position>> = step["known"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|known| known.as_object().unwrap().iter().map(|(id, at)| (id.clone(), position(at))).collect())
+        .collect();
+    assert_eq!(got, want);
+}
+
+fn assert_takes(tracker: &mut Tracker, step: &Value) {
+    let got = tracker.take(message(&step["response"]));
+    assert_eq!(got.is_err(), step["gap"] == true);
+    let got = got.unwrap_or_default();
+    let want = step["events"].as_array().unwrap();
+    assert_eq!(got.len(), want.len(), "{got:?}");
+    for (got, want) in got.iter().zip(want) {
+        let at = || position(&want["position"]);
+        match (got, want["event"].as_str().unwrap()) {
+            (Event::Full(full), "full") => {
+                let context = &full.context;
+                assert_eq!((&*context.id, &context.position), (want["contextId"].as_str().unwrap(), &at()));
+                assert_eq!(full.reason.as_str(), want["reason"]);
+                assert_same(context.value.clone(), &want["value"]);
+            }
+            (Event::Delta(delta), "delta") => {
+                assert_eq!(delta.id, want["contextId"]);
+                assert_eq!((&delta.from, &delta.to), (&position(&want["from"]), &position(&want["to"])));
+                assert_eq!(delta.changes.len(), want["changes"].as_array().unwrap().len());
+            }
+            (Event::Deleted { id, position, reason }, "deleted") => {
+                assert_eq!((&**id, position), (want["contextId"].as_str().unwrap(), &at()));
+                assert_eq!(reason.as_str(), want["reason"]);
+            }
+            (Event::Absent { id }, "absent") => assert_eq!(id, want["contextId"].as_str().unwrap()),
+            (Event::CaughtUp, "caughtUp") => {}
+            _ => panic!("got {got:?}, want {want}"),
+        }
+    }
+}

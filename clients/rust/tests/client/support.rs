@@ -32,7 +32,7 @@ fn server_command() -> Option<Vec<String>> {
 
 /// Past the capture of the test harness.
 pub fn tell(line: &str) {
-    writeln!(stderr(), "{line}").unwrap();
+    stderr().write_all(format!("{line}\n").as_bytes()).unwrap();
 }
 
 /// A Chord server, a process of its own.

@@ -9,7 +9,9 @@ ARGS ?=
 FILE ?=
 SOURCES := $(shell find src -name '*.ts' 2>/dev/null)
 GHZ := .tools/bin/ghz
-CLIENTS := typescript go python java rust
+# The clients whose tools are here.
+CLIENTS := $(foreach each,typescript:node go:go python:python3 java:mvn rust:cargo,\
+  $(if $(shell command -v $(lastword $(subst :, ,$(each)))),$(firstword $(subst :, ,$(each)))))
 
 .PHONY: help
 help: ## show this
@@ -35,7 +37,7 @@ node_modules/.installed: package.json package-lock.json .npmrc
 .PHONY: generate
 generate: node_modules/.installed ## make all generated code from proto/ with buf: the server's and the clients'
 	@npm run -s generate
-	@for each in go python java rust; do $(MAKE) -C clients/$$each generate; done
+	@for each in $(filter-out typescript,$(CLIENTS)); do $(MAKE) -C clients/$$each generate; done
 
 .PHONY: check
 check: node_modules/.installed ## lint, format, types, protos, and whether generated code is current
@@ -57,10 +59,11 @@ redis:
 
 .PHONY: clients
 clients: node_modules/.installed ## build the clients of all languages whose tools are here
-	@for each in $(CLIENTS); do \
-	  tool=$$(case $$each in typescript) echo node ;; python) echo python3 ;; java) echo mvn ;; rust) echo cargo ;; *) echo $$each ;; esac); \
-	  if command -v $$tool >/dev/null; then echo "== $$each"; $(MAKE) -C clients/$$each build; \
-	  else echo "== $$each: left out, $$tool not found"; fi; done
+	@for each in $(CLIENTS); do echo "== $$each"; $(MAKE) -C clients/$$each build; done
+
+.PHONY: check-clients
+check-clients: node_modules/.installed ## whether the clients' generated code is current
+	@for each in $(CLIENTS); do echo "== $$each"; $(MAKE) -C clients/$$each generate-check; done
 
 .PHONY: test-clients
 test-clients: build ## the clients' own tests, and the conformance suite over all of them

@@ -34,6 +34,7 @@
 //! by a request id, so that a repeat writes nothing twice. A call that is dropped is cancelled.
 
 mod apply;
+mod builder;
 mod channel;
 mod client;
 mod convert;
@@ -51,9 +52,10 @@ mod watch;
 mod write;
 
 pub use apply::{DeltaMismatch, apply};
+pub use builder::ClientBuilder;
 #[cfg(feature = "tls")]
 pub use channel::Tls;
-pub use client::{Client, ClientBuilder};
+pub use client::Client;
 pub use error::{Error, Mismatch, Reason, Violation};
 pub use event::{DeletedReason, Event, Full, FullReason, SyncResult, Target};
 pub use model::{Action, Change, Context, DeleteResult, Delta, DeltaPage, Document, Head, Position, WriteResult};

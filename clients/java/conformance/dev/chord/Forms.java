@@ -99,7 +99,9 @@ final class Forms {
     if (error instanceof DeltaMismatchException) return error("DELTA_MISMATCH", error.getMessage());
     if (!(error instanceof ChordException failed)) return error("DRIVER", error.toString());
     Map<String, Object> form = error(failed.reason(), failed.getMessage());
-    form.put("violations", all(failed.violations(), each -> form("field", each.field(), "description", each.description())));
+    form.put(
+        "violations",
+        all(failed.violations(), each -> form("field", each.field(), "description", each.description())));
     form.put("contextId", failed.contextId());
     if (failed.retryAfter() != null) form.put("retryAfter", failed.retryAfter().toMillis());
     if (failed.mismatch() != null) form.put("current", position(failed.mismatch().current()));

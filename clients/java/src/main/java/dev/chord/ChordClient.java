@@ -148,7 +148,7 @@ public final class ChordClient implements AutoCloseable {
         connection.call(ContextServiceGrpc.getTouchContextMethod(), request.build(), options.deadline).getContext());
   }
 
-  /** All contexts whose ids begin with the prefix, in the order of their ids: read as it is iterated, anew each time. */
+  /** All contexts whose ids begin with the prefix, ordered by id: read as it is iterated, anew each time. */
   public Iterable<Document> list(String prefix) {
     return list(prefix, ReadOptions.NONE);
   }
@@ -160,7 +160,9 @@ public final class ChordClient implements AutoCloseable {
         .build();
     return new Pages<>(
         token -> connection.call(
-            ContextServiceGrpc.getListContextsMethod(), request.toBuilder().setPageToken(token).build(), options.deadline),
+            ContextServiceGrpc.getListContextsMethod(),
+            request.toBuilder().setPageToken(token).build(),
+            options.deadline),
         ListContextsResponse::getNextPageToken,
         page -> page.getContextsList().stream().map(Conversion::fromContext).toList());
   }
@@ -201,7 +203,9 @@ public final class ChordClient implements AutoCloseable {
         .build();
     return new Pages<>(
         token -> connection.call(
-            SyncServiceGrpc.getListDeltasMethod(), request.toBuilder().setPageToken(token).build(), options.deadline),
+            SyncServiceGrpc.getListDeltasMethod(),
+            request.toBuilder().setPageToken(token).build(),
+            options.deadline),
         ListDeltasResponse::getNextPageToken,
         page -> List.of(new DeltaPage(
             page.getDeltasList().stream().map(Conversion::fromDelta).toList(),

@@ -14,7 +14,8 @@ public final class ChordException extends RuntimeException {
   private final boolean isTransient;
   private final Details details;
 
-  ChordException(String reason, String message, Status.Code code, boolean isTransient, Details details, Throwable cause) {
+  ChordException(
+      String reason, String message, Status.Code code, boolean isTransient, Details details, Throwable cause) {
     super(message, cause);
     this.reason = reason;
     this.code = code;

@@ -72,8 +72,12 @@ final class Connection implements AutoCloseable {
       } catch (StatusRuntimeException e) {
         ChordException error = failure(e.getStatus(), e.getTrailers());
         boolean again = error.isTransient() || error.code() == Status.Code.DEADLINE_EXCEEDED;
-        long wait = Time.nanos(Time.max(retry.backoff(failures), error.retryAfter()));
-        if (!again || failures + 1 >= retry.attempts() || wait >= end - System.nanoTime()) throw error;
+        if (!again || isCancelled() || failures + 1 >= retry.attempts()) throw error;
+        // Never more than half of what is left: a long backoff must not end a call early.
+        long left = end - System.nanoTime();
+        Duration backoff = Time.min(retry.backoff(failures), Duration.ofNanos(left / 2));
+        long wait = Time.nanos(Time.max(backoff, error.retryAfter()));
+        if (wait >= left) throw error;
         pause(wait);
         reconnect();
       }
@@ -94,8 +98,12 @@ final class Connection implements AutoCloseable {
   ChordException failure(Status status, Metadata trailers) {
     if (isClosed()) return closedError();
     ChordException error = Errors.decode(status, trailers);
-    boolean isCancelled = Thread.currentThread().isInterrupted() || Context.current().isCancelled();
-    return error.isTransient() && isCancelled ? Errors.cancelled(error.getMessage(), error) : error;
+    return error.isTransient() && isCancelled() ? Errors.cancelled(error.getMessage(), error) : error;
+  }
+
+  /** The caller ended it: by an interrupt, or by gRPC's context. */
+  private static boolean isCancelled() {
+    return Thread.currentThread().isInterrupted() || Context.current().isCancelled();
   }
 
   /** Makes the next call connect anew: the channel itself would wait longer, and fail calls until then. */

@@ -18,7 +18,9 @@ public record RetryPolicy(int attempts, Duration attemptTimeout, Duration backof
 
   public RetryPolicy {
     if (attempts < 1) throw new IllegalArgumentException("attempts: at least 1");
-    if (attemptTimeout.isNegative() || attemptTimeout.isZero()) throw new IllegalArgumentException("attemptTimeout: above zero");
+    if (attemptTimeout.isNegative() || attemptTimeout.isZero()) {
+      throw new IllegalArgumentException("attemptTimeout: above zero");
+    }
     if (backoffMin.isNegative() || backoffMin.compareTo(backoffMax) > 0) {
       throw new IllegalArgumentException("backoffMin: from zero to backoffMax");
     }

@@ -14,6 +14,11 @@ final class Time {
     return Math.min(FOREVER, TimeUnit.NANOSECONDS.convert(duration));
   }
 
+  static Duration min(Duration a, Duration b) {
+    return a.compareTo(b) <= 0 ? a : b;
+  }
+
+  /** The second may be null. */
   static Duration max(Duration a, Duration b) {
     return b == null || a.compareTo(b) >= 0 ? a : b;
   }

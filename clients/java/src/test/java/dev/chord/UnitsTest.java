@@ -1,0 +1,138 @@
+package dev.chord;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.math.BigDecimal;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+class UnitsTest {
+  @Test
+  void otherNumbersBecomeDoubles() {
+    Map<String, ?> sent = Map.of("int", 1, "long", -2L, "float", 0.5f, "decimal", new BigDecimal("1.5"), "-0", -0.0);
+    Map<String, ?> back = Map.of("int", 1.0, "long", -2.0, "float", 0.5, "decimal", 1.5, "-0", -0.0);
+    assertEquals(back, Values.fromStruct(Values.toStruct("value", sent)));
+  }
+
+  static List<Object> notJson() {
+    return List.of(
+        Double.NaN, Double.NEGATIVE_INFINITY, Float.NaN, new BigDecimal("1e999"), "\ud800", "a\udc00b", "\udc00\ud800",
+        'c', new byte[0], Set.of(), new Object(), List.of("\ud800"), Map.of(1, 2), Map.of("\udfff", 1),
+        Collections.singletonMap(null, 1));
+  }
+
+  @ParameterizedTest
+  @MethodSource
+  void notJson(Object value) {
+    ChordException refused =
+        assertThrows(ChordException.class, () -> Values.toStruct("value", Map.of("a", value)));
+    assertEquals("INVALID_ARGUMENT", refused.reason());
+    assertEquals("value", refused.violations().get(0).field());
+  }
+
+  @Test
+  void wholeSurrogatePairsAreText() {
+    assertEquals("a\ud83d\ude00b", Values.fromValue(Values.toValue("value", "a\ud83d\ude00b")));
+  }
+
+  @Test
+  void depth() {
+    Values.toStruct("value", nested(32));
+    assertThrows(ChordException.class, () -> Values.toStruct("value", nested(33)));
+    List<Object> cyclic = new ArrayList<>();
+    cyclic.add(cyclic);
+    assertThrows(ChordException.class, () -> Values.toStruct("value", Map.of("a", cyclic)));
+  }
+
+  private static Map<String, Object> nested(int levels) {
+    Map<String, Object> value = Map.of();
+    for (int i = 1; i < levels; i++) value = Map.of("a", value);
+    return value;
+  }
+
+  @Test
+  void applySharesWhatStays() {
+    Map<String, Object> document = Live.json("{'kept':{'k':1},'changed':{'a':1,'l':[1,2]}}");
+    Map<String, Object> added = Map.of("x", 1.0);
+    Map<String, Object> next = apply(document,
+        new Change.Modified(List.of("changed", "a"), 2.0, false, null),
+        new Change.Spliced(List.of("changed", "l"), 2, 0, List.of(3.0), List.of()),
+        new Change.Spliced(List.of("changed", "l"), 0, 1, List.of(), List.of()),
+        new Change.Added(List.of("changed", "new"), added),
+        new Change.Modified(List.of("changed", "new", "x"), 2.0, false, null));
+    assertEquals(Live.json("{'kept':{'k':1},'changed':{'a':2,'l':[2,3],'new':{'x':2}}}"), next);
+    assertEquals(Live.json("{'kept':{'k':1},'changed':{'a':1,'l':[1,2]}}"), document);
+    assertEquals(Map.of("x", 1.0), added);
+    assertSame(document.get("kept"), next.get("kept"));
+    assertSame(document, apply(document));
+  }
+
+  @Test
+  void applyAfterAReplacement() {
+    Map<String, Object> next = apply(Live.json("{'a':{'b':1}}"),
+        new Change.Modified(List.of("a", "b"), 2.0, false, null),
+        new Change.Modified(List.of("a"), Live.json("{'c':1}"), false, null),
+        new Change.Added(List.of("a", "d"), null));
+    assertEquals(Live.json("{'a':{'c':1,'d':null}}"), next);
+  }
+
+  @Test
+  void spliceBeyondUint32() {
+    Change splice = new Change.Spliced(List.of("l"), 1, 0xffff_ffffL, List.of(), List.of());
+    assertThrows(DeltaMismatchException.class, () -> apply(Live.json("{'l':[1]}"), splice));
+  }
+
+  private static Map<String, Object> apply(Map<String, Object> document, Change... changes) {
+    Position none = new Position("", 0, "");
+    return new Delta("a", none, none, List.of(changes), null).applyTo(document);
+  }
+
+  @Test
+  void backoff() {
+    RetryPolicy policy = RetryPolicy.DEFAULT.withBackoff(Duration.ofMillis(100), Duration.ofSeconds(1));
+    for (int failures : new int[] {0, 1, 2, 3, 4, 10_000}) {
+      double whole = Math.min(1e9, 1e8 * Math.pow(2, failures));
+      for (int i = 0; i < 100; i++) {
+        long wait = policy.backoff(failures).toNanos();
+        assertTrue(whole / 2 <= wait && wait <= whole, () -> wait + " after " + failures);
+      }
+    }
+  }
+
+  @Test
+  void policiesThatMakeNoSense() {
+    Duration second = Duration.ofSeconds(1);
+    assertThrows(IllegalArgumentException.class, () -> RetryPolicy.DEFAULT.withAttempts(0));
+    assertThrows(IllegalArgumentException.class, () -> RetryPolicy.DEFAULT.withAttemptTimeout(Duration.ZERO));
+    assertThrows(IllegalArgumentException.class, () -> RetryPolicy.DEFAULT.withBackoff(second, Duration.ZERO));
+  }
+
+  @Test
+  void pagesAreReadAsTheyAreIterated() {
+    List<String> fetched = new ArrayList<>();
+    Map<String, List<Integer>> pages = new HashMap<>(Map.of("", List.of(1, 2), "b", List.of(), "c", List.of(3)));
+    Map<String, String> next = Map.of("", "b", "b", "c", "c", "");
+    Iterable<Integer> all = new Pages<String, Integer>(token -> {
+      fetched.add(token);
+      return token;
+    }, next::get, pages::get);
+    assertEquals(1, all.iterator().next());
+    assertEquals(List.of(""), fetched);
+    List<Integer> read = new ArrayList<>();
+    all.forEach(read::add);
+    assertEquals(List.of(1, 2, 3), read);
+    assertEquals(Arrays.asList("", "", "b", "c"), fetched);
+  }
+}

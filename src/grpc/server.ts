@@ -46,6 +46,8 @@ export interface GrpcOptions {
 
 /** Clients that were told to come back do so within this time, spread out. */
 const RETRY_WITHIN = 1000;
+/** What is cut off after the grace has this long to be gone, in milliseconds. */
+const CLOSE_WITHIN = 500;
 const SERVICES = ['chord.v1.ContextService', 'chord.v1.SyncService', 'chord.v1.CleanupService'];
 const GOODBYE = 'the server shuts down';
 
@@ -108,7 +110,14 @@ export class GrpcServer {
     this.#health.end(GOODBYE);
     // Not forceShutdown: without channelz gRPC knows of no connections there.
     this.#server.drain(this.#address, grace);
-    await new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve()));
+    // A client that has stopped altogether never answers the end of its connection: nobody waits for that.
+    await new Promise<void>((resolve) => {
+      const overdue = setTimeout(resolve, grace + CLOSE_WITHIN);
+      this.#server.tryShutdown(() => {
+        clearTimeout(overdue);
+        resolve();
+      });
+    });
   }
 
   #add(

@@ -6,7 +6,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
-import { chord, startServer } from '../support/cli.js';
+import { chord, Running, startServer } from '../support/cli.js';
 
 const memory = ['--backend', 'memory', '--listen', '127.0.0.1:0'];
 
@@ -64,6 +64,17 @@ test('a stop does not wait longer than the grace, and is a success', async (t) =
   t.teardown(() => server.end('SIGKILL'));
   const session = await hangingCall(server.address);
   t.teardown(() => session.destroy());
+  t.is((await server.end('SIGTERM')).code, 0);
+});
+
+test('a stop does not wait for a client that stands still', async (t) => {
+  const server = await startServer(...memory, '--shutdown-grace', '100ms');
+  t.teardown(() => server.end('SIGKILL'));
+  const client = new Running(['watch', 'a', '--json', '--address', server.address]);
+  t.teardown(() => client.end('SIGKILL'));
+  t.like(await client.json(), { event: 'absent' });
+  t.like(await client.json(), { event: 'caughtUp' });
+  client.send('SIGSTOP');
   t.is((await server.end('SIGTERM')).code, 0);
 });
 

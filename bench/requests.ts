@@ -27,7 +27,7 @@ export function updateRequest(contextId: string, changes: JsonObject): Uint8Arra
 }
 
 export function syncRequest(contextId: string, known?: Position): Uint8Array {
-  return SyncContextRequest.encode({ contextId, known, includeOldValues: false }).finish();
+  return SyncContextRequest.encode({ contextId, known, includeOldValues: false, format: '', paths: [] }).finish();
 }
 
 /** Watches one context, from where the client stands. */
@@ -35,11 +35,13 @@ export function watchRequest(contextId: string, known?: Position): Uint8Array {
   const subscription = {
     target: { $case: 'contextId' as const, value: contextId },
     known: new Map(known ? [[contextId, known]] : []),
+    paths: [],
   };
   const heartbeatInterval = { seconds: 3600, nanos: 0 };
   return WatchContextsRequest.encode({
     subscriptions: [subscription],
     includeOldValues: false,
+    format: '',
     heartbeatInterval,
   }).finish();
 }
@@ -56,7 +58,7 @@ export async function update(connection: Connection, contextId: string, changes:
 }
 
 export function getRequest(contextId: string): Uint8Array {
-  return GetContextRequest.encode({ contextId }).finish();
+  return GetContextRequest.encode({ contextId, version: 0 }).finish();
 }
 
 /** Which event a watch sent. */

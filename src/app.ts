@@ -2,6 +2,7 @@
 import pino from 'pino';
 import { Sweeper } from './cleanup/sweeper.js';
 import { type Config, loadConfig } from './config.js';
+import { Formats, type Formatters } from './contexts/forms.js';
 import { ContextService } from './contexts/service.js';
 import { GrpcServer } from './grpc/server.js';
 import type { Clock } from './model.js';
@@ -16,6 +17,8 @@ export interface ChordOptions extends Partial<Config> {
   readonly store?: Store | undefined;
   /** Milliseconds since 1970; the system's clock where absent. */
   readonly clock?: Clock | undefined;
+  /** Delta formats of one's own, by the names that clients ask for them with. See docs/formats.md. */
+  readonly formatters?: Formatters | undefined;
 }
 
 /** Chord without a network. */
@@ -37,7 +40,8 @@ export interface Chord extends Engine {
 
 /** Starts a server; resolves when it serves. Rejects with ConfigError, or with ChordError where it cannot start. */
 export async function startChord(options: ChordOptions = {}): Promise<Chord> {
-  const { store, clock, ...settings } = options;
+  const { store, clock, formatters, ...settings } = options;
+  const formats = new Formats(formatters);
   const config = loadConfig({ options: settings });
   const log = pino({ level: config.logLevel, base: null, name: 'chord' }, pino.destination({ fd: 2, sync: true }));
   const engine = await openEngine(config, {
@@ -50,6 +54,7 @@ export async function startChord(options: ChordOptions = {}): Promise<Chord> {
     service: engine.contexts,
     hub: engine.hub,
     cleanup: engine.cleanup,
+    formats,
     onDefect: (error, id) => log.error({ err: error, id }, 'internal error'),
   });
   try {
@@ -81,7 +86,7 @@ export async function startChord(options: ChordOptions = {}): Promise<Chord> {
 
 /** Opens the engine alone, for programs that want contexts, deltas and watches in their own process. */
 export async function openChord(options: ChordOptions = {}): Promise<Engine> {
-  const { store, clock, ...settings } = options;
+  const { store, clock, formatters: _, ...settings } = options;
   return openEngine(loadConfig({ options: settings }), { store, clock, onError: () => {} });
 }
 

@@ -15,7 +15,7 @@ const LADDER: Readonly<Record<string, readonly string[]>> = {
   main: ['cli'],
   index: ['app', 'cleanup', 'codec', 'config', 'contexts', 'delta', 'store', 'watch'],
   app: ['cleanup', 'config', 'contexts', 'grpc', 'store', 'watch'],
-  cli: ['app', 'codec', 'config', 'gen', 'units'],
+  cli: ['app', 'codec', 'config', 'delta', 'gen', 'units'],
   config: ['units'],
   grpc: ['gen', 'codec', 'contexts', 'watch', 'cleanup', 'store/store'],
   cleanup: ['contexts', 'store/store', 'watch'],

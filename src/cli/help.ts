@@ -68,5 +68,6 @@ away, watch reconnects and continues from where it was.
 Examples:
   chord watch room:1 'user:*'
   chord watch '*' --json
+  chord watch room:1 --path users.ann --format json_patch --json
   chord watch room:1 --known room:1=k3J9x0Qa:42:Zz81hT0e
 `;

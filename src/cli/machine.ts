@@ -26,11 +26,18 @@ export function deltaForm(delta: Delta): Form {
     from: formatPosition(delta.from),
     to: formatPosition(delta.to),
     updatedAt: isoTime(delta.updatedAt),
-    changes: delta.changes.map(changeForm),
+    ...(isFormatted(delta)
+      ? { formatted: delta.formatted, inexpressible: delta.inexpressible || undefined }
+      : { changes: delta.changes.map(changeForm) }),
   };
 }
 
-function changeForm({ path, action, value, oldValue, splice }: Change): Form {
+/** Whether it came in another format than changes. */
+export function isFormatted({ formatted, inexpressible }: Delta): boolean {
+  return formatted !== undefined || inexpressible !== '';
+}
+
+export function changeForm({ path, action, value, oldValue, splice }: Change): Form {
   const removed = splice && splice.removed.length > 0 ? splice.removed : undefined;
   return {
     action: (ChangeAction[action] ?? 'UNKNOWN').toLowerCase(),

@@ -37,7 +37,6 @@ async function define(program: Command, args: readonly string[]): Promise<() => 
   let code = 0;
   program
     .description('Versioned shared state: named JSON documents, deltas, and watches that stay current.')
-    .version(version(), '--version', 'print the version')
     .helpOption('-h, --help', 'print help')
     .exitOverride()
     .configureOutput({ outputError: () => {} }) // run() tells errors, in one form
@@ -47,6 +46,8 @@ async function define(program: Command, args: readonly string[]): Promise<() => 
     )
     .option('--json', 'print JSON, also for errors')
     .addHelpText('after', help.GENERAL);
+  // There it names a version of the document.
+  if (!args.includes('get')) program.version(version(), '--version', 'print the version');
   const out = () => new Output(program.opts<GlobalOptions>().json ?? false);
 
   await defineServe(program, args, out, (served) => {
@@ -104,7 +105,8 @@ function defineWrites(program: Command, connected: Connected): void {
     write(command)
       .addOption(option('--ttl <duration>', 'time to live; 0: until it is deleted', parse.parseTtl))
       .option('--delta', 'print what changed')
-      .option('--old-values', 'with --delta: and what was there before');
+      .option('--old-values', 'with --delta: and what was there before')
+      .option('--format <name>', 'with --delta: as flat, json_patch, merge_patch, or a format of the server');
 
   changing(program.command('set <id> <document>').description('create a context, or replace its document'))
     .addHelpText('after', help.DOCUMENT)
@@ -133,6 +135,14 @@ function defineWrites(program: Command, connected: Connected): void {
       }),
     );
 
+  changing(
+    program.command('revert <id> <version>').description('make a document again what it was at a version'),
+  ).action((id: string, version: string, options: WriteOptions) =>
+    connected(async (session) =>
+      (await import('./writes.js')).revert(session, id, parse.parseVersion(version), options),
+    ),
+  );
+
   write(program.command('delete <id>').description('remove a context with its deltas'))
     .option('--allow-missing', 'no error where it is missing already')
     .action((id: string, options: WriteOptions) =>
@@ -150,11 +160,19 @@ function defineWrites(program: Command, connected: Connected): void {
 
 function defineReads(program: Command, connected: Connected): void {
   const oldValues = () => new Option('--old-values', 'print what was there before, too');
+  const format = () => option('--format <name>', 'deltas as flat, json_patch, merge_patch, or a format of the server');
+  const path = () =>
+    option('--path <path>', 'only this part of documents; repeatable').argParser(
+      (text: string, before?: string[][]) => [...(before ?? []), parse.parsePath(text)],
+    );
 
   program
     .command('get <id>')
     .description('print a document')
-    .action((id: string) => connected(async (session) => (await import('./reads.js')).get(session, id)));
+    .addOption(option('--version <n>', 'as it was at this version', parse.parseVersion))
+    .action((id: string, options) =>
+      connected(async (session) => (await import('./reads.js')).get(session, id, options)),
+    );
 
   program
     .command('ls [prefix]')
@@ -169,6 +187,8 @@ function defineReads(program: Command, connected: Connected): void {
     .description('print what a client lacks: a delta, the document, or nothing')
     .addOption(option('--known <position>', 'where the client stands', parse.parsePosition))
     .addOption(oldValues())
+    .addOption(format())
+    .addOption(path())
     .action((id: string, options) =>
       connected(async (session) => (await import('./reads.js')).sync(session, id, options)),
     );
@@ -178,8 +198,28 @@ function defineReads(program: Command, connected: Connected): void {
     .description('print the retained history, oldest first')
     .addOption(option('--from <version>', 'only what came after it', parse.parseVersion))
     .addOption(oldValues())
+    .addOption(format())
     .action((id: string, options) =>
       connected(async (session) => (await import('./reads.js')).deltas(session, id, options)),
+    );
+
+  program
+    .command('log <id>')
+    .description('print one line for each retained version, newest first')
+    .addOption(option('--limit <n>', 'at most so many', parse.parseCount))
+    .action((id: string, options: { limit?: number }) =>
+      connected(async (session) => (await import('./history.js')).log(session, id, options.limit)),
+    );
+
+  program
+    .command('diff <id> <from> [to]')
+    .description('print what changed between two retained versions, or from one to now')
+    .addOption(oldValues())
+    .action((id: string, from: string, to: string | undefined, options: { oldValues?: boolean }) =>
+      connected(async (session) => {
+        const versions = [parse.parseCount(from), to === undefined ? 0 : parse.parseCount(to)] as const;
+        await (await import('./history.js')).diff(session, id, ...versions, options.oldValues ?? false);
+      }),
     );
 
   const known = new Map<string, ReturnType<typeof parse.parsePosition>>();
@@ -194,12 +234,15 @@ function defineReads(program: Command, connected: Connected): void {
       ),
     )
     .addOption(oldValues())
+    .addOption(format())
+    .addOption(path())
     .addHelpText('after', help.WATCH)
-    .action((targets: string[], options: { oldValues?: boolean }) =>
+    .action((names: string[], options: { oldValues?: boolean; format?: string; path?: string[][] }) =>
       connected(async (session) => {
         const { interrupted, watch } = await import('./watch.js');
-        const oldValues = options.oldValues ?? false;
-        await watch(session, { targets: targets.map(parse.parseTarget), known, oldValues, signal: interrupted() });
+        const { oldValues = false, format = '', path: paths = [] } = options;
+        const targets = names.map(parse.parseTarget);
+        await watch(session, { targets, known, oldValues, format, paths, signal: interrupted() });
       }),
     );
 }

@@ -1,4 +1,4 @@
-/** `get`, `ls`, `sync`, `deltas`. */
+/** `get`, `ls`, `sync`, `deltas`. What `log` and `diff` do is in history.ts. */
 import { ContextServiceService as contexts } from '../gen/chord/v1/context_service.js';
 import type { Context, Position } from '../gen/chord/v1/model.js';
 import { type SyncContextResponse, SyncServiceService as syncs } from '../gen/chord/v1/sync_service.js';
@@ -11,8 +11,8 @@ import { reasonText, renderDelta, renderSpan } from './render.js';
 const PAGE_SIZE = 500;
 
 /** Prints the document alone, so that it can be piped on; on a terminal its position stands above it. */
-export async function get(session: Session, contextId: string): Promise<void> {
-  const { context } = await session.call(contexts.getContext, { contextId });
+export async function get(session: Session, contextId: string, { version = 0 }: { version?: number }): Promise<void> {
+  const { context } = await session.call(contexts.getContext, { contextId, version });
   await session.out.print(context && contextForm(context), () => [
     ...(session.out.terminal && context ? [contextLine(context)] : []),
     ...documentLines(context),
@@ -48,9 +48,15 @@ function listLines(contexts: readonly Context[], first: boolean): readonly Line[
 export async function sync(
   session: Session,
   contextId: string,
-  options: { known?: Position; oldValues?: boolean },
+  options: { known?: Position; oldValues?: boolean; format?: string; path?: string[][] },
 ): Promise<void> {
-  const request = { contextId, known: options.known, includeOldValues: options.oldValues ?? false };
+  const request = {
+    contextId,
+    known: options.known,
+    includeOldValues: options.oldValues ?? false,
+    format: options.format ?? '',
+    paths: (options.path ?? []).map((keys) => ({ keys })),
+  };
   const answer = await session.call(syncs.syncContext, request);
   await session.out.print(syncForm(contextId, answer), () => syncLines(contextId, answer));
 }
@@ -78,12 +84,12 @@ function syncLines(contextId: string, { result }: SyncContextResponse): readonly
 export async function deltas(
   session: Session,
   contextId: string,
-  options: { from?: number; oldValues?: boolean },
+  options: { from?: number; oldValues?: boolean; format?: string },
 ): Promise<void> {
-  const { from: fromVersion = 0, oldValues: includeOldValues = false } = options;
+  const { from: fromVersion = 0, oldValues: includeOldValues = false, format = '' } = options;
   let pageToken = '';
   do {
-    const request = { contextId, fromVersion, pageSize: PAGE_SIZE, pageToken, includeOldValues };
+    const request = { contextId, fromVersion, pageSize: PAGE_SIZE, pageToken, includeOldValues, format };
     const page = await session.call(syncs.listDeltas, request);
     if (pageToken === '' && page.truncated) session.out.note('older deltas are no longer kept');
     for (const delta of page.deltas) {

@@ -10,10 +10,12 @@
  */
 import { type Change, ChangeAction, type Delta, type Full, FullReason } from '../gen/chord/v1/model.js';
 import { DeletedReason, type WatchContextsResponse } from '../gen/chord/v1/sync_service.js';
-import { formatId, formatPath, formatPosition, formatValue } from './format.js';
+import { formatId, formatPath, formatPosition, formatValue, harmless } from './format.js';
 import type { Line } from './line.js';
 
 export function renderDelta(delta: Delta): Line[] {
+  if (delta.inexpressible !== '') return [[['red', `! ${harmless(delta.inexpressible)}`]]];
+  if (delta.formatted !== undefined) return [[['plain', formatValue(delta.formatted)]]];
   return delta.changes.map(renderChange);
 }
 

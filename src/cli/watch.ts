@@ -22,6 +22,10 @@ export interface WatchOptions {
   readonly targets: readonly ReturnType<typeof parseTarget>[];
   readonly known: ReadonlyMap<string, Position>;
   readonly oldValues: boolean;
+  /** Of deltas; empty: changes. */
+  readonly format: string;
+  /** The subtrees of interest; none: everything. */
+  readonly paths: readonly string[][];
   /** Aborted to end the watch, which then resolves. */
   readonly signal: AbortSignal;
 }
@@ -34,16 +38,19 @@ export function interrupted(): AbortSignal {
 }
 
 /** @throws ServiceError for everything but UNAVAILABLE, and for that too before the first event came */
-export async function watch(session: Session, { targets, known, oldValues, signal }: WatchOptions): Promise<void> {
+export async function watch(session: Session, options: WatchOptions): Promise<void> {
+  const { targets, known, oldValues, format, signal } = options;
   const positions = new Map(known);
+  const paths = options.paths.map((keys) => ({ keys }));
   const stray = [...known.keys()].find((id) => !targets.some((target) => covers(target, id)));
   if (stray !== undefined) throw new Usage(`--known names ${stray}, which is not watched`);
   let connectedOnce = false;
   for (let failures = 0; !signal.aborted; failures++) {
     const request: WatchContextsRequest = {
-      subscriptions: targets.map((target) => subscription(target, positions)),
+      subscriptions: targets.map((target) => ({ ...subscription(target, positions), paths })),
       includeOldValues: oldValues,
       heartbeatInterval: undefined,
+      format,
     };
     let retryAfter = 0;
     const stream = session.stream(syncs.watchContexts, request);
@@ -80,7 +87,10 @@ async function* events(
   }
 }
 
-function subscription(target: WatchOptions['targets'][number], positions: ReadonlyMap<string, Position>): Subscription {
+function subscription(
+  target: WatchOptions['targets'][number],
+  positions: ReadonlyMap<string, Position>,
+): Omit<Subscription, 'paths'> {
   const $case = target.kind === 'id' ? 'contextId' : 'prefix';
   const known = [...positions].filter(([id]) => covers(target, id));
   return { target: { $case, value: target.name }, known: new Map(known) };

@@ -1,4 +1,4 @@
-/** `set`, `update`, `delete`, `touch`. */
+/** `set`, `update`, `revert`, `delete`, `touch`. */
 import { ContextServiceService as contexts } from '../gen/chord/v1/context_service.js';
 import type { Context, Delta, Expected, Mutation, Position } from '../gen/chord/v1/model.js';
 import type { Duration } from '../gen/google/protobuf/duration.js';
@@ -19,6 +19,8 @@ export interface WriteOptions {
   readonly delta?: boolean;
   /** With `delta`: and what was there before. */
   readonly oldValues?: boolean;
+  /** With `delta`: in this format. */
+  readonly format?: string;
 }
 
 export async function set(
@@ -40,6 +42,16 @@ export async function update(
 ): Promise<void> {
   const request = { contextId, changes, mutations, allowMissing: options.allowMissing ?? false, ...common(options) };
   await printWrite(session, contextId, await session.call(contexts.updateContext, request));
+}
+
+export async function revert(
+  session: Session,
+  contextId: string,
+  version: number,
+  options: WriteOptions,
+): Promise<void> {
+  const request = { contextId, version, ...common(options) };
+  await printWrite(session, contextId, await session.call(contexts.revertContext, request));
 }
 
 export async function remove(session: Session, contextId: string, options: WriteOptions): Promise<void> {
@@ -64,8 +76,8 @@ export async function touch(session: Session, contextId: string, ttl: Duration |
   ]);
 }
 
-function common({ expected, requestId = '', ttl, delta = false, oldValues = false }: WriteOptions) {
-  return { expected, requestId, ttl, returning: { context: false, delta, oldValues } };
+function common({ expected, requestId = '', ttl, delta = false, oldValues = false, format = '' }: WriteOptions) {
+  return { expected, requestId, ttl, returning: { context: false, delta, oldValues, format } };
 }
 
 interface WriteAnswer {

@@ -211,7 +211,7 @@ function checkDepth(changes: readonly Change[]): void {
 }
 
 /** Whether a value has more than `levels` levels of objects and lists. */
-function deeper(value: Json, levels: number): boolean {
+export function deeper(value: Json, levels: number): boolean {
   if (typeof value !== 'object' || value === null) return levels < 0;
   if (levels <= 0) return true;
   const members = Array.isArray(value) ? value : Object.values(value);

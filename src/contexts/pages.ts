@@ -71,7 +71,12 @@ export async function deltaPage(
   const deltas = viewsOf(id, records, after === 0).slice(0, size);
   const last = deltas.at(-1)?.to ?? records.at(-1)?.position;
   const more = last !== undefined && last.version < head.version;
-  return { deltas, nextPageToken: more ? `${last.epoch}:${last.version}` : '', head, truncated };
+  return { deltas, nextPageToken: more ? tokenAfterDelta(last) : '', head, truncated };
+}
+
+/** The page token of a history that goes on after the delta to this position. */
+export function tokenAfterDelta({ epoch, version }: Position): string {
+  return `${epoch}:${version}`;
 }
 
 function versionOf(token: string, head: Position): number {

@@ -2,16 +2,19 @@
  * The use cases: what can be asked of Chord about contexts, whatever the transport. The gRPC edge calls
  * nothing else, and neither do Node programs that use Chord without a network.
  */
-import { ChordError, notFound } from '../errors.js';
+import { EncodedStruct, encodeStruct } from '../codec/struct.js';
+import { ChordError, invalid, notFound } from '../errors.js';
 import { type Clock, type Head, type JsonObject, type Position, samePosition } from '../model.js';
 import type { FeedEvent, Store } from '../store/store.js';
 import { answer } from './answer.js';
 import type { Edit, Mutation } from './evaluate.js';
 import type { CommitEvent, SyncResult, View } from './events.js';
+import { WholeLists } from './forms.js';
 import { Duplicate, Lane } from './lane.js';
 import { Lanes } from './lanes.js';
 import { checkId, checkRequestId, checkTtl } from './limits.js';
 import { type DeltaPage, deltaPage, type HeadPage, headPage, type PageOptions } from './pages.js';
+import { documentAt, type Past, past } from './past.js';
 import { fingerprint, type Remembered, recall } from './requests.js';
 import { trim } from './retention.js';
 import type { Effect } from './state.js';
@@ -21,6 +24,7 @@ import {
   expire,
   isExpired,
   remove,
+  revert,
   touch,
   type UpdateOptions,
   type WriteOptions,
@@ -46,6 +50,8 @@ export class ContextService {
   readonly #options: ServiceOptions;
   readonly #store: Store;
   readonly #lanes: Lanes;
+  /** For clients that want lists whole. */
+  readonly lists: WholeLists;
   /** With other servers on the same store, what is in memory may be old: each call asks. */
   readonly #shared: boolean;
 
@@ -54,6 +60,7 @@ export class ContextService {
     this.#options = options;
     this.#store = store;
     this.#shared = store.feed !== undefined;
+    this.lists = new WholeLists(async (id, at) => documentAt(store, await this.#freshLane(id), at));
     this.#lanes = new Lanes(options.cacheBytes, (id, changed) => new Lane(id, store, publish, changed, deltaThreshold));
   }
 
@@ -82,7 +89,11 @@ export class ContextService {
   async delete(id: string, options: UpdateOptions = {}): Promise<WriteResult> {
     const asked = ask(id, options, ['delete', options.expected, options.allowMissing]);
     try {
-      return await this.#once(id, asked, (lane) => remove(lane, asked, this.#now()));
+      return await this.#once(
+        id,
+        asked,
+        this.#write(id, (lane) => remove(lane, asked, this.#now())),
+      );
     } catch (error) {
       // Only here, since NOT_FOUND may also mean that this is a repeat.
       if (options.allowMissing && error instanceof ChordError && error.reason === 'NOT_FOUND')
@@ -104,6 +115,25 @@ export class ContextService {
     const view = await (await this.#freshLane(id)).view();
     if (!view || this.#endIfExpired(id, view.head)) throw notFound(id);
     return view;
+  }
+
+  /** The context as it was. NOT_FOUND above its version, FAILED_PRECONDITION where that is no longer retained. */
+  async getPast(id: string, version: number): Promise<View> {
+    checkId(id);
+    const { head, document } = await this.#past(id, version);
+    return { id, head, value: new EncodedStruct(encodeStruct(document)) };
+  }
+
+  /** Makes the document what it was at a version of this life, whatever was written since. Refuses as `getPast` does. */
+  async revert(id: string, version: number, options: WriteOptions = {}): Promise<WriteResult> {
+    if (version < 1) throw invalid('version', 'must be at least 1');
+    if (options.ttl !== undefined) checkTtl(options.ttl);
+    const asked = ask(id, options, ['revert', version, options.expected, options.ttl]);
+    const { maxDocumentBytes } = this.#options;
+    const written = this.#past(id, version).then((then) =>
+      this.#write(id, (lane) => revert(lane, then, asked, this.#now(), maxDocumentBytes)),
+    );
+    return this.#once(id, asked, written);
   }
 
   /** Heads in the byte order of their ids. A page may be short; there are more while it has a token. */
@@ -176,15 +206,19 @@ export class ContextService {
       if (options.ttl !== undefined) checkTtl(options.ttl);
       const asked = ask(id, options, [what, options.expected, options.ttl, options.allowMissing]);
       const { maxDocumentBytes } = this.#options;
-      return this.#once(id, asked, (lane) => edit(lane, what, asked, this.#now(), maxDocumentBytes));
+      const written = this.#write(id, (lane) => edit(lane, what, asked, this.#now(), maxDocumentBytes));
+      return this.#once(id, asked, written);
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
-  /** Runs a write; one that names itself and was committed before answers what it did then. */
-  #once(id: string, asked: Asked, write: (lane: Lane) => Effect<WriteResult>): Promise<WriteResult> {
-    const written = this.#shared ? this.#writeShared(id, write) : this.#submit(id, write);
+  #write(id: string, write: (lane: Lane) => Effect<WriteResult>): Promise<WriteResult> {
+    return this.#shared ? this.#writeShared(id, write) : this.#submit(id, write);
+  }
+
+  /** What a write answers; one that names itself and was committed before, what it answered then. */
+  #once(id: string, asked: Asked, written: Promise<WriteResult>): Promise<WriteResult> {
     const { requestId } = asked;
     if (!requestId) return written;
     return written.catch(async (error) => {
@@ -233,6 +267,12 @@ export class ContextService {
     };
   }
 
+  async #past(id: string, version: number): Promise<Past> {
+    const lane = await this.#freshLane(id);
+    if (lane.durable && this.#endIfExpired(id, lane.durable)) throw notFound(id);
+    return past(this.#store, lane, version);
+  }
+
   #answer(lane: Lane, known: Position | undefined): SyncResult | Promise<SyncResult> {
     const head = lane.durable;
     if (!head) return { kind: 'missing' };
@@ -273,5 +313,6 @@ function isRefusal(error: unknown): boolean {
   return error instanceof ChordError && ['NOT_FOUND', 'ABORTED', 'INVALID_ARGUMENT'].includes(error.reason);
 }
 
+export type { Interest } from './forms.js';
 export type { DeltaPage, HeadPage, PageOptions } from './pages.js';
 export type { Expected, UpdateOptions, WriteOptions, WriteResult } from './writes.js';

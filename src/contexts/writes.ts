@@ -7,6 +7,7 @@ import { advance, newLife } from './digest.js';
 import { type Edit, evaluate } from './evaluate.js';
 import { type DeltaView, isLarge, type View } from './events.js';
 import type { Lane } from './lane.js';
+import type { Past } from './past.js';
 import { remember } from './requests.js';
 import type { Effect } from './state.js';
 
@@ -85,6 +86,14 @@ export function edit(lane: Lane, what: Edit, asked: Asked, clock: number, weight
     ...request(asked, answer, now),
   };
   return { commit, head, delta, answer };
+}
+
+/** RevertContext. */
+export function revert(lane: Lane, to: Past, asked: Asked, clock: number, weightMax: number): Effect<WriteResult> {
+  const { id, tip } = lane;
+  // Deleted and recreated while the past was read: what is there now never had that version.
+  if (tip && tip.position.epoch !== to.head.position.epoch) throw notFound(id);
+  return edit(lane, { kind: 'set', value: to.document }, asked, clock, weightMax);
 }
 
 /** DeleteContext. */

@@ -1,6 +1,7 @@
 /** From protobuf messages to the words of the use cases, and back. Throws INVALID_ARGUMENT that names the field. */
 
 import type { Mutation } from '../contexts/evaluate.js';
+import { type Scope, scopeOf } from '../contexts/forms.js';
 import { checkId, checkPrefix } from '../contexts/limits.js';
 import type { Expected } from '../contexts/service.js';
 import { invalid } from '../errors.js';
@@ -8,11 +9,12 @@ import type * as proto from '../gen/chord/v1/model.js';
 import type { Subscription as ProtoSubscription } from '../gen/chord/v1/sync_service.js';
 import type { Duration } from '../gen/google/protobuf/duration.js';
 import type { Timestamp } from '../gen/google/protobuf/timestamp.js';
-import type { Head as DomainHead } from '../model.js';
+import { type Head as DomainHead, MAX_DEPTH } from '../model.js';
 import type { Subscription } from '../watch/watcher.js';
 
 const SUBSCRIPTIONS_MAX = 1000;
 const MUTATIONS_MAX = 1000;
+const PATHS_MAX = 1000;
 
 export function toTimestamp(at: number): Timestamp {
   const seconds = Math.floor(at / 1000);
@@ -85,7 +87,7 @@ export function fromMutations(mutations: readonly proto.Mutation[]): Mutation[] 
 export function fromSubscriptions(subscriptions: readonly ProtoSubscription[]): Subscription[] {
   if (subscriptions.length === 0) throw invalid('subscriptions', 'must not be empty');
   if (subscriptions.length > SUBSCRIPTIONS_MAX) throw invalid('subscriptions', `are more than ${SUBSCRIPTIONS_MAX}`);
-  return subscriptions.map(({ target, known }, index): Subscription => {
+  return subscriptions.map(({ target, known, paths }, index): Subscription => {
     const field = `subscriptions[${index}]`;
     if (target?.$case === 'contextId') checkId(target.value, `${field}.context_id`);
     else if (target?.$case === 'prefix') checkPrefix(target.value);
@@ -95,8 +97,20 @@ export function fromSubscriptions(subscriptions: readonly ProtoSubscription[]): 
       if (!matches) throw invalid(`${field}.known`, 'names a context outside the subscription');
       checkId(id, `${field}.known`);
     }
+    const scope = fromPaths(paths, `${field}.paths`);
     return target.$case === 'contextId'
-      ? { target: { kind: 'id', id: target.value }, known }
-      : { target: { kind: 'prefix', prefix: target.value }, known };
+      ? { target: { kind: 'id', id: target.value }, known, scope }
+      : { target: { kind: 'prefix', prefix: target.value }, known, scope };
   });
+}
+
+/** Undefined where there are none: everything. */
+export function fromPaths(paths: readonly proto.Path[], field = 'paths'): Scope | undefined {
+  if (paths.length === 0) return undefined;
+  if (paths.length > PATHS_MAX) throw invalid(field, `are more than ${PATHS_MAX}`);
+  paths.forEach(({ keys }, index) => {
+    if (keys.length === 0) throw invalid(`${field}[${index}].keys`, 'must name at least one key');
+    if (keys.length > MAX_DEPTH) throw invalid(`${field}[${index}].keys`, `are more than ${MAX_DEPTH}`);
+  });
+  return scopeOf(paths.map(({ keys }) => keys));
 }

@@ -3,43 +3,61 @@
  * frequent writes return the promise that they have: an async function would make two more for each call in flight.
  */
 import type { Sweeper } from '../cleanup/sweeper.js';
+import { type DeltaForm, type Formats, fit, PLAIN } from '../contexts/forms.js';
 import { PAGE_BYTES } from '../contexts/limits.js';
 import { tokenAfter } from '../contexts/pages.js';
-import type { ContextService, HeadPage, UpdateOptions } from '../contexts/service.js';
+import type { ContextService, HeadPage, UpdateOptions, WriteResult } from '../contexts/service.js';
 import { ChordError } from '../errors.js';
 import type * as k from '../gen/chord/v1/cleanup_service.js';
 import type * as c from '../gen/chord/v1/context_service.js';
 import type * as m from '../gen/chord/v1/model.js';
 import type * as s from '../gen/chord/v1/sync_service.js';
-import { fromDuration, fromExpected, fromMutations, toContext } from './convert.js';
+import { fromDuration, fromExpected, fromMutations, fromPaths, toContext } from './convert.js';
 import { fromInterval, fromOptions, fromRun, toCleanupStatus, toResult } from './convert-cleanup.js';
 import { deltasResponse, getResponse, syncResponse, writeResponse } from './wire.js';
 
 type Answer<T> = T | Buffer | Promise<T | Buffer>;
 
-export function contextHandlers(contexts: ContextService) {
+export function contextHandlers(contexts: ContextService, formats: Formats) {
+  const formOf = (returning: m.ReturnOptions | undefined): DeltaForm =>
+    returning ? formats.form(returning.format, returning.oldValues, 'returning.format') : PLAIN;
+
+  const respond = (written: Promise<WriteResult>, form: DeltaForm): Promise<Buffer> => {
+    if (!form.format?.wholeLists) return written.then((result) => writeResponse(result, form));
+    return written.then(async (result) => {
+      const delta = result.delta && (await contexts.lists.of(result.delta));
+      return writeResponse({ ...result, delta }, form);
+    });
+  };
+
   return {
     setContext(request: c.SetContextRequest): Promise<Buffer> {
       const { contextId, value = {}, returning } = request;
-      const written = contexts.set(contextId, value, writeOptions(request, true));
-      return written.then((result) => writeResponse(result, returning?.oldValues ?? false));
+      const form = formOf(returning);
+      return respond(contexts.set(contextId, value, writeOptions(request, true)), form);
     },
 
     updateContext(request: c.UpdateContextRequest): Promise<Buffer> {
       const { contextId, changes, allowMissing, returning } = request;
       const edit = { changes, mutations: fromMutations(request.mutations) };
-      const written = contexts.update(contextId, edit, writeOptions(request, allowMissing));
-      return written.then((result) => writeResponse(result, returning?.oldValues ?? false));
+      const form = formOf(returning);
+      return respond(contexts.update(contextId, edit, writeOptions(request, allowMissing)), form);
     },
 
-    async getContext(request: c.GetContextRequest): Promise<Buffer> {
-      return getResponse(await contexts.get(request.contextId));
+    revertContext(request: c.RevertContextRequest): Promise<Buffer> {
+      const { contextId, version, returning } = request;
+      const form = formOf(returning);
+      return respond(contexts.revert(contextId, version, writeOptions(request, false)), form);
+    },
+
+    async getContext({ contextId, version }: c.GetContextRequest): Promise<Buffer> {
+      return getResponse(await (version === 0 ? contexts.get(contextId) : contexts.getPast(contextId, version)));
     },
 
     async deleteContext(request: c.DeleteContextRequest): Promise<Buffer> {
       const { allowMissing, requestId } = request;
       const options = { allowMissing, requestId, expected: fromExpected(request.expected) };
-      return writeResponse(await contexts.delete(request.contextId, options), false);
+      return writeResponse(await contexts.delete(request.contextId, options), PLAIN);
     },
 
     async touchContext(request: c.TouchContextRequest): Promise<c.TouchContextResponse> {
@@ -57,18 +75,26 @@ export function contextHandlers(contexts: ContextService) {
   };
 }
 
-export function syncHandlers(contexts: ContextService) {
+export function syncHandlers(contexts: ContextService, formats: Formats) {
   return {
     syncContext(request: s.SyncContextRequest): Answer<s.SyncContextResponse> {
-      const { contextId, known, includeOldValues } = request;
+      const { contextId, known } = request;
+      const form = formats.form(request.format, request.includeOldValues);
+      const interest = { scope: fromPaths(request.paths), wholeLists: form.format?.wholeLists };
       const result = contexts.sync(contextId, known);
-      if (!(result instanceof Promise)) return syncResponse(contextId, result, includeOldValues);
-      return result.then((later) => syncResponse(contextId, later, includeOldValues));
+      if (interest.scope || interest.wholeLists) {
+        const fitting = Promise.resolve(result).then((later) => fit(later, interest, contexts.lists));
+        return fitting.then((later) => syncResponse(contextId, later, form));
+      }
+      if (!(result instanceof Promise)) return syncResponse(contextId, result, form);
+      return result.then((later) => syncResponse(contextId, later, form));
     },
 
     async listDeltas(request: s.ListDeltasRequest): Promise<Buffer> {
+      const form = formats.form(request.format, request.includeOldValues);
       const page = await contexts.deltas(request.contextId, request.fromVersion, request);
-      return deltasResponse(page, request.includeOldValues);
+      if (!form.format?.wholeLists) return deltasResponse(page, form);
+      return deltasResponse({ ...page, deltas: await contexts.lists.all(page.deltas) }, form);
     },
   };
 }
@@ -97,7 +123,10 @@ export function cleanupHandlers(cleanup: Sweeper) {
   };
 }
 
-function writeOptions(request: c.SetContextRequest | c.UpdateContextRequest, allowMissing: boolean): UpdateOptions {
+function writeOptions(
+  request: c.SetContextRequest | c.UpdateContextRequest | c.RevertContextRequest,
+  allowMissing: boolean,
+): UpdateOptions {
   const { requestId, returning } = request;
   return {
     expected: fromExpected(request.expected),

@@ -14,6 +14,7 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import type { Sweeper } from '../cleanup/sweeper.js';
+import type { Formats } from '../contexts/forms.js';
 import type { ContextService } from '../contexts/service.js';
 import { ChordError } from '../errors.js';
 import { CleanupServiceService } from '../gen/chord/v1/cleanup_service.js';
@@ -34,6 +35,7 @@ export interface GrpcOptions {
   readonly service: ContextService;
   readonly hub: Hub;
   readonly cleanup: Sweeper;
+  readonly formats: Formats;
   /** HOST:PORT; port 0 takes a free one. */
   readonly listen: string;
   readonly heartbeatInterval: number;
@@ -67,10 +69,10 @@ export class GrpcServer {
       // Its counters would cost each call and message something, and nobody can ask for them.
       'grpc.enable_channelz': 0,
     });
-    const { service, hub, heartbeatInterval } = options;
-    this.#streams = new WatchStreams({ service, hub, heartbeatInterval, toStatus: mapper });
-    this.#add(ContextServiceService, contextHandlers(service), mapper);
-    this.#add(SyncServiceService, syncHandlers(service), mapper, {
+    const { service, hub, formats, heartbeatInterval } = options;
+    this.#streams = new WatchStreams({ service, hub, formats, heartbeatInterval, toStatus: mapper });
+    this.#add(ContextServiceService, contextHandlers(service, formats), mapper);
+    this.#add(SyncServiceService, syncHandlers(service, formats), mapper, {
       watchContexts: guardStream((call) => this.#streams.serve(call), mapper),
     });
     this.#add(CleanupServiceService, cleanupHandlers(options.cleanup), mapper);

@@ -6,6 +6,7 @@
  * it watches.
  */
 import { type ServerWritableStream, status } from '@grpc/grpc-js';
+import { type DeltaForm, type Formats, PLAIN } from '../contexts/forms.js';
 import type { ContextService } from '../contexts/service.js';
 import { invalid } from '../errors.js';
 import type { WatchContextsRequest, WatchContextsResponse } from '../gen/chord/v1/sync_service.js';
@@ -24,6 +25,7 @@ const HEARTBEAT_MAX = 3_600_000;
 export interface WatchStreamsOptions {
   readonly service: ContextService;
   readonly hub: Hub;
+  readonly formats: Formats;
   /** Milliseconds between heartbeats where the client asks for none. */
   readonly heartbeatInterval: number;
   readonly toStatus: ErrorMapper;
@@ -58,7 +60,7 @@ class WatchStream implements Sink {
   #messagesWaiting = 0;
   #bytesWaiting = 0;
   #full = false;
-  #olds = false;
+  #form: DeltaForm = PLAIN;
   #ended = false;
 
   constructor(
@@ -75,10 +77,11 @@ class WatchStream implements Sink {
     call.on('error', () => this.#end());
     try {
       const { request } = call;
-      this.#olds = request.includeOldValues;
+      this.#form = options.formats.form(request.format, request.includeOldValues);
       const subscriptions = fromSubscriptions(request.subscriptions);
       const interval = heartbeatInterval(fromDuration(request.heartbeatInterval)) ?? options.heartbeatInterval;
-      const watcher = new Watcher(options.service, options.hub, subscriptions, this);
+      const wholeLists = this.#form.format?.wholeLists ?? false;
+      const watcher = new Watcher(options.service, options.hub, subscriptions, this, wholeLists);
       this.#watcher = watcher;
       this.#heartbeat = setInterval(() => watcher.heartbeat(), interval);
       watcher.open().catch((error) => this.fail(error));
@@ -93,7 +96,7 @@ class WatchStream implements Sink {
 
   send(event: WatchEvent): void {
     if (this.#ended) return;
-    const bytes = watchResponse(event, this.#olds);
+    const bytes = watchResponse(event, this.#form);
     this.#messagesWaiting++;
     this.#bytesWaiting += bytes.length;
     if (this.#bytesWaiting >= ROOM_BYTES) this.#full = true;

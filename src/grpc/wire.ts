@@ -6,6 +6,9 @@
 import { spliceOlds } from '../codec/changes.js';
 import { BackWriter } from '../codec/writer.js';
 import type { DeltaView, FullReason, SyncResult, View } from '../contexts/events.js';
+import { type DeltaForm, formatDelta, type Inexpressible } from '../contexts/forms.js';
+import { PAGE_BYTES } from '../contexts/limits.js';
+import { tokenAfterDelta } from '../contexts/pages.js';
 import type { DeltaPage, WriteResult } from '../contexts/service.js';
 import { notFound } from '../errors.js';
 import { FullReason as ProtoReason } from '../gen/chord/v1/model.js';
@@ -30,9 +33,9 @@ const sized = (field: number): number => (field << 3) | 2;
 const writer = new BackWriter();
 
 /** SetContextResponse and UpdateContextResponse, which have the same fields; DeleteContextResponse has the first two. */
-export function writeResponse(result: WriteResult, olds: boolean): Buffer {
+export function writeResponse(result: WriteResult, form: DeltaForm): Buffer {
   writer.reset();
-  if (result.delta) inside(4, () => delta(result.delta as DeltaView, olds));
+  if (result.delta) inside(4, () => delta(result.delta as DeltaView, form));
   if (result.view) inside(3, () => context(result.view as View));
   if (result.changed) bool(2, true);
   if (result.position) position(1, result.position);
@@ -47,14 +50,14 @@ export function getResponse(view: View): Buffer {
 }
 
 /** SyncContextResponse. */
-export function syncResponse(id: string, result: SyncResult, olds: boolean): Buffer {
+export function syncResponse(id: string, result: SyncResult, form: DeltaForm): Buffer {
   writer.reset();
   switch (result.kind) {
     case 'full':
       inside(1, () => full(result.view, result.reason));
       break;
     case 'delta':
-      inside(2, () => delta(result.delta, olds));
+      inside(2, () => delta(result.delta, form));
       break;
     case 'no_change':
       inside(3, () => position(1, result.position));
@@ -66,13 +69,34 @@ export function syncResponse(id: string, result: SyncResult, olds: boolean): Buf
 }
 
 /** ListDeltasResponse. */
-export function deltasResponse(page: DeltaPage, olds: boolean): Buffer {
+export function deltasResponse(page: DeltaPage, form: DeltaForm): Buffer {
+  if (form.format) return formattedPage(page, form);
   writer.reset();
   if (page.truncated) bool(4, true);
   position(3, page.head);
   text(2, page.nextPageToken);
-  for (const view of page.deltas.toReversed()) inside(1, () => delta(view, olds));
+  for (const view of page.deltas.toReversed()) inside(1, () => delta(view, form));
   return Buffer.from(writer.peek());
+}
+
+/** What a format makes of a delta may be much larger: such a page ends where its bytes say so. */
+function formattedPage(page: DeltaPage, form: DeltaForm): Buffer {
+  const parts: Buffer[] = [];
+  let bytes = 0;
+  for (const view of page.deltas) {
+    if (bytes >= PAGE_BYTES) break;
+    writer.reset();
+    inside(1, () => delta(view, form));
+    const part = Buffer.from(writer.peek());
+    parts.push(part);
+    bytes += part.length;
+  }
+  writer.reset();
+  if (page.truncated) bool(4, true);
+  position(3, page.head);
+  const last = page.deltas[parts.length - 1];
+  text(2, last && parts.length < page.deltas.length ? tokenAfterDelta(last.to) : page.nextPageToken);
+  return Buffer.concat([...parts, writer.peek()]);
 }
 
 /** Encoded forms of an event's content, for the other streams that need the same. */
@@ -81,12 +105,12 @@ const encoded = new WeakMap<object, Map<string, Buffer>>();
 let last: { content: object; form: string; bytes: Buffer } | undefined;
 
 /** WatchContextsResponse. */
-export function watchResponse(event: WatchEvent, olds: boolean): Buffer {
+export function watchResponse(event: WatchEvent, form: DeltaForm): Buffer {
   switch (event.kind) {
-    case 'delta': {
-      const form = olds ? 'olds' : 'plain';
-      return again(event.delta, form) ?? shared(event.delta, form, () => inside(2, () => delta(event.delta, olds)));
-    }
+    case 'delta':
+      return (
+        again(event.delta, form.key) ?? shared(event.delta, form.key, () => inside(2, () => delta(event.delta, form)))
+      );
     case 'full':
       return (
         again(event.view, event.reason) ??
@@ -150,12 +174,19 @@ function context({ id, head, value }: View): void {
   text(1, id);
 }
 
-function delta(view: DeltaView, olds: boolean): void {
+function delta(view: DeltaView, form: DeltaForm): void {
+  const { format, oldValues } = form;
+  if (format) formatted(formatDelta(view, format, oldValues));
   timestamp(5, view.at);
-  writer.raw(olds ? spliceOlds(view.payload) : view.payload.changes);
+  if (!format) writer.raw(oldValues ? spliceOlds(view.payload) : view.payload.changes);
   position(3, view.to);
   position(2, view.from);
   text(1, view.id);
+}
+
+function formatted(made: Uint8Array | Inexpressible): void {
+  if (made instanceof Uint8Array) raw(6, made);
+  else text(7, made.why || 'the format cannot express these changes');
 }
 
 function position(field: number, { epoch, version, digest }: Position): void {

@@ -10,34 +10,13 @@
  *    reader lacks *then*: one merged delta, the document, or nothing.
  * Per context the reader's positions therefore form a chain, whatever is skipped, lost or repeated on the way.
  */
-import type { CommitEvent, DeltaView, FullReason, RemovalReason, SyncResult, View } from '../contexts/events.js';
+import type { CommitEvent, DeltaView, RemovalReason, SyncResult } from '../contexts/events.js';
+import { fit, fitDelta, type Interest } from '../contexts/forms.js';
 import type { ContextService } from '../contexts/service.js';
 import { ChordError } from '../errors.js';
 import { type Position, samePosition } from '../model.js';
 import type { Hub, Subscriber } from './hub.js';
-
-export type WatchEvent =
-  | { readonly kind: 'full'; readonly view: View; readonly reason: FullReason }
-  | { readonly kind: 'delta'; readonly delta: DeltaView }
-  | { readonly kind: 'deleted'; readonly id: string; readonly position: Position; readonly reason: RemovalReason }
-  | { readonly kind: 'absent'; readonly id: string }
-  | { readonly kind: 'caught_up' }
-  | { readonly kind: 'heartbeat' };
-
-/** The reader's end. */
-export interface Sink {
-  /** Whether the reader has room. When it has room again, it calls `watcher.resume`. */
-  ready(): boolean;
-  send(event: WatchEvent): void;
-  /** The watch cannot go on. */
-  fail(error: unknown): void;
-}
-
-/** One context or all whose ids begin with a prefix; with where the reader stands already, by id. */
-export interface Subscription {
-  readonly target: { readonly kind: 'id'; readonly id: string } | { readonly kind: 'prefix'; readonly prefix: string };
-  readonly known: ReadonlyMap<string, Position>;
-}
+import { interests, type Sink, type Subscription, type WatchEvent } from './reader.js';
 
 /** What is remembered of one context. It subscribes itself where its id was asked for: so no event looks it up. */
 class Tracked implements Subscriber {
@@ -54,6 +33,8 @@ class Tracked implements Subscriber {
   constructor(
     readonly id: string,
     private readonly watcher: Watcher,
+    /** Absent: everything, as it is. */
+    readonly interest: Interest | undefined,
   ) {}
 
   offer(event: CommitEvent): void {
@@ -79,13 +60,18 @@ export class Watcher implements Subscriber {
   #retry: NodeJS.Timeout | undefined;
   #pumping = false;
   #closed = false;
+  readonly #interestIn: (id: string) => Interest | undefined;
 
+  /** @param wholeLists the reader wants lists that changed whole, not as splices */
   constructor(
     private readonly service: ContextService,
     private readonly hub: Hub,
     private readonly subscriptions: readonly Subscription[],
     private readonly sink: Sink,
-  ) {}
+    wholeLists = false,
+  ) {
+    this.#interestIn = interests(subscriptions, wholeLists);
+  }
 
   /** Registers the interest, then reads the first state: in this order nothing falls between. */
   async open(): Promise<void> {
@@ -153,11 +139,15 @@ export class Watcher implements Subscriber {
       if (delta.to === tracked.at || samePosition(delta.to, tracked.at)) return;
       const next = delta.from === tracked.at || samePosition(delta.from, tracked.at);
       if (next && !delta.large && !this.#pumping && this.#queueStart === this.#queue.length && this.sink.ready()) {
-        tracked.at = delta.to;
-        tracked.confirmed = true;
-        // The commit's own event: a fan-out makes no object for each reader.
-        this.#sendNow(event);
-        return;
+        const { interest } = tracked;
+        // The commit's own event, where everything is of interest: a fan-out makes no object for each reader.
+        const sent = interest ? this.#fitNow(delta, interest) : event;
+        if (sent) {
+          tracked.at = delta.to;
+          tracked.confirmed = true;
+          this.#sendNow(sent);
+          return;
+        }
       }
     }
     this.#mark(tracked);
@@ -176,6 +166,16 @@ export class Watcher implements Subscriber {
         this.#unlisted = true;
         this.#retryLater();
       });
+    }
+  }
+
+  /** Undefined: not at once, or not at all; the long way finds out. */
+  #fitNow(delta: DeltaView, interest: Interest): WatchEvent | undefined {
+    try {
+      const sent = fitDelta(delta, interest, this.service.lists);
+      return sent instanceof Promise ? undefined : { kind: 'delta', delta: sent };
+    } catch {
+      return undefined;
     }
   }
 
@@ -220,8 +220,11 @@ export class Watcher implements Subscriber {
       }
       next.dirty = false;
       try {
-        const result = this.service.sync(next.id, next.at ?? undefined);
-        this.#send(next, result instanceof Promise ? await result : result);
+        const { id, at, interest } = next;
+        const answer = this.service.sync(id, at ?? undefined);
+        const result = answer instanceof Promise ? await answer : answer;
+        const sent = interest ? fit(result, interest, this.service.lists) : result;
+        this.#send(next, sent instanceof Promise ? await sent : sent);
       } catch (error) {
         if (!this.#caughtUp || !isAway(error)) throw error;
         next.dirty = true;
@@ -285,7 +288,7 @@ export class Watcher implements Subscriber {
   #track(id: string): Tracked {
     let tracked = this.#tracked.get(id);
     if (!tracked) {
-      tracked = new Tracked(id, this);
+      tracked = new Tracked(id, this, this.#interestIn(id));
       this.#tracked.set(id, tracked);
     }
     return tracked;
@@ -310,3 +313,5 @@ export class Watcher implements Subscriber {
 function isAway(error: unknown): boolean {
   return error instanceof ChordError && error.reason === 'UNAVAILABLE';
 }
+
+export type { Sink, Subscription, WatchEvent } from './reader.js';

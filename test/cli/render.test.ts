@@ -44,8 +44,15 @@ test('watch events name the context and its version', (t) => {
     'room:1 7 = {"a":1} (epoch changed)',
   ]);
   const changes = [change(ChangeAction.REMOVED, ['a']), change(ChangeAction.ADDED, ['b'], { value: 2 })];
-  const delta = { contextId: 'room:1', from: undefined, to: position, changes, updatedAt: undefined };
+  const rest = { contextId: 'room:1', from: undefined, to: position, updatedAt: undefined };
+  const delta = { ...rest, changes, formatted: undefined, inexpressible: '' };
   t.deepEqual(lines({ $case: 'delta', value: delta }), ['room:1 7 - a', 'room:1 7 + b = 2']);
+  t.deepEqual(lines({ $case: 'delta', value: { ...delta, changes: [], formatted: { a: null } } }), [
+    'room:1 7 {"a":null}',
+  ]);
+  t.deepEqual(lines({ $case: 'delta', value: { ...delta, changes: [], inexpressible: 'null\n' } }), [
+    'room:1 7 ! null\\u000a',
+  ]);
   t.deepEqual(lines({ $case: 'deleted', value: { contextId: 'a b', position, reason: DeletedReason.EXPIRED } }), [
     '"a b" 7 expired',
   ]);

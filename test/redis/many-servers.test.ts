@@ -114,7 +114,7 @@ async function sameChanges(t: ExecutionContext, url: string): Promise<void> {
   );
 }
 
-const withContext = { context: true, delta: false, oldValues: false };
+const withContext = { context: true, delta: false, oldValues: false, format: '' };
 
 async function crossWatch(t: ExecutionContext, url: string): Promise<void> {
   const [a, b] = await serveMany(t, 2, url, 'watch:');

@@ -66,7 +66,7 @@ test('concurrent increments add up, and each answer tells its own sum', async (t
         contextId: 'a',
         allowMissing: true,
         mutations: [increment(['n']), increment(['deep', 'm'], 2)],
-        returning: { context: true, delta: false, oldValues: false },
+        returning: { context: true, delta: false, oldValues: false, format: '' },
       }),
     ),
   );
@@ -163,7 +163,7 @@ test('a request id is remembered: after a restart, after other writes, after a d
     contextId: 'a',
     value: { by: 'r' },
     requestId: 'r',
-    returning: { context: true, delta: true, oldValues: false },
+    returning: { context: true, delta: true, oldValues: false, format: '' },
   };
   const wrote = await before.set(write);
   t.deepEqual(await before.set(write), wrote);

@@ -369,21 +369,26 @@ test('watches of nothing, of too much, and of something else', async (t) => {
   const on = (contextId: string): Subscription => ({
     target: { $case: 'contextId', value: contextId },
     known: new Map(),
+    paths: [],
   });
   const position = { epoch: 'e', version: 1, digest: 'd' };
   const under = (prefix: string, ...ids: string[]): Subscription => ({
     target: { $case: 'prefix', value: prefix },
     known: new Map(ids.map((id) => [id, position])),
+    paths: [],
   });
   const cases: [Parameters<Peer['watch']>[0], string][] = [
     [{ subscriptions: [] }, 'subscriptions'],
     [{ subscriptions: Array.from({ length: 1001 }, (_, i) => on(`c${i}`)) }, 'subscriptions'],
-    [{ subscriptions: [{ target: undefined, known: new Map() }] }, 'subscriptions[0]'],
+    [{ subscriptions: [{ target: undefined, known: new Map(), paths: [] }] }, 'subscriptions[0]'],
     [{ subscriptions: [on('a'), on('')] }, 'subscriptions[1].context_id'],
     [{ subscriptions: [on('x'.repeat(513))] }, 'subscriptions[0].context_id'],
     [{ subscriptions: [under('a', 'b')] }, 'subscriptions[0].known'],
     [{ subscriptions: [{ ...on('a'), known: new Map([['b', position]]) }] }, 'subscriptions[0].known'],
     [{ subscriptions: [under('', '')] }, 'subscriptions[0].known'],
+    [{ subscriptions: [{ ...on('a'), paths: [{ keys: ['a'] }, { keys: [] }] }] }, 'subscriptions[0].paths[1].keys'],
+    [{ subscriptions: [{ ...on('a'), paths: Array(1001).fill({ keys: ['a'] }) }] }, 'subscriptions[0].paths'],
+    [{ subscriptions: [on('a')], format: 'yaml' }, 'format'],
     [{ subscriptions: [on('a')], heartbeatInterval: { seconds: 0, nanos: 1 } }, 'heartbeat_interval'],
     [{ subscriptions: [on('a')], heartbeatInterval: { seconds: -5, nanos: 0 } }, 'heartbeat_interval'],
     [{ subscriptions: [on('a')], heartbeatInterval: { seconds: 1e9, nanos: 0 } }, 'heartbeat_interval'],

@@ -39,6 +39,7 @@ export class Peer {
   readonly set = this.#unary(ContextServiceService.setContext);
   readonly update = this.#unary(ContextServiceService.updateContext);
   readonly get = this.#unary(ContextServiceService.getContext);
+  readonly revert = this.#unary(ContextServiceService.revertContext);
   readonly delete = this.#unary(ContextServiceService.deleteContext);
   readonly touch = this.#unary(ContextServiceService.touchContext);
   readonly list = this.#unary(ContextServiceService.listContexts);
@@ -200,6 +201,7 @@ export class Reader {
           ? { $case: 'contextId' as const, value: target.id }
           : { $case: 'prefix' as const, value: target.prefix },
       known: new Map(known),
+      paths: [],
     };
     this.call = peer.watch({ subscriptions: [subscription] });
     this.call.on('data', (message: WatchContextsResponse) => this.#take(message.event!));

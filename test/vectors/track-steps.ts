@@ -57,7 +57,8 @@ export function full(
 
 export function delta(contextId: string, from: Position, to: Position): Sent {
   const change = { action: 'modified', path: ['v'], value: to.version } as const;
-  const sent: Delta = { contextId, from, to, changes: [toProto(change)], updatedAt: undefined };
+  const none = { updatedAt: undefined, formatted: undefined, inexpressible: '' };
+  const sent: Delta = { contextId, from, to, changes: [toProto(change)], ...none };
   return { event: { $case: 'delta', value: sent }, form: { event: 'delta', contextId, from, to, changes: [change] } };
 }
 

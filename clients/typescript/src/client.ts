@@ -52,7 +52,7 @@ export interface WriteOptions extends Omit<DeleteOptions, 'allowMissing'> {
   /** Milliseconds to live from now; 0: until it is deleted; absent: as before. */
   readonly ttl?: number | undefined;
   /** What to answer beside the position. */
-  readonly returning?: Partial<ReturnOptions> | undefined;
+  readonly returning?: Partial<Omit<ReturnOptions, 'format'>> | undefined;
 }
 
 export interface UpdateOptions extends WriteOptions {
@@ -117,7 +117,7 @@ export class Client {
 
   /** The answer contains every write acknowledged before this call. */
   async get(contextId: string, options: CallOptions = {}): Promise<Context & { readonly value: JsonObject }> {
-    const { context } = await this.#call(contexts.getContext, { contextId }, options);
+    const { context } = await this.#call(contexts.getContext, { contextId, version: 0 }, options);
     return { ...fromContext(context!), value: context?.value ?? {} };
   }
 
@@ -151,7 +151,11 @@ export class Client {
 
   /** What a copy at `known` lacks; without `known`, the document. */
   async sync(contextId: string, known?: Position, options: CallOptions = {}): Promise<SyncResult> {
-    const { result } = await this.#call(syncs.syncContext, { contextId, known, includeOldValues: false }, options);
+    const { result } = await this.#call(
+      syncs.syncContext,
+      { contextId, known, includeOldValues: false, format: '', paths: [] },
+      options,
+    );
     if (result?.$case === 'full') {
       return { type: 'full', ...fromFull(result.value.context!), reason: FullReason[result.value.reason] };
     }
@@ -168,7 +172,7 @@ export class Client {
     let pageToken = '';
     do {
       const includeOldValues = options.includeOldValues ?? false;
-      const request = { contextId, fromVersion, pageSize: 0, pageToken, includeOldValues };
+      const request = { contextId, fromVersion, pageSize: 0, pageToken, includeOldValues, format: '' };
       const page = await this.#call(syncs.listDeltas, request, options);
       yield { deltas: page.deltas.map(fromDelta), head: fromPosition(page.head), truncated: page.truncated };
       pageToken = page.nextPageToken;
@@ -203,7 +207,7 @@ function toWrite({ expected, requestId, ttl, returning }: WriteOptions) {
     expected: toExpected(expected),
     requestId: requestId ?? randomUUID(),
     ttl: toDuration(ttl),
-    returning: returning && { context: false, delta: false, oldValues: false, ...returning },
+    returning: returning && { context: false, delta: false, oldValues: false, format: '', ...returning },
   };
 }
 

@@ -65,8 +65,8 @@ export class Tracker {
         known.set(id, position);
       }
       return typeof target === 'string'
-        ? { target: { $case: 'contextId', value: target }, known }
-        : { target: { $case: 'prefix', value: target.prefix }, known };
+        ? { target: { $case: 'contextId', value: target }, known, paths: [] }
+        : { target: { $case: 'prefix', value: target.prefix }, known, paths: [] };
     });
     this.#omitted = new Set(this.#positions.keys());
     for (const { known } of subscriptions) for (const id of known.keys()) this.#omitted.delete(id);

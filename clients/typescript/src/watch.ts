@@ -116,6 +116,7 @@ export class Watch implements AsyncIterableIterator<WatchEvent, undefined, undef
     const request = {
       subscriptions: this.#tracker.connect(),
       includeOldValues: this.options.includeOldValues ?? false,
+      format: '',
       heartbeatInterval: toDuration(this.options.heartbeatInterval),
     };
     return this.channel.stream(syncs.watchContexts, request, this.#stream.signal);

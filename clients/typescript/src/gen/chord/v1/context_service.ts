@@ -89,10 +89,39 @@ export interface UpdateContextResponse {
 
 export interface GetContextRequest {
   contextId: string;
+  /**
+   * The document as it was at this version of the present life, with `position` and `updated_at` of that version.
+   * FAILED_PRECONDITION where its history is no longer retained, NOT_FOUND above the head. 0: as it is now.
+   */
+  version: number;
 }
 
 export interface GetContextResponse {
   context: Context | undefined;
+}
+
+export interface RevertContextRequest {
+  contextId: string;
+  /** 1 to the head's version. FAILED_PRECONDITION where its history is no longer retained, NOT_FOUND above the head. */
+  version: number;
+  expected:
+    | Expected
+    | undefined;
+  /** As in SetContextRequest. */
+  requestId: string;
+  /** As in SetContextRequest. */
+  ttl: Duration | undefined;
+  returning: ReturnOptions | undefined;
+}
+
+export interface RevertContextResponse {
+  position:
+    | Position
+    | undefined;
+  /** False: the document was like this already; the version stays. */
+  changed: boolean;
+  context: Context | undefined;
+  delta: Delta | undefined;
 }
 
 export interface DeleteContextRequest {
@@ -535,13 +564,16 @@ export const UpdateContextResponse: MessageFns<UpdateContextResponse> = {
 };
 
 function createBaseGetContextRequest(): GetContextRequest {
-  return { contextId: "" };
+  return { contextId: "", version: 0 };
 }
 
 export const GetContextRequest: MessageFns<GetContextRequest> = {
   encode(message: GetContextRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.contextId !== "") {
       writer.uint32(10).string(message.contextId);
+    }
+    if (message.version !== 0) {
+      writer.uint32(16).uint64(message.version);
     }
     return writer;
   },
@@ -565,6 +597,14 @@ export const GetContextRequest: MessageFns<GetContextRequest> = {
             }
 
             message.contextId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.version = longToNumber(reader.uint64());
             continue;
           }
         }
@@ -611,6 +651,186 @@ export const GetContextResponse: MessageFns<GetContextResponse> = {
             }
 
             message.context = Context.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRevertContextRequest(): RevertContextRequest {
+  return { contextId: "", version: 0, expected: undefined, requestId: "", ttl: undefined, returning: undefined };
+}
+
+export const RevertContextRequest: MessageFns<RevertContextRequest> = {
+  encode(message: RevertContextRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.contextId !== "") {
+      writer.uint32(10).string(message.contextId);
+    }
+    if (message.version !== 0) {
+      writer.uint32(16).uint64(message.version);
+    }
+    if (message.expected !== undefined) {
+      Expected.encode(message.expected, writer.uint32(26).fork()).join();
+    }
+    if (message.requestId !== "") {
+      writer.uint32(34).string(message.requestId);
+    }
+    if (message.ttl !== undefined) {
+      Duration.encode(message.ttl, writer.uint32(42).fork()).join();
+    }
+    if (message.returning !== undefined) {
+      ReturnOptions.encode(message.returning, writer.uint32(50).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RevertContextRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRevertContextRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.contextId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.version = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.expected = Expected.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.ttl = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.returning = ReturnOptions.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRevertContextResponse(): RevertContextResponse {
+  return { position: undefined, changed: false, context: undefined, delta: undefined };
+}
+
+export const RevertContextResponse: MessageFns<RevertContextResponse> = {
+  encode(message: RevertContextResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.position !== undefined) {
+      Position.encode(message.position, writer.uint32(10).fork()).join();
+    }
+    if (message.changed !== false) {
+      writer.uint32(16).bool(message.changed);
+    }
+    if (message.context !== undefined) {
+      Context.encode(message.context, writer.uint32(26).fork()).join();
+    }
+    if (message.delta !== undefined) {
+      Delta.encode(message.delta, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RevertContextResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRevertContextResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.position = Position.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.changed = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.context = Context.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.delta = Delta.decode(reader, reader.uint32());
             continue;
           }
         }
@@ -1038,6 +1258,17 @@ export const ContextServiceService = {
     responseSerialize: (value: GetContextResponse): Buffer => Buffer.from(GetContextResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetContextResponse => GetContextResponse.decode(value),
   },
+  /** Makes a document again what it was at a retained version: a new write, which takes back what came after. */
+  revertContext: {
+    path: "/chord.v1.ContextService/RevertContext" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RevertContextRequest): Buffer => Buffer.from(RevertContextRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RevertContextRequest => RevertContextRequest.decode(value),
+    responseSerialize: (value: RevertContextResponse): Buffer =>
+      Buffer.from(RevertContextResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RevertContextResponse => RevertContextResponse.decode(value),
+  },
   /** Removes a context with its deltas. */
   deleteContext: {
     path: "/chord.v1.ContextService/DeleteContext" as const,
@@ -1080,6 +1311,8 @@ export interface ContextServiceServer extends UntypedServiceImplementation {
   updateContext: handleUnaryCall<UpdateContextRequest, UpdateContextResponse>;
   /** Reads a document. The answer contains every write acknowledged before the call. */
   getContext: handleUnaryCall<GetContextRequest, GetContextResponse>;
+  /** Makes a document again what it was at a retained version: a new write, which takes back what came after. */
+  revertContext: handleUnaryCall<RevertContextRequest, RevertContextResponse>;
   /** Removes a context with its deltas. */
   deleteContext: handleUnaryCall<DeleteContextRequest, DeleteContextResponse>;
   /** Renews a context's time to live; position and document stay. */
@@ -1136,6 +1369,22 @@ export interface ContextServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetContextResponse) => void,
+  ): ClientUnaryCall;
+  /** Makes a document again what it was at a retained version: a new write, which takes back what came after. */
+  revertContext(
+    request: RevertContextRequest,
+    callback: (error: ServiceError | null, response: RevertContextResponse) => void,
+  ): ClientUnaryCall;
+  revertContext(
+    request: RevertContextRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RevertContextResponse) => void,
+  ): ClientUnaryCall;
+  revertContext(
+    request: RevertContextRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RevertContextResponse) => void,
   ): ClientUnaryCall;
   /** Removes a context with its deltas. */
   deleteContext(
@@ -1195,6 +1444,17 @@ export const ContextServiceClient = makeGenericClientConstructor(
   service: typeof ContextServiceService;
   serviceName: string;
 };
+
+function longToNumber(int64: { toString(): string }): number {
+  const num = globalThis.Number(int64.toString());
+  if (num > globalThis.Number.MAX_SAFE_INTEGER) {
+    throw new globalThis.Error("Value is larger than Number.MAX_SAFE_INTEGER");
+  }
+  if (num < globalThis.Number.MIN_SAFE_INTEGER) {
+    throw new globalThis.Error("Value is smaller than Number.MIN_SAFE_INTEGER");
+  }
+  return num;
+}
 
 export interface MessageFns<T> {
   encode(message: T, writer?: BinaryWriter): BinaryWriter;

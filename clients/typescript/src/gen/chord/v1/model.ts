@@ -108,7 +108,24 @@ export interface Delta {
   to: Position | undefined;
   changes: Change[];
   /** When `to` was written. */
-  updatedAt: Timestamp | undefined;
+  updatedAt:
+    | Timestamp
+    | undefined;
+  /** The changes in the format that the request named; `changes` is then empty. */
+  formatted:
+    | any
+    | undefined;
+  /**
+   * Not empty: the format cannot express these changes, and this says why. `changes` and `formatted` are then
+   * empty: read the document.
+   */
+  inexpressible: string;
+}
+
+/** A place in a document. */
+export interface Path {
+  /** Object keys from the root, never empty. Each string is one key as it stands, with no escaping. */
+  keys: string[];
 }
 
 /** The whole document. */
@@ -182,6 +199,8 @@ export interface ReturnOptions {
   delta: boolean;
   /** With `delta`: its old values too. */
   oldValues: boolean;
+  /** With `delta`: as in SyncContextRequest. */
+  format: string;
 }
 
 function createBasePosition(): Position {
@@ -530,7 +549,15 @@ export const Splice: MessageFns<Splice> = {
 };
 
 function createBaseDelta(): Delta {
-  return { contextId: "", from: undefined, to: undefined, changes: [], updatedAt: undefined };
+  return {
+    contextId: "",
+    from: undefined,
+    to: undefined,
+    changes: [],
+    updatedAt: undefined,
+    formatted: undefined,
+    inexpressible: "",
+  };
 }
 
 export const Delta: MessageFns<Delta> = {
@@ -549,6 +576,12 @@ export const Delta: MessageFns<Delta> = {
     }
     if (message.updatedAt !== undefined) {
       Timestamp.encode(message.updatedAt, writer.uint32(42).fork()).join();
+    }
+    if (message.formatted !== undefined) {
+      Value.encode(Value.wrap(message.formatted), writer.uint32(50).fork()).join();
+    }
+    if (message.inexpressible !== "") {
+      writer.uint32(58).string(message.inexpressible);
     }
     return writer;
   },
@@ -604,6 +637,68 @@ export const Delta: MessageFns<Delta> = {
             }
 
             message.updatedAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.formatted = Value.unwrap(Value.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.inexpressible = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBasePath(): Path {
+  return { keys: [] };
+}
+
+export const Path: MessageFns<Path> = {
+  encode(message: Path, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.keys) {
+      writer.uint32(10).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Path {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePath();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.keys.push(reader.string());
             continue;
           }
         }
@@ -1010,7 +1105,7 @@ export const ListSplice: MessageFns<ListSplice> = {
 };
 
 function createBaseReturnOptions(): ReturnOptions {
-  return { context: false, delta: false, oldValues: false };
+  return { context: false, delta: false, oldValues: false, format: "" };
 }
 
 export const ReturnOptions: MessageFns<ReturnOptions> = {
@@ -1023,6 +1118,9 @@ export const ReturnOptions: MessageFns<ReturnOptions> = {
     }
     if (message.oldValues !== false) {
       writer.uint32(24).bool(message.oldValues);
+    }
+    if (message.format !== "") {
+      writer.uint32(34).string(message.format);
     }
     return writer;
   },
@@ -1062,6 +1160,14 @@ export const ReturnOptions: MessageFns<ReturnOptions> = {
             }
 
             message.oldValues = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.format = reader.string();
             continue;
           }
         }

@@ -22,7 +22,7 @@ import {
 } from "@grpc/grpc-js";
 import { Duration } from "../../google/protobuf/duration.js";
 import { Timestamp } from "../../google/protobuf/timestamp.js";
-import { Delta, Full, NoChange, Position } from "./model.js";
+import { Delta, Full, NoChange, Path, Position } from "./model.js";
 
 export const protobufPackage = "chord.v1";
 
@@ -44,6 +44,16 @@ export interface SyncContextRequest {
     | undefined;
   /** Send old values with the changes. */
   includeOldValues: boolean;
+  /**
+   * The format of deltas. Empty or "changes": Delta.changes. "flat", "json_patch" (RFC 6902), "merge_patch"
+   * (RFC 7396) or a name that this server was given a formatter for: Delta.formatted.
+   */
+  format: string;
+  /**
+   * Only these subtrees: documents are cut down to them, deltas hold what changed in them. A change elsewhere
+   * moves the position and brings no data. Empty: everything. At most 1000.
+   */
+  paths: Path[];
 }
 
 export interface SyncContextResponse {
@@ -60,7 +70,11 @@ export interface WatchContextsRequest {
   /** Send old values with the changes. */
   includeOldValues: boolean;
   /** How often a heartbeat is sent. 1 s to 1 h; absent: 15 s. */
-  heartbeatInterval: Duration | undefined;
+  heartbeatInterval:
+    | Duration
+    | undefined;
+  /** As in SyncContextRequest. */
+  format: string;
 }
 
 /** One context, or all whose ids begin with a prefix, those still to be created included. */
@@ -73,6 +87,8 @@ export interface Subscription {
     | undefined;
   /** By context id: where the client stands already. */
   known: Map<string, Position>;
+  /** As in SyncContextRequest. A context that several subscriptions cover is sent as far as any of them asks. */
+  paths: Path[];
 }
 
 export interface Subscription_KnownEntry {
@@ -133,6 +149,8 @@ export interface ListDeltasRequest {
   /** `next_page_token` of the page before. */
   pageToken: string;
   includeOldValues: boolean;
+  /** As in SyncContextRequest. */
+  format: string;
 }
 
 export interface ListDeltasResponse {
@@ -148,7 +166,7 @@ export interface ListDeltasResponse {
 }
 
 function createBaseSyncContextRequest(): SyncContextRequest {
-  return { contextId: "", known: undefined, includeOldValues: false };
+  return { contextId: "", known: undefined, includeOldValues: false, format: "", paths: [] };
 }
 
 export const SyncContextRequest: MessageFns<SyncContextRequest> = {
@@ -161,6 +179,12 @@ export const SyncContextRequest: MessageFns<SyncContextRequest> = {
     }
     if (message.includeOldValues !== false) {
       writer.uint32(24).bool(message.includeOldValues);
+    }
+    if (message.format !== "") {
+      writer.uint32(34).string(message.format);
+    }
+    for (const v of message.paths) {
+      Path.encode(v!, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -200,6 +224,22 @@ export const SyncContextRequest: MessageFns<SyncContextRequest> = {
             }
 
             message.includeOldValues = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.format = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.paths.push(Path.decode(reader, reader.uint32()));
             continue;
           }
         }
@@ -286,7 +326,7 @@ export const SyncContextResponse: MessageFns<SyncContextResponse> = {
 };
 
 function createBaseWatchContextsRequest(): WatchContextsRequest {
-  return { subscriptions: [], includeOldValues: false, heartbeatInterval: undefined };
+  return { subscriptions: [], includeOldValues: false, heartbeatInterval: undefined, format: "" };
 }
 
 export const WatchContextsRequest: MessageFns<WatchContextsRequest> = {
@@ -299,6 +339,9 @@ export const WatchContextsRequest: MessageFns<WatchContextsRequest> = {
     }
     if (message.heartbeatInterval !== undefined) {
       Duration.encode(message.heartbeatInterval, writer.uint32(26).fork()).join();
+    }
+    if (message.format !== "") {
+      writer.uint32(34).string(message.format);
     }
     return writer;
   },
@@ -340,6 +383,14 @@ export const WatchContextsRequest: MessageFns<WatchContextsRequest> = {
             message.heartbeatInterval = Duration.decode(reader, reader.uint32());
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.format = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -354,7 +405,7 @@ export const WatchContextsRequest: MessageFns<WatchContextsRequest> = {
 };
 
 function createBaseSubscription(): Subscription {
-  return { target: undefined, known: new Map() };
+  return { target: undefined, known: new Map(), paths: [] };
 }
 
 export const Subscription: MessageFns<Subscription> = {
@@ -370,6 +421,9 @@ export const Subscription: MessageFns<Subscription> = {
     message.known.forEach((value, key) => {
       Subscription_KnownEntry.encode({ key: key as any, value }, writer.uint32(26).fork()).join();
     });
+    for (const v of message.paths) {
+      Path.encode(v!, writer.uint32(34).fork()).join();
+    }
     return writer;
   },
 
@@ -411,6 +465,14 @@ export const Subscription: MessageFns<Subscription> = {
             if (entry3.value !== undefined) {
               message.known.set(entry3.key, entry3.value);
             }
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.paths.push(Path.decode(reader, reader.uint32()));
             continue;
           }
         }
@@ -850,7 +912,7 @@ export const Closing: MessageFns<Closing> = {
 };
 
 function createBaseListDeltasRequest(): ListDeltasRequest {
-  return { contextId: "", fromVersion: 0, pageSize: 0, pageToken: "", includeOldValues: false };
+  return { contextId: "", fromVersion: 0, pageSize: 0, pageToken: "", includeOldValues: false, format: "" };
 }
 
 export const ListDeltasRequest: MessageFns<ListDeltasRequest> = {
@@ -869,6 +931,9 @@ export const ListDeltasRequest: MessageFns<ListDeltasRequest> = {
     }
     if (message.includeOldValues !== false) {
       writer.uint32(40).bool(message.includeOldValues);
+    }
+    if (message.format !== "") {
+      writer.uint32(50).string(message.format);
     }
     return writer;
   },
@@ -924,6 +989,14 @@ export const ListDeltasRequest: MessageFns<ListDeltasRequest> = {
             }
 
             message.includeOldValues = reader.bool();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.format = reader.string();
             continue;
           }
         }

@@ -1,0 +1,186 @@
+/**
+ * The forms in which clients want what they lack: parts of documents, other formats of deltas. Each is made once for
+ * all who ask for it, and kept as long as that which it was made from. Who asks for neither pays nothing.
+ */
+import { decodeChanges, encodeChanges } from '../codec/changes.js';
+import { decodeStruct, EncodedStruct, encodeStruct, encodeValue } from '../codec/struct.js';
+import { flat } from '../delta/formats/flat.js';
+import { type Format, type Formatter, Inexpressible } from '../delta/formats/format.js';
+import { jsonPatch } from '../delta/formats/json-patch.js';
+import { mergePatch } from '../delta/formats/merge-patch.js';
+import { apply } from '../delta/index.js';
+import { narrow, prune, type Scope, scopeOf, union } from '../delta/scope.js';
+import type { Change } from '../delta/types.js';
+import { hasSplices, unsplice } from '../delta/unsplice.js';
+import { ChordError, invalid } from '../errors.js';
+import { type JsonObject, MAX_DEPTH, type Position } from '../model.js';
+import { deeper } from './evaluate.js';
+import type { DeltaView, SyncResult, View } from './events.js';
+
+/** How a client wants deltas to be written. */
+export interface DeltaForm {
+  /** Equal for equal forms of one server. */
+  readonly key: string;
+  readonly oldValues: boolean;
+  /** Absent: the changes as they are. */
+  readonly format?: Format & { readonly name: string };
+}
+
+export const PLAIN: DeltaForm = { key: 'changes', oldValues: false };
+const WITH_OLDS: DeltaForm = { key: 'changes, old values', oldValues: true };
+
+/** One's own formats, by name. A function alone gets lists as splices. */
+export type Formatters = Readonly<Record<string, Formatter | Format>>;
+
+/** All formats of a server, by their names. */
+export class Formats {
+  readonly #forms = new Map<string, readonly [plain: DeltaForm, withOlds: DeltaForm]>([
+    ['changes', [PLAIN, WITH_OLDS]],
+  ]);
+
+  /** Throws TypeError where a name is no name, or taken. */
+  constructor(own: Formatters = {}) {
+    const all = { flat, json_patch: jsonPatch, merge_patch: mergePatch };
+    for (const [name, format] of [...Object.entries(all), ...Object.entries(own)]) {
+      if (!/^[\w.-]{1,64}$/.test(name)) throw new TypeError(`${JSON.stringify(name)} is no name for a delta format`);
+      if (this.#forms.has(name)) throw new TypeError(`there is a delta format ${name} already`);
+      const named = { name, ...(typeof format === 'function' ? { format } : format) };
+      const form = (oldValues: boolean): DeltaForm => ({ key: `${name}, ${oldValues}`, oldValues, format: named });
+      this.#forms.set(name, [form(false), form(true)]);
+    }
+  }
+
+  /** The form that a request asks for. INVALID_ARGUMENT where the name is unknown. */
+  form(name: string, oldValues: boolean, field = 'format'): DeltaForm {
+    const forms = this.#forms.get(name || 'changes');
+    if (!forms)
+      throw invalid(field, `${JSON.stringify(name)} is unknown; there are ${[...this.#forms.keys()].join(', ')}`);
+    return forms[oldValues ? 1 : 0];
+  }
+}
+
+/** More than this many bytes no client receives by default, and a document never has. */
+const FORMATTED_BYTES_MAX = 4 * 2 ** 20 - 65_536;
+
+/** The bytes of a google.protobuf.Value; or why there are none. What a formatter throws is a defect of it. */
+export function formatDelta(
+  view: DeltaView,
+  { name, format, wholeLists }: NonNullable<DeltaForm['format']>,
+  oldValues: boolean,
+): Uint8Array | Inexpressible {
+  const changes = changesOf(view);
+  if (wholeLists && hasSplices(changes)) return new Inexpressible('the lists that changed are no longer at hand');
+  try {
+    const value = format({ contextId: view.id, changes, oldValues });
+    if (value instanceof Inexpressible) return value;
+    if (deeper(value, MAX_DEPTH)) return new Inexpressible(`in this format it nests deeper than ${MAX_DEPTH} levels`);
+    const bytes = encodeValue(value);
+    if (bytes.length <= FORMATTED_BYTES_MAX) return bytes;
+    return new Inexpressible(`in this format it takes ${bytes.length} bytes, the limit is ${FORMATTED_BYTES_MAX}`);
+  } catch (cause) {
+    throw new Error(`the delta format ${name} failed`, { cause });
+  }
+}
+
+const narrowed = new WeakMap<object, Map<string, DeltaView | View>>();
+
+/** The delta of the document cut down to a scope; perhaps without changes. */
+export function narrowDelta(delta: DeltaView, scope: Scope): DeltaView {
+  return once(delta, scope, () => {
+    return { ...delta, payload: encodeChanges(narrow(changesOf(delta), scope)) };
+  });
+}
+
+/** The document cut down to a scope. */
+export function narrowView(view: View, scope: Scope): View {
+  return once(view, scope, () => {
+    const document = prune(decodeStruct(view.value.bytes), scope);
+    return { ...view, value: new EncodedStruct(encodeStruct(document)) };
+  });
+}
+
+function once<T extends DeltaView | View>(content: T, { key }: Scope, make: () => T): T {
+  let scopes = narrowed.get(content);
+  if (!scopes) {
+    scopes = new Map();
+    narrowed.set(content, scopes);
+  }
+  let made = scopes.get(key);
+  if (!made) {
+    made = make();
+    scopes.set(key, made);
+  }
+  return made as T;
+}
+
+/** What a client wants to hear of a context. */
+export interface Interest {
+  /** Absent: everything. */
+  readonly scope?: Scope | undefined;
+  /** Lists that changed come whole, not as splices. */
+  readonly wholeLists?: boolean | undefined;
+}
+
+/** What of an answer a client wants to hear. At once where nothing must be read for it. */
+export function fit(result: SyncResult, interest: Interest, lists: WholeLists): SyncResult | Promise<SyncResult> {
+  const { scope, wholeLists } = interest;
+  if (result.kind === 'full' && scope) return { ...result, view: narrowView(result.view, scope) };
+  if (result.kind !== 'delta') return result;
+  const delta = fitDelta(result.delta, { scope, wholeLists }, lists);
+  return delta instanceof Promise ? delta.then((later) => ({ kind: 'delta', delta: later })) : { kind: 'delta', delta };
+}
+
+export function fitDelta(delta: DeltaView, { scope, wholeLists }: Interest, lists: WholeLists) {
+  const narrow = scope ? narrowDelta(delta, scope) : delta;
+  return wholeLists ? lists.of(narrow) : narrow;
+}
+
+/** Puts whole lists in place of splices, where what it takes is still retained; else the splices stay. */
+export class WholeLists {
+  readonly #made = new WeakMap<DeltaView, DeltaView | Promise<DeltaView>>();
+
+  constructor(private readonly documentAt: (id: string, position: Position) => Promise<JsonObject>) {}
+
+  /** Made once for all who ask; at once where it was made before or there is nothing to do. */
+  of(delta: DeltaView): DeltaView | Promise<DeltaView> {
+    const made = this.#made.get(delta);
+    if (made) return made;
+    if (!hasSplices(changesOf(delta))) {
+      this.#made.set(delta, delta);
+      return delta;
+    }
+    const making = this.all([delta]).then(([whole = delta]) => whole);
+    this.#made.set(delta, making);
+    making.then(
+      (whole) => this.#made.set(delta, whole),
+      () => this.#made.delete(delta),
+    );
+    return making;
+  }
+
+  /** The same for deltas of one context that follow upon one another: one document is read for all. */
+  async all(deltas: readonly DeltaView[]): Promise<readonly DeltaView[]> {
+    const made: DeltaView[] = [];
+    let before: JsonObject | undefined;
+    for (const delta of deltas) {
+      const changes = changesOf(delta);
+      const splices = hasSplices(changes);
+      if (splices) before ??= await this.documentAt(delta.id, delta.from).catch(unlessGone);
+      if (splices && !before) return deltas;
+      made.push(splices && before ? { ...delta, payload: encodeChanges(unsplice(changes, before)) } : delta);
+      before &&= apply(changes, before);
+    }
+    return made;
+  }
+}
+
+function changesOf({ payload }: DeltaView): Change[] {
+  return decodeChanges(payload.changes, payload.olds);
+}
+
+function unlessGone(error: unknown): undefined {
+  if (error instanceof ChordError && (error.reason === 'NOT_FOUND' || error.reason === 'FAILED_PRECONDITION')) return;
+  throw error;
+}
+
+export { Inexpressible, type Scope, scopeOf, union };

@@ -1,0 +1,24 @@
+import type { Json, JsonObject } from '../../model.js';
+import { DeltaMismatch } from '../mismatch.js';
+import type { Change } from '../types.js';
+import type { Format } from './format.js';
+
+/**
+ * A flat list with one entry for each change: `{ key_path, action, value, old_value, context_id }`. The action is
+ * `added`, `modified` or `removed`; `value` is left out where something was removed, `old_value` where it was added or
+ * was not asked for.
+ */
+export const flat: Format = {
+  wholeLists: true,
+  format: ({ contextId, changes, oldValues }) => changes.map((change) => entry(contextId, change, oldValues)),
+};
+
+function entry(contextId: string, change: Change, oldValues: boolean): Json {
+  const { action, path } = change;
+  if (action === 'spliced') throw new DeltaMismatch(path, 'a splice in place of the whole list');
+  const made: JsonObject = { key_path: [...path], action };
+  if (action !== 'removed') made.value = change.value;
+  if (action !== 'added' && oldValues && change.old !== undefined) made.old_value = change.old;
+  made.context_id = contextId;
+  return made;
+}

@@ -1,0 +1,52 @@
+import type { Json, JsonObject } from '../../model.js';
+import type { Change, Path, Spliced } from '../types.js';
+import type { Format } from './format.js';
+
+/**
+ * RFC 6902: a list of operations `add`, `replace` and `remove`. With old values a `test` of the old value stands before
+ * each `replace` and `remove`, so that the patch applies to no other document than the one it was made for.
+ */
+export const jsonPatch: Format = {
+  format: ({ changes, oldValues }) => changes.flatMap((change) => operations(change, oldValues)),
+};
+
+function operations(change: Change, tests: boolean): JsonObject[] {
+  const path = pointer(change.path);
+  switch (change.action) {
+    case 'added':
+      return [{ op: 'add', path, value: change.value }];
+    case 'modified':
+      return [...tested(path, change.old, tests), { op: 'replace', path, value: change.value }];
+    case 'removed':
+      return [...tested(path, change.old, tests), { op: 'remove', path }];
+    case 'spliced':
+      return splice(path, change, tests);
+  }
+}
+
+/** Elements that give way to others are replaced; what is left over is removed or added behind them. */
+function splice(list: string, { index, removedCount, removed, inserted }: Spliced, tests: boolean): JsonObject[] {
+  const made: JsonObject[] = [];
+  const replaced = Math.min(removedCount, inserted.length);
+  for (let i = 0; i < replaced; i++) {
+    const path = `${list}/${index + i}`;
+    made.push(...tested(path, removed?.[i], tests), { op: 'replace', path, value: inserted[i] as Json });
+  }
+  for (let i = replaced; i < removedCount; i++) {
+    const path = `${list}/${index + replaced}`;
+    made.push(...tested(path, removed?.[i], tests), { op: 'remove', path });
+  }
+  for (let i = replaced; i < inserted.length; i++) {
+    made.push({ op: 'add', path: `${list}/${index + i}`, value: inserted[i] as Json });
+  }
+  return made;
+}
+
+function tested(path: string, old: Json | undefined, tests: boolean): JsonObject[] {
+  return tests && old !== undefined ? [{ op: 'test', path, value: old }] : [];
+}
+
+/** RFC 6901. */
+function pointer(path: Path): string {
+  return path.map((key) => `/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
+}

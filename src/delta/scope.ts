@@ -1,0 +1,100 @@
+/**
+ * Parts of documents: a scope is a set of subtrees, each named by the path of its root. A document is cut down to a
+ * scope by leaving out every member that is in no subtree and on the way to none; objects on the way stay, with what
+ * is left of them, and values that are no objects are on no way. Then for every delta
+ *
+ *     prune(apply(delta, document)) = apply(narrow(delta), prune(document))
+ */
+import { getMember, isObject, type Json, type JsonObject, setMember } from '../model.js';
+import { diffAt } from './diff.js';
+import { known } from './mismatch.js';
+import type { Change, Changes, Path } from './types.js';
+
+/** Members by key: 'whole' where a subtree begins, else what is of interest below. */
+type Tree = Map<string, Tree | 'whole'>;
+
+export interface Scope {
+  /** Equal for equal scopes. */
+  readonly key: string;
+  readonly tree: Tree;
+  readonly paths: readonly Path[];
+}
+
+/** Paths are not empty; a path below another one adds nothing to it. */
+export function scopeOf(paths: readonly Path[]): Scope {
+  const tree: Tree = new Map();
+  for (const path of paths) add(tree, path);
+  return { key: JSON.stringify(sorted(tree)), tree, paths };
+}
+
+/** Everything that is in any of these; undefined stands for the whole document. */
+export function union(scopes: readonly (Scope | undefined)[]): Scope | undefined {
+  const [first, ...rest] = scopes;
+  if (rest.length === 0) return first;
+  return scopes.every((scope) => scope !== undefined) ? scopeOf(scopes.flatMap(({ paths }) => paths)) : undefined;
+}
+
+/** The document cut down to the scope; it shares with the document all that is in it. */
+export function prune(document: JsonObject, { tree }: Scope): JsonObject {
+  return pruneObject(document, tree);
+}
+
+/** What these changes do to the document cut down to the scope. They must carry their old values: throws DeltaMismatch. */
+export function narrow(changes: Changes, { tree }: Scope): Change[] {
+  const into: Change[] = [];
+  for (const change of changes) narrowOne(change, tree, into);
+  return into;
+}
+
+function narrowOne(change: Change, scope: Tree, into: Change[]): void {
+  const { path } = change;
+  let tree = scope;
+  for (const key of path) {
+    const next = tree.get(key);
+    if (next === undefined) return;
+    if (next === 'whole') {
+      into.push(change);
+      return;
+    }
+    tree = next;
+  }
+  // It is above subtrees, and changes as much of them as its old and new values have. A list has nothing of them.
+  if (change.action === 'spliced') return;
+  const before = change.action === 'added' ? undefined : pruneValue(known(change.old, change), tree);
+  const after = change.action === 'removed' ? undefined : pruneValue(change.value, tree);
+  diffAt(path, before, after, into);
+}
+
+function pruneObject(object: JsonObject, tree: Tree): JsonObject {
+  const kept: JsonObject = {};
+  for (const [key, below] of tree) {
+    const member = getMember(object, key);
+    const value = member === undefined || below === 'whole' ? member : pruneValue(member, below);
+    if (value !== undefined) setMember(kept, key, value);
+  }
+  return kept;
+}
+
+function pruneValue(value: Json, tree: Tree): JsonObject | undefined {
+  return isObject(value) ? pruneObject(value, tree) : undefined;
+}
+
+function add(root: Tree, path: Path): void {
+  let tree = root;
+  for (const key of path.slice(0, -1)) {
+    let next = tree.get(key);
+    if (next === 'whole') return;
+    if (next === undefined) {
+      next = new Map();
+      tree.set(key, next);
+    }
+    tree = next;
+  }
+  tree.set(path.at(-1) as string, 'whole');
+}
+
+/** As JSON: entries in the order of their keys, since a member's name may be anything. */
+function sorted(tree: Tree): Json {
+  const entries = [...tree].sort(([a], [b]) => (a < b ? -1 : 1));
+  return entries.map(([key, below]) => [key, below === 'whole' ? true : sorted(below)]);
+}

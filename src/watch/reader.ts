@@ -1,0 +1,48 @@
+/** What a reader asks for, and what it is told. */
+import type { DeltaView, FullReason, RemovalReason, View } from '../contexts/events.js';
+import { type Interest, type Scope, union } from '../contexts/forms.js';
+import type { Position } from '../model.js';
+
+export type WatchEvent =
+  | { readonly kind: 'full'; readonly view: View; readonly reason: FullReason }
+  | { readonly kind: 'delta'; readonly delta: DeltaView }
+  | { readonly kind: 'deleted'; readonly id: string; readonly position: Position; readonly reason: RemovalReason }
+  | { readonly kind: 'absent'; readonly id: string }
+  | { readonly kind: 'caught_up' }
+  | { readonly kind: 'heartbeat' };
+
+/** The reader's end. */
+export interface Sink {
+  /** Whether the reader has room. When it has room again, it calls `watcher.resume`. */
+  ready(): boolean;
+  send(event: WatchEvent): void;
+  /** The watch cannot go on. */
+  fail(error: unknown): void;
+}
+
+/** One context or all whose ids begin with a prefix; with where the reader stands already, by id. */
+export interface Subscription {
+  readonly target: { readonly kind: 'id'; readonly id: string } | { readonly kind: 'prefix'; readonly prefix: string };
+  readonly known: ReadonlyMap<string, Position>;
+  /** The parts of documents that are of interest. Absent: everything. */
+  readonly scope?: Scope | undefined;
+}
+
+/**
+ * How much of each context is of interest: as much as any of the subscriptions that cover it asks for. Undefined:
+ * everything, as it is.
+ */
+export function interests(
+  subscriptions: readonly Subscription[],
+  wholeLists: boolean,
+): (id: string) => Interest | undefined {
+  const everything = wholeLists ? { wholeLists } : undefined;
+  if (subscriptions.every(({ scope }) => !scope)) return () => everything;
+  return (id) => {
+    const covering = subscriptions.filter(({ target }) =>
+      target.kind === 'id' ? target.id === id : id.startsWith(target.prefix),
+    );
+    const scope = union(covering.map((each) => each.scope));
+    return scope ? { scope, wholeLists } : everything;
+  };
+}

@@ -1,0 +1,75 @@
+/** Parts of documents: what a client of some subtrees gets is what the whole document would leave of them. */
+import test from 'ava';
+import fc from 'fast-check';
+import { apply, type Change, diff, equal, invert, merge } from '../../src/delta/index.js';
+import { narrow, prune, scopeOf, union } from '../../src/delta/scope.js';
+import type { JsonObject } from '../../src/model.js';
+import { editLists, frozen, jsonObject, mutated, revisions, written } from '../support/arbitrary.js';
+
+const key = fc.constantFrom('a', 'b', 'c', 'list', '', '__proto__', 'constructor', 'a.b', '0');
+const scope = fc.array(fc.array(key, { minLength: 1, maxLength: 3 }), { minLength: 1, maxLength: 4 }).map(scopeOf);
+
+test('law: prune(apply(d, a)) = apply(narrow(d), prune(a))', (t) => {
+  let cut = 0;
+  const pairs = jsonObject.chain((before) => fc.tuple(fc.constant(before), mutated(before)));
+  fc.assert(
+    fc.property(pairs, scope, ([before, after], part) => {
+      const changes = frozen(diff(before, after));
+      const less = narrow(changes, part);
+      t.true(equal(apply(less, prune(frozen(before), part)), prune(after, part)));
+      if (less.length > 0 && less.length < changes.length) cut++;
+    }),
+    { numRuns: 500 },
+  );
+  t.true(cut > 10, `${cut} deltas were cut`);
+});
+
+test('law: the same for deltas as writers may make them, change by change', (t) => {
+  fc.assert(
+    fc.property(jsonObject, editLists, scope, (document, edits, part) => {
+      let now = document;
+      for (const changes of written(document, edits)) {
+        const next = apply(changes, now);
+        t.true(equal(apply(narrow(changes, part), prune(now, part)), prune(next, part)));
+        now = next;
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('law: narrowed deltas merge and invert', (t) => {
+  fc.assert(
+    fc.property(revisions({ min: 2, max: 6 }), scope, (documents, part) => {
+      const deltas = documents.slice(1).map((after, i) => narrow(diff(documents[i]!, after), part));
+      const [first, last] = [prune(documents[0]!, part), prune(documents.at(-1)!, part)];
+      t.true(equal(apply(merge(deltas), first), last));
+      t.true(equal(apply(invert(merge(deltas)), last), first));
+    }),
+  );
+});
+
+test('at, below, above and elsewhere', (t) => {
+  const part = scopeOf([['a', 'b']]);
+  const before: JsonObject = { a: { b: { x: 1 }, c: 1 }, d: 1 };
+  const told = (after: JsonObject): Change[] => narrow(diff(before, after), part);
+  t.deepEqual(told({ ...before, d: 2 }), []);
+  t.deepEqual(told({ a: { b: { x: 1 }, c: 2 }, d: 1 }), []);
+  t.deepEqual(told({ a: { b: { x: 2 }, c: 1 }, d: 1 }), [
+    { action: 'modified', path: ['a', 'b', 'x'], value: 2, old: 1 },
+  ]);
+  t.deepEqual(told({ a: { c: 1 }, d: 1 }), [{ action: 'removed', path: ['a', 'b'], old: { x: 1 } }]);
+  // Above: no more than the subtree is told.
+  t.deepEqual(told({ d: 1 }), [{ action: 'removed', path: ['a'], old: { b: { x: 1 } } }]);
+  t.deepEqual(told({ a: 5, d: 1 }), [{ action: 'removed', path: ['a'], old: { b: { x: 1 } } }]);
+  t.deepEqual(prune(before, part), { a: { b: { x: 1 } } });
+  t.deepEqual(prune({ a: 5, d: 1 }, part), {});
+  t.deepEqual(prune({ a: { c: 1 } }, part), { a: {} });
+});
+
+test('scopes are equal by what they cover, and unite', (t) => {
+  t.is(scopeOf([['a'], ['b', 'c']]).key, scopeOf([['b', 'c'], ['a', 'x'], ['a']]).key);
+  t.not(scopeOf([['a', 'b']]).key, scopeOf([['a.b']]).key);
+  t.is(union([scopeOf([['a']]), scopeOf([['b']])])?.key, scopeOf([['b'], ['a']]).key);
+  t.is(union([scopeOf([['a']]), undefined]), undefined);
+});

@@ -103,7 +103,7 @@ export function envOf(key: string): string {
 
 // Of the command line, and no settings of a server: known to be meant where a name is nearly theirs.
 const OTHER_VARIABLES = ['CHORD_CONFIG', 'CHORD_ADDRESS', 'CHORD_TIMEOUT'];
-const OTHER_FLAGS = ['config', 'print-config', 'json', 'help'];
+const OTHER_FLAGS = ['config', 'print-config', 'plugin', 'json', 'help'];
 
 /** @throws ConfigError with all problems at once */
 export function loadConfig(sources: Sources = {}): Config {

@@ -22,6 +22,7 @@ Examples:
   chord serve
   chord serve --listen 0.0.0.0:50051 --data-dir /var/lib/chord
   chord serve --backend memory --listen 127.0.0.1:0
+  chord serve --plugin ./examples/formats.js
   CHORD_CACHE_BYTES=1GiB chord serve --config chord.json --print-config
 `;
 

@@ -78,13 +78,14 @@ async function defineServe(program: Command, args: readonly string[], out: () =>
     .description('run a server')
     .option('--config <file>', 'JSON file with settings, by their names in --print-config (CHORD_CONFIG)')
     .option('--print-config', 'print the settings and where each comes from, and end')
+    .option('--plugin <file>', "JavaScript module with formatters, store or clock of one's own")
     .allowUnknownOption()
     .allowExcessArguments()
     .addHelpText('after', help.SERVE)
-    .action(async ({ config, printConfig, ...settings }, { args: rest }: Command) => {
+    .action(async ({ config, printConfig, plugin, ...settings }, { args: rest }: Command) => {
       const { serve } = await import('./serve.js');
       const strays = ['address', 'timeout'].filter((name) => program.getOptionValueSource(name) === 'cli');
-      const options = { settings, config, printConfig, rest: [...rest, ...strays.map((name) => `--${name}`)] };
+      const options = { settings, config, printConfig, plugin, rest: [...rest, ...strays.map((name) => `--${name}`)] };
       done(await serve(options, out()));
     });
   if (!args.includes('serve')) return; // the table of settings is the slow part

@@ -18,6 +18,8 @@ export interface ServeOptions {
   readonly settings: Readonly<Record<string, string | undefined>>;
   readonly config?: string | undefined;
   readonly printConfig?: boolean | undefined;
+  /** File of a module with parts of one's own. */
+  readonly plugin?: string | undefined;
   /** Arguments that belong to no known flag. */
   readonly rest: readonly string[];
 }
@@ -32,17 +34,23 @@ export async function serve(options: ServeOptions, out: Output): Promise<number>
   }
   const { config } = loaded;
   const stopped = firstSignal();
+  const parts = options.plugin === undefined ? {} : await (await import('./plugin.js')).loadPlugin(options.plugin);
   const { startChord } = await import('../app.js');
   const { logVerbosity, setLogVerbosity } = await import('@grpc/grpc-js');
   setLogVerbosity(logVerbosity.NONE); // it would print to stderr, beside the log, what it also throws
   let chord: Awaited<ReturnType<typeof startChord>>;
   try {
-    chord = await startChord(config);
+    chord = await startChord({ ...config, ...parts });
   } catch (error) {
     out.fail({ reason: 'FAILED', message: `cannot start: ${(error as Error).message}` });
     return 1;
   }
-  const kept = config.backend === 'lmdb' ? `lmdb, ${config.dataDir}` : config.backend;
+  const kept =
+    'store' in parts && parts.store
+      ? `the store of ${options.plugin}`
+      : config.backend === 'lmdb'
+        ? `lmdb, ${config.dataDir}`
+        : config.backend;
   await out.text(`chord: serving on ${chord.address} (${kept}), ready in ${Math.round(performance.now())} ms`);
   out.note(`${await stopped}: stopping`);
   await chord.close();

@@ -82,6 +82,9 @@ export function formatDelta(
   }
 }
 
+/** So many scopes of one delta or document are kept: many readers may each have one of their own. */
+const SCOPES_MAX = 8;
+
 const narrowed = new WeakMap<object, Map<string, DeltaView | View>>();
 
 /** The delta of the document cut down to a scope; perhaps without changes. */
@@ -108,6 +111,7 @@ function once<T extends DeltaView | View>(content: T, { key }: Scope, make: () =
   let made = scopes.get(key);
   if (!made) {
     made = make();
+    if (scopes.size === SCOPES_MAX) scopes.clear();
     scopes.set(key, made);
   }
   return made as T;
@@ -135,24 +139,31 @@ export function fitDelta(delta: DeltaView, { scope, wholeLists }: Interest, list
   return wholeLists ? lists.of(narrow) : narrow;
 }
 
+/** Deltas with whole lists that are kept: those of late, since lists may be large. */
+const WHOLE_MAX = 16;
+
 /** Puts whole lists in place of splices, where what it takes is still retained; else the splices stay. */
 export class WholeLists {
-  readonly #made = new WeakMap<DeltaView, DeltaView | Promise<DeltaView>>();
+  readonly #made = new Map<DeltaView, DeltaView | Promise<DeltaView>>();
+  readonly #withoutSplices = new WeakSet<DeltaView>();
 
   constructor(private readonly documentAt: (id: string, position: Position) => Promise<JsonObject>) {}
 
-  /** Made once for all who ask; at once where it was made before or there is nothing to do. */
+  /** Made once for all who ask at about the same time; at once where it was made before or there is nothing to do. */
   of(delta: DeltaView): DeltaView | Promise<DeltaView> {
+    if (this.#withoutSplices.has(delta)) return delta;
     const made = this.#made.get(delta);
     if (made) return made;
     if (!hasSplices(changesOf(delta))) {
-      this.#made.set(delta, delta);
+      this.#withoutSplices.add(delta);
       return delta;
     }
     const making = this.all([delta]).then(([whole = delta]) => whole);
+    const [oldest] = this.#made.keys();
+    if (oldest && this.#made.size === WHOLE_MAX) this.#made.delete(oldest);
     this.#made.set(delta, making);
     making.then(
-      (whole) => this.#made.set(delta, whole),
+      (whole) => this.#made.has(delta) && this.#made.set(delta, whole),
       () => this.#made.delete(delta),
     );
     return making;

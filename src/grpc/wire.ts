@@ -1,3 +1,4 @@
+/// <reference lib="es2024.string" />
 /**
  * Answers that carry documents and deltas, straight to bytes: documents and changes are encoded already and
  * only copied; and one encoded event serves every stream that asked for the same form. Everything else goes
@@ -29,6 +30,9 @@ const REASONS: Readonly<Record<FullReason, ProtoReason>> = {
 // Tags: field number << 3 | wire type, 0 for varints and 2 for what has a length. All fields used here are below 16.
 const varint = (field: number): number => field << 3;
 const sized = (field: number): number => (field << 3) | 2;
+
+/** It may quote a path, but not all of a path of any length. */
+const REASON_CHARACTERS_MAX = 500;
 
 const writer = new BackWriter();
 
@@ -186,7 +190,7 @@ function delta(view: DeltaView, form: DeltaForm): void {
 
 function formatted(made: Uint8Array | Inexpressible): void {
   if (made instanceof Uint8Array) raw(6, made);
-  else text(7, made.why || 'the format cannot express these changes');
+  else text(7, made.why.slice(0, REASON_CHARACTERS_MAX).toWellFormed() || 'the format cannot express these changes');
 }
 
 function position(field: number, { epoch, version, digest }: Position): void {

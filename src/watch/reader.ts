@@ -38,11 +38,18 @@ export function interests(
 ): (id: string) => Interest | undefined {
   const everything = wholeLists ? { wholeLists } : undefined;
   if (subscriptions.every(({ scope }) => !scope)) return () => everything;
+  // Contexts are many, but the sets of subscriptions that cover one are few.
+  const made = new Map<string, Interest | undefined>();
   return (id) => {
-    const covering = subscriptions.filter(({ target }) =>
-      target.kind === 'id' ? target.id === id : id.startsWith(target.prefix),
-    );
-    const scope = union(covering.map((each) => each.scope));
-    return scope ? { scope, wholeLists } : everything;
+    const covering = subscriptions.flatMap(({ target }, index) => {
+      const covers = target.kind === 'id' ? target.id === id : id.startsWith(target.prefix);
+      return covers ? index : [];
+    });
+    const key = covering.join();
+    if (!made.has(key)) {
+      const scope = union(covering.map((index) => subscriptions[index]?.scope));
+      made.set(key, scope ? { scope, wholeLists } : everything);
+    }
+    return made.get(key);
   };
 }

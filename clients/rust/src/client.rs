@@ -86,7 +86,7 @@ impl Client {
 
     /// Reads a document. The answer contains every write acknowledged before this call.
     pub async fn get(&self, id: impl Into<String>) -> Result<Context, Error> {
-        let request = wire::GetContextRequest { context_id: id.into() };
+        let request = wire::GetContextRequest { context_id: id.into(), ..Default::default() };
         let answer = self.call(request, |c, r| async move { contexts(c).get_context(r).await }).await?;
         Ok(answer.context.unwrap_or_default().into())
     }
@@ -145,7 +145,8 @@ impl Client {
         known: Option<Position>,
         include_old_values: bool,
     ) -> Result<SyncResult, Error> {
-        let request = wire::SyncContextRequest { context_id, known: known.map(Into::into), include_old_values };
+        let known = known.map(Into::into);
+        let request = wire::SyncContextRequest { context_id, known, include_old_values, ..Default::default() };
         let answer = self.call(request, |c, r| async move { syncs(c).sync_context(r).await }).await?;
         Ok(answer.into())
     }

@@ -55,7 +55,7 @@ impl Tracker {
                     known.insert(id.clone(), position.clone().into());
                 }
             }
-            wire::Subscription { target: Some(target.clone().into()), known }
+            wire::Subscription { target: Some(target.clone().into()), known, ..Default::default() }
         });
         let subscriptions = subscriptions.collect();
         self.omitted = self.positions.keys().filter(|id| !named.contains(id)).cloned().collect();

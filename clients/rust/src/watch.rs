@@ -187,6 +187,7 @@ impl Session {
             subscriptions: self.tracker.connect(),
             include_old_values: self.include_old_values,
             heartbeat_interval: heartbeat_interval.transpose()?,
+            ..Default::default()
         };
         self.client.open_watch(request).await
     }

@@ -1075,6 +1075,13 @@ pub struct Delta {
     /// When `to` was written.
     #[prost(message, optional, tag = "5")]
     pub updated_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// The changes in the format that the request named; `changes` is then empty.
+    #[prost(message, optional, tag = "6")]
+    pub formatted: ::core::option::Option<::prost_types::Value>,
+    /// Not empty: the format cannot express these changes, and this says why. `changes` and `formatted` are then
+    /// empty: read the document.
+    #[prost(string, tag = "7")]
+    pub inexpressible: ::prost::alloc::string::String,
 }
 impl ::prost::Name for Delta {
     const NAME: &'static str = "Delta";
@@ -1084,6 +1091,23 @@ impl ::prost::Name for Delta {
     }
     fn type_url() -> ::prost::alloc::string::String {
         "/chord.v1.Delta".into()
+    }
+}
+/// A place in a document.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Path {
+    /// Object keys from the root, never empty. Each string is one key as it stands, with no escaping.
+    #[prost(string, repeated, tag = "1")]
+    pub keys: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+impl ::prost::Name for Path {
+    const NAME: &'static str = "Path";
+    const PACKAGE: &'static str = "chord.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "chord.v1.Path".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/chord.v1.Path".into()
     }
 }
 /// The whole document.
@@ -1230,7 +1254,7 @@ impl ::prost::Name for ListSplice {
     }
 }
 /// What a write answers beside the new position.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ReturnOptions {
     /// Answer with the context as it is after this write.
     #[prost(bool, tag = "1")]
@@ -1241,6 +1265,9 @@ pub struct ReturnOptions {
     /// With `delta`: its old values too.
     #[prost(bool, tag = "3")]
     pub old_values: bool,
+    /// With `delta`: as in SyncContextRequest.
+    #[prost(string, tag = "4")]
+    pub format: ::prost::alloc::string::String,
 }
 impl ::prost::Name for ReturnOptions {
     const NAME: &'static str = "ReturnOptions";
@@ -1453,6 +1480,10 @@ impl ::prost::Name for UpdateContextResponse {
 pub struct GetContextRequest {
     #[prost(string, tag = "1")]
     pub context_id: ::prost::alloc::string::String,
+    /// The document as it was at this version of the present life, with `position` and `updated_at` of that version.
+    /// FAILED_PRECONDITION where its history is no longer retained, NOT_FOUND above the head. 0: as it is now.
+    #[prost(uint64, tag = "2")]
+    pub version: u64,
 }
 impl ::prost::Name for GetContextRequest {
     const NAME: &'static str = "GetContextRequest";
@@ -1477,6 +1508,56 @@ impl ::prost::Name for GetContextResponse {
     }
     fn type_url() -> ::prost::alloc::string::String {
         "/chord.v1.GetContextResponse".into()
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevertContextRequest {
+    #[prost(string, tag = "1")]
+    pub context_id: ::prost::alloc::string::String,
+    /// 1 to the head's version. FAILED_PRECONDITION where its history is no longer retained, NOT_FOUND above the head.
+    #[prost(uint64, tag = "2")]
+    pub version: u64,
+    #[prost(message, optional, tag = "3")]
+    pub expected: ::core::option::Option<Expected>,
+    /// As in SetContextRequest.
+    #[prost(string, tag = "4")]
+    pub request_id: ::prost::alloc::string::String,
+    /// As in SetContextRequest.
+    #[prost(message, optional, tag = "5")]
+    pub ttl: ::core::option::Option<::prost_types::Duration>,
+    #[prost(message, optional, tag = "6")]
+    pub returning: ::core::option::Option<ReturnOptions>,
+}
+impl ::prost::Name for RevertContextRequest {
+    const NAME: &'static str = "RevertContextRequest";
+    const PACKAGE: &'static str = "chord.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "chord.v1.RevertContextRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/chord.v1.RevertContextRequest".into()
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RevertContextResponse {
+    #[prost(message, optional, tag = "1")]
+    pub position: ::core::option::Option<Position>,
+    /// False: the document was like this already; the version stays.
+    #[prost(bool, tag = "2")]
+    pub changed: bool,
+    #[prost(message, optional, tag = "3")]
+    pub context: ::core::option::Option<Context>,
+    #[prost(message, optional, tag = "4")]
+    pub delta: ::core::option::Option<Delta>,
+}
+impl ::prost::Name for RevertContextResponse {
+    const NAME: &'static str = "RevertContextResponse";
+    const PACKAGE: &'static str = "chord.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "chord.v1.RevertContextResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/chord.v1.RevertContextResponse".into()
     }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1755,6 +1836,31 @@ pub mod context_service_client {
                 .insert(GrpcMethod::new("chord.v1.ContextService", "GetContext"));
             self.inner.unary(req, path, codec).await
         }
+        /// Makes a document again what it was at a retained version: a new write, which takes back what came after.
+        pub async fn revert_context(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RevertContextRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RevertContextResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/chord.v1.ContextService/RevertContext",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("chord.v1.ContextService", "RevertContext"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Removes a context with its deltas.
         pub async fn delete_context(
             &mut self,
@@ -1872,6 +1978,16 @@ pub mod context_service_server {
             request: tonic::Request<super::GetContextRequest>,
         ) -> std::result::Result<
             tonic::Response<super::GetContextResponse>,
+            tonic::Status,
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+        /// Makes a document again what it was at a retained version: a new write, which takes back what came after.
+        async fn revert_context(
+            &self,
+            request: tonic::Request<super::RevertContextRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RevertContextResponse>,
             tonic::Status,
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
@@ -2120,6 +2236,51 @@ pub mod context_service_server {
                     };
                     Box::pin(fut)
                 }
+                "/chord.v1.ContextService/RevertContext" => {
+                    #[allow(non_camel_case_types)]
+                    struct RevertContextSvc<T: ContextService>(pub Arc<T>);
+                    impl<
+                        T: ContextService,
+                    > tonic::server::UnaryService<super::RevertContextRequest>
+                    for RevertContextSvc<T> {
+                        type Response = super::RevertContextResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RevertContextRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ContextService>::revert_context(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RevertContextSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
                 "/chord.v1.ContextService/DeleteContext" => {
                     #[allow(non_camel_case_types)]
                     struct DeleteContextSvc<T: ContextService>(pub Arc<T>);
@@ -2314,7 +2475,7 @@ impl ::prost::Name for PositionMismatch {
         "/chord.v1.PositionMismatch".into()
     }
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SyncContextRequest {
     #[prost(string, tag = "1")]
     pub context_id: ::prost::alloc::string::String,
@@ -2324,6 +2485,14 @@ pub struct SyncContextRequest {
     /// Send old values with the changes.
     #[prost(bool, tag = "3")]
     pub include_old_values: bool,
+    /// The format of deltas. Empty or "changes": Delta.changes. "flat", "json_patch" (RFC 6902), "merge_patch"
+    /// (RFC 7396) or a name that this server was given a formatter for: Delta.formatted.
+    #[prost(string, tag = "4")]
+    pub format: ::prost::alloc::string::String,
+    /// Only these subtrees: documents are cut down to them, deltas hold what changed in them. A change elsewhere
+    /// moves the position and brings no data. Empty: everything. At most 1000.
+    #[prost(message, repeated, tag = "5")]
+    pub paths: ::prost::alloc::vec::Vec<Path>,
 }
 impl ::prost::Name for SyncContextRequest {
     const NAME: &'static str = "SyncContextRequest";
@@ -2373,6 +2542,9 @@ pub struct WatchContextsRequest {
     /// How often a heartbeat is sent. 1 s to 1 h; absent: 15 s.
     #[prost(message, optional, tag = "3")]
     pub heartbeat_interval: ::core::option::Option<::prost_types::Duration>,
+    /// As in SyncContextRequest.
+    #[prost(string, tag = "4")]
+    pub format: ::prost::alloc::string::String,
 }
 impl ::prost::Name for WatchContextsRequest {
     const NAME: &'static str = "WatchContextsRequest";
@@ -2390,6 +2562,9 @@ pub struct Subscription {
     /// By context id: where the client stands already.
     #[prost(map = "string, message", tag = "3")]
     pub known: ::std::collections::HashMap<::prost::alloc::string::String, Position>,
+    /// As in SyncContextRequest. A context that several subscriptions cover is sent as far as any of them asks.
+    #[prost(message, repeated, tag = "4")]
+    pub paths: ::prost::alloc::vec::Vec<Path>,
     #[prost(oneof = "subscription::Target", tags = "1, 2")]
     pub target: ::core::option::Option<subscription::Target>,
 }
@@ -2550,6 +2725,9 @@ pub struct ListDeltasRequest {
     pub page_token: ::prost::alloc::string::String,
     #[prost(bool, tag = "5")]
     pub include_old_values: bool,
+    /// As in SyncContextRequest.
+    #[prost(string, tag = "6")]
+    pub format: ::prost::alloc::string::String,
 }
 impl ::prost::Name for ListDeltasRequest {
     const NAME: &'static str = "ListDeltasRequest";

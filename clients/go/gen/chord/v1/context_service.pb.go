@@ -357,8 +357,11 @@ func (x *UpdateContextResponse) GetDelta() *Delta {
 }
 
 type GetContextRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	ContextId     string                 `protobuf:"bytes,1,opt,name=context_id,json=contextId,proto3" json:"context_id,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	ContextId string                 `protobuf:"bytes,1,opt,name=context_id,json=contextId,proto3" json:"context_id,omitempty"`
+	// The document as it was at this version of the present life, with `position` and `updated_at` of that version.
+	// FAILED_PRECONDITION where its history is no longer retained, NOT_FOUND above the head. 0: as it is now.
+	Version       uint64 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -398,6 +401,13 @@ func (x *GetContextRequest) GetContextId() string {
 		return x.ContextId
 	}
 	return ""
+}
+
+func (x *GetContextRequest) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
 }
 
 type GetContextResponse struct {
@@ -444,6 +454,162 @@ func (x *GetContextResponse) GetContext() *Context {
 	return nil
 }
 
+type RevertContextRequest struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	ContextId string                 `protobuf:"bytes,1,opt,name=context_id,json=contextId,proto3" json:"context_id,omitempty"`
+	// 1 to the head's version. FAILED_PRECONDITION where its history is no longer retained, NOT_FOUND above the head.
+	Version  uint64    `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	Expected *Expected `protobuf:"bytes,3,opt,name=expected,proto3" json:"expected,omitempty"`
+	// As in SetContextRequest.
+	RequestId string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// As in SetContextRequest.
+	Ttl           *durationpb.Duration `protobuf:"bytes,5,opt,name=ttl,proto3" json:"ttl,omitempty"`
+	Returning     *ReturnOptions       `protobuf:"bytes,6,opt,name=returning,proto3" json:"returning,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevertContextRequest) Reset() {
+	*x = RevertContextRequest{}
+	mi := &file_chord_v1_context_service_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevertContextRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevertContextRequest) ProtoMessage() {}
+
+func (x *RevertContextRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_chord_v1_context_service_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevertContextRequest.ProtoReflect.Descriptor instead.
+func (*RevertContextRequest) Descriptor() ([]byte, []int) {
+	return file_chord_v1_context_service_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *RevertContextRequest) GetContextId() string {
+	if x != nil {
+		return x.ContextId
+	}
+	return ""
+}
+
+func (x *RevertContextRequest) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *RevertContextRequest) GetExpected() *Expected {
+	if x != nil {
+		return x.Expected
+	}
+	return nil
+}
+
+func (x *RevertContextRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *RevertContextRequest) GetTtl() *durationpb.Duration {
+	if x != nil {
+		return x.Ttl
+	}
+	return nil
+}
+
+func (x *RevertContextRequest) GetReturning() *ReturnOptions {
+	if x != nil {
+		return x.Returning
+	}
+	return nil
+}
+
+type RevertContextResponse struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Position *Position              `protobuf:"bytes,1,opt,name=position,proto3" json:"position,omitempty"`
+	// False: the document was like this already; the version stays.
+	Changed       bool     `protobuf:"varint,2,opt,name=changed,proto3" json:"changed,omitempty"`
+	Context       *Context `protobuf:"bytes,3,opt,name=context,proto3" json:"context,omitempty"`
+	Delta         *Delta   `protobuf:"bytes,4,opt,name=delta,proto3" json:"delta,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevertContextResponse) Reset() {
+	*x = RevertContextResponse{}
+	mi := &file_chord_v1_context_service_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevertContextResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevertContextResponse) ProtoMessage() {}
+
+func (x *RevertContextResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_chord_v1_context_service_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevertContextResponse.ProtoReflect.Descriptor instead.
+func (*RevertContextResponse) Descriptor() ([]byte, []int) {
+	return file_chord_v1_context_service_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *RevertContextResponse) GetPosition() *Position {
+	if x != nil {
+		return x.Position
+	}
+	return nil
+}
+
+func (x *RevertContextResponse) GetChanged() bool {
+	if x != nil {
+		return x.Changed
+	}
+	return false
+}
+
+func (x *RevertContextResponse) GetContext() *Context {
+	if x != nil {
+		return x.Context
+	}
+	return nil
+}
+
+func (x *RevertContextResponse) GetDelta() *Delta {
+	if x != nil {
+		return x.Delta
+	}
+	return nil
+}
+
 type DeleteContextRequest struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	ContextId string                 `protobuf:"bytes,1,opt,name=context_id,json=contextId,proto3" json:"context_id,omitempty"`
@@ -458,7 +624,7 @@ type DeleteContextRequest struct {
 
 func (x *DeleteContextRequest) Reset() {
 	*x = DeleteContextRequest{}
-	mi := &file_chord_v1_context_service_proto_msgTypes[6]
+	mi := &file_chord_v1_context_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -470,7 +636,7 @@ func (x *DeleteContextRequest) String() string {
 func (*DeleteContextRequest) ProtoMessage() {}
 
 func (x *DeleteContextRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_chord_v1_context_service_proto_msgTypes[6]
+	mi := &file_chord_v1_context_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -483,7 +649,7 @@ func (x *DeleteContextRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteContextRequest.ProtoReflect.Descriptor instead.
 func (*DeleteContextRequest) Descriptor() ([]byte, []int) {
-	return file_chord_v1_context_service_proto_rawDescGZIP(), []int{6}
+	return file_chord_v1_context_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *DeleteContextRequest) GetContextId() string {
@@ -526,7 +692,7 @@ type DeleteContextResponse struct {
 
 func (x *DeleteContextResponse) Reset() {
 	*x = DeleteContextResponse{}
-	mi := &file_chord_v1_context_service_proto_msgTypes[7]
+	mi := &file_chord_v1_context_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -538,7 +704,7 @@ func (x *DeleteContextResponse) String() string {
 func (*DeleteContextResponse) ProtoMessage() {}
 
 func (x *DeleteContextResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_chord_v1_context_service_proto_msgTypes[7]
+	mi := &file_chord_v1_context_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -551,7 +717,7 @@ func (x *DeleteContextResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteContextResponse.ProtoReflect.Descriptor instead.
 func (*DeleteContextResponse) Descriptor() ([]byte, []int) {
-	return file_chord_v1_context_service_proto_rawDescGZIP(), []int{7}
+	return file_chord_v1_context_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *DeleteContextResponse) GetPosition() *Position {
@@ -579,7 +745,7 @@ type TouchContextRequest struct {
 
 func (x *TouchContextRequest) Reset() {
 	*x = TouchContextRequest{}
-	mi := &file_chord_v1_context_service_proto_msgTypes[8]
+	mi := &file_chord_v1_context_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -591,7 +757,7 @@ func (x *TouchContextRequest) String() string {
 func (*TouchContextRequest) ProtoMessage() {}
 
 func (x *TouchContextRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_chord_v1_context_service_proto_msgTypes[8]
+	mi := &file_chord_v1_context_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -604,7 +770,7 @@ func (x *TouchContextRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TouchContextRequest.ProtoReflect.Descriptor instead.
 func (*TouchContextRequest) Descriptor() ([]byte, []int) {
-	return file_chord_v1_context_service_proto_rawDescGZIP(), []int{8}
+	return file_chord_v1_context_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *TouchContextRequest) GetContextId() string {
@@ -631,7 +797,7 @@ type TouchContextResponse struct {
 
 func (x *TouchContextResponse) Reset() {
 	*x = TouchContextResponse{}
-	mi := &file_chord_v1_context_service_proto_msgTypes[9]
+	mi := &file_chord_v1_context_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -643,7 +809,7 @@ func (x *TouchContextResponse) String() string {
 func (*TouchContextResponse) ProtoMessage() {}
 
 func (x *TouchContextResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_chord_v1_context_service_proto_msgTypes[9]
+	mi := &file_chord_v1_context_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -656,7 +822,7 @@ func (x *TouchContextResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TouchContextResponse.ProtoReflect.Descriptor instead.
 func (*TouchContextResponse) Descriptor() ([]byte, []int) {
-	return file_chord_v1_context_service_proto_rawDescGZIP(), []int{9}
+	return file_chord_v1_context_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *TouchContextResponse) GetContext() *Context {
@@ -682,7 +848,7 @@ type ListContextsRequest struct {
 
 func (x *ListContextsRequest) Reset() {
 	*x = ListContextsRequest{}
-	mi := &file_chord_v1_context_service_proto_msgTypes[10]
+	mi := &file_chord_v1_context_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -694,7 +860,7 @@ func (x *ListContextsRequest) String() string {
 func (*ListContextsRequest) ProtoMessage() {}
 
 func (x *ListContextsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_chord_v1_context_service_proto_msgTypes[10]
+	mi := &file_chord_v1_context_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -707,7 +873,7 @@ func (x *ListContextsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListContextsRequest.ProtoReflect.Descriptor instead.
 func (*ListContextsRequest) Descriptor() ([]byte, []int) {
-	return file_chord_v1_context_service_proto_rawDescGZIP(), []int{10}
+	return file_chord_v1_context_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ListContextsRequest) GetPrefix() string {
@@ -749,7 +915,7 @@ type ListContextsResponse struct {
 
 func (x *ListContextsResponse) Reset() {
 	*x = ListContextsResponse{}
-	mi := &file_chord_v1_context_service_proto_msgTypes[11]
+	mi := &file_chord_v1_context_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -761,7 +927,7 @@ func (x *ListContextsResponse) String() string {
 func (*ListContextsResponse) ProtoMessage() {}
 
 func (x *ListContextsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_chord_v1_context_service_proto_msgTypes[11]
+	mi := &file_chord_v1_context_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -774,7 +940,7 @@ func (x *ListContextsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListContextsResponse.ProtoReflect.Descriptor instead.
 func (*ListContextsResponse) Descriptor() ([]byte, []int) {
-	return file_chord_v1_context_service_proto_rawDescGZIP(), []int{11}
+	return file_chord_v1_context_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ListContextsResponse) GetContexts() []*Context {
@@ -825,12 +991,27 @@ const file_chord_v1_context_service_proto_rawDesc = "" +
 	"\bposition\x18\x01 \x01(\v2\x12.chord.v1.PositionR\bposition\x12\x18\n" +
 	"\achanged\x18\x02 \x01(\bR\achanged\x12+\n" +
 	"\acontext\x18\x03 \x01(\v2\x11.chord.v1.ContextR\acontext\x12%\n" +
-	"\x05delta\x18\x04 \x01(\v2\x0f.chord.v1.DeltaR\x05delta\"2\n" +
+	"\x05delta\x18\x04 \x01(\v2\x0f.chord.v1.DeltaR\x05delta\"L\n" +
 	"\x11GetContextRequest\x12\x1d\n" +
 	"\n" +
-	"context_id\x18\x01 \x01(\tR\tcontextId\"A\n" +
+	"context_id\x18\x01 \x01(\tR\tcontextId\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\x04R\aversion\"A\n" +
 	"\x12GetContextResponse\x12+\n" +
-	"\acontext\x18\x01 \x01(\v2\x11.chord.v1.ContextR\acontext\"\xa9\x01\n" +
+	"\acontext\x18\x01 \x01(\v2\x11.chord.v1.ContextR\acontext\"\x82\x02\n" +
+	"\x14RevertContextRequest\x12\x1d\n" +
+	"\n" +
+	"context_id\x18\x01 \x01(\tR\tcontextId\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\x04R\aversion\x12.\n" +
+	"\bexpected\x18\x03 \x01(\v2\x12.chord.v1.ExpectedR\bexpected\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x04 \x01(\tR\trequestId\x12+\n" +
+	"\x03ttl\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\x125\n" +
+	"\treturning\x18\x06 \x01(\v2\x17.chord.v1.ReturnOptionsR\treturning\"\xb5\x01\n" +
+	"\x15RevertContextResponse\x12.\n" +
+	"\bposition\x18\x01 \x01(\v2\x12.chord.v1.PositionR\bposition\x12\x18\n" +
+	"\achanged\x18\x02 \x01(\bR\achanged\x12+\n" +
+	"\acontext\x18\x03 \x01(\v2\x11.chord.v1.ContextR\acontext\x12%\n" +
+	"\x05delta\x18\x04 \x01(\v2\x0f.chord.v1.DeltaR\x05delta\"\xa9\x01\n" +
 	"\x14DeleteContextRequest\x12\x1d\n" +
 	"\n" +
 	"context_id\x18\x01 \x01(\tR\tcontextId\x12.\n" +
@@ -855,13 +1036,14 @@ const file_chord_v1_context_service_proto_rawDesc = "" +
 	"\x0einclude_values\x18\x04 \x01(\bR\rincludeValues\"m\n" +
 	"\x14ListContextsResponse\x12-\n" +
 	"\bcontexts\x18\x01 \x03(\v2\x11.chord.v1.ContextR\bcontexts\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xe4\x03\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xb6\x04\n" +
 	"\x0eContextService\x12G\n" +
 	"\n" +
 	"SetContext\x12\x1b.chord.v1.SetContextRequest\x1a\x1c.chord.v1.SetContextResponse\x12P\n" +
 	"\rUpdateContext\x12\x1e.chord.v1.UpdateContextRequest\x1a\x1f.chord.v1.UpdateContextResponse\x12G\n" +
 	"\n" +
 	"GetContext\x12\x1b.chord.v1.GetContextRequest\x1a\x1c.chord.v1.GetContextResponse\x12P\n" +
+	"\rRevertContext\x12\x1e.chord.v1.RevertContextRequest\x1a\x1f.chord.v1.RevertContextResponse\x12P\n" +
 	"\rDeleteContext\x12\x1e.chord.v1.DeleteContextRequest\x1a\x1f.chord.v1.DeleteContextResponse\x12M\n" +
 	"\fTouchContext\x12\x1d.chord.v1.TouchContextRequest\x1a\x1e.chord.v1.TouchContextResponse\x12M\n" +
 	"\fListContexts\x12\x1d.chord.v1.ListContextsRequest\x1a\x1e.chord.v1.ListContextsResponseBN\n" +
@@ -879,7 +1061,7 @@ func file_chord_v1_context_service_proto_rawDescGZIP() []byte {
 	return file_chord_v1_context_service_proto_rawDescData
 }
 
-var file_chord_v1_context_service_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_chord_v1_context_service_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_chord_v1_context_service_proto_goTypes = []any{
 	(*SetContextRequest)(nil),     // 0: chord.v1.SetContextRequest
 	(*SetContextResponse)(nil),    // 1: chord.v1.SetContextResponse
@@ -887,60 +1069,70 @@ var file_chord_v1_context_service_proto_goTypes = []any{
 	(*UpdateContextResponse)(nil), // 3: chord.v1.UpdateContextResponse
 	(*GetContextRequest)(nil),     // 4: chord.v1.GetContextRequest
 	(*GetContextResponse)(nil),    // 5: chord.v1.GetContextResponse
-	(*DeleteContextRequest)(nil),  // 6: chord.v1.DeleteContextRequest
-	(*DeleteContextResponse)(nil), // 7: chord.v1.DeleteContextResponse
-	(*TouchContextRequest)(nil),   // 8: chord.v1.TouchContextRequest
-	(*TouchContextResponse)(nil),  // 9: chord.v1.TouchContextResponse
-	(*ListContextsRequest)(nil),   // 10: chord.v1.ListContextsRequest
-	(*ListContextsResponse)(nil),  // 11: chord.v1.ListContextsResponse
-	(*structpb.Struct)(nil),       // 12: google.protobuf.Struct
-	(*Expected)(nil),              // 13: chord.v1.Expected
-	(*durationpb.Duration)(nil),   // 14: google.protobuf.Duration
-	(*ReturnOptions)(nil),         // 15: chord.v1.ReturnOptions
-	(*Position)(nil),              // 16: chord.v1.Position
-	(*Context)(nil),               // 17: chord.v1.Context
-	(*Delta)(nil),                 // 18: chord.v1.Delta
-	(*Mutation)(nil),              // 19: chord.v1.Mutation
+	(*RevertContextRequest)(nil),  // 6: chord.v1.RevertContextRequest
+	(*RevertContextResponse)(nil), // 7: chord.v1.RevertContextResponse
+	(*DeleteContextRequest)(nil),  // 8: chord.v1.DeleteContextRequest
+	(*DeleteContextResponse)(nil), // 9: chord.v1.DeleteContextResponse
+	(*TouchContextRequest)(nil),   // 10: chord.v1.TouchContextRequest
+	(*TouchContextResponse)(nil),  // 11: chord.v1.TouchContextResponse
+	(*ListContextsRequest)(nil),   // 12: chord.v1.ListContextsRequest
+	(*ListContextsResponse)(nil),  // 13: chord.v1.ListContextsResponse
+	(*structpb.Struct)(nil),       // 14: google.protobuf.Struct
+	(*Expected)(nil),              // 15: chord.v1.Expected
+	(*durationpb.Duration)(nil),   // 16: google.protobuf.Duration
+	(*ReturnOptions)(nil),         // 17: chord.v1.ReturnOptions
+	(*Position)(nil),              // 18: chord.v1.Position
+	(*Context)(nil),               // 19: chord.v1.Context
+	(*Delta)(nil),                 // 20: chord.v1.Delta
+	(*Mutation)(nil),              // 21: chord.v1.Mutation
 }
 var file_chord_v1_context_service_proto_depIdxs = []int32{
-	12, // 0: chord.v1.SetContextRequest.value:type_name -> google.protobuf.Struct
-	13, // 1: chord.v1.SetContextRequest.expected:type_name -> chord.v1.Expected
-	14, // 2: chord.v1.SetContextRequest.ttl:type_name -> google.protobuf.Duration
-	15, // 3: chord.v1.SetContextRequest.returning:type_name -> chord.v1.ReturnOptions
-	16, // 4: chord.v1.SetContextResponse.position:type_name -> chord.v1.Position
-	17, // 5: chord.v1.SetContextResponse.context:type_name -> chord.v1.Context
-	18, // 6: chord.v1.SetContextResponse.delta:type_name -> chord.v1.Delta
-	12, // 7: chord.v1.UpdateContextRequest.changes:type_name -> google.protobuf.Struct
-	19, // 8: chord.v1.UpdateContextRequest.mutations:type_name -> chord.v1.Mutation
-	13, // 9: chord.v1.UpdateContextRequest.expected:type_name -> chord.v1.Expected
-	14, // 10: chord.v1.UpdateContextRequest.ttl:type_name -> google.protobuf.Duration
-	15, // 11: chord.v1.UpdateContextRequest.returning:type_name -> chord.v1.ReturnOptions
-	16, // 12: chord.v1.UpdateContextResponse.position:type_name -> chord.v1.Position
-	17, // 13: chord.v1.UpdateContextResponse.context:type_name -> chord.v1.Context
-	18, // 14: chord.v1.UpdateContextResponse.delta:type_name -> chord.v1.Delta
-	17, // 15: chord.v1.GetContextResponse.context:type_name -> chord.v1.Context
-	13, // 16: chord.v1.DeleteContextRequest.expected:type_name -> chord.v1.Expected
-	16, // 17: chord.v1.DeleteContextResponse.position:type_name -> chord.v1.Position
-	14, // 18: chord.v1.TouchContextRequest.ttl:type_name -> google.protobuf.Duration
-	17, // 19: chord.v1.TouchContextResponse.context:type_name -> chord.v1.Context
-	17, // 20: chord.v1.ListContextsResponse.contexts:type_name -> chord.v1.Context
-	0,  // 21: chord.v1.ContextService.SetContext:input_type -> chord.v1.SetContextRequest
-	2,  // 22: chord.v1.ContextService.UpdateContext:input_type -> chord.v1.UpdateContextRequest
-	4,  // 23: chord.v1.ContextService.GetContext:input_type -> chord.v1.GetContextRequest
-	6,  // 24: chord.v1.ContextService.DeleteContext:input_type -> chord.v1.DeleteContextRequest
-	8,  // 25: chord.v1.ContextService.TouchContext:input_type -> chord.v1.TouchContextRequest
-	10, // 26: chord.v1.ContextService.ListContexts:input_type -> chord.v1.ListContextsRequest
-	1,  // 27: chord.v1.ContextService.SetContext:output_type -> chord.v1.SetContextResponse
-	3,  // 28: chord.v1.ContextService.UpdateContext:output_type -> chord.v1.UpdateContextResponse
-	5,  // 29: chord.v1.ContextService.GetContext:output_type -> chord.v1.GetContextResponse
-	7,  // 30: chord.v1.ContextService.DeleteContext:output_type -> chord.v1.DeleteContextResponse
-	9,  // 31: chord.v1.ContextService.TouchContext:output_type -> chord.v1.TouchContextResponse
-	11, // 32: chord.v1.ContextService.ListContexts:output_type -> chord.v1.ListContextsResponse
-	27, // [27:33] is the sub-list for method output_type
-	21, // [21:27] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	14, // 0: chord.v1.SetContextRequest.value:type_name -> google.protobuf.Struct
+	15, // 1: chord.v1.SetContextRequest.expected:type_name -> chord.v1.Expected
+	16, // 2: chord.v1.SetContextRequest.ttl:type_name -> google.protobuf.Duration
+	17, // 3: chord.v1.SetContextRequest.returning:type_name -> chord.v1.ReturnOptions
+	18, // 4: chord.v1.SetContextResponse.position:type_name -> chord.v1.Position
+	19, // 5: chord.v1.SetContextResponse.context:type_name -> chord.v1.Context
+	20, // 6: chord.v1.SetContextResponse.delta:type_name -> chord.v1.Delta
+	14, // 7: chord.v1.UpdateContextRequest.changes:type_name -> google.protobuf.Struct
+	21, // 8: chord.v1.UpdateContextRequest.mutations:type_name -> chord.v1.Mutation
+	15, // 9: chord.v1.UpdateContextRequest.expected:type_name -> chord.v1.Expected
+	16, // 10: chord.v1.UpdateContextRequest.ttl:type_name -> google.protobuf.Duration
+	17, // 11: chord.v1.UpdateContextRequest.returning:type_name -> chord.v1.ReturnOptions
+	18, // 12: chord.v1.UpdateContextResponse.position:type_name -> chord.v1.Position
+	19, // 13: chord.v1.UpdateContextResponse.context:type_name -> chord.v1.Context
+	20, // 14: chord.v1.UpdateContextResponse.delta:type_name -> chord.v1.Delta
+	19, // 15: chord.v1.GetContextResponse.context:type_name -> chord.v1.Context
+	15, // 16: chord.v1.RevertContextRequest.expected:type_name -> chord.v1.Expected
+	16, // 17: chord.v1.RevertContextRequest.ttl:type_name -> google.protobuf.Duration
+	17, // 18: chord.v1.RevertContextRequest.returning:type_name -> chord.v1.ReturnOptions
+	18, // 19: chord.v1.RevertContextResponse.position:type_name -> chord.v1.Position
+	19, // 20: chord.v1.RevertContextResponse.context:type_name -> chord.v1.Context
+	20, // 21: chord.v1.RevertContextResponse.delta:type_name -> chord.v1.Delta
+	15, // 22: chord.v1.DeleteContextRequest.expected:type_name -> chord.v1.Expected
+	18, // 23: chord.v1.DeleteContextResponse.position:type_name -> chord.v1.Position
+	16, // 24: chord.v1.TouchContextRequest.ttl:type_name -> google.protobuf.Duration
+	19, // 25: chord.v1.TouchContextResponse.context:type_name -> chord.v1.Context
+	19, // 26: chord.v1.ListContextsResponse.contexts:type_name -> chord.v1.Context
+	0,  // 27: chord.v1.ContextService.SetContext:input_type -> chord.v1.SetContextRequest
+	2,  // 28: chord.v1.ContextService.UpdateContext:input_type -> chord.v1.UpdateContextRequest
+	4,  // 29: chord.v1.ContextService.GetContext:input_type -> chord.v1.GetContextRequest
+	6,  // 30: chord.v1.ContextService.RevertContext:input_type -> chord.v1.RevertContextRequest
+	8,  // 31: chord.v1.ContextService.DeleteContext:input_type -> chord.v1.DeleteContextRequest
+	10, // 32: chord.v1.ContextService.TouchContext:input_type -> chord.v1.TouchContextRequest
+	12, // 33: chord.v1.ContextService.ListContexts:input_type -> chord.v1.ListContextsRequest
+	1,  // 34: chord.v1.ContextService.SetContext:output_type -> chord.v1.SetContextResponse
+	3,  // 35: chord.v1.ContextService.UpdateContext:output_type -> chord.v1.UpdateContextResponse
+	5,  // 36: chord.v1.ContextService.GetContext:output_type -> chord.v1.GetContextResponse
+	7,  // 37: chord.v1.ContextService.RevertContext:output_type -> chord.v1.RevertContextResponse
+	9,  // 38: chord.v1.ContextService.DeleteContext:output_type -> chord.v1.DeleteContextResponse
+	11, // 39: chord.v1.ContextService.TouchContext:output_type -> chord.v1.TouchContextResponse
+	13, // 40: chord.v1.ContextService.ListContexts:output_type -> chord.v1.ListContextsResponse
+	34, // [34:41] is the sub-list for method output_type
+	27, // [27:34] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 func init() { file_chord_v1_context_service_proto_init() }
@@ -955,7 +1147,7 @@ func file_chord_v1_context_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_chord_v1_context_service_proto_rawDesc), len(file_chord_v1_context_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   12,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -22,6 +22,7 @@ const (
 	ContextService_SetContext_FullMethodName    = "/chord.v1.ContextService/SetContext"
 	ContextService_UpdateContext_FullMethodName = "/chord.v1.ContextService/UpdateContext"
 	ContextService_GetContext_FullMethodName    = "/chord.v1.ContextService/GetContext"
+	ContextService_RevertContext_FullMethodName = "/chord.v1.ContextService/RevertContext"
 	ContextService_DeleteContext_FullMethodName = "/chord.v1.ContextService/DeleteContext"
 	ContextService_TouchContext_FullMethodName  = "/chord.v1.ContextService/TouchContext"
 	ContextService_ListContexts_FullMethodName  = "/chord.v1.ContextService/ListContexts"
@@ -40,6 +41,8 @@ type ContextServiceClient interface {
 	UpdateContext(ctx context.Context, in *UpdateContextRequest, opts ...grpc.CallOption) (*UpdateContextResponse, error)
 	// Reads a document. The answer contains every write acknowledged before the call.
 	GetContext(ctx context.Context, in *GetContextRequest, opts ...grpc.CallOption) (*GetContextResponse, error)
+	// Makes a document again what it was at a retained version: a new write, which takes back what came after.
+	RevertContext(ctx context.Context, in *RevertContextRequest, opts ...grpc.CallOption) (*RevertContextResponse, error)
 	// Removes a context with its deltas.
 	DeleteContext(ctx context.Context, in *DeleteContextRequest, opts ...grpc.CallOption) (*DeleteContextResponse, error)
 	// Renews a context's time to live; position and document stay.
@@ -80,6 +83,16 @@ func (c *contextServiceClient) GetContext(ctx context.Context, in *GetContextReq
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(GetContextResponse)
 	err := c.cc.Invoke(ctx, ContextService_GetContext_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *contextServiceClient) RevertContext(ctx context.Context, in *RevertContextRequest, opts ...grpc.CallOption) (*RevertContextResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RevertContextResponse)
+	err := c.cc.Invoke(ctx, ContextService_RevertContext_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -129,6 +142,8 @@ type ContextServiceServer interface {
 	UpdateContext(context.Context, *UpdateContextRequest) (*UpdateContextResponse, error)
 	// Reads a document. The answer contains every write acknowledged before the call.
 	GetContext(context.Context, *GetContextRequest) (*GetContextResponse, error)
+	// Makes a document again what it was at a retained version: a new write, which takes back what came after.
+	RevertContext(context.Context, *RevertContextRequest) (*RevertContextResponse, error)
 	// Removes a context with its deltas.
 	DeleteContext(context.Context, *DeleteContextRequest) (*DeleteContextResponse, error)
 	// Renews a context's time to live; position and document stay.
@@ -153,6 +168,9 @@ func (UnimplementedContextServiceServer) UpdateContext(context.Context, *UpdateC
 }
 func (UnimplementedContextServiceServer) GetContext(context.Context, *GetContextRequest) (*GetContextResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetContext not implemented")
+}
+func (UnimplementedContextServiceServer) RevertContext(context.Context, *RevertContextRequest) (*RevertContextResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RevertContext not implemented")
 }
 func (UnimplementedContextServiceServer) DeleteContext(context.Context, *DeleteContextRequest) (*DeleteContextResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DeleteContext not implemented")
@@ -238,6 +256,24 @@ func _ContextService_GetContext_Handler(srv interface{}, ctx context.Context, de
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ContextService_RevertContext_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RevertContextRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ContextServiceServer).RevertContext(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ContextService_RevertContext_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ContextServiceServer).RevertContext(ctx, req.(*RevertContextRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _ContextService_DeleteContext_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(DeleteContextRequest)
 	if err := dec(in); err != nil {
@@ -310,6 +346,10 @@ var ContextService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetContext",
 			Handler:    _ContextService_GetContext_Handler,
+		},
+		{
+			MethodName: "RevertContext",
+			Handler:    _ContextService_RevertContext_Handler,
 		},
 		{
 			MethodName: "DeleteContext",

@@ -467,7 +467,12 @@ type Delta struct {
 	To      *Position `protobuf:"bytes,3,opt,name=to,proto3" json:"to,omitempty"`
 	Changes []*Change `protobuf:"bytes,4,rep,name=changes,proto3" json:"changes,omitempty"`
 	// When `to` was written.
-	UpdatedAt     *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
+	UpdatedAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
+	// The changes in the format that the request named; `changes` is then empty.
+	Formatted *structpb.Value `protobuf:"bytes,6,opt,name=formatted,proto3" json:"formatted,omitempty"`
+	// Not empty: the format cannot express these changes, and this says why. `changes` and `formatted` are then
+	// empty: read the document.
+	Inexpressible string `protobuf:"bytes,7,opt,name=inexpressible,proto3" json:"inexpressible,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -537,6 +542,66 @@ func (x *Delta) GetUpdatedAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Delta) GetFormatted() *structpb.Value {
+	if x != nil {
+		return x.Formatted
+	}
+	return nil
+}
+
+func (x *Delta) GetInexpressible() string {
+	if x != nil {
+		return x.Inexpressible
+	}
+	return ""
+}
+
+// A place in a document.
+type Path struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Object keys from the root, never empty. Each string is one key as it stands, with no escaping.
+	Keys          []string `protobuf:"bytes,1,rep,name=keys,proto3" json:"keys,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Path) Reset() {
+	*x = Path{}
+	mi := &file_chord_v1_model_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Path) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Path) ProtoMessage() {}
+
+func (x *Path) ProtoReflect() protoreflect.Message {
+	mi := &file_chord_v1_model_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Path.ProtoReflect.Descriptor instead.
+func (*Path) Descriptor() ([]byte, []int) {
+	return file_chord_v1_model_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Path) GetKeys() []string {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
 // The whole document.
 type Full struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -548,7 +613,7 @@ type Full struct {
 
 func (x *Full) Reset() {
 	*x = Full{}
-	mi := &file_chord_v1_model_proto_msgTypes[5]
+	mi := &file_chord_v1_model_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -560,7 +625,7 @@ func (x *Full) String() string {
 func (*Full) ProtoMessage() {}
 
 func (x *Full) ProtoReflect() protoreflect.Message {
-	mi := &file_chord_v1_model_proto_msgTypes[5]
+	mi := &file_chord_v1_model_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -573,7 +638,7 @@ func (x *Full) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Full.ProtoReflect.Descriptor instead.
 func (*Full) Descriptor() ([]byte, []int) {
-	return file_chord_v1_model_proto_rawDescGZIP(), []int{5}
+	return file_chord_v1_model_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Full) GetContext() *Context {
@@ -600,7 +665,7 @@ type NoChange struct {
 
 func (x *NoChange) Reset() {
 	*x = NoChange{}
-	mi := &file_chord_v1_model_proto_msgTypes[6]
+	mi := &file_chord_v1_model_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -612,7 +677,7 @@ func (x *NoChange) String() string {
 func (*NoChange) ProtoMessage() {}
 
 func (x *NoChange) ProtoReflect() protoreflect.Message {
-	mi := &file_chord_v1_model_proto_msgTypes[6]
+	mi := &file_chord_v1_model_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -625,7 +690,7 @@ func (x *NoChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NoChange.ProtoReflect.Descriptor instead.
 func (*NoChange) Descriptor() ([]byte, []int) {
-	return file_chord_v1_model_proto_rawDescGZIP(), []int{6}
+	return file_chord_v1_model_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *NoChange) GetPosition() *Position {
@@ -650,7 +715,7 @@ type Expected struct {
 
 func (x *Expected) Reset() {
 	*x = Expected{}
-	mi := &file_chord_v1_model_proto_msgTypes[7]
+	mi := &file_chord_v1_model_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -662,7 +727,7 @@ func (x *Expected) String() string {
 func (*Expected) ProtoMessage() {}
 
 func (x *Expected) ProtoReflect() protoreflect.Message {
-	mi := &file_chord_v1_model_proto_msgTypes[7]
+	mi := &file_chord_v1_model_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -675,7 +740,7 @@ func (x *Expected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Expected.ProtoReflect.Descriptor instead.
 func (*Expected) Descriptor() ([]byte, []int) {
-	return file_chord_v1_model_proto_rawDescGZIP(), []int{7}
+	return file_chord_v1_model_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Expected) GetCondition() isExpected_Condition {
@@ -756,7 +821,7 @@ type Mutation struct {
 
 func (x *Mutation) Reset() {
 	*x = Mutation{}
-	mi := &file_chord_v1_model_proto_msgTypes[8]
+	mi := &file_chord_v1_model_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -768,7 +833,7 @@ func (x *Mutation) String() string {
 func (*Mutation) ProtoMessage() {}
 
 func (x *Mutation) ProtoReflect() protoreflect.Message {
-	mi := &file_chord_v1_model_proto_msgTypes[8]
+	mi := &file_chord_v1_model_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -781,7 +846,7 @@ func (x *Mutation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Mutation.ProtoReflect.Descriptor instead.
 func (*Mutation) Descriptor() ([]byte, []int) {
-	return file_chord_v1_model_proto_rawDescGZIP(), []int{8}
+	return file_chord_v1_model_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Mutation) GetPath() []string {
@@ -892,7 +957,7 @@ type ListValues struct {
 
 func (x *ListValues) Reset() {
 	*x = ListValues{}
-	mi := &file_chord_v1_model_proto_msgTypes[9]
+	mi := &file_chord_v1_model_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -904,7 +969,7 @@ func (x *ListValues) String() string {
 func (*ListValues) ProtoMessage() {}
 
 func (x *ListValues) ProtoReflect() protoreflect.Message {
-	mi := &file_chord_v1_model_proto_msgTypes[9]
+	mi := &file_chord_v1_model_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -917,7 +982,7 @@ func (x *ListValues) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListValues.ProtoReflect.Descriptor instead.
 func (*ListValues) Descriptor() ([]byte, []int) {
-	return file_chord_v1_model_proto_rawDescGZIP(), []int{9}
+	return file_chord_v1_model_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ListValues) GetValues() []*structpb.Value {
@@ -941,7 +1006,7 @@ type ListSplice struct {
 
 func (x *ListSplice) Reset() {
 	*x = ListSplice{}
-	mi := &file_chord_v1_model_proto_msgTypes[10]
+	mi := &file_chord_v1_model_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -953,7 +1018,7 @@ func (x *ListSplice) String() string {
 func (*ListSplice) ProtoMessage() {}
 
 func (x *ListSplice) ProtoReflect() protoreflect.Message {
-	mi := &file_chord_v1_model_proto_msgTypes[10]
+	mi := &file_chord_v1_model_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -966,7 +1031,7 @@ func (x *ListSplice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSplice.ProtoReflect.Descriptor instead.
 func (*ListSplice) Descriptor() ([]byte, []int) {
-	return file_chord_v1_model_proto_rawDescGZIP(), []int{10}
+	return file_chord_v1_model_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ListSplice) GetIndex() uint32 {
@@ -998,14 +1063,16 @@ type ReturnOptions struct {
 	// Answer with the delta of this write.
 	Delta bool `protobuf:"varint,2,opt,name=delta,proto3" json:"delta,omitempty"`
 	// With `delta`: its old values too.
-	OldValues     bool `protobuf:"varint,3,opt,name=old_values,json=oldValues,proto3" json:"old_values,omitempty"`
+	OldValues bool `protobuf:"varint,3,opt,name=old_values,json=oldValues,proto3" json:"old_values,omitempty"`
+	// With `delta`: as in SyncContextRequest.
+	Format        string `protobuf:"bytes,4,opt,name=format,proto3" json:"format,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ReturnOptions) Reset() {
 	*x = ReturnOptions{}
-	mi := &file_chord_v1_model_proto_msgTypes[11]
+	mi := &file_chord_v1_model_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1017,7 +1084,7 @@ func (x *ReturnOptions) String() string {
 func (*ReturnOptions) ProtoMessage() {}
 
 func (x *ReturnOptions) ProtoReflect() protoreflect.Message {
-	mi := &file_chord_v1_model_proto_msgTypes[11]
+	mi := &file_chord_v1_model_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1030,7 +1097,7 @@ func (x *ReturnOptions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnOptions.ProtoReflect.Descriptor instead.
 func (*ReturnOptions) Descriptor() ([]byte, []int) {
-	return file_chord_v1_model_proto_rawDescGZIP(), []int{11}
+	return file_chord_v1_model_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ReturnOptions) GetContext() bool {
@@ -1052,6 +1119,13 @@ func (x *ReturnOptions) GetOldValues() bool {
 		return x.OldValues
 	}
 	return false
+}
+
+func (x *ReturnOptions) GetFormat() string {
+	if x != nil {
+		return x.Format
+	}
+	return ""
 }
 
 var File_chord_v1_model_proto protoreflect.FileDescriptor
@@ -1084,7 +1158,7 @@ const file_chord_v1_model_proto_rawDesc = "" +
 	"\x05index\x18\x01 \x01(\rR\x05index\x12#\n" +
 	"\rremoved_count\x18\x02 \x01(\rR\fremovedCount\x120\n" +
 	"\aremoved\x18\x03 \x03(\v2\x16.google.protobuf.ValueR\aremoved\x122\n" +
-	"\binserted\x18\x04 \x03(\v2\x16.google.protobuf.ValueR\binserted\"\xd9\x01\n" +
+	"\binserted\x18\x04 \x03(\v2\x16.google.protobuf.ValueR\binserted\"\xb5\x02\n" +
 	"\x05Delta\x12\x1d\n" +
 	"\n" +
 	"context_id\x18\x01 \x01(\tR\tcontextId\x12&\n" +
@@ -1092,7 +1166,11 @@ const file_chord_v1_model_proto_rawDesc = "" +
 	"\x02to\x18\x03 \x01(\v2\x12.chord.v1.PositionR\x02to\x12*\n" +
 	"\achanges\x18\x04 \x03(\v2\x10.chord.v1.ChangeR\achanges\x129\n" +
 	"\n" +
-	"updated_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAt\"a\n" +
+	"updated_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAt\x124\n" +
+	"\tformatted\x18\x06 \x01(\v2\x16.google.protobuf.ValueR\tformatted\x12$\n" +
+	"\rinexpressible\x18\a \x01(\tR\rinexpressible\"\x1a\n" +
+	"\x04Path\x12\x12\n" +
+	"\x04keys\x18\x01 \x03(\tR\x04keys\"a\n" +
 	"\x04Full\x12+\n" +
 	"\acontext\x18\x01 \x01(\v2\x11.chord.v1.ContextR\acontext\x12,\n" +
 	"\x06reason\x18\x02 \x01(\x0e2\x14.chord.v1.FullReasonR\x06reason\":\n" +
@@ -1118,12 +1196,13 @@ const file_chord_v1_model_proto_rawDesc = "" +
 	"ListSplice\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\rR\x05index\x12!\n" +
 	"\fremove_count\x18\x02 \x01(\rR\vremoveCount\x12.\n" +
-	"\x06insert\x18\x03 \x03(\v2\x16.google.protobuf.ValueR\x06insert\"^\n" +
+	"\x06insert\x18\x03 \x03(\v2\x16.google.protobuf.ValueR\x06insert\"v\n" +
 	"\rReturnOptions\x12\x18\n" +
 	"\acontext\x18\x01 \x01(\bR\acontext\x12\x14\n" +
 	"\x05delta\x18\x02 \x01(\bR\x05delta\x12\x1d\n" +
 	"\n" +
-	"old_values\x18\x03 \x01(\bR\toldValues*\x98\x01\n" +
+	"old_values\x18\x03 \x01(\bR\toldValues\x12\x16\n" +
+	"\x06format\x18\x04 \x01(\tR\x06format*\x98\x01\n" +
 	"\fChangeAction\x12\x1d\n" +
 	"\x19CHANGE_ACTION_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13CHANGE_ACTION_ADDED\x10\x01\x12\x1a\n" +
@@ -1154,7 +1233,7 @@ func file_chord_v1_model_proto_rawDescGZIP() []byte {
 }
 
 var file_chord_v1_model_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_chord_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_chord_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_chord_v1_model_proto_goTypes = []any{
 	(ChangeAction)(0),             // 0: chord.v1.ChangeAction
 	(FullReason)(0),               // 1: chord.v1.FullReason
@@ -1163,47 +1242,49 @@ var file_chord_v1_model_proto_goTypes = []any{
 	(*Change)(nil),                // 4: chord.v1.Change
 	(*Splice)(nil),                // 5: chord.v1.Splice
 	(*Delta)(nil),                 // 6: chord.v1.Delta
-	(*Full)(nil),                  // 7: chord.v1.Full
-	(*NoChange)(nil),              // 8: chord.v1.NoChange
-	(*Expected)(nil),              // 9: chord.v1.Expected
-	(*Mutation)(nil),              // 10: chord.v1.Mutation
-	(*ListValues)(nil),            // 11: chord.v1.ListValues
-	(*ListSplice)(nil),            // 12: chord.v1.ListSplice
-	(*ReturnOptions)(nil),         // 13: chord.v1.ReturnOptions
-	(*structpb.Struct)(nil),       // 14: google.protobuf.Struct
-	(*timestamppb.Timestamp)(nil), // 15: google.protobuf.Timestamp
-	(*structpb.Value)(nil),        // 16: google.protobuf.Value
+	(*Path)(nil),                  // 7: chord.v1.Path
+	(*Full)(nil),                  // 8: chord.v1.Full
+	(*NoChange)(nil),              // 9: chord.v1.NoChange
+	(*Expected)(nil),              // 10: chord.v1.Expected
+	(*Mutation)(nil),              // 11: chord.v1.Mutation
+	(*ListValues)(nil),            // 12: chord.v1.ListValues
+	(*ListSplice)(nil),            // 13: chord.v1.ListSplice
+	(*ReturnOptions)(nil),         // 14: chord.v1.ReturnOptions
+	(*structpb.Struct)(nil),       // 15: google.protobuf.Struct
+	(*timestamppb.Timestamp)(nil), // 16: google.protobuf.Timestamp
+	(*structpb.Value)(nil),        // 17: google.protobuf.Value
 }
 var file_chord_v1_model_proto_depIdxs = []int32{
-	14, // 0: chord.v1.Context.value:type_name -> google.protobuf.Struct
+	15, // 0: chord.v1.Context.value:type_name -> google.protobuf.Struct
 	2,  // 1: chord.v1.Context.position:type_name -> chord.v1.Position
-	15, // 2: chord.v1.Context.created_at:type_name -> google.protobuf.Timestamp
-	15, // 3: chord.v1.Context.updated_at:type_name -> google.protobuf.Timestamp
-	15, // 4: chord.v1.Context.expires_at:type_name -> google.protobuf.Timestamp
+	16, // 2: chord.v1.Context.created_at:type_name -> google.protobuf.Timestamp
+	16, // 3: chord.v1.Context.updated_at:type_name -> google.protobuf.Timestamp
+	16, // 4: chord.v1.Context.expires_at:type_name -> google.protobuf.Timestamp
 	0,  // 5: chord.v1.Change.action:type_name -> chord.v1.ChangeAction
-	16, // 6: chord.v1.Change.value:type_name -> google.protobuf.Value
-	16, // 7: chord.v1.Change.old_value:type_name -> google.protobuf.Value
+	17, // 6: chord.v1.Change.value:type_name -> google.protobuf.Value
+	17, // 7: chord.v1.Change.old_value:type_name -> google.protobuf.Value
 	5,  // 8: chord.v1.Change.splice:type_name -> chord.v1.Splice
-	16, // 9: chord.v1.Splice.removed:type_name -> google.protobuf.Value
-	16, // 10: chord.v1.Splice.inserted:type_name -> google.protobuf.Value
+	17, // 9: chord.v1.Splice.removed:type_name -> google.protobuf.Value
+	17, // 10: chord.v1.Splice.inserted:type_name -> google.protobuf.Value
 	2,  // 11: chord.v1.Delta.from:type_name -> chord.v1.Position
 	2,  // 12: chord.v1.Delta.to:type_name -> chord.v1.Position
 	4,  // 13: chord.v1.Delta.changes:type_name -> chord.v1.Change
-	15, // 14: chord.v1.Delta.updated_at:type_name -> google.protobuf.Timestamp
-	3,  // 15: chord.v1.Full.context:type_name -> chord.v1.Context
-	1,  // 16: chord.v1.Full.reason:type_name -> chord.v1.FullReason
-	2,  // 17: chord.v1.NoChange.position:type_name -> chord.v1.Position
-	2,  // 18: chord.v1.Expected.position:type_name -> chord.v1.Position
-	16, // 19: chord.v1.Mutation.set:type_name -> google.protobuf.Value
-	11, // 20: chord.v1.Mutation.append:type_name -> chord.v1.ListValues
-	12, // 21: chord.v1.Mutation.splice:type_name -> chord.v1.ListSplice
-	16, // 22: chord.v1.ListValues.values:type_name -> google.protobuf.Value
-	16, // 23: chord.v1.ListSplice.insert:type_name -> google.protobuf.Value
-	24, // [24:24] is the sub-list for method output_type
-	24, // [24:24] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	16, // 14: chord.v1.Delta.updated_at:type_name -> google.protobuf.Timestamp
+	17, // 15: chord.v1.Delta.formatted:type_name -> google.protobuf.Value
+	3,  // 16: chord.v1.Full.context:type_name -> chord.v1.Context
+	1,  // 17: chord.v1.Full.reason:type_name -> chord.v1.FullReason
+	2,  // 18: chord.v1.NoChange.position:type_name -> chord.v1.Position
+	2,  // 19: chord.v1.Expected.position:type_name -> chord.v1.Position
+	17, // 20: chord.v1.Mutation.set:type_name -> google.protobuf.Value
+	12, // 21: chord.v1.Mutation.append:type_name -> chord.v1.ListValues
+	13, // 22: chord.v1.Mutation.splice:type_name -> chord.v1.ListSplice
+	17, // 23: chord.v1.ListValues.values:type_name -> google.protobuf.Value
+	17, // 24: chord.v1.ListSplice.insert:type_name -> google.protobuf.Value
+	25, // [25:25] is the sub-list for method output_type
+	25, // [25:25] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_chord_v1_model_proto_init() }
@@ -1211,12 +1292,12 @@ func file_chord_v1_model_proto_init() {
 	if File_chord_v1_model_proto != nil {
 		return
 	}
-	file_chord_v1_model_proto_msgTypes[7].OneofWrappers = []any{
+	file_chord_v1_model_proto_msgTypes[8].OneofWrappers = []any{
 		(*Expected_Position)(nil),
 		(*Expected_Version)(nil),
 		(*Expected_Absent)(nil),
 	}
-	file_chord_v1_model_proto_msgTypes[8].OneofWrappers = []any{
+	file_chord_v1_model_proto_msgTypes[9].OneofWrappers = []any{
 		(*Mutation_Set)(nil),
 		(*Mutation_Remove)(nil),
 		(*Mutation_Increment)(nil),
@@ -1229,7 +1310,7 @@ func file_chord_v1_model_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_chord_v1_model_proto_rawDesc), len(file_chord_v1_model_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   12,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -81,8 +81,14 @@ type SyncContextRequest struct {
 	Known *Position `protobuf:"bytes,2,opt,name=known,proto3" json:"known,omitempty"`
 	// Send old values with the changes.
 	IncludeOldValues bool `protobuf:"varint,3,opt,name=include_old_values,json=includeOldValues,proto3" json:"include_old_values,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// The format of deltas. Empty or "changes": Delta.changes. "flat", "json_patch" (RFC 6902), "merge_patch"
+	// (RFC 7396) or a name that this server was given a formatter for: Delta.formatted.
+	Format string `protobuf:"bytes,4,opt,name=format,proto3" json:"format,omitempty"`
+	// Only these subtrees: documents are cut down to them, deltas hold what changed in them. A change elsewhere
+	// moves the position and brings no data. Empty: everything. At most 1000.
+	Paths         []*Path `protobuf:"bytes,5,rep,name=paths,proto3" json:"paths,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SyncContextRequest) Reset() {
@@ -134,6 +140,20 @@ func (x *SyncContextRequest) GetIncludeOldValues() bool {
 		return x.IncludeOldValues
 	}
 	return false
+}
+
+func (x *SyncContextRequest) GetFormat() string {
+	if x != nil {
+		return x.Format
+	}
+	return ""
+}
+
+func (x *SyncContextRequest) GetPaths() []*Path {
+	if x != nil {
+		return x.Paths
+	}
+	return nil
 }
 
 type SyncContextResponse struct {
@@ -242,8 +262,10 @@ type WatchContextsRequest struct {
 	IncludeOldValues bool `protobuf:"varint,2,opt,name=include_old_values,json=includeOldValues,proto3" json:"include_old_values,omitempty"`
 	// How often a heartbeat is sent. 1 s to 1 h; absent: 15 s.
 	HeartbeatInterval *durationpb.Duration `protobuf:"bytes,3,opt,name=heartbeat_interval,json=heartbeatInterval,proto3" json:"heartbeat_interval,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// As in SyncContextRequest.
+	Format        string `protobuf:"bytes,4,opt,name=format,proto3" json:"format,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *WatchContextsRequest) Reset() {
@@ -297,6 +319,13 @@ func (x *WatchContextsRequest) GetHeartbeatInterval() *durationpb.Duration {
 	return nil
 }
 
+func (x *WatchContextsRequest) GetFormat() string {
+	if x != nil {
+		return x.Format
+	}
+	return ""
+}
+
 // One context, or all whose ids begin with a prefix, those still to be created included.
 type Subscription struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -306,7 +335,9 @@ type Subscription struct {
 	//	*Subscription_Prefix
 	Target isSubscription_Target `protobuf_oneof:"target"`
 	// By context id: where the client stands already.
-	Known         map[string]*Position `protobuf:"bytes,3,rep,name=known,proto3" json:"known,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Known map[string]*Position `protobuf:"bytes,3,rep,name=known,proto3" json:"known,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// As in SyncContextRequest. A context that several subscriptions cover is sent as far as any of them asks.
+	Paths         []*Path `protobuf:"bytes,4,rep,name=paths,proto3" json:"paths,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -369,6 +400,13 @@ func (x *Subscription) GetPrefix() string {
 func (x *Subscription) GetKnown() map[string]*Position {
 	if x != nil {
 		return x.Known
+	}
+	return nil
+}
+
+func (x *Subscription) GetPaths() []*Path {
+	if x != nil {
+		return x.Paths
 	}
 	return nil
 }
@@ -806,8 +844,10 @@ type ListDeltasRequest struct {
 	// `next_page_token` of the page before.
 	PageToken        string `protobuf:"bytes,4,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	IncludeOldValues bool   `protobuf:"varint,5,opt,name=include_old_values,json=includeOldValues,proto3" json:"include_old_values,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// As in SyncContextRequest.
+	Format        string `protobuf:"bytes,6,opt,name=format,proto3" json:"format,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListDeltasRequest) Reset() {
@@ -873,6 +913,13 @@ func (x *ListDeltasRequest) GetIncludeOldValues() bool {
 		return x.IncludeOldValues
 	}
 	return false
+}
+
+func (x *ListDeltasRequest) GetFormat() string {
+	if x != nil {
+		return x.Format
+	}
+	return ""
 }
 
 type ListDeltasResponse struct {
@@ -950,26 +997,30 @@ var File_chord_v1_sync_service_proto protoreflect.FileDescriptor
 
 const file_chord_v1_sync_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1bchord/v1/sync_service.proto\x12\bchord.v1\x1a\x14chord/v1/model.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8b\x01\n" +
+	"\x1bchord/v1/sync_service.proto\x12\bchord.v1\x1a\x14chord/v1/model.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc9\x01\n" +
 	"\x12SyncContextRequest\x12\x1d\n" +
 	"\n" +
 	"context_id\x18\x01 \x01(\tR\tcontextId\x12(\n" +
 	"\x05known\x18\x02 \x01(\v2\x12.chord.v1.PositionR\x05known\x12,\n" +
-	"\x12include_old_values\x18\x03 \x01(\bR\x10includeOldValues\"\xa1\x01\n" +
+	"\x12include_old_values\x18\x03 \x01(\bR\x10includeOldValues\x12\x16\n" +
+	"\x06format\x18\x04 \x01(\tR\x06format\x12$\n" +
+	"\x05paths\x18\x05 \x03(\v2\x0e.chord.v1.PathR\x05paths\"\xa1\x01\n" +
 	"\x13SyncContextResponse\x12$\n" +
 	"\x04full\x18\x01 \x01(\v2\x0e.chord.v1.FullH\x00R\x04full\x12'\n" +
 	"\x05delta\x18\x02 \x01(\v2\x0f.chord.v1.DeltaH\x00R\x05delta\x121\n" +
 	"\tno_change\x18\x03 \x01(\v2\x12.chord.v1.NoChangeH\x00R\bnoChangeB\b\n" +
-	"\x06result\"\xcc\x01\n" +
+	"\x06result\"\xe4\x01\n" +
 	"\x14WatchContextsRequest\x12<\n" +
 	"\rsubscriptions\x18\x01 \x03(\v2\x16.chord.v1.SubscriptionR\rsubscriptions\x12,\n" +
 	"\x12include_old_values\x18\x02 \x01(\bR\x10includeOldValues\x12H\n" +
-	"\x12heartbeat_interval\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x11heartbeatInterval\"\xda\x01\n" +
+	"\x12heartbeat_interval\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x11heartbeatInterval\x12\x16\n" +
+	"\x06format\x18\x04 \x01(\tR\x06format\"\x80\x02\n" +
 	"\fSubscription\x12\x1f\n" +
 	"\n" +
 	"context_id\x18\x01 \x01(\tH\x00R\tcontextId\x12\x18\n" +
 	"\x06prefix\x18\x02 \x01(\tH\x00R\x06prefix\x127\n" +
-	"\x05known\x18\x03 \x03(\v2!.chord.v1.Subscription.KnownEntryR\x05known\x1aL\n" +
+	"\x05known\x18\x03 \x03(\v2!.chord.v1.Subscription.KnownEntryR\x05known\x12$\n" +
+	"\x05paths\x18\x04 \x03(\v2\x0e.chord.v1.PathR\x05paths\x1aL\n" +
 	"\n" +
 	"KnownEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12(\n" +
@@ -999,7 +1050,7 @@ const file_chord_v1_sync_service_proto_rawDesc = "" +
 	"\aClosing\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12:\n" +
 	"\vretry_after\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\n" +
-	"retryAfter\"\xbf\x01\n" +
+	"retryAfter\"\xd7\x01\n" +
 	"\x11ListDeltasRequest\x12\x1d\n" +
 	"\n" +
 	"context_id\x18\x01 \x01(\tR\tcontextId\x12!\n" +
@@ -1007,7 +1058,8 @@ const file_chord_v1_sync_service_proto_rawDesc = "" +
 	"\tpage_size\x18\x03 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
 	"page_token\x18\x04 \x01(\tR\tpageToken\x12,\n" +
-	"\x12include_old_values\x18\x05 \x01(\bR\x10includeOldValues\"\xab\x01\n" +
+	"\x12include_old_values\x18\x05 \x01(\bR\x10includeOldValues\x12\x16\n" +
+	"\x06format\x18\x06 \x01(\tR\x06format\"\xab\x01\n" +
 	"\x12ListDeltasResponse\x12'\n" +
 	"\x06deltas\x18\x01 \x03(\v2\x0f.chord.v1.DeltaR\x06deltas\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12&\n" +
@@ -1054,45 +1106,48 @@ var file_chord_v1_sync_service_proto_goTypes = []any{
 	(*ListDeltasResponse)(nil),    // 12: chord.v1.ListDeltasResponse
 	nil,                           // 13: chord.v1.Subscription.KnownEntry
 	(*Position)(nil),              // 14: chord.v1.Position
-	(*Full)(nil),                  // 15: chord.v1.Full
-	(*Delta)(nil),                 // 16: chord.v1.Delta
-	(*NoChange)(nil),              // 17: chord.v1.NoChange
-	(*durationpb.Duration)(nil),   // 18: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 19: google.protobuf.Timestamp
+	(*Path)(nil),                  // 15: chord.v1.Path
+	(*Full)(nil),                  // 16: chord.v1.Full
+	(*Delta)(nil),                 // 17: chord.v1.Delta
+	(*NoChange)(nil),              // 18: chord.v1.NoChange
+	(*durationpb.Duration)(nil),   // 19: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 20: google.protobuf.Timestamp
 }
 var file_chord_v1_sync_service_proto_depIdxs = []int32{
 	14, // 0: chord.v1.SyncContextRequest.known:type_name -> chord.v1.Position
-	15, // 1: chord.v1.SyncContextResponse.full:type_name -> chord.v1.Full
-	16, // 2: chord.v1.SyncContextResponse.delta:type_name -> chord.v1.Delta
-	17, // 3: chord.v1.SyncContextResponse.no_change:type_name -> chord.v1.NoChange
-	4,  // 4: chord.v1.WatchContextsRequest.subscriptions:type_name -> chord.v1.Subscription
-	18, // 5: chord.v1.WatchContextsRequest.heartbeat_interval:type_name -> google.protobuf.Duration
-	13, // 6: chord.v1.Subscription.known:type_name -> chord.v1.Subscription.KnownEntry
-	15, // 7: chord.v1.WatchContextsResponse.full:type_name -> chord.v1.Full
-	16, // 8: chord.v1.WatchContextsResponse.delta:type_name -> chord.v1.Delta
-	6,  // 9: chord.v1.WatchContextsResponse.deleted:type_name -> chord.v1.Deleted
-	7,  // 10: chord.v1.WatchContextsResponse.absent:type_name -> chord.v1.Absent
-	8,  // 11: chord.v1.WatchContextsResponse.caught_up:type_name -> chord.v1.CaughtUp
-	9,  // 12: chord.v1.WatchContextsResponse.heartbeat:type_name -> chord.v1.Heartbeat
-	10, // 13: chord.v1.WatchContextsResponse.closing:type_name -> chord.v1.Closing
-	14, // 14: chord.v1.Deleted.position:type_name -> chord.v1.Position
-	0,  // 15: chord.v1.Deleted.reason:type_name -> chord.v1.DeletedReason
-	19, // 16: chord.v1.Heartbeat.sent_at:type_name -> google.protobuf.Timestamp
-	18, // 17: chord.v1.Closing.retry_after:type_name -> google.protobuf.Duration
-	16, // 18: chord.v1.ListDeltasResponse.deltas:type_name -> chord.v1.Delta
-	14, // 19: chord.v1.ListDeltasResponse.head:type_name -> chord.v1.Position
-	14, // 20: chord.v1.Subscription.KnownEntry.value:type_name -> chord.v1.Position
-	1,  // 21: chord.v1.SyncService.SyncContext:input_type -> chord.v1.SyncContextRequest
-	3,  // 22: chord.v1.SyncService.WatchContexts:input_type -> chord.v1.WatchContextsRequest
-	11, // 23: chord.v1.SyncService.ListDeltas:input_type -> chord.v1.ListDeltasRequest
-	2,  // 24: chord.v1.SyncService.SyncContext:output_type -> chord.v1.SyncContextResponse
-	5,  // 25: chord.v1.SyncService.WatchContexts:output_type -> chord.v1.WatchContextsResponse
-	12, // 26: chord.v1.SyncService.ListDeltas:output_type -> chord.v1.ListDeltasResponse
-	24, // [24:27] is the sub-list for method output_type
-	21, // [21:24] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	15, // 1: chord.v1.SyncContextRequest.paths:type_name -> chord.v1.Path
+	16, // 2: chord.v1.SyncContextResponse.full:type_name -> chord.v1.Full
+	17, // 3: chord.v1.SyncContextResponse.delta:type_name -> chord.v1.Delta
+	18, // 4: chord.v1.SyncContextResponse.no_change:type_name -> chord.v1.NoChange
+	4,  // 5: chord.v1.WatchContextsRequest.subscriptions:type_name -> chord.v1.Subscription
+	19, // 6: chord.v1.WatchContextsRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	13, // 7: chord.v1.Subscription.known:type_name -> chord.v1.Subscription.KnownEntry
+	15, // 8: chord.v1.Subscription.paths:type_name -> chord.v1.Path
+	16, // 9: chord.v1.WatchContextsResponse.full:type_name -> chord.v1.Full
+	17, // 10: chord.v1.WatchContextsResponse.delta:type_name -> chord.v1.Delta
+	6,  // 11: chord.v1.WatchContextsResponse.deleted:type_name -> chord.v1.Deleted
+	7,  // 12: chord.v1.WatchContextsResponse.absent:type_name -> chord.v1.Absent
+	8,  // 13: chord.v1.WatchContextsResponse.caught_up:type_name -> chord.v1.CaughtUp
+	9,  // 14: chord.v1.WatchContextsResponse.heartbeat:type_name -> chord.v1.Heartbeat
+	10, // 15: chord.v1.WatchContextsResponse.closing:type_name -> chord.v1.Closing
+	14, // 16: chord.v1.Deleted.position:type_name -> chord.v1.Position
+	0,  // 17: chord.v1.Deleted.reason:type_name -> chord.v1.DeletedReason
+	20, // 18: chord.v1.Heartbeat.sent_at:type_name -> google.protobuf.Timestamp
+	19, // 19: chord.v1.Closing.retry_after:type_name -> google.protobuf.Duration
+	17, // 20: chord.v1.ListDeltasResponse.deltas:type_name -> chord.v1.Delta
+	14, // 21: chord.v1.ListDeltasResponse.head:type_name -> chord.v1.Position
+	14, // 22: chord.v1.Subscription.KnownEntry.value:type_name -> chord.v1.Position
+	1,  // 23: chord.v1.SyncService.SyncContext:input_type -> chord.v1.SyncContextRequest
+	3,  // 24: chord.v1.SyncService.WatchContexts:input_type -> chord.v1.WatchContextsRequest
+	11, // 25: chord.v1.SyncService.ListDeltas:input_type -> chord.v1.ListDeltasRequest
+	2,  // 26: chord.v1.SyncService.SyncContext:output_type -> chord.v1.SyncContextResponse
+	5,  // 27: chord.v1.SyncService.WatchContexts:output_type -> chord.v1.WatchContextsResponse
+	12, // 28: chord.v1.SyncService.ListDeltas:output_type -> chord.v1.ListDeltasResponse
+	26, // [26:29] is the sub-list for method output_type
+	23, // [23:26] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_chord_v1_sync_service_proto_init() }

@@ -69,16 +69,46 @@ class UpdateContextResponse(_message.Message):
     def __init__(self, position: _Optional[_Union[_model_pb2.Position, _Mapping]] = ..., changed: bool = ..., context: _Optional[_Union[_model_pb2.Context, _Mapping]] = ..., delta: _Optional[_Union[_model_pb2.Delta, _Mapping]] = ...) -> None: ...
 
 class GetContextRequest(_message.Message):
-    __slots__ = ("context_id",)
+    __slots__ = ("context_id", "version")
     CONTEXT_ID_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
     context_id: str
-    def __init__(self, context_id: _Optional[str] = ...) -> None: ...
+    version: int
+    def __init__(self, context_id: _Optional[str] = ..., version: _Optional[int] = ...) -> None: ...
 
 class GetContextResponse(_message.Message):
     __slots__ = ("context",)
     CONTEXT_FIELD_NUMBER: _ClassVar[int]
     context: _model_pb2.Context
     def __init__(self, context: _Optional[_Union[_model_pb2.Context, _Mapping]] = ...) -> None: ...
+
+class RevertContextRequest(_message.Message):
+    __slots__ = ("context_id", "version", "expected", "request_id", "ttl", "returning")
+    CONTEXT_ID_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    TTL_FIELD_NUMBER: _ClassVar[int]
+    RETURNING_FIELD_NUMBER: _ClassVar[int]
+    context_id: str
+    version: int
+    expected: _model_pb2.Expected
+    request_id: str
+    ttl: _duration_pb2.Duration
+    returning: _model_pb2.ReturnOptions
+    def __init__(self, context_id: _Optional[str] = ..., version: _Optional[int] = ..., expected: _Optional[_Union[_model_pb2.Expected, _Mapping]] = ..., request_id: _Optional[str] = ..., ttl: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., returning: _Optional[_Union[_model_pb2.ReturnOptions, _Mapping]] = ...) -> None: ...
+
+class RevertContextResponse(_message.Message):
+    __slots__ = ("position", "changed", "context", "delta")
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_FIELD_NUMBER: _ClassVar[int]
+    DELTA_FIELD_NUMBER: _ClassVar[int]
+    position: _model_pb2.Position
+    changed: bool
+    context: _model_pb2.Context
+    delta: _model_pb2.Delta
+    def __init__(self, position: _Optional[_Union[_model_pb2.Position, _Mapping]] = ..., changed: bool = ..., context: _Optional[_Union[_model_pb2.Context, _Mapping]] = ..., delta: _Optional[_Union[_model_pb2.Delta, _Mapping]] = ...) -> None: ...
 
 class DeleteContextRequest(_message.Message):
     __slots__ = ("context_id", "expected", "request_id", "allow_missing")

@@ -31,6 +31,11 @@ class ContextServiceStub(object):
                 request_serializer=chord_dot_v1_dot_context__service__pb2.GetContextRequest.SerializeToString,
                 response_deserializer=chord_dot_v1_dot_context__service__pb2.GetContextResponse.FromString,
                 )
+        self.RevertContext = channel.unary_unary(
+                '/chord.v1.ContextService/RevertContext',
+                request_serializer=chord_dot_v1_dot_context__service__pb2.RevertContextRequest.SerializeToString,
+                response_deserializer=chord_dot_v1_dot_context__service__pb2.RevertContextResponse.FromString,
+                )
         self.DeleteContext = channel.unary_unary(
                 '/chord.v1.ContextService/DeleteContext',
                 request_serializer=chord_dot_v1_dot_context__service__pb2.DeleteContextRequest.SerializeToString,
@@ -74,6 +79,13 @@ class ContextServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RevertContext(self, request, context):
+        """Makes a document again what it was at a retained version: a new write, which takes back what came after.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DeleteContext(self, request, context):
         """Removes a context with its deltas.
         """
@@ -112,6 +124,11 @@ def add_ContextServiceServicer_to_server(servicer, server):
                     servicer.GetContext,
                     request_deserializer=chord_dot_v1_dot_context__service__pb2.GetContextRequest.FromString,
                     response_serializer=chord_dot_v1_dot_context__service__pb2.GetContextResponse.SerializeToString,
+            ),
+            'RevertContext': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevertContext,
+                    request_deserializer=chord_dot_v1_dot_context__service__pb2.RevertContextRequest.FromString,
+                    response_serializer=chord_dot_v1_dot_context__service__pb2.RevertContextResponse.SerializeToString,
             ),
             'DeleteContext': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteContext,
@@ -188,6 +205,23 @@ class ContextService(object):
         return grpc.experimental.unary_unary(request, target, '/chord.v1.ContextService/GetContext',
             chord_dot_v1_dot_context__service__pb2.GetContextRequest.SerializeToString,
             chord_dot_v1_dot_context__service__pb2.GetContextResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def RevertContext(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/chord.v1.ContextService/RevertContext',
+            chord_dot_v1_dot_context__service__pb2.RevertContextRequest.SerializeToString,
+            chord_dot_v1_dot_context__service__pb2.RevertContextResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 

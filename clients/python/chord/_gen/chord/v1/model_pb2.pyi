@@ -91,17 +91,27 @@ class Splice(_message.Message):
     def __init__(self, index: _Optional[int] = ..., removed_count: _Optional[int] = ..., removed: _Optional[_Iterable[_Union[_struct_pb2.Value, _Mapping]]] = ..., inserted: _Optional[_Iterable[_Union[_struct_pb2.Value, _Mapping]]] = ...) -> None: ...
 
 class Delta(_message.Message):
-    __slots__ = ("context_id", "to", "changes", "updated_at")
+    __slots__ = ("context_id", "to", "changes", "updated_at", "formatted", "inexpressible")
     CONTEXT_ID_FIELD_NUMBER: _ClassVar[int]
     FROM_FIELD_NUMBER: _ClassVar[int]
     TO_FIELD_NUMBER: _ClassVar[int]
     CHANGES_FIELD_NUMBER: _ClassVar[int]
     UPDATED_AT_FIELD_NUMBER: _ClassVar[int]
+    FORMATTED_FIELD_NUMBER: _ClassVar[int]
+    INEXPRESSIBLE_FIELD_NUMBER: _ClassVar[int]
     context_id: str
     to: Position
     changes: _containers.RepeatedCompositeFieldContainer[Change]
     updated_at: _timestamp_pb2.Timestamp
-    def __init__(self, context_id: _Optional[str] = ..., to: _Optional[_Union[Position, _Mapping]] = ..., changes: _Optional[_Iterable[_Union[Change, _Mapping]]] = ..., updated_at: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., **kwargs) -> None: ...
+    formatted: _struct_pb2.Value
+    inexpressible: str
+    def __init__(self, context_id: _Optional[str] = ..., to: _Optional[_Union[Position, _Mapping]] = ..., changes: _Optional[_Iterable[_Union[Change, _Mapping]]] = ..., updated_at: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., formatted: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., inexpressible: _Optional[str] = ..., **kwargs) -> None: ...
+
+class Path(_message.Message):
+    __slots__ = ("keys",)
+    KEYS_FIELD_NUMBER: _ClassVar[int]
+    keys: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, keys: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Full(_message.Message):
     __slots__ = ("context", "reason")
@@ -160,11 +170,13 @@ class ListSplice(_message.Message):
     def __init__(self, index: _Optional[int] = ..., remove_count: _Optional[int] = ..., insert: _Optional[_Iterable[_Union[_struct_pb2.Value, _Mapping]]] = ...) -> None: ...
 
 class ReturnOptions(_message.Message):
-    __slots__ = ("context", "delta", "old_values")
+    __slots__ = ("context", "delta", "old_values", "format")
     CONTEXT_FIELD_NUMBER: _ClassVar[int]
     DELTA_FIELD_NUMBER: _ClassVar[int]
     OLD_VALUES_FIELD_NUMBER: _ClassVar[int]
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
     context: bool
     delta: bool
     old_values: bool
-    def __init__(self, context: bool = ..., delta: bool = ..., old_values: bool = ...) -> None: ...
+    format: str
+    def __init__(self, context: bool = ..., delta: bool = ..., old_values: bool = ..., format: _Optional[str] = ...) -> None: ...

@@ -19,14 +19,18 @@ DELETED_REASON_DELETED: DeletedReason
 DELETED_REASON_EXPIRED: DeletedReason
 
 class SyncContextRequest(_message.Message):
-    __slots__ = ("context_id", "known", "include_old_values")
+    __slots__ = ("context_id", "known", "include_old_values", "format", "paths")
     CONTEXT_ID_FIELD_NUMBER: _ClassVar[int]
     KNOWN_FIELD_NUMBER: _ClassVar[int]
     INCLUDE_OLD_VALUES_FIELD_NUMBER: _ClassVar[int]
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
+    PATHS_FIELD_NUMBER: _ClassVar[int]
     context_id: str
     known: _model_pb2.Position
     include_old_values: bool
-    def __init__(self, context_id: _Optional[str] = ..., known: _Optional[_Union[_model_pb2.Position, _Mapping]] = ..., include_old_values: bool = ...) -> None: ...
+    format: str
+    paths: _containers.RepeatedCompositeFieldContainer[_model_pb2.Path]
+    def __init__(self, context_id: _Optional[str] = ..., known: _Optional[_Union[_model_pb2.Position, _Mapping]] = ..., include_old_values: bool = ..., format: _Optional[str] = ..., paths: _Optional[_Iterable[_Union[_model_pb2.Path, _Mapping]]] = ...) -> None: ...
 
 class SyncContextResponse(_message.Message):
     __slots__ = ("full", "delta", "no_change")
@@ -39,17 +43,19 @@ class SyncContextResponse(_message.Message):
     def __init__(self, full: _Optional[_Union[_model_pb2.Full, _Mapping]] = ..., delta: _Optional[_Union[_model_pb2.Delta, _Mapping]] = ..., no_change: _Optional[_Union[_model_pb2.NoChange, _Mapping]] = ...) -> None: ...
 
 class WatchContextsRequest(_message.Message):
-    __slots__ = ("subscriptions", "include_old_values", "heartbeat_interval")
+    __slots__ = ("subscriptions", "include_old_values", "heartbeat_interval", "format")
     SUBSCRIPTIONS_FIELD_NUMBER: _ClassVar[int]
     INCLUDE_OLD_VALUES_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
     subscriptions: _containers.RepeatedCompositeFieldContainer[Subscription]
     include_old_values: bool
     heartbeat_interval: _duration_pb2.Duration
-    def __init__(self, subscriptions: _Optional[_Iterable[_Union[Subscription, _Mapping]]] = ..., include_old_values: bool = ..., heartbeat_interval: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    format: str
+    def __init__(self, subscriptions: _Optional[_Iterable[_Union[Subscription, _Mapping]]] = ..., include_old_values: bool = ..., heartbeat_interval: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., format: _Optional[str] = ...) -> None: ...
 
 class Subscription(_message.Message):
-    __slots__ = ("context_id", "prefix", "known")
+    __slots__ = ("context_id", "prefix", "known", "paths")
     class KnownEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -60,10 +66,12 @@ class Subscription(_message.Message):
     CONTEXT_ID_FIELD_NUMBER: _ClassVar[int]
     PREFIX_FIELD_NUMBER: _ClassVar[int]
     KNOWN_FIELD_NUMBER: _ClassVar[int]
+    PATHS_FIELD_NUMBER: _ClassVar[int]
     context_id: str
     prefix: str
     known: _containers.MessageMap[str, _model_pb2.Position]
-    def __init__(self, context_id: _Optional[str] = ..., prefix: _Optional[str] = ..., known: _Optional[_Mapping[str, _model_pb2.Position]] = ...) -> None: ...
+    paths: _containers.RepeatedCompositeFieldContainer[_model_pb2.Path]
+    def __init__(self, context_id: _Optional[str] = ..., prefix: _Optional[str] = ..., known: _Optional[_Mapping[str, _model_pb2.Position]] = ..., paths: _Optional[_Iterable[_Union[_model_pb2.Path, _Mapping]]] = ...) -> None: ...
 
 class WatchContextsResponse(_message.Message):
     __slots__ = ("full", "delta", "deleted", "absent", "caught_up", "heartbeat", "closing")
@@ -118,18 +126,20 @@ class Closing(_message.Message):
     def __init__(self, reason: _Optional[str] = ..., retry_after: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class ListDeltasRequest(_message.Message):
-    __slots__ = ("context_id", "from_version", "page_size", "page_token", "include_old_values")
+    __slots__ = ("context_id", "from_version", "page_size", "page_token", "include_old_values", "format")
     CONTEXT_ID_FIELD_NUMBER: _ClassVar[int]
     FROM_VERSION_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     INCLUDE_OLD_VALUES_FIELD_NUMBER: _ClassVar[int]
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
     context_id: str
     from_version: int
     page_size: int
     page_token: str
     include_old_values: bool
-    def __init__(self, context_id: _Optional[str] = ..., from_version: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., include_old_values: bool = ...) -> None: ...
+    format: str
+    def __init__(self, context_id: _Optional[str] = ..., from_version: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., include_old_values: bool = ..., format: _Optional[str] = ...) -> None: ...
 
 class ListDeltasResponse(_message.Message):
     __slots__ = ("deltas", "next_page_token", "head", "truncated")

@@ -147,6 +147,9 @@ export const commands: fc.Arbitrary<ModelCommand>[] = [
     const { position, document } = from ? positionOf(from, id, system.plain) : {};
     await system.sync(id, position, document);
   }),
+  command('past', fc.record({ id, version: fc.integer({ min: 1, max: 8 }) }), (system, { id, version }) =>
+    system.past(id, version),
+  ),
   command(
     'deltas',
     fc.record({ id, from: fc.nat(6), pageSize: fc.integer({ min: 1, max: 5 }) }),

@@ -5,13 +5,18 @@ import type { Rules } from '../../src/cleanup/policy.js';
 import { decodeChanges } from '../../src/codec/changes.js';
 import { decodeStruct } from '../../src/codec/struct.js';
 import type { SyncResult } from '../../src/contexts/events.js';
+import { fit } from '../../src/contexts/forms.js';
 import type { WriteResult } from '../../src/contexts/service.js';
 import { apply } from '../../src/delta/index.js';
+import { prune, scopeOf } from '../../src/delta/scope.js';
+import { hasSplices } from '../../src/delta/unsplice.js';
 import { ChordError } from '../../src/errors.js';
 import { type JsonObject, type Position, usedAt } from '../../src/model.js';
 import type { Store } from '../../src/store/store.js';
 import { agrees, type Copy, describe, documentOf, follow, implausible, Reader } from '../support/reader.js';
 import { Plain, Refusal, type Write } from './plain.js';
+
+const PART = scopeOf([['a', 'b'], ['list'], ['__proto__', 'n']]);
 
 export interface Settings {
   readonly cacheBytes: number;
@@ -122,6 +127,28 @@ export class System {
     } else {
       same(result.delta.to, head, what);
       same(follow(known && { position: known, value }, result.delta), document, what);
+    }
+    const part = await fit(result, { scope: PART, wholeLists: true }, this.contexts.lists);
+    if (part.kind === 'full') same(documentOf(part.view), prune(document, PART), `${what}, a part of it`);
+    if (part.kind !== 'delta' || !value) return;
+    const less = follow(known && { position: known, value: prune(value, PART) }, part.delta);
+    same(less, prune(document, PART), `${what}, a part of it`);
+    const splices = hasSplices(decodeChanges(part.delta.payload.changes));
+    if (splices && !context.trimmed) throw new Error(`${what}: a splice in place of a whole list`);
+  }
+
+  async past(id: string, version: number): Promise<void> {
+    const view = await this.contexts.getPast(id, version).catch(reasonOf);
+    const context = this.plain.contexts.get(id);
+    const state = context?.states.get(version);
+    const what = `version ${version} of ${id}`;
+    if (!context || version > context.position.version) same(view, 'NOT_FOUND', what);
+    else if (typeof view === 'string') {
+      same(view, 'FAILED_PRECONDITION', what);
+      if (!context.trimmed && version > 0) throw new Error(`${what} is refused without reason`);
+    } else {
+      same(documentOf(view), state?.document, what);
+      same(view.head.position, state?.position, what);
     }
   }
 

@@ -4,17 +4,22 @@ import { Sweeper } from './cleanup/sweeper.js';
 import { type Config, loadConfig } from './config.js';
 import { Formats, type Formatters } from './contexts/forms.js';
 import { ContextService } from './contexts/service.js';
+import { Transfer } from './contexts/transfer.js';
 import { GrpcServer } from './grpc/server.js';
 import type { Clock } from './model.js';
 import { openLmdb } from './store/lmdb.js';
 import { openMemory } from './store/memory.js';
 import type { Store } from './store/store.js';
+import { openProvider } from './transfer/open.js';
+import type { Provider } from './transfer/provider.js';
 import { Hub } from './watch/hub.js';
 
 /** Settings as in `chord serve --help`, and parts of one's own. */
 export interface ChordOptions extends Partial<Config> {
   /** In place of `backend`. Closed together with Chord. */
   readonly store?: Store | undefined;
+  /** In place of `exportUrl`. Closed together with Chord. */
+  readonly provider?: Provider | undefined;
   /** Milliseconds since 1970; the system's clock where absent. */
   readonly clock?: Clock | undefined;
   /** Delta formats of one's own, by the names that clients ask for them with. See docs/formats.md. */
@@ -26,6 +31,7 @@ export interface Engine {
   readonly contexts: ContextService;
   readonly hub: Hub;
   readonly cleanup: Sweeper;
+  readonly transfer: Transfer;
   readonly store: Store;
   /** Waits for writes under way and closes the store. */
   close(): Promise<void>;
@@ -40,12 +46,13 @@ export interface Chord extends Engine {
 
 /** Starts a server; resolves when it serves. Rejects with ConfigError, or with ChordError where it cannot start. */
 export async function startChord(options: ChordOptions = {}): Promise<Chord> {
-  const { store, clock, formatters, ...settings } = options;
+  const { store, provider, clock, formatters, ...settings } = options;
   const formats = new Formats(formatters);
   const config = loadConfig({ options: settings });
   const log = pino({ level: config.logLevel, base: null, name: 'chord' }, pino.destination({ fd: 2, sync: true }));
   const engine = await openEngine(config, {
     store,
+    provider,
     clock,
     onError: (error) => log.error({ err: error }, 'failed in the background'),
   });
@@ -55,6 +62,7 @@ export async function startChord(options: ChordOptions = {}): Promise<Chord> {
     hub: engine.hub,
     cleanup: engine.cleanup,
     formats,
+    transfer: engine.transfer,
     onDefect: (error, id) => log.error({ err: error, id }, 'internal error'),
   });
   try {
@@ -86,14 +94,15 @@ export async function startChord(options: ChordOptions = {}): Promise<Chord> {
 
 /** Opens the engine alone, for programs that want contexts, deltas and watches in their own process. */
 export async function openChord(options: ChordOptions = {}): Promise<Engine> {
-  const { store, clock, formatters: _, ...settings } = options;
-  return openEngine(loadConfig({ options: settings }), { store, clock, onError: () => {} });
+  const { store, provider, clock, formatters: _, ...settings } = options;
+  return openEngine(loadConfig({ options: settings }), { store, provider, clock, onError: () => {} });
 }
 
 async function openEngine(
   config: Config,
-  parts: { store: Store | undefined; clock: Clock | undefined; onError: (error: unknown) => void },
+  parts: Pick<ChordOptions, 'store' | 'provider' | 'clock'> & { readonly onError: (error: unknown) => void },
 ): Promise<Engine> {
+  const provider = parts.provider ?? (config.exportUrl === '' ? undefined : await openProvider(config.exportUrl));
   const store = parts.store ?? (await openStore(config));
   const hub = new Hub(store.feed);
   const clock = parts.clock ?? Date.now;
@@ -107,11 +116,13 @@ async function openEngine(
   store.feed?.listen((event) => contexts.onFeed(event));
   const { onError } = parts;
   const cleanup = new Sweeper({ store, contexts, clock, onError, options: config, interval: config.cleanupInterval });
+  const transfer = new Transfer({ ...config, store, contexts, provider, clock, timeout: config.exportTimeout });
   const close = once(async () => {
     await cleanup.close();
+    await provider?.close();
     await store.close();
   });
-  return { contexts, hub, cleanup: cleanup.open(), store, close };
+  return { contexts, hub, cleanup: cleanup.open(), transfer, store, close };
 }
 
 function openStore(config: Config): Promise<Store> | Store {

@@ -55,6 +55,9 @@ export const SETTINGS = {
   contextTtl: setting(duration(1000, YEARS), 6 * HOUR, 'if so, this long after their last write or touch'),
   requestTtl: setting(duration(1000, YEARS), 24 * HOUR, 'how long request ids are remembered'),
   cleanupInterval: setting(durationOrOff(1000, YEAR), HOUR, 'how often old deltas and contexts are removed, or off'),
+  exportUrl: setting(exportUrl(), '', 'external store to export to: file:DIR, grpc://HOST:PORT, or postgres://...'),
+  exportOnExpiry: setting(flag(), false, 'whether contexts are exported before they expire; needs exportUrl'),
+  exportTimeout: setting(duration(100, 600_000), 10_000, 'a call to it without answer for this long has failed'),
   minFreeBytes: setting(size(0, 2 ** 50), 256 * MiB, 'with less free disk space, writes are refused'),
   maxStreamsPerConnection: setting(count(1, 1_000_000), 1000, 'calls that one connection may have open at once'),
   heartbeatInterval: setting(duration(1000, 3_600_000), 15_000, 'how often an idle watch hears from the server'),
@@ -238,6 +241,16 @@ function text(placeholder: string): Kind<string> {
 function secretUrl(): Kind<string> {
   const format = (url: string) => url.replace(/:\/\/([^:@/]*):[^@/]*@/g, '://$1:***@');
   return { ...text('URL'), format };
+}
+
+/** Of an external store; empty: none. */
+function exportUrl(): Kind<string> {
+  const error = 'expected file:DIR, grpc://HOST:PORT, or postgres://USER@HOST/DATABASE';
+  const value = z.string(error).regex(/^$|^file:.|^grpc:\/\/[^/]+:\d{1,5}$|^postgres(ql)?:\/\//, error);
+  const { placeholder, format } = secretUrl();
+  const read = (raw: unknown) => (raw === 'none' ? '' : raw);
+  const written = z.unknown().transform(read).pipe(value);
+  return { placeholder: `${placeholder}|none`, value, written, format: (url) => (url === '' ? 'none' : format(url)) };
 }
 
 function choice<const T extends string>(values: readonly T[]): Kind<T> {

@@ -16,7 +16,9 @@ export { ConfigError } from './config.js';
 export type { Mutation } from './contexts/evaluate.js';
 export type { DeltaView, SyncResult, View } from './contexts/events.js';
 export type { DeltaForm, Formatters } from './contexts/forms.js';
+export type { Failed, Progress } from './contexts/progress.js';
 export type { ContextService, Expected, UpdateOptions, WriteOptions, WriteResult } from './contexts/service.js';
+export type { Transfer, Transferred } from './contexts/transfer.js';
 export { type DeltaToFormat, type Format, type Formatter, Inexpressible } from './delta/formats/format.js';
 export * from './delta/index.js';
 export { narrow, prune, type Scope, scopeOf } from './delta/scope.js';
@@ -24,4 +26,5 @@ export { ChordError, type ErrorDetails, type FieldViolation, type Reason } from 
 export type { Clock, Expiry, Head, Json, JsonObject, Position } from './model.js';
 export { openMemory } from './store/memory.js';
 export type * from './store/store.js';
+export type { ExportedContext, ExportedRecord, Provider, SavedContext } from './transfer/provider.js';
 export { type Sink, type Subscription, type WatchEvent, Watcher } from './watch/watcher.js';

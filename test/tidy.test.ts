@@ -13,14 +13,15 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
  */
 const LADDER: Readonly<Record<string, readonly string[]>> = {
   main: ['cli'],
-  index: ['app', 'cleanup', 'codec', 'config', 'contexts', 'delta', 'store', 'watch'],
-  app: ['cleanup', 'config', 'contexts', 'grpc', 'store', 'watch'],
+  index: ['app', 'cleanup', 'codec', 'config', 'contexts', 'delta', 'store', 'transfer', 'watch'],
+  app: ['cleanup', 'config', 'contexts', 'grpc', 'store', 'transfer', 'watch'],
   cli: ['app', 'codec', 'config', 'delta', 'gen', 'units'],
   config: ['units'],
   grpc: ['gen', 'codec', 'contexts', 'watch', 'cleanup', 'store/store'],
   cleanup: ['contexts', 'store/store', 'watch'],
   watch: ['contexts', 'store/store'],
-  contexts: ['store/store', 'delta', 'codec'],
+  contexts: ['store/store', 'transfer/provider', 'delta', 'codec'],
+  transfer: ['gen'],
   store: ['delta'],
   codec: ['delta', 'gen', 'store/store'],
   gen: ['codec'],

@@ -5,7 +5,6 @@ import type { Store } from '../store/store.js';
 import type { DeltaView } from './events.js';
 import { viewsOf } from './history.js';
 import { checkPrefix, PAGE_BYTES, pageSize } from './limits.js';
-import { isExpired } from './writes.js';
 
 export interface PageOptions {
   readonly pageSize?: number;
@@ -26,13 +25,18 @@ export interface DeltaPage {
 }
 
 /** Heads in the byte order of their ids. A page may be short; there are more while it has a token. */
-export async function headPage(store: Store, prefix: string, options: PageOptions, now: number): Promise<HeadPage> {
+export async function headPage(
+  store: Store,
+  prefix: string,
+  options: PageOptions,
+  isGone: (head: Head) => boolean,
+): Promise<HeadPage> {
   checkPrefix(prefix);
   const after = options.pageToken ? idBefore(options.pageToken) : undefined;
   if (after !== undefined && !after.startsWith(prefix)) throw invalid('page_token', 'belongs to another list');
   const { heads, next } = await store.list(prefix, after, pageSize(options.pageSize ?? 0));
   return {
-    heads: heads.filter(({ head }) => !isExpired(head, now)),
+    heads: heads.filter(({ head }) => !isGone(head)),
     nextPageToken: next === undefined ? '' : tokenAfter(next),
   };
 }

@@ -5,7 +5,7 @@
 import { EncodedStruct, encodeStruct } from '../codec/struct.js';
 import { ChordError, invalid, notFound } from '../errors.js';
 import { type Clock, type Head, type JsonObject, type Position, samePosition } from '../model.js';
-import type { FeedEvent, Store } from '../store/store.js';
+import type { Commit, FeedEvent, Store } from '../store/store.js';
 import { answer } from './answer.js';
 import type { Edit, Mutation } from './evaluate.js';
 import type { CommitEvent, SyncResult, View } from './events.js';
@@ -44,6 +44,8 @@ export interface ServiceOptions {
   readonly maxDocumentBytes: number;
   /** A client further behind than this gets the document. */
   readonly deltaThreshold: number;
+  /** What has expired stays, for readers and writers too, until `expire` removes it: it is exported before. */
+  readonly keepExpired?: boolean | undefined;
 }
 
 export class ContextService {
@@ -138,7 +140,7 @@ export class ContextService {
 
   /** Heads in the byte order of their ids. A page may be short; there are more while it has a token. */
   async list(prefix: string, options: PageOptions = {}): Promise<HeadPage> {
-    return headPage(this.#store, prefix, options, this.#now());
+    return headPage(this.#store, prefix, options, (head) => this.isGone(head));
   }
 
   /** What a client at `known` lacks. Answers at once where everything is in memory. */
@@ -159,11 +161,35 @@ export class ContextService {
 
   /**
    * Removes the context if its time to live has run out, or if it has none and was neither written to nor touched
-   * after `idleSince`. Answers whether it did.
+   * after `idleSince`; and if it still stands `at` a position, where one is given. Answers whether it did.
    */
-  async expire(id: string, idleSince?: number): Promise<boolean> {
+  async expire(id: string, idleSince?: number, at?: Position): Promise<boolean> {
     if (this.#shared) await this.#lanes.get(id).refresh();
-    return this.#lanes.get(id).submit((lane) => expire(lane, this.#now(), idleSince));
+    return this.#lanes.get(id).submit((lane) => expire(lane, this.#now(), idleSince, at));
+  }
+
+  /**
+   * Stores a life that began elsewhere, commit by commit. Answers false, and stores nothing, where there is a context.
+   * Throws ABORTED where another server writes to it meanwhile: it then stands before its end.
+   */
+  async adopt(id: string, commits: readonly Commit[]): Promise<boolean> {
+    if (!this.#options.keepExpired) await this.expire(id);
+    try {
+      const [first, ...others] = commits as readonly [Commit, ...Commit[]];
+      if ((await this.#store.commit(first)).kind !== 'committed') return false;
+      const outcomes = await Promise.all(others.map((commit) => this.#store.commit(commit)));
+      if (outcomes.every(({ kind }) => kind === 'committed')) return true;
+      throw new ChordError('ABORTED', `${JSON.stringify(id)} was written to while it was restored`, { contextId: id });
+    } finally {
+      // Nobody in this process has heard of it.
+      await this.#lanes.get(id).refresh();
+      this.#options.publish({ kind: 'reset', id });
+    }
+  }
+
+  /** Whether a context with this head has expired and so is gone for every caller. */
+  isGone(head: Head | null): boolean {
+    return !this.#options.keepExpired && isExpired(head, this.#now());
   }
 
   /** Drops the deltas up to and with version `upTo`. Answers how many records went. */
@@ -231,7 +257,7 @@ export class ContextService {
 
   /** Beside other servers, what no commit has shown to rest on the newest state is done again, on that. */
   async #writeShared(id: string, write: (lane: Lane) => Effect<WriteResult>): Promise<WriteResult> {
-    if (isExpired(this.#lanes.get(id).tip, this.#now())) await this.#lanes.get(id).refresh();
+    if (this.isGone(this.#lanes.get(id).tip)) await this.#lanes.get(id).refresh();
     try {
       const result = await this.#submit(id, write);
       if (result.changed) return result;
@@ -246,7 +272,7 @@ export class ContextService {
   #submit<T>(id: string, write: (lane: Lane) => Effect<T>): Promise<T> {
     const lane = this.#lanes.get(id);
     // What has expired is gone for every caller, whether or not it was swept. Where this fails, so does the write.
-    if (!lane.live || isExpired(lane.tip, this.#now())) {
+    if (!this.#options.keepExpired && (!lane.live || this.isGone(lane.tip))) {
       lane.submit((lane) => expire(lane, this.#now())).catch(() => {});
     }
     return lane.submit(write);
@@ -290,7 +316,7 @@ export class ContextService {
 
   /** Whether the context has expired. If so it is removed too, but no reader waits for that. */
   #endIfExpired(id: string, head: Head): boolean {
-    if (!isExpired(head, this.#now())) return false;
+    if (!this.isGone(head)) return false;
     this.expire(id).catch(this.#options.onError);
     return true;
   }

@@ -2,7 +2,7 @@
 import { EncodedStruct, encodeStruct } from '../codec/struct.js';
 import { weigh } from '../delta/index.js';
 import { ChordError, notFound } from '../errors.js';
-import { type Expiry, type Head, type Position, usedAt } from '../model.js';
+import { type Expiry, type Head, type Position, samePosition, usedAt } from '../model.js';
 import { advance, newLife } from './digest.js';
 import { type Edit, evaluate } from './evaluate.js';
 import { type DeltaView, isLarge, type View } from './events.js';
@@ -116,12 +116,19 @@ export function touch({ id, tip }: Lane, ttl: number | undefined, now: number): 
 }
 
 /**
- * Removes the context if its time to live has run out, or if it has none and was not used after `idleSince`; answers
- * whether it did. Another server's touch that is not known here yet saves it.
+ * Removes the context if its time to live has run out, or if it has none and was not used after `idleSince`, and only
+ * where it stands `at` this position, if one is given; answers whether it did. Another server's touch that is not known
+ * here yet saves it.
  */
-export function expire({ id, tip }: Lane, now: number, idleSince = Number.NEGATIVE_INFINITY): Effect<boolean> {
+export function expire(
+  { id, tip }: Lane,
+  now: number,
+  idleSince = Number.NEGATIVE_INFINITY,
+  at?: Position,
+): Effect<boolean> {
   const idle = tip && !tip.expiry && usedAt(tip) <= idleSince;
   if (!tip || !(idle || isExpired(tip, now))) return { head: tip, answer: false };
+  if (at && !samePosition(at, tip.position)) return { head: tip, answer: false };
   const asKnown = tip.expiry ? { expiry: tip.expiry } : { usedAt: usedAt(tip) };
   return { removal: { id, expected: tip.position, reason: 'expired', ...asKnown }, head: null, answer: true };
 }

@@ -7,13 +7,16 @@ import { type DeltaForm, type Formats, fit, PLAIN } from '../contexts/forms.js';
 import { PAGE_BYTES } from '../contexts/limits.js';
 import { tokenAfter } from '../contexts/pages.js';
 import type { ContextService, HeadPage, UpdateOptions, WriteResult } from '../contexts/service.js';
+import type { Transfer } from '../contexts/transfer.js';
 import { ChordError } from '../errors.js';
 import type * as k from '../gen/chord/v1/cleanup_service.js';
 import type * as c from '../gen/chord/v1/context_service.js';
 import type * as m from '../gen/chord/v1/model.js';
 import type * as s from '../gen/chord/v1/sync_service.js';
+import type * as t from '../gen/chord/v1/transfer_service.js';
 import { fromDuration, fromExpected, fromMutations, fromPaths, toContext } from './convert.js';
 import { fromInterval, fromOptions, fromRun, toCleanupStatus, toResult } from './convert-cleanup.js';
+import { toProgress, toTransferred } from './convert-transfer.js';
 import { deltasResponse, getResponse, syncResponse, writeResponse } from './wire.js';
 
 type Answer<T> = T | Buffer | Promise<T | Buffer>;
@@ -119,6 +122,31 @@ export function cleanupHandlers(cleanup: Sweeper) {
 
     getCleanup(): k.GetCleanupResponse {
       return { status: toCleanupStatus(cleanup.status()) };
+    },
+  };
+}
+
+export function transferHandlers(transfer: Transfer) {
+  return {
+    async exportContext({ contextId, history }: t.ExportContextRequest): Promise<t.ExportContextResponse> {
+      return { context: toTransferred(await transfer.export(contextId, history)) };
+    },
+
+    async restoreContext({ contextId, overwrite }: t.RestoreContextRequest): Promise<t.RestoreContextResponse> {
+      return { context: toTransferred(await transfer.restore(contextId, overwrite)) };
+    },
+  };
+}
+
+/** Answers of many messages, each sent when the ones before it have left. */
+export function transferStreams(transfer: Transfer) {
+  return {
+    async *exportContexts({ prefix, history }: t.ExportContextsRequest): AsyncGenerator<t.ExportContextsResponse> {
+      for await (const each of transfer.exportAll(prefix, history)) yield { progress: toProgress(each) };
+    },
+
+    async *restoreContexts({ prefix, overwrite }: t.RestoreContextsRequest): AsyncGenerator<t.RestoreContextsResponse> {
+      for await (const each of transfer.restoreAll(prefix, overwrite)) yield { progress: toProgress(each) };
     },
   };
 }

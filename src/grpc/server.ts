@@ -16,16 +16,19 @@ import {
 import type { Sweeper } from '../cleanup/sweeper.js';
 import type { Formats } from '../contexts/forms.js';
 import type { ContextService } from '../contexts/service.js';
+import type { Transfer } from '../contexts/transfer.js';
 import { ChordError } from '../errors.js';
 import { CleanupServiceService } from '../gen/chord/v1/cleanup_service.js';
 import { ContextServiceService } from '../gen/chord/v1/context_service.js';
 import { SyncServiceService } from '../gen/chord/v1/sync_service.js';
+import { TransferServiceService } from '../gen/chord/v1/transfer_service.js';
 import type { StoreHealth } from '../store/store.js';
 import type { Hub } from '../watch/hub.js';
 import { decodeRequest } from './decode.js';
-import { cleanupHandlers, contextHandlers, syncHandlers } from './handlers.js';
+import { cleanupHandlers, contextHandlers, syncHandlers, transferHandlers, transferStreams } from './handlers.js';
 import { Health } from './health.js';
 import { addReflection } from './reflection.js';
+import { serveSequence } from './sequence.js';
 import { toStatus } from './status.js';
 import { WatchStreams } from './streams.js';
 
@@ -36,6 +39,7 @@ export interface GrpcOptions {
   readonly hub: Hub;
   readonly cleanup: Sweeper;
   readonly formats: Formats;
+  readonly transfer: Transfer;
   /** HOST:PORT; port 0 takes a free one. */
   readonly listen: string;
   readonly heartbeatInterval: number;
@@ -50,7 +54,7 @@ export interface GrpcOptions {
 const RETRY_WITHIN = 1000;
 /** What is cut off after the grace has this long to be gone, in milliseconds. */
 const CLOSE_WITHIN = 500;
-const SERVICES = ['chord.v1.ContextService', 'chord.v1.SyncService', 'chord.v1.CleanupService'];
+const SERVICES = ['Context', 'Sync', 'Cleanup', 'Transfer'].map((name) => `chord.v1.${name}Service`);
 const GOODBYE = 'the server shuts down';
 
 export class GrpcServer {
@@ -76,6 +80,16 @@ export class GrpcServer {
       watchContexts: guardStream((call) => this.#streams.serve(call), mapper),
     });
     this.#add(CleanupServiceService, cleanupHandlers(options.cleanup), mapper);
+    const sequences = Object.entries(transferStreams(options.transfer)).map(([name, answers]) => [
+      name,
+      guardStream((call) => void serveSequence<never, unknown>(call, answers, mapper), mapper),
+    ]);
+    this.#add(
+      TransferServiceService,
+      transferHandlers(options.transfer),
+      mapper,
+      Object.fromEntries(sequences) as UntypedServiceImplementation,
+    );
     this.#health.addTo(this.#server);
     addReflection(this.#server);
   }

@@ -8,6 +8,7 @@ import { ContextServiceService } from '../../src/gen/chord/v1/context_service.js
 import { PositionMismatch } from '../../src/gen/chord/v1/errors.js';
 import { type Delta, FullReason, type Position } from '../../src/gen/chord/v1/model.js';
 import { DeletedReason, SyncServiceService, type WatchContextsResponse } from '../../src/gen/chord/v1/sync_service.js';
+import { type TransferProgress, TransferServiceService } from '../../src/gen/chord/v1/transfer_service.js';
 import { BadRequest, ErrorInfo } from '../../src/gen/google/rpc/error_details.js';
 import { Status } from '../../src/gen/google/rpc/status.js';
 import type { JsonObject } from '../../src/model.js';
@@ -46,6 +47,9 @@ export class Peer {
   readonly sync = this.#unary(SyncServiceService.syncContext);
   readonly deltas = this.#unary(SyncServiceService.listDeltas);
 
+  readonly export = this.#unary(TransferServiceService.exportContext);
+  readonly restore = this.#unary(TransferServiceService.restoreContext);
+
   constructor(address: string) {
     this.client = new Client(address, credentials.createInsecure(), {
       'grpc.use_local_subchannel_pool': 1,
@@ -69,6 +73,20 @@ export class Peer {
       new Metadata(),
       {},
     );
+  }
+
+  /** All messages of an export or restore of a whole prefix. Rejects as the stream ends. */
+  async transfer<Q, A extends { progress: TransferProgress | undefined }>(
+    method: Method<Q, A>,
+    request: Partial<Q>,
+  ): Promise<TransferProgress[]> {
+    const decode = method.responseDeserialize;
+    const bytes = bytesOf(method, request);
+    const same = (each: Buffer) => each;
+    const messages: TransferProgress[] = [];
+    const stream = this.client.makeServerStreamRequest(method.path, same, decode, bytes, new Metadata(), {});
+    for await (const { progress } of stream) messages.push(progress);
+    return messages;
   }
 
   /** The document, as it is now. */

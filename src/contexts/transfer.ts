@@ -1,0 +1,221 @@
+/**
+ * Export and restore: contexts to an external store and back. Exports read the store alone, and pass by the lanes:
+ * they neither wait for writes nor make writes wait. No call to the external store lasts longer than the timeout.
+ */
+import { encodeStruct } from '../codec/struct.js';
+import { weigh } from '../delta/index.js';
+import { ChordError, notFound } from '../errors.js';
+import { type Clock, type Head, type JsonObject, type Position, samePosition } from '../model.js';
+import type { LogRecord, Store } from '../store/store.js';
+import type { Provider } from '../transfer/provider.js';
+import { LaneDocument } from './document.js';
+import { fromText, type Packed, toText } from './exported.js';
+import { checkId, checkPrefix, PAGE_BYTES } from './limits.js';
+import { forEach, type Progress } from './progress.js';
+import type { ContextService } from './service.js';
+import { commitsOf } from './unpack.js';
+
+export interface TransferOptions {
+  readonly store: Store;
+  readonly contexts: ContextService;
+  /** Absent: everything is refused. */
+  readonly provider?: Provider | undefined;
+  readonly clock: Clock;
+  /** For each call to the provider, in milliseconds. */
+  readonly timeout: number;
+  readonly maxDocumentBytes: number;
+}
+
+export interface Transferred {
+  readonly id: string;
+  readonly position: Position;
+  readonly deltas: number;
+  readonly exportedAt: number;
+}
+
+/** How often a context is read again that is written to, or trimmed, while it is read. */
+const READS_MAX = 20;
+/** How often an overwritten context that others create again is removed again. */
+const OVERWRITES_MAX = 20;
+
+export class Transfer {
+  constructor(private readonly options: TransferOptions) {}
+
+  /** Whether there is an external store. */
+  get configured(): boolean {
+    return this.options.provider !== undefined;
+  }
+
+  /** Saves a context; with its retained deltas, if asked. Resolves when the provider has confirmed. */
+  async export(id: string, history: boolean): Promise<Transferred> {
+    checkId(id);
+    const provider = this.#provider();
+    const packed = await this.#pack(id, history);
+    await this.#call((signal) => provider.save(toSave(packed), signal));
+    return summary(packed, packed.position);
+  }
+
+  /**
+   * Saves a context with its deltas, whether or not it has expired, and reads back what was saved: before a deletion
+   * a provider is not taken at its word. Null: it does not exist.
+   */
+  async exportForGood(id: string): Promise<Transferred | null> {
+    const provider = this.#provider();
+    const packed = await this.#pack(id, true, true);
+    if (!packed) return null;
+    const saved = toSave(packed);
+    await this.#call((signal) => provider.save(saved, signal));
+    const kept = await this.#call((signal) => provider.load(id, signal));
+    if (kept === saved.text) return summary(packed, packed.position);
+    const what = kept === null ? 'nothing' : 'something else';
+    throw new ChordError('DATA_LOSS', `the external store kept ${what} of ${JSON.stringify(id)}`, { contextId: id });
+  }
+
+  /** Brings a context back. Throws NOT_FOUND where none was saved, ALREADY_EXISTS where there is one. */
+  async restore(id: string, overwrite: boolean): Promise<Transferred> {
+    checkId(id);
+    const provider = this.#provider();
+    const text = await this.#call((signal) => provider.load(id, signal));
+    if (text === null)
+      throw new ChordError('NOT_FOUND', `nothing is saved of ${JSON.stringify(id)}`, { contextId: id });
+    const packed = fromText(text, id);
+    const bring = this.#prepare(packed);
+    for (let attempt = 1; attempt <= OVERWRITES_MAX; attempt++) {
+      if (overwrite) await this.options.contexts.delete(id, { allowMissing: true });
+      const position = await bring();
+      if (position) return summary(packed, position);
+      if (!overwrite) break;
+    }
+    throw new ChordError('ALREADY_EXISTS', `there is a context ${JSON.stringify(id)}`, { contextId: id });
+  }
+
+  async *exportAll(prefix: string, history: boolean): AsyncGenerator<Progress> {
+    checkPrefix(prefix);
+    this.#provider();
+    const ids: string[] = [];
+    for (let pageToken: string | undefined; pageToken !== ''; ) {
+      const page = await this.options.contexts.list(prefix, { pageSize: 1000, ...(pageToken && { pageToken }) });
+      for (const { id } of page.heads) ids.push(id);
+      pageToken = page.nextPageToken;
+    }
+    yield* forEach(ids, (id) => this.export(id, history));
+  }
+
+  async *restoreAll(prefix: string, overwrite: boolean): AsyncGenerator<Progress> {
+    checkPrefix(prefix);
+    const provider = this.#provider();
+    const ids: string[] = [];
+    const controller = new AbortController();
+    const listed = provider.list(prefix, controller.signal)[Symbol.asyncIterator]();
+    try {
+      for (;;) {
+        const next = await this.#call(() => listed.next());
+        if (next.done) break;
+        ids.push(next.value);
+      }
+    } finally {
+      controller.abort();
+    }
+    yield* forEach(ids, (id) => this.restore(id, overwrite));
+  }
+
+  /** Finds all that is wrong with it before anything is overwritten. The result tries to store it: where it stands then. */
+  #prepare(packed: Packed): () => Promise<Position | undefined> {
+    const { id, value, ttl = 0, history } = packed;
+    const { contexts, clock, maxDocumentBytes } = this.options;
+    checkDocument(value, maxDocumentBytes);
+    if (!history) return () => unlessThere(contexts.set(id, value, { expected: { kind: 'absent' }, ttl }));
+    const commits = commitsOf(packed, clock());
+    return async () => ((await contexts.adopt(id, commits)) ? packed.position : undefined);
+  }
+
+  async #pack(id: string, history: boolean): Promise<Packed>;
+  async #pack(id: string, history: boolean, evenExpired: true): Promise<Packed | null>;
+  async #pack(id: string, history: boolean, evenExpired = false): Promise<Packed | null> {
+    const { store, contexts, clock } = this.options;
+    for (let read = 1; read <= READS_MAX; read++) {
+      const stored = await store.load(id);
+      if (!stored && evenExpired) return null;
+      if (!stored || (!evenExpired && contexts.isGone(stored.head))) throw notFound(id);
+      const { position, createdAt, updatedAt, expiry } = stored.head;
+      const records = history ? await this.#records(id, stored.head) : undefined;
+      if (records === 'moved') continue;
+      const document = new LaneDocument();
+      document.load(stored);
+      const times = { exportedAt: clock(), createdAt, updatedAt, ttl: expiry?.ttl };
+      return { id, position, ...times, value: document.value(), history: records };
+    }
+    throw new ChordError('UNAVAILABLE', `the context changes faster than it can be read; try again`, { contextId: id });
+  }
+
+  /** The retained records up to this head; `moved` where they are no longer those of this head. */
+  async #records(id: string, head: Head): Promise<readonly LogRecord[] | 'moved'> {
+    const { version } = head.position;
+    const records: LogRecord[] = [];
+    const first = await this.options.store.deltas(id, 0, 1);
+    let after = first.kind === 'truncated' ? first.oldest - 1 : 0;
+    while (after < version) {
+      const read = await this.options.store.deltas(id, after, version - after, PAGE_BYTES);
+      if (read.kind === 'truncated' || read.records.length === 0) return 'moved';
+      records.push(...read.records);
+      after = read.records.at(-1)?.position.version as number;
+    }
+    const last = records.at(-1);
+    return !last || samePosition(last.position, head.position) ? records : 'moved';
+  }
+
+  #provider(): Provider {
+    const { provider } = this.options;
+    if (provider) return provider;
+    throw new ChordError('FAILED_PRECONDITION', 'there is no external store to export to: set exportUrl');
+  }
+
+  async #call<T>(call: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const { timeout } = this.options;
+    const controller = new AbortController();
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        reject(new ChordError('DEADLINE_EXCEEDED', `the external store gave no answer within ${timeout} ms`));
+        controller.abort();
+      }, timeout);
+    });
+    try {
+      return await Promise.race([call(controller.signal), late]);
+    } catch (error) {
+      if (error instanceof ChordError) throw error;
+      const why = error instanceof Error ? error.message : String(error);
+      throw new ChordError('UNAVAILABLE', `the external store failed: ${why}`, { cause: error });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+function toSave(packed: Packed) {
+  const { id, position, exportedAt } = packed;
+  return { id, position, exportedAt, text: toText(packed) };
+}
+
+function summary({ id, exportedAt, history = [] }: Packed, position: Position): Transferred {
+  // The first record of a history that does not begin with version 1 only says where the second one leads from.
+  const deltas = history[0]?.position.version === 1 ? history.length : Math.max(0, history.length - 1);
+  return { id, position, deltas, exportedAt };
+}
+
+function checkDocument(value: JsonObject, weightMax: number): void {
+  const weight = weigh(value);
+  if (weight > weightMax) {
+    throw new ChordError('RESOURCE_EXHAUSTED', `the document takes ${weight} bytes, the limit is ${weightMax}`);
+  }
+  encodeStruct(value); // throws for what no document may hold
+}
+
+async function unlessThere(written: Promise<{ readonly position?: Position | undefined }>) {
+  try {
+    return (await written).position;
+  } catch (error) {
+    if (error instanceof ChordError && error.reason === 'ABORTED') return undefined;
+    throw error;
+  }
+}

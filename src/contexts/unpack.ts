@@ -1,0 +1,70 @@
+/** From an exported context with history to the commits that make it again, position by position. Pure. */
+import { decodeChanges } from '../codec/changes.js';
+import { encodeStruct } from '../codec/struct.js';
+import { apply, equal, invert, weigh, weightChange } from '../delta/index.js';
+import { ChordError } from '../errors.js';
+import { type JsonObject, type Position, samePosition } from '../model.js';
+import type { Commit, LogRecord } from '../store/store.js';
+import { advance } from './digest.js';
+import type { Packed } from './exported.js';
+
+/** Stands for the one digest that nobody knows: that of the position before the first record. No client has it. */
+const UNKNOWN_DIGEST = '00000000';
+
+/** Each expects the position that the one before it makes. DATA_LOSS: the history is not that of the document. */
+export function commitsOf(packed: Packed, now: number): readonly Commit[] {
+  const { id, position, createdAt, value, ttl, history = [] } = packed;
+  const from = startOf(position, history);
+  try {
+    checkChain(from, position, history);
+    const changes = history.map((record) => decodeChanges(record.changes, record.olds));
+    const base = changes.reduceRight((document, each) => apply(invert(each), document), value);
+    const end = changes.reduce((document, each) => apply(each, document), base);
+    if (!equal(end, value)) throw new Error('its history does not lead to its document');
+    if (from.version === 0 && Object.keys(base).length > 0) throw new Error('it does not begin with nothing');
+
+    // The time to live begins again: what was exported because it had expired must not expire at once.
+    const use = ttl === undefined ? { touchedAt: now } : { expiry: { at: now + ttl, ttl } };
+    const commits: Commit[] = from.version === 0 ? [] : [beginning(packed, from, base, use)];
+    let weight = weigh(base);
+    for (const [i, { position: to, at, changes: bytes, olds }] of history.entries()) {
+      weight += weightChange(changes[i] ?? []);
+      const head = { position: to, createdAt, updatedAt: at, weight, ...use };
+      const expected = commits.at(-1)?.head.position ?? null;
+      commits.push({ id, expected, head, payload: { changes: bytes, olds } });
+    }
+    return commits;
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new ChordError('DATA_LOSS', `what was saved of ${JSON.stringify(id)} is damaged: ${why}`, {
+      contextId: id,
+      cause: error,
+    });
+  }
+}
+
+/** Where the first record leads from; without records, where the context stands. */
+function startOf(position: Position, [first]: readonly LogRecord[]): Position {
+  if (!first) return position;
+  const version = first.position.version - 1;
+  return { epoch: position.epoch, version, digest: version === 0 ? '' : UNKNOWN_DIGEST };
+}
+
+/** A context that begins with a snapshot and without a record. */
+function beginning({ id, createdAt, updatedAt, history }: Packed, position: Position, base: JsonObject, use: object) {
+  const head = { position, createdAt, updatedAt: history?.[0]?.at ?? updatedAt, weight: weigh(base), ...use };
+  return { id, expected: null, head, snapshot: encodeStruct(base) };
+}
+
+function checkChain(from: Position, head: Position, history: readonly LogRecord[]): void {
+  let at = from;
+  for (const record of history) {
+    const next = advance(at, record);
+    // Only the digest of a position that is known chains on.
+    const fits =
+      at.digest === UNKNOWN_DIGEST ? record.position.version === next.version : samePosition(next, record.position);
+    if (!fits) throw new Error(`version ${record.position.version} does not follow from the one before it`);
+    at = record.position;
+  }
+  if (!samePosition(at, head)) throw new Error('its history does not lead to its position');
+}

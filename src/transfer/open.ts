@@ -1,0 +1,14 @@
+/** The provider that a URL names. What it needs is loaded only where it is used. */
+import { ChordError } from '../errors.js';
+import type { Provider } from './provider.js';
+
+/** Opens without a connection: a provider that is away fails call by call. */
+export async function openProvider(url: string): Promise<Provider> {
+  const scheme = url.slice(0, url.indexOf(':'));
+  switch (scheme) {
+    case 'file':
+      return (await import('./file.js')).openFiles(url);
+    default:
+      throw new ChordError('FAILED_PRECONDITION', `no external store is known by ${scheme}:`);
+  }
+}

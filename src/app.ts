@@ -102,7 +102,8 @@ async function openEngine(
   config: Config,
   parts: Pick<ChordOptions, 'store' | 'provider' | 'clock'> & { readonly onError: (error: unknown) => void },
 ): Promise<Engine> {
-  const provider = parts.provider ?? (config.exportUrl === '' ? undefined : await openProvider(config.exportUrl));
+  const { exportUrl, exportTimeout } = config;
+  const provider = parts.provider ?? (exportUrl === '' ? undefined : await openProvider(exportUrl, exportTimeout));
   const store = parts.store ?? (await openStore(config));
   const hub = new Hub(store.feed);
   const clock = parts.clock ?? Date.now;
@@ -116,10 +117,10 @@ async function openEngine(
   store.feed?.listen((event) => contexts.onFeed(event));
   const { onError } = parts;
   const cleanup = new Sweeper({ store, contexts, clock, onError, options: config, interval: config.cleanupInterval });
-  const transfer = new Transfer({ ...config, store, contexts, provider, clock, timeout: config.exportTimeout });
+  const transfer = new Transfer({ ...config, store, contexts, provider, clock, timeout: exportTimeout });
   const close = once(async () => {
     await cleanup.close();
-    await provider?.close();
+    await transfer.close();
     await store.close();
   });
   return { contexts, hub, cleanup: cleanup.open(), transfer, store, close };

@@ -119,6 +119,12 @@ export class Transfer {
     yield* forEach(ids, (id) => this.restore(id, overwrite));
   }
 
+  /** Lets go of the provider. One that does not let go is left. */
+  async close(): Promise<void> {
+    const { provider } = this.options;
+    await this.#call(async () => provider?.close()).catch(() => {});
+  }
+
   /** Finds all that is wrong with it before anything is overwritten. The result tries to store it: where it stands then. */
   #prepare(packed: Packed): () => Promise<Position | undefined> {
     const { id, value, ttl = 0, history } = packed;

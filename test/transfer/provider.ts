@@ -3,6 +3,7 @@
  *
  *     testProvider(test, 'my provider', async () => ({ provider, reopen, destroy }))
  */
+import { setMaxListeners } from 'node:events';
 import type { ExecutionContext, TestFn } from 'ava';
 import type { Provider, SavedContext } from '../../src/transfer/provider.js';
 
@@ -16,6 +17,7 @@ export interface Subject {
 }
 
 export const SIGNAL = new AbortController().signal;
+setMaxListeners(0, SIGNAL);
 
 const HOSTILE_IDS = [
   '..',

@@ -72,3 +72,13 @@ Examples:
   chord watch room:1 --path users.ann --format json_patch --json
   chord watch room:1 --known room:1=k3J9x0Qa:42:Zz81hT0e
 `;
+
+export const TRANSFER = `
+A target is a context id, or a prefix where it ends in *: 'user:*'. A final \\* is a star of the id itself.
+Where exports go, the server's --export-url says.
+
+Examples:
+  chord export room:1 --history
+  chord export '*'
+  chord restore 'room:*' --overwrite
+`;

@@ -26,6 +26,11 @@ export class Output {
     if (!process.stdout.write(`${text}\n`)) await once(process.stdout, 'drain');
   }
 
+  /** Text on the terminal's last line, in place of the last such one. */
+  transient(text: string): void {
+    process.stdout.write(`\r\u001b[K${text}`);
+  }
+
   /** A remark on stderr. */
   note(note: string): void {
     this.error({ note }, `chord: ${note}`);

@@ -67,6 +67,7 @@ async function define(program: Command, args: readonly string[]): Promise<() => 
   defineWrites(program, connected);
   defineReads(program, connected);
   defineCleanup(program, connected);
+  defineTransfer(program, connected);
   return () => code;
 }
 
@@ -284,6 +285,29 @@ function defineCleanup(program: Command, connected: Connected): void {
     .command('status')
     .description('how cleanup is set, and what it has done')
     .action(call((module, session) => module.status(session)));
+}
+
+function defineTransfer(program: Command, connected: Connected): void {
+  program
+    .command('export <target>')
+    .description('save a context, or all that begin with a prefix, to the external store of the server')
+    .option('--history', 'with its deltas, so that clients can resume after a restore')
+    .addHelpText('after', help.TRANSFER)
+    .action((target: string, options: { history?: boolean }) =>
+      connected(async (session) =>
+        (await import('./transfer.js')).exportTo(session, parse.parseTarget(target), options),
+      ),
+    );
+  program
+    .command('restore <target>')
+    .description('bring back what was exported')
+    .option('--overwrite', 'replace contexts that are there')
+    .addHelpText('after', help.TRANSFER)
+    .action((target: string, options: { overwrite?: boolean }) =>
+      connected(async (session) =>
+        (await import('./transfer.js')).restoreFrom(session, parse.parseTarget(target), options),
+      ),
+    );
 }
 
 /** An option whose parser's complaints name it. */

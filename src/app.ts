@@ -1,7 +1,8 @@
 /** The one place where the parts are put together. */
 import pino from 'pino';
+import { Farewell } from './cleanup/farewell.js';
 import { Sweeper } from './cleanup/sweeper.js';
-import { type Config, loadConfig } from './config.js';
+import { type Config, ConfigError, loadConfig } from './config.js';
 import { Formats, type Formatters } from './contexts/forms.js';
 import { ContextService } from './contexts/service.js';
 import { Transfer } from './contexts/transfer.js';
@@ -104,6 +105,7 @@ async function openEngine(
 ): Promise<Engine> {
   const { exportUrl, exportTimeout } = config;
   const provider = parts.provider ?? (exportUrl === '' ? undefined : await openProvider(exportUrl, exportTimeout));
+  if (config.exportOnExpiry && !provider) throw new ConfigError(['exportOnExpiry needs an exportUrl to export to']);
   const store = parts.store ?? (await openStore(config));
   const hub = new Hub(store.feed);
   const clock = parts.clock ?? Date.now;
@@ -113,14 +115,19 @@ async function openEngine(
     clock,
     publish: hub.publish,
     onError: parts.onError,
+    keepExpired: config.exportOnExpiry,
   });
   store.feed?.listen((event) => contexts.onFeed(event));
   const { onError } = parts;
-  const cleanup = new Sweeper({ store, contexts, clock, onError, options: config, interval: config.cleanupInterval });
   const transfer = new Transfer({ ...config, store, contexts, provider, clock, timeout: exportTimeout });
+  const cleanup = new Sweeper({
+    ...{ store, contexts, clock, onError },
+    farewell: config.exportOnExpiry ? new Farewell(transfer, clock) : undefined,
+    options: config,
+    interval: config.cleanupInterval,
+  });
   const close = once(async () => {
-    await cleanup.close();
-    await transfer.close();
+    await Promise.all([transfer.close(), cleanup.close()]);
     await store.close();
   });
   return { contexts, hub, cleanup: cleanup.open(), transfer, store, close };

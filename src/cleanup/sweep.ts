@@ -5,6 +5,7 @@
  */
 import type { ContextService } from '../contexts/service.js';
 import type { Due, Index, Store } from '../store/store.js';
+import type { Farewell } from './farewell.js';
 import { deltasIn, dueUpTo, type Found, type Plan, plan, type Rules } from './policy.js';
 
 /** Contexts that are looked at together ... */
@@ -58,6 +59,8 @@ export const NOTHING: Counts = { expired: 0, idle: 0, trimmed: 0, deltas: 0, fai
 export interface Parts {
   readonly store: Store;
   readonly contexts: Pick<ContextService, 'expire' | 'trim'>;
+  /** Exports what is to be removed. Absent: it is removed as it is. */
+  readonly farewell?: Farewell | undefined;
   /** Hears why a context could not be swept. The sweep goes on. */
   readonly onError: (error: unknown) => void;
 }
@@ -70,7 +73,7 @@ export async function sweep(parts: Parts, task: Task): Promise<Swept> {
   const passed = new Set<string>();
   let room = limit;
 
-  for await (const batch of dueBatches(parts.store, task)) {
+  for await (const batch of dueBatches(parts, task)) {
     const wanted = batch.filter(({ id }) => id.startsWith(prefix) && !passed.has(id));
     const turn = wanted.slice(0, room);
     const stop = turn.length > 0 && !(await goOn());
@@ -89,26 +92,28 @@ export async function sweep(parts: Parts, task: Task): Promise<Swept> {
     if (room === 0 && wanted.length > turn.length) return { ...counts, items, more: true };
     await new Promise((resolve) => setImmediate(resolve));
   }
-  return { ...counts, items, more: false };
+  return { ...counts, items, more: !dryRun && (parts.farewell?.paused ?? false) };
 }
 
-async function* dueBatches(store: Store, { rules, now, indexes }: Task): AsyncGenerator<readonly Due[]> {
+async function* dueBatches(
+  { store, farewell }: Parts,
+  { rules, now, indexes, dryRun }: Task,
+): AsyncGenerator<readonly Due[]> {
   for (const [index, upTo] of Object.entries(dueUpTo(rules, now)) as [Index, number][]) {
     if (indexes && !indexes.includes(index)) continue;
     for (let page = await store.due(index, upTo, PAGE); page.length > 0; ) {
-      for (let at = 0; at < page.length; at += BATCH) yield page.slice(at, at + BATCH);
-      if (page.length < PAGE) break;
+      // While nothing can be exported, those that are due to go would only be looked at in vain.
+      const inVain = () => !dryRun && (index === 'expiry' || index === 'idle') && farewell?.paused;
+      for (let at = 0; at < page.length && !inVain(); at += BATCH) yield page.slice(at, at + BATCH);
+      if (page.length < PAGE || inVain()) break;
       page = await store.due(index, upTo, PAGE, page.at(-1));
     }
   }
 }
 
 /** Looks at one context and does what is due. Undefined: nothing was. */
-async function treat(
-  { store, contexts, onError }: Parts,
-  task: Task,
-  id: string,
-): Promise<Item | 'failed' | undefined> {
+async function treat(parts: Parts, task: Task, id: string): Promise<Item | 'failed' | undefined> {
+  const { store, contexts, onError } = parts;
   const { rules, now, dryRun } = task;
   try {
     const found = await find(store, id, now - rules.deltaTtl);
@@ -118,7 +123,7 @@ async function treat(
     const before = deltasIn(oldest, head);
     if (what.kind === 'remove') {
       const idleSince = what.reason === 'idle' ? now - rules.contextTtl : undefined;
-      const gone = dryRun || (await contexts.expire(id, idleSince));
+      const gone = dryRun || (await remove(parts, id, idleSince));
       return gone ? { id, reason: what.reason, deltas: before } : undefined;
     }
     const records = dryRun ? what.upTo - oldest + 1 : await contexts.trim(id, what.upTo);
@@ -127,6 +132,13 @@ async function treat(
     onError(error);
     return 'failed';
   }
+}
+
+/** Answers whether it did: not what was renewed, written to since its export, or could not be exported. */
+async function remove({ contexts, farewell }: Parts, id: string, idleSince: number | undefined): Promise<boolean> {
+  if (!farewell) return contexts.expire(id, idleSince);
+  const at = await farewell.export(id);
+  return at !== undefined && contexts.expire(id, idleSince, at);
 }
 
 async function find(store: Store, id: string, outdatedAt: number): Promise<Found | null> {

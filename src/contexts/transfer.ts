@@ -39,6 +39,9 @@ const READS_MAX = 20;
 const OVERWRITES_MAX = 20;
 
 export class Transfer {
+  /** Of each call under way: what ends it. */
+  readonly #calls = new Set<(error: ChordError) => void>();
+
   constructor(private readonly options: TransferOptions) {}
 
   /** Whether there is an external store. */
@@ -119,9 +122,10 @@ export class Transfer {
     yield* forEach(ids, (id) => this.restore(id, overwrite));
   }
 
-  /** Lets go of the provider. One that does not let go is left. */
+  /** Cuts off what is under way, and lets go of the provider. One that does not let go is left. */
   async close(): Promise<void> {
     const { provider } = this.options;
+    for (const cutOff of this.#calls) cutOff(new ChordError('UNAVAILABLE', 'the server shuts down'));
     await this.#call(async () => provider?.close()).catch(() => {});
   }
 
@@ -179,21 +183,25 @@ export class Transfer {
   async #call<T>(call: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const { timeout } = this.options;
     const controller = new AbortController();
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
-        reject(new ChordError('DEADLINE_EXCEEDED', `the external store gave no answer within ${timeout} ms`));
+    let cutOff: (error: ChordError) => void = () => {};
+    const ended = new Promise<never>((_, reject) => {
+      cutOff = (error) => {
+        reject(error);
         controller.abort();
-      }, timeout);
+      };
     });
+    const late = new ChordError('DEADLINE_EXCEEDED', `the external store gave no answer within ${timeout} ms`);
+    const timer = setTimeout(cutOff, timeout, late);
+    this.#calls.add(cutOff);
     try {
-      return await Promise.race([call(controller.signal), late]);
+      return await Promise.race([call(controller.signal), ended]);
     } catch (error) {
       if (error instanceof ChordError) throw error;
       const why = error instanceof Error ? error.message : String(error);
       throw new ChordError('UNAVAILABLE', `the external store failed: ${why}`, { cause: error });
     } finally {
       clearTimeout(timer);
+      this.#calls.delete(cutOff);
     }
   }
 }

@@ -1,11 +1,14 @@
-/** Export and restore over sockets, on the memory store and on LMDB. */
+/** Export and restore over sockets, on every store. */
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import type { ChordOptions } from '../../src/app.js';
 import { TransferServiceService as transfers } from '../../src/gen/chord/v1/transfer_service.js';
-import type { ExportedContext } from '../../src/transfer/provider.js';
+import type { ExportedContext, Provider } from '../../src/transfer/provider.js';
+import { REDIS_INSTALLED, RedisServer } from '../redis/servers.js';
 import { connect, follow, reasonOf, refused, serve, watch } from '../support/chord.js';
 
 async function scratch(t: ExecutionContext): Promise<string> {
@@ -33,6 +36,35 @@ const BACKENDS: Record<string, (t: ExecutionContext) => Promise<Stage>> = {
   memory: (t) => stage(t),
   lmdb: async (t) => stage(t, { backend: 'lmdb', dataDir: await scratch(t), minFreeBytes: 0 }),
 };
+
+if (REDIS_INSTALLED) {
+  BACKENDS.redis = async (t) => {
+    const redis = await RedisServer.start();
+    t.teardown(() => redis.destroy());
+    return stage(t, { backend: 'redis', redisUrl: redis.url });
+  };
+
+  test('redis: watchers and writers of another server follow a restore', async (t) => {
+    const redis = await RedisServer.start();
+    t.teardown(() => redis.destroy());
+    const at = await stage(t, { backend: 'redis', redisUrl: redis.url });
+    const other = connect(t, (await serve(t, { backend: 'redis', redisUrl: redis.url })).address);
+    const position = await write(at, 'a', 5);
+    const reader = watch(t, other, { prefix: '' });
+    await reader.at('a', position);
+    for (const history of [true, false]) {
+      await at.peer.export({ contextId: 'a', history });
+      await other.update({ contextId: 'a', changes: { lost: true } });
+      const { context } = await at.peer.restore({ contextId: 'a', overwrite: true });
+      await reader.at('a', context?.position);
+      const next = await other.update({ contextId: 'a', changes: { more: history } });
+      t.is(next.position?.epoch, context?.position?.epoch);
+      await reader.at('a', next.position);
+      t.deepEqual(reader.copies.get('a')?.value, await at.peer.document('a'));
+      t.false('lost' in (await at.peer.document('a')));
+    }
+  });
+}
 
 for (const [name, make] of Object.entries(BACKENDS)) {
   test(`${name}: without history a restore begins a new epoch, and clients get the document`, async (t) => {
@@ -213,6 +245,36 @@ test('whole prefixes, with progress; what fails for one does not stop the others
     none.map(({ total }) => total),
     [0],
   );
+});
+
+test('a cancelled call stops', async (t) => {
+  const saves: (() => void)[] = [];
+  let count = 0;
+  const provider: Provider = {
+    save: () => {
+      count++;
+      return new Promise<void>((resolve) => saves.push(resolve));
+    },
+    load: async () => null,
+    async *list() {},
+    delete: async () => false,
+    close: async () => {},
+  };
+  const { peer } = await stage(t, { provider, exportTimeout: 600_000 });
+  for (let i = 0; i < 50; i++) await peer.set({ contextId: `id ${i}`, value: {} });
+  const { path, requestSerialize, responseDeserialize } = transfers.exportContexts;
+  const request = { prefix: '', history: false };
+  const stream = peer.client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, request);
+  stream.on('error', () => {});
+  await once(stream, 'data');
+  while (count < 8) await turn();
+  stream.cancel();
+  await once(stream, 'error');
+  // The server has heard of it when it answers a call that was made after it on the same connection.
+  await peer.get({ contextId: 'id 0' });
+  for (const resolve of saves.splice(0)) resolve();
+  for (let i = 0; i < 20; i++) await turn();
+  t.is(count, 8);
 });
 
 test('without an external store everything is refused', async (t) => {

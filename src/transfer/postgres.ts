@@ -99,8 +99,9 @@ class PostgresProvider implements Provider {
     try {
       await this.pool.query(create);
     } catch (error) {
-      // Two servers made it at once, which `if not exists` does not see; the other one has it by now.
-      if (!['23505', '42P07'].includes((error as { code?: string }).code ?? '')) throw error;
+      // Two servers made it at once, which `if not exists` does not see: a key, a type or a table was there already.
+      if (!['23505', '42710', '42P07'].includes((error as { code?: string }).code ?? '')) throw error;
+      await this.pool.query(create);
     }
   }
 }

@@ -1,5 +1,5 @@
 # Chord's chores. `make` alone lists them. Everything that is needed is installed by the targets that need it:
-# Node packages from the lockfile, tools into .tools/, and (for tests) redis-server from Debian's packages.
+# Node packages from the lockfile, tools into .tools/, and (for tests) redis-server and postgresql from Debian's packages.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -48,7 +48,7 @@ check: node_modules/.installed ## lint, format, types, protos, and whether gener
 	@npm run -s generate:check
 
 .PHONY: test
-test: build redis ## set up what is missing and run all tests
+test: build redis postgres ## set up what is missing and run all tests
 	@node scripts/test.mjs $(ARGS)
 
 .PHONY: redis
@@ -56,6 +56,12 @@ redis:
 	@command -v redis-server >/dev/null || { command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && \
 	  { echo 'installing redis-server'; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq redis-server >/dev/null; }; } || \
 	  echo 'redis-server is not installed: the tests that need it are skipped (Debian: apt-get install redis-server)'
+
+.PHONY: postgres
+postgres:
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || { command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && \
+	  { echo 'installing postgresql'; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql >/dev/null; }; } || \
+	  echo 'PostgreSQL is not installed: the tests that need it are skipped (Debian: apt-get install postgresql)'
 
 .PHONY: clients
 clients: node_modules/.installed ## build the clients of all languages whose tools are here

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { status } from '@grpc/grpc-js';
 import test from 'ava';
 import { openRemote } from '../../src/transfer/grpc.js';
@@ -35,9 +35,13 @@ test('position and time are there beside the document', async (t) => {
 });
 
 test('one that does not answer fails by its deadline; one that is given up, at once', async (t) => {
-  const silent = createServer(() => {}).listen(0, '127.0.0.1');
+  const sockets: Socket[] = [];
+  const silent = createServer((socket) => void sockets.push(socket)).listen(0, '127.0.0.1');
   await once(silent, 'listening');
-  t.teardown(() => void silent.close());
+  t.teardown(() => {
+    silent.close();
+    for (const socket of sockets) socket.destroy();
+  });
   const { port } = silent.address() as { port: number };
   const hasty = openRemote(`grpc://127.0.0.1:${port}`, 50);
   t.teardown(() => hasty.close());

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import type { RunOptions, TuneOptions } from './cleanup.js';
 import type { Session } from './client.js';
+import { defineTransfer } from './define-transfer.js';
 import { exitCode, toFailure, Usage } from './failure.js';
 import * as help from './help.js';
 import { Output } from './output.js';
@@ -71,7 +72,8 @@ async function define(program: Command, args: readonly string[]): Promise<() => 
   return () => code;
 }
 
-type Connected = (work: (session: Session) => Promise<void>) => Promise<void>;
+/** Runs a command's work with a connection. */
+export type Connected = (work: (session: Session) => Promise<void>) => Promise<void>;
 
 async function defineServe(program: Command, args: readonly string[], out: () => Output, done: (code: number) => void) {
   const command = program
@@ -285,29 +287,6 @@ function defineCleanup(program: Command, connected: Connected): void {
     .command('status')
     .description('how cleanup is set, and what it has done')
     .action(call((module, session) => module.status(session)));
-}
-
-function defineTransfer(program: Command, connected: Connected): void {
-  program
-    .command('export <target>')
-    .description('save a context, or all that begin with a prefix, to the external store of the server')
-    .option('--history', 'with its deltas, so that clients can resume after a restore')
-    .addHelpText('after', help.TRANSFER)
-    .action((target: string, options: { history?: boolean }) =>
-      connected(async (session) =>
-        (await import('./transfer.js')).exportTo(session, parse.parseTarget(target), options),
-      ),
-    );
-  program
-    .command('restore <target>')
-    .description('bring back what was exported')
-    .option('--overwrite', 'replace contexts that are there')
-    .addHelpText('after', help.TRANSFER)
-    .action((target: string, options: { overwrite?: boolean }) =>
-      connected(async (session) =>
-        (await import('./transfer.js')).restoreFrom(session, parse.parseTarget(target), options),
-      ),
-    );
 }
 
 /** An option whose parser's complaints name it. */

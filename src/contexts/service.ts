@@ -4,20 +4,23 @@
  */
 import { EncodedStruct, encodeStruct } from '../codec/struct.js';
 import { ChordError, invalid, notFound } from '../errors.js';
-import { type Clock, type Head, type JsonObject, type Position, samePosition } from '../model.js';
+import { type Head, type JsonObject, type Position, samePosition } from '../model.js';
 import type { Commit, FeedEvent, Store } from '../store/store.js';
 import { answer } from './answer.js';
+import { ask, isRefusal } from './asked.js';
 import type { Edit, Mutation } from './evaluate.js';
-import type { CommitEvent, SyncResult, View } from './events.js';
+import type { SyncResult, View } from './events.js';
 import { WholeLists } from './forms.js';
 import { Duplicate, Lane } from './lane.js';
 import { Lanes } from './lanes.js';
-import { checkId, checkRequestId, checkTtl } from './limits.js';
+import { checkId, checkTtl } from './limits.js';
+import type { ServiceOptions } from './options.js';
 import { type DeltaPage, deltaPage, type HeadPage, headPage, type PageOptions } from './pages.js';
 import { documentAt, type Past, past } from './past.js';
-import { fingerprint, type Remembered, recall } from './requests.js';
+import { type Remembered, recall } from './requests.js';
 import { trim } from './retention.js';
 import type { Effect } from './state.js';
+import { storeAll } from './unpack.js';
 import {
   type Asked,
   edit,
@@ -30,23 +33,6 @@ import {
   type WriteOptions,
   type WriteResult,
 } from './writes.js';
-
-export interface ServiceOptions {
-  readonly store: Store;
-  readonly clock: Clock;
-  /** Hears of every durable commit, in order for each context. */
-  readonly publish: (event: CommitEvent) => void;
-  /** Hears of failures in work that no caller waits for. */
-  readonly onError: (error: unknown) => void;
-  /** Memory for contexts in use, in bytes. */
-  readonly cacheBytes: number;
-  /** The heaviest document, as `weigh` counts. */
-  readonly maxDocumentBytes: number;
-  /** A client further behind than this gets the document. */
-  readonly deltaThreshold: number;
-  /** What has expired stays, for readers and writers too, until `expire` removes it: it is exported before. */
-  readonly keepExpired?: boolean | undefined;
-}
 
 export class ContextService {
   readonly #options: ServiceOptions;
@@ -175,11 +161,7 @@ export class ContextService {
   async adopt(id: string, commits: readonly Commit[]): Promise<boolean> {
     if (!this.#options.keepExpired) await this.expire(id);
     try {
-      const [first, ...others] = commits as readonly [Commit, ...Commit[]];
-      if ((await this.#store.commit(first)).kind !== 'committed') return false;
-      const outcomes = await Promise.all(others.map((commit) => this.#store.commit(commit)));
-      if (outcomes.every(({ kind }) => kind === 'committed')) return true;
-      throw new ChordError('ABORTED', `${JSON.stringify(id)} was written to while it was restored`, { contextId: id });
+      return await storeAll(this.#store, id, commits);
     } finally {
       // Nobody in this process has heard of it.
       await this.#lanes.get(id).refresh();
@@ -326,19 +308,5 @@ export class ContextService {
   }
 }
 
-/** Checks what all writes have in common. The fingerprint costs a pass over the request, so only a request that has an id gets one. */
-function ask(id: string, options: UpdateOptions, request: unknown): Asked {
-  checkId(id);
-  if (!options.requestId) return { ...options, fingerprint: '' };
-  checkRequestId(options.requestId);
-  return { ...options, fingerprint: fingerprint(request) };
-}
-
-/** The write was at fault, or met a state that it did not expect: nothing was stored. */
-function isRefusal(error: unknown): boolean {
-  return error instanceof ChordError && ['NOT_FOUND', 'ABORTED', 'INVALID_ARGUMENT'].includes(error.reason);
-}
-
-export type { Interest } from './forms.js';
 export type { DeltaPage, HeadPage, PageOptions } from './pages.js';
 export type { Expected, UpdateOptions, WriteOptions, WriteResult } from './writes.js';

@@ -1,10 +1,10 @@
-/** From an exported context with history to the commits that make it again, position by position. Pure. */
+/** From an exported context with history to the commits that make it again, position by position. */
 import { decodeChanges } from '../codec/changes.js';
 import { encodeStruct } from '../codec/struct.js';
 import { apply, equal, invert, weigh, weightChange } from '../delta/index.js';
 import { ChordError } from '../errors.js';
 import { type JsonObject, type Position, samePosition } from '../model.js';
-import type { Commit, LogRecord } from '../store/store.js';
+import type { Commit, LogRecord, Store } from '../store/store.js';
 import { advance } from './digest.js';
 import type { Packed } from './exported.js';
 
@@ -41,6 +41,14 @@ export function commitsOf(packed: Packed, now: number): readonly Commit[] {
       cause: error,
     });
   }
+}
+
+/** Stores them. False: the context exists, nothing was stored. Throws ABORTED where it is written to meanwhile. */
+export async function storeAll(store: Store, id: string, [first, ...others]: readonly Commit[]): Promise<boolean> {
+  if (!first || (await store.commit(first)).kind !== 'committed') return false;
+  const outcomes = await Promise.all(others.map((commit) => store.commit(commit)));
+  if (outcomes.every(({ kind }) => kind === 'committed')) return true;
+  throw new ChordError('ABORTED', `${JSON.stringify(id)} was written to while it was restored`, { contextId: id });
 }
 
 /** Where the first record leads from; without records, where the context stands. */

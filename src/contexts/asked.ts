@@ -1,0 +1,20 @@
+/** What all writes have in common: their checks, their refusals. */
+import { ChordError } from '../errors.js';
+import { checkId, checkRequestId } from './limits.js';
+import { fingerprint } from './requests.js';
+import type { Asked, UpdateOptions } from './writes.js';
+
+/** Checks what all writes have in common. The fingerprint costs a pass over the request, so only a request that has an id gets one. */
+export function ask(id: string, options: UpdateOptions, request: unknown): Asked {
+  checkId(id);
+  if (!options.requestId) return { ...options, fingerprint: '' };
+  checkRequestId(options.requestId);
+  return { ...options, fingerprint: fingerprint(request) };
+}
+
+/** The write was at fault, or met a state that it did not expect: nothing was stored. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof ChordError && ['NOT_FOUND', 'ABORTED', 'INVALID_ARGUMENT'].includes(error.reason);
+}
+
+export type { Interest } from './forms.js';

@@ -1,0 +1,21 @@
+/** What the use cases are made of. */
+import type { Clock } from '../model.js';
+import type { Store } from '../store/store.js';
+import type { CommitEvent } from './events.js';
+
+export interface ServiceOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  /** Hears of every durable commit, in order for each context. */
+  readonly publish: (event: CommitEvent) => void;
+  /** Hears of failures in work that no caller waits for. */
+  readonly onError: (error: unknown) => void;
+  /** Memory for contexts in use, in bytes. */
+  readonly cacheBytes: number;
+  /** The heaviest document, as `weigh` counts. */
+  readonly maxDocumentBytes: number;
+  /** A client further behind than this gets the document. */
+  readonly deltaThreshold: number;
+  /** What has expired stays, for readers and writers too, until `expire` removes it: it is exported before. */
+  readonly keepExpired?: boolean | undefined;
+}

@@ -2475,6 +2475,664 @@ impl ::prost::Name for PositionMismatch {
         "/chord.v1.PositionMismatch".into()
     }
 }
+/// One exported context.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SavedContext {
+    #[prost(string, tag = "1")]
+    pub context_id: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<Position>,
+    #[prost(message, optional, tag = "3")]
+    pub exported_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// The whole of it as JSON text (docs/transfer.md), to be kept as it stands. The fields above repeat what is in it.
+    #[prost(string, tag = "4")]
+    pub document: ::prost::alloc::string::String,
+}
+impl ::prost::Name for SavedContext {
+    const NAME: &'static str = "SavedContext";
+    const PACKAGE: &'static str = "chord.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "chord.v1.SavedContext".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/chord.v1.SavedContext".into()
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SaveRequest {
+    #[prost(message, optional, tag = "1")]
+    pub context: ::core::option::Option<SavedContext>,
+}
+impl ::prost::Name for SaveRequest {
+    const NAME: &'static str = "SaveRequest";
+    const PACKAGE: &'static str = "chord.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "chord.v1.SaveRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/chord.v1.SaveRequest".into()
+    }
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SaveResponse {}
+impl ::prost::Name for SaveResponse {
+    const NAME: &'static str = "SaveResponse";
+    const PACKAGE: &'static str = "chord.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "chord.v1.SaveResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/chord.v1.SaveResponse".into()
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LoadRequest {
+    #[prost(string, tag = "1")]
+    pub context_id: ::prost::alloc::string::String,
+}
+impl ::prost::Name for LoadRequest {
+    const NAME: &'static str = "LoadRequest";
+    const PACKAGE: &'static str = "chord.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "chord.v1.LoadRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/chord.v1.LoadRequest".into()
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LoadResponse {
+    #[prost(message, optional, tag = "1")]
+    pub context: ::core::option::Option<SavedContext>,
+}
+impl ::prost::Name for LoadResponse {
+    const NAME: &'static str = "LoadResponse";
+    const PACKAGE: &'static str = "chord.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "chord.v1.LoadResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/chord.v1.LoadResponse".into()
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListRequest {
+    #[prost(string, tag = "1")]
+    pub prefix: ::prost::alloc::string::String,
+    /// From the last answer. Empty: from the beginning.
+    #[prost(string, tag = "2")]
+    pub page_token: ::prost::alloc::string::String,
+}
+impl ::prost::Name for ListRequest {
+    const NAME: &'static str = "ListRequest";
+    const PACKAGE: &'static str = "chord.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "chord.v1.ListRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/chord.v1.ListRequest".into()
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListResponse {
+    #[prost(string, repeated, tag = "1")]
+    pub context_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Empty: there are no more.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+impl ::prost::Name for ListResponse {
+    const NAME: &'static str = "ListResponse";
+    const PACKAGE: &'static str = "chord.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "chord.v1.ListResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/chord.v1.ListResponse".into()
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteRequest {
+    #[prost(string, tag = "1")]
+    pub context_id: ::prost::alloc::string::String,
+}
+impl ::prost::Name for DeleteRequest {
+    const NAME: &'static str = "DeleteRequest";
+    const PACKAGE: &'static str = "chord.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "chord.v1.DeleteRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/chord.v1.DeleteRequest".into()
+    }
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteResponse {
+    /// There was one.
+    #[prost(bool, tag = "1")]
+    pub existed: bool,
+}
+impl ::prost::Name for DeleteResponse {
+    const NAME: &'static str = "DeleteResponse";
+    const PACKAGE: &'static str = "chord.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "chord.v1.DeleteResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/chord.v1.DeleteResponse".into()
+    }
+}
+/// Generated client implementations.
+pub mod external_store_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Where exported contexts are kept: implemented by users, in any language, and called by Chord (`exportUrl` =
+    /// `grpc://HOST:PORT`). Every call has a deadline; after it Chord takes the call for failed, whatever became of it.
+    #[derive(Debug, Clone)]
+    pub struct ExternalStoreServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> ExternalStoreServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> ExternalStoreServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            ExternalStoreServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Keeps a context in place of what is kept under its id. OK says that it is durable: Chord may delete its own then.
+        pub async fn save(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SaveRequest>,
+        ) -> std::result::Result<tonic::Response<super::SaveResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/chord.v1.ExternalStoreService/Save",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("chord.v1.ExternalStoreService", "Save"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Gives back what was saved last, as it was. NOT_FOUND where nothing is.
+        pub async fn load(
+            &mut self,
+            request: impl tonic::IntoRequest<super::LoadRequest>,
+        ) -> std::result::Result<tonic::Response<super::LoadResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/chord.v1.ExternalStoreService/Load",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("chord.v1.ExternalStoreService", "Load"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Ids of saved contexts that begin with a prefix, each once.
+        pub async fn list(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListRequest>,
+        ) -> std::result::Result<tonic::Response<super::ListResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/chord.v1.ExternalStoreService/List",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("chord.v1.ExternalStoreService", "List"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Forgets a context. OK also where there is none.
+        pub async fn delete(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DeleteRequest>,
+        ) -> std::result::Result<tonic::Response<super::DeleteResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/chord.v1.ExternalStoreService/Delete",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("chord.v1.ExternalStoreService", "Delete"));
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+#[cfg(feature = "server")]
+pub mod external_store_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with ExternalStoreServiceServer.
+    #[async_trait]
+    pub trait ExternalStoreService: std::marker::Send + std::marker::Sync + 'static {
+        /// Keeps a context in place of what is kept under its id. OK says that it is durable: Chord may delete its own then.
+        async fn save(
+            &self,
+            request: tonic::Request<super::SaveRequest>,
+        ) -> std::result::Result<tonic::Response<super::SaveResponse>, tonic::Status> {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+        /// Gives back what was saved last, as it was. NOT_FOUND where nothing is.
+        async fn load(
+            &self,
+            request: tonic::Request<super::LoadRequest>,
+        ) -> std::result::Result<tonic::Response<super::LoadResponse>, tonic::Status> {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+        /// Ids of saved contexts that begin with a prefix, each once.
+        async fn list(
+            &self,
+            request: tonic::Request<super::ListRequest>,
+        ) -> std::result::Result<tonic::Response<super::ListResponse>, tonic::Status> {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+        /// Forgets a context. OK also where there is none.
+        async fn delete(
+            &self,
+            request: tonic::Request<super::DeleteRequest>,
+        ) -> std::result::Result<tonic::Response<super::DeleteResponse>, tonic::Status> {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+    }
+    /// Where exported contexts are kept: implemented by users, in any language, and called by Chord (`exportUrl` =
+    /// `grpc://HOST:PORT`). Every call has a deadline; after it Chord takes the call for failed, whatever became of it.
+    #[derive(Debug)]
+    pub struct ExternalStoreServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> ExternalStoreServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>>
+    for ExternalStoreServiceServer<T>
+    where
+        T: ExternalStoreService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/chord.v1.ExternalStoreService/Save" => {
+                    #[allow(non_camel_case_types)]
+                    struct SaveSvc<T: ExternalStoreService>(pub Arc<T>);
+                    impl<
+                        T: ExternalStoreService,
+                    > tonic::server::UnaryService<super::SaveRequest> for SaveSvc<T> {
+                        type Response = super::SaveResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SaveRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ExternalStoreService>::save(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SaveSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/chord.v1.ExternalStoreService/Load" => {
+                    #[allow(non_camel_case_types)]
+                    struct LoadSvc<T: ExternalStoreService>(pub Arc<T>);
+                    impl<
+                        T: ExternalStoreService,
+                    > tonic::server::UnaryService<super::LoadRequest> for LoadSvc<T> {
+                        type Response = super::LoadResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::LoadRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ExternalStoreService>::load(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = LoadSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/chord.v1.ExternalStoreService/List" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListSvc<T: ExternalStoreService>(pub Arc<T>);
+                    impl<
+                        T: ExternalStoreService,
+                    > tonic::server::UnaryService<super::ListRequest> for ListSvc<T> {
+                        type Response = super::ListResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ExternalStoreService>::list(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/chord.v1.ExternalStoreService/Delete" => {
+                    #[allow(non_camel_case_types)]
+                    struct DeleteSvc<T: ExternalStoreService>(pub Arc<T>);
+                    impl<
+                        T: ExternalStoreService,
+                    > tonic::server::UnaryService<super::DeleteRequest>
+                    for DeleteSvc<T> {
+                        type Response = super::DeleteResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DeleteRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ExternalStoreService>::delete(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DeleteSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for ExternalStoreServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "chord.v1.ExternalStoreService";
+    impl<T> tonic::server::NamedService for ExternalStoreServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SyncContextRequest {
     #[prost(string, tag = "1")]
@@ -3251,6 +3909,766 @@ pub mod sync_service_server {
     /// Generated gRPC service name
     pub const SERVICE_NAME: &str = "chord.v1.SyncService";
     impl<T> tonic::server::NamedService for SyncServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// A context that was saved or brought back.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TransferredContext {
+    #[prost(string, tag = "1")]
+    pub context_id: ::prost::alloc::string::String,
+    /// Where it stood when it was saved; or where it stands now that it is back.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<Position>,
+    /// How many retained deltas went with it. 0: none, or it was saved without history.
+    #[prost(uint64, tag = "3")]
+    pub deltas: u64,
+    /// When it was saved.
+    #[prost(message, optional, tag = "4")]
+    pub exported_at: ::core::option::Option<::prost_types::Timestamp>,
+}
+impl ::prost::Name for TransferredContext {
+    const NAME: &'static str = "TransferredContext";
+    const PACKAGE: &'static str = "chord.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "chord.v1.TransferredContext".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/chord.v1.TransferredContext".into()
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExportContextRequest {
+    #[prost(string, tag = "1")]
+    pub context_id: ::prost::alloc::string::String,
+    /// Save the retained deltas, too. A restore then goes on at the same position, and clients resume by delta; without
+    /// them it begins a new epoch.
+    #[prost(bool, tag = "2")]
+    pub history: bool,
+}
+impl ::prost::Name for ExportContextRequest {
+    const NAME: &'static str = "ExportContextRequest";
+    const PACKAGE: &'static str = "chord.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "chord.v1.ExportContextRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/chord.v1.ExportContextRequest".into()
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExportContextResponse {
+    #[prost(message, optional, tag = "1")]
+    pub context: ::core::option::Option<TransferredContext>,
+}
+impl ::prost::Name for ExportContextResponse {
+    const NAME: &'static str = "ExportContextResponse";
+    const PACKAGE: &'static str = "chord.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "chord.v1.ExportContextResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/chord.v1.ExportContextResponse".into()
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RestoreContextRequest {
+    #[prost(string, tag = "1")]
+    pub context_id: ::prost::alloc::string::String,
+    /// Replace the context that is there.
+    #[prost(bool, tag = "2")]
+    pub overwrite: bool,
+}
+impl ::prost::Name for RestoreContextRequest {
+    const NAME: &'static str = "RestoreContextRequest";
+    const PACKAGE: &'static str = "chord.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "chord.v1.RestoreContextRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/chord.v1.RestoreContextRequest".into()
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RestoreContextResponse {
+    #[prost(message, optional, tag = "1")]
+    pub context: ::core::option::Option<TransferredContext>,
+}
+impl ::prost::Name for RestoreContextResponse {
+    const NAME: &'static str = "RestoreContextResponse";
+    const PACKAGE: &'static str = "chord.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "chord.v1.RestoreContextResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/chord.v1.RestoreContextResponse".into()
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExportContextsRequest {
+    /// Empty: all contexts.
+    #[prost(string, tag = "1")]
+    pub prefix: ::prost::alloc::string::String,
+    #[prost(bool, tag = "2")]
+    pub history: bool,
+}
+impl ::prost::Name for ExportContextsRequest {
+    const NAME: &'static str = "ExportContextsRequest";
+    const PACKAGE: &'static str = "chord.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "chord.v1.ExportContextsRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/chord.v1.ExportContextsRequest".into()
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExportContextsResponse {
+    #[prost(message, optional, tag = "1")]
+    pub progress: ::core::option::Option<TransferProgress>,
+}
+impl ::prost::Name for ExportContextsResponse {
+    const NAME: &'static str = "ExportContextsResponse";
+    const PACKAGE: &'static str = "chord.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "chord.v1.ExportContextsResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/chord.v1.ExportContextsResponse".into()
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RestoreContextsRequest {
+    /// Empty: everything that was saved.
+    #[prost(string, tag = "1")]
+    pub prefix: ::prost::alloc::string::String,
+    #[prost(bool, tag = "2")]
+    pub overwrite: bool,
+}
+impl ::prost::Name for RestoreContextsRequest {
+    const NAME: &'static str = "RestoreContextsRequest";
+    const PACKAGE: &'static str = "chord.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "chord.v1.RestoreContextsRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/chord.v1.RestoreContextsRequest".into()
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RestoreContextsResponse {
+    #[prost(message, optional, tag = "1")]
+    pub progress: ::core::option::Option<TransferProgress>,
+}
+impl ::prost::Name for RestoreContextsResponse {
+    const NAME: &'static str = "RestoreContextsResponse";
+    const PACKAGE: &'static str = "chord.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "chord.v1.RestoreContextsResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/chord.v1.RestoreContextsResponse".into()
+    }
+}
+/// How far a whole prefix has come.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TransferProgress {
+    /// Contexts in all, counted at the start.
+    #[prost(uint64, tag = "1")]
+    pub total: u64,
+    /// Of these: contexts that are done, failed ones and vanished ones among them.
+    #[prost(uint64, tag = "2")]
+    pub done: u64,
+    #[prost(uint64, tag = "3")]
+    pub failed: u64,
+    /// What happened last. Absent at first, and where a context was deleted meanwhile.
+    #[prost(oneof = "transfer_progress::Last", tags = "4, 5")]
+    pub last: ::core::option::Option<transfer_progress::Last>,
+}
+/// Nested message and enum types in `TransferProgress`.
+pub mod transfer_progress {
+    /// What happened last. Absent at first, and where a context was deleted meanwhile.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Last {
+        #[prost(message, tag = "4")]
+        Context(super::TransferredContext),
+        #[prost(message, tag = "5")]
+        Failure(super::TransferFailure),
+    }
+}
+impl ::prost::Name for TransferProgress {
+    const NAME: &'static str = "TransferProgress";
+    const PACKAGE: &'static str = "chord.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "chord.v1.TransferProgress".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/chord.v1.TransferProgress".into()
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TransferFailure {
+    #[prost(string, tag = "1")]
+    pub context_id: ::prost::alloc::string::String,
+    /// As in google.rpc.ErrorInfo: ALREADY_EXISTS, UNAVAILABLE, ...
+    #[prost(string, tag = "2")]
+    pub reason: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub message: ::prost::alloc::string::String,
+}
+impl ::prost::Name for TransferFailure {
+    const NAME: &'static str = "TransferFailure";
+    const PACKAGE: &'static str = "chord.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "chord.v1.TransferFailure".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/chord.v1.TransferFailure".into()
+    }
+}
+/// Generated client implementations.
+pub mod transfer_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Export of contexts to a store outside of Chord, and restore from it. Which store, the server's setting `exportUrl`
+    /// says; without one each call is FAILED_PRECONDITION.
+    #[derive(Debug, Clone)]
+    pub struct TransferServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> TransferServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> TransferServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            TransferServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Saves one context, in place of what was saved under its id before.
+        pub async fn export_context(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ExportContextRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ExportContextResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/chord.v1.TransferService/ExportContext",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("chord.v1.TransferService", "ExportContext"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Brings one context back. ALREADY_EXISTS where there is one, unless `overwrite`; NOT_FOUND where none was saved.
+        pub async fn restore_context(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RestoreContextRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RestoreContextResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/chord.v1.TransferService/RestoreContext",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("chord.v1.TransferService", "RestoreContext"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Saves all contexts whose ids begin with a prefix. One message at first, with the total, and one for each context.
+        /// What fails for one context is told, and the others go on. A call that is cancelled stops there.
+        pub async fn export_contexts(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ExportContextsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::ExportContextsResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/chord.v1.TransferService/ExportContexts",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("chord.v1.TransferService", "ExportContexts"));
+            self.inner.server_streaming(req, path, codec).await
+        }
+        /// Brings all saved contexts back whose ids begin with a prefix, told in the same way.
+        pub async fn restore_contexts(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RestoreContextsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::RestoreContextsResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/chord.v1.TransferService/RestoreContexts",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("chord.v1.TransferService", "RestoreContexts"));
+            self.inner.server_streaming(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+#[cfg(feature = "server")]
+pub mod transfer_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with TransferServiceServer.
+    #[async_trait]
+    pub trait TransferService: std::marker::Send + std::marker::Sync + 'static {
+        /// Saves one context, in place of what was saved under its id before.
+        async fn export_context(
+            &self,
+            request: tonic::Request<super::ExportContextRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ExportContextResponse>,
+            tonic::Status,
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+        /// Brings one context back. ALREADY_EXISTS where there is one, unless `overwrite`; NOT_FOUND where none was saved.
+        async fn restore_context(
+            &self,
+            request: tonic::Request<super::RestoreContextRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RestoreContextResponse>,
+            tonic::Status,
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+        /// Saves all contexts whose ids begin with a prefix. One message at first, with the total, and one for each context.
+        /// What fails for one context is told, and the others go on. A call that is cancelled stops there.
+        async fn export_contexts(
+            &self,
+            request: tonic::Request<super::ExportContextsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<BoxStream<super::ExportContextsResponse>>,
+            tonic::Status,
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+        /// Brings all saved contexts back whose ids begin with a prefix, told in the same way.
+        async fn restore_contexts(
+            &self,
+            request: tonic::Request<super::RestoreContextsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<BoxStream<super::RestoreContextsResponse>>,
+            tonic::Status,
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+    }
+    /// Export of contexts to a store outside of Chord, and restore from it. Which store, the server's setting `exportUrl`
+    /// says; without one each call is FAILED_PRECONDITION.
+    #[derive(Debug)]
+    pub struct TransferServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> TransferServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for TransferServiceServer<T>
+    where
+        T: TransferService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/chord.v1.TransferService/ExportContext" => {
+                    #[allow(non_camel_case_types)]
+                    struct ExportContextSvc<T: TransferService>(pub Arc<T>);
+                    impl<
+                        T: TransferService,
+                    > tonic::server::UnaryService<super::ExportContextRequest>
+                    for ExportContextSvc<T> {
+                        type Response = super::ExportContextResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ExportContextRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TransferService>::export_context(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ExportContextSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/chord.v1.TransferService/RestoreContext" => {
+                    #[allow(non_camel_case_types)]
+                    struct RestoreContextSvc<T: TransferService>(pub Arc<T>);
+                    impl<
+                        T: TransferService,
+                    > tonic::server::UnaryService<super::RestoreContextRequest>
+                    for RestoreContextSvc<T> {
+                        type Response = super::RestoreContextResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RestoreContextRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TransferService>::restore_context(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RestoreContextSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/chord.v1.TransferService/ExportContexts" => {
+                    #[allow(non_camel_case_types)]
+                    struct ExportContextsSvc<T: TransferService>(pub Arc<T>);
+                    impl<
+                        T: TransferService,
+                    > tonic::server::ServerStreamingService<super::ExportContextsRequest>
+                    for ExportContextsSvc<T> {
+                        type Response = super::ExportContextsResponse;
+                        type ResponseStream = BoxStream<super::ExportContextsResponse>;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ExportContextsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TransferService>::export_contexts(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ExportContextsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/chord.v1.TransferService/RestoreContexts" => {
+                    #[allow(non_camel_case_types)]
+                    struct RestoreContextsSvc<T: TransferService>(pub Arc<T>);
+                    impl<
+                        T: TransferService,
+                    > tonic::server::ServerStreamingService<
+                        super::RestoreContextsRequest,
+                    > for RestoreContextsSvc<T> {
+                        type Response = super::RestoreContextsResponse;
+                        type ResponseStream = BoxStream<super::RestoreContextsResponse>;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RestoreContextsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TransferService>::restore_contexts(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RestoreContextsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for TransferServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "chord.v1.TransferService";
+    impl<T> tonic::server::NamedService for TransferServiceServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }

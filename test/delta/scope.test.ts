@@ -21,7 +21,7 @@ test('law: prune(apply(d, a)) = apply(narrow(d), prune(a))', (t) => {
     }),
     { numRuns: 500 },
   );
-  t.true(cut > 10, `${cut} deltas were cut`);
+  t.true(cut > 0, `${cut} deltas were cut`);
 });
 
 test('law: the same for deltas as writers may make them, change by change', (t) => {

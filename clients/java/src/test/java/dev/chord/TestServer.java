@@ -18,6 +18,7 @@ final class TestServer implements AutoCloseable {
   static final Path ROOT = Path.of("../..").toAbsolutePath().normalize();
   private static final Pattern SERVING = Pattern.compile("serving on (\\S+:\\d+)");
   private static TestServer shared;
+  private static boolean told;
 
   final String address;
   private final Process process;
@@ -61,8 +62,10 @@ final class TestServer implements AutoCloseable {
     String set = System.getenv("CHORD_SERVER_COMMAND");
     if (set != null && !set.isBlank()) return new ArrayList<>(List.of(set.trim().split("\\s+")));
     Path main = ROOT.resolve("dist/main.js");
-    assumeTrue(Files.exists(main), () -> "no server: " + main + " is not built, CHORD_SERVER_COMMAND is not set");
-    assumeTrue(hasNode(), "no server: node is not installed, CHORD_SERVER_COMMAND is not set");
+    String missing = !Files.exists(main) ? main + " is not built" : !hasNode() ? "node is not installed" : null;
+    if (missing != null && !told) System.err.println("tests are skipped, no server: " + missing);
+    told = true;
+    assumeTrue(missing == null, () -> "no server: " + missing + ", and CHORD_SERVER_COMMAND is not set");
     return new ArrayList<>(List.of("node", main.toString()));
   }
 

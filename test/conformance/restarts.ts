@@ -2,7 +2,11 @@
 import { setImmediate } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { credentials } from '@grpc/grpc-js';
-import { ContextServiceClient, type GetContextResponse } from '../../src/gen/chord/v1/context_service.js';
+import {
+  ContextServiceClient,
+  type GetContextRequest,
+  type GetContextResponse,
+} from '../../src/gen/chord/v1/context_service.js';
 import type { JsonObject } from '../../src/model.js';
 import { check, like, same } from './expect.js';
 import { LossyProxy } from './proxy.js';
@@ -64,8 +68,10 @@ async function lostAnswer({ driver, server, id }: Stage): Promise<void> {
 async function versionOf(server: Server, contextId: string): Promise<number> {
   const client = new ContextServiceClient(server.address, credentials.createInsecure());
   try {
-    const get = promisify(client.getContext.bind(client)) as (request: object) => Promise<GetContextResponse>;
-    return (await get({ contextId })).context?.position?.version ?? 0;
+    const get = promisify(client.getContext.bind(client)) as (
+      request: GetContextRequest,
+    ) => Promise<GetContextResponse>;
+    return (await get({ contextId, version: 0 })).context?.position?.version ?? 0;
   } finally {
     client.close();
   }

@@ -42,6 +42,7 @@ test('what was acknowledged is there after a stop and a start', async (t) => {
 async function hangingCall(address: string): Promise<ClientHttp2Session> {
   const session = connect(`http://${address}`);
   session.on('error', () => {}); // the server ends it in its own way
+  await once(session, 'connect'); // a ping before that is answered without being sent
   const headers = { ':method': 'POST', ':path': '/chord.v1.ContextService/GetContext', te: 'trailers' };
   const call = session.request({ ...headers, 'content-type': 'application/grpc' }, { endStream: false });
   call.on('error', () => {});

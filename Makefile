@@ -73,7 +73,7 @@ check-clients: node_modules/.installed ## whether the clients' generated code is
 
 .PHONY: test-clients
 test-clients: build ## the clients' own tests, and the conformance suite over all of them
-	@node scripts/test.mjs typescript go python java rust conformance
+	@node scripts/test.mjs typescript go python java rust conformance demo
 
 .PHONY: demo
 demo: build ## a chat room of five languages, in this terminal (ARGS="go rust" for fewer)

@@ -106,7 +106,11 @@ async function openEngine(
   const { exportUrl, exportTimeout } = config;
   const provider = parts.provider ?? (exportUrl === '' ? undefined : await openProvider(exportUrl, exportTimeout));
   if (config.exportOnExpiry && !provider) throw new ConfigError(['exportOnExpiry needs an exportUrl to export to']);
-  const store = parts.store ?? (await openStore(config));
+  const opening = parts.store ?? openStore(config);
+  const store = await Promise.resolve(opening).catch(async (error) => {
+    await provider?.close();
+    throw error;
+  });
   const hub = new Hub(store.feed);
   const clock = parts.clock ?? Date.now;
   const contexts = new ContextService({
@@ -133,7 +137,7 @@ async function openEngine(
   return { contexts, hub, cleanup: cleanup.open(), transfer, store, close };
 }
 
-function openStore(config: Config): Promise<Store> | Store {
+async function openStore(config: Config): Promise<Store> {
   switch (config.backend) {
     case 'lmdb':
       return openLmdb({ directory: config.dataDir, minFreeBytes: config.minFreeBytes });

@@ -6,6 +6,7 @@ import { type Config, ConfigError, loadConfig } from './config.js';
 import { Formats, type Formatters } from './contexts/forms.js';
 import { ContextService } from './contexts/service.js';
 import { Transfer } from './contexts/transfer.js';
+import { decoded } from './grpc/edge.js';
 import { GrpcServer } from './grpc/server.js';
 import type { Clock } from './model.js';
 import { openLmdb } from './store/lmdb.js';
@@ -64,6 +65,7 @@ export async function startChord(options: ChordOptions = {}): Promise<Chord> {
     cleanup: engine.cleanup,
     formats,
     transfer: engine.transfer,
+    stages: [decoded],
     onDefect: (error, id) => log.error({ err: error, id }, 'internal error'),
   });
   try {

@@ -6,25 +6,24 @@
  * This is the only module that reads `process.env`.
  */
 import { readFileSync } from 'node:fs';
-import { z } from 'zod';
-import { formatDuration, formatSize, parseDuration, parseSize } from './units.js';
+import {
+  choice,
+  count,
+  duration,
+  durationOrOff,
+  exportUrl,
+  flag,
+  hostPort,
+  type Kind,
+  secretUrl,
+  size,
+  text,
+} from './kinds.js';
 
 const MiB = 2 ** 20;
 const HOUR = 3_600_000;
 const YEAR = 365 * 24 * HOUR;
 const YEARS = 100 * YEAR;
-
-/** How a setting is written and what it may be. */
-interface Kind<T> {
-  /** Stands for the value in the help. */
-  readonly placeholder: string;
-  /** Checks a value that is typed already, as in the options of startChord. */
-  readonly value: z.ZodType<T>;
-  /** Reads what stands in a flag, a variable or the file. */
-  readonly written: z.ZodType<T, unknown>;
-  /** The inverse of `written`, for people. */
-  readonly format: (value: T) => string;
-}
 
 interface Setting<T> extends Kind<T> {
   readonly default: T;
@@ -221,91 +220,4 @@ function editDistance(a: string, b: string): number {
     row = next;
   }
   return row[b.length]!;
-}
-
-function hostPort(): Kind<string> {
-  const error = 'expected HOST:PORT, like 127.0.0.1:50051 or [::1]:50051';
-  const value = z.string(error).refine((text) => {
-    const port = /^(?:[^\s:[\]/]+|\[[0-9a-fA-F:.%]+\]):(\d{1,5})$/.exec(text)?.[1];
-    return port !== undefined && Number(port) <= 65535;
-  }, error);
-  return { placeholder: 'HOST:PORT', value, written: value, format: String };
-}
-
-function text(placeholder: string): Kind<string> {
-  const value = z.string('expected a string').min(1, 'must not be empty');
-  return { placeholder, value, written: value, format: String };
-}
-
-/** A URL whose password is not for everyone to see. */
-function secretUrl(): Kind<string> {
-  const format = (url: string) => url.replace(/:\/\/([^:@/]*):[^@/]*@/g, '://$1:***@');
-  return { ...text('URL'), format };
-}
-
-/** Of an external store; empty: none. */
-function exportUrl(): Kind<string> {
-  const error = 'expected file:DIR, grpc://HOST:PORT, or postgres://USER@HOST/DATABASE';
-  const value = z.string(error).regex(/^$|^file:.|^grpc:\/\/[^/]+:\d{1,5}$|^postgres(ql)?:\/\//, error);
-  const { placeholder, format } = secretUrl();
-  const read = (raw: unknown) => (raw === 'none' ? '' : raw);
-  const written = z.unknown().transform(read).pipe(value);
-  return { placeholder: `${placeholder}|none`, value, written, format: (url) => (url === '' ? 'none' : format(url)) };
-}
-
-function choice<const T extends string>(values: readonly T[]): Kind<T> {
-  const value = z.enum(values, `expected one of ${values.join(', ')}`);
-  return { placeholder: values.length < 4 ? values.join('|') : 'LEVEL', value, written: value, format: String };
-}
-
-function count(min: number, max: number): Kind<number> {
-  const parse = (text: string) => (/^\d+$/.test(text) ? Number(text) : undefined);
-  return amount('N', 'a whole number', parse, String, min, max, true);
-}
-
-function size(min: number, max: number): Kind<number> {
-  return amount('SIZE', 'a size like 64MiB or 1GB', parseSize, formatSize, min, max, true);
-}
-
-function duration(min: number, max: number): Kind<number> {
-  return amount('DURATION', 'a duration like 500ms, 15s or 6h', parseDuration, formatDuration, min, max, false);
-}
-
-/** A duration of at least `min`, or 0, which is written `off`. */
-function durationOrOff(min: number, max: number): Kind<number> {
-  const kind = duration(0, max);
-  const fits = (ms: number) => ms === 0 || ms >= min;
-  const error = `must be off, or at least ${formatDuration(min)}`;
-  const read = (raw: unknown) => (raw === 'off' ? '0' : raw);
-  return {
-    placeholder: 'DURATION|off',
-    value: kind.value.refine(fits, error),
-    written: z.unknown().transform(read).pipe(kind.written).refine(fits, error),
-    format: (ms) => (ms === 0 ? 'off' : kind.format(ms)),
-  };
-}
-
-function flag(): Kind<boolean> {
-  const value = z.boolean('expected true or false');
-  const read = (raw: unknown) => (raw === 'true' ? true : raw === 'false' ? false : raw);
-  return { placeholder: 'true|false', value, written: z.unknown().transform(read).pipe(value), format: String };
-}
-
-function amount(
-  placeholder: string,
-  what: string,
-  parse: (text: string) => number | undefined,
-  format: (value: number) => string,
-  min: number,
-  max: number,
-  numbersAllowed: boolean,
-): Kind<number> {
-  const error = `expected ${what}`;
-  const value = z
-    .int(error)
-    .min(min, `must be at least ${format(min)}`)
-    .max(max, `must be at most ${format(max)}`);
-  // A duration as a bare number in the file would be misread by a factor of a thousand: it needs its unit.
-  const read = (raw: unknown) => (typeof raw === 'string' ? parse(raw) : numbersAllowed ? raw : undefined);
-  return { placeholder, value, written: z.unknown().transform(read).pipe(value), format };
 }

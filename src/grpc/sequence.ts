@@ -1,12 +1,11 @@
 /** Server streams with an end: messages of an async generator, no faster than the client reads them. */
 import type { ServerWritableStream } from '@grpc/grpc-js';
-import type { ErrorMapper } from './server.js';
-
-type Call<Q, A> = ServerWritableStream<Q, A>;
+import type { Call, ErrorMapper } from './edge.js';
 
 /** Never rejects. A call that was cancelled returns the generator at its next message. */
 export async function serveSequence<Q, A>(
-  call: Call<Q, A>,
+  rpc: ServerWritableStream<Q, A>,
+  call: Call,
   answers: (request: Q) => AsyncIterable<A>,
   toStatus: ErrorMapper,
 ): Promise<void> {
@@ -17,17 +16,21 @@ export async function serveSequence<Q, A>(
       resolve();
     };
     // Whichever way a call ends, one of these says so.
-    for (const event of ['cancelled', 'close', 'error']) call.on(event, end);
+    for (const event of ['cancelled', 'close', 'error']) rpc.on(event, end);
   });
+  const fail = (error: unknown): void => {
+    if (!over) rpc.emit('error', toStatus(error));
+  };
+  call.close = fail;
   try {
-    for await (const answer of answers(call.request)) {
+    for await (const answer of answers(rpc.request)) {
       if (over) return;
       // After a cancel `drain` may never come.
-      if (!call.write(answer)) await Promise.race([new Promise((resolve) => call.once('drain', resolve)), ended]);
+      if (!rpc.write(answer)) await Promise.race([new Promise((resolve) => rpc.once('drain', resolve)), ended]);
       if (over) return;
     }
-    call.end();
+    rpc.end();
   } catch (error) {
-    if (!over) call.emit('error', toStatus(error));
+    fail(error);
   }
 }

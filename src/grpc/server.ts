@@ -5,13 +5,11 @@
  * field at fault (left to itself, gRPC calls that INTERNAL). And an answer that is a Buffer goes out as it is.
  */
 import {
-  type handleUnaryCall,
   type MethodDefinition,
   Server,
   ServerCredentials,
+  type ServerWritableStream,
   type ServiceDefinition,
-  type StatusObject,
-  type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import type { Sweeper } from '../cleanup/sweeper.js';
 import type { Formats } from '../contexts/forms.js';
@@ -25,14 +23,13 @@ import { TransferServiceService } from '../gen/chord/v1/transfer_service.js';
 import type { StoreHealth } from '../store/store.js';
 import type { Hub } from '../watch/hub.js';
 import { decodeRequest } from './decode.js';
+import { type Call, Edge, type ErrorMapper, type Method, type Stage } from './edge.js';
 import { cleanupHandlers, contextHandlers, syncHandlers, transferHandlers, transferStreams } from './handlers.js';
 import { Health } from './health.js';
 import { addReflection } from './reflection.js';
 import { serveSequence } from './sequence.js';
 import { toStatus } from './status.js';
-import { WatchStreams } from './streams.js';
-
-export type ErrorMapper = (error: unknown) => StatusObject;
+import { type WatchRpc, WatchStreams } from './streams.js';
 
 export interface GrpcOptions {
   readonly service: ContextService;
@@ -42,6 +39,8 @@ export interface GrpcOptions {
   readonly transfer: Transfer;
   /** HOST:PORT; port 0 takes a free one. */
   readonly listen: string;
+  /** What every call passes, in this order; `decoded` of edge.ts is one of them. */
+  readonly stages: readonly Stage[];
   readonly heartbeatInterval: number;
   readonly maxStreamsPerConnection: number;
   readonly keepaliveInterval: number;
@@ -64,7 +63,6 @@ export class GrpcServer {
   #address = '';
 
   constructor(private readonly options: GrpcOptions) {
-    const mapper: ErrorMapper = (error) => toStatus(error, options.onDefect);
     this.#server = new Server({
       'grpc.max_concurrent_streams': options.maxStreamsPerConnection,
       'grpc.keepalive_time_ms': options.keepaliveInterval,
@@ -73,22 +71,19 @@ export class GrpcServer {
       // Its counters would cost each call and message something, and nobody can ask for them.
       'grpc.enable_channelz': 0,
     });
-    const { service, hub, formats, heartbeatInterval } = options;
-    this.#streams = new WatchStreams({ service, hub, formats, heartbeatInterval, toStatus: mapper });
-    this.#add(ContextServiceService, contextHandlers(service, formats), mapper);
-    this.#add(SyncServiceService, syncHandlers(service, formats), mapper, {
-      watchContexts: guardStream((call) => this.#streams.serve(call), mapper),
-    });
-    this.#add(CleanupServiceService, cleanupHandlers(options.cleanup), mapper);
-    const sequences = Object.entries(transferStreams(options.transfer)).map(([name, answers]) => [
-      name,
-      guardStream((call) => void serveSequence<never, unknown>(call, answers, mapper), mapper),
-    ]);
+    const { service, hub, formats, transfer, heartbeatInterval } = options;
+    const toStatusHere: ErrorMapper = (error) => toStatus(error, options.onDefect);
+    const edge = new Edge(options.stages, toStatusHere);
+    this.#streams = new WatchStreams({ service, hub, formats, heartbeatInterval, toStatus: toStatusHere });
+    const watching = { watchContexts: (rpc: WatchRpc, call: Call) => this.#streams.serve(rpc, call) };
+    this.#add(ContextServiceService, edge, contextHandlers(service, formats));
+    this.#add(SyncServiceService, edge, syncHandlers(service, formats), watching);
+    this.#add(CleanupServiceService, edge, cleanupHandlers(options.cleanup));
     this.#add(
       TransferServiceService,
-      transferHandlers(options.transfer),
-      mapper,
-      Object.fromEntries(sequences) as UntypedServiceImplementation,
+      edge,
+      transferHandlers(transfer),
+      sequences(transferStreams(transfer), toStatusHere),
     );
     this.#health.addTo(this.#server);
     addReflection(this.#server);
@@ -136,14 +131,13 @@ export class GrpcServer {
     });
   }
 
-  #add(
-    definition: ServiceDefinition,
-    calls: object,
-    mapper: ErrorMapper,
-    streams: UntypedServiceImplementation = {},
-  ): void {
-    const unary = Object.entries(calls).map(([name, call]) => [name, guard(call, mapper)]);
-    this.#server.addService(wire(definition), { ...Object.fromEntries(unary), ...streams });
+  #add(definition: ServiceDefinition, edge: Edge, calls: object, streams: object = {}): void {
+    const unary = Object.entries(calls).map(([name, call]) => [name, edge.unary(methodOf(definition, name), call)]);
+    const flows = Object.entries(streams).map(([name, serve]) => [
+      name,
+      edge.stream(methodOf(definition, name), serve),
+    ]);
+    this.#server.addService(wire(definition), Object.fromEntries([...unary, ...flows]));
   }
 }
 
@@ -161,27 +155,16 @@ function wire(definition: ServiceDefinition): ServiceDefinition {
   return Object.fromEntries(methods);
 }
 
-/** A promise that gRPC does not wait for would end the process when it is rejected: every way out is caught here. */
-function guard(call: (request: never) => unknown, mapper: ErrorMapper): handleUnaryCall<unknown, unknown> {
-  return ({ request }, callback) => {
-    if (request instanceof ChordError) return callback(mapper(request));
-    try {
-      const answer = call(request as never);
-      if (answer instanceof Promise)
-        answer.then(
-          (value) => callback(null, value),
-          (error) => callback(mapper(error)),
-        );
-      else callback(null, answer);
-    } catch (error) {
-      callback(mapper(error));
-    }
-  };
+function methodOf(definition: ServiceDefinition, key: string): Method {
+  const { path, responseStream } = definition[key]!;
+  const [, service, name] = path.split('/');
+  return { service: service!, name: name!, streams: responseStream };
 }
 
-function guardStream(serve: (call: never) => void, mapper: ErrorMapper): UntypedServiceImplementation[string] {
-  return (call: { request: unknown; emit(event: 'error', error: StatusObject): boolean }) => {
-    if (call.request instanceof ChordError) call.emit('error', mapper(call.request));
-    else serve(call as never);
-  };
+function sequences(answers: object, toStatus: ErrorMapper): object {
+  const served = Object.entries(answers).map(([name, answer]) => [
+    name,
+    (rpc: ServerWritableStream<never, unknown>, call: Call) => void serveSequence(rpc, call, answer, toStatus),
+  ]);
+  return Object.fromEntries(served);
 }

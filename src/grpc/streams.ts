@@ -5,18 +5,18 @@
  * message's departure, so a reader that stalls leaves about that much behind, whatever happens to the contexts that
  * it watches.
  */
-import { type ServerWritableStream, status } from '@grpc/grpc-js';
+import { type ServerWritableStream, type StatusObject, status } from '@grpc/grpc-js';
 import { type DeltaForm, type Formats, PLAIN } from '../contexts/forms.js';
 import type { ContextService } from '../contexts/service.js';
-import { invalid } from '../errors.js';
+import { type ChordError, invalid } from '../errors.js';
 import type { WatchContextsRequest, WatchContextsResponse } from '../gen/chord/v1/sync_service.js';
 import type { Hub } from '../watch/hub.js';
 import { type Sink, type WatchEvent, Watcher } from '../watch/watcher.js';
 import { fromDuration, fromSubscriptions, toDuration } from './convert.js';
-import type { ErrorMapper } from './server.js';
+import type { Call, ErrorMapper } from './edge.js';
 import { watchResponse } from './wire.js';
 
-type Call = ServerWritableStream<WatchContextsRequest, WatchContextsResponse | Buffer>;
+export type WatchRpc = ServerWritableStream<WatchContextsRequest, WatchContextsResponse | Buffer>;
 
 const ROOM_BYTES = 32 * 1024;
 const HEARTBEAT_MIN = 1000;
@@ -41,9 +41,10 @@ export class WatchStreams {
     return this.#open.size;
   }
 
-  serve(call: Call): void {
-    const stream = new WatchStream(call, this.options, () => this.#open.delete(stream));
+  serve(rpc: WatchRpc, call: Call): void {
+    const stream = new WatchStream(rpc, this.options, () => this.#open.delete(stream));
     this.#open.add(stream);
+    call.close = (error) => stream.refuse(error);
     stream.open();
   }
 
@@ -64,19 +65,19 @@ class WatchStream implements Sink {
   #ended = false;
 
   constructor(
-    private readonly call: Call,
+    private readonly rpc: WatchRpc,
     private readonly options: WatchStreamsOptions,
     private readonly onEnd: () => void,
   ) {}
 
   open(): void {
-    const { call, options } = this;
+    const { rpc, options } = this;
     // Whichever way a call ends, one of these says so.
-    call.on('cancelled', () => this.#end());
-    call.on('close', () => this.#end());
-    call.on('error', () => this.#end());
+    rpc.on('cancelled', () => this.#end());
+    rpc.on('close', () => this.#end());
+    rpc.on('error', () => this.#end());
     try {
-      const { request } = call;
+      const { request } = rpc;
       this.#form = options.formats.form(request.format, request.includeOldValues);
       const subscriptions = fromSubscriptions(request.subscriptions);
       const interval = heartbeatInterval(fromDuration(request.heartbeatInterval)) ?? options.heartbeatInterval;
@@ -100,22 +101,32 @@ class WatchStream implements Sink {
     this.#messagesWaiting++;
     this.#bytesWaiting += bytes.length;
     if (this.#bytesWaiting >= ROOM_BYTES) this.#full = true;
-    this.call.write(bytes, this.#onLeft);
+    this.rpc.write(bytes, this.#onLeft);
   }
 
   fail(error: unknown): void {
     if (this.#ended) return;
     const failure = this.options.toStatus(error);
     this.#end();
-    this.call.emit('error', failure);
+    this.rpc.emit('error', failure);
   }
 
+  /** The server goes: the reader may come back. */
   closing(reason: string, retryAfter: number): void {
+    this.#goodbye(reason, retryAfter, { code: status.UNAVAILABLE, details: reason });
+  }
+
+  /** This reader must go. */
+  refuse(error: ChordError): void {
+    this.#goodbye(error.message, error.details.retryAfter, this.options.toStatus(error));
+  }
+
+  #goodbye(reason: string, retryAfter: number | undefined, failure: Partial<StatusObject>): void {
     if (this.#ended) return;
-    const value = { reason, retryAfter: toDuration(retryAfter) };
+    const value = { reason, retryAfter: retryAfter === undefined ? undefined : toDuration(retryAfter) };
     this.#end();
-    this.call.write({ event: { $case: 'closing', value } });
-    this.call.emit('error', { code: status.UNAVAILABLE, details: reason });
+    this.rpc.write({ event: { $case: 'closing', value } });
+    this.rpc.emit('error', failure);
   }
 
   /** One for all messages of the stream: a fan-out makes nothing but calls. */

@@ -1,5 +1,12 @@
 /** Servers in this process, and clients of any server, over real sockets with grpc-js. */
-import { Client, type ClientReadableStream, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
+import {
+  type ChannelCredentials,
+  Client,
+  type ClientReadableStream,
+  credentials,
+  Metadata,
+  type ServiceError,
+} from '@grpc/grpc-js';
 import type { ExecutionContext } from 'ava';
 import { type Chord, type ChordOptions, startChord } from '../../src/app.js';
 import { changesFromProto } from '../../src/codec/changes.js';
@@ -50,8 +57,8 @@ export class Peer {
   readonly export = this.#unary(TransferServiceService.exportContext);
   readonly restore = this.#unary(TransferServiceService.restoreContext);
 
-  constructor(address: string) {
-    this.client = new Client(address, credentials.createInsecure(), {
+  constructor(address: string, channel: ChannelCredentials = credentials.createInsecure()) {
+    this.client = new Client(address, channel, {
       'grpc.use_local_subchannel_pool': 1,
       'grpc.max_receive_message_length': -1,
       'grpc.max_send_message_length': -1,
@@ -128,8 +135,8 @@ export class Peer {
 export type Watch = ClientReadableStream<WatchContextsResponse>;
 
 /** A connection that is closed after the test. */
-export function connect(t: ExecutionContext, address: string): Peer {
-  const peer = new Peer(address);
+export function connect(t: ExecutionContext, address: string, channel?: ChannelCredentials): Peer {
+  const peer = new Peer(address, channel);
   t.teardown(() => peer.client.close());
   return peer;
 }

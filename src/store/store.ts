@@ -6,7 +6,7 @@
  * version 1) with the changes of all later records applied. What changes and snapshots mean is not a store's
  * business: it keeps bytes, and gives them back as they were.
  *
- * Promises, which testStore (test/contract/store.ts) checks on every engine:
+ * Promises, which storeLaws (testing/store.ts) check on every engine:
  *
  * 1. A commit is atomic and conditional. It happens whole, exactly when the context's position equals
  *    `expected` (null: there is no such context), or not at all. Two commits on the same expected position

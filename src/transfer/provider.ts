@@ -4,7 +4,7 @@
  * A provider keeps one text for each context id, and gives it back as it was. What the text says (ExportedContext,
  * as JSON) is not its business.
  *
- * Promises, which testProvider (test/transfer/provider.ts) checks on every provider:
+ * Promises, which providerLaws (testing/provider.ts) check on every provider:
  *
  * 1. `save` resolves when the text is durable, and not before: Chord may delete the context then. It replaces what
  *    was saved under the id. One that is rejected, given up or cut off by a crash leaves either the old text or the

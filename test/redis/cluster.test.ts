@@ -1,7 +1,7 @@
 /** What happens to Chord when a Redis Cluster moves slots or loses a master. */
 import test from 'ava';
 import { Keys } from '../../src/store/redis-keys.js';
-import { range } from '../contract/commits.js';
+import { range } from '../../src/testing/commits.js';
 import { allBack, checkAccount, checkReaders, Load, serveMany, watchEverywhere } from './load.js';
 import { REDIS_INSTALLED, RedisCluster, type RedisServer, until } from './servers.js';
 

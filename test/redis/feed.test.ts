@@ -2,7 +2,7 @@
 import test from 'ava';
 import { openRedis } from '../../src/store/redis.js';
 import type { FeedEvent, Store } from '../../src/store/store.js';
-import { commitOf, plain, positionAt, recordOf, write } from '../contract/commits.js';
+import { commitOf, plain, positionAt, recordOf, write } from '../../src/testing/commits.js';
 import { REDIS_INSTALLED, RedisServer, until } from './servers.js';
 
 if (REDIS_INSTALLED) {

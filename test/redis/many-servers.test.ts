@@ -1,6 +1,6 @@
 /** Several servers on one Redis, and on a cluster, while nothing goes wrong. */
 import test, { type ExecutionContext } from 'ava';
-import { range } from '../contract/commits.js';
+import { range } from '../../src/testing/commits.js';
 import { fold, Reader, refused } from '../support/chord.js';
 import { checkReaders, serveMany, watchEverywhere } from './load.js';
 import { REDIS_INSTALLED, RedisCluster, RedisServer, until } from './servers.js';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ServiceError } from '@grpc/grpc-js';
 import test, { type ExecutionContext } from 'ava';
-import { range } from '../contract/commits.js';
+import { range } from '../../src/testing/commits.js';
 import { Reader, refused } from '../support/chord.js';
 import {
   allBack,

@@ -7,7 +7,7 @@ import { createServer, connect as dial, type Server, type Socket } from 'node:ne
 import test, { type ExecutionContext } from 'ava';
 import { openRedis } from '../../src/store/redis.js';
 import type { Outcome, Store } from '../../src/store/store.js';
-import { commitOf, kinds, plain, positionAt, range, recordOf, write } from '../contract/commits.js';
+import { commitOf, kinds, plain, positionAt, range, recordOf, write } from '../../src/testing/commits.js';
 import { REDIS_INSTALLED, RedisServer, until } from './servers.js';
 
 const COMMITTED: Outcome = { kind: 'committed' };

@@ -7,7 +7,7 @@ import test, { type ExecutionContext } from 'ava';
 import type { Reason } from '../../src/errors.js';
 import { openRedis } from '../../src/store/redis.js';
 import { parseRedisUrl } from '../../src/store/redis-url.js';
-import { commitOf, write } from '../contract/commits.js';
+import { commitOf, write } from '../../src/testing/commits.js';
 import { freePort, REDIS_INSTALLED, RedisCluster, RedisServer, until } from './servers.js';
 
 test('URLs say where, who and how', (t) => {

@@ -7,7 +7,7 @@ import test, { type ExecutionContext } from 'ava';
 import { open } from 'lmdb';
 import type { Reason } from '../../src/errors.js';
 import { openLmdb } from '../../src/store/lmdb.js';
-import { range, write } from '../contract/commits.js';
+import { range, write } from '../../src/testing/commits.js';
 import { mountTmpfs, temporaryDirectory } from './directories.js';
 
 const BYTES = { keyEncoding: 'binary', encoding: 'binary' } as const;

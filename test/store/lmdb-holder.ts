@@ -1,6 +1,6 @@
 /** A process of its own that opens the data directory named on its command line, says so, and keeps it. */
 import { openLmdb } from '../../src/store/lmdb.js';
-import { write } from '../contract/commits.js';
+import { write } from '../../src/testing/commits.js';
 
 const store = await openLmdb({ directory: process.argv[2]! });
 await write(store, 'a', 3);

@@ -2,7 +2,7 @@
 import test from 'ava';
 import { openLmdb } from '../../src/store/lmdb.js';
 import type { StoreHealth } from '../../src/store/store.js';
-import { commitOf, kinds, positionAt, range, write } from '../contract/commits.js';
+import { commitOf, kinds, positionAt, range, write } from '../../src/testing/commits.js';
 import { mountTmpfs, temporaryDirectory } from './directories.js';
 
 const MIB = 1024 * 1024;

@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import test from 'ava';
 import { open } from 'lmdb';
 import { openLmdb } from '../../src/store/lmdb.js';
-import { commitOf, positionAt } from '../contract/commits.js';
-import { testStore } from '../contract/store.js';
+import { commitOf, positionAt } from '../../src/testing/commits.js';
+import { storeLaws } from '../../src/testing/store.js';
+import { testLaws } from '../support/laws.js';
 import { temporaryDirectory } from './directories.js';
 
-testStore(test, 'lmdb', async () => {
+testLaws(test, 'lmdb', storeLaws, async () => {
   const directory = await mkdtemp(join(tmpdir(), 'chord-'));
   let store = await openLmdb({ directory });
   return {

@@ -1,8 +1,9 @@
 import test from 'ava';
 import { openMemory } from '../../src/store/memory.js';
-import { testStore } from '../contract/store.js';
+import { storeLaws } from '../../src/testing/store.js';
+import { testLaws } from '../support/laws.js';
 
-testStore(test, 'memory', async () => {
+testLaws(test, 'memory', storeLaws, async () => {
   const store = openMemory();
   return { store, destroy: () => store.close() };
 });

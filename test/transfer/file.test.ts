@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
+import { listed, providerLaws, SIGNAL, savedOf } from '../../src/testing/provider.js';
 import { fileName, openFiles } from '../../src/transfer/file.js';
-import { listed, SIGNAL, savedOf, testProvider } from './provider.js';
+import { testLaws } from '../support/laws.js';
 
 async function directory(): Promise<string> {
   return mkdtemp(join(tmpdir(), 'chord-files-'));
@@ -16,7 +17,7 @@ async function scratch(t: ExecutionContext): Promise<string> {
   return path;
 }
 
-testProvider(test, 'file', async () => {
+testLaws(test, 'file', providerLaws, async () => {
   const path = await directory();
   return {
     provider: openFiles(`file:${path}`),

@@ -2,11 +2,12 @@ import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { status } from '@grpc/grpc-js';
 import test from 'ava';
+import { providerLaws, SIGNAL, savedOf } from '../../src/testing/provider.js';
 import { openRemote } from '../../src/transfer/grpc.js';
+import { testLaws } from '../support/laws.js';
 import { External } from './external.js';
-import { SIGNAL, savedOf, testProvider } from './provider.js';
 
-testProvider(test, 'grpc', async () => {
+testLaws(test, 'grpc', providerLaws, async () => {
   const external = await External.start();
   const provider = openRemote(external.url, 60_000);
   return {

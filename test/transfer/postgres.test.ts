@@ -1,7 +1,8 @@
 import test from 'ava';
+import { listed, providerLaws, SIGNAL, savedOf } from '../../src/testing/provider.js';
 import { openPostgres } from '../../src/transfer/postgres.js';
+import { testLaws } from '../support/laws.js';
 import { POSTGRES_BIN, Postgres } from './postgres.js';
-import { listed, SIGNAL, savedOf, testProvider } from './provider.js';
 
 if (POSTGRES_BIN === undefined) {
   test.skip('PostgreSQL is not installed (Debian: apt-get install postgresql): the postgres provider is not tested', (t) =>
@@ -14,7 +15,7 @@ if (POSTGRES_BIN === undefined) {
   });
   test.after.always(() => server?.destroy());
 
-  testProvider(test, 'postgres', async () => {
+  testLaws(test, 'postgres', providerLaws, async () => {
     const url = server.url(`table_${tables++}`);
     const provider = openPostgres(url, 60_000);
     return { provider, reopen: async () => openPostgres(url, 60_000), destroy: () => provider.close() };

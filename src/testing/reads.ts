@@ -1,123 +1,125 @@
 /** Promises 5 to 7 of the store contract, lists, expiry, and bytes that stay as they are. */
+import { deepEqual, equal, ok } from 'node:assert/strict';
 import { commitOf, ids, numbered, plain, positionAt, range, recordOf, write } from './commits.js';
-import type { Check } from './store.js';
+import { law } from './law.js';
+import type { StoreLaw } from './store.js';
 
-export function testReads(check: Check): void {
-  check('5. deltas are contiguous and within their limits', async (t, { store }) => {
+export const reads: readonly StoreLaw[] = [
+  law('5. deltas are contiguous and within their limits', async ({ store }) => {
     const commits = await write(store, 'a', 20, 0, (i) => ({ payload: numbered(i, 100) }));
     const all = commits.map(recordOf);
     const deltas = async (after: number, limit: number, maxBytes?: number) => {
       const history = await store.deltas('a', after, limit, maxBytes);
       return history.kind === 'records' ? plain(history.records) : history;
     };
-    t.deepEqual(await deltas(0, 100), plain(all));
-    t.deepEqual(await deltas(7, 100), plain(all.slice(7)));
-    t.deepEqual(await deltas(7, 3), plain(all.slice(7, 10)));
-    t.deepEqual(await deltas(19, 3), plain(all.slice(19)));
-    t.deepEqual(await deltas(20, 3), []);
-    t.deepEqual(await deltas(21, 3), [], 'nothing comes after a version that is not there yet');
+    deepEqual(await deltas(0, 100), plain(all));
+    deepEqual(await deltas(7, 100), plain(all.slice(7)));
+    deepEqual(await deltas(7, 3), plain(all.slice(7, 10)));
+    deepEqual(await deltas(19, 3), plain(all.slice(19)));
+    deepEqual(await deltas(20, 3), []);
+    deepEqual(await deltas(21, 3), [], 'nothing comes after a version that is not there yet');
     const each = all[0]!.changes.length + all[0]!.olds.length;
-    t.deepEqual(await deltas(0, 100, 3 * each), plain(all.slice(0, 3)));
-    t.deepEqual(await deltas(0, 100, 4 * each - 1), plain(all.slice(0, 3)));
-    t.deepEqual(await deltas(0, 100, 1), plain(all.slice(0, 1)), 'at least one');
-    t.deepEqual(await deltas(0, 2, 100 * each), plain(all.slice(0, 2)));
-    t.deepEqual(await store.deltas('b', 0, 10), { kind: 'truncated', oldest: 1 });
-  });
+    deepEqual(await deltas(0, 100, 3 * each), plain(all.slice(0, 3)));
+    deepEqual(await deltas(0, 100, 4 * each - 1), plain(all.slice(0, 3)));
+    deepEqual(await deltas(0, 100, 1), plain(all.slice(0, 1)), 'at least one');
+    deepEqual(await deltas(0, 2, 100 * each), plain(all.slice(0, 2)));
+    deepEqual(await store.deltas('b', 0, 10), { kind: 'truncated', oldest: 1 });
+  }),
 
-  check('5. and 6. trim stops at the snapshot, and what it took is said to be gone', async (t, { store }) => {
+  law('5. and 6. trim stops at the snapshot, and what it took is said to be gone', async ({ store }) => {
     await write(store, 'a', 10);
-    t.is(await store.trim('a', 10), 0, 'there is no snapshot');
+    equal(await store.trim('a', 10), 0, 'there is no snapshot');
     await store.commit(commitOf('a', positionAt(10), { payload: null, snapshot: Buffer.from('ten') }));
     await write(store, 'a', 20, 10);
-    t.is((await store.load('a'))!.records.length, 10);
-    t.is(await store.trim('a', 4), 4);
-    t.is(await store.trim('a', 4), 0);
-    for (const after of [0, 1, 3]) t.deepEqual(await store.deltas('a', after, 5), { kind: 'truncated', oldest: 5 });
+    equal((await store.load('a'))!.records.length, 10);
+    equal(await store.trim('a', 4), 4);
+    equal(await store.trim('a', 4), 0);
+    for (const after of [0, 1, 3]) deepEqual(await store.deltas('a', after, 5), { kind: 'truncated', oldest: 5 });
     const rest = await store.deltas('a', 4, 100);
-    t.is(rest.kind === 'records' && rest.records.length, 16);
-    t.is(await store.trim('a', 15), 6, 'only up to the snapshot');
-    t.deepEqual(await store.deltas('a', 9, 5), { kind: 'truncated', oldest: 11 });
+    equal(rest.kind === 'records' && rest.records.length, 16);
+    equal(await store.trim('a', 15), 6, 'only up to the snapshot');
+    deepEqual(await store.deltas('a', 9, 5), { kind: 'truncated', oldest: 11 });
     const { head, snapshot, records } = (await store.load('a'))!;
-    t.deepEqual(plain(snapshot), plain({ version: 10, bytes: Buffer.from('ten') }));
-    t.deepEqual(
+    deepEqual(plain(snapshot), plain({ version: 10, bytes: Buffer.from('ten') }));
+    deepEqual(
       records.map(({ position }) => position),
       range(10).map((i) => positionAt(11 + i)),
     );
-    t.is(head.position.version, 20);
+    equal(head.position.version, 20);
 
     await store.commit(commitOf('a', positionAt(20), { snapshot: Buffer.from('twenty-one') }));
-    t.is(await store.trim('a', 1_000), 11);
-    t.deepEqual(
+    equal(await store.trim('a', 1_000), 11);
+    deepEqual(
       plain(await store.load('a')),
       plain({ head: await store.head('a'), snapshot: { version: 21, bytes: Buffer.from('twenty-one') }, records: [] }),
     );
-    t.deepEqual(await store.deltas('a', 20, 5), { kind: 'truncated', oldest: 22 });
-    t.deepEqual(await store.deltas('a', 21, 5), { kind: 'records', records: [] });
+    deepEqual(await store.deltas('a', 20, 5), { kind: 'truncated', oldest: 22 });
+    deepEqual(await store.deltas('a', 21, 5), { kind: 'records', records: [] });
     await write(store, 'a', 22, 21);
-    t.is((await store.load('a'))!.records.length, 1);
-    t.is(await store.trim('nowhere', 5), 0);
-  });
+    equal((await store.load('a'))!.records.length, 1);
+    equal(await store.trim('nowhere', 5), 0);
+  }),
 
-  check('6. a trim and a snapshot that are pipelined keep the order of their calls', async (t, { store }) => {
+  law('6. a trim and a snapshot that are pipelined keep the order of their calls', async ({ store }) => {
     await write(store, 'a', 5);
     const [early, , late] = await Promise.all([
       store.trim('a', 5),
       store.commit(commitOf('a', positionAt(5), { payload: null, snapshot: Buffer.from('five') })),
       store.trim('a', 3),
     ]);
-    t.deepEqual([early, late], [0, 3]);
-  });
+    deepEqual([early, late], [0, 3]);
+  }),
 
-  check('a context may begin with a snapshot, at any version', async (t, { store }) => {
+  law('a context may begin with a snapshot, at any version', async ({ store }) => {
     const restored = {
       ...commitOf('a', positionAt(41), { payload: null, snapshot: Buffer.from('doc') }),
       expected: null,
     };
-    t.deepEqual(await store.commit(restored), { kind: 'committed' });
-    t.deepEqual(await store.deltas('a', 0, 5), { kind: 'truncated', oldest: 42 });
+    deepEqual(await store.commit(restored), { kind: 'committed' });
+    deepEqual(await store.deltas('a', 0, 5), { kind: 'truncated', oldest: 42 });
     await write(store, 'a', 43, 41);
     const { snapshot, records } = (await store.load('a'))!;
-    t.deepEqual([snapshot?.version, records.length], [41, 2]);
-    t.is(await store.trim('a', 43), 0);
-  });
+    deepEqual([snapshot?.version, records.length], [41, 2]);
+    equal(await store.trim('a', 43), 0);
+  }),
 
-  check('7. after a removal nothing is left, and a later life is a new one', async (t, { store }) => {
+  law('7. after a removal nothing is left, and a later life is a new one', async ({ store }) => {
     await write(store, 'a', 10, 0, () => ({ expiry: { at: 5, ttl: 5 } }));
     await store.commit(commitOf('a', positionAt(10), { snapshot: Buffer.from('old'), expiry: { at: 50, ttl: 5 } }));
     await write(store, 'a2', 2);
-    t.deepEqual(await store.remove({ id: 'a', expected: positionAt(11), reason: 'expired' }), { kind: 'committed' });
-    t.is(await store.load('a'), null);
-    t.is(await store.head('a'), null);
-    t.deepEqual(await store.deltas('a', 0, 10), { kind: 'truncated', oldest: 1 });
-    t.deepEqual(await ids(store.due('expiry', 1_000, 10)), []);
-    t.deepEqual(
+    deepEqual(await store.remove({ id: 'a', expected: positionAt(11), reason: 'expired' }), { kind: 'committed' });
+    equal(await store.load('a'), null);
+    equal(await store.head('a'), null);
+    deepEqual(await store.deltas('a', 0, 10), { kind: 'truncated', oldest: 1 });
+    deepEqual(await ids(store.due('expiry', 1_000, 10)), []);
+    deepEqual(
       (await store.list('', undefined, 10)).heads.map(({ id }) => id),
       ['a2'],
     );
-    t.is(await store.trim('a', 10), 0);
+    equal(await store.trim('a', 10), 0);
 
     const again = commitOf('a', null, { epoch: 'second', payload: numbered(1) });
     await store.commit(again);
-    t.deepEqual(plain(await store.load('a')), plain({ head: again.head, records: [recordOf(again)] }));
+    deepEqual(plain(await store.load('a')), plain({ head: again.head, records: [recordOf(again)] }));
     const history = await store.deltas('a', 1, 10);
-    t.deepEqual(history, { kind: 'records', records: [] });
-    t.is((await store.load('a2'))!.records.length, 2);
-  });
+    deepEqual(history, { kind: 'records', records: [] });
+    equal((await store.load('a2'))!.records.length, 2);
+  }),
 
-  check('a commit without payload keeps the version and replaces the rest of the head', async (t, { store }) => {
+  law('a commit without payload keeps the version and replaces the rest of the head', async ({ store }) => {
     await write(store, 'a', 3);
     const touch = commitOf('a', positionAt(3), { payload: null, expiry: { at: 70, ttl: 7 } });
     await store.commit(touch);
-    t.deepEqual(await store.head('a'), touch.head);
+    deepEqual(await store.head('a'), touch.head);
     const { expiry, ...lasting } = touch.head;
-    t.deepEqual(expiry, { at: 70, ttl: 7 });
+    deepEqual(expiry, { at: 70, ttl: 7 });
     await store.commit({ ...touch, head: lasting });
-    t.deepEqual(await store.head('a'), lasting);
-    t.deepEqual(await ids(store.due('expiry', 100, 10)), []);
-    t.is((await store.load('a'))!.records.length, 3);
-  });
+    deepEqual(await store.head('a'), lasting);
+    deepEqual(await ids(store.due('expiry', 100, 10)), []);
+    equal((await store.load('a'))!.records.length, 3);
+  }),
 
-  check('due: expiry tells whose time has come, soonest first, also after renewals', async (t, { store }) => {
+  law('due: expiry tells whose time has come, soonest first, also after renewals', async ({ store }) => {
     const expire = async (id: string, at: number, version = 0) =>
       store.commit(commitOf(id, version === 0 ? null : positionAt(version), { expiry: { at, ttl: 10 } }));
     for (const [id, at] of [
@@ -128,27 +130,27 @@ export function testReads(check: Check): void {
     ] as const)
       await expire(id, at);
     await write(store, 'forever', 1);
-    t.deepEqual(await ids(store.due('expiry', 9, 10)), []);
-    t.deepEqual(await ids(store.due('expiry', 10, 10)), ['soon']);
-    t.deepEqual(await ids(store.due('expiry', 29, 10)), ['soon', 'a', 'b']);
-    t.deepEqual(await ids(store.due('expiry', 100, 2)), ['soon', 'a']);
-    t.deepEqual(await ids(store.due('expiry', 100, 10)), ['soon', 'a', 'b', 'late']);
+    deepEqual(await ids(store.due('expiry', 9, 10)), []);
+    deepEqual(await ids(store.due('expiry', 10, 10)), ['soon']);
+    deepEqual(await ids(store.due('expiry', 29, 10)), ['soon', 'a', 'b']);
+    deepEqual(await ids(store.due('expiry', 100, 2)), ['soon', 'a']);
+    deepEqual(await ids(store.due('expiry', 100, 10)), ['soon', 'a', 'b', 'late']);
 
     await expire('soon', 25, 1); // renewed, still before `late`
     await expire('a', 500, 1); // renewed far
     await expire('late', 5, 1); // shortened
-    t.deepEqual(await ids(store.due('expiry', 4, 10)), []);
-    t.deepEqual(await ids(store.due('expiry', 5, 10)), ['late']);
-    t.deepEqual(await ids(store.due('expiry', 25, 2)), ['late', 'b']);
-    t.deepEqual(await ids(store.due('expiry', 100, 10)), ['late', 'b', 'soon']);
-    t.deepEqual(await ids(store.due('expiry', 500, 10)), ['late', 'b', 'soon', 'a']);
+    deepEqual(await ids(store.due('expiry', 4, 10)), []);
+    deepEqual(await ids(store.due('expiry', 5, 10)), ['late']);
+    deepEqual(await ids(store.due('expiry', 25, 2)), ['late', 'b']);
+    deepEqual(await ids(store.due('expiry', 100, 10)), ['late', 'b', 'soon']);
+    deepEqual(await ids(store.due('expiry', 500, 10)), ['late', 'b', 'soon', 'a']);
     for (const version of range(20)) await expire('soon', 600 + version, version + 2);
     await store.remove({ id: 'b', expected: positionAt(1), reason: 'expired' });
-    t.deepEqual(await ids(store.due('expiry', 610, 10)), ['late', 'a']);
-    t.deepEqual(await ids(store.due('expiry', 619, 10)), ['late', 'a', 'soon']);
-  });
+    deepEqual(await ids(store.due('expiry', 610, 10)), ['late', 'a']);
+    deepEqual(await ids(store.due('expiry', 619, 10)), ['late', 'a', 'soon']);
+  }),
 
-  check('lists go by the bytes of the ids, in pages of any size', async (t, { store }) => {
+  law('lists go by the bytes of the ids, in pages of any size', async ({ store }) => {
     const ids = hostileIds();
     for (const id of ids.toReversed()) await write(store, id, 1);
     const inOrder = ids.toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
@@ -157,39 +159,40 @@ export function testReads(check: Check): void {
       let after: string | undefined;
       do {
         const page = await store.list('', after, size);
-        t.true(page.heads.length <= size);
+        ok(page.heads.length <= size);
         listed.push(...page.heads.map(({ id }) => id));
         after = page.next;
       } while (after !== undefined);
-      t.deepEqual(listed, inOrder);
+      deepEqual(listed, inOrder);
     }
     for (const prefix of ['a', 'a/', 'é', '\u{1f600}', '\uffff', 'x'.repeat(511), 'nothing']) {
       const { heads, next } = await store.list(prefix, undefined, 1_000);
-      t.deepEqual(
+      deepEqual(
         heads.map(({ id }) => id),
         inOrder.filter((id) => id.startsWith(prefix)),
       );
-      t.is(next, undefined);
+      equal(next, undefined);
     }
     const page = await store.list('a', 'a/', 1_000);
-    t.deepEqual(
+    deepEqual(
       page.heads.map(({ id }) => id),
       inOrder.filter((id) => id.startsWith('a') && Buffer.compare(Buffer.from(id), Buffer.from('a/')) > 0),
     );
     const past = await store.list('a', 'never seen', 1_000);
-    t.deepEqual(past, { heads: [] });
-    for (const id of ids) t.is((await store.load(id))?.records.length, 1, JSON.stringify(id));
-  });
+    deepEqual(past, { heads: [] });
+    for (const id of ids) equal((await store.load(id))?.records.length, 1, JSON.stringify(id));
+  }),
 
-  check('contexts whose ids begin alike do not mix', async (t, { store }) => {
+  law('contexts whose ids begin alike do not mix', async ({ store }) => {
     const ids = ['a', 'aa', 'a\u0001', 'a?', 'ab'];
     for (const [i, id] of ids.entries()) await write(store, id, i + 2, 0, () => ({ snapshot: Buffer.from(id) }));
-    for (const id of ids) t.is(await store.trim(id, 1), 1);
+    for (const id of ids) equal(await store.trim(id, 1), 1);
     await store.remove({ id: 'a', expected: positionAt(2), reason: 'deleted' });
-    for (const [i, id] of ids.entries()) t.is((await store.head(id))?.position.version, id === 'a' ? undefined : i + 2);
-  });
+    for (const [i, id] of ids.entries())
+      equal((await store.head(id))?.position.version, id === 'a' ? undefined : i + 2);
+  }),
 
-  check('bytes come back as they went in', async (t, { store }) => {
+  law('bytes come back as they went in', async ({ store }) => {
     const every = Buffer.from(range(256));
     const large = Buffer.alloc(3_000_000, every);
     for (const [id, bytes] of [
@@ -203,20 +206,20 @@ export function testReads(check: Check): void {
       const history = await store.deltas(id, 0, 1);
       const found = [stored.snapshot!.bytes, (await store.recall(id, 'r'))!.result];
       if (history.kind === 'records') found.push(history.records[0]!.changes, history.records[0]!.olds);
-      t.is(found.length, 4);
-      for (const each of found) t.true(Buffer.compare(bytes, each) === 0, id);
+      equal(found.length, 4);
+      for (const each of found) ok(Buffer.compare(bytes, each) === 0, id);
     }
-  });
+  }),
 
-  check('what was read stays as it was', async (t, { store }) => {
+  law('what was read stays as it was', async ({ store }) => {
     await write(store, 'a', 3);
     const before = (await store.load('a'))!;
     const copy = plain(before);
     await write(store, 'a', 50, 3, () => ({ snapshot: Buffer.alloc(5_000) }));
     await store.trim('a', 50);
-    t.deepEqual(plain(before), copy);
-  });
-}
+    deepEqual(plain(before), copy);
+  }),
+];
 
 /** Prefixes of one another, beyond the basic plane, at both ends of UTF-8, 512 bytes long. */
 function hostileIds(): string[] {

@@ -1,0 +1,7 @@
+/**
+ * For those who write a store or an external store of their own: `import { storeLaws } from 'chord/testing'`. See
+ * docs/extending.md.
+ */
+export type { Law } from './law.js';
+export { type ProviderSubject, providerLaws } from './provider.js';
+export { type StoreLaw, type StoreSubject, storeLaws } from './store.js';

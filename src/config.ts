@@ -6,6 +6,7 @@
  * This is the only module that reads `process.env`.
  */
 import { readFileSync } from 'node:fs';
+import { LIMIT_NAMES } from './access/limits.js';
 import {
   choice,
   count,
@@ -15,6 +16,7 @@ import {
   flag,
   hostPort,
   type Kind,
+  limits,
   secretUrl,
   size,
   text,
@@ -59,6 +61,8 @@ export const SETTINGS = {
   exportTimeout: setting(duration(100, 600_000), 10_000, 'a call to it without answer for this long has failed'),
   minFreeBytes: setting(size(0, 2 ** 50), 256 * MiB, 'with less free disk space, writes are refused'),
   maxStreamsPerConnection: setting(count(1, 1_000_000), 1000, 'calls that one connection may have open at once'),
+  quotas: setting(limits(), {}, `what each identity may use: ${LIMIT_NAMES.join(', ')}`),
+  connectionQuotas: setting(limits(), {}, 'the same for each connection'),
   heartbeatInterval: setting(duration(1000, 3_600_000), 15_000, 'how often an idle watch hears from the server'),
   shutdownGrace: setting(duration(0, 600_000), 10_000, 'how long a stop waits for calls to end'),
   keepaliveInterval: setting(duration(1000, 7_200_000), 30_000, 'how often idle connections are checked'),

@@ -1,5 +1,6 @@
 /** Kinds of settings: how each is written in a flag, a variable or the file, what it may be, and how it is shown. */
 import { z } from 'zod';
+import { formatLimits, type Limits, limitsSchema, splitLimits } from './access/limits.js';
 import { formatDuration, formatSize, parseDuration, parseSize } from './units.js';
 
 /** How a setting is written and what it may be. */
@@ -80,6 +81,13 @@ export function flag(): Kind<boolean> {
   const value = z.boolean('expected true or false');
   const read = (raw: unknown) => (raw === 'true' ? true : raw === 'false' ? false : raw);
   return { placeholder: 'true|false', value, written: z.unknown().transform(read).pipe(value), format: String };
+}
+
+/** Written `streams=10,writesPerSecond=100`, or in the file as an object. */
+export function limits(): Kind<Limits> {
+  const read = (raw: unknown) => (typeof raw === 'string' ? splitLimits(raw) : raw);
+  const written = z.unknown().transform(read).pipe(limitsSchema);
+  return { placeholder: 'LIMIT=N,...|none', value: limitsSchema, written, format: formatLimits };
 }
 
 function amount(

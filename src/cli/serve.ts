@@ -94,9 +94,10 @@ async function printConfig(config: Config, origins: Origins, out: Output): Promi
   );
 }
 
-/** As it is, but for what a string's format hides. */
+/** As it is, but for what a string's format hides, and what JSON cannot say. */
 function shown(key: Key, value: Config[Key]): Config[Key] {
-  return typeof value === 'string' ? (SETTINGS[key].format as (value: string) => string)(value) : value;
+  if (typeof value !== 'string' && typeof value !== 'object') return value;
+  return (SETTINGS[key].format as (value: unknown) => string)(value);
 }
 
 /** Resolves with the first SIGINT or SIGTERM. A second one ends the process at once: somebody is in a hurry. */

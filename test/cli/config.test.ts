@@ -35,6 +35,8 @@ const OTHER: { [K in Key]: readonly [written: string, value: Config[K]] } = {
   exportTimeout: ['2s', 2000],
   minFreeBytes: ['0', 0],
   maxStreamsPerConnection: ['12', 12],
+  quotas: ['streams=3,bytesPerSecond=2KiB,calls=off', { streams: 3, bytesPerSecond: 2048, calls: Infinity }],
+  connectionQuotas: ['calls=1', { calls: 1 }],
   heartbeatInterval: ['2s', 2000],
   shutdownGrace: ['500ms', 500],
   keepaliveInterval: ['1m', 60_000],
@@ -68,7 +70,7 @@ test('every default is a legal value, and reads back from how it is printed', (t
   for (const key of KEYS) {
     const { default: fallback, format } = SETTINGS[key];
     const written = (format as (value: unknown) => string)(fallback);
-    t.is(loadConfig({ flags: { [flagOf(key)]: written } })[key], fallback, key);
+    t.deepEqual(loadConfig({ flags: { [flagOf(key)]: written } })[key], fallback, key);
   }
 });
 
@@ -76,7 +78,7 @@ for (const [name, source] of Object.entries(SOURCES)) {
   test(`every setting can be set by ${name}, and says so`, (t) => {
     for (const key of KEYS) {
       const { config, origins } = explainConfig(source(key));
-      t.is(config[key], OTHER[key][1], key);
+      t.deepEqual(config[key], OTHER[key][1], key);
       t.not(origins[key], 'default');
       for (const other of KEYS) if (other !== key) t.is(origins[other], 'default');
     }

@@ -9,6 +9,8 @@ export type Reason =
   | 'ALREADY_EXISTS' // it exists and must not
   | 'ABORTED' // it does not stand where the write expected it
   | 'INVALID_ARGUMENT' // the request can never succeed
+  | 'UNAUTHENTICATED' // the caller did not show who it is, or not in a way that is accepted
+  | 'PERMISSION_DENIED' // the caller may not do this, whether or not the context exists
   | 'RESOURCE_EXHAUSTED' // over a size or a quota
   | 'FAILED_PRECONDITION' // not in this configuration or state
   | 'UNAVAILABLE' // the store is away or the server shuts down: try again

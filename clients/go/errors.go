@@ -15,12 +15,14 @@ import (
 // Reason is what went wrong: the server's word, or else the name of gRPC's code.
 type Reason string
 
-// The reasons of a server. Without its word it may be any name of gRPC's codes, such as UNAUTHENTICATED.
+// The reasons of a server. Without its word it may be any name of gRPC's codes, such as UNIMPLEMENTED.
 const (
 	NotFound           Reason = "NOT_FOUND"
 	AlreadyExists      Reason = "ALREADY_EXISTS"
 	Aborted            Reason = "ABORTED"
 	InvalidArgument    Reason = "INVALID_ARGUMENT"
+	Unauthenticated    Reason = "UNAUTHENTICATED"
+	PermissionDenied   Reason = "PERMISSION_DENIED"
 	ResourceExhausted  Reason = "RESOURCE_EXHAUSTED"
 	FailedPrecondition Reason = "FAILED_PRECONDITION"
 	Unavailable        Reason = "UNAVAILABLE"

@@ -112,6 +112,14 @@ const cases: [string, number, Detail[] | string | null, Partial<ErrorVector['err
     ['the server says internal', 13, [info('INTERNAL')], { reason: 'INTERNAL' }, false],
     ['unimplemented', 12, null, { reason: 'UNIMPLEMENTED' }, false],
     ['unauthenticated', 16, null, { reason: 'UNAUTHENTICATED' }, false],
+    ['the server asks who calls', 16, [info('UNAUTHENTICATED')], { reason: 'UNAUTHENTICATED' }, false],
+    [
+      'not allowed',
+      7,
+      [info('PERMISSION_DENIED', 'team/ab')],
+      { reason: 'PERMISSION_DENIED', contextId: 'team/ab' },
+      false,
+    ],
     ['data loss', 15, [info('DATA_LOSS', 'a')], { reason: 'DATA_LOSS', contextId: 'a' }, false],
     [
       'the reason of another domain',

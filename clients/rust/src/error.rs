@@ -97,6 +97,7 @@ reasons! {
     /// The context does not exist.
     NotFound "NOT_FOUND"
     AlreadyExists "ALREADY_EXISTS"
+    /// The rules of the server do not give it to this caller.
     PermissionDenied "PERMISSION_DENIED"
     /// Over size, or over a quota.
     ResourceExhausted "RESOURCE_EXHAUSTED"
@@ -109,7 +110,7 @@ reasons! {
     /// The server, or its store, is away.
     Unavailable "UNAVAILABLE"
     DataLoss "DATA_LOSS"
-    /// The token is missing or wrong.
+    /// The token is missing, wrong, or has expired.
     Unauthenticated "UNAUTHENTICATED"
 }
 

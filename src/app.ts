@@ -12,6 +12,7 @@ import type { Clock } from './model.js';
 import { openLmdb } from './store/lmdb.js';
 import { openMemory } from './store/memory.js';
 import type { Store } from './store/store.js';
+import { Telemetry } from './telemetry.js';
 import { openProvider } from './transfer/open.js';
 import type { Provider } from './transfer/provider.js';
 import { Hub } from './watch/hub.js';
@@ -42,6 +43,8 @@ export interface Engine {
 export interface Chord extends Engine {
   /** HOST:PORT, with the real port. */
   readonly address: string;
+  /** Where metrics are served, HOST:PORT with the real port. */
+  readonly metricsAddress: string | undefined;
   /** Open watch streams. */
   readonly streams: number;
 }
@@ -58,6 +61,7 @@ export async function startChord(options: ChordOptions = {}): Promise<Chord> {
     clock,
     onError: (error) => log.error({ err: error }, 'failed in the background'),
   });
+  const telemetry = new Telemetry(config);
   const server = new GrpcServer({
     ...config,
     service: engine.contexts,
@@ -65,11 +69,14 @@ export async function startChord(options: ChordOptions = {}): Promise<Chord> {
     cleanup: engine.cleanup,
     formats,
     transfer: engine.transfer,
-    stages: [decoded],
+    deliveries: telemetry.deliveries,
+    stages: [...telemetry.stages, decoded],
     onDefect: (error, id) => log.error({ err: error, id }, 'internal error'),
   });
   try {
+    await telemetry.open(() => ({ ...engine, streams: server.streams }));
     const address = await server.start();
+    telemetry.serving(address);
     let stopping = false;
     engine.store.onHealth((health) => {
       if (stopping) return;
@@ -78,18 +85,22 @@ export async function startChord(options: ChordOptions = {}): Promise<Chord> {
     });
     const close = once(async () => {
       stopping = true;
+      telemetry.stopping();
       await server.stop(config.shutdownGrace);
       await engine.close();
+      telemetry.close();
     });
     return {
       ...engine,
       address,
+      metricsAddress: telemetry.address,
       get streams() {
         return server.streams;
       },
       close,
     };
   } catch (error) {
+    telemetry.close();
     await engine.close();
     throw error;
   }

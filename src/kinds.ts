@@ -24,6 +24,14 @@ export function hostPort(): Kind<string> {
   return { placeholder: 'HOST:PORT', value, written: value, format: String };
 }
 
+export function hostPortOrOff(): Kind<string> {
+  const { value: address } = hostPort();
+  const value = z.string().refine((text) => text === 'off' || address.safeParse(text).success, {
+    error: 'expected HOST:PORT, like 127.0.0.1:9464, or off',
+  });
+  return { placeholder: 'HOST:PORT|off', value, written: value, format: String };
+}
+
 export function text(placeholder: string): Kind<string> {
   const value = z.string('expected a string').min(1, 'must not be empty');
   return { placeholder, value, written: value, format: String };

@@ -51,7 +51,10 @@ export async function serve(options: ServeOptions, out: Output): Promise<number>
       : config.backend === 'lmdb'
         ? `lmdb, ${config.dataDir}`
         : config.backend;
-  await out.text(`chord: serving on ${chord.address} (${kept}), ready in ${Math.round(performance.now())} ms`);
+  const metrics = chord.metricsAddress ? `, metrics on http://${chord.metricsAddress}/metrics` : '';
+  await out.text(
+    `chord: serving on ${chord.address} (${kept})${metrics}, ready in ${Math.round(performance.now())} ms`,
+  );
   out.note(`${await stopped}: stopping`);
   await chord.close();
   return 0;

@@ -6,6 +6,8 @@ export class Lanes {
   readonly #lanes = new Map<string, Lane>();
   #bytes = 0;
   #newest: Lane | undefined;
+  /** Look-ups, contexts that were not there, and contexts that had to leave. */
+  readonly counts = { lookups: 0, misses: 0, evicted: 0 };
 
   constructor(
     private readonly bytesMax: number,
@@ -26,10 +28,14 @@ export class Lanes {
   }
 
   get(id: string): Lane {
+    this.counts.lookups++;
     let lane = this.#lanes.get(id);
     if (lane && lane === this.#newest) return lane;
     if (lane) this.#lanes.delete(id);
-    else lane = this.make(id, this.#changed);
+    else {
+      lane = this.make(id, this.#changed);
+      this.counts.misses++;
+    }
     this.#lanes.set(id, lane);
     this.#newest = lane;
     return lane;
@@ -55,6 +61,7 @@ export class Lanes {
       if (lane.busy || lane === this.#newest) continue;
       this.#lanes.delete(id);
       this.#bytes -= lane.bytesCounted;
+      this.counts.evicted++;
     }
   }
 }

@@ -52,9 +52,10 @@ export class ContextService {
     this.#lanes = new Lanes(options.cacheBytes, (id, changed) => new Lane(id, store, publish, changed, deltaThreshold));
   }
 
-  /** Contexts in memory, and what they take. */
-  get cache(): { readonly contexts: number; readonly bytes: number } {
-    return { contexts: this.#lanes.size, bytes: this.#lanes.bytes };
+  /** Contexts in memory, and what they take; look-ups that found them there or not; those that had to leave. */
+  get cache() {
+    const { lookups, misses, evicted } = this.#lanes.counts;
+    return { contexts: this.#lanes.size, bytes: this.#lanes.bytes, hits: lookups - misses, misses, evicted };
   }
 
   /** Creates or replaces. Takes the value over: do not change it afterwards. */

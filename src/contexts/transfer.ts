@@ -41,6 +41,8 @@ const OVERWRITES_MAX = 20;
 export class Transfer {
   /** Of each call under way: what ends it. */
   readonly #calls = new Set<(error: ChordError) => void>();
+  /** Contexts, since the start. */
+  readonly counts = { export: { ok: 0, failed: 0 }, restore: { ok: 0, failed: 0 } };
 
   constructor(private readonly options: TransferOptions) {}
 
@@ -50,7 +52,11 @@ export class Transfer {
   }
 
   /** Saves a context; with its retained deltas, if asked. Resolves when the provider has confirmed. */
-  async export(id: string, history: boolean): Promise<Transferred> {
+  export(id: string, history: boolean): Promise<Transferred> {
+    return this.#counted('export', this.#export(id, history));
+  }
+
+  async #export(id: string, history: boolean): Promise<Transferred> {
     checkId(id);
     const provider = this.#provider();
     const packed = await this.#pack(id, history);
@@ -62,7 +68,11 @@ export class Transfer {
    * Saves a context with its deltas, whether or not it has expired, and reads back what was saved: before a deletion
    * a provider is not taken at its word. Null: it does not exist.
    */
-  async exportForGood(id: string): Promise<Transferred | null> {
+  exportForGood(id: string): Promise<Transferred | null> {
+    return this.#counted('export', this.#exportForGood(id));
+  }
+
+  async #exportForGood(id: string): Promise<Transferred | null> {
     const provider = this.#provider();
     const packed = await this.#pack(id, true, true);
     if (!packed) return null;
@@ -75,7 +85,11 @@ export class Transfer {
   }
 
   /** Brings a context back. Throws NOT_FOUND where none was saved, ALREADY_EXISTS where there is one. */
-  async restore(id: string, overwrite: boolean): Promise<Transferred> {
+  restore(id: string, overwrite: boolean): Promise<Transferred> {
+    return this.#counted('restore', this.#restore(id, overwrite));
+  }
+
+  async #restore(id: string, overwrite: boolean): Promise<Transferred> {
     checkId(id);
     const provider = this.#provider();
     const text = await this.#call((signal) => provider.load(id, signal));
@@ -172,6 +186,18 @@ export class Transfer {
     }
     const last = records.at(-1);
     return !last || samePosition(last.position, head.position) ? records : 'moved';
+  }
+
+  async #counted<T>(operation: 'export' | 'restore', work: Promise<T>): Promise<T> {
+    const counts = this.counts[operation];
+    try {
+      const done = await work;
+      if (done !== null) counts.ok++;
+      return done;
+    } catch (error) {
+      counts.failed++;
+      throw error;
+    }
   }
 
   #provider(): Provider {

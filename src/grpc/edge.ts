@@ -51,6 +51,10 @@ export class Call {
   identity: Identity = ANONYMOUS;
   /** Of a stream: ends it with this error, after a word to the client where there is one. */
   close: ((error: ChordError) => void) | undefined;
+  /** When it came, as `performance.now` tells it. */
+  startedAt = 0;
+  /** Every stage has let it on. */
+  admitted = false;
 
   constructor(
     readonly method: Method,
@@ -75,6 +79,7 @@ export class Call {
       }
       this.#entered++;
     }
+    this.admitted = true;
   }
 
   leave(end: End): void {

@@ -20,6 +20,7 @@ import { CleanupServiceService } from '../gen/chord/v1/cleanup_service.js';
 import { ContextServiceService } from '../gen/chord/v1/context_service.js';
 import { SyncServiceService } from '../gen/chord/v1/sync_service.js';
 import { TransferServiceService } from '../gen/chord/v1/transfer_service.js';
+import type { Deliveries } from '../observe/deliveries.js';
 import type { StoreHealth } from '../store/store.js';
 import type { Hub } from '../watch/hub.js';
 import { decodeRequest } from './decode.js';
@@ -37,6 +38,7 @@ export interface GrpcOptions {
   readonly cleanup: Sweeper;
   readonly formats: Formats;
   readonly transfer: Transfer;
+  readonly deliveries: Deliveries;
   /** HOST:PORT; port 0 takes a free one. */
   readonly listen: string;
   /** What every call passes, in this order; `decoded` of edge.ts is one of them. */
@@ -71,10 +73,10 @@ export class GrpcServer {
       // Its counters would cost each call and message something, and nobody can ask for them.
       'grpc.enable_channelz': 0,
     });
-    const { service, hub, formats, transfer, heartbeatInterval } = options;
+    const { service, hub, formats, transfer, deliveries, heartbeatInterval } = options;
     const toStatusHere: ErrorMapper = (error) => toStatus(error, options.onDefect);
     const edge = new Edge(options.stages, toStatusHere);
-    this.#streams = new WatchStreams({ service, hub, formats, heartbeatInterval, toStatus: toStatusHere });
+    this.#streams = new WatchStreams({ service, hub, formats, deliveries, heartbeatInterval, toStatus: toStatusHere });
     const watching = { watchContexts: (rpc: WatchRpc, call: Call) => this.#streams.serve(rpc, call) };
     this.#add(ContextServiceService, edge, contextHandlers(service, formats));
     this.#add(SyncServiceService, edge, syncHandlers(service, formats), watching);

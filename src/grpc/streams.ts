@@ -10,6 +10,7 @@ import { type DeltaForm, type Formats, PLAIN } from '../contexts/forms.js';
 import type { ContextService } from '../contexts/service.js';
 import { type ChordError, invalid } from '../errors.js';
 import type { WatchContextsRequest, WatchContextsResponse } from '../gen/chord/v1/sync_service.js';
+import type { Deliveries } from '../observe/deliveries.js';
 import type { Hub } from '../watch/hub.js';
 import { type Sink, type WatchEvent, Watcher } from '../watch/watcher.js';
 import { fromDuration, fromSubscriptions, toDuration } from './convert.js';
@@ -26,6 +27,7 @@ export interface WatchStreamsOptions {
   readonly service: ContextService;
   readonly hub: Hub;
   readonly formats: Formats;
+  readonly deliveries: Deliveries;
   /** Milliseconds between heartbeats where the client asks for none. */
   readonly heartbeatInterval: number;
   readonly toStatus: ErrorMapper;
@@ -98,6 +100,7 @@ class WatchStream implements Sink {
   send(event: WatchEvent): void {
     if (this.#ended) return;
     const bytes = watchResponse(event, this.#form);
+    this.options.deliveries.count(event, bytes.length);
     this.#messagesWaiting++;
     this.#bytesWaiting += bytes.length;
     if (this.#bytesWaiting >= ROOM_BYTES) this.#full = true;

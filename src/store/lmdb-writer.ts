@@ -7,6 +7,7 @@
  */
 import type { RootDatabase } from 'lmdb';
 import { ChordError } from '../errors.js';
+import { Histogram } from '../histogram.js';
 import { unreadable } from './lmdb-reads.js';
 import type { HeadRow } from './records.js';
 import type { Request } from './store.js';
@@ -48,11 +49,19 @@ interface Waiting {
 export class Writer {
   #line: Waiting[] = [];
   #running: Promise<void> | null = null;
+  /** In the transaction under way. */
+  #committing = 0;
+  readonly commitSeconds = new Histogram(0.0001, 17);
+  readonly groupSizes = new Histogram(1, 11);
 
   constructor(
     readonly env: RootDatabase,
     readonly gate: Gate,
   ) {}
+
+  get waiting(): number {
+    return this.#line.length + this.#committing;
+  }
 
   /** Resolves when what the job wrote is durable. */
   write<T>(job: Job<T>): Promise<T> {
@@ -103,6 +112,8 @@ export class Writer {
     this.env.resetReadTxn();
     const turn = new Turn();
     const answers: (() => void)[] = [];
+    const began = performance.now();
+    this.#committing = waiting.length;
     const durable = this.env.batch(() => {
       for (const { job, resolve, reject } of waiting) {
         try {
@@ -117,7 +128,11 @@ export class Writer {
       await durable;
     } catch (error) {
       throw await commitFailed(error);
+    } finally {
+      this.#committing = 0;
     }
+    this.commitSeconds.observe((performance.now() - began) / 1000);
+    this.groupSizes.observe(waiting.length);
     for (const answer of answers) answer();
   }
 }

@@ -26,6 +26,7 @@ import type {
   Store,
   Stored,
   StoreHealth,
+  StoreWork,
 } from './store.js';
 
 export interface LmdbOptions {
@@ -198,6 +199,10 @@ class LmdbStore implements Store {
       count += some;
       if (some < AT_ONCE || count === limit) return count;
     }
+  }
+
+  get work(): StoreWork {
+    return this.#writer;
   }
 
   health(): StoreHealth {

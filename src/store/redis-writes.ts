@@ -8,6 +8,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { ChordError } from '../errors.js';
+import { Histogram } from '../histogram.js';
 import { type Position, samePosition, usedAt } from '../model.js';
 import { INDEXES } from './due.js';
 import { decodeHead, decodeRequest, encodeHead, encodeRecord, encodeRequest } from './records.js';
@@ -37,6 +38,9 @@ export class Writes {
   readonly #underWay = new Map<string, Write[]>();
   /** Nonces of writes whose fate was never learned: what Redis tells of them is news. */
   readonly #givenUp = new Set<string>();
+  /** Sent, and not answered yet. */
+  waiting = 0;
+  readonly commitSeconds = new Histogram(0.0001, 17);
 
   constructor(
     private readonly shards: Shards,
@@ -107,8 +111,11 @@ export class Writes {
       return { script, keys, args: resent ? [...args, 'resent', '1'] : args };
     });
     this.#sent(id, write);
+    const began = performance.now();
     try {
-      return outcome(id, (await answer) as Buffer[]);
+      const said = (await answer) as Buffer[];
+      this.commitSeconds.observe((performance.now() - began) / 1000);
+      return outcome(id, said);
     } catch (error) {
       this.#giveUp(write.nonce);
       throw error;
@@ -122,12 +129,14 @@ export class Writes {
   }
 
   #sent(id: string, write: Write): void {
+    this.waiting++;
     const writes = this.#underWay.get(id);
     if (writes) writes.push(write);
     else this.#underWay.set(id, [write]);
   }
 
   #settled(id: string, write: Write): void {
+    this.waiting--;
     const writes = this.#underWay.get(id) as Write[];
     writes.splice(writes.indexOf(write), 1);
     if (writes.length === 0) this.#underWay.delete(id);

@@ -25,6 +25,7 @@ import type {
   Store,
   Stored,
   StoreHealth,
+  StoreWork,
 } from './store.js';
 
 export interface RedisStoreOptions {
@@ -147,6 +148,10 @@ class RedisStore implements Store {
     const key = this.#keys.lease(name);
     const call = { script: LEASE, keys: [key], args: [this.#writes.name, ttl] };
     return (await this.#shards.call(slotOf(key), () => call)) === 1;
+  }
+
+  get work(): StoreWork {
+    return this.#writes;
   }
 
   /** Serving while any shard is in reach: contexts there can be had still. */

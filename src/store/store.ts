@@ -36,6 +36,7 @@
  * are not changed afterwards. Time never comes from the store: callers put it into heads and requests, and pass
  * `now`.
  */
+import type { Histogram } from '../histogram.js';
 import type { Expiry, Head, Position } from '../model.js';
 
 /** One version's record. */
@@ -196,10 +197,21 @@ export interface Store {
   /** Listens to commits of other nodes for ids that `watch` named, until `unwatch`. Absent: there are no other nodes. */
   readonly feed?: Feed;
   health(): StoreHealth;
+  /** What the engine has done since it was opened, always current. Absent: it does not tell. */
+  readonly work?: StoreWork;
   /** Calls back on each change of `health`. */
   onHealth(listener: (health: StoreHealth) => void): void;
   /** Flushes what was accepted and lets go of every handle. Whatever is called after it is rejected: UNAVAILABLE. */
   close(): Promise<void>;
+}
+
+export interface StoreWork {
+  /** Writes that are handed over and not durable yet. */
+  readonly waiting: number;
+  /** How long commits took to be durable: transactions with their sync, or round trips. */
+  readonly commitSeconds: Histogram;
+  /** Writes in one transaction. Absent: each is one. */
+  readonly groupSizes?: Histogram;
 }
 
 export interface Feed {

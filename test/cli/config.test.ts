@@ -22,6 +22,7 @@ const OTHER: { [K in Key]: readonly [written: string, value: Config[K]] } = {
   redisPrefix: ['other:', 'other:'],
   redisTimeout: ['1s', 1000],
   logLevel: ['silent', 'silent'],
+  metricsListen: ['127.0.0.1:0', '127.0.0.1:0'],
   cacheBytes: ['1GB', 1e9],
   maxDocumentBytes: ['64KiB', 65_536],
   deltaThreshold: ['7', 7],

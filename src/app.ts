@@ -9,12 +9,14 @@ import { Transfer } from './contexts/transfer.js';
 import { decoded } from './grpc/edge.js';
 import { GrpcServer } from './grpc/server.js';
 import type { Clock } from './model.js';
+import { type Reloadable, Reloader } from './reload.js';
 import { openLmdb } from './store/lmdb.js';
 import { openMemory } from './store/memory.js';
 import type { Store } from './store/store.js';
 import { Telemetry } from './telemetry.js';
 import { openProvider } from './transfer/open.js';
 import type { Provider } from './transfer/provider.js';
+import { openTransport } from './transport.js';
 import { Hub } from './watch/hub.js';
 
 /** Settings as in `chord serve --help`, and parts of one's own. */
@@ -47,6 +49,11 @@ export interface Chord extends Engine {
   readonly metricsAddress: string | undefined;
   /** Open watch streams. */
   readonly streams: number;
+  /**
+   * Reads certificates again, and takes on settings that can change while it runs. Never rejects: what cannot be taken
+   * on is logged, and stays as it was.
+   */
+  reload(settings?: Partial<Config>): Promise<void>;
 }
 
 /** Starts a server; resolves when it serves. Rejects with ConfigError, or with ChordError where it cannot start. */
@@ -55,11 +62,15 @@ export async function startChord(options: ChordOptions = {}): Promise<Chord> {
   const formats = new Formats(formatters);
   const config = loadConfig({ options: settings });
   const log = pino({ level: config.logLevel, base: null, name: 'chord' }, pino.destination({ fd: 2, sync: true }));
+  const certificates = await openTransport(config, false, log);
   const engine = await openEngine(config, {
     store,
     provider,
     clock,
     onError: (error) => log.error({ err: error }, 'failed in the background'),
+  }).catch((error) => {
+    certificates?.close();
+    throw error;
   });
   const telemetry = new Telemetry(config);
   const server = new GrpcServer({
@@ -70,6 +81,7 @@ export async function startChord(options: ChordOptions = {}): Promise<Chord> {
     formats,
     transfer: engine.transfer,
     deliveries: telemetry.deliveries,
+    certificates,
     stages: [...telemetry.stages, decoded],
     onDefect: (error, id) => log.error({ err: error, id }, 'internal error'),
   });
@@ -78,6 +90,7 @@ export async function startChord(options: ChordOptions = {}): Promise<Chord> {
     const address = await server.start();
     telemetry.serving(address);
     let stopping = false;
+    let shutdown = config;
     engine.store.onHealth((health) => {
       if (stopping) return;
       log.warn(health, 'store health changed');
@@ -86,10 +99,29 @@ export async function startChord(options: ChordOptions = {}): Promise<Chord> {
     const close = once(async () => {
       stopping = true;
       telemetry.stopping();
-      await server.stop(config.shutdownGrace);
+      await server.stop(shutdown.shutdownDelay, shutdown.shutdownGrace);
+      certificates?.close();
       await engine.close();
       telemetry.close();
     });
+    const parts: Reloadable[] = [
+      {
+        name: 'log',
+        settings: ['logLevel'],
+        reload: ({ logLevel }) => {
+          log.level = logLevel;
+        },
+      },
+      {
+        name: 'shutdown',
+        settings: ['shutdownDelay', 'shutdownGrace'],
+        reload: (changed) => {
+          shutdown = changed;
+        },
+      },
+      ...(certificates ? [{ name: 'certificates', reload: () => certificates.reload() }] : []),
+    ];
+    const reloader = new Reloader(config, parts, log);
     return {
       ...engine,
       address,
@@ -97,10 +129,12 @@ export async function startChord(options: ChordOptions = {}): Promise<Chord> {
       get streams() {
         return server.streams;
       },
+      reload: (settings = {}) => reloader.reload(settings),
       close,
     };
   } catch (error) {
     telemetry.close();
+    certificates?.close();
     await engine.close();
     throw error;
   }
@@ -116,8 +150,9 @@ async function openEngine(
   config: Config,
   parts: Pick<ChordOptions, 'store' | 'provider' | 'clock'> & { readonly onError: (error: unknown) => void },
 ): Promise<Engine> {
-  const { exportUrl, exportTimeout } = config;
-  const provider = parts.provider ?? (exportUrl === '' ? undefined : await openProvider(exportUrl, exportTimeout));
+  const { exportUrl, exportTimeout, exportCa } = config;
+  const provider =
+    parts.provider ?? (exportUrl === '' ? undefined : await openProvider(exportUrl, exportTimeout, exportCa));
   if (config.exportOnExpiry && !provider) throw new ConfigError(['exportOnExpiry needs an exportUrl to export to']);
   const opening = parts.store ?? openStore(config);
   const store = await Promise.resolve(opening).catch(async (error) => {

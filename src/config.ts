@@ -13,6 +13,7 @@ import {
   duration,
   durationOrOff,
   exportUrl,
+  file,
   flag,
   hostPort,
   hostPortOrOff,
@@ -39,6 +40,10 @@ function setting<T>(kind: Kind<T>, fallback: T, help: string): Setting<T> {
 
 export const SETTINGS = {
   listen: setting(hostPort(), '127.0.0.1:50051', 'where to serve; port 0 takes a free one'),
+  tlsCert: setting(file(), '', 'PEM file: the certificate to serve TLS with, and those between it and its root'),
+  tlsKey: setting(file(), '', 'PEM file: its private key'),
+  tlsClientCa: setting(file(), '', 'PEM file: clients must show a certificate that one of these authorities signed'),
+  insecure: setting(flag(), false, 'serve beyond loopback also without TLS or authentication'),
   backend: setting(
     choice(['lmdb', 'redis', 'memory']),
     'lmdb',
@@ -58,7 +63,8 @@ export const SETTINGS = {
   contextTtl: setting(duration(1000, YEARS), 6 * HOUR, 'if so, this long after their last write or touch'),
   requestTtl: setting(duration(1000, YEARS), 24 * HOUR, 'how long request ids are remembered'),
   cleanupInterval: setting(durationOrOff(1000, YEAR), HOUR, 'how often old deltas and contexts are removed, or off'),
-  exportUrl: setting(exportUrl(), '', 'external store to export to: file:DIR, grpc://HOST:PORT, or postgres://...'),
+  exportUrl: setting(exportUrl(), '', 'external store to export to: file:DIR, grpc[s]://HOST:PORT, or postgres://...'),
+  exportCa: setting(file(), '', 'PEM file: authorities of a grpcs:// store, in place of the well-known ones'),
   exportOnExpiry: setting(flag(), false, 'whether contexts are exported before they expire; needs exportUrl'),
   exportTimeout: setting(duration(100, 600_000), 10_000, 'a call to it without answer for this long has failed'),
   minFreeBytes: setting(size(0, 2 ** 50), 256 * MiB, 'with less free disk space, writes are refused'),
@@ -66,6 +72,11 @@ export const SETTINGS = {
   quotas: setting(limits(), {}, `what each identity may use: ${LIMIT_NAMES.join(', ')}`),
   connectionQuotas: setting(limits(), {}, 'the same for each connection'),
   heartbeatInterval: setting(duration(1000, 3_600_000), 15_000, 'how often an idle watch hears from the server'),
+  shutdownDelay: setting(
+    duration(0, 600_000),
+    0,
+    'how long a stop is only announced to health checks, before it begins',
+  ),
   shutdownGrace: setting(duration(0, 600_000), 10_000, 'how long a stop waits for calls to end'),
   keepaliveInterval: setting(duration(1000, 7_200_000), 30_000, 'how often idle connections are checked'),
   keepaliveTimeout: setting(duration(1000, 600_000), 10_000, 'a check without answer for this long ends a connection'),

@@ -37,6 +37,14 @@ export function text(placeholder: string): Kind<string> {
   return { placeholder, value, written: value, format: String };
 }
 
+/** A path, or none: empty. */
+export function file(): Kind<string> {
+  const value = z.string('expected a path, or none');
+  const read = (raw: unknown) => (raw === 'none' ? '' : raw);
+  const written = z.unknown().transform(read).pipe(value);
+  return { placeholder: 'FILE|none', value, written, format: (path) => path || 'none' };
+}
+
 /** A URL whose password is not for everyone to see. */
 export function secretUrl(): Kind<string> {
   const format = (url: string) => url.replace(/:\/\/([^:@/]*):[^@/]*@/g, '://$1:***@');
@@ -45,8 +53,8 @@ export function secretUrl(): Kind<string> {
 
 /** Of an external store; empty: none. */
 export function exportUrl(): Kind<string> {
-  const error = 'expected file:DIR, grpc://HOST:PORT, or postgres://USER@HOST/DATABASE';
-  const value = z.string(error).regex(/^$|^file:.|^grpc:\/\/[^/]+:\d{1,5}$|^postgres(ql)?:\/\//, error);
+  const error = 'expected file:DIR, grpc[s]://HOST:PORT, or postgres://USER@HOST/DATABASE';
+  const value = z.string(error).regex(/^$|^file:.|^grpcs?:\/\/[^/]+:\d{1,5}$|^postgres(ql)?:\/\//, error);
   const { placeholder, format } = secretUrl();
   const read = (raw: unknown) => (raw === 'none' ? '' : raw);
   const written = z.unknown().transform(read).pipe(value);

@@ -1,10 +1,11 @@
 /** What a server tells of itself while it runs: built from the settings, for app.ts to put in its places. */
 import { type Config, ConfigError } from './config.js';
 import { measured } from './grpc/measured.js';
+import { isLoopback } from './loopback.js';
 import { Calls } from './observe/calls.js';
 import { Connections } from './observe/connections.js';
 import { Deliveries } from './observe/deliveries.js';
-import { type Endpoint, isLoopback } from './observe/endpoint.js';
+import type { Endpoint } from './observe/endpoint.js';
 import { families, type Sources } from './observe/metrics.js';
 import type { StoreHealth } from './store/store.js';
 

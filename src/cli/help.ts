@@ -16,11 +16,14 @@ Examples:
 export const SERVE = `
 Flags win over variables, variables over the config file. Sizes are written 64MiB or 1GB,
 durations 500ms, 15s or 6h. The log goes to stderr, one JSON object a line. SIGTERM or Ctrl-C stops
-gracefully; a second one at once.
+gracefully; a second one at once. SIGHUP reads certificates and the config file again.
+
+Beyond loopback, TLS and authentication are needed, or --insecure: docs/tls.md.
 
 Examples:
   chord serve
-  chord serve --listen 0.0.0.0:50051 --data-dir /var/lib/chord
+  chord serve --data-dir /var/lib/chord
+  chord serve --listen 0.0.0.0:50051 --tls-cert server.pem --tls-key server.key --tls-client-ca clients.pem
   chord serve --backend memory --listen 127.0.0.1:0
   chord serve --plugin ./examples/formats.js
   CHORD_CACHE_BYTES=1GiB chord serve --config chord.json --print-config

@@ -96,7 +96,8 @@ async function defineServe(program: Command, args: readonly string[], out: () =>
   for (const key of KEYS) {
     const { placeholder, help, default: fallback, format } = SETTINGS[key];
     const standard = (format as (value: unknown) => string)(fallback);
-    command.option(`--${flagOf(key)} <${placeholder}>`, `${help} (${envOf(key)}, default ${standard})`);
+    const value = typeof fallback === 'boolean' ? `[${placeholder}]` : `<${placeholder}>`;
+    command.option(`--${flagOf(key)} ${value}`, `${help} (${envOf(key)}, default ${standard})`);
   }
 }
 

@@ -1,4 +1,6 @@
 /** `serve`: settings, the ready line, signals. */
+import { isatty } from 'node:tty';
+import type { Chord } from '../app.js';
 import {
   type Config,
   ConfigError,
@@ -14,8 +16,8 @@ import { renderTable } from './line.js';
 import type { Output } from './output.js';
 
 export interface ServeOptions {
-  /** Settings by key, as written. */
-  readonly settings: Readonly<Record<string, string | undefined>>;
+  /** Settings by key, as written; a flag without a value is true. */
+  readonly settings: Readonly<Record<string, string | true>>;
   readonly config?: string | undefined;
   readonly printConfig?: boolean | undefined;
   /** File of a module with parts of one's own. */
@@ -38,9 +40,11 @@ export async function serve(options: ServeOptions, out: Output): Promise<number>
   const { startChord } = await import('../app.js');
   const { logVerbosity, setLogVerbosity } = await import('@grpc/grpc-js');
   setLogVerbosity(logVerbosity.NONE); // it would print to stderr, beside the log, what it also throws
-  let chord: Awaited<ReturnType<typeof startChord>>;
+  const starting = startChord({ ...config, ...parts });
+  onHangup(() => starting.then((chord) => chord.reload(load(options, out)?.config)));
+  let chord: Chord;
   try {
-    chord = await startChord({ ...config, ...parts });
+    chord = await starting;
   } catch (error) {
     out.fail({ reason: 'FAILED', message: `cannot start: ${(error as Error).message}` });
     return 1;
@@ -52,8 +56,9 @@ export async function serve(options: ServeOptions, out: Output): Promise<number>
         ? `lmdb, ${config.dataDir}`
         : config.backend;
   const metrics = chord.metricsAddress ? `, metrics on http://${chord.metricsAddress}/metrics` : '';
+  const tls = config.tlsCert === '' ? '' : ', TLS';
   await out.text(
-    `chord: serving on ${chord.address} (${kept})${metrics}, ready in ${Math.round(performance.now())} ms`,
+    `chord: serving on ${chord.address} (${kept}${tls})${metrics}, ready in ${Math.round(performance.now())} ms`,
   );
   out.note(`${await stopped}: stopping`);
   await chord.close();
@@ -62,7 +67,7 @@ export async function serve(options: ServeOptions, out: Output): Promise<number>
 
 /** The settings; undefined after all that is wrong with them has been told. */
 function load({ settings, config, rest }: ServeOptions, out: Output): ReturnType<typeof explainConfig> | undefined {
-  const flags = Object.fromEntries(Object.entries(settings).map(([key, value]) => [flagOf(key), value]));
+  const flags = Object.fromEntries(Object.entries(settings).map(([key, value]) => [flagOf(key), String(value)]));
   const { unknown, extra } = sortOut(rest);
   const problems = extra.map((word) => `unexpected argument ${word}`);
   try {
@@ -101,6 +106,15 @@ async function printConfig(config: Config, origins: Origins, out: Output): Promi
 function shown(key: Key, value: Config[Key]): Config[Key] {
   if (typeof value !== 'string' && typeof value !== 'object') return value;
   return (SETTINGS[key].format as (value: unknown) => string)(value);
+}
+
+/** Reloads at each SIGHUP; but one that says that the terminal is gone is an end, as of all that runs in one. */
+function onHangup(reload: () => Promise<void>): void {
+  const terminal = isatty(0);
+  process.on('SIGHUP', () => {
+    if (terminal && !isatty(0)) process.kill(process.pid, 'SIGTERM');
+    else reload().catch(() => {}); // it could not start, and has said so
+  });
 }
 
 /** Resolves with the first SIGINT or SIGTERM. A second one ends the process at once: somebody is in a hurry. */

@@ -4,13 +4,8 @@
  * Two things are done here once for all calls. A request that cannot be decoded is INVALID_ARGUMENT with the
  * field at fault (left to itself, gRPC calls that INTERNAL). And an answer that is a Buffer goes out as it is.
  */
-import {
-  type MethodDefinition,
-  Server,
-  ServerCredentials,
-  type ServerWritableStream,
-  type ServiceDefinition,
-} from '@grpc/grpc-js';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type MethodDefinition, Server, type ServerWritableStream, type ServiceDefinition } from '@grpc/grpc-js';
 import type { Sweeper } from '../cleanup/sweeper.js';
 import type { Formats } from '../contexts/forms.js';
 import type { ContextService } from '../contexts/service.js';
@@ -22,7 +17,9 @@ import { SyncServiceService } from '../gen/chord/v1/sync_service.js';
 import { TransferServiceService } from '../gen/chord/v1/transfer_service.js';
 import type { Deliveries } from '../observe/deliveries.js';
 import type { StoreHealth } from '../store/store.js';
+import type { Certificates } from '../tls/certificates.js';
 import type { Hub } from '../watch/hub.js';
+import { serverCredentials } from './credentials.js';
 import { decodeRequest } from './decode.js';
 import { type Call, Edge, type ErrorMapper, type Method, type Stage } from './edge.js';
 import { cleanupHandlers, contextHandlers, syncHandlers, transferHandlers, transferStreams } from './handlers.js';
@@ -41,6 +38,8 @@ export interface GrpcOptions {
   readonly deliveries: Deliveries;
   /** HOST:PORT; port 0 takes a free one. */
   readonly listen: string;
+  /** To serve TLS with. */
+  readonly certificates: Certificates | undefined;
   /** What every call passes, in this order; `decoded` of edge.ts is one of them. */
   readonly stages: readonly Stage[];
   readonly heartbeatInterval: number;
@@ -98,9 +97,9 @@ export class GrpcServer {
 
   /** Answers the address that it listens on, with the real port. */
   async start(): Promise<string> {
-    const { listen } = this.options;
+    const { listen, certificates } = this.options;
     const port = await new Promise<number>((resolve, reject) => {
-      this.#server.bindAsync(listen, ServerCredentials.createInsecure(), (error, bound) => {
+      this.#server.bindAsync(listen, serverCredentials(certificates), (error, bound) => {
         if (!error) return resolve(bound);
         // gRPC wraps what the system said: "No address added out of total 1 resolved errors: [...]".
         const said = /\[(.*)\]/.exec(error.message)?.[1] ?? error.message;
@@ -116,9 +115,13 @@ export class GrpcServer {
     this.#health.set(serving);
   }
 
-  /** Unready, `closing` on every stream, calls under way end, then the rest is cut off when the grace is over. */
-  async stop(grace: number): Promise<void> {
+  /**
+   * Unready, and for so long as if nothing were, so that whoever balances the load sends no new clients; `closing` on
+   * every stream; calls under way end; then the rest is cut off when the grace is over. Both in milliseconds.
+   */
+  async stop(delay: number, grace: number): Promise<void> {
     this.#health.set(false);
+    if (delay > 0) await sleep(delay);
     this.#streams.closeAll(GOODBYE, RETRY_WITHIN);
     this.#health.end(GOODBYE);
     // Not forceShutdown: without channelz gRPC knows of no connections there.

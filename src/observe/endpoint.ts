@@ -56,11 +56,6 @@ export async function openEndpoint(listen: string, { families, unready }: Answer
   return { address: `${host}:${(server.address() as AddressInfo).port}`, close };
 }
 
-/** @param listen HOST:PORT. A name other than localhost may mean any address. */
-export function isLoopback(listen: string): boolean {
-  return /^(127\.\d+\.\d+\.\d+|localhost|\[::1\]):/.test(listen);
-}
-
 let ofNode: Promise<() => Promise<string>> | undefined;
 
 /** Those of the process and of Node, which all servers of a process share. */

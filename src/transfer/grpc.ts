@@ -1,9 +1,10 @@
 /**
- * Exported contexts in a store that its users wrote: `grpc://HOST:PORT`, where something serves
+ * Exported contexts in a store that its users wrote: `grpc://HOST:PORT`, or `grpcs://` with TLS, where something serves
  * chord.v1.ExternalStoreService. Each call has a deadline, and is cancelled when it is given up.
  */
 import {
   type CallOptions,
+  type ChannelCredentials,
   type ClientUnaryCall,
   credentials,
   Metadata,
@@ -13,9 +14,14 @@ import {
 import { ExternalStoreServiceClient } from '../gen/chord/v1/external_store_service.js';
 import type { Provider, SavedContext } from './provider.js';
 
-/** @param timeout of each call, in milliseconds */
-export function openRemote(url: string, timeout: number): Provider {
-  return new RemoteProvider(url.slice('grpc://'.length), timeout);
+/**
+ * @param timeout of each call, in milliseconds
+ * @param authorities PEM of those to trust with TLS; the well-known ones where absent
+ */
+export function openRemote(url: string, timeout: number, authorities?: Buffer): Provider {
+  const [scheme, address] = url.split('://') as [string, string];
+  const channel = scheme === 'grpcs' ? credentials.createSsl(authorities) : credentials.createInsecure();
+  return new RemoteProvider(address, channel, timeout);
 }
 
 type Call<Q, A> = (
@@ -30,9 +36,10 @@ class RemoteProvider implements Provider {
 
   constructor(
     address: string,
+    channel: ChannelCredentials,
     private readonly timeout: number,
   ) {
-    this.#client = new ExternalStoreServiceClient(address, credentials.createInsecure(), {
+    this.#client = new ExternalStoreServiceClient(address, channel, {
       'grpc.max_send_message_length': -1,
       'grpc.max_receive_message_length': -1,
       'grpc.keepalive_time_ms': 30_000,

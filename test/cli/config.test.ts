@@ -16,6 +16,10 @@ import {
 /** For each setting a written value that is not its default, and what it means. */
 const OTHER: { [K in Key]: readonly [written: string, value: Config[K]] } = {
   listen: ['[::1]:0', '[::1]:0'],
+  tlsCert: ['tls/server.pem', 'tls/server.pem'],
+  tlsKey: ['tls/server.key', 'tls/server.key'],
+  tlsClientCa: ['tls/clients.pem', 'tls/clients.pem'],
+  insecure: ['true', true],
   backend: ['memory', 'memory'],
   dataDir: ['/tmp/elsewhere', '/tmp/elsewhere'],
   redisUrl: ['rediss://chord@db:6380/2', 'rediss://chord@db:6380/2'],
@@ -32,6 +36,7 @@ const OTHER: { [K in Key]: readonly [written: string, value: Config[K]] } = {
   requestTtl: ['36h', 129_600_000],
   cleanupInterval: ['off', 0],
   exportUrl: ['file:exports', 'file:exports'],
+  exportCa: ['tls/stores.pem', 'tls/stores.pem'],
   exportOnExpiry: ['true', true],
   exportTimeout: ['2s', 2000],
   minFreeBytes: ['0', 0],
@@ -39,6 +44,7 @@ const OTHER: { [K in Key]: readonly [written: string, value: Config[K]] } = {
   quotas: ['streams=3,bytesPerSecond=2KiB,calls=off', { streams: 3, bytesPerSecond: 2048, calls: Infinity }],
   connectionQuotas: ['calls=1', { calls: 1 }],
   heartbeatInterval: ['2s', 2000],
+  shutdownDelay: ['5s', 5000],
   shutdownGrace: ['500ms', 500],
   keepaliveInterval: ['1m', 60_000],
   keepaliveTimeout: ['1m30s', 90_000],

@@ -5,32 +5,43 @@ import {
   ExternalStoreServiceService,
   type SavedContext,
 } from '../../src/gen/chord/v1/external_store_service.js';
+import type { Pair } from '../support/certificates.js';
 
 const PAGE = 100;
 
 type Handler<Q, A> = (request: Q) => A;
+
+function serverCredentials(pair: Pair | undefined): ServerCredentials {
+  if (!pair) return ServerCredentials.createInsecure();
+  return ServerCredentials.createSsl(null, [
+    { cert_chain: Buffer.from(pair.cert), private_key: Buffer.from(pair.key) },
+  ]);
+}
 
 export class External {
   readonly saved = new Map<string, SavedContext>();
   /** Calls that came, by name. */
   readonly calls: string[] = [];
   address = '';
+  #scheme = 'grpc';
   readonly #server = new Server({ 'grpc.max_receive_message_length': -1 });
 
-  static async start(): Promise<External> {
+  /** With TLS where a certificate is given. */
+  static async start(pair?: Pair): Promise<External> {
     const external = new External();
     external.#server.addService(ExternalStoreServiceService, external.#handlers());
     const port = await new Promise<number>((resolve, reject) =>
-      external.#server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
+      external.#server.bindAsync('127.0.0.1:0', serverCredentials(pair), (error, bound) =>
         error ? reject(error) : resolve(bound),
       ),
     );
     external.address = `127.0.0.1:${port}`;
+    external.#scheme = pair ? 'grpcs' : 'grpc';
     return external;
   }
 
   get url(): string {
-    return `grpc://${this.address}`;
+    return `${this.#scheme}://${this.address}`;
   }
 
   /** Calls under way are cut off. */

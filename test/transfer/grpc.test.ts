@@ -1,9 +1,14 @@
 import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import test from 'ava';
 import { providerLaws, SIGNAL, savedOf } from '../../src/testing/provider.js';
 import { openRemote } from '../../src/transfer/grpc.js';
+import { openProvider } from '../../src/transfer/open.js';
+import { temporaryDirectory } from '../store/directories.js';
+import { Authority, HERE } from '../support/certificates.js';
 import { testLaws } from '../support/laws.js';
 import { External } from './external.js';
 
@@ -53,6 +58,32 @@ test('one that does not answer fails by its deadline; one that is given up, at o
   const waiting = patient.load('a', controller.signal);
   controller.abort();
   await t.throwsAsync(waiting, { code: status.CANCELLED as never });
+});
+
+test('with TLS, only a store that the authorities vouch for is trusted', async (t) => {
+  const [ca, stranger] = await Promise.all([Authority.create(), Authority.create('Strange CA')]);
+  const external = await External.start(await ca.issue({ names: HERE }));
+  t.teardown(() => external.stop());
+  const folder = await temporaryDirectory(t);
+  const [ours, theirs, none] = ['ours.pem', 'theirs.pem', 'none.pem'].map((name) => join(folder, name)) as [
+    string,
+    string,
+    string,
+  ];
+  await Promise.all([writeFile(ours, ca.cert), writeFile(theirs, stranger.cert), writeFile(none, 'no certificate')]);
+  const open = async (file: string) => {
+    const provider = await openProvider(external.url, 60_000, file);
+    t.teardown(() => provider.close());
+    return provider;
+  };
+  const provider = await open(ours);
+  await provider.save(savedOf('a', '{"n":1}'), SIGNAL);
+  t.is(await provider.load('a', SIGNAL), '{"n":1}');
+  for (const file of [theirs, '']) {
+    const failed = await t.throwsAsync((await open(file)).load('a', SIGNAL), { code: status.UNAVAILABLE as never });
+    t.regex(failed!.message, /unable to verify the first certificate/);
+  }
+  await t.throwsAsync(open(none), { message: /^exportCa: .*none\.pem holds no certificate in PEM form/ });
 });
 
 test('wrong answers are errors', async (t) => {

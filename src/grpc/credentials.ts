@@ -1,0 +1,23 @@
+/** The server's end of TLS: new connections get the certificate of the moment, open ones go on as they began. */
+import { ServerCredentials } from '@grpc/grpc-js';
+import type { Certificates } from '../tls/certificates.js';
+
+/** A client that does not get on with the handshake holds a socket for so long, in milliseconds. */
+const HANDSHAKE_TIMEOUT = 10_000;
+
+export function serverCredentials(certificates: Certificates | undefined): ServerCredentials {
+  return certificates ? new TlsCredentials(certificates) : ServerCredentials.createInsecure();
+}
+
+class TlsCredentials extends ServerCredentials {
+  constructor(certificates: Certificates) {
+    const { asksClients, context } = certificates;
+    const handshakeTimeout = HANDSHAKE_TIMEOUT;
+    super({ requestCert: asksClients, rejectUnauthorized: asksClients, handshakeTimeout }, context);
+    certificates.onChange((context) => this.updateSecureContextOptions(context));
+  }
+
+  override _equals(other: ServerCredentials): boolean {
+    return this === other;
+  }
+}

@@ -1,0 +1,150 @@
+/** Reads certificates and keys, and says which file is wrong, and how. */
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { createSecureContext, type SecureContextOptions } from 'node:tls';
+import { ChordError } from '../errors.js';
+
+/** Paths of PEM files. */
+export interface TlsFiles {
+  /** The server's own certificate, then those between it and its root. */
+  readonly cert: string;
+  readonly key: string;
+  /** Authorities of client certificates; empty: none is asked for. */
+  readonly clientCa: string;
+}
+
+/** What stands in them. */
+export interface TlsBytes {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+  readonly clientCa: Buffer | undefined;
+}
+
+/** Of a server's certificate, as logs name it. */
+export interface CertificateInfo {
+  readonly subject: string;
+  readonly names: string;
+  readonly issuer: string;
+  readonly notBefore: Date;
+  readonly notAfter: Date;
+}
+
+export interface Checked {
+  readonly context: SecureContextOptions;
+  readonly info: CertificateInfo;
+}
+
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+
+/** @throws FAILED_PRECONDITION that names the file */
+export async function readTls(files: TlsFiles): Promise<TlsBytes> {
+  const [cert, key, clientCa] = await Promise.all([
+    read('tlsCert', files.cert),
+    read('tlsKey', files.key),
+    files.clientCa === '' ? undefined : read('tlsClientCa', files.clientCa),
+  ]);
+  return { cert, key, clientCa };
+}
+
+/** PEM of authorities to trust. @throws FAILED_PRECONDITION that names the file */
+export async function readAuthorities(setting: string, path: string): Promise<Buffer> {
+  const bytes = await read(setting, path);
+  certificates(bytes, setting, path);
+  return bytes;
+}
+
+/** @throws FAILED_PRECONDITION where a client could not accept what stands there, with the file and the reason */
+export function checkTls(bytes: TlsBytes, files: TlsFiles, now: number): Checked {
+  const [leaf, ...others] = certificates(bytes.cert, 'tlsCert', files.cert);
+  const key = privateKey(bytes.key, files.key);
+  if (!leaf!.checkPrivateKey(key)) {
+    const order = others.some((each) => each.checkPrivateKey(key))
+      ? "; the server's own certificate must stand first"
+      : '';
+    throw wrong('tlsKey', files.key, `is not the key of the certificate in ${files.cert}${order}`);
+  }
+  const validity = outOfDate(leaf!, now);
+  if (validity) throw wrong('tlsCert', files.cert, `${validity}: ${oneLine(leaf!.subject)}`);
+  const authorities = bytes.clientCa && certificates(bytes.clientCa, 'tlsClientCa', files.clientCa);
+  if (authorities?.every((each) => outOfDate(each, now))) {
+    throw wrong(
+      'tlsClientCa',
+      files.clientCa,
+      `holds no authority that is valid now; the first ${outOfDate(authorities[0]!, now)}`,
+    );
+  }
+  const context: SecureContextOptions = {
+    cert: bytes.cert,
+    key: bytes.key,
+    ...(bytes.clientCa && { ca: bytes.clientCa }),
+    minVersion: 'TLSv1.2',
+  };
+  try {
+    createSecureContext(context);
+  } catch (error) {
+    throw wrong('tlsCert', files.cert, `is refused by the TLS library: ${(error as Error).message}`);
+  }
+  return { context, info: describe(leaf!) };
+}
+
+async function read(setting: string, path: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    throw wrong(setting, path, `cannot be read: ${(error as Error).message}`);
+  }
+}
+
+function certificates(bytes: Buffer, setting: string, path: string): X509Certificate[] {
+  const blocks = bytes.toString('latin1').match(CERTIFICATE);
+  if (!blocks) throw wrong(setting, path, 'holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)');
+  return blocks.map((block, i) => {
+    try {
+      return new X509Certificate(block);
+    } catch (error) {
+      throw wrong(
+        setting,
+        path,
+        `holds a certificate that cannot be read (number ${i + 1}): ${(error as Error).message}`,
+      );
+    }
+  });
+}
+
+function privateKey(bytes: Buffer, path: string): KeyObject {
+  try {
+    return createPrivateKey(bytes);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const why =
+      code === 'ERR_MISSING_PASSPHRASE'
+        ? 'is encrypted; a key without a passphrase is needed'
+        : `holds no private key in PEM form (-----BEGIN PRIVATE KEY-----): ${message}`;
+    throw wrong('tlsKey', path, why);
+  }
+}
+
+function outOfDate(certificate: X509Certificate, now: number): string | undefined {
+  if (Date.parse(certificate.validTo) <= now) return `expired on ${certificate.validTo}`;
+  if (Date.parse(certificate.validFrom) > now) return `is not valid before ${certificate.validFrom}`;
+  return undefined;
+}
+
+function describe(certificate: X509Certificate): CertificateInfo {
+  return {
+    subject: oneLine(certificate.subject),
+    names: certificate.subjectAltName ?? '',
+    issuer: oneLine(certificate.issuer),
+    notBefore: new Date(certificate.validFrom),
+    notAfter: new Date(certificate.validTo),
+  };
+}
+
+/** A distinguished name has one part a line. */
+function oneLine(name: string | undefined): string {
+  return (name ?? '').replaceAll('\n', ', ');
+}
+
+function wrong(setting: string, path: string, what: string): ChordError {
+  return new ChordError('FAILED_PRECONDITION', `${setting}: ${path} ${what}`);
+}

@@ -3,12 +3,12 @@ import pino from 'pino';
 import { Farewell } from './cleanup/farewell.js';
 import { Sweeper } from './cleanup/sweeper.js';
 import { type Config, ConfigError, loadConfig } from './config.js';
-import { Formats, type Formatters } from './contexts/forms.js';
+import { Formats } from './contexts/forms.js';
 import { ContextService } from './contexts/service.js';
 import { Transfer } from './contexts/transfer.js';
 import { decoded } from './grpc/edge.js';
 import { GrpcServer } from './grpc/server.js';
-import type { Clock } from './model.js';
+import { checkClock, openPart, type Parts } from './parts.js';
 import { type Reloadable, Reloader } from './reload.js';
 import { openLmdb } from './store/lmdb.js';
 import { openMemory } from './store/memory.js';
@@ -20,16 +20,7 @@ import { openTransport } from './transport.js';
 import { Hub } from './watch/hub.js';
 
 /** Settings as in `chord serve --help`, and parts of one's own. */
-export interface ChordOptions extends Partial<Config> {
-  /** In place of `backend`. Closed together with Chord. */
-  readonly store?: Store | undefined;
-  /** In place of `exportUrl`. Closed together with Chord. */
-  readonly provider?: Provider | undefined;
-  /** Milliseconds since 1970; the system's clock where absent. */
-  readonly clock?: Clock | undefined;
-  /** Delta formats of one's own, by the names that clients ask for them with. See docs/formats.md. */
-  readonly formatters?: Formatters | undefined;
-}
+export interface ChordOptions extends Partial<Config>, Parts {}
 
 /** Chord without a network. */
 export interface Engine {
@@ -148,19 +139,17 @@ export async function openChord(options: ChordOptions = {}): Promise<Engine> {
 
 async function openEngine(
   config: Config,
-  parts: Pick<ChordOptions, 'store' | 'provider' | 'clock'> & { readonly onError: (error: unknown) => void },
+  parts: Omit<Parts, 'formatters'> & { readonly onError: (error: unknown) => void },
 ): Promise<Engine> {
-  const { exportUrl, exportTimeout, exportCa } = config;
-  const provider =
-    parts.provider ?? (exportUrl === '' ? undefined : await openProvider(exportUrl, exportTimeout, exportCa));
+  const clock = checkClock(parts.clock ?? Date.now);
+  const provider = await openExternal(config, parts.provider);
   if (config.exportOnExpiry && !provider) throw new ConfigError(['exportOnExpiry needs an exportUrl to export to']);
-  const opening = parts.store ?? openStore(config);
-  const store = await Promise.resolve(opening).catch(async (error) => {
+  const opening = parts.store ? openPart('store', parts.store, config) : openStore(config);
+  const store = await opening.catch(async (error) => {
     await provider?.close();
     throw error;
   });
   const hub = new Hub(store.feed);
-  const clock = parts.clock ?? Date.now;
   const contexts = new ContextService({
     ...config,
     store,
@@ -171,7 +160,7 @@ async function openEngine(
   });
   store.feed?.listen((event) => contexts.onFeed(event));
   const { onError } = parts;
-  const transfer = new Transfer({ ...config, store, contexts, provider, clock, timeout: exportTimeout });
+  const transfer = new Transfer({ ...config, store, contexts, provider, clock, timeout: config.exportTimeout });
   const cleanup = new Sweeper({
     ...{ store, contexts, clock, onError },
     farewell: config.exportOnExpiry ? new Farewell(transfer, clock) : undefined,
@@ -183,6 +172,12 @@ async function openEngine(
     await store.close();
   });
   return { contexts, hub, cleanup: cleanup.open(), transfer, store, close };
+}
+
+async function openExternal(config: Config, own: Parts['provider']): Promise<Provider | undefined> {
+  if (own) return openPart('provider', own, config);
+  const { exportUrl, exportTimeout, exportCa } = config;
+  return exportUrl === '' ? undefined : openProvider(exportUrl, exportTimeout, exportCa);
 }
 
 async function openStore(config: Config): Promise<Store> {

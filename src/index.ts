@@ -12,7 +12,7 @@ export type {
 } from './cleanup/sweeper.js';
 export { decodeChanges } from './codec/changes.js';
 export { decodeStruct, EncodedStruct } from './codec/struct.js';
-export { ConfigError } from './config.js';
+export { type Config, ConfigError } from './config.js';
 export type { Mutation } from './contexts/evaluate.js';
 export type { DeltaView, SyncResult, View } from './contexts/events.js';
 export type { DeltaForm, Formatters } from './contexts/forms.js';
@@ -24,6 +24,7 @@ export * from './delta/index.js';
 export { narrow, prune, type Scope, scopeOf } from './delta/scope.js';
 export { ChordError, type ErrorDetails, type FieldViolation, type Reason } from './errors.js';
 export type { Clock, Expiry, Head, Json, JsonObject, Position } from './model.js';
+export type { Part, Parts } from './parts.js';
 export { openMemory } from './store/memory.js';
 export type * from './store/store.js';
 export type { ExportedContext, ExportedRecord, Provider, SavedContext } from './transfer/provider.js';

@@ -45,7 +45,7 @@ export function sameUse(a: Head, b: Head): boolean {
   return a.expiry?.at === b.expiry?.at && usedAt(a) === usedAt(b);
 }
 
-/** Milliseconds since 1970. Injected, so that tests can move it. */
+/** Whole milliseconds since 1970. Injected, so that tests can move it. */
 export type Clock = () => number;
 
 export function samePosition(a: Position, b: Position): boolean {

@@ -13,7 +13,7 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
  */
 const LADDER: Readonly<Record<string, readonly string[]>> = {
   main: ['cli'],
-  index: ['app', 'cleanup', 'codec', 'config', 'contexts', 'delta', 'store', 'transfer', 'watch'],
+  index: ['app', 'cleanup', 'codec', 'config', 'contexts', 'delta', 'parts', 'store', 'transfer', 'watch'],
   access: ['units'],
   app: [
     'access',
@@ -21,6 +21,7 @@ const LADDER: Readonly<Record<string, readonly string[]>> = {
     'config',
     'contexts',
     'grpc',
+    'parts',
     'reload',
     'store',
     'telemetry',
@@ -28,7 +29,8 @@ const LADDER: Readonly<Record<string, readonly string[]>> = {
     'transport',
     'watch',
   ],
-  cli: ['app', 'codec', 'config', 'delta', 'gen', 'units'],
+  parts: ['config', 'contexts', 'store/store', 'transfer/provider'],
+  cli: ['app', 'codec', 'config', 'delta', 'gen', 'parts', 'units'],
   config: ['access/limits', 'kinds'],
   kinds: ['access/limits', 'units'],
   telemetry: ['config', 'grpc', 'loopback', 'observe', 'store/store'],

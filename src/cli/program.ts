@@ -81,7 +81,7 @@ async function defineServe(program: Command, args: readonly string[], out: () =>
     .description('run a server')
     .option('--config <file>', 'JSON file with settings, by their names in --print-config (CHORD_CONFIG)')
     .option('--print-config', 'print the settings and where each comes from, and end')
-    .option('--plugin <file>', "JavaScript module with formatters, store or clock of one's own")
+    .option('--plugin <file>', "module with a store, external store (provider), clock or formatters of one's own")
     .allowUnknownOption()
     .allowExcessArguments()
     .addHelpText('after', help.SERVE)

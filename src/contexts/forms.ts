@@ -38,13 +38,14 @@ export class Formats {
     ['changes', [PLAIN, WITH_OLDS]],
   ]);
 
-  /** Throws TypeError where a name is no name, or taken. */
+  /** Throws TypeError where a name is no name, or taken, or stands for no function. */
   constructor(own: Formatters = {}) {
     const all = { flat, json_patch: jsonPatch, merge_patch: mergePatch };
     for (const [name, format] of [...Object.entries(all), ...Object.entries(own)]) {
       if (!/^[\w.-]{1,64}$/.test(name)) throw new TypeError(`${JSON.stringify(name)} is no name for a delta format`);
       if (this.#forms.has(name)) throw new TypeError(`there is a delta format ${name} already`);
       const named = { name, ...(typeof format === 'function' ? { format } : format) };
+      if (typeof named.format !== 'function') throw new TypeError(`the delta format ${name} is no function`);
       const form = (oldValues: boolean): DeltaForm => ({ key: `${name}, ${oldValues}`, oldValues, format: named });
       this.#forms.set(name, [form(false), form(true)]);
     }

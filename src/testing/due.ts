@@ -1,5 +1,5 @@
 /** The indexes by which cleanup finds its work, and what a removal that rests on them must not miss. */
-import { deepEqual, equal } from 'node:assert/strict';
+import { deepEqual, equal, ok } from 'node:assert/strict';
 import type { Due, Store } from '../store/store.js';
 import { commitOf, ids, positionAt, range, write } from './commits.js';
 import { law } from './law.js';
@@ -65,6 +65,7 @@ export const dues: readonly StoreLaw[] = [
       const found: string[] = [];
       for (let page = await store.due('age', 1_001, size); page.length > 0; ) {
         found.push(...page.map(({ id }) => id));
+        ok(found.length <= all.length, 'what was on a page comes again');
         page = await store.due('age', 1_001, size, page.at(-1));
       }
       deepEqual(found, all);

@@ -174,8 +174,8 @@ class Comparison {
     const key = index === 'length' ? -upTo : index === 'expiry' ? upTo : 1_000 + upTo;
     const found: Due[] = [];
     for (let page = await store.due(index, key, limit); page.length > 0; ) {
-      if (page.length > limit) throw new Error('a page that is too long');
       found.push(...page);
+      if (page.length > limit || found.length > IDS.length) throw new Error('more than there is, or was asked for');
       page = await store.due(index, key, limit, page.at(-1));
     }
     return found;

@@ -77,8 +77,8 @@ export const providerLaws: readonly Law<ProviderSubject>[] = [
     for (const [i, text] of texts.entries()) await provider.save(savedOf(`id ${i}`, text), SIGNAL);
     const other = await reopen();
     for (const [i, text] of texts.entries()) {
-      ok((await provider.load(`id ${i}`, SIGNAL)) === text);
-      ok((await other.load(`id ${i}`, SIGNAL)) === text);
+      ok((await provider.load(`id ${i}`, SIGNAL)) === text, 'another text came back');
+      ok((await other.load(`id ${i}`, SIGNAL)) === text, 'another one finds another text');
     }
     deepEqual(await listed(other), ['id 0', 'id 1', 'id 2']);
     await other.close();
@@ -94,7 +94,7 @@ export const providerLaws: readonly Law<ProviderSubject>[] = [
   law('saves of one id at once leave one of them, whole', async ({ provider }) => {
     const texts = Array.from({ length: 20 }, (_, i) => `"${String(i).repeat(10_000)}"`);
     await Promise.all(texts.map((text) => provider.save(savedOf('a', text), SIGNAL)));
-    ok(texts.includes((await provider.load('a', SIGNAL)) as string));
+    ok(texts.includes((await provider.load('a', SIGNAL)) as string), 'what came back is none of what was saved');
     deepEqual(await listed(provider), ['a']);
   }),
 
@@ -114,7 +114,7 @@ export const providerLaws: readonly Law<ProviderSubject>[] = [
   law('delete forgets one, and says whether there was one', async ({ provider }) => {
     await provider.save(savedOf('a'), SIGNAL);
     await provider.save(savedOf('b'), SIGNAL);
-    ok(await provider.delete('a', SIGNAL));
+    equal(await provider.delete('a', SIGNAL), true);
     equal(await provider.delete('a', SIGNAL), false);
     equal(await provider.load('a', SIGNAL), null);
     deepEqual(await listed(provider), ['b']);

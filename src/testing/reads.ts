@@ -159,8 +159,9 @@ export const reads: readonly StoreLaw[] = [
       let after: string | undefined;
       do {
         const page = await store.list('', after, size);
-        ok(page.heads.length <= size);
+        ok(page.heads.length <= size, 'more than was asked for');
         listed.push(...page.heads.map(({ id }) => id));
+        ok(listed.length <= ids.length, 'what was on a page comes again');
         after = page.next;
       } while (after !== undefined);
       deepEqual(listed, inOrder);

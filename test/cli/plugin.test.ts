@@ -50,10 +50,21 @@ test('what is no plugin is refused, in one line', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'chord-plugin-'));
   t.teardown(() => rm(folder, { recursive: true }));
   const cases: [string, RegExp][] = [
-    ['export const a = 1;', /no default export/],
-    ['export default { formaters: {} };', /unknown formaters; it may export formatters, store, clock/],
+    ['export const a = 1;', /default export is not an object with store, provider, clock, formatters/],
+    ['export default 5;', /default export is not an object/],
+    ['export default { formaters: {} };', /unknown formaters; it may export store, provider, clock, formatters/],
     ['export default { formatters: { flat: () => 1 } };', /there is a delta format flat already/],
-    ['syntax error', /--plugin/],
+    ['export default { formatters: { mine: 5 } };', /the delta format mine is no function/],
+    ['export default { store: { load() {}, head() {}, commit: 5 } };', /given as store has no method commit, remove, /],
+    ['export default { store: async () => undefined };', /given as store has no method load, /],
+    ['export default { store: () => { throw new Error("disk away"); } };', /cannot start: disk away/],
+    ['export default { provider: { save() {} } };', /given as provider has no method load, list, delete, close/],
+    ['export default { clock: Date };', /given as clock is no function that answers whole milliseconds/],
+    ['export default { clock: 5 };', /given as clock is no function/],
+    ['throw new Error("no such host");', /--plugin .*\.mjs: no such host/],
+    ['throw "words";', /--plugin .*\.mjs: words/],
+    ['import "nowhere";', /--plugin .*\.mjs: .*nowhere/],
+    ['syntax error', /--plugin .*\.mjs: /],
   ];
   for (const [i, [text, message]] of cases.entries()) {
     const file = join(folder, `${i}.mjs`);

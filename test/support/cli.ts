@@ -14,9 +14,13 @@ export interface Finished {
   readonly stderr: string;
 }
 
-function spawnChord(args: readonly string[], env: Record<string, string> = {}): ChildProcessWithoutNullStreams {
+function spawnChord(
+  args: readonly string[],
+  env: Record<string, string> = {},
+  main = MAIN,
+): ChildProcessWithoutNullStreams {
   const clean = Object.entries(process.env).filter(([name]) => !name.startsWith('CHORD_'));
-  return spawn(process.execPath, [MAIN, ...args], { env: { ...Object.fromEntries(clean), ...env } });
+  return spawn(process.execPath, [main, ...args], { env: { ...Object.fromEntries(clean), ...env } });
 }
 
 /** Runs one command to its end. */
@@ -35,8 +39,9 @@ export class Running {
   private readonly closed: Promise<{ code: number | null; stderr: string }>;
   private stderr = '';
 
-  constructor(args: readonly string[]) {
-    this.child = spawnChord(args);
+  /** @param main another build than that of this repository */
+  constructor(args: readonly string[], main?: string) {
+    this.child = spawnChord(args, {}, main);
     const kill = () => this.child.kill('SIGKILL');
     process.once('exit', kill); // nothing outlives a test file that is cut short
     this.child.once('close', () => process.off('exit', kill));

@@ -1,11 +1,13 @@
 /** The one place where the parts are put together. */
 import pino from 'pino';
+import { asksCallers } from './access/settings.js';
 import { Farewell } from './cleanup/farewell.js';
 import { Sweeper } from './cleanup/sweeper.js';
 import { type Config, ConfigError, loadConfig } from './config.js';
 import { Formats } from './contexts/forms.js';
 import { ContextService } from './contexts/service.js';
 import { Transfer } from './contexts/transfer.js';
+import { openGate } from './gate.js';
 import { decoded } from './grpc/edge.js';
 import { GrpcServer } from './grpc/server.js';
 import { checkClock, openPart, type Parts } from './parts.js';
@@ -53,7 +55,11 @@ export async function startChord(options: ChordOptions = {}): Promise<Chord> {
   const formats = new Formats(formatters);
   const config = loadConfig({ options: settings });
   const log = pino({ level: config.logLevel, base: null, name: 'chord' }, pino.destination({ fd: 2, sync: true }));
-  const certificates = await openTransport(config, false, log);
+  const certificates = await openTransport(config, asksCallers(config), log);
+  const gate = await openGate(config, clock ?? Date.now, log).catch((error) => {
+    certificates?.close();
+    throw error;
+  });
   const engine = await openEngine(config, {
     store,
     provider,
@@ -61,6 +67,7 @@ export async function startChord(options: ChordOptions = {}): Promise<Chord> {
     onError: (error) => log.error({ err: error }, 'failed in the background'),
   }).catch((error) => {
     certificates?.close();
+    gate?.close();
     throw error;
   });
   const telemetry = new Telemetry(config);
@@ -73,7 +80,7 @@ export async function startChord(options: ChordOptions = {}): Promise<Chord> {
     transfer: engine.transfer,
     deliveries: telemetry.deliveries,
     certificates,
-    stages: [...telemetry.stages, decoded],
+    stages: [...telemetry.stages, ...(gate ? [gate.identify, decoded, gate.authorize] : [decoded])],
     onDefect: (error, id) => log.error({ err: error, id }, 'internal error'),
   });
   try {
@@ -92,6 +99,7 @@ export async function startChord(options: ChordOptions = {}): Promise<Chord> {
       telemetry.stopping();
       await server.stop(shutdown.shutdownDelay, shutdown.shutdownGrace);
       certificates?.close();
+      gate?.close();
       await engine.close();
       telemetry.close();
     });
@@ -111,6 +119,7 @@ export async function startChord(options: ChordOptions = {}): Promise<Chord> {
         },
       },
       ...(certificates ? [{ name: 'certificates', reload: () => certificates.reload() }] : []),
+      ...(gate ? [{ name: 'access', reload: () => gate.reload() }] : []),
     ];
     const reloader = new Reloader(config, parts, log);
     return {
@@ -126,6 +135,7 @@ export async function startChord(options: ChordOptions = {}): Promise<Chord> {
   } catch (error) {
     telemetry.close();
     certificates?.close();
+    gate?.close();
     await engine.close();
     throw error;
   }

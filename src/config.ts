@@ -7,8 +7,10 @@
  */
 import { readFileSync } from 'node:fs';
 import { LIMIT_NAMES } from './access/limits.js';
+import { ALGORITHMS } from './access/settings.js';
 import {
   choice,
+  choices,
   count,
   duration,
   durationOrOff,
@@ -22,6 +24,7 @@ import {
   secretUrl,
   size,
   text,
+  textOrNone,
 } from './kinds.js';
 
 const MiB = 2 ** 20;
@@ -69,6 +72,14 @@ export const SETTINGS = {
   exportTimeout: setting(duration(100, 600_000), 10_000, 'a call to it without answer for this long has failed'),
   minFreeBytes: setting(size(0, 2 ** 50), 256 * MiB, 'with less free disk space, writes are refused'),
   maxStreamsPerConnection: setting(count(1, 1_000_000), 1000, 'calls that one connection may have open at once'),
+  authTokens: setting(file(), '', 'file of tokens, one a line, as `chord token new` writes them'),
+  authJwks: setting(file(), '', 'file of public keys (JWKS) that verify signed tokens (JWT)'),
+  authJwtIssuer: setting(textOrNone('TEXT'), '', 'their issuer, exactly as in iss'),
+  authJwtAudience: setting(textOrNone('TEXT'), '', 'for whom they are made, exactly as in aud'),
+  authJwtAlgorithms: setting(choices(ALGORITHMS), ['RS256', 'ES256', 'EdDSA'], 'how they may be signed'),
+  authJwtClaim: setting(text('CLAIM'), 'sub', 'the claim that names the identity'),
+  authCertificates: setting(flag(), false, 'whether client certificates name their owners; needs tlsClientCa'),
+  authRules: setting(file(), '', 'file that says which identity may do what'),
   quotas: setting(limits(), {}, `what each identity may use: ${LIMIT_NAMES.join(', ')}`),
   connectionQuotas: setting(limits(), {}, 'the same for each connection'),
   heartbeatInterval: setting(duration(1000, 3_600_000), 15_000, 'how often an idle watch hears from the server'),
@@ -121,7 +132,7 @@ export function envOf(key: string): string {
 }
 
 // Of the command line, and no settings of a server: known to be meant where a name is nearly theirs.
-const OTHER_VARIABLES = ['CHORD_CONFIG', 'CHORD_ADDRESS', 'CHORD_TIMEOUT'];
+const OTHER_VARIABLES = ['CHORD_CONFIG', 'CHORD_ADDRESS', 'CHORD_TIMEOUT', 'CHORD_TOKEN', 'CHORD_TOKEN_FILE'];
 const OTHER_FLAGS = ['config', 'print-config', 'plugin', 'json', 'help'];
 
 /** @throws ConfigError with all problems at once */

@@ -45,6 +45,11 @@ export function file(): Kind<string> {
   return { placeholder: 'FILE|none', value, written, format: (path) => path || 'none' };
 }
 
+/** A text, or none: empty. */
+export function textOrNone(placeholder: string): Kind<string> {
+  return { ...file(), placeholder: `${placeholder}|none` };
+}
+
 /** A URL whose password is not for everyone to see. */
 export function secretUrl(): Kind<string> {
   const format = (url: string) => url.replace(/:\/\/([^:@/]*):[^@/]*@/g, '://$1:***@');
@@ -64,6 +69,15 @@ export function exportUrl(): Kind<string> {
 export function choice<const T extends string>(values: readonly T[]): Kind<T> {
   const value = z.enum(values, `expected one of ${values.join(', ')}`);
   return { placeholder: values.length < 4 ? values.join('|') : 'LEVEL', value, written: value, format: String };
+}
+
+/** Some of these, at least one: written with commas between them, or in the file as a list. */
+export function choices<const T extends string>(values: readonly T[]): Kind<readonly T[]> {
+  const error = `expected some of ${values.join(', ')}`;
+  const value = z.array(z.enum(values, error), error).min(1, error);
+  const read = (raw: unknown) => (typeof raw === 'string' ? raw.split(',').map((each) => each.trim()) : raw);
+  const written = z.unknown().transform(read).pipe(value);
+  return { placeholder: 'NAME,...', value, written, format: (chosen) => chosen.join() };
 }
 
 export function count(min: number, max: number): Kind<number> {

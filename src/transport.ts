@@ -37,7 +37,9 @@ export async function openTransport(
 function exposure(encrypted: boolean, authenticated: boolean): string | undefined {
   const open = [
     ...(encrypted ? [] : ['read the traffic (no TLS: set tlsCert and tlsKey)']),
-    ...(authenticated ? [] : ['read and write all contexts (no authentication: set tlsClientCa)']),
+    ...(authenticated
+      ? []
+      : ['read and write all contexts (no authentication: set authTokens, authJwks or tlsClientCa)']),
   ];
   return open.length > 0 ? open.join(' and ') : undefined;
 }

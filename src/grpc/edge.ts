@@ -47,6 +47,8 @@ type Rpc = ServerUnaryCall<unknown, unknown> | ServerWritableStream<unknown, unk
 /** One call on its way. */
 export class Call {
   #entered = 0;
+  /** What became of it, once that is known. */
+  #end: End | undefined;
   /** Known after the stage that asks for it, if there is one. */
   identity: Identity = ANONYMOUS;
   /** Of a stream: ends it with this error, after a word to the client where there is one. */
@@ -74,7 +76,8 @@ export class Call {
       if (later) {
         return later.then(() => {
           this.#entered++;
-          return this.enter();
+          // It was cancelled meanwhile: the stages behind would let in what never leaves.
+          return this.#end ? this.leave(this.#end) : this.enter();
         });
       }
       this.#entered++;
@@ -83,6 +86,7 @@ export class Call {
   }
 
   leave(end: End): void {
+    this.#end = end;
     while (this.#entered > 0) this.stages[--this.#entered]!.leave?.(this, end);
   }
 }

@@ -9,6 +9,7 @@ import { type FileDescriptorProto, FileDescriptorProtoSchema, FileDescriptorSetS
 import type { Server, ServerDuplexStream, ServiceDefinition } from '@grpc/grpc-js';
 import { status } from '@grpc/grpc-js';
 import { descriptors } from '../gen/descriptors.js';
+import type { Edge } from './edge.js';
 
 /** What of a ServerReflectionRequest is answered: its field number, its text, and the whole request to send back. */
 interface Asked {
@@ -22,16 +23,17 @@ const FILE_BY_FILENAME = 3;
 const FILE_CONTAINING_SYMBOL = 4;
 const LIST_SERVICES = 7;
 
-export function addReflection(server: Server): void {
+export function addReflection(server: Server, edge: Edge): void {
   const index = indexFiles();
   for (const version of ['v1', 'v1alpha']) {
-    server.addService(definition(`grpc.reflection.${version}.ServerReflection`), {
-      serverReflectionInfo(call: ServerDuplexStream<Asked, Uint8Array>) {
-        call.on('data', (asked: Asked) => call.write(answer(asked, index)));
-        call.on('end', () => call.end());
-        call.on('error', () => {});
-      },
+    const service = `grpc.reflection.${version}.ServerReflection`;
+    const method = { service, name: 'ServerReflectionInfo', streams: true };
+    const serverReflectionInfo = edge.stream(method, (rpc: ServerDuplexStream<Asked, Uint8Array>, call) => {
+      call.close = (error) => void rpc.emit('error', edge.toStatus(error));
+      rpc.on('data', (asked: Asked) => rpc.write(answer(asked, index)));
+      rpc.on('end', () => rpc.end());
     });
+    server.addService(definition(service), { serverReflectionInfo });
   }
 }
 

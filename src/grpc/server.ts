@@ -87,7 +87,7 @@ export class GrpcServer {
       sequences(transferStreams(transfer), toStatusHere),
     );
     this.#health.addTo(this.#server);
-    addReflection(this.#server);
+    addReflection(this.#server, edge);
   }
 
   /** Open watch streams. */

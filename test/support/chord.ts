@@ -44,6 +44,8 @@ export interface Method<Q, A> {
 /** A connection of its own. Requests may leave fields out. */
 export class Peer {
   readonly client: Client;
+  /** Sent with every call. */
+  readonly metadata = new Metadata();
   readonly set = this.#unary(ContextServiceService.setContext);
   readonly update = this.#unary(ContextServiceService.updateContext);
   readonly get = this.#unary(ContextServiceService.getContext);
@@ -65,6 +67,13 @@ export class Peer {
     });
   }
 
+  /** From now on every call carries this token, or none. */
+  show(token: string | undefined): this {
+    if (token === undefined) this.metadata.remove('authorization');
+    else this.metadata.set('authorization', `Bearer ${token}`);
+    return this;
+  }
+
   /** Any method, with a request that is bytes already. */
   raw<A>(method: Pick<Method<never, A>, 'path' | 'responseDeserialize'>, bytes: Uint8Array): Promise<A> {
     return this.#call(method.path, Buffer.from(bytes), method.responseDeserialize);
@@ -77,7 +86,7 @@ export class Peer {
       (bytes: Buffer) => bytes,
       method.responseDeserialize,
       bytesOf(method, request),
-      new Metadata(),
+      this.metadata,
       {},
     );
   }
@@ -91,7 +100,7 @@ export class Peer {
     const bytes = bytesOf(method, request);
     const same = (each: Buffer) => each;
     const messages: TransferProgress[] = [];
-    const stream = this.client.makeServerStreamRequest(method.path, same, decode, bytes, new Metadata(), {});
+    const stream = this.client.makeServerStreamRequest(method.path, same, decode, bytes, this.metadata, {});
     for await (const { progress } of stream) messages.push(progress);
     return messages;
   }
@@ -124,7 +133,7 @@ export class Peer {
         (same: Buffer) => same,
         decode,
         bytes,
-        new Metadata(),
+        this.metadata,
         { deadline: Date.now() + 60_000 },
         (error, answer) => (error ? reject(error) : resolve(answer!)),
       );

@@ -1,0 +1,50 @@
+/** Which settings ask callers who they are, and which of them go together. */
+
+/** How signed tokens may be signed: with a private key, so that the public one verifies and cannot sign. */
+export const ALGORITHMS = [
+  ...['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
+  ...['ES256', 'ES384', 'ES512', 'Ed25519', 'EdDSA'],
+];
+
+export interface AccessSettings {
+  /** Files; empty: none. */
+  readonly authTokens: string;
+  readonly authJwks: string;
+  readonly authRules: string;
+  readonly authJwtIssuer: string;
+  readonly authJwtAudience: string;
+  readonly authJwtAlgorithms: readonly string[];
+  /** The claim that names the identity. */
+  readonly authJwtClaim: string;
+  /** Client certificates name their owners. */
+  readonly authCertificates: boolean;
+}
+
+/** What to write where there are no rules: everything to everybody who is known is a decision, not a default. */
+const ALL_RIGHTS = '{"identities":{"*":{"grants":[{"prefix":"","rights":["read","write","watch","admin","export"]}]}}}';
+
+/** Whether callers must show who they are. If not, everybody may do everything. */
+export function asksCallers({ authTokens, authJwks, authCertificates }: AccessSettings): boolean {
+  return authTokens !== '' || authJwks !== '' || authCertificates;
+}
+
+/** What does not go together. */
+export function settingsProblems(settings: AccessSettings): string[] {
+  const { authJwks, authRules, authJwtIssuer, authJwtAudience } = settings;
+  const problems: string[] = [];
+  if (authJwks !== '') {
+    if (authJwtIssuer === '') problems.push('authJwks needs authJwtIssuer: whose tokens are accepted (their "iss")');
+    if (authJwtAudience === '') problems.push('authJwks needs authJwtAudience: for whom they are made (their "aud")');
+  } else if (authJwtIssuer !== '' || authJwtAudience !== '') {
+    problems.push('authJwtIssuer and authJwtAudience need authJwks: the keys to verify tokens with');
+  }
+  if (asksCallers(settings) && authRules === '') {
+    problems.push(
+      `authRules is missing, and what no rule allows is denied. A file for all rights to all: ${ALL_RIGHTS}`,
+    );
+  }
+  if (!asksCallers(settings) && authRules !== '') {
+    problems.push('authRules needs authTokens, authJwks or authCertificates: nobody is asked who it is');
+  }
+  return problems;
+}

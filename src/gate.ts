@@ -1,0 +1,40 @@
+/** Whether callers are asked who they are, and the two stages that ask. */
+import type { Logger } from 'pino';
+import type { Identity } from './access/identity.js';
+import type { Limits } from './access/limits.js';
+import { asksCallers, settingsProblems } from './access/settings.js';
+import { type Config, ConfigError } from './config.js';
+import type { Stage } from './grpc/edge.js';
+import type { Clock } from './model.js';
+
+export interface Gate {
+  readonly identify: Stage;
+  readonly authorize: Stage;
+  /** What the rules say of how much it may use. */
+  limits(identity: Identity): Limits | undefined;
+  /** Reads tokens, keys and rules now. Files are looked at twice a second anyway. */
+  reload(): Promise<void>;
+  close(): void;
+}
+
+/**
+ * Undefined where nobody is asked: everybody is anonymous, and may do everything.
+ * @throws ConfigError where settings do not go together, ChordError where a file is not fit for use
+ */
+export async function openGate(config: Config, clock: Clock, log: Logger): Promise<Gate | undefined> {
+  const problems = settingsProblems(config);
+  if (problems.length > 0) throw new ConfigError(problems);
+  if (!asksCallers(config)) return undefined;
+  const [{ Access }, { Guard }] = await Promise.all([import('./access/access.js'), import('./grpc/guard.js')]);
+  const access = await Access.open(config, clock, {
+    reloaded: (file) => log.info({ file }, 'who may do what has changed'),
+    failed: (err, file) => log.error({ err, file }, 'not fit for use: what it said before counts on'),
+  });
+  const guard = new Guard(access);
+  const close = () => {
+    guard.close();
+    access.close();
+  };
+  const { identify, authorize } = guard;
+  return { identify, authorize, limits: (identity) => access.limits(identity), reload: () => access.reload(), close };
+}

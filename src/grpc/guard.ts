@@ -1,0 +1,97 @@
+/**
+ * The stages that let in whom the rules allow, and the watch over streams: one that is open when its caller's token
+ * expires, or when tokens, keys or rules change, must still be allowed then, or it is closed.
+ */
+import { type Access, expired, refused } from '../access/access.js';
+import type { Identity } from '../access/identity.js';
+import { ChordError } from '../errors.js';
+import type { Call, Stage } from './edge.js';
+import { NEEDS, type Need } from './needs.js';
+import { peerIdentity } from './peer.js';
+
+/** How often streams are looked through for those whose time is over, in milliseconds. A timer for each could overflow. */
+const LOOK_INTERVAL = 1000;
+
+export class Guard {
+  readonly #open = new Set<Call>();
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(private readonly access: Access) {
+    access.onChange(() => void this.#checkAll());
+    this.#timer = setInterval(() => this.#endExpired(), LOOK_INTERVAL).unref();
+  }
+
+  /** Knows who calls. */
+  readonly identify: Stage = {
+    enter: (call) => {
+      const found = this.#identify(call);
+      if (found instanceof Promise) return found.then((identity) => this.#know(call, identity));
+      return this.#know(call, found);
+    },
+  };
+
+  /** Comes behind `decoded`: rights are on what the request names. */
+  readonly authorize: Stage = {
+    enter: (call) => {
+      this.#allow(call);
+      if (call.method.streams) this.#open.add(call);
+    },
+    leave: (call) => void this.#open.delete(call),
+  };
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  #identify({ rpc }: Call): Identity | Promise<Identity> {
+    const [authorization] = rpc.metadata.get('authorization');
+    return this.access.identify(authorization as string | undefined, () => peerIdentity(rpc));
+  }
+
+  #know(call: Call, identity: Identity): void {
+    call.identity = identity;
+  }
+
+  /** Before anything is read: who may not know whether a context exists is answered the same either way. */
+  #allow(call: Call): void {
+    const { service, name } = call.method;
+    const rule = NEEDS[service]?.[name];
+    if (rule === 'open' || rule === 'identity') return;
+    if (!rule) throw new ChordError('PERMISSION_DENIED', `no rule can allow ${name}`);
+    for (const need of rule(call.request as never)) {
+      if (!this.access.allow(call.identity, need.right, need.scope, need.target)) throw denied(need);
+    }
+  }
+
+  async #checkAll(): Promise<void> {
+    for (const call of this.#open) {
+      try {
+        const identity = await this.#identify(call);
+        if (identity.name !== call.identity.name) throw refused();
+        this.#know(call, identity); // it may end at another time now
+        this.#allow(call);
+      } catch (error) {
+        this.#end(call, error as ChordError);
+      }
+    }
+  }
+
+  #endExpired(): void {
+    for (const call of this.#open) {
+      if (this.access.hasExpired(call.identity)) this.#end(call, expired());
+    }
+  }
+
+  #end(call: Call, error: ChordError): void {
+    if (!this.#open.has(call)) return;
+    if (call.close) call.close(error);
+    // It is still on its way through the stages behind this one.
+    else setTimeout(() => this.#end(call, error), LOOK_INTERVAL).unref();
+  }
+}
+
+function denied({ right, scope, target }: Need): ChordError {
+  const on = scope === 'id' ? JSON.stringify(target) : `all that begins with ${JSON.stringify(target)}`;
+  const details = scope === 'id' ? { contextId: target } : {};
+  return new ChordError('PERMISSION_DENIED', `no right to ${right} ${on}`, details);
+}

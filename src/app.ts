@@ -1,5 +1,4 @@
 /** The one place where the parts are put together. */
-import pino from 'pino';
 import { asksCallers } from './access/settings.js';
 import { Farewell } from './cleanup/farewell.js';
 import { Sweeper } from './cleanup/sweeper.js';
@@ -10,6 +9,7 @@ import { Transfer } from './contexts/transfer.js';
 import { openGate } from './gate.js';
 import { decoded } from './grpc/edge.js';
 import { GrpcServer } from './grpc/server.js';
+import { openLog } from './observe/log.js';
 import { checkClock, openPart, type Parts } from './parts.js';
 import { type Reloadable, Reloader } from './reload.js';
 import { openLmdb } from './store/lmdb.js';
@@ -54,7 +54,7 @@ export async function startChord(options: ChordOptions = {}): Promise<Chord> {
   const { store, provider, clock, formatters, ...settings } = options;
   const formats = new Formats(formatters);
   const config = loadConfig({ options: settings });
-  const log = pino({ level: config.logLevel, base: null, name: 'chord' }, pino.destination({ fd: 2, sync: true }));
+  const log = openLog(config);
   const certificates = await openTransport(config, asksCallers(config), log);
   const gate = await openGate(config, clock ?? Date.now, log).catch((error) => {
     certificates?.close();
@@ -70,7 +70,7 @@ export async function startChord(options: ChordOptions = {}): Promise<Chord> {
     gate?.close();
     throw error;
   });
-  const telemetry = new Telemetry(config);
+  const telemetry = new Telemetry(config, log);
   const server = new GrpcServer({
     ...config,
     service: engine.contexts,

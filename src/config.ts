@@ -57,6 +57,11 @@ export const SETTINGS = {
   redisPrefix: setting(text('TEXT'), 'chord:', 'what all keys of the redis backend begin with'),
   redisTimeout: setting(duration(100, 60_000), 3000, 'a Redis command without answer for this long has failed'),
   logLevel: setting(choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']), 'info', 'least to log'),
+  logFormat: setting(
+    choice(['auto', 'json', 'text']),
+    'auto',
+    'how: text on a terminal and JSON elsewhere, or always one',
+  ),
   metricsListen: setting(hostPortOrOff(), 'off', 'where to serve metrics, over HTTP; loopback only'),
   cacheBytes: setting(size(0, 2 ** 40), 256 * MiB, 'memory for contexts that are kept decoded'),
   maxDocumentBytes: setting(size(1024, 4 * MiB - 65536), 3 * MiB, 'largest document'),

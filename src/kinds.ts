@@ -52,7 +52,10 @@ export function textOrNone(placeholder: string): Kind<string> {
 
 /** A URL whose password is not for everyone to see. */
 export function secretUrl(): Kind<string> {
-  const format = (url: string) => url.replace(/:\/\/([^:@/]*):[^@/]*@/g, '://$1:***@');
+  const format = (url: string) =>
+    url
+      .replace(/:\/\/([^:@/]*):[^@/]*@/g, '://$1:***@')
+      .replace(/([?&][^=&]*(?:pass|secret|token)[^=&]*=)[^&]*/gi, '$1***');
   return { ...text('URL'), format };
 }
 

@@ -1,11 +1,16 @@
 /** What a server tells of itself while it runs: built from the settings, for app.ts to put in its places. */
-import { type Config, ConfigError } from './config.js';
+import { isDeepStrictEqual } from 'node:util';
+import type { Logger } from 'pino';
+import { type Config, ConfigError, KEYS, SETTINGS } from './config.js';
+import type { Stage } from './grpc/edge.js';
+import { logged } from './grpc/logged.js';
 import { measured } from './grpc/measured.js';
 import { isLoopback } from './loopback.js';
 import { Calls } from './observe/calls.js';
 import { Connections } from './observe/connections.js';
 import { Deliveries } from './observe/deliveries.js';
 import type { Endpoint } from './observe/endpoint.js';
+import { isText } from './observe/log.js';
 import { families, type Sources } from './observe/metrics.js';
 import type { StoreHealth } from './store/store.js';
 
@@ -14,14 +19,21 @@ export type Observed = Omit<Sources, 'calls' | 'connections' | 'deliveries'>;
 
 export class Telemetry {
   readonly calls = new Calls();
-  readonly connections = new Connections();
+  readonly connections = new Connections((peer, open) => {
+    this.log.debug({ peer }, open ? 'connection opened' : 'connection closed');
+  });
   readonly deliveries = new Deliveries();
   /** They come before all others. */
-  readonly stages = [measured(this.calls)];
+  readonly stages: readonly Stage[];
   #state: 'starting' | 'serving' | 'stopping' = 'starting';
   #endpoint: Endpoint | undefined;
 
-  constructor(private readonly config: Config) {}
+  constructor(
+    private readonly config: Config,
+    private readonly log: Logger,
+  ) {
+    this.stages = [measured(this.calls), logged(log, () => this.#state === 'stopping')];
+  }
 
   /** Where metrics are, HOST:PORT with the real port. */
   get address(): string | undefined {
@@ -44,20 +56,36 @@ export class Telemetry {
   /** @param address where gRPC is served, HOST:PORT */
   serving(address: string): void {
     this.#state = 'serving';
+    this.#tell('serving', { address, metrics: this.address, settings: changed(this.config) });
     this.connections.watch(Number(address.slice(address.lastIndexOf(':') + 1)));
   }
 
   stopping(): void {
     this.#state = 'stopping';
+    this.#tell('stopping');
   }
 
   close(): void {
     this.connections.close();
     this.#endpoint?.close();
+    if (this.#state === 'stopping') this.#tell('stopped');
+  }
+
+  /** At a terminal the command's own words say so already. */
+  #tell(what: string, fields: object = {}): void {
+    this.log[isText(this.config) ? 'debug' : 'info'](fields, what);
   }
 
   #unready({ serving, detail }: StoreHealth): string | undefined {
     if (this.#state !== 'serving') return `the server is ${this.#state}`;
     return serving ? undefined : `the store does not serve: ${detail}`;
   }
+}
+
+/** Settings that are not as they are by default, as people write them; passwords are hidden. */
+function changed(config: Config): Record<string, string> {
+  const others = KEYS.filter((key) => !isDeepStrictEqual(config[key], SETTINGS[key].default));
+  return Object.fromEntries(
+    others.map((key) => [key, (SETTINGS[key].format as (value: unknown) => string)(config[key])]),
+  );
 }

@@ -22,6 +22,7 @@ const LADDER: Readonly<Record<string, readonly string[]>> = {
     'contexts',
     'gate',
     'grpc',
+    'observe',
     'parts',
     'reload',
     'store',

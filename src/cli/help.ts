@@ -15,8 +15,8 @@ Examples:
 
 export const SERVE = `
 Flags win over variables, variables over the config file. Sizes are written 64MiB or 1GB,
-durations 500ms, 15s or 6h. The log goes to stderr, one JSON object a line. SIGTERM or Ctrl-C stops
-gracefully; a second one at once. SIGHUP reads certificates and the config file again.
+durations 500ms, 15s or 6h. The log goes to stderr. SIGTERM or Ctrl-C stops gracefully; a second one
+at once. SIGHUP reads certificates and the config file again.
 
 Beyond loopback, TLS and authentication are needed, or --insecure: docs/tls.md.
 

@@ -26,6 +26,7 @@ const OTHER: { [K in Key]: readonly [written: string, value: Config[K]] } = {
   redisPrefix: ['other:', 'other:'],
   redisTimeout: ['1s', 1000],
   logLevel: ['silent', 'silent'],
+  logFormat: ['text', 'text'],
   metricsListen: ['127.0.0.1:0', '127.0.0.1:0'],
   cacheBytes: ['1GB', 1e9],
   maxDocumentBytes: ['64KiB', 65_536],
@@ -135,6 +136,10 @@ test('a wrong value in a source that loses is still refused', (t) => {
 test('a password is never printed', (t) => {
   const url = 'rediss://chord:s3cret@a:1,b:2/0,redis://:s3cret@c:3';
   t.is(SETTINGS.redisUrl.format(url), 'rediss://chord:***@a:1,b:2/0,redis://:***@c:3');
+  t.is(
+    SETTINGS.exportUrl.format('postgres://db/x?user=me&password=s3cret&ssl=1'),
+    'postgres://db/x?user=me&password=***&ssl=1',
+  );
 });
 
 test('an unknown setting is refused with its nearest name, wherever it stands', (t) => {

@@ -1,0 +1,68 @@
+/** What a call is about, for logs, traces and the audit log: names and positions, never contents. */
+import { Position } from '../gen/chord/v1/model.js';
+import type { Position as Stands } from '../model.js';
+import type { Call, Method } from './edge.js';
+
+const READS: ReadonlySet<string> = new Set([
+  ...['GetContext', 'ListContexts', 'SyncContext', 'ListDeltas', 'WatchContexts'],
+  ...['Check', 'List', 'Watch', 'ServerReflectionInfo'],
+]);
+const WRITES: ReadonlySet<string> = new Set([
+  ...['SetContext', 'UpdateContext', 'RevertContext', 'DeleteContext', 'TouchContext'],
+  ...['RestoreContext', 'RestoreContexts'],
+]);
+
+/** `admin`: neither reads nor writes contexts. So is whatever is not named here. */
+export function kindOf({ name }: Method): 'read' | 'write' | 'admin' {
+  return READS.has(name) ? 'read' : WRITES.has(name) ? 'write' : 'admin';
+}
+
+export interface Subject {
+  readonly contextId?: string;
+  readonly prefix?: string;
+  /** Subscriptions: how many. */
+  readonly targets?: number;
+}
+
+/** No context id that is in order is longer. */
+const ID_CHARACTERS_MAX = 512;
+
+/** Empty where the request was found to be none. */
+export function subjectOf({ request }: Call): Subject {
+  const { contextId, prefix, subscriptions } = request as Record<string, unknown>;
+  return {
+    ...(typeof contextId === 'string' && { contextId: contextId.slice(0, ID_CHARACTERS_MAX) }),
+    ...(typeof prefix === 'string' && { prefix: prefix.slice(0, ID_CHARACTERS_MAX) }),
+    ...(Array.isArray(subscriptions) && { targets: subscriptions.length }),
+  };
+}
+
+/** `chord.v1.ContextService/UpdateContext` */
+export function pathOf({ service, name }: Method): string {
+  return `${service}/${name}`;
+}
+
+interface Answer {
+  readonly position?: Stands;
+  readonly context?: { readonly position?: Stands };
+}
+
+/** Field 1, with a length. */
+const POSITION_TAG = 0x0a;
+
+/** Where a write has left its context, EPOCH:VERSION:DIGEST; undefined where there is nothing to tell. */
+export function positionOf(method: Method, answer: unknown): string | undefined {
+  if (kindOf(method) !== 'write') return undefined;
+  if (answer instanceof Uint8Array) {
+    // Of encoded answers the position is field 1, comes first where there is one, and is shorter than 128 bytes.
+    if (answer[0] !== POSITION_TAG) return undefined;
+    return text(Position.decode(answer.subarray(2, 2 + answer[1]!)));
+  }
+  const { position, context } = (answer ?? {}) as Answer;
+  const stands = position ?? context?.position;
+  return stands && text(stands);
+}
+
+function text({ epoch, version, digest }: Stands): string {
+  return `${epoch}:${version}:${digest}`;
+}

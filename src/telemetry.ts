@@ -42,9 +42,12 @@ export class Telemetry {
 
   /** Opens the port for metrics, where one is set. Rejects where that cannot be. */
   async open(observed: () => Observed): Promise<void> {
-    const { metricsListen } = this.config;
+    const { metricsListen, insecure } = this.config;
     if (metricsListen === 'off') return;
-    if (!isLoopback(metricsListen)) throw new ConfigError([`metricsListen must be on loopback, got ${metricsListen}`]);
+    if (!isLoopback(metricsListen) && !insecure) {
+      const otherwise = 'Listen on 127.0.0.1, or say --insecure where everybody in the network may read them';
+      throw new ConfigError([`metrics on ${metricsListen} are beyond loopback, without encryption. ${otherwise}`]);
+    }
     const { calls, connections, deliveries } = this;
     const { openEndpoint } = await import('./observe/endpoint.js');
     this.#endpoint = await openEndpoint(metricsListen, {

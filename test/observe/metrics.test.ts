@@ -159,8 +159,12 @@ test('the port is told in the ready line, and is gone after the stop', async (t)
   await t.throwsAsync(fetch(url!));
 });
 
-test('metrics are for loopback', async (t) => {
-  await t.throwsAsync(serve(t, { metricsListen: '0.0.0.0:0' }), { message: /metricsListen.*loopback/ });
+test('metrics are for loopback, unless somebody insists', async (t) => {
+  await t.throwsAsync(serve(t, { metricsListen: '0.0.0.0:0' }), {
+    message: /metrics on 0\.0\.0\.0:0 are beyond loopback/,
+  });
+  const { metricsAddress } = await serve(t, { metricsListen: '0.0.0.0:0', insecure: true });
+  t.regex(metricsAddress!, /^0\.0\.0\.0:[1-9]/);
   await t.throwsAsync(serve(t, { metricsListen: 'elsewhere' }), { message: /metricsListen: expected HOST:PORT/ });
 });
 

@@ -137,7 +137,10 @@ export function envOf(key: string): string {
 }
 
 // Of the command line, and no settings of a server: known to be meant where a name is nearly theirs.
-const OTHER_VARIABLES = ['CHORD_CONFIG', 'CHORD_ADDRESS', 'CHORD_TIMEOUT', 'CHORD_TOKEN', 'CHORD_TOKEN_FILE'];
+const OTHER_VARIABLES = [
+  ...['CHORD_CONFIG', 'CHORD_ADDRESS', 'CHORD_TIMEOUT', 'CHORD_TOKEN', 'CHORD_TOKEN_FILE'],
+  ...['CHORD_TLS', 'CHORD_CA', 'CHORD_CLIENT_CERT', 'CHORD_CLIENT_KEY', 'CHORD_SERVER_NAME'],
+];
 const OTHER_FLAGS = ['config', 'print-config', 'plugin', 'json', 'help'];
 
 /** @throws ConfigError with all problems at once */

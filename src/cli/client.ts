@@ -1,13 +1,8 @@
 /** A connection to a server, with deadlines, for the client commands. */
-import { Client, type ClientReadableStream, credentials, Metadata } from '@grpc/grpc-js';
+import { Client, type ClientReadableStream, Metadata } from '@grpc/grpc-js';
+import { channelOf } from './channel.js';
+import type { ConnectionOptions } from './connection.js';
 import type { Output } from './output.js';
-
-export interface ClientOptions {
-  /** HOST:PORT */
-  readonly address: string;
-  /** For each unary call, in milliseconds. */
-  readonly timeout: number;
-}
 
 /** A method of a service, as the generated definitions describe it. */
 interface Method<Q, A> {
@@ -20,10 +15,12 @@ export class Session {
   private readonly client: Client;
 
   constructor(
-    readonly options: ClientOptions,
+    readonly options: ConnectionOptions,
     readonly out: Output,
   ) {
-    this.client = new Client(options.address, credentials.createInsecure(), {
+    const [credentials, ofChannel] = channelOf(options);
+    this.client = new Client(options.address, credentials, {
+      ...ofChannel,
       // A delta with its old values may be larger than a document; a dead server must not look like a quiet one.
       'grpc.max_receive_message_length': -1,
       'grpc.keepalive_time_ms': 20_000,

@@ -1,5 +1,6 @@
 /** What goes wrong, as the command line tells it: one line on stderr, or with --json one object. */
 import type { ServiceError } from '@grpc/grpc-js';
+import type { ConnectionOptions } from './connection.js';
 import { harmless } from './format.js';
 
 /** Wrong arguments: exit code 2. */
@@ -27,10 +28,10 @@ export function formatFailure({ reason, message, hint }: Failure): string {
   return harmless(`chord: ${title}${message}${hint ? ` (${hint})` : ''}`);
 }
 
-/** @param address the server that was called, for the hint */
-export async function toFailure(error: unknown, address: string): Promise<Failure> {
+/** @param called how, for the hint */
+export async function toFailure(error: unknown, called: ConnectionOptions): Promise<Failure> {
   if (error instanceof Usage) return { reason: 'USAGE', message: error.message };
-  if (isServiceError(error)) return (await import('./status.js')).fromStatus(error, address);
+  if (isServiceError(error)) return (await import('./status.js')).fromStatus(error, called);
   return { reason: 'FAILED', message: error instanceof Error ? error.message : String(error) };
 }
 

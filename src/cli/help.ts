@@ -11,6 +11,7 @@ Examples:
   chord update room:1 '{"users":{"ann":{"status":"here"}}}' --increment visits=1
   chord watch room:1 'user:*'
   chord get room:1 --json | jq -r .position
+  chord get room:1 --address chord.example:50051 --ca ca.pem
 `;
 
 export const SERVE = `

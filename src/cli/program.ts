@@ -1,18 +1,18 @@
 /** The commands, their arguments and help. What a command does is loaded when it runs, so that `--help` is quick. */
 import { readFileSync } from 'node:fs';
-import { Command, CommanderError, Option } from 'commander';
+import { Command, CommanderError } from 'commander';
 import type { RunOptions, TuneOptions } from './cleanup.js';
 import type { Session } from './client.js';
+import { type ConnectionOptions, connectionOptions } from './connection.js';
 import { defineTransfer } from './define-transfer.js';
 import { exitCode, toFailure, Usage } from './failure.js';
 import * as help from './help.js';
+import { option } from './option.js';
 import { Output } from './output.js';
 import * as parse from './parse.js';
 import type { WriteOptions } from './writes.js';
 
-interface GlobalOptions {
-  readonly address: string;
-  readonly timeout: number;
+interface GlobalOptions extends ConnectionOptions {
   readonly json?: boolean;
 }
 
@@ -25,8 +25,8 @@ export async function run(args: readonly string[]): Promise<number> {
     return code();
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
-    const { address } = program.opts<GlobalOptions>();
-    const failure = await toFailure(error instanceof CommanderError ? asUsage(error) : error, address);
+    const usage = error instanceof CommanderError ? asUsage(error) : error;
+    const failure = await toFailure(usage, program.opts<GlobalOptions>());
     // The flag may stand behind what was wrong, where the parser never came.
     new Output(args.includes('--json')).fail(failure);
     return exitCode(failure);
@@ -41,12 +41,9 @@ async function define(program: Command, args: readonly string[]): Promise<() => 
     .helpOption('-h, --help', 'print help')
     .exitOverride()
     .configureOutput({ outputError: () => {} }) // run() tells errors, in one form
-    .addOption(option('--address <host:port>', 'server to call').env('CHORD_ADDRESS').default('127.0.0.1:50051'))
-    .addOption(
-      option('--timeout <duration>', 'for each call', parse.parseMs).env('CHORD_TIMEOUT').default(10_000, '10s'),
-    )
     .option('--json', 'print JSON, also for errors')
     .addHelpText('after', help.GENERAL);
+  for (const each of connectionOptions()) program.addOption(each);
   // There it names a version of the document.
   if (!args.includes('get')) program.version(version(), '--version', 'print the version');
   const out = () => new Output(program.opts<GlobalOptions>().json ?? false);
@@ -87,8 +84,14 @@ async function defineServe(program: Command, args: readonly string[], out: () =>
     .addHelpText('after', help.SERVE)
     .action(async ({ config, printConfig, plugin, ...settings }, { args: rest }: Command) => {
       const { serve } = await import('./serve.js');
-      const strays = ['address', 'timeout'].filter((name) => program.getOptionValueSource(name) === 'cli');
-      const options = { settings, config, printConfig, plugin, rest: [...rest, ...strays.map((name) => `--${name}`)] };
+      const strays = connectionOptions().filter((each) => program.getOptionValueSource(each.attributeName()) === 'cli');
+      const options = {
+        settings,
+        config,
+        printConfig,
+        plugin,
+        rest: [...rest, ...strays.map(({ long }) => `${long}`)],
+      };
       done(await serve(options, out()));
     });
   if (!args.includes('serve')) return; // the table of settings is the slow part
@@ -164,7 +167,7 @@ function defineWrites(program: Command, connected: Connected): void {
 }
 
 function defineReads(program: Command, connected: Connected): void {
-  const oldValues = () => new Option('--old-values', 'print what was there before, too');
+  const oldValues = () => option('--old-values', 'print what was there before, too');
   const format = () => option('--format <name>', 'deltas as flat, json_patch, merge_patch, or a format of the server');
   const path = () =>
     option('--path <path>', 'only this part of documents; repeatable').argParser(
@@ -288,19 +291,6 @@ function defineCleanup(program: Command, connected: Connected): void {
     .command('status')
     .description('how cleanup is set, and what it has done')
     .action(call((module, session) => module.status(session)));
-}
-
-/** An option whose parser's complaints name it. */
-function option(flags: string, description: string, parser?: (text: string) => unknown): Option {
-  const result = new Option(flags, description);
-  if (!parser) return result;
-  return result.argParser((text: string) => {
-    try {
-      return parser(text);
-    } catch (error) {
-      throw error instanceof Usage ? new Usage(`${result.long}: ${error.message}`) : error;
-    }
-  });
 }
 
 /** Commander's words without its prefix, on one line. */

@@ -4,17 +4,19 @@ import { PositionMismatch } from '../gen/chord/v1/errors.js';
 import type { Any } from '../gen/google/protobuf/any.js';
 import { BadRequest, ErrorInfo } from '../gen/google/rpc/error_details.js';
 import { Status } from '../gen/google/rpc/status.js';
+import { unreachableHint } from './channel.js';
+import type { ConnectionOptions } from './connection.js';
 import type { Failure } from './failure.js';
 import { formatPosition } from './format.js';
 
-export function fromStatus(error: ServiceError, address: string): Failure {
+export function fromStatus(error: ServiceError, called: ConnectionOptions): Failure {
   const details = decodeDetails(error);
   const info = find(details, 'google.rpc.ErrorInfo', ErrorInfo);
   const mismatch = find(details, 'chord.v1.PositionMismatch', PositionMismatch);
   const violations = find(details, 'google.rpc.BadRequest', BadRequest)?.fieldViolations;
   const reason = info?.reason || status[error.code] || 'UNKNOWN';
   const current = mismatch && (mismatch.current ? formatPosition(mismatch.current) : null);
-  const hint = hintFor(error.code, address, current);
+  const hint = hintFor(error, called, current);
   return {
     reason,
     message: messageOf(error),
@@ -24,9 +26,11 @@ export function fromStatus(error: ServiceError, address: string): Failure {
   };
 }
 
-function hintFor(code: status, address: string, current: string | null | undefined): string | undefined {
+function hintFor(error: ServiceError, called: ConnectionOptions, current: string | null | undefined) {
+  const { code } = error;
+  const { address } = called;
   if (current !== undefined) return current ? `it stands at ${current}` : 'it does not exist';
-  if (code === status.UNAVAILABLE) return `called ${address}; is the server there? start one with: chord serve`;
+  if (code === status.UNAVAILABLE) return unreachableHint(messageOf(error), called);
   if (code === status.DEADLINE_EXCEEDED) return `called ${address}; wait longer with --timeout`;
   if (code === status.INTERNAL) return "the server's log has more under this id";
   if (code === status.UNIMPLEMENTED) return `called ${address}; is it a Chord server of this version?`;
@@ -36,7 +40,9 @@ function hintFor(code: status, address: string, current: string | null | undefin
 /** What the server said; where none was reached, the network's words without grpc-js's frame around them. */
 function messageOf(error: ServiceError): string {
   const message = error.details || error.message;
-  return /Last error: (?:Error: )?(.+?)\. Resolution note:/.exec(message)?.[1] ?? message;
+  const said = /Last error: (?:Error(?: \[\w+\])?: )?(.+?)\. Resolution note:/s.exec(message)?.[1] ?? message;
+  // OpenSSL frames its words with a thread, a function, and a line of its source; grpc-js adds the time.
+  return /SSL routines:[^:]*:([^:]+):/.exec(said)?.[1] ?? said.replace(/ \([\dTZ:.-]+\)$/, '');
 }
 
 function decodeDetails(error: ServiceError): readonly Any[] {

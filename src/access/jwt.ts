@@ -62,7 +62,13 @@ export class Jwts {
   constructor(
     private keys: JWTVerifyGetKey,
     private readonly options: JwtOptions,
+    private readonly rememberedMax = REMEMBERED_MAX,
   ) {}
+
+  /** Tokens whose signatures need no second look. */
+  get remembered(): number {
+    return this.#remembered.size;
+  }
 
   /** Other keys: whatever was verified before is verified again. */
   use(keys: JWTVerifyGetKey): void {
@@ -94,7 +100,7 @@ export class Jwts {
   }
 
   #remember(digest: string, identity: Identity): void {
-    if (this.#remembered.size >= REMEMBERED_MAX) this.#remembered.delete(this.#remembered.keys().next().value!);
+    if (this.#remembered.size >= this.rememberedMax) this.#remembered.delete(this.#remembered.keys().next().value!);
     this.#remembered.set(digest, identity);
   }
 }

@@ -18,6 +18,8 @@ export interface AccessSettings {
   readonly authJwtClaim: string;
   /** Client certificates name their owners. */
   readonly authCertificates: boolean;
+  /** Who signs them. Empty: no client is asked for one. */
+  readonly tlsClientCa: string;
 }
 
 /** What to write where there are no rules: everything to everybody who is known is a decision, not a default. */
@@ -37,6 +39,9 @@ export function settingsProblems(settings: AccessSettings): string[] {
     if (authJwtAudience === '') problems.push('authJwks needs authJwtAudience: for whom they are made (their "aud")');
   } else if (authJwtIssuer !== '' || authJwtAudience !== '') {
     problems.push('authJwtIssuer and authJwtAudience need authJwks: the keys to verify tokens with');
+  }
+  if (settings.authCertificates && settings.tlsClientCa === '') {
+    problems.push('authCertificates needs tlsClientCa: whose word counts on who a client is');
   }
   if (asksCallers(settings) && authRules === '') {
     problems.push(

@@ -7,7 +7,7 @@ import { newToken, tokenLine } from '../../src/access/tokens.js';
 import { ALL, folder, replace, rulesOf } from '../support/access.js';
 
 const NONE = {
-  ...{ authTokens: '', authRules: '', authJwks: '', authCertificates: false },
+  ...{ authTokens: '', authRules: '', authJwks: '', authCertificates: false, tlsClientCa: '' },
   ...{ authJwtIssuer: '', authJwtAudience: '', authJwtAlgorithms: [], authJwtClaim: 'sub' },
 };
 

@@ -196,6 +196,7 @@ test('a server whose files or settings do not go together does not start', async
     ['authJwks needs authJwtIssuer', 'authJwks needs authJwtAudience'],
   );
   t.regex(await start({ authJwtIssuer: 'x' }), /need authJwks/);
+  t.regex(await start({ authCertificates: true, authRules: rules }), /^authCertificates needs tlsClientCa/);
 });
 
 test('a call that ends while a stage still thinks never enters the next one', async (t) => {

@@ -19,8 +19,8 @@ export interface Parts {
   readonly formatters?: Formatters | undefined;
 }
 
-/** Itself, or how to open it: called once, when Chord starts, with all settings. */
-export type Part<T> = T | ((config: Config) => T | Promise<T>);
+/** Itself, or a promise of it, or how to open it: called once, when Chord starts, with all settings. */
+export type Part<T> = T | Promise<T> | ((config: Config) => T | Promise<T>);
 
 /** What cannot be called is found when Chord starts, and not by the first request that needs it. */
 const METHODS = {
@@ -35,7 +35,7 @@ const METHODS = {
 export function openPart(kind: 'store', part: Part<Store>, config: Config): Promise<Store>;
 export function openPart(kind: 'provider', part: Part<Provider>, config: Config): Promise<Provider>;
 export async function openPart<T>(kind: keyof typeof METHODS, part: Part<T>, config: Config): Promise<T> {
-  const opened = typeof part === 'function' ? await (part as (config: Config) => T | Promise<T>)(config) : part;
+  const opened = await (typeof part === 'function' ? (part as (config: Config) => T | Promise<T>)(config) : part);
   const members = Object(opened) as Readonly<Record<string, unknown>>;
   const missing = METHODS[kind].filter((name) => typeof members[name] !== 'function');
   if (missing.length > 0) throw new ConfigError([`what was given as ${kind} has no method ${missing.join(', ')}`]);

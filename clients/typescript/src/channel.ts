@@ -27,6 +27,17 @@ export interface Method<Q, A> {
   readonly responseDeserialize: (bytes: Buffer) => A;
 }
 
+/** The same, for requests that leave fields out. `S`: whether it answers a stream. */
+export interface Definition<Q, A, S extends boolean> extends Method<Q, A> {
+  readonly requestDeserialize: (bytes: Buffer) => Q;
+  readonly responseStream: S;
+}
+
+/** The request with what it leaves out, as the protocol has it. */
+export function completed<Q>({ requestDeserialize }: Definition<Q, unknown, boolean>, request: Partial<Q>): Q {
+  return { ...requestDeserialize(Buffer.alloc(0)), ...request };
+}
+
 export class Channel {
   readonly #client: Client;
   readonly #token: string | undefined;

@@ -1,6 +1,6 @@
 /** The calls. Reads and writes are tried again where that is safe; writes name themselves so that it is. */
 import { randomUUID } from 'node:crypto';
-import { Channel, type Method, type TlsOptions } from './channel.js';
+import { Channel, completed, type Definition, type Method, type TlsOptions } from './channel.js';
 import { ContextServiceService as contexts, type SetContextResponse } from './gen/chord/v1/context_service.js';
 import { FullReason, type ReturnOptions } from './gen/chord/v1/model.js';
 import { SyncServiceService as syncs } from './gen/chord/v1/sync_service.js';
@@ -184,6 +184,24 @@ export class Client {
     const watch = new Watch(this.#channel, this.#policy, targets, options, () => this.#open.delete(watch));
     this.#open.add(watch);
     return watch;
+  }
+
+  /**
+   * Any call of the service, with the messages of `chord-client/grpc`; fields may be left out. One try: whether it may be
+   * repeated, its caller knows.
+   */
+  async call<Q, A>(method: Definition<Q, A, false>, request: Partial<Q>, options: CallOptions = {}): Promise<A> {
+    const until = Date.now() + (options.deadline ?? this.#deadline);
+    return this.#channel.call(method, completed(method, request), until, options.signal);
+  }
+
+  /** The same for those that answer a stream, without a deadline. Leaving the loop, or the signal, cancels it. */
+  stream<Q, A>(
+    method: Definition<Q, A, true>,
+    request: Partial<Q>,
+    { signal = new AbortController().signal }: Pick<CallOptions, 'signal'> = {},
+  ): AsyncGenerator<A, void, void> {
+    return this.#channel.stream(method, completed(method, request), signal);
   }
 
   /** Ends all watches, then the connection. */

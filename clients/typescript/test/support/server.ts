@@ -20,13 +20,13 @@ export interface Server {
 }
 
 /** On LMDB, in a directory of its own. Ends with the test. */
-export async function startServer(t: ExecutionContext): Promise<Server> {
+export async function startServer(t: ExecutionContext, ...settings: string[]): Promise<Server> {
   const folder = await mkdtemp(join(tmpdir(), 'chord-client-'));
   let address = '127.0.0.1:0';
   let stop = async (_signal: NodeJS.Signals) => {};
   const start = async () => {
     const args = ['--import=tsx', 'src/main.ts', 'serve', '--listen', address, '--data-dir', folder];
-    const child = spawn(process.execPath, [...args, '--log-level', 'error'], {
+    const child = spawn(process.execPath, [...args, '--log-level', 'error', ...settings], {
       cwd: ROOT,
       stdio: ['ignore', 'pipe', 'inherit'],
     });

@@ -6,20 +6,30 @@ import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:h
 
 const WINDOW_BYTES = 1 << 20;
 
+export interface Security {
+  /** Of the authority that signed the server's certificate, in PEM. Absent: no TLS. */
+  readonly ca?: string | undefined;
+  /** Sent with each call. */
+  readonly token?: string | undefined;
+}
+
 export class Connection {
-  static open(address: string): Promise<Connection> {
+  static open(address: string, { ca, token }: Security = {}): Promise<Connection> {
     return new Promise((resolve, reject) => {
-      const session = connect(`http://${address}`);
+      const session = ca === undefined ? connect(`http://${address}`) : connect(`https://${address}`, { ca });
       session.once('error', reject);
       session.once('connect', () => {
         // Of the whole connection; each stream keeps the 64 KiB that gRPC clients have by default.
         session.setLocalWindowSize(WINDOW_BYTES);
-        resolve(new Connection(session));
+        resolve(new Connection(session, token === undefined ? {} : { authorization: `Bearer ${token}` }));
       });
     });
   }
 
-  private constructor(private readonly session: ClientHttp2Session) {
+  private constructor(
+    private readonly session: ClientHttp2Session,
+    private readonly metadata: Readonly<Record<string, string>>,
+  ) {
     session.on('error', () => {});
   }
 
@@ -44,6 +54,7 @@ export class Connection {
       ':path': path,
       'content-type': 'application/grpc',
       te: 'trailers',
+      ...this.metadata,
     });
     if (body) stream.end(frame(body));
     return new Stream(stream, onMessage);

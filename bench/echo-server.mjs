@@ -4,15 +4,26 @@
  *  - /bench.Echo/Answer, and Chord's own UpdateContext and SyncContext for ghz: answers the prepared bytes.
  *  - /bench.Echo/Listen: a stream that gets an empty message at once, and each broadcast.
  *  - /bench.Echo/Broadcast: writes the prepared Buffer to every stream.
- * Plain JavaScript, run by plain node: Chord, too, is measured without a loader.
+ * Plain JavaScript without a loader, the same flags of node and the same options of grpc-js as Chord's own.
+ * Arguments: the files of a certificate and of its key, for TLS; or none.
  */
+import { readFileSync } from 'node:fs';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 
 const NOTHING = Buffer.alloc(0);
 const streams = new Set();
 let prepared = NOTHING;
 
-const server = new Server({ 'grpc.max_receive_message_length': -1, 'grpc.max_concurrent_streams': 10_000 });
+const [cert, key] = process.argv.slice(2).map((file) => readFileSync(file));
+
+const server = new Server({
+  'grpc.max_receive_message_length': -1,
+  'grpc.max_send_message_length': -1,
+  'grpc.max_concurrent_streams': 10_000,
+  'grpc.keepalive_time_ms': 30_000,
+  'grpc.keepalive_timeout_ms': 10_000,
+  'grpc.enable_channelz': 0,
+});
 server.addService(
   {
     prepare: method('Prepare', false),
@@ -45,10 +56,15 @@ server.addService(
 );
 
 process.on('SIGTERM', () => process.exit(0));
-server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) => {
+server.bindAsync('127.0.0.1:0', credentials(), (error, port) => {
   if (error) throw error;
   process.stdout.write(`echo: serving on 127.0.0.1:${port}\n`);
 });
+
+function credentials() {
+  if (!cert) return ServerCredentials.createInsecure();
+  return ServerCredentials.createSsl(null, [{ private_key: key, cert_chain: cert }]);
+}
 
 function answerPrepared(_call, answer) {
   answer(null, prepared);

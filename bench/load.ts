@@ -1,44 +1,63 @@
-/** Load on a server, and what it took: a closed loop of calls, and fan-out to many streams. */
-import { setTimeout as sleep } from 'node:timers/promises';
-import { Connection, type Stream } from './client.js';
+/** Load on a server, and what it took: a closed loop of unary calls, and sides that are measured in turn. */
+import { Connection, type Security } from './client.js';
+import type { Plan } from './figures.js';
 import { cpuOf, Latencies, median, type Process } from './measure.js';
 
+/** What one round of a load took. */
 export interface Sample {
   readonly operations: number;
   readonly seconds: number;
   /** Of the server, in microseconds. */
   readonly cpu: number;
+  /** Of each operation. */
   readonly latencies: Latencies;
+  /** Of messages received, in all. */
+  readonly bytes?: number;
+  /** Milliseconds from the last write until every client holds the final state. */
+  readonly finalMs?: number;
+  /** Milliseconds until the writer has its answer, as median: what lies beyond it is the way to the watchers. */
+  readonly answerMs?: number;
 }
 
-/** What one side of a comparison came to. */
-export interface Side {
-  readonly name: string;
+/** One side of a comparison, in one round or as the median of all. */
+export interface Round {
   /** CPU time of the server in microseconds. */
   readonly cpuPerOperation: number;
   readonly operationsPerSecond: number;
+  /** Latencies in milliseconds. */
   readonly p50: number;
   readonly p99: number;
+  readonly bytesPerOperation?: number;
+  readonly finalMs?: number;
+  readonly answerMs?: number;
 }
 
-export async function open(address: string, count: number): Promise<Connection[]> {
-  return Promise.all(Array.from({ length: count }, () => Connection.open(address)));
+export interface Side extends Round {
+  readonly name: string;
+  readonly rounds: readonly Round[];
+}
+
+export async function open(address: string, count: number, security?: Security): Promise<Connection[]> {
+  return Promise.all(Array.from({ length: count }, () => Connection.open(address, security)));
 }
 
 export function closeAll(connections: readonly Connection[]): void {
   for (const connection of connections) connection.close();
 }
 
-/** Keeps `inFlight` calls open on each connection for so long. `body` gets the number of the call. */
+export interface ClosedLoop {
+  readonly path: string;
+  /** Gets the number of the call. */
+  readonly body: (n: number) => Uint8Array;
+  readonly inFlight: number;
+  readonly seconds: number;
+}
+
+/** Keeps `inFlight` calls open on each connection for so long. */
 export async function closedLoop(
   server: Process,
   connections: readonly Connection[],
-  {
-    path,
-    body,
-    inFlight,
-    seconds,
-  }: { path: string; body: (n: number) => Uint8Array; inFlight: number; seconds: number },
+  { path, body, inFlight, seconds }: ClosedLoop,
 ): Promise<Sample> {
   const latencies = new Latencies();
   const begin = performance.now();
@@ -58,110 +77,25 @@ export async function closedLoop(
   return { operations: calls, seconds: (performance.now() - begin) / 1000, cpu, latencies };
 }
 
-/** Many open streams, which count what they receive. */
-export class Listeners {
-  received = 0;
-  bytes = 0;
-  readonly #streams: Stream[] = [];
-  #target = 0;
-  #reached: (() => void) | undefined;
-
-  /** `counts` says which messages count. Resolves when `opened` has held once for each stream. */
-  static async open(
-    connections: readonly Connection[],
-    count: number,
-    { path, body, first, opened, counts }: ListenerOptions,
-  ): Promise<Listeners> {
-    const listeners = new Listeners();
-    await Promise.all(
-      Array.from({ length: count }, (_, n) => {
-        const connection = connections[n % connections.length]!;
-        return new Promise<void>((resolve, reject) => {
-          const onMessage = (bytes: Buffer) => {
-            if (counts(bytes)) listeners.#count(bytes);
-            else if (opened(bytes)) resolve();
-          };
-          const stream = connection.stream(path, onMessage, body?.(n));
-          if (first) stream.write(first);
-          stream.ended.catch(reject);
-          listeners.#streams.push(stream);
-        });
-      }),
-    );
-    return listeners;
-  }
-
-  /** Resolves when so many messages have come in all. */
-  reach(received: number): Promise<void> {
-    if (this.received >= received) return Promise.resolve();
-    this.#target = received;
-    return new Promise((resolve) => {
-      this.#reached = resolve;
-    });
-  }
-
-  close(): void {
-    for (const stream of this.#streams) stream.cancel();
-  }
-
-  #count(bytes: Buffer): void {
-    this.received++;
-    this.bytes += bytes.length;
-    if (this.received === this.#target) this.#reached?.();
-  }
-}
-
-export interface ListenerOptions {
-  readonly path: string;
-  readonly body?: (n: number) => Uint8Array;
-  /** In place of `body`, for streams in both directions. */
-  readonly first?: Uint8Array;
-  readonly opened: (bytes: Buffer) => boolean;
-  readonly counts: (bytes: Buffer) => boolean;
-}
-
-/** Between two events: both sides then find the machine as warm, or as cold, as the other. */
-const PACE_MS = 20;
-
-/**
- * Sends `updates` events at a steady pace, none before all listeners have the one before; latency is from the send to
- * the last receipt.
- */
-export async function fanOut(
-  server: Process,
-  listeners: Listeners,
-  watchers: number,
-  updates: number,
-  send: (n: number) => Promise<unknown>,
-): Promise<Sample> {
-  const latencies = new Latencies();
-  const begin = performance.now();
-  const { cpu } = await cpuOf(server, async () => {
-    for (let n = 0; n < updates; n++) {
-      const sent = performance.now();
-      const all = listeners.reach(listeners.received + watchers);
-      await send(n);
-      await all;
-      latencies.add(performance.now() - sent);
-      await sleep(Math.max(0, PACE_MS - (performance.now() - sent)));
-    }
-  });
-  return { operations: updates * watchers, seconds: (performance.now() - begin) / 1000, cpu, latencies };
+export interface Turns extends Pick<Plan, 'rounds' | 'progress'> {
+  /** Each round starts a server of its own, and warms it up itself. */
+  readonly fresh?: boolean;
 }
 
 /** So many operations until the code that runs is compiled; but less than `rounds`. */
 const WARM_OPERATIONS = 20_000;
 
 /**
- * Runs the sides in turn, `rounds` times after each has warmed up, and takes the median of each figure: what else the
- * machine does meanwhile falls on all sides alike.
+ * Runs the sides in turn, `rounds` times after each has warmed up: what else the machine does meanwhile falls on all
+ * sides alike. Every other round goes the other way round, so that nobody always has the same neighbour before it.
  */
 export async function inTurn<K extends string>(
-  rounds: number,
+  { rounds, progress, fresh = false }: Turns,
   sides: Readonly<Record<K, () => Promise<Sample>>>,
 ): Promise<Record<K, Side>> {
   const runs = Object.entries<() => Promise<Sample>>(sides);
-  for (const [, run] of runs) {
+  for (const [name, run] of fresh ? [] : runs) {
+    progress(`warms up ${name}`);
     let operations = 0;
     for (let round = 0; (round === 0 || round < rounds - 1) && operations < WARM_OPERATIONS; round++) {
       operations += (await run()).operations;
@@ -169,19 +103,31 @@ export async function inTurn<K extends string>(
   }
   const samples = new Map<string, Sample[]>(runs.map(([name]) => [name, []]));
   for (let round = 0; round < rounds; round++) {
-    for (const [name, run] of runs) samples.get(name)!.push(await run());
+    for (const [name, run] of round % 2 === 0 ? runs : runs.toReversed()) {
+      progress(`round ${round + 1} of ${rounds}, ${name}`);
+      samples.get(name)!.push(await run());
+    }
   }
-  const summary = [...samples].map(([name, all]) => [name, summarize(name, all)]);
+  const summary = [...samples].map(([name, all]) => [name, side(name, all.map(summarize))]);
   return Object.fromEntries(summary) as Record<K, Side>;
 }
 
-export function summarize(name: string, samples: readonly Sample[]): Side {
-  const of = (figure: (sample: Sample) => number) => median(samples.map(figure));
+/** The median of each figure. */
+export function side(name: string, rounds: readonly Round[]): Side {
+  const keys = Object.keys(rounds[0]!) as (keyof Round)[];
+  const middle = keys.map((key) => [key, median(rounds.map((round) => round[key]!))]);
+  return { name, ...(Object.fromEntries(middle) as unknown as Round), rounds };
+}
+
+export function summarize({ operations, seconds, cpu, latencies, bytes, finalMs, answerMs }: Sample): Round {
+  const [p50, p99] = latencies.percentiles(0.5, 0.99) as [number, number];
   return {
-    name,
-    cpuPerOperation: of(({ cpu, operations }) => cpu / operations),
-    operationsPerSecond: of(({ operations, seconds }) => operations / seconds),
-    p50: of(({ latencies }) => latencies.percentiles(0.5)[0]!),
-    p99: of(({ latencies }) => latencies.percentiles(0.99)[0]!),
+    cpuPerOperation: cpu / operations,
+    operationsPerSecond: operations / seconds,
+    p50,
+    p99,
+    ...(bytes !== undefined && { bytesPerOperation: bytes / operations }),
+    ...(finalMs !== undefined && { finalMs }),
+    ...(answerMs !== undefined && { answerMs }),
   };
 }

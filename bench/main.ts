@@ -1,30 +1,38 @@
 /** `npm run bench`: measures Chord beside its peers and ceilings, and prints a table. See docs/benchmarks.md. */
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import type { Figure, Plan } from './figures.js';
-import { markdown, type Results, results, table } from './report.js';
-import { measureBuild, profileInto } from './servers.js';
+import type { Finding, Plan, Target } from './figures.js';
+import { elsewhere, killAll } from './measure.js';
+import { Progress } from './progress.js';
+import { type Results, results, save, table } from './report.js';
+import { disk, find, measureBuild, profileInto } from './servers.js';
 import { targets } from './targets/index.js';
 
 const HELP = `Usage: npm run bench -- [options]
 
 Measures the built Chord (npm run build) beside its peers and ceilings, as ratios within one run.
-Writes bench/results/latest.json and latest.md, unless --only is given. How to read them: docs/benchmarks.md.
+Writes latest.json, latest.md and plots into bench/results/. How to read them: docs/benchmarks.md.
 
 Options:
-  --only P1,P4    these targets only
-  --quick         P1, P3, P4, P6 and ghz with short rounds, in less than two minutes
-  --large         P7 with a million contexts too
+  --only P1,P4    these targets only; prints, and writes nothing unless --out is given
+  --quick         ${'P1, P3, P4, P6'} and ghz with short rounds, in less than two minutes
+  --seconds S     that one round takes
+  --rounds N      the more, the surer
+  --out DIR       where to write, in place of bench/results
   --json          print the results as JSON, in place of the table
   --dist DIR      the build to measure, in place of ./dist
-  --profile DIR   write CPU profiles of Chord there
+  --profile DIR   write CPU profiles of Chord and of the ceilings there
   --list          list the targets
   --help          this text
 `;
 const QUICK = ['P1', 'P3', 'P4', 'P6', 'G'];
-const RESULTS = fileURLToPath(new URL('./results/', import.meta.url));
+/** How much of the time of a whole run a quick one takes. */
+const QUICK_SCALE = 0.33;
+/** A target that takes so many times longer than usual is cut off, and counts as failed. */
+const PATIENCE = 4;
 
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => void killAll().then(() => process.exit(130)));
+}
 process.exit(await main());
 
 async function main(): Promise<number> {
@@ -32,7 +40,9 @@ async function main(): Promise<number> {
     options: {
       only: { type: 'string' },
       quick: { type: 'boolean', default: false },
-      large: { type: 'boolean', default: false },
+      seconds: { type: 'string' },
+      rounds: { type: 'string' },
+      out: { type: 'string' },
       json: { type: 'boolean', default: false },
       dist: { type: 'string' },
       profile: { type: 'string' },
@@ -45,32 +55,61 @@ async function main(): Promise<number> {
   const wanted = values.only?.split(',') ?? (values.quick ? QUICK : targets.map(({ id }) => id));
   const unknown = wanted.filter((id) => !targets.some((target) => target.id === id));
   if (unknown.length > 0) {
-    process.stderr.write(
-      `bench: no such target: ${unknown.join(', ')}; there are ${targets.map(({ id }) => id).join(', ')}\n`,
-    );
+    const known = targets.map(({ id }) => id).join(', ');
+    process.stderr.write(`bench: no such target: ${unknown.join(', ')}; there are ${known}\n`);
     return 2;
   }
   if (values.dist) measureBuild(values.dist);
   if (values.profile) profileInto(values.profile);
-  const progress = (line: string) => void process.stderr.write(`${line}\n`);
-  const { quick, large } = values;
-  const plan: Plan = { ...(quick ? { seconds: 1, rounds: 3 } : { seconds: 2, rounds: 5 }), quick, large, progress };
-  const figures: Figure[] = [];
-  for (const target of targets.filter(({ id }) => wanted.includes(id))) {
-    const begin = performance.now();
-    progress(`${target.id}: ${target.title} ...`);
-    figures.push(...(await target.run(plan)));
-    progress(`${target.id}: done in ${((performance.now() - begin) / 1000).toFixed(1)} s`);
-  }
-  const all = results(figures, plan);
-  if (!values.only) save(all);
-  return print(values.json ? `${JSON.stringify(all, null, 2)}\n` : table(figures));
+  const chosen = targets.filter(({ id }) => wanted.includes(id));
+  const { quick, seconds = quick ? '1' : '2', rounds = quick ? '3' : '5' } = values;
+  const all = await measure(chosen, { quick, seconds: Number(seconds), rounds: Number(rounds) });
+  if (!values.only || values.out) await save(all, values.out);
+  print(values.json ? `${JSON.stringify(all, null, 2)}\n` : table(all));
+  return all.failures.length > 0 ? 1 : 0;
 }
 
-function save(all: Results): void {
-  mkdirSync(RESULTS, { recursive: true });
-  writeFileSync(`${RESULTS}latest.json`, `${JSON.stringify(all, null, 2)}\n`);
-  writeFileSync(`${RESULTS}latest.md`, markdown(all));
+/** One target after the other: what fails is told, and the others go on. */
+async function measure(chosen: readonly Target[], size: Pick<Plan, 'quick' | 'seconds' | 'rounds'>): Promise<Results> {
+  const scale = size.quick ? QUICK_SCALE : 1;
+  const progress = new Progress(chosen, scale);
+  const [findings, notes, failures]: [Finding[], string[], string[]] = [[], [], []];
+  const note = (line: string): void => {
+    notes.push(line);
+    progress.line(line);
+  };
+  const plan: Plan = { ...size, note, progress: (text) => progress.update(text) };
+  const begin = performance.now();
+  const busy = elsewhere();
+  if (disk().inMemory) note('the temporary directory is in memory: what waits for a disk is not measured; set TMPDIR');
+  for (const target of chosen) {
+    const missing = target.needs?.filter((program) => !find(program)) ?? [];
+    if (missing.length > 0) {
+      note(`${target.id}: skipped, ${missing.join(' and ')} is not installed`);
+      continue;
+    }
+    progress.start(target);
+    try {
+      findings.push(...(await within(PATIENCE * Math.max(30, target.seconds * scale), target.run(plan))));
+      progress.end('done');
+    } catch (error) {
+      failures.push(`${target.id}: ${(error as Error).message}`);
+      progress.end(`FAILED, ${(error as Error).message},`);
+      await killAll();
+    }
+  }
+  const took = (performance.now() - begin) / 1000;
+  return results(plan, { findings, notes, failures, seconds: took, elsewhere: busy() });
+}
+
+function within<T>(seconds: number, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`took more than ${Math.round(seconds)} s`)), seconds * 1000);
+  });
+  // What it still does when it is cut off fails with its servers.
+  work.catch(() => {});
+  return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }
 
 function print(text: string): number {

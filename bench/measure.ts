@@ -1,6 +1,8 @@
 /** A server as a child process, and what it costs by the operating system's account. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { createInterface } from 'node:readline';
 
 /** Of /proc/PID/stat: 100 a second on every Linux that runs here. */
 const TICK_US = 10_000;
@@ -20,15 +22,29 @@ export interface Launch {
   readonly args: readonly string[];
   /** Its first group is the address. */
   readonly ready: RegExp;
+  /** Hears each line of its output after that. */
+  readonly onLine?: (line: string) => unknown;
   /** After the end, to remove what it left. */
   readonly clean?: () => void;
 }
 
+const alive = new Map<ChildProcess, Promise<void>>();
+
+/** Ends what is still there of a benchmark that was cut off. */
+export async function killAll(): Promise<void> {
+  for (const child of alive.keys()) child.kill('SIGKILL');
+  await Promise.all(alive.values());
+}
+
 /** Starts a server; resolves when it has printed that it is ready, rejects with what it printed when it ends before. */
-export function launch({ command, args, ready, clean }: Launch): Promise<Process> {
+export function launch({ command, args, ready, onLine, clean }: Launch): Promise<Process> {
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('CHORD_')));
   const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
-  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  const ended = new Promise<void>((resolve) => child.once('close', () => resolve())).then(() => {
+    alive.delete(child);
+    clean?.();
+  });
+  alive.set(child, ended);
   return new Promise((resolve, reject) => {
     let printed = '';
     const read = (chunk: Buffer) => {
@@ -37,9 +53,10 @@ export function launch({ command, args, ready, clean }: Launch): Promise<Process
       const address = ready.exec(printed)?.[1];
       if (!address) return;
       printed = READY;
-      resolve(running(child, address, ended, clean));
+      resolve(running(child, address, ended));
     };
     child.stdout.on('data', read);
+    if (onLine) createInterface(child.stdout).on('line', onLine);
     child.stderr.on('data', read);
     child.once('error', reject);
     void ended.then(() => reject(new Error(`${command} ended before it was ready:\n${printed}`)));
@@ -57,6 +74,12 @@ export async function cpuOf<T>(server: Process, work: () => Promise<T>): Promise
 export class Latencies {
   readonly #all: number[] = [];
 
+  static of(parts: readonly Latencies[]): Latencies {
+    const joined = new Latencies();
+    for (const part of parts) for (const ms of part.#all) joined.add(ms);
+    return joined;
+  }
+
   add(ms: number): void {
     this.#all.push(ms);
   }
@@ -72,6 +95,33 @@ export class Latencies {
   }
 }
 
+/** Of all cores, which part was busy with something else since; it disturbs what was measured meanwhile. */
+export function elsewhere(): () => number {
+  const [begin, before] = [ticks(), performance.now()];
+  return () => {
+    const end = ticks();
+    const seconds = (performance.now() - before) / 1000;
+    const others = end.busy - begin.busy - (end.own - begin.own);
+    return Math.max(0, (others * TICK_US) / 1e6 / (seconds * availableParallelism()));
+  };
+}
+
+/** Ticks of all cores, and those of this process and of its children that have ended. */
+function ticks(): { busy: number; own: number } {
+  const [, ...fields] = readFileSync('/proc/stat', 'utf8').split('\n', 1)[0]!.split(/\s+/);
+  const [user, nice, system, , , interrupts, softInterrupts, stolen] = fields.map(Number) as number[];
+  const busy = user! + nice! + system! + interrupts! + softInterrupts! + stolen!;
+  const own = statOf('self').slice(11, 15).map(Number);
+  return { busy, own: own.reduce((sum, part) => sum + part, 0) };
+}
+
+/** The fields of /proc/PID/stat from the third on: the second one, the name, may hold anything. */
+function statOf(pid: number | string | undefined): string[] {
+  return readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /s, '')
+    .split(' ');
+}
+
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
@@ -80,15 +130,12 @@ export function median(values: readonly number[]): number {
 
 const READY = 'ready';
 
-function running(child: ChildProcess, address: string, ended: Promise<void>, clean?: () => void): Process {
+function running(child: ChildProcess, address: string, ended: Promise<void>): Process {
   const { pid } = child;
   return {
     address,
     cpu() {
-      // Fields from the third on: the second one, the name, may hold anything.
-      const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
-        .replace(/^.*\) /s, '')
-        .split(' ');
+      const fields = statOf(pid);
       return (Number(fields[11]) + Number(fields[12])) * TICK_US;
     },
     memory() {
@@ -101,7 +148,6 @@ function running(child: ChildProcess, address: string, ended: Promise<void>, cle
       const hurry = setTimeout(() => child.kill('SIGKILL'), 15_000);
       await ended;
       clearTimeout(hurry);
-      clean?.();
     },
   };
 }

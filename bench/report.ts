@@ -1,16 +1,32 @@
-/** Figures as a table for the terminal, as Markdown, and as JSON with what they were measured on. */
+/** Results: as JSON with what they were measured on, as a table for the terminal, as Markdown, as plots. */
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
-import type { Figure, Goal, Plan } from './figures.js';
+import { join } from 'node:path';
+import { type Curve, type Figure, type Finding, type Goal, isCurve, type Plan, type Point } from './figures.js';
+import type { Side } from './load.js';
+import { plots } from './plots.js';
+import { ROOT } from './servers.js';
 
 export interface Results {
   readonly at: string;
   readonly machine: { readonly cpu: string; readonly cores: number; readonly memoryGiB: number; readonly node: string };
   readonly secondsPerRound: number;
   readonly rounds: number;
+  /** Of the whole run. */
+  readonly seconds: number;
+  /** Which part of all cores was busy with something else meanwhile. */
+  readonly elsewhere: number;
+  readonly notes: readonly string[];
+  readonly failures: readonly string[];
   readonly figures: readonly Figure[];
+  readonly curves: readonly Curve[];
 }
 
-export function results(figures: readonly Figure[], { seconds, rounds }: Plan): Results {
+export type Measured = Pick<Results, 'notes' | 'failures' | 'seconds' | 'elsewhere'> & {
+  readonly findings: readonly Finding[];
+};
+
+export function results({ seconds, rounds }: Plan, { findings, ...measured }: Measured): Results {
   const [first] = cpus();
   const machine = {
     cpu: first?.model ?? 'unknown',
@@ -18,48 +34,130 @@ export function results(figures: readonly Figure[], { seconds, rounds }: Plan): 
     memoryGiB: Math.round(totalmem() / 2 ** 30),
     node: process.version,
   };
-  return { at: new Date().toISOString(), machine, secondsPerRound: seconds, rounds, figures };
+  const figures = findings.filter((finding): finding is Figure => !isCurve(finding));
+  const curves = findings.filter(isCurve);
+  return { at: new Date().toISOString(), machine, secondsPerRound: seconds, rounds, ...measured, figures, curves };
 }
 
-const HEADER = ['target', 'what', 'ours', 'peer', 'unit', 'peer is', 'ratio', 'goal', ''];
+/** Where `npm run bench` writes. */
+export const RESULTS = join(ROOT, 'bench/results');
 
-export function table(figures: readonly Figure[]): string {
-  const rows = [HEADER, ...figures.map(row)];
-  const widths = HEADER.map((_, column) => Math.max(...rows.map((cells) => cells[column]!.length)));
-  return rows
-    .map(
-      (cells) =>
-        `${cells
-          .map((cell, i) => cell.padEnd(widths[i]!))
-          .join('  ')
-          .trimEnd()}\n`,
-    )
-    .join('');
+export async function save(all: Results, directory = RESULTS): Promise<void> {
+  mkdirSync(directory, { recursive: true });
+  writeFileSync(join(directory, 'latest.json'), `${JSON.stringify(all, null, 2)}\n`);
+  writeFileSync(join(directory, 'latest.md'), markdown(all));
+  for (const { name, svg } of await plots(all)) writeFileSync(join(directory, `${name}.svg`), svg);
 }
 
-export function markdown({ at, machine, secondsPerRound, rounds, figures }: Results): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+const FIGURES = ['target', 'what', 'ours', 'peer', 'unit', 'peer is', 'ratio', 'rounds', 'goal', ''];
+
+export function table({ figures, curves, notes, failures }: Results): string {
+  const parts = figures.length > 0 ? [columns([FIGURES, ...figures.map(figureRow)])] : [];
+  for (const curve of curves) {
+    parts.push(`${curve.target}: ${curve.title}\n${columns([headerOf(curve), ...curveRows(curve)])}`);
+  }
+  const said = [...notes, ...failures.map((failure) => `FAILED ${failure}`)];
+  if (said.length > 0) parts.push(`${said.join('\n')}\n`);
+  return parts.join('\n');
+}
+
+export function markdown(all: Results): string {
+  const { at, machine, secondsPerRound, rounds, seconds, elsewhere, notes, failures } = all;
   const { cpu, cores, memoryGiB, node } = machine;
   return `${[
     '# Benchmark results',
     '',
-    `${at}; ${cores} x ${cpu}, ${memoryGiB} GiB, Node ${node}; the median of ${rounds} rounds of ${secondsPerRound} s.`,
+    `${at}; ${cores} x ${cpu}, ${memoryGiB} GiB, Node ${node}; the median of ${rounds} rounds of ${secondsPerRound} s;`,
+    `${(seconds / 60).toFixed(0)} minutes in all, in which other programs took ${percent(elsewhere)} of the machine.`,
     'How to read this: [docs/benchmarks.md](../../docs/benchmarks.md).',
+    ...[...notes, ...failures.map((failure) => `**FAILED** ${failure}`)].flatMap((line) => ['', line]),
     '',
-    line(HEADER),
-    line(HEADER.map(() => '---')),
-    ...figures.map((figure) => line(row(figure))),
+    ...figuresTable(all),
+    '',
+    '## Both sides',
+    '',
+    ...sidesTable(all),
+    ...curveTables(all),
   ].join('\n')}\n`;
 }
 
-function row({ target, name, ours, peer, unit, against, ratio, goal, met }: Figure): string[] {
-  const verdict = met === undefined ? '' : met ? 'met' : 'missed';
-  return [target, name, short(ours), short(peer), unit, against, short(ratio), goal ? bound(goal) : '', verdict];
+/** As lines of Markdown. */
+export function figuresTable({ figures }: Results): string[] {
+  return rows([FIGURES, ...figures.map(figureRow)]);
 }
 
-function bound(goal: Goal): string {
+const SIDE = ['µs CPU', 'rounds', 'per second', 'p50 ms', 'p99 ms', 'bytes', 'all have it, ms'];
+
+function sidesTable({ figures }: Results): string[] {
+  const header = ['target', 'what', 'side', ...SIDE];
+  const lines = figures.flatMap(({ target, name, sides = [] }) =>
+    sides.map((side) => [target, name, side.name, ...sideCells(side)]),
+  );
+  return rows([header, ...lines]);
+}
+
+export function curveTables({ curves }: Results): string[] {
+  return curves.flatMap((curve) => [
+    '',
+    `### ${curve.target}: ${curve.title}`,
+    '',
+    ...rows([headerOf(curve), ...curveRows(curve)]),
+  ]);
+}
+
+function headerOf({ along, operation }: Curve): string[] {
+  return ['what', along, `µs CPU/${operation}`, ...SIDE.slice(1)];
+}
+
+function curveRows({ lines }: Curve): string[][] {
+  return lines.flatMap(({ name, points }) =>
+    points.map((point: Point) => [name, point.x.toLocaleString('en'), ...sideCells(point)]),
+  );
+}
+
+function sideCells({ cpuPerOperation, rounds, operationsPerSecond, p50, p99, bytesPerOperation, finalMs }: Side) {
+  const spread = range(rounds.map((round) => round.cpuPerOperation));
+  const optional = (value: number | undefined) => (value === undefined ? '' : short(value));
+  return [
+    short(cpuPerOperation),
+    spread,
+    short(operationsPerSecond),
+    short(p50),
+    short(p99),
+    optional(bytesPerOperation),
+    optional(finalMs),
+  ];
+}
+
+function figureRow(figure: Figure): string[] {
+  const { target, name, ours, peer, unit, against, ratio, goal, verdict = '' } = figure;
+  const spread = figure.range ? range(figure.range) : '';
+  const bound = goal ? boundOf(goal) : '';
+  return [target, name, short(ours), short(peer), unit, against, short(ratio), spread, bound, verdict];
+}
+
+function range(values: readonly number[]): string {
+  return `${short(Math.min(...values))} - ${short(Math.max(...values))}`;
+}
+
+function boundOf(goal: Goal): string {
   if ('ratioAtMost' in goal) return `<= ${goal.ratioAtMost}`;
   return 'ratioAtLeast' in goal ? `>= ${goal.ratioAtLeast}` : `ours <= ${goal.oursAtMost}`;
+}
+
+function columns(lines: readonly (readonly string[])[]): string {
+  const widths = lines[0]!.map((_, column) => Math.max(...lines.map((cells) => cells[column]!.length)));
+  const padded = lines.map((cells) => cells.map((cell, i) => cell.padEnd(widths[i]!)).join('  '));
+  return padded.map((line) => `${line.trimEnd()}\n`).join('');
+}
+
+function rows([header, ...lines]: readonly (readonly string[])[]): string[] {
+  const all = [header!, header!.map(() => '---'), ...lines];
+  return all.map((cells) => `| ${cells.join(' | ')} |`);
+}
+
+function percent(part: number): string {
+  return `${(100 * part).toFixed(0)} %`;
 }
 
 function short(value: number): string {

@@ -1,11 +1,12 @@
 /** The servers that benchmarks start: Chord as built, the ceilings, etcd. All on free ports, with their data in temporary directories. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { accessSync, constants, mkdtempSync, readFileSync, rmSync, statfsSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { homedir, tmpdir } from 'node:os';
+import { delimiter, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { launch, type Process } from './measure.js';
 
+export const ROOT = fileURLToPath(new URL('../', import.meta.url));
 const ECHO = fileURLToPath(new URL('./echo-server.mjs', import.meta.url));
 const SLEEPERS = fileURLToPath(new URL('./sleepers.ts', import.meta.url));
 
@@ -21,6 +22,15 @@ export interface ChordLaunch {
 let build = fileURLToPath(new URL('../dist', import.meta.url));
 export function measureBuild(directory: string): void {
   build = resolve(directory);
+}
+
+/**
+ * What the command asks node for in its first line. The ceilings run with the same flags, so that a ratio speaks of
+ * Chord and not of its settings.
+ */
+function nodeFlags(): string[] {
+  const [first] = readFileSync(join(build, 'main.js'), 'utf8').split('\n', 1);
+  return first!.startsWith('#!') ? (first!.match(/--\S+/g) ?? []) : [];
 }
 
 /** A module of the build, for what is measured in this process. */
@@ -40,6 +50,7 @@ export function startChord({ backend = 'lmdb', dataDir, flags = [] }: ChordLaunc
   return launch({
     command: process.execPath,
     args: [
+      ...nodeFlags(),
       ...profile('chord'),
       join(build, 'main.js'),
       'serve',
@@ -53,8 +64,13 @@ export function startChord({ backend = 'lmdb', dataDir, flags = [] }: ChordLaunc
   });
 }
 
-export function startEcho(): Promise<Process> {
-  return launch({ command: process.execPath, args: [...profile('echo'), ECHO], ready: /serving on (\S+)/ });
+/** With a certificate and its key, both files in PEM: over TLS. */
+export function startEcho(...args: readonly string[]): Promise<Process> {
+  return launch({
+    command: process.execPath,
+    args: [...nodeFlags(), ...profile('echo'), ECHO, ...args],
+    ready: /serving on (\S+)/,
+  });
 }
 
 function profile(name: string): string[] {
@@ -74,6 +90,8 @@ export async function startEtcd(): Promise<Process> {
     'initial-advertise-peer-urls': peer,
     'initial-cluster': `default=${peer}`,
     'log-level': 'info',
+    // Its default of 2 GB is for other machines: whole documents, never compacted, fill that in a minute.
+    'quota-backend-bytes': String(8 * 2 ** 30),
   }).flatMap(([name, value]) => [`--${name}`, value as string]);
   const started = await launch({
     command: 'etcd',
@@ -98,25 +116,69 @@ export async function startRedis(): Promise<Process> {
   return { ...started, address: `127.0.0.1:${port}` };
 }
 
-/** Clients in a process of their own that watch a context, and never read again. */
-export async function startSleepers(address: string, contextId: string, count: number): Promise<Process> {
-  const args = ['--import', 'tsx', SLEEPERS, address, contextId, String(count)];
-  const sleepers = await launch({ command: process.execPath, args, ready: /(asleep): ready/ });
+/** Clients in a process of their own that watch a context, and read no more until they are woken. */
+export async function startSleepers(address: string, contextId: string, count: number, version: number) {
+  const args = ['--import', 'tsx', SLEEPERS, address, contextId, String(count), String(version)];
+  let wakened: (woken: Woken) => void = () => {};
+  const woken = new Promise<Woken>((resolve) => {
+    wakened = resolve;
+  });
+  const onLine = (line: string) => line.startsWith('{') && wakened(JSON.parse(line));
+  const sleepers = await launch({ command: process.execPath, args, ready: /(asleep): ready/, onLine });
   sleepers.signal('SIGSTOP');
+  const wake = (): Promise<Woken> => {
+    sleepers.signal('SIGCONT');
+    return woken;
+  };
   const stop = (): Promise<void> => {
     sleepers.signal('SIGCONT');
     return sleepers.stop();
   };
-  return { ...sleepers, stop };
+  return { ...sleepers, wake, stop };
 }
 
+/** What sleepers say when each of them holds the version that they were started for. */
+export interface Woken {
+  readonly messages: number;
+  readonly bytes: number;
+}
+
+/** Where a program is: on the path, or among our own tools. */
+export function find(program: string): string | undefined {
+  const places = [join(ROOT, '.tools/bin'), ...(process.env.PATH ?? '').split(delimiter), join(homedir(), 'go/bin')];
+  return places.map((place) => join(place, program)).find(isExecutable);
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Of the disk with the temporary directories. On a `tmpfs` nothing is durable, and nothing that waits for a disk is measured. */
+export function disk(): { freeBytes: number; inMemory: boolean } {
+  const { bavail, bsize, type } = statfsSync(tmpdir());
+  return { freeBytes: bavail * bsize, inMemory: type === TMPFS };
+}
+const TMPFS = 0x01021994;
+
 export function temporaryDirectory(): string {
-  return mkdtempSync(join(tmpdir(), 'chord-bench-'));
+  const directory = mkdtempSync(join(tmpdir(), 'chord-bench-'));
+  directories.add(directory);
+  return directory;
 }
 
 export function remove(directory: string): void {
   rmSync(directory, { recursive: true, force: true });
+  directories.delete(directory);
 }
+
+/** Whatever ends this process: the data of a million contexts does not stay behind. */
+const directories = new Set<string>();
+process.on('exit', () => directories.forEach(remove));
 
 function freePort(): Promise<number> {
   return new Promise((resolve) => {

@@ -1,19 +1,32 @@
-/** What one delivery to one of many watchers costs: beside a raw broadcast (P4), beside etcd (P5). */
+/** What one delivery to one of many watchers costs: beside a raw broadcast (P4), beside etcd (P5), as they become more (W). */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { chatRoom, statusUpdate } from '../chatroom.js';
 import type { Connection } from '../client.js';
 import * as etcd from '../etcd.js';
-import { cpuRatio, ratio, type Target, using } from '../figures.js';
-import { closeAll, fanOut, inTurn, Listeners, open } from '../load.js';
+import {
+  type Comparison,
+  type Curve,
+  compare,
+  cpuRatio,
+  type Figure,
+  type Point,
+  type Target,
+  using,
+} from '../figures.js';
+import { closeAll, inTurn, open, type Side } from '../load.js';
 import { DELTA_TAG, eventOf, put, UPDATE, updateRequest, WATCH, watchRequest } from '../requests.js';
 import { startChord, startEcho, startEtcd } from '../servers.js';
+import { fanOut, Listeners, PACE } from '../streams.js';
 
 const WATCHERS = 1000;
 const CONNECTIONS = 10;
 const ROOM = 'room:1';
+const BROADCAST = 'grpc-js broadcast';
 
 export const p4: Target = {
   id: 'P4',
   title: `one-field update to ${WATCHERS.toLocaleString('en')} watchers`,
+  seconds: 30,
   run: (plan) =>
     using(async (keep) => {
       const chord = keep(await startChord(), (server) => server.stop());
@@ -21,28 +34,23 @@ export const p4: Target = {
       const ours = keep(await open(chord.address, CONNECTIONS), closeAll);
       const theirs = keep(await open(echo.address, CONNECTIONS), closeAll);
       await put(ours[0]!, ROOM, chatRoom());
-      const watching = await watchers(ours);
-      const listening = await Listeners.open(theirs, WATCHERS, {
-        path: '/bench.Echo/Listen',
-        body: () => NOTHING,
-        opened: (bytes) => bytes.length === 0,
-        counts: (bytes) => bytes.length > 0,
+      await theirs[0]!.unary('/bench.Echo/Prepare', await sampleDelta(ours[0]!));
+      const [watching, listening] = [await watchers(ours, WATCHERS), await broadcastListeners(theirs, WATCHERS)];
+      const load = { watchers: WATCHERS, seconds: plan.seconds, pace: PACE };
+      const sides = await inTurn(plan, {
+        Chord: () => fanOut(chord, watching, { ...load, send: updateRoom(ours[0]!) }),
+        [BROADCAST]: () => fanOut(echo, listening, { ...load, send: broadcast(theirs[0]!) }),
       });
-      await theirs[0]!.unary('/bench.Echo/Prepare', await sampleDelta(ours));
-      await watching.reach(WATCHERS);
-      const count = 50 * plan.seconds;
-      const sides = await inTurn(plan.rounds, {
-        Chord: () => fanOut(chord, watching, WATCHERS, count, updateRoom(ours[0]!)),
-        'grpc-js broadcast': () =>
-          fanOut(echo, listening, WATCHERS, count, () => theirs[0]!.unary('/bench.Echo/Broadcast', NOTHING)),
-      });
-      return [cpuRatio('P4', p4.title, 'delivery', sides.Chord, sides['grpc-js broadcast'], 1.25)];
+      const [mine, peer] = [sides.Chord, sides[BROADCAST]];
+      return [cpuRatio('P4', p4.title, 'delivery', mine, peer, 1.25), ...streamFigures('P4', mine, peer)];
     }),
 };
 
 export const p5: Target = {
   id: 'P5',
   title: `one-field update to ${WATCHERS.toLocaleString('en')} watchers, beside etcd's watch of the whole document`,
+  seconds: 35,
+  needs: ['etcd'],
   run: (plan) =>
     using(async (keep) => {
       const chord = keep(await startChord(), (server) => server.stop());
@@ -50,7 +58,7 @@ export const p5: Target = {
       const ours = keep(await open(chord.address, CONNECTIONS), closeAll);
       const theirs = keep(await open(peer.address, CONNECTIONS), closeAll);
       await put(ours[0]!, ROOM, chatRoom());
-      const watching = await watchers(ours);
+      const watching = await watchers(ours, WATCHERS);
       const listening = await Listeners.open(theirs, WATCHERS, {
         path: etcd.WATCH,
         first: etcd.watchRequest(ROOM),
@@ -58,25 +66,85 @@ export const p5: Target = {
         counts: etcd.isEvent,
       });
       const whole = (n: number) => etcd.putRequest(ROOM, Buffer.from(JSON.stringify(chatRoom(`standup ${n}`))));
-      const count = 50 * plan.seconds;
-      const sides = await inTurn(plan.rounds, {
-        Chord: () => fanOut(chord, watching, WATCHERS, count, updateRoom(ours[0]!)),
-        'etcd watch': () => fanOut(peer, listening, WATCHERS, count, (n) => theirs[0]!.unary(etcd.PUT, whole(n))),
+      const load = { watchers: WATCHERS, seconds: plan.seconds, pace: PACE };
+      const sides = await inTurn(plan, {
+        Chord: () => fanOut(chord, watching, { ...load, send: updateRoom(ours[0]!) }),
+        'etcd watch': () => fanOut(peer, listening, { ...load, send: (n) => theirs[0]!.unary(etcd.PUT, whole(n)) }),
       });
+      const [mine, theirSide] = [sides.Chord, sides['etcd watch']];
       return [
-        cpuRatio('P5', p5.title, 'delivery', sides.Chord, sides['etcd watch'], 0.2),
-        ratio({
+        cpuRatio('P5', p5.title, 'delivery', mine, theirSide, 0.2),
+        compare({
           target: 'P5',
           name: 'the same, message size',
+          of: 'bytesPerOperation',
           unit: 'bytes/delivery',
-          ours: watching.bytes / watching.received,
-          peer: listening.bytes / listening.received,
-          against: 'etcd watch',
+          ours: mine,
+          peer: theirSide,
           goal: { ratioAtMost: 0.02 },
         }),
+        ...streamFigures('P5', mine, theirSide),
       ];
     }),
 };
+
+/** From one watcher on. The peer has no contexts: it writes to all streams that are open. */
+export const watcherGrowth: Target = {
+  id: 'W',
+  title: 'one delivery, as the watchers become more',
+  seconds: 65,
+  run: (plan) =>
+    using(async (keep): Promise<[Curve]> => {
+      const chord = keep(await startChord(), (server) => server.stop());
+      const echo = keep(await startEcho(), (server) => server.stop());
+      const [writer] = keep(await open(chord.address, 1), closeAll);
+      const [caster] = keep(await open(echo.address, 1), closeAll);
+      await put(writer!, ROOM, chatRoom());
+      await caster!.unary('/bench.Echo/Prepare', await sampleDelta(writer!));
+      const points: Record<'ours' | 'peer', Point[]> = { ours: [], peer: [] };
+      for (const count of plan.quick ? [1, 100] : [1, 10, 100, 1000, 10_000]) {
+        const [ours, theirs] = [await open(chord.address, CONNECTIONS), await open(echo.address, CONNECTIONS)];
+        const [watching, listening] = [await watchers(ours, count), await broadcastListeners(theirs, count)];
+        const load = { watchers: count, seconds: plan.seconds / 2 };
+        const progress = (text: string) => plan.progress(`${count.toLocaleString('en')} watchers, ${text}`);
+        const sides = await inTurn(
+          { rounds: plan.rounds, progress },
+          {
+            Chord: () => fanOut(chord, watching, { ...load, send: updateRoom(writer!) }),
+            [BROADCAST]: () => fanOut(echo, listening, { ...load, send: broadcast(caster!) }),
+          },
+        );
+        points.ours.push({ x: count, ...sides.Chord });
+        points.peer.push({ x: count, ...sides[BROADCAST] });
+        closeAll([...ours, ...theirs]);
+        // Until both servers have let go of the streams.
+        await sleep(500);
+      }
+      return [
+        {
+          target: 'W',
+          title: 'One-field update to watchers of one context, one after the other',
+          along: 'watchers',
+          operation: 'delivery',
+          lines: [
+            { name: 'Chord, LMDB: the update included', points: points.ours },
+            { name: `${BROADCAST} of a ready message`, points: points.peer },
+          ],
+        },
+      ];
+    }),
+};
+
+/** What the streams themselves tell, beside CPU. */
+function streamFigures(target: string, ours: Side, peer: Side): Figure[] {
+  const figure = (name: string, of: Comparison['of'], unit: string) =>
+    compare({ target, name: `the same, ${name}`, of, unit, ours, peer });
+  return [
+    figure('sent until received, p50', 'p50', 'ms'),
+    figure('sent until received, p99', 'p99', 'ms'),
+    figure('sent until every watcher holds it, p50', 'finalMs', 'ms'),
+  ];
+}
 
 const NOTHING = Buffer.alloc(0);
 
@@ -86,36 +154,45 @@ function updateRoom(connection: Connection): () => Promise<Buffer> {
 }
 let updates = 0;
 
-export function watchers(connections: readonly Connection[], count = WATCHERS, id = ROOM): Promise<Listeners> {
+function broadcast(connection: Connection): () => Promise<Buffer> {
+  return () => connection.unary('/bench.Echo/Broadcast', NOTHING);
+}
+
+function watchers(connections: readonly Connection[], count: number): Promise<Listeners> {
   return Listeners.open(connections, count, {
     path: WATCH,
-    body: () => watchRequest(id),
+    body: () => watchRequest(ROOM),
     opened: (bytes) => eventOf(bytes).$case === 'caughtUp',
     counts: (bytes) => bytes[0] === DELTA_TAG,
   });
 }
 
+function broadcastListeners(connections: readonly Connection[], count: number): Promise<Listeners> {
+  return Listeners.open(connections, count, {
+    path: '/bench.Echo/Listen',
+    body: () => NOTHING,
+    opened: (bytes) => bytes.length === 0,
+    counts: (bytes) => bytes.length > 0,
+  });
+}
+
 /** The message that a watcher gets for one update. */
-async function sampleDelta(connections: readonly Connection[]): Promise<Buffer> {
+async function sampleDelta(connection: Connection): Promise<Buffer> {
   let received: (bytes: Buffer) => void = () => {};
   const delta = new Promise<Buffer>((resolve) => {
     received = resolve;
   });
-  let ready: () => void = () => {};
-  const caughtUp = new Promise<void>((resolve) => {
-    ready = resolve;
-  });
-  const stream = connections[0]!.stream(
-    WATCH,
-    (bytes) => {
+  const listeners = await Listeners.open([connection], 1, {
+    path: WATCH,
+    body: () => watchRequest(ROOM),
+    opened: (bytes) => eventOf(bytes).$case === 'caughtUp',
+    counts: (bytes) => {
       if (bytes[0] === DELTA_TAG) received(Buffer.from(bytes));
-      else if (eventOf(bytes).$case === 'caughtUp') ready();
+      return false;
     },
-    watchRequest(ROOM),
-  );
-  await caughtUp;
-  await updateRoom(connections[0]!)();
+  });
+  await updateRoom(connection)();
   const bytes = await delta;
-  stream.cancel();
+  listeners.close();
   return bytes;
 }

@@ -1,72 +1,68 @@
 /** UpdateContext and SyncContext under ghz, a load generator of its own making: configs in bench/ghz/. */
 import { execFile, execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { chatRoom, statusUpdate } from '../chatroom.js';
-import { cpuRatio, type Figure, type Plan, ratio, type Target, using } from '../figures.js';
-import { closeAll, open, type Side } from '../load.js';
-import { cpuOf, median, type Process } from '../measure.js';
+import { type Comparison, compare, cpuRatio, type Figure, type Target, using } from '../figures.js';
+import { closeAll, open, type Round, side } from '../load.js';
+import { cpuOf, type Process } from '../measure.js';
 import { put, SYNC, syncRequest, UPDATE, updateRequest } from '../requests.js';
-import { remove, startChord, startEcho, temporaryDirectory } from '../servers.js';
+import { find, ROOT, remove, startChord, startEcho, temporaryDirectory } from '../servers.js';
 
-const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const PLACES = [join(ROOT, '.tools/bin/ghz'), join(homedir(), 'go/bin/ghz')];
 const ROOM = 'room:1';
+const PEER = 'grpc-js echo';
 
 export const ghz: Target = {
   id: 'G',
   title: 'UpdateContext and SyncContext under ghz: closed loop beside an echo, open loop for latency',
+  seconds: 110,
+  needs: ['ghz'],
   run: (plan) =>
     using(async (keep): Promise<Figure[]> => {
-      const program = PLACES.find(existsSync);
-      if (!program) {
-        plan.progress('G: skipped, ghz is not installed (make bench installs it)');
-        return [];
-      }
       const directory = keep(temporaryDirectory(), remove);
       const protoset = join(directory, 'chord.binpb');
-      execFileSync(join(ROOT, 'node_modules/.bin/buf'), ['build', '--as-file-descriptor-set', '-o', protoset], {
-        cwd: ROOT,
-      });
+      const buf = join(ROOT, 'node_modules/.bin/buf');
+      execFileSync(buf, ['build', '--as-file-descriptor-set', '-o', protoset], { cwd: ROOT });
       const chord = keep(await startChord(), (server) => server.stop());
       const echo = keep(await startEcho(), (server) => server.stop());
-      const [ours, theirs] = [
-        ...keep(await open(chord.address, 1), closeAll),
-        ...keep(await open(echo.address, 1), closeAll),
-      ];
+      const [ours] = keep(await open(chord.address, 1), closeAll);
+      const [theirs] = keep(await open(echo.address, 1), closeAll);
       await put(ours!, ROOM, chatRoom());
       const figures: Figure[] = [];
       for (const { name, path, request, atMost } of CALLS) {
         await theirs!.unary('/bench.Echo/Prepare', await ours!.unary(path, request));
-        const drive = (server: Process, config: string) => run(program, server, protoset, config, plan);
-        const runs: { ours: Side[]; peer: Side[] } = { ours: [], peer: [] };
-        for (let round = 0; round < (plan.quick ? 2 : 4); round++) {
-          const pair = [await drive(chord, `${name}-closed`), await drive(echo, `${name}-closed`)] as const;
-          if (round === 0) continue;
-          runs.ours.push(pair[0]);
-          runs.peer.push(pair[1]);
+        const drive = (server: Process, loop: string) => run(server, protoset, `${name}-${loop}`, plan.seconds);
+        const call = path.split('/').at(-1)!;
+        for (const { loop, what } of LOOPS) {
+          const sides: { ours: Round[]; peer: Round[] } = { ours: [], peer: [] };
+          // The first round warms up.
+          for (let round = 0; round <= (plan.quick ? 1 : 3); round++) {
+            plan.progress(`${call}, ${what}, round ${round}`);
+            const pair = [await drive(chord, loop), await drive(echo, loop)] as const;
+            if (round === 0) continue;
+            sides.ours.push(pair[0]);
+            sides.peer.push(pair[1]);
+          }
+          const both = { ours: side('Chord, LMDB', sides.ours), peer: side(PEER, sides.peer) };
+          const figure = (title: string, of: Comparison['of'], unit: string) =>
+            compare({ target: 'G', name: `${call}, ${what}: ${title}`, of, unit, ...both });
+          if (loop === 'closed') {
+            figures.push(cpuRatio('G', `${call}, ${what}`, 'call', both.ours, both.peer, atMost));
+            figures.push(figure('throughput', 'operationsPerSecond', 'calls/s'));
+          } else {
+            figures.push({ ...figure('p50', 'p50', 'ms'), sides: [both.ours, both.peer] }, figure('p99', 'p99', 'ms'));
+          }
         }
-        const [mine, peer] = [middle('Chord, LMDB', runs.ours), middle('grpc-js echo', runs.peer)];
-        figures.push(cpuRatio('G', `${path.split('/').at(-1)}, closed loop of ghz`, 'call', mine, peer, atMost));
-        const latency = { ours: await drive(chord, `${name}-open`), peer: await drive(echo, `${name}-open`) };
-        figures.push(
-          ratio({
-            target: 'G',
-            name: `${path.split('/').at(-1)}, 1,000 calls/s of ghz, p99`,
-            unit: 'ms',
-            ours: latency.ours.p99,
-            peer: latency.peer.p99,
-            against: 'grpc-js echo',
-            details: latency,
-          }),
-        );
       }
       return figures;
     }),
 };
+
+/** A closed loop finds the ceiling; its latencies are those of a queue. An open one sends whatever the server does. */
+const LOOPS = [
+  { loop: 'closed', what: 'closed loop of ghz' },
+  { loop: 'open', what: '1,000 calls/s of ghz' },
+] as const;
 
 const CALLS = [
   { name: 'update', path: UPDATE, request: updateRequest(ROOM, statusUpdate(1)), atMost: 1.4 },
@@ -81,10 +77,10 @@ interface Report {
   readonly latencyDistribution: readonly { percentage: number; latency: number }[];
 }
 
-async function run(program: string, server: Process, protoset: string, config: string, plan: Plan): Promise<Side> {
+async function run(server: Process, protoset: string, config: string, seconds: number): Promise<Round> {
   const args = ['--config', join(ROOT, `bench/ghz/${config}.json`), '--protoset', protoset];
   const { cpu, result } = await cpuOf(server, () =>
-    promisify(execFile)(program, [...args, '-z', `${plan.seconds * 2}s`, '-O', 'json', server.address], {
+    promisify(execFile)(find('ghz')!, [...args, '-z', `${seconds * 2}s`, '-O', 'json', server.address], {
       maxBuffer: 1 << 30,
     }),
   );
@@ -94,21 +90,9 @@ async function run(program: string, server: Process, protoset: string, config: s
   const percentile = (wanted: number) =>
     (report.latencyDistribution.find(({ percentage }) => percentage === wanted)?.latency ?? Number.NaN) / 1e6;
   return {
-    name: config,
     cpuPerOperation: cpu / report.count,
     operationsPerSecond: report.rps,
     p50: percentile(50),
     p99: percentile(99),
-  };
-}
-
-function middle(name: string, sides: readonly Side[]): Side {
-  const of = (figure: (side: Side) => number) => median(sides.map(figure));
-  return {
-    name,
-    cpuPerOperation: of((side) => side.cpuPerOperation),
-    operationsPerSecond: of((side) => side.operationsPerSecond),
-    p50: of((side) => side.p50),
-    p99: of((side) => side.p99),
   };
 }

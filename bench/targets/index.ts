@@ -1,12 +1,15 @@
 import type { Target } from '../figures.js';
 import { p8, p9 } from './crowds.js';
-import { p4, p5 } from './fan-out.js';
+import { p4, p5, watcherGrowth } from './fan-out.js';
 import { ghz } from './ghz.js';
-import { p7 } from './growth.js';
-import { p11 } from './nodes.js';
+import { historyGrowth, p7 } from './growth.js';
+import { p11, serverGrowth } from './nodes.js';
 import { p3 } from './reads.js';
 import { scenarios } from './scenarios.js';
 import { p10 } from './traces.js';
 import { p1, p2, p6 } from './updates.js';
 
-export const targets: readonly Target[] = [p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, scenarios, ghz];
+const promised = [p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11];
+const growth = [watcherGrowth, historyGrowth, serverGrowth];
+
+export const targets: readonly Target[] = [...promised, ...growth, scenarios, ghz];

@@ -14,6 +14,7 @@ const BEHIND = 10;
 export const p3: Target = {
   id: 'P3',
   title: 'SyncContext of the chat room',
+  seconds: 80,
   run: (plan) =>
     using(async (keep) => {
       const chord = keep(await startChord(), (server) => server.stop());
@@ -34,7 +35,7 @@ export const p3: Target = {
         if (SyncContextResponse.decode(answer).result?.$case !== kind) throw new Error(`the answer is not ${kind}`);
         await theirs[0]!.unary('/bench.Echo/Prepare', answer);
         const load = { body: () => request, inFlight: IN_FLIGHT, seconds: plan.seconds };
-        const sides = await inTurn(plan.rounds, {
+        const sides = await inTurn(plan, {
           Chord: () => closedLoop(chord, ours, { ...load, path: SYNC }),
           'grpc-js echo': () => closedLoop(echo, theirs, { ...load, path: '/bench.Echo/Answer' }),
         });

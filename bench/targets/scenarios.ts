@@ -4,83 +4,198 @@
  * each of 100 contexts. A stateful participant syncs from where it stands, a stateless one knows nothing.
  */
 import type { openChord } from '../../src/app.js';
+import { decodeChanges } from '../../src/codec/changes.js';
 import { decodeStruct } from '../../src/codec/struct.js';
 import { GetContextResponse } from '../../src/gen/chord/v1/context_service.js';
 import { SyncContextResponse } from '../../src/gen/chord/v1/sync_service.js';
 import type { JsonObject, Position } from '../../src/model.js';
 import { chatRoom } from '../chatroom.js';
-import { type Figure, ratio, type Target, using } from '../figures.js';
-import { closeAll, open } from '../load.js';
-import { median } from '../measure.js';
-import { GET, getRequest, put, SYNC, syncRequest, UPDATE, updateRequest } from '../requests.js';
-import { built, remove, startChord, temporaryDirectory } from '../servers.js';
+import type { Connection } from '../client.js';
+import { type Figure, type Keep, type Plan, ratio, type Target, using } from '../figures.js';
+import { closeAll, open, type Side, side, summarize } from '../load.js';
+import { cpuOf, Latencies, median } from '../measure.js';
+import { GET, getRequest, put, SYNC, syncRequest, update } from '../requests.js';
+import { built, find, remove, startChord, startRedis, temporaryDirectory } from '../servers.js';
+import { Followers, versionKey } from '../streams.js';
 
 /** Milliseconds for one run, as the Elixir library took on a machine with two cores: not measured here. */
 const ELIXIR = {
-  memory: { store: 'ETS', single: [2.8, 2.5], multiple: [250, 160] },
-  lmdb: { store: 'Redis', single: [20.8, 15.2], multiple: [1223, 870] },
+  ETS: { single: [2.8, 2.5], multiple: [250, 160] },
+  Redis: { single: [20.8, 15.2], multiple: [1223, 870] },
 } as const;
+const BACKENDS = { memory: 'ETS', lmdb: 'Redis', redis: 'Redis' } as const;
 const WIDTHS = { single: { contexts: 1, actions: 50 }, multiple: { contexts: 100, actions: 10 } } as const;
+
+type Backend = keyof typeof BACKENDS;
+type Shape = keyof typeof WIDTHS;
 
 /** What a scenario needs of Chord, in this process or over the network. */
 interface Client {
   create(id: string): Promise<unknown>;
-  update(id: string, changes: JsonObject): Promise<unknown>;
-  /** Answers where the caller stands then, for those who remember it. */
-  sync(id: string, known: Position | undefined, remembers: boolean): Promise<Position | undefined>;
+  /** Answers the version that it made. */
+  update(id: string, changes: JsonObject): Promise<number>;
+  /** Answers where the caller stands then. Where that takes the document, it has been decoded. */
+  sync(id: string, known: Position | undefined): Promise<Position>;
   read(id: string): Promise<{ document: JsonObject; version: number }>;
 }
 
 export const scenarios: Target = {
   id: 'S',
   title: 'the scenarios of the Elixir library, in process and over gRPC',
+  seconds: 125,
   async run(plan): Promise<Figure[]> {
     const figures: Figure[] = [];
-    for (const backend of ['memory', 'lmdb'] as const) {
-      for (const way of ['in process', 'over gRPC'] as const) {
-        for (const shape of ['single', 'multiple'] as const) {
-          for (const stateful of [false, true]) {
-            const reference = ELIXIR[backend][shape][stateful ? 1 : 0];
-            const runs = await using(async (keep) => {
-              const client = way === 'in process' ? await inProcess(keep, backend) : await overGrpc(keep, backend);
-              return play(client, WIDTHS[shape], stateful, plan.quick ? 1000 : 3000);
-            });
+    const medians = new Map<string, number>();
+    for (const backend of ['memory', 'lmdb', 'redis'] as const) {
+      if (backend === 'redis' && !find('redis-server')) {
+        plan.note('S: without Redis, redis-server is not installed');
+        continue;
+      }
+      for (const shape of ['single', 'multiple'] as const) {
+        for (const stateful of [false, true]) {
+          for (const way of ['in process', 'over gRPC'] as const) {
             const name = `${shape}, ${stateful ? 'stateful' : 'stateless'}, ${backend}, ${way}`;
+            plan.progress(name);
+            const played = await using(async (keep) => {
+              const flags = await flagsOf(keep, backend);
+              const client = way === 'in process' ? inProcess(keep, backend, flags) : overGrpc(keep, backend, flags);
+              return play(await client, WIDTHS[shape], stateful, plan.quick ? 1000 : 2000);
+            });
+            if (played.lost > 0) throw new Error(`${name}: ${played.lost} acknowledged updates are lost`);
+            const store = BACKENDS[backend];
+            const reference = ELIXIR[store][shape][stateful ? 1 : 0];
+            medians.set(name, median(played.times));
             figures.push(
-              ratio({
-                target: 'S',
-                name: `${name}; ${runs.lost} of ${runs.acknowledged} updates lost`,
-                unit: 'ms/run',
-                ours: median(runs.times),
-                peer: reference,
-                against: `Elixir, ${ELIXIR[backend].store}, elsewhere`,
-                goal: { ratioAtMost: way === 'in process' ? 0.2 : 1 },
-                details: { lost: runs.lost, acknowledged: runs.acknowledged, runs: runs.times.length },
-              }),
+              figureOf(name, played, reference, `Elixir, ${store}, elsewhere`, way === 'in process' ? 0.2 : 1),
             );
-            if (runs.lost > 0) throw new Error(`${name}: ${runs.lost} acknowledged updates are lost`);
           }
         }
+        const name = `${shape}, stateful, ${backend}, over gRPC`;
+        figures.push(await watchedFigure(plan, backend, shape, medians.get(name)!));
       }
     }
     return figures;
   },
 };
 
-type Keep = <R>(resource: R, close: (resource: R) => unknown) => R;
+/** The range is that of the medians of five parts of the time. */
+function figureOf(name: string, played: Played, peer: number, against: string, ratioAtMost: number): Figure {
+  const { times, lost, acknowledged } = played;
+  const size = Math.ceil(times.length / 5);
+  const parts = Array.from({ length: Math.ceil(times.length / size) }, (_, n) => times.slice(n * size, (n + 1) * size));
+  const ratios = parts.map((part) => median(part) / peer);
+  const latencies = new Latencies();
+  for (const time of times) latencies.add(time);
+  const [p50, p99] = latencies.percentiles(0.5, 0.99);
+  return ratio({
+    target: 'S',
+    name: `${name}; ${lost} of ${acknowledged.toLocaleString('en')} updates lost`,
+    unit: 'ms/run',
+    ours: median(times),
+    peer,
+    against,
+    range: [Math.min(...ratios), Math.max(...ratios)],
+    goal: { ratioAtMost },
+    details: { lost, acknowledged, runs: times.length, p50, p99 },
+  });
+}
 
-async function inProcess(keep: Keep, backend: 'memory' | 'lmdb'): Promise<Client> {
+/** The same with each participant watching its context, and what the streams tell of it. */
+function watchedFigure(plan: Plan, backend: Backend, shape: Shape, peer: number): Promise<Figure> {
+  const name = `${shape}, stateful, ${backend}, over gRPC, every participant watches`;
+  plan.progress(name);
+  return using(async (keep) => {
+    const client = await overGrpc(keep, backend, await flagsOf(keep, backend));
+    const { contexts, actions } = WIDTHS[shape];
+    const readers = keep(await open(client.server.address, 2), closeAll);
+    const watching = new Watching(readers, contexts * actions, (n) => roomId(n % contexts));
+    const milliseconds = plan.quick ? 1000 : 2000;
+    const { cpu, result } = await cpuOf(client.server, () => play(client, WIDTHS[shape], true, milliseconds, watching));
+    const { times, acknowledged, lost } = result;
+    if (lost > 0) throw new Error(`${name}: ${lost} acknowledged updates are lost`);
+    const side = watching.side(`deliveries to ${contexts * actions} watchers`, cpu);
+    return ratio({
+      target: 'S',
+      name: `${name}; ${lost} of ${acknowledged.toLocaleString('en')} updates lost`,
+      unit: 'ms/run',
+      ours: median(times),
+      peer,
+      against: 'nobody watches',
+      sides: [side],
+    });
+  });
+}
+
+/** Participants who watch, and what they see. Each must hold the last version in the end. */
+class Watching {
+  readonly #sent = new Map<string, number>();
+  readonly #versions = new Map<string, number>();
+  #followers: Followers | undefined;
+  #begin = 0;
+  #end = 0;
+  #finalMs = 0;
+
+  constructor(
+    private readonly connections: readonly Connection[],
+    private readonly count: number,
+    private readonly idOf: (n: number) => string,
+  ) {}
+
+  async start(): Promise<void> {
+    this.#followers = await Followers.open(this.connections, this.count, { idOf: this.idOf });
+    this.#followers.forget();
+    this.#begin = performance.now();
+  }
+
+  wrote(id: string, version: number, sent: number): void {
+    this.#sent.set(versionKey(id, version), sent);
+    this.#versions.set(id, Math.max(version, this.#versions.get(id) ?? 0));
+  }
+
+  async end(): Promise<void> {
+    const last = performance.now();
+    await this.#followers!.reach((id) => this.#versions.get(id)!);
+    this.#end = performance.now();
+    this.#finalMs = this.#end - last;
+  }
+
+  /** Operations are deliveries. */
+  side(name: string, cpu: number): Side {
+    const { receipts, bytes } = this.#followers!;
+    const seconds = (this.#end - this.#begin) / 1000;
+    const latencies = this.#followers!.latencies(this.#sent);
+    const sample = { operations: receipts.length, seconds, cpu, latencies, bytes, finalMs: this.#finalMs };
+    return side(name, [summarize(sample)]);
+  }
+}
+
+interface RedisFlags {
+  readonly redisUrl?: string;
+}
+
+async function flagsOf(keep: Keep, backend: Backend): Promise<RedisFlags> {
+  if (backend !== 'redis') return {};
+  const redis = keep(await startRedis(), (server) => server.stop());
+  return { redisUrl: `redis://${redis.address}` };
+}
+
+async function inProcess(keep: Keep, backend: Backend, flags: RedisFlags): Promise<Client> {
   const dataDir = keep(temporaryDirectory(), remove);
   const { openChord: openBuilt } = await built<{ openChord: typeof openChord }>('index.js');
-  const { contexts } = keep(await openBuilt({ backend, dataDir }), (chord) => chord.close());
+  const { contexts } = keep(await openBuilt({ backend, dataDir, ...flags }), (chord) => chord.close());
   return {
     create: (id) => contexts.set(id, chatRoom()),
-    update: (id, changes) => contexts.update(id, { changes }),
+    update: async (id, changes) => (await contexts.update(id, { changes })).position!.version,
     async sync(id, known) {
       const result = await contexts.sync(id, known);
-      if (result.kind === 'full') return result.view.head.position;
       if (result.kind === 'missing') throw new Error(`${id} is missing`);
-      return result.kind === 'delta' ? result.delta.to : result.position;
+      if (result.kind === 'no_change') return result.position;
+      if (result.kind === 'delta') {
+        decodeChanges(result.delta.payload.changes);
+        return result.delta.to;
+      }
+      decodeStruct(result.view.value.bytes);
+      return result.view.head.position;
     },
     async read(id) {
       const { value, head } = await contexts.get(id);
@@ -89,18 +204,17 @@ async function inProcess(keep: Keep, backend: 'memory' | 'lmdb'): Promise<Client
   };
 }
 
-async function overGrpc(keep: Keep, backend: 'memory' | 'lmdb'): Promise<Client> {
-  const chord = keep(await startChord({ backend }), (server) => server.stop());
+async function overGrpc(keep: Keep, backend: Backend, { redisUrl }: RedisFlags) {
+  const flags = redisUrl === undefined ? [] : ['--redis-url', redisUrl];
+  const chord = keep(await startChord({ backend, flags }), (server) => server.stop());
   const connections = keep(await open(chord.address, 4), closeAll);
   let calls = 0;
   const next = () => connections[calls++ % connections.length]!;
-  return {
+  const client: Client = {
     create: (id) => put(next(), id, chatRoom()),
-    update: (id, changes) => next().unary(UPDATE, updateRequest(id, changes)),
-    async sync(id, known, remembers) {
-      const bytes = await next().unary(SYNC, syncRequest(id, known));
-      if (!remembers) return undefined;
-      const { result } = SyncContextResponse.decode(bytes);
+    update: async (id, changes) => (await update(next(), id, changes)).version,
+    async sync(id, known) {
+      const { result } = SyncContextResponse.decode(await next().unary(SYNC, syncRequest(id, known)));
       if (result?.$case === 'full') return result.value.context!.position!;
       return result?.$case === 'delta' ? result.value.to! : result!.value.position!;
     },
@@ -109,6 +223,11 @@ async function overGrpc(keep: Keep, backend: 'memory' | 'lmdb'): Promise<Client>
       return { document: context!.value as JsonObject, version: context!.position!.version };
     },
   };
+  return { ...client, server: chord };
+}
+
+function roomId(n: number): string {
+  return `room:${n}`;
 }
 
 interface Played {
@@ -124,9 +243,11 @@ async function play(
   { contexts, actions }: { contexts: number; actions: number },
   stateful: boolean,
   milliseconds: number,
+  watching?: Watching,
 ): Promise<Played> {
-  const ids = Array.from({ length: contexts }, (_, n) => `room:${n}`);
+  const ids = Array.from({ length: contexts }, (_, n) => roomId(n));
   await Promise.all(ids.map((id) => client.create(id)));
+  await watching?.start();
   const known = new Map<string, Position>();
   const written = new Map<string, JsonObject>();
   const times: number[] = [];
@@ -134,13 +255,15 @@ async function play(
   const act = async (id: string, n: number, run: number) => {
     const who = `${id} user_${n}`;
     if (n % 3 === 2) {
-      const position = await client.sync(id, known.get(who), stateful);
-      if (position && stateful) known.set(who, position);
+      const position = await client.sync(id, known.get(who));
+      if (stateful) known.set(who, position);
       return;
     }
     const fields: JsonObject =
       n % 3 === 0 ? { status: `status ${run}` } : { typing: run % 2 === 0 ? `since ${run}` : false };
-    await client.update(id, { participants: { [`user_${n}`]: fields } });
+    const sent = watching ? performance.now() : 0;
+    const version = await client.update(id, { participants: { [`user_${n}`]: fields } });
+    watching?.wrote(id, version, sent);
     written.set(who, fields);
     acknowledged++;
   };
@@ -150,6 +273,7 @@ async function play(
     await Promise.all(ids.flatMap((id) => Array.from({ length: actions }, (_, n) => act(id, n, run))));
     if (start - begin > milliseconds * 0.1) times.push(performance.now() - start);
   }
+  await watching?.end();
   // Each update changes something, and so makes a version; and each participant's last one must be there.
   let lost = acknowledged;
   for (const id of ids) {

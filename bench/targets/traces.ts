@@ -11,10 +11,11 @@ const FOLDER = fileURLToPath(new URL('../../../shared/traces/', import.meta.url)
 export const p10: Target = {
   id: 'P10',
   title: 'replay of real histories, bytes on the wire',
+  seconds: 20,
   run: (plan) =>
     using(async (keep): Promise<Figure[]> => {
       const names = existsSync(FOLDER) ? readdirSync(FOLDER).filter((name) => name.endsWith('.ndjson.gz')) : [];
-      if (names.length === 0) plan.progress('P10: skipped, there is no ../shared/traces');
+      if (names.length === 0) plan.note('P10: skipped, there is no ../shared/traces');
       const chord = keep(await startChord(), (server) => server.stop());
       const figures: Figure[] = [];
       for (const name of names) {

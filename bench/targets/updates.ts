@@ -2,8 +2,8 @@
 import { chatRoom, counterUpdate, documentOf, statusUpdate } from '../chatroom.js';
 import type { Connection } from '../client.js';
 import { PUT, putRequest } from '../etcd.js';
-import { cpuRatio, type Plan, ratio, type Target, using } from '../figures.js';
-import { closeAll, closedLoop, inTurn, open } from '../load.js';
+import { type Curve, compare, cpuRatio, type Finding, type Plan, type Target, using } from '../figures.js';
+import { closeAll, closedLoop, inTurn, open, type Side } from '../load.js';
 import type { Process } from '../measure.js';
 import { put, UPDATE, updateRequest } from '../requests.js';
 import { startChord, startEcho, startEtcd } from '../servers.js';
@@ -24,6 +24,7 @@ function drive(server: Process, connections: Connection[], plan: Plan, path: str
 export const p1: Target = {
   id: 'P1',
   title: 'UpdateContext, one field of the chat room, durable',
+  seconds: 26,
   run: (plan) =>
     using(async (keep) => {
       const chord = keep(await startChord(), (server) => server.stop());
@@ -32,7 +33,7 @@ export const p1: Target = {
       const theirs = keep(await open(echo.address, CONNECTIONS), closeAll);
       await put(ours[0]!, ROOM, chatRoom());
       await theirs[0]!.unary('/bench.Echo/Prepare', await ours[0]!.unary(UPDATE, nextUpdate(0)));
-      const sides = await inTurn(plan.rounds, {
+      const sides = await inTurn(plan, {
         'Chord, LMDB': drive(chord, ours, plan, UPDATE, nextUpdate),
         'grpc-js echo': drive(echo, theirs, plan, ANSWER, nextUpdate),
       });
@@ -43,6 +44,8 @@ export const p1: Target = {
 export const p2: Target = {
   id: 'P2',
   title: 'UpdateContext, one field of the chat room, beside etcd Put of the whole document',
+  seconds: 30,
+  needs: ['etcd'],
   run: (plan) =>
     using(async (keep) => {
       const chord = keep(await startChord(), (server) => server.stop());
@@ -53,20 +56,20 @@ export const p2: Target = {
       const whole = Array.from({ length: 10 }, (_, n) => {
         return putRequest(ROOM, Buffer.from(JSON.stringify(chatRoom(`standup ${n}`))));
       });
-      const sides = await inTurn(plan.rounds, {
+      const sides = await inTurn(plan, {
         'Chord, LMDB': drive(chord, ours, plan, UPDATE, nextUpdate),
         'etcd Put': drive(etcd, theirs, plan, PUT, (n) => whole[n % whole.length]!),
       });
       const [mine, peer] = [sides['Chord, LMDB'], sides['etcd Put']];
       return [
         cpuRatio('P2', p2.title, 'call', mine, peer, 0.6),
-        ratio({
+        compare({
           target: 'P2',
           name: 'the same, throughput',
+          of: 'operationsPerSecond',
           unit: 'calls/s',
-          ours: mine.operationsPerSecond,
-          peer: peer.operationsPerSecond,
-          against: peer.name,
+          ours: mine,
+          peer,
           goal: { ratioAtLeast: 1.5 },
         }),
       ];
@@ -78,8 +81,9 @@ const SIZES = { '1 KB': 1e3, '10 KB': 1e4, '100 KB': 1e5, '1 MB': 1e6 };
 export const p6: Target = {
   id: 'P6',
   title: 'one-field update as the document grows',
+  seconds: 55,
   run: (plan) =>
-    using(async (keep) => {
+    using(async (keep): Promise<Finding[]> => {
       const chord = keep(await startChord(), (server) => server.stop());
       const connections = keep(await open(chord.address, CONNECTIONS), closeAll);
       const runs: Record<string, ReturnType<typeof drive>> = {};
@@ -88,8 +92,16 @@ export const p6: Target = {
         const requests = Array.from({ length: 1000 }, (_, n) => updateRequest(name, counterUpdate(n)));
         runs[name] = drive(chord, connections, plan, UPDATE, (n) => requests[n % requests.length]!);
       }
-      const sides = await inTurn(plan.rounds, runs);
+      const sides = await inTurn(plan, runs);
       const [smallest, ...larger] = Object.values(sides);
-      return larger.map((side) => cpuRatio('P6', `one-field update in ${side.name}`, 'call', side, smallest!, 1.5));
+      const curve: Curve = {
+        target: 'P6',
+        title: 'One-field update of one document, durable',
+        along: 'bytes of the document as JSON',
+        operation: 'call',
+        lines: [{ name: 'Chord, LMDB', points: Object.entries(SIZES).map(([name, x]) => ({ x, ...sides[name]! })) }],
+      };
+      const figure = (side: Side) => cpuRatio('P6', `one-field update in ${side.name}`, 'call', side, smallest!, 1.5);
+      return [...larger.map(figure), curve];
     }),
 };

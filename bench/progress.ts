@@ -1,0 +1,74 @@
+/** What runs, since when, and how long it may still take: on stderr, one line that is written over on a terminal. */
+import type { Target } from './figures.js';
+
+const MINUTE = 60_000;
+
+export class Progress {
+  readonly #begin = performance.now();
+  readonly #seconds: number;
+  #doneSeconds = 0;
+  #current: { readonly target: Target; readonly begin: number } | undefined;
+  #text = '';
+  #timer: NodeJS.Timeout | undefined;
+
+  /** `scale`: how much of a target's usual time this run takes. */
+  constructor(
+    private readonly targets: readonly Target[],
+    private readonly scale: number,
+  ) {
+    this.#seconds = targets.reduce((sum, { seconds }) => sum + seconds, 0);
+    this.line(`${targets.length} targets, about ${clock(this.#seconds * scale * 1000)} minutes`);
+  }
+
+  start(target: Target): void {
+    this.#current = { target, begin: performance.now() };
+    if (!process.stderr.isTTY) this.line(`${this.#heading(target)} ...`);
+    else this.#timer = setInterval(() => this.#draw(), 500);
+    this.update('starts');
+  }
+
+  update(text: string): void {
+    this.#text = text;
+    this.#draw();
+  }
+
+  end(outcome: string): void {
+    const { target, begin } = this.#current!;
+    clearInterval(this.#timer);
+    this.#doneSeconds += target.seconds;
+    this.#current = undefined;
+    this.line(`${this.#heading(target)}: ${outcome} in ${clock(performance.now() - begin)}${this.#outlook()}`);
+  }
+
+  /** One that stays. */
+  line(text: string): void {
+    process.stderr.write(process.stderr.isTTY ? `\r\x1b[K${text}\n` : `${text}\n`);
+  }
+
+  #heading({ id, title }: Target): string {
+    const number = this.targets.findIndex((target) => target.id === id) + 1;
+    return `[${String(number).padStart(2)}/${this.targets.length}] ${id}: ${title}`;
+  }
+
+  #draw(): void {
+    if (!process.stderr.isTTY || !this.#current) return;
+    const { target, begin } = this.#current;
+    const took = `${clock(performance.now() - begin)} of some ${clock(target.seconds * this.scale * 1000)}`;
+    const line = `${this.#heading(target)} | ${took} | ${this.#text}${this.#outlook()}`;
+    process.stderr.write(`\r\x1b[K${line.slice(0, (process.stderr.columns ?? 80) - 1)}`);
+  }
+
+  /** What is left goes as fast as what is done went. */
+  #outlook(): string {
+    const left = this.#seconds - this.#doneSeconds;
+    const elapsed = performance.now() - this.#begin;
+    const pace = this.#doneSeconds > 0 ? elapsed / this.#doneSeconds : this.scale * 1000;
+    return left > 0 ? ` | ${clock(elapsed)} so far, some ${clock(left * pace)} left` : ` | ${clock(elapsed)} in all`;
+  }
+}
+
+/** 4:05 */
+function clock(ms: number): string {
+  const minutes = Math.floor(ms / MINUTE);
+  return `${minutes}:${String(Math.floor((ms % MINUTE) / 1000)).padStart(2, '0')}`;
+}

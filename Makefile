@@ -55,7 +55,7 @@ test: build redis postgres ## set up what is missing and run all tests
 redis:
 	@command -v redis-server >/dev/null || { command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && \
 	  { echo 'installing redis-server'; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq redis-server >/dev/null; }; } || \
-	  echo 'redis-server is not installed: the tests that need it are skipped (Debian: apt-get install redis-server)'
+	  echo 'redis-server is not installed: what needs it is skipped (Debian: apt-get install redis-server)'
 
 .PHONY: postgres
 postgres:
@@ -84,17 +84,28 @@ replay: build ## replay a document's history through a server: make replay FILE=
 	@npm run -s replay -- $(FILE) $(ARGS)
 
 .PHONY: bench
-bench: build $(GHZ) ## all benchmarks, with their ceilings and peers
+bench: build ghz redis etcd ## all benchmarks beside their ceilings and peers, some 20 minutes (ARGS="--only P1,P4" for some)
 	@npm run -s bench -- $(ARGS)
 
 .PHONY: bench-quick
-bench-quick: build $(GHZ) ## the most telling ones, in two minutes
+bench-quick: build ghz ## the most telling ones, in less than two minutes
 	@npm run -s bench:quick -- $(ARGS)
 
-$(GHZ):
-	@command -v go >/dev/null || { echo 'ghz is built with Go (https://go.dev/dl): not found'; exit 1; }
-	@echo 'building ghz'
-	@GOBIN=$(CURDIR)/.tools/bin go install github.com/bojand/ghz/cmd/ghz@v0.121.0
+.PHONY: bench-publish
+bench-publish: ## take the figures and plots of the last whole run into docs/
+	@npm run -s bench:publish -- $(ARGS)
+
+.PHONY: ghz
+ghz:
+	@[ -x $(GHZ) ] || command -v ghz >/dev/null || { command -v go >/dev/null && \
+	  { echo 'building ghz'; GOBIN=$(CURDIR)/.tools/bin go install github.com/bojand/ghz/cmd/ghz@v0.121.0; }; } || \
+	  echo 'ghz is not installed, and is built with Go (https://go.dev/dl): what needs it is skipped'
+
+.PHONY: etcd
+etcd:
+	@command -v etcd >/dev/null || { command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && \
+	  { echo 'installing etcd-server'; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq etcd-server >/dev/null; }; } || \
+	  echo 'etcd is not installed: what needs it is skipped (Debian: apt-get install etcd-server)'
 
 .PHONY: clean
 clean: ## remove what was built and installed here (never ./data)

@@ -82,7 +82,7 @@ export function markdown(all: Results): string {
 }
 
 /** As lines of Markdown. */
-export function figuresTable({ figures }: Results): string[] {
+export function figuresTable({ figures }: Pick<Results, 'figures'>): string[] {
   return rows([FIGURES, ...figures.map(figureRow)]);
 }
 
@@ -96,7 +96,7 @@ function sidesTable({ figures }: Results): string[] {
   return rows([header, ...lines]);
 }
 
-export function curveTables({ curves }: Results): string[] {
+export function curveTables({ curves }: Pick<Results, 'curves'>): string[] {
   return curves.flatMap((curve) => [
     '',
     `### ${curve.target}: ${curve.title}`,
@@ -156,7 +156,7 @@ function rows([header, ...lines]: readonly (readonly string[])[]): string[] {
   return all.map((cells) => `| ${cells.join(' | ')} |`);
 }
 
-function percent(part: number): string {
+export function percent(part: number): string {
   return `${(100 * part).toFixed(0)} %`;
 }
 

@@ -35,13 +35,13 @@ export const p8: Target = {
     const loads = { stalled: round('stalled', STALLED), 'without them': round('alone', 0) };
     const sides = await inTurn({ rounds: quick ? 1 : 3, progress, fresh: true }, loads);
     const [ours, peer] = [sides.stalled, sides['without them']];
-    const crowd = `${updates.toLocaleString('en')} updates beside ${STALLED.toLocaleString('en')} stalled watchers`;
+    const crowd = `${updates.toLocaleString('en')} updates, ${STALLED.toLocaleString('en')} stalled watchers`;
     const figure = (name: string, more: Pick<Comparison, 'of' | 'unit' | 'goal'>) =>
       compare({ target: 'P8', name: `${crowd}: ${name}`, ours, peer, ...more });
     return [
       ratio({
         target: 'P8',
-        name: `${crowd}: memory growth, the most of all rounds`,
+        name: `${crowd}: memory growth (most)`,
         unit: 'MB',
         ours: Math.max(...grown.stalled!) / MB,
         peer: Math.max(...grown.alone!) / MB,
@@ -59,7 +59,7 @@ export const p8: Target = {
       figure('sent until a healthy watcher has it, p99', { of: 'p99', unit: 'ms' }),
       ratio({
         target: 'P8',
-        name: `${crowd}: what one of them reads when it wakes, until it holds the last version`,
+        name: `${crowd}: what one of them reads when it wakes, to hold the last version`,
         unit: 'bytes',
         ours: Math.max(...woken.map(({ bytes }) => bytes)) / STALLED,
         peer: peer.bytesPerOperation! * updates,

@@ -48,7 +48,7 @@ export const p4: Target = {
 
 export const p5: Target = {
   id: 'P5',
-  title: `one-field update to ${WATCHERS.toLocaleString('en')} watchers, beside etcd's watch of the whole document`,
+  title: `one-field update to ${WATCHERS.toLocaleString('en')} watchers, beside etcd's watch`,
   seconds: 35,
   needs: ['etcd'],
   run: (plan) =>

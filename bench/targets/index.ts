@@ -1,5 +1,6 @@
 import type { Target } from '../figures.js';
 import { p8, p9 } from './crowds.js';
+import { edge } from './edge.js';
 import { p4, p5, watcherGrowth } from './fan-out.js';
 import { ghz } from './ghz.js';
 import { historyGrowth, p7 } from './growth.js';
@@ -12,4 +13,4 @@ import { p1, p2, p6 } from './updates.js';
 const promised = [p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11];
 const growth = [watcherGrowth, historyGrowth, serverGrowth];
 
-export const targets: readonly Target[] = [...promised, ...growth, scenarios, ghz];
+export const targets: readonly Target[] = [...promised, ...growth, edge, scenarios, ghz];

@@ -43,7 +43,7 @@ export const p1: Target = {
 
 export const p2: Target = {
   id: 'P2',
-  title: 'UpdateContext, one field of the chat room, beside etcd Put of the whole document',
+  title: 'UpdateContext, one field, beside etcd Put of the whole document',
   seconds: 30,
   needs: ['etcd'],
   run: (plan) =>

@@ -30,11 +30,16 @@ export function isLarge(payload: Payload, weight: number): boolean {
 
 export type RemovalReason = 'deleted' | 'expired';
 
-/** A durable commit, as the hub passes it on. `reset`: the context may stand anywhere now; look. `gap`: any may. */
-export type CommitEvent =
+/** A durable commit of one context, as the hub passes it on. `reset`: it may stand anywhere now; look. */
+export type ContextEvent =
   | { readonly kind: 'delta'; readonly id: string; readonly delta: DeltaView }
   | { readonly kind: 'removed'; readonly id: string; readonly reason: RemovalReason }
-  | { readonly kind: 'reset'; readonly id: string }
+  | { readonly kind: 'reset'; readonly id: string };
+
+/** `group`: these happened as one, each to another context. `gap`: any context may stand anywhere now. */
+export type CommitEvent =
+  | ContextEvent
+  | { readonly kind: 'group'; readonly events: readonly ContextEvent[] }
   | { readonly kind: 'gap' };
 
 export type FullReason = 'initial' | 'epoch_changed' | 'ahead' | 'diverged' | 'history_truncated' | 'delta_larger';

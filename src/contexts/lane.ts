@@ -10,34 +10,13 @@
  * store it rejects the writes, since nobody knows what was stored. New ones wait meanwhile.
  */
 import type { EncodedStruct } from '../codec/struct.js';
-import { ChordError } from '../errors.js';
 import { type Head, type JsonObject, type Position, samePosition, sameUse } from '../model.js';
-import type { Outcome, Payload, Request, Store } from '../store/store.js';
+import type { Outcome, Payload, Store } from '../store/store.js';
 import type { CommitEvent, DeltaView, View } from './events.js';
 import type { Since } from './history.js';
 import { type Effect, LaneState } from './state.js';
+import { ATTEMPTS_MAX, Duplicate, type Hold, isDurable, isSettled, type Task, tooBusy } from './task.js';
 
-/** The store knows this request id already. */
-export class Duplicate extends Error {
-  constructor(readonly first: Request) {
-    super('this request was committed before');
-  }
-}
-
-interface Task {
-  /** Evaluates on the tip, or throws why it refuses. */
-  readonly evaluate: (lane: Lane) => Effect<unknown>;
-  readonly resolve: (answer: never) => void;
-  readonly reject: (error: unknown) => void;
-  attempts: number;
-  effect?: Effect<unknown> | undefined;
-  refusal?: unknown;
-  outcome?: Outcome | 'nothing to store' | undefined;
-  failure?: unknown;
-}
-
-/** Times that a write is evaluated again because other servers were faster. */
-const ATTEMPTS_MAX = 100;
 /** What an empty lane costs in memory, about. */
 export const LANE_BYTES = 1300;
 
@@ -45,10 +24,10 @@ export class Lane {
   /** What `Lanes` has counted for this lane. */
   bytesCounted = 0;
   readonly #state: LaneState;
-  /** `holding`: what is in flight must be answered before anything rests on it. */
+  /** `holding`: what is in flight must be answered before anything rests on it, or the lane was given to a holder. */
   #phase: 'cold' | 'recovering' | 'live' | 'holding' = 'cold';
   readonly #inFlight: Task[] = [];
-  readonly #waiting: Task[] = [];
+  readonly #waiting: (Task | Hold)[] = [];
   #refreshing: Promise<void> | undefined;
   #refreshNext: Promise<void> | undefined;
 
@@ -78,7 +57,8 @@ export class Lane {
 
   /** Whether something is under way: such a lane must not be forgotten. */
   get busy(): boolean {
-    return this.#inFlight.length > 0 || this.#waiting.length > 0 || this.#phase === 'recovering';
+    const { length } = this.#inFlight;
+    return length > 0 || this.#waiting.length > 0 || this.#phase === 'recovering' || this.#phase === 'holding';
   }
 
   /** Memory it takes, in bytes, about. */
@@ -114,6 +94,27 @@ export class Lane {
   /** Resolves when the lane has state from the store, and what is in flight now is durable. */
   ready(): Promise<void> {
     return this.submit((lane) => ({ head: lane.tip, answer: undefined }));
+  }
+
+  /**
+   * The lane to oneself, for writes to several contexts at once: resolves when nothing is in flight here and the state
+   * is loaded; until `release`, nothing else starts. Whoever holds several has asked for all of them in one go, without
+   * waiting in between: then no two wait for one another.
+   */
+  hold(): Promise<LaneState> {
+    return new Promise((grant, reject) => {
+      this.#waiting.push({ grant, reject });
+      if (this.live) this.#admit();
+      else if (this.#phase === 'cold') void this.#recover();
+    });
+  }
+
+  /** `stale`: the state must be loaded before anything rests on it. */
+  release(stale: boolean): void {
+    this.#phase = stale || !this.#state.whole ? 'cold' : 'live';
+    if (this.live) this.#admit();
+    else if (this.#waiting.length > 0) void this.#recover();
+    this.changed(this);
   }
 
   /** The durable context with its document; null where it does not exist. */
@@ -233,9 +234,19 @@ export class Lane {
     this.changed(this);
   }
 
-  /** Starts what waits, one by one: while something waits, the lane is busy and not forgotten. */
+  /** Starts what waits, up to the next hold: while something waits, the lane is busy and not forgotten. */
   #admit(): void {
-    while (this.live && this.#waiting.length > 0) this.#start(this.#waiting.shift() as Task);
+    for (let next = this.#waiting[0]; this.live && next; next = this.#waiting[0]) {
+      if ('evaluate' in next) {
+        this.#waiting.shift();
+        this.#start(next);
+        continue;
+      }
+      this.#phase = 'holding';
+      if (this.#inFlight.length > 0) return;
+      this.#waiting.shift();
+      next.grant(this.#state);
+    }
   }
 
   /** Takes back what did not become durable, reads what the store has, and starts again what may start again. */
@@ -301,19 +312,4 @@ export class Lane {
     // A touch moves the times alone.
     return samePosition(head.position, durable.position) && sameUse(head, durable);
   }
-}
-
-function isSettled(task: Task): boolean {
-  return task.outcome !== undefined || task.failure !== undefined;
-}
-
-function isDurable({ outcome }: Task): boolean {
-  return outcome === 'nothing to store' || (typeof outcome === 'object' && outcome.kind === 'committed');
-}
-
-function tooBusy(id: string): ChordError {
-  return new ChordError('UNAVAILABLE', `other servers changed the context ${ATTEMPTS_MAX} times meanwhile; try again`, {
-    contextId: id,
-    retryAfter: 100,
-  });
 }

@@ -6,7 +6,8 @@ import type { Request } from '../store/store.js';
 
 /** What is remembered of a write. */
 export interface Remembered {
-  readonly position: Position;
+  /** Absent only for a delete of a missing context. */
+  readonly position?: Position | undefined;
   readonly changed: boolean;
 }
 
@@ -15,14 +16,15 @@ export function fingerprint(asked: unknown): string {
   return hash('sha256', JSON.stringify(asked, sortMembers), 'base64url').slice(0, 16);
 }
 
-export function remember(id: string, print: string, answer: Remembered, at: number): Request {
+/** `answer`: of a batch, those of all its writes. */
+export function remember(id: string, print: string, answer: Remembered | readonly Remembered[], at: number): Request {
   return { id, fingerprint: print, result: Buffer.from(JSON.stringify(answer)), at };
 }
 
 /** The first answer. Throws INVALID_ARGUMENT where the id belongs to another request. */
-export function recall(first: Request, print: string): Remembered {
+export function recall<T = Remembered>(first: Request, print: string): T {
   if (first.fingerprint !== print) throw invalid('request_id', 'was used before, for another request');
-  return JSON.parse(Buffer.from(first.result).toString()) as Remembered;
+  return JSON.parse(Buffer.from(first.result).toString()) as T;
 }
 
 function sortMembers(_key: string, value: unknown): unknown {

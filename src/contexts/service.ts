@@ -3,7 +3,7 @@
  * nothing else, and neither do Node programs that use Chord without a network.
  */
 import { EncodedStruct, encodeStruct } from '../codec/struct.js';
-import { ChordError, invalid, notFound } from '../errors.js';
+import { invalid, notFound } from '../errors.js';
 import { type Head, type JsonObject, type Position, samePosition } from '../model.js';
 import type { Commit, FeedEvent, Store } from '../store/store.js';
 import { answer } from './answer.js';
@@ -11,7 +11,8 @@ import { ask, isRefusal } from './asked.js';
 import type { Edit, Mutation } from './evaluate.js';
 import type { SyncResult, View } from './events.js';
 import { WholeLists } from './forms.js';
-import { Duplicate, Lane } from './lane.js';
+import { hear } from './hear.js';
+import { Lane } from './lane.js';
 import { Lanes } from './lanes.js';
 import { checkId, checkTtl } from './limits.js';
 import type { ServiceOptions } from './options.js';
@@ -20,6 +21,7 @@ import { documentAt, type Past, past } from './past.js';
 import { type Remembered, recall } from './requests.js';
 import { trim } from './retention.js';
 import type { Effect } from './state.js';
+import { Duplicate } from './task.js';
 import { storeAll } from './unpack.js';
 import {
   type Asked,
@@ -77,18 +79,8 @@ export class ContextService {
 
   async delete(id: string, options: UpdateOptions = {}): Promise<WriteResult> {
     const asked = ask(id, options, ['delete', options.expected, options.allowMissing]);
-    try {
-      return await this.#once(
-        id,
-        asked,
-        this.#write(id, (lane) => remove(lane, asked, this.#now())),
-      );
-    } catch (error) {
-      // Only here, since NOT_FOUND may also mean that this is a repeat.
-      if (options.allowMissing && error instanceof ChordError && error.reason === 'NOT_FOUND')
-        return { changed: false };
-      throw error;
-    }
+    const written = this.#write(id, (lane) => remove(lane, asked, this.#now()));
+    return this.#once(id, asked, written);
   }
 
   /** Begins the time to live again, or sets another one, in milliseconds. */
@@ -184,29 +176,7 @@ export class ContextService {
 
   /** Another server's commit. */
   onFeed(event: FeedEvent): void {
-    if (event.kind === 'gap') {
-      for (const lane of this.#lanes.all()) lane.distrust();
-      this.#options.publish(event);
-      return;
-    }
-    const lane = this.#lanes.peek(event.id);
-    if (event.kind === 'removed') {
-      if (lane?.live) lane.distrust();
-      this.#options.publish({ kind: 'removed', id: event.id, reason: event.reason });
-      return;
-    }
-    const { id } = event;
-    if (event.kind === 'moved') {
-      if (lane?.live) lane.distrust();
-      this.#options.publish({ kind: 'reset', id });
-      return;
-    }
-    const { record } = event;
-    const from = event.from ?? { epoch: record.position.epoch, version: 0, digest: '' };
-    // Nothing here knows the document's size: let those whom it concerns look.
-    const delta = { id, from, to: record.position, payload: record, at: record.at, large: true };
-    if (lane) lane.offer(delta);
-    else this.#options.publish({ kind: 'delta', id, delta });
+    hear(event, this.#lanes, this.#options.publish);
   }
 
   /** The hot path: no more promises than the lane's own. */
@@ -265,14 +235,14 @@ export class ContextService {
   async #repeat(id: string, { position, changed }: Remembered, { returning }: Asked): Promise<WriteResult> {
     const view = returning?.context ? await (await this.#freshLane(id)).view() : undefined;
     const page =
-      returning?.delta && changed
+      returning?.delta && changed && position
         ? await this.deltas(id, position.version - 1, { pageSize: 1 }).catch(() => undefined)
         : undefined;
     return {
       position,
       changed,
-      view: view && samePosition(view.head.position, position) ? view : undefined,
-      delta: page?.deltas.find(({ to }) => to.version === position.version && to.epoch === position.epoch),
+      view: view && position && samePosition(view.head.position, position) ? view : undefined,
+      delta: page?.deltas.find(({ to }) => to.version === position?.version && to.epoch === position.epoch),
     };
   }
 

@@ -8,7 +8,7 @@ import { type Head, samePosition } from '../model.js';
 import type { Commit, Removal, Store } from '../store/store.js';
 import { advance } from './digest.js';
 import { LaneDocument } from './document.js';
-import { type CommitEvent, type DeltaView, isLarge, type View } from './events.js';
+import { type ContextEvent, type DeltaView, isLarge, type View } from './events.js';
 import { History } from './history.js';
 
 /** What a use case makes of the tip. */
@@ -35,7 +35,7 @@ export class LaneState {
   constructor(
     readonly id: string,
     private readonly store: Store,
-    private readonly publish: (event: CommitEvent) => void,
+    private readonly publish: (event: ContextEvent) => void,
     threshold: number,
   ) {
     this.history = new History(id, store, threshold);
@@ -44,6 +44,11 @@ export class LaneState {
   /** Memory it takes, in bytes, about. */
   get bytes(): number {
     return this.history.bytes + this.document.bytes(this.tip?.weight ?? 0);
+  }
+
+  /** Whether everything is at hand that writes are evaluated on. */
+  get whole(): boolean {
+    return this.durable === null || this.document.known;
   }
 
   /** The durable context with its document. Only where tip and durable state are the same. */
@@ -61,19 +66,19 @@ export class LaneState {
     if (delta) this.document.moved(delta.payload, commit?.snapshot);
   }
 
-  /** The durable state follows: the oldest write in flight has become durable. */
-  confirm({ head, commit, removal, delta }: Effect<unknown>): void {
+  /** The durable state follows: the oldest write in flight has become durable. `tell`: whoever hears of it. */
+  confirm({ head, commit, removal, delta }: Effect<unknown>, tell = this.publish): void {
     if (commit || removal) {
       this.durable = head;
       this.#view = undefined;
     }
     if (delta) {
       this.history.push(delta);
-      this.publish({ kind: 'delta', id: this.id, delta });
+      tell({ kind: 'delta', id: this.id, delta });
     }
-    if (removal) {
+    if (removal?.expected) {
       this.history.clear();
-      this.publish({ kind: 'removed', id: this.id, reason: removal.reason });
+      tell({ kind: 'removed', id: this.id, reason: removal.reason });
     }
   }
 

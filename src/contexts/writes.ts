@@ -99,13 +99,13 @@ export function revert(lane: Lane, to: Past, asked: Asked, clock: number, weight
 /** DeleteContext. */
 export function remove({ id, tip }: Lane, asked: Asked, now: number): Effect<WriteResult> {
   checkExpected(id, asked.expected, tip);
-  if (!tip) throw notFound(id);
-  const answer = { position: tip.position, changed: true };
-  return {
-    removal: { id, expected: tip.position, reason: 'deleted', ...request(asked, answer, now) },
-    head: null,
-    answer,
-  };
+  if (!tip && !asked.allowMissing) throw notFound(id);
+  const answer = tip ? { position: tip.position, changed: true } : { changed: false };
+  const named = request(asked, answer, now);
+  // A late repeat must not remove what was created since.
+  if (!tip && !named.request) return { head: null, answer };
+  const removal = { id, expected: tip?.position ?? null, reason: 'deleted' as const, ...named };
+  return { removal, head: null, answer };
 }
 
 /** TouchContext. */
@@ -139,7 +139,7 @@ export function isExpired(head: Head | null, now: number): boolean {
 
 function request({ requestId, fingerprint }: Asked, answer: WriteResult, now: number) {
   const { position, changed } = answer;
-  return requestId && position ? { request: remember(requestId, fingerprint, { position, changed }, now) } : {};
+  return requestId ? { request: remember(requestId, fingerprint, { position, changed }, now) } : {};
 }
 
 function checkExpected(id: string, expected: Expected | undefined, tip: Head | null): void {

@@ -18,6 +18,8 @@ const MAX_JOBS = 2_000;
 export interface Job<T> {
   /** The context that it may change. */
   readonly id: string;
+  /** Of a group: the other ones. */
+  readonly others?: readonly string[];
   /** It looks at ranges of the database, where earlier writes of the same transaction do not show yet. */
   readonly scans: boolean;
   /** Roughly what it will write, in bytes. */
@@ -100,8 +102,11 @@ export class Writer {
     for (const { job } of this.#line) {
       bytes += job.bytes;
       const full = count === MAX_JOBS || bytes > this.gate.maxBytesPerTurn;
-      if (count > 0 && (full || (job.scans && touched.has(job.id)))) break;
-      touched.add(job.id);
+      const { id, others, scans } = job;
+      const early = scans && (touched.has(id) || others?.some((other) => touched.has(other)));
+      if (count > 0 && (full || early)) break;
+      touched.add(id);
+      if (others) for (const other of others) touched.add(other);
       count += 1;
     }
     return this.#line.splice(0, count);

@@ -2,13 +2,14 @@
  * What a transaction decides and writes: the body of each Job of lmdb-writer.ts. All reading comes before the
  * first write. What the same transaction wrote before is looked up in the turn.
  */
-import { type Head, type Position, samePosition } from '../model.js';
+import { type Head, samePosition } from '../model.js';
 import { entriesAfter, INDEXES, type Keys, NOWHERE, renewedSince } from './due.js';
+import { groupRefusal } from './groups.js';
 import type { Databases } from './lmdb-open.js';
 import { dueKey, idKey, keysOf, logKey, type Reads, requestKey, requestTimeKey, versionIn } from './lmdb-reads.js';
 import type { Turn } from './lmdb-writer.js';
 import { encodeHead, encodeRecord, encodeRequest, encodeSnapshot, type HeadRow, type Place } from './records.js';
-import type { Commit, Due, Outcome, Removal, Request } from './store.js';
+import type { Act, Commit, Due, GroupOutcome, Outcome, Removal, Request } from './store.js';
 
 const NOTHING = Buffer.from([1]);
 
@@ -18,38 +19,33 @@ export class Writes {
     readonly reads: Reads,
   ) {}
 
-  commit(turn: Turn, { id, expected, head, payload, snapshot, request }: Commit): Outcome {
-    const before = this.#row(turn, id);
-    const refusal = this.#refusal(turn, id, expected, before, request);
+  commit(turn: Turn, commit: Commit): Outcome {
+    const before = this.#row(turn, commit.id);
+    const refusal = this.#refusal(turn, commit, before);
     if (refusal !== null) return refusal;
-
-    const { version } = head.position;
-    if (payload !== undefined) {
-      const { changes, olds } = payload;
-      const record = { position: head.position, at: head.updatedAt, changes, olds };
-      void this.db.log.put(logKey(id, version), encodeRecord(record));
-    }
-    if (snapshot !== undefined) {
-      void this.db.snapshots.put(idKey(id), encodeSnapshot({ version, bytes: snapshot }));
-    }
-    this.#putRow(turn, id, before, placed(before, head, payload !== undefined));
-    this.#remember(turn, id, request);
+    this.#write(turn, commit, before);
     return { kind: 'committed' };
   }
 
   remove(turn: Turn, removal: Removal): Outcome {
-    const { id, expected, request } = removal;
-    const before = this.#row(turn, id);
-    const refusal = this.#refusal(turn, id, expected, before, request);
+    const before = this.#row(turn, removal.id);
+    const refusal = this.#refusal(turn, removal, before);
     if (refusal !== null) return refusal;
-    if (before !== null && renewedSince(before.head, removal)) return { kind: 'conflict', head: before.head };
+    this.#drop(turn, removal, before, this.#logOf(removal));
+    return { kind: 'committed' };
+  }
 
-    for (const key of this.reads.logKeys(id, Number.MAX_SAFE_INTEGER)) void this.db.log.remove(key);
-    void this.db.snapshots.remove(idKey(id));
-    void this.db.heads.remove(idKey(id));
-    this.#enter(id, before?.place?.entries ?? NOWHERE, NOWHERE);
-    turn.heads.set(id, null);
-    this.#remember(turn, id, request);
+  commitAll(turn: Turn, acts: readonly Act[]): GroupOutcome {
+    const befores = acts.map(({ id }) => this.#row(turn, id));
+    const refusals = acts.map((act, i) => this.#refusal(turn, act, befores[i] as HeadRow | null));
+    const refusal = groupRefusal(acts, refusals);
+    if (refusal !== null) return refusal;
+    const logs = acts.map((act) => ('reason' in act ? this.#logOf(act) : []));
+    for (const [i, act] of acts.entries()) {
+      const before = befores[i] as HeadRow | null;
+      if ('head' in act) this.#write(turn, act, before);
+      if ('reason' in act) this.#drop(turn, act, before, logs[i] as Buffer[]);
+    }
     return { kind: 'committed' };
   }
 
@@ -97,20 +93,46 @@ export class Writes {
   }
 
   /** Why a write may not happen; null where it may. A repeat is recognised before its position is looked at. */
-  #refusal(
-    turn: Turn,
-    id: string,
-    expected: Position | null,
-    before: HeadRow | null,
-    request: Request | undefined,
-  ): Outcome | null {
+  #refusal(turn: Turn, act: Act, before: HeadRow | null): Outcome | null {
+    const { id, expected } = act;
+    const request = 'request' in act ? act.request : undefined;
     if (request !== undefined) {
       const first = turn.requests.get(`${id}\0${request.id}`) ?? this.reads.request(id, request.id);
       if (first !== null) return { kind: 'duplicate', first };
     }
     const head = before?.head ?? null;
     const stands = head === null || expected === null ? head === expected : samePosition(head.position, expected);
-    return stands ? null : { kind: 'conflict', head };
+    const renewed = head !== null && 'reason' in act && renewedSince(head, act);
+    return stands && !renewed ? null : { kind: 'conflict', head };
+  }
+
+  #write(turn: Turn, { id, head, payload, snapshot, request }: Commit, before: HeadRow | null): void {
+    const { version } = head.position;
+    if (payload !== undefined) {
+      const { changes, olds } = payload;
+      const record = { position: head.position, at: head.updatedAt, changes, olds };
+      void this.db.log.put(logKey(id, version), encodeRecord(record));
+    }
+    if (snapshot !== undefined) {
+      void this.db.snapshots.put(idKey(id), encodeSnapshot({ version, bytes: snapshot }));
+    }
+    this.#putRow(turn, id, before, placed(before, head, payload !== undefined));
+    this.#remember(turn, id, request);
+  }
+
+  #drop(turn: Turn, { id, request }: Removal, before: HeadRow | null, log: readonly Buffer[]): void {
+    for (const key of log) void this.db.log.remove(key);
+    if (before !== null) {
+      void this.db.snapshots.remove(idKey(id));
+      void this.db.heads.remove(idKey(id));
+      this.#enter(id, before.place?.entries ?? NOWHERE, NOWHERE);
+      turn.heads.set(id, null);
+    }
+    this.#remember(turn, id, request);
+  }
+
+  #logOf({ id }: Removal): Buffer[] {
+    return this.reads.logKeys(id, Number.MAX_SAFE_INTEGER);
   }
 
   #putRow(turn: Turn, id: string, before: HeadRow | null, row: HeadRow): void {

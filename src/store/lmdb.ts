@@ -14,8 +14,10 @@ import { type FreeBytes, SpaceWatch } from './lmdb-space.js';
 import { type Job, type Turn, Writer } from './lmdb-writer.js';
 import { Writes } from './lmdb-writes.js';
 import type {
+  Act,
   Commit,
   Due,
+  GroupOutcome,
   History,
   Index,
   ListPage,
@@ -114,11 +116,10 @@ class LmdbStore implements Store {
   }
 
   commit(commit: Commit): Promise<Outcome> {
-    const { id, payload, snapshot, request } = commit;
     return this.#write({
-      id,
+      id: commit.id,
       scans: false,
-      bytes: size(payload?.changes, payload?.olds, snapshot, request?.result),
+      bytes: sizeOf(commit),
       run: (turn) => this.#writes.commit(turn, commit),
     });
   }
@@ -130,6 +131,17 @@ class LmdbStore implements Store {
       scans: true,
       bytes: size(request?.result),
       run: (turn) => this.#writes.remove(turn, removal),
+    });
+  }
+
+  commitAll(acts: readonly Act[]): Promise<GroupOutcome> {
+    const [id = '', ...others] = acts.map((act) => act.id);
+    return this.#write({
+      id,
+      others,
+      scans: acts.some((act) => 'reason' in act),
+      bytes: acts.reduce((sum, act) => sum + ('head' in act ? sizeOf(act) : size()), 0),
+      run: (turn) => this.#writes.commitAll(turn, acts),
     });
   }
 
@@ -249,6 +261,10 @@ class LmdbStore implements Store {
   #checkOpen(): void {
     if (this.#closed) throw new ChordError('UNAVAILABLE', 'the store is closed');
   }
+}
+
+function sizeOf({ payload, snapshot, request }: Commit): number {
+  return size(payload?.changes, payload?.olds, snapshot, request?.result);
 }
 
 function size(...parts: readonly (Uint8Array | undefined)[]): number {

@@ -3,12 +3,15 @@
  * where an engine differs from this one, the engine is wrong.
  */
 import { ChordError } from '../errors.js';
-import { type Head, type Position, samePosition } from '../model.js';
+import { type Head, samePosition } from '../model.js';
 import { entriesAfter, INDEXES, type Keys, NOWHERE, renewedSince, trueKeys } from './due.js';
+import { groupRefusal } from './groups.js';
 import { byUtf8, SortedDues } from './sorted.js';
 import type {
+  Act,
   Commit,
   Due,
+  GroupOutcome,
   History,
   Index,
   ListPage,
@@ -57,31 +60,28 @@ class MemoryStore implements Store {
     return this.#contexts.get(id)?.head ?? null;
   }
 
-  async commit({ id, expected, head, payload, snapshot, request }: Commit): Promise<Outcome> {
+  async commit(commit: Commit): Promise<Outcome> {
     this.#checkOpen();
-    const refusal = this.#refusal(id, expected, request);
+    const refusal = this.#refusal(commit);
     if (refusal !== null) return refusal;
-
-    const context = this.#contexts.get(id) ?? { head, records: [], entries: NOWHERE };
-    context.head = head;
-    if (payload !== undefined) context.records.push({ position: head.position, at: head.updatedAt, ...payload });
-    if (snapshot !== undefined) context.snapshot = { version: head.position.version, bytes: snapshot };
-    this.#contexts.set(id, context);
-    this.#enter(id, context, entriesAfter(context.entries, keysOf(context)));
-    this.#remember(id, request);
+    this.#carryOut(commit);
     return { kind: 'committed' };
   }
 
   async remove(removal: Removal): Promise<Outcome> {
     this.#checkOpen();
-    const { id, expected, request } = removal;
-    const refusal = this.#refusal(id, expected, request, removal);
+    const refusal = this.#refusal(removal);
     if (refusal !== null) return refusal;
+    this.#carryOut(removal);
+    return { kind: 'committed' };
+  }
 
-    const context = this.#contexts.get(id);
-    if (context) this.#enter(id, context, NOWHERE);
-    this.#contexts.delete(id);
-    this.#remember(id, request);
+  async commitAll(acts: readonly Act[]): Promise<GroupOutcome> {
+    this.#checkOpen();
+    const refusals = acts.map((act) => this.#refusal(act));
+    const refusal = groupRefusal(acts, refusals);
+    if (refusal !== null) return refusal;
+    for (const act of acts) this.#carryOut(act);
     return { kind: 'committed' };
   }
 
@@ -177,13 +177,36 @@ class MemoryStore implements Store {
   }
 
   /** Why a write may not happen; null where it may. A repeat is recognised before its position is looked at. */
-  #refusal(id: string, expected: Position | null, request: Request | undefined, removal?: Removal): Outcome | null {
-    const first = request && this.#requests.get(id)?.get(request.id);
-    if (first !== undefined) return { kind: 'duplicate', first };
+  #refusal(act: Act): Outcome | null {
+    const { id, expected } = act;
+    const first = 'request' in act && act.request && this.#requests.get(id)?.get(act.request.id);
+    if (first) return { kind: 'duplicate', first };
     const head = this.#contexts.get(id)?.head ?? null;
     const stands = head === null || expected === null ? head === expected : samePosition(head.position, expected);
-    const renewed = head !== null && removal !== undefined && renewedSince(head, removal);
+    const renewed = head !== null && 'reason' in act && renewedSince(head, act);
     return stands && !renewed ? null : { kind: 'conflict', head };
+  }
+
+  #carryOut(act: Act): void {
+    if ('head' in act) this.#write(act);
+    if ('reason' in act) this.#drop(act);
+  }
+
+  #write({ id, head, payload, snapshot, request }: Commit): void {
+    const context = this.#contexts.get(id) ?? { head, records: [], entries: NOWHERE };
+    context.head = head;
+    if (payload !== undefined) context.records.push({ position: head.position, at: head.updatedAt, ...payload });
+    if (snapshot !== undefined) context.snapshot = { version: head.position.version, bytes: snapshot };
+    this.#contexts.set(id, context);
+    this.#enter(id, context, entriesAfter(context.entries, keysOf(context)));
+    this.#remember(id, request);
+  }
+
+  #drop({ id, request }: Removal): void {
+    const context = this.#contexts.get(id);
+    if (context) this.#enter(id, context, NOWHERE);
+    this.#contexts.delete(id);
+    this.#remember(id, request);
   }
 
   #remember(id: string, request: Request | undefined): void {

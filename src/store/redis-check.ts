@@ -5,17 +5,18 @@ import type { Link } from './redis-link.js';
 import type { Shards } from './redis-shards.js';
 import type { Target } from './redis-url.js';
 
-const FORMAT = { name: 'chord', version: 1, partitions: PARTITIONS };
+/** 2: a part of an id in braces decides where it lies. Servers that know only 1 would look for it elsewhere. */
+const FORMAT = { name: 'chord', version: 2, partitions: PARTITIONS };
 const MAJOR_MIN = 7;
 
-/** Connects, finds out what is there, and marks it as Chord's. */
-export async function checkRedis(shards: Shards, target: Target, keys: Keys): Promise<void> {
+/** Connects, finds out what is there, and marks it as Chord's. Answers the format, which is that of its first server. */
+export async function checkRedis(shards: Shards, target: Target, keys: Keys): Promise<number> {
   const first = await shards.connect();
   const info = await infoOf(first);
   checkServer(first, info);
   if (info.get('cluster_enabled') === '1') await joinCluster(shards, target, first);
   else if (target.kind === 'cluster') throw refusal(`Redis at ${first.name} is no cluster node`);
-  await checkFormat(shards, keys);
+  return checkFormat(shards, keys);
 }
 
 async function joinCluster(shards: Shards, target: Target, first: Link): Promise<void> {
@@ -43,14 +44,15 @@ function checkServer(link: Link, info: Map<string, string>): void {
   }
 }
 
-async function checkFormat(shards: Shards, keys: Keys): Promise<void> {
+async function checkFormat(shards: Shards, keys: Keys): Promise<number> {
   const slot = slotOf(keys.format);
   await shards.call(slot, () => ['set', keys.format, JSON.stringify(FORMAT), 'NX']);
   const stored = await shards.call(slot, () => ['get', keys.format]).catch((error) => error);
   const format = parse(stored);
   if (format?.name !== FORMAT.name) throw refusal(`the key ${keys.format} in Redis is not Chord's: use another prefix`);
-  if (format.version === FORMAT.version && format.partitions === FORMAT.partitions) return;
-  throw refusal(`the data in Redis is of a newer Chord (format ${format.version}; this one knows ${FORMAT.version})`);
+  const { version, partitions } = format;
+  if ((version === 1 || version === FORMAT.version) && partitions === FORMAT.partitions) return version;
+  throw refusal(`the data in Redis is of a newer Chord (format ${version}; this one knows up to ${FORMAT.version})`);
 }
 
 function parse(stored: unknown): Record<string, unknown> | null {

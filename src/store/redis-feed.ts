@@ -8,6 +8,7 @@
  */
 import { Redis } from 'ioredis';
 import { ChordError } from '../errors.js';
+import type { Groups } from './redis-groups.js';
 import type { Keys } from './redis-keys.js';
 import type { Link } from './redis-link.js';
 import { decodeNotice } from './redis-notices.js';
@@ -17,6 +18,7 @@ import type { Feed, FeedEvent } from './store.js';
 export interface FeedOptions {
   readonly shards: Shards;
   readonly keys: Keys;
+  readonly groups: Groups;
   /** Whether a write of this server will be, or was, told by its answer. */
   readonly isOwn: (nonce: string) => boolean;
   /** How often everything watched is looked at, in milliseconds. */
@@ -79,6 +81,16 @@ export class RedisFeed implements Feed {
   unwatchPrefix(prefix: string): void {
     if (!this.#prefixes.delete(prefix) || this.#prefixes.size > 0) return;
     for (const { ids } of this.#options.keys.partitions) this.#unsubscribe(ids);
+  }
+
+  /** Whether two contexts are watched here, so that somebody might see one without the other. */
+  get watchesSeveral(): boolean {
+    return this.#prefixes.size > 0 || this.#ids.size > 1;
+  }
+
+  tellGroup(ids: readonly string[]): void {
+    const watched = ids.filter((id) => this.#ids.has(id) || this.#matches(id));
+    if (watched.length > 0 && !this.#closed) this.#listener({ kind: 'group', ids: watched });
   }
 
   close(): void {
@@ -177,9 +189,19 @@ export class RedisFeed implements Feed {
     const told = decodeNotice(message);
     if (!told || this.#options.isOwn(told.by)) return;
     const { id } = told.event;
-    const ofPartition = channel === this.#options.keys.partitionOf(id).ids;
-    if (ofPartition && (this.#ids.has(id) || ![...this.#prefixes].some((prefix) => id.startsWith(prefix)))) return;
+    const partition = this.#options.keys.partitionOf(id);
+    if (told.event.kind === 'group') {
+      // Should this not be possible now, the gap at the end of the interruption has everything looked at.
+      this.#options.groups.news(partition).catch(() => {});
+      return;
+    }
+    if (channel === partition.ids && (this.#ids.has(id) || !this.#matches(id))) return;
     this.#listener(told.event);
+  }
+
+  #matches(id: string): boolean {
+    for (const prefix of this.#prefixes) if (id.startsWith(prefix)) return true;
+    return false;
   }
 
   /** A part of what is watched at a time, so that the check never comes as a burst; prefixes in one go. */
@@ -196,6 +218,7 @@ export class RedisFeed implements Feed {
   }
 
   #gap(): void {
+    this.#options.groups.forget();
     if (!this.#closed) this.#listener({ kind: 'gap' });
   }
 }

@@ -11,6 +11,10 @@
  *     chord:{17.1}:expiry        sorted set: ids by when they expire; so are idle, age and length (store.ts, Index)
  *     chord:{17.1}:asked         sorted set: remembered requests by when they were made
  *     chord:{17.1}:answers       hash: what they were answered
+ *     chord:{17.1}:groups        stream: the last commits of several contexts at once (redis-groups.ts)
+ *
+ * Where an id has a part in braces, that part alone is hashed, as Redis does with keys: so contexts can be placed
+ * together. In format 1 the whole id is hashed always; what began with it goes on with it.
  *
  * Channels are named as the keys whose changes they tell: `c:<id>` for one context, `ids` for a partition.
  *
@@ -37,6 +41,7 @@ export class Partition {
   readonly ids: string;
   readonly asked: string;
   readonly answers: string;
+  readonly groups: string;
   private readonly base: string;
 
   constructor(prefix: string, number: number) {
@@ -45,6 +50,7 @@ export class Partition {
     this.ids = `${this.base}ids`;
     this.asked = `${this.base}asked`;
     this.answers = `${this.base}answers`;
+    this.groups = `${this.base}groups`;
   }
 
   index(name: Index): string {
@@ -68,8 +74,11 @@ export class Keys {
   readonly format: string;
   readonly partitions: readonly Partition[];
 
-  /** `prefix` must not contain braces. */
-  constructor(private readonly prefix: string) {
+  /** `prefix` must not contain braces. `tags`: a part of an id in braces decides where it lies. */
+  constructor(
+    private readonly prefix: string,
+    private readonly tags = true,
+  ) {
     this.format = `${prefix}format`;
     this.partitions = TAGS.map((_, number) => new Partition(prefix, number));
   }
@@ -79,8 +88,21 @@ export class Keys {
   }
 
   partitionOf(id: string): Partition {
-    return this.partitions[crc32(id) % PARTITIONS] as Partition;
+    return this.partitions[crc32(this.tags ? tagOf(id) : id) % PARTITIONS] as Partition;
   }
+
+  /** Those that lie in another partition than the first. */
+  apart(ids: readonly string[]): string[] {
+    const [first] = ids;
+    return first === undefined ? [] : ids.filter((id) => this.partitionOf(id) !== this.partitionOf(first));
+  }
+}
+
+/** What comes between the first brace and the next closing one, where there is anything; else the whole id. */
+function tagOf(id: string): string {
+  const start = id.indexOf('{');
+  const end = start < 0 ? -1 : id.indexOf('}', start);
+  return end > start + 1 ? id.slice(start + 1, end) : id;
 }
 
 /** The slot of a key without hash tag: CRC-16/XMODEM, as the cluster specification has it. */

@@ -11,11 +11,13 @@ export type Notice = { readonly id: string; readonly by: string } & (
   | { readonly from: Position | null }
   | { readonly removed: 'deleted' | 'expired'; readonly position: Position }
   | { readonly moved: true }
+  | { readonly group: true }
 );
 
 export interface Told {
   readonly by: string;
-  readonly event: Exclude<FeedEvent, { kind: 'gap' }>;
+  /** `group`: it was part of a commit of several contexts, of which redis-groups.ts finds out more. */
+  readonly event: Exclude<FeedEvent, { kind: 'gap' | 'group' }> | { readonly kind: 'group'; readonly id: string };
 }
 
 const NEWLINE = 10;
@@ -33,6 +35,7 @@ export function decodeNotice(message: Buffer): Told | null {
     if ('removed' in notice) {
       return { by, event: { kind: 'removed', id, reason: notice.removed, position: notice.position } };
     }
+    if ('group' in notice) return { by, event: { kind: 'group', id } };
     if ('moved' in notice) return { by, event: { kind: 'moved', id } };
     const record = decodeRecord(Buffer.from(message.subarray(end + 1)), `a notice of context "${id}"`);
     return { by, event: { kind: 'committed', id, from: notice.from, record } };

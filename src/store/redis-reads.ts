@@ -2,6 +2,7 @@
 import { ChordError } from '../errors.js';
 import type { Head } from '../model.js';
 import { decodeHead, decodeRecord } from './records.js';
+import type { Groups } from './redis-groups.js';
 import type { Keys, Partition } from './redis-keys.js';
 import type { Argument } from './redis-link.js';
 import { mergeSorted } from './redis-merge.js';
@@ -21,10 +22,12 @@ export class Reads {
   constructor(
     private readonly shards: Shards,
     private readonly keys: Keys,
+    private readonly groups: Groups,
   ) {}
 
   async load(id: string): Promise<Stored | null> {
-    const reply = (await this.#script(LOAD, id, [])) as [Buffer, Buffer, Buffer, Buffer[]] | null;
+    const loading = this.#script(LOAD, id, []) as Promise<[Buffer, Buffer, Buffer, Buffer[]] | null>;
+    const [reply] = await Promise.all([loading, this.groups.news(this.keys.partitionOf(id))]);
     if (reply === null) return null;
     const [headBytes, snapshotVersion, snapshot, entries] = reply;
     const { head } = decodeHead(headBytes, headOf(id));
@@ -39,7 +42,8 @@ export class Reads {
   async head(id: string): Promise<Head | null> {
     const partition = this.keys.partitionOf(id);
     const call = ['hget', partition.context(id), 'head'] as const;
-    const bytes = (await this.shards.call(partition.slot, () => call)) as Buffer | null;
+    const reading = this.shards.call(partition.slot, () => call) as Promise<Buffer | null>;
+    const [bytes] = await Promise.all([reading, this.groups.news(partition)]);
     return bytes && decodeHead(bytes, headOf(id)).head;
   }
 

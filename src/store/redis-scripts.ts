@@ -50,7 +50,8 @@ local function refusal()
   if stands and arg.expiry_seen then stands = arg.expiry_seen == expiry end
   if stands and arg.used_seen then stands = tonumber(used) <= tonumber(arg.used_seen) end
 
-  if arg.resent and (not stands or not at) then
+  -- Of one that names itself the answer is there if it has happened.
+  if arg.resent and not arg.request and (not stands or not at) then
     local done = happened()
     if done then return {'committed'} end
     if done == nil then return {'unknown'} end
@@ -70,6 +71,9 @@ local function publish(message)
   redis.call('SPUBLISH', ids, message)
 end
 
+`;
+
+const REFUSE = `
 local refused = refusal()
 if refused then return refused end
 `;
@@ -81,8 +85,7 @@ if refused then return refused end
  *
  * The indexes are always exact: to look whether an entry may stay where it is would cost as much as moving it.
  */
-export const COMMIT = script(`#!lua
-${WRITE_PRELUDE}
+const WRITE = `
 if arg.record then
   redis.call('XADD', log, arg.version .. '-0', 'n', arg.nonce, 'r', arg.record, 't', arg.time)
   local records = redis.call('XLEN', log)
@@ -106,17 +109,90 @@ end
 if not at then redis.call('ZADD', ids, 0, arg.id) end
 remember()
 if arg.notice then publish(arg.notice .. (arg.record or '')) end
-return {'committed'}
-`);
+`;
 
-/** nonce, expected, epoch, id, notice; perhaps after, resent, expiry_seen, used_seen, request with answer and asked_at. */
-export const REMOVE = script(`#!lua flags=allow-oom
-${WRITE_PRELUDE}
+/** nonce, expected, epoch, id; perhaps notice, after, resent, expiry_seen, used_seen, request with answer and asked_at. */
+const DROP = `
 redis.call('UNLINK', context, log)
 for _, index in ipairs({ids, expiries, idle, age, length}) do redis.call('ZREM', index, arg.id) end
 redis.call('SET', removed, arg.nonce, 'PX', 60000)
 remember()
-publish(arg.notice)
+if arg.notice then publish(arg.notice) end
+`;
+
+export const COMMIT = script(`#!lua
+${WRITE_PRELUDE}${REFUSE}${WRITE}
+return {'committed'}
+`);
+
+export const REMOVE = script(`#!lua flags=allow-oom
+${WRITE_PRELUDE}${REFUSE}${DROP}
+return {'committed'}
+`);
+
+/**
+ * KEYS: groups; ids, expiry, idle, age, length, asked, answers; then context, log, removed for each act. ARGV: nonce,
+ * ids of the contexts that move (JSON), a notice for each of them, or '', how many groups are kept; then for each act
+ * `write`, `drop` or `check`, whether the context moves (1 or 0), how many arguments follow, and those of COMMIT or
+ * REMOVE. Answers as they do; of conflicts each id and head.
+ *
+ * Everything that Redis could refuse is looked at before the first write.
+ */
+export const GROUP = script(`#!lua
+local function look(KEYS, ARGV)
+  ${WRITE_PRELUDE}${REFUSE}
+  for _, index in ipairs({ids, expiries, idle, age, length, asked}) do redis.call('ZCARD', index) end
+  local last = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
+  if arg.record and last and tonumber(string.match(last[1], '%d+')) >= tonumber(arg.version) then
+    return redis.error_reply('WRONGTYPE the log goes on after the head')
+  end
+end
+local function write(KEYS, ARGV)
+  ${WRITE_PRELUDE}${WRITE}
+end
+local function drop(KEYS, ARGV)
+  ${WRITE_PRELUDE}${DROP}
+end
+
+local groups, nonce, moving, notice, kept = KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+redis.call('XLEN', groups)
+local acts, k, i = {}, 9, 5
+while i <= #ARGV do
+  local last = i + 2 + tonumber(ARGV[i + 2])
+  local keys = {KEYS[k], KEYS[k + 1], KEYS[k + 2], unpack(KEYS, 2, 8)}
+  acts[#acts + 1] = {kind = ARGV[i], moves = ARGV[i + 1] == '1', keys = keys, args = {unpack(ARGV, i + 3, last)}}
+  k, i = k + 3, last + 1
+end
+
+-- What was found of one act holds for all: they happen together.
+local found, conflicts = {}, {'conflict'}
+for _, act in ipairs(acts) do
+  local refused = look(act.keys, act.args)
+  if refused and refused.err then return refused end
+  if refused and refused[1] == 'conflict' then
+    for n = 1, #act.args, 2 do if act.args[n] == 'id' then conflicts[#conflicts + 1] = act.args[n + 1] end end
+    conflicts[#conflicts + 1] = refused[2]
+  elseif refused and not found[refused[1]] then
+    found[refused[1]] = refused
+  end
+end
+local refused = found.committed or found.duplicate or found.unknown
+if refused then return refused end
+if #conflicts > 1 then return conflicts end
+
+for _, act in ipairs(acts) do
+  if act.kind == 'write' then write(act.keys, act.args) end
+  if act.kind == 'drop' then drop(act.keys, act.args) end
+end
+if notice ~= '' then
+  local last = redis.call('XREVRANGE', groups, '+', '-', 'COUNT', 1)[1]
+  local number = string.format('%.0f', (last and tonumber(string.match(last[1], '%d+')) or 0) + 1)
+  redis.call('XADD', groups, 'MAXLEN', kept, number .. '-0', 'n', nonce, 'ids', moving)
+  for _, act in ipairs(acts) do
+    if act.moves then redis.call('SPUBLISH', act.keys[1], notice) end
+  end
+  redis.call('SPUBLISH', KEYS[2], notice)
+end
 return {'committed'}
 `);
 
@@ -186,7 +262,7 @@ end
 return #old
 `);
 
-export const SCRIPTS: readonly Script[] = [COMMIT, REMOVE, LOAD, DELTAS, TRIM, LEASE, FORGET];
+export const SCRIPTS: readonly Script[] = [COMMIT, REMOVE, GROUP, LOAD, DELTAS, TRIM, LEASE, FORGET];
 
 function script(lua: string): Script {
   return { lua, sha: createHash('sha1').update(lua).digest('hex') };

@@ -9,16 +9,16 @@
 import { randomBytes } from 'node:crypto';
 import { ChordError } from '../errors.js';
 import { Histogram } from '../histogram.js';
-import { type Position, samePosition, usedAt } from '../model.js';
+import { type Head, type Position, samePosition, usedAt } from '../model.js';
 import { INDEXES } from './due.js';
 import { decodeHead, decodeRequest, encodeHead, encodeRecord, encodeRequest } from './records.js';
-import type { Keys } from './redis-keys.js';
+import type { Keys, Partition } from './redis-keys.js';
 import type { Argument } from './redis-link.js';
 import { encodeNotice } from './redis-notices.js';
 import { headOf } from './redis-reads.js';
-import { COMMIT, REMOVE, type Script } from './redis-scripts.js';
+import { COMMIT, GROUP, REMOVE, type Script } from './redis-scripts.js';
 import type { Shards } from './redis-shards.js';
-import type { Commit, Outcome, Removal, Request } from './store.js';
+import type { Act, Commit, GroupOutcome, Outcome, Removal, Request } from './store.js';
 
 /** A write that was sent and not answered yet. */
 interface Write {
@@ -29,6 +29,8 @@ interface Write {
 
 const NONCE_LENGTH = 20;
 const GIVEN_UP_MAX = 10_000;
+/** How many groups of a partition servers can still hear of that were slow to read. */
+const GROUPS_KEPT = 200;
 
 export class Writes {
   /** Of this store alone; with a counter behind it, a nonce. */
@@ -47,31 +49,50 @@ export class Writes {
     private readonly keys: Keys,
   ) {}
 
-  commit({ id, expected, head, payload, snapshot, request }: Commit): Promise<Outcome> {
+  commit(commit: Commit): Promise<Outcome> {
+    const { id, expected, payload } = commit;
     const nonce = this.#nextNonce();
-    const { position, expiry } = head;
-    const { epoch, version } = position;
-    const record = payload && { position, at: head.updatedAt, changes: payload.changes, olds: payload.olds };
-    const steps = record !== undefined || expected === null;
-    const notice = record ? { from: expected } : { moved: true as const };
-    // What makes no new version is no step that others build upon.
-    return this.#write(COMMIT, id, expected, { nonce, leadsTo: steps ? position : undefined }, request, {
-      ...{ at: text(position), epoch, version, head: encodeHead({ head }), used: usedAt(head) },
-      ...(record && { record: encodeRecord(record), time: record.at }),
-      ...(snapshot && { snapshot }),
-      ...(expiry && { expiry: expiry.at }),
-      ...(steps && { notice: encodeNotice({ id, by: nonce, ...notice }) }),
-    });
+    const moved = payload ? { from: expected } : { moved: true as const };
+    const notice = stepOf(commit) !== undefined && { notice: encodeNotice({ id, by: nonce, ...moved }) };
+    return this.#write(COMMIT, commit, nonce, { ...this.#arguments(commit, nonce), ...notice });
   }
 
-  remove({ id, expected, reason, expiry, usedAt: used, request }: Removal): Promise<Outcome> {
+  remove(removal: Removal): Promise<Outcome> {
+    const { id, expected, reason } = removal;
     const nonce = this.#nextNonce();
-    return this.#write(REMOVE, id, expected, { nonce, leadsTo: null }, request, {
-      epoch: expected.epoch,
-      notice: encodeNotice({ id, by: nonce, removed: reason, position: expected }),
-      ...(expiry && { expiry_seen: expiry.at }),
-      ...(used !== undefined && { used_seen: used }),
+    const notice = expected && { notice: encodeNotice({ id, by: nonce, removed: reason, position: expected }) };
+    return this.#write(REMOVE, removal, nonce, { ...this.#arguments(removal, nonce), ...notice });
+  }
+
+  async commitAll(acts: readonly Act[]): Promise<GroupOutcome> {
+    const ids = acts.map(({ id }) => id);
+    const apart = this.keys.apart(ids);
+    if (apart.length > 0) throw new ChordError('FAILED_PRECONDITION', `${apart.join(', ')} lie in other partitions`);
+    const [{ id: first }] = acts as readonly [Act];
+    const partition = this.keys.partitionOf(first);
+    const nonce = this.#nextNonce();
+    const moving = acts.filter((act) => stepOf(act) !== undefined).map(({ id }) => id);
+    const notice = moving.length > 0 ? encodeNotice({ id: moving[0] as string, by: nonce, group: true }) : '';
+    const keys = [partition.groups, ...sharedKeys(partition), partition.asked, partition.answers];
+    for (const { id } of acts) keys.push(...ownKeys(partition, id));
+    const fields = acts.map((act) => this.#arguments(act, nonce));
+    const answer = this.shards.call(partition.slot, (resent) => {
+      const args = acts.flatMap((act, i) => {
+        const kind = 'head' in act ? 'write' : 'reason' in act ? 'drop' : 'check';
+        const own = Object.entries({ ...fields[i], ...(resent && kind !== 'check' && { resent: '1' }) }).flat();
+        return [kind, moving.includes(act.id) ? 1 : 0, own.length, ...own];
+      });
+      return { script: GROUP, keys, args: [nonce, JSON.stringify(moving), notice, GROUPS_KEPT, ...args] };
     });
+    const [kind, ...parts] = await this.#answered(acts, nonce, answer);
+    if (String(kind) !== 'conflict') return outcome(first, [kind as Buffer, ...parts]) as GroupOutcome;
+    const heads = new Map<string, Head | null>();
+    for (let i = 0; i < parts.length; i += 2) {
+      const id = String(parts[i]);
+      const { head } = outcome(id, [kind as Buffer, parts[i + 1] as Buffer]) as { head: Head | null };
+      heads.set(id, head);
+    }
+    return { kind: 'conflict', heads };
   }
 
   async recall(id: string, requestId: string): Promise<Request | null> {
@@ -83,44 +104,49 @@ export class Writes {
 
   /** Whether a write is this store's, and its caller has heard of it or will. */
   isOwn(nonce: string): boolean {
-    return nonce.startsWith(this.name) && !this.#givenUp.delete(nonce);
+    return nonce.startsWith(this.name) && !this.#givenUp.has(nonce);
   }
 
-  async #write(
-    script: Script,
-    id: string,
-    expected: Position | null,
-    write: Write,
-    request: Request | undefined,
-    fields: Readonly<Record<string, Argument>>,
-  ): Promise<Outcome> {
-    const partition = this.keys.partitionOf(id);
-    const keys = [partition.context(id), partition.log(id), partition.removed(id), partition.ids];
-    keys.push(...INDEXES.map((index) => partition.index(index)));
-    if (request) keys.push(partition.asked, partition.answers);
+  /** What the scripts must know of an act, but for what only a single one has. */
+  #arguments(act: Act, nonce: string): Record<string, Argument> {
+    const { id, expected } = act;
     const after = this.#underWay.get(id)?.findLast(({ leadsTo }) => same(leadsTo, expected))?.nonce;
-    const args = Object.entries({
-      nonce: write.nonce,
-      id,
-      expected: expected ? text(expected) : '',
-      ...fields,
-      ...(after && { after }),
+    const args = { nonce, id, expected: expected ? text(expected) : '', ...(after && { after }) };
+    if (!('head' in act || 'reason' in act)) return args;
+    const { request } = act;
+    return {
+      ...args,
+      ...('head' in act ? commitArguments(act) : removalArguments(act)),
       ...(request && { request: requestField(id, request.id), answer: encodeRequest(request), asked_at: request.at }),
-    }).flat();
+    };
+  }
+
+  #write(script: Script, act: Commit | Removal, nonce: string, fields: Record<string, Argument>): Promise<Outcome> {
+    const { id, request } = act;
+    const partition = this.keys.partitionOf(id);
+    const keys = [...ownKeys(partition, id), ...sharedKeys(partition)];
+    if (request) keys.push(partition.asked, partition.answers);
+    const args = Object.entries(fields).flat();
     const answer = this.shards.call(partition.slot, (resent) => {
       return { script, keys, args: resent ? [...args, 'resent', '1'] : args };
     });
-    this.#sent(id, write);
+    return this.#answered([act], nonce, answer).then((reply) => outcome(id, reply));
+  }
+
+  /** What Redis answers; until then these acts are under way. */
+  async #answered(acts: readonly Act[], nonce: string, answer: Promise<unknown>): Promise<readonly Buffer[]> {
+    const writes = acts.map((act) => ({ id: act.id, write: { nonce, leadsTo: stepOf(act) } }));
+    for (const { id, write } of writes) this.#sent(id, write);
     const began = performance.now();
     try {
       const said = (await answer) as Buffer[];
       this.commitSeconds.observe((performance.now() - began) / 1000);
-      return outcome(id, said);
+      return said;
     } catch (error) {
-      this.#giveUp(write.nonce);
+      this.#giveUp(nonce);
       throw error;
     } finally {
-      this.#settled(id, write);
+      for (const { id, write } of writes) this.#settled(id, write);
     }
   }
 
@@ -147,6 +173,40 @@ export class Writes {
     const [oldest] = this.#givenUp;
     if (this.#givenUp.size > GIVEN_UP_MAX) this.#givenUp.delete(oldest as string);
   }
+}
+
+/** Where an act leads those who build upon it: what makes no new version is no step. */
+function stepOf(act: Act): Position | null | undefined {
+  if ('reason' in act) return act.expected ? null : undefined;
+  return 'head' in act && (act.payload || act.expected === null) ? act.head.position : undefined;
+}
+
+function commitArguments({ head, payload, snapshot }: Commit): Record<string, Argument> {
+  const { position, expiry, updatedAt } = head;
+  const record = payload && { position, at: updatedAt, changes: payload.changes, olds: payload.olds };
+  return {
+    ...{ at: text(position), epoch: position.epoch, version: position.version },
+    ...{ head: encodeHead({ head }), used: usedAt(head) },
+    ...(record && { record: encodeRecord(record), time: record.at }),
+    ...(snapshot && { snapshot }),
+    ...(expiry && { expiry: expiry.at }),
+  };
+}
+
+function removalArguments({ expected, expiry, usedAt: used }: Removal): Record<string, Argument> {
+  return {
+    epoch: expected?.epoch ?? '',
+    ...(expiry && { expiry_seen: expiry.at }),
+    ...(used !== undefined && { used_seen: used }),
+  };
+}
+
+function ownKeys(partition: Partition, id: string): string[] {
+  return [partition.context(id), partition.log(id), partition.removed(id)];
+}
+
+function sharedKeys(partition: Partition): string[] {
+  return [partition.ids, ...INDEXES.map((index) => partition.index(index))];
 }
 
 function outcome(id: string, [kind, bytes]: readonly Buffer[]): Outcome {

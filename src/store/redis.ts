@@ -6,6 +6,7 @@ import { ChordError } from '../errors.js';
 import type { Head } from '../model.js';
 import { checkRedis } from './redis-check.js';
 import { RedisFeed } from './redis-feed.js';
+import { Groups } from './redis-groups.js';
 import { Keys, slotOf } from './redis-keys.js';
 import { Reads } from './redis-reads.js';
 import { FORGET, LEASE, TRIM } from './redis-scripts.js';
@@ -13,9 +14,11 @@ import { Shards, toChordError } from './redis-shards.js';
 import { parseRedisUrl } from './redis-url.js';
 import { Writes } from './redis-writes.js';
 import type {
+  Act,
   Commit,
   Due,
   Feed,
+  GroupOutcome,
   History,
   Index,
   ListPage,
@@ -44,15 +47,15 @@ export async function openRedis(options: RedisStoreOptions): Promise<Store> {
   const { prefix = 'chord:', timeout = 3000, checkInterval = 30_000 } = options;
   if (/[{}]/.test(prefix)) throw new ChordError('FAILED_PRECONDITION', 'the Redis prefix must not contain braces');
   const target = parseRedisUrl(options.url);
-  const keys = new Keys(prefix);
   const shards = new Shards(target, timeout);
+  let format: number;
   try {
-    await checkRedis(shards, target, keys);
+    format = await checkRedis(shards, target, new Keys(prefix));
   } catch (error) {
     shards.close();
     throw toChordError(error);
   }
-  return new RedisStore(shards, keys, timeout, checkInterval);
+  return new RedisStore(shards, new Keys(prefix, format > 1), timeout, checkInterval);
 }
 
 class RedisStore implements Store {
@@ -69,10 +72,15 @@ class RedisStore implements Store {
   constructor(shards: Shards, keys: Keys, timeout: number, checkInterval: number) {
     this.#shards = shards;
     this.#keys = keys;
-    this.#reads = new Reads(shards, keys);
     this.#writes = new Writes(shards, keys);
     const isOwn = (nonce: string) => this.#writes.isOwn(nonce);
-    this.#feed = new RedisFeed({ shards, keys, isOwn, checkInterval, timeout });
+    const groups = new Groups({
+      ...{ shards, isOwn },
+      watched: () => this.#feed.watchesSeveral,
+      tell: (ids) => this.#feed.tellGroup(ids),
+    });
+    this.#reads = new Reads(shards, keys, groups);
+    this.#feed = new RedisFeed({ shards, keys, groups, isOwn, checkInterval, timeout });
     shards.listeners.push(() => this.#healthChanged());
   }
 
@@ -98,6 +106,15 @@ class RedisStore implements Store {
   async remove(removal: Removal): Promise<Outcome> {
     this.#checkOpen();
     return this.#writes.remove(removal);
+  }
+
+  async commitAll(acts: readonly Act[]): Promise<GroupOutcome> {
+    this.#checkOpen();
+    return this.#writes.commitAll(acts);
+  }
+
+  apart(ids: readonly string[]): readonly string[] {
+    return this.#keys.apart(ids);
   }
 
   async recall(id: string, requestId: string): Promise<Request | null> {

@@ -25,6 +25,9 @@
  * 6. `trim` never takes a record that the newest snapshot does not cover.
  * 7. `remove` is a commit: conditional, durable, atomic. After it nothing of the context is left but the
  *    memory of request ids. A context created later under the same id has no relation to it.
+ * 8. `commitAll`, where there is one, is a commit of several contexts at once: all of its acts happen, exactly when
+ *    each context stands where its own act expects it, or none does, whatever crashes. No read of this process or
+ *    another one finds some of them. For each of its contexts, promise 3 holds among groups and single commits.
  *
  * What may be lost: messages of `feed`. Versions expose the gap.
  *
@@ -98,7 +101,8 @@ export interface Commit {
 
 export interface Removal {
   readonly id: string;
-  readonly expected: Position;
+  /** Where the context must stand; null: there must be none, and only the request is kept. */
+  readonly expected: Position | null;
   readonly reason: 'deleted' | 'expired';
   /** The expiry that the caller knows: where the context has another one by now, that is a conflict. */
   readonly expiry?: Expiry;
@@ -112,6 +116,22 @@ export type Outcome =
   /** The context stands elsewhere; null: it does not exist. */
   | { readonly kind: 'conflict'; readonly head: Head | null }
   /** This request id was committed before, with this result. */
+  | { readonly kind: 'duplicate'; readonly first: Request };
+
+/** Stores nothing: the group that it is part of happens only where the context stands here; null: there is none. */
+export interface Check {
+  readonly id: string;
+  readonly expected: Position | null;
+}
+
+/** One of several that happen together or not at all. */
+export type Act = Commit | Removal | Check;
+
+export type GroupOutcome =
+  | { readonly kind: 'committed' }
+  /** These contexts stand elsewhere, by their ids; null: it does not exist. */
+  | { readonly kind: 'conflict'; readonly heads: ReadonlyMap<string, Head | null> }
+  /** The request id of one of the acts was committed before, with this result. */
   | { readonly kind: 'duplicate'; readonly first: Request };
 
 export type History =
@@ -153,6 +173,8 @@ export type FeedEvent =
     }
   /** It may stand anywhere now. */
   | { readonly kind: 'moved'; readonly id: string }
+  /** These moved by one `commitAll`. Told before `head` or `load` answers any of it, so that nobody shows half of it. */
+  | { readonly kind: 'group'; readonly ids: readonly string[] }
   /** Messages may have been lost: everything that is watched must be checked against the store. */
   | { readonly kind: 'gap' };
 
@@ -170,6 +192,14 @@ export interface Store {
   head(id: string): Promise<Head | null>;
   commit(commit: Commit): Promise<Outcome>;
   remove(removal: Removal): Promise<Outcome>;
+  /**
+   * Carries out all acts as one. Each is of another context, and at most one has a request. Rejects with
+   * FAILED_PRECONDITION, having done nothing, where `apart` says that they cannot. Absent: this store only ever writes
+   * one context at a time.
+   */
+  commitAll?(acts: readonly Act[]): Promise<GroupOutcome>;
+  /** Those of the ids whose contexts no group can hold together with the first one's. Absent: there are none. */
+  apart?(ids: readonly string[]): readonly string[];
   /** The result remembered under a request id for this context id, if it is still remembered. */
   recall(id: string, requestId: string): Promise<Request | null>;
   /**

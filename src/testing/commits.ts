@@ -81,6 +81,7 @@ export function kinds(outcomes: readonly Outcome[]): Partial<Record<Outcome['kin
 export function plain(value: unknown): unknown {
   if (value instanceof Uint8Array) return `bytes ${Buffer.from(value).toString('hex')}`;
   if (Array.isArray(value)) return value.map(plain);
+  if (value instanceof Map) return [...value].map(plain);
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, plain(member)]));
 }

@@ -1,11 +1,11 @@
 /** Random commands against an engine and against the memory engine, which is the specification: same answers. */
 import { isDeepStrictEqual } from 'node:util';
 import { openMemory } from '../store/memory.js';
-import type { Commit, Due, Store } from '../store/store.js';
+import type { Act, Commit, Due, Store } from '../store/store.js';
 import { commitOf, numbered, plain } from './commits.js';
 import type { StoreLaw, StoreSubject } from './store.js';
 
-const IDS = ['a', 'ab', 'é', '\u{1f600}', '\uffff'];
+const IDS = ['a', 'ab', 'é', '\u{1f600}', '\uffff', 'a{t}', 'é{t}', '{t}'];
 
 type Check = typeof import('fast-check');
 
@@ -37,6 +37,26 @@ function commands(fc: Check) {
         stale: oneIn(4),
         pipelined: fc.boolean(),
         request: fc.option(few),
+      }),
+    },
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        kind: fc.constant('group' as const),
+        acts: fc.uniqueArray(
+          fc.record({
+            kind: fc.constantFrom('commit' as const, 'commit' as const, 'remove' as const, 'check' as const),
+            id: fc.oneof(fc.constantFrom('a{t}', 'é{t}', '{t}'), id),
+            stale: oneIn(16),
+            payload: fc.boolean(),
+            snapshot: oneIn(4),
+            expiry: fc.option(few),
+            touched: oneIn(4),
+          }),
+          { minLength: 1, maxLength: 5, selector: (act) => act.id },
+        ),
+        request: fc.option(few),
+        pipelined: fc.boolean(),
       }),
     },
     {
@@ -141,6 +161,11 @@ class Comparison {
       const removal = { id: each.id, expected, reason: 'deleted' as const, ...this.#request(each.request) };
       return this.#write(what, each.pipelined, (store) => store.remove(removal));
     }
+    if (each.kind === 'group') {
+      const acts = await this.#actsOf(each);
+      if (acts.length > 0) await this.#write(what, each.pipelined, (store) => store.commitAll!(acts));
+      return;
+    }
     if (each.kind === 'trim') {
       return this.#write(what, each.pipelined, (store) => store.trim(each.id, each.version));
     }
@@ -186,7 +211,23 @@ class Comparison {
     return stale && position !== null ? { ...position, digest: 'stale' } : position;
   }
 
-  async #commitOf(each: Extract<Command, { kind: 'commit' }>): Promise<Commit> {
+  /** Those of a group that may be one. */
+  async #actsOf({ acts, request }: Extract<Command, { kind: 'group' }>): Promise<Act[]> {
+    if (!this.store.commitAll) return [];
+    const apart = this.store.apart?.(acts.map(({ id }) => id)) ?? [];
+    const together = acts.filter(({ id }) => !apart.includes(id));
+    return Promise.all(
+      together.map(async (act, i): Promise<Act> => {
+        const named = i === 0 ? request : null;
+        const expected = await this.#expected(act);
+        if (act.kind === 'commit') return this.#commitOf({ ...act, request: named });
+        if (act.kind === 'check') return { id: act.id, expected };
+        return { id: act.id, expected, reason: 'deleted', ...this.#request(named) };
+      }),
+    );
+  }
+
+  async #commitOf(each: Omit<Extract<Command, { kind: 'commit' }>, 'kind' | 'pipelined'>): Promise<Commit> {
     const expected = await this.#expected(each);
     const creates = expected === null;
     return commitOf(each.id, expected, {

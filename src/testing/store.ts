@@ -5,6 +5,7 @@
  */
 import type { Store } from '../store/store.js';
 import { dues } from './due.js';
+import { groups } from './groups.js';
 import type { Law } from './law.js';
 import { againstMemory } from './model.js';
 import { reads } from './reads.js';
@@ -21,4 +22,4 @@ export interface StoreSubject {
 
 export type StoreLaw = Law<StoreSubject>;
 
-export const storeLaws: readonly StoreLaw[] = [...writes, ...reads, ...dues, againstMemory];
+export const storeLaws: readonly StoreLaw[] = [...writes, ...reads, ...groups, ...dues, againstMemory];

@@ -172,6 +172,18 @@ export const writes: readonly StoreLaw[] = [
     equal((await store.commit(commitOf('a', positionAt(2), { request: requestOf('later') }))).kind, 'committed');
   }),
 
+  law('4. a removal of nothing keeps its request, and nothing else', async ({ store }) => {
+    const nothing = { id: 'a', expected: null, reason: 'deleted', request: requestOf('none') } as const;
+    deepEqual(await store.remove(nothing), { kind: 'committed' });
+    equal(await store.head('a'), null);
+    await write(store, 'a', 1);
+    deepEqual(plain(await store.remove(nothing)), plain({ kind: 'duplicate', first: requestOf('none') }));
+    const conflict = await store.remove({ ...nothing, request: requestOf('other') });
+    deepEqual(conflict, { kind: 'conflict', head: await store.head('a') });
+    equal(await store.recall('a', 'other'), null);
+    equal((await store.list('', undefined, 10)).heads.length, 1);
+  }),
+
   law('4. of a request sent twice at once, one is the duplicate of the other', async ({ store }) => {
     const commit = commitOf('a', null, { request: requestOf('r') });
     const outcomes = await Promise.all([store.commit(commit), store.commit(commit), store.commit(commit)]);

@@ -2,12 +2,19 @@
  * The hub: from durable commits to everyone who watches that context, by its id or by a prefix of it.
  * It keeps no events. A commit costs one look-up for the id and one for each length of prefix in use.
  */
-import type { CommitEvent } from '../contexts/events.js';
+import type { CommitEvent, ContextEvent } from '../contexts/events.js';
 import type { Feed } from '../store/store.js';
 
 export interface Subscriber {
   /** Called for each commit, in order for each context; for the same commit perhaps more than once. Must not throw. */
-  offer(event: CommitEvent): void;
+  offer(event: Exclude<CommitEvent, { kind: 'group' }>): void;
+  /** Who hears of a group in place of its subscribers: once, whatever of it they subscribed to. */
+  readonly reader: GroupReader;
+}
+
+export interface GroupReader {
+  /** Those of the events that concern this reader. Must not throw. */
+  offerGroup(events: readonly ContextEvent[]): void;
 }
 
 export class Hub {
@@ -51,7 +58,11 @@ export class Hub {
 
   readonly publish = (event: CommitEvent): void => {
     if (event.kind === 'gap') {
-      this.#offerAll(event);
+      for (const subscriber of this.#all()) subscriber.offer(event);
+      return;
+    }
+    if (event.kind === 'group') {
+      this.#offerGroup(event.events);
       return;
     }
     const exact = this.#byId.get(event.id);
@@ -63,9 +74,26 @@ export class Hub {
     }
   };
 
-  #offerAll(event: CommitEvent): void {
-    const all = new Set([...this.#byId.values(), ...this.#byPrefix.values()].flatMap((some) => [...some]));
-    for (const subscriber of all) subscriber.offer(event);
+  #all(): Set<Subscriber> {
+    return new Set([...this.#byId.values(), ...this.#byPrefix.values()].flatMap((some) => [...some]));
+  }
+
+  #offerGroup(events: readonly ContextEvent[]): void {
+    const concerned = new Map<GroupReader, ContextEvent[]>();
+    for (const event of events) {
+      for (const { reader } of this.#subscribersOf(event.id)) {
+        const heard = concerned.get(reader);
+        if (!heard) concerned.set(reader, [event]);
+        else if (heard.at(-1) !== event) heard.push(event);
+      }
+    }
+    for (const [reader, heard] of concerned) reader.offerGroup(heard);
+  }
+
+  #subscribersOf(id: string): Subscriber[] {
+    const prefixes = [...this.#prefixLengths.keys()].filter((length) => length <= id.length);
+    const sets = [this.#byId.get(id), ...prefixes.map((length) => this.#byPrefix.get(id.slice(0, length)))];
+    return sets.flatMap((some) => (some ? [...some] : []));
   }
 }
 

@@ -15,7 +15,8 @@ export type WatchEvent =
 export interface Sink {
   /** Whether the reader has room. When it has room again, it calls `watcher.resume`. */
   ready(): boolean;
-  send(event: WatchEvent): void;
+  /** `more`: the next event belongs to the same group of writes; whoever shows one without the other shows half of it. */
+  send(event: WatchEvent, more: boolean): void;
   /** The watch cannot go on. */
   fail(error: unknown): void;
 }

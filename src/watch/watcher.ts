@@ -9,58 +9,39 @@
  *  - the long one: everything else marks the context, and when its turn comes the sync decision says what the
  *    reader lacks *then*: one merged delta, the document, or nothing.
  * Per context the reader's positions therefore form a chain, whatever is skipped, lost or repeated on the way.
+ *
+ * Contexts that were written to as one are bundled until the reader has heard of it: when the turn of one comes, all go
+ * out in one go, as of a moment at which no group was half done. A bundle that has grown too large for that is none.
  */
-import type { CommitEvent, DeltaView, RemovalReason, SyncResult } from '../contexts/events.js';
+import type { ContextEvent, DeltaView, SyncResult } from '../contexts/events.js';
 import { fit, fitDelta, type Interest } from '../contexts/forms.js';
 import type { ContextService } from '../contexts/service.js';
 import { ChordError } from '../errors.js';
-import { type Position, samePosition } from '../model.js';
+import { samePosition } from '../model.js';
 import type { Hub, Subscriber } from './hub.js';
 import { interests, type Sink, type Subscription, type WatchEvent } from './reader.js';
-
-/** What is remembered of one context. It subscribes itself where its id was asked for: so no event looks it up. */
-class Tracked implements Subscriber {
-  /** Where the reader stands. Null: it knows that there is no such context. Undefined: it knows nothing. */
-  at: Position | null | undefined = undefined;
-  /** In the queue. */
-  dirty = false;
-  /** Something about it was sent or confirmed on this watch. */
-  confirmed = false;
-  /** The reader wants to hear if it is absent. */
-  asked = false;
-  removal: RemovalReason = 'deleted';
-
-  constructor(
-    readonly id: string,
-    private readonly watcher: Watcher,
-    /** Absent: everything, as it is. */
-    readonly interest: Interest | undefined,
-  ) {}
-
-  offer(event: CommitEvent): void {
-    this.watcher.offerTo(this, event);
-  }
-}
+import { Bundle, Tracked, tooHeavy } from './tracked.js';
+import { type Turn, Turns } from './turns.js';
 
 const LIST_PAGE = 1000;
 /** How often the store is asked again while it is away, in milliseconds. */
 const RETRY_EVERY = 1000;
+/** So often a reader is kept waiting for a moment at which nobody writes to several of its contexts at once. */
+const INTERRUPTIONS_MAX = 100;
 
 export class Watcher implements Subscriber {
   readonly #tracked = new Map<string, Tracked>();
-  /** Contexts and marks whose turn comes, first in, first out. Never longer than the contexts and two marks. */
-  #queue: (Tracked | 'caught_up' | 'heartbeat')[] = [];
-  #queueStart = 0;
+  readonly #turns = new Turns();
   #heartbeatDue = false;
   #caughtUp = false;
-  /** Contexts whose turn came while the store was away; they are dirty still. */
-  readonly #stalled: Tracked[] = [];
   /** A prefix could not be listed after a gap. */
   #unlisted = false;
   #retry: NodeJS.Timeout | undefined;
   #pumping = false;
   #closed = false;
   readonly #interestIn: (id: string) => Interest | undefined;
+  /** A group that the hub offers concerns the watcher as a whole. */
+  readonly reader = this;
 
   /** @param wholeLists the reader wants lists that changed whole, not as splices */
   constructor(
@@ -92,13 +73,13 @@ export class Watcher implements Subscriber {
           : this.hub.subscribePrefix(target.prefix, this),
       ),
     );
-    for (const tracked of asked) this.#mark(tracked);
+    for (const tracked of asked) this.#turns.mark(tracked);
     for (const { target } of this.subscriptions) {
       if (this.#closed) return;
       if (target.kind === 'prefix') await this.#trackAll(target.prefix);
     }
     if (this.#closed) return;
-    this.#queue.push('caught_up');
+    this.#turns.push('caught_up');
     this.resume();
   }
 
@@ -110,26 +91,41 @@ export class Watcher implements Subscriber {
     }
     clearTimeout(this.#retry);
     this.#tracked.clear();
-    this.#queue = [];
+    this.#turns.clear();
   }
 
   /** Queues a sign of life, unless one is waiting already. */
   heartbeat(): void {
     if (this.#heartbeatDue || this.#closed) return;
     this.#heartbeatDue = true;
-    this.#queue.push('heartbeat');
+    this.#turns.push('heartbeat');
     this.resume();
   }
 
   /** Under a prefix. */
-  offer(event: CommitEvent): void {
+  offer(event: ContextEvent | { readonly kind: 'gap' }): void {
     if (this.#closed) return;
     if (event.kind === 'gap') this.#checkAll();
     else this.offerTo(this.#track(event.id), event);
   }
 
+  offerGroup(events: readonly ContextEvent[]): void {
+    if (this.#closed) return;
+    const members = events.map((event) => {
+      const tracked = this.#track(event.id);
+      if (event.kind === 'removed') tracked.removal = event.reason;
+      return tracked;
+    });
+    if (members.length === 1) this.offerTo(members[0] as Tracked, events[0] as ContextEvent);
+    else {
+      Bundle.join(members);
+      for (const tracked of members) this.#turns.mark(tracked);
+      this.resume();
+    }
+  }
+
   /** Of one context, or a gap, in which something may have happened to it. */
-  offerTo(tracked: Tracked, event: CommitEvent): void {
+  offerTo(tracked: Tracked, event: ContextEvent | { readonly kind: 'gap' }): void {
     if (this.#closed) return;
     if (event.kind === 'removed') tracked.removal = event.reason;
     if (tracked.dirty) return;
@@ -138,7 +134,7 @@ export class Watcher implements Subscriber {
       // Heard twice, by id and by prefix. A lower version need not be old: the reader may only claim to be ahead.
       if (delta.to === tracked.at || samePosition(delta.to, tracked.at)) return;
       const next = delta.from === tracked.at || samePosition(delta.from, tracked.at);
-      if (next && !delta.large && !this.#pumping && this.#queueStart === this.#queue.length && this.sink.ready()) {
+      if (next && !delta.large && !this.#pumping && this.#turns.empty && this.sink.ready()) {
         const { interest } = tracked;
         // The commit's own event, where everything is of interest: a fan-out makes no object for each reader.
         const sent = interest ? this.#fitNow(delta, interest) : event;
@@ -150,13 +146,13 @@ export class Watcher implements Subscriber {
         }
       }
     }
-    this.#mark(tracked);
+    this.#turns.mark(tracked);
     this.resume();
   }
 
   /** Events were lost: what is tracked may stand anywhere, and there may be more of it. */
   #checkAll(): void {
-    for (const tracked of this.#tracked.values()) this.#mark(tracked);
+    for (const tracked of this.#tracked.values()) this.#turns.mark(tracked);
     this.resume();
     this.#unlisted = false;
     for (const { target } of this.subscriptions) {
@@ -182,7 +178,7 @@ export class Watcher implements Subscriber {
   /** Whoever offers an event must not hear that this reader has failed. */
   #sendNow(event: WatchEvent): void {
     try {
-      this.sink.send(event);
+      this.sink.send(event, false);
     } catch (error) {
       this.#fail(error);
     }
@@ -194,7 +190,7 @@ export class Watcher implements Subscriber {
 
   /** Sends what is due while the reader has room. */
   resume(): void {
-    if (this.#pumping || this.#closed || this.#queueStart === this.#queue.length) return;
+    if (this.#pumping || this.#closed || this.#turns.empty) return;
     this.#pumping = true;
     this.#pump().then(
       () => {
@@ -210,28 +206,57 @@ export class Watcher implements Subscriber {
   }
 
   async #pump(): Promise<void> {
-    while (!this.#closed && this.#queueStart < this.#queue.length && this.sink.ready()) {
-      const next = this.#take();
+    while (!this.#closed && !this.#turns.empty && this.sink.ready()) {
+      const next = this.#turns.take() as Turn;
       if (next === 'heartbeat') this.#heartbeatDue = false;
       if (next === 'caught_up') this.#caughtUp = true;
       if (next === 'caught_up' || next === 'heartbeat') {
-        this.sink.send({ kind: next });
+        this.sink.send({ kind: next }, false);
         continue;
       }
-      next.dirty = false;
+      if (!next.dirty) continue;
+      if (next.bundle?.tooMany) next.bundle.dissolve();
+      const { bundle } = next;
+      const due = bundle ? [...bundle.members] : [next];
+      for (const tracked of due) tracked.dirty = false;
       try {
-        const { id, at, interest } = next;
-        const answer = this.service.sync(id, at ?? undefined);
-        const result = answer instanceof Promise ? await answer : answer;
-        const sent = interest ? fit(result, interest, this.service.lists) : result;
-        this.#send(next, sent instanceof Promise ? await sent : sent);
+        if (bundle) await this.#sendTogether(due, bundle);
+        else {
+          const lack = this.#lack(next);
+          const result = lack instanceof Promise ? await lack : lack;
+          // It may have become a part of something meanwhile: then it is due again.
+          if (!next.bundle || !this.#caughtUp) this.#send([next], [result]);
+        }
       } catch (error) {
         if (!this.#caughtUp || !isAway(error)) throw error;
-        next.dirty = true;
-        this.#stalled.push(next);
+        for (const tracked of due) this.#turns.stall(tracked);
         this.#retryLater();
       }
     }
+  }
+
+  /** What the reader lacks of a context now. */
+  #lack({ id, at, interest }: Tracked): SyncResult | Promise<SyncResult> {
+    const answer = this.service.sync(id, at ?? undefined);
+    if (!interest) return answer;
+    if (answer instanceof Promise) return answer.then((result) => fit(result, interest, this.service.lists));
+    return fit(answer, interest, this.service.lists);
+  }
+
+  /**
+   * Sends what is lacking of all of them, as of one moment. Where a group came in between, some were read before it and
+   * some after: then all are due again. What existed at the open is not kept back for that.
+   */
+  async #sendTogether(due: readonly Tracked[], bundle: Bundle): Promise<void> {
+    const { groups } = bundle;
+    const lacks = due.map((tracked) => this.#lack(tracked));
+    const waits = lacks.some((lack) => lack instanceof Promise);
+    const results = waits ? await Promise.all(lacks) : (lacks as SyncResult[]);
+    const torn = bundle.groups !== groups || due.some((tracked) => tracked.bundle !== bundle);
+    const again = torn && bundle.interruptions++ < INTERRUPTIONS_MAX;
+    if (!again) bundle.dissolve();
+    if (this.#caughtUp && (again || tooHeavy(results))) for (const tracked of due) this.#turns.mark(tracked);
+    else this.#send(due, results);
   }
 
   /** The store is away: the reader keeps what it has, and gets what it lacks when the store is back. */
@@ -239,38 +264,19 @@ export class Watcher implements Subscriber {
     if (this.#closed) return;
     this.#retry ??= setTimeout(() => {
       this.#retry = undefined;
-      this.#queue.push(...this.#stalled.splice(0));
+      this.#turns.goOn();
       if (this.#unlisted) this.#checkAll();
       else this.resume();
     }, RETRY_EVERY);
   }
 
-  #send(tracked: Tracked, result: SyncResult): void {
+  #send(due: readonly Tracked[], results: readonly SyncResult[]): void {
     if (this.#closed) return;
-    const { at: before, confirmed } = tracked;
-    tracked.confirmed = true;
-    switch (result.kind) {
-      case 'no_change':
-        // The reader may have named only a version: from here on it has the whole position.
-        tracked.at = result.position;
-        break;
-      case 'delta':
-        tracked.at = result.delta.to;
-        this.sink.send({ kind: 'delta', delta: result.delta });
-        break;
-      case 'full':
-        tracked.at = result.view.head.position;
-        this.sink.send({ kind: 'full', view: result.view, reason: result.reason });
-        break;
-      case 'missing': {
-        tracked.at = null;
-        // One that is in the queue again must be found again.
-        if (!tracked.asked && !tracked.dirty) this.#tracked.delete(tracked.id);
-        const { id } = tracked;
-        const reason = result.removal ?? tracked.removal;
-        if (before && confirmed) this.sink.send({ kind: 'deleted', id, position: before, reason });
-        else if (before !== null && tracked.asked) this.sink.send({ kind: 'absent', id });
-      }
+    const events = due.flatMap((tracked, i) => tracked.take(results[i] as SyncResult) ?? []);
+    for (const [i, event] of events.entries()) this.sink.send(event, i < events.length - 1);
+    for (const tracked of due) {
+      // One that is in the queue again must be found again.
+      if (tracked.at === null && !tracked.asked && !tracked.dirty) this.#tracked.delete(tracked.id);
     }
   }
 
@@ -279,7 +285,7 @@ export class Watcher implements Subscriber {
     do {
       const page = await this.service.list(prefix, { pageSize: LIST_PAGE, pageToken });
       if (this.#closed) return;
-      for (const { id } of page.heads) this.#mark(this.#track(id));
+      for (const { id } of page.heads) this.#turns.mark(this.#track(id));
       pageToken = page.nextPageToken;
       this.resume();
     } while (pageToken !== '');
@@ -292,21 +298,6 @@ export class Watcher implements Subscriber {
       this.#tracked.set(id, tracked);
     }
     return tracked;
-  }
-
-  #mark(tracked: Tracked): void {
-    if (tracked.dirty) return;
-    tracked.dirty = true;
-    this.#queue.push(tracked);
-  }
-
-  #take(): Tracked | 'caught_up' | 'heartbeat' {
-    const next = this.#queue[this.#queueStart++] as Tracked | 'caught_up' | 'heartbeat';
-    if (this.#queueStart === this.#queue.length || this.#queueStart > 1000) {
-      this.#queue.splice(0, this.#queueStart);
-      this.#queueStart = 0;
-    }
-    return next;
   }
 }
 

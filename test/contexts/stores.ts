@@ -65,7 +65,7 @@ export function shared(count: number, fate: () => Fate = () => 'arrives') {
       remove: async (removal: Removal) => {
         const outcome = await inner.remove(removal);
         const { id, reason, expected: position } = removal;
-        if (outcome.kind === 'committed') tell(index, { kind: 'removed', id, reason, position });
+        if (outcome.kind === 'committed' && position) tell(index, { kind: 'removed', id, reason, position });
         return outcome;
       },
     });

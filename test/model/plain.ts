@@ -71,7 +71,7 @@ export class Plain {
       return first.answer;
     }
     const result = write.kind === 'delete' ? this.#delete(write) : this.#edit(write, answer);
-    if (name && result.position) this.requests.set(name, { write, answer: result });
+    if (name) this.requests.set(name, { write, answer: result });
     return result;
   }
 

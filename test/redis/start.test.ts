@@ -3,11 +3,12 @@ import { execFileSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import test, { type ExecutionContext } from 'ava';
 import type { Reason } from '../../src/errors.js';
 import { openRedis } from '../../src/store/redis.js';
 import { parseRedisUrl } from '../../src/store/redis-url.js';
-import { commitOf, write } from '../../src/testing/commits.js';
+import { commitOf, positionAt, range, write } from '../../src/testing/commits.js';
 import { freePort, REDIS_INSTALLED, RedisCluster, RedisServer, until } from './servers.js';
 
 test('URLs say where, who and how', (t) => {
@@ -80,11 +81,11 @@ if (REDIS_INSTALLED) {
 
   test("what is not Chord's, or a newer Chord's, is refused and left alone", async (t) => {
     const { server, url } = await setUp(t);
-    const newer = JSON.stringify({ name: 'chord', version: 2, partitions: 256 });
+    const newer = JSON.stringify({ name: 'chord', version: 3, partitions: 256 });
     for (const [value, message] of [
       ['something', /not Chord's/],
       ['{"name":"other"}', /not Chord's/],
-      [newer, /a newer Chord \(format 2/],
+      [newer, /a newer Chord \(format 3/],
     ] as const) {
       await server.admin.set('chord:format', value);
       await refused(t, { url }, 'FAILED_PRECONDITION', message);
@@ -95,6 +96,46 @@ if (REDIS_INSTALLED) {
     await server.admin.lpush('chord:format', 'x');
     await refused(t, { url }, 'FAILED_PRECONDITION', /not Chord's/);
     await refused(t, { url, prefix: 'a{b}' }, 'FAILED_PRECONDITION', /braces/);
+  });
+
+  test.serial('what began with format 1 stays where it is, and new contexts go where its servers look', async (t) => {
+    const { server, url } = await setUp(t);
+    await server.admin.set('chord:format', JSON.stringify({ name: 'chord', version: 1, partitions: 256 }));
+    const old = await openRedis({ url });
+    const fresh = await openRedis({ url, prefix: 'fresh:' });
+    const ids = range(8).map((i) => `{room}:${i}`);
+    for (const store of [old, fresh]) for (const id of ids) await write(store, id, 1);
+    const tags = async (prefix: string) => {
+      const keys = await server.admin.keys(`${prefix}:*:c:*`);
+      return new Set(keys.map((key) => key.split(':')[1])).size;
+    };
+    t.is(await tags('fresh'), 1);
+    // Where CRC-32 of the whole ids puts them, as ever.
+    t.is(await tags('chord'), new Set(ids.map((id) => crc32(id) % 256)).size);
+    t.deepEqual(fresh.apart?.(ids), []);
+    t.true((old.apart?.(ids).length ?? 0) > 0);
+    await Promise.all([old.close(), fresh.close()]);
+    const again = await openRedis({ url });
+    for (const id of ids) t.is((await again.head(id))?.position.version, 1);
+    await again.close();
+    t.is(JSON.parse((await server.admin.get('chord:format')) ?? '').version, 1);
+    t.is(JSON.parse((await server.admin.get('fresh:format')) ?? '').version, 2);
+  });
+
+  test.serial('where Redis would refuse a part of a group, nothing of it happens', async (t) => {
+    const { server, url } = await setUp(t);
+    const store = await openRedis({ url });
+    t.teardown(() => store.close());
+    for (const id of ['a{t}', 'b{t}']) await write(store, id, 2);
+    const log = (await server.admin.keys('*:l:b{t}'))[0] as string;
+    await server.admin.xadd(log, '7-0', 'n', 'x');
+    const group = ['a{t}', 'b{t}'].map((id) => commitOf(id, positionAt(2)));
+    t.like(await t.throwsAsync(store.commitAll!(group)), { reason: 'DATA_LOSS' });
+    t.is((await store.load('a{t}'))?.records.length, 2);
+    await server.admin.del(log);
+    await server.admin.set(log, 'x');
+    t.like(await t.throwsAsync(store.commitAll!(group)), { reason: 'DATA_LOSS' });
+    t.is((await store.load('a{t}'))?.records.length, 2);
   });
 
   test.serial('user and password, a database of its own', async (t) => {

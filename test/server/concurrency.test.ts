@@ -194,6 +194,16 @@ test('a request id is remembered: after a restart, after other writes, after a d
   t.deepEqual(await peer.document('a'), { by: 'a new life' });
 });
 
+test('a late repeat of a delete that found nothing takes nothing that was created since', async (t) => {
+  const peer = connect(t, (await serve(t)).address);
+  const remove = { contextId: 'a', requestId: 'none', allowMissing: true };
+  t.deepEqual(await peer.delete(remove), { position: undefined, changed: false });
+  await peer.set({ contextId: 'a', value: { n: 1 } });
+  t.deepEqual(await peer.delete(remove), { position: undefined, changed: false });
+  t.deepEqual(await peer.document('a'), { n: 1 });
+  t.like(await refused(peer.delete({ ...remove, allowMissing: false })), { fields: ['request_id'] });
+});
+
 test('the order of members is no difference between two requests', async (t) => {
   const peer = connect(t, (await serve(t)).address);
   const wrote = await peer.set({ contextId: 'a', value: { x: { a: 1, b: 2 }, y: 3 }, requestId: 'r' });

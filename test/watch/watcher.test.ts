@@ -85,7 +85,8 @@ test('the hub offers by id and by every prefix, and keeps nothing of those who l
   const hub = new Hub(undefined);
   const heard: string[] = [];
   const named = (name: string) => ({
-    offer: (event: CommitEvent) => heard.push(`${name} ${event.kind}`) > 0 || undefined,
+    offer: (event: CommitEvent) => void heard.push(`${name} ${event.kind}`),
+    reader: { offerGroup: () => {} },
   });
   const [exact, all, some] = [named('exact'), named('all'), named('some')] as const;
   void hub.subscribe('abc', exact);

@@ -1,0 +1,49 @@
+/** What lines up on a lane. */
+import { ChordError } from '../errors.js';
+import type { Outcome, Request } from '../store/store.js';
+import type { Lane } from './lane.js';
+import type { Effect, LaneState } from './state.js';
+
+/** The store knows this request id already. */
+export class Duplicate extends Error {
+  constructor(readonly first: Request) {
+    super('this request was committed before');
+  }
+}
+
+/** One use case. */
+export interface Task {
+  /** Evaluates on the tip, or throws why it refuses. */
+  readonly evaluate: (lane: Lane) => Effect<unknown>;
+  readonly resolve: (answer: never) => void;
+  readonly reject: (error: unknown) => void;
+  attempts: number;
+  effect?: Effect<unknown> | undefined;
+  refusal?: unknown;
+  outcome?: Outcome | 'nothing to store' | undefined;
+  failure?: unknown;
+}
+
+/** Somebody who wants the lane to himself. */
+export interface Hold {
+  readonly grant: (state: LaneState) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Times that a write is evaluated again because other servers were faster. */
+export const ATTEMPTS_MAX = 100;
+
+export function isSettled(task: Task): boolean {
+  return task.outcome !== undefined || task.failure !== undefined;
+}
+
+export function isDurable({ outcome }: Task): boolean {
+  return outcome === 'nothing to store' || (typeof outcome === 'object' && outcome.kind === 'committed');
+}
+
+export function tooBusy(id: string): ChordError {
+  return new ChordError('UNAVAILABLE', `other servers changed the context ${ATTEMPTS_MAX} times meanwhile; try again`, {
+    contextId: id,
+    retryAfter: 100,
+  });
+}

@@ -1,0 +1,145 @@
+/** Promise 8 of the store contract: several contexts at once. A store without `commitAll` keeps it by having none. */
+import { deepEqual, equal } from 'node:assert/strict';
+import type { Act, Store } from '../store/store.js';
+import { commitOf, numbered, plain, positionAt, range, recordOf, requestOf, write } from './commits.js';
+import { law } from './law.js';
+import type { StoreLaw } from './store.js';
+
+const COMMITTED = { kind: 'committed' } as const;
+
+/** Contexts that lie together, if any do: for stores that place them by the part in braces. */
+const [a, b, c, d] = ['a{together}', 'b{together}', 'c{together}', 'd{together}'] as const;
+
+/** A law about stores that have groups. */
+function groupLaw(
+  name: string,
+  check: (
+    commitAll: (store: Store, acts: readonly Act[]) => ReturnType<NonNullable<Store['commitAll']>>,
+  ) => (store: Store, reopen?: () => Promise<Store>) => Promise<void>,
+): StoreLaw {
+  const commitAll = (store: Store, acts: readonly Act[]) => store.commitAll!(acts);
+  return law(name, async ({ store, reopen }) => {
+    if (store.commitAll && !store.apart?.([a, b]).length) await check(commitAll)(store, reopen);
+  });
+}
+
+/** Everything of these contexts that can be read. */
+async function see(store: Store): Promise<unknown> {
+  const ids = [a, b, c, d];
+  return plain([
+    await Promise.all(ids.map((id) => store.load(id))),
+    await Promise.all(ids.map((id) => store.deltas(id, 0, 100))),
+    await Promise.all(ids.map((id) => store.recall(id, 'r'))),
+    await store.list('', undefined, 100),
+    await Promise.all((['expiry', 'idle', 'age', 'length'] as const).map((index) => store.due(index, 9_000, 100))),
+  ]);
+}
+
+export const groups: readonly StoreLaw[] = [
+  groupLaw('8. a group writes, removes and checks as one', (commitAll) => async (store, reopen) => {
+    await write(store, a, 2);
+    await write(store, b, 3);
+    await write(store, d, 1);
+    const ofA = commitOf(a, positionAt(2), { snapshot: Buffer.from('three'), expiry: { at: 9, ttl: 9 } });
+    const ofC = commitOf(c, null);
+    const outcome = await commitAll(store, [
+      ofA,
+      { id: b, expected: positionAt(3), reason: 'deleted' },
+      ofC,
+      { id: d, expected: positionAt(1) },
+      { id: 'e{together}', expected: null },
+    ]);
+    deepEqual(outcome, COMMITTED);
+    deepEqual(await store.head(a), ofA.head);
+    equal(await store.head(b), null);
+    deepEqual(plain(await store.load(c)), plain({ head: ofC.head, records: [recordOf(ofC)] }));
+    equal((await store.head(d))?.position.version, 1);
+    equal(await store.head('e{together}'), null);
+    if (!reopen) return;
+    const before = await see(store);
+    deepEqual(await see(await reopen()), before);
+  }),
+
+  groupLaw('8. one act that does not fit, and nothing of the group happens', (commitAll) => async (store) => {
+    await write(store, a, 2);
+    await write(store, b, 2);
+    const head = await store.head(b);
+    const before = await see(store);
+    const first = commitOf(a, positionAt(2), { request: requestOf('r') });
+    const wrong: readonly (readonly [Act, unknown])[] = [
+      [commitOf(b, positionAt(1)), head],
+      [commitOf(b, null), head],
+      [commitOf(c, positionAt(1)), null],
+      [{ id: b, expected: positionAt(2, 'another'), reason: 'deleted' }, head],
+      [{ id: b, expected: positionAt(2), reason: 'expired', usedAt: 5 }, head],
+      [{ id: b, expected: null, reason: 'deleted' }, head],
+      [{ id: b, expected: positionAt(1) }, head],
+      [{ id: b, expected: null }, head],
+      [{ id: c, expected: positionAt(1) }, null],
+    ];
+    for (const [act, found] of wrong) {
+      const conflict = { kind: 'conflict', heads: new Map([[act.id, found]]) };
+      deepEqual(await commitAll(store, [first, act, commitOf(d, null)]), conflict);
+      deepEqual(await commitAll(store, [act, commitOf(d, null), first]), conflict);
+      deepEqual(await see(store), before);
+    }
+    const both = await commitAll(store, [commitOf(c, positionAt(1)), commitOf(a, positionAt(1))]);
+    deepEqual(both, {
+      kind: 'conflict',
+      heads: new Map([
+        [c, null],
+        [a, await store.head(a)],
+      ]),
+    });
+  }),
+
+  groupLaw('8. a group that names itself happens once', (commitAll) => async (store) => {
+    const group = [commitOf(a, null, { request: requestOf('r') }), commitOf(b, null)];
+    const duplicate = plain({ kind: 'duplicate', first: requestOf('r') });
+    const outcomes = await Promise.all([commitAll(store, group), commitAll(store, group)]);
+    deepEqual(plain(outcomes), plain([COMMITTED, duplicate]));
+    const later = [commitOf(c, null), commitOf(a, positionAt(1), { request: requestOf('r') })];
+    deepEqual(plain(await commitAll(store, later)), duplicate, 'wherever the contexts stand');
+    equal(await store.head(c), null);
+    deepEqual(plain(await store.commit(commitOf(a, positionAt(1), { request: requestOf('r') }))), duplicate);
+  }),
+
+  groupLaw('3. and 8. groups and single commits may be pipelined', (commitAll) => async (store) => {
+    const outcomes = await Promise.all(
+      range(100).flatMap((i) => {
+        const at = (version: number) => (version === 0 ? null : positionAt(version));
+        // In the middle one group fails by its second act, and so does all that builds upon it.
+        const other = commitOf(b, i === 60 ? positionAt(999) : at(i), { payload: numbered(i) });
+        return [commitAll(store, [commitOf(a, at(2 * i)), other]), store.commit(commitOf(a, at(2 * i + 1)))];
+      }),
+    );
+    deepEqual(
+      outcomes.map(({ kind }) => kind),
+      range(200).map((i) => (i < 120 ? 'committed' : 'conflict')),
+    );
+    equal((await store.head(a))?.position.version, 120);
+    equal((await store.head(b))?.position.version, 60);
+    const removed = await Promise.all([
+      commitAll(store, [
+        { id: a, expected: positionAt(120), reason: 'deleted' },
+        { id: b, expected: positionAt(60), reason: 'deleted' },
+      ]),
+      commitAll(store, [commitOf(a, null, { epoch: 'second' }), { id: b, expected: null }]),
+      store.commit(commitOf(b, null, { epoch: 'second' })),
+    ]);
+    deepEqual(removed, [COMMITTED, COMMITTED, COMMITTED]);
+    equal((await store.load(a))?.records.length, 1);
+  }),
+
+  groupLaw('8. what lies apart is refused, and nothing happens', (commitAll) => async (store) => {
+    const others = range(20).map((i) => `elsewhere ${i}`);
+    const apart = store.apart?.([a, ...others]) ?? [];
+    for (const id of apart) {
+      const error = await commitAll(store, [commitOf(a, null), commitOf(id, null)]).catch(({ reason }) => reason);
+      equal(error, 'FAILED_PRECONDITION');
+      equal(await store.head(id), null);
+    }
+    equal(await store.head(a), null);
+    equal(apart.includes(a), false);
+  }),
+];

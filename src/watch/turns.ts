@@ -1,0 +1,57 @@
+/** Contexts and marks whose turn comes, first in, first out: each context at most once, however often it is marked. */
+import type { Tracked } from './tracked.js';
+
+export type Turn = Tracked | 'caught_up' | 'heartbeat';
+
+export class Turns {
+  #queue: Turn[] = [];
+  #start = 0;
+  /** Contexts whose turn came while the store was away; they are dirty still. */
+  readonly #stalled: Tracked[] = [];
+
+  get empty(): boolean {
+    return this.#start === this.#queue.length;
+  }
+
+  push(mark: Exclude<Turn, Tracked>): void {
+    this.#queue.push(mark);
+  }
+
+  mark(tracked: Tracked): void {
+    tracked.dirty = true;
+    if (tracked.queued) return;
+    tracked.queued = true;
+    this.#queue.push(tracked);
+  }
+
+  /** It waits until the store may be back. */
+  stall(tracked: Tracked): void {
+    tracked.dirty = true;
+    if (tracked.queued) return;
+    tracked.queued = true;
+    this.#stalled.push(tracked);
+  }
+
+  /** What waited for the store has its turn again. */
+  goOn(): void {
+    this.#queue.push(...this.#stalled.splice(0));
+  }
+
+  /** Undefined where nothing is left. A context may have been sent since it was marked: then it is not dirty. */
+  take(): Turn | undefined {
+    const next = this.#queue[this.#start];
+    if (next === undefined) return undefined;
+    this.#start++;
+    if (typeof next === 'object') next.queued = false;
+    if (this.#start === this.#queue.length || this.#start > 1000) {
+      this.#queue.splice(0, this.#start);
+      this.#start = 0;
+    }
+    return next;
+  }
+
+  clear(): void {
+    this.#queue = [];
+    this.#start = 0;
+  }
+}

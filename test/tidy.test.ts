@@ -33,7 +33,7 @@ const LADDER: Readonly<Record<string, readonly string[]>> = {
   ],
   gate: ['access', 'config', 'grpc'],
   parts: ['config', 'contexts', 'store/store', 'transfer/provider'],
-  cli: ['app', 'codec', 'config', 'delta', 'gen', 'parts', 'units'],
+  cli: ['access', 'app', 'codec', 'config', 'delta', 'gen', 'parts', 'units'],
   config: ['access/limits', 'access/settings', 'kinds'],
   kinds: ['access/limits', 'units'],
   telemetry: ['config', 'grpc', 'loopback', 'observe', 'store/store'],

@@ -1,5 +1,6 @@
 /** A connection to a server, with deadlines, for the client commands. */
-import { Client, type ClientReadableStream, Metadata } from '@grpc/grpc-js';
+import { Client, type ClientReadableStream } from '@grpc/grpc-js';
+import { metadataOf } from './bearer.js';
 import { channelOf } from './channel.js';
 import type { ConnectionOptions } from './connection.js';
 import type { Output } from './output.js';
@@ -39,7 +40,7 @@ export class Session {
         method.requestSerialize,
         method.responseDeserialize,
         request,
-        new Metadata(),
+        metadataOf(this.options),
         { deadline },
         (error, answer) => (error ? reject(error) : resolve(answer!)),
       );
@@ -52,7 +53,7 @@ export class Session {
       method.requestSerialize,
       method.responseDeserialize,
       request,
-      new Metadata(),
+      metadataOf(this.options),
       {},
     );
   }

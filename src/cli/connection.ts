@@ -14,6 +14,8 @@ export interface ConnectionOptions {
   readonly clientCert?: string;
   readonly clientKey?: string;
   readonly serverName?: string;
+  /** Path of the file that holds the token to show. */
+  readonly tokenFile?: string;
 }
 
 export function connectionOptions(): Option[] {
@@ -26,6 +28,9 @@ export function connectionOptions(): Option[] {
     option('--client-key <file>', 'PEM of its private key').env('CHORD_CLIENT_KEY'),
     option('--server-name <name>', "name in the server's certificate, where the address has another").env(
       'CHORD_SERVER_NAME',
+    ),
+    option('--token-file <file>', 'file with the token to show (env: CHORD_TOKEN, the token itself)').env(
+      'CHORD_TOKEN_FILE',
     ),
   ];
 }

@@ -86,3 +86,13 @@ Examples:
   chord export '*'
   chord restore 'room:*' --overwrite
 `;
+
+export const TOKEN = `
+The file has one line for each token: a name, the token's hash, and perhaps when it ends. A name may have several, so
+that a new token is good before the old one goes. The server reads the file again when it changes.
+
+Examples:
+  chord token new ann --file tokens --expires 90d > ann.token
+  openssl rand -hex 32 | tee bob.token | chord token hash bob --file tokens
+  chord serve --auth-tokens tokens --auth-rules rules.json
+`;

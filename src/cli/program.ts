@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import type { RunOptions, TuneOptions } from './cleanup.js';
 import type { Session } from './client.js';
 import { type ConnectionOptions, connectionOptions } from './connection.js';
+import { defineToken } from './define-token.js';
 import { defineTransfer } from './define-transfer.js';
 import { exitCode, toFailure, Usage } from './failure.js';
 import * as help from './help.js';
@@ -52,7 +53,9 @@ async function define(program: Command, args: readonly string[]): Promise<() => 
     code = served;
   });
 
-  program.configureHelp({ showGlobalOptions: true }); // from here on: they mean nothing to serve
+  defineToken(program, out);
+
+  program.configureHelp({ showGlobalOptions: true }); // from here on: they mean nothing to the ones above
   const connected = async (work: (session: Session) => Promise<void>) => {
     const { Session } = await import('./client.js');
     const session = new Session(program.opts<GlobalOptions>(), out());

@@ -55,35 +55,25 @@ export async function startChord(options: ChordOptions = {}): Promise<Chord> {
   const formats = new Formats(formatters);
   const config = loadConfig({ options: settings });
   const log = openLog(config);
-  const certificates = await openTransport(config, asksCallers(config), log);
-  const gate = await openGate(config, clock ?? Date.now, log).catch((error) => {
-    certificates?.close();
-    throw error;
-  });
-  const engine = await openEngine(config, {
-    store,
-    provider,
-    clock,
-    onError: (error) => log.error({ err: error }, 'failed in the background'),
-  }).catch((error) => {
-    certificates?.close();
-    gate?.close();
-    throw error;
-  });
-  const telemetry = new Telemetry(config, log);
-  const server = new GrpcServer({
-    ...config,
-    service: engine.contexts,
-    hub: engine.hub,
-    cleanup: engine.cleanup,
-    formats,
-    transfer: engine.transfer,
-    deliveries: telemetry.deliveries,
-    certificates,
-    stages: [...telemetry.stages, ...(gate ? [gate.identify, decoded, gate.authorize] : [decoded])],
-    onDefect: (error, id) => log.error({ err: error, id }, 'internal error'),
-  });
+  const opened = new Opened();
   try {
+    const telemetry = opened.add(new Telemetry(config, log));
+    const certificates = opened.add(await openTransport(config, asksCallers(config), log));
+    const gate = opened.add(await openGate(config, clock ?? Date.now, log));
+    const onError = (error: unknown) => log.error({ err: error }, 'failed in the background');
+    const engine = opened.add(await openEngine(config, { store, provider, clock, onError }));
+    const server = new GrpcServer({
+      ...config,
+      service: engine.contexts,
+      hub: engine.hub,
+      cleanup: engine.cleanup,
+      formats,
+      transfer: engine.transfer,
+      deliveries: telemetry.deliveries,
+      certificates,
+      stages: [...telemetry.stages, ...(gate ? [gate.identify, decoded, gate.authorize] : [decoded])],
+      onDefect: (error, id) => log.error({ err: error, id }, 'internal error'),
+    });
     await telemetry.open(() => ({ ...engine, streams: server.streams }));
     const address = await server.start();
     telemetry.serving(address);
@@ -98,10 +88,7 @@ export async function startChord(options: ChordOptions = {}): Promise<Chord> {
       stopping = true;
       telemetry.stopping();
       await server.stop(shutdown.shutdownDelay, shutdown.shutdownGrace);
-      certificates?.close();
-      gate?.close();
-      await engine.close();
-      telemetry.close();
+      await opened.close();
     });
     const parts: Reloadable[] = [
       {
@@ -120,6 +107,7 @@ export async function startChord(options: ChordOptions = {}): Promise<Chord> {
       },
       ...(certificates ? [{ name: 'certificates', reload: () => certificates.reload() }] : []),
       ...(gate ? [{ name: 'access', reload: () => gate.reload() }] : []),
+      ...telemetry.reloadables,
     ];
     const reloader = new Reloader(config, parts, log);
     return {
@@ -133,11 +121,22 @@ export async function startChord(options: ChordOptions = {}): Promise<Chord> {
       close,
     };
   } catch (error) {
-    telemetry.close();
-    certificates?.close();
-    gate?.close();
-    await engine.close();
+    await opened.close();
     throw error;
+  }
+}
+
+/** What was opened is closed in the opposite order, when the server stops, or could not start. */
+class Opened {
+  readonly #parts: { close(): void | Promise<void> }[] = [];
+
+  add<T extends { close(): void | Promise<void> } | undefined>(part: T): T {
+    if (part) this.#parts.push(part);
+    return part;
+  }
+
+  async close(): Promise<void> {
+    for (let part = this.#parts.pop(); part; part = this.#parts.pop()) await part.close();
   }
 }
 

@@ -62,6 +62,7 @@ export const SETTINGS = {
     'auto',
     'how: text on a terminal and JSON elsewhere, or always one',
   ),
+  auditLog: setting(file(), '', 'file to note writes, administration and refusals in'),
   metricsListen: setting(hostPortOrOff(), 'off', 'where to serve metrics, over HTTP, on loopback'),
   cacheBytes: setting(size(0, 2 ** 40), 256 * MiB, 'memory for contexts that are kept decoded'),
   maxDocumentBytes: setting(size(1024, 4 * MiB - 65536), 3 * MiB, 'largest document'),

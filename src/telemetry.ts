@@ -2,20 +2,23 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
 import { type Config, ConfigError, KEYS, SETTINGS } from './config.js';
+import { audited } from './grpc/audited.js';
 import type { Stage } from './grpc/edge.js';
 import { logged } from './grpc/logged.js';
 import { measured } from './grpc/measured.js';
 import { isLoopback } from './loopback.js';
+import { AuditLog } from './observe/audit.js';
 import { Calls } from './observe/calls.js';
 import { Connections } from './observe/connections.js';
 import { Deliveries } from './observe/deliveries.js';
 import type { Endpoint } from './observe/endpoint.js';
 import { isText } from './observe/log.js';
 import { families, type Sources } from './observe/metrics.js';
+import type { Reloadable } from './reload.js';
 import type { StoreHealth } from './store/store.js';
 
 /** What it has no counts of itself. */
-export type Observed = Omit<Sources, 'calls' | 'connections' | 'deliveries'>;
+export type Observed = Omit<Sources, 'audit' | 'calls' | 'connections' | 'deliveries'>;
 
 export class Telemetry {
   readonly calls = new Calls();
@@ -23,6 +26,7 @@ export class Telemetry {
     this.log.debug({ peer }, open ? 'connection opened' : 'connection closed');
   });
   readonly deliveries = new Deliveries();
+  #audit: AuditLog | undefined;
   /** They come before all others. */
   readonly stages: readonly Stage[];
   #state: 'starting' | 'serving' | 'stopping' = 'starting';
@@ -32,7 +36,12 @@ export class Telemetry {
     private readonly config: Config,
     private readonly log: Logger,
   ) {
-    this.stages = [measured(this.calls), logged(log, () => this.#state === 'stopping')];
+    if (config.auditLog !== '') this.#audit = this.#openAudit();
+    this.stages = [
+      measured(this.calls),
+      logged(log, () => this.#state === 'stopping'),
+      ...(this.#audit ? [audited(this.#audit)] : []),
+    ];
   }
 
   /** Where metrics are, HOST:PORT with the real port. */
@@ -48,10 +57,10 @@ export class Telemetry {
       const otherwise = 'Listen on 127.0.0.1, or say --insecure where everybody in the network may read them';
       throw new ConfigError([`metrics on ${metricsListen} are beyond loopback, without encryption. ${otherwise}`]);
     }
-    const { calls, connections, deliveries } = this;
+    const own = { calls: this.calls, connections: this.connections, deliveries: this.deliveries, audit: this.#audit };
     const { openEndpoint } = await import('./observe/endpoint.js');
     this.#endpoint = await openEndpoint(metricsListen, {
-      families: () => families({ ...observed(), calls, connections, deliveries }),
+      families: () => families({ ...observed(), ...own }),
       unready: () => this.#unready(observed().store.health()),
     });
   }
@@ -68,10 +77,26 @@ export class Telemetry {
     this.#tell('stopping');
   }
 
-  close(): void {
+  /** What a reload concerns: who rotates the audit log has moved its file away. */
+  get reloadables(): Reloadable[] {
+    const audit = this.#audit;
+    return audit ? [{ name: 'audit log', reload: () => audit.reopen() }] : [];
+  }
+
+  async close(): Promise<void> {
     this.connections.close();
     this.#endpoint?.close();
+    await this.#audit?.close();
     if (this.#state === 'stopping') this.#tell('stopped');
+  }
+
+  #openAudit(): AuditLog {
+    const { log } = this;
+    return new AuditLog(this.config.auditLog, {
+      failed: (err) => log.error({ err }, 'the audit log cannot be written: only reads are served'),
+      recovered: () => log.warn('the audit log can be written again'),
+      lost: (entries) => log.error({ entries }, 'entries of the audit log are lost'),
+    });
   }
 
   /** At a terminal the command's own words say so already. */

@@ -36,7 +36,7 @@ const LADDER: Readonly<Record<string, readonly string[]>> = {
   cli: ['access', 'app', 'codec', 'config', 'delta', 'gen', 'parts', 'units'],
   config: ['access/limits', 'access/settings', 'kinds'],
   kinds: ['access/limits', 'units'],
-  telemetry: ['config', 'grpc', 'loopback', 'observe', 'store/store'],
+  telemetry: ['config', 'grpc', 'loopback', 'observe', 'reload', 'store/store'],
   grpc: ['access', 'gen', 'codec', 'contexts', 'tls', 'watch', 'cleanup', 'observe', 'store/store'],
   observe: ['contexts', 'watch', 'cleanup', 'store/store', 'histogram'],
   cleanup: ['contexts', 'store/store', 'watch'],

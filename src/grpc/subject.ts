@@ -24,8 +24,8 @@ export interface Subject {
   readonly targets?: number;
 }
 
-/** No context id that is in order is longer. */
-const ID_CHARACTERS_MAX = 512;
+/** No id that is in order is longer. */
+export const ID_CHARACTERS_MAX = 512;
 
 /** Empty where the request was found to be none. */
 export function subjectOf({ request }: Call): Subject {

@@ -5,6 +5,7 @@ import type { Transfer } from '../contexts/transfer.js';
 import type { Histogram } from '../histogram.js';
 import type { Store } from '../store/store.js';
 import type { Hub } from '../watch/hub.js';
+import type { AuditLog } from './audit.js';
 import { type Calls, CODES } from './calls.js';
 import type { Connections } from './connections.js';
 import type { Deliveries } from './deliveries.js';
@@ -20,6 +21,7 @@ export interface Sources {
   readonly calls: Calls;
   readonly connections: Connections;
   readonly deliveries: Deliveries;
+  readonly audit: AuditLog | undefined;
   /** Open watch streams. */
   readonly streams: number;
 }
@@ -30,7 +32,7 @@ export function families(sources: Sources): Family[] {
   return [...ofCalls(sources), ...ofWatches(sources), ...ofStore(sources), ...ofCleanup(sources)];
 }
 
-function ofCalls({ calls, connections }: Sources): Family[] {
+function ofCalls({ calls, connections, audit }: Sources): Family[] {
   const methods = calls.all().map((each) => {
     const { service, name } = each.method;
     return { ...each, labels: { service, method: name } };
@@ -57,6 +59,7 @@ function ofCalls({ calls, connections }: Sources): Family[] {
     },
     counter('chord_connections_total', 'Connections that were made to the server.', connections.made),
     gauge('chord_connections', 'Connections that are open.', connections.open),
+    ...(audit ? [gauge('chord_audit_writable', '1: the audit log can be written.', Number(audit.writable))] : []),
   ];
 }
 

@@ -27,6 +27,7 @@ const OTHER: { [K in Key]: readonly [written: string, value: Config[K]] } = {
   redisTimeout: ['1s', 1000],
   logLevel: ['silent', 'silent'],
   logFormat: ['text', 'text'],
+  auditLog: ['/var/log/chord.audit', '/var/log/chord.audit'],
   metricsListen: ['127.0.0.1:0', '127.0.0.1:0'],
   cacheBytes: ['1GB', 1e9],
   maxDocumentBytes: ['64KiB', 65_536],

@@ -1,5 +1,6 @@
 /** What a server tells over HTTP of what it did. */
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import test from 'ava';
 import { expose } from '../../src/observe/exposition.js';
 import { temporaryDirectory } from '../store/directories.js';
@@ -134,7 +135,7 @@ test('the process and Node are measured too', async (t) => {
 });
 
 test('health and readiness follow the process and the store', async (t) => {
-  const chord = await serve(t, { ...METRICS, shutdownGrace: 60_000 });
+  const chord = await serve(t, { ...METRICS, logLevel: 'silent' });
   const ask = async (path: string, method = 'GET') => {
     const response = await fetch(`http://${chord.metricsAddress}${path}`, { method });
     return { status: response.status, text: await response.text() };
@@ -177,7 +178,7 @@ test('labels are escaped', (t) => {
 
 test('docs/metrics.md has each metric, and no other', async (t) => {
   const dataDir = await temporaryDirectory(t);
-  const chord = await serve(t, { ...METRICS, backend: 'lmdb', dataDir });
+  const chord = await serve(t, { ...METRICS, backend: 'lmdb', dataDir, auditLog: join(dataDir, 'audit.log') });
   await chord.cleanup.run();
   const text = await readFile(new URL('../../docs/metrics.md', import.meta.url), 'utf8');
   const documented = new Set([...text.matchAll(/^\| `(chord_\w+)/gm)].map(([, name]) => name!));
@@ -187,7 +188,7 @@ test('docs/metrics.md has each metric, and no other', async (t) => {
 
 test('docs/dashboard.json asks for nothing that a server does not export', async (t) => {
   const dataDir = await temporaryDirectory(t);
-  const chord = await serve(t, { ...METRICS, backend: 'lmdb', dataDir });
+  const chord = await serve(t, { ...METRICS, backend: 'lmdb', dataDir, auditLog: join(dataDir, 'audit.log') });
   await chord.cleanup.run();
   const { families } = await scrape(chord.metricsAddress);
   const dashboard = JSON.parse(await readFile(new URL('../../docs/dashboard.json', import.meta.url), 'utf8'));

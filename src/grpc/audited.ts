@@ -1,0 +1,44 @@
+/**
+ * A stage: notes in the audit log every write, every call that administers, and everything that was refused. While
+ * nothing can be noted, only reads are let on.
+ */
+import { status } from '@grpc/grpc-js';
+import { ChordError } from '../errors.js';
+import type { AuditLog } from '../observe/audit.js';
+import { Limit } from '../observe/limit.js';
+import type { Call, End, Stage } from './edge.js';
+import { withoutContents } from './logged.js';
+import { ID_CHARACTERS_MAX, kindOf, pathOf, positionOf, subjectOf } from './subject.js';
+
+const RETRY_AFTER = 1000;
+const NOT_ALLOWED = new Set([status.UNAUTHENTICATED, status.PERMISSION_DENIED]);
+
+export function audited(log: AuditLog): Stage {
+  const limit = new Limit((refused) => log.append({ time: new Date().toISOString(), refused }));
+  return {
+    enter({ method }) {
+      if (log.writable || kindOf(method) === 'read') return;
+      throw new ChordError('UNAVAILABLE', 'the audit log cannot be written: only reads are served', {
+        retryAfter: RETRY_AFTER,
+      });
+    },
+    leave(call, end) {
+      if (call.admitted && !NOT_ALLOWED.has(end.code)) {
+        if (kindOf(call.method) !== 'read') log.append(entry(call, end));
+      } else if (end.code !== status.CANCELLED && log.writable && limit.admits()) log.append(entry(call, end));
+    },
+  };
+}
+
+function entry(call: Call, { code, details, answer }: End): object {
+  const { method, identity, rpc, request } = call;
+  const { requestId } = request as { readonly requestId?: string };
+  return {
+    ...{ time: new Date().toISOString(), identity: identity.name, peer: rpc.getPeer(), method: pathOf(method) },
+    ...subjectOf(call),
+    requestId: requestId?.slice(0, ID_CHARACTERS_MAX) || undefined,
+    position: positionOf(method, answer),
+    outcome: status[code],
+    ...(details && { why: withoutContents(code, details) }),
+  };
+}

@@ -4,11 +4,16 @@
  *
  * A stage is whatever looks at all calls alike: who calls and whether they may, how much they may, what is noted of
  * it. It sees the decoded request, and may refuse. The handlers know nothing of stages.
+ *
+ * The edge is an interceptor of grpc-js that answers the calls itself. What grpc-js would put between (a stream
+ * object for each call, and for each answer a wait until it has left before the status follows) costs a small call
+ * a tenth of its time, and a fan-out more.
  */
 import {
-  type handleUnaryCall,
-  type ServerUnaryCall,
-  type ServerWritableStream,
+  type Metadata,
+  ServerInterceptingCall,
+  type ServerInterceptor,
+  type ServiceDefinition,
   type StatusObject,
   status,
   type UntypedServiceImplementation,
@@ -42,55 +47,6 @@ export interface End {
   readonly answer?: unknown;
 }
 
-type Rpc = ServerUnaryCall<unknown, unknown> | ServerWritableStream<unknown, unknown>;
-
-/** One call on its way. */
-export class Call {
-  #entered = 0;
-  /** What became of it, once that is known. */
-  #end: End | undefined;
-  /** Known after the stage that asks for it, if there is one. */
-  identity: Identity = ANONYMOUS;
-  /** Of a stream: ends it with this error, after a word to the client where there is one. */
-  close: ((error: ChordError) => void) | undefined;
-  /** When it came, as `performance.now` tells it. */
-  startedAt = 0;
-  /** Every stage has let it on. */
-  admitted = false;
-
-  constructor(
-    readonly method: Method,
-    /** Metadata, peer, deadline, and the request. */
-    readonly rpc: Rpc,
-    private readonly stages: readonly Stage[],
-  ) {}
-
-  /** Before the stage `decoded` perhaps a ChordError: why it is none. */
-  get request(): unknown {
-    return this.rpc.request;
-  }
-
-  enter(): void | Promise<void> {
-    while (this.#entered < this.stages.length) {
-      const later = this.stages[this.#entered]!.enter(this);
-      if (later) {
-        return later.then(() => {
-          this.#entered++;
-          // It was cancelled meanwhile: the stages behind would let in what never leaves.
-          return this.#end ? this.leave(this.#end) : this.enter();
-        });
-      }
-      this.#entered++;
-    }
-    this.admitted = true;
-  }
-
-  leave(end: End): void {
-    this.#end = end;
-    while (this.#entered > 0) this.stages[--this.#entered]!.leave?.(this, end);
-  }
-}
-
 /** The stage after which a request is known to be one: what could not be decoded is refused here. */
 export const decoded: Stage = {
   enter({ request }) {
@@ -98,56 +54,224 @@ export const decoded: Stage = {
   },
 };
 
+/** A method with what answers it. */
+interface Route extends Method {
+  readonly path: string;
+  readonly encode: (answer: unknown) => Uint8Array;
+  /** Of a unary method: answers, or promises to. */
+  readonly unary?: (request: never, call: Call) => unknown;
+  /** Of a stream: writes to the call and finishes it. */
+  readonly stream?: (call: Call) => void;
+  /** Of streams in both directions: answers each message. The stages see no request. */
+  readonly each?: (message: never) => unknown;
+}
+
+type Next = ConstructorParameters<typeof ServerInterceptingCall>[0];
+/** A status, with metadata perhaps. */
+export type Outcome = Parameters<Next['sendStatus']>[0];
+
+const OK = { code: status.OK, details: 'OK' };
+const CANCELLED: End = { code: status.CANCELLED };
+const NOTHING = (): void => {};
+
 export class Edge {
+  readonly #routes = new Map<string, Route>();
+
   constructor(
-    private readonly stages: readonly Stage[],
+    readonly stages: readonly Stage[],
     readonly toStatus: ErrorMapper,
   ) {}
 
-  /** A promise that gRPC does not wait for would end the process when it is rejected: every way out is caught here. */
-  unary(method: Method, handler: (request: never, call: Call) => unknown): handleUnaryCall<unknown, unknown> {
-    return (rpc, callback) => {
-      const call = new Call(method, rpc, this.stages);
-      const fail = (error: unknown): void => {
-        const failure = this.toStatus(error);
-        call.leave(failure);
-        callback(failure);
-      };
-      const succeed = (answer: unknown): void => {
-        call.leave({ code: status.OK, answer });
-        callback(null, answer);
-      };
-      const handle = (): void => {
-        const answer = handler(rpc.request as never, call);
-        if (answer instanceof Promise) answer.then(succeed, fail);
-        else succeed(answer);
-      };
-      pass(call, handle, fail);
-    };
+  add(route: Route): void {
+    this.#routes.set(route.path, route);
   }
 
-  stream(method: Method, serve: (rpc: never, call: Call) => void): UntypedServiceImplementation[string] {
-    return (rpc: ServerWritableStream<unknown, unknown>) => {
-      const call = new Call(method, rpc, this.stages);
-      // Whichever way a stream ends, one of these says so.
-      rpc.on('error', (failure: Partial<StatusObject>) => call.leave({ code: status.UNKNOWN, ...failure }));
-      rpc.on('cancelled', () => call.leave({ code: status.CANCELLED }));
-      rpc.on('close', () => call.leave({ code: status.OK }));
-      const fail = (error: unknown): void => void rpc.emit('error', this.toStatus(error));
-      const handle = (): void => {
-        if (!rpc.cancelled) serve(rpc as never, call);
-      };
-      pass(call, handle, fail);
-    };
+  readonly intercept: ServerInterceptor = ({ path }, next) => {
+    const route = this.#routes.get(path);
+    return route ? new Call(next, route, this) : new ServerInterceptingCall(next);
+  };
+}
+
+/** One call on its way. */
+export class Call extends ServerInterceptingCall {
+  /** Known after the stage that asks for it, if there is one. */
+  identity: Identity = ANONYMOUS;
+  metadata!: Metadata;
+  /** Decoded. Before the stage `decoded` perhaps a ChordError: why it is none. */
+  request: unknown;
+  /** Nobody waits for the answer any more. */
+  cancelled = false;
+  /** As `performance.now()` counts; set by the stage that measures. */
+  startedAt = 0;
+  /** Of a stream: hears of its end, whoever ended it. */
+  onEnd: () => void = NOTHING;
+  /** Of a stream that says a word before it is ended. */
+  onClose: ((error: ChordError) => void) | undefined;
+  #entered = 0;
+  #admitted = false;
+  #over = false;
+
+  constructor(
+    private readonly next: Next,
+    private readonly route: Route,
+    private readonly edge: Edge,
+  ) {
+    super(next);
+  }
+
+  get method(): Method {
+    return this.route;
+  }
+
+  /** The same object for all calls of a connection. gRPC does not show it: should it hide it better one day, undefined. */
+  get connection(): object | undefined {
+    return (this.next as { stream?: { session?: object } }).stream?.session;
+  }
+
+  /** Whether it has passed all stages. */
+  get admitted(): boolean {
+    return this.#admitted;
+  }
+
+  /** Ours are the ears in place of the listener that grpc-js offers. */
+  override start(): void {
+    this.next.start(this);
+  }
+
+  onReceiveMetadata(metadata: Metadata): void {
+    this.metadata = metadata;
+    if (this.route.each) this.#pass();
+    else this.next.startRead();
+  }
+
+  onReceiveMessage(message: unknown): void {
+    if (this.route.each) {
+      this.write(this.route.each(message as never), () => this.next.startRead());
+      return;
+    }
+    if (this.request !== undefined) {
+      this.#refuse('more than one request message');
+      return;
+    }
+    this.request = message;
+    this.next.startRead();
+  }
+
+  onReceiveHalfClose(): void {
+    if (this.route.each) this.finish();
+    else if (this.request === undefined) this.#refuse('no request message');
+    else this.#pass();
+  }
+
+  /** Also called after a regular end. */
+  onCancel(): void {
+    this.cancelled = true;
+    // The work of a unary call goes on, and counts until it is done.
+    if (!this.route.unary) this.#end(CANCELLED);
+  }
+
+  /** One more message of a stream: as it is in the .proto, or encoded. `onLeft` hears when it has left the process. */
+  write(message: unknown, onLeft: () => void = NOTHING): void {
+    if (!this.#over) this.next.sendMessage(message, onLeft);
+  }
+
+  /** Ends a stream. */
+  finish(how: Outcome = OK): void {
+    if (this.#over) return;
+    this.#end(how);
+    this.next.sendStatus(how);
+  }
+
+  /** Answers with an error, or ends a stream with it. */
+  fail(error: unknown): void {
+    if (!this.#over) this.finish(this.edge.toStatus(error));
+  }
+
+  /** Ends it from outside. */
+  close(error: ChordError): void {
+    if (this.onClose) this.onClose(error);
+    else this.fail(error);
+  }
+
+  /** Through the stages to the handler. */
+  #pass(): void {
+    try {
+      const later = this.#enter();
+      // A promise that nobody waits for would end the process when it is rejected: every way out is caught.
+      if (later instanceof Promise) later.then(() => this.#handle()).catch((error) => this.fail(error));
+      else this.#handle();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  #handle(): void {
+    if (this.cancelled) {
+      this.#end(CANCELLED);
+      return;
+    }
+    this.#admitted = true;
+    const { unary, stream } = this.route;
+    if (!unary) {
+      if (stream) stream(this);
+      else this.next.startRead();
+      return;
+    }
+    const answer = unary(this.request as never, this);
+    if (answer instanceof Promise) {
+      answer.then(
+        (value) => this.#succeed(value),
+        (error) => this.fail(error),
+      );
+    } else this.#succeed(answer);
+  }
+
+  #succeed(answer: unknown): void {
+    try {
+      const bytes = this.route.encode(answer);
+      this.#end({ code: status.OK, answer });
+      this.next.sendMessage(bytes, NOTHING);
+      this.next.sendStatus(OK);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  #enter(): void | Promise<void> {
+    const { stages } = this.edge;
+    while (this.#entered < stages.length) {
+      const later = stages[this.#entered]!.enter(this);
+      if (later) {
+        return later.then(() => {
+          this.#entered++;
+          // It was cancelled meanwhile: the stages behind would let in what never leaves.
+          return this.#over ? this.#leave(CANCELLED) : this.#enter();
+        });
+      }
+      this.#entered++;
+    }
+  }
+
+  #leave(how: End): void {
+    while (this.#entered > 0) this.edge.stages[--this.#entered]!.leave?.(this, how);
+  }
+
+  #end(how: End): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#leave(how);
+    this.onEnd();
+  }
+
+  #refuse(what: string): void {
+    this.next.sendStatus({ code: status.UNIMPLEMENTED, details: `${this.route.name}: ${what}` });
   }
 }
 
-function pass(call: Call, handle: () => void, fail: (error: unknown) => void): void {
-  try {
-    const later = call.enter();
-    if (later instanceof Promise) later.then(handle).catch(fail);
-    else handle();
-  } catch (error) {
-    fail(error);
-  }
+/** gRPC wants a handler for each method. */
+export function answeredAtTheEdge(service: ServiceDefinition): UntypedServiceImplementation {
+  const never = (): never => {
+    throw new Error('the edge has let a call through');
+  };
+  return Object.fromEntries(Object.keys(service).map((name) => [name, never]));
 }

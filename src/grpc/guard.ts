@@ -43,9 +43,9 @@ export class Guard {
     clearInterval(this.#timer);
   }
 
-  #identify({ rpc }: Call): Identity | Promise<Identity> {
-    const [authorization] = rpc.metadata.get('authorization');
-    return this.access.identify(authorization as string | undefined, () => peerIdentity(rpc));
+  #identify(call: Call): Identity | Promise<Identity> {
+    const [authorization] = call.metadata.get('authorization');
+    return this.access.identify(authorization as string | undefined, () => peerIdentity(call));
   }
 
   #know(call: Call, identity: Identity): void {
@@ -84,9 +84,7 @@ export class Guard {
 
   #end(call: Call, error: ChordError): void {
     if (!this.#open.has(call)) return;
-    if (call.close) call.close(error);
-    // It is still on its way through the stages behind this one.
-    else setTimeout(() => this.#end(call, error), LOOK_INTERVAL).unref();
+    call.close(error);
   }
 }
 

@@ -31,9 +31,9 @@ export function logged(log: Logger, stopping: () => boolean): Stage {
 }
 
 function fields(call: Call, { code, details, answer }: End): object {
-  const { identity, method, rpc, startedAt } = call;
+  const { identity, method, startedAt } = call;
   return {
-    ...{ method: pathOf(method), code: status[code], identity: identity.name, peer: rpc.getPeer() },
+    ...{ method: pathOf(method), code: status[code], identity: identity.name, peer: call.getPeer() },
     ...subjectOf(call),
     ...{ position: positionOf(method, answer), ms: Math.round((performance.now() - startedAt) * 100) / 100 },
     ...(details && { why: withoutContents(code, details) }),

@@ -6,10 +6,10 @@
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { BinaryReader, BinaryWriter } from '@bufbuild/protobuf/wire';
 import { type FileDescriptorProto, FileDescriptorProtoSchema, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
-import type { Server, ServerDuplexStream, ServiceDefinition } from '@grpc/grpc-js';
+import type { Server, ServiceDefinition } from '@grpc/grpc-js';
 import { status } from '@grpc/grpc-js';
 import { descriptors } from '../gen/descriptors.js';
-import type { Edge } from './edge.js';
+import { answeredAtTheEdge, type Edge } from './edge.js';
 
 /** What of a ServerReflectionRequest is answered: its field number, its text, and the whole request to send back. */
 interface Asked {
@@ -27,13 +27,11 @@ export function addReflection(server: Server, edge: Edge): void {
   const index = indexFiles();
   for (const version of ['v1', 'v1alpha']) {
     const service = `grpc.reflection.${version}.ServerReflection`;
-    const method = { service, name: 'ServerReflectionInfo', streams: true };
-    const serverReflectionInfo = edge.stream(method, (rpc: ServerDuplexStream<Asked, Uint8Array>, call) => {
-      call.close = (error) => void rpc.emit('error', edge.toStatus(error));
-      rpc.on('data', (asked: Asked) => rpc.write(answer(asked, index)));
-      rpc.on('end', () => rpc.end());
-    });
-    server.addService(definition(service), { serverReflectionInfo });
+    const defined = definition(service);
+    const { path, responseSerialize: encode } = defined.serverReflectionInfo!;
+    const each = (asked: Asked) => answer(asked, index);
+    edge.add({ path, service, name: 'ServerReflectionInfo', streams: true, encode, each });
+    server.addService(defined, answeredAtTheEdge(defined));
   }
 }
 

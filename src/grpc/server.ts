@@ -5,7 +5,7 @@
  * field at fault (left to itself, gRPC calls that INTERNAL). And an answer that is a Buffer goes out as it is.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type MethodDefinition, Server, type ServerWritableStream, type ServiceDefinition } from '@grpc/grpc-js';
+import { type MethodDefinition, Server, type ServiceDefinition } from '@grpc/grpc-js';
 import type { Sweeper } from '../cleanup/sweeper.js';
 import type { Formats } from '../contexts/forms.js';
 import type { ContextService } from '../contexts/service.js';
@@ -21,13 +21,13 @@ import type { Certificates } from '../tls/certificates.js';
 import type { Hub } from '../watch/hub.js';
 import { serverCredentials } from './credentials.js';
 import { decodeRequest } from './decode.js';
-import { type Call, Edge, type ErrorMapper, type Method, type Stage } from './edge.js';
+import { answeredAtTheEdge, type Call, Edge, type Stage } from './edge.js';
 import { cleanupHandlers, contextHandlers, syncHandlers, transferHandlers, transferStreams } from './handlers.js';
 import { Health } from './health.js';
 import { addReflection } from './reflection.js';
 import { serveSequence } from './sequence.js';
 import { toStatus } from './status.js';
-import { type WatchRpc, WatchStreams } from './streams.js';
+import { WatchStreams } from './streams.js';
 
 export interface GrpcOptions {
   readonly service: ContextService;
@@ -64,7 +64,9 @@ export class GrpcServer {
   #address = '';
 
   constructor(private readonly options: GrpcOptions) {
+    const edge = new Edge(options.stages, (error) => toStatus(error, options.onDefect));
     this.#server = new Server({
+      interceptors: [edge.intercept],
       'grpc.max_concurrent_streams': options.maxStreamsPerConnection,
       'grpc.keepalive_time_ms': options.keepaliveInterval,
       'grpc.keepalive_timeout_ms': options.keepaliveTimeout,
@@ -73,19 +75,13 @@ export class GrpcServer {
       'grpc.enable_channelz': 0,
     });
     const { service, hub, formats, transfer, deliveries, heartbeatInterval } = options;
-    const toStatusHere: ErrorMapper = (error) => toStatus(error, options.onDefect);
-    const edge = new Edge(options.stages, toStatusHere);
-    this.#streams = new WatchStreams({ service, hub, formats, deliveries, heartbeatInterval, toStatus: toStatusHere });
-    const watching = { watchContexts: (rpc: WatchRpc, call: Call) => this.#streams.serve(rpc, call) };
+    this.#streams = new WatchStreams({ service, hub, formats, deliveries, heartbeatInterval });
     this.#add(ContextServiceService, edge, contextHandlers(service, formats));
-    this.#add(SyncServiceService, edge, syncHandlers(service, formats), watching);
+    this.#add(SyncServiceService, edge, syncHandlers(service, formats), {
+      watchContexts: (call: Call) => this.#streams.serve(call),
+    });
     this.#add(CleanupServiceService, edge, cleanupHandlers(options.cleanup));
-    this.#add(
-      TransferServiceService,
-      edge,
-      transferHandlers(transfer),
-      sequences(transferStreams(transfer), toStatusHere),
-    );
+    this.#add(TransferServiceService, edge, transferHandlers(transfer), sequences(transferStreams(transfer)));
     this.#health.addTo(this.#server);
     addReflection(this.#server, edge);
   }
@@ -137,12 +133,10 @@ export class GrpcServer {
   }
 
   #add(definition: ServiceDefinition, edge: Edge, calls: object, streams: object = {}): void {
-    const unary = Object.entries(calls).map(([name, call]) => [name, edge.unary(methodOf(definition, name), call)]);
-    const flows = Object.entries(streams).map(([name, serve]) => [
-      name,
-      edge.stream(methodOf(definition, name), serve),
-    ]);
-    this.#server.addService(wire(definition), Object.fromEntries([...unary, ...flows]));
+    const service = wire(definition);
+    for (const [name, unary] of Object.entries(calls)) edge.add({ ...methodOf(service, name), unary });
+    for (const [name, stream] of Object.entries(streams)) edge.add({ ...methodOf(service, name), stream });
+    this.#server.addService(service, answeredAtTheEdge(service));
   }
 }
 
@@ -160,16 +154,16 @@ function wire(definition: ServiceDefinition): ServiceDefinition {
   return Object.fromEntries(methods);
 }
 
-function methodOf(definition: ServiceDefinition, key: string): Method {
-  const { path, responseStream } = definition[key]!;
-  const [, service, name] = path.split('/');
-  return { service: service!, name: name!, streams: responseStream };
+function methodOf(service: ServiceDefinition, key: string) {
+  const { path, responseStream: streams, responseSerialize: encode } = service[key]!;
+  const [, serviceName, name] = path.split('/');
+  return { path, service: serviceName!, name: name!, streams, encode };
 }
 
-function sequences(answers: object, toStatus: ErrorMapper): object {
+function sequences(answers: object): object {
   const served = Object.entries(answers).map(([name, answer]) => [
     name,
-    (rpc: ServerWritableStream<never, unknown>, call: Call) => void serveSequence(rpc, call, answer, toStatus),
+    (call: Call) => void serveSequence(call, answer),
   ]);
   return Object.fromEntries(served);
 }

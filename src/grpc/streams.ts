@@ -5,19 +5,17 @@
  * message's departure, so a reader that stalls leaves about that much behind, whatever happens to the contexts that
  * it watches.
  */
-import { type ServerWritableStream, type StatusObject, status } from '@grpc/grpc-js';
+import { status } from '@grpc/grpc-js';
 import { type DeltaForm, type Formats, PLAIN } from '../contexts/forms.js';
 import type { ContextService } from '../contexts/service.js';
 import { type ChordError, invalid } from '../errors.js';
-import type { WatchContextsRequest, WatchContextsResponse } from '../gen/chord/v1/sync_service.js';
+import type { WatchContextsRequest } from '../gen/chord/v1/sync_service.js';
 import type { Deliveries } from '../observe/deliveries.js';
 import type { Hub } from '../watch/hub.js';
 import { type Sink, type WatchEvent, Watcher } from '../watch/watcher.js';
 import { fromDuration, fromSubscriptions, toDuration } from './convert.js';
-import type { Call, ErrorMapper } from './edge.js';
+import type { Call } from './edge.js';
 import { watchResponse } from './wire.js';
-
-export type WatchRpc = ServerWritableStream<WatchContextsRequest, WatchContextsResponse | Buffer>;
 
 const ROOM_BYTES = 32 * 1024;
 const HEARTBEAT_MIN = 1000;
@@ -30,7 +28,6 @@ export interface WatchStreamsOptions {
   readonly deliveries: Deliveries;
   /** Milliseconds between heartbeats where the client asks for none. */
   readonly heartbeatInterval: number;
-  readonly toStatus: ErrorMapper;
 }
 
 /** All open watch streams of a server. */
@@ -43,10 +40,14 @@ export class WatchStreams {
     return this.#open.size;
   }
 
-  serve(rpc: WatchRpc, call: Call): void {
-    const stream = new WatchStream(rpc, this.options, () => this.#open.delete(stream));
+  serve(call: Call): void {
+    const stream = new WatchStream(call, this.options);
     this.#open.add(stream);
-    call.close = (error) => stream.refuse(error);
+    call.onEnd = () => {
+      this.#open.delete(stream);
+      stream.end();
+    };
+    call.onClose = (error) => stream.refuse(error);
     stream.open();
   }
 
@@ -67,19 +68,14 @@ class WatchStream implements Sink {
   #ended = false;
 
   constructor(
-    private readonly rpc: WatchRpc,
+    private readonly call: Call,
     private readonly options: WatchStreamsOptions,
-    private readonly onEnd: () => void,
   ) {}
 
   open(): void {
-    const { rpc, options } = this;
-    // Whichever way a call ends, one of these says so.
-    rpc.on('cancelled', () => this.#end());
-    rpc.on('close', () => this.#end());
-    rpc.on('error', () => this.#end());
+    const { options } = this;
+    const request = this.call.request as WatchContextsRequest;
     try {
-      const { request } = rpc;
       this.#form = options.formats.form(request.format, request.includeOldValues);
       const subscriptions = fromSubscriptions(request.subscriptions);
       const interval = heartbeatInterval(fromDuration(request.heartbeatInterval)) ?? options.heartbeatInterval;
@@ -104,32 +100,28 @@ class WatchStream implements Sink {
     this.#messagesWaiting++;
     this.#bytesWaiting += bytes.length;
     if (this.#bytesWaiting >= ROOM_BYTES) this.#full = true;
-    this.rpc.write(bytes, this.#onLeft);
+    this.call.write(bytes, this.#onLeft);
   }
 
   fail(error: unknown): void {
-    if (this.#ended) return;
-    const failure = this.options.toStatus(error);
-    this.#end();
-    this.rpc.emit('error', failure);
+    this.call.fail(error);
   }
 
   /** The server goes: the reader may come back. */
   closing(reason: string, retryAfter: number): void {
-    this.#goodbye(reason, retryAfter, { code: status.UNAVAILABLE, details: reason });
+    this.#sayGoodbye(reason, retryAfter);
+    this.call.finish({ code: status.UNAVAILABLE, details: reason });
   }
 
   /** This reader must go. */
   refuse(error: ChordError): void {
-    this.#goodbye(error.message, error.details.retryAfter, this.options.toStatus(error));
+    this.#sayGoodbye(error.message, error.details.retryAfter);
+    this.call.fail(error);
   }
 
-  #goodbye(reason: string, retryAfter: number | undefined, failure: Partial<StatusObject>): void {
-    if (this.#ended) return;
+  #sayGoodbye(reason: string, retryAfter: number | undefined): void {
     const value = { reason, retryAfter: retryAfter === undefined ? undefined : toDuration(retryAfter) };
-    this.#end();
-    this.rpc.write({ event: { $case: 'closing', value } });
-    this.rpc.emit('error', failure);
+    this.call.write({ event: { $case: 'closing', value } });
   }
 
   /** One for all messages of the stream: a fan-out makes nothing but calls. */
@@ -141,12 +133,11 @@ class WatchStream implements Sink {
     this.#watcher?.resume();
   };
 
-  #end(): void {
-    if (this.#ended) return;
+  /** The call is over, whoever ended it. */
+  end(): void {
     this.#ended = true;
     clearInterval(this.#heartbeat);
     this.#watcher?.close();
-    this.onEnd();
   }
 }
 

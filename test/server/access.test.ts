@@ -1,10 +1,11 @@
 /** Who is let in, and who is sent away in the middle: tokens and rules over real connections. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Metadata } from '@grpc/grpc-js';
 import test from 'ava';
 import { newToken, tokenLine } from '../../src/access/tokens.js';
 import { startChord } from '../../src/app.js';
-import { Call, type Stage } from '../../src/grpc/edge.js';
+import { Call, Edge, type Stage } from '../../src/grpc/edge.js';
 import { ALL, folder, guarded, replace, rulesOf } from '../support/access.js';
 import { type Peer, Reader, refusal, refused, watch } from '../support/chord.js';
 
@@ -205,10 +206,15 @@ test('a call that ends while a stage still thinks never enters the next one', as
   const decision = new Promise<void>((resolve) => (decide = resolve));
   const first: Stage = { enter: () => decision, leave: () => void seen.push('first left') };
   const second: Stage = { enter: () => void seen.push('second entered') };
-  const call = new Call({ service: 's', name: 'n', streams: true }, {} as never, [first, second]);
-  const entered = call.enter();
-  call.leave({ code: 1 });
+  const next = { startRead() {}, sendStatus() {} } as unknown as ConstructorParameters<typeof Call>[0];
+  const stream = () => void seen.push('handled');
+  const route = { path: '/s/n', service: 's', name: 'n', streams: true, encode: () => Buffer.alloc(0), stream };
+  const call = new Call(next, route, new Edge([first, second], (error) => t.fail(String(error)) as never));
+  call.onReceiveMetadata(new Metadata());
+  call.onReceiveMessage({});
+  call.onReceiveHalfClose();
+  call.onCancel();
   decide();
-  await entered;
+  await new Promise((resolve) => setImmediate(resolve));
   t.deepEqual(seen, ['first left']);
 });

@@ -31,10 +31,10 @@ export function audited(log: AuditLog): Stage {
 }
 
 function entry(call: Call, { code, details, answer }: End): object {
-  const { method, identity, rpc, request } = call;
+  const { method, identity, request } = call;
   const { requestId } = request as { readonly requestId?: string };
   return {
-    ...{ time: new Date().toISOString(), identity: identity.name, peer: rpc.getPeer(), method: pathOf(method) },
+    ...{ time: new Date().toISOString(), identity: identity.name, peer: call.getPeer(), method: pathOf(method) },
     ...subjectOf(call),
     requestId: requestId?.slice(0, ID_CHARACTERS_MAX) || undefined,
     position: positionOf(method, answer),

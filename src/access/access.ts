@@ -63,11 +63,13 @@ export class Access {
   /**
    * Who calls. At once but for signatures that were not seen before.
    * @param authorization the header of that name
-   * @param certified whom the certificate of the connection names; counts where there is no such header
+   * @param certified whom the certificate of the connection names; counts where there is no such header, or where
+   * nobody looks at headers
    * @throws ChordError UNAUTHENTICATED; its cause says more than the caller is told
    */
   identify(authorization: string | undefined, certified: () => Identity | undefined): Identity | Promise<Identity> {
-    if (authorization === undefined) return this.#valid(this.#fromCertificate(certified));
+    const asks = this.#tokens !== undefined || this.#jwts !== undefined;
+    if (authorization === undefined || !asks) return this.#valid(this.#fromCertificate(certified));
     const found = this.#fromToken(authorization);
     return found instanceof Promise ? found.then((identity) => this.#valid(identity)) : this.#valid(found);
   }

@@ -12,6 +12,9 @@ import { peerIdentity } from './peer.js';
 /** How often streams are looked through for those whose time is over, in milliseconds. A timer for each could overflow. */
 const LOOK_INTERVAL = 1000;
 
+/** Longer than any id that there may be, in characters. */
+const QUOTED_MAX = 512;
+
 export class Guard {
   readonly #open = new Set<Call>();
   readonly #timer: NodeJS.Timeout;
@@ -88,8 +91,10 @@ export class Guard {
   }
 }
 
+/** The target has not been checked yet, and may be as long as a message: what is quoted must fit into trailers. */
 function denied({ right, scope, target }: Need): ChordError {
-  const on = scope === 'id' ? JSON.stringify(target) : `all that begins with ${JSON.stringify(target)}`;
-  const details = scope === 'id' ? { contextId: target } : {};
+  const quoted = JSON.stringify(target.slice(0, QUOTED_MAX));
+  const on = scope === 'id' ? quoted : `all that begins with ${quoted}`;
+  const details = scope === 'id' && target.length <= QUOTED_MAX ? { contextId: target } : {};
   return new ChordError('PERMISSION_DENIED', `no right to ${right} ${on}`, details);
 }

@@ -43,6 +43,16 @@ test('a known token is let in; none, an unknown one, or something else is told n
   t.is(huge.code, UNAUTHENTICATED);
 });
 
+test('what is refused may be long', async (t) => {
+  const { as, tokens } = await guarded(t, { ann: { a: ALL } });
+  const ann = as(tokens.ann);
+  for (const contextId of ['x'.repeat(3_000_000), '\u{1f600}'.repeat(500_000), '\0'.repeat(100_000)]) {
+    t.like(await refused(ann.get({ contextId })), { code: PERMISSION_DENIED, reason: 'PERMISSION_DENIED' });
+    t.like(await refused(ann.list({ prefix: contextId })), { code: PERMISSION_DENIED, reason: 'PERMISSION_DENIED' });
+  }
+  t.is((await refused(ann.set({ contextId: '' }))).code, PERMISSION_DENIED);
+});
+
 test('a request that is no message tells nothing of itself to a stranger', async (t) => {
   const { as } = await guarded(t, { ann: { '': ALL } });
   const method = { path: '/chord.v1.ContextService/GetContext', responseDeserialize: (bytes: Buffer) => bytes };

@@ -7,6 +7,8 @@ export class Progress {
   readonly #begin = performance.now();
   readonly #seconds: number;
   #doneSeconds = 0;
+  /** Milliseconds that a second of what is usual takes here, as far as is known. */
+  #pace: number;
   #current: { readonly target: Target; readonly begin: number } | undefined;
   #text = '';
   #timer: NodeJS.Timeout | undefined;
@@ -17,6 +19,7 @@ export class Progress {
     private readonly scale: number,
   ) {
     this.#seconds = targets.reduce((sum, { seconds }) => sum + seconds, 0);
+    this.#pace = scale * 1000;
     this.line(`${targets.length} targets, about ${clock(this.#seconds * scale * 1000)} minutes`);
   }
 
@@ -36,6 +39,7 @@ export class Progress {
     const { target, begin } = this.#current!;
     clearInterval(this.#timer);
     this.#doneSeconds += target.seconds;
+    this.#pace = (performance.now() - this.#begin) / this.#doneSeconds;
     this.#current = undefined;
     this.line(`${this.#heading(target)}: ${outcome} in ${clock(performance.now() - begin)}${this.#outlook()}`);
   }
@@ -60,10 +64,12 @@ export class Progress {
 
   /** What is left goes as fast as what is done went. */
   #outlook(): string {
-    const left = this.#seconds - this.#doneSeconds;
-    const elapsed = performance.now() - this.#begin;
-    const pace = this.#doneSeconds > 0 ? elapsed / this.#doneSeconds : this.scale * 1000;
-    return left > 0 ? ` | ${clock(elapsed)} so far, some ${clock(left * pace)} left` : ` | ${clock(elapsed)} in all`;
+    const now = performance.now();
+    const { begin = now, target } = this.#current ?? {};
+    const after = this.#seconds - this.#doneSeconds - (target?.seconds ?? 0);
+    const left = after * this.#pace + Math.max(0, (target?.seconds ?? 0) * this.#pace - (now - begin));
+    const elapsed = clock(now - this.#begin);
+    return after > 0 || target ? ` | ${elapsed} so far, some ${clock(left)} left` : ` | ${elapsed} in all`;
   }
 }
 

@@ -21,7 +21,7 @@ const FILL = 1500;
 export const p8: Target = {
   id: 'P8',
   title: `${STALLED.toLocaleString('en')} stalled watchers beside ${HEALTHY} healthy ones`,
-  seconds: 75,
+  seconds: 65,
   async run({ quick, progress }): Promise<Figure[]> {
     const updates = quick ? 2000 : 10_000;
     const grown: Record<string, number[]> = { stalled: [], alone: [] };

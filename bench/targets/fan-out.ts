@@ -92,7 +92,7 @@ export const p5: Target = {
 export const watcherGrowth: Target = {
   id: 'W',
   title: 'one delivery, as the watchers become more',
-  seconds: 65,
+  seconds: 75,
   run: (plan) =>
     using(async (keep): Promise<[Curve]> => {
       const chord = keep(await startChord(), (server) => server.stop());

@@ -15,7 +15,7 @@ const PEER = 'grpc-js echo';
 export const ghz: Target = {
   id: 'G',
   title: 'UpdateContext and SyncContext under ghz: closed loop beside an echo, open loop for latency',
-  seconds: 110,
+  seconds: 105,
   needs: ['ghz'],
   run: (plan) =>
     using(async (keep): Promise<Figure[]> => {
@@ -31,7 +31,7 @@ export const ghz: Target = {
       const figures: Figure[] = [];
       for (const { name, path, request, atMost } of CALLS) {
         await theirs!.unary('/bench.Echo/Prepare', await ours!.unary(path, request));
-        const drive = (server: Process, loop: string) => run(server, protoset, `${name}-${loop}`, plan.seconds);
+        const drive = (server: Process, loop: string) => run(server, protoset, `${name}-${loop}`, plan.quick ? 2 : 3);
         const call = path.split('/').at(-1)!;
         for (const { loop, what } of LOOPS) {
           const sides: { ours: Round[]; peer: Round[] } = { ours: [], peer: [] };
@@ -80,7 +80,7 @@ interface Report {
 async function run(server: Process, protoset: string, config: string, seconds: number): Promise<Round> {
   const args = ['--config', join(ROOT, `bench/ghz/${config}.json`), '--protoset', protoset];
   const { cpu, result } = await cpuOf(server, () =>
-    promisify(execFile)(find('ghz')!, [...args, '-z', `${seconds * 2}s`, '-O', 'json', server.address], {
+    promisify(execFile)(find('ghz')!, [...args, '-z', `${seconds}s`, '-O', 'json', server.address], {
       maxBuffer: 1 << 30,
     }),
   );

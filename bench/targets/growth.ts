@@ -30,7 +30,7 @@ const DISK_BYTES = 8000;
 export const p7: Target = {
   id: 'P7',
   title: `contexts of 1 KB on LMDB as they become more, with a cache of ${CACHE_MB} MB`,
-  seconds: 240,
+  seconds: 170,
   run: (plan) =>
     using(async (keep): Promise<Finding[]> => {
       const sizes = (plan.quick ? [1000, 20_000] : [1000, 10_000, 100_000, 1_000_000]).filter((contexts) => {
@@ -125,7 +125,7 @@ const ROOM = 'room:1';
 export const historyGrowth: Target = {
   id: 'H',
   title: 'SyncContext, as the client is further behind',
-  seconds: 75,
+  seconds: 90,
   run: (plan) =>
     using(async (keep): Promise<[Curve]> => {
       const distances = plan.quick ? [1, 100] : [1, 10, 100, 1000, 10_000];

@@ -28,7 +28,7 @@ const updates = ids.map((id, n) => [0, 1, 2].map((k) => updateRequest(id, status
 export const p11: Target = {
   id: 'P11',
   title: `two servers on one Redis, ${CONTEXTS.toLocaleString('en')} chat rooms`,
-  seconds: 60,
+  seconds: 45,
   needs: ['redis-server'],
   run: (plan) =>
     using(async (keep): Promise<Figure[]> => {
@@ -75,7 +75,7 @@ export const p11: Target = {
 export const serverGrowth: Target = {
   id: 'N',
   title: 'one update, as the servers on one Redis become more',
-  seconds: 70,
+  seconds: 80,
   needs: ['redis-server'],
   run: (plan) =>
     using(async (keep): Promise<[Curve]> => {

@@ -42,7 +42,7 @@ interface Client {
 export const scenarios: Target = {
   id: 'S',
   title: 'the scenarios of the Elixir library, in process and over gRPC',
-  seconds: 125,
+  seconds: 105,
   async run(plan): Promise<Figure[]> {
     const figures: Figure[] = [];
     const medians = new Map<string, number>();

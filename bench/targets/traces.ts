@@ -11,7 +11,7 @@ const FOLDER = fileURLToPath(new URL('../../../shared/traces/', import.meta.url)
 export const p10: Target = {
   id: 'P10',
   title: 'replay of real histories, bytes on the wire',
-  seconds: 20,
+  seconds: 12,
   run: (plan) =>
     using(async (keep): Promise<Figure[]> => {
       const names = existsSync(FOLDER) ? readdirSync(FOLDER).filter((name) => name.endsWith('.ndjson.gz')) : [];

@@ -44,7 +44,7 @@ export const p1: Target = {
 export const p2: Target = {
   id: 'P2',
   title: 'UpdateContext, one field, beside etcd Put of the whole document',
-  seconds: 30,
+  seconds: 28,
   needs: ['etcd'],
   run: (plan) =>
     using(async (keep) => {

@@ -1,4 +1,4 @@
-/** What the production edge costs each call (E): TLS, tokens and rules, quotas, metrics, and all of them, beside none. */
+/** What the production edge costs each call (E): TLS, tokens and rules, quotas, metrics, and all of these, beside none; and an audit log. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { newToken, tokenLine } from '../../src/access/tokens.js';
@@ -26,7 +26,7 @@ const nextUpdate = (n: number) => updates[n % updates.length]!;
 export const edge: Target = {
   id: 'E',
   title: 'UpdateContext as in P1, with TLS, with token and rules, with quotas, with metrics',
-  seconds: 150,
+  seconds: 160,
   run: (plan) =>
     using(async (keep): Promise<Figure[]> => {
       const parts = await settingsIn(keep(temporaryDirectory(), remove));
@@ -46,6 +46,8 @@ export const edge: Target = {
       await add('token and rules', access, { token });
       await add('quotas', quotas);
       await add('metrics', metrics);
+      // On its own, and not among all of them: it notes each write in a file.
+      await add('audit log', parts.audit);
       await add('all of them', [...tls, ...access, ...quotas, ...metrics], { ca, token });
       loads.echo = await echo(keep, answer, plan.seconds);
       loads['echo, TLS'] = await echo(keep, answer, plan.seconds, parts.pair, { ca });
@@ -57,6 +59,7 @@ export const edge: Target = {
         figure('quotas', 'plain', AT_MOST),
         figure('metrics', 'plain', AT_MOST),
         figure('all of them', 'TLS', AT_MOST),
+        figure('audit log', 'plain'),
         figure('TLS', 'plain'),
         cpuRatio('E', 'grpc-js echo, TLS beside none', 'call', sides['echo, TLS']!, sides.echo!),
       ];
@@ -98,5 +101,6 @@ async function settingsIn(directory: string) {
     access: ['--auth-tokens', tokens, '--auth-rules', rules],
     quotas: ['--quotas', ample, '--connection-quotas', ample],
     metrics: ['--metrics-listen', '127.0.0.1:0'],
+    audit: ['--audit-log', join(directory, 'audit.log')],
   };
 }

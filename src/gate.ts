@@ -28,7 +28,9 @@ export async function openGate(config: Config, clock: Clock, log: Logger): Promi
   const [{ Access }, { Guard }] = await Promise.all([import('./access/access.js'), import('./grpc/guard.js')]);
   const access = await Access.open(config, clock, {
     reloaded: (file) => log.info({ file }, 'who may do what has changed'),
-    failed: (err, file) => log.error({ err, file }, 'not fit for use: what it said before counts on'),
+    failed: ({ message }, file) =>
+      log.error({ file, reason: message }, 'not fit for use: what it said before counts on'),
+    refused: (reason) => log.debug({ reason }, 'a signed token was not accepted'),
   });
   const guard = new Guard(access);
   const close = () => {

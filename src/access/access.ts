@@ -18,6 +18,8 @@ export interface AccessEvents {
   readonly reloaded: (path: string) => void;
   /** A file has changed and is not fit for use: what it said before counts on. */
   readonly failed: (error: Error, path: string) => void;
+  /** Why a signed token was not accepted, which its sender is not told. */
+  readonly refused: (why: string) => void;
 }
 
 export class Access {
@@ -65,7 +67,7 @@ export class Access {
    * @param authorization the header of that name
    * @param certified whom the certificate of the connection names; counts where there is no such header, or where
    * nobody looks at headers
-   * @throws ChordError UNAUTHENTICATED; its cause says more than the caller is told
+   * @throws ChordError UNAUTHENTICATED
    */
   identify(authorization: string | undefined, certified: () => Identity | undefined): Identity | Promise<Identity> {
     const asks = this.#tokens !== undefined || this.#jwts !== undefined;
@@ -110,8 +112,9 @@ export class Access {
     const known = this.#tokens?.value.find(digest) ?? this.#jwts?.find(digest);
     if (known) return known;
     if (!this.#jwts) throw refused();
-    return this.#jwts.verify(token, digest).catch((error) => {
-      throw error instanceof BadToken && error.expired ? expired() : refused(undefined, error);
+    return this.#jwts.verify(token, digest).catch((error: Error) => {
+      this.events.refused(error.message);
+      throw error instanceof BadToken && error.expired ? expired() : refused();
     });
   }
 
@@ -143,8 +146,8 @@ export class Access {
 }
 
 /** Whatever is wrong with a token, the answer is the same: nobody learns from it how to make a better one. */
-export function refused(message = 'the token is not accepted', cause?: unknown): ChordError {
-  return new ChordError('UNAUTHENTICATED', message, { cause });
+export function refused(message = 'the token is not accepted'): ChordError {
+  return new ChordError('UNAUTHENTICATED', message);
 }
 
 export function expired(): ChordError {

@@ -11,6 +11,8 @@ const NONE = {
   ...{ authJwtIssuer: '', authJwtAudience: '', authJwtAlgorithms: [], authJwtClaim: 'sub' },
 };
 
+const SILENT = { reloaded() {}, failed() {}, refused() {} };
+
 test('files that become unfit for use are told, and change nothing', async (t) => {
   const at = await folder(t);
   const [authTokens, authRules] = [join(at, 'tokens'), join(at, 'rules')];
@@ -19,6 +21,7 @@ test('files that become unfit for use are told, and change nothing', async (t) =
   await writeFile(authRules, rulesOf({ ann: { a: ALL } }));
   const told: string[] = [];
   const events = {
+    ...SILENT,
     reloaded: (path: string) => void told.push(path),
     failed: (error: Error) => void told.push(error.message),
   };
@@ -45,13 +48,13 @@ test('files that become unfit for use are told, and change nothing', async (t) =
 });
 
 test('where nobody has a token, headers are none of our business', async (t) => {
-  const access = await Access.open({ ...NONE, authCertificates: true }, Date.now, { reloaded() {}, failed() {} });
+  const access = await Access.open({ ...NONE, authCertificates: true }, Date.now, SILENT);
   const api = { name: 'spiffe://prod/api', kind: 'certificate' } as const;
   t.is(await access.identify('Basic of-a-proxy', () => api), api);
 });
 
 test('without rules nobody may do anything', async (t) => {
-  const access = await Access.open(NONE, Date.now, { reloaded() {}, failed() {} });
+  const access = await Access.open(NONE, Date.now, SILENT);
   t.false(access.allow({ name: 'ann', kind: 'token' }, 'read', 'id', 'a'));
   const error = t.throws(() => access.identify(undefined, () => undefined));
   t.like(error, { reason: 'UNAUTHENTICATED' });

@@ -57,7 +57,7 @@ export async function startChord(options: ChordOptions = {}): Promise<Chord> {
   const log = openLog(config);
   const opened = new Opened();
   try {
-    const telemetry = opened.add(new Telemetry(config, log));
+    const telemetry = opened.add(await Telemetry.open(config, log));
     const certificates = opened.add(await openTransport(config, asksCallers(config), log));
     const gate = opened.add(await openGate(config, clock ?? Date.now, log));
     const onError = (error: unknown) => log.error({ err: error }, 'failed in the background');
@@ -74,7 +74,7 @@ export async function startChord(options: ChordOptions = {}): Promise<Chord> {
       stages: [...telemetry.stages, ...(gate ? [gate.identify, decoded, gate.authorize] : [decoded])],
       onDefect: (error, id) => log.error({ err: error, id }, 'internal error'),
     });
-    await telemetry.open(() => ({ ...engine, streams: server.streams }));
+    await telemetry.start(() => ({ ...engine, streams: server.streams }));
     const address = await server.start();
     telemetry.serving(address);
     let stopping = false;

@@ -6,6 +6,7 @@ import { audited } from './grpc/audited.js';
 import type { Stage } from './grpc/edge.js';
 import { logged } from './grpc/logged.js';
 import { measured } from './grpc/measured.js';
+import { openTracing } from './grpc/traced.js';
 import { isLoopback } from './loopback.js';
 import { AuditLog } from './observe/audit.js';
 import { Calls } from './observe/calls.js';
@@ -16,6 +17,7 @@ import { isText } from './observe/log.js';
 import { families, type Sources } from './observe/metrics.js';
 import type { Reloadable } from './reload.js';
 import type { StoreHealth } from './store/store.js';
+import { version } from './version.js';
 
 /** What it has no counts of itself. */
 export type Observed = Omit<Sources, 'audit' | 'calls' | 'connections' | 'deliveries'>;
@@ -32,13 +34,20 @@ export class Telemetry {
   #state: 'starting' | 'serving' | 'stopping' = 'starting';
   #endpoint: Endpoint | undefined;
 
-  constructor(
+  /** Throws where the audit log cannot be opened. */
+  static async open(config: Config, log: Logger): Promise<Telemetry> {
+    return new Telemetry(config, log, await openTracing(version()));
+  }
+
+  private constructor(
     private readonly config: Config,
     private readonly log: Logger,
+    tracing: Stage | undefined,
   ) {
     if (config.auditLog !== '') this.#audit = this.#openAudit();
     this.stages = [
       measured(this.calls),
+      ...(tracing ? [tracing] : []),
       logged(log, () => this.#state === 'stopping'),
       ...(this.#audit ? [audited(this.#audit)] : []),
     ];
@@ -50,7 +59,7 @@ export class Telemetry {
   }
 
   /** Opens the port for metrics, where one is set. Rejects where that cannot be. */
-  async open(observed: () => Observed): Promise<void> {
+  async start(observed: () => Observed): Promise<void> {
     const { metricsListen, insecure } = this.config;
     if (metricsListen === 'off') return;
     if (!isLoopback(metricsListen) && !insecure) {

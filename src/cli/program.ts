@@ -1,6 +1,6 @@
 /** The commands, their arguments and help. What a command does is loaded when it runs, so that `--help` is quick. */
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { version } from '../version.js';
 import type { RunOptions, TuneOptions } from './cleanup.js';
 import type { Session } from './client.js';
 import { type ConnectionOptions, connectionOptions } from './connection.js';
@@ -300,9 +300,4 @@ function defineCleanup(program: Command, connected: Connected): void {
 function asUsage(error: CommanderError): Usage {
   if (error.code === 'commander.help') return new Usage('a command is missing; see chord --help');
   return new Usage(error.message.replace(/^error: /, '').replaceAll('\n', ' '));
-}
-
-function version(): string {
-  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(manifest) as { version: string }).version;
 }

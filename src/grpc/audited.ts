@@ -31,7 +31,7 @@ export function audited(log: AuditLog): Stage {
 }
 
 function entry(call: Call, { code, details, answer }: End): object {
-  const { method, identity, request } = call;
+  const { method, identity, request, traceId } = call;
   const { requestId } = request as { readonly requestId?: string };
   return {
     ...{ time: new Date().toISOString(), identity: identity.name, peer: call.getPeer(), method: pathOf(method) },
@@ -39,6 +39,7 @@ function entry(call: Call, { code, details, answer }: End): object {
     requestId: requestId?.slice(0, ID_CHARACTERS_MAX) || undefined,
     position: positionOf(method, answer),
     outcome: status[code],
+    traceId,
     ...(details && { why: withoutContents(code, details) }),
   };
 }

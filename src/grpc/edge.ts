@@ -103,6 +103,13 @@ export class Call extends ServerInterceptingCall {
   cancelled = false;
   /** As `performance.now()` counts; set by the stage that measures. */
   startedAt = 0;
+  /** What the handler runs within, where a stage wants that. */
+  within: ((work: () => void) => void) | undefined;
+  /** Of distributed tracing. */
+  traceId: string | undefined;
+  /** Of a watch. */
+  messagesSent = 0;
+  bytesSent = 0;
   /** Of a stream: hears of its end, whoever ended it. */
   onEnd: () => void = NOTHING;
   /** Of a stream that says a word before it is ended. */
@@ -198,11 +205,16 @@ export class Call extends ServerInterceptingCall {
     try {
       const later = this.#enter();
       // A promise that nobody waits for would end the process when it is rejected: every way out is caught.
-      if (later instanceof Promise) later.then(() => this.#handle()).catch((error) => this.fail(error));
-      else this.#handle();
+      if (later instanceof Promise) later.then(() => this.#run()).catch((error) => this.fail(error));
+      else this.#run();
     } catch (error) {
       this.fail(error);
     }
+  }
+
+  #run(): void {
+    if (this.within) this.within(() => this.#handle());
+    else this.#handle();
   }
 
   #handle(): void {

@@ -31,11 +31,13 @@ export function logged(log: Logger, stopping: () => boolean): Stage {
 }
 
 function fields(call: Call, { code, details, answer }: End): object {
-  const { identity, method, startedAt } = call;
+  const { identity, method, startedAt, messagesSent, bytesSent, traceId } = call;
   return {
     ...{ method: pathOf(method), code: status[code], identity: identity.name, peer: call.getPeer() },
     ...subjectOf(call),
     ...{ position: positionOf(method, answer), ms: Math.round((performance.now() - startedAt) * 100) / 100 },
+    ...(messagesSent > 0 && { messagesSent, bytesSent }),
+    ...(traceId && { traceId }),
     ...(details && { why: withoutContents(code, details) }),
   };
 }

@@ -97,6 +97,8 @@ class WatchStream implements Sink {
     if (this.#ended) return;
     const bytes = watchResponse(event, this.#form);
     this.options.deliveries.count(event, bytes.length);
+    this.call.messagesSent++;
+    this.call.bytesSent += bytes.length;
     this.#messagesWaiting++;
     this.#bytesWaiting += bytes.length;
     if (this.#bytesWaiting >= ROOM_BYTES) this.#full = true;

@@ -1,0 +1,100 @@
+/** Spans of real calls, with the SDK as its users set it up. It is one for the whole process: so is this file. */
+import { fileURLToPath } from 'node:url';
+import { SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
+import { InMemorySpanExporter, NodeTracerProvider, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-node';
+import test from 'ava';
+import { openMemory } from '../../src/store/memory.js';
+import { connect, refused, serve, watch } from '../support/chord.js';
+import { startServer } from '../support/cli.js';
+
+const exporter = new InMemorySpanExporter();
+const provider = new NodeTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] });
+
+const TRACE = '0af7651916cd43dd8448eb211c80319c';
+const PARENT = 'b7ad6b7169203331';
+
+test.serial('without an SDK there are no spans', async (t) => {
+  const chord = await serve(t);
+  await connect(t, chord.address).set({ contextId: 'a', value: {} });
+  provider.register();
+  // What comes too late for a server changes nothing for it.
+  await connect(t, chord.address).set({ contextId: 'a', value: {} });
+  t.deepEqual(exporter.getFinishedSpans(), []);
+});
+
+test.serial('each call is a span below that of its client, and what it does is done within', async (t) => {
+  const store = openMemory();
+  const commit = store.commit.bind(store);
+  store.commit = (what) => {
+    return trace.getTracer('test').startActiveSpan('commit', async (span) => {
+      const outcome = await commit(what);
+      span.end();
+      return outcome;
+    });
+  };
+  const { address } = await serve(t, { store });
+  const peer = connect(t, address);
+  peer.metadata.set('traceparent', `00-${TRACE}-${PARENT}-01`);
+  const { position } = await peer.set({ contextId: 'a', value: { n: 1 } });
+  const [inner, span] = exporter.getFinishedSpans();
+  t.is(span!.name, 'chord.v1.ContextService/SetContext');
+  t.is(span!.kind, SpanKind.SERVER);
+  t.is(span!.spanContext().traceId, TRACE);
+  t.is(span!.parentSpanContext?.spanId, PARENT);
+  t.is(span!.status.code, SpanStatusCode.UNSET);
+  t.is(inner!.parentSpanContext?.spanId, span!.spanContext().spanId);
+  const { 'network.peer.port': port, ...attributes } = span!.attributes;
+  t.deepEqual(attributes, {
+    'rpc.system': 'grpc',
+    'rpc.service': 'chord.v1.ContextService',
+    'rpc.method': 'SetContext',
+    'rpc.grpc.status_code': 0,
+    'network.peer.address': '127.0.0.1',
+    'chord.context_id': 'a',
+    'chord.position': `${position!.epoch}:1:${position!.digest}`,
+  });
+  t.true(Number(port) > 0);
+});
+
+test.serial('what clients get wrong is no error of the server; what the server cannot do is one', async (t) => {
+  exporter.reset();
+  const { address, store } = await serve(t, { logLevel: 'silent' });
+  const peer = connect(t, address);
+  await refused(peer.get({ contextId: 'none' }));
+  await store.close();
+  await refused(peer.set({ contextId: 'a', value: {} }));
+  const [absent, away] = exporter.getFinishedSpans();
+  t.is(absent!.attributes['rpc.grpc.status_code'], 5);
+  t.is(absent!.status.code, SpanStatusCode.UNSET);
+  t.is(away!.attributes['error.type'], 'UNAVAILABLE');
+  t.is(away!.status.code, SpanStatusCode.ERROR);
+  // Nobody was named: each begins a trace of its own.
+  t.is(absent!.parentSpanContext, undefined);
+  t.not(absent!.spanContext().traceId, away!.spanContext().traceId);
+});
+
+test.serial('a watch is a span from its open to its end, and tells what was sent', async (t) => {
+  const { address } = await serve(t);
+  const peer = connect(t, address);
+  await peer.set({ contextId: 'a', value: { n: 1 } });
+  const reader = watch(t, peer, { prefix: '' });
+  await reader.caughtUp();
+  exporter.reset();
+  reader.cancel();
+  await reader.end();
+  const found = () => exporter.getFinishedSpans().find(({ name }) => name.endsWith('WatchContexts'));
+  // The server hears of it a moment later than the client.
+  while (!found()) await peer.list({});
+  const span = found()!;
+  t.like(span.attributes, { 'chord.targets': 1, 'chord.messages_sent': 2, 'rpc.grpc.status_code': 1 });
+  t.true(Number(span.attributes['chord.bytes_sent']) > 10);
+});
+
+test.serial('a server of the command line traces when a plugin has set up the SDK', async (t) => {
+  const plugin = fileURLToPath(new URL('../support/tracing.mjs', import.meta.url));
+  const server = await startServer('--listen', '127.0.0.1:0', '--backend', 'memory', '--plugin', plugin);
+  t.teardown(() => server.end('SIGKILL'));
+  await connect(t, server.address).set({ contextId: 'a', value: {} });
+  await server.said('span chord.v1.ContextService/SetContext');
+  t.is((await server.end('SIGTERM')).code, 0);
+});

@@ -67,14 +67,12 @@ function traced(tracer: Tracer, { context, propagation, trace, SpanKind, SpanSta
 
 function atFirst(call: Call): Attributes {
   const { method } = call;
-  const peer = call.getPeer();
-  const colon = peer.lastIndexOf(':');
+  const [, address, port] = /^(.*):(\d+)$/.exec(call.getPeer()) ?? []; // unknown, where the client is gone already
   return {
     'rpc.system': 'grpc',
     'rpc.service': method.service,
     'rpc.method': method.name,
-    'network.peer.address': peer.slice(0, colon),
-    'network.peer.port': Number(peer.slice(colon + 1)),
+    ...(address !== undefined && { 'network.peer.address': address, 'network.peer.port': Number(port) }),
   };
 }
 

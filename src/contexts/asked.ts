@@ -7,9 +7,9 @@ import type { Asked, UpdateOptions } from './writes.js';
 /** Checks what all writes have in common. The fingerprint costs a pass over the request, so only a request that has an id gets one. */
 export function ask(id: string, options: UpdateOptions, request: unknown): Asked {
   checkId(id);
-  if (!options.requestId) return { ...options, fingerprint: '' };
-  checkRequestId(options.requestId);
-  return { ...options, fingerprint: fingerprint(request) };
+  const { expected, requestId, ttl, returning, allowMissing } = options;
+  if (requestId) checkRequestId(requestId);
+  return { expected, requestId, ttl, returning, allowMissing, fingerprint: requestId ? fingerprint(request) : '' };
 }
 
 /** The write was at fault, or met a state that it did not expect: nothing was stored. */

@@ -15,7 +15,7 @@ import type { Outcome, Payload, Store } from '../store/store.js';
 import type { CommitEvent, DeltaView, View } from './events.js';
 import type { Since } from './history.js';
 import { type Effect, LaneState } from './state.js';
-import { ATTEMPTS_MAX, Duplicate, type Hold, isDurable, isSettled, type Task, tooBusy } from './task.js';
+import { ATTEMPTS_MAX, Duplicate, type Hold, isDurable, isSettled, Task, tooBusy } from './task.js';
 
 /** What an empty lane costs in memory, about. */
 export const LANE_BYTES = 1300;
@@ -84,7 +84,7 @@ export class Lane {
   /** Runs a use case on the tip; resolves when everything that its answer rests on is durable. */
   submit<T>(evaluate: (lane: Lane) => Effect<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const task: Task = { evaluate, resolve, reject, attempts: 0 };
+      const task = new Task(evaluate, resolve, reject);
       if (this.live && this.#waiting.length === 0) return this.#start(task);
       this.#waiting.push(task);
       if (this.#phase === 'cold') void this.#recover();

@@ -12,16 +12,19 @@ export class Duplicate extends Error {
 }
 
 /** One use case. */
-export interface Task {
-  /** Evaluates on the tip, or throws why it refuses. */
-  readonly evaluate: (lane: Lane) => Effect<unknown>;
-  readonly resolve: (answer: never) => void;
-  readonly reject: (error: unknown) => void;
-  attempts: number;
-  effect?: Effect<unknown> | undefined;
-  refusal?: unknown;
-  outcome?: Outcome | 'nothing to store' | undefined;
-  failure?: unknown;
+export class Task {
+  attempts = 0;
+  effect: Effect<unknown> | undefined = undefined;
+  refusal: unknown = undefined;
+  outcome: Outcome | 'nothing to store' | undefined = undefined;
+  failure: unknown = undefined;
+
+  constructor(
+    /** Evaluates on the tip, or throws why it refuses. */
+    readonly evaluate: (lane: Lane) => Effect<unknown>,
+    readonly resolve: (answer: never) => void,
+    readonly reject: (error: unknown) => void,
+  ) {}
 }
 
 /** Somebody who wants the lane to himself. */

@@ -46,6 +46,9 @@ interface Waiting {
   readonly job: Job<unknown>;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
+  /** What the job came to, to be told when that is durable. */
+  value: unknown;
+  failure: unknown;
 }
 
 export class Writer {
@@ -59,6 +62,8 @@ export class Writer {
   constructor(
     readonly env: RootDatabase,
     readonly gate: Gate,
+    /** Writes what the jobs of a transaction have left for its end. */
+    private readonly finish: (turn: Turn) => void,
   ) {}
 
   get waiting(): number {
@@ -68,7 +73,8 @@ export class Writer {
   /** Resolves when what the job wrote is durable. */
   write<T>(job: Job<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      this.#line.push({ job, resolve: resolve as (value: unknown) => void, reject });
+      const settle = resolve as (value: unknown) => void;
+      this.#line.push({ job, resolve: settle, reject, value: undefined, failure: undefined });
       this.#running ??= this.#run();
     });
   }
@@ -116,18 +122,17 @@ export class Writer {
     // lmdb renews its read view by itself after each commit. Here a stale one would mean lost updates.
     this.env.resetReadTxn();
     const turn = new Turn();
-    const answers: (() => void)[] = [];
     const began = performance.now();
     this.#committing = waiting.length;
     const durable = this.env.batch(() => {
-      for (const { job, resolve, reject } of waiting) {
+      for (const each of waiting) {
         try {
-          const value = job.run(turn);
-          answers.push(() => resolve(value));
+          each.value = each.job.run(turn);
         } catch (error) {
-          answers.push(() => reject(unreadable(error)));
+          each.failure = unreadable(error);
         }
       }
+      this.finish(turn);
     });
     try {
       await durable;
@@ -138,7 +143,10 @@ export class Writer {
     }
     this.commitSeconds.observe((performance.now() - began) / 1000);
     this.groupSizes.observe(waiting.length);
-    for (const answer of answers) answer();
+    for (const { resolve, reject, value, failure } of waiting) {
+      if (failure === undefined) resolve(value);
+      else reject(failure);
+    }
   }
 }
 

@@ -87,6 +87,11 @@ export class Writes {
     }
   }
 
+  /** The rows of the whole transaction: of many writes to one context only the last one's. */
+  putRows(turn: Turn): void {
+    for (const [id, row] of turn.heads) if (row !== null) void this.db.heads.put(idKey(id), encodeHead(row));
+  }
+
   #row(turn: Turn, id: string): HeadRow | null {
     const written = turn.heads.get(id);
     return written === undefined ? this.reads.row(id) : written;
@@ -136,7 +141,6 @@ export class Writes {
   }
 
   #putRow(turn: Turn, id: string, before: HeadRow | null, row: HeadRow): void {
-    void this.db.heads.put(idKey(id), encodeHead(row));
     turn.heads.set(id, row);
     this.#enter(id, before?.place?.entries ?? NOWHERE, row.place?.entries ?? NOWHERE);
   }

@@ -88,7 +88,7 @@ class LmdbStore implements Store {
     this.#db = db;
     this.#reads = new Reads(db);
     this.#writes = new Writes(db, this.#reads);
-    this.#writer = new Writer(db.env, space);
+    this.#writer = new Writer(db.env, space, (turn) => this.#writes.putRows(turn));
     this.#space = space;
     this.#listeners = listeners;
     this.#unlock = unlock;

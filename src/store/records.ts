@@ -81,22 +81,25 @@ export function decodeRequest(bytes: Buffer, what: string): Request {
 }
 
 function encode(numbers: readonly number[], blobs: readonly (string | Uint8Array)[]): Buffer {
-  const lengths = blobs.map((blob) => Buffer.byteLength(blob));
-  const head = 3 + 8 * numbers.length + 4 * blobs.length;
+  const lengthsAt = 3 + 8 * numbers.length;
+  let size = lengthsAt + 4 * blobs.length;
+  for (const blob of blobs) size += Buffer.byteLength(blob);
 
-  const bytes = Buffer.allocUnsafe(lengths.reduce((sum, length) => sum + length, head));
+  const bytes = Buffer.allocUnsafe(size);
   bytes[0] = FORMAT;
   bytes[1] = numbers.length;
   bytes[2] = blobs.length;
-  let at = 3;
-  for (const number of numbers) at = bytes.writeDoubleBE(number, at);
-  for (const length of lengths) at = bytes.writeUInt32BE(length, at);
-  for (const blob of blobs) {
+  for (let i = 0; i < numbers.length; i++) bytes.writeDoubleBE(numbers[i]!, 3 + 8 * i);
+  let at = lengthsAt + 4 * blobs.length;
+  for (let i = 0; i < blobs.length; i++) {
+    const blob = blobs[i]!;
+    const before = at;
     if (typeof blob === 'string') at += bytes.write(blob, at);
     else {
       bytes.set(blob, at);
       at += blob.length;
     }
+    bytes.writeUInt32BE(at - before, lengthsAt + 4 * i);
   }
   return bytes;
 }

@@ -218,10 +218,9 @@ export class Call extends ServerInterceptingCall {
   }
 
   #handle(): void {
-    if (this.cancelled) {
-      this.#end(CANCELLED);
-      return;
-    }
+    if (this.cancelled) this.#end(CANCELLED);
+    // Whoever ended it on its way through the stages, nobody would tell a handler so.
+    if (this.#over) return;
     this.#admitted = true;
     const { unary, stream } = this.route;
     if (!unary) {

@@ -5,6 +5,7 @@ import { Metadata } from '@grpc/grpc-js';
 import test from 'ava';
 import { newToken, tokenLine } from '../../src/access/tokens.js';
 import { startChord } from '../../src/app.js';
+import { ChordError } from '../../src/errors.js';
 import { Call, Edge, type Stage } from '../../src/grpc/edge.js';
 import { ALL, folder, guarded, replace, rulesOf } from '../support/access.js';
 import { type Peer, Reader, refusal, refused, watch } from '../support/chord.js';
@@ -210,21 +211,30 @@ test('a server whose files or settings do not go together does not start', async
   t.regex(await start({ authCertificates: true, authRules: rules }), /^authCertificates needs tlsClientCa/);
 });
 
-test('a call that ends while a stage still thinks never enters the next one', async (t) => {
-  const seen: string[] = [];
-  let decide = () => {};
-  const decision = new Promise<void>((resolve) => (decide = resolve));
-  const first: Stage = { enter: () => decision, leave: () => void seen.push('first left') };
-  const second: Stage = { enter: () => void seen.push('second entered') };
-  const next = { startRead() {}, sendStatus() {} } as unknown as ConstructorParameters<typeof Call>[0];
-  const stream = () => void seen.push('handled');
-  const route = { path: '/s/n', service: 's', name: 'n', streams: true, encode: () => Buffer.alloc(0), stream };
-  const call = new Call(next, route, new Edge([first, second], (error) => t.fail(String(error)) as never));
-  call.onReceiveMetadata(new Metadata());
-  call.onReceiveMessage({});
-  call.onReceiveHalfClose();
-  call.onCancel();
-  decide();
-  await new Promise((resolve) => setImmediate(resolve));
-  t.deepEqual(seen, ['first left']);
-});
+for (const [who, end] of Object.entries({
+  'its client': (call: Call) => call.onCancel(),
+  'the server': (call: Call) => call.close(new ChordError('UNAUTHENTICATED', 'expired')),
+})) {
+  test(`a call that ${who} ends while a stage still thinks goes no further`, async (t) => {
+    const seen: string[] = [];
+    let decide = () => {};
+    const decision = new Promise<void>((resolve) => (decide = resolve));
+    const first: Stage = { enter: () => decision, leave: () => void seen.push('first left') };
+    const second: Stage = { enter: () => void seen.push('second entered') };
+    const next = { startRead() {}, sendStatus() {} } as unknown as ConstructorParameters<typeof Call>[0];
+    const stream = () => void seen.push('handled');
+    const route = { path: '/s/n', service: 's', name: 'n', streams: true, encode: () => Buffer.alloc(0), stream };
+    const call = new Call(
+      next,
+      route,
+      new Edge([first, second], () => ({ code: UNAUTHENTICATED, details: '', metadata: new Metadata() })),
+    );
+    call.onReceiveMetadata(new Metadata());
+    call.onReceiveMessage({});
+    call.onReceiveHalfClose();
+    end(call);
+    decide();
+    await new Promise((resolve) => setImmediate(resolve));
+    t.deepEqual(seen, ['first left']);
+  });
+}

@@ -39,8 +39,14 @@ export const p11: Target = {
       const onLmdb = keep(await open(single.address, 4), closeAll);
       await Promise.all([onRedis, onLmdb].map(fill));
       const load = { path: UPDATE, body: () => anyUpdate(0, 1), inFlight: IN_FLIGHT, seconds: plan.seconds };
+      const own = { cpu: 0, calls: 0 };
       const sides = await inTurn(plan, {
-        'two on Redis': () => closedLoop(together([first!, second!]), onRedis, load),
+        'two on Redis': async () => {
+          const { cpu, result } = await cpuOf(redis, () => closedLoop(together([first!, second!]), onRedis, load));
+          own.cpu += cpu;
+          own.calls += result.operations;
+          return result;
+        },
         'one on LMDB': () => closedLoop(single, onLmdb, load),
       });
       const [ours, peer] = [sides['two on Redis'], sides['one on LMDB']];
@@ -63,6 +69,7 @@ export const p11: Target = {
       const all = `one update of each room: until each has reached the other server's watcher`;
       return [
         cpuRatio('P11', `${p11.title}: both servers`, 'call', ours, peer),
+        figure('Redis itself, for each call', 'µs CPU/call', own.cpu / own.calls, ours.cpuPerOperation, 'both servers'),
         compare({ target: 'P11', name: 'the same, updates', of: 'operationsPerSecond', unit: 'calls/s', ours, peer }),
         ...percentiles("sent to one server until the other one's watcher has it", chord, raw, 'PUBLISH to SUBSCRIBE'),
         figure(all, 'ms', across.finalMs!, near.finalMs!, "one on LMDB, the same server's watchers"),

@@ -7,12 +7,14 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/encoding"
 	grpcproto "google.golang.org/grpc/encoding/proto"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/mem"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -42,7 +44,7 @@ func newChannel(address string, settings settings) (*grpc.ClientConn, error) {
 		}),
 		grpc.WithStaticStreamWindowSize(streamWindowBytes),
 	}
-	if settings.token != "" {
+	if settings.token != nil {
 		options = append(options, grpc.WithPerRPCCredentials(bearer(settings.token)))
 	}
 	return grpc.NewClient(address, options...)
@@ -70,11 +72,15 @@ func (c codec) Marshal(message any) (mem.BufferSlice, error) {
 	return c.CodecV2.Marshal(message)
 }
 
-// bearer is a token that is sent with every call.
-type bearer string
+// bearer asks for a token, and sends it, with every call.
+type bearer func(context.Context) (string, error)
 
-func (token bearer) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
-	return map[string]string{"authorization": "Bearer " + string(token)}, nil
+func (source bearer) GetRequestMetadata(ctx context.Context, _ ...string) (map[string]string, error) {
+	token, err := source(ctx)
+	if err != nil {
+		return nil, status.Error(codes.Unavailable, "there is no token: "+err.Error())
+	}
+	return map[string]string{"authorization": "Bearer " + token}, nil
 }
 
 // RequireTransportSecurity is false for servers behind a proxy that does TLS.

@@ -1,6 +1,7 @@
 package chord
 
 import (
+	"context"
 	"crypto/tls"
 	"slices"
 	"time"
@@ -14,7 +15,7 @@ type Option func(*settings)
 
 type settings struct {
 	tls      *tls.Config
-	token    string
+	token    func(context.Context) (string, error)
 	deadline time.Duration
 	retry    RetryPolicy
 }
@@ -29,7 +30,15 @@ func WithTLS(config *tls.Config) Option {
 }
 
 // WithToken sends `authorization: Bearer <token>` with every call.
-func WithToken(token string) Option { return func(s *settings) { s.token = token } }
+func WithToken(token string) Option {
+	return WithTokenSource(func(context.Context) (string, error) { return token, nil })
+}
+
+// WithTokenSource is WithToken with tokens that change: the source is asked for each try of a call and each connection
+// of a watch, by many goroutines at once. Where it fails, that is UNAVAILABLE, and tried again.
+func WithTokenSource(source func(context.Context) (string, error)) Option {
+	return func(s *settings) { s.token = source }
+}
 
 // WithDeadline is for one call with all its tries, where its context has no deadline. Default 10 s.
 func WithDeadline(deadline time.Duration) Option { return func(s *settings) { s.deadline = deadline } }

@@ -39,6 +39,8 @@ type watch struct {
 	failures int
 	// What the server asked for when it closed the stream.
 	retryAfter time.Duration
+	// Whether this connection has brought an event or a heartbeat.
+	heard bool
 	// The reader asks for a new connection: see resync.
 	misfit bool
 }
@@ -73,7 +75,9 @@ func (w *watch) run(ctx context.Context, yield func(Event, error) bool) {
 		if _, limited := ctx.Deadline(); limited && failed.Code == codes.DeadlineExceeded {
 			return // the server, which knows the deadline, was first to see it pass
 		}
-		if !failed.transient || (failed.Code != codes.Unavailable && w.failures >= doubtfulFailuresMax) {
+		// The token has expired under way: there may be a new one.
+		expired := w.heard && failed.Code == codes.Unauthenticated
+		if !(failed.transient || expired) || (failed.Code != codes.Unavailable && w.failures >= doubtfulFailuresMax) {
 			yield(nil, failed)
 			return
 		}
@@ -90,7 +94,7 @@ func (w *watch) run(ctx context.Context, yield func(Event, error) bool) {
 func (w *watch) stream(ctx context.Context, yield func(Event, error) bool) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	w.retryAfter, w.misfit = 0, false
+	w.retryAfter, w.heard, w.misfit = 0, false, false
 	stream, err := w.open(ctx)
 	for err == nil {
 		message := &chordv1.WatchContextsResponse{}
@@ -133,6 +137,8 @@ func (w *watch) deliver(message *chordv1.WatchContextsResponse, yield func(Event
 	w.failures = 0
 	if closing := message.GetClosing(); closing != nil {
 		w.retryAfter = closing.GetRetryAfter().AsDuration()
+	} else {
+		w.heard = true
 	}
 	events, fits := w.tracker.take(message)
 	for _, event := range events {

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
+	"os"
 	"time"
 
 	chord "github.com/chord-state/chord/clients/go"
@@ -21,10 +24,12 @@ type args struct {
 	KnownBytesMax *int           `json:"knownBytesMax"`
 	Steps         []step         `json:"steps"`
 
-	Address  string   `json:"address"`
-	Token    string   `json:"token"`
-	Deadline *float64 `json:"deadline"`
-	Attempts int      `json:"attempts"`
+	Address   string   `json:"address"`
+	Token     string   `json:"token"`
+	TokenFile string   `json:"tokenFile"`
+	TLS       *tlsArgs `json:"tls"`
+	Deadline  *float64 `json:"deadline"`
+	Attempts  int      `json:"attempts"`
 
 	ContextID        string         `json:"contextId"`
 	Changes          map[string]any `json:"changes"`
@@ -48,6 +53,29 @@ type args struct {
 	Version     *uint64  `json:"version"`
 	Concurrency int      `json:"concurrency"`
 	Name        string   `json:"name"`
+}
+
+// tlsArgs are paths of PEM files, and the name in the server's certificate.
+type tlsArgs struct {
+	CA         string `json:"ca"`
+	Cert       string `json:"cert"`
+	Key        string `json:"key"`
+	ServerName string `json:"serverName"`
+}
+
+func (a tlsArgs) config() (*tls.Config, error) {
+	config := &tls.Config{ServerName: a.ServerName, RootCAs: x509.NewCertPool()}
+	ca, err := os.ReadFile(a.CA)
+	if err != nil {
+		return nil, err
+	}
+	config.RootCAs.AppendCertsFromPEM(ca)
+	if a.Cert == "" {
+		return config, nil
+	}
+	pair, err := tls.LoadX509KeyPair(a.Cert, a.Key)
+	config.Certificates = []tls.Certificate{pair}
+	return config, err
 }
 
 type step struct {

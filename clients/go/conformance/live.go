@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"os"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -47,6 +48,19 @@ func (d *driver) connect(args args) (form, error) {
 	options := []chord.Option{chord.WithDeadline(milliseconds(args.Deadline, 10*time.Second))}
 	if args.Token != "" {
 		options = append(options, chord.WithToken(args.Token))
+	}
+	if args.TokenFile != "" {
+		options = append(options, chord.WithTokenSource(func(context.Context) (string, error) {
+			token, err := os.ReadFile(args.TokenFile)
+			return string(token), err
+		}))
+	}
+	if args.TLS != nil {
+		config, err := args.TLS.config()
+		if err != nil {
+			return nil, err
+		}
+		options = append(options, chord.WithTLS(config))
 	}
 	if args.Attempts != 0 {
 		options = append(options, chord.WithRetry(chord.RetryPolicy{Attempts: args.Attempts}))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ import grpc
 
 from ._gen.chord.v1.context_service_pb2_grpc import ContextServiceStub
 from ._gen.chord.v1.sync_service_pb2_grpc import SyncServiceStub
+from .errors import unavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +59,34 @@ def tls_of(tls: Tls | bool) -> Tls | None:
     return (Tls() if tls else None) if isinstance(tls, bool) else tls
 
 
-def metadata(token: str | None) -> tuple[tuple[str, str], ...]:
+#: A token, or what gives one: asked for each try of a call and each connection of a watch.
+Token = str | Callable[[], str]
+AsyncToken = str | Callable[[], str | Awaitable[str]]
+Metadata = tuple[tuple[str, str], ...]
+
+
+def metadata(token: Token | None) -> Metadata:
+    with _obtaining_token():
+        return _bearer(token() if callable(token) else token)
+
+
+async def metadata_aio(token: AsyncToken | None) -> Metadata:
+    with _obtaining_token():
+        given = token() if callable(token) else token
+        return _bearer(await given if isinstance(given, Awaitable) else given)
+
+
+def _bearer(token: str | None) -> Metadata:
     return () if token is None else (("authorization", f"Bearer {token}"),)
+
+
+@contextmanager
+def _obtaining_token() -> Iterator[None]:
+    """Whoever gives tokens may be away for a while, like a server: UNAVAILABLE, and tried again."""
+    try:
+        yield
+    except Exception as error:
+        raise unavailable(f"there is no token: {error}") from error
 
 
 class Stubs:

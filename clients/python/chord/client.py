@@ -13,7 +13,7 @@ import grpc
 from . import calls, channel
 from .channel import Tls
 from .course import Course, OnDisconnect, WatchOptions
-from .errors import client_closed, from_rpc_error
+from .errors import ChordError, client_closed, from_rpc_error
 from .model import Context, ContextInfo, DeleteResult, Delta, DeltaPage, Full, NoChange, WriteResult
 from .position import Position
 from .requests import Expected, Mutation, Returning, Seconds
@@ -32,7 +32,8 @@ class _Closable(Protocol):
 class Client:
     """A client of the server at HOST:PORT, for any number of threads; it connects at the first call.
 
-    tls: True for the roots of the system. token: sent as `authorization: Bearer` with every call.
+    tls: True for the roots of the system. token: sent as `authorization: Bearer` with every call; a function is asked
+    each time, so that tokens can be renewed.
     timeout: seconds for one call with all its tries. All calls raise ChordError.
     """
 
@@ -41,14 +42,14 @@ class Client:
         address: str,
         *,
         tls: Tls | bool = False,
-        token: str | None = None,
+        token: channel.Token | None = None,
         timeout: float = 10.0,
         retry: RetryPolicy = RetryPolicy(),
     ) -> None:
         self.address = address
         self._timeout = timeout
         self._retry = retry
-        self._metadata = channel.metadata(token)
+        self._token = token
         secure, options = channel.tls_of(tls), channel.options(channel.tls_of(tls))
         self._channel = (
             grpc.secure_channel(address, secure.credentials(), options)
@@ -201,8 +202,9 @@ class Client:
                 raise client_closed()
             self._open.add(opened)
 
-    def _open_watch(self, request: Any) -> Any:
-        return self._stubs.method("WatchContexts")(request, metadata=self._metadata)
+    def _open_watch(self, request: Any) -> Callable[[], Any]:
+        metadata = channel.metadata(self._token)
+        return lambda: self._stubs.method("WatchContexts")(request, metadata=metadata)
 
     def _pages(self, call: Callable[[str], calls.Call[tuple[T, str]]], timeout: float | None) -> Iterator[T]:
         token = ""
@@ -217,8 +219,9 @@ class Client:
         method = self._stubs.method(call.method)
         while not self._closed.is_set():
             try:
-                return call.read(method(call.request, timeout=attempts.timeout(), metadata=self._metadata))
-            except grpc.RpcError as error:
+                metadata = channel.metadata(self._token)
+                return call.read(method(call.request, timeout=attempts.timeout(), metadata=metadata))
+            except (grpc.RpcError, ChordError) as error:
                 if not self._closed.is_set():
                     self._closed.wait(attempts.wait(from_rpc_error(error)))
             except Exception:  # what gRPC raises depends on when the channel was closed

@@ -38,10 +38,13 @@ class Course:
         self._tracker = Tracker(targets, options.known)
         self._failures = 0
         self._retry_after = 0.0
+        #: This connection has brought an event or a heartbeat.
+        self._heard = False
 
     def request(self) -> pb.WatchContextsRequest:
         """A connection begins: answers what to ask for."""
         self._retry_after = 0.0
+        self._heard = False
         return pb.WatchContextsRequest(
             subscriptions=self._tracker.subscriptions(),
             include_old_values=self._options.include_old_values,
@@ -53,6 +56,8 @@ class Course:
         self._failures = 0
         if message.HasField("closing"):
             self._retry_after = message.closing.retry_after.ToNanoseconds() / 1e9
+        else:
+            self._heard = True
         try:
             return self._tracker.take(message)
         except Gap:
@@ -61,7 +66,9 @@ class Course:
     def lost(self, error: ChordError) -> float:
         """The stream has ended: answers the seconds until the next try, and tells the caller. Raises final errors."""
         doubtful = error.reason != "UNAVAILABLE"
-        if not error.transient or (doubtful and self._failures >= _DOUBTFUL_FAILURES_MAX):
+        # The token has expired under way: there may be a new one.
+        expired = self._heard and error.reason == "UNAUTHENTICATED"
+        if not (error.transient or expired) or (doubtful and self._failures >= _DOUBTFUL_FAILURES_MAX):
             raise error
         delay = max(backoff(self._policy, self._failures), self._retry_after, error.retry_after or 0)
         self._failures += 1

@@ -77,7 +77,9 @@ def sendable(field: str) -> Iterator[None]:
 
 
 def from_rpc_error(error: Any) -> ChordError:
-    """From what calls of grpc and grpc.aio raise."""
+    """From what calls of grpc and grpc.aio raise, or of our own."""
+    if isinstance(error, ChordError):
+        return error
     trailer = next((value for key, value in error.trailing_metadata() or () if key == "grpc-status-details-bin"), None)
     return decode_error(error.code(), error.details() or "", trailer)
 

@@ -23,7 +23,7 @@ class Watch(Iterator[Event]):
     cannot go on. Closed by `close`, by `with`, by the client, or when nobody holds it any more.
     """
 
-    def __init__(self, course: Course, open_call: Callable[[Any], Any]) -> None:
+    def __init__(self, course: Course, open_call: Callable[[Any], Callable[[], Any]]) -> None:
         self._course = course
         self._open_call = open_call
         self._events: deque[Event] = deque()
@@ -79,9 +79,12 @@ class Watch(Iterator[Event]):
         """The call; None where it has been closed meanwhile."""
         if self._call is None:
             self._closed.wait(self._resume_at - time.monotonic())
+            if self._closed.is_set():
+                return None
+            start = self._open_call(self._course.request())
             with self._lock:
                 if not self._closed.is_set():
-                    self._call = self._open_call(self._course.request())
+                    self._call = start()
         return self._call
 
     def _lost(self, error: ChordError) -> None:

@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import chord
@@ -39,6 +40,22 @@ async def all_of(function: Callable[..., Any], *args: Any, **named: Any) -> list
     return list(await do(lambda: list(function(*args, **named))))
 
 
+def tls(args: Args | None) -> chord.Tls | bool:
+    if args is None:
+        return False
+    ca, cert, key = (Path(args[name]).read_bytes() if args.get(name) else None for name in ("ca", "cert", "key"))
+    return chord.Tls(ca=ca, cert=cert, key=key, server_name=args.get("serverName"))
+
+
+def token_source(path: str) -> Callable[[], Any]:
+    """Reads it anew for each call."""
+
+    async def read() -> str:
+        return Path(path).read_text()
+
+    return read if AIO else Path(path).read_text
+
+
 class Driver:
     def __init__(self) -> None:
         self.client: Any = None
@@ -54,7 +71,8 @@ class Driver:
         connect = chord.aio.connect if AIO else chord.connect
         self.client = connect(
             args["address"],
-            token=args.get("token"),
+            tls=tls(args.get("tls")),
+            token=token_source(args["tokenFile"]) if args.get("tokenFile") else args.get("token"),
             timeout=(args.get("deadline") or 10_000) / 1000,
             retry=chord.RetryPolicy(attempts=attempts) if attempts else chord.RetryPolicy(),
         )

@@ -4,11 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Channel;
 use tonic::{Response, Status};
 
-use crate::builder::ClientBuilder;
+use crate::builder::{Authorization, ClientBuilder};
 use crate::error::Error;
 use crate::event::{SyncResult, Target};
 use crate::model::{Context, DeltaPage, Head, Position};
@@ -26,7 +25,7 @@ use crate::write::{Delete, Set, Touch, Update};
 #[derive(Debug, Clone)]
 pub struct Client {
     pub(crate) channel: Channel,
-    pub(crate) authorization: Option<MetadataValue<Ascii>>,
+    pub(crate) authorization: Option<Authorization>,
     pub(crate) deadline: Duration,
     pub(crate) retry: Arc<Retry>,
 }
@@ -202,11 +201,12 @@ impl Client {
         F: Future<Output = Result<Response<Res>, Status>>,
     {
         retrying(&self.retry, after(self.deadline), |late| {
-            let mut request = self.request(message.clone());
-            // tonic heeds this, too, and would call it CANCELLED: our own clock has to come first.
-            request.set_timeout(late.duration_since(Instant::now()) + Duration::from_secs(1));
-            let answer = attempt(self.channel.clone(), request);
-            async { Ok(answer.await?.into_inner()) }
+            let answer = self.request(message.clone()).map(|mut request| {
+                // tonic heeds this, too, and would call it CANCELLED: our own clock has to come first.
+                request.set_timeout(late.duration_since(Instant::now()) + Duration::from_secs(1));
+                attempt(self.channel.clone(), request)
+            });
+            async { Ok(answer?.await?.into_inner()) }
         })
         .await
     }
@@ -215,15 +215,15 @@ impl Client {
         &self,
         message: wire::WatchContextsRequest,
     ) -> Result<tonic::Streaming<wire::WatchContextsResponse>, Error> {
-        Ok(syncs(self.channel.clone()).watch_contexts(self.request(message)).await?.into_inner())
+        Ok(syncs(self.channel.clone()).watch_contexts(self.request(message)?).await?.into_inner())
     }
 
-    fn request<T>(&self, message: T) -> tonic::Request<T> {
+    fn request<T>(&self, message: T) -> Result<tonic::Request<T>, Error> {
         let mut request = tonic::Request::new(message);
         if let Some(authorization) = &self.authorization {
-            request.metadata_mut().insert("authorization", authorization.clone());
+            request.metadata_mut().insert("authorization", authorization.value()?);
         }
-        request
+        Ok(request)
     }
 }
 

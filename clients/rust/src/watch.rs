@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
+use std::mem;
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -99,6 +100,7 @@ impl Watch {
             failures: 0,
             retry_after: Duration::ZERO,
             delay: None,
+            heard: false,
             misfit: false,
         };
         (session, self.on_disconnect)
@@ -126,6 +128,8 @@ pub(crate) struct Session {
     retry_after: Duration,
     /// Before the next connection.
     delay: Option<Duration>,
+    /// Whether this connection has brought an event or a heartbeat.
+    heard: bool,
     /// The reader asks for a new connection: see `resync`.
     misfit: bool,
 }
@@ -176,6 +180,8 @@ impl Session {
         self.failures = 0;
         if let Some(Message::Closing(closing)) = &message.event {
             self.retry_after = from_duration(closing.retry_after).unwrap_or_default();
+        } else {
+            self.heard = true;
         }
         self.events = self.tracker.take(message).map_err(|Gap| misfit())?.into();
         Ok(())
@@ -196,8 +202,10 @@ impl Session {
     fn disconnect(&mut self, error: &Error) -> Option<Duration> {
         self.stream = None;
         self.misfit = false;
+        // The token has expired under way: there may be a new one.
+        let expired = mem::take(&mut self.heard) && error.code() == Code::Unauthenticated;
         let given_up = error.code() != Code::Unavailable && self.failures >= DOUBTFUL_FAILURES_MAX;
-        if !error.is_transient() || given_up {
+        if !(error.is_transient() || expired) || given_up {
             return None;
         }
         let asked = self.retry_after.max(error.retry_after().unwrap_or_default());

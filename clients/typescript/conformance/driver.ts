@@ -1,7 +1,8 @@
 /** The driver of the conformance suite for this client: see test/conformance/PROTOCOL.md. */
+import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ChordError, type Client, connect, DeltaMismatch, Replica, type Watch } from '../src/index.js';
+import { ChordError, type Client, connect, DeltaMismatch, Replica, type TlsOptions, type Watch } from '../src/index.js';
 import { type Args, event, type Form, targets, write, writeOptions } from './forms.js';
 import * as vectors from './vectors.js';
 
@@ -13,9 +14,14 @@ const pending = new Map<string, ReturnType<Watch['next']>>();
 const ops: Record<string, (args: Args) => unknown> = {
   ...vectors,
 
-  async connect({ address, token, deadline, attempts }) {
+  async connect({ address, token, tokenFile, tls, deadline, attempts }) {
     await client?.close();
-    client = connect(address, { token, deadline: deadline ?? 10_000, ...(attempts && { retry: { attempts } }) });
+    client = connect(address, {
+      ...(tls && { tls: await tlsOptions(tls) }),
+      token: tokenFile ? () => readFile(tokenFile, 'utf8') : token,
+      deadline: deadline ?? 10_000,
+      ...(attempts && { retry: { attempts } }),
+    });
     return {};
   },
   set: async (args) => client.set(args.contextId, args.value, writeOptions(args)),
@@ -113,6 +119,11 @@ const ops: Record<string, (args: Args) => unknown> = {
     return {};
   },
 };
+
+async function tlsOptions({ ca, cert, key, serverName }: Args): Promise<TlsOptions> {
+  const [roots, own, secret] = await Promise.all([ca, cert, key].map((path) => path && readFile(path)));
+  return { ca: roots, ...(own && { cert: own, key: secret }), ...(serverName && { serverName }) };
+}
 
 let handleCount = 0;
 

@@ -8,7 +8,7 @@ import {
   Metadata,
   type ServiceError,
 } from '@grpc/grpc-js';
-import { decodeError, unsendable } from './errors.js';
+import { decodeError, unavailable, unsendable } from './errors.js';
 
 export interface TlsOptions {
   /** PEM. Absent: the roots of the system. */
@@ -38,11 +38,14 @@ export function completed<Q>({ requestDeserialize }: Definition<Q, unknown, bool
   return { ...requestDeserialize(Buffer.alloc(0)), ...request };
 }
 
+/** A token, or what gives one: asked for each try of a call and each connection of a watch. */
+export type Token = string | (() => string | Promise<string>);
+
 export class Channel {
   readonly #client: Client;
-  readonly #token: string | undefined;
+  readonly #token: Token | undefined;
 
-  constructor(address: string, tls: TlsOptions | boolean, token: string | undefined) {
+  constructor(address: string, tls: TlsOptions | boolean, token: Token | undefined) {
     this.#token = token;
     const { serverName } = typeof tls === 'object' ? tls : {};
     this.#client = new Client(address, credentialsOf(tls), {
@@ -60,15 +63,16 @@ export class Channel {
   }
 
   /** One try. @param deadline milliseconds since 1970 @throws ChordError */
-  call<Q, A>(method: Method<Q, A>, request: Q, deadline: number, signal: AbortSignal | undefined): Promise<A> {
+  async call<Q, A>(method: Method<Q, A>, request: Q, deadline: number, signal: AbortSignal | undefined): Promise<A> {
     const bytes = encode(method, request);
+    const metadata = await this.#metadata();
     return new Promise((resolve, reject) => {
       const call = this.#client.makeUnaryRequest(
         method.path,
         (encoded: Buffer) => encoded,
         method.responseDeserialize,
         bytes,
-        this.#metadata(),
+        metadata,
         { deadline } satisfies GrpcCallOptions,
         (error, answer) => {
           signal?.removeEventListener('abort', cancel);
@@ -85,12 +89,13 @@ export class Channel {
   /** A server stream, read as it is iterated. Ending the iteration, or the signal, cancels it. @throws ChordError */
   async *stream<Q, A>(method: Method<Q, A>, request: Q, signal: AbortSignal): AsyncGenerator<A, void, void> {
     const bytes = encode(method, request);
+    const metadata = await this.#metadata();
     const stream: ClientReadableStream<A> = this.#client.makeServerStreamRequest(
       method.path,
       (encoded: Buffer) => encoded,
       method.responseDeserialize,
       bytes,
-      this.#metadata(),
+      metadata,
       {},
     );
     const cancel = () => stream.cancel();
@@ -111,10 +116,16 @@ export class Channel {
     this.#client.close();
   }
 
-  #metadata(): Metadata {
+  async #metadata(): Promise<Metadata> {
     const metadata = new Metadata();
-    if (this.#token !== undefined) metadata.set('authorization', `Bearer ${this.#token}`);
-    return metadata;
+    if (this.#token === undefined) return metadata;
+    try {
+      const token = typeof this.#token === 'string' ? this.#token : await this.#token();
+      metadata.set('authorization', `Bearer ${token}`);
+      return metadata;
+    } catch (error) {
+      throw unavailable(`there is no token: ${error instanceof Error ? error.message : error}`);
+    }
   }
 }
 

@@ -1,6 +1,6 @@
 /** The calls. Reads and writes are tried again where that is safe; writes name themselves so that it is. */
 import { randomUUID } from 'node:crypto';
-import { Channel, completed, type Definition, type Method, type TlsOptions } from './channel.js';
+import { Channel, completed, type Definition, type Method, type TlsOptions, type Token } from './channel.js';
 import { ContextServiceService as contexts, type SetContextResponse } from './gen/chord/v1/context_service.js';
 import { FullReason, type ReturnOptions } from './gen/chord/v1/model.js';
 import { SyncServiceService as syncs } from './gen/chord/v1/sync_service.js';
@@ -26,8 +26,8 @@ import { Watch, type WatchOptions } from './watch.js';
 export interface ClientOptions {
   /** false: none, the default; true: with the roots of the system. */
   readonly tls?: TlsOptions | boolean;
-  /** Sent as `authorization: Bearer` with every call. */
-  readonly token?: string;
+  /** Sent as `authorization: Bearer` with every call. A function is asked each time, so that tokens can be renewed. */
+  readonly token?: Token;
   /** For one call with all its tries. Default 10 s. */
   readonly deadline?: number;
   readonly retry?: Partial<RetryPolicy>;

@@ -1,6 +1,6 @@
 /** The client of Chord: `import { connect, Replica } from 'chord-client'`. */
 export { apply, DeltaMismatch } from './apply.js';
-export type { Definition, TlsOptions } from './channel.js';
+export type { Definition, TlsOptions, Token } from './channel.js';
 export {
   type CallOptions,
   Client,

@@ -86,11 +86,13 @@ export class Watch implements AsyncIterableIterator<WatchEvent, undefined, undef
     try {
       while (!signal.aborted) {
         let retryAfter = 0;
+        let heard = false;
         let error = unavailable('the server ended the stream');
         try {
           for await (const message of this.#connect()) {
             failures = 0;
             if (message.event?.$case === 'closing') retryAfter = fromDuration(message.event.value.retryAfter) ?? 0;
+            else heard = true;
             const events = this.#tracker.take(message);
             if (!events) throw misfit();
             yield* events;
@@ -101,7 +103,10 @@ export class Watch implements AsyncIterableIterator<WatchEvent, undefined, undef
           error = cause;
         }
         if (signal.aborted) return;
-        if (!error.transient || (error.reason !== 'UNAVAILABLE' && failures >= DOUBTFUL_FAILURES_MAX)) throw error;
+        // The token has expired under way: there may be a new one.
+        const expired = heard && error.reason === 'UNAUTHENTICATED';
+        if (!(error.transient || expired) || (error.reason !== 'UNAVAILABLE' && failures >= DOUBTFUL_FAILURES_MAX))
+          throw error;
         const delay = Math.max(backoff(this.policy, failures++), retryAfter, error.retryAfter ?? 0);
         this.options.onDisconnect?.(error, delay);
         await sleep(delay, undefined, { signal }).catch(() => {}); // only closing rejects it

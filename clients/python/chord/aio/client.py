@@ -14,7 +14,7 @@ import grpc.aio
 from .. import calls, channel
 from ..channel import Tls
 from ..course import Course, OnDisconnect, WatchOptions
-from ..errors import client_closed, from_rpc_error
+from ..errors import ChordError, client_closed, from_rpc_error
 from ..model import Context, ContextInfo, DeleteResult, Delta, DeltaPage, Full, NoChange, WriteResult
 from ..position import Position
 from ..requests import Expected, Mutation, Returning, Seconds
@@ -34,7 +34,8 @@ class Client:
     """A client of the server at HOST:PORT, for any number of tasks of one loop: that in which it connects,
     at the first call.
 
-    tls: True for the roots of the system. token: sent as `authorization: Bearer` with every call.
+    tls: True for the roots of the system. token: sent as `authorization: Bearer` with every call; a function is asked
+    each time, so that tokens can be renewed.
     timeout: seconds for one call with all its tries. All calls raise ChordError.
     """
 
@@ -43,14 +44,14 @@ class Client:
         address: str,
         *,
         tls: Tls | bool = False,
-        token: str | None = None,
+        token: channel.AsyncToken | None = None,
         timeout: float = 10.0,
         retry: RetryPolicy = RetryPolicy(),
     ) -> None:
         self.address = address
         self._timeout = timeout
         self._retry = retry
-        self._metadata = channel.metadata(token)
+        self._token = token
         self._tls = channel.tls_of(tls)
         self._channel: grpc.aio.Channel | None = None
         self._methods: channel.Stubs | None = None
@@ -208,8 +209,9 @@ class Client:
             self._methods = channel.Stubs(self._channel)
         return self._methods.method(name)
 
-    def _open_watch(self, request: Any) -> Any:
-        return self._method("WatchContexts")(request, metadata=self._metadata)
+    async def _open_watch(self, request: Any) -> Any:
+        metadata = await channel.metadata_aio(self._token)
+        return self._method("WatchContexts")(request, metadata=metadata)
 
     async def _pages(self, call: Callable[[str], calls.Call[tuple[T, str]]], timeout: float | None) -> AsyncIterator[T]:
         token = ""
@@ -223,9 +225,10 @@ class Client:
         attempts = Attempts(self._retry, self._timeout if timeout is None else timeout)
         while not self._closed.is_set():
             try:
-                answer = self._method(call.method)(call.request, timeout=attempts.timeout(), metadata=self._metadata)
+                metadata = await channel.metadata_aio(self._token)
+                answer = self._method(call.method)(call.request, timeout=attempts.timeout(), metadata=metadata)
                 return call.read(await answer)
-            except grpc.RpcError as error:
+            except (grpc.RpcError, ChordError) as error:
                 if not self._closed.is_set():
                     await self._pause(attempts.wait(from_rpc_error(error)))
             except Exception:  # what gRPC raises depends on when the channel was closed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from types import TracebackType
 from typing import Any
 
@@ -24,7 +24,7 @@ class Watch(AsyncIterator[Event]):
     `close`, by `async with`, by the client, or when nobody holds it any more.
     """
 
-    def __init__(self, course: Course, open_call: Callable[[Any], Any]) -> None:
+    def __init__(self, course: Course, open_call: Callable[[Any], Awaitable[Any]]) -> None:
         self._course = course
         self._open_call = open_call
         self._events: deque[Event] = deque()
@@ -87,7 +87,11 @@ class Watch(AsyncIterator[Event]):
             await self._wait(None, self._resume_at - time.monotonic())
             if self._closed:
                 return None
-            self._call = self._open_call(self._course.request())
+            call = await self._open_call(self._course.request())
+            if self._closed:
+                call.cancel()
+                return None
+            self._call = call
         if self._reading is None:
             # A task of its own: whoever cancels a read of gRPC cancels the whole stream.
             self._reading = asyncio.ensure_future(self._call.read())

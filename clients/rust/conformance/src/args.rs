@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use chord_client::{Delete, Document, Position, Set, Target, Touch, Update};
+use chord_client::{Delete, Document, Position, Set, Target, Tls, Touch, Update};
 use serde_json::Value;
 
 use crate::forms::Failure;
@@ -47,6 +47,21 @@ impl Args {
             None => Target::prefix(target["prefix"].as_str().unwrap_or_default()),
         };
         self.list("targets").map(target).collect()
+    }
+
+    /// Paths of PEM files, and the name in the server's certificate.
+    pub fn tls(&self) -> Result<Option<Tls>, Failure> {
+        let text = |name: &str| self.0["tls"][name].as_str();
+        let read = |path: &str| std::fs::read(path).map_err(|error| Failure::from(format!("{path}: {error}")));
+        let Some(ca) = text("ca") else { return Ok(None) };
+        let mut tls = Tls::ca(read(ca)?);
+        if let (Some(certificate), Some(key)) = (text("cert"), text("key")) {
+            tls = tls.identity(read(certificate)?, read(key)?);
+        }
+        if let Some(name) = text("serverName") {
+            tls = tls.server_name(name);
+        }
+        Ok(Some(tls))
     }
 
     /// Of a sync.

@@ -70,6 +70,12 @@ impl Driver {
         if let Some(token) = args.text("token") {
             builder = builder.token(token);
         }
+        if let Some(path) = args.text("tokenFile").map(str::to_owned) {
+            builder = builder.token_source(move || Ok(std::fs::read_to_string(&path)?));
+        }
+        if let Some(tls) = args.tls()? {
+            builder = builder.tls(tls);
+        }
         if let Some(attempts) = args.number("attempts") {
             builder = builder.retry(Retry { attempts: attempts as u32, ..Retry::default() });
         }

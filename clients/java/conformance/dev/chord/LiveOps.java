@@ -1,5 +1,9 @@
 package dev.chord;
 
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -26,10 +30,26 @@ final class LiveOps {
     if (client != null) client.close();
     ClientOptions.Builder options = ClientOptions.builder();
     if (args.has("token")) options.token(args.text("token"));
+    if (args.has("tokenFile")) options.token(() -> read(Path.of(args.text("tokenFile"))));
+    if (args.has("tls")) options.tls(tls(args.sub("tls")));
     if (args.has("deadline")) options.deadline(args.millis("deadline", null));
     if (args.has("attempts")) options.retry(RetryPolicy.DEFAULT.withAttempts((int) args.number("attempts", 0)));
     client = ChordClient.connect(args.text("address"), options.build());
     return NOTHING;
+  }
+
+  private static Tls tls(Args args) {
+    Tls tls = Tls.SYSTEM.withRoots(Path.of(args.text("ca")));
+    if (args.has("cert")) tls = tls.withIdentity(Path.of(args.text("cert")), Path.of(args.text("key")));
+    return args.has("serverName") ? tls.withServerName(args.text("serverName")) : tls;
+  }
+
+  private static String read(Path file) {
+    try {
+      return Files.readString(file);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   Object set(Args args) {

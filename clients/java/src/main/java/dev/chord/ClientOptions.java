@@ -1,11 +1,12 @@
 package dev.chord;
 
 import java.time.Duration;
+import java.util.function.Supplier;
 
 /** How to reach a server. */
 public final class ClientOptions {
   final Tls tls;
-  final String token;
+  final Supplier<String> token;
   final Duration deadline;
   final RetryPolicy retry;
 
@@ -22,7 +23,7 @@ public final class ClientOptions {
 
   public static final class Builder {
     private Tls tls;
-    private String token;
+    private Supplier<String> token;
     private Duration deadline = Duration.ofSeconds(10);
     private RetryPolicy retry = RetryPolicy.DEFAULT;
 
@@ -36,6 +37,14 @@ public final class ClientOptions {
 
     /** Sent as {@code authorization: Bearer} with every call. */
     public Builder token(String token) {
+      return token(token == null ? null : () -> token);
+    }
+
+    /**
+     * A token that changes: asked for each try of a call and each connection of a watch, by many threads at once. What it
+     * throws counts as UNAVAILABLE, and is tried again.
+     */
+    public Builder token(Supplier<String> token) {
       this.token = token;
       return this;
     }

@@ -1,9 +1,8 @@
 package dev.chord;
 
+import io.grpc.CallCredentials;
 import io.grpc.CallOptions;
-import io.grpc.Channel;
 import io.grpc.ClientCall;
-import io.grpc.ClientInterceptors;
 import io.grpc.ConnectivityState;
 import io.grpc.Context;
 import io.grpc.Grpc;
@@ -15,10 +14,11 @@ import io.grpc.MethodDescriptor;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.stub.ClientCalls;
-import io.grpc.stub.MetadataUtils;
 import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
 
 /** A gRPC channel: its settings, calls with their retries, errors. */
 final class Connection implements AutoCloseable {
@@ -30,16 +30,17 @@ final class Connection implements AutoCloseable {
   final RetryPolicy retry;
   private final Duration deadline;
   private final ManagedChannel managed;
-  private final Channel channel;
+
+  /** Of every call. */
+  private final CallOptions plain;
+
   private final CountDownLatch closed = new CountDownLatch(1);
 
   Connection(String address, ClientOptions options) {
     retry = options.retry;
     deadline = options.deadline;
     managed = open(address, options.tls);
-    Metadata headers = new Metadata();
-    if (options.token != null) headers.put(AUTHORIZATION, "Bearer " + options.token);
-    channel = ClientInterceptors.intercept(managed, MetadataUtils.newAttachHeadersInterceptor(headers));
+    plain = options.token == null ? CallOptions.DEFAULT : CallOptions.DEFAULT.withCallCredentials(new Bearer(options.token));
   }
 
   private static ManagedChannel open(String address, Tls tls) {
@@ -86,12 +87,12 @@ final class Connection implements AutoCloseable {
 
   private <Q, A> A attempt(MethodDescriptor<Q, A> method, Q request, long left) {
     long timeout = Math.min(left, Time.nanos(retry.attemptTimeout()));
-    CallOptions options = CallOptions.DEFAULT.withDeadlineAfter(timeout, TimeUnit.NANOSECONDS);
-    return ClientCalls.blockingUnaryCall(channel.newCall(method, options), request);
+    CallOptions options = plain.withDeadlineAfter(timeout, TimeUnit.NANOSECONDS);
+    return ClientCalls.blockingUnaryCall(managed.newCall(method, options), request);
   }
 
   <Q, A> ClientCall<Q, A> newStream(MethodDescriptor<Q, A> method) {
-    return channel.newCall(method, CallOptions.DEFAULT);
+    return managed.newCall(method, plain);
   }
 
   /** What a call ended with, as the caller shall see it. Final where the caller ended it. */
@@ -125,6 +126,28 @@ final class Connection implements AutoCloseable {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw Errors.cancelled("interrupted while waiting to try again", e);
+    }
+  }
+
+  /** Asks for a token, and sends it, with every call. */
+  private static final class Bearer extends CallCredentials {
+    private final Supplier<String> token;
+
+    Bearer(Supplier<String> token) {
+      this.token = token;
+    }
+
+    @Override
+    public void applyRequestMetadata(RequestInfo call, Executor executor, MetadataApplier applier) {
+      executor.execute(() -> {
+        try {
+          Metadata headers = new Metadata();
+          headers.put(AUTHORIZATION, "Bearer " + token.get());
+          applier.apply(headers);
+        } catch (RuntimeException e) {
+          applier.fail(Status.UNAVAILABLE.withDescription("there is no token: " + e.getMessage()).withCause(e));
+        }
+      });
     }
   }
 

@@ -57,6 +57,9 @@ public final class Watch implements Iterator<WatchEvent>, Iterable<WatchEvent>, 
   /** What the server asked for when it closed the stream. */
   private Duration retryAfter;
 
+  /** Whether this connection has brought an event or a heartbeat. */
+  private boolean heard;
+
   /** The reader asks for a new connection: see resync. */
   private boolean misfit;
 
@@ -148,7 +151,8 @@ public final class Watch implements Iterator<WatchEvent>, Iterable<WatchEvent>, 
     }
     failures = 0;
     WatchContextsResponse message = signal.message;
-    if (message.hasClosing() && message.getClosing().hasRetryAfter()) {
+    if (!message.hasClosing()) heard = true;
+    else if (message.getClosing().hasRetryAfter()) {
       retryAfter = Conversion.fromDuration(message.getClosing().getRetryAfter());
     }
     List<WatchEvent> events = tracker.take(message);
@@ -168,6 +172,7 @@ public final class Watch implements Iterator<WatchEvent>, Iterable<WatchEvent>, 
       request.setHeartbeatInterval(Conversion.toDuration(options.heartbeatInterval));
     }
     retryAfter = null;
+    heard = false;
     if (failures > 0) connection.reconnect();
     synchronized (this) {
       if (closed) return;
@@ -188,7 +193,9 @@ public final class Watch implements Iterator<WatchEvent>, Iterable<WatchEvent>, 
     }
     misfit = false;
     boolean doubtful = error.code() != Status.Code.UNAVAILABLE;
-    if (!error.isTransient() || (doubtful && failures >= DOUBTFUL_FAILURES_MAX)) {
+    // The token has expired under way: there may be a new one.
+    boolean expired = heard && error.code() == Status.Code.UNAUTHENTICATED;
+    if (!(error.isTransient() || expired) || (doubtful && failures >= DOUBTFUL_FAILURES_MAX)) {
       close();
       throw error;
     }

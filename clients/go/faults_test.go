@@ -10,6 +10,7 @@ import (
 	"errors"
 	"math/big"
 	"net"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -296,6 +297,48 @@ func TestTLSAndToken(t *testing.T) {
 		})
 	}
 	same(t, peer.sets.Load(), 1)
+}
+
+// A token may change, be missing for a while, and expire under a stream that is open.
+func TestTokenSource(t *testing.T) {
+	var calls, expired atomic.Int32
+	source := func(context.Context) (string, error) {
+		call := calls.Add(1)
+		if call == 2 {
+			return "", errors.New("asleep")
+		}
+		return strconv.Itoa(int(call)), nil
+	}
+	tokenOf := func(ctx context.Context) string {
+		sent, _ := metadata.FromIncomingContext(ctx)
+		return sent.Get("authorization")[0]
+	}
+	var tokens []string
+	peer := (&faulty{
+		set: func(ctx context.Context, _ int, _ *chordv1.SetContextRequest) error {
+			tokens = append(tokens, tokenOf(ctx))
+			return nil
+		},
+		watch: func(call int, _ *chordv1.WatchContextsRequest, stream watchStream) error {
+			tokens = append(tokens, tokenOf(stream.Context()))
+			if call == 1 {
+				stream.Send(full("a", 1))
+			}
+			expired.Add(1)
+			return status.Error(codes.Unauthenticated, "expired")
+		},
+	}).serve(t)
+	client := dial(t, peer.address, WithTokenSource(source), fast)
+	for range 2 {
+		must[*WriteResult](t)(client.Set(patient(t), "a", nil))
+	}
+	var last error
+	for _, err := range client.Watch(patient(t), IDs("a")) {
+		last = err
+	}
+	reason(t, last, Unauthenticated)
+	same(t, tokens, []string{"Bearer 1", "Bearer 3", "Bearer 4", "Bearer 5"})
+	same(t, expired.Load(), 2)
 }
 
 func selfSigned(t *testing.T, name string) (tls.Certificate, *x509.CertPool) {

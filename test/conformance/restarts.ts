@@ -78,7 +78,7 @@ async function versionOf(server: Server, contextId: string): Promise<number> {
 }
 
 /** Two contexts and a prefix, a watch and a replica: all go on as if nothing had been. */
-async function resume({ driver, server, id }: Stage, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+export async function resume({ driver, server, id }: Stage, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
   for (const name of ['a', 'p:1', 'p:2']) await driver.call('set', { contextId: id + name, value: { n: 1, rest } });
   const targets = [{ id: `${id}a` }, { prefix: `${id}p:` }];
   const stream = await Stream.open(driver, targets);

@@ -8,6 +8,7 @@ import { build, Driver, type DriverEntry } from './driver.js';
 import { keepMatrix, type Matrix, type Outcome, renderFailures, renderMatrix } from './report.js';
 import { restarts, shared } from './restarts.js';
 import type { Stage } from './scenario.js';
+import { type Access, SecuredServer, secured } from './secured.js';
 import { type Backend, Server } from './server.js';
 import { vectors } from './vectors.js';
 import { watches } from './watches.js';
@@ -45,14 +46,21 @@ for (const entry of entries) {
 
 const each = { ...vectors, ...calls, ...watches, ...restarts };
 const server = await Server.start(backend);
+const guarded = await SecuredServer.start(backend);
 try {
   for (const [name, scenario] of wanted(each)) {
-    for (const entry of ready) await attempt(name, [entry], ([stage]) => scenario(stage as Stage));
+    for (const entry of ready) await attempt(name, [entry], server, {}, ([stage]) => scenario(stage!));
+  }
+  for (const [name, scenario] of wanted(secured)) {
+    for (const entry of ready) {
+      await attempt(name, [entry], guarded.server, guarded.access, ([stage]) => scenario(guarded)(stage!));
+    }
   }
   for (const [name, scenario] of wanted(shared)) {
-    if (ready.length > 0) await attempt(name, ready, (stages) => scenario(stages, `${run}:${name}`));
+    if (ready.length > 0) await attempt(name, ready, server, {}, (stages) => scenario(stages, `${run}:${name}`));
   }
 } finally {
+  await guarded.end();
   await server.end();
   await redis?.destroy();
 }
@@ -62,6 +70,8 @@ report();
 async function attempt(
   name: string,
   participants: readonly DriverEntry[],
+  server: Server,
+  access: Partial<Access>,
   scenario: (stages: Stage[]) => Promise<void>,
 ): Promise<void> {
   const began = performance.now();
@@ -73,7 +83,7 @@ async function attempt(
   }, SCENARIO_TIMEOUT);
   let outcome: Outcome;
   try {
-    for (const driver of drivers) await driver.call('connect', { address: server.address });
+    for (const driver of drivers) await driver.call('connect', { address: server.address, ...access });
     await scenario(drivers.map((driver) => ({ driver, server, id: `${run}:${driver.name}:${name}` })));
     outcome = { ok: true, ms: Math.round(performance.now() - began) };
   } catch (error) {

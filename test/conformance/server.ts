@@ -22,10 +22,11 @@ export class Server {
     private readonly folder: string,
   ) {}
 
-  static async start(backend: Backend): Promise<Server> {
+  /** @param more arguments of `chord serve` */
+  static async start(backend: Backend, more: readonly string[] = []): Promise<Server> {
     const folder = await mkdtemp(join(tmpdir(), 'chord-conformance-'));
     const args = backend.name === 'lmdb' ? ['--data-dir', folder] : ['--backend', 'redis', '--redis-url', backend.url];
-    const server = new Server(args, folder);
+    const server = new Server([...args, ...more], folder);
     await server.up();
     return server;
   }

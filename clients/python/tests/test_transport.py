@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import subprocess
 import threading
@@ -16,6 +17,7 @@ import grpc
 import pytest
 
 import chord
+import chord.aio
 from chord._gen.chord.v1 import context_service_pb2 as contexts
 from chord._gen.chord.v1 import sync_service_pb2 as syncs
 from chord._gen.chord.v1.context_service_pb2_grpc import (
@@ -100,6 +102,60 @@ def test_the_token_goes_with_every_call() -> None:
         client.get("a")
         next(client.watch("a"))
     assert [each["authorization"] for each in server.metadata] == ["Bearer secret"] * 2
+
+
+def refusing_what_expires() -> list[list[Any]]:
+    return [[full(1), grpc.StatusCode.UNAUTHENTICATED], [grpc.StatusCode.UNAUTHENTICATED]]
+
+
+def token_source() -> Callable[[], str]:
+    """Gives one after the other; the second time it fails."""
+    count = iter(range(1, 100))
+
+    def source() -> str:
+        number = next(count)
+        if number == 2:
+            raise OSError("asleep")
+        return str(number)
+
+    return source
+
+
+TOKENS_SEEN = ["Bearer 1", "Bearer 3", "Bearer 4", "Bearer 5"]
+
+
+def test_a_token_may_change_be_missing_and_expire() -> None:
+    with serving(streams=refusing_what_expires()) as (address, server):
+        with chord.connect(address, token=token_source(), retry=FAST) as client:
+            client.get("a")
+            client.get("a")
+            watch = client.watch("a")
+            assert versions(watch, 1) == [1]
+            with pytest.raises(chord.ChordError) as caught:
+                next(watch)
+    assert caught.value.reason == "UNAUTHENTICATED"
+    assert [each["authorization"] for each in server.metadata] == TOKENS_SEEN
+
+
+def test_a_token_may_be_awaited() -> None:
+    source = token_source()
+
+    async def token() -> str:
+        return source()
+
+    async def calls(address: str) -> None:
+        async with chord.aio.connect(address, token=token, retry=FAST) as client:
+            await client.get("a")
+            await client.get("a")
+            watch = client.watch("a")
+            await watch.__anext__()
+            with pytest.raises(chord.ChordError) as caught:
+                await watch.__anext__()
+            assert caught.value.reason == "UNAUTHENTICATED"
+
+    with serving(streams=refusing_what_expires()) as (address, server):
+        asyncio.run(asyncio.wait_for(calls(address), 60))
+    assert [each["authorization"] for each in server.metadata] == TOKENS_SEEN
 
 
 def test_every_try_of_a_write_has_the_same_request_id() -> None:

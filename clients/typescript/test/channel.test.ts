@@ -3,9 +3,10 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Server, ServerCredentials, status } from '@grpc/grpc-js';
+import { type Metadata, Server, ServerCredentials, type ServerWritableStream, status } from '@grpc/grpc-js';
 import test from 'ava';
 import { ContextServiceService } from '../src/gen/chord/v1/context_service.js';
+import { SyncServiceService } from '../src/gen/chord/v1/sync_service.js';
 import { type ChordError, type ClientOptions, connect } from '../src/index.js';
 
 /** A key and a certificate for the name chord.test, fresh. */
@@ -21,6 +22,43 @@ function certificate(): { key: Buffer; cert: Buffer } {
   rmSync(folder, { recursive: true });
   return read;
 }
+
+test('a token may change, be missing for a while, and expire under a stream that is open', async (t) => {
+  const tokens: string[] = [];
+  const note = ({ metadata }: { metadata: Metadata }) => tokens.push(String(metadata.get('authorization')));
+  let streams = 0;
+  const server = new Server();
+  server.addService(ContextServiceService, {
+    getContext: (call: { metadata: Metadata }, answer: (error: null, value: object) => void) => {
+      note(call);
+      answer(null, { context: { contextId: 'a', position: { epoch: 'e', version: 1, digest: 'd' } } });
+    },
+  });
+  server.addService(SyncServiceService, {
+    watchContexts: (call: ServerWritableStream<unknown, object>) => {
+      note(call);
+      if (++streams === 1) call.write({ event: { $case: 'heartbeat', value: {} } });
+      call.emit('error', { code: status.UNAUTHENTICATED, details: 'expired' });
+    },
+  });
+  const port = await new Promise<number>((resolve, reject) => {
+    const credentials = ServerCredentials.createInsecure();
+    server.bindAsync('127.0.0.1:0', credentials, (error, bound) => (error ? reject(error) : resolve(bound)));
+  });
+  t.teardown(() => server.forceShutdown());
+  let asked = 0;
+  const token = async () => {
+    if (++asked === 2) throw new Error('asleep');
+    return String(asked);
+  };
+  const client = connect(`127.0.0.1:${port}`, { token, retry: { backoffMin: 1 } });
+  t.teardown(() => client.close());
+  await client.get('a');
+  await client.get('a');
+  const refused = await t.throwsAsync<ChordError>(client.watch(['a']).next());
+  t.is(refused!.reason, 'UNAUTHENTICATED');
+  t.deepEqual(tokens, ['Bearer 1', 'Bearer 3', 'Bearer 4', 'Bearer 5']);
+});
 
 test('a certificate is checked, and a token goes with every call', async (t) => {
   const { key, cert } = certificate();

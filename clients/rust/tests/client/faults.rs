@@ -297,6 +297,38 @@ async fn a_replica_heals_itself() {
     replica.ready().await.unwrap();
 }
 
+/// A token may change, be missing for a while, and expire under a stream that is open.
+#[tokio::test]
+async fn a_token_source() {
+    let tokens = Arc::new(Mutex::new(Vec::new()));
+    let seen = tokens.clone();
+    let mut peer = Faulty::watches(|call, _| match call {
+        1 => Ok(stream::iter([full(1), Err(Status::unauthenticated("expired"))]).boxed()),
+        _ => Err(Status::unauthenticated("expired")),
+    });
+    peer.set = Arc::new(move |_, request| {
+        let token = request.metadata().get("authorization").unwrap().to_str().unwrap().to_owned();
+        seen.lock().unwrap().push(token);
+        Box::pin(async { Ok(()) })
+    });
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    let source = move || match count.fetch_add(1, SeqCst) + 1 {
+        2 => Err("asleep".into()),
+        number => Ok(number.to_string()),
+    };
+    let client = peer.serve(Server::builder()).await.token_source(source).connect().unwrap();
+    for _ in 0..2 {
+        client.set("a", json!({})).await.unwrap();
+    }
+    assert_eq!(*tokens.lock().unwrap(), ["Bearer 1", "Bearer 3"]);
+    let mut events = client.watch(["a"]).events();
+    assert_eq!(next_version(&mut events).await, 1);
+    let last = patient(events.next()).await.unwrap();
+    failure(async { last }, Reason::Unauthenticated).await;
+    assert_eq!((peer.watches.load(SeqCst), asked.load(SeqCst)), (2, 5));
+}
+
 #[cfg(feature = "tls")]
 #[tokio::test]
 async fn tls_and_token() {

@@ -13,6 +13,7 @@ import com.google.rpc.RetryInfo;
 import dev.chord.v1.Closing;
 import dev.chord.v1.WatchContextsResponse;
 import io.grpc.Context;
+import io.grpc.InsecureServerCredentials;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.TlsServerCredentials;
@@ -29,6 +30,8 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Supplier;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -41,6 +44,8 @@ class FaultsTest {
   private static final RetryPolicy FAST = RetryPolicy.DEFAULT
       .withBackoff(Duration.ofMillis(1), Duration.ofMillis(5))
       .withAttemptTimeout(Duration.ofMillis(200));
+
+  private static final Duration PATIENT = Duration.ofSeconds(10);
 
   private static ChordClient connect(FaultyServer server, RetryPolicy retry) {
     return ChordClient.connect(server.address(), ClientOptions.builder().retry(retry).build());
@@ -246,6 +251,31 @@ class FaultsTest {
     };
     try (FaultyServer server = new FaultyServer(onWatch); ChordClient client = connect(server, FAST)) {
       assertEquals(1, versionOf(client.watch(Target.id("a"))));
+    }
+  }
+
+  /** A token may change, be missing for a while, and expire under a stream that is open. */
+  @Test
+  void tokenThatChanges() throws Exception {
+    FaultyServer.OnWatch onWatch = (number, request, stream) -> {
+      if (number == 1) stream.onNext(full("a", 1));
+      stream.onError(Status.UNAUTHENTICATED.asRuntimeException());
+    };
+    AtomicInteger asked = new AtomicInteger();
+    Supplier<String> token = () -> {
+      int number = asked.incrementAndGet();
+      if (number == 2) throw new IllegalStateException("asleep");
+      return String.valueOf(number);
+    };
+    try (FaultyServer server = new FaultyServer((number, request) -> {}, onWatch, InsecureServerCredentials.create());
+        ChordClient client = ChordClient.connect(
+            server.address(), ClientOptions.builder().token(token).retry(FAST.withAttemptTimeout(PATIENT)).build())) {
+      client.set("a", Map.of());
+      client.set("a", Map.of());
+      Watch watch = client.watch(Target.id("a"));
+      assertEquals(1, versionOf(watch));
+      Live.fails("UNAUTHENTICATED", watch::next);
+      assertEquals(List.of("Bearer 1", "Bearer 3", "Bearer 4", "Bearer 5"), server.authorizations);
     }
   }
 

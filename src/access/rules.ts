@@ -20,49 +20,45 @@ const COLON = ':'.charCodeAt(0);
 /** One context, or all whose ids begin with a prefix. */
 export type Scope = 'id' | 'prefix';
 
-export interface Grant {
-  readonly prefix: string;
-  readonly rights: readonly Right[];
-}
-
-interface Granted {
+interface Grant {
   readonly text: string;
   /** All that begins with the text, wherever its segment ends. */
   readonly anyEnd: boolean;
   readonly rights: readonly Right[];
 }
 
+/** As it stands in the file. */
 interface Entry {
-  readonly grants: readonly Granted[];
+  readonly grants: readonly Grant[];
   readonly limits?: Limits | undefined;
 }
 
-const NOTHING: Entry = { grants: [] };
+/** As it is asked for. */
+interface Allowed {
+  readonly grants: Readonly<Record<Right, readonly Grant[]>>;
+  readonly limits: Limits | undefined;
+}
 
 export class Rules {
   private constructor(
-    private readonly entries: ReadonlyMap<string, Entry>,
-    private readonly others: Entry,
+    private readonly named: ReadonlyMap<string, Allowed>,
+    private readonly others: Allowed,
   ) {}
 
   /** @throws Problems, each with its place: `identities.ann.grants[0].rights: ...` */
   static parse(text: string): Rules {
     const problems: string[] = [];
-    const entries = new Map(readEntries(parseJson(text), problems));
+    const entries = readEntries(parseJson(text), problems);
     if (problems.length > 0) throw new Problems(problems);
-    const others = entries.get(ANYBODY) ?? NOTHING;
-    entries.delete(ANYBODY);
-    // What everybody may, each may.
-    for (const [name, { grants, limits }] of entries) {
-      entries.set(name, { grants: [...grants, ...others.grants], limits: limits ?? others.limits });
-    }
-    return new Rules(entries, others);
+    const everybody = entries.find(([name]) => name === ANYBODY)?.[1] ?? { grants: [] };
+    const named = entries.map(([name, entry]) => [name, together(entry, everybody)] as const);
+    return new Rules(new Map(named), together(everybody));
   }
 
   /** Whether one of its grants gives this right on the context, or on every context that the prefix may come to have. */
   allow(name: string, right: Right, scope: Scope, target: string): boolean {
-    for (const granted of this.#of(name).grants) {
-      if (granted.rights.includes(right) && covers(granted, scope, target)) return true;
+    for (const grant of this.#of(name).grants[right]) {
+      if (covers(grant, scope, target)) return true;
     }
     return false;
   }
@@ -72,12 +68,22 @@ export class Rules {
     return this.#of(name).limits;
   }
 
-  #of(name: string): Entry {
-    return this.entries.get(name) ?? this.others;
+  #of(name: string): Allowed {
+    return this.named.get(name) ?? this.others;
   }
 }
 
-function covers({ text, anyEnd }: Granted, scope: Scope, target: string): boolean {
+/** What everybody may, each may beside its own. */
+function together({ grants, limits }: Entry, everybody: Entry = { grants: [] }): Allowed {
+  const all = [...grants, ...everybody.grants];
+  const those = (right: Right) => all.filter(({ rights }) => rights.includes(right));
+  return {
+    grants: Object.fromEntries(RIGHTS.map((right) => [right, those(right)])) as unknown as Allowed['grants'],
+    limits: limits ?? everybody.limits,
+  };
+}
+
+function covers({ text, anyEnd }: Grant, scope: Scope, target: string): boolean {
   if (!target.startsWith(text)) return false;
   if (anyEnd) return true;
   // The prefix `team/a` asks for `team/ab`, too: here it needs more than a grant of `team/a`.
@@ -108,7 +114,7 @@ function readEntry(json: unknown, at: string, problems: string[]): Entry {
   };
 }
 
-function readGrant(json: unknown, at: string, problems: string[]): Granted {
+function readGrant(json: unknown, at: string, problems: string[]): Grant {
   const { prefix, rights } = members(json, at, ['prefix', 'rights'], problems);
   const known = (right: unknown) => RIGHTS.includes(right as Right);
   if (!Array.isArray(rights) || rights.length === 0 || !rights.every(known)) {

@@ -3349,7 +3349,8 @@ impl ::prost::Name for Heartbeat {
         "/chord.v1.Heartbeat".into()
     }
 }
-/// The server ends the stream next, with UNAVAILABLE. Reconnect with the positions that you have.
+/// The server ends the stream next. With UNAVAILABLE: reconnect with the positions that you have. With UNAUTHENTICATED or
+/// PERMISSION_DENIED: the token has expired, or the right to watch was taken.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Closing {
     #[prost(string, tag = "1")]

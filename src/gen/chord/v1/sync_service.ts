@@ -133,7 +133,10 @@ export interface Heartbeat {
   sentAt: Timestamp | undefined;
 }
 
-/** The server ends the stream next, with UNAVAILABLE. Reconnect with the positions that you have. */
+/**
+ * The server ends the stream next. With UNAVAILABLE: reconnect with the positions that you have. With UNAUTHENTICATED or
+ * PERMISSION_DENIED: the token has expired, or the right to watch was taken.
+ */
 export interface Closing {
   reason: string;
   /** Wait this long first. */

@@ -780,7 +780,8 @@ func (x *Heartbeat) GetSentAt() *timestamppb.Timestamp {
 	return nil
 }
 
-// The server ends the stream next, with UNAVAILABLE. Reconnect with the positions that you have.
+// The server ends the stream next. With UNAVAILABLE: reconnect with the positions that you have. With UNAUTHENTICATED or
+// PERMISSION_DENIED: the token has expired, or the right to watch was taken.
 type Closing struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Reason string                 `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`

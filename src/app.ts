@@ -69,6 +69,8 @@ export async function startChord(options: ChordOptions = {}): Promise<Chord> {
       cleanup: engine.cleanup,
       formats,
       transfer: engine.transfer,
+      store: engine.store,
+      clock: clock ?? Date.now,
       deliveries: telemetry.deliveries,
       certificates,
       stages: [...telemetry.stages, ...(gate ? [gate.identify, decoded, gate.authorize] : [decoded])],

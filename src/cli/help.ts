@@ -96,3 +96,21 @@ Examples:
   openssl rand -hex 32 | tee bob.token | chord token hash bob --file tokens
   chord serve --auth-tokens tokens --auth-rules rules.json
 `;
+
+export const BACKUP = `
+The copy is of one moment, read back and verified before it gets its name. DIR must be missing or empty; it can be
+served as it is: chord serve --data-dir DIR. On Redis, use the persistence of Redis, or chord export.
+
+Examples:
+  chord backup /backups/monday
+  chord backup ./copy --address chord.example:50051
+  chord backup ./copy --data-dir ./data
+`;
+
+export const VERIFY = `
+Nothing is changed. Exit code 1 where something is wrong: one line for each, with the context and the version.
+
+Examples:
+  chord verify /backups/monday
+  chord verify ./data --json
+`;

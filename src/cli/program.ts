@@ -6,6 +6,7 @@ import type { Session } from './client.js';
 import { type ConnectionOptions, connectionOptions } from './connection.js';
 import { defineToken } from './define-token.js';
 import { defineTransfer } from './define-transfer.js';
+import { defineUpkeep } from './define-upkeep.js';
 import { exitCode, toFailure, Usage } from './failure.js';
 import * as help from './help.js';
 import { option } from './option.js';
@@ -69,6 +70,7 @@ async function define(program: Command, args: readonly string[]): Promise<() => 
   defineReads(program, connected);
   defineCleanup(program, connected);
   defineTransfer(program, connected);
+  defineUpkeep(program, connected, out);
   return () => code;
 }
 

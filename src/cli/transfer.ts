@@ -6,6 +6,7 @@ import {
   type TransferredContext,
   TransferServiceService as transfers,
 } from '../gen/chord/v1/transfer_service.js';
+import { renderBar } from './bar.js';
 import type { Session } from './client.js';
 import { formatId, formatPosition, harmless, isoTime } from './format.js';
 import type { Line } from './line.js';
@@ -54,16 +55,6 @@ async function follow(
   const { total = 0, failed = 0 } = now ?? {};
   if (failed > 0) throw new Error(`${failed} of ${total} contexts were not ${done}`);
   if (!out.json) await out.lines([[['plain', `${done} ${total === 1 ? '1 context' : `${total} contexts`}`]]]);
-}
-
-/** `[=======>            ]  35 %  350/1000, 2 failed`, within these columns. */
-export function renderBar({ total, done, failed }: TransferProgress, columns: number): string {
-  const share = total === 0 ? 1 : done / total;
-  const text = `${String(Math.floor(share * 100)).padStart(4)} %  ${done}/${total}${failed > 0 ? `, ${failed} failed` : ''}`;
-  const width = Math.min(40, columns - text.length - 3);
-  if (width < 5) return text.trimStart().slice(0, Math.max(0, columns - 1));
-  const filled = Math.floor(share * width);
-  return `[${'='.repeat(filled)}${filled < width ? '>' : ''}`.padEnd(width + 1).concat(']', text);
 }
 
 function contextForm({ contextId, position, deltas, exportedAt }: TransferredContext) {

@@ -9,15 +9,21 @@ import { tokenAfter } from '../contexts/pages.js';
 import type { ContextService, HeadPage, UpdateOptions, WriteResult } from '../contexts/service.js';
 import type { Transfer } from '../contexts/transfer.js';
 import { ChordError } from '../errors.js';
+import type * as a from '../gen/chord/v1/admin_service.js';
 import type * as k from '../gen/chord/v1/cleanup_service.js';
 import type * as c from '../gen/chord/v1/context_service.js';
 import type * as m from '../gen/chord/v1/model.js';
 import type * as s from '../gen/chord/v1/sync_service.js';
 import type * as t from '../gen/chord/v1/transfer_service.js';
-import { fromDuration, fromExpected, fromMutations, fromPaths, toContext } from './convert.js';
+import type { Clock } from '../model.js';
+import type { Store } from '../store/store.js';
+import { fromDuration, fromExpected, fromMutations, fromPaths, toContext, toTimestamp } from './convert.js';
 import { fromInterval, fromOptions, fromRun, toCleanupStatus, toResult } from './convert-cleanup.js';
 import { toProgress, toTransferred } from './convert-transfer.js';
 import { deltasResponse, getResponse, syncResponse, writeResponse } from './wire.js';
+
+const NO_BACKUP =
+  'only a server on lmdb can be backed up like this; on Redis, use the persistence of Redis or `chord export`';
 
 type Answer<T> = T | Buffer | Promise<T | Buffer>;
 
@@ -147,6 +153,21 @@ export function transferStreams(transfer: Transfer) {
 
     async *restoreContexts({ prefix, overwrite }: t.RestoreContextsRequest): AsyncGenerator<t.RestoreContextsResponse> {
       for await (const each of transfer.restoreAll(prefix, overwrite)) yield { progress: toProgress(each) };
+    },
+  };
+}
+
+/** Answers of many messages, likewise. */
+export function adminStreams(store: Store, clock: Clock) {
+  return {
+    async *backup(): AsyncGenerator<a.BackupResponse> {
+      if (!store.backup) throw new ChordError('FAILED_PRECONDITION', NO_BACKUP);
+      const { format, counts, parts } = store.backup();
+      const start = { format, takenAt: toTimestamp(clock()), counts: new Map(counts) };
+      yield { part: { $case: 'start', value: start } };
+      for await (const { database, keys, values } of parts) {
+        yield { part: { $case: 'records', value: { database, keys: [...keys], values: [...values] } } };
+      }
     },
   };
 }

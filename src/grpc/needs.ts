@@ -64,6 +64,10 @@ export const NEEDS: { readonly [service: string]: { readonly [method: string]: R
     ExportContexts: ({ prefix }: OfPrefix) => onPrefix(EXPORT, prefix),
     RestoreContexts: ({ prefix }: OfPrefix) => onPrefix(RESTORE, prefix),
   },
+  'chord.v1.AdminService': {
+    // It holds every document.
+    Backup: () => onPrefix(['admin', 'read'], ''),
+  },
   // Whoever balances the load knows nobody's token.
   'grpc.health.v1.Health': { Check: 'open', List: 'open', Watch: 'open' },
   'grpc.reflection.v1.ServerReflection': reflecting,

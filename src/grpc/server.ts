@@ -11,18 +11,27 @@ import type { Formats } from '../contexts/forms.js';
 import type { ContextService } from '../contexts/service.js';
 import type { Transfer } from '../contexts/transfer.js';
 import { ChordError } from '../errors.js';
+import { AdminServiceService } from '../gen/chord/v1/admin_service.js';
 import { CleanupServiceService } from '../gen/chord/v1/cleanup_service.js';
 import { ContextServiceService } from '../gen/chord/v1/context_service.js';
 import { SyncServiceService } from '../gen/chord/v1/sync_service.js';
 import { TransferServiceService } from '../gen/chord/v1/transfer_service.js';
+import type { Clock } from '../model.js';
 import type { Deliveries } from '../observe/deliveries.js';
-import type { StoreHealth } from '../store/store.js';
+import type { Store, StoreHealth } from '../store/store.js';
 import type { Certificates } from '../tls/certificates.js';
 import type { Hub } from '../watch/hub.js';
 import { serverCredentials } from './credentials.js';
 import { decodeRequest } from './decode.js';
 import { answeredAtTheEdge, type Call, Edge, type Stage } from './edge.js';
-import { cleanupHandlers, contextHandlers, syncHandlers, transferHandlers, transferStreams } from './handlers.js';
+import {
+  adminStreams,
+  cleanupHandlers,
+  contextHandlers,
+  syncHandlers,
+  transferHandlers,
+  transferStreams,
+} from './handlers.js';
 import { Health } from './health.js';
 import { addReflection } from './reflection.js';
 import { serveSequence } from './sequence.js';
@@ -35,6 +44,8 @@ export interface GrpcOptions {
   readonly cleanup: Sweeper;
   readonly formats: Formats;
   readonly transfer: Transfer;
+  readonly store: Store;
+  readonly clock: Clock;
   readonly deliveries: Deliveries;
   /** HOST:PORT; port 0 takes a free one. */
   readonly listen: string;
@@ -54,7 +65,7 @@ export interface GrpcOptions {
 const RETRY_WITHIN = 1000;
 /** What is cut off after the grace has this long to be gone, in milliseconds. */
 const CLOSE_WITHIN = 500;
-const SERVICES = ['Context', 'Sync', 'Cleanup', 'Transfer'].map((name) => `chord.v1.${name}Service`);
+const SERVICES = ['Context', 'Sync', 'Cleanup', 'Transfer', 'Admin'].map((name) => `chord.v1.${name}Service`);
 const GOODBYE = 'the server shuts down';
 
 export class GrpcServer {
@@ -82,6 +93,7 @@ export class GrpcServer {
     });
     this.#add(CleanupServiceService, edge, cleanupHandlers(options.cleanup));
     this.#add(TransferServiceService, edge, transferHandlers(transfer), sequences(transferStreams(transfer)));
+    this.#add(AdminServiceService, edge, {}, sequences(adminStreams(options.store, options.clock)));
     this.#health.addTo(this.#server);
     addReflection(this.#server, edge);
   }

@@ -4,11 +4,21 @@ import { ChordError } from '../errors.js';
 import { checkDataFile } from './lmdb-file.js';
 
 /** What the layout of Databases below is called. A change that older code would misread makes it 2. */
-const FORMAT = { name: 'chord', version: 1 };
-const FORMAT_KEY = Buffer.from('format');
+export const FORMAT = { name: 'chord', version: 1 };
+export const FORMAT_KEY = Buffer.from('format');
 const BYTES = { keyEncoding: 'binary', encoding: 'binary', cache: false } as const;
 
-type Bytes = Database<Buffer, Buffer>;
+export type Bytes = Database<Buffer, Buffer>;
+
+/** What the databases are called in the environment. */
+export const NAMES = {
+  heads: 'heads',
+  log: 'log',
+  snapshots: 'snapshots',
+  due: 'due',
+  requests: 'requests',
+  requestTimes: 'request-times',
+} as const;
 
 /** Keys are bytes: ids in UTF-8, which never have a NUL, and numbers as in records.ts. */
 export interface Databases {
@@ -32,23 +42,26 @@ export interface OpenOptions {
   readonly directory: string;
   /** Of address space, in bytes. Absent: grows as needed. */
   readonly mapSize?: number | undefined;
+  /** Commits do not wait for the disk: for whoever syncs when all is written. */
+  readonly noSync?: boolean | undefined;
 }
 
 /** Throws FAILED_PRECONDITION on another program's or a newer Chord's files, DATA_LOSS on damaged ones. */
-export async function openDatabases({ directory, mapSize }: OpenOptions): Promise<Databases> {
-  await checkDataFile(directory);
-  const env = openEnvironment(directory, mapSize);
+export async function openDatabases(options: OpenOptions): Promise<Databases> {
+  const { directory } = options;
+  checkDataFile(directory);
+  const env = openEnvironment(options);
   try {
     await checkFormat(env, directory);
     const database = (name: string): Bytes => env.openDB({ ...BYTES, name });
     return {
       env,
-      heads: database('heads'),
-      log: database('log'),
-      snapshots: database('snapshots'),
-      due: database('due'),
-      requests: database('requests'),
-      requestTimes: database('request-times'),
+      heads: database(NAMES.heads),
+      log: database(NAMES.log),
+      snapshots: database(NAMES.snapshots),
+      due: database(NAMES.due),
+      requests: database(NAMES.requests),
+      requestTimes: database(NAMES.requestTimes),
     };
   } catch (error) {
     await env.close();
@@ -56,7 +69,7 @@ export async function openDatabases({ directory, mapSize }: OpenOptions): Promis
   }
 }
 
-function openEnvironment(directory: string, mapSize: number | undefined): RootDatabase<Buffer, Buffer> {
+function openEnvironment({ directory, mapSize, noSync = false }: OpenOptions): RootDatabase<Buffer, Buffer> {
   try {
     return open({
       ...BYTES,
@@ -65,6 +78,7 @@ function openEnvironment(directory: string, mapSize: number | undefined): RootDa
       overlappingSync: false, // a promise kept means: on the disk
       eventTurnBatching: false, // lmdb-writer.ts does that
       maxDbs: 8,
+      noSync,
       ...(mapSize === undefined ? {} : { mapSize }),
     });
   } catch (error) {
@@ -79,6 +93,11 @@ async function checkFormat(env: RootDatabase<Buffer, Buffer>, directory: string)
     await env.put(FORMAT_KEY, Buffer.from(JSON.stringify({ ...FORMAT, createdBy: `node ${process.version}` })));
     return;
   }
+  checkStored(stored, directory);
+}
+
+/** Throws FAILED_PRECONDITION where the format record is another program's or a newer Chord's. */
+export function checkStored(stored: Buffer, directory: string): void {
   const { name, version } = parse(stored);
   if (name !== FORMAT.name || typeof version !== 'number') throw foreign(directory);
   if (version > FORMAT.version) {
@@ -97,6 +116,6 @@ function parse(bytes: Buffer): { name?: unknown; version?: unknown } {
   }
 }
 
-function foreign(directory: string): ChordError {
+export function foreign(directory: string): ChordError {
   return new ChordError('FAILED_PRECONDITION', `${directory} holds an LMDB database that is not Chord's`);
 }

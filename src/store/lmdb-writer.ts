@@ -151,7 +151,7 @@ export class Writer {
 }
 
 /** lmdb tells the cause in a second promise, which would end the process if nobody waited for it. */
-async function commitFailed(error: unknown): Promise<ChordError> {
+export async function commitFailed(error: unknown): Promise<ChordError> {
   let cause = error;
   const { commitError } = error as { commitError?: Promise<unknown> };
   await commitError?.catch((reason: unknown) => {

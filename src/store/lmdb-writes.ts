@@ -11,7 +11,8 @@ import type { Turn } from './lmdb-writer.js';
 import { encodeHead, encodeRecord, encodeRequest, encodeSnapshot, type HeadRow, type Place } from './records.js';
 import type { Act, Commit, Due, GroupOutcome, Outcome, Removal, Request } from './store.js';
 
-const NOTHING = Buffer.from([1]);
+/** The value of an index's entry. */
+export const NOTHING = Buffer.from([1]);
 
 export class Writes {
   constructor(

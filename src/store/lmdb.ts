@@ -7,6 +7,7 @@ import { mkdir, statfs } from 'node:fs/promises';
 import { ChordError } from '../errors.js';
 import type { Head } from '../model.js';
 import { INDEXES } from './due.js';
+import { Backups } from './lmdb-backup.js';
 import { lockDirectory } from './lmdb-lock.js';
 import { type Databases, openDatabases } from './lmdb-open.js';
 import { Reads, unreadable } from './lmdb-reads.js';
@@ -15,6 +16,7 @@ import { type Job, type Turn, Writer } from './lmdb-writer.js';
 import { Writes } from './lmdb-writes.js';
 import type {
   Act,
+  Backup,
   Commit,
   Due,
   GroupOutcome,
@@ -78,6 +80,7 @@ class LmdbStore implements Store {
   readonly #reads: Reads;
   readonly #writes: Writes;
   readonly #writer: Writer;
+  readonly #backups: Backups;
   readonly #space: SpaceWatch;
   readonly #listeners: ((health: StoreHealth) => void)[];
   readonly #unlock: () => void;
@@ -89,6 +92,7 @@ class LmdbStore implements Store {
     this.#reads = new Reads(db);
     this.#writes = new Writes(db, this.#reads);
     this.#writer = new Writer(db.env, space, (turn) => this.#writes.putRows(turn));
+    this.#backups = new Backups(db);
     this.#space = space;
     this.#listeners = listeners;
     this.#unlock = unlock;
@@ -217,6 +221,10 @@ class LmdbStore implements Store {
     return this.#writer;
   }
 
+  backup(): Backup {
+    return this.#read(() => this.#backups.begin());
+  }
+
   health(): StoreHealth {
     return this.#closed ? { serving: false, readOnly: false, detail: 'the store is closed' } : this.#space.health();
   }
@@ -235,6 +243,7 @@ class LmdbStore implements Store {
     for (const listener of this.#listeners) listener(this.health());
     await this.#writer.idle();
     this.#space.stop();
+    this.#backups.close();
     await this.#db.env.close();
     this.#unlock();
   }

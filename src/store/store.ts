@@ -185,6 +185,26 @@ export interface StoreHealth {
   readonly detail?: string;
 }
 
+/** Everything that a store holds, as it stands at one moment. */
+export interface Backup {
+  /** The layout of the records, which only the engine knows. */
+  readonly format: number;
+  /** How many records there are, by the name of their database. */
+  readonly counts: ReadonlyMap<string, number>;
+  /**
+   * The records, in order. Whoever begins to take them takes all, or returns the iterator; rejected where nobody takes
+   * one for long, or the store is closed meanwhile.
+   */
+  readonly parts: AsyncIterable<BackupPart>;
+}
+
+/** Some records of one database, keys and values of the same length. */
+export interface BackupPart {
+  readonly database: string;
+  readonly keys: readonly Buffer[];
+  readonly values: readonly Buffer[];
+}
+
 export interface Store {
   /** The context's state; null where there is none. */
   load(id: string): Promise<Stored | null>;
@@ -226,6 +246,8 @@ export interface Store {
   lease?(name: string, ttl: number): Promise<boolean>;
   /** Listens to commits of other nodes for ids that `watch` named, until `unwatch`. Absent: there are no other nodes. */
   readonly feed?: Feed;
+  /** A copy of all that is durable now, while reads and writes go on. Absent: the engine has no such copies. */
+  backup?(): Backup;
   health(): StoreHealth;
   /** What the engine has done since it was opened, always current. Absent: it does not tell. */
   readonly work?: StoreWork;

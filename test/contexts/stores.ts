@@ -78,7 +78,8 @@ function committed({ id, expected, head, payload }: Commit): FeedEvent {
   return { kind: 'committed', id, from: expected as Position | null, record };
 }
 
-function over(inner: Store, changed: Partial<Store>): Store {
+/** The store with some members replaced. */
+export function over(inner: Store, changed: Partial<Store>): Store {
   return new Proxy(inner, {
     get(target, key) {
       if (key in changed) return changed[key as keyof Store];

@@ -13,6 +13,7 @@ import test from 'ava';
 import fc from 'fast-check';
 import { openLmdb } from '../../src/store/lmdb.js';
 import { openMemory } from '../../src/store/memory.js';
+import { verified } from '../upkeep/directories.js';
 import { commands } from './commands.js';
 import { type Reopen, System } from './system.js';
 
@@ -25,15 +26,26 @@ const settings = fc.record({
 });
 const lists = fc.commands(commands, { maxCommands: 80, size: 'max' });
 
-async function assertModel(numRuns: number, place: () => Promise<{ reopen: Reopen; destroy(): Promise<void> }>) {
+interface Place {
+  readonly reopen: Reopen;
+  /** When all is closed: whether what is left is sound. */
+  check(): Promise<void>;
+  destroy(): Promise<void>;
+}
+
+async function assertModel(numRuns: number, place: () => Promise<Place>) {
   const property = fc.asyncProperty(settings, lists, async (chosen, list) => {
-    const { reopen, destroy } = await place();
+    const { reopen, check, destroy } = await place();
     const system = await System.open(chosen, reopen);
     try {
-      await fc.asyncModelRun(() => ({ model: {}, real: system }), list);
-      await system.finish();
+      try {
+        await fc.asyncModelRun(() => ({ model: {}, real: system }), list);
+        await system.finish();
+      } finally {
+        await system.close();
+      }
+      await check();
     } finally {
-      await system.close();
       await destroy();
     }
   });
@@ -43,6 +55,7 @@ async function assertModel(numRuns: number, place: () => Promise<{ reopen: Reope
 test('memory: whatever is asked in whatever order, Chord does what the model does', async (t) => {
   await assertModel(runs ?? 300, async () => ({
     reopen: async (old) => old ?? openMemory(),
+    check: async () => {},
     destroy: async () => {},
   }));
   t.pass();
@@ -55,6 +68,10 @@ test('LMDB: whatever is asked in whatever order, Chord does what the model does'
       reopen: async (old) => {
         await old?.close();
         return openLmdb({ directory, minFreeBytes: 0 });
+      },
+      check: async () => {
+        const { told } = await verified(directory);
+        if (told.length > 0) throw new Error(`verify: ${told.join('; ')}`);
       },
       destroy: () => rm(directory, { recursive: true, force: true }),
     };

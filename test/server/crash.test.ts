@@ -4,6 +4,7 @@ import type { Delta } from '../../src/gen/chord/v1/model.js';
 import { temporaryDirectory } from '../store/directories.js';
 import { type Copy, fold, follow, Peer, Reader, refused } from '../support/chord.js';
 import { startServer } from '../support/cli.js';
+import { verified } from '../upkeep/directories.js';
 
 const ROUNDS = 20;
 const WRITERS = 200;
@@ -95,12 +96,14 @@ test(`${WRITERS} writers lose nothing when the server is killed, ${ROUNDS} times
       await enough.promise;
       await server.end('SIGKILL');
       await Promise.all(writing);
+      t.deepEqual((await verified(dataDir)).told, []);
       await reader.end();
       watched = reader.copies;
     } else {
       for (const id of CONTEXTS) t.deepEqual(fold((await peer.history(id)).deltas), checked.get(id));
       reader.cancel();
       t.is((await server.end('SIGTERM')).code, 0);
+      t.deepEqual((await verified(dataDir)).told, []);
     }
     for (const each of peers) each.client.close();
   }

@@ -1,0 +1,255 @@
+/**
+ * Reads everything in a data directory, and tells what does not fit together. Nothing is changed, and nothing of it is
+ * trusted: see store/lmdb-pages.ts. What is in memory does not grow with the number of contexts.
+ */
+import { recall } from '../contexts/requests.js';
+import { ChordError } from '../errors.js';
+import { INDEXES } from '../store/due.js';
+import { Contents, type Entry, requireData } from '../store/lmdb-contents.js';
+import { lockDirectory } from '../store/lmdb-lock.js';
+import { NAMES } from '../store/lmdb-open.js';
+import { dueKey, idKey, keysOf, numberKey, requestTimeKey, versionIn } from '../store/lmdb-reads.js';
+import { NOTHING } from '../store/lmdb-writes.js';
+import { decodeHead, decodeRequest, type HeadRow } from '../store/records.js';
+import { checkContext, type Tell } from './context.js';
+
+export interface Damage {
+  /** Of the context that it concerns, if one. */
+  readonly contextId?: string;
+  readonly version?: number;
+  readonly what: string;
+}
+
+/** What was read. */
+export interface Verified {
+  contexts: number;
+  deltas: number;
+  snapshots: number;
+  requests: number;
+  /** Of the data file. */
+  bytes: number;
+  /** How many times something was told. */
+  damages: number;
+}
+
+export interface Listener {
+  onDamage(damage: Damage): void;
+  /** Now and then: records that were read, of how many. */
+  onProgress?(done: number, total: number): void | Promise<void>;
+}
+
+const DATABASES = Object.keys(NAMES) as (keyof typeof NAMES)[];
+/** Records between two reports of progress. */
+const PROGRESS_RECORDS = 5_000;
+
+/**
+ * Throws FAILED_PRECONDITION where the directory is in use, or holds no data of Chord; DATA_LOSS where the head of its
+ * file is damaged, so that nothing can be read.
+ */
+export async function verify(directory: string, listener: Listener): Promise<Verified> {
+  requireData(directory);
+  const unlock = await lockUnlessReadOnly(directory);
+  try {
+    const verifier = new Verifier(directory, listener);
+    try {
+      return await verifier.run();
+    } finally {
+      verifier.close();
+    }
+  } finally {
+    unlock();
+  }
+}
+
+/** On a file system that is read-only nobody writes, and nothing can be locked. */
+async function lockUnlessReadOnly(directory: string): Promise<() => void> {
+  try {
+    return await lockDirectory(directory);
+  } catch (error) {
+    if (error instanceof ChordError && (error.cause as NodeJS.ErrnoException)?.code === 'EROFS') return () => {};
+    throw error;
+  }
+}
+
+class Verifier {
+  readonly #result: Verified = { contexts: 0, deltas: 0, snapshots: 0, requests: 0, bytes: 0, damages: 0 };
+  readonly #contents: Contents;
+  readonly #total: number;
+  #done = 0;
+  #told = 0;
+  /** Entries of the indexes that something belongs to. */
+  #due = 0;
+  #times = 0;
+
+  constructor(
+    directory: string,
+    private readonly listener: Listener,
+  ) {
+    this.#contents = Contents.open(directory, ({ message }) => this.#tell({ what: message }));
+    this.#result.bytes = this.#contents.bytes;
+    this.#total = DATABASES.reduce((sum, each) => sum + this.#contents.count(each), 0);
+  }
+
+  close(): void {
+    this.#contents.close();
+  }
+
+  async run(): Promise<Verified> {
+    await this.#contexts();
+    await this.#requests();
+    await this.#index('due', this.#due, (key) => this.#belongsToHead(key));
+    await this.#index('requestTimes', this.#times, (key) => this.#belongsToRequest(key));
+    this.#contents.checkFree();
+    await this.listener.onProgress?.(this.#total, this.#total);
+    return this.#result;
+  }
+
+  /** Heads, snapshots and deltas come in the order of ids, and so in step. */
+  async #contexts(): Promise<void> {
+    const heads = new Ahead(this.#entries('heads'), ({ key }) => key);
+    const snapshots = new Ahead(this.#entries('snapshots'), ({ key }) => key);
+    const log = new Ahead(this.#entries('log', isLogKey), ({ key }) => key.subarray(0, -9));
+    for (;;) {
+      const id = [heads.id, snapshots.id, log.id].reduce(smaller);
+      if (!id) return;
+      const contextId = id.toString();
+      const tell: Tell = (what, version) => this.#tell({ contextId, ...(version !== undefined && { version }), what });
+      const [head] = heads.take(id);
+      const [snapshot] = snapshots.take(id);
+      const row = checkContext({ head: head?.value, snapshot: snapshot?.value, records: this.#records(log, id) }, tell);
+      if (head) this.#result.contexts++;
+      if (snapshot) this.#result.snapshots++;
+      if (row) this.#checkPlace(contextId, row, tell);
+      await this.#went();
+    }
+  }
+
+  *#records(log: Ahead, id: Buffer) {
+    for (const { key, value } of log.take(id)) {
+      this.#result.deltas++;
+      yield { version: versionIn(key), bytes: value };
+    }
+  }
+
+  /** A context has an entry in an index exactly where its head says so, at its place or before (store/due.ts). */
+  #checkPlace(id: string, row: HeadRow, tell: Tell): void {
+    if (!row.place) return;
+    const truth = keysOf(row);
+    for (const [index, name] of INDEXES.entries()) {
+      const [entry, key] = [row.place.entries[index] ?? Number.NaN, truth[index] as number];
+      if (entry > key || Number.isNaN(entry) !== Number.isNaN(key)) tell(`its place in the index ${name} is wrong`);
+      if (Number.isNaN(entry)) continue;
+      if (this.#contents.has('due', dueKey(index, entry, id))) this.#due++;
+      else tell(`it is not in the index ${name}, where its head says it is`);
+    }
+  }
+
+  async #requests(): Promise<void> {
+    for (const { key, value } of this.#entries('requests')) {
+      this.#result.requests++;
+      const at = key.indexOf(0);
+      const [contextId, requestId] = [key.toString('utf8', 0, at), key.toString('utf8', at + 1)];
+      try {
+        const request = decodeRequest(value(), `request "${requestId}"`);
+        if (request.id !== requestId) throw new Error(`request "${requestId}" says that it is "${request.id}"`);
+        recall(request, request.fingerprint);
+        if (this.#contents.has('requestTimes', requestTimeKey(request.at, contextId, requestId))) this.#times++;
+        else
+          this.#tell({ contextId, what: `request "${requestId}" is not in the index of times, and never forgotten` });
+      } catch (error) {
+        this.#tell({ contextId, what: error instanceof Error ? error.message : String(error) });
+      }
+      await this.#went();
+    }
+  }
+
+  /** Visits an index; where it has more entries than belong to something, looks for those. */
+  async #index(database: 'due' | 'requestTimes', belonging: number, belongs: (key: Buffer) => boolean): Promise<void> {
+    let spare = this.#contents.count(database) - belonging;
+    for (const { key, value } of this.#entries(database)) {
+      await this.#went();
+      const contextId = key.toString('utf8', database === 'due' ? 9 : 8).replace(/\0.*/s, '');
+      const tell = (what: string) =>
+        this.#tell({ contextId, what: `an entry of the index ${NAMES[database]} ${what}` });
+      if (!value().equals(NOTHING)) tell('holds what was not written');
+      if (spare <= 0 || belongs(key)) continue;
+      spare--;
+      tell('points to nothing');
+    }
+  }
+
+  #belongsToHead(key: Buffer): boolean {
+    const [index, id] = [key[0] as number, key.toString('utf8', 9)];
+    const bytes = this.#contents.get('heads', idKey(id));
+    const row = bytes && readable(() => decodeHead(bytes, 'the head'));
+    const entry = row?.place?.entries[index];
+    return row === undefined || (entry !== undefined && dueKey(index, entry, id).equals(key));
+  }
+
+  #belongsToRequest(key: Buffer): boolean {
+    const bytes = this.#contents.get('requests', key.subarray(8));
+    const request = bytes && readable(() => decodeRequest(bytes, 'the request'));
+    return request === undefined || (request !== null && numberKey(request.at).equals(key.subarray(0, 8)));
+  }
+
+  *#entries(database: keyof typeof NAMES, fits: (key: Buffer) => boolean = () => true): Generator<Entry> {
+    for (const entry of this.#contents.entries(database)) {
+      this.#done++;
+      if (fits(entry.key)) yield entry;
+      else this.#tell({ what: `a key of ${NAMES[database]} is damaged: ${entry.key.toString('latin1')}` });
+    }
+  }
+
+  #tell(damage: Damage): void {
+    this.#result.damages++;
+    this.listener.onDamage(damage);
+  }
+
+  async #went(): Promise<void> {
+    if (this.#done < this.#told + PROGRESS_RECORDS) return;
+    this.#told = this.#done;
+    await this.listener.onProgress?.(this.#done, this.#total);
+  }
+}
+
+/** Records in groups of one id, with a look at what comes next. */
+class Ahead {
+  #next: Entry | undefined;
+
+  constructor(
+    private readonly entries: Generator<Entry>,
+    private readonly idOf: (entry: Entry) => Buffer,
+  ) {
+    this.#next = entries.next().value;
+  }
+
+  get id(): Buffer | undefined {
+    return this.#next && this.idOf(this.#next);
+  }
+
+  *take(id: Buffer): Generator<Entry> {
+    while (this.#next && this.idOf(this.#next).equals(id)) {
+      const entry = this.#next;
+      this.#next = this.entries.next().value;
+      yield entry;
+    }
+  }
+}
+
+/** Undefined where it is not: that has been told. */
+function readable<T>(decode: () => T): T | undefined {
+  try {
+    return decode();
+  } catch {
+    return undefined;
+  }
+}
+
+function smaller(a: Buffer | undefined, b: Buffer | undefined): Buffer | undefined {
+  return !a || (b && Buffer.compare(b, a) < 0) ? b : a;
+}
+
+/** Id, NUL, version. */
+function isLogKey(key: Buffer): boolean {
+  return key.length > 9 && key[key.length - 9] === 0 && Number.isSafeInteger(versionIn(key)) && versionIn(key) > 0;
+}

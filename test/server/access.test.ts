@@ -6,7 +6,9 @@ import test from 'ava';
 import { newToken, tokenLine } from '../../src/access/tokens.js';
 import { startChord } from '../../src/app.js';
 import { ChordError } from '../../src/errors.js';
+import { TransferServiceService } from '../../src/gen/chord/v1/transfer_service.js';
 import { Call, Edge, type Stage } from '../../src/grpc/edge.js';
+import type { Provider } from '../../src/transfer/provider.js';
 import { ALL, folder, guarded, replace, rulesOf } from '../support/access.js';
 import { type Peer, Reader, refusal, refused, watch } from '../support/chord.js';
 
@@ -161,6 +163,37 @@ test('a stream ends when its right is taken, and others go on', async (t) => {
   const below = await bob.set({ contextId: 'team/b/x', value: { n: 1 } });
   await others.at('team/b/x', below.position);
   t.true((await ann.set({ contextId: 'team/a', value: {} })).changed);
+});
+
+test('an export ends when its right is taken, and takes no more contexts', async (t) => {
+  let saved = 0;
+  let [began, release] = [() => {}, () => {}];
+  const beginning = new Promise<void>((resolve) => (began = resolve));
+  const released = new Promise<void>((resolve) => (release = resolve));
+  const provider: Provider = {
+    async save() {
+      saved++;
+      began();
+      await released;
+    },
+    load: async () => null,
+    async *list() {},
+    delete: async () => false,
+    close: async () => {},
+  };
+  const { as, chord, tokens, rulesFile } = await guarded(t, { ann: { '': ALL } }, { provider });
+  const ann = as(tokens.ann);
+  for (let n = 0; n < 100; n++) await ann.set({ contextId: `c${n}`, value: {} });
+  const exporting = refused(ann.transfer(TransferServiceService.exportContexts, { prefix: '' }));
+  await beginning;
+  await replace(rulesFile, rulesOf({ ann: { '': ['read', 'write'] } }));
+  await chord.reload();
+  t.like(await exporting, { code: PERMISSION_DENIED, message: 'no right to export all that begins with ""' });
+  const before = saved;
+  release();
+  await chord.close();
+  t.true(before < 20);
+  t.true(saved <= before + 8, `${saved} after ${before}`);
 });
 
 test('a reader that stalls is closed like any other', async (t) => {

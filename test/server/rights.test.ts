@@ -189,3 +189,24 @@ test('a context that is there and one that is not are denied with the same words
     t.deepEqual(JSON.stringify(there).replaceAll('there', 'X'), JSON.stringify(gone).replaceAll('gone', 'X'), path);
   }
 });
+
+test('reflection answers whoever is known, whatever its rights', async (t) => {
+  const { as, tokens } = await guarded(t, { eve: {} });
+  const ask = (peer: Peer, version: string): Promise<number> => {
+    const path = `/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`;
+    const same = (each: Buffer) => each;
+    const call = peer.client.makeBidiStreamRequest(path, same, same, peer.metadata, {});
+    call.write(Buffer.from([0x3a, 0])); // list_services
+    return new Promise((resolve) => {
+      call.on('error', (error) => resolve((error as Error & { code: number }).code));
+      call.once('data', () => {
+        resolve(0);
+        call.end();
+      });
+    });
+  };
+  for (const version of ['v1', 'v1alpha']) {
+    t.is(await ask(as(tokens.eve), version), 0);
+    t.is(await ask(as(undefined), version), UNAUTHENTICATED);
+  }
+});

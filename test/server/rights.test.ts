@@ -87,7 +87,7 @@ function calls(target: string): Asked[] {
     target,
     true,
   ];
-  const all = (call: string): Asked => [call, {}, ['admin'], '', true];
+  const all = (call: string, needs: Right[] = ['admin']): Asked => [call, {}, needs, '', true];
   const watching = ($case: string) => ({
     subscriptions: [{ target: { $case, value: target }, known: new Map(), paths: [] }],
   });
@@ -115,6 +115,7 @@ function calls(target: string): Asked[] {
     one('chord.v1.TransferService/RestoreContext', ['export', 'write']),
     many('chord.v1.TransferService/ExportContexts', ['export']),
     many('chord.v1.TransferService/RestoreContexts', ['export', 'write']),
+    all('chord.v1.AdminService/Backup', ['admin', 'read']),
   ];
 }
 

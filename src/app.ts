@@ -6,11 +6,14 @@ import { type Config, ConfigError, loadConfig } from './config.js';
 import { Formats } from './contexts/forms.js';
 import { ContextService } from './contexts/service.js';
 import { Transfer } from './contexts/transfer.js';
-import { openGate } from './gate.js';
-import { decoded } from './grpc/edge.js';
+import { type Gate, openGate } from './gate.js';
+import { decoded, type Stage } from './grpc/edge.js';
+import { charge } from './grpc/quotas.js';
 import { GrpcServer } from './grpc/server.js';
+import type { Clock } from './model.js';
 import { openLog } from './observe/log.js';
 import { checkClock, openPart, type Parts } from './parts.js';
+import { Quotas } from './quota/quotas.js';
 import { type Reloadable, Reloader } from './reload.js';
 import { openLmdb } from './store/lmdb.js';
 import { openMemory } from './store/memory.js';
@@ -73,10 +76,14 @@ export async function startChord(options: ChordOptions = {}): Promise<Chord> {
       clock: clock ?? Date.now,
       deliveries: telemetry.deliveries,
       certificates,
-      stages: [...telemetry.stages, ...(gate ? [gate.identify, decoded, gate.authorize] : [decoded])],
+      stages: [
+        ...telemetry.stages,
+        ...(gate ? [gate.identify, decoded, gate.authorize] : [decoded]),
+        ...chargeWhereLimited(config, gate, clock),
+      ],
       onDefect: (error, id) => log.error({ err: error, id }, 'internal error'),
     });
-    await telemetry.start(() => ({ ...engine, streams: server.streams }));
+    await telemetry.start(() => ({ ...engine, streams: server.streams, shed: server.shed }));
     const address = await server.start();
     telemetry.serving(address);
     let stopping = false;
@@ -140,6 +147,14 @@ class Opened {
   async close(): Promise<void> {
     for (let part = this.#parts.pop(); part; part = this.#parts.pop()) await part.close();
   }
+}
+
+/** Nothing where nobody can have limits. */
+function chargeWhereLimited({ quotas, connectionQuotas }: Config, gate: Gate | undefined, clock?: Clock): Stage[] {
+  const limited = [quotas, connectionQuotas].some((limits) => Object.keys(limits).length > 0);
+  if (!limited && !gate) return [];
+  const now = clock ?? (() => performance.now());
+  return [charge(new Quotas({ quotas, connectionQuotas, limitsOf: (name) => gate?.limits(name), now }))];
 }
 
 /** Opens the engine alone, for programs that want contexts, deltas and watches in their own process. */

@@ -30,6 +30,8 @@ export interface ErrorDetails {
   readonly violations?: readonly FieldViolation[];
   /** When a retry makes sense, in milliseconds. */
   readonly retryAfter?: number;
+  /** RESOURCE_EXHAUSTED: the limit that is reached, and whose it is. */
+  readonly quota?: { readonly name: string; readonly limit: number; readonly whose: 'identity' | 'connection' };
   readonly cause?: unknown;
 }
 

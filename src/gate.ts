@@ -1,6 +1,5 @@
 /** Whether callers are asked who they are, and the two stages that ask. */
 import type { Logger } from 'pino';
-import type { Identity } from './access/identity.js';
 import type { Limits } from './access/limits.js';
 import { asksCallers, settingsProblems } from './access/settings.js';
 import { type Config, ConfigError } from './config.js';
@@ -10,8 +9,8 @@ import type { Clock } from './model.js';
 export interface Gate {
   readonly identify: Stage;
   readonly authorize: Stage;
-  /** What the rules say of how much it may use. */
-  limits(identity: Identity): Limits | undefined;
+  /** What the rules say of how much an identity may use. */
+  limits(name: string): Limits | undefined;
   /** Reads tokens, keys and rules now. Files are looked at twice a second anyway. */
   reload(): Promise<void>;
   close(): void;
@@ -38,5 +37,5 @@ export async function openGate(config: Config, clock: Clock, log: Logger): Promi
     access.close();
   };
   const { identify, authorize } = guard;
-  return { identify, authorize, limits: (identity) => access.limits(identity), reload: () => access.reload(), close };
+  return { identify, authorize, limits: (name) => access.limits(name), reload: () => access.reload(), close };
 }

@@ -81,7 +81,7 @@ export class Access {
   }
 
   /** What the rules say of how much it may use. */
-  limits({ name }: Identity): Limits | undefined {
+  limits(name: string): Limits | undefined {
     return this.#rules?.value.limits(name);
   }
 

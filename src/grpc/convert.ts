@@ -13,6 +13,8 @@ import { type Head as DomainHead, MAX_DEPTH } from '../model.js';
 import type { Subscription } from '../watch/watcher.js';
 
 const SUBSCRIPTIONS_MAX = 1000;
+/** Of all subscriptions of a watch. */
+const KNOWN_MAX = 100_000;
 const MUTATIONS_MAX = 1000;
 const PATHS_MAX = 1000;
 
@@ -87,8 +89,11 @@ export function fromMutations(mutations: readonly proto.Mutation[]): Mutation[] 
 export function fromSubscriptions(subscriptions: readonly ProtoSubscription[]): Subscription[] {
   if (subscriptions.length === 0) throw invalid('subscriptions', 'must not be empty');
   if (subscriptions.length > SUBSCRIPTIONS_MAX) throw invalid('subscriptions', `are more than ${SUBSCRIPTIONS_MAX}`);
+  let knownInAll = 0;
   return subscriptions.map(({ target, known, paths }, index): Subscription => {
     const field = `subscriptions[${index}]`;
+    knownInAll += known.size;
+    if (knownInAll > KNOWN_MAX) throw invalid(`${field}.known`, `more than ${KNOWN_MAX} positions in all`);
     if (target?.$case === 'contextId') checkId(target.value, `${field}.context_id`);
     else if (target?.$case === 'prefix') checkPrefix(target.value);
     else throw invalid(field, 'names neither context_id nor prefix');

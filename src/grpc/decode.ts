@@ -3,15 +3,33 @@ import type { BinaryReader } from '@bufbuild/protobuf/wire';
 import { decodeMessage } from '../codec/message.js';
 import { ChordError } from '../errors.js';
 
+export const MESSAGE_BYTES_MAX = 4 * 2 ** 20;
+
+/** What a request weighed on the wire, unpacked. */
+const BYTES = Symbol('bytes');
+
 export function decodeRequest<T>(decode: (input: Buffer) => T): (bytes: Buffer) => T | ChordError {
   // Generated code reads from a reader that it is given; the types of its service definitions do not say so.
   const type = { decode: decode as unknown as (reader: BinaryReader) => T };
   return (bytes) => {
+    if (bytes.length > MESSAGE_BYTES_MAX) {
+      return new ChordError(
+        'RESOURCE_EXHAUSTED',
+        `the message has ${bytes.length} bytes, at most ${MESSAGE_BYTES_MAX}`,
+      );
+    }
     try {
-      return decodeMessage(type, bytes);
+      const request = decodeMessage(type, bytes) as T & { [BYTES]?: number };
+      request[BYTES] = bytes.length;
+      return request;
     } catch (error) {
       if (error instanceof ChordError) return error;
       throw error;
     }
   };
+}
+
+/** In bytes, of what `decodeRequest` has decoded; 0 of everything else. */
+export function sizeOf(request: unknown): number {
+  return (request as { readonly [BYTES]?: number } | undefined)?.[BYTES] ?? 0;
 }

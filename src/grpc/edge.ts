@@ -20,6 +20,7 @@ import {
 } from '@grpc/grpc-js';
 import { ANONYMOUS, type Identity } from '../access/identity.js';
 import { ChordError } from '../errors.js';
+import type { Usage } from '../quota/quotas.js';
 
 export type ErrorMapper = (error: unknown) => StatusObject;
 
@@ -72,7 +73,7 @@ export type Outcome = Parameters<Next['sendStatus']>[0];
 
 const OK = { code: status.OK, details: 'OK' };
 const CANCELLED: End = { code: status.CANCELLED };
-const NOTHING = (): void => {};
+const NOTHING = (): undefined => {};
 
 export class Edge {
   readonly #routes = new Map<string, Route>();
@@ -80,6 +81,8 @@ export class Edge {
   constructor(
     readonly stages: readonly Stage[],
     readonly toStatus: ErrorMapper,
+    /** What a call is answered with before its request is received; undefined: it may come. */
+    private readonly refusal: (method: Method, connection: object | undefined) => StatusObject | undefined = NOTHING,
   ) {}
 
   add(route: Route): void {
@@ -88,7 +91,10 @@ export class Edge {
 
   readonly intercept: ServerInterceptor = ({ path }, next) => {
     const route = this.#routes.get(path);
-    return route ? new Call(next, route, this) : new ServerInterceptingCall(next);
+    if (!route) return new ServerInterceptingCall(next);
+    const refusal = this.refusal(route, connectionOf(next));
+    if (refusal) return new ServerInterceptingCall(next, { start: () => next.sendStatus(refusal) });
+    return new Call(next, route, this);
   };
 }
 
@@ -114,6 +120,8 @@ export class Call extends ServerInterceptingCall {
   onEnd: () => void = NOTHING;
   /** Of a stream that says a word before it is ended. */
   onClose: ((error: ChordError) => void) | undefined;
+  /** What it holds of quotas, where there are any. */
+  usage: Usage | undefined;
   #entered = 0;
   #admitted = false;
   #over = false;
@@ -124,16 +132,16 @@ export class Call extends ServerInterceptingCall {
     private readonly edge: Edge,
   ) {
     super(next);
+    // Now: a call that has ended has none any more.
+    this.connection = connectionOf(next);
   }
 
   get method(): Method {
     return this.route;
   }
 
-  /** The same object for all calls of a connection. gRPC does not show it: should it hide it better one day, undefined. */
-  get connection(): object | undefined {
-    return (this.next as { stream?: { session?: object } }).stream?.session;
-  }
+  /** The same object for all calls of a connection; undefined where it is not known. */
+  readonly connection: object | undefined;
 
   /** Whether it has passed all stages. */
   get admitted(): boolean {
@@ -277,6 +285,11 @@ export class Call extends ServerInterceptingCall {
   #refuse(what: string): void {
     this.next.sendStatus({ code: status.UNIMPLEMENTED, details: `${this.route.name}: ${what}` });
   }
+}
+
+/** gRPC does not show it: should it hide it better one day, undefined. */
+function connectionOf(next: Next): object | undefined {
+  return (next as { stream?: { session?: object } }).stream?.session;
 }
 
 /** gRPC wants a handler for each method. */

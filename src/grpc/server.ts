@@ -4,6 +4,7 @@
  * Two things are done here once for all calls. A request that cannot be decoded is INVALID_ARGUMENT with the
  * field at fault (left to itself, gRPC calls that INTERNAL). And an answer that is a Buffer goes out as it is.
  */
+import type { Server as NetServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type MethodDefinition, Server, type ServiceDefinition } from '@grpc/grpc-js';
 import type { Sweeper } from '../cleanup/sweeper.js';
@@ -22,8 +23,8 @@ import type { Store, StoreHealth } from '../store/store.js';
 import type { Certificates } from '../tls/certificates.js';
 import type { Hub } from '../watch/hub.js';
 import { serverCredentials } from './credentials.js';
-import { decodeRequest } from './decode.js';
-import { answeredAtTheEdge, type Call, Edge, type Stage } from './edge.js';
+import { decodeRequest, MESSAGE_BYTES_MAX } from './decode.js';
+import { answeredAtTheEdge, type Call, Edge, type ErrorMapper, type Stage } from './edge.js';
 import {
   adminStreams,
   cleanupHandlers,
@@ -33,12 +34,13 @@ import {
   transferStreams,
 } from './handlers.js';
 import { Health } from './health.js';
+import { Overload, type OverloadOptions } from './overload.js';
 import { addReflection } from './reflection.js';
 import { serveSequence } from './sequence.js';
 import { toStatus } from './status.js';
 import { WatchStreams } from './streams.js';
 
-export interface GrpcOptions {
+export interface GrpcOptions extends OverloadOptions {
   readonly service: ContextService;
   readonly hub: Hub;
   readonly cleanup: Sweeper;
@@ -54,6 +56,7 @@ export interface GrpcOptions {
   /** What every call passes, in this order; `decoded` of edge.ts is one of them. */
   readonly stages: readonly Stage[];
   readonly heartbeatInterval: number;
+  readonly maxConnections: number;
   readonly maxStreamsPerConnection: number;
   readonly keepaliveInterval: number;
   readonly keepaliveTimeout: number;
@@ -63,6 +66,8 @@ export interface GrpcOptions {
 
 /** Clients that were told to come back do so within this time, spread out. */
 const RETRY_WITHIN = 1000;
+/** What is a little too large is received still: the refusal then comes with details, as all of Chord's do. */
+const RECEIVED_BYTES_MAX = MESSAGE_BYTES_MAX + 2 ** 20;
 /** What is cut off after the grace has this long to be gone, in milliseconds. */
 const CLOSE_WITHIN = 500;
 const SERVICES = ['Context', 'Sync', 'Cleanup', 'Transfer', 'Admin'].map((name) => `chord.v1.${name}Service`);
@@ -72,15 +77,20 @@ export class GrpcServer {
   readonly #server: Server;
   readonly #streams: WatchStreams;
   readonly #health = new Health(SERVICES);
+  readonly #overload: Overload;
   #address = '';
 
   constructor(private readonly options: GrpcOptions) {
-    const edge = new Edge(options.stages, (error) => toStatus(error, options.onDefect));
+    const toStatusHere: ErrorMapper = (error) => toStatus(error, options.onDefect);
+    const overload = new Overload(options, toStatusHere);
+    this.#overload = overload;
+    const edge = new Edge([overload.count, ...options.stages], toStatusHere, (...call) => overload.refusal(...call));
     this.#server = new Server({
       interceptors: [edge.intercept],
       'grpc.max_concurrent_streams': options.maxStreamsPerConnection,
       'grpc.keepalive_time_ms': options.keepaliveInterval,
       'grpc.keepalive_timeout_ms': options.keepaliveTimeout,
+      'grpc.max_receive_message_length': RECEIVED_BYTES_MAX,
       'grpc.max_send_message_length': -1,
       // Its counters would cost each call and message something, and nobody can ask for them.
       'grpc.enable_channelz': 0,
@@ -103,6 +113,11 @@ export class GrpcServer {
     return this.#streams.size;
   }
 
+  /** Calls refused since there were too many. */
+  get shed(): number {
+    return this.#overload.shed;
+  }
+
   /** Answers the address that it listens on, with the real port. */
   async start(): Promise<string> {
     const { listen, certificates } = this.options;
@@ -114,6 +129,7 @@ export class GrpcServer {
         reject(new ChordError('UNAVAILABLE', `cannot listen on ${listen}: ${said}`, { cause: error }));
       });
     });
+    for (const server of serversOf(this.#server)) server.maxConnections = this.options.maxConnections;
     this.setHealth({ serving: true, readOnly: false });
     this.#address = `${listen.slice(0, listen.lastIndexOf(':'))}:${port}`;
     return this.#address;
@@ -130,6 +146,7 @@ export class GrpcServer {
   async stop(delay: number, grace: number): Promise<void> {
     this.#health.set(false);
     if (delay > 0) await sleep(delay);
+    this.#overload.stop();
     this.#streams.closeAll(GOODBYE, RETRY_WITHIN);
     this.#health.end(GOODBYE);
     // Not forceShutdown: without channelz gRPC knows of no connections there.
@@ -150,6 +167,11 @@ export class GrpcServer {
     for (const [name, stream] of Object.entries(streams)) edge.add({ ...methodOf(service, name), stream });
     this.#server.addService(service, answeredAtTheEdge(service));
   }
+}
+
+/** gRPC has no setting for what node:net can do: connections over the limit are closed as they come. */
+function serversOf(server: Server): Iterable<NetServer> {
+  return (server as unknown as { readonly http2Servers: ReadonlyMap<NetServer, unknown> }).http2Servers.keys();
 }
 
 /** The same service with our own way into and out of bytes. */

@@ -40,10 +40,11 @@ export function toStatus(error: unknown, onDefect: (error: unknown, id: string) 
 
 function richStatus(error: ChordError): StatusObject {
   const code = CODES[error.reason];
-  const { contextId, current, violations, retryAfter } = error.details;
+  const { contextId, current, violations, retryAfter, quota } = error.details;
   const message = cut(error.message);
   const metadata = new Map<string, string>();
   if (contextId !== undefined) metadata.set('context_id', contextId);
+  if (quota) metadata.set('quota', quota.name).set('quota_limit', `${quota.limit}`).set('quota_of', quota.whose);
   const details = [
     any('google.rpc.ErrorInfo', ErrorInfo.encode({ reason: error.reason, domain: ERROR_DOMAIN, metadata })),
   ];

@@ -105,6 +105,13 @@ class WatchStream implements Sink {
     this.call.write(bytes, this.#onLeft);
   }
 
+  follows(contexts: number): void {
+    if (this.#ended) return;
+    const refusal = this.call.usage?.follow(contexts);
+    // Not at once: the watcher is in the middle of something.
+    if (refusal) queueMicrotask(() => this.refuse(refusal));
+  }
+
   fail(error: unknown): void {
     this.call.fail(error);
   }

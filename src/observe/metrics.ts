@@ -24,6 +24,8 @@ export interface Sources {
   readonly audit: AuditLog | undefined;
   /** Open watch streams. */
   readonly streams: number;
+  /** Calls refused since there were too many. */
+  readonly shed: number;
 }
 
 type Value = readonly [Labels, number | Histogram];
@@ -32,7 +34,7 @@ export function families(sources: Sources): Family[] {
   return [...ofCalls(sources), ...ofWatches(sources), ...ofStore(sources), ...ofCleanup(sources)];
 }
 
-function ofCalls({ calls, connections, audit }: Sources): Family[] {
+function ofCalls({ calls, connections, audit, shed }: Sources): Family[] {
   const methods = calls.all().map((each) => {
     const { service, name } = each.method;
     return { ...each, labels: { service, method: name } };
@@ -44,6 +46,7 @@ function ofCalls({ calls, connections, audit }: Sources): Family[] {
   return [
     counter('chord_calls_total', 'Calls that are over, streams included.', over),
     counter('chord_calls_refused_total', 'Calls that never came to their handler.', coded(calls.refused)),
+    counter('chord_calls_shed_total', 'Calls refused since the server was overloaded; in no other count.', shed),
     gauge(
       'chord_calls_in_flight',
       'Calls under way, streams included.',

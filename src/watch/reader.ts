@@ -17,6 +17,8 @@ export interface Sink {
   ready(): boolean;
   /** `more`: the next event belongs to the same group of writes; whoever shows one without the other shows half of it. */
   send(event: WatchEvent, more: boolean): void;
+  /** So many contexts are followed now. Must not close the watcher before it returns. */
+  follows?(contexts: number): void;
   /** The watch cannot go on. */
   fail(error: unknown): void;
 }

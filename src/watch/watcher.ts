@@ -278,6 +278,7 @@ export class Watcher implements Subscriber {
       // One that is in the queue again must be found again.
       if (tracked.at === null && !tracked.asked && !tracked.dirty) this.#tracked.delete(tracked.id);
     }
+    this.sink.follows?.(this.#tracked.size);
   }
 
   async #trackAll(prefix: string): Promise<void> {
@@ -296,6 +297,7 @@ export class Watcher implements Subscriber {
     if (!tracked) {
       tracked = new Tracked(id, this, this.#interestIn(id));
       this.#tracked.set(id, tracked);
+      this.sink.follows?.(this.#tracked.size);
     }
     return tracked;
   }

@@ -78,7 +78,9 @@ const KEY = Buffer.from('k');
 test('messages over 4 MiB', async (t) => {
   const { peer } = await start(t);
   const bytes = setBytes(member(KEY, field(3, new Uint8Array(4 * MIB))));
-  t.like(await refused(peer.raw(setContext, bytes)), { code: RESOURCE_EXHAUSTED });
+  t.like(await refused(peer.raw(setContext, bytes)), { code: RESOURCE_EXHAUSTED, reason: 'RESOURCE_EXHAUSTED' });
+  const larger = setBytes(member(KEY, field(3, new Uint8Array(6 * MIB))));
+  t.like(await refused(peer.raw(setContext, larger)), { code: RESOURCE_EXHAUSTED });
   const exactly = setBytes(member(KEY, field(3, Buffer.alloc(4 * MIB - 100, 'x'))));
   t.like(await refused(peer.raw(setContext, exactly)), { code: RESOURCE_EXHAUSTED, reason: 'RESOURCE_EXHAUSTED' });
 });
@@ -377,6 +379,7 @@ test('watches of nothing, of too much, and of something else', async (t) => {
     known: new Map(ids.map((id) => [id, position])),
     paths: [],
   });
+  const many = (count: number) => Array.from({ length: count }, (_, i) => i.toString(36));
   const cases: [Parameters<Peer['watch']>[0], string][] = [
     [{ subscriptions: [] }, 'subscriptions'],
     [{ subscriptions: Array.from({ length: 1001 }, (_, i) => on(`c${i}`)) }, 'subscriptions'],
@@ -386,6 +389,7 @@ test('watches of nothing, of too much, and of something else', async (t) => {
     [{ subscriptions: [under('a', 'b')] }, 'subscriptions[0].known'],
     [{ subscriptions: [{ ...on('a'), known: new Map([['b', position]]) }] }, 'subscriptions[0].known'],
     [{ subscriptions: [under('', '')] }, 'subscriptions[0].known'],
+    [{ subscriptions: [on('a'), under('', ...many(60_000)), under('', ...many(40_001))] }, 'subscriptions[2].known'],
     [{ subscriptions: [{ ...on('a'), paths: [{ keys: ['a'] }, { keys: [] }] }] }, 'subscriptions[0].paths[1].keys'],
     [{ subscriptions: [{ ...on('a'), paths: Array(1001).fill({ keys: ['a'] }) }] }, 'subscriptions[0].paths'],
     [{ subscriptions: [on('a')], format: 'yaml' }, 'format'],

@@ -16,7 +16,7 @@ import { PositionMismatch } from '../../src/gen/chord/v1/errors.js';
 import { type Delta, FullReason, type Position } from '../../src/gen/chord/v1/model.js';
 import { DeletedReason, SyncServiceService, type WatchContextsResponse } from '../../src/gen/chord/v1/sync_service.js';
 import { type TransferProgress, TransferServiceService } from '../../src/gen/chord/v1/transfer_service.js';
-import { BadRequest, ErrorInfo } from '../../src/gen/google/rpc/error_details.js';
+import { BadRequest, ErrorInfo, RetryInfo } from '../../src/gen/google/rpc/error_details.js';
 import { Status } from '../../src/gen/google/rpc/status.js';
 import type { JsonObject } from '../../src/model.js';
 
@@ -160,6 +160,10 @@ export interface Refusal {
   readonly message: string;
   /** Of ErrorInfo. */
   readonly reason: string | undefined;
+  /** Of ErrorInfo. */
+  readonly info: { readonly [key: string]: string };
+  /** Of RetryInfo, in milliseconds. */
+  readonly retryAfter: number | undefined;
   /** Of BadRequest. */
   readonly fields: string[];
   /** Of PositionMismatch; undefined: there is none, or the context does not exist. */
@@ -185,10 +189,14 @@ export function refusal(error: ServiceError): Refusal {
     const any = details.find(({ typeUrl }) => typeUrl === `type.googleapis.com/${name}`);
     return any && type.decode(any.value);
   };
+  const info = find('google.rpc.ErrorInfo', ErrorInfo);
+  const delay = find('google.rpc.RetryInfo', RetryInfo)?.retryDelay;
   return {
     code: error.code,
     message: error.details,
-    reason: find('google.rpc.ErrorInfo', ErrorInfo)?.reason,
+    reason: info?.reason,
+    info: Object.fromEntries(info?.metadata ?? []),
+    retryAfter: delay && delay.seconds * 1000 + delay.nanos / 1e6,
     fields: find('google.rpc.BadRequest', BadRequest)?.fieldViolations.map(({ field }) => field) ?? [],
     current: find('chord.v1.PositionMismatch', PositionMismatch)?.current,
   };

@@ -3599,7 +3599,7 @@ impl ::prost::Name for WatchContextsRequest {
 /// One context, or all whose ids begin with a prefix, those still to be created included.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Subscription {
-    /// By context id: where the client stands already.
+    /// By context id: where the client stands already. At most 100,000 in all subscriptions of a watch.
     #[prost(map = "string, message", tag = "3")]
     pub known: ::std::collections::HashMap<::prost::alloc::string::String, Position>,
     /// As in SyncContextRequest. A context that several subscriptions cover is sent as far as any of them asks.
@@ -3733,6 +3733,7 @@ impl ::prost::Name for Heartbeat {
 }
 /// The server ends the stream next. With UNAVAILABLE: reconnect with the positions that you have. With UNAUTHENTICATED or
 /// PERMISSION_DENIED: the token has expired, or the right to watch was taken.
+/// With RESOURCE_EXHAUSTED: it has come to follow more contexts than a quota allows.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Closing {
     #[prost(string, tag = "1")]

@@ -85,7 +85,7 @@ export interface Subscription {
     /** May be empty: every context. */
     { $case: "prefix"; value: string }
     | undefined;
-  /** By context id: where the client stands already. */
+  /** By context id: where the client stands already. At most 100,000 in all subscriptions of a watch. */
   known: Map<string, Position>;
   /** As in SyncContextRequest. A context that several subscriptions cover is sent as far as any of them asks. */
   paths: Path[];
@@ -136,6 +136,7 @@ export interface Heartbeat {
 /**
  * The server ends the stream next. With UNAVAILABLE: reconnect with the positions that you have. With UNAUTHENTICATED or
  * PERMISSION_DENIED: the token has expired, or the right to watch was taken.
+ * With RESOURCE_EXHAUSTED: it has come to follow more contexts than a quota allows.
  */
 export interface Closing {
   reason: string;

@@ -334,7 +334,7 @@ type Subscription struct {
 	//	*Subscription_ContextId
 	//	*Subscription_Prefix
 	Target isSubscription_Target `protobuf_oneof:"target"`
-	// By context id: where the client stands already.
+	// By context id: where the client stands already. At most 100,000 in all subscriptions of a watch.
 	Known map[string]*Position `protobuf:"bytes,3,rep,name=known,proto3" json:"known,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// As in SyncContextRequest. A context that several subscriptions cover is sent as far as any of them asks.
 	Paths         []*Path `protobuf:"bytes,4,rep,name=paths,proto3" json:"paths,omitempty"`
@@ -782,6 +782,7 @@ func (x *Heartbeat) GetSentAt() *timestamppb.Timestamp {
 
 // The server ends the stream next. With UNAVAILABLE: reconnect with the positions that you have. With UNAUTHENTICATED or
 // PERMISSION_DENIED: the token has expired, or the right to watch was taken.
+// With RESOURCE_EXHAUSTED: it has come to follow more contexts than a quota allows.
 type Closing struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Reason string                 `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`

@@ -1,0 +1,95 @@
+/** What one identity, or one connection, uses at present. */
+import type { LimitName, Limits } from '../access/limits.js';
+import { Bucket } from './bucket.js';
+
+/** All limits of somebody; Infinity where there is none. */
+export type Bounds = Readonly<Record<LimitName, number>>;
+
+/** What a call uses: until it ends, or of a second's worth. */
+export interface Need {
+  readonly calls: number;
+  readonly streams: number;
+  readonly subscriptions: number;
+  readonly writesPerSecond: number;
+  readonly bytesPerSecond: number;
+}
+
+/** What is over, and when to try again. */
+export interface Excess {
+  readonly name: LimitName;
+  readonly limit: number;
+  /** Milliseconds. */
+  readonly wait: number;
+}
+
+/** Nobody knows when another stream or call ends: a moment later, in milliseconds. */
+const WAIT_FOR_OTHERS = 1000;
+
+export class Account {
+  #calls = 0;
+  #streams = 0;
+  #subscriptions = 0;
+  #contexts = 0;
+  readonly #writes = new Bucket();
+  readonly #bytes = new Bucket();
+
+  /** Takes nothing. @param now milliseconds */
+  excess(need: Need, bounds: Bounds, now: number): Excess | undefined {
+    return (
+      over('calls', this.#calls, need.calls, bounds) ??
+      over('streams', this.#streams, need.streams, bounds) ??
+      over('subscriptions', this.#subscriptions, need.subscriptions, bounds) ??
+      tooFast('writesPerSecond', this.#writes, need.writesPerSecond, bounds, now) ??
+      tooFast('bytesPerSecond', this.#bytes, need.bytesPerSecond, bounds, now)
+    );
+  }
+
+  /** After `excess`, at the same time. */
+  take(need: Need): void {
+    this.#hold(need, 1);
+    this.#writes.take(need.writesPerSecond);
+    this.#bytes.take(need.bytesPerSecond);
+  }
+
+  /** The call has ended. */
+  release(need: Need): void {
+    this.#hold(need, -1);
+  }
+
+  /** Counts contexts that a watch follows from now on; where `more` is negative, no longer. */
+  follow(more: number, bounds: Bounds): Excess | undefined {
+    const excess = over('contexts', this.#contexts, more, bounds);
+    this.#contexts += more;
+    return excess;
+  }
+
+  /** Whether it may be forgotten. */
+  idle(bounds: Bounds, now: number): boolean {
+    const busy = this.#calls + this.#streams > 0;
+    return !busy && this.#writes.idle(bounds.writesPerSecond, now) && this.#bytes.idle(bounds.bytesPerSecond, now);
+  }
+
+  #hold(need: Need, sign: 1 | -1): void {
+    this.#calls += sign * need.calls;
+    this.#streams += sign * need.streams;
+    this.#subscriptions += sign * need.subscriptions;
+  }
+}
+
+/** Later limits win over earlier ones. */
+export function boundsOf(...limits: readonly Limits[]): Bounds {
+  const none = Infinity;
+  const unbounded = { streams: none, subscriptions: none, contexts: none, calls: none };
+  return Object.assign({ ...unbounded, writesPerSecond: none, bytesPerSecond: none }, ...limits);
+}
+
+function over(name: LimitName, used: number, more: number, bounds: Bounds): Excess | undefined {
+  const limit = bounds[name];
+  return more > 0 && used + more > limit ? { name, limit, wait: WAIT_FOR_OTHERS } : undefined;
+}
+
+function tooFast(name: LimitName, bucket: Bucket, amount: number, bounds: Bounds, now: number): Excess | undefined {
+  const limit = bounds[name];
+  const wait = amount > 0 ? bucket.wait(amount, limit, now) : 0;
+  return wait > 0 ? { name, limit, wait } : undefined;
+}

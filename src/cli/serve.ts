@@ -108,12 +108,16 @@ function shown(key: Key, value: Config[Key]): Config[Key] {
   return (SETTINGS[key].format as (value: unknown) => string)(value);
 }
 
-/** Reloads at each SIGHUP; but one that says that the terminal is gone is an end, as of all that runs in one. */
+/** Reloads at each SIGHUP; but one that says that the terminal is gone ends the process, as it does all that runs there. */
 function onHangup(reload: () => Promise<void>): void {
   const terminal = isatty(0);
   process.on('SIGHUP', () => {
-    if (terminal && !isatty(0)) process.kill(process.pid, 'SIGTERM');
-    else reload().catch(() => {}); // it could not start, and has said so
+    if (terminal && !isatty(0)) {
+      process.removeAllListeners('SIGHUP');
+      process.kill(process.pid, 'SIGHUP'); // at once: nobody is there to be told anything
+    } else {
+      reload().catch(() => {}); // it could not start, and has said so
+    }
   });
 }
 

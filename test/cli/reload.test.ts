@@ -1,15 +1,19 @@
 /** SIGHUP: certificates and the config file are read again. */
 
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { credentials } from '@grpc/grpc-js';
 import test, { type ExecutionContext } from 'ava';
+import { until } from '../redis/servers.js';
 import { temporaryDirectory } from '../store/directories.js';
 import { Authority, HERE, writePair } from '../support/certificates.js';
 import { connect, Reader } from '../support/chord.js';
-import { Running } from '../support/cli.js';
+import { MAIN, Running } from '../support/cli.js';
 
 const ca = await Authority.create();
 
@@ -84,4 +88,25 @@ test('a config file that cannot be read leaves everything as it was', async (t) 
   server.send('SIGHUP');
   await server.said('logLevel in');
   t.is((await server.end('SIGTERM')).code, 0);
+});
+
+test('a server ends with its terminal', async (t) => {
+  // `script` gives it a terminal, and takes it away by its own death.
+  const command = `echo $$; exec ${process.execPath} ${MAIN} serve --backend memory --listen 127.0.0.1:0`;
+  const script = spawn('script', ['-qfec', command, '/dev/null'], { stdio: ['ignore', 'pipe', 'ignore'] });
+  try {
+    await once(script, 'spawn');
+  } catch {
+    t.log('skipped: script is not installed');
+    t.pass();
+    return;
+  }
+  const lines = createInterface({ input: script.stdout })[Symbol.asyncIterator]();
+  const next = async () => String((await lines.next()).value);
+  const pid = Number(await next());
+  t.regex(await next(), /^chord: serving on /);
+  process.kill(pid, 'SIGHUP');
+  t.regex(await next(), /reloaded/, 'as long as the terminal is there, it reloads');
+  script.kill('SIGKILL');
+  await t.notThrowsAsync(until(() => !existsSync(`/proc/${pid}`), 'its end'));
 });

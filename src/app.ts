@@ -83,7 +83,11 @@ export async function startChord(options: ChordOptions = {}): Promise<Chord> {
       ],
       onDefect: (error, id) => log.error({ err: error, id }, 'internal error'),
     });
-    await telemetry.start(() => ({ ...engine, streams: server.streams, shed: server.shed }));
+    const measured = () => ({
+      ...{ ...engine, streams: server.streams, shed: server.shed },
+      certificateEnd: certificates?.info.notAfter.getTime(),
+    });
+    await telemetry.start(measured);
     const address = await server.start();
     telemetry.serving(address);
     let stopping = false;

@@ -24,6 +24,8 @@ export interface Sources {
   readonly audit: AuditLog | undefined;
   /** Open watch streams. */
   readonly streams: number;
+  /** When the certificate that is served ends, in milliseconds since 1970; undefined: without TLS. */
+  readonly certificateEnd: number | undefined;
   /** Calls refused since there were too many. */
   readonly shed: number;
 }
@@ -34,7 +36,7 @@ export function families(sources: Sources): Family[] {
   return [...ofCalls(sources), ...ofWatches(sources), ...ofStore(sources), ...ofCleanup(sources)];
 }
 
-function ofCalls({ calls, connections, audit, shed }: Sources): Family[] {
+function ofCalls({ calls, connections, certificateEnd, audit, shed }: Sources): Family[] {
   const methods = calls.all().map((each) => {
     const { service, name } = each.method;
     return { ...each, labels: { service, method: name } };
@@ -62,6 +64,11 @@ function ofCalls({ calls, connections, audit, shed }: Sources): Family[] {
     },
     counter('chord_connections_total', 'Connections that were made to the server.', connections.made),
     gauge('chord_connections', 'Connections that are open.', connections.open),
+    ...(certificateEnd === undefined
+      ? []
+      : [
+          gauge('chord_certificate_end_seconds', 'When the TLS certificate ends, as Unix time.', certificateEnd / 1000),
+        ]),
     ...(audit ? [gauge('chord_audit_writable', '1: the audit log can be written.', Number(audit.writable))] : []),
   ];
 }

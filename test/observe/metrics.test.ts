@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import test from 'ava';
 import { expose } from '../../src/observe/exposition.js';
 import { temporaryDirectory } from '../store/directories.js';
+import { Authority, writePair } from '../support/certificates.js';
 import { connect, refused, serve, watch } from '../support/chord.js';
 import { startServer } from '../support/cli.js';
 import { parseMetrics, scrape } from '../support/metrics.js';
@@ -177,8 +178,10 @@ test('labels are escaped', (t) => {
 });
 
 test('docs/metrics.md has each metric, and no other', async (t) => {
-  const dataDir = await temporaryDirectory(t);
-  const chord = await serve(t, { ...METRICS, backend: 'lmdb', dataDir, auditLog: join(dataDir, 'audit.log') });
+  const [dataDir, folder] = await Promise.all([temporaryDirectory(t), temporaryDirectory(t)]);
+  const { cert, key } = await writePair(folder, 'server', await (await Authority.create()).issue());
+  const parts = { auditLog: join(folder, 'audit.log'), tlsCert: cert, tlsKey: key };
+  const chord = await serve(t, { ...METRICS, backend: 'lmdb', dataDir, ...parts });
   await chord.cleanup.run();
   const text = await readFile(new URL('../../docs/metrics.md', import.meta.url), 'utf8');
   const documented = new Set([...text.matchAll(/^\| `(chord_\w+)/gm)].map(([, name]) => name!));

@@ -9,6 +9,7 @@ import type { Chord } from '../../src/app.js';
 import { temporaryDirectory } from '../store/directories.js';
 import { Authority, EXPIRED, HERE, type Pair, type Wish, writePair } from '../support/certificates.js';
 import { connect, Peer, Reader, serve } from '../support/chord.js';
+import { scrape } from '../support/metrics.js';
 
 const ca = await Authority.create();
 const stranger = await Authority.create('Strange CA');
@@ -19,7 +20,7 @@ async function serveTls(t: ExecutionContext, wish: Wish = { names: HERE }, clien
   const { cert, key } = await writePair(folder, 'server', await issuer.issue(wish));
   const tlsClientCa = clients === undefined ? '' : join(folder, 'clients.pem');
   if (clients !== undefined) await writeFile(tlsClientCa, clients);
-  const chord = await serve(t, { tlsCert: cert, tlsKey: key, tlsClientCa });
+  const chord = await serve(t, { tlsCert: cert, tlsKey: key, tlsClientCa, metricsListen: '127.0.0.1:0' });
   const renew = async (pair: Pair): Promise<void> => {
     await writePair(folder, 'server', pair);
     await chord.reload();
@@ -167,6 +168,16 @@ test('new certificates that cannot be served leave the old ones in place', async
   const { position } = await peer.set({ contextId: 'a', value: {} });
   await reader.at('a', position);
   t.pass();
+});
+
+test('the metrics tell when the certificate ends that is served, and count connections with TLS', async (t) => {
+  const { chord, renew } = await serveTls(t);
+  for (const until of [1_900_000_000_000, 1_950_000_000_000]) {
+    await renew(await ca.issue({ names: HERE, until: new Date(until) }));
+    t.is((await scrape(chord.metricsAddress)).value('chord_certificate_end_seconds'), until / 1000);
+  }
+  await connect(t, chord.address, trusting(ca)).list({});
+  t.is((await scrape(chord.metricsAddress)).value('chord_connections'), 1);
 });
 
 test('an authority of clients that is taken away lets no more of them in, also not by resuming', async (t) => {

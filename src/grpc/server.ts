@@ -4,7 +4,7 @@
  * Two things are done here once for all calls. A request that cannot be decoded is INVALID_ARGUMENT with the
  * field at fault (left to itself, gRPC calls that INTERNAL). And an answer that is a Buffer goes out as it is.
  */
-import type { Server as NetServer } from 'node:net';
+import type { Http2Server } from 'node:http2';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type MethodDefinition, Server, type ServiceDefinition } from '@grpc/grpc-js';
 import type { Sweeper } from '../cleanup/sweeper.js';
@@ -68,6 +68,8 @@ export interface GrpcOptions extends OverloadOptions {
 const RETRY_WITHIN = 1000;
 /** What is a little too large is received still: the refusal then comes with details, as all of Chord's do. */
 const RECEIVED_BYTES_MAX = MESSAGE_BYTES_MAX + 2 ** 20;
+/** Metadata of a call, as HTTP/2 counts it: 32 more for each entry. */
+const HEADER_BYTES_MAX = 64 * 1024;
 /** What is cut off after the grace has this long to be gone, in milliseconds. */
 const CLOSE_WITHIN = 500;
 const SERVICES = ['Context', 'Sync', 'Cleanup', 'Transfer', 'Admin'].map((name) => `chord.v1.${name}Service`);
@@ -129,7 +131,10 @@ export class GrpcServer {
         reject(new ChordError('UNAVAILABLE', `cannot listen on ${listen}: ${said}`, { cause: error }));
       });
     });
-    for (const server of serversOf(this.#server)) server.maxConnections = this.options.maxConnections;
+    for (const server of serversOf(this.#server)) {
+      server.maxConnections = this.options.maxConnections;
+      server.updateSettings({ maxHeaderListSize: HEADER_BYTES_MAX });
+    }
     this.setHealth({ serving: true, readOnly: false });
     this.#address = `${listen.slice(0, listen.lastIndexOf(':'))}:${port}`;
     return this.#address;
@@ -169,9 +174,9 @@ export class GrpcServer {
   }
 }
 
-/** gRPC has no setting for what node:net can do: connections over the limit are closed as they come. */
-function serversOf(server: Server): Iterable<NetServer> {
-  return (server as unknown as { readonly http2Servers: ReadonlyMap<NetServer, unknown> }).http2Servers.keys();
+/** For what gRPC has no settings. Connections over the limit are closed as they come. */
+function serversOf(server: Server): Iterable<Http2Server> {
+  return (server as unknown as { readonly http2Servers: ReadonlyMap<Http2Server, unknown> }).http2Servers.keys();
 }
 
 /** The same service with our own way into and out of bytes. */

@@ -13,6 +13,7 @@ import { Calls } from './observe/calls.js';
 import { Connections } from './observe/connections.js';
 import { Deliveries } from './observe/deliveries.js';
 import type { Endpoint } from './observe/endpoint.js';
+import { Limit } from './observe/limit.js';
 import { isText } from './observe/log.js';
 import { families, type Sources } from './observe/metrics.js';
 import type { Reloadable } from './reload.js';
@@ -24,8 +25,12 @@ export type Observed = Omit<Sources, 'audit' | 'calls' | 'connections' | 'delive
 
 export class Telemetry {
   readonly calls = new Calls();
-  readonly connections = new Connections((peer, open) => {
-    this.log.debug({ peer }, open ? 'connection opened' : 'connection closed');
+  readonly #refusals = new Limit((connections) => this.log.warn({ connections }, 'more connections were refused'));
+  readonly connections = new Connections({
+    changed: (peer, open) => this.log.debug({ peer }, open ? 'connection opened' : 'connection closed'),
+    refused: (peer, reason) => {
+      if (this.#refusals.admits()) this.log.info({ peer, reason }, 'connection refused');
+    },
   });
   readonly deliveries = new Deliveries();
   #audit: AuditLog | undefined;
@@ -94,6 +99,7 @@ export class Telemetry {
 
   async close(): Promise<void> {
     this.connections.close();
+    this.#refusals.close();
     this.#endpoint?.close();
     await this.#audit?.close();
     if (this.#state === 'stopping') this.#tell('stopped');

@@ -1,16 +1,25 @@
 /** Connections to a port of this process, which gRPC tells nobody of: Node does. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import type { Socket } from 'node:net';
+import type { Server, Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 
 const ACCEPTED = 'net.server.socket';
+
+/** What hears of connections, each with its peer as HOST:PORT. */
+export interface ConnectionEvents {
+  changed(peer: string, open: boolean): void;
+  /** TLS did not come about, and why: a code of OpenSSL or Node. */
+  refused(peer: string, reason: string): void;
+}
 
 export class Connections {
   made = 0;
   open = 0;
+  refused = 0;
   #port = 0;
+  readonly #servers = new WeakSet<Server>();
 
-  /** Tells `changed` of each that opens or closes, with its peer as HOST:PORT. */
-  constructor(private readonly changed: (peer: string, open: boolean) => void = () => {}) {}
+  constructor(private readonly events: ConnectionEvents) {}
 
   /** From now on. */
   watch(port: number): void {
@@ -23,15 +32,30 @@ export class Connections {
   }
 
   readonly #accepted = (message: unknown): void => {
-    const { socket } = message as { socket: Socket };
+    const { socket } = message as { socket: Socket & { readonly server?: Server } };
     if (socket.localPort !== this.#port) return;
-    const peer = `${socket.remoteAddress}:${socket.remotePort}`;
+    const peer = peerOf(socket);
     this.made++;
     this.open++;
-    this.changed(peer, true);
+    this.events.changed(peer, true);
     socket.once('close', () => {
       this.open--;
-      this.changed(peer, false);
+      this.events.changed(peer, false);
     });
+    if (!socket.server || this.#servers.has(socket.server)) return;
+    this.#servers.add(socket.server);
+    socket.server.on('tlsClientError', this.#failed);
   };
+
+  readonly #failed = (error: NodeJS.ErrnoException, socket: TLSSocket & { readonly _parent?: Socket }): void => {
+    // Whoever hangs up before it has shown anything is a probe of a load balancer, and no news.
+    const reason = socket.authorizationError ?? (error.code === 'ECONNRESET' ? undefined : error.code);
+    if (!reason) return;
+    this.refused++;
+    this.events.refused(peerOf(socket._parent ?? socket), String(reason));
+  };
+}
+
+function peerOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress}:${remotePort}`;
 }

@@ -64,6 +64,7 @@ function ofCalls({ calls, connections, certificateEnd, audit, shed }: Sources): 
     },
     counter('chord_connections_total', 'Connections that were made to the server.', connections.made),
     gauge('chord_connections', 'Connections that are open.', connections.open),
+    counter('chord_connections_refused_total', 'Connections on which TLS did not come about.', connections.refused),
     ...(certificateEnd === undefined
       ? []
       : [

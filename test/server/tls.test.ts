@@ -9,6 +9,7 @@ import type { Chord } from '../../src/app.js';
 import { temporaryDirectory } from '../store/directories.js';
 import { Authority, EXPIRED, HERE, type Pair, type Wish, writePair } from '../support/certificates.js';
 import { connect, Peer, Reader, serve } from '../support/chord.js';
+import { startServer } from '../support/cli.js';
 import { scrape } from '../support/metrics.js';
 
 const ca = await Authority.create();
@@ -46,7 +47,7 @@ async function unreachable(t: ExecutionContext, { address }: Chord, channel?: Ch
 }
 
 /** Any way in, as TLS has it. Resolves when the server has answered with HTTP/2. */
-async function handshake({ address }: Chord, options: ConnectionOptions): Promise<TLSSocket> {
+async function handshake({ address }: { readonly address: string }, options: ConnectionOptions): Promise<TLSSocket> {
   const { hostname: host, port } = new URL(`https://${address}`);
   const base = { host, port: Number(port), servername: 'localhost', ca: ca.cert, ALPNProtocols: ['h2'] };
   const socket = connectTls({ ...base, ...options });
@@ -93,6 +94,30 @@ test('TLS before 1.2, and protocols other than HTTP/2, are refused', async (t) =
     t.is(socket.alpnProtocol, 'h2');
     socket.destroy();
   }
+});
+
+test('a refused connection is counted, and logged with the reason', async (t) => {
+  const folder = await temporaryDirectory(t);
+  const { cert, key } = await writePair(folder, 'server', await ca.issue({ names: HERE }));
+  const clients = join(folder, 'clients.pem');
+  await writeFile(clients, ca.cert);
+  const tls = ['--tls-cert', cert, '--tls-key', key, '--tls-client-ca', clients];
+  const memory = ['--backend', 'memory', '--listen', '127.0.0.1:0', '--metrics-listen', '127.0.0.1:0'];
+  const server = await startServer(...memory, ...tls, '--log-level', 'info');
+  t.teardown(() => server.end('SIGKILL'));
+  const refusals: [ConnectionOptions, string][] = [
+    [{}, 'ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE'],
+    [await stranger.issue(), 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'],
+    [await ca.issue(EXPIRED), 'CERT_HAS_EXPIRED'],
+    [{ ALPNProtocols: ['http/1.1'] }, 'ERR_SSL_NO_APPLICATION_PROTOCOL'],
+  ];
+  for (const [options, reason] of refusals) {
+    await t.throwsAsync(handshake(server, options));
+    await server.said(`"reason":"${reason}","msg":"connection refused"`);
+  }
+  (await handshake(server, await ca.issue())).destroy();
+  const metrics = await scrape(/metrics on http:\/\/(\S+)\/metrics/.exec(server.ready)?.[1]);
+  t.is(metrics.value('chord_connections_refused_total'), refusals.length);
 });
 
 test('where clients must show a certificate, only one of the right authority that is valid now lets them in', async (t) => {

@@ -60,7 +60,7 @@ export async function startChord(options: ChordOptions = {}): Promise<Chord> {
   const log = openLog(config);
   const opened = new Opened();
   try {
-    const telemetry = opened.add(await Telemetry.open(config, log));
+    const telemetry = opened.add(await Telemetry.open(config, log, store ? 'own' : config.backend));
     const certificates = opened.add(await openTransport(config, asksCallers(config), log));
     const gate = opened.add(await openGate(config, clock ?? Date.now, log));
     const onError = (error: unknown) => log.error({ err: error }, 'failed in the background');
@@ -75,6 +75,7 @@ export async function startChord(options: ChordOptions = {}): Promise<Chord> {
       store: engine.store,
       clock: clock ?? Date.now,
       deliveries: telemetry.deliveries,
+      stats: telemetry.stats,
       certificates,
       stages: [
         ...telemetry.stages,

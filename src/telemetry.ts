@@ -6,6 +6,7 @@ import { audited } from './grpc/audited.js';
 import type { Stage } from './grpc/edge.js';
 import { logged } from './grpc/logged.js';
 import { measured } from './grpc/measured.js';
+import type { StatsSource } from './grpc/stats.js';
 import { openTracing } from './grpc/traced.js';
 import { isLoopback } from './loopback.js';
 import { AuditLog } from './observe/audit.js';
@@ -16,6 +17,7 @@ import type { Endpoint } from './observe/endpoint.js';
 import { Limit } from './observe/limit.js';
 import { isText } from './observe/log.js';
 import { families, type Sources } from './observe/metrics.js';
+import { View } from './observe/stats.js';
 import type { Reloadable } from './reload.js';
 import type { StoreHealth } from './store/store.js';
 import { version } from './version.js';
@@ -36,19 +38,25 @@ export class Telemetry {
   #audit: AuditLog | undefined;
   /** They come before all others. */
   readonly stages: readonly Stage[];
+  /** For whoever looks on. */
+  readonly stats: StatsSource;
+  #observed: (() => Observed) | undefined;
   #state: 'starting' | 'serving' | 'stopping' = 'starting';
   #endpoint: Endpoint | undefined;
 
   /** Throws where the audit log cannot be opened. */
-  static async open(config: Config, log: Logger): Promise<Telemetry> {
-    return new Telemetry(config, log, await openTracing(version()));
+  static async open(config: Config, log: Logger, backend: string): Promise<Telemetry> {
+    const tracing = await openTracing(version());
+    return new Telemetry(config, log, tracing, backend);
   }
 
   private constructor(
     private readonly config: Config,
     private readonly log: Logger,
     tracing: Stage | undefined,
+    backend: string,
   ) {
+    this.stats = { version: version(), backend, startedAt: Date.now(), look: () => new View(this.#sources()) };
     if (config.auditLog !== '') this.#audit = this.#openAudit();
     this.stages = [
       measured(this.calls),
@@ -65,16 +73,16 @@ export class Telemetry {
 
   /** Opens the port for metrics, where one is set. Rejects where that cannot be. */
   async start(observed: () => Observed): Promise<void> {
+    this.#observed = observed;
     const { metricsListen, insecure } = this.config;
     if (metricsListen === 'off') return;
     if (!isLoopback(metricsListen) && !insecure) {
       const otherwise = 'Listen on 127.0.0.1, or say --insecure where everybody in the network may read them';
       throw new ConfigError([`metrics on ${metricsListen} are beyond loopback, without encryption. ${otherwise}`]);
     }
-    const own = { calls: this.calls, connections: this.connections, deliveries: this.deliveries, audit: this.#audit };
     const { openEndpoint } = await import('./observe/endpoint.js');
     this.#endpoint = await openEndpoint(metricsListen, {
-      families: () => families({ ...observed(), ...own }),
+      families: () => families(this.#sources()),
       unready: () => this.#unready(observed().store.health()),
     });
   }
@@ -112,6 +120,11 @@ export class Telemetry {
       recovered: () => log.warn('the audit log can be written again'),
       lost: (entries) => log.error({ entries }, 'entries of the audit log are lost'),
     });
+  }
+
+  #sources(): Sources {
+    const { calls, connections, deliveries } = this;
+    return { ...this.#observed!(), calls, connections, deliveries, audit: this.#audit };
   }
 
   /** At a terminal the command's own words say so already. */

@@ -114,3 +114,15 @@ Examples:
   chord verify /backups/monday
   chord verify ./data --json
 `;
+
+export const TOP = `
+On a terminal it is drawn anew at each interval (default 1s), until Ctrl-C; elsewhere, or with --json, each interval is
+printed below the one before. Counts are of the interval. Contexts are counted by the calls that name them, from when you
+look. Where callers are asked who they are, it takes the right admin on all contexts.
+
+Examples:
+  chord top
+  chord top --interval 5s --address 10.0.0.7:50051
+  chord top --json | jq .hottest[0].contextId
+  chord top --once --json
+`;

@@ -5,6 +5,7 @@ import type { RunOptions, TuneOptions } from './cleanup.js';
 import type { Session } from './client.js';
 import { type ConnectionOptions, connectionOptions } from './connection.js';
 import { defineToken } from './define-token.js';
+import { defineTop } from './define-top.js';
 import { defineTransfer } from './define-transfer.js';
 import { defineUpkeep } from './define-upkeep.js';
 import { exitCode, toFailure, Usage } from './failure.js';
@@ -71,6 +72,7 @@ async function define(program: Command, args: readonly string[]): Promise<() => 
   defineCleanup(program, connected);
   defineTransfer(program, connected);
   defineUpkeep(program, connected, out);
+  defineTop(program, connected);
   return () => code;
 }
 

@@ -20,6 +20,7 @@ import type { Store } from '../store/store.js';
 import { fromDuration, fromExpected, fromMutations, fromPaths, toContext, toTimestamp } from './convert.js';
 import { fromInterval, fromOptions, fromRun, toCleanupStatus, toResult } from './convert-cleanup.js';
 import { toProgress, toTransferred } from './convert-transfer.js';
+import { type StatsSource, watchStats } from './stats.js';
 import { deltasResponse, getResponse, syncResponse, writeResponse } from './wire.js';
 
 const NO_BACKUP =
@@ -158,8 +159,10 @@ export function transferStreams(transfer: Transfer) {
 }
 
 /** Answers of many messages, likewise. */
-export function adminStreams(store: Store, clock: Clock) {
+export function adminStreams(store: Store, clock: Clock, stats: StatsSource, stopping: AbortSignal) {
   return {
+    watchStats: (request: a.WatchStatsRequest, ended: AbortSignal) => watchStats(stats, request, ended, stopping),
+
     async *backup(): AsyncGenerator<a.BackupResponse> {
       if (!store.backup) throw new ChordError('FAILED_PRECONDITION', NO_BACKUP);
       const { format, counts, parts } = store.backup();

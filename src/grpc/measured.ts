@@ -1,6 +1,7 @@
 /** The outermost stage: counts every call, and how long it took. */
 import type { Calls } from '../observe/calls.js';
-import type { Stage } from './edge.js';
+import type { Call, Stage } from './edge.js';
+import { contextIdsOf, kindOf } from './subject.js';
 
 export function measured(calls: Calls): Stage {
   return {
@@ -13,7 +14,13 @@ export function measured(calls: Calls): Stage {
       ofMethod.inFlight--;
       ofMethod.byCode[code]! += 1;
       if (!call.admitted) calls.refused[code]! += 1;
+      else if (calls.heats.size > 0) warm(calls, call);
       if (!call.method.streams) ofMethod.seconds.observe((performance.now() - call.startedAt) / 1000);
     },
   };
+}
+
+function warm({ heats }: Calls, call: Call): void {
+  const writes = kindOf(call.method) === 'write';
+  for (const id of contextIdsOf(call)) for (const heat of heats) heat.add(id, writes);
 }

@@ -67,6 +67,7 @@ export const NEEDS: { readonly [service: string]: { readonly [method: string]: R
   'chord.v1.AdminService': {
     // It holds every document.
     Backup: () => onPrefix(['admin', 'read'], ''),
+    WatchStats: tuning,
   },
   // Whoever balances the load knows nobody's token.
   'grpc.health.v1.Health': { Check: 'open', List: 'open', Watch: 'open' },

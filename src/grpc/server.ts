@@ -37,6 +37,7 @@ import { Health } from './health.js';
 import { Overload, type OverloadOptions } from './overload.js';
 import { addReflection } from './reflection.js';
 import { serveSequence } from './sequence.js';
+import type { StatsSource } from './stats.js';
 import { toStatus } from './status.js';
 import { WatchStreams } from './streams.js';
 
@@ -49,6 +50,7 @@ export interface GrpcOptions extends OverloadOptions {
   readonly store: Store;
   readonly clock: Clock;
   readonly deliveries: Deliveries;
+  readonly stats: StatsSource;
   /** HOST:PORT; port 0 takes a free one. */
   readonly listen: string;
   /** To serve TLS with. */
@@ -80,6 +82,7 @@ export class GrpcServer {
   readonly #streams: WatchStreams;
   readonly #health = new Health(SERVICES);
   readonly #overload: Overload;
+  readonly #stopping = new AbortController();
   #address = '';
 
   constructor(private readonly options: GrpcOptions) {
@@ -105,7 +108,8 @@ export class GrpcServer {
     });
     this.#add(CleanupServiceService, edge, cleanupHandlers(options.cleanup));
     this.#add(TransferServiceService, edge, transferHandlers(transfer), sequences(transferStreams(transfer)));
-    this.#add(AdminServiceService, edge, {}, sequences(adminStreams(options.store, options.clock)));
+    const { store, clock, stats } = options;
+    this.#add(AdminServiceService, edge, {}, sequences(adminStreams(store, clock, stats, this.#stopping.signal)));
     this.#health.addTo(this.#server);
     addReflection(this.#server, edge);
   }
@@ -154,6 +158,7 @@ export class GrpcServer {
     this.#overload.stop();
     this.#streams.closeAll(GOODBYE, RETRY_WITHIN);
     this.#health.end(GOODBYE);
+    this.#stopping.abort();
     // Not forceShutdown: without channelz gRPC knows of no connections there.
     this.#server.drain(this.#address, grace);
     // A client that has stopped altogether never answers the end of its connection: nobody waits for that.

@@ -4,7 +4,7 @@ import type { Position as Stands } from '../model.js';
 import type { Call, Method } from './edge.js';
 
 const READS: ReadonlySet<string> = new Set([
-  ...['GetContext', 'ListContexts', 'SyncContext', 'ListDeltas', 'WatchContexts'],
+  ...['GetContext', 'ListContexts', 'SyncContext', 'ListDeltas', 'WatchContexts', 'WatchStats'],
   ...['Check', 'List', 'Watch', 'ServerReflectionInfo'],
 ]);
 const WRITES: ReadonlySet<string> = new Set([
@@ -37,8 +37,14 @@ export function subjectOf({ request }: Call): Subject {
   };
 }
 
+/** Contexts that it names, one by one. */
+export function contextIdsOf(call: Call): readonly string[] {
+  const { contextId } = subjectOf(call);
+  return contextId === undefined ? [] : [contextId];
+}
+
 /** `chord.v1.ContextService/UpdateContext` */
-export function pathOf({ service, name }: Method): string {
+export function pathOf({ service, name }: Pick<Method, 'service' | 'name'>): string {
   return `${service}/${name}`;
 }
 

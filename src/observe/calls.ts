@@ -1,5 +1,6 @@
 /** Counts of calls. The hot path adds to plain numbers; whoever wants to know reads them. */
 import { Histogram } from '../histogram.js';
+import type { Heat } from './heat.js';
 
 /** gRPC's names of status codes, by number. */
 export const CODES = [
@@ -29,6 +30,8 @@ export class Calls {
   readonly #methods = new Map<MethodName, MethodCalls>();
   /** Calls that never came to their handler, by status code. */
   readonly refused = new Float64Array(CODES.length);
+  /** Whoever wants to hear of the contexts that calls name. */
+  readonly heats = new Set<Heat>();
 
   /** Methods are told apart by identity. */
   of(method: MethodName): MethodCalls {

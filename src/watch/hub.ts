@@ -31,6 +31,11 @@ export class Hub {
     return this.#byId.size + this.#byPrefix.size;
   }
 
+  /** How many subscribers hear of a context. */
+  watchersOf(id: string): number {
+    return this.#subscribersOf(id).length;
+  }
+
   /** From when this returns, or its promise resolves, no commit is missed. */
   subscribe(id: string, subscriber: Subscriber): Promise<void> | undefined {
     add(this.#byId, id, subscriber);

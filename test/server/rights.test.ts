@@ -87,7 +87,13 @@ function calls(target: string): Asked[] {
     target,
     true,
   ];
-  const all = (call: string, needs: Right[] = ['admin']): Asked => [call, {}, needs, '', true];
+  const all = (call: string, needs: Right[] = ['admin'], request: object = {}): Asked => [
+    call,
+    request,
+    needs,
+    '',
+    true,
+  ];
   const watching = ($case: string) => ({
     subscriptions: [{ target: { $case, value: target }, known: new Map(), paths: [] }],
   });
@@ -111,6 +117,8 @@ function calls(target: string): Asked[] {
     all('chord.v1.CleanupService/StopCleanup'),
     all('chord.v1.CleanupService/UpdateCleanup'),
     all('chord.v1.CleanupService/GetCleanup'),
+    // An interval that is refused, by those who are let in: the others wait for nothing.
+    all('chord.v1.AdminService/WatchStats', ['admin'], { interval: { seconds: 0, nanos: 1 } }),
     one('chord.v1.TransferService/ExportContext', ['export']),
     one('chord.v1.TransferService/RestoreContext', ['export', 'write']),
     many('chord.v1.TransferService/ExportContexts', ['export']),

@@ -65,7 +65,11 @@ export async function serveLimited(
     ...config,
     ...{ service: engine.contexts, hub: engine.hub, cleanup: engine.cleanup, transfer: engine.transfer },
     ...{ formats: new Formats(), deliveries: new Deliveries(), certificates: undefined },
-    ...{ store: engine.store, clock: Date.now },
+    ...{
+      store: engine.store,
+      clock: Date.now,
+      stats: { version: '', backend: '', startedAt: 0, look: () => t.fail() as never },
+    },
     stages: [
       identify,
       decoded,

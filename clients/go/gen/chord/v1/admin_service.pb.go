@@ -9,6 +9,7 @@ package chordv1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -265,11 +266,100 @@ func (x *BackupRecords) GetValues() [][]byte {
 	return nil
 }
 
+type WatchStatsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 100 ms to 1 h. Absent: 1 s.
+	Interval      *durationpb.Duration `protobuf:"bytes,1,opt,name=interval,proto3" json:"interval,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchStatsRequest) Reset() {
+	*x = WatchStatsRequest{}
+	mi := &file_chord_v1_admin_service_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchStatsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchStatsRequest) ProtoMessage() {}
+
+func (x *WatchStatsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_chord_v1_admin_service_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchStatsRequest.ProtoReflect.Descriptor instead.
+func (*WatchStatsRequest) Descriptor() ([]byte, []int) {
+	return file_chord_v1_admin_service_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *WatchStatsRequest) GetInterval() *durationpb.Duration {
+	if x != nil {
+		return x.Interval
+	}
+	return nil
+}
+
+type WatchStatsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Stats         *Stats                 `protobuf:"bytes,1,opt,name=stats,proto3" json:"stats,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchStatsResponse) Reset() {
+	*x = WatchStatsResponse{}
+	mi := &file_chord_v1_admin_service_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchStatsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchStatsResponse) ProtoMessage() {}
+
+func (x *WatchStatsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_chord_v1_admin_service_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchStatsResponse.ProtoReflect.Descriptor instead.
+func (*WatchStatsResponse) Descriptor() ([]byte, []int) {
+	return file_chord_v1_admin_service_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *WatchStatsResponse) GetStats() *Stats {
+	if x != nil {
+		return x.Stats
+	}
+	return nil
+}
+
 var File_chord_v1_admin_service_proto protoreflect.FileDescriptor
 
 const file_chord_v1_admin_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1cchord/v1/admin_service.proto\x12\bchord.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x0f\n" +
+	"\x1cchord/v1/admin_service.proto\x12\bchord.v1\x1a\x14chord/v1/stats.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x0f\n" +
 	"\rBackupRequest\"|\n" +
 	"\x0eBackupResponse\x12-\n" +
 	"\x05start\x18\x01 \x01(\v2\x15.chord.v1.BackupStartH\x00R\x05start\x123\n" +
@@ -285,9 +375,15 @@ const file_chord_v1_admin_service_proto_rawDesc = "" +
 	"\rBackupRecords\x12\x1a\n" +
 	"\bdatabase\x18\x01 \x01(\tR\bdatabase\x12\x12\n" +
 	"\x04keys\x18\x02 \x03(\fR\x04keys\x12\x16\n" +
-	"\x06values\x18\x03 \x03(\fR\x06values2M\n" +
+	"\x06values\x18\x03 \x03(\fR\x06values\"J\n" +
+	"\x11WatchStatsRequest\x125\n" +
+	"\binterval\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\binterval\";\n" +
+	"\x12WatchStatsResponse\x12%\n" +
+	"\x05stats\x18\x01 \x01(\v2\x0f.chord.v1.StatsR\x05stats2\x98\x01\n" +
 	"\fAdminService\x12=\n" +
-	"\x06Backup\x12\x17.chord.v1.BackupRequest\x1a\x18.chord.v1.BackupResponse0\x01BN\n" +
+	"\x06Backup\x12\x17.chord.v1.BackupRequest\x1a\x18.chord.v1.BackupResponse0\x01\x12I\n" +
+	"\n" +
+	"WatchStats\x12\x1b.chord.v1.WatchStatsRequest\x1a\x1c.chord.v1.WatchStatsResponse0\x01BN\n" +
 	"\fdev.chord.v1P\x01Z<github.com/chord-state/chord/clients/go/gen/chord/v1;chordv1b\x06proto3"
 
 var (
@@ -302,27 +398,35 @@ func file_chord_v1_admin_service_proto_rawDescGZIP() []byte {
 	return file_chord_v1_admin_service_proto_rawDescData
 }
 
-var file_chord_v1_admin_service_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_chord_v1_admin_service_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_chord_v1_admin_service_proto_goTypes = []any{
 	(*BackupRequest)(nil),         // 0: chord.v1.BackupRequest
 	(*BackupResponse)(nil),        // 1: chord.v1.BackupResponse
 	(*BackupStart)(nil),           // 2: chord.v1.BackupStart
 	(*BackupRecords)(nil),         // 3: chord.v1.BackupRecords
-	nil,                           // 4: chord.v1.BackupStart.CountsEntry
-	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
+	(*WatchStatsRequest)(nil),     // 4: chord.v1.WatchStatsRequest
+	(*WatchStatsResponse)(nil),    // 5: chord.v1.WatchStatsResponse
+	nil,                           // 6: chord.v1.BackupStart.CountsEntry
+	(*timestamppb.Timestamp)(nil), // 7: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 8: google.protobuf.Duration
+	(*Stats)(nil),                 // 9: chord.v1.Stats
 }
 var file_chord_v1_admin_service_proto_depIdxs = []int32{
 	2, // 0: chord.v1.BackupResponse.start:type_name -> chord.v1.BackupStart
 	3, // 1: chord.v1.BackupResponse.records:type_name -> chord.v1.BackupRecords
-	5, // 2: chord.v1.BackupStart.taken_at:type_name -> google.protobuf.Timestamp
-	4, // 3: chord.v1.BackupStart.counts:type_name -> chord.v1.BackupStart.CountsEntry
-	0, // 4: chord.v1.AdminService.Backup:input_type -> chord.v1.BackupRequest
-	1, // 5: chord.v1.AdminService.Backup:output_type -> chord.v1.BackupResponse
-	5, // [5:6] is the sub-list for method output_type
-	4, // [4:5] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	7, // 2: chord.v1.BackupStart.taken_at:type_name -> google.protobuf.Timestamp
+	6, // 3: chord.v1.BackupStart.counts:type_name -> chord.v1.BackupStart.CountsEntry
+	8, // 4: chord.v1.WatchStatsRequest.interval:type_name -> google.protobuf.Duration
+	9, // 5: chord.v1.WatchStatsResponse.stats:type_name -> chord.v1.Stats
+	0, // 6: chord.v1.AdminService.Backup:input_type -> chord.v1.BackupRequest
+	4, // 7: chord.v1.AdminService.WatchStats:input_type -> chord.v1.WatchStatsRequest
+	1, // 8: chord.v1.AdminService.Backup:output_type -> chord.v1.BackupResponse
+	5, // 9: chord.v1.AdminService.WatchStats:output_type -> chord.v1.WatchStatsResponse
+	8, // [8:10] is the sub-list for method output_type
+	6, // [6:8] is the sub-list for method input_type
+	6, // [6:6] is the sub-list for extension type_name
+	6, // [6:6] is the sub-list for extension extendee
+	0, // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_chord_v1_admin_service_proto_init() }
@@ -330,6 +434,7 @@ func file_chord_v1_admin_service_proto_init() {
 	if File_chord_v1_admin_service_proto != nil {
 		return
 	}
+	file_chord_v1_stats_proto_init()
 	file_chord_v1_admin_service_proto_msgTypes[1].OneofWrappers = []any{
 		(*BackupResponse_Start)(nil),
 		(*BackupResponse_Records)(nil),
@@ -340,7 +445,7 @@ func file_chord_v1_admin_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_chord_v1_admin_service_proto_rawDesc), len(file_chord_v1_admin_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -12,10 +12,12 @@ from google.protobuf.internal import builder as _builder
 _sym_db = _symbol_database.Default()
 
 
+from chord._gen.chord.v1 import stats_pb2 as chord_dot_v1_dot_stats__pb2
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x63hord/v1/admin_service.proto\x12\x08\x63hord.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x0f\n\rBackupRequest\"|\n\x0e\x42\x61\x63kupResponse\x12-\n\x05start\x18\x01 \x01(\x0b\x32\x15.chord.v1.BackupStartH\x00R\x05start\x12\x33\n\x07records\x18\x02 \x01(\x0b\x32\x17.chord.v1.BackupRecordsH\x00R\x07recordsB\x06\n\x04part\"\xd2\x01\n\x0b\x42\x61\x63kupStart\x12\x16\n\x06\x66ormat\x18\x01 \x01(\rR\x06\x66ormat\x12\x35\n\x08taken_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07takenAt\x12\x39\n\x06\x63ounts\x18\x03 \x03(\x0b\x32!.chord.v1.BackupStart.CountsEntryR\x06\x63ounts\x1a\x39\n\x0b\x43ountsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x04R\x05value:\x02\x38\x01\"W\n\rBackupRecords\x12\x1a\n\x08\x64\x61tabase\x18\x01 \x01(\tR\x08\x64\x61tabase\x12\x12\n\x04keys\x18\x02 \x03(\x0cR\x04keys\x12\x16\n\x06values\x18\x03 \x03(\x0cR\x06values2M\n\x0c\x41\x64minService\x12=\n\x06\x42\x61\x63kup\x12\x17.chord.v1.BackupRequest\x1a\x18.chord.v1.BackupResponse0\x01\x42N\n\x0c\x64\x65v.chord.v1P\x01Z<github.com/chord-state/chord/clients/go/gen/chord/v1;chordv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x63hord/v1/admin_service.proto\x12\x08\x63hord.v1\x1a\x14\x63hord/v1/stats.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x0f\n\rBackupRequest\"|\n\x0e\x42\x61\x63kupResponse\x12-\n\x05start\x18\x01 \x01(\x0b\x32\x15.chord.v1.BackupStartH\x00R\x05start\x12\x33\n\x07records\x18\x02 \x01(\x0b\x32\x17.chord.v1.BackupRecordsH\x00R\x07recordsB\x06\n\x04part\"\xd2\x01\n\x0b\x42\x61\x63kupStart\x12\x16\n\x06\x66ormat\x18\x01 \x01(\rR\x06\x66ormat\x12\x35\n\x08taken_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07takenAt\x12\x39\n\x06\x63ounts\x18\x03 \x03(\x0b\x32!.chord.v1.BackupStart.CountsEntryR\x06\x63ounts\x1a\x39\n\x0b\x43ountsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x04R\x05value:\x02\x38\x01\"W\n\rBackupRecords\x12\x1a\n\x08\x64\x61tabase\x18\x01 \x01(\tR\x08\x64\x61tabase\x12\x12\n\x04keys\x18\x02 \x03(\x0cR\x04keys\x12\x16\n\x06values\x18\x03 \x03(\x0cR\x06values\"J\n\x11WatchStatsRequest\x12\x35\n\x08interval\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationR\x08interval\";\n\x12WatchStatsResponse\x12%\n\x05stats\x18\x01 \x01(\x0b\x32\x0f.chord.v1.StatsR\x05stats2\x98\x01\n\x0c\x41\x64minService\x12=\n\x06\x42\x61\x63kup\x12\x17.chord.v1.BackupRequest\x1a\x18.chord.v1.BackupResponse0\x01\x12I\n\nWatchStats\x12\x1b.chord.v1.WatchStatsRequest\x1a\x1c.chord.v1.WatchStatsResponse0\x01\x42N\n\x0c\x64\x65v.chord.v1P\x01Z<github.com/chord-state/chord/clients/go/gen/chord/v1;chordv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -25,16 +27,20 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['DESCRIPTOR']._serialized_options = b'\n\014dev.chord.v1P\001Z<github.com/chord-state/chord/clients/go/gen/chord/v1;chordv1'
   _globals['_BACKUPSTART_COUNTSENTRY']._options = None
   _globals['_BACKUPSTART_COUNTSENTRY']._serialized_options = b'8\001'
-  _globals['_BACKUPREQUEST']._serialized_start=75
-  _globals['_BACKUPREQUEST']._serialized_end=90
-  _globals['_BACKUPRESPONSE']._serialized_start=92
-  _globals['_BACKUPRESPONSE']._serialized_end=216
-  _globals['_BACKUPSTART']._serialized_start=219
-  _globals['_BACKUPSTART']._serialized_end=429
-  _globals['_BACKUPSTART_COUNTSENTRY']._serialized_start=372
-  _globals['_BACKUPSTART_COUNTSENTRY']._serialized_end=429
-  _globals['_BACKUPRECORDS']._serialized_start=431
-  _globals['_BACKUPRECORDS']._serialized_end=518
-  _globals['_ADMINSERVICE']._serialized_start=520
-  _globals['_ADMINSERVICE']._serialized_end=597
+  _globals['_BACKUPREQUEST']._serialized_start=129
+  _globals['_BACKUPREQUEST']._serialized_end=144
+  _globals['_BACKUPRESPONSE']._serialized_start=146
+  _globals['_BACKUPRESPONSE']._serialized_end=270
+  _globals['_BACKUPSTART']._serialized_start=273
+  _globals['_BACKUPSTART']._serialized_end=483
+  _globals['_BACKUPSTART_COUNTSENTRY']._serialized_start=426
+  _globals['_BACKUPSTART_COUNTSENTRY']._serialized_end=483
+  _globals['_BACKUPRECORDS']._serialized_start=485
+  _globals['_BACKUPRECORDS']._serialized_end=572
+  _globals['_WATCHSTATSREQUEST']._serialized_start=574
+  _globals['_WATCHSTATSREQUEST']._serialized_end=648
+  _globals['_WATCHSTATSRESPONSE']._serialized_start=650
+  _globals['_WATCHSTATSRESPONSE']._serialized_end=709
+  _globals['_ADMINSERVICE']._serialized_start=712
+  _globals['_ADMINSERVICE']._serialized_end=864
 # @@protoc_insertion_point(module_scope)

@@ -20,6 +20,11 @@ class AdminServiceStub(object):
                 request_serializer=chord_dot_v1_dot_admin__service__pb2.BackupRequest.SerializeToString,
                 response_deserializer=chord_dot_v1_dot_admin__service__pb2.BackupResponse.FromString,
                 )
+        self.WatchStats = channel.unary_stream(
+                '/chord.v1.AdminService/WatchStats',
+                request_serializer=chord_dot_v1_dot_admin__service__pb2.WatchStatsRequest.SerializeToString,
+                response_deserializer=chord_dot_v1_dot_admin__service__pb2.WatchStatsResponse.FromString,
+                )
 
 
 class AdminServiceServicer(object):
@@ -36,6 +41,13 @@ class AdminServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchStats(self, request, context):
+        """Tells at intervals what the server does. The first message comes after one interval, and is about it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -43,6 +55,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.Backup,
                     request_deserializer=chord_dot_v1_dot_admin__service__pb2.BackupRequest.FromString,
                     response_serializer=chord_dot_v1_dot_admin__service__pb2.BackupResponse.SerializeToString,
+            ),
+            'WatchStats': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchStats,
+                    request_deserializer=chord_dot_v1_dot_admin__service__pb2.WatchStatsRequest.FromString,
+                    response_serializer=chord_dot_v1_dot_admin__service__pb2.WatchStatsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -69,5 +86,22 @@ class AdminService(object):
         return grpc.experimental.unary_stream(request, target, '/chord.v1.AdminService/Backup',
             chord_dot_v1_dot_admin__service__pb2.BackupRequest.SerializeToString,
             chord_dot_v1_dot_admin__service__pb2.BackupResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def WatchStats(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(request, target, '/chord.v1.AdminService/WatchStats',
+            chord_dot_v1_dot_admin__service__pb2.WatchStatsRequest.SerializeToString,
+            chord_dot_v1_dot_admin__service__pb2.WatchStatsResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)

@@ -114,6 +114,9 @@ func fromStatus(st *status.Status) *Error {
 		failed.ContextID = mismatchID
 	}
 	failed.transient = isTransient(failed.Code, said)
+	if failed.Code == codes.ResourceExhausted {
+		failed.transient = failed.RetryAfter > 0 // refused for now: it has not happened
+	}
 	return failed
 }
 

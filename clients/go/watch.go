@@ -77,7 +77,8 @@ func (w *watch) run(ctx context.Context, yield func(Event, error) bool) {
 		}
 		// The token has expired under way: there may be a new one.
 		expired := w.heard && failed.Code == codes.Unauthenticated
-		if !(failed.transient || expired) || (failed.Code != codes.Unavailable && w.failures >= doubtfulFailuresMax) {
+		doubtful := failed.Code != codes.Unavailable && failed.Code != codes.ResourceExhausted
+		if !(failed.transient || expired) || (doubtful && w.failures >= doubtfulFailuresMax) {
 			yield(nil, failed)
 			return
 		}

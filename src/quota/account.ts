@@ -18,8 +18,8 @@ export interface Need {
 export interface Excess {
   readonly name: LimitName;
   readonly limit: number;
-  /** Milliseconds. */
-  readonly wait: number;
+  /** Milliseconds. Undefined: it will not do later either. */
+  readonly wait: number | undefined;
 }
 
 /** Nobody knows when another stream or call ends: a moment later, in milliseconds. */
@@ -58,9 +58,9 @@ export class Account {
 
   /** Counts contexts that a watch follows from now on; where `more` is negative, no longer. */
   follow(more: number, bounds: Bounds): Excess | undefined {
-    const excess = over('contexts', this.#contexts, more, bounds);
     this.#contexts += more;
-    return excess;
+    const limit = bounds.contexts;
+    return more > 0 && this.#contexts > limit ? { name: 'contexts', limit, wait: undefined } : undefined;
   }
 
   /** Whether it may be forgotten. */
@@ -85,7 +85,8 @@ export function boundsOf(...limits: readonly Limits[]): Bounds {
 
 function over(name: LimitName, used: number, more: number, bounds: Bounds): Excess | undefined {
   const limit = bounds[name];
-  return more > 0 && used + more > limit ? { name, limit, wait: WAIT_FOR_OTHERS } : undefined;
+  if (more === 0 || used + more <= limit) return undefined;
+  return { name, limit, wait: more > limit ? undefined : WAIT_FOR_OTHERS };
 }
 
 function tooFast(name: LimitName, bucket: Bucket, amount: number, bounds: Bounds, now: number): Excess | undefined {

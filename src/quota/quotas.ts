@@ -144,5 +144,6 @@ class Accounts {
 
 function exhausted(whose: Party['whose'], { name, limit, wait }: Excess): ChordError {
   const message = `over a quota of this ${whose}: ${name}, at most ${limit}`;
-  return new ChordError('RESOURCE_EXHAUSTED', message, { retryAfter: wait, quota: { name, limit, whose } });
+  const quota = { name, limit, whose };
+  return new ChordError('RESOURCE_EXHAUSTED', message, wait === undefined ? { quota } : { quota, retryAfter: wait });
 }

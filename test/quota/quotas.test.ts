@@ -53,6 +53,11 @@ test('each limit is reached exactly, says which it is, and is there again afterw
   }
 });
 
+test('what alone is more than the limit is not told to come back', (t) => {
+  const { refusal } = quotas({ quotas: { subscriptions: 2 } });
+  t.deepEqual(refusal('ann', WATCH), { quota: { name: 'subscriptions', limit: 2, whose: 'identity' } });
+});
+
 test('rates: what ends is not given back, time gives it', (t) => {
   const { admit, refusal, clock } = quotas({ quotas: { writesPerSecond: 4 } });
   for (let i = 0; i < 4; i++) admit('ann', WRITE).end();
@@ -108,7 +113,9 @@ test('contexts that watches follow', (t) => {
   const [one, other] = [admit('ann', WATCH), admit('ann', WATCH)];
   t.is(one.follow(6), undefined);
   t.is(other.follow(4), undefined);
-  t.like(other.follow(5)?.details, { quota: { name: 'contexts', limit: 10 }, retryAfter: 1000 });
+  const { quota, retryAfter } = other.follow(5)!.details;
+  t.like(quota, { name: 'contexts', limit: 10 });
+  t.is(retryAfter, undefined, 'the same watch would be too much again');
   t.is(other.follow(4), undefined, 'fewer is always possible');
   one.end();
   t.is(other.follow(10), undefined);

@@ -98,6 +98,20 @@ const cases: [string, number, Detail[] | string | null, Partial<ErrorVector['err
     ],
     ['too large', 8, [info('RESOURCE_EXHAUSTED')], { reason: 'RESOURCE_EXHAUSTED' }, false],
     [
+      'too much for now',
+      8,
+      [info('RESOURCE_EXHAUSTED'), retryAfter(0, 201_000_000)],
+      { reason: 'RESOURCE_EXHAUSTED', retryAfter: 201 },
+      true,
+    ],
+    [
+      'too much for now, said in the other order',
+      8,
+      [retryAfter(1, 0), info('RESOURCE_EXHAUSTED')],
+      { reason: 'RESOURCE_EXHAUSTED', retryAfter: 1000 },
+      true,
+    ],
+    [
       'come back later',
       14,
       [info('UNAVAILABLE'), retryAfter(1, 500_000_000)],

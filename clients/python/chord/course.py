@@ -65,7 +65,7 @@ class Course:
 
     def lost(self, error: ChordError) -> float:
         """The stream has ended: answers the seconds until the next try, and tells the caller. Raises final errors."""
-        doubtful = error.reason != "UNAVAILABLE"
+        doubtful = error.reason not in ("UNAVAILABLE", "RESOURCE_EXHAUSTED")
         # The token has expired under way: there may be a new one.
         expired = self._heard and error.reason == "UNAUTHENTICATED"
         if not (error.transient or expired) or (doubtful and self._failures >= _DOUBTFUL_FAILURES_MAX):

@@ -91,7 +91,9 @@ def decode_error(code: grpc.StatusCode, message: str, trailer: bytes | None) -> 
     except DecodeError:
         details = {}  # code and message still tell enough
     reason = details.pop("reason", None)
-    transient = code is grpc.StatusCode.UNAVAILABLE or (code in _PERHAPS_TRANSIENT and reason is None)
+    refused_for_now = code is grpc.StatusCode.RESOURCE_EXHAUSTED and "retry_after" in details
+    broken = code in _PERHAPS_TRANSIENT and reason is None
+    transient = code is grpc.StatusCode.UNAVAILABLE or refused_for_now or broken
     return ChordError(reason or code.name, message, code, transient=transient, **details)
 
 

@@ -230,6 +230,8 @@ impl From<Status> for Error {
         for detail in Details::decode(status.details()).unwrap_or_default().details {
             error.read(&detail);
         }
+        // Refused for now: it has not happened.
+        error.0.transient |= error.0.code == Code::ResourceExhausted && error.0.retry_after.is_some();
         error
     }
 }

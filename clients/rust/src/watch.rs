@@ -204,7 +204,8 @@ impl Session {
         self.misfit = false;
         // The token has expired under way: there may be a new one.
         let expired = mem::take(&mut self.heard) && error.code() == Code::Unauthenticated;
-        let given_up = error.code() != Code::Unavailable && self.failures >= DOUBTFUL_FAILURES_MAX;
+        let doubtful = !matches!(error.code(), Code::Unavailable | Code::ResourceExhausted);
+        let given_up = doubtful && self.failures >= DOUBTFUL_FAILURES_MAX;
         if !(error.is_transient() || expired) || given_up {
             return None;
         }

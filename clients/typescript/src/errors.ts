@@ -51,7 +51,10 @@ const PERHAPS_TRANSIENT: readonly status[] = [status.INTERNAL, status.UNKNOWN, s
 /** @param trailer `grpc-status-details-bin` */
 export function decodeError(code: status, message: string, trailer: Uint8Array | undefined): ChordError {
   const found = decodeDetails(trailer);
-  const transient = code === status.UNAVAILABLE || (PERHAPS_TRANSIENT.includes(code) && found.reason === undefined);
+  const transient =
+    code === status.UNAVAILABLE ||
+    (code === status.RESOURCE_EXHAUSTED && found.retryAfter !== undefined) ||
+    (PERHAPS_TRANSIENT.includes(code) && found.reason === undefined);
   return new ChordError(found.reason ?? status[code] ?? 'UNKNOWN', message, code, found, transient);
 }
 

@@ -105,8 +105,8 @@ export class Watch implements AsyncIterableIterator<WatchEvent, undefined, undef
         if (signal.aborted) return;
         // The token has expired under way: there may be a new one.
         const expired = heard && error.reason === 'UNAUTHENTICATED';
-        if (!(error.transient || expired) || (error.reason !== 'UNAVAILABLE' && failures >= DOUBTFUL_FAILURES_MAX))
-          throw error;
+        const doubtful = error.reason !== 'UNAVAILABLE' && error.reason !== 'RESOURCE_EXHAUSTED';
+        if (!(error.transient || expired) || (doubtful && failures >= DOUBTFUL_FAILURES_MAX)) throw error;
         const delay = Math.max(backoff(this.policy, failures++), retryAfter, error.retryAfter ?? 0);
         this.options.onDisconnect?.(error, delay);
         await sleep(delay, undefined, { signal }).catch(() => {}); // only closing rejects it

@@ -40,6 +40,8 @@ final class Errors {
     Errors found = read(trailer);
     boolean isTransient = switch (code) {
       case UNAVAILABLE -> true;
+      // Refused for now: it has not happened.
+      case RESOURCE_EXHAUSTED -> found.retryAfter != null;
       // Transports report broken connections as these, too. From the server they are final.
       case INTERNAL, UNKNOWN, CANCELLED -> found.reason == null;
       default -> false;

@@ -192,7 +192,8 @@ public final class Watch implements Iterator<WatchEvent>, Iterable<WatchEvent>, 
       stream = null;
     }
     misfit = false;
-    boolean doubtful = error.code() != Status.Code.UNAVAILABLE;
+    boolean doubtful =
+        error.code() != Status.Code.UNAVAILABLE && error.code() != Status.Code.RESOURCE_EXHAUSTED;
     // The token has expired under way: there may be a new one.
     boolean expired = heard && error.code() == Status.Code.UNAUTHENTICATED;
     if (!(error.isTransient() || expired) || (doubtful && failures >= DOUBTFUL_FAILURES_MAX)) {

@@ -51,6 +51,10 @@ check: node_modules/.installed ## lint, format, types, protos, and whether gener
 test: build redis postgres ## set up what is missing and run all tests
 	@node scripts/test.mjs $(ARGS)
 
+.PHONY: sbom
+sbom: ## write sbom.json: what is in a release beside Chord, from the lockfile
+	@node scripts/sbom.mjs
+
 .PHONY: redis
 redis:
 	@command -v redis-server >/dev/null || { command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && \

@@ -89,15 +89,20 @@ export class PageFile {
 
   /** A page of a tree, in which nothing points out of the file. Throws DATA_LOSS. */
   page(number: number): Page {
+    const { leaf, count, node } = this.look(number);
+    return { number, leaf, nodes: Array.from({ length: count }, (_, index) => node(index)) };
+  }
+
+  /** The same, with each node read when it is asked for. */
+  look(number: number): { readonly leaf: boolean; readonly count: number; node(index: number): Node } {
     const bytes = this.#page(number);
     const flags = bytes.readUInt16LE(18);
     if (flags !== BRANCH_PAGE && flags !== LEAF_PAGE) throw damaged(number, `is of an unknown kind (${flags})`);
     const leaf = flags === LEAF_PAGE;
     const end = PAGE_HEADER + bytes.readUInt16LE(20);
     if (end > bytes.length || (end & 1) !== 0) throw damaged(number, 'has a damaged head');
-    const nodes: Node[] = [];
-    for (let at = PAGE_HEADER; at < end; at += 2) nodes.push(this.#node(bytes, number, at, leaf));
-    return { number, leaf, nodes };
+    const node = (index: number) => this.#node(bytes, number, PAGE_HEADER + 2 * index, leaf);
+    return { leaf, count: (end - PAGE_HEADER) / 2, node };
   }
 
   /** How many pages a value has of its own. */

@@ -22,7 +22,7 @@ interface Step {
 export class Walk {
   /** One bit for each page of the file. */
   readonly #used: Uint8Array;
-  readonly #kept = new Map<number, Page>();
+  readonly #kept = new Map<number, ReturnType<PageFile['look']>>();
 
   constructor(
     readonly file: PageFile,
@@ -61,11 +61,19 @@ export class Walk {
     let number = tree.root;
     try {
       for (let depth = 0; number !== null && depth < DEPTH_MAX; depth++) {
-        const page = this.#kept.get(number) ?? this.file.page(number);
-        if (page.leaf) return page.nodes.find((node) => node.key.equals(key))?.value ?? null;
-        if (this.#kept.size < KEPT_MAX) this.#kept.set(number, page);
-        const after = page.nodes.findIndex((node, i) => i > 0 && Buffer.compare(node.key, key) > 0);
-        number = page.nodes.at(after === -1 ? -1 : after - 1)?.child ?? null;
+        const kept = this.#kept.get(number);
+        const { leaf, count, node } = kept ?? this.file.look(number);
+        // The last one at or before the key. The first key of a branch stands for whatever is smaller.
+        let [low, high] = [leaf ? -1 : 0, count - 1];
+        while (low < high) {
+          const middle = Math.ceil((low + high) / 2);
+          if (Buffer.compare(node(middle).key, key) <= 0) low = middle;
+          else high = middle - 1;
+        }
+        const found = low >= 0 && count > 0 ? node(low) : undefined;
+        if (leaf) return found?.key.equals(key) ? (found.value ?? null) : null;
+        if (!kept && this.#kept.size < KEPT_MAX) this.#kept.set(number, { leaf, count, node });
+        number = found?.child ?? null;
       }
     } catch (error) {
       if (!(error instanceof ChordError)) throw error; // who visits the page tells what is wrong with it

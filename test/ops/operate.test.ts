@@ -5,16 +5,24 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import test from 'ava';
-import { envOf, explainConfig, KEYS, SETTINGS } from '../../src/config.js';
+import { envOf, explainConfig, KEYS, type Key, SETTINGS } from '../../src/config.js';
 import { temporaryDirectory } from '../store/directories.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const read = (path: string) => readFile(join(ROOT, path), 'utf8');
 
+/** As it is written: with a unit, where it has one. */
+function written(key: Key): unknown {
+  const setting = SETTINGS[key] as { readonly default: unknown; format(value: unknown): string };
+  const text = setting.format(setting.default);
+  return typeof setting.default === 'boolean' || text === String(Number(text)) ? setting.default : text;
+}
+
 test('the example of a config file has every setting, each with its default', async (t) => {
-  const settings = JSON.parse(await read('examples/chord.json'));
-  t.deepEqual(Object.keys(settings), KEYS);
-  const { config, origins } = explainConfig({ file: { path: 'chord.json', settings } });
+  const text = await read('examples/chord.json');
+  const wanted = Object.fromEntries(KEYS.map((key) => [key, written(key)]));
+  t.is(text, `${JSON.stringify(wanted, null, 2)}\n`, 'examples/chord.json should be as it is wanted here');
+  const { config, origins } = explainConfig({ file: { path: 'chord.json', settings: JSON.parse(text) } });
   for (const key of KEYS) {
     t.deepEqual(config[key], SETTINGS[key].default);
     t.is(origins[key], `${key} in chord.json`);

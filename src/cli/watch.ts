@@ -37,13 +37,17 @@ export function interrupted(): AbortSignal {
   return controller.signal;
 }
 
-/** @throws ServiceError for everything but UNAVAILABLE, and for that too before the first event came */
+/**
+ * @throws ServiceError for everything but UNAVAILABLE, and for that too before the first event came. A token that was
+ * good and is no more is read again from its file, and may be a new one.
+ */
 export async function watch(session: Session, options: WatchOptions): Promise<void> {
   const { targets, known, oldValues, format, signal } = options;
   const positions = new Map(known);
   const paths = options.paths.map((keys) => ({ keys }));
   const stray = [...known.keys()].find((id) => !targets.some((target) => covers(target, id)));
   if (stray !== undefined) throw new Usage(`--known names ${stray}, which is not watched`);
+  const renewable = session.options.tokenFile !== undefined;
   let connectedOnce = false;
   for (let failures = 0; !signal.aborted; failures++) {
     const request: WatchContextsRequest = {
@@ -53,19 +57,22 @@ export async function watch(session: Session, options: WatchOptions): Promise<vo
       format,
     };
     let retryAfter = 0;
+    let heard = false;
     const stream = session.stream(syncs.watchContexts, request);
     try {
       for await (const response of events(stream, signal)) {
         if (failures > 0) session.out.note('connected again');
         failures = 0;
-        connectedOnce = true;
+        connectedOnce = heard = true;
         track(positions, response);
         if (response.event?.$case === 'closing') retryAfter = milliseconds(response.event.value.retryAfter);
         await show(session, response);
       }
     } catch (error) {
       if (signal.aborted) return;
-      if (!connectedOnce || !isServiceError(error) || error.code !== status.UNAVAILABLE) throw error;
+      const code = isServiceError(error) ? error.code : undefined;
+      const again = code === status.UNAVAILABLE ? connectedOnce : code === status.UNAUTHENTICATED && renewable && heard;
+      if (!again) throw error;
     }
     await pause(session, Math.max(retryAfter, backoff(failures)), signal);
   }

@@ -84,6 +84,14 @@ test('commands show the token of a file or of the environment', async (t) => {
   t.deepEqual([two.code, two.stderr.includes('one two')], [2, false]);
   t.is((await call(['get', 'room:1', '--token-file', join(at, 'none')])).code, 2);
 
+  // The file has a new token by the time that the old one is refused.
+  const next = JSON.parse((await chord(['--json', 'token', 'new', 'ann'])).stdout);
+  await writeFile(shown, next.token);
+  await writeFile(tokens, next.line);
+  await watching.said('connected again');
+  t.is((await call(['set', 'room:1', '{"n":2}', '--token-file', shown])).code, 0);
+  t.regex(await watching.line(), /^room:1 2 /);
+
   await writeFile(tokens, '');
   const { code, stderr } = await watching.end();
   t.is(code, 1);

@@ -18,6 +18,8 @@ import type { Call } from './edge.js';
 import { watchResponse } from './wire.js';
 
 const ROOM_BYTES = 32 * 1024;
+/** What a message that waits takes in memory beside its own bytes, about: frames, callbacks, requests to the system. */
+const MESSAGE_BYTES = 512;
 const HEARTBEAT_MIN = 1000;
 const HEARTBEAT_MAX = 3_600_000;
 
@@ -60,7 +62,7 @@ export class WatchStreams {
 class WatchStream implements Sink {
   #watcher: Watcher | undefined;
   #heartbeat: NodeJS.Timeout | undefined;
-  /** Messages that have not left, and the bytes sent since all had. */
+  /** Messages that have not left, and the bytes that those sent since all had left have taken. */
   #messagesWaiting = 0;
   #bytesWaiting = 0;
   #full = false;
@@ -100,7 +102,7 @@ class WatchStream implements Sink {
     this.call.messagesSent++;
     this.call.bytesSent += bytes.length;
     this.#messagesWaiting++;
-    this.#bytesWaiting += bytes.length;
+    this.#bytesWaiting += bytes.length + MESSAGE_BYTES;
     if (this.#bytesWaiting >= ROOM_BYTES) this.#full = true;
     this.call.write(bytes, this.#onLeft);
   }

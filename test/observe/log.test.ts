@@ -1,7 +1,11 @@
 /** What the log has of a server's life, and what it never has. */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { ReplyError } from 'ioredis';
+import { newToken, tokenLine } from '../../src/access/tokens.js';
 import { asText, errorForm } from '../../src/observe/log.js';
+import { ALL, folder, rulesOf } from '../support/access.js';
 import { connect, refused, watch } from '../support/chord.js';
 import { type Server, startServer } from '../support/cli.js';
 
@@ -138,6 +142,24 @@ test('documents, tokens and passwords never reach the log, at any level', async 
     stderr.includes(SECRET),
     stderr.split('\n').find((line) => line.includes(SECRET)),
   );
+});
+
+test('tokens never reach the log, whether they are good or not', async (t) => {
+  const at = await folder(t);
+  const [tokens, rules, token, wrong] = [join(at, 'tokens'), join(at, 'rules.json'), newToken(), newToken()];
+  await writeFile(tokens, tokenLine('ann', token));
+  await writeFile(rules, rulesOf({ ann: { 'a/': ALL } }));
+  const server = await start(t, '--log-level', 'trace', '--auth-tokens', tokens, '--auth-rules', rules);
+  const ann = connect(t, server.address).show(token);
+  await ann.set({ contextId: 'a/1', value: {} });
+  await refused(ann.set({ contextId: 'b/1', value: {} }));
+  await refused(connect(t, server.address).show(wrong).get({ contextId: 'a/1' }));
+  await refused(connect(t, server.address).show(`${wrong} more`).get({ contextId: 'a/1' }));
+  const { stderr } = await server.end('SIGTERM');
+  t.true(
+    stderr.includes('"identity":"ann"') && stderr.includes('PERMISSION_DENIED') && stderr.includes('UNAUTHENTICATED'),
+  );
+  for (const secret of [token, wrong]) t.false(stderr.includes(secret));
 });
 
 test('of errors only words are kept, not what a driver hung onto them', (t) => {

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
 import { expose } from '../../src/observe/exposition.js';
+import { REDIS_INSTALLED, RedisServer } from '../redis/servers.js';
 import { temporaryDirectory } from '../store/directories.js';
 import { Authority, writePair } from '../support/certificates.js';
 import { connect, refused, serve, watch } from '../support/chord.js';
@@ -104,6 +105,21 @@ test('on LMDB commits are counted with how many writes shared them', async (t) =
   );
   t.true(metrics.value('chord_cache_lookups_total', { result: 'hit' }) > 0);
   t.true(metrics.value('chord_cache_bytes') <= 20_000);
+});
+
+const onRedis = REDIS_INSTALLED ? test : test.skip;
+
+onRedis('on Redis each write is a round trip', async (t) => {
+  const redis = await RedisServer.start();
+  t.teardown(() => redis.destroy());
+  const { address, metricsAddress } = await serve(t, { ...METRICS, backend: 'redis', redisUrl: redis.url });
+  const peer = connect(t, address);
+  await Promise.all(Array.from({ length: 20 }, (_, n) => peer.set({ contextId: `c${n}`, value: { n } })));
+  const metrics = await scrape(metricsAddress);
+  t.is(metrics.value('chord_store_commit_duration_seconds_count'), 20);
+  t.true(metrics.value('chord_store_commit_duration_seconds_sum') > 0);
+  t.is(metrics.value('chord_store_writes_waiting'), 0);
+  t.false(metrics.families.has('chord_store_commit_writes'));
 });
 
 test('cleanup and exports are counted', async (t) => {

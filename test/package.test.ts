@@ -70,9 +70,11 @@ test('a store of somebody else: compiled, tested and served', async (t) => {
     'CHANGELOG.md',
     'LICENSE',
     'README.md',
+    'SECURITY.md',
     'dist',
     'docs',
     'examples',
+    'ops',
     'package.json',
     'proto',
   ]);

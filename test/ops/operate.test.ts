@@ -66,6 +66,7 @@ test('the image names settings and files that there are', async (t) => {
 
 interface Locked {
   readonly version: string;
+  readonly integrity?: string;
   readonly dev?: boolean;
   readonly devOptional?: boolean;
   readonly hasInstallScript?: boolean;
@@ -87,6 +88,14 @@ test('no package needs to run anything when it is installed, and those that woul
   );
   t.regex(await read('Makefile'), /npm ci --ignore-scripts/);
   t.regex(await read('Dockerfile'), /npm ci --ignore-scripts/);
+});
+
+test('what is released has a hash in the lockfile, but for optional packages of rare platforms', async (t) => {
+  const bare = [...(await lockfile())].filter(([, { dev, integrity }]) => !dev && !integrity).map(([name]) => name);
+  t.deepEqual(
+    bare.filter((name) => !/^@msgpackr-extract\/.*-(darwin-arm64|darwin-x64|linux-arm|win32-x64)$/.test(name)),
+    [],
+  );
 });
 
 test('the list of what is in a release can be made, names each package, and no host that it is fetched from', async (t) => {

@@ -14,7 +14,7 @@ const RETRY_AFTER = 1000;
 const NOT_ALLOWED = new Set([status.UNAUTHENTICATED, status.PERMISSION_DENIED]);
 
 export function audited(log: AuditLog): Stage {
-  const limit = new Limit((refused) => log.append({ time: new Date().toISOString(), refused }));
+  const limit = new Limit((refused) => log.append({ time: isoNow(), refused }));
   return {
     enter({ method }) {
       if (log.writable || kindOf(method) === 'read') return;
@@ -30,16 +30,32 @@ export function audited(log: AuditLog): Stage {
   };
 }
 
+let last = { at: 0, text: '' };
+
+/** To write a time out costs half as much as all the rest of an entry; many are of the same millisecond. */
+function isoNow(): string {
+  const at = Date.now();
+  if (at !== last.at) last = { at, text: new Date(at).toISOString() };
+  return last.text;
+}
+
+/** Of what is undefined the line says nothing. No spread objects: this is done for each write. */
 function entry(call: Call, { code, details, answer }: End): object {
   const { method, identity, request, traceId } = call;
   const { requestId } = request as { readonly requestId?: string };
+  const { contextId, prefix, targets } = subjectOf(call);
   return {
-    ...{ time: new Date().toISOString(), identity: identity.name, peer: call.getPeer(), method: pathOf(method) },
-    ...subjectOf(call),
+    time: isoNow(),
+    identity: identity.name,
+    peer: call.getPeer(),
+    method: pathOf(method),
+    contextId,
+    prefix,
+    targets,
     requestId: requestId?.slice(0, ID_CHARACTERS_MAX) || undefined,
     position: positionOf(method, answer),
     outcome: status[code],
     traceId,
-    ...(details && { why: withoutContents(code, details) }),
+    why: details && withoutContents(code, details),
   };
 }

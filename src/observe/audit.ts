@@ -10,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { ChordError } from '../errors.js';
 
+const writeTo = promisify(write);
 /** How often a file that cannot be written is tried again, in milliseconds. */
 const RETRY_EVERY = 250;
 /** More than this is not kept in memory, where the disk is too slow or full. */
@@ -107,7 +108,7 @@ export class AuditLog {
       if (this.#written === this.#chunk.length) this.#take();
       if (this.#chunk.length === 0) break;
       try {
-        this.#written += (await promisify(write)(this.#fd, this.#chunk, this.#written)).bytesWritten;
+        this.#written += (await writeTo(this.#fd, this.#chunk, this.#written)).bytesWritten;
         if (this.#failing) this.hears.recovered();
         this.#failing = false;
       } catch (error) {

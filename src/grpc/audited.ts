@@ -5,7 +5,6 @@
 import { status } from '@grpc/grpc-js';
 import { ChordError } from '../errors.js';
 import type { AuditLog } from '../observe/audit.js';
-import { Limit } from '../observe/limit.js';
 import type { Call, End, Stage } from './edge.js';
 import { withoutContents } from './logged.js';
 import { ID_CHARACTERS_MAX, kindOf, pathOf, positionOf, subjectOf } from './subject.js';
@@ -14,7 +13,6 @@ const RETRY_AFTER = 1000;
 const NOT_ALLOWED = new Set([status.UNAUTHENTICATED, status.PERMISSION_DENIED]);
 
 export function audited(log: AuditLog): Stage {
-  const limit = new Limit((refused) => log.append({ time: isoNow(), refused }));
   return {
     enter({ method }) {
       if (log.writable || kindOf(method) === 'read') return;
@@ -25,7 +23,7 @@ export function audited(log: AuditLog): Stage {
     leave(call, end) {
       if (call.admitted && !NOT_ALLOWED.has(end.code)) {
         if (kindOf(call.method) !== 'read') log.append(entry(call, end));
-      } else if (end.code !== status.CANCELLED && log.writable && limit.admits()) log.append(entry(call, end));
+      } else if (end.code !== status.CANCELLED) log.appendRefusal(() => entry(call, end));
     },
   };
 }

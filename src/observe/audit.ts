@@ -9,6 +9,7 @@ import { closeSync, fdatasync, fstatSync, openSync, readSync, write } from 'node
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { ChordError } from '../errors.js';
+import { Limit } from './limit.js';
 
 const writeTo = promisify(write);
 /** How often a file that cannot be written is tried again, in milliseconds. */
@@ -37,6 +38,7 @@ export class AuditLog {
   #flushing: Promise<void> | undefined;
   #failing = false;
   #closed = false;
+  readonly #refusals = new Limit((refused) => this.append({ time: new Date().toISOString(), refused }));
 
   /** Throws FAILED_PRECONDITION where the file cannot be opened. A new one is for its owner alone. */
   constructor(
@@ -57,6 +59,11 @@ export class AuditLog {
     this.#flushing ??= this.#flush();
   }
 
+  /** Of calls that were not let in only so many a second are noted, and then counted: nobody fills the disk by knocking. */
+  appendRefusal(entry: () => object): void {
+    if (this.writable && this.#refusals.admits()) this.append(entry());
+  }
+
   /** Goes on in a file of the same name: the one it has was moved away. Throws as the constructor, and goes on as it was. */
   reopen(): void {
     const opened = this.#open();
@@ -67,6 +74,7 @@ export class AuditLog {
 
   /** Writes what is left, if that is possible, and waits until it is on the disk. */
   async close(): Promise<void> {
+    this.#refusals.close();
     this.#closed = true;
     await this.#flushing;
     await promisify(fdatasync)(this.#fd).catch(() => {}); // a pipe, say, has no disk

@@ -76,6 +76,19 @@ test('writes, administration and refusals are noted; reads and what documents ho
   t.is((await stat(auditLog)).mode & 0o777, 0o600);
 });
 
+test('of many refusals some are noted and the others counted', async (t) => {
+  const auditLog = await auditFile(t);
+  const { chord, as } = await guarded(t, { ann: { '': ALL } }, { auditLog });
+  const nobody = as(undefined);
+  await Promise.all(Array.from({ length: 100 }, () => refused(nobody.get({ contextId: 'a' }))));
+  await chord.close();
+  const entries = await entriesOf(auditLog);
+  const noted = entries.filter(({ outcome }) => outcome === 'UNAUTHENTICATED').length;
+  const counted = entries.reduce((sum, { refused = 0 }) => sum + Number(refused), 0);
+  t.true(noted >= 20 && noted < 100, `${noted} entries`);
+  t.is(noted + counted, 100);
+});
+
 test('every acknowledged write is noted, also those of the last moment before a stop', async (t) => {
   const auditLog = await auditFile(t);
   const chord = await serve(t, { auditLog });

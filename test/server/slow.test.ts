@@ -43,15 +43,16 @@ test('a reader that stalls for 10,000 updates costs the server nothing, and then
   // Nothing is read from now on: the flow control of HTTP/2 stops the server.
   reader.call.pause();
 
-  await write(2_000);
+  // The heap of a young process grows whatever it does.
+  await write(6_000);
   const before = memoryOf(t, server.pid);
-  await write(12_000);
+  await write(16_000);
   const after = memoryOf(t, server.pid);
   // The updates alone are 80 MiB.
   if (before && after) t.true(after - before < 40 * MIB, `${before / MIB} MiB, then ${after / MIB} MiB`);
 
   const { context } = await writer.get({ contextId: 'a' });
-  t.is(context!.position!.version, 12_000);
+  t.is(context!.position!.version, 16_000);
   await live.at('a', context!.position);
   reader.call.resume();
   await reader.at('a', context!.position);
@@ -128,7 +129,9 @@ test('streams that are cancelled at any moment leave nothing behind', async (t) 
   await writer;
   await settled();
   t.is(chord.hub.watched, 0);
-  t.true(timers() <= before + 2, `${timers()} timers, ${before} before`);
+  // The client's end of HTTP/2 takes its time; a heartbeat that was left behind would never stop.
+  while (timers() > before + 2) await new Promise((resolve) => setImmediate(resolve));
+  t.true(timers() <= before + 2);
 });
 
 test('a stop says goodbye to every stream, lets calls end and keeps what they wrote', async (t) => {

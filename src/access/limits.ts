@@ -20,16 +20,13 @@ export interface Limits {
 
 export type LimitName = keyof Limits;
 
-const count = limit('a whole number of at least 1, or off', (text) => (/^\d+$/.test(text) ? Number(text) : undefined));
-const size = limit('a size of at least 1, like 64KiB, or off', parseSize);
-
 const SHAPE = {
-  streams: count,
-  subscriptions: count,
-  contexts: count,
-  calls: count,
-  writesPerSecond: count,
-  bytesPerSecond: size,
+  streams: count('streams'),
+  subscriptions: count('subscriptions'),
+  contexts: count('contexts'),
+  calls: count('calls'),
+  writesPerSecond: count('writesPerSecond'),
+  bytesPerSecond: limit('bytesPerSecond: expected a size of at least 1, like 64KiB, or off', parseSize),
 } satisfies Record<LimitName, z.ZodType<number>>;
 
 export const LIMIT_NAMES = Object.keys(SHAPE) as LimitName[];
@@ -52,7 +49,7 @@ export function parseLimits(json: unknown, at: string): Limits {
   const result = limitsSchema.safeParse(json);
   if (result.success) return result.data;
   const issue = result.error.issues[0]!;
-  throw new Error(`${[at, ...issue.path].join('.')}: ${issue.message}`);
+  throw new Error(`${at}${issue.path.length > 0 ? '.' : ': '}${issue.message}`);
 }
 
 /** `streams=10,bytesPerSecond=1MiB`; `none` where nothing is limited. */
@@ -71,12 +68,13 @@ export function splitLimits(text: string): Record<string, string> {
   return Object.fromEntries(text.split(',').map((part) => [part.replace(/=.*/s, ''), part.replace(/^[^=]*=?/s, '')]));
 }
 
-function limit(expected: string, parse: (text: string) => number | undefined): z.ZodType<number, unknown> {
-  const error = `expected ${expected}`;
+function count(name: LimitName): z.ZodType<number, unknown> {
+  const error = `${name}: expected a whole number of at least 1, or off`;
+  return limit(error, (text) => (/^\d+$/.test(text) ? Number(text) : undefined));
+}
+
+function limit(error: string, parse: (text: string) => number | undefined): z.ZodType<number, unknown> {
   const read = (raw: unknown) => (raw === 'off' ? Infinity : typeof raw === 'string' ? parse(raw) : raw);
-  const fits = (value: number) => value === Infinity || (Number.isSafeInteger(value) && value >= 1);
-  return z
-    .unknown()
-    .transform(read)
-    .pipe(z.custom<number>((value) => typeof value === 'number' && fits(value), error));
+  const fits = (value: unknown) => value === Infinity || (Number.isSafeInteger(value) && (value as number) >= 1);
+  return z.unknown().transform(read).pipe(z.custom<number>(fits, error));
 }

@@ -19,7 +19,6 @@ export interface OverloadOptions {
 const SHED = ['Context', 'Sync', 'Transfer'].map((name) => `chord.v1.${name}Service`);
 /** Who was refused comes back after one of these times, in milliseconds: not all at once. */
 const RETRY_AFTER = [1000, 1200, 1400, 1600, 1800];
-/** Made once: a refusal must cost as little as possible. */
 const REFUSALS = RETRY_AFTER.map(
   (retryAfter) => new ChordError('RESOURCE_EXHAUSTED', 'the server is overloaded', { retryAfter }),
 );
@@ -28,7 +27,8 @@ const ANY = {};
 
 export class Overload {
   readonly #lateness: Lateness;
-  readonly #statuses: ReadonlyMap<ChordError, StatusObject>;
+  /** Of the refusals: making one for each call would cost as much as some calls do. */
+  readonly statuses: ReadonlyMap<unknown, StatusObject>;
   /** Calls under way, by connection. */
   readonly #underWay = new WeakMap<object, number>();
   #inFlight = 0;
@@ -39,7 +39,7 @@ export class Overload {
     toStatus: ErrorMapper,
   ) {
     this.#lateness = new Lateness(options.maxEventLoopDelay);
-    this.#statuses = new Map(REFUSALS.map((refusal) => [refusal, toStatus(refusal)]));
+    this.statuses = new Map(REFUSALS.map((refusal) => [refusal, toStatus(refusal)]));
   }
 
   /** Calls refused since the start. */
@@ -54,7 +54,7 @@ export class Overload {
   /** What a call is answered with at once, before its request is received. Undefined: it may go on. */
   refusal(method: Method, connection: object | undefined): StatusObject | undefined {
     const refusal = this.#refuse(method, connection);
-    return refusal && this.#statuses.get(refusal);
+    return refusal && this.statuses.get(refusal);
   }
 
   /** The first stage: counts. What came in one piece with others was let through before they were counted. */

@@ -89,7 +89,11 @@ export class GrpcServer {
     const toStatusHere: ErrorMapper = (error) => toStatus(error, options.onDefect);
     const overload = new Overload(options, toStatusHere);
     this.#overload = overload;
-    const edge = new Edge([overload.count, ...options.stages], toStatusHere, (...call) => overload.refusal(...call));
+    const edge = new Edge(
+      [overload.count, ...options.stages],
+      (error) => overload.statuses.get(error) ?? toStatusHere(error),
+      (...call) => overload.refusal(...call),
+    );
     this.#server = new Server({
       interceptors: [edge.intercept],
       'grpc.max_concurrent_streams': options.maxStreamsPerConnection,

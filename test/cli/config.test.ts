@@ -193,6 +193,20 @@ test('all problems are told at once, each with its origin', (t) => {
   );
 });
 
+test('a limit that is none is named, and so is one that is not known', (t) => {
+  t.deepEqual(problems({ flags: { quotas: 'streams=1,calls=0' } }), [
+    '--quotas: calls: expected a whole number of at least 1, or off, got "streams=1,calls=0"',
+  ]);
+  t.regex(problems({ flags: { quotas: 'steams=1' } })[0]!, /^--quotas: there is no limit steams, only streams, /);
+  t.deepEqual(
+    loadConfig({ file: { path: 'f', settings: { quotas: { streams: 3, bytesPerSecond: '1MiB' } } } }).quotas,
+    {
+      streams: 3,
+      bytesPerSecond: 1_048_576,
+    },
+  );
+});
+
 test('a config file that is no object is refused', (t) => {
   for (const settings of [null, [], 'x', 1]) {
     t.deepEqual(problems({ file: { path: 'chord.json', settings } }), [

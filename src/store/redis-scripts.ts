@@ -115,7 +115,8 @@ if arg.notice then publish(arg.notice .. (arg.record or '')) end
 const DROP = `
 redis.call('UNLINK', context, log)
 for _, index in ipairs({ids, expiries, idle, age, length}) do redis.call('ZREM', index, arg.id) end
-redis.call('SET', removed, arg.nonce, 'PX', 60000)
+-- Where nothing was, this is no step that others build upon.
+if at then redis.call('SET', removed, arg.nonce, 'PX', 60000) end
 remember()
 if arg.notice then publish(arg.notice) end
 `;

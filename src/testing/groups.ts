@@ -142,4 +142,14 @@ export const groups: readonly StoreLaw[] = [
     equal(await store.head(a), null);
     equal(apart.includes(a), false);
   }),
+  groupLaw(
+    '8. the removal of what is not there is no step: what was sent behind it goes on',
+    (commitAll) => async (store) => {
+      await write(store, a, 1);
+      const removal = commitAll(store, [{ id: a, expected: positionAt(1), reason: 'deleted' }]);
+      const ofNothing = commitAll(store, [{ id: a, expected: null, reason: 'deleted' }, commitOf(b, null)]);
+      const creation = store.commit(commitOf(a, null));
+      deepEqual(await Promise.all([removal, ofNothing, creation]), [COMMITTED, COMMITTED, COMMITTED]);
+    },
+  ),
 ];

@@ -123,7 +123,7 @@ function wholeMessage(contextId: string, value: JsonObject, position: Position):
   const at = { seconds: Math.floor(Date.now() / 1000), nanos: 123_000_000 };
   const context = { contextId, value, position, createdAt: at, updatedAt: at, expiresAt: undefined };
   const event = { $case: 'full' as const, value: { context, reason: FullReason.INITIAL } };
-  return WatchContextsResponse.encode({ event }).finish().length;
+  return WatchContextsResponse.encode({ event, more: false }).finish().length;
 }
 
 function difference(index: number, received: JsonObject | undefined, written: JsonObject): Difference {

@@ -63,6 +63,7 @@ class Journal {
 
   commit = (commit) => this.#write('commit', commit);
   remove = (removal) => this.#write('remove', removal);
+  commitAll = (acts) => this.#write('commitAll', acts);
   trim = (id, version) => this.#write('trim', id, version);
   forget = (before, limit) => this.#write('forget', before, limit);
 

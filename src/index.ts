@@ -17,7 +17,15 @@ export type { Mutation } from './contexts/evaluate.js';
 export type { DeltaView, SyncResult, View } from './contexts/events.js';
 export type { DeltaForm, Formatters } from './contexts/forms.js';
 export type { Failed, Progress } from './contexts/progress.js';
-export type { ContextService, Expected, UpdateOptions, WriteOptions, WriteResult } from './contexts/service.js';
+export type {
+  BatchedResult,
+  BatchedWrite,
+  ContextService,
+  Expected,
+  UpdateOptions,
+  WriteOptions,
+  WriteResult,
+} from './contexts/service.js';
 export type { Transfer, Transferred } from './contexts/transfer.js';
 export { type DeltaToFormat, type Format, type Formatter, Inexpressible } from './delta/formats/format.js';
 export * from './delta/index.js';

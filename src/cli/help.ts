@@ -54,6 +54,23 @@ Examples:
   chord update room:1 --set '["a.b","c"]=true' --expected k3J9x0Qa:42:Zz81hT0e
 `;
 
+export const BATCH = `
+The file has one JSON object for each write, one a line or in a JSON array. A write is named by what it does to which
+context: set with value; update with changes and mutations; revert with version; delete; touch. Each but touch may have
+expected (a position, or absent), each but delete a ttl, update and delete allowMissing.
+
+On Redis, all contexts must lie together: ids with the same part in braces do, as {bank}:ann and {bank}:bob.
+
+Examples:
+  chord batch transfer.jsonl --request-id transfer-7
+  chord batch - <<'END'
+  {"update":"{bank}:ann","mutations":[{"increment":"balance","by":-5}],"expected":"k3J9x0Qa:42:Zz81hT0e"}
+  {"update":"{bank}:bob","mutations":[{"increment":"balance","by":5},{"append":"log","values":["from ann"]}]}
+  {"set":"{bank}:receipt:7","value":{"amount":5},"ttl":"6h"}
+  {"delete":"{bank}:order:7"}
+  END
+`;
+
 export const CLEANUP = `
 What is not given is as the server is set (chord serve --help); --delta-ttl and the like hold for one run, or from
 start and update on until the server ends. Durations are written 500ms, 15s or 6h.

@@ -138,7 +138,8 @@ function tryJson(text: string): Json | undefined {
   }
 }
 
-function readText(file: string | 0): string {
+/** A file, or 0: standard input. */
+export function readText(file: string | 0): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {

@@ -4,6 +4,7 @@ import { version } from '../version.js';
 import type { RunOptions, TuneOptions } from './cleanup.js';
 import type { Session } from './client.js';
 import { type ConnectionOptions, connectionOptions } from './connection.js';
+import { defineBatch } from './define-batch.js';
 import { defineToken } from './define-token.js';
 import { defineTop } from './define-top.js';
 import { defineTransfer } from './define-transfer.js';
@@ -68,6 +69,7 @@ async function define(program: Command, args: readonly string[]): Promise<() => 
     }
   };
   defineWrites(program, connected);
+  defineBatch(program, connected);
   defineReads(program, connected);
   defineCleanup(program, connected);
   defineTransfer(program, connected);

@@ -57,8 +57,19 @@ export async function revert(
 export async function remove(session: Session, contextId: string, options: WriteOptions): Promise<void> {
   const { expected, requestId = '', allowMissing = false } = options;
   const answer = await session.call(contexts.deleteContext, { contextId, expected, requestId, allowMissing });
-  const { position, changed } = answer;
-  await session.out.print({ contextId, position: position && formatPosition(position), changed }, () => [
+  await printDeleted(session, contextId, answer);
+}
+
+export async function touch(session: Session, contextId: string, ttl: Duration | undefined): Promise<void> {
+  await printTouched(session, contextId, (await session.call(contexts.touchContext, { contextId, ttl })).context);
+}
+
+export async function printDeleted(
+  { out }: Session,
+  contextId: string,
+  { position, changed }: Pick<WriteAnswer, 'position' | 'changed'>,
+): Promise<void> {
+  await out.print({ contextId, position: position && formatPosition(position), changed }, () => [
     [
       ['cyan', formatId(contextId)],
       ['plain', changed ? ` deleted, stood at ${formatPosition(position)}` : ' did not exist'],
@@ -66,9 +77,8 @@ export async function remove(session: Session, contextId: string, options: Write
   ]);
 }
 
-export async function touch(session: Session, contextId: string, ttl: Duration | undefined): Promise<void> {
-  const { context } = await session.call(contexts.touchContext, { contextId, ttl });
-  await session.out.print(context && contextForm({ ...context, value: undefined }), () => [
+export async function printTouched({ out }: Session, contextId: string, context: Context | undefined): Promise<void> {
+  await out.print(context && contextForm({ ...context, value: undefined }), () => [
     [
       ['cyan', formatId(contextId)],
       ['plain', context?.expiresAt ? ` expires at ${isoTime(context.expiresAt)}` : ' does not expire'],
@@ -87,7 +97,7 @@ interface WriteAnswer {
   readonly delta: Delta | undefined;
 }
 
-async function printWrite(
+export async function printWrite(
   { out }: Session,
   contextId: string,
   { position, changed, delta }: WriteAnswer,

@@ -1,8 +1,11 @@
 /** From the sync decision to what is sent: a merged delta, the document, or nothing. */
+import { EncodedStruct, encodeStruct } from '../codec/struct.js';
 import type { Head, Position } from '../model.js';
+import type { Store } from '../store/store.js';
 import { type DeltaView, type FullReason, isLarge, type SyncResult, type View } from './events.js';
-import type { Since } from './history.js';
+import { History, type Since } from './history.js';
 import type { Lane } from './lane.js';
+import { pastAt } from './past.js';
 import { decide } from './sync.js';
 
 type Answer = SyncResult | Promise<SyncResult>;
@@ -18,6 +21,31 @@ export function answer(lane: Lane, head: Head, known: Position | undefined, thre
   };
   const since = lane.since(known as Position, head.position);
   return since instanceof Promise ? since.then(choose) : choose(since);
+}
+
+/** The same for a context that stood at `position` once. Throws what `past` throws where that is gone. */
+export async function answerAt(
+  store: Store,
+  lane: Lane,
+  position: Position,
+  known: Position | undefined,
+  threshold: number,
+): Promise<SyncResult> {
+  const { id } = lane;
+  const decision = decide(known, position, threshold);
+  if (decision.kind === 'no_change') return { kind: 'no_change', position };
+  const whole = async (reason: FullReason): Promise<SyncResult> => {
+    const { head, document } = await pastAt(store, lane, position);
+    return { kind: 'full', reason, view: { id, head, value: new EncodedStruct(encodeStruct(document)) } };
+  };
+  if (decision.kind === 'full') return whole(decision.reason);
+  const since = await new History(id, store, threshold).fetch(known as Position, position);
+  if (typeof since !== 'object') return whole(since === 'diverged' ? 'diverged' : 'history_truncated');
+  const { durable } = lane;
+  if (durable && !isLarge(since.payload, durable.weight)) return { kind: 'delta', delta: since };
+  const result = await whole('delta_larger');
+  const larger = result.kind === 'full' && result.view.value.bytes.length < since.payload.changes.length;
+  return larger ? result : { kind: 'delta', delta: since };
 }
 
 function full(lane: Lane, reason: FullReason): Answer {

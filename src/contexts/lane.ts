@@ -55,6 +55,11 @@ export class Lane {
     return this.#phase === 'live';
   }
 
+  /** Whether `durable` is what the store has confirmed, and not only to be found out yet. */
+  get known(): boolean {
+    return this.#phase === 'live' || this.#phase === 'holding';
+  }
+
   /** Whether something is under way: such a lane must not be forgotten. */
   get busy(): boolean {
     const { length } = this.#inFlight;

@@ -45,12 +45,16 @@ export async function past(store: Store, lane: Lane, version: number): Promise<P
   return { head: { ...head, position, updatedAt: at, weight: weigh(document) }, document };
 }
 
+/** The context at a position, as `past`. */
+export async function pastAt(store: Store, lane: Lane, position: Position): Promise<Past> {
+  const then = await past(store, lane, position.version);
+  if (!samePosition(then.head.position, position)) throw gone(lane.id, position.version, then.head.position.version);
+  return then;
+}
+
 /** The document of a position, as `past`. */
 export async function documentAt(store: Store, lane: Lane, position: Position): Promise<JsonObject> {
-  if (position.version === 0) return {};
-  const { head, document } = await past(store, lane, position.version);
-  if (!samePosition(head.position, position)) throw gone(lane.id, position.version, head.position.version);
-  return document;
+  return position.version === 0 ? {} : (await pastAt(store, lane, position)).document;
 }
 
 function gone(id: string, version: number, oldest: number): ChordError {

@@ -6,8 +6,9 @@ import { EncodedStruct, encodeStruct } from '../codec/struct.js';
 import { invalid, notFound } from '../errors.js';
 import { type Head, type JsonObject, type Position, samePosition } from '../model.js';
 import type { Commit, FeedEvent, Store } from '../store/store.js';
-import { answer } from './answer.js';
+import { answer, answerAt } from './answer.js';
 import { ask, isRefusal } from './asked.js';
+import { type BatchedWrite, type BatchTools, writeBatch } from './batch.js';
 import type { Edit, Mutation } from './evaluate.js';
 import type { SyncResult, View } from './events.js';
 import { WholeLists } from './forms.js';
@@ -40,6 +41,7 @@ export class ContextService {
   readonly #options: ServiceOptions;
   readonly #store: Store;
   readonly #lanes: Lanes;
+  readonly #batchTools: BatchTools;
   /** For clients that want lists whole. */
   readonly lists: WholeLists;
   /** With other servers on the same store, what is in memory may be old: each call asks. */
@@ -52,6 +54,13 @@ export class ContextService {
     this.#shared = store.feed !== undefined;
     this.lists = new WholeLists(async (id, at) => documentAt(store, await this.#freshLane(id), at));
     this.#lanes = new Lanes(options.cacheBytes, (id, changed) => new Lane(id, store, publish, changed, deltaThreshold));
+    this.#batchTools = {
+      ...{ store, publish, lanes: this.#lanes, maxDocumentBytes: options.maxDocumentBytes },
+      now: () => this.#now(),
+      isGone: (head) => this.isGone(head),
+      past: (id, version) => this.#past(id, version),
+      repeat: (id, first, asked) => this.#repeat(id, first, asked),
+    };
   }
 
   /** Contexts in memory, and what they take; look-ups that found them there or not; those that had to leave. */
@@ -91,6 +100,14 @@ export class ContextService {
     return this.#submit(id, (lane) => touch(lane, ttl, this.#now()));
   }
 
+  /**
+   * Several writes, each of another context, as one: all or none. A repeat of a `requestId` answers what the first try
+   * did. Takes the values over.
+   */
+  batch(writes: readonly BatchedWrite[], { requestId }: { readonly requestId?: string } = {}) {
+    return writeBatch(this.#batchTools, writes, requestId);
+  }
+
   async get(id: string): Promise<View> {
     checkId(id);
     const view = await (await this.#freshLane(id)).view();
@@ -126,8 +143,23 @@ export class ContextService {
   sync(id: string, known: Position | undefined): SyncResult | Promise<SyncResult> {
     checkId(id);
     const lane = this.#lanes.get(id);
-    if (lane.live && !this.#shared) return this.#answer(lane, known);
+    if (lane.known && !this.#shared) return this.#answer(lane, known);
     return this.#freshLane(id).then((fresh) => this.#answer(fresh, known));
+  }
+
+  /**
+   * What a client at `known` lacks of a context that stood at this position, whatever was written since; null: there was
+   * none. Throws FAILED_PRECONDITION or NOT_FOUND where that is gone.
+   */
+  async syncAt(id: string, known: Position | undefined, at: Position | null): Promise<SyncResult> {
+    if (!at) return { kind: 'missing' };
+    return answerAt(this.#store, await this.#freshLane(id), at, known, this.#options.deltaThreshold);
+  }
+
+  /** As `Store.heads`. Absent: commits are told as they happen, and so everybody knows already. */
+  get heads() {
+    const { heads } = this.#store;
+    return heads && ((ids: readonly string[]) => heads.call(this.#store, ids));
   }
 
   /** The retained history after a version, oldest first. */
@@ -263,7 +295,7 @@ export class ContextService {
   async #freshLane(id: string): Promise<Lane> {
     const lane = this.#lanes.get(id);
     if (this.#shared) await lane.refresh();
-    else if (!lane.live) await lane.ready();
+    else if (!lane.known) await lane.ready();
     return lane;
   }
 
@@ -279,5 +311,6 @@ export class ContextService {
   }
 }
 
+export type { BatchedResult, BatchedWrite } from './batch.js';
 export type { DeltaPage, HeadPage, PageOptions } from './pages.js';
 export type { Expected, UpdateOptions, WriteOptions, WriteResult } from './writes.js';

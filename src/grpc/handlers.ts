@@ -18,10 +18,11 @@ import type * as t from '../gen/chord/v1/transfer_service.js';
 import type { Clock } from '../model.js';
 import type { Store } from '../store/store.js';
 import { fromDuration, fromExpected, fromMutations, fromPaths, toContext, toTimestamp } from './convert.js';
+import { fromWrites } from './convert-batch.js';
 import { fromInterval, fromOptions, fromRun, toCleanupStatus, toResult } from './convert-cleanup.js';
 import { toProgress, toTransferred } from './convert-transfer.js';
 import { type StatsSource, watchStats } from './stats.js';
-import { deltasResponse, getResponse, syncResponse, writeResponse } from './wire.js';
+import { batchResponse, deltasResponse, getResponse, syncResponse, writeResponse } from './wire.js';
 
 const NO_BACKUP =
   'only a server on lmdb can be backed up like this; on Redis, use the persistence of Redis or `chord export`';
@@ -73,6 +74,24 @@ export function contextHandlers(contexts: ContextService, formats: Formats) {
     async touchContext(request: c.TouchContextRequest): Promise<c.TouchContextResponse> {
       const head = await contexts.touch(request.contextId, fromDuration(request.ttl));
       return { context: toContext(request.contextId, head) };
+    },
+
+    async batchWrite({ writes, requestId }: c.BatchWriteRequest): Promise<Buffer> {
+      const forms: DeltaForm[] = [];
+      const asked = fromWrites(writes, (returning, index) => {
+        forms[index] = formOf(returning);
+      });
+      const results = await contexts.batch(asked, { requestId });
+      return batchResponse(
+        await Promise.all(
+          results.map(async (result, i) => {
+            const form = forms[i] ?? PLAIN;
+            const delta =
+              form.format?.wholeLists && result.delta ? await contexts.lists.of(result.delta) : result.delta;
+            return { id: asked[i]!.id, result: { ...result, delta }, form };
+          }),
+        ),
+      );
     },
 
     async listContexts(request: c.ListContextsRequest): Promise<c.ListContextsResponse> {

@@ -43,6 +43,7 @@ export const NEEDS: { readonly [service: string]: { readonly [method: string]: R
     RevertContext: (request: c.RevertContextRequest) => writing(request),
     DeleteContext: (request: c.DeleteContextRequest) => silent(request),
     TouchContext: (request: c.TouchContextRequest) => silent(request),
+    BatchWrite: ({ writes }: c.BatchWriteRequest) => writes.flatMap(batched),
     GetContext: (request: c.GetContextRequest) => reading(request),
     ListContexts: ({ prefix }: c.ListContextsRequest) => onPrefix(READ, prefix),
   },
@@ -74,6 +75,12 @@ export const NEEDS: { readonly [service: string]: { readonly [method: string]: R
   'grpc.reflection.v1.ServerReflection': reflecting,
   'grpc.reflection.v1alpha.ServerReflection': reflecting,
 };
+
+/** What each write of a batch needs alone. One that is none is refused later; until then it asks for everything. */
+function batched({ write }: c.Write): Need[] {
+  if (!write) return onPrefix(WRITE, '');
+  return 'returning' in write.value ? writing(write.value) : silent(write.value);
+}
 
 /** A subscription that names nothing is refused later; until then it asks for everything. */
 function watching({ target }: Subscription): Need {

@@ -1,4 +1,5 @@
 /** The stage that charges each call to its identity and its connection. */
+import type { BatchWriteRequest } from '../gen/chord/v1/context_service.js';
 import type { WatchContextsRequest } from '../gen/chord/v1/sync_service.js';
 import type { Need } from '../quota/account.js';
 import type { Quotas } from '../quota/quotas.js';
@@ -24,6 +25,7 @@ export const WRITES: { readonly [method: string]: (request: never) => number } =
   RevertContext: one,
   DeleteContext: one,
   TouchContext: one,
+  BatchWrite: ({ writes }: BatchWriteRequest) => writes.length,
   RestoreContext: one,
   // Of nobody knows how many contexts: who may restore is trusted with it.
   RestoreContexts: one,

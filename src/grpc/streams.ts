@@ -95,9 +95,9 @@ class WatchStream implements Sink {
     return !this.#full && !this.#ended;
   }
 
-  send(event: WatchEvent): void {
+  send(event: WatchEvent, more: boolean): void {
     if (this.#ended) return;
-    const bytes = watchResponse(event, this.#form);
+    const bytes = watchResponse(event, this.#form, more);
     this.options.deliveries.count(event, bytes.length);
     this.call.messagesSent++;
     this.call.bytesSent += bytes.length;
@@ -132,7 +132,7 @@ class WatchStream implements Sink {
 
   #sayGoodbye(reason: string, retryAfter: number | undefined): void {
     const value = { reason, retryAfter: retryAfter === undefined ? undefined : toDuration(retryAfter) };
-    this.call.write({ event: { $case: 'closing', value } });
+    this.call.write({ event: { $case: 'closing', value }, more: false });
   }
 
   /** One for all messages of the stream: a fan-out makes nothing but calls. */

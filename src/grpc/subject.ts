@@ -1,4 +1,5 @@
 /** What a call is about, for logs, traces and the audit log: names and positions, never contents. */
+import type { Write } from '../gen/chord/v1/context_service.js';
 import { Position } from '../gen/chord/v1/model.js';
 import type { Position as Stands } from '../model.js';
 import type { Call, Method } from './edge.js';
@@ -8,7 +9,7 @@ const READS: ReadonlySet<string> = new Set([
   ...['Check', 'List', 'Watch', 'ServerReflectionInfo'],
 ]);
 const WRITES: ReadonlySet<string> = new Set([
-  ...['SetContext', 'UpdateContext', 'RevertContext', 'DeleteContext', 'TouchContext'],
+  ...['SetContext', 'UpdateContext', 'RevertContext', 'DeleteContext', 'TouchContext', 'BatchWrite'],
   ...['RestoreContext', 'RestoreContexts'],
 ]);
 
@@ -22,25 +23,34 @@ export interface Subject {
   readonly prefix?: string;
   /** Subscriptions: how many. */
   readonly targets?: number;
+  /** Of a batch: those of its writes. */
+  readonly contextIds?: readonly string[];
 }
 
 /** No id that is in order is longer. */
 export const ID_CHARACTERS_MAX = 512;
+/** No batch that is in order has more writes. */
+const BATCH_MAX = 100;
 
 /** Empty where the request was found to be none. */
 export function subjectOf({ request }: Call): Subject {
-  const { contextId, prefix, subscriptions } = request as Record<string, unknown>;
+  const { contextId, prefix, subscriptions, writes } = request as Record<string, unknown>;
   return {
     ...(typeof contextId === 'string' && { contextId: contextId.slice(0, ID_CHARACTERS_MAX) }),
     ...(typeof prefix === 'string' && { prefix: prefix.slice(0, ID_CHARACTERS_MAX) }),
     ...(Array.isArray(subscriptions) && { targets: subscriptions.length }),
+    ...(Array.isArray(writes) && { contextIds: writes.slice(0, BATCH_MAX).map(batched) }),
   };
 }
 
 /** Contexts that it names, one by one. */
 export function contextIdsOf(call: Call): readonly string[] {
-  const { contextId } = subjectOf(call);
-  return contextId === undefined ? [] : [contextId];
+  const { contextId, contextIds } = subjectOf(call);
+  return contextIds ?? (contextId === undefined ? [] : [contextId]);
+}
+
+function batched({ write }: Write): string {
+  return write?.value.contextId.slice(0, ID_CHARACTERS_MAX) ?? '';
 }
 
 /** `chord.v1.ContextService/UpdateContext` */
@@ -58,7 +68,8 @@ const POSITION_TAG = 0x0a;
 
 /** Where a write has left its context, EPOCH:VERSION:DIGEST; undefined where there is nothing to tell. */
 export function positionOf(method: Method, answer: unknown): string | undefined {
-  if (kindOf(method) !== 'write') return undefined;
+  // A batch leaves many.
+  if (kindOf(method) !== 'write' || method.name === 'BatchWrite') return undefined;
   if (answer instanceof Uint8Array) {
     // Of encoded answers the position is field 1, comes first where there is one, and is shorter than 128 bytes.
     if (answer[0] !== POSITION_TAG) return undefined;

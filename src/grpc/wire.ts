@@ -10,7 +10,7 @@ import type { DeltaView, FullReason, SyncResult, View } from '../contexts/events
 import { type DeltaForm, formatDelta, type Inexpressible } from '../contexts/forms.js';
 import { PAGE_BYTES } from '../contexts/limits.js';
 import { tokenAfterDelta } from '../contexts/pages.js';
-import type { DeltaPage, WriteResult } from '../contexts/service.js';
+import type { BatchedResult, DeltaPage, WriteResult } from '../contexts/service.js';
 import { notFound } from '../errors.js';
 import { FullReason as ProtoReason } from '../gen/chord/v1/model.js';
 import { DeletedReason, WatchContextsResponse } from '../gen/chord/v1/sync_service.js';
@@ -39,11 +39,30 @@ const writer = new BackWriter();
 /** SetContextResponse and UpdateContextResponse, which have the same fields; DeleteContextResponse has the first two. */
 export function writeResponse(result: WriteResult, form: DeltaForm): Buffer {
   writer.reset();
+  written(result, form);
+  return Buffer.from(writer.peek());
+}
+
+/** BatchWriteResponse, whose results have the same fields again. */
+export function batchResponse(
+  writes: readonly { readonly id: string; readonly result: BatchedResult; readonly form: DeltaForm }[],
+): Buffer {
+  writer.reset();
+  for (const { id, result, form } of writes.toReversed()) {
+    inside(1, () => {
+      const { head } = result;
+      if (head) inside(3, () => context({ id, head }));
+      written(result, form);
+    });
+  }
+  return Buffer.from(writer.peek());
+}
+
+function written(result: WriteResult, form: DeltaForm): void {
   if (result.delta) inside(4, () => delta(result.delta as DeltaView, form));
   if (result.view) inside(3, () => context(result.view as View));
   if (result.changed) bool(2, true);
   if (result.position) position(1, result.position);
-  return Buffer.from(writer.peek());
 }
 
 /** GetContextResponse. */
@@ -108,8 +127,16 @@ const encoded = new WeakMap<object, Map<string, Buffer>>();
 /** In a fan-out the same one is asked for again and again. */
 let last: { content: object; form: string; bytes: Buffer } | undefined;
 
-/** WatchContextsResponse. */
-export function watchResponse(event: WatchEvent, form: DeltaForm): Buffer {
+/** `more` of a WatchContextsResponse, at its end. */
+const MORE = Buffer.from([varint(8), 1]);
+
+/** WatchContextsResponse. `more`: the next one belongs to the same group. */
+export function watchResponse(event: WatchEvent, form: DeltaForm, more: boolean): Buffer {
+  const bytes = eventResponse(event, form);
+  return more ? Buffer.concat([bytes, MORE]) : bytes;
+}
+
+function eventResponse(event: WatchEvent, form: DeltaForm): Buffer {
   switch (event.kind) {
     case 'delta':
       return (
@@ -121,7 +148,7 @@ export function watchResponse(event: WatchEvent, form: DeltaForm): Buffer {
         shared(event.view, event.reason, () => inside(1, () => full(event.view, event.reason)))
       );
     default:
-      return Buffer.from(WatchContextsResponse.encode({ event: sign(event) }).finish());
+      return Buffer.from(WatchContextsResponse.encode({ event: sign(event), more: false }).finish());
   }
 }
 
@@ -169,12 +196,12 @@ function full(view: View, reason: FullReason): void {
   inside(1, () => context(view));
 }
 
-function context({ id, head, value }: View): void {
+function context({ id, head, value }: Omit<View, 'value'> & Partial<View>): void {
   if (head.expiry) timestamp(6, head.expiry.at);
   timestamp(5, head.updatedAt);
   timestamp(4, head.createdAt);
   position(3, head.position);
-  raw(2, value.bytes);
+  if (value) raw(2, value.bytes);
   text(1, id);
 }
 

@@ -50,6 +50,11 @@ export function decodeHead(bytes: Buffer, what: string): HeadRow {
   return { head, place: { trimmed: numbers[7]!, oldestAt: numbers[8]!, entries: numbers.slice(9) } };
 }
 
+/** What a head is called in messages. */
+export function headOf(id: string): string {
+  return `the head of context "${id}"`;
+}
+
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 export function encodeRecord({ position, at, changes, olds }: LogRecord): Buffer {

@@ -147,7 +147,7 @@ export class RedisFeed implements Feed {
     channel.line = line;
     channel.live = false;
     void this.#join(channel, line).then(() => {
-      if (moves && channel.live) this.#gap();
+      if (moves && channel.live) this.#interrupted();
     });
   }
 
@@ -182,7 +182,7 @@ export class RedisFeed implements Feed {
     const missed = channels.some(({ live }) => live);
     for (const channel of channels) channel.live = false;
     await Promise.all(channels.map((channel) => this.#join(channel, line)));
-    if (missed) this.#gap();
+    if (missed) this.#interrupted();
   }
 
   #heard(channel: string, message: Buffer): void {
@@ -217,8 +217,13 @@ export class RedisFeed implements Feed {
     if (this.#prefixes.size > 0) this.#gap();
   }
 
-  #gap(): void {
+  /** Redis may even have lost what it had. */
+  #interrupted(): void {
     this.#options.groups.forget();
+    this.#gap();
+  }
+
+  #gap(): void {
     if (!this.#closed) this.#listener({ kind: 'gap' });
   }
 }

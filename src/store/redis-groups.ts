@@ -3,16 +3,17 @@
  * they moved together before it reads the first of them, and pub/sub alone may be late. So each partition has a short
  * log of its groups, and whoever reads a position reads on in that log, in the same round trip.
  */
+import type { Head } from '../model.js';
+import { decodeHead, headOf } from './records.js';
 import type { Partition } from './redis-keys.js';
+import { HEADS } from './redis-scripts.js';
 import type { Shards } from './redis-shards.js';
 
 export interface GroupsOptions {
   readonly shards: Shards;
   /** Whether anybody here watches several contexts. Where nobody does, the logs are not read. */
   readonly watched: () => boolean;
-  /** Whether a write of this server will be, or was, told by its answer. */
-  readonly isOwn: (nonce: string) => boolean;
-  /** These moved together. */
+  /** These moved together, by whatever server. */
   readonly tell: (ids: readonly string[]) => void;
 }
 
@@ -24,22 +25,45 @@ export class Groups {
 
   /** Tells of every group that happened before this call reaches Redis, and was not told yet. */
   async news(partition: Partition): Promise<void> {
-    const { shards, watched, isOwn, tell } = this.options;
+    const { shards, watched } = this.options;
     if (!watched()) return this.forget();
     const from = this.#read.get(partition);
     // At first only its end is of interest: nobody here has been shown anything older.
-    const range = from === undefined ? ['xrevrange', '+', '-', 'COUNT', 1] : ['xrange', `(${from}-0`, '+'];
+    const range = from === undefined ? ['xrevrange', '+', '-', 'COUNT', '1'] : ['xrange', `(${from}-0`, '+'];
     const [command, ...bounds] = range as [string, ...string[]];
     const entries = (await shards.call(partition.slot, () => [command, partition.groups, ...bounds])) as Entry[];
-    if (from === undefined) {
-      if (!this.#read.has(partition)) this.#read.set(partition, numberOf(entries[0]));
-      return;
-    }
+    if (from !== undefined) this.#tellAll(partition, entries);
+    else if (!this.#read.has(partition)) this.#read.set(partition, numberOf(entries[0]));
+    // Another one was faster: what happened between its look and this one is to be told.
+    else if (this.#read.get(partition) !== numberOf(entries[0])) await this.news(partition);
+  }
+
+  /** The heads of these and of all that are in groups which were not told yet, and tells those. */
+  async heads(partition: Partition, ids: readonly string[]): Promise<ReadonlyMap<string, Head | null>> {
+    const from = this.#read.get(partition) ?? 0;
+    const call = { script: HEADS, keys: [partition.groups, partition.context('')], args: [`(${from}-0`, ...ids] };
+    const reply = (await this.options.shards.call(partition.slot, () => call)) as [
+      Entry[],
+      Buffer[],
+      (Buffer | null)[],
+    ];
+    const [entries, found, heads] = reply;
+    this.#tellAll(partition, entries);
+    return new Map(
+      found.map((bytes, i) => {
+        const id = String(bytes);
+        const head = heads[i];
+        return [id, head?.length ? decodeHead(head, headOf(id)).head : null];
+      }),
+    );
+  }
+
+  #tellAll(partition: Partition, entries: readonly Entry[]): void {
     for (const entry of entries) {
       if (numberOf(entry) <= (this.#read.get(partition) ?? 0)) continue;
       this.#read.set(partition, numberOf(entry));
-      const [, [, nonce, , ids]] = entry;
-      if (!isOwn(String(nonce))) tell(JSON.parse(String(ids)) as string[]);
+      const [, [, , , ids]] = entry;
+      this.options.tell(JSON.parse(String(ids)) as string[]);
     }
   }
 

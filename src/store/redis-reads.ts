@@ -1,7 +1,7 @@
 /** What is read from Redis. Whatever looks at several keys of one context does so in one script. */
 import { ChordError } from '../errors.js';
 import type { Head } from '../model.js';
-import { decodeHead, decodeRecord } from './records.js';
+import { decodeHead, decodeRecord, headOf } from './records.js';
 import type { Groups } from './redis-groups.js';
 import type { Keys, Partition } from './redis-keys.js';
 import type { Argument } from './redis-link.js';
@@ -127,10 +127,6 @@ function byKey(a: RawDue, b: RawDue): number {
 /** Members and scores, as Redis lists them. */
 function pairs(reply: readonly Buffer[]): RawDue[] {
   return reply.flatMap((id, i) => (i % 2 === 0 ? [{ id, key: Number(String(reply[i + 1])) }] : []));
-}
-
-export function headOf(id: string): string {
-  return `the head of context "${id}"`;
 }
 
 /** Of copies: a record that is kept must not keep all that came from the socket together with it. */

@@ -197,6 +197,25 @@ end
 return {'committed'}
 `);
 
+/**
+ * KEYS: groups, and what the key of a context begins with; ARGV: where to read on in groups, ids. Answers the groups,
+ * the ids with those of the groups, and their heads, '' where there is no context.
+ */
+export const HEADS = script(`#!lua flags=no-writes
+local groups, ids, seen, heads = redis.call('XRANGE', KEYS[1], ARGV[1], '+'), {}, {}, {}
+local function add(id)
+  if seen[id] then return end
+  seen[id] = true
+  ids[#ids + 1] = id
+  heads[#heads + 1] = redis.call('HGET', KEYS[2] .. id, 'head') or ''
+end
+for i = 2, #ARGV do add(ARGV[i]) end
+for _, group in ipairs(groups) do
+  for _, id in ipairs(cjson.decode(group[2][4])) do add(id) end
+end
+return {groups, ids, heads}
+`);
+
 /** KEYS: context, log. Answers head, snapshot version, snapshot, records; nothing where there is no context. */
 export const LOAD = script(`#!lua flags=no-writes
 local head, version, snapshot = unpack(redis.call('HMGET', KEYS[1], 'head', 'snapshotVersion', 'snapshot'))
@@ -263,7 +282,7 @@ end
 return #old
 `);
 
-export const SCRIPTS: readonly Script[] = [COMMIT, REMOVE, GROUP, LOAD, DELTAS, TRIM, LEASE, FORGET];
+export const SCRIPTS: readonly Script[] = [COMMIT, REMOVE, GROUP, HEADS, LOAD, DELTAS, TRIM, LEASE, FORGET];
 
 function script(lua: string): Script {
   return { lua, sha: createHash('sha1').update(lua).digest('hex') };

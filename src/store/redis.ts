@@ -63,6 +63,7 @@ class RedisStore implements Store {
   readonly #keys: Keys;
   readonly #reads: Reads;
   readonly #writes: Writes;
+  readonly #groups: Groups;
   readonly #feed: RedisFeed;
   readonly #listeners: ((health: StoreHealth) => void)[] = [];
   #serving = true;
@@ -74,13 +75,13 @@ class RedisStore implements Store {
     this.#keys = keys;
     this.#writes = new Writes(shards, keys);
     const isOwn = (nonce: string) => this.#writes.isOwn(nonce);
-    const groups = new Groups({
-      ...{ shards, isOwn },
+    this.#groups = new Groups({
+      shards,
       watched: () => this.#feed.watchesSeveral,
       tell: (ids) => this.#feed.tellGroup(ids),
     });
-    this.#reads = new Reads(shards, keys, groups);
-    this.#feed = new RedisFeed({ shards, keys, groups, isOwn, checkInterval, timeout });
+    this.#reads = new Reads(shards, keys, this.#groups);
+    this.#feed = new RedisFeed({ shards, keys, groups: this.#groups, isOwn, checkInterval, timeout });
     shards.listeners.push(() => this.#healthChanged());
   }
 
@@ -111,6 +112,12 @@ class RedisStore implements Store {
   async commitAll(acts: readonly Act[]): Promise<GroupOutcome> {
     this.#checkOpen();
     return this.#writes.commitAll(acts);
+  }
+
+  async heads(ids: readonly string[]): Promise<ReadonlyMap<string, Head | null>> {
+    this.#checkOpen();
+    const [first] = ids;
+    return first === undefined ? new Map() : this.#groups.heads(this.#keys.partitionOf(first), ids);
   }
 
   apart(ids: readonly string[]): readonly string[] {

@@ -218,6 +218,12 @@ export interface Store {
    * one context at a time.
    */
   commitAll?(acts: readonly Act[]): Promise<GroupOutcome>;
+  /**
+   * Where these stand, null: there is no such context, as of one moment. With them those that were written together
+   * with any of them by groups that `feed` tells only now, before this resolves. Of contexts that a group could hold
+   * together. Absent: there are no other nodes, of whose groups one might read half.
+   */
+  heads?(ids: readonly string[]): Promise<ReadonlyMap<string, Head | null>>;
   /** Those of the ids whose contexts no group can hold together with the first one's. Absent: there are none. */
   apart?(ids: readonly string[]): readonly string[];
   /** The result remembered under a request id for this context id, if it is still remembered. */

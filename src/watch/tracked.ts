@@ -1,12 +1,10 @@
-/** What a watcher remembers of one context, and which ones it must send in one go. */
+/** What a watcher remembers of one context. */
 import type { ContextEvent, RemovalReason, SyncResult } from '../contexts/events.js';
 import type { Interest } from '../contexts/forms.js';
 import type { Position } from '../model.js';
+import type { Bundle } from './bundle.js';
 import type { GroupReader, Subscriber } from './hub.js';
 import type { WatchEvent } from './reader.js';
-
-const TOGETHER_MAX = 1000;
-const TOGETHER_BYTES_MAX = 16 << 20;
 
 /** The watcher that it belongs to. */
 interface Owner extends GroupReader {
@@ -17,15 +15,20 @@ interface Owner extends GroupReader {
 export class Tracked implements Subscriber {
   /** Where the reader stands. Null: it knows that there is no such context. Undefined: it knows nothing. */
   at: Position | null | undefined = undefined;
+  /** Where it stands by what was told of it: exactly there, unless other servers write to it. Undefined: not known. */
+  latest: Position | null | undefined = undefined;
   /** Something may have happened to it since. */
   dirty = false;
   /** In the queue, dirty or no longer. */
   queued = false;
   /** Something about it was sent or confirmed on this watch. */
   confirmed = false;
+  /** It existed at the open, or was asked for: the reader is caught up when it has it. */
+  initial = false;
   /** The reader wants to hear if it is absent. */
   asked = false;
   removal: RemovalReason = 'deleted';
+  /** What it must be sent together with. */
   bundle: Bundle | undefined;
 
   constructor(
@@ -39,8 +42,21 @@ export class Tracked implements Subscriber {
     this.reader.offerTo(this, event);
   }
 
+  /** What an event tells of it. */
+  note(event: ContextEvent): void {
+    if (event.kind === 'removed') this.removal = event.reason;
+    this.latest = event.kind === 'delta' ? event.delta.to : event.kind === 'removed' ? null : undefined;
+  }
+
   /** The reader is told what it lacks, and stands there. Undefined: it lacks nothing. */
   take(result: SyncResult): WatchEvent | undefined {
+    const event = this.#move(result);
+    // Not where it was told to be gone.
+    if (this.latest === undefined) this.latest = this.at;
+    return event;
+  }
+
+  #move(result: SyncResult): WatchEvent | undefined {
     const { id, at: before, confirmed } = this;
     this.confirmed = true;
     switch (result.kind) {
@@ -63,52 +79,4 @@ export class Tracked implements Subscriber {
       }
     }
   }
-}
-
-/**
- * Contexts of which some moved together, and perhaps others together with those, while the reader had not heard of it
- * yet. What it lacks of all of them goes out in one go, as of one moment.
- */
-export class Bundle {
-  readonly members = new Set<Tracked>();
-  /** How many groups made it. */
-  groups = 0;
-  /** Times that another group joined while it was read. */
-  interruptions = 0;
-
-  /** Puts these, and all that they are bundled with, into one. */
-  static join(members: readonly Tracked[]): void {
-    const [first = new Bundle(), ...others] = new Set(members.flatMap(({ bundle }) => bundle ?? []));
-    const joined = [first, ...others].reduce((a, b) => (b.members.size > a.members.size ? b : a));
-    for (const bundle of [first, ...others]) if (bundle !== joined) joined.#add(bundle.members);
-    joined.#add(members);
-    joined.groups++;
-  }
-
-  /** More contexts than are ever kept back until all of them can be sent. */
-  get tooMany(): boolean {
-    return this.members.size > TOGETHER_MAX;
-  }
-
-  /** From now on each goes its own way. */
-  dissolve(): void {
-    for (const member of this.members) member.bundle = undefined;
-  }
-
-  #add(members: Iterable<Tracked>): void {
-    for (const member of members) {
-      this.members.add(member);
-      member.bundle = this;
-    }
-  }
-}
-
-/** Whether these take more bytes than may go out in one go, whatever room the reader has. */
-export function tooHeavy(results: readonly SyncResult[]): boolean {
-  return results.reduce((sum, result) => sum + bytesOf(result), 0) > TOGETHER_BYTES_MAX;
-}
-
-function bytesOf(result: SyncResult): number {
-  if (result.kind === 'full') return result.view.value.bytes.length;
-  return result.kind === 'delta' ? result.delta.payload.changes.length : 0;
 }

@@ -17,23 +17,25 @@ import type { ContextEvent, DeltaView, SyncResult } from '../contexts/events.js'
 import { fit, fitDelta, type Interest } from '../contexts/forms.js';
 import type { ContextService } from '../contexts/service.js';
 import { ChordError } from '../errors.js';
-import { samePosition } from '../model.js';
+import { type Position, samePosition } from '../model.js';
+import { Bundle } from './bundle.js';
 import type { Hub, Subscriber } from './hub.js';
 import { interests, type Sink, type Subscription, type WatchEvent } from './reader.js';
-import { Bundle, Tracked, tooHeavy } from './tracked.js';
+import { Tracked } from './tracked.js';
 import { type Turn, Turns } from './turns.js';
 
 const LIST_PAGE = 1000;
 /** How often the store is asked again while it is away, in milliseconds. */
 const RETRY_EVERY = 1000;
-/** So often a reader is kept waiting for a moment at which nobody writes to several of its contexts at once. */
-const INTERRUPTIONS_MAX = 100;
+/** So often the mark of having caught up lets others go first. */
+const POSTPONED_MAX = 100;
 
 export class Watcher implements Subscriber {
   readonly #tracked = new Map<string, Tracked>();
   readonly #turns = new Turns();
   #heartbeatDue = false;
   #caughtUp = false;
+  #postponed = 0;
   /** A prefix could not be listed after a gap. */
   #unlisted = false;
   #retry: NodeJS.Timeout | undefined;
@@ -61,7 +63,7 @@ export class Watcher implements Subscriber {
       const ids = target.kind === 'id' ? [target.id] : [...known.keys()].filter((id) => id.startsWith(target.prefix));
       for (const id of ids) {
         const tracked = this.#track(id);
-        tracked.asked = true;
+        tracked.asked = tracked.initial = true;
         tracked.at ??= known.get(id);
         asked.push(tracked);
       }
@@ -113,7 +115,7 @@ export class Watcher implements Subscriber {
     if (this.#closed) return;
     const members = events.map((event) => {
       const tracked = this.#track(event.id);
-      if (event.kind === 'removed') tracked.removal = event.reason;
+      if (events.length > 1) tracked.note(event);
       return tracked;
     });
     if (members.length === 1) this.offerTo(members[0] as Tracked, events[0] as ContextEvent);
@@ -127,7 +129,7 @@ export class Watcher implements Subscriber {
   /** Of one context, or a gap, in which something may have happened to it. */
   offerTo(tracked: Tracked, event: ContextEvent | { readonly kind: 'gap' }): void {
     if (this.#closed) return;
-    if (event.kind === 'removed') tracked.removal = event.reason;
+    if (event.kind !== 'gap') tracked.note(event);
     if (tracked.dirty) return;
     if (event.kind === 'delta' && tracked.at) {
       const { delta } = event;
@@ -209,13 +211,16 @@ export class Watcher implements Subscriber {
     while (!this.#closed && !this.#turns.empty && this.sink.ready()) {
       const next = this.#turns.take() as Turn;
       if (next === 'heartbeat') this.#heartbeatDue = false;
-      if (next === 'caught_up') this.#caughtUp = true;
+      if (next === 'caught_up') {
+        if (this.#postpones()) continue;
+        this.#caughtUp = true;
+      }
       if (next === 'caught_up' || next === 'heartbeat') {
         this.sink.send({ kind: next }, false);
         continue;
       }
       if (!next.dirty) continue;
-      if (next.bundle?.tooMany) next.bundle.dissolve();
+      if (next.bundle?.tooLarge) next.bundle.dissolve();
       const { bundle } = next;
       const due = bundle ? [...bundle.members] : [next];
       for (const tracked of due) tracked.dirty = false;
@@ -225,7 +230,7 @@ export class Watcher implements Subscriber {
           const lack = this.#lack(next);
           const result = lack instanceof Promise ? await lack : lack;
           // It may have become a part of something meanwhile: then it is due again.
-          if (!next.bundle || !this.#caughtUp) this.#send([next], [result]);
+          if (!next.bundle) this.#send([next], [result]);
         }
       } catch (error) {
         if (!this.#caughtUp || !isAway(error)) throw error;
@@ -235,28 +240,28 @@ export class Watcher implements Subscriber {
     }
   }
 
-  /** What the reader lacks of a context now. */
-  #lack({ id, at, interest }: Tracked): SyncResult | Promise<SyncResult> {
-    const answer = this.service.sync(id, at ?? undefined);
+  /** Whether something that existed at the open is still to come, since it was written to as it was read. */
+  #postpones(): boolean {
+    const lacking = [...this.#tracked.values()].some(({ initial, confirmed }) => initial && !confirmed);
+    if (!lacking || this.#postponed++ === POSTPONED_MAX) return false;
+    this.#turns.push('caught_up');
+    return true;
+  }
+
+  /** What the reader lacks of a context now, or as it stood `then`. */
+  #lack({ id, at, interest }: Tracked, then?: Position | null): SyncResult | Promise<SyncResult> {
+    const known = at ?? undefined;
+    const answer = then === undefined ? this.service.sync(id, known) : this.service.syncAt(id, known, then);
     if (!interest) return answer;
     if (answer instanceof Promise) return answer.then((result) => fit(result, interest, this.service.lists));
     return fit(answer, interest, this.service.lists);
   }
 
-  /**
-   * Sends what is lacking of all of them, as of one moment. Where a group came in between, some were read before it and
-   * some after: then all are due again. What existed at the open is not kept back for that.
-   */
   async #sendTogether(due: readonly Tracked[], bundle: Bundle): Promise<void> {
-    const { groups } = bundle;
-    const lacks = due.map((tracked) => this.#lack(tracked));
-    const waits = lacks.some((lack) => lack instanceof Promise);
-    const results = waits ? await Promise.all(lacks) : (lacks as SyncResult[]);
-    const torn = bundle.groups !== groups || due.some((tracked) => tracked.bundle !== bundle);
-    const again = torn && bundle.interruptions++ < INTERRUPTIONS_MAX;
-    if (!again) bundle.dissolve();
-    if (this.#caughtUp && (again || tooHeavy(results))) for (const tracked of due) this.#turns.mark(tracked);
-    else this.#send(due, results);
+    const lack = (tracked: Tracked, then?: Position | null) => this.#lack(tracked, then);
+    const read = await bundle.read(due, lack, this.service.heads);
+    if (read) this.#send(read.members, read.results);
+    else for (const tracked of due) this.#turns.mark(tracked);
   }
 
   /** The store is away: the reader keeps what it has, and gets what it lacks when the store is back. */
@@ -286,7 +291,11 @@ export class Watcher implements Subscriber {
     do {
       const page = await this.service.list(prefix, { pageSize: LIST_PAGE, pageToken });
       if (this.#closed) return;
-      for (const { id } of page.heads) this.#turns.mark(this.#track(id));
+      for (const { id } of page.heads) {
+        const tracked = this.#track(id);
+        tracked.initial ||= !this.#caughtUp;
+        this.#turns.mark(tracked);
+      }
       pageToken = page.nextPageToken;
       this.resume();
     } while (pageToken !== '');

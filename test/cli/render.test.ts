@@ -38,7 +38,7 @@ test('watch events name the context and its version', (t) => {
     updatedAt: undefined,
     expiresAt: undefined,
   };
-  const lines = (event: Parameters<typeof renderEvent>[0]['event']) => renderEvent({ event }).map(text);
+  const lines = (event: Parameters<typeof renderEvent>[0]['event']) => renderEvent({ event, more: false }).map(text);
   t.deepEqual(lines({ $case: 'full', value: { context, reason: FullReason.INITIAL } }), ['room:1 7 = {"a":1}']);
   t.deepEqual(lines({ $case: 'full', value: { context, reason: FullReason.EPOCH_CHANGED } }), [
     'room:1 7 = {"a":1} (epoch changed)',
@@ -64,7 +64,7 @@ test('nothing that a server sends reaches a terminal as a control character', (t
   const evil = '\u001b[2J\u009b\u202e\n\u007f';
   const line = text(renderChange(change(ChangeAction.ADDED, [evil], { value: evil })));
   t.notRegex(line, /[\p{Cc}\u202e]/u);
-  const absent = renderEvent({ event: { $case: 'absent', value: { contextId: evil } } })
+  const absent = renderEvent({ event: { $case: 'absent', value: { contextId: evil } }, more: false })
     .map(text)
     .join();
   t.notRegex(absent, /[\p{Cc}\u202e]/u);

@@ -2,7 +2,7 @@
 import { ChordError } from '../../src/errors.js';
 import type { Position } from '../../src/model.js';
 import { openMemory } from '../../src/store/memory.js';
-import type { Commit, Feed, FeedEvent, Outcome, Removal, Store } from '../../src/store/store.js';
+import type { Act, Commit, Feed, FeedEvent, Removal, Store } from '../../src/store/store.js';
 
 /** `lost`: fails and was not written. `unanswered`: fails, but was written. */
 export type Fault = 'lost' | 'unanswered' | undefined;
@@ -14,7 +14,7 @@ export function controlled(inner: Store = openMemory()) {
   function release(count = waiting.length): void {
     for (const go of waiting.splice(0, count)) go();
   }
-  async function write(run: () => Promise<Outcome>): Promise<Outcome> {
+  async function write<T>(run: () => Promise<T>): Promise<T> {
     const fault = control.faults.shift();
     if (control.held) await new Promise<void>((resolve) => waiting.push(resolve));
     if (fault !== 'lost') {
@@ -26,6 +26,7 @@ export function controlled(inner: Store = openMemory()) {
   const store = over(inner, {
     commit: (commit: Commit) => write(() => inner.commit(commit)),
     remove: (removal: Removal) => write(() => inner.remove(removal)),
+    commitAll: (acts: readonly Act[]) => write(() => inner.commitAll!(acts)),
   });
   return { control, store };
 }
@@ -66,6 +67,11 @@ export function shared(count: number, fate: () => Fate = () => 'arrives') {
         const outcome = await inner.remove(removal);
         const { id, reason, expected: position } = removal;
         if (outcome.kind === 'committed' && position) tell(index, { kind: 'removed', id, reason, position });
+        return outcome;
+      },
+      commitAll: async (acts: readonly Act[]) => {
+        const outcome = await inner.commitAll!(acts);
+        if (outcome.kind === 'committed') tell(index, { kind: 'group', ids: acts.map(({ id }) => id) });
         return outcome;
       },
     });

@@ -94,6 +94,17 @@ function calls(target: string): Asked[] {
     '',
     true,
   ];
+  const batch = ($case: string, value: object, ...more: object[]) => {
+    const empty = {
+      expected: undefined,
+      requestId: '',
+      ttl: undefined,
+      returning: undefined,
+      mutations: [],
+      version: 1,
+    };
+    return { writes: [{ write: { $case, value: { ...empty, ...value } } }, ...more] };
+  };
   const watching = ($case: string) => ({
     subscriptions: [{ target: { $case, value: target }, known: new Map(), paths: [] }],
   });
@@ -106,6 +117,16 @@ function calls(target: string): Asked[] {
     one('chord.v1.ContextService/RevertContext', ['write', 'read'], returning({ delta: true })),
     one('chord.v1.ContextService/DeleteContext', ['write']),
     one('chord.v1.ContextService/TouchContext', ['write']),
+    one('chord.v1.ContextService/BatchWrite', ['write'], batch('delete', { contextId })),
+    one('chord.v1.ContextService/BatchWrite', ['write'], batch('touch', { contextId })),
+    one('chord.v1.ContextService/BatchWrite', ['write'], batch('set', { contextId })),
+    one('chord.v1.ContextService/BatchWrite', ['write', 'read'], batch('update', returning({ delta: true }))),
+    one('chord.v1.ContextService/BatchWrite', ['write', 'read'], batch('revert', returning({ context: true }))),
+    [
+      'chord.v1.ContextService/BatchWrite',
+      batch('delete', { contextId }, { write: undefined }),
+      ...([['write'], '', true] as const),
+    ],
     one('chord.v1.ContextService/GetContext', ['read']),
     many('chord.v1.ContextService/ListContexts', ['read']),
     one('chord.v1.SyncService/SyncContext', ['read']),

@@ -52,6 +52,7 @@ export class Peer {
   readonly revert = this.#unary(ContextServiceService.revertContext);
   readonly delete = this.#unary(ContextServiceService.deleteContext);
   readonly touch = this.#unary(ContextServiceService.touchContext);
+  readonly batch = this.#unary(ContextServiceService.batchWrite);
   readonly list = this.#unary(ContextServiceService.listContexts);
   readonly sync = this.#unary(SyncServiceService.syncContext);
   readonly deltas = this.#unary(SyncServiceService.listDeltas);
@@ -231,6 +232,8 @@ export class Reader {
   readonly copies = new Map<string, Copy>();
   /** What came, in one word each: `full INITIAL a`, `delta a 3-5`, `deleted EXPIRED a`, `absent a`, `caughtUp`. */
   readonly log: string[] = [];
+  /** Called whenever the copies may be shown: after each event that no other one belongs to. */
+  onSettled: () => void = () => {};
   readonly call: Watch;
   #error: Error | undefined;
   #ended = false;
@@ -246,7 +249,10 @@ export class Reader {
       paths: [],
     };
     this.call = peer.watch({ subscriptions: [subscription] });
-    this.call.on('data', (message: WatchContextsResponse) => this.#take(message.event!));
+    this.call.on('data', (message: WatchContextsResponse) => {
+      this.#take(message.event!);
+      if (!message.more) this.onSettled();
+    });
     this.call.on('error', (error) => {
       this.#error ??= error;
       this.#wake();

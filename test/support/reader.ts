@@ -36,6 +36,11 @@ export class Reader implements Sink {
   stalled = false;
   /** How many more events there is room for. */
   room = Number.POSITIVE_INFINITY;
+  /** Called whenever what it has may be shown: after each event that no other one belongs to. */
+  onSettled: () => void = () => {};
+  /** What came together, each in the words of `log`. */
+  readonly groups: string[][] = [];
+  #group: string[] = [];
   #waiters = new Set<() => void>();
 
   constructor(
@@ -62,10 +67,17 @@ export class Reader implements Sink {
     this.#wake();
   }
 
-  send(event: WatchEvent): void {
+  send(event: WatchEvent, more: boolean): void {
     this.room--;
     try {
-      this.log.push(this.#take(event));
+      const line = this.#take(event);
+      this.log.push(line);
+      this.#group.push(line);
+      if (!more) {
+        if (this.#group.length > 1) this.groups.push(this.#group);
+        this.#group = [];
+        this.onSettled();
+      }
     } catch (error) {
       this.error ??= error;
     }

@@ -34,7 +34,7 @@ export const at = (version: number, epoch = 'e1', digest = `${epoch}d${version}`
 type Message = NonNullable<WatchContextsResponse['event']>;
 
 export const message = (event: Message | undefined): string =>
-  Buffer.from(WatchContextsResponse.encode({ event }).finish()).toString('base64');
+  Buffer.from(WatchContextsResponse.encode({ event, more: false }).finish()).toString('base64');
 
 /** A message that is delivered as it comes, or swallowed, or leaves a gap. */
 interface Sent {

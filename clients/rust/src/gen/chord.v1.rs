@@ -2331,6 +2331,102 @@ impl ::prost::Name for TouchContextResponse {
         "/chord.v1.TouchContextResponse".into()
     }
 }
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct BatchWriteRequest {
+    /// 1 to 100, each of another context. One that is refused refuses all of them: the error names it, as `writes\[2\]`,
+    /// and says what it would say alone. Together they may store 16 MiB, and return 3 MiB.
+    ///
+    /// On Redis, all contexts must lie in one partition: FAILED_PRECONDITION otherwise, with those that lie elsewhere.
+    /// Ids with the same part in braces do: `{room:1}:members` and `{room:1}:topic`.
+    #[prost(message, repeated, tag = "1")]
+    pub writes: ::prost::alloc::vec::Vec<Write>,
+    /// As in SetContextRequest, for the batch as a whole; `request_id` of its writes must be empty. It is remembered with
+    /// the first write's context.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+}
+impl ::prost::Name for BatchWriteRequest {
+    const NAME: &'static str = "BatchWriteRequest";
+    const PACKAGE: &'static str = "chord.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "chord.v1.BatchWriteRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/chord.v1.BatchWriteRequest".into()
+    }
+}
+/// One write of a batch.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Write {
+    #[prost(oneof = "write::Write", tags = "1, 2, 3, 4, 5")]
+    pub write: ::core::option::Option<write::Write>,
+}
+/// Nested message and enum types in `Write`.
+pub mod write {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Write {
+        #[prost(message, tag = "1")]
+        Set(super::SetContextRequest),
+        #[prost(message, tag = "2")]
+        Update(super::UpdateContextRequest),
+        #[prost(message, tag = "3")]
+        Revert(super::RevertContextRequest),
+        #[prost(message, tag = "4")]
+        Delete(super::DeleteContextRequest),
+        #[prost(message, tag = "5")]
+        Touch(super::TouchContextRequest),
+    }
+}
+impl ::prost::Name for Write {
+    const NAME: &'static str = "Write";
+    const PACKAGE: &'static str = "chord.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "chord.v1.Write".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/chord.v1.Write".into()
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct BatchWriteResponse {
+    /// In the order of the writes.
+    #[prost(message, repeated, tag = "1")]
+    pub results: ::prost::alloc::vec::Vec<WriteResult>,
+}
+impl ::prost::Name for BatchWriteResponse {
+    const NAME: &'static str = "BatchWriteResponse";
+    const PACKAGE: &'static str = "chord.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "chord.v1.BatchWriteResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/chord.v1.BatchWriteResponse".into()
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WriteResult {
+    /// After the write. Of a delete: where the context stood last; absent where it was missing.
+    #[prost(message, optional, tag = "1")]
+    pub position: ::core::option::Option<Position>,
+    /// False: it was like this already; the version stays.
+    #[prost(bool, tag = "2")]
+    pub changed: bool,
+    /// Where `returning` asks for it; and of a touch, without the value.
+    #[prost(message, optional, tag = "3")]
+    pub context: ::core::option::Option<Context>,
+    #[prost(message, optional, tag = "4")]
+    pub delta: ::core::option::Option<Delta>,
+}
+impl ::prost::Name for WriteResult {
+    const NAME: &'static str = "WriteResult";
+    const PACKAGE: &'static str = "chord.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "chord.v1.WriteResult".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/chord.v1.WriteResult".into()
+    }
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListContextsRequest {
     /// Only ids that begin with this.
@@ -2606,6 +2702,32 @@ pub mod context_service_client {
                 .insert(GrpcMethod::new("chord.v1.ContextService", "TouchContext"));
             self.inner.unary(req, path, codec).await
         }
+        /// Several of these writes, each of another context, as one: all happen or none does, and no reader that is up to
+        /// date sees some of them without the others.
+        pub async fn batch_write(
+            &mut self,
+            request: impl tonic::IntoRequest<super::BatchWriteRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::BatchWriteResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/chord.v1.ContextService/BatchWrite",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("chord.v1.ContextService", "BatchWrite"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Lists contexts in the order of their ids.
         pub async fn list_contexts(
             &mut self,
@@ -2703,6 +2825,17 @@ pub mod context_service_server {
             request: tonic::Request<super::TouchContextRequest>,
         ) -> std::result::Result<
             tonic::Response<super::TouchContextResponse>,
+            tonic::Status,
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+        /// Several of these writes, each of another context, as one: all happen or none does, and no reader that is up to
+        /// date sees some of them without the others.
+        async fn batch_write(
+            &self,
+            request: tonic::Request<super::BatchWriteRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::BatchWriteResponse>,
             tonic::Status,
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
@@ -3051,6 +3184,51 @@ pub mod context_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = TouchContextSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/chord.v1.ContextService/BatchWrite" => {
+                    #[allow(non_camel_case_types)]
+                    struct BatchWriteSvc<T: ContextService>(pub Arc<T>);
+                    impl<
+                        T: ContextService,
+                    > tonic::server::UnaryService<super::BatchWriteRequest>
+                    for BatchWriteSvc<T> {
+                        type Response = super::BatchWriteResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::BatchWriteRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ContextService>::batch_write(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = BatchWriteSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -3944,6 +4122,14 @@ impl ::prost::Name for Subscription {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct WatchContextsResponse {
+    /// The next event belongs to the same BatchWrite as this one: apply them together, up to the first event without this
+    /// mark, and nobody sees half of a batch. Events of one group follow upon one another; should the stream end before
+    /// the last of them, apply none. A reader that was behind gets merged deltas, and several batches as one group.
+    ///
+    /// Only from `caught_up` on; and never more than 1000 contexts or 16 MiB: a reader that is so far behind that more
+    /// belongs together gets it context by context.
+    #[prost(bool, tag = "8")]
+    pub more: bool,
     #[prost(oneof = "watch_contexts_response::Event", tags = "1, 2, 3, 4, 5, 6, 7")]
     pub event: ::core::option::Option<watch_contexts_response::Event>,
 }

@@ -832,6 +832,312 @@ func (x *TouchContextResponse) GetContext() *Context {
 	return nil
 }
 
+type BatchWriteRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 1 to 100, each of another context. One that is refused refuses all of them: the error names it, as `writes[2]`,
+	// and says what it would say alone. Together they may store 16 MiB, and return 3 MiB.
+	//
+	// On Redis, all contexts must lie in one partition: FAILED_PRECONDITION otherwise, with those that lie elsewhere.
+	// Ids with the same part in braces do: `{room:1}:members` and `{room:1}:topic`.
+	Writes []*Write `protobuf:"bytes,1,rep,name=writes,proto3" json:"writes,omitempty"`
+	// As in SetContextRequest, for the batch as a whole; `request_id` of its writes must be empty. It is remembered with
+	// the first write's context.
+	RequestId     string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BatchWriteRequest) Reset() {
+	*x = BatchWriteRequest{}
+	mi := &file_chord_v1_context_service_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BatchWriteRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BatchWriteRequest) ProtoMessage() {}
+
+func (x *BatchWriteRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_chord_v1_context_service_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BatchWriteRequest.ProtoReflect.Descriptor instead.
+func (*BatchWriteRequest) Descriptor() ([]byte, []int) {
+	return file_chord_v1_context_service_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *BatchWriteRequest) GetWrites() []*Write {
+	if x != nil {
+		return x.Writes
+	}
+	return nil
+}
+
+func (x *BatchWriteRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+// One write of a batch.
+type Write struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Write:
+	//
+	//	*Write_Set
+	//	*Write_Update
+	//	*Write_Revert
+	//	*Write_Delete
+	//	*Write_Touch
+	Write         isWrite_Write `protobuf_oneof:"write"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Write) Reset() {
+	*x = Write{}
+	mi := &file_chord_v1_context_service_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Write) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Write) ProtoMessage() {}
+
+func (x *Write) ProtoReflect() protoreflect.Message {
+	mi := &file_chord_v1_context_service_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Write.ProtoReflect.Descriptor instead.
+func (*Write) Descriptor() ([]byte, []int) {
+	return file_chord_v1_context_service_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Write) GetWrite() isWrite_Write {
+	if x != nil {
+		return x.Write
+	}
+	return nil
+}
+
+func (x *Write) GetSet() *SetContextRequest {
+	if x != nil {
+		if x, ok := x.Write.(*Write_Set); ok {
+			return x.Set
+		}
+	}
+	return nil
+}
+
+func (x *Write) GetUpdate() *UpdateContextRequest {
+	if x != nil {
+		if x, ok := x.Write.(*Write_Update); ok {
+			return x.Update
+		}
+	}
+	return nil
+}
+
+func (x *Write) GetRevert() *RevertContextRequest {
+	if x != nil {
+		if x, ok := x.Write.(*Write_Revert); ok {
+			return x.Revert
+		}
+	}
+	return nil
+}
+
+func (x *Write) GetDelete() *DeleteContextRequest {
+	if x != nil {
+		if x, ok := x.Write.(*Write_Delete); ok {
+			return x.Delete
+		}
+	}
+	return nil
+}
+
+func (x *Write) GetTouch() *TouchContextRequest {
+	if x != nil {
+		if x, ok := x.Write.(*Write_Touch); ok {
+			return x.Touch
+		}
+	}
+	return nil
+}
+
+type isWrite_Write interface {
+	isWrite_Write()
+}
+
+type Write_Set struct {
+	Set *SetContextRequest `protobuf:"bytes,1,opt,name=set,proto3,oneof"`
+}
+
+type Write_Update struct {
+	Update *UpdateContextRequest `protobuf:"bytes,2,opt,name=update,proto3,oneof"`
+}
+
+type Write_Revert struct {
+	Revert *RevertContextRequest `protobuf:"bytes,3,opt,name=revert,proto3,oneof"`
+}
+
+type Write_Delete struct {
+	Delete *DeleteContextRequest `protobuf:"bytes,4,opt,name=delete,proto3,oneof"`
+}
+
+type Write_Touch struct {
+	Touch *TouchContextRequest `protobuf:"bytes,5,opt,name=touch,proto3,oneof"`
+}
+
+func (*Write_Set) isWrite_Write() {}
+
+func (*Write_Update) isWrite_Write() {}
+
+func (*Write_Revert) isWrite_Write() {}
+
+func (*Write_Delete) isWrite_Write() {}
+
+func (*Write_Touch) isWrite_Write() {}
+
+type BatchWriteResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In the order of the writes.
+	Results       []*WriteResult `protobuf:"bytes,1,rep,name=results,proto3" json:"results,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BatchWriteResponse) Reset() {
+	*x = BatchWriteResponse{}
+	mi := &file_chord_v1_context_service_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BatchWriteResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BatchWriteResponse) ProtoMessage() {}
+
+func (x *BatchWriteResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_chord_v1_context_service_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BatchWriteResponse.ProtoReflect.Descriptor instead.
+func (*BatchWriteResponse) Descriptor() ([]byte, []int) {
+	return file_chord_v1_context_service_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *BatchWriteResponse) GetResults() []*WriteResult {
+	if x != nil {
+		return x.Results
+	}
+	return nil
+}
+
+type WriteResult struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// After the write. Of a delete: where the context stood last; absent where it was missing.
+	Position *Position `protobuf:"bytes,1,opt,name=position,proto3" json:"position,omitempty"`
+	// False: it was like this already; the version stays.
+	Changed bool `protobuf:"varint,2,opt,name=changed,proto3" json:"changed,omitempty"`
+	// Where `returning` asks for it; and of a touch, without the value.
+	Context       *Context `protobuf:"bytes,3,opt,name=context,proto3" json:"context,omitempty"`
+	Delta         *Delta   `protobuf:"bytes,4,opt,name=delta,proto3" json:"delta,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WriteResult) Reset() {
+	*x = WriteResult{}
+	mi := &file_chord_v1_context_service_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WriteResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WriteResult) ProtoMessage() {}
+
+func (x *WriteResult) ProtoReflect() protoreflect.Message {
+	mi := &file_chord_v1_context_service_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WriteResult.ProtoReflect.Descriptor instead.
+func (*WriteResult) Descriptor() ([]byte, []int) {
+	return file_chord_v1_context_service_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *WriteResult) GetPosition() *Position {
+	if x != nil {
+		return x.Position
+	}
+	return nil
+}
+
+func (x *WriteResult) GetChanged() bool {
+	if x != nil {
+		return x.Changed
+	}
+	return false
+}
+
+func (x *WriteResult) GetContext() *Context {
+	if x != nil {
+		return x.Context
+	}
+	return nil
+}
+
+func (x *WriteResult) GetDelta() *Delta {
+	if x != nil {
+		return x.Delta
+	}
+	return nil
+}
+
 type ListContextsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Only ids that begin with this.
@@ -848,7 +1154,7 @@ type ListContextsRequest struct {
 
 func (x *ListContextsRequest) Reset() {
 	*x = ListContextsRequest{}
-	mi := &file_chord_v1_context_service_proto_msgTypes[12]
+	mi := &file_chord_v1_context_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -860,7 +1166,7 @@ func (x *ListContextsRequest) String() string {
 func (*ListContextsRequest) ProtoMessage() {}
 
 func (x *ListContextsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_chord_v1_context_service_proto_msgTypes[12]
+	mi := &file_chord_v1_context_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -873,7 +1179,7 @@ func (x *ListContextsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListContextsRequest.ProtoReflect.Descriptor instead.
 func (*ListContextsRequest) Descriptor() ([]byte, []int) {
-	return file_chord_v1_context_service_proto_rawDescGZIP(), []int{12}
+	return file_chord_v1_context_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ListContextsRequest) GetPrefix() string {
@@ -915,7 +1221,7 @@ type ListContextsResponse struct {
 
 func (x *ListContextsResponse) Reset() {
 	*x = ListContextsResponse{}
-	mi := &file_chord_v1_context_service_proto_msgTypes[13]
+	mi := &file_chord_v1_context_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -927,7 +1233,7 @@ func (x *ListContextsResponse) String() string {
 func (*ListContextsResponse) ProtoMessage() {}
 
 func (x *ListContextsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_chord_v1_context_service_proto_msgTypes[13]
+	mi := &file_chord_v1_context_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -940,7 +1246,7 @@ func (x *ListContextsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListContextsResponse.ProtoReflect.Descriptor instead.
 func (*ListContextsResponse) Descriptor() ([]byte, []int) {
-	return file_chord_v1_context_service_proto_rawDescGZIP(), []int{13}
+	return file_chord_v1_context_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ListContextsResponse) GetContexts() []*Context {
@@ -1027,7 +1333,25 @@ const file_chord_v1_context_service_proto_rawDesc = "" +
 	"context_id\x18\x01 \x01(\tR\tcontextId\x12+\n" +
 	"\x03ttl\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\"C\n" +
 	"\x14TouchContextResponse\x12+\n" +
-	"\acontext\x18\x01 \x01(\v2\x11.chord.v1.ContextR\acontext\"\x90\x01\n" +
+	"\acontext\x18\x01 \x01(\v2\x11.chord.v1.ContextR\acontext\"[\n" +
+	"\x11BatchWriteRequest\x12'\n" +
+	"\x06writes\x18\x01 \x03(\v2\x0f.chord.v1.WriteR\x06writes\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x02 \x01(\tR\trequestId\"\xa6\x02\n" +
+	"\x05Write\x12/\n" +
+	"\x03set\x18\x01 \x01(\v2\x1b.chord.v1.SetContextRequestH\x00R\x03set\x128\n" +
+	"\x06update\x18\x02 \x01(\v2\x1e.chord.v1.UpdateContextRequestH\x00R\x06update\x128\n" +
+	"\x06revert\x18\x03 \x01(\v2\x1e.chord.v1.RevertContextRequestH\x00R\x06revert\x128\n" +
+	"\x06delete\x18\x04 \x01(\v2\x1e.chord.v1.DeleteContextRequestH\x00R\x06delete\x125\n" +
+	"\x05touch\x18\x05 \x01(\v2\x1d.chord.v1.TouchContextRequestH\x00R\x05touchB\a\n" +
+	"\x05write\"E\n" +
+	"\x12BatchWriteResponse\x12/\n" +
+	"\aresults\x18\x01 \x03(\v2\x15.chord.v1.WriteResultR\aresults\"\xab\x01\n" +
+	"\vWriteResult\x12.\n" +
+	"\bposition\x18\x01 \x01(\v2\x12.chord.v1.PositionR\bposition\x12\x18\n" +
+	"\achanged\x18\x02 \x01(\bR\achanged\x12+\n" +
+	"\acontext\x18\x03 \x01(\v2\x11.chord.v1.ContextR\acontext\x12%\n" +
+	"\x05delta\x18\x04 \x01(\v2\x0f.chord.v1.DeltaR\x05delta\"\x90\x01\n" +
 	"\x13ListContextsRequest\x12\x16\n" +
 	"\x06prefix\x18\x01 \x01(\tR\x06prefix\x12\x1b\n" +
 	"\tpage_size\x18\x02 \x01(\x05R\bpageSize\x12\x1d\n" +
@@ -1036,7 +1360,7 @@ const file_chord_v1_context_service_proto_rawDesc = "" +
 	"\x0einclude_values\x18\x04 \x01(\bR\rincludeValues\"m\n" +
 	"\x14ListContextsResponse\x12-\n" +
 	"\bcontexts\x18\x01 \x03(\v2\x11.chord.v1.ContextR\bcontexts\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xb6\x04\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xff\x04\n" +
 	"\x0eContextService\x12G\n" +
 	"\n" +
 	"SetContext\x12\x1b.chord.v1.SetContextRequest\x1a\x1c.chord.v1.SetContextResponse\x12P\n" +
@@ -1045,7 +1369,9 @@ const file_chord_v1_context_service_proto_rawDesc = "" +
 	"GetContext\x12\x1b.chord.v1.GetContextRequest\x1a\x1c.chord.v1.GetContextResponse\x12P\n" +
 	"\rRevertContext\x12\x1e.chord.v1.RevertContextRequest\x1a\x1f.chord.v1.RevertContextResponse\x12P\n" +
 	"\rDeleteContext\x12\x1e.chord.v1.DeleteContextRequest\x1a\x1f.chord.v1.DeleteContextResponse\x12M\n" +
-	"\fTouchContext\x12\x1d.chord.v1.TouchContextRequest\x1a\x1e.chord.v1.TouchContextResponse\x12M\n" +
+	"\fTouchContext\x12\x1d.chord.v1.TouchContextRequest\x1a\x1e.chord.v1.TouchContextResponse\x12G\n" +
+	"\n" +
+	"BatchWrite\x12\x1b.chord.v1.BatchWriteRequest\x1a\x1c.chord.v1.BatchWriteResponse\x12M\n" +
 	"\fListContexts\x12\x1d.chord.v1.ListContextsRequest\x1a\x1e.chord.v1.ListContextsResponseBN\n" +
 	"\fdev.chord.v1P\x01Z<github.com/chord-state/chord/clients/go/gen/chord/v1;chordv1b\x06proto3"
 
@@ -1061,7 +1387,7 @@ func file_chord_v1_context_service_proto_rawDescGZIP() []byte {
 	return file_chord_v1_context_service_proto_rawDescData
 }
 
-var file_chord_v1_context_service_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_chord_v1_context_service_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_chord_v1_context_service_proto_goTypes = []any{
 	(*SetContextRequest)(nil),     // 0: chord.v1.SetContextRequest
 	(*SetContextResponse)(nil),    // 1: chord.v1.SetContextResponse
@@ -1075,64 +1401,80 @@ var file_chord_v1_context_service_proto_goTypes = []any{
 	(*DeleteContextResponse)(nil), // 9: chord.v1.DeleteContextResponse
 	(*TouchContextRequest)(nil),   // 10: chord.v1.TouchContextRequest
 	(*TouchContextResponse)(nil),  // 11: chord.v1.TouchContextResponse
-	(*ListContextsRequest)(nil),   // 12: chord.v1.ListContextsRequest
-	(*ListContextsResponse)(nil),  // 13: chord.v1.ListContextsResponse
-	(*structpb.Struct)(nil),       // 14: google.protobuf.Struct
-	(*Expected)(nil),              // 15: chord.v1.Expected
-	(*durationpb.Duration)(nil),   // 16: google.protobuf.Duration
-	(*ReturnOptions)(nil),         // 17: chord.v1.ReturnOptions
-	(*Position)(nil),              // 18: chord.v1.Position
-	(*Context)(nil),               // 19: chord.v1.Context
-	(*Delta)(nil),                 // 20: chord.v1.Delta
-	(*Mutation)(nil),              // 21: chord.v1.Mutation
+	(*BatchWriteRequest)(nil),     // 12: chord.v1.BatchWriteRequest
+	(*Write)(nil),                 // 13: chord.v1.Write
+	(*BatchWriteResponse)(nil),    // 14: chord.v1.BatchWriteResponse
+	(*WriteResult)(nil),           // 15: chord.v1.WriteResult
+	(*ListContextsRequest)(nil),   // 16: chord.v1.ListContextsRequest
+	(*ListContextsResponse)(nil),  // 17: chord.v1.ListContextsResponse
+	(*structpb.Struct)(nil),       // 18: google.protobuf.Struct
+	(*Expected)(nil),              // 19: chord.v1.Expected
+	(*durationpb.Duration)(nil),   // 20: google.protobuf.Duration
+	(*ReturnOptions)(nil),         // 21: chord.v1.ReturnOptions
+	(*Position)(nil),              // 22: chord.v1.Position
+	(*Context)(nil),               // 23: chord.v1.Context
+	(*Delta)(nil),                 // 24: chord.v1.Delta
+	(*Mutation)(nil),              // 25: chord.v1.Mutation
 }
 var file_chord_v1_context_service_proto_depIdxs = []int32{
-	14, // 0: chord.v1.SetContextRequest.value:type_name -> google.protobuf.Struct
-	15, // 1: chord.v1.SetContextRequest.expected:type_name -> chord.v1.Expected
-	16, // 2: chord.v1.SetContextRequest.ttl:type_name -> google.protobuf.Duration
-	17, // 3: chord.v1.SetContextRequest.returning:type_name -> chord.v1.ReturnOptions
-	18, // 4: chord.v1.SetContextResponse.position:type_name -> chord.v1.Position
-	19, // 5: chord.v1.SetContextResponse.context:type_name -> chord.v1.Context
-	20, // 6: chord.v1.SetContextResponse.delta:type_name -> chord.v1.Delta
-	14, // 7: chord.v1.UpdateContextRequest.changes:type_name -> google.protobuf.Struct
-	21, // 8: chord.v1.UpdateContextRequest.mutations:type_name -> chord.v1.Mutation
-	15, // 9: chord.v1.UpdateContextRequest.expected:type_name -> chord.v1.Expected
-	16, // 10: chord.v1.UpdateContextRequest.ttl:type_name -> google.protobuf.Duration
-	17, // 11: chord.v1.UpdateContextRequest.returning:type_name -> chord.v1.ReturnOptions
-	18, // 12: chord.v1.UpdateContextResponse.position:type_name -> chord.v1.Position
-	19, // 13: chord.v1.UpdateContextResponse.context:type_name -> chord.v1.Context
-	20, // 14: chord.v1.UpdateContextResponse.delta:type_name -> chord.v1.Delta
-	19, // 15: chord.v1.GetContextResponse.context:type_name -> chord.v1.Context
-	15, // 16: chord.v1.RevertContextRequest.expected:type_name -> chord.v1.Expected
-	16, // 17: chord.v1.RevertContextRequest.ttl:type_name -> google.protobuf.Duration
-	17, // 18: chord.v1.RevertContextRequest.returning:type_name -> chord.v1.ReturnOptions
-	18, // 19: chord.v1.RevertContextResponse.position:type_name -> chord.v1.Position
-	19, // 20: chord.v1.RevertContextResponse.context:type_name -> chord.v1.Context
-	20, // 21: chord.v1.RevertContextResponse.delta:type_name -> chord.v1.Delta
-	15, // 22: chord.v1.DeleteContextRequest.expected:type_name -> chord.v1.Expected
-	18, // 23: chord.v1.DeleteContextResponse.position:type_name -> chord.v1.Position
-	16, // 24: chord.v1.TouchContextRequest.ttl:type_name -> google.protobuf.Duration
-	19, // 25: chord.v1.TouchContextResponse.context:type_name -> chord.v1.Context
-	19, // 26: chord.v1.ListContextsResponse.contexts:type_name -> chord.v1.Context
-	0,  // 27: chord.v1.ContextService.SetContext:input_type -> chord.v1.SetContextRequest
-	2,  // 28: chord.v1.ContextService.UpdateContext:input_type -> chord.v1.UpdateContextRequest
-	4,  // 29: chord.v1.ContextService.GetContext:input_type -> chord.v1.GetContextRequest
-	6,  // 30: chord.v1.ContextService.RevertContext:input_type -> chord.v1.RevertContextRequest
-	8,  // 31: chord.v1.ContextService.DeleteContext:input_type -> chord.v1.DeleteContextRequest
-	10, // 32: chord.v1.ContextService.TouchContext:input_type -> chord.v1.TouchContextRequest
-	12, // 33: chord.v1.ContextService.ListContexts:input_type -> chord.v1.ListContextsRequest
-	1,  // 34: chord.v1.ContextService.SetContext:output_type -> chord.v1.SetContextResponse
-	3,  // 35: chord.v1.ContextService.UpdateContext:output_type -> chord.v1.UpdateContextResponse
-	5,  // 36: chord.v1.ContextService.GetContext:output_type -> chord.v1.GetContextResponse
-	7,  // 37: chord.v1.ContextService.RevertContext:output_type -> chord.v1.RevertContextResponse
-	9,  // 38: chord.v1.ContextService.DeleteContext:output_type -> chord.v1.DeleteContextResponse
-	11, // 39: chord.v1.ContextService.TouchContext:output_type -> chord.v1.TouchContextResponse
-	13, // 40: chord.v1.ContextService.ListContexts:output_type -> chord.v1.ListContextsResponse
-	34, // [34:41] is the sub-list for method output_type
-	27, // [27:34] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	18, // 0: chord.v1.SetContextRequest.value:type_name -> google.protobuf.Struct
+	19, // 1: chord.v1.SetContextRequest.expected:type_name -> chord.v1.Expected
+	20, // 2: chord.v1.SetContextRequest.ttl:type_name -> google.protobuf.Duration
+	21, // 3: chord.v1.SetContextRequest.returning:type_name -> chord.v1.ReturnOptions
+	22, // 4: chord.v1.SetContextResponse.position:type_name -> chord.v1.Position
+	23, // 5: chord.v1.SetContextResponse.context:type_name -> chord.v1.Context
+	24, // 6: chord.v1.SetContextResponse.delta:type_name -> chord.v1.Delta
+	18, // 7: chord.v1.UpdateContextRequest.changes:type_name -> google.protobuf.Struct
+	25, // 8: chord.v1.UpdateContextRequest.mutations:type_name -> chord.v1.Mutation
+	19, // 9: chord.v1.UpdateContextRequest.expected:type_name -> chord.v1.Expected
+	20, // 10: chord.v1.UpdateContextRequest.ttl:type_name -> google.protobuf.Duration
+	21, // 11: chord.v1.UpdateContextRequest.returning:type_name -> chord.v1.ReturnOptions
+	22, // 12: chord.v1.UpdateContextResponse.position:type_name -> chord.v1.Position
+	23, // 13: chord.v1.UpdateContextResponse.context:type_name -> chord.v1.Context
+	24, // 14: chord.v1.UpdateContextResponse.delta:type_name -> chord.v1.Delta
+	23, // 15: chord.v1.GetContextResponse.context:type_name -> chord.v1.Context
+	19, // 16: chord.v1.RevertContextRequest.expected:type_name -> chord.v1.Expected
+	20, // 17: chord.v1.RevertContextRequest.ttl:type_name -> google.protobuf.Duration
+	21, // 18: chord.v1.RevertContextRequest.returning:type_name -> chord.v1.ReturnOptions
+	22, // 19: chord.v1.RevertContextResponse.position:type_name -> chord.v1.Position
+	23, // 20: chord.v1.RevertContextResponse.context:type_name -> chord.v1.Context
+	24, // 21: chord.v1.RevertContextResponse.delta:type_name -> chord.v1.Delta
+	19, // 22: chord.v1.DeleteContextRequest.expected:type_name -> chord.v1.Expected
+	22, // 23: chord.v1.DeleteContextResponse.position:type_name -> chord.v1.Position
+	20, // 24: chord.v1.TouchContextRequest.ttl:type_name -> google.protobuf.Duration
+	23, // 25: chord.v1.TouchContextResponse.context:type_name -> chord.v1.Context
+	13, // 26: chord.v1.BatchWriteRequest.writes:type_name -> chord.v1.Write
+	0,  // 27: chord.v1.Write.set:type_name -> chord.v1.SetContextRequest
+	2,  // 28: chord.v1.Write.update:type_name -> chord.v1.UpdateContextRequest
+	6,  // 29: chord.v1.Write.revert:type_name -> chord.v1.RevertContextRequest
+	8,  // 30: chord.v1.Write.delete:type_name -> chord.v1.DeleteContextRequest
+	10, // 31: chord.v1.Write.touch:type_name -> chord.v1.TouchContextRequest
+	15, // 32: chord.v1.BatchWriteResponse.results:type_name -> chord.v1.WriteResult
+	22, // 33: chord.v1.WriteResult.position:type_name -> chord.v1.Position
+	23, // 34: chord.v1.WriteResult.context:type_name -> chord.v1.Context
+	24, // 35: chord.v1.WriteResult.delta:type_name -> chord.v1.Delta
+	23, // 36: chord.v1.ListContextsResponse.contexts:type_name -> chord.v1.Context
+	0,  // 37: chord.v1.ContextService.SetContext:input_type -> chord.v1.SetContextRequest
+	2,  // 38: chord.v1.ContextService.UpdateContext:input_type -> chord.v1.UpdateContextRequest
+	4,  // 39: chord.v1.ContextService.GetContext:input_type -> chord.v1.GetContextRequest
+	6,  // 40: chord.v1.ContextService.RevertContext:input_type -> chord.v1.RevertContextRequest
+	8,  // 41: chord.v1.ContextService.DeleteContext:input_type -> chord.v1.DeleteContextRequest
+	10, // 42: chord.v1.ContextService.TouchContext:input_type -> chord.v1.TouchContextRequest
+	12, // 43: chord.v1.ContextService.BatchWrite:input_type -> chord.v1.BatchWriteRequest
+	16, // 44: chord.v1.ContextService.ListContexts:input_type -> chord.v1.ListContextsRequest
+	1,  // 45: chord.v1.ContextService.SetContext:output_type -> chord.v1.SetContextResponse
+	3,  // 46: chord.v1.ContextService.UpdateContext:output_type -> chord.v1.UpdateContextResponse
+	5,  // 47: chord.v1.ContextService.GetContext:output_type -> chord.v1.GetContextResponse
+	7,  // 48: chord.v1.ContextService.RevertContext:output_type -> chord.v1.RevertContextResponse
+	9,  // 49: chord.v1.ContextService.DeleteContext:output_type -> chord.v1.DeleteContextResponse
+	11, // 50: chord.v1.ContextService.TouchContext:output_type -> chord.v1.TouchContextResponse
+	14, // 51: chord.v1.ContextService.BatchWrite:output_type -> chord.v1.BatchWriteResponse
+	17, // 52: chord.v1.ContextService.ListContexts:output_type -> chord.v1.ListContextsResponse
+	45, // [45:53] is the sub-list for method output_type
+	37, // [37:45] is the sub-list for method input_type
+	37, // [37:37] is the sub-list for extension type_name
+	37, // [37:37] is the sub-list for extension extendee
+	0,  // [0:37] is the sub-list for field type_name
 }
 
 func init() { file_chord_v1_context_service_proto_init() }
@@ -1141,13 +1483,20 @@ func file_chord_v1_context_service_proto_init() {
 		return
 	}
 	file_chord_v1_model_proto_init()
+	file_chord_v1_context_service_proto_msgTypes[13].OneofWrappers = []any{
+		(*Write_Set)(nil),
+		(*Write_Update)(nil),
+		(*Write_Revert)(nil),
+		(*Write_Delete)(nil),
+		(*Write_Touch)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_chord_v1_context_service_proto_rawDesc), len(file_chord_v1_context_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   14,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -25,6 +25,7 @@ const (
 	ContextService_RevertContext_FullMethodName = "/chord.v1.ContextService/RevertContext"
 	ContextService_DeleteContext_FullMethodName = "/chord.v1.ContextService/DeleteContext"
 	ContextService_TouchContext_FullMethodName  = "/chord.v1.ContextService/TouchContext"
+	ContextService_BatchWrite_FullMethodName    = "/chord.v1.ContextService/BatchWrite"
 	ContextService_ListContexts_FullMethodName  = "/chord.v1.ContextService/ListContexts"
 )
 
@@ -47,6 +48,9 @@ type ContextServiceClient interface {
 	DeleteContext(ctx context.Context, in *DeleteContextRequest, opts ...grpc.CallOption) (*DeleteContextResponse, error)
 	// Renews a context's time to live; position and document stay.
 	TouchContext(ctx context.Context, in *TouchContextRequest, opts ...grpc.CallOption) (*TouchContextResponse, error)
+	// Several of these writes, each of another context, as one: all happen or none does, and no reader that is up to
+	// date sees some of them without the others.
+	BatchWrite(ctx context.Context, in *BatchWriteRequest, opts ...grpc.CallOption) (*BatchWriteResponse, error)
 	// Lists contexts in the order of their ids.
 	ListContexts(ctx context.Context, in *ListContextsRequest, opts ...grpc.CallOption) (*ListContextsResponse, error)
 }
@@ -119,6 +123,16 @@ func (c *contextServiceClient) TouchContext(ctx context.Context, in *TouchContex
 	return out, nil
 }
 
+func (c *contextServiceClient) BatchWrite(ctx context.Context, in *BatchWriteRequest, opts ...grpc.CallOption) (*BatchWriteResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(BatchWriteResponse)
+	err := c.cc.Invoke(ctx, ContextService_BatchWrite_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *contextServiceClient) ListContexts(ctx context.Context, in *ListContextsRequest, opts ...grpc.CallOption) (*ListContextsResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListContextsResponse)
@@ -148,6 +162,9 @@ type ContextServiceServer interface {
 	DeleteContext(context.Context, *DeleteContextRequest) (*DeleteContextResponse, error)
 	// Renews a context's time to live; position and document stay.
 	TouchContext(context.Context, *TouchContextRequest) (*TouchContextResponse, error)
+	// Several of these writes, each of another context, as one: all happen or none does, and no reader that is up to
+	// date sees some of them without the others.
+	BatchWrite(context.Context, *BatchWriteRequest) (*BatchWriteResponse, error)
 	// Lists contexts in the order of their ids.
 	ListContexts(context.Context, *ListContextsRequest) (*ListContextsResponse, error)
 	mustEmbedUnimplementedContextServiceServer()
@@ -177,6 +194,9 @@ func (UnimplementedContextServiceServer) DeleteContext(context.Context, *DeleteC
 }
 func (UnimplementedContextServiceServer) TouchContext(context.Context, *TouchContextRequest) (*TouchContextResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method TouchContext not implemented")
+}
+func (UnimplementedContextServiceServer) BatchWrite(context.Context, *BatchWriteRequest) (*BatchWriteResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method BatchWrite not implemented")
 }
 func (UnimplementedContextServiceServer) ListContexts(context.Context, *ListContextsRequest) (*ListContextsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListContexts not implemented")
@@ -310,6 +330,24 @@ func _ContextService_TouchContext_Handler(srv interface{}, ctx context.Context, 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ContextService_BatchWrite_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(BatchWriteRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ContextServiceServer).BatchWrite(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ContextService_BatchWrite_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ContextServiceServer).BatchWrite(ctx, req.(*BatchWriteRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _ContextService_ListContexts_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListContextsRequest)
 	if err := dec(in); err != nil {
@@ -358,6 +396,10 @@ var ContextService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "TouchContext",
 			Handler:    _ContextService_TouchContext_Handler,
+		},
+		{
+			MethodName: "BatchWrite",
+			Handler:    _ContextService_BatchWrite_Handler,
 		},
 		{
 			MethodName: "ListContexts",

@@ -439,7 +439,14 @@ type WatchContextsResponse struct {
 	//	*WatchContextsResponse_CaughtUp
 	//	*WatchContextsResponse_Heartbeat
 	//	*WatchContextsResponse_Closing
-	Event         isWatchContextsResponse_Event `protobuf_oneof:"event"`
+	Event isWatchContextsResponse_Event `protobuf_oneof:"event"`
+	// The next event belongs to the same BatchWrite as this one: apply them together, up to the first event without this
+	// mark, and nobody sees half of a batch. Events of one group follow upon one another; should the stream end before
+	// the last of them, apply none. A reader that was behind gets merged deltas, and several batches as one group.
+	//
+	// Only from `caught_up` on; and never more than 1000 contexts or 16 MiB: a reader that is so far behind that more
+	// belongs together gets it context by context.
+	More          bool `protobuf:"varint,8,opt,name=more,proto3" json:"more,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -542,6 +549,13 @@ func (x *WatchContextsResponse) GetClosing() *Closing {
 		}
 	}
 	return nil
+}
+
+func (x *WatchContextsResponse) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
 }
 
 type isWatchContextsResponse_Event interface {
@@ -1027,7 +1041,7 @@ const file_chord_v1_sync_service_proto_rawDesc = "" +
 	"KnownEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12(\n" +
 	"\x05value\x18\x02 \x01(\v2\x12.chord.v1.PositionR\x05value:\x028\x01B\b\n" +
-	"\x06target\"\xe1\x02\n" +
+	"\x06target\"\xf5\x02\n" +
 	"\x15WatchContextsResponse\x12$\n" +
 	"\x04full\x18\x01 \x01(\v2\x0e.chord.v1.FullH\x00R\x04full\x12'\n" +
 	"\x05delta\x18\x02 \x01(\v2\x0f.chord.v1.DeltaH\x00R\x05delta\x12-\n" +
@@ -1035,7 +1049,8 @@ const file_chord_v1_sync_service_proto_rawDesc = "" +
 	"\x06absent\x18\x04 \x01(\v2\x10.chord.v1.AbsentH\x00R\x06absent\x121\n" +
 	"\tcaught_up\x18\x05 \x01(\v2\x12.chord.v1.CaughtUpH\x00R\bcaughtUp\x123\n" +
 	"\theartbeat\x18\x06 \x01(\v2\x13.chord.v1.HeartbeatH\x00R\theartbeat\x12-\n" +
-	"\aclosing\x18\a \x01(\v2\x11.chord.v1.ClosingH\x00R\aclosingB\a\n" +
+	"\aclosing\x18\a \x01(\v2\x11.chord.v1.ClosingH\x00R\aclosing\x12\x12\n" +
+	"\x04more\x18\b \x01(\bR\x04moreB\a\n" +
 	"\x05event\"\x89\x01\n" +
 	"\aDeleted\x12\x1d\n" +
 	"\n" +

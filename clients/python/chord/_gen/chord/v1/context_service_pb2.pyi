@@ -144,6 +144,46 @@ class TouchContextResponse(_message.Message):
     context: _model_pb2.Context
     def __init__(self, context: _Optional[_Union[_model_pb2.Context, _Mapping]] = ...) -> None: ...
 
+class BatchWriteRequest(_message.Message):
+    __slots__ = ("writes", "request_id")
+    WRITES_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    writes: _containers.RepeatedCompositeFieldContainer[Write]
+    request_id: str
+    def __init__(self, writes: _Optional[_Iterable[_Union[Write, _Mapping]]] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class Write(_message.Message):
+    __slots__ = ("set", "update", "revert", "delete", "touch")
+    SET_FIELD_NUMBER: _ClassVar[int]
+    UPDATE_FIELD_NUMBER: _ClassVar[int]
+    REVERT_FIELD_NUMBER: _ClassVar[int]
+    DELETE_FIELD_NUMBER: _ClassVar[int]
+    TOUCH_FIELD_NUMBER: _ClassVar[int]
+    set: SetContextRequest
+    update: UpdateContextRequest
+    revert: RevertContextRequest
+    delete: DeleteContextRequest
+    touch: TouchContextRequest
+    def __init__(self, set: _Optional[_Union[SetContextRequest, _Mapping]] = ..., update: _Optional[_Union[UpdateContextRequest, _Mapping]] = ..., revert: _Optional[_Union[RevertContextRequest, _Mapping]] = ..., delete: _Optional[_Union[DeleteContextRequest, _Mapping]] = ..., touch: _Optional[_Union[TouchContextRequest, _Mapping]] = ...) -> None: ...
+
+class BatchWriteResponse(_message.Message):
+    __slots__ = ("results",)
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    results: _containers.RepeatedCompositeFieldContainer[WriteResult]
+    def __init__(self, results: _Optional[_Iterable[_Union[WriteResult, _Mapping]]] = ...) -> None: ...
+
+class WriteResult(_message.Message):
+    __slots__ = ("position", "changed", "context", "delta")
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_FIELD_NUMBER: _ClassVar[int]
+    DELTA_FIELD_NUMBER: _ClassVar[int]
+    position: _model_pb2.Position
+    changed: bool
+    context: _model_pb2.Context
+    delta: _model_pb2.Delta
+    def __init__(self, position: _Optional[_Union[_model_pb2.Position, _Mapping]] = ..., changed: bool = ..., context: _Optional[_Union[_model_pb2.Context, _Mapping]] = ..., delta: _Optional[_Union[_model_pb2.Delta, _Mapping]] = ...) -> None: ...
+
 class ListContextsRequest(_message.Message):
     __slots__ = ("prefix", "page_size", "page_token", "include_values")
     PREFIX_FIELD_NUMBER: _ClassVar[int]

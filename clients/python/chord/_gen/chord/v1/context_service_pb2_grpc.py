@@ -46,6 +46,11 @@ class ContextServiceStub(object):
                 request_serializer=chord_dot_v1_dot_context__service__pb2.TouchContextRequest.SerializeToString,
                 response_deserializer=chord_dot_v1_dot_context__service__pb2.TouchContextResponse.FromString,
                 )
+        self.BatchWrite = channel.unary_unary(
+                '/chord.v1.ContextService/BatchWrite',
+                request_serializer=chord_dot_v1_dot_context__service__pb2.BatchWriteRequest.SerializeToString,
+                response_deserializer=chord_dot_v1_dot_context__service__pb2.BatchWriteResponse.FromString,
+                )
         self.ListContexts = channel.unary_unary(
                 '/chord.v1.ContextService/ListContexts',
                 request_serializer=chord_dot_v1_dot_context__service__pb2.ListContextsRequest.SerializeToString,
@@ -100,6 +105,14 @@ class ContextServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BatchWrite(self, request, context):
+        """Several of these writes, each of another context, as one: all happen or none does, and no reader that is up to
+        date sees some of them without the others.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListContexts(self, request, context):
         """Lists contexts in the order of their ids.
         """
@@ -139,6 +152,11 @@ def add_ContextServiceServicer_to_server(servicer, server):
                     servicer.TouchContext,
                     request_deserializer=chord_dot_v1_dot_context__service__pb2.TouchContextRequest.FromString,
                     response_serializer=chord_dot_v1_dot_context__service__pb2.TouchContextResponse.SerializeToString,
+            ),
+            'BatchWrite': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchWrite,
+                    request_deserializer=chord_dot_v1_dot_context__service__pb2.BatchWriteRequest.FromString,
+                    response_serializer=chord_dot_v1_dot_context__service__pb2.BatchWriteResponse.SerializeToString,
             ),
             'ListContexts': grpc.unary_unary_rpc_method_handler(
                     servicer.ListContexts,
@@ -256,6 +274,23 @@ class ContextService(object):
         return grpc.experimental.unary_unary(request, target, '/chord.v1.ContextService/TouchContext',
             chord_dot_v1_dot_context__service__pb2.TouchContextRequest.SerializeToString,
             chord_dot_v1_dot_context__service__pb2.TouchContextResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def BatchWrite(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/chord.v1.ContextService/BatchWrite',
+            chord_dot_v1_dot_context__service__pb2.BatchWriteRequest.SerializeToString,
+            chord_dot_v1_dot_context__service__pb2.BatchWriteResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 

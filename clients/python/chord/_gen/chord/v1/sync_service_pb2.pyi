@@ -74,7 +74,7 @@ class Subscription(_message.Message):
     def __init__(self, context_id: _Optional[str] = ..., prefix: _Optional[str] = ..., known: _Optional[_Mapping[str, _model_pb2.Position]] = ..., paths: _Optional[_Iterable[_Union[_model_pb2.Path, _Mapping]]] = ...) -> None: ...
 
 class WatchContextsResponse(_message.Message):
-    __slots__ = ("full", "delta", "deleted", "absent", "caught_up", "heartbeat", "closing")
+    __slots__ = ("full", "delta", "deleted", "absent", "caught_up", "heartbeat", "closing", "more")
     FULL_FIELD_NUMBER: _ClassVar[int]
     DELTA_FIELD_NUMBER: _ClassVar[int]
     DELETED_FIELD_NUMBER: _ClassVar[int]
@@ -82,6 +82,7 @@ class WatchContextsResponse(_message.Message):
     CAUGHT_UP_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
     CLOSING_FIELD_NUMBER: _ClassVar[int]
+    MORE_FIELD_NUMBER: _ClassVar[int]
     full: _model_pb2.Full
     delta: _model_pb2.Delta
     deleted: Deleted
@@ -89,7 +90,8 @@ class WatchContextsResponse(_message.Message):
     caught_up: CaughtUp
     heartbeat: Heartbeat
     closing: Closing
-    def __init__(self, full: _Optional[_Union[_model_pb2.Full, _Mapping]] = ..., delta: _Optional[_Union[_model_pb2.Delta, _Mapping]] = ..., deleted: _Optional[_Union[Deleted, _Mapping]] = ..., absent: _Optional[_Union[Absent, _Mapping]] = ..., caught_up: _Optional[_Union[CaughtUp, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., closing: _Optional[_Union[Closing, _Mapping]] = ...) -> None: ...
+    more: bool
+    def __init__(self, full: _Optional[_Union[_model_pb2.Full, _Mapping]] = ..., delta: _Optional[_Union[_model_pb2.Delta, _Mapping]] = ..., deleted: _Optional[_Union[Deleted, _Mapping]] = ..., absent: _Optional[_Union[Absent, _Mapping]] = ..., caught_up: _Optional[_Union[CaughtUp, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., closing: _Optional[_Union[Closing, _Mapping]] = ..., more: bool = ...) -> None: ...
 
 class Deleted(_message.Message):
     __slots__ = ("context_id", "position", "reason")

@@ -106,6 +106,15 @@ export interface WatchContextsResponse {
     | { $case: "heartbeat"; value: Heartbeat }
     | { $case: "closing"; value: Closing }
     | undefined;
+  /**
+   * The next event belongs to the same BatchWrite as this one: apply them together, up to the first event without this
+   * mark, and nobody sees half of a batch. Events of one group follow upon one another; should the stream end before
+   * the last of them, apply none. A reader that was behind gets merged deltas, and several batches as one group.
+   *
+   * Only from `caught_up` on; and never more than 1000 contexts or 16 MiB: a reader that is so far behind that more
+   * belongs together gets it context by context.
+   */
+  more: boolean;
 }
 
 /** The context is gone. Should it come back, it comes as `full`. */
@@ -550,7 +559,7 @@ export const Subscription_KnownEntry: MessageFns<Subscription_KnownEntry> = {
 };
 
 function createBaseWatchContextsResponse(): WatchContextsResponse {
-  return { event: undefined };
+  return { event: undefined, more: false };
 }
 
 export const WatchContextsResponse: MessageFns<WatchContextsResponse> = {
@@ -577,6 +586,9 @@ export const WatchContextsResponse: MessageFns<WatchContextsResponse> = {
       case "closing":
         Closing.encode(message.event.value, writer.uint32(58).fork()).join();
         break;
+    }
+    if (message.more !== false) {
+      writer.uint32(64).bool(message.more);
     }
     return writer;
   },
@@ -648,6 +660,14 @@ export const WatchContextsResponse: MessageFns<WatchContextsResponse> = {
             }
 
             message.event = { $case: "closing", value: Closing.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.more = reader.bool();
             continue;
           }
         }

@@ -1,0 +1,164 @@
+/**
+ * Writes to several contexts as one. The group has all of their lanes to itself, evaluates each write on the newest
+ * state, and hands everything to the store as one act. So nothing is ever built upon half of it, and taking it back is
+ * simple. Groups of the same contexts follow one another, each after its own commit; single writes wait meanwhile, and
+ * share their commits as ever.
+ */
+import type { Head } from '../model.js';
+import type { Act, GroupOutcome, Store } from '../store/store.js';
+import { isRefusal } from './asked.js';
+import type { CommitEvent, ContextEvent } from './events.js';
+import type { Lane } from './lane.js';
+import type { Lanes } from './lanes.js';
+import type { Effect, LaneState } from './state.js';
+import { ATTEMPTS_MAX, Duplicate, tooBusy } from './task.js';
+import { expire } from './writes.js';
+
+export interface GroupTools {
+  readonly lanes: Lanes;
+  readonly store: Store;
+  readonly publish: (event: CommitEvent) => void;
+  readonly now: () => number;
+  readonly isGone: (head: Head | null) => boolean;
+}
+
+/** One write of a group. */
+export interface Part<T> {
+  readonly id: string;
+  /** As for `Lane.submit`. */
+  readonly evaluate: (lane: Lane) => Effect<T>;
+}
+
+interface Held {
+  readonly lane: Lane;
+  readonly state: LaneState;
+}
+
+/** The documents that one group stores anew, in bytes; what is left out is due with the next write. */
+const SNAPSHOT_BYTES_MAX = 8 << 20;
+
+/**
+ * Carries out all parts, each of another context, or none, and answers in their order. `seal` looks at what the parts
+ * come to, and may refuse it or add to the acts. Throws what a part or `seal` throws, Duplicate, or what the store says.
+ */
+export async function commitTogether<T>(
+  tools: GroupTools,
+  parts: readonly Part<T>[],
+  seal: (effects: readonly Effect<T>[], acts: readonly Act[]) => readonly Act[],
+): Promise<readonly T[]> {
+  const { lanes, store, publish } = tools;
+  const held = await holdAll(parts.map(({ id }) => lanes.get(id)));
+  const heard: ContextEvent[] = [];
+  /** Nobody knows what is stored. */
+  let stale = false;
+  try {
+    // Beside other servers a refusal may rest on what is old: then it is looked at once more.
+    for (let attempt = 1, fresh = store.feed === undefined; attempt <= ATTEMPTS_MAX; attempt++, fresh = true) {
+      if (attempt > 1) await Promise.all(held.map(({ state }) => state.catchUp()));
+      stale = true;
+      await endExpired(tools, held);
+      stale = false;
+      const effects: Effect<T>[] = [];
+      let acts: readonly Act[];
+      try {
+        evaluate(held, parts, effects);
+        acts = seal(
+          effects,
+          effects.map((effect, i) => actOf(effect, held[i] as Held)),
+        );
+      } catch (error) {
+        takeBack(held, effects);
+        if (fresh || !isRefusal(error)) throw error;
+        continue;
+      }
+      stale = true;
+      const outcome = await commitAll(store, acts);
+      stale = false;
+      if (outcome.kind === 'committed') {
+        effects.forEach((effect, i) => {
+          held[i]?.state.confirm(effect, (event) => heard.push(event));
+        });
+        return effects.map(({ answer }) => answer);
+      }
+      takeBack(held, effects);
+      if (outcome.kind === 'duplicate') throw new Duplicate(outcome.first);
+    }
+    throw tooBusy((parts[0] as Part<T>).id);
+  } finally {
+    if (stale) {
+      for (const { lane, state } of held) {
+        state.forget();
+        heard.push({ kind: 'reset', id: lane.id });
+      }
+    }
+    for (const { lane } of held) lane.release(stale);
+    if (heard.length > 0) publish({ kind: 'group', events: heard });
+  }
+}
+
+/** All of them at once, or none: none of these waits for another one that has the others. */
+async function holdAll(lanes: readonly Lane[]): Promise<readonly Held[]> {
+  const holds = await Promise.allSettled(
+    lanes.map(async (lane): Promise<Held> => {
+      return { lane, state: await lane.hold() };
+    }),
+  );
+  const failed = holds.find((hold) => hold.status === 'rejected');
+  const held = holds.flatMap((hold) => (hold.status === 'fulfilled' ? hold.value : []));
+  if (!failed) return held;
+  for (const { lane } of held) lane.release(false);
+  throw failed.reason;
+}
+
+/** What has expired is gone for every caller, whether or not it was swept. */
+async function endExpired({ store, now, isGone }: GroupTools, held: readonly Held[]): Promise<void> {
+  await Promise.all(
+    held.map(async ({ lane, state }) => {
+      while (isGone(lane.tip)) {
+        const effect = expire(lane, now());
+        if (!effect.removal) return;
+        const { kind } = await store.remove(effect.removal);
+        if (kind !== 'committed') await state.catchUp();
+        else {
+          state.moveTip(effect);
+          state.confirm(effect);
+        }
+      }
+    }),
+  );
+}
+
+/** Adds to `effects`, so that what was done can be taken back where a later part refuses. */
+function evaluate<T>(held: readonly Held[], parts: readonly Part<T>[], effects: Effect<T>[]): void {
+  let snapshots = 0;
+  parts.forEach((part, i) => {
+    const { lane, state } = held[i] as Held;
+    let effect = part.evaluate(lane);
+    const { snapshot, ...commit } = effect.commit ?? {};
+    snapshots += snapshot?.length ?? 0;
+    if (snapshot && snapshots > SNAPSHOT_BYTES_MAX)
+      effect = { ...effect, commit: commit as Effect<T>['commit'] & object };
+    state.moveTip(effect);
+    effects.push(effect);
+  });
+}
+
+/** What stores nothing rests on where its context stands, and so does the group. */
+function actOf({ commit, removal }: Effect<unknown>, { state }: Held): Act {
+  return commit ?? removal ?? { id: state.id, expected: state.durable?.position ?? null };
+}
+
+function takeBack(held: readonly Held[], effects: readonly Effect<unknown>[]): void {
+  effects.forEach((effect, i) => {
+    held[i]?.state.takeBack([effect]);
+  });
+}
+
+/** A store that writes one context at a time is asked for one alone. */
+async function commitAll(store: Store, acts: readonly Act[]): Promise<GroupOutcome> {
+  if (store.commitAll) return store.commitAll(acts);
+  const [act] = acts as readonly [Act];
+  if (!('head' in act || 'reason' in act)) return { kind: 'committed' };
+  const outcome = await ('head' in act ? store.commit(act) : store.remove(act));
+  return outcome.kind === 'conflict' ? { kind: 'conflict', heads: new Map([[act.id, outcome.head]]) } : outcome;
+}

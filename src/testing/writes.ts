@@ -182,6 +182,13 @@ export const writes: readonly StoreLaw[] = [
     deepEqual(conflict, { kind: 'conflict', head: await store.head('a') });
     equal(await store.recall('a', 'other'), null);
     equal((await store.list('', undefined, 10)).heads.length, 1);
+
+    const pipelined = await Promise.all([
+      store.remove({ id: 'a', expected: positionAt(1), reason: 'deleted' }),
+      store.remove({ ...nothing, request: requestOf('another') }),
+      store.commit(commitOf('a', null, { epoch: 'second' })),
+    ]);
+    deepEqual(kinds(pipelined), { committed: 3 }, 'nothing that others would have to know of');
   }),
 
   law('4. of a request sent twice at once, one is the duplicate of the other', async ({ store }) => {

@@ -7,7 +7,7 @@ import { ChordError } from '../errors.js';
 import type { AuditLog } from '../observe/audit.js';
 import type { Call, End, Stage } from './edge.js';
 import { withoutContents } from './logged.js';
-import { ID_CHARACTERS_MAX, kindOf, pathOf, positionOf, subjectOf } from './subject.js';
+import { ID_CHARACTERS_MAX, kindOf, pathOf, positionOf, positionsOf, subjectOf } from './subject.js';
 
 const RETRY_AFTER = 1000;
 const NOT_ALLOWED = new Set([status.UNAUTHENTICATED, status.PERMISSION_DENIED]);
@@ -41,17 +41,19 @@ function isoNow(): string {
 function entry(call: Call, { code, details, answer }: End): object {
   const { method, identity, request, traceId } = call;
   const { requestId } = request as { readonly requestId?: string };
-  const { contextId, prefix, targets } = subjectOf(call);
+  const { contextId, contextIds, prefix, targets } = subjectOf(call);
   return {
     time: isoNow(),
     identity: identity.name,
     peer: call.getPeer(),
     method: pathOf(method),
     contextId,
+    contextIds,
     prefix,
     targets,
     requestId: requestId?.slice(0, ID_CHARACTERS_MAX) || undefined,
     position: positionOf(method, answer),
+    positions: positionsOf(method, answer),
     outcome: status[code],
     traceId,
     why: details && withoutContents(code, details),

@@ -1,4 +1,5 @@
 /** What a call is about, for logs, traces and the audit log: names and positions, never contents. */
+import { BinaryReader } from '@bufbuild/protobuf/wire';
 import type { Write } from '../gen/chord/v1/context_service.js';
 import { Position } from '../gen/chord/v1/model.js';
 import type { Position as Stands } from '../model.js';
@@ -63,21 +64,34 @@ interface Answer {
   readonly context?: { readonly position?: Stands };
 }
 
+const BATCH = 'BatchWrite';
 /** Field 1, with a length. */
 const POSITION_TAG = 0x0a;
 
 /** Where a write has left its context, EPOCH:VERSION:DIGEST; undefined where there is nothing to tell. */
 export function positionOf(method: Method, answer: unknown): string | undefined {
-  // A batch leaves many.
-  if (kindOf(method) !== 'write' || method.name === 'BatchWrite') return undefined;
-  if (answer instanceof Uint8Array) {
-    // Of encoded answers the position is field 1, comes first where there is one, and is shorter than 128 bytes.
-    if (answer[0] !== POSITION_TAG) return undefined;
-    return text(Position.decode(answer.subarray(2, 2 + answer[1]!)));
-  }
+  if (kindOf(method) !== 'write' || method.name === BATCH) return undefined;
+  if (answer instanceof Uint8Array) return encodedPosition(answer);
   const { position, context } = (answer ?? {}) as Answer;
   const stands = position ?? context?.position;
   return stands && text(stands);
+}
+
+/** The same of each write of a batch, in their order. */
+export function positionsOf(method: Method, answer: unknown): (string | null)[] | undefined {
+  if (method.name !== BATCH || !(answer instanceof Uint8Array)) return undefined;
+  const reader = new BinaryReader(answer);
+  const positions: (string | null)[] = [];
+  while (reader.pos < reader.len) {
+    reader.tag(); // there is no other field than the results
+    positions.push(encodedPosition(reader.bytes()) ?? null);
+  }
+  return positions;
+}
+
+/** Of encoded results the position is field 1, comes first where there is one, and is shorter than 128 bytes. */
+function encodedPosition(bytes: Uint8Array): string | undefined {
+  return bytes[0] === POSITION_TAG ? text(Position.decode(bytes.subarray(2, 2 + bytes[1]!))) : undefined;
 }
 
 function text({ epoch, version, digest }: Stands): string {

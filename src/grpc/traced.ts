@@ -17,6 +17,9 @@ const FAULTS = new Set([
   status.DATA_LOSS,
 ]);
 
+/** Of a batch, a span names so many. */
+const CONTEXTS_MAX = 10;
+
 const METADATA: TextMapGetter<Metadata> = {
   keys: (metadata) => Object.keys(metadata.getMap()),
   get: (metadata, key) => metadata.get(key).map(String),
@@ -77,7 +80,7 @@ function atFirst(call: Call): Attributes {
 }
 
 function atLast(call: Call, { code, answer }: End): Attributes {
-  const { contextId, prefix, targets } = subjectOf(call);
+  const { contextId, contextIds, prefix, targets } = subjectOf(call);
   const position = positionOf(call.method, answer);
   const { identity, method, messagesSent, bytesSent } = call;
   return {
@@ -85,6 +88,7 @@ function atLast(call: Call, { code, answer }: End): Attributes {
     ...(FAULTS.has(code) && { 'error.type': status[code] }),
     ...(identity.kind !== 'anonymous' && { 'enduser.id': identity.name }),
     ...(contextId !== undefined && { 'chord.context_id': contextId }),
+    ...(contextIds !== undefined && { 'chord.context_ids': contextIds.slice(0, CONTEXTS_MAX) }),
     ...(prefix !== undefined && { 'chord.prefix': prefix }),
     ...(targets !== undefined && { 'chord.targets': targets }),
     ...(position !== undefined && { 'chord.position': position }),

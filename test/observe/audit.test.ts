@@ -76,6 +76,33 @@ test('writes, administration and refusals are noted; reads and what documents ho
   t.is((await stat(auditLog)).mode & 0o777, 0o600);
 });
 
+test('a batch is one entry, with each context and where it stands then', async (t) => {
+  const auditLog = await auditFile(t);
+  const chord = await serve(t, { auditLog });
+  const peer = connect(t, chord.address);
+  const set = (contextId: string, value: object) => {
+    const fields = { ttl: undefined, expected: undefined, requestId: '', returning: undefined };
+    return { write: { $case: 'set' as const, value: { contextId, value, ...fields } } };
+  };
+  const remove = { contextId: 'none', expected: undefined, requestId: '', allowMissing: true };
+  const writes = [
+    set('a', { n: 1 }),
+    { write: { $case: 'delete' as const, value: remove } },
+    set('b', { n: 'x'.repeat(500) }),
+  ];
+  const { results } = await peer.batch({ writes, requestId: 'r1' });
+  await refused(peer.batch({ writes: [set('a', {}), set('', {})] }));
+  await chord.close();
+  const [entry, refusal] = await entriesOf(auditLog);
+  const [a, none, b] = results.map(({ position }) => {
+    return position ? `${position.epoch}:${position.version}:${position.digest}` : null;
+  });
+  t.is(none, null);
+  t.like(entry, { contextIds: ['a', 'none', 'b'], positions: [a, none, b], requestId: 'r1', outcome: 'OK' });
+  t.like(refusal, { contextIds: ['a', ''], outcome: 'INVALID_ARGUMENT' });
+  t.false('positions' in refusal!);
+});
+
 test('of many refusals some are noted and the others counted', async (t) => {
   const auditLog = await auditFile(t);
   const { chord, as } = await guarded(t, { ann: { '': ALL } }, { auditLog });

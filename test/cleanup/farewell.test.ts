@@ -187,7 +187,9 @@ test('while it is away it is asked now and then, and deltas are trimmed all the 
   at.now -= 24 * 60 * MINUTE; // a clock that is set back makes nothing wait longer
   provider.fault = undefined;
   at.now += 24 * 60 * MINUTE + 2 * MINUTE;
-  t.like(await cleanup.run(), { expired: 200, failed: 0, more: false });
+  t.like(await cleanup.run(), { failed: 0, more: false });
+  // The sweeper's own ticks may have been first with some of them.
+  t.is(cleanup.status().totals.expired, 200);
 });
 
 test('one context that cannot be exported keeps no other one, and is tried again after a minute', async (t) => {

@@ -27,6 +27,8 @@ export async function serve(t: ExecutionContext, options: ChordOptions = {}): Pr
     backend: 'memory',
     logLevel: 'error',
     shutdownGrace: 1000,
+    // Tests share their event loop with the server, and their machine with other tests.
+    maxEventLoopDelay: 0,
     ...options,
   });
   t.teardown(() => chord.close());

@@ -2,7 +2,7 @@
  * Sheds load before the server suffers: with too many calls under way, or with an event loop that is late time after
  * time, a call is refused before its request is received. Until it is better each connection may have one call at a
  * time: whoever asks one thing after another hardly notices a flood on another connection. New streams wait. Streams
- * that are open go on, and whoever operates the server gets through: health, reflection, cleanup.
+ * that are open go on, and whoever operates the server gets through: health, reflection, cleanup, administration.
  */
 import type { StatusObject } from '@grpc/grpc-js';
 import { ChordError } from '../errors.js';

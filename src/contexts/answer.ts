@@ -14,10 +14,13 @@ type Answer = SyncResult | Promise<SyncResult>;
 export function answer(lane: Lane, head: Head, known: Position | undefined, threshold: number): Answer {
   const decision = decide(known, head.position, threshold);
   if (decision.kind === 'no_change') return { kind: 'no_change', position: head.position };
-  if (decision.kind === 'full') return full(lane, decision.reason);
+  const whole = (reason: FullReason): Answer => full(lane, head, known, reason);
+  if (decision.kind === 'full') return whole(decision.reason);
   const choose = (since: Since): Answer => {
-    if (typeof since === 'object') return smaller(lane, since, head);
-    return full(lane, since === 'diverged' ? 'diverged' : 'history_truncated');
+    if (typeof since !== 'object') return whole(since === 'diverged' ? 'diverged' : 'history_truncated');
+    return isLarge(since.payload, head.weight)
+      ? smaller(since, whole('delta_larger'))
+      : { kind: 'delta', delta: since };
   };
   const since = lane.since(known as Position, head.position);
   return since instanceof Promise ? since.then(choose) : choose(since);
@@ -43,24 +46,27 @@ export async function answerAt(
   if (typeof since !== 'object') return whole(since === 'diverged' ? 'diverged' : 'history_truncated');
   const { durable } = lane;
   if (durable && !isLarge(since.payload, durable.weight)) return { kind: 'delta', delta: since };
-  const result = await whole('delta_larger');
-  const larger = result.kind === 'full' && result.view.value.bytes.length < since.payload.changes.length;
-  return larger ? result : { kind: 'delta', delta: since };
+  return smaller(since, whole('delta_larger'));
 }
 
-function full(lane: Lane, reason: FullReason): Answer {
-  const send = (view: View | null): SyncResult => (view ? { kind: 'full', view, reason } : { kind: 'missing' });
+function full(lane: Lane, head: Head, known: Position | undefined, reason: FullReason): Answer {
+  const send = (view: View | null): SyncResult => {
+    if (!view) return { kind: 'missing' };
+    const { position } = view.head;
+    if (position.epoch === head.position.epoch) return { kind: 'full', view, reason };
+    // Deleted and created again, while what is in flight was waited for.
+    const now = decide(known, position, Number.POSITIVE_INFINITY);
+    return { kind: 'full', view, reason: now.kind === 'full' ? now.reason : 'epoch_changed' };
+  };
   const view = lane.view();
   return view instanceof Promise ? view.then(send) : send(view);
 }
 
 /** The delta, unless the document is smaller. */
-function smaller(lane: Lane, delta: DeltaView, head: Head): Answer {
-  if (!isLarge(delta.payload, head.weight)) return { kind: 'delta', delta };
-  const choose = (view: View | null): SyncResult => {
-    if (!view || view.value.bytes.length >= delta.payload.changes.length) return { kind: 'delta', delta };
-    return { kind: 'full', view, reason: 'delta_larger' };
+function smaller(delta: DeltaView, whole: Answer): Answer {
+  const choose = (result: SyncResult): SyncResult => {
+    const larger = result.kind === 'full' && result.view.value.bytes.length < delta.payload.changes.length;
+    return larger ? result : { kind: 'delta', delta };
   };
-  const view = lane.view();
-  return view instanceof Promise ? view.then(choose) : choose(view);
+  return whole instanceof Promise ? whole.then(choose) : choose(whole);
 }

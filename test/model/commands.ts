@@ -11,7 +11,8 @@ import type { System } from './system.js';
 export type Model = Record<string, never>;
 export type ModelCommand = fc.AsyncCommand<Model, System>;
 
-const id = fc.constantFrom('a', 'a:1', 'b');
+/** All can be written together, also on Redis. */
+const id = fc.constantFrom('a{t}', 'a:1{t}', 'b{t}');
 const key = fc.constantFrom('a', 'b', 'n', 'list', '__proto__', '');
 const path = fc.oneof(
   { weight: 20, arbitrary: fc.array(key, { minLength: 1, maxLength: 3, size: 'small' }) },
@@ -122,12 +123,20 @@ async function submit(system: System, asked: readonly Asked[]): Promise<void> {
   await system.write(asked.flatMap((one) => writeOf(one, system.plain) ?? []));
 }
 
-const targets = fc.constantFrom(['a'], ['a', 'b'], ['*'], ['a*'], ['a:*', 'a:1'], ['', 'zz', 'a*', '*'].slice(1));
+const targets = fc.constantFrom(['a{t}'], ['a{t}', 'b{t}'], ['*'], ['a*'], ['a:*', 'a:1{t}'], ['zz', 'a*', '*']);
 
 export const commands: fc.Arbitrary<ModelCommand>[] = [
   command('write', fc.tuple(write), submit),
   command('write', fc.tuple(write), submit),
   command('concurrently', fc.array(write, { minLength: 2, maxLength: 8, size: 'max' }), submit),
+  command(
+    'batch',
+    fc.record({ writes: fc.array(write, { minLength: 1, maxLength: 5, size: 'max' }), requestId: named.requestId }),
+    async (system, { writes, requestId }) => {
+      const [first, ...others] = writes.flatMap((one) => writeOf(one, system.plain) ?? []);
+      if (first) await system.batch([first, ...others], requestId);
+    },
+  ),
   command('touch', fc.record({ id, ttl: options.ttl }), (system, { id, ttl }) => system.touch(id, ttl)),
   command(
     'clock',

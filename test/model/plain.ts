@@ -55,6 +55,8 @@ export class Plain {
   /** Every state that any life of an id ever had. */
   readonly past = new Map<string, State[]>();
   readonly requests = new Map<string, { readonly write: Write; readonly answer: WriteResult }>();
+  /** Those of batches, which share their names with the ones above. */
+  readonly batches = new Map<string, { readonly writes: readonly Write[]; readonly answers: readonly WriteResult[] }>();
   /** Documents by position, of all contexts. */
   readonly #seen = new Map<string, JsonObject>();
   readonly #epochs = new Set<string>();
@@ -66,6 +68,7 @@ export class Plain {
   write(write: Write, answer: WriteResult | undefined): WriteResult {
     const name = write.requestId && `${write.id} ${write.requestId}`;
     const first = name ? this.requests.get(name) : undefined;
+    if (name && this.batches.has(name)) throw new Refusal('INVALID_ARGUMENT');
     if (first) {
       if (!isDeepStrictEqual(first.write, write)) throw new Refusal('INVALID_ARGUMENT');
       return first.answer;
@@ -73,6 +76,28 @@ export class Plain {
     const result = write.kind === 'delete' ? this.#delete(write) : this.#edit(write, answer);
     if (name) this.requests.set(name, { write, answer: result });
     return result;
+  }
+
+  /** All of the writes, or a Refusal. */
+  batch(writes: readonly Write[], requestId: string | undefined, answers: readonly WriteResult[] | undefined) {
+    const name = requestId && `${writes[0]?.id} ${requestId}`;
+    const first = name ? this.batches.get(name) : undefined;
+    if (name && (this.requests.has(name) || (first && !isDeepStrictEqual(first.writes, writes)))) {
+      throw new Refusal('INVALID_ARGUMENT');
+    }
+    if (first) return first.answers;
+    // Each on a model of its own: what is refused must leave nothing behind here.
+    for (const write of writes) {
+      const before = this.contexts.get(write.id);
+      const alone = new Plain(this.weightMax);
+      alone.now = this.now;
+      if (before) alone.contexts.set(write.id, structuredClone(before));
+      const { epoch, version } = before?.position ?? { epoch: 'alone', version: 0 };
+      alone.write(write, { changed: true, position: { epoch, version: version + 1, digest: 'alone' } });
+    }
+    const results = writes.map((write, i) => this.write(write, answers?.[i]));
+    if (name) this.batches.set(name, { writes, answers: results });
+    return results;
   }
 
   touch(id: string, ttl: number | undefined): void {

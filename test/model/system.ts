@@ -6,7 +6,7 @@ import { decodeChanges } from '../../src/codec/changes.js';
 import { decodeStruct } from '../../src/codec/struct.js';
 import type { SyncResult } from '../../src/contexts/events.js';
 import { fit } from '../../src/contexts/forms.js';
-import type { WriteResult } from '../../src/contexts/service.js';
+import type { BatchedWrite, WriteResult } from '../../src/contexts/service.js';
 import { apply } from '../../src/delta/index.js';
 import { prune, scopeOf } from '../../src/delta/scope.js';
 import { hasSplices } from '../../src/delta/unsplice.js';
@@ -14,6 +14,7 @@ import { ChordError } from '../../src/errors.js';
 import { type JsonObject, type Position, usedAt } from '../../src/model.js';
 import type { Store } from '../../src/store/store.js';
 import { agrees, type Copy, describe, documentOf, follow, implausible, Reader } from '../support/reader.js';
+import { type Left, Moments } from './groups.js';
 import { Plain, Refusal, type Write } from './plain.js';
 
 const PART = scopeOf([['a', 'b'], ['list'], ['__proto__', 'n']]);
@@ -37,6 +38,7 @@ export type Reopen = (old: Store | undefined) => Promise<Store>;
 export class System {
   readonly plain = new Plain(WEIGHT_MAX);
   readonly readers: Reader[] = [];
+  readonly moments = new Moments();
   #engine!: Engine;
 
   private constructor(
@@ -69,6 +71,25 @@ export class System {
         .some(({ id, requestId }) => id === write.id && requestId === write.requestId);
       this.#compare(write, answer, later && write.requestId !== undefined);
     });
+  }
+
+  /** The same as one, as far as the store can hold their contexts together. */
+  async batch(asked: readonly Write[], requestId: string | undefined): Promise<void> {
+    const ids = asked.map(({ id }) => id);
+    const apart = this.store.apart?.(ids) ?? [];
+    const writes = asked.filter(({ id }, i) => ids.indexOf(id) === i && !apart.includes(id));
+    const batched = structuredClone(writes).map(({ requestId: _, ...write }) => write as BatchedWrite);
+    const answers = await this.contexts.batch(batched, requestId ? { requestId } : {}).catch(reasonOf);
+    let expected: readonly WriteResult[] | undefined;
+    const plain = writes.map(({ requestId: _, ...write }) => write as Write);
+    const refusal = refusalOf(() => {
+      expected = this.plain.batch(plain, requestId, typeof answers === 'string' ? undefined : answers);
+    });
+    const what = `a batch of ${JSON.stringify(writes)}`;
+    if (typeof answers === 'string') return same(answers, refusal, what);
+    const told = ({ changed, position }: WriteResult) => ({ changed, position });
+    same(answers.map(told), expected?.map(told), `${what} ${refusal}`);
+    this.moments.written(new Map(writes.flatMap((write, i) => leftBy(write, answers[i]))));
   }
 
   async touch(id: string, ttl: number | undefined): Promise<void> {
@@ -184,6 +205,7 @@ export class System {
   watch(targets: readonly string[], known: ReadonlyMap<string, Copy>, stalled: boolean): void {
     const reader = new Reader(targets, known);
     reader.stalled = stalled;
+    this.moments.follow(reader);
     this.readers.push(reader.open(this.contexts, this.#engine.hub));
   }
 
@@ -281,6 +303,7 @@ export class System {
     await this.checkReaders();
     await this.restart();
     await this.checkReaders();
+    this.moments.check(this.plain);
     for (const [id, { document, position }] of this.plain.contexts) {
       const stored = await this.store.load(id);
       const start = stored?.snapshot ? decodeStruct(stored.snapshot.bytes) : {};
@@ -366,6 +389,11 @@ export class System {
       throw new Error(`${id}: ${describe(known)} did not diverge`);
     }
   }
+}
+
+/** Where a write has changed something. */
+function leftBy({ id, kind }: Write, result: WriteResult | undefined): [string, Left][] {
+  return result?.changed && result.position ? [[id, { position: result.position, gone: kind === 'delete' }]] : [];
 }
 
 function reasonOf(error: unknown): string {

@@ -186,7 +186,7 @@ fn at(version: u64) -> Option<Position> {
 }
 
 fn sent(message: Message) -> Result<WatchContextsResponse, Status> {
-    Ok(WatchContextsResponse { event: Some(message) })
+    Ok(WatchContextsResponse { event: Some(message), more: false })
 }
 
 fn full(version: u64) -> Result<WatchContextsResponse, Status> {

@@ -32,6 +32,23 @@ test('pipelined writes are answered in order, and no read sees one that is not d
   t.deepEqual(reader.copies.get('a')?.value, { n: 3 });
 });
 
+test('a document that belongs to a later life by the time it can be sent comes with that reason', async (t) => {
+  const { store, control } = controlled();
+  const chord = await openChord({ store });
+  const { position } = await chord.contexts.set('a', { n: 0 });
+  await chord.contexts.set('a', {});
+  control.held = true;
+  const writes = [chord.contexts.delete('a'), chord.contexts.set('a', {})];
+  // Removing the one member takes more bytes than the empty document.
+  const answer = chord.contexts.sync('a', position);
+  control.held = false;
+  control.release();
+  const [, created] = await Promise.all(writes);
+  const result = await answer;
+  t.like(result, { kind: 'full', reason: 'epoch_changed' });
+  t.deepEqual(result.kind === 'full' && result.view.head.position, created?.position);
+});
+
 for (const fault of ['lost', 'unanswered'] as const) {
   test(`a commit that is ${fault} fails all that is built upon it; then the lane goes on from the store`, async (t) => {
     const { store, control } = controlled();

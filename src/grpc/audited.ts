@@ -40,7 +40,7 @@ function isoNow(): string {
 /** Of what is undefined the line says nothing. No spread objects: this is done for each write. */
 function entry(call: Call, { code, details, answer }: End): object {
   const { method, identity, request, traceId } = call;
-  const { requestId } = request as { readonly requestId?: string };
+  const { requestId } = (request ?? {}) as { readonly requestId?: string };
   const { contextId, contextIds, prefix, targets } = subjectOf(call);
   return {
     time: isoNow(),

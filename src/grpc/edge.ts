@@ -103,7 +103,7 @@ export class Call extends ServerInterceptingCall {
   /** Known after the stage that asks for it, if there is one. */
   identity: Identity = ANONYMOUS;
   metadata!: Metadata;
-  /** Decoded. Before the stage `decoded` perhaps a ChordError: why it is none. */
+  /** Decoded. Before the stage `decoded` perhaps a ChordError: why it is none. Of `each` there is none at all. */
   request: unknown;
   /** Nobody waits for the answer any more. */
   cancelled = false;
@@ -160,8 +160,13 @@ export class Call extends ServerInterceptingCall {
   }
 
   onReceiveMessage(message: unknown): void {
-    if (this.route.each) {
-      this.write(this.route.each(message as never), () => this.next.startRead());
+    const { each } = this.route;
+    if (each) {
+      try {
+        this.write(each(message as never), () => this.next.startRead());
+      } catch (error) {
+        this.fail(error);
+      }
       return;
     }
     if (this.request !== undefined) {
@@ -272,7 +277,14 @@ export class Call extends ServerInterceptingCall {
   }
 
   #leave(how: End): void {
-    while (this.#entered > 0) this.edge.stages[--this.#entered]!.leave?.(this, how);
+    while (this.#entered > 0) {
+      try {
+        this.edge.stages[--this.#entered]!.leave?.(this, how);
+      } catch (error) {
+        // Nobody is above to catch it, and what one stage gets wrong must not end the process.
+        this.edge.toStatus(error);
+      }
+    }
   }
 
   #end(how: End): void {

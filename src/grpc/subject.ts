@@ -33,9 +33,9 @@ export const ID_CHARACTERS_MAX = 512;
 /** No batch that is in order has more writes. */
 const BATCH_MAX = 100;
 
-/** Empty where the request was found to be none. */
+/** Empty where the request was found to be none, or where there is none yet. */
 export function subjectOf({ request }: Call): Subject {
-  const { contextId, prefix, subscriptions, writes } = request as Record<string, unknown>;
+  const { contextId, prefix, subscriptions, writes } = (request ?? {}) as Record<string, unknown>;
   return {
     ...(typeof contextId === 'string' && { contextId: contextId.slice(0, ID_CHARACTERS_MAX) }),
     ...(typeof prefix === 'string' && { prefix: prefix.slice(0, ID_CHARACTERS_MAX) }),

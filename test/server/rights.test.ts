@@ -1,11 +1,14 @@
 /** Who may call what: every call of every service, for every right and prefix, against a table of its own. */
 import { readdirSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { MethodDefinition, ServiceDefinition } from '@grpc/grpc-js';
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
 import { service as Health } from 'grpc-health-check';
 import { RIGHTS, type Right } from '../../src/access/rules.js';
 import { NEEDS } from '../../src/grpc/needs.js';
+import { temporaryDirectory } from '../store/directories.js';
 import { ALL, guarded, type Wanted } from '../support/access.js';
 import { bytesOf, type Method, type Peer, type Refusal, refusal } from '../support/chord.js';
 
@@ -220,23 +223,38 @@ test('a context that is there and one that is not are denied with the same words
   }
 });
 
+/** The status that a reflection stream ends with; 0 for an answer. */
+function reflect(peer: Peer, version: string): Promise<number> {
+  const path = `/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`;
+  const same = (each: Buffer) => each;
+  const call = peer.client.makeBidiStreamRequest(path, same, same, peer.metadata, {});
+  call.write(Buffer.from([0x3a, 0])); // list_services
+  return new Promise((resolve) => {
+    call.on('error', (error) => resolve((error as Error & { code: number }).code));
+    call.once('data', () => {
+      resolve(0);
+      call.end();
+    });
+  });
+}
+
 test('reflection answers whoever is known, whatever its rights', async (t) => {
   const { as, tokens } = await guarded(t, { eve: {} });
-  const ask = (peer: Peer, version: string): Promise<number> => {
-    const path = `/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`;
-    const same = (each: Buffer) => each;
-    const call = peer.client.makeBidiStreamRequest(path, same, same, peer.metadata, {});
-    call.write(Buffer.from([0x3a, 0])); // list_services
-    return new Promise((resolve) => {
-      call.on('error', (error) => resolve((error as Error & { code: number }).code));
-      call.once('data', () => {
-        resolve(0);
-        call.end();
-      });
-    });
-  };
   for (const version of ['v1', 'v1alpha']) {
-    t.is(await ask(as(tokens.eve), version), 0);
-    t.is(await ask(as(undefined), version), UNAUTHENTICATED);
+    t.is(await reflect(as(tokens.eve), version), 0);
+    t.is(await reflect(as(undefined), version), UNAUTHENTICATED);
   }
+});
+
+test('a stream that is refused before it has said anything is logged and noted as any other', async (t) => {
+  const auditLog = join(await temporaryDirectory(t), 'audit.log');
+  const { chord, as, tokens } = await guarded(t, { ann: { '': ALL } }, { auditLog, logLevel: 'info' });
+  t.is(await reflect(as(undefined), 'v1'), UNAUTHENTICATED);
+  await as(tokens.ann).set({ contextId: 'a', value: {} });
+  await chord.close();
+  const [first] = (await readFile(auditLog, 'utf8')).split('\n');
+  t.like(JSON.parse(first!), {
+    method: 'grpc.reflection.v1.ServerReflection/ServerReflectionInfo',
+    outcome: 'UNAUTHENTICATED',
+  });
 });

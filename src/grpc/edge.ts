@@ -21,6 +21,7 @@ import {
 import { ANONYMOUS, type Identity } from '../access/identity.js';
 import { ChordError } from '../errors.js';
 import type { Usage } from '../quota/quotas.js';
+import { mend } from './mended.js';
 
 export type ErrorMapper = (error: unknown) => StatusObject;
 
@@ -92,9 +93,11 @@ export class Edge {
   readonly intercept: ServerInterceptor = ({ path }, next) => {
     const route = this.#routes.get(path);
     if (!route) return new ServerInterceptingCall(next);
-    const refusal = this.refusal(route, connectionOf(next));
+    const connection = connectionOf(next);
+    if (connection) mend(connection);
+    const refusal = this.refusal(route, connection);
     if (refusal) return new ServerInterceptingCall(next, { start: () => next.sendStatus(refusal) });
-    return new Call(next, route, this);
+    return new Call(next, route, this, connection);
   };
 }
 
@@ -130,18 +133,15 @@ export class Call extends ServerInterceptingCall {
     private readonly next: Next,
     private readonly route: Route,
     private readonly edge: Edge,
+    /** The same object for all calls of a connection; undefined where it is not known. */
+    readonly connection: object | undefined,
   ) {
     super(next);
-    // Now: a call that has ended has none any more.
-    this.connection = connectionOf(next);
   }
 
   get method(): Method {
     return this.route;
   }
-
-  /** The same object for all calls of a connection; undefined where it is not known. */
-  readonly connection: object | undefined;
 
   /** Whether it has passed all stages. */
   get admitted(): boolean {

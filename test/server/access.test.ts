@@ -261,6 +261,7 @@ for (const [who, end] of Object.entries({
       next,
       route,
       new Edge([first, second], () => ({ code: UNAUTHENTICATED, details: '', metadata: new Metadata() })),
+      undefined,
     );
     call.onReceiveMetadata(new Metadata());
     call.onReceiveMessage({});

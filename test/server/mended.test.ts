@@ -1,0 +1,106 @@
+/** The mend of Node's http2: that it still has its effect, and that sessions do with it what they do without. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { type ClientHttp2Session, connect, createServer, type ServerHttp2Session } from 'node:http2';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import test, { type ExecutionContext } from 'ava';
+import { mend } from '../../src/grpc/mended.js';
+
+const SERVER = fileURLToPath(new URL('mended-server.mjs', import.meta.url));
+
+async function start(t: ExecutionContext, ...args: string[]): Promise<ClientHttp2Session> {
+  const flags = ['--import', 'tsx', '--max-semi-space-size=8'];
+  const child: ChildProcess = spawn(process.execPath, [...flags, SERVER, ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  t.teardown(() => child.kill('SIGKILL'));
+  const [port] = await once(child.stdout!, 'data');
+  const client = connect(`http://127.0.0.1:${Number(port)}`);
+  t.teardown(() => client.destroy());
+  return client;
+}
+
+function get(client: ClientHttp2Session, path: string): Promise<string> {
+  const stream = client.request({ ':path': path });
+  return text(stream);
+}
+
+/** Bytes by which the old generation grows with so many calls, 20 at a time. */
+async function growth(client: ClientHttp2Session, calls: number): Promise<number> {
+  const some = async (count: number) => {
+    const worker = async () => {
+      for (let n = 0; n < count / 20; n++) await get(client, '/');
+    };
+    await Promise.all(Array.from({ length: 20 }, worker));
+  };
+  await some(calls);
+  await get(client, '/collect');
+  const before = Number(await get(client, '/old'));
+  await some(calls);
+  return Number(await get(client, '/old')) - before;
+}
+
+test('closed streams are collected while they are young', async (t) => {
+  const [plain, mended] = [await start(t), await start(t, 'mend')];
+  const [without, withIt] = [await growth(plain, 5000), await growth(mended, 5000)];
+  t.log(`the old generation grows by ${without} bytes without it, by ${withIt} with it`);
+  t.true(withIt * 2 < without);
+});
+
+test('a mended session closes when its streams have ended, and destroys them when it is destroyed', async (t) => {
+  const sessions: ServerHttp2Session[] = [];
+  const server = createServer();
+  server.on('stream', (stream, headers) => {
+    const session = stream.session as ServerHttp2Session;
+    mend(session);
+    mend(session);
+    if (!sessions.includes(session)) sessions.push(session);
+    stream.on('error', () => {});
+    stream.respond();
+    if (headers[':path'] === '/at-once') stream.end('.');
+    else stream.write('.');
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => server.close());
+  const client = () => {
+    const session = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    session.on('error', () => {});
+    return session;
+  };
+
+  const first = client();
+  const open = first.request({ ':path': '/' });
+  await once(open, 'data');
+  t.is(await get(first, '/at-once'), '.');
+  let closed = false;
+  sessions[0]!.close(() => {
+    closed = true;
+  });
+  const ended = once(sessions[0]!, 'close');
+  const more = first.request({ ':path': '/' });
+  more.on('error', () => {});
+  t.false(closed);
+  open.close();
+  more.close();
+  await ended;
+  t.true(closed);
+
+  const second = client();
+  const streams = [second.request({ ':path': '/' }), second.request({ ':path': '/' })];
+  for (const stream of streams) stream.on('error', () => {});
+  await Promise.all(streams.map((stream) => once(stream, 'data')));
+  const gone = Promise.all(streams.map((stream) => once(stream, 'close')));
+  sessions[1]!.destroy();
+  await gone;
+  first.destroy();
+  second.destroy();
+  t.pass();
+});
+
+test('what is no session of this kind is left alone', (t) => {
+  for (const other of [{}, { [Symbol('state')]: {} }, { [Symbol('state')]: { streams: 1 } }]) {
+    t.notThrows(() => mend(other));
+  }
+});

@@ -3,7 +3,7 @@
  * test, so it should do little. Chord and whatever it is compared with are driven by this same client.
  */
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
-import { mend } from '../src/grpc/mended.js';
+import { mend } from '../src/grpc/internals.js';
 
 const WINDOW_BYTES = 1 << 20;
 

@@ -21,7 +21,7 @@ import {
 import { ANONYMOUS, type Identity } from '../access/identity.js';
 import { ChordError } from '../errors.js';
 import type { Usage } from '../quota/quotas.js';
-import { mend } from './mended.js';
+import { connectionOf, type Inner, mend, writeShared } from './internals.js';
 
 export type ErrorMapper = (error: unknown) => StatusObject;
 
@@ -68,9 +68,8 @@ interface Route extends Method {
   readonly each?: (message: never) => unknown;
 }
 
-type Next = ConstructorParameters<typeof ServerInterceptingCall>[0];
 /** A status, with metadata perhaps. */
-export type Outcome = Parameters<Next['sendStatus']>[0];
+export type Outcome = Parameters<Inner['sendStatus']>[0];
 
 const OK = { code: status.OK, details: 'OK' };
 const CANCELLED: End = { code: status.CANCELLED };
@@ -103,6 +102,11 @@ export class Edge {
 
 /** One call on its way. */
 export class Call extends ServerInterceptingCall {
+  // First what each message of a fan-out looks at: it lies together in memory.
+  #over = false;
+  /** Of a watch. */
+  messagesSent = 0;
+  bytesSent = 0;
   /** Known after the stage that asks for it, if there is one. */
   identity: Identity = ANONYMOUS;
   metadata!: Metadata;
@@ -116,9 +120,6 @@ export class Call extends ServerInterceptingCall {
   within: ((work: () => void) => void) | undefined;
   /** Of distributed tracing. */
   traceId: string | undefined;
-  /** Of a watch. */
-  messagesSent = 0;
-  bytesSent = 0;
   /** Of a stream: hears of its end, whoever ended it. */
   onEnd: () => void = NOTHING;
   /** Of a stream that says a word before it is ended. */
@@ -127,10 +128,9 @@ export class Call extends ServerInterceptingCall {
   usage: Usage | undefined;
   #entered = 0;
   #admitted = false;
-  #over = false;
 
   constructor(
-    private readonly next: Next,
+    private readonly next: Inner,
     private readonly route: Route,
     private readonly edge: Edge,
     /** The same object for all calls of a connection; undefined where it is not known. */
@@ -190,9 +190,14 @@ export class Call extends ServerInterceptingCall {
     if (!this.route.unary) this.#end(CANCELLED);
   }
 
-  /** One more message of a stream: as it is in the .proto, or encoded. `onLeft` hears when it has left the process. */
+  /** One more message of a stream, as it is in the .proto. `onLeft` hears when it has left the process. */
   write(message: unknown, onLeft: () => void = NOTHING): void {
     if (!this.#over) this.next.sendMessage(message, onLeft);
+  }
+
+  /** The same for what is encoded: where it is the same Buffer for many calls, it costs each of them less. */
+  writeEncoded(bytes: Uint8Array, onLeft: () => void): void {
+    if (!this.#over && !writeShared(this.next, bytes, onLeft)) this.next.sendMessage(bytes, onLeft);
   }
 
   /** Ends a stream. */
@@ -297,11 +302,6 @@ export class Call extends ServerInterceptingCall {
   #refuse(what: string): void {
     this.next.sendStatus({ code: status.UNIMPLEMENTED, details: `${this.route.name}: ${what}` });
   }
-}
-
-/** gRPC does not show it: should it hide it better one day, undefined. */
-function connectionOf(next: Next): object | undefined {
-  return (next as { stream?: { session?: object } }).stream?.session;
 }
 
 /** gRPC wants a handler for each method. */

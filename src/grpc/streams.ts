@@ -104,7 +104,7 @@ class WatchStream implements Sink {
     this.#messagesWaiting++;
     this.#bytesWaiting += bytes.length + MESSAGE_BYTES;
     if (this.#bytesWaiting >= ROOM_BYTES) this.#full = true;
-    this.call.write(bytes, this.#onLeft);
+    this.call.writeEncoded(bytes, this.#onLeft);
   }
 
   follows(contexts: number): void {

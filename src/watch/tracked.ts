@@ -15,8 +15,8 @@ interface Owner extends GroupReader {
 export class Tracked implements Subscriber {
   /** Where the reader stands. Null: it knows that there is no such context. Undefined: it knows nothing. */
   at: Position | null | undefined = undefined;
-  /** Where it stands by what was told of it: exactly there, unless other servers write to it. Undefined: not known. */
-  latest: Position | null | undefined = undefined;
+  /** What was told of it last: where it stands, or that it is where the reader is. */
+  #told: Position | null | undefined | 'here' = undefined;
   /** Something may have happened to it since. */
   dirty = false;
   /** In the queue, dirty or no longer. */
@@ -38,6 +38,11 @@ export class Tracked implements Subscriber {
     readonly interest: Interest | undefined,
   ) {}
 
+  /** Where it stands by what was told of it: exactly there, unless other servers write to it. Undefined: not known. */
+  get latest(): Position | null | undefined {
+    return this.#told === 'here' ? this.at : this.#told;
+  }
+
   offer(event: ContextEvent | { readonly kind: 'gap' }): void {
     this.reader.offerTo(this, event);
   }
@@ -45,15 +50,22 @@ export class Tracked implements Subscriber {
   /** What an event tells of it. */
   note(event: ContextEvent): void {
     if (event.kind === 'removed') this.removal = event.reason;
-    this.latest = event.kind === 'delta' ? event.delta.to : event.kind === 'removed' ? null : undefined;
+    this.#told = event.kind === 'delta' ? event.delta.to : event.kind === 'removed' ? null : undefined;
   }
 
   /** The reader is told what it lacks, and stands there. Undefined: it lacks nothing. */
   take(result: SyncResult): WatchEvent | undefined {
     const event = this.#move(result);
     // Not where it was told to be gone.
-    if (this.latest === undefined) this.latest = this.at;
+    if (this.#told === undefined) this.#told = 'here';
     return event;
+  }
+
+  /** The reader is told of this one step, and stands there. */
+  arrive(at: Position): void {
+    this.at = at;
+    this.#told = 'here';
+    this.confirmed = true;
   }
 
   #move(result: SyncResult): WatchEvent | undefined {

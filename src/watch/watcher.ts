@@ -129,25 +129,24 @@ export class Watcher implements Subscriber {
   /** Of one context, or a gap, in which something may have happened to it. */
   offerTo(tracked: Tracked, event: ContextEvent | { readonly kind: 'gap' }): void {
     if (this.#closed) return;
-    if (event.kind !== 'gap') tracked.note(event);
-    if (tracked.dirty) return;
-    if (event.kind === 'delta' && tracked.at) {
+    if (event.kind === 'delta' && tracked.at && !tracked.dirty) {
       const { delta } = event;
       // Heard twice, by id and by prefix. A lower version need not be old: the reader may only claim to be ahead.
-      if (delta.to === tracked.at || samePosition(delta.to, tracked.at)) return;
+      if (delta.to === tracked.at || samePosition(delta.to, tracked.at)) return void tracked.note(event);
       const next = delta.from === tracked.at || samePosition(delta.from, tracked.at);
-      if (next && !delta.large && !this.#pumping && this.#turns.empty && this.sink.ready()) {
+      if (next && !delta.large && !this.#pumping && this.#turns.length === 0 && this.sink.ready()) {
         const { interest } = tracked;
         // The commit's own event, where everything is of interest: a fan-out makes no object for each reader.
         const sent = interest ? this.#fitNow(delta, interest) : event;
         if (sent) {
-          tracked.at = delta.to;
-          tracked.confirmed = true;
+          tracked.arrive(delta.to);
           this.#sendNow(sent);
           return;
         }
       }
     }
+    if (event.kind !== 'gap') tracked.note(event);
+    if (tracked.dirty) return;
     this.#turns.mark(tracked);
     this.resume();
   }
@@ -192,7 +191,7 @@ export class Watcher implements Subscriber {
 
   /** Sends what is due while the reader has room. */
   resume(): void {
-    if (this.#pumping || this.#closed || this.#turns.empty) return;
+    if (this.#pumping || this.#closed || this.#turns.length === 0) return;
     this.#pumping = true;
     this.#pump().then(
       () => {
@@ -208,7 +207,7 @@ export class Watcher implements Subscriber {
   }
 
   async #pump(): Promise<void> {
-    while (!this.#closed && !this.#turns.empty && this.sink.ready()) {
+    while (!this.#closed && this.#turns.length > 0 && this.sink.ready()) {
       const next = this.#turns.take() as Turn;
       if (next === 'heartbeat') this.#heartbeatDue = false;
       if (next === 'caught_up') {

@@ -1,10 +1,10 @@
 /**
- * A server of http2 for mended.test.ts; with the argument `mend`, mended. `/collect` collects all garbage, `/old` answers
+ * A server of http2 for internals.test.ts; with the argument `mend`, mended. `/collect` collects all garbage, `/old` answers
  * how many bytes the old generation takes.
  */
 import { createServer } from 'node:http2';
 import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
-import { mend } from '../../src/grpc/mended.ts';
+import { mend } from '../../src/grpc/internals.ts';
 
 setFlagsFromString('--expose-gc');
 const { gc } = await import('node:vm').then(({ runInNewContext }) => ({ gc: runInNewContext('gc') }));

@@ -1,14 +1,22 @@
-/** The mend of Node's http2: that it still has its effect, and that sessions do with it what they do without. */
+/** What is used of the inside of grpc-js and of Node's http2: that it is there, and that it still has its effect. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { type ClientHttp2Session, connect, createServer, type ServerHttp2Session } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
+import {
+  Client,
+  credentials,
+  Server,
+  ServerCredentials,
+  ServerInterceptingCall,
+  type ServerInterceptor,
+} from '@grpc/grpc-js';
 import test, { type ExecutionContext } from 'ava';
-import { mend } from '../../src/grpc/mended.js';
+import { connectionOf, type Inner, mend, writeShared } from '../../src/grpc/internals.js';
 
-const SERVER = fileURLToPath(new URL('mended-server.mjs', import.meta.url));
+const SERVER = fileURLToPath(new URL('internals-server.mjs', import.meta.url));
 
 async function start(t: ExecutionContext, ...args: string[]): Promise<ClientHttp2Session> {
   const flags = ['--import', 'tsx', '--max-semi-space-size=8'];
@@ -103,4 +111,57 @@ test('what is no session of this kind is left alone', (t) => {
   for (const other of [{}, { [Symbol('state')]: {} }, { [Symbol('state')]: { streams: 1 } }]) {
     t.notThrows(() => mend(other));
   }
+});
+
+const bytes = { serialize: (message: Buffer) => message, deserialize: (message: Buffer) => message };
+const LISTEN = {
+  ...{ path: '/test.Test/Listen', requestStream: false, responseStream: true },
+  ...{ requestSerialize: bytes.serialize, requestDeserialize: bytes.deserialize },
+  ...{ responseSerialize: bytes.serialize, responseDeserialize: bytes.deserialize },
+};
+
+test('in grpc-js the stream of a call is where it is looked for', async (t) => {
+  const connections = new Set<object | undefined>();
+  const wrote: boolean[] = [];
+  const shared = Buffer.from('shared');
+  const intercept: ServerInterceptor = (_method, next) => {
+    connections.add(connectionOf(next));
+    return new ServerInterceptingCall(next, {
+      start: () =>
+        next.start({
+          onReceiveMetadata: () => next.startRead(),
+          onReceiveMessage: () => {
+            wrote.push(writeShared(next, shared, () => {}));
+            next.sendMessage(Buffer.from('first'), () => {});
+            wrote.push(writeShared(next, shared, () => next.sendStatus({ code: 0, details: '' })));
+          },
+          onReceiveHalfClose: () => {},
+          onCancel: () => {},
+        }),
+    });
+  };
+  const server = new Server({ interceptors: [intercept] });
+  server.addService({ listen: LISTEN }, { listen: () => t.fail('the interceptor answers') });
+  t.teardown(() => server.forceShutdown());
+  const port = await new Promise<number>((resolve, reject) => {
+    const bound = (error: Error | null, port: number) => (error ? reject(error) : resolve(port));
+    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), bound);
+  });
+  const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
+  t.teardown(() => client.close());
+  const listen = async () => {
+    const { path, requestSerialize, responseDeserialize } = LISTEN;
+    const stream = client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, Buffer.from('?'));
+    return (await stream.toArray()).map(String);
+  };
+  for (const heard of await Promise.all([listen(), listen()])) t.deepEqual(heard, ['first', 'shared']);
+  t.deepEqual(wrote, [false, true, false, true]);
+  t.is(connections.size, 1);
+  t.false(connections.has(undefined));
+});
+
+test('where grpc-js or Node hide it better one day, it is missing and nothing breaks', (t) => {
+  const hidden = {} as Inner;
+  t.is(connectionOf(hidden), undefined);
+  t.false(writeShared(hidden, Buffer.from('.'), () => {}));
 });

@@ -24,7 +24,7 @@ export class History {
   /** Contiguous; the last one leads to the durable position. */
   #deltas: DeltaView[] = [];
   /** By version that they start from: some merged deltas to the durable position. Valid until the next push. */
-  readonly #merged = new Map<number, DeltaView>();
+  #merged: Map<number, DeltaView> | undefined;
 
   constructor(
     private readonly id: string,
@@ -34,7 +34,7 @@ export class History {
   ) {}
 
   push(delta: DeltaView): void {
-    if (this.#merged.size > 0) this.#merged.clear();
+    this.#merged = undefined;
     const last = this.#deltas.at(-1);
     if (last && !samePosition(last.to, delta.from)) this.clear();
     this.#deltas.push(delta);
@@ -57,13 +57,13 @@ export class History {
    */
   trim(upTo: number): void {
     const kept = this.#deltas.findIndex((delta) => delta.from.version > upTo);
-    this.#merged.clear();
+    this.#merged = undefined;
     this.#drop(kept === -1 ? this.#deltas.length : kept);
   }
 
   clear(): void {
     this.#deltas = [];
-    this.#merged.clear();
+    this.#merged = undefined;
     this.bytes = 0;
   }
 
@@ -75,10 +75,10 @@ export class History {
     if (index < 0 || !oldest) return 'not in memory';
     if (!agrees(known, oldest.from)) return 'diverged';
     if (index === this.#deltas.length - 1) return oldest;
-    let merged = this.#merged.get(known.version);
+    let merged = this.#merged?.get(known.version);
     if (!merged) {
       merged = mergeViews(this.#deltas.slice(index));
-      if (this.#merged.size === MERGED_MAX) this.#merged.clear();
+      if (!this.#merged || this.#merged.size === MERGED_MAX) this.#merged = new Map();
       this.#merged.set(known.version, merged);
     }
     return merged;

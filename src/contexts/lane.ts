@@ -21,8 +21,10 @@ import { ATTEMPTS_MAX, Duplicate, type Hold, isDurable, isSettled, Task, tooBusy
 export const LANE_BYTES = 1300;
 
 export class Lane {
-  /** What `Lanes` has counted for this lane. */
+  /** For `Lanes`: what it has counted for this lane, and those next to it in the order of use. */
   bytesCounted = 0;
+  older: Lane | undefined;
+  newer: Lane | undefined;
   readonly #state: LaneState;
   /** `holding`: what is in flight must be answered before anything rests on it, or the lane was given to a holder. */
   #phase: 'cold' | 'recovering' | 'live' | 'holding' = 'cold';
@@ -165,7 +167,7 @@ export class Lane {
 
   /** Another server's commit, as a hint. */
   offer(delta: DeltaView): void {
-    // A load under way may bring this commit without a word to the watchers.
+    // A load under way may bring this commit without a word.
     if (!this.live) return void this.publish({ kind: 'delta', id: this.id, delta });
     const { tip } = this;
     if (tip && delta.to.epoch === tip.position.epoch && delta.to.version <= tip.position.version) return;
@@ -311,10 +313,8 @@ export class Lane {
     if (!head || !durable) return head === durable;
     const { epoch, version } = head.position;
     if (epoch !== durable.position.epoch) return false;
-    // A store that went back has lost writes.
-    if (before?.position.epoch === epoch && version < before.position.version) return false;
+    if (before?.position.epoch === epoch && version < before.position.version) return false; // it has lost writes
     if (version < durable.position.version) return true;
-    // A touch moves the times alone.
-    return samePosition(head.position, durable.position) && sameUse(head, durable);
+    return samePosition(head.position, durable.position) && sameUse(head, durable); // a touch moves the times alone
   }
 }

@@ -2,10 +2,14 @@
 import type { Lane } from './lane.js';
 
 export class Lanes {
-  /** In order of use: Map keeps insertion order, so a lane that is used again moves to the end. */
   readonly #lanes = new Map<string, Lane>();
   #bytes = 0;
+  /**
+   * Ends of the list of all lanes in order of use, which they hold themselves. (A Map in that order would do, but what
+   * leaves it at the front leaves a hole there, and each look for the oldest would pass all the holes.)
+   */
   #newest: Lane | undefined;
+  #oldest: Lane | undefined;
   /** Look-ups, contexts that were not there, and contexts that had to leave. */
   readonly counts = { lookups: 0, misses: 0, evicted: 0 };
 
@@ -31,12 +35,15 @@ export class Lanes {
     this.counts.lookups++;
     let lane = this.#lanes.get(id);
     if (lane && lane === this.#newest) return lane;
-    if (lane) this.#lanes.delete(id);
+    if (lane) this.#unlink(lane);
     else {
       lane = this.make(id, this.#changed);
+      this.#lanes.set(id, lane);
       this.counts.misses++;
     }
-    this.#lanes.set(id, lane);
+    lane.older = this.#newest;
+    if (lane.older) lane.older.newer = lane;
+    else this.#oldest = lane;
     this.#newest = lane;
     return lane;
   }
@@ -56,12 +63,24 @@ export class Lanes {
   };
 
   #evict(): void {
-    for (const [id, lane] of this.#lanes) {
-      if (this.#bytes <= this.bytesMax) return;
-      if (lane.busy || lane === this.#newest) continue;
-      this.#lanes.delete(id);
-      this.#bytes -= lane.bytesCounted;
-      this.counts.evicted++;
+    for (let lane = this.#oldest; lane && this.#bytes > this.bytesMax; ) {
+      const { newer } = lane;
+      if (!lane.busy && lane !== this.#newest) {
+        this.#lanes.delete(lane.id);
+        this.#unlink(lane);
+        this.#bytes -= lane.bytesCounted;
+        this.counts.evicted++;
+      }
+      lane = newer;
     }
+  }
+
+  #unlink(lane: Lane): void {
+    const { older, newer } = lane;
+    if (older) older.newer = newer;
+    else this.#oldest = newer;
+    if (newer) newer.older = older;
+    else this.#newest = older;
+    lane.older = lane.newer = undefined;
   }
 }

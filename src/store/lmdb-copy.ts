@@ -76,7 +76,7 @@ export class Copy {
     if (bavail * bsize < 2 * bytes + RESERVE_BYTES) {
       throw new ChordError('RESOURCE_EXHAUSTED', `the disk of ${this.directory} is nearly full`);
     }
-    const databases = new Map(Object.entries(NAMES).map(([key, name]) => [name as string, this.db[key as 'log']]));
+    const databases = new Map(Object.entries(NAMES).map(([key, name]) => [name as string, this.db[key as 'contexts']]));
     const written = this.db.env.batch(() => {
       for (const { database, keys, values } of parts) {
         const into = databases.get(database)!;

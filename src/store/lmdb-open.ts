@@ -3,8 +3,8 @@ import { type Database, open, type RootDatabase } from 'lmdb';
 import { ChordError } from '../errors.js';
 import { checkDataFile } from './lmdb-file.js';
 
-/** What the layout of Databases below is called. A change that older code would misread makes it 2. */
-export const FORMAT = { name: 'chord', version: 1 };
+/** What the layout of Databases below is called. A change that older code would misread makes it 3. */
+export const FORMAT = { name: 'chord', version: 2 };
 export const FORMAT_KEY = Buffer.from('format');
 const BYTES = { keyEncoding: 'binary', encoding: 'binary', cache: false } as const;
 
@@ -12,8 +12,8 @@ export type Bytes = Database<Buffer, Buffer>;
 
 /** What the databases are called in the environment. */
 export const NAMES = {
-  heads: 'heads',
-  log: 'log',
+  ids: 'ids',
+  contexts: 'contexts',
   snapshots: 'snapshots',
   due: 'due',
   requests: 'requests',
@@ -24,10 +24,13 @@ export const NAMES = {
 export interface Databases {
   /** The environment. Its own records are the format and the names of the databases. */
   readonly env: RootDatabase<Buffer, Buffer>;
-  /** id -> head. */
-  readonly heads: Bytes;
-  /** id, NUL, version -> log record. */
-  readonly log: Bytes;
+  /** id -> nothing: what there is. */
+  readonly ids: Bytes;
+  /**
+   * id, NUL, version -> log record; id, NUL, 0xff -> head. A context's head lies beside its newest record, in the same
+   * page as a rule, so that a commit of one context among very many changes one leaf and not two.
+   */
+  readonly contexts: Bytes;
   /** id -> snapshot. */
   readonly snapshots: Bytes;
   /** index (1 byte), key, id -> nothing: the indexes of `Store.due`, kept as due.ts says. */
@@ -56,8 +59,8 @@ export async function openDatabases(options: OpenOptions): Promise<Databases> {
     const database = (name: string): Bytes => env.openDB({ ...BYTES, name });
     return {
       env,
-      heads: database(NAMES.heads),
-      log: database(NAMES.log),
+      ids: database(NAMES.ids),
+      contexts: database(NAMES.contexts),
       snapshots: database(NAMES.snapshots),
       due: database(NAMES.due),
       requests: database(NAMES.requests),
@@ -100,6 +103,13 @@ async function checkFormat(env: RootDatabase<Buffer, Buffer>, directory: string)
 export function checkStored(stored: Buffer, directory: string): void {
   const { name, version } = parse(stored);
   if (name !== FORMAT.name || typeof version !== 'number') throw foreign(directory);
+  if (version < FORMAT.version) {
+    throw new ChordError(
+      'FAILED_PRECONDITION',
+      `${directory} holds data of an older Chord (format ${version}; this one reads ${FORMAT.version}): ` +
+        'export it with that one, and restore it here',
+    );
+  }
   if (version > FORMAT.version) {
     throw new ChordError(
       'FAILED_PRECONDITION',

@@ -23,6 +23,16 @@ export function logKey(id: string, version: number): Buffer {
   return key;
 }
 
+/** Behind all versions: none of them, as a double, begins with this byte. */
+export function headKey(id: string): Buffer {
+  const length = Buffer.byteLength(id);
+  const key = Buffer.allocUnsafe(length + 2);
+  key.write(id);
+  key[length] = 0;
+  key[length + 1] = 0xff;
+  return key;
+}
+
 /** The version that a key of the log ends in. */
 export function versionIn(key: Buffer): number {
   return key.readDoubleBE(key.length - 8);
@@ -65,12 +75,12 @@ export class Reads {
 
   row(id: string): records.HeadRow | null {
     // Fast: the bytes are not copied, and only valid until the next read. Decoding keeps none of them.
-    const bytes = this.db.heads.getBinaryFast(idKey(id));
+    const bytes = this.db.contexts.getBinaryFast(headKey(id));
     return bytes === undefined ? null : records.decodeHead(bytes, `the head of context "${id}"`);
   }
 
   record(id: string, version: number): LogRecord | null {
-    const bytes = this.db.log.getBinary(logKey(id, version));
+    const bytes = this.db.contexts.getBinary(logKey(id, version));
     return bytes === undefined ? null : records.decodeRecord(bytes, `version ${version} of context "${id}"`);
   }
 
@@ -86,7 +96,7 @@ export class Reads {
 
   /** Keys of the log from the oldest version to `upTo`, at most `limit`. */
   logKeys(id: string, upTo: number, limit = Number.POSITIVE_INFINITY): Buffer[] {
-    return [...this.db.log.getKeys({ start: logKey(id, 0), end: logKey(id, upTo + 1), limit })];
+    return [...this.db.contexts.getKeys({ start: logKey(id, 0), end: logKey(id, upTo + 1), limit })];
   }
 
   /** The first version that the log still has; null where it has none. */
@@ -100,10 +110,12 @@ export class Reads {
     const first = Buffer.from(prefix);
     const past = Buffer.from(`${after}\0`);
     const start = Buffer.compare(first, past) > 0 ? first : past;
-    for (const { key, value } of this.db.heads.getRange({ start })) {
+    for (const key of this.db.ids.getKeys({ start })) {
       if (Buffer.compare(key.subarray(0, first.length), first) !== 0) return;
       const id = key.toString();
-      yield { id, row: records.decodeHead(value, `the head of context "${id}"`) };
+      const row = this.row(id);
+      if (row === null) throw new ChordError('DATA_LOSS', `the head of context "${id}" is missing`);
+      yield { id, row };
     }
   }
 

@@ -6,7 +6,17 @@ import { type Head, samePosition } from '../model.js';
 import { entriesAfter, INDEXES, type Keys, NOWHERE, renewedSince } from './due.js';
 import { groupRefusal } from './groups.js';
 import type { Databases } from './lmdb-open.js';
-import { dueKey, idKey, keysOf, logKey, type Reads, requestKey, requestTimeKey, versionIn } from './lmdb-reads.js';
+import {
+  dueKey,
+  headKey,
+  idKey,
+  keysOf,
+  logKey,
+  type Reads,
+  requestKey,
+  requestTimeKey,
+  versionIn,
+} from './lmdb-reads.js';
 import type { Turn } from './lmdb-writer.js';
 import { encodeHead, encodeRecord, encodeRequest, encodeSnapshot, type HeadRow, type Place } from './records.js';
 import type { Act, Commit, Due, GroupOutcome, Outcome, Removal, Request } from './store.js';
@@ -59,7 +69,7 @@ export class Writes {
 
     const trimmed = versionIn(last);
     const oldestAt = this.reads.record(id, trimmed + 1)?.at ?? Number.NaN;
-    for (const key of keys) void this.db.log.remove(key);
+    for (const key of keys) void this.db.contexts.remove(key);
     const place = { trimmed, oldestAt, entries: before.place?.entries ?? NOWHERE };
     this.#putRow(turn, id, before, kept({ head: before.head, place }));
     return keys.length;
@@ -90,7 +100,7 @@ export class Writes {
 
   /** The rows of the whole transaction: of many writes to one context only the last one's. */
   putRows(turn: Turn): void {
-    for (const [id, row] of turn.heads) if (row !== null) void this.db.heads.put(idKey(id), encodeHead(row));
+    for (const [id, row] of turn.heads) if (row !== null) void this.db.contexts.put(headKey(id), encodeHead(row));
   }
 
   #row(turn: Turn, id: string): HeadRow | null {
@@ -114,10 +124,11 @@ export class Writes {
 
   #write(turn: Turn, { id, head, payload, snapshot, request }: Commit, before: HeadRow | null): void {
     const { version } = head.position;
+    if (before === null) void this.db.ids.put(idKey(id), NOTHING);
     if (payload !== undefined) {
       const { changes, olds } = payload;
       const record = { position: head.position, at: head.updatedAt, changes, olds };
-      void this.db.log.put(logKey(id, version), encodeRecord(record));
+      void this.db.contexts.put(logKey(id, version), encodeRecord(record));
     }
     if (snapshot !== undefined) {
       void this.db.snapshots.put(idKey(id), encodeSnapshot({ version, bytes: snapshot }));
@@ -127,10 +138,11 @@ export class Writes {
   }
 
   #drop(turn: Turn, { id, request }: Removal, before: HeadRow | null, log: readonly Buffer[]): void {
-    for (const key of log) void this.db.log.remove(key);
+    for (const key of log) void this.db.contexts.remove(key);
     if (before !== null) {
       void this.db.snapshots.remove(idKey(id));
-      void this.db.heads.remove(idKey(id));
+      void this.db.contexts.remove(headKey(id));
+      void this.db.ids.remove(idKey(id));
       this.#enter(id, before.place?.entries ?? NOWHERE, NOWHERE);
       turn.heads.set(id, null);
     }

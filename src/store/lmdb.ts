@@ -1,7 +1,7 @@
 /**
  * The store on LMDB: durable on one machine, for one process (lmdb-lock.ts). Reads see what is durable and
  * nothing else; writes go through lmdb-writer.ts, where each is decided and written in one go; lmdb-open.ts has
- * the layout. Measured: a second small put per commit costs less than finding the head as the log's last record.
+ * the layout. Measured: a small put of the head with each commit costs less than finding it as the log's last record.
  */
 import { mkdir, statfs } from 'node:fs/promises';
 import { ChordError } from '../errors.js';

@@ -8,7 +8,7 @@ import { INDEXES } from '../store/due.js';
 import { Contents, type Entry, requireData } from '../store/lmdb-contents.js';
 import { lockDirectory } from '../store/lmdb-lock.js';
 import { NAMES } from '../store/lmdb-open.js';
-import { dueKey, idKey, keysOf, numberKey, requestTimeKey, versionIn } from '../store/lmdb-reads.js';
+import { dueKey, headKey, keysOf, numberKey, requestTimeKey, versionIn } from '../store/lmdb-reads.js';
 import { NOTHING } from '../store/lmdb-writes.js';
 import { decodeHead, decodeRequest, type HeadRow } from '../store/records.js';
 import { checkContext, type Tell } from './context.js';
@@ -104,28 +104,35 @@ class Verifier {
     return this.#result;
   }
 
-  /** Heads, snapshots and deltas come in the order of ids, and so in step. */
+  /** Ids, snapshots and what else there is of contexts come in the order of ids, and so in step. */
   async #contexts(): Promise<void> {
-    const heads = new Ahead(this.#entries('heads'), ({ key }) => key);
+    const ids = new Ahead(this.#entries('ids'), ({ key }) => key);
     const snapshots = new Ahead(this.#entries('snapshots'), ({ key }) => key);
-    const log = new Ahead(this.#entries('log', isLogKey), ({ key }) => key.subarray(0, -9));
+    const contexts = new Ahead(this.#entries('contexts', isOfContext), ({ key }) => key.subarray(0, key.indexOf(0)));
     for (;;) {
-      const id = [heads.id, snapshots.id, log.id].reduce(smaller);
+      const id = [ids.id, snapshots.id, contexts.id].reduce(smaller);
       if (!id) return;
       const contextId = id.toString();
       const tell: Tell = (what, version) => this.#tell({ contextId, ...(version !== undefined && { version }), what });
-      const [head] = heads.take(id);
+      const [listed] = ids.take(id);
       const [snapshot] = snapshots.take(id);
-      const row = checkContext({ head: head?.value, snapshot: snapshot?.value, records: this.#records(log, id) }, tell);
+      // It comes behind the deltas, but is needed first.
+      const key = headKey(contextId);
+      const head = this.#contents.has('contexts', key) ? () => this.#contents.get('contexts', key)! : undefined;
+      const row = checkContext({ head, snapshot: snapshot?.value, records: this.#records(contexts, id) }, tell);
       if (head) this.#result.contexts++;
       if (snapshot) this.#result.snapshots++;
+      if (head && !listed) tell('it is not in the list of contexts');
+      else if (listed && !head) tell('it is in the list of contexts, and there is no head of it');
+      else if (listed && !listed.value().equals(NOTHING)) tell('its place in the list holds what was not written');
       if (row) this.#checkPlace(contextId, row, tell);
       await this.#went();
     }
   }
 
-  *#records(log: Ahead, id: Buffer) {
-    for (const { key, value } of log.take(id)) {
+  *#records(contexts: Ahead, id: Buffer) {
+    for (const { key, value } of contexts.take(id)) {
+      if (!isLogKey(key)) continue;
       this.#result.deltas++;
       yield { version: versionIn(key), bytes: value };
     }
@@ -180,7 +187,7 @@ class Verifier {
 
   #belongsToHead(key: Buffer): boolean {
     const [index, id] = [key[0] as number, key.toString('utf8', 9)];
-    const bytes = this.#contents.get('heads', idKey(id));
+    const bytes = this.#contents.get('contexts', headKey(id));
     const row = bytes && readable(() => decodeHead(bytes, 'the head'));
     const entry = row?.place?.entries[index];
     return row === undefined || (entry !== undefined && dueKey(index, entry, id).equals(key));
@@ -249,7 +256,13 @@ function smaller(a: Buffer | undefined, b: Buffer | undefined): Buffer | undefin
   return !a || (b && Buffer.compare(b, a) < 0) ? b : a;
 }
 
+/** A delta's or a head's. */
+function isOfContext(key: Buffer): boolean {
+  return isLogKey(key) || (key.length > 2 && key.indexOf(0) === key.length - 2 && key.at(-1) === 0xff);
+}
+
 /** Id, NUL, version. */
 function isLogKey(key: Buffer): boolean {
-  return key.length > 9 && key[key.length - 9] === 0 && Number.isSafeInteger(versionIn(key)) && versionIn(key) > 0;
+  const version = key.length > 9 && key.indexOf(0) === key.length - 9 ? versionIn(key) : 0;
+  return Number.isSafeInteger(version) && version > 0;
 }

@@ -155,7 +155,7 @@ test.serial('a server on memory says what to do instead', async (t) => {
 
 test.serial('verify tells what is wrong, in words and as JSON, and fails', async (t) => {
   const dataDir = await filled(t, 3);
-  await tamper(dataDir, (db) => void db.log.remove(logKey('whole', 9)));
+  await tamper(dataDir, (db) => void db.contexts.remove(logKey('whole', 9)));
   const words = await chord(['verify', dataDir]);
   t.is(words.code, 1);
   t.regex(words.stdout, /^whole version 9: version 9 is missing\n(.*\n)*read 9 contexts, .*: \d problems?\n$/);

@@ -120,7 +120,7 @@ test('garbage in place of the data file is refused', async (t) => {
 });
 
 test("another program's LMDB database is refused and not written to", async (t) => {
-  for (const key of ['something', 'format', 'heads']) {
+  for (const key of ['something', 'format', 'contexts']) {
     const directory = await temporaryDirectory(t);
     const foreign = open({ path: directory, noSubdir: false, ...BYTES });
     await foreign.put(Buffer.from(key), Buffer.from('"else"'));
@@ -134,9 +134,17 @@ test("another program's LMDB database is refused and not written to", async (t) 
 test('data of a newer Chord is refused', async (t) => {
   const directory = await filled(t);
   const env = open({ path: directory, noSubdir: false, ...BYTES });
-  await env.put(Buffer.from('format'), Buffer.from(JSON.stringify({ name: 'chord', version: 2 })));
+  await env.put(Buffer.from('format'), Buffer.from(JSON.stringify({ name: 'chord', version: 3 })));
   await env.close();
-  await refused(t, directory, 'FAILED_PRECONDITION', /newer Chord \(format 2; this one knows up to 1\)/);
+  await refused(t, directory, 'FAILED_PRECONDITION', /newer Chord \(format 3; this one knows up to 2\)/);
+});
+
+test('data of an older Chord is refused, and how it can be brought over is said', async (t) => {
+  const directory = await filled(t);
+  const env = open({ path: directory, noSubdir: false, ...BYTES });
+  await env.put(Buffer.from('format'), Buffer.from(JSON.stringify({ name: 'chord', version: 1 })));
+  await env.close();
+  await refused(t, directory, 'FAILED_PRECONDITION', /older Chord \(format 1; this one reads 2\): export it/);
 });
 
 test('a record that is not what was written is DATA_LOSS, and no other record suffers', async (t) => {
@@ -155,10 +163,10 @@ test('a record that is not what was written is DATA_LOSS, and no other record su
     key.writeDoubleBE(number, key.length - 8);
     return key;
   };
-  await cut('log', version('log', 4));
-  await cut('heads', Buffer.from('heads'));
+  await cut('contexts', version('log', 4));
+  await cut('contexts', Buffer.concat([Buffer.from('heads'), Buffer.from([0, 0xff])]));
   await cut('snapshots', Buffer.from('snapshots'));
-  await env.openDB({ ...BYTES, name: 'log' }).remove(version('missing', 3));
+  await env.openDB({ ...BYTES, name: 'contexts' }).remove(version('missing', 3));
   await env.close();
 
   const again = await openLmdb({ directory });

@@ -120,15 +120,15 @@ test('records that are missing, strange or out of order make no backup', async (
   await t.throwsAsync(of(changed((parts) => parts.slice(0, -1))), {
     message: /not whole: \d+ too few records of request-times/,
   });
-  await t.throwsAsync(of(changed(([first, ...rest]) => [first!, first!, ...rest])), { message: /heads out of order/ });
+  await t.throwsAsync(of(changed(([first, ...rest]) => [first!, first!, ...rest])), { message: /ids out of order/ });
   await t.throwsAsync(of(changed(([first]) => [{ ...first!, database: 'what' }])), { message: /records of what/ });
-  await t.throwsAsync(of({ ...chord.store.backup!(), format: 2 }), { message: /format 2, this Chord writes 1/ });
+  await t.throwsAsync(of({ ...chord.store.backup!(), format: 3 }), { message: /format 3, this Chord writes 2/ });
   t.deepEqual(await readdir(parent), []);
 });
 
 test('a damaged store makes no backup: it is read back before it gets its name', async (t) => {
   const dataDir = await filled(t, 5);
-  await tamper(dataDir, (db) => void db.log.remove([...db.log.getKeys({ start: Buffer.from('whole') })][9]!));
+  await tamper(dataDir, (db) => void db.contexts.remove([...db.contexts.getKeys({ start: Buffer.from('whole') })][9]!));
   const chord = await opened(t, dataDir);
   const parent = await temporaryDirectory(t);
   await t.throwsAsync(makeBackup(join(parent, 'backup'), chord.store.backup!(), QUIET), {
@@ -160,7 +160,7 @@ test('whoever takes no records is cut off, and the store goes on', async (t) => 
   const db = await openDatabases({ directory });
   const backups = new Backups(db, 20);
   const parts = backups.begin().parts[Symbol.asyncIterator]();
-  t.is((await parts.next()).value.database, 'heads');
+  t.is((await parts.next()).value.database, 'ids');
   await sleep(100);
   await t.throwsAsync(parts.next(), { message: /^nobody took records of the backup for 20 ms$/ });
   await db.env.close();

@@ -11,7 +11,7 @@ import { ChordError } from '../../src/errors.js';
 import { openLmdb } from '../../src/store/lmdb.js';
 import { Contents } from '../../src/store/lmdb-contents.js';
 import type { Databases } from '../../src/store/lmdb-open.js';
-import { dueKey, idKey, logKey, requestKey, requestTimeKey } from '../../src/store/lmdb-reads.js';
+import { dueKey, headKey, idKey, logKey, requestKey, requestTimeKey } from '../../src/store/lmdb-reads.js';
 import {
   decodeHead,
   decodeRecord,
@@ -81,49 +81,53 @@ test('a context that was restored with its history is healthy', async (t) => {
 });
 
 function head(db: Databases, id: string, change: (row: HeadRow) => HeadRow): void {
-  const row = decodeHead(db.heads.getBinary(idKey(id))!, 'a head');
-  void db.heads.put(idKey(id), encodeHead(change(row)));
+  const row = decodeHead(db.contexts.getBinary(headKey(id))!, 'a head');
+  void db.contexts.put(headKey(id), encodeHead(change(row)));
 }
 
 function record(db: Databases, id: string, version: number, change: (record: LogRecord) => LogRecord): void {
-  const stored = decodeRecord(db.log.getBinary(logKey(id, version))!, 'a record');
-  void db.log.put(logKey(id, version), encodeRecord(change(stored)));
+  const stored = decodeRecord(db.contexts.getBinary(logKey(id, version))!, 'a record');
+  void db.contexts.put(logKey(id, version), encodeRecord(change(stored)));
 }
 
-function cut(database: Databases['log'], key: Buffer): void {
+function cut(database: Databases['contexts'], key: Buffer): void {
   void database.put(key, Buffer.from(database.getBinary(key)!.subarray(0, -1)));
 }
 
 /** A version with other changes, and the digest that they make. */
 function rewritten(db: Databases, version: number): void {
-  const before = decodeRecord(db.log.getBinary(logKey('whole', version - 1))!, 'a record').position;
+  const before = decodeRecord(db.contexts.getBinary(logKey('whole', version - 1))!, 'a record').position;
   const payload = encodeChanges([{ action: 'added', path: ['never', 'there'], value: 1 }]);
   record(db, 'whole', version, (old) => ({ ...old, ...payload, position: advance(before, payload) }));
 }
 
 const WAYS: readonly [string, (db: Databases) => void, RegExp][] = [
-  ['a head that does not decode', (db) => cut(db.heads, idKey('whole')), /^whole : the head: the stored bytes/],
-  ['a head that is missing', (db) => void db.heads.remove(idKey('whole')), /^whole : there is no head of it/],
-  ['a delta that does not decode', (db) => cut(db.log, logKey('whole', 9)), /^whole 9: the record: the stored bytes/],
-  ['a delta that is missing', (db) => void db.log.remove(logKey('whole', 9)), /^whole 9: version 9 is missing$/],
+  ['a head that does not decode', (db) => cut(db.contexts, headKey('whole')), /^whole : the head: the stored bytes/],
+  ['a head that is missing', (db) => void db.contexts.remove(headKey('whole')), /^whole : there is no head of it/],
+  [
+    'a delta that does not decode',
+    (db) => cut(db.contexts, logKey('whole', 9)),
+    /^whole 9: the record: the stored bytes/,
+  ],
+  ['a delta that is missing', (db) => void db.contexts.remove(logKey('whole', 9)), /^whole 9: version 9 is missing$/],
   [
     'deltas that are missing',
     (db) => {
-      for (const version of [9, 10, 11]) void db.log.remove(logKey('whole', version));
+      for (const version of [9, 10, 11]) void db.contexts.remove(logKey('whole', version));
     },
     /^whole 9: versions 9 to 11 are missing$/,
   ],
   [
     'the oldest delta',
-    (db) => void db.log.remove(logKey('whole', 1)),
+    (db) => void db.contexts.remove(logKey('whole', 1)),
     /^whole : its deltas begin at version 2, and nothing/,
   ],
   [
     'the newest delta',
-    (db) => void db.log.remove(logKey('whole', 41)),
+    (db) => void db.contexts.remove(logKey('whole', 41)),
     /^whole 40: its deltas end at version 40, .* 41$/,
   ],
-  ['all deltas', (db) => void db.log.remove(logKey('new', 1)), /^new : it has neither a snapshot nor deltas$/],
+  ['all deltas', (db) => void db.contexts.remove(logKey('new', 1)), /^new : it has neither a snapshot nor deltas$/],
   [
     'a delta of another version',
     (db) => record(db, 'whole', 9, (old) => ({ ...old, position: { ...old.position, version: 8 } })),
@@ -210,7 +214,7 @@ const WAYS: readonly [string, (db: Databases) => void, RegExp][] = [
   [
     'a context that is not in an index',
     (db) => {
-      const { place } = decodeHead(db.heads.getBinary(idKey('touched'))!, 'a head');
+      const { place } = decodeHead(db.contexts.getBinary(headKey('touched'))!, 'a head');
       void db.due.remove(dueKey(1, place!.entries[1]!, 'touched'));
     },
     /^touched : it is not in the index idle, where its head says it is$/,
@@ -242,7 +246,31 @@ const WAYS: readonly [string, (db: Databases) => void, RegExp][] = [
     (db) => void db.requestTimes.put(requestTimeKey(5, 'nobody', 'r'), NOTHING),
     /^nobody : an entry of the index request-times points to nothing$/,
   ],
-  ['a key that is none', (db) => void db.log.put(Buffer.from('what'), NOTHING), /^ : a key of log is damaged: what$/],
+  [
+    'a context that is not in the list',
+    (db) => void db.ids.remove(idKey('whole')),
+    /^whole : it is not in the list of contexts$/,
+  ],
+  [
+    'a place in the list of no context',
+    (db) => void db.ids.put(idKey('nobody'), NOTHING),
+    /^nobody : it is in the list of contexts, and there is no head of it$/,
+  ],
+  [
+    'a place in the list that holds something',
+    (db) => void db.ids.put(idKey('whole'), Buffer.from('else')),
+    /^whole : its place in the list holds what was not written$/,
+  ],
+  [
+    'a head of no name',
+    (db) => void db.contexts.put(Buffer.from([0, 0xff]), NOTHING),
+    /^ : a key of contexts is damaged/,
+  ],
+  [
+    'a key that is none',
+    (db) => void db.contexts.put(Buffer.from('what'), NOTHING),
+    /^ : a key of contexts is damaged: what$/,
+  ],
 ];
 
 for (const [way, change, told] of WAYS) {
@@ -285,6 +313,11 @@ test('flipped bits: each that changes a delta, a snapshot or where a context sta
   t.log(counts);
 });
 
+function toldOf(head: Buffer): string {
+  const { position, weight, updatedAt } = decodeHead(head, 'a head').head;
+  return JSON.stringify([position, weight, updatedAt]);
+}
+
 /** What verify answers for: all but times of use, and the delta before which nothing is known. */
 function stored(directory: string): Map<string, string> {
   const contents = Contents.open(directory, (error) => {
@@ -292,13 +325,12 @@ function stored(directory: string): Map<string, string> {
   });
   const found = new Map<string, string>();
   try {
-    for (const { key, value } of contents.entries('heads')) {
-      const { position, weight, updatedAt } = decodeHead(value(), 'a head').head;
-      found.set(key.toString('latin1'), JSON.stringify([position, weight, updatedAt]));
-    }
-    for (const database of ['log', 'snapshots'] as const) {
+    for (const { key } of contents.entries('ids')) found.set(`id ${key.toString('latin1')}`, '');
+    for (const database of ['contexts', 'snapshots'] as const) {
       for (const { key, value } of contents.entries(database)) {
-        if (!key.equals(logKey('short', 21))) found.set(key.toString('latin1'), value().toString('latin1'));
+        if (key.equals(logKey('short', 21))) continue;
+        const isHead = key.at(-1) === 0xff && key.at(-2) === 0;
+        found.set(`${database} ${key.toString('latin1')}`, isHead ? toldOf(value()) : value().toString('latin1'));
       }
     }
     return found;

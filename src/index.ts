@@ -13,6 +13,7 @@ export type {
 export { decodeChanges } from './codec/changes.js';
 export { decodeStruct, EncodedStruct } from './codec/struct.js';
 export { type Config, ConfigError } from './config.js';
+export { DECODED, ENCODED, type Form } from './contexts/document.js';
 export type { Mutation } from './contexts/evaluate.js';
 export type { DeltaView, SyncResult, View } from './contexts/events.js';
 export type { DeltaForm, Formatters } from './contexts/forms.js';

@@ -74,3 +74,12 @@ export function setMember(object: JsonObject, key: string, value: Json): void {
 export function hasMember(object: JsonObject, key: string): boolean {
   return Object.hasOwn(object, key);
 }
+
+/** With nothing in common with the original. */
+export function copy<T extends Json>(value: T): T {
+  if (Array.isArray(value)) return value.map(copy) as T;
+  if (!isObject(value)) return value;
+  const object: JsonObject = {};
+  for (const key of Object.keys(value)) setMember(object, key, copy(value[key] as Json));
+  return object as T;
+}

@@ -5,7 +5,7 @@
  */
 import type { openChord } from '../../src/app.js';
 import { decodeChanges } from '../../src/codec/changes.js';
-import { decodeStruct } from '../../src/codec/struct.js';
+import type { Form } from '../../src/contexts/document.js';
 import { GetContextResponse } from '../../src/gen/chord/v1/context_service.js';
 import { SyncContextResponse } from '../../src/gen/chord/v1/sync_service.js';
 import type { JsonObject, Position } from '../../src/model.js';
@@ -181,25 +181,26 @@ async function flagsOf(keep: Keep, backend: Backend): Promise<RedisFlags> {
 
 async function inProcess(keep: Keep, backend: Backend, flags: RedisFlags): Promise<Client> {
   const dataDir = keep(temporaryDirectory(), remove);
-  const { openChord: openBuilt } = await built<{ openChord: typeof openChord }>('index.js');
+  const { openChord: openBuilt, DECODED } = await built<{ openChord: typeof openChord; DECODED: Form<JsonObject> }>(
+    'index.js',
+  );
   const { contexts } = keep(await openBuilt({ backend, dataDir, ...flags }), (chord) => chord.close());
   return {
     create: (id) => contexts.set(id, chatRoom()),
     update: async (id, changes) => (await contexts.update(id, { changes })).position!.version,
     async sync(id, known) {
-      const result = await contexts.sync(id, known);
+      const result = await contexts.sync(id, known, DECODED);
       if (result.kind === 'missing') throw new Error(`${id} is missing`);
       if (result.kind === 'no_change') return result.position;
       if (result.kind === 'delta') {
         decodeChanges(result.delta.payload.changes);
         return result.delta.to;
       }
-      decodeStruct(result.view.value.bytes);
       return result.view.head.position;
     },
     async read(id) {
-      const { value, head } = await contexts.get(id);
-      return { document: decodeStruct(value.bytes), version: head.position.version };
+      const { value, head } = await contexts.get(id, DECODED);
+      return { document: value, version: head.position.version };
     },
   };
 }

@@ -2,24 +2,31 @@
 import { EncodedStruct, encodeStruct } from '../codec/struct.js';
 import type { Head, Position } from '../model.js';
 import type { Store } from '../store/store.js';
+import { ENCODED, type Form } from './document.js';
 import { type DeltaView, type FullReason, isLarge, type SyncResult, type View } from './events.js';
 import { History, type Since } from './history.js';
 import type { Lane } from './lane.js';
 import { pastAt } from './past.js';
 import { decide } from './sync.js';
 
-type Answer = SyncResult | Promise<SyncResult>;
+type Answer<T> = SyncResult<T> | Promise<SyncResult<T>>;
 
 /** What a client at `known` lacks of a lane whose durable state is `head`. At once where everything is in memory. */
-export function answer(lane: Lane, head: Head, known: Position | undefined, threshold: number): Answer {
+export function answer<T>(
+  lane: Lane,
+  head: Head,
+  known: Position | undefined,
+  threshold: number,
+  form: Form<T>,
+): Answer<T> {
   const decision = decide(known, head.position, threshold);
   if (decision.kind === 'no_change') return { kind: 'no_change', position: head.position };
-  const whole = (reason: FullReason): Answer => full(lane, head, known, reason);
+  const whole = (reason: FullReason): Answer<T> => full(lane, head, known, reason, form);
   if (decision.kind === 'full') return whole(decision.reason);
-  const choose = (since: Since): Answer => {
+  const choose = (since: Since): Answer<T> => {
     if (typeof since !== 'object') return whole(since === 'diverged' ? 'diverged' : 'history_truncated');
     return isLarge(since.payload, head.weight)
-      ? smaller(since, whole('delta_larger'))
+      ? smaller(since, whole('delta_larger'), form)
       : { kind: 'delta', delta: since };
   };
   const since = lane.since(known as Position, head.position);
@@ -46,11 +53,11 @@ export async function answerAt(
   if (typeof since !== 'object') return whole(since === 'diverged' ? 'diverged' : 'history_truncated');
   const { durable } = lane;
   if (durable && !isLarge(since.payload, durable.weight)) return { kind: 'delta', delta: since };
-  return smaller(since, whole('delta_larger'));
+  return smaller(since, whole('delta_larger'), ENCODED);
 }
 
-function full(lane: Lane, head: Head, known: Position | undefined, reason: FullReason): Answer {
-  const send = (view: View | null): SyncResult => {
+function full<T>(lane: Lane, head: Head, known: Position | undefined, reason: FullReason, form: Form<T>): Answer<T> {
+  const send = (view: View<T> | null): SyncResult<T> => {
     if (!view) return { kind: 'missing' };
     const { position } = view.head;
     if (position.epoch === head.position.epoch) return { kind: 'full', view, reason };
@@ -58,14 +65,14 @@ function full(lane: Lane, head: Head, known: Position | undefined, reason: FullR
     const now = decide(known, position, Number.POSITIVE_INFINITY);
     return { kind: 'full', view, reason: now.kind === 'full' ? now.reason : 'epoch_changed' };
   };
-  const view = lane.view();
+  const view = lane.view(form);
   return view instanceof Promise ? view.then(send) : send(view);
 }
 
 /** The delta, unless the document is smaller. */
-function smaller(delta: DeltaView, whole: Answer): Answer {
-  const choose = (result: SyncResult): SyncResult => {
-    const larger = result.kind === 'full' && result.view.value.bytes.length < delta.payload.changes.length;
+function smaller<T>(delta: DeltaView, whole: Answer<T>, form: Form<T>): Answer<T> {
+  const choose = (result: SyncResult<T>): SyncResult<T> => {
+    const larger = result.kind === 'full' && form.bytes(result.view.value) < delta.payload.changes.length;
     return larger ? result : { kind: 'delta', delta };
   };
   return whole instanceof Promise ? whole.then(choose) : choose(whole);

@@ -7,7 +7,7 @@ import { decodeChanges } from '../codec/changes.js';
 import { decodeStruct, EncodedStruct, encodeStruct } from '../codec/struct.js';
 import { applyInPlace, invert } from '../delta/index.js';
 import type { Change } from '../delta/types.js';
-import type { JsonObject } from '../model.js';
+import { copy, type JsonObject } from '../model.js';
 import type { Payload, Stored } from '../store/store.js';
 
 /** A decoded document takes about this many times its weight. */
@@ -16,6 +16,25 @@ const DECODED_FACTOR = 3;
 const LOG_SLACK_BYTES = 4096;
 /** ... or this many records: what a cold load has to fold at the most. */
 const LOG_RECORDS_MAX = 2000;
+
+/** In which form a reader wants documents. */
+export interface Form<T> {
+  of(document: LaneDocument): T;
+  /** What it takes on the wire; where it does not go there, no delta is larger. */
+  bytes(value: T): number;
+}
+
+/** As it goes over the wire: many readers share it. */
+export const ENCODED: Form<EncodedStruct> = {
+  of: (document) => document.encoded(),
+  bytes: (value) => value.bytes.length,
+};
+
+/** As plain objects, which are the reader's own: for programs that use Chord without a network. */
+export const DECODED: Form<JsonObject> = {
+  of: (document) => copy(document.value()),
+  bytes: () => Number.POSITIVE_INFINITY,
+};
 
 export class LaneDocument {
   #decoded: JsonObject | undefined;

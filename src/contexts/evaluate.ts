@@ -10,7 +10,7 @@ import { encodeChanges } from '../codec/changes.js';
 import { applyInPlace, diff, diffAt, equal, invert, merge, weightChange } from '../delta/index.js';
 import type { Change, Path } from '../delta/types.js';
 import { ChordError, invalid } from '../errors.js';
-import { getMember, hasMember, isObject, type Json, type JsonObject, MAX_DEPTH, setMember } from '../model.js';
+import { copy, getMember, hasMember, isObject, type Json, type JsonObject, MAX_DEPTH } from '../model.js';
 import type { Payload } from '../store/store.js';
 
 export type Mutation =
@@ -85,14 +85,6 @@ function copied(changes: readonly Change[]): Change[] {
     if (change.action === 'spliced') return { ...change, inserted: change.inserted.map(copy) };
     return { ...change, value: copy(change.value) };
   });
-}
-
-function copy<T extends Json>(value: T): T {
-  if (Array.isArray(value)) return value.map(copy) as T;
-  if (!isObject(value)) return value;
-  const object: JsonObject = {};
-  for (const key of Object.keys(value)) setMember(object, key, copy(getMember(value, key) as Json));
-  return object as T;
 }
 
 /** Deep merge: objects member by member, everything else replaces. */

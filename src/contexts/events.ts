@@ -4,10 +4,10 @@ import type { Head, Position } from '../model.js';
 import type { Payload } from '../store/store.js';
 
 /** A context with its document, at one position. */
-export interface View {
+export interface View<T = EncodedStruct> {
   readonly id: string;
   readonly head: Head;
-  readonly value: EncodedStruct;
+  readonly value: T;
 }
 
 /** The changes from one position to a later one. One object serves every watcher that stands at `from`. */
@@ -45,8 +45,8 @@ export type CommitEvent =
 export type FullReason = 'initial' | 'epoch_changed' | 'ahead' | 'diverged' | 'history_truncated' | 'delta_larger';
 
 /** What a client that says where it stands gets. */
-export type SyncResult =
-  | { readonly kind: 'full'; readonly view: View; readonly reason: FullReason }
+export type SyncResult<T = EncodedStruct> =
+  | { readonly kind: 'full'; readonly view: View<T>; readonly reason: FullReason }
   | { readonly kind: 'delta'; readonly delta: DeltaView }
   | { readonly kind: 'no_change'; readonly position: Position }
   /** `removal`: how it went, where that is known. */

@@ -12,6 +12,7 @@
 import type { EncodedStruct } from '../codec/struct.js';
 import { type Head, type JsonObject, type Position, samePosition, sameUse } from '../model.js';
 import type { Outcome, Payload, Store } from '../store/store.js';
+import type { Form } from './document.js';
 import type { CommitEvent, DeltaView, View } from './events.js';
 import type { Since } from './history.js';
 import { type Effect, LaneState } from './state.js';
@@ -125,16 +126,16 @@ export class Lane {
   }
 
   /** The durable context with its document; null where it does not exist. */
-  view(): View | null | Promise<View | null> {
+  view<T>(form: Form<T>): View<T> | null | Promise<View<T> | null> {
     if (this.live && this.#inFlight.length === 0) {
-      const view = this.#state.view();
+      const view = this.#state.view(form);
       this.changed(this);
       return view;
     }
-    // Encoded now, at the tip, and answered when that is durable.
+    // Made now, at the tip, and answered when that is durable.
     return this.submit((lane) => ({
       head: lane.tip,
-      answer: lane.tip ? { id: lane.id, head: lane.tip, value: lane.encoded() } : null,
+      answer: lane.tip ? { id: lane.id, head: lane.tip, value: form.of(lane.#state.document) } : null,
     }));
   }
 
@@ -223,8 +224,7 @@ export class Lane {
     const queue = this.#inFlight;
     for (let task = queue[0]; task && isSettled(task); task = queue[0]) {
       if (!isDurable(task)) {
-        // What comes from now on would only have to be taken back too.
-        this.#phase = 'recovering';
+        this.#phase = 'recovering'; // what comes from now on would only have to be taken back too
         if (queue.every(isSettled)) void this.#recover();
         return;
       }

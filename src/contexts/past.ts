@@ -1,10 +1,10 @@
 /** Documents of earlier versions: today's, with the retained deltas since taken back. */
 import { decodeChanges } from '../codec/changes.js';
-import { decodeStruct } from '../codec/struct.js';
 import { applyInPlace, invert, weigh } from '../delta/index.js';
 import { ChordError, notFound } from '../errors.js';
 import { type Head, type JsonObject, type Position, samePosition } from '../model.js';
 import type { Store } from '../store/store.js';
+import { DECODED } from './document.js';
 import type { Lane } from './lane.js';
 
 /** What one read may have to take back: it holds the deltas in memory. */
@@ -23,15 +23,14 @@ export interface Past {
  */
 export async function past(store: Store, lane: Lane, version: number): Promise<Past> {
   const { id } = lane;
-  const view = await lane.view();
+  const view = await lane.view(DECODED);
   if (!view) throw notFound(id);
-  const { head } = view;
+  const { head, value: document } = view;
   const now = head.position.version;
   if (version > now) {
     const message = `${JSON.stringify(id)} has no version ${version}: it stands at version ${now}`;
     throw new ChordError('NOT_FOUND', message, { contextId: id });
   }
-  const document = decodeStruct(view.value.bytes);
   if (version === now) return { head, document };
 
   if (now - version > VERSIONS_BACK_MAX) throw gone(id, version, now - VERSIONS_BACK_MAX);

@@ -9,6 +9,7 @@ import type { Commit, FeedEvent, Store } from '../store/store.js';
 import { answer, answerAt } from './answer.js';
 import { ask, isRefusal } from './asked.js';
 import { type BatchedWrite, type BatchTools, writeBatch } from './batch.js';
+import { ENCODED, type Form } from './document.js';
 import type { Edit, Mutation } from './evaluate.js';
 import type { SyncResult, View } from './events.js';
 import { WholeLists } from './forms.js';
@@ -108,9 +109,9 @@ export class ContextService {
     return writeBatch(this.#batchTools, writes, requestId);
   }
 
-  async get(id: string): Promise<View> {
+  async get<T = EncodedStruct>(id: string, form = ENCODED as unknown as Form<T>): Promise<View<T>> {
     checkId(id);
-    const view = await (await this.#freshLane(id)).view();
+    const view = await (await this.#freshLane(id)).view(form);
     if (!view || this.#endIfExpired(id, view.head)) throw notFound(id);
     return view;
   }
@@ -140,11 +141,15 @@ export class ContextService {
   }
 
   /** What a client at `known` lacks. Answers at once where everything is in memory. */
-  sync(id: string, known: Position | undefined): SyncResult | Promise<SyncResult> {
+  sync<T = EncodedStruct>(
+    id: string,
+    known: Position | undefined,
+    form = ENCODED as unknown as Form<T>,
+  ): SyncResult<T> | Promise<SyncResult<T>> {
     checkId(id);
     const lane = this.#lanes.get(id);
-    if (lane.known && !this.#shared) return this.#answer(lane, known);
-    return this.#freshLane(id).then((fresh) => this.#answer(fresh, known));
+    if (lane.known && !this.#shared) return this.#answer(lane, known, form);
+    return this.#freshLane(id).then((fresh) => this.#answer(fresh, known, form));
   }
 
   /**
@@ -188,8 +193,7 @@ export class ContextService {
     try {
       return await storeAll(this.#store, id, commits);
     } finally {
-      // Nobody in this process has heard of it.
-      await this.#lanes.get(id).refresh();
+      await this.#lanes.get(id).refresh(); // nobody in this process has heard of it
       this.#options.publish({ kind: 'reset', id });
     }
   }
@@ -265,7 +269,7 @@ export class ContextService {
 
   /** The answer of a write that was committed before. What it returned beside its position is given where it still can be had. */
   async #repeat(id: string, { position, changed }: Remembered, { returning }: Asked): Promise<WriteResult> {
-    const view = returning?.context ? await (await this.#freshLane(id)).view() : undefined;
+    const view = returning?.context ? await (await this.#freshLane(id)).view(ENCODED) : undefined;
     const page =
       returning?.delta && changed && position
         ? await this.deltas(id, position.version - 1, { pageSize: 1 }).catch(() => undefined)
@@ -284,11 +288,11 @@ export class ContextService {
     return past(this.#store, lane, version);
   }
 
-  #answer(lane: Lane, known: Position | undefined): SyncResult | Promise<SyncResult> {
+  #answer<T>(lane: Lane, known: Position | undefined, form: Form<T>): SyncResult<T> | Promise<SyncResult<T>> {
     const head = lane.durable;
     if (!head) return { kind: 'missing' };
     if (this.#endIfExpired(lane.id, head)) return { kind: 'missing', removal: 'expired' };
-    return answer(lane, head, known, this.#options.deltaThreshold);
+    return answer(lane, head, known, this.#options.deltaThreshold, form);
   }
 
   /** A lane that holds every commit acknowledged before this call. For reading only: it may have been evicted. */

@@ -7,7 +7,7 @@ import { weightChange } from '../delta/index.js';
 import { type Head, samePosition } from '../model.js';
 import type { Commit, Removal, Store } from '../store/store.js';
 import { advance } from './digest.js';
-import { LaneDocument } from './document.js';
+import { ENCODED, type Form, LaneDocument } from './document.js';
 import { type ContextEvent, type DeltaView, isLarge, type View } from './events.js';
 import { History } from './history.js';
 
@@ -52,10 +52,12 @@ export class LaneState {
   }
 
   /** The durable context with its document. Only where tip and durable state are the same. */
-  view(): View | null {
+  view<T>(form: Form<T>): View<T> | null {
     if (!this.durable) return null;
-    this.#view ??= { id: this.id, head: this.durable, value: this.document.encoded() };
-    return this.#view;
+    if (this.#view && (form as unknown) === ENCODED) return this.#view as View<T>;
+    const view = { id: this.id, head: this.durable, value: form.of(this.document) };
+    if ((form as unknown) === ENCODED) this.#view = view as View<unknown> as View;
+    return view;
   }
 
   /** The tip moves ahead, by a write that was handed to the store. */

@@ -5,7 +5,8 @@
  *  - /bench.Echo/Listen: a stream that gets an empty message at once, and each broadcast.
  *  - /bench.Echo/Broadcast: writes the prepared Buffer to every stream.
  * Plain JavaScript without a loader, the same flags of node and the same options of grpc-js as Chord's own.
- * Arguments: the files of a certificate and of its key, for TLS; or none.
+ * Arguments: the files of a certificate and of its key, for TLS; `--mended MODULE`: sessions are mended as Chord mends its
+ * own, by that module of its build; or none.
  */
 import { readFileSync } from 'node:fs';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
@@ -14,7 +15,9 @@ const NOTHING = Buffer.alloc(0);
 const streams = new Set();
 let prepared = NOTHING;
 
-const [cert, key] = process.argv.slice(2).map((file) => readFileSync(file));
+const args = process.argv.slice(2);
+const { mend } = args[0] === '--mended' ? await import(args[1]) : {};
+const [cert, key] = mend ? [] : args.map((file) => readFileSync(file));
 
 const server = new Server({
   'grpc.max_receive_message_length': -1,
@@ -66,7 +69,8 @@ function credentials() {
   return ServerCredentials.createSsl(null, [{ private_key: key, cert_chain: cert }]);
 }
 
-function answerPrepared(_call, answer) {
+function answerPrepared({ call }, answer) {
+  mend?.(call.stream.session);
   answer(null, prepared);
 }
 

@@ -35,7 +35,11 @@ function nodeFlags(): string[] {
 
 /** A module of the build, for what is measured in this process. */
 export function built<T>(module: string): Promise<T> {
-  return import(join(build, module)) as Promise<T>;
+  return import(builtFile(module)) as Promise<T>;
+}
+
+export function builtFile(module: string): string {
+  return join(build, module);
 }
 
 /** Where CPU profiles of Chord and of the ceilings go, if anywhere: `--profile DIR`. */

@@ -6,7 +6,7 @@ import { type Curve, compare, cpuRatio, type Finding, type Plan, type Target, us
 import { closeAll, closedLoop, inTurn, open, type Side } from '../load.js';
 import type { Process } from '../measure.js';
 import { put, UPDATE, updateRequest } from '../requests.js';
-import { startChord, startEcho, startEtcd } from '../servers.js';
+import { builtFile, startChord, startEcho, startEtcd } from '../servers.js';
 
 const CONNECTIONS = 4;
 const IN_FLIGHT = 50;
@@ -24,20 +24,28 @@ function drive(server: Process, connections: Connection[], plan: Plan, path: str
 export const p1: Target = {
   id: 'P1',
   title: 'UpdateContext, one field of the chat room, durable',
-  seconds: 26,
+  seconds: 38,
   run: (plan) =>
     using(async (keep) => {
       const chord = keep(await startChord(), (server) => server.stop());
       const echo = keep(await startEcho(), (server) => server.stop());
       const ours = keep(await open(chord.address, CONNECTIONS), closeAll);
+      const mended = keep(await startEcho('--mended', builtFile('grpc/internals.js')), (server) => server.stop());
       const theirs = keep(await open(echo.address, CONNECTIONS), closeAll);
+      const others = keep(await open(mended.address, CONNECTIONS), closeAll);
       await put(ours[0]!, ROOM, chatRoom());
-      await theirs[0]!.unary('/bench.Echo/Prepare', await ours[0]!.unary(UPDATE, nextUpdate(0)));
+      const answer = await ours[0]!.unary(UPDATE, nextUpdate(0));
+      for (const connections of [theirs, others]) await connections[0]!.unary('/bench.Echo/Prepare', answer);
       const sides = await inTurn(plan, {
         'Chord, LMDB': drive(chord, ours, plan, UPDATE, nextUpdate),
         'grpc-js echo': drive(echo, theirs, plan, ANSWER, nextUpdate),
+        'echo, sessions mended': drive(mended, others, plan, ANSWER, nextUpdate),
       });
-      return [cpuRatio('P1', p1.title, 'call', sides['Chord, LMDB'], sides['grpc-js echo'], 1.4)];
+      const mine = sides['Chord, LMDB'];
+      return [
+        cpuRatio('P1', p1.title, 'call', mine, sides['grpc-js echo'], 1.4),
+        cpuRatio('P1', 'the same, beside an echo mended as Chord is', 'call', mine, sides['echo, sessions mended']),
+      ];
     }),
 };
 

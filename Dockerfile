@@ -25,5 +25,5 @@ EXPOSE 50051
 ENV NODE_ENV=production CHORD_LISTEN=0.0.0.0:50051 CHORD_DATA_DIR=/data CHORD_METRICS_LISTEN=127.0.0.1:9464
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
   CMD ["node", "-e", "fetch('http://127.0.0.1:9464/readyz').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
-ENTRYPOINT ["node", "--max-semi-space-size=32", "dist/main.js"]
+ENTRYPOINT ["node", "--max-semi-space-size=32", "--no-allocation-site-pretenuring", "dist/main.js"]
 CMD ["serve"]

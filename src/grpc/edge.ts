@@ -196,7 +196,7 @@ export class Call extends ServerInterceptingCall {
   }
 
   /** The same for what is encoded: where it is the same Buffer for many calls, it costs each of them less. */
-  writeEncoded(bytes: Uint8Array, onLeft: () => void): void {
+  writeEncoded(bytes: Buffer, onLeft: () => void): void {
     if (!this.#over && !writeShared(this.next, bytes, onLeft)) this.next.sendMessage(bytes, onLeft);
   }
 

@@ -21,7 +21,7 @@ export function connectionOf(call: Inner): object | undefined {
  * Writes one more message of a stream, which is encoded already. grpc-js frames a message anew for each stream that it
  * goes to, which takes a tenth of a fan-out; here that is done once. False: nothing was written, use `sendMessage`.
  */
-export function writeShared(call: Inner, message: Uint8Array, onLeft: () => void): boolean {
+export function writeShared(call: Inner, message: Buffer, onLeft: () => void): boolean {
   const stream = streamOf(call);
   // One that is destroyed is closed, too, and to ask for that alone touches less memory.
   if (!stream?.headersSent || stream.closed) return false;
@@ -29,10 +29,10 @@ export function writeShared(call: Inner, message: Uint8Array, onLeft: () => void
   return true;
 }
 
-let last: { readonly message: Uint8Array; readonly frame: Buffer } | undefined;
+let last: { readonly message: Buffer; readonly frame: Buffer } | undefined;
 
 /** As gRPC wants it: not compressed (1 byte), the length (4), the message. */
-function framed(message: Uint8Array): Buffer {
+function framed(message: Buffer): Buffer {
   if (last?.message === message) return last.frame;
   const frame = Buffer.allocUnsafe(5 + message.length);
   frame[0] = 0;

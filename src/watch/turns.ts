@@ -4,22 +4,24 @@ import type { Tracked } from './tracked.js';
 export type Turn = Tracked | 'caught_up' | 'heartbeat';
 
 export class Turns {
-  /** How many there are. */
-  length = 0;
   #queue: Turn[] = [];
   #start = 0;
   /** Contexts whose turn came while the store was away; they are dirty still. */
   readonly #stalled: Tracked[] = [];
 
+  get empty(): boolean {
+    return this.#start === this.#queue.length;
+  }
+
   push(mark: Exclude<Turn, Tracked>): void {
-    this.#add(mark);
+    this.#queue.push(mark);
   }
 
   mark(tracked: Tracked): void {
     tracked.dirty = true;
     if (tracked.queued) return;
     tracked.queued = true;
-    this.#add(tracked);
+    this.#queue.push(tracked);
   }
 
   /** It waits until the store may be back. */
@@ -32,7 +34,7 @@ export class Turns {
 
   /** What waited for the store has its turn again. */
   goOn(): void {
-    for (const tracked of this.#stalled.splice(0)) this.#add(tracked);
+    this.#queue.push(...this.#stalled.splice(0));
   }
 
   /** Undefined where nothing is left. A context may have been sent since it was marked: then it is not dirty. */
@@ -40,7 +42,6 @@ export class Turns {
     const next = this.#queue[this.#start];
     if (next === undefined) return undefined;
     this.#start++;
-    this.length--;
     if (typeof next === 'object') next.queued = false;
     if (this.#start === this.#queue.length || this.#start > 1000) {
       this.#queue.splice(0, this.#start);
@@ -51,11 +52,6 @@ export class Turns {
 
   clear(): void {
     this.#queue = [];
-    this.#start = this.length = 0;
-  }
-
-  #add(turn: Turn): void {
-    this.#queue.push(turn);
-    this.length++;
+    this.#start = 0;
   }
 }

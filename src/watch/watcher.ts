@@ -134,7 +134,7 @@ export class Watcher implements Subscriber {
       // Heard twice, by id and by prefix. A lower version need not be old: the reader may only claim to be ahead.
       if (delta.to === tracked.at || samePosition(delta.to, tracked.at)) return void tracked.note(event);
       const next = delta.from === tracked.at || samePosition(delta.from, tracked.at);
-      if (next && !delta.large && !this.#pumping && this.#turns.length === 0 && this.sink.ready()) {
+      if (next && !delta.large && !this.#pumping && this.#turns.empty && this.sink.ready()) {
         const { interest } = tracked;
         // The commit's own event, where everything is of interest: a fan-out makes no object for each reader.
         const sent = interest ? this.#fitNow(delta, interest) : event;
@@ -191,7 +191,7 @@ export class Watcher implements Subscriber {
 
   /** Sends what is due while the reader has room. */
   resume(): void {
-    if (this.#pumping || this.#closed || this.#turns.length === 0) return;
+    if (this.#pumping || this.#closed || this.#turns.empty) return;
     this.#pumping = true;
     this.#pump().then(
       () => {
@@ -207,7 +207,7 @@ export class Watcher implements Subscriber {
   }
 
   async #pump(): Promise<void> {
-    while (!this.#closed && this.#turns.length > 0 && this.sink.ready()) {
+    while (!this.#closed && !this.#turns.empty && this.sink.ready()) {
       const next = this.#turns.take() as Turn;
       if (next === 'heartbeat') this.#heartbeatDue = false;
       if (next === 'caught_up') {

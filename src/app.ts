@@ -85,7 +85,7 @@ export async function startChord(options: ChordOptions = {}): Promise<Chord> {
       onDefect: (error, id) => log.error({ err: error, id }, 'internal error'),
     });
     const measured = () => ({
-      ...{ ...engine, streams: server.streams, shed: server.shed },
+      ...{ ...engine, streams: server.streams, shed: server.shed, late: server.late },
       certificateEnd: certificates?.info.notAfter.getTime(),
     });
     await telemetry.start(measured);

@@ -9,6 +9,7 @@ import { measured } from './grpc/measured.js';
 import type { StatsSource } from './grpc/stats.js';
 import { openTracing } from './grpc/traced.js';
 import { isLoopback } from './loopback.js';
+import { networkOf } from './observe/address.js';
 import { AuditLog } from './observe/audit.js';
 import { Calls } from './observe/calls.js';
 import { Connections } from './observe/connections.js';
@@ -19,7 +20,6 @@ import { isText } from './observe/log.js';
 import { families, type Sources } from './observe/metrics.js';
 import { View } from './observe/stats.js';
 import type { Reloadable } from './reload.js';
-import type { StoreHealth } from './store/store.js';
 import { version } from './version.js';
 
 /** What it has no counts of itself. */
@@ -27,11 +27,14 @@ export type Observed = Omit<Sources, 'audit' | 'calls' | 'connections' | 'delive
 
 export class Telemetry {
   readonly calls = new Calls();
-  readonly #refusals = new Limit((connections) => this.log.warn({ connections }, 'more connections were refused'));
+  readonly #refusals = new Limit((connections, caller) =>
+    this.log.warn({ connections, ...caller }, 'more connections were refused'),
+  );
   readonly connections = new Connections({
     changed: (peer, open) => this.log.debug({ peer }, open ? 'connection opened' : 'connection closed'),
     refused: (peer, reason) => {
-      if (this.#refusals.admits()) this.log.info({ peer, reason }, 'connection refused');
+      if (this.#refusals.admits({ address: networkOf(peer.replace(/:\d+$/, '')) }))
+        this.log.info({ peer, reason }, 'connection refused');
     },
   });
   readonly deliveries = new Deliveries();
@@ -83,7 +86,7 @@ export class Telemetry {
     const { openEndpoint } = await import('./observe/endpoint.js');
     this.#endpoint = await openEndpoint(metricsListen, {
       families: () => families(this.#sources()),
-      unready: () => this.#unready(observed().store.health()),
+      unready: () => this.#unready(observed()),
     });
   }
 
@@ -132,8 +135,10 @@ export class Telemetry {
     this.log[isText(this.config) ? 'debug' : 'info'](fields, what);
   }
 
-  #unready({ serving, detail }: StoreHealth): string | undefined {
+  #unready({ store, late }: Observed): string | undefined {
     if (this.#state !== 'serving') return `the server is ${this.#state}`;
+    if (late) return 'the event loop has been late for long';
+    const { serving, detail } = store.health();
     return serving ? undefined : `the store does not serve: ${detail}`;
   }
 }

@@ -36,7 +36,7 @@ export interface BatchTools extends GroupTools {
   readonly repeat: (id: string, first: Remembered, asked: Asked) => Promise<WriteResult>;
 }
 
-const WRITES_MAX = 100;
+export const WRITES_MAX = 100;
 /** Changes with their old values. */
 const STORED_BYTES_MAX = 16 << 20;
 /** Clients receive 4 MiB by default. */

@@ -5,6 +5,7 @@
 import { status } from '@grpc/grpc-js';
 import { ChordError } from '../errors.js';
 import type { AuditLog } from '../observe/audit.js';
+import { callerOf } from './caller.js';
 import type { Call, End, Stage } from './edge.js';
 import { withoutContents } from './logged.js';
 import { ID_CHARACTERS_MAX, kindOf, pathOf, positionOf, positionsOf, subjectOf } from './subject.js';
@@ -23,7 +24,7 @@ export function audited(log: AuditLog): Stage {
     leave(call, end) {
       if (call.admitted && !NOT_ALLOWED.has(end.code)) {
         if (kindOf(call.method) !== 'read') log.append(entry(call, end));
-      } else if (end.code !== status.CANCELLED) log.appendRefusal(() => entry(call, end));
+      } else if (end.code !== status.CANCELLED) log.appendRefusal(callerOf(call), () => entry(call, end));
     },
   };
 }

@@ -12,11 +12,11 @@ import type { Timestamp } from '../gen/google/protobuf/timestamp.js';
 import { type Head as DomainHead, MAX_DEPTH } from '../model.js';
 import type { Subscription } from '../watch/watcher.js';
 
-const SUBSCRIPTIONS_MAX = 1000;
+export const SUBSCRIPTIONS_MAX = 1000;
 /** Of all subscriptions of a watch. */
-const KNOWN_MAX = 100_000;
-const MUTATIONS_MAX = 1000;
-const PATHS_MAX = 1000;
+export const KNOWN_MAX = 100_000;
+export const MUTATIONS_MAX = 1000;
+export const PATHS_MAX = 1000;
 
 export function toTimestamp(at: number): Timestamp {
   const seconds = Math.floor(at / 1000);

@@ -2,7 +2,7 @@
  * All that Chord uses of grpc-js and of Node's http2 without being promised it, each with what it is for and what happens
  * where it is not found. test/server/internals.test.ts sees whether it is there and still has its effect.
  */
-import type { ServerHttp2Stream } from 'node:http2';
+import { constants, type ServerHttp2Stream } from 'node:http2';
 import type { ServerInterceptingCall } from '@grpc/grpc-js';
 
 /** What an interceptor is given: the call as grpc-js itself answers it. */
@@ -15,6 +15,57 @@ function streamOf(call: Inner): ServerHttp2Stream | undefined {
 /** The same object for all calls of a connection. Undefined: not known, and then there is no quota for connections. */
 export function connectionOf(call: Inner): object | undefined {
   return streamOf(call)?.session;
+}
+
+/** What takes the bytes of a request in place of grpc-js. */
+export interface Receiver {
+  onData(bytes: Buffer): void;
+  /** No more comes. */
+  onDataEnd(): void;
+}
+
+/** Of the inside of grpc-js' call. */
+interface Reading {
+  handleDataFrame?: (bytes: Buffer) => void;
+  handleEndEvent?: () => void;
+  readonly incomingEncoding?: string;
+  maxReceiveMessageSize?: number;
+  readonly decoder?: { maxReadMessageLength?: number };
+}
+
+/**
+ * The bytes of a request, as they come: grpc-js would unpack each message as soon as it is there, and keep any number.
+ * False: nothing has changed, and grpc-js reads.
+ */
+export function receive(call: Inner, receiver: Receiver): boolean {
+  const stream = streamOf(call);
+  const reading = call as Reading;
+  if (!stream || !reading.handleDataFrame || !reading.handleEndEvent) return false;
+  reading.handleDataFrame = (bytes) => receiver.onData(bytes);
+  reading.handleEndEvent = () => receiver.onDataEnd();
+  stream.resume();
+  return true;
+}
+
+/** How the messages of a request are packed; grpc-js keeps it from the metadata. */
+export function encodingOf(call: Inner): string {
+  return (call as Reading).incomingEncoding ?? 'identity';
+}
+
+/** Where grpc-js reads: no message of this call may be larger. Not found: the limit of the server holds. */
+export function limitMessages(call: Inner, bytes: number): void {
+  const reading = call as Reading;
+  if (reading.maxReceiveMessageSize === undefined || reading.decoder?.maxReadMessageLength === undefined) return;
+  reading.maxReceiveMessageSize = bytes;
+  reading.decoder.maxReadMessageLength = bytes;
+}
+
+/**
+ * After the status: what the client still sends is not waited for. gRPC wants no error for that. Not found: the stream
+ * stays until the client has ended it.
+ */
+export function hangUp(call: Inner): void {
+  streamOf(call)?.close(constants.NGHTTP2_NO_ERROR);
 }
 
 /**

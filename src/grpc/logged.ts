@@ -1,10 +1,11 @@
 /**
  * A stage: tells the log what became of calls. Troubles of the server are warnings, what clients may not or got wrong is
- * information, and ordinary outcomes are for debugging. Of the first two there are only so many lines a second.
+ * information, and ordinary outcomes are for debugging. Of the first two there are only so many lines a second for each caller.
  */
 import { status } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { Limit } from '../observe/limit.js';
+import { callerOf } from './caller.js';
 import type { Call, End, Stage } from './edge.js';
 import { pathOf, positionOf, subjectOf } from './subject.js';
 
@@ -13,7 +14,7 @@ const TROUBLE = new Set([status.UNKNOWN, status.INTERNAL, status.UNAVAILABLE, st
 
 /** @param stopping whether streams end since the server does, which is no trouble */
 export function logged(log: Logger, stopping: () => boolean): Stage {
-  const limit = new Limit((left) => log.warn({ calls: left }, 'more calls were refused or failed'));
+  const limit = new Limit((left, caller) => log.warn({ calls: left, ...caller }, 'more calls were refused or failed'));
   return {
     enter() {},
     leave(call, end) {
@@ -23,7 +24,7 @@ export function logged(log: Logger, stopping: () => boolean): Stage {
         return;
       }
       const trouble = TROUBLE.has(code);
-      if (!log.isLevelEnabled(trouble ? 'warn' : 'info') || !limit.admits()) return;
+      if (!log.isLevelEnabled(trouble ? 'warn' : 'info') || !limit.admits(callerOf(call))) return;
       if (trouble) log.warn(fields(call, end), 'call failed');
       else log.info(fields(call, end), 'call refused');
     },

@@ -37,8 +37,10 @@ export class Overload {
   constructor(
     private readonly options: OverloadOptions,
     toStatus: ErrorMapper,
+    /** Hears when the event loop has been late for long, and when it is not any more. */
+    late: (forLong: boolean) => void,
   ) {
-    this.#lateness = new Lateness(options.maxEventLoopDelay);
+    this.#lateness = new Lateness(options.maxEventLoopDelay, late);
     this.statuses = new Map(REFUSALS.map((refusal) => [refusal, toStatus(refusal)]));
   }
 
@@ -51,13 +53,7 @@ export class Overload {
     this.#lateness.stop();
   }
 
-  /** What a call is answered with at once, before its request is received. Undefined: it may go on. */
-  refusal(method: Method, connection: object | undefined): StatusObject | undefined {
-    const refusal = this.#refuse(method, connection);
-    return refusal && this.statuses.get(refusal);
-  }
-
-  /** The first stage: counts. What came in one piece with others was let through before they were counted. */
+  /** The first stage: refuses, or counts. */
   readonly count: Stage = {
     enter: ({ method, connection }) => {
       const refusal = this.#refuse(method, connection);

@@ -23,14 +23,20 @@ const FILE_BY_FILENAME = 3;
 const FILE_CONTAINING_SYMBOL = 4;
 const LIST_SERVICES = 7;
 
-export function addReflection(server: Server, edge: Edge): void {
-  const index = indexFiles();
-  for (const version of ['v1', 'v1alpha']) {
-    const service = `grpc.reflection.${version}.ServerReflection`;
+/** As large as a question of these may be, in bytes. */
+const REQUEST_BYTES_MAX = 64 * 1024;
+
+export const REFLECTIONS = ['v1', 'v1alpha'].map((version) => `grpc.reflection.${version}.ServerReflection`);
+
+/** @param services those that the server answers: it lists no others */
+export function addReflection(server: Server, edge: Edge, services: readonly string[]): void {
+  const index = indexFiles(services);
+  for (const service of REFLECTIONS) {
     const defined = definition(service);
     const { path, responseSerialize: encode } = defined.serverReflectionInfo!;
     const each = (asked: Asked) => answer(asked, index);
-    edge.add({ path, service, name: 'ServerReflectionInfo', streams: true, encode, each });
+    const maxBytes = REQUEST_BYTES_MAX;
+    edge.add({ path, service, name: 'ServerReflectionInfo', streams: true, encode, maxBytes, each });
     server.addService(defined, answeredAtTheEdge(defined));
   }
 }
@@ -55,15 +61,13 @@ interface Index {
   readonly bySymbol: ReadonlyMap<string, FileDescriptorProto>;
 }
 
-function indexFiles(): Index {
+function indexFiles(services: readonly string[]): Index {
   const { file } = fromBinary(FileDescriptorSetSchema, Buffer.from(descriptors, 'base64'));
   const bySymbol = new Map<string, FileDescriptorProto>();
-  const services: string[] = [];
   for (const each of file) {
     const prefix = each.package === '' ? '' : `${each.package}.`;
     for (const { name } of [...each.messageType, ...each.enumType]) bySymbol.set(prefix + name, each);
     for (const { name, method } of each.service) {
-      services.push(prefix + name);
       bySymbol.set(prefix + name, each);
       for (const call of method) bySymbol.set(`${prefix}${name}.${call.name}`, each);
     }

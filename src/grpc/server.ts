@@ -22,9 +22,12 @@ import type { Deliveries } from '../observe/deliveries.js';
 import type { Store, StoreHealth } from '../store/store.js';
 import type { Certificates } from '../tls/certificates.js';
 import type { Hub } from '../watch/hub.js';
+import { type ArrivalOptions, Arrivals } from './arrivals.js';
+import { BOUNDS } from './bounds.js';
 import { serverCredentials } from './credentials.js';
+import { clampDeadlines } from './deadlines.js';
 import { decodeRequest, MESSAGE_BYTES_MAX } from './decode.js';
-import { answeredAtTheEdge, type Call, Edge, type ErrorMapper, type Stage } from './edge.js';
+import { answeredAtTheEdge, type Call, decoded, Edge, type ErrorMapper, type Stage } from './edge.js';
 import {
   adminStreams,
   cleanupHandlers,
@@ -33,15 +36,16 @@ import {
   transferHandlers,
   transferStreams,
 } from './handlers.js';
-import { Health } from './health.js';
+import { HEALTH, Health } from './health.js';
 import { Overload, type OverloadOptions } from './overload.js';
-import { addReflection } from './reflection.js';
+import { addReflection, REFLECTIONS } from './reflection.js';
 import { serveSequence } from './sequence.js';
 import type { StatsSource } from './stats.js';
 import { toStatus } from './status.js';
 import { WatchStreams } from './streams.js';
+import { UnfinishedCalls } from './unfinished.js';
 
-export interface GrpcOptions extends OverloadOptions {
+export interface GrpcOptions extends OverloadOptions, ArrivalOptions {
   readonly service: ContextService;
   readonly hub: Hub;
   readonly cleanup: Sweeper;
@@ -58,8 +62,9 @@ export interface GrpcOptions extends OverloadOptions {
   /** What every call passes, in this order; `decoded` of edge.ts is one of them. */
   readonly stages: readonly Stage[];
   readonly heartbeatInterval: number;
-  readonly maxConnections: number;
   readonly maxStreamsPerConnection: number;
+  /** Milliseconds in which a request must come whole; 0: it may take as long as it likes. */
+  readonly requestTimeout: number;
   readonly keepaliveInterval: number;
   readonly keepaliveTimeout: number;
   /** Hears of errors that are defects, with the id that the client was given. */
@@ -68,8 +73,8 @@ export interface GrpcOptions extends OverloadOptions {
 
 /** Clients that were told to come back do so within this time, spread out. */
 const RETRY_WITHIN = 1000;
-/** What is a little too large is received still: the refusal then comes with details, as all of Chord's do. */
-const RECEIVED_BYTES_MAX = MESSAGE_BYTES_MAX + 2 ** 20;
+/** What requests may take in memory that have not come whole, all together. */
+const UNFINISHED_BYTES_MAX = 256 * 2 ** 20;
 /** Metadata of a call, as HTTP/2 counts it: 32 more for each entry. */
 const HEADER_BYTES_MAX = 64 * 1024;
 /** What is cut off after the grace has this long to be gone, in milliseconds. */
@@ -80,26 +85,37 @@ const GOODBYE = 'the server shuts down';
 export class GrpcServer {
   readonly #server: Server;
   readonly #streams: WatchStreams;
-  readonly #health = new Health(SERVICES);
+  readonly #arrivals: Arrivals;
+  readonly #health: Health;
   readonly #overload: Overload;
+  readonly #unfinished: UnfinishedCalls;
   readonly #stopping = new AbortController();
   #address = '';
+  #storeServes = false;
+  #late = false;
 
   constructor(private readonly options: GrpcOptions) {
     const toStatusHere: ErrorMapper = (error) => toStatus(error, options.onDefect);
-    const overload = new Overload(options, toStatusHere);
+    const overload = new Overload(options, toStatusHere, (forLong) => this.#setLate(forLong));
     this.#overload = overload;
-    const edge = new Edge(
-      [overload.count, ...options.stages],
-      (error) => overload.statuses.get(error) ?? toStatusHere(error),
-      (...call) => overload.refusal(...call),
-    );
+    const arrivals = new Arrivals(options);
+    this.#arrivals = arrivals;
+    this.#unfinished = new UnfinishedCalls({
+      requestTimeout: options.requestTimeout,
+      // Calls that are whole must not be refused for those that are not.
+      maxCalls: Math.ceil(options.maxInFlight / 2),
+      maxBytes: UNFINISHED_BYTES_MAX,
+    });
+    const stages = [overload.count, ...options.stages];
+    stages.splice(stages.indexOf(decoded), 0, arrivals.know);
+    const edge = new Edge(stages, (error) => overload.statuses.get(error) ?? toStatusHere(error), this.#unfinished);
     this.#server = new Server({
       interceptors: [edge.intercept],
       'grpc.max_concurrent_streams': options.maxStreamsPerConnection,
       'grpc.keepalive_time_ms': options.keepaliveInterval,
       'grpc.keepalive_timeout_ms': options.keepaliveTimeout,
-      'grpc.max_receive_message_length': RECEIVED_BYTES_MAX,
+      // Where grpc-js reads; the edge reads by itself.
+      'grpc.max_receive_message_length': MESSAGE_BYTES_MAX,
       'grpc.max_send_message_length': -1,
       // Its counters would cost each call and message something, and nobody can ask for them.
       'grpc.enable_channelz': 0,
@@ -114,8 +130,14 @@ export class GrpcServer {
     this.#add(TransferServiceService, edge, transferHandlers(transfer), sequences(transferStreams(transfer)));
     const { store, clock, stats } = options;
     this.#add(AdminServiceService, edge, {}, sequences(adminStreams(store, clock, stats, this.#stopping.signal)));
-    this.#health.addTo(this.#server);
-    addReflection(this.#server, edge);
+    this.#health = new Health({
+      services: SERVICES,
+      stages: [arrivals.notice, decoded],
+      watches: (connection, yes) => arrivals.watches(connection, yes),
+    });
+    for (const route of this.#health.routes) edge.add(route);
+    this.#server.addService(this.#health.definition, answeredAtTheEdge(this.#health.definition));
+    addReflection(this.#server, edge, [...SERVICES, HEALTH, ...REFLECTIONS]);
   }
 
   /** Open watch streams. */
@@ -140,7 +162,8 @@ export class GrpcServer {
       });
     });
     for (const server of serversOf(this.#server)) {
-      server.maxConnections = this.options.maxConnections;
+      this.#arrivals.watch(server);
+      clampDeadlines(server);
       server.updateSettings({ maxHeaderListSize: HEADER_BYTES_MAX });
     }
     this.setHealth({ serving: true, readOnly: false });
@@ -149,7 +172,22 @@ export class GrpcServer {
   }
 
   setHealth({ serving }: StoreHealth): void {
-    this.#health.set(serving);
+    this.#storeServes = serving;
+    this.#tellHealth();
+  }
+
+  /** Whether the event loop has been late for long. */
+  get late(): boolean {
+    return this.#late;
+  }
+
+  #setLate(late: boolean): void {
+    this.#late = late;
+    this.#tellHealth();
+  }
+
+  #tellHealth(): void {
+    this.#health.set(this.#storeServes && !this.#late);
   }
 
   /**
@@ -157,6 +195,7 @@ export class GrpcServer {
    * every stream; calls under way end; then the rest is cut off when the grace is over. Both in milliseconds.
    */
   async stop(delay: number, grace: number): Promise<void> {
+    this.#storeServes = false;
     this.#health.set(false);
     if (delay > 0) await sleep(delay);
     this.#overload.stop();
@@ -173,17 +212,19 @@ export class GrpcServer {
         resolve();
       });
     });
+    this.#unfinished.close();
+    this.#arrivals.close();
   }
 
   #add(definition: ServiceDefinition, edge: Edge, calls: object, streams: object = {}): void {
     const service = wire(definition);
-    for (const [name, unary] of Object.entries(calls)) edge.add({ ...methodOf(service, name), unary });
-    for (const [name, stream] of Object.entries(streams)) edge.add({ ...methodOf(service, name), stream });
+    for (const [name, unary] of Object.entries(calls)) edge.add({ ...methodOf(definition, name), unary });
+    for (const [name, stream] of Object.entries(streams)) edge.add({ ...methodOf(definition, name), stream });
     this.#server.addService(service, answeredAtTheEdge(service));
   }
 }
 
-/** For what gRPC has no settings. Connections over the limit are closed as they come. */
+/** For what gRPC has no settings. */
 function serversOf(server: Server): Iterable<Http2Server> {
   return (server as unknown as { readonly http2Servers: ReadonlyMap<Http2Server, unknown> }).http2Servers.keys();
 }
@@ -194,18 +235,22 @@ function wire(definition: ServiceDefinition): ServiceDefinition {
     name,
     {
       ...method,
-      requestDeserialize: decodeRequest(method.requestDeserialize),
-      responseSerialize: (answer: unknown) =>
-        answer instanceof Uint8Array ? answer : method.responseSerialize(answer),
+      requestDeserialize: (bytes: Buffer) => bytes,
+      responseSerialize: encoder(method),
     },
   ]);
   return Object.fromEntries(methods);
 }
 
-function methodOf(service: ServiceDefinition, key: string) {
-  const { path, responseStream: streams, responseSerialize: encode } = service[key]!;
-  const [, serviceName, name] = path.split('/');
-  return { path, service: serviceName!, name: name!, streams, encode };
+function methodOf(definition: ServiceDefinition, key: string) {
+  const { path, responseStream: streams, requestDeserialize } = definition[key]!;
+  const [, service, name] = path.split('/');
+  const decode = decodeRequest(requestDeserialize, BOUNDS[name!]);
+  return { path, service: service!, name: name!, streams, decode, encode: encoder(definition[key]!) };
+}
+
+function encoder(method: Pick<MethodDefinition<unknown, unknown>, 'responseSerialize'>): (answer: unknown) => Buffer {
+  return (answer) => (Buffer.isBuffer(answer) ? answer : method.responseSerialize(answer));
 }
 
 function sequences(answers: object): object {

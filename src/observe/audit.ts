@@ -9,7 +9,7 @@ import { closeSync, fdatasync, fstatSync, openSync, readSync, write } from 'node
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { ChordError } from '../errors.js';
-import { Limit } from './limit.js';
+import { type Caller, Limit } from './limit.js';
 
 const writeTo = promisify(write);
 /** How often a file that cannot be written is tried again, in milliseconds. */
@@ -38,7 +38,9 @@ export class AuditLog {
   #flushing: Promise<void> | undefined;
   #failing = false;
   #closed = false;
-  readonly #refusals = new Limit((refused) => this.append({ time: new Date().toISOString(), refused }));
+  readonly #refusals = new Limit((refused, caller) =>
+    this.append({ time: new Date().toISOString(), refused, ...caller }),
+  );
 
   /** Throws FAILED_PRECONDITION where the file cannot be opened. A new one is for its owner alone. */
   constructor(
@@ -59,9 +61,12 @@ export class AuditLog {
     this.#flushing ??= this.#flush();
   }
 
-  /** Of calls that were not let in only so many a second are noted, and then counted: nobody fills the disk by knocking. */
-  appendRefusal(entry: () => object): void {
-    if (this.writable && this.#refusals.admits()) this.append(entry());
+  /**
+   * Of calls that were not let in only so many a second are noted for each caller, and then counted: nobody fills the
+   * disk by knocking, or hides what others do.
+   */
+  appendRefusal(caller: Caller, entry: () => object): void {
+    if (this.writable && this.#refusals.admits(caller)) this.append(entry());
   }
 
   /** Goes on in a file of the same name: the one it has was moved away. Throws as the constructor, and goes on as it was. */

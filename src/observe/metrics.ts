@@ -28,6 +28,8 @@ export interface Sources {
   readonly certificateEnd: number | undefined;
   /** Calls refused since there were too many. */
   readonly shed: number;
+  /** The event loop has been late for long. */
+  readonly late: boolean;
 }
 
 type Value = readonly [Labels, number | Histogram];

@@ -264,8 +264,6 @@ for (const [who, end] of Object.entries({
       undefined,
     );
     call.onReceiveMetadata(new Metadata());
-    call.onReceiveMessage({});
-    call.onReceiveHalfClose();
     end(call);
     decide();
     await new Promise((resolve) => setImmediate(resolve));

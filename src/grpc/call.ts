@@ -1,0 +1,315 @@
+/** One call, from its metadata to its status: see edge.ts. */
+import { type Metadata, ServerInterceptingCall, status } from '@grpc/grpc-js';
+import { ANONYMOUS, type Identity } from '../access/identity.js';
+import type { ChordError } from '../errors.js';
+import type { Usage } from '../quota/quotas.js';
+import { Body } from './body.js';
+import { MESSAGE_BYTES_MAX } from './decode.js';
+import { decoded, type Edge, type End, type Method, type Outcome, type Route, type Stage } from './edge.js';
+import { encodingOf, hangUp, type Inner, limitMessages, type Receiver, receive, writeShared } from './internals.js';
+import type { Unfinished } from './unfinished.js';
+import { unpack, unpacks } from './unpack.js';
+
+const OK = { code: status.OK, details: 'OK' };
+const CANCELLED: End = { code: status.CANCELLED };
+const NOTHING = (): undefined => {};
+
+/** One call on its way. */
+export class Call extends ServerInterceptingCall implements Receiver, Unfinished {
+  // First what each message of a fan-out looks at: it lies together in memory.
+  #over = false;
+  /** Of a watch. */
+  messagesSent = 0;
+  bytesSent = 0;
+  /** Known after the stage that asks for it, if there is one. */
+  identity: Identity = ANONYMOUS;
+  metadata!: Metadata;
+  /** Decoded. Before the stage `decoded` perhaps a ChordError: why it is none. Of `each` there is none at all. */
+  request: unknown;
+  /** Nobody waits for the answer any more. */
+  cancelled = false;
+  /** As `performance.now()` counts; set by the stage that measures. */
+  startedAt = 0;
+  /** What the handler runs within, where a stage wants that. */
+  within: ((work: () => void) => void) | undefined;
+  /** Of distributed tracing. */
+  traceId: string | undefined;
+  /** Of a stream: hears of its end, whoever ended it. */
+  onEnd: () => void = NOTHING;
+  /** Of a stream that says a word before it is ended. */
+  onClose: ((error: ChordError) => void) | undefined;
+  /** What it holds of quotas, where there are any. */
+  usage: Usage | undefined;
+  #body: Body | undefined;
+  #stages: readonly Stage[];
+  #entered = 0;
+  #admitted = false;
+  /** Its request is to be received, and is not yet. */
+  #waits = false;
+  #received = false;
+  /** The client sends no more. */
+  #halfClosed = false;
+
+  constructor(
+    private readonly next: Inner,
+    private readonly route: Route,
+    private readonly edge: Edge,
+    /** The same object for all calls of a connection; undefined where it is not known. */
+    readonly connection: object | undefined,
+  ) {
+    super(next);
+    this.#stages = route.stages ?? edge.stages;
+  }
+
+  get method(): Method {
+    return this.route;
+  }
+
+  /** Whether it has passed all stages. */
+  get admitted(): boolean {
+    return this.#admitted;
+  }
+
+  /** Ours are the ears in place of the listener that grpc-js offers. */
+  override start(): void {
+    this.next.start(this);
+  }
+
+  onReceiveMetadata(metadata: Metadata): void {
+    this.metadata = metadata;
+    this.#pass();
+  }
+
+  onData(bytes: Buffer): void {
+    if (this.#over) return;
+    this.#body ??= new Body(this.#maxBytes);
+    try {
+      this.#body.add(bytes);
+      if (this.#body.surplus) this.#refuse('more than one request message');
+      else this.edge.unfinished?.grow(this);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  onDataEnd(): void {
+    this.#halfClosed = true;
+    if (this.#over) return;
+    const body = this.#body;
+    if (!body?.whole) {
+      this.#refuse('no request message');
+      return;
+    }
+    const encoding = body.packed ? encodingOf(this.next) : 'identity';
+    if (encoding === 'identity') this.#receive(body.message);
+    else if (unpacks(encoding)) {
+      this.#arrived();
+      unpack(body.message, encoding, this.#maxBytes).then(
+        (message) => this.#receive(message),
+        (error) => this.fail(error),
+      );
+    } else this.#refuse(`cannot unpack ${encoding}`);
+  }
+
+  /** Where grpc-js reads. */
+  onReceiveMessage(message: unknown): void {
+    const { each } = this.route;
+    if (each) {
+      this.#arrived();
+      try {
+        this.write(each(message as never), () => this.next.startRead());
+      } catch (error) {
+        this.fail(error);
+      }
+      return;
+    }
+    if (this.request !== undefined) {
+      this.#refuse('more than one request message');
+      return;
+    }
+    this.request = message;
+    this.next.startRead();
+  }
+
+  onReceiveHalfClose(): void {
+    this.#halfClosed = true;
+    if (this.route.each) this.finish();
+    else if (this.request === undefined) this.#refuse('no request message');
+    else this.#receive(this.request as Buffer);
+  }
+
+  get waits(): boolean {
+    return this.#waits;
+  }
+
+  get held(): number {
+    return this.#body?.held ?? 0;
+  }
+
+  settle(): void {
+    this.#body?.settle();
+  }
+
+  /** Also called after a regular end. */
+  onCancel(): void {
+    this.cancelled = true;
+    // The work of a unary call goes on, and counts until it is done.
+    if (!this.route.unary || !this.#received) this.#end(CANCELLED);
+  }
+
+  /** One more message of a stream, as it is in the .proto. `onLeft` hears when it has left the process. */
+  write(message: unknown, onLeft: () => void = NOTHING): void {
+    if (!this.#over) this.next.sendMessage(message, onLeft);
+  }
+
+  /** The same for what is encoded: where it is the same Buffer for many calls, it costs each of them less. */
+  writeEncoded(bytes: Buffer, onLeft: () => void): void {
+    if (!this.#over && !writeShared(this.next, bytes, onLeft)) this.next.sendMessage(bytes, onLeft);
+  }
+
+  /** Ends a stream. */
+  finish(how: Outcome = OK): void {
+    if (this.#over) return;
+    this.#end(how);
+    this.next.sendStatus(how);
+    if (!this.#halfClosed) hangUp(this.next);
+  }
+
+  /** Answers with an error, or ends a stream with it. */
+  fail(error: unknown): void {
+    if (!this.#over) this.finish(this.edge.toStatus(error));
+  }
+
+  /** Ends it from outside. */
+  close(error: ChordError): void {
+    if (this.onClose) this.onClose(error);
+    else this.fail(error);
+  }
+
+  /** Through the stages, as far as they go without the request, or with it to the handler. */
+  #pass(): void {
+    try {
+      const later = this.#enter();
+      // A promise that nobody waits for would end the process when it is rejected: every way out is caught.
+      if (later instanceof Promise) later.then(() => this.#go()).catch((error) => this.fail(error));
+      else this.#go();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  #go(): void {
+    if (this.#received) this.#run();
+    else if (!this.#over) this.#listen();
+  }
+
+  /** From now on its request may come. */
+  #listen(): void {
+    this.#waits = true;
+    this.edge.unfinished?.begin(this);
+    if (this.route.each) {
+      limitMessages(this.next, this.#maxBytes);
+      this.#received = true;
+      this.#pass();
+    } else if (!receive(this.next, this)) this.next.startRead();
+  }
+
+  #arrived(): void {
+    if (!this.#waits) return;
+    this.#waits = false;
+    this.edge.unfinished?.end(this);
+  }
+
+  #receive(message: Buffer): void {
+    if (this.#over) return;
+    this.#arrived();
+    this.#received = true;
+    this.#body = undefined;
+    try {
+      this.request = this.route.decode ? this.route.decode(message) : message;
+      this.#pass();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  get #maxBytes(): number {
+    return this.route.maxBytes ?? MESSAGE_BYTES_MAX;
+  }
+
+  #run(): void {
+    if (this.within) this.within(() => this.#handle());
+    else this.#handle();
+  }
+
+  #handle(): void {
+    if (this.cancelled) this.#end(CANCELLED);
+    // Whoever ended it on its way through the stages, nobody would tell a handler so.
+    if (this.#over) return;
+    this.#admitted = true;
+    const { unary, stream } = this.route;
+    if (!unary) {
+      if (stream) stream(this);
+      else this.next.startRead();
+      return;
+    }
+    const answer = unary(this.request as never, this);
+    if (answer instanceof Promise) {
+      answer.then(
+        (value) => this.#succeed(value),
+        (error) => this.fail(error),
+      );
+    } else this.#succeed(answer);
+  }
+
+  #succeed(answer: unknown): void {
+    try {
+      const bytes = this.route.encode(answer);
+      this.#end({ code: status.OK, answer });
+      this.next.sendMessage(bytes, NOTHING);
+      this.next.sendStatus(OK);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  #enter(): void | Promise<void> {
+    const stages = this.#stages;
+    while (this.#entered < stages.length) {
+      if (!this.#received && stages[this.#entered] === decoded) return;
+      const later = stages[this.#entered]!.enter(this);
+      if (later) {
+        return later.then(() => {
+          this.#entered++;
+          // It was cancelled meanwhile: the stages behind would let in what never leaves.
+          return this.#over ? this.#leave(CANCELLED) : this.#enter();
+        });
+      }
+      this.#entered++;
+    }
+  }
+
+  #leave(how: End): void {
+    while (this.#entered > 0) {
+      try {
+        this.#stages[--this.#entered]!.leave?.(this, how);
+      } catch (error) {
+        // Nobody is above to catch it, and what one stage gets wrong must not end the process.
+        this.edge.toStatus(error);
+      }
+    }
+  }
+
+  #end(how: End): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#arrived();
+    this.#body = undefined;
+    this.#leave(how);
+    this.onEnd();
+  }
+
+  #refuse(what: string): void {
+    this.finish({ code: status.UNIMPLEMENTED, details: `${this.route.name}: ${what}` });
+  }
+}

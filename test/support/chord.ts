@@ -29,6 +29,7 @@ export async function serve(t: ExecutionContext, options: ChordOptions = {}): Pr
     shutdownGrace: 1000,
     // Tests share their event loop with the server, and their machine with other tests.
     maxEventLoopDelay: 0,
+    requestTimeout: 0,
     ...options,
   });
   t.teardown(() => chord.close());

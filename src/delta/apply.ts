@@ -116,9 +116,11 @@ function applyToMember(
       const list = getMember(parent, key)!;
       if (!Array.isArray(list)) throw new DeltaMismatch(change.path, 'is not a list');
       const own = writableMember(parent, key, list, owned);
-      if (splices) return splices.splice(own, change);
-      checkBounds(change, list.length);
-      spliceInPlace(own, change.index, change.removedCount, change.inserted);
+      if (splices) splices.splice(own, change);
+      else {
+        checkBounds(change, list.length);
+        spliceInPlace(own, change.index, change.removedCount, change.inserted);
+      }
     }
   }
 }

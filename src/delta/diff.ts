@@ -2,7 +2,7 @@
 import { getMember, hasMember, isObject, type Json, type JsonObject } from '../model.js';
 import { equal } from './equal.js';
 import { DeltaMismatch } from './mismatch.js';
-import type { Change, Path } from './types.js';
+import { type Change, type Path, pathLength } from './types.js';
 import { weigh } from './weigh.js';
 
 /** The changes that turn `before` into `after`; none exactly where they are equal. */
@@ -35,7 +35,7 @@ export function diffCompact(path: Path, before: Json | undefined, after: Json | 
   diffAt(path, before, after, into);
   if (into.length - start <= 2) return;
   let paths = 0;
-  for (let i = start; i < into.length; i++) for (const key of into[i]!.path) paths += key.length;
+  for (let i = start; i < into.length; i++) paths += pathLength(into[i]!.path);
   // More than one change: both are objects.
   if (paths <= PATHS_MAX || paths <= weigh(before as Json) + weigh(after as Json)) return;
   into.length = start;

@@ -134,7 +134,8 @@ export class History {
     const needed = views.slice(0, views.indexOf(last) + 1);
     // Another array: the history was cleared, or has them already.
     if (before === this.#deltas) this.#prepend(needed);
-    return { from, since: await merged(needed) };
+    const since = this.since(from, bytesMax);
+    return { from, since: await (since === 'not in memory' ? merged(needed) : since) };
   }
 
   /**

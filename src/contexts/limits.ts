@@ -15,7 +15,7 @@ export const PAGE_BYTES = 1 << 20;
  * the document is sent without a look at them: so no sync costs many times the document.
  */
 export function mergeBytesMax(weight: number): number {
-  return 2 * weight + 65_536;
+  return 2 * weight + 8192;
 }
 
 export function checkId(id: string, field = 'context_id'): void {

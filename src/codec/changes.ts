@@ -48,20 +48,42 @@ export function spliceOlds(payload: Payload): Uint8Array {
  * DATA_LOSS: the bytes are not what `encodeChanges` or `spliceOlds` wrote.
  */
 export function decodeChanges(changes: Uint8Array, olds?: Uint8Array): Change[] {
-  try {
-    const list: Change[] = [];
-    const reader = new Reader(changes);
-    const oldReader = olds && new Reader(olds);
-    while (reader.pos < reader.end) {
-      const tag = reader.varint();
-      if (tag !== CHANGES) throw invalid('changes', `tag ${tag} in place of a change`);
-      list.push(readChange(reader, reader.length(reader.end), oldReader));
+  const list: Change[] = [];
+  const reader = new ChangeReader(changes, olds);
+  for (let change = reader.next(); change; change = reader.next()) list.push(change);
+  return list;
+}
+
+/** The same, one by one, for those that let others have their turn in between. */
+export class ChangeReader {
+  readonly #changes: Reader;
+  readonly #olds: Reader | undefined;
+
+  constructor(changes: Uint8Array, olds?: Uint8Array) {
+    this.#changes = new Reader(changes);
+    this.#olds = olds && new Reader(olds);
+  }
+
+  /** Bytes that were read. */
+  get read(): number {
+    return this.#changes.pos + (this.#olds?.pos ?? 0);
+  }
+
+  /** Undefined: there are no more. */
+  next(): Change | undefined {
+    const reader = this.#changes;
+    try {
+      if (reader.pos < reader.end) {
+        const tag = reader.varint();
+        if (tag !== CHANGES) throw invalid('changes', `tag ${tag} in place of a change`);
+        return readChange(reader, reader.length(reader.end), this.#olds);
+      }
+      if (this.#olds && this.#olds.pos !== this.#olds.end) throw invalid('olds', 'more old values than changes');
+      return undefined;
+    } catch (cause) {
+      if (!(cause instanceof ChordError)) throw cause;
+      throw new ChordError('DATA_LOSS', `a stored delta is broken: ${cause.message}`, { cause });
     }
-    if (oldReader && oldReader.pos !== oldReader.end) throw invalid('olds', 'more old values than changes');
-    return list;
-  } catch (cause) {
-    if (!(cause instanceof ChordError)) throw cause;
-    throw new ChordError('DATA_LOSS', `a stored delta is broken: ${cause.message}`, { cause });
   }
 }
 

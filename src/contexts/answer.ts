@@ -6,10 +6,19 @@ import { ENCODED, type Form } from './document.js';
 import { type DeltaView, type FullReason, isLarge, type SyncResult, type View } from './events.js';
 import { History, type Since } from './history.js';
 import type { Lane } from './lane.js';
+import { mergeBytesMax } from './limits.js';
 import { pastAt } from './past.js';
 import { decide } from './sync.js';
 
 type Answer<T> = SyncResult<T> | Promise<SyncResult<T>>;
+
+/** Why the document is sent where there is no delta. */
+const REASONS: Readonly<Record<Exclude<Since, DeltaView>, FullReason>> = {
+  diverged: 'diverged',
+  truncated: 'history_truncated',
+  larger: 'delta_larger',
+  'not in memory': 'history_truncated',
+};
 
 /** What a client at `known` lacks of a lane whose durable state is `head`. At once where everything is in memory. */
 export function answer<T>(
@@ -24,12 +33,12 @@ export function answer<T>(
   const whole = (reason: FullReason): Answer<T> => full(lane, head, known, reason, form);
   if (decision.kind === 'full') return whole(decision.reason);
   const choose = (since: Since): Answer<T> => {
-    if (typeof since !== 'object') return whole(since === 'diverged' ? 'diverged' : 'history_truncated');
+    if (typeof since !== 'object') return whole(REASONS[since]);
     return isLarge(since.payload, head.weight)
       ? smaller(since, whole('delta_larger'), form)
       : { kind: 'delta', delta: since };
   };
-  const since = lane.since(known as Position, head.position);
+  const since = lane.since(known as Position, head.position, mergeBytesMax(head.weight));
   return since instanceof Promise ? since.then(choose) : choose(since);
 }
 
@@ -49,9 +58,10 @@ export async function answerAt(
     return { kind: 'full', reason, view: { id, head, value: new EncodedStruct(encodeStruct(document)) } };
   };
   if (decision.kind === 'full') return whole(decision.reason);
-  const since = await new History(id, store, threshold).fetch(known as Position, position);
-  if (typeof since !== 'object') return whole(since === 'diverged' ? 'diverged' : 'history_truncated');
   const { durable } = lane;
+  const bytesMax = mergeBytesMax(durable?.weight ?? 0);
+  const since = await new History(id, store, threshold).fetch(known as Position, position, bytesMax);
+  if (typeof since !== 'object') return whole(REASONS[since]);
   if (durable && !isLarge(since.payload, durable.weight)) return { kind: 'delta', delta: since };
   return smaller(since, whole('delta_larger'), ENCODED);
 }

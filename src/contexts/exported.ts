@@ -3,6 +3,8 @@ import { ChordError } from '../errors.js';
 import { isObject, type Json, type JsonObject, type Position } from '../model.js';
 import type { LogRecord } from '../store/store.js';
 import type { ExportedContext, ExportedRecord } from '../transfer/provider.js';
+import { bytesOf } from './merged.js';
+import type { Pace } from './pace.js';
 
 /** A context in transit. Times and the time to live are milliseconds. */
 export interface Packed {
@@ -19,7 +21,8 @@ export interface Packed {
 
 const FORMAT = 'chord.context/1';
 
-export function toText(packed: Packed): string {
+/** In steps: a history may be large. */
+export async function toText(packed: Packed, pace: Pace): Promise<string> {
   const exported: ExportedContext = {
     format: FORMAT,
     contextId: packed.id,
@@ -29,9 +32,15 @@ export function toText(packed: Packed): string {
     updatedAt: iso(packed.updatedAt),
     ...(packed.ttl !== undefined && { ttl: packed.ttl }),
     value: packed.value,
-    ...(packed.history && { history: packed.history.map(toRecord) }),
   };
-  return json(exported as unknown as Json);
+  const text = json(exported as unknown as Json);
+  if (!packed.history) return text;
+  const records: string[] = [];
+  for (const record of packed.history) {
+    records.push(JSON.stringify(toRecord(record)));
+    await pace.spend(bytesOf([record]));
+  }
+  return `${text.slice(0, -1)},"history":[${records.join(',')}]}`;
 }
 
 /** DATA_LOSS: the text is not what was exported from this id. */

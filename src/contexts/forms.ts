@@ -12,10 +12,12 @@ import { apply } from '../delta/index.js';
 import { narrow, prune, type Scope, scopeOf, union } from '../delta/scope.js';
 import type { Change } from '../delta/types.js';
 import { hasSplices, unsplice } from '../delta/unsplice.js';
-import { ChordError, invalid } from '../errors.js';
+import { ChordError, invalid, type Reason } from '../errors.js';
 import { type JsonObject, MAX_DEPTH, type Position } from '../model.js';
 import { deeper } from './evaluate.js';
 import type { DeltaView, SyncResult, View } from './events.js';
+import { PAGE_BYTES } from './limits.js';
+import { bytesOf } from './merged.js';
 
 /** How a client wants deltas to be written. */
 export interface DeltaForm {
@@ -63,21 +65,34 @@ export class Formats {
 /** More than this many bytes no client receives by default, and a document never has. */
 const FORMATTED_BYTES_MAX = 4 * 2 ** 20 - 65_536;
 
+export class TooLarge extends Inexpressible {
+  /** @param made how many bytes were made in vain */
+  constructor(
+    bytes: string,
+    readonly made = 0,
+  ) {
+    super(`in this format it takes ${bytes} bytes, the limit is ${FORMATTED_BYTES_MAX}`);
+  }
+}
+
 /** The bytes of a google.protobuf.Value; or why there are none. What a formatter throws is a defect of it. */
 export function formatDelta(
   view: DeltaView,
-  { name, format, wholeLists }: NonNullable<DeltaForm['format']>,
+  { name, format, wholeLists, bytesAtLeast }: NonNullable<DeltaForm['format']>,
   oldValues: boolean,
 ): Uint8Array | Inexpressible {
   const changes = changesOf(view);
   if (wholeLists && hasSplices(changes)) return new Inexpressible('the lists that changed are no longer at hand');
+  const delta = { contextId: view.id, changes, oldValues };
   try {
-    const value = format({ contextId: view.id, changes, oldValues });
+    const least = bytesAtLeast?.(delta) ?? 0;
+    if (least > FORMATTED_BYTES_MAX) return new TooLarge(`at least ${least}`);
+    const value = format(delta);
     if (value instanceof Inexpressible) return value;
     if (deeper(value, MAX_DEPTH)) return new Inexpressible(`in this format it nests deeper than ${MAX_DEPTH} levels`);
     const bytes = encodeValue(value);
     if (bytes.length <= FORMATTED_BYTES_MAX) return bytes;
-    return new Inexpressible(`in this format it takes ${bytes.length} bytes, the limit is ${FORMATTED_BYTES_MAX}`);
+    return new TooLarge(`${bytes.length}`, bytes.length);
   } catch (cause) {
     throw new Error(`the delta format ${name} failed`, { cause });
   }
@@ -170,17 +185,25 @@ export class WholeLists {
     return making;
   }
 
-  /** The same for deltas of one context that follow upon one another: one document is read for all. */
+  /**
+   * The same for deltas of one context that follow upon one another: one document is read for all. Ends early, but not
+   * before the first one, where they have grown to the bytes of a page.
+   */
   async all(deltas: readonly DeltaView[]): Promise<readonly DeltaView[]> {
     const made: DeltaView[] = [];
     let before: JsonObject | undefined;
+    let bytes = 0;
     for (const delta of deltas) {
+      if (bytes >= PAGE_BYTES) break;
       const changes = changesOf(delta);
       const splices = hasSplices(changes);
       if (splices) before ??= await this.documentAt(delta.id, delta.from).catch(unlessGone);
       if (splices && !before) return deltas;
-      made.push(splices && before ? { ...delta, payload: encodeChanges(unsplice(changes, before)) } : delta);
-      before &&= apply(changes, before);
+      const after = before && apply(changes, before);
+      const whole = splices && before ? { ...delta, payload: encodeChanges(unsplice(changes, before, after)) } : delta;
+      made.push(whole);
+      bytes += bytesOf([whole.payload]);
+      before = after;
     }
     return made;
   }
@@ -190,8 +213,11 @@ function changesOf({ payload }: DeltaView): Change[] {
   return decodeChanges(payload.changes, payload.olds);
 }
 
+/** Why there is no document of an earlier version: it is gone, or too far away. */
+const GONE: readonly Reason[] = ['NOT_FOUND', 'FAILED_PRECONDITION', 'RESOURCE_EXHAUSTED'];
+
 function unlessGone(error: unknown): undefined {
-  if (error instanceof ChordError && (error.reason === 'NOT_FOUND' || error.reason === 'FAILED_PRECONDITION')) return;
+  if (error instanceof ChordError && GONE.includes(error.reason)) return;
   throw error;
 }
 

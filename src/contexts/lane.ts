@@ -139,11 +139,11 @@ export class Lane {
     }));
   }
 
-  /** The one delta from `known`, which is behind the durable position `head` by at most the threshold. */
-  since(known: Position, head: Position): Since | Promise<Since> {
-    const since = this.#state.history.since(known);
-    if (since !== 'not in memory') return since;
-    return this.#state.history.fetch(known, head).finally(() => this.changed(this));
+  /** The one delta from `known`, which is behind the durable position `head` by at most the threshold, of so many bytes. */
+  since(known: Position, head: Position, bytesMax: number): Since | Promise<Since> {
+    const found = this.#state.history.since(known, bytesMax);
+    const since = found === 'not in memory' ? this.#state.history.fetch(known, head, bytesMax) : found;
+    return since instanceof Promise ? since.finally(() => this.changed(this)) : since;
   }
 
   /** Forgets what the store has forgotten. */

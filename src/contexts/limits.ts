@@ -10,6 +10,14 @@ const TTL_MAX = 100 * 365 * 86_400_000;
 /** Pages of documents or deltas end at about this many bytes, far below what a gRPC client receives by default. */
 export const PAGE_BYTES = 1 << 20;
 
+/**
+ * The most bytes of deltas, changes and old values, that are merged for a document of this weight. Where there are more,
+ * the document is sent without a look at them: so no sync costs many times the document.
+ */
+export function mergeBytesMax(weight: number): number {
+  return 2 * weight + 8192;
+}
+
 export function checkId(id: string, field = 'context_id'): void {
   if (id === '') throw invalid(field, 'must not be empty');
   checkText(id, field, ID_BYTES_MAX);

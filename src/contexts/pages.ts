@@ -78,6 +78,13 @@ export async function deltaPage(
   return { deltas, nextPageToken: more ? tokenAfterDelta(last) : '', head, truncated };
 }
 
+/** The page with the first ones of its deltas alone, perhaps in another form; the token then names the last one. */
+export function cutTo(page: DeltaPage, deltas: readonly DeltaView[]): DeltaPage {
+  const last = page.deltas[deltas.length - 1];
+  const cut = last && deltas.length < page.deltas.length;
+  return { ...page, deltas, nextPageToken: cut ? tokenAfterDelta(last.to) : page.nextPageToken };
+}
+
 /** The page token of a history that goes on after the delta to this position. */
 export function tokenAfterDelta({ epoch, version }: Position): string {
   return `${epoch}:${version}`;

@@ -10,6 +10,8 @@ import { advance } from './digest.js';
 import { ENCODED, type Form, LaneDocument } from './document.js';
 import { type ContextEvent, type DeltaView, isLarge, type View } from './events.js';
 import { History } from './history.js';
+import { mergeBytesMax, PAGE_BYTES } from './limits.js';
+import { bytesOf } from './merged.js';
 
 /** What a use case makes of the tip. */
 export interface Effect<T> {
@@ -132,10 +134,14 @@ export class LaneState {
   /** Whether the deltas up to `head` could be had, follow from what is known by their digests, and were applied. */
   async #foldMissing(known: Head, head: Head): Promise<boolean> {
     let at = known.position;
+    let left = mergeBytesMax(head.weight);
     if (head.position.epoch !== at.epoch) return false;
     while (at.version < head.position.version) {
-      const missing = await this.store.deltas(this.id, at.version, head.position.version - at.version);
+      const missing = await this.store.deltas(this.id, at.version, head.position.version - at.version, PAGE_BYTES);
       if (missing.kind === 'truncated' || missing.records.length === 0) return false;
+      // The document itself is less to read.
+      left -= bytesOf(missing.records);
+      if (left < 0) return false;
       for (const record of missing.records) {
         if (!samePosition(advance(at, record), record.position)) return false;
         this.fold({ id: this.id, from: at, to: record.position, payload: record, at: record.at });

@@ -11,6 +11,8 @@ import type { Provider } from '../transfer/provider.js';
 import { LaneDocument } from './document.js';
 import { fromText, type Packed, toText } from './exported.js';
 import { checkId, checkPrefix, PAGE_BYTES } from './limits.js';
+import { bytesOf } from './merged.js';
+import { type Pace, paced } from './pace.js';
 import { forEach, type Progress } from './progress.js';
 import type { ContextService } from './service.js';
 import { commitsOf } from './unpack.js';
@@ -33,6 +35,8 @@ export interface Transferred {
   readonly exportedAt: number;
 }
 
+/** So much of a history is exported, its newest part; all of it is held in memory, and so is its text. */
+export const HISTORY_BYTES_MAX = 16 * 2 ** 20;
 /** How often a context is read again that is written to, or trimmed, while it is read. */
 const READS_MAX = 20;
 /** How often an overwritten context that others create again is removed again. */
@@ -59,8 +63,11 @@ export class Transfer {
   async #export(id: string, history: boolean): Promise<Transferred> {
     checkId(id);
     const provider = this.#provider();
-    const packed = await this.#pack(id, history);
-    await this.#call((signal) => provider.save(toSave(packed), signal));
+    const { packed, saved } = await paced(async (pace) => {
+      const read = await this.#pack(id, history, pace);
+      return { packed: read, saved: await toSave(read, pace) };
+    });
+    await this.#call((signal) => provider.save(saved, signal));
     return summary(packed, packed.position);
   }
 
@@ -74,9 +81,12 @@ export class Transfer {
 
   async #exportForGood(id: string): Promise<Transferred | null> {
     const provider = this.#provider();
-    const packed = await this.#pack(id, true, true);
-    if (!packed) return null;
-    const saved = toSave(packed);
+    const made = await paced(async (pace) => {
+      const read = await this.#pack(id, true, pace, true);
+      return read && { packed: read, saved: await toSave(read, pace) };
+    });
+    if (!made) return null;
+    const { packed, saved } = made;
     await this.#call((signal) => provider.save(saved, signal));
     const kept = await this.#call((signal) => provider.load(id, signal));
     if (kept === saved.text) return summary(packed, packed.position);
@@ -96,7 +106,7 @@ export class Transfer {
     if (text === null)
       throw new ChordError('NOT_FOUND', `nothing is saved of ${JSON.stringify(id)}`, { contextId: id });
     const packed = fromText(text, id);
-    const bring = this.#prepare(packed);
+    const bring = await this.#prepare(packed);
     for (let attempt = 1; attempt <= OVERWRITES_MAX; attempt++) {
       if (overwrite) await this.options.contexts.delete(id, { allowMissing: true });
       const position = await bring();
@@ -144,25 +154,25 @@ export class Transfer {
   }
 
   /** Finds all that is wrong with it before anything is overwritten. The result tries to store it: where it stands then. */
-  #prepare(packed: Packed): () => Promise<Position | undefined> {
+  async #prepare(packed: Packed): Promise<() => Promise<Position | undefined>> {
     const { id, value, ttl = 0, history } = packed;
     const { contexts, clock, maxDocumentBytes } = this.options;
     checkDocument(value, maxDocumentBytes);
     if (!history) return () => unlessThere(contexts.set(id, value, { expected: { kind: 'absent' }, ttl }));
-    const commits = commitsOf(packed, clock());
+    const commits = await paced((pace) => commitsOf(packed, clock(), pace));
     return async () => ((await contexts.adopt(id, commits)) ? packed.position : undefined);
   }
 
-  async #pack(id: string, history: boolean): Promise<Packed>;
-  async #pack(id: string, history: boolean, evenExpired: true): Promise<Packed | null>;
-  async #pack(id: string, history: boolean, evenExpired = false): Promise<Packed | null> {
+  async #pack(id: string, history: boolean, pace: Pace): Promise<Packed>;
+  async #pack(id: string, history: boolean, pace: Pace, evenExpired: true): Promise<Packed | null>;
+  async #pack(id: string, history: boolean, pace: Pace, evenExpired = false): Promise<Packed | null> {
     const { store, contexts, clock } = this.options;
     for (let read = 1; read <= READS_MAX; read++) {
       const stored = await store.load(id);
       if (!stored && evenExpired) return null;
       if (!stored || (!evenExpired && contexts.isGone(stored.head))) throw notFound(id);
       const { position, createdAt, updatedAt, expiry } = stored.head;
-      const records = history ? await this.#records(id, stored.head) : undefined;
+      const records = history ? await this.#records(id, stored.head, pace) : undefined;
       if (records === 'moved') continue;
       const document = new LaneDocument();
       document.load(stored);
@@ -172,10 +182,14 @@ export class Transfer {
     throw new ChordError('UNAVAILABLE', `the context changes faster than it can be read; try again`, { contextId: id });
   }
 
-  /** The retained records up to this head; `moved` where they are no longer those of this head. */
-  async #records(id: string, head: Head): Promise<readonly LogRecord[] | 'moved'> {
+  /**
+   * The retained records up to this head, the newest that make no more than HISTORY_BYTES_MAX, but at least one; `moved`
+   * where they are no longer those of this head.
+   */
+  async #records(id: string, head: Head, pace: Pace): Promise<readonly LogRecord[] | 'moved'> {
     const { version } = head.position;
     const records: LogRecord[] = [];
+    let bytes = 0;
     const first = await this.options.store.deltas(id, 0, 1);
     let after = first.kind === 'truncated' ? first.oldest - 1 : 0;
     while (after < version) {
@@ -183,6 +197,13 @@ export class Transfer {
       if (read.kind === 'truncated' || read.records.length === 0) return 'moved';
       records.push(...read.records);
       after = read.records.at(-1)?.position.version as number;
+      const added = bytesOf(read.records);
+      bytes += added;
+      let dropped = 0;
+      for (; bytes > HISTORY_BYTES_MAX && dropped < records.length - 1; dropped++)
+        bytes -= bytesOf([records[dropped]!]);
+      records.splice(0, dropped);
+      await pace.spend(added);
     }
     const last = records.at(-1);
     return !last || samePosition(last.position, head.position) ? records : 'moved';
@@ -232,9 +253,9 @@ export class Transfer {
   }
 }
 
-function toSave(packed: Packed) {
+async function toSave(packed: Packed, pace: Pace) {
   const { id, position, exportedAt } = packed;
-  return { id, position, exportedAt, text: toText(packed) };
+  return { id, position, exportedAt, text: await toText(packed, pace) };
 }
 
 function summary({ id, exportedAt, history = [] }: Packed, position: Position): Transferred {

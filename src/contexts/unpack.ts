@@ -1,5 +1,4 @@
 /** From an exported context with history to the commits that make it again, position by position. */
-import { decodeChanges } from '../codec/changes.js';
 import { encodeStruct } from '../codec/struct.js';
 import { apply, equal, invert, weigh, weightChange } from '../delta/index.js';
 import { ChordError } from '../errors.js';
@@ -7,32 +6,38 @@ import { type JsonObject, type Position, samePosition } from '../model.js';
 import type { Commit, LogRecord, Store } from '../store/store.js';
 import { advance } from './digest.js';
 import type { Packed } from './exported.js';
+import { decodeInSteps } from './merged.js';
+import type { Pace } from './pace.js';
 
 /** Stands for the one digest that nobody knows: that of the position before the first record. No client has it. */
 const UNKNOWN_DIGEST = '00000000';
 
 /** Each expects the position that the one before it makes. DATA_LOSS: the history is not that of the document. */
-export function commitsOf(packed: Packed, now: number): readonly Commit[] {
+export async function commitsOf(packed: Packed, now: number, pace: Pace): Promise<readonly Commit[]> {
   const { id, position, createdAt, value, ttl, history = [] } = packed;
   const from = startOf(position, history);
   try {
     checkChain(from, position, history);
-    const changes = history.map((record) => decodeChanges(record.changes, record.olds));
-    const base = changes.reduceRight((document, each) => apply(invert(each), document), value);
-    const end = changes.reduce((document, each) => apply(each, document), base);
-    if (!equal(end, value)) throw new Error('its history does not lead to its document');
+    // One at a time, there and back: decoded, they take many times their bytes.
+    let base = value;
+    for (const record of history.toReversed()) base = apply(invert(await decodeInSteps(record, pace)), base);
     if (from.version === 0 && Object.keys(base).length > 0) throw new Error('it does not begin with nothing');
 
     // The time to live begins again: what was exported because it had expired must not expire at once.
     const use = ttl === undefined ? { touchedAt: now } : { expiry: { at: now + ttl, ttl } };
     const commits: Commit[] = from.version === 0 ? [] : [beginning(packed, from, base, use)];
     let weight = weigh(base);
-    for (const [i, { position: to, at, changes: bytes, olds }] of history.entries()) {
-      weight += weightChange(changes[i] ?? []);
+    let end = base;
+    for (const record of history) {
+      const { position: to, at, changes: bytes, olds } = record;
+      const changes = await decodeInSteps(record, pace);
+      end = apply(changes, end);
+      weight += weightChange(changes);
       const head = { position: to, createdAt, updatedAt: at, weight, ...use };
       const expected = commits.at(-1)?.head.position ?? null;
       commits.push({ id, expected, head, payload: { changes: bytes, olds } });
     }
+    if (!equal(end, value)) throw new Error('its history does not lead to its document');
     return commits;
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);

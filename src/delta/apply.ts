@@ -1,6 +1,7 @@
 /** From a document and changes to the next document. */
 import { getMember, hasMember, isObject, type Json, type JsonObject, setMember } from '../model.js';
 import { DeltaMismatch } from './mismatch.js';
+import { Pieces } from './pieces.js';
 import type { Change, Changes, Spliced } from './types.js';
 
 /**
@@ -9,12 +10,46 @@ import type { Change, Changes, Spliced } from './types.js';
  */
 export type Owned = Set<JsonObject | Json[]>;
 
+/** So many splices of one list are carried out as they come; each moves the list's tail. */
+const DIRECT_MAX = 8;
+
+/**
+ * Splices of lists that are carried out together, where they are many: then they cost the list's length once. Until
+ * `flush` such a list is as it was before; nothing in a delta depends on what is in a list.
+ */
+export class Splices {
+  readonly #lists = new Map<Json[], { count: number; pieces?: Pieces }>();
+
+  /** The list must be the caller's own. Throws DeltaMismatch. */
+  splice(list: Json[], change: Spliced): void {
+    let known = this.#lists.get(list);
+    if (!known) {
+      known = { count: 0 };
+      this.#lists.set(list, known);
+    }
+    const { index, removedCount, inserted } = change;
+    checkBounds(change, known.pieces?.length ?? list.length);
+    if (known.count++ < DIRECT_MAX) spliceInPlace(list, index, removedCount, inserted);
+    else {
+      known.pieces ??= new Pieces(list.length);
+      known.pieces.add(index, removedCount, undefined, inserted);
+    }
+  }
+
+  flush(): void {
+    for (const [list, { pieces }] of this.#lists) {
+      if (pieces) spliceInPlace(list, 0, list.length, pieces.applied(list));
+    }
+    this.#lists.clear();
+  }
+}
+
 /** A new document that shares with the old one all that did not change. Throws DeltaMismatch. */
 export function apply(changes: Changes, document: JsonObject): JsonObject {
   if (changes.length === 0) return document;
   const owned: Owned = new Set();
   const result = writable(document, owned);
-  for (const change of changes) applyOne(change, 0, result, owned);
+  applyAll(changes, result, owned);
   return result;
 }
 
@@ -24,11 +59,29 @@ export function apply(changes: Changes, document: JsonObject): JsonObject {
  * DeltaMismatch, with the changes before the unfitting one already applied.
  */
 export function applyInPlace(changes: Changes, document: JsonObject): void {
-  for (const change of changes) applyOne(change, 0, document, undefined);
+  applyAll(changes, document, undefined);
 }
 
-/** Applies one change to `object`, which stands at the first `depth` keys of the change's path and is writable. */
-export function applyOne(change: Change, depth: number, object: JsonObject, owned: Owned | undefined): void {
+function applyAll(changes: Changes, document: JsonObject, owned: Owned | undefined): void {
+  const splices = changes.length > DIRECT_MAX ? new Splices() : undefined;
+  try {
+    for (const change of changes) applyOne(change, 0, document, owned, splices);
+  } finally {
+    splices?.flush();
+  }
+}
+
+/**
+ * Applies one change to `object`, which stands at the first `depth` keys of the change's path and is writable.
+ * `splices`: where lists are spliced later.
+ */
+export function applyOne(
+  change: Change,
+  depth: number,
+  object: JsonObject,
+  owned: Owned | undefined,
+  splices?: Splices,
+): void {
   const { path } = change;
   const last = path.length - 1;
   if (last < depth) throw new DeltaMismatch(path, 'a path needs a key');
@@ -38,10 +91,16 @@ export function applyOne(change: Change, depth: number, object: JsonObject, owne
     if (!isObject(child)) throw new DeltaMismatch(path, `no object at key ${i}`);
     parent = writableMember(parent, path[i]!, child, owned);
   }
-  applyToMember(change, parent, path[last]!, owned);
+  applyToMember(change, parent, path[last]!, owned, splices);
 }
 
-function applyToMember(change: Change, parent: JsonObject, key: string, owned: Owned | undefined): void {
+function applyToMember(
+  change: Change,
+  parent: JsonObject,
+  key: string,
+  owned: Owned | undefined,
+  splices: Splices | undefined,
+): void {
   if (hasMember(parent, key) === (change.action === 'added')) {
     throw new DeltaMismatch(change.path, change.action === 'added' ? 'is there already' : 'is not there');
   }
@@ -55,17 +114,20 @@ function applyToMember(change: Change, parent: JsonObject, key: string, owned: O
       return;
     case 'spliced': {
       const list = getMember(parent, key)!;
-      checkSplice(change, list);
-      spliceInPlace(writableMember(parent, key, list, owned), change.index, change.removedCount, change.inserted);
+      if (!Array.isArray(list)) throw new DeltaMismatch(change.path, 'is not a list');
+      const own = writableMember(parent, key, list, owned);
+      if (splices) splices.splice(own, change);
+      else {
+        checkBounds(change, list.length);
+        spliceInPlace(own, change.index, change.removedCount, change.inserted);
+      }
     }
   }
 }
 
-export function checkSplice(change: Spliced, list: Json): asserts list is Json[] {
-  const { path, index, removedCount } = change;
-  if (!Array.isArray(list)) throw new DeltaMismatch(path, 'is not a list');
-  if (!(index >= 0 && removedCount >= 0 && index + removedCount <= list.length)) {
-    throw new DeltaMismatch(path, `no ${removedCount} elements at ${index} of ${list.length}`);
+function checkBounds({ path, index, removedCount }: Spliced, length: number): void {
+  if (!(index >= 0 && removedCount >= 0 && index + removedCount <= length)) {
+    throw new DeltaMismatch(path, `no ${removedCount} elements at ${index} of ${length}`);
   }
 }
 

@@ -2,7 +2,8 @@
 import { getMember, hasMember, isObject, type Json, type JsonObject } from '../model.js';
 import { equal } from './equal.js';
 import { DeltaMismatch } from './mismatch.js';
-import type { Change, Path } from './types.js';
+import { type Change, type Path, pathLength } from './types.js';
+import { weigh } from './weigh.js';
 
 /** The changes that turn `before` into `after`; none exactly where they are equal. */
 export function diff(before: JsonObject, after: JsonObject): Change[] {
@@ -20,6 +21,28 @@ export function diffAt(path: Path, before: Json | undefined, after: Json | undef
     throw new DeltaMismatch(path, 'the root is always an object');
   }
   diffValues([...path], before, after, into);
+}
+
+/** Paths of changes that take no more than this, in characters, are not weighed against the values. */
+const PATHS_MAX = 65_536;
+
+/**
+ * As `diffAt`; but where the paths of the members that changed outweigh the values, as they may under very long keys,
+ * the old value goes as a whole and the new one comes. So a delta takes no more than in proportion to the values in it.
+ */
+export function diffCompact(path: Path, before: Json | undefined, after: Json | undefined, into: Change[]): void {
+  const start = into.length;
+  diffAt(path, before, after, into);
+  if (into.length - start <= 2) return;
+  let paths = 0;
+  for (let i = start; i < into.length; i++) paths += pathLength(into[i]!.path);
+  // More than one change: both are objects.
+  if (paths <= PATHS_MAX || paths <= weigh(before as Json) + weigh(after as Json)) return;
+  into.length = start;
+  into.push(
+    { action: 'removed', path: [...path], old: before as Json },
+    { action: 'added', path: [...path], value: after as Json },
+  );
 }
 
 // Below, `path` is one array for the whole walk: it is pushed to and popped from, and copied into changes only.

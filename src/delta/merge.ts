@@ -3,13 +3,13 @@
  * later changes fold into it: below a known value into that value, above changed places by taking those back.
  */
 import { getMember, isObject, type Json, setMember } from '../model.js';
-import { applyOne, checkSplice, type Owned, spliceInPlace, writable } from './apply.js';
-import { diffAt, spliced } from './diff.js';
-import { addSplice, type Hunk, splicesOf, undoHunks } from './hunks.js';
+import { applyOne, type Owned, Splices, writable } from './apply.js';
+import { diffCompact, spliced } from './diff.js';
 import { DeltaMismatch, known } from './mismatch.js';
+import { Pieces, splicesOf, undoHunks } from './pieces.js';
 import type { Change, Changes, Path, Spliced } from './types.js';
 
-/** A place in the document: replaced as a whole, or a list with hunks, or an object with changes below. */
+/** A place in the document: replaced as a whole, or a list under splices, or an object with changes below. */
 type Place = Replaced | SplicedList | Changed;
 
 interface Replaced {
@@ -21,7 +21,7 @@ interface Replaced {
 
 interface SplicedList {
   readonly kind: 'spliced';
-  readonly hunks: Hunk[];
+  readonly pieces: Pieces;
 }
 
 interface Changed {
@@ -34,17 +34,39 @@ interface Changed {
  * The inputs must carry old values, follow upon one another, and stay as they are. Throws DeltaMismatch.
  */
 export function merge(deltas: readonly Changes[]): Change[] {
-  const root: Changed = { kind: 'changed', members: new Map() };
-  const owned: Owned = new Set();
+  const merging = new Merge();
   for (const changes of deltas) {
-    for (const change of changes) fold(change, root, owned);
+    for (const change of changes) merging.add(change);
   }
-  const into: Change[] = [];
-  collect(root, [], into);
-  return into;
+  return merging.result();
 }
 
-function fold(change: Change, root: Changed, owned: Owned): void {
+/** The same, change by change. */
+export class Merge {
+  readonly #root: Changed = { kind: 'changed', members: new Map() };
+  /** What was copied of known values, and what is still to be done to lists in them. */
+  readonly #own: Own = { owned: new Set(), splices: new Splices() };
+
+  /** The next one in the order of time. Throws DeltaMismatch. */
+  add(change: Change): void {
+    fold(change, this.#root, this.#own);
+  }
+
+  /** All that was added, as one delta. To be called once, at the end. */
+  result(): Change[] {
+    this.#own.splices.flush();
+    const into: Change[] = [];
+    collect(this.#root, [], into);
+    return into;
+  }
+}
+
+interface Own {
+  readonly owned: Owned;
+  readonly splices: Splices;
+}
+
+function fold(change: Change, root: Changed, own: Own): void {
   const { path } = change;
   const last = path.length - 1;
   if (last < 0) throw new DeltaMismatch(path, 'a path needs a key');
@@ -56,7 +78,7 @@ function fold(change: Change, root: Changed, owned: Owned): void {
       parent.members.set(path[i]!, place);
     }
     if (place.kind === 'replaced') {
-      foldBelow(change, i + 1, place, owned);
+      foldBelow(change, i + 1, place, own);
       return;
     }
     if (place.kind === 'spliced') throw new DeltaMismatch(path, `a list at key ${i}`);
@@ -66,7 +88,7 @@ function fold(change: Change, root: Changed, owned: Owned): void {
   const key = path[last]!;
   const place = parent.members.get(key);
   if (change.action === 'spliced') {
-    const next = foldSplice(change, place, owned);
+    const next = foldSplice(change, place, own);
     if (next !== place) parent.members.set(key, next);
   } else if (place?.kind === 'replaced') {
     foldValue(change, place);
@@ -76,25 +98,24 @@ function fold(change: Change, root: Changed, owned: Owned): void {
 }
 
 /** A change below a value that is known: becomes part of that value. */
-function foldBelow(change: Change, depth: number, place: Replaced, owned: Owned): void {
+function foldBelow(change: Change, depth: number, place: Replaced, { owned, splices }: Own): void {
   if (!isObject(place.value)) throw new DeltaMismatch(change.path, `no object at key ${depth - 1}`);
   const object = writable(place.value, owned);
   place.value = object;
-  applyOne(change, depth, object, owned);
+  applyOne(change, depth, object, owned, splices);
 }
 
-function foldSplice(change: Spliced, place: Place | undefined, owned: Owned): Place {
-  if (place?.kind === 'changed') throw new DeltaMismatch(change.path, 'is not a list');
+function foldSplice(change: Spliced, place: Place | undefined, { owned, splices }: Own): Place {
   if (place?.kind === 'replaced') {
-    const list = place.value ?? null;
-    checkSplice(change, list);
-    const own = writable(list, owned);
-    spliceInPlace(own, change.index, change.removedCount, change.inserted);
-    place.value = own;
+    if (!Array.isArray(place.value)) throw new DeltaMismatch(change.path, 'is not a list');
+    const list = writable(place.value, owned);
+    splices.splice(list, change);
+    place.value = list;
     return place;
   }
-  const list: SplicedList = place ?? { kind: 'spliced', hunks: [] };
-  addSplice(list.hunks, { index: change.index, removed: known(change.removed, change), inserted: change.inserted });
+  if (place?.kind === 'changed') throw new DeltaMismatch(change.path, 'is not a list');
+  const list: SplicedList = place ?? { kind: 'spliced', pieces: new Pieces() };
+  list.pieces.add(change.index, change.removedCount, known(change.removed, change), change.inserted);
   return list;
 }
 
@@ -126,7 +147,7 @@ function replacedBy(change: ValueChange, place: Place | undefined): Replaced {
 function original(place: Place, now: Json | undefined, path: Path): Json | undefined {
   if (place.kind === 'replaced') return place.old;
   if (place.kind === 'spliced') {
-    const before = Array.isArray(now) ? undoHunks(place.hunks, now) : undefined;
+    const before = Array.isArray(now) ? undoHunks(place.pieces.hunks(), now) : undefined;
     if (before === undefined) throw new DeltaMismatch(path, 'the old value does not follow from the splices before');
     return before;
   }
@@ -142,9 +163,9 @@ function original(place: Place, now: Json | undefined, path: Path): Json | undef
 
 function collect(place: Place, path: string[], into: Change[]): void {
   if (place.kind === 'replaced') {
-    diffAt(path, place.old, place.value, into);
+    diffCompact(path, place.old, place.value, into);
   } else if (place.kind === 'spliced') {
-    for (const splice of splicesOf(place.hunks)) into.push(spliced(path, splice));
+    for (const splice of splicesOf(place.pieces.hunks())) into.push(spliced(path, splice));
   } else {
     for (const [key, member] of place.members) {
       path.push(key);

@@ -6,7 +6,7 @@
  *     prune(apply(delta, document)) = apply(narrow(delta), prune(document))
  */
 import { getMember, isObject, type Json, type JsonObject, setMember } from '../model.js';
-import { diffAt } from './diff.js';
+import { diffCompact } from './diff.js';
 import { known } from './mismatch.js';
 import type { Change, Changes, Path } from './types.js';
 
@@ -62,7 +62,7 @@ function narrowOne(change: Change, scope: Tree, into: Change[]): void {
   if (change.action === 'spliced') return;
   const before = change.action === 'added' ? undefined : pruneValue(known(change.old, change), tree);
   const after = change.action === 'removed' ? undefined : pruneValue(change.value, tree);
-  diffAt(path, before, after, into);
+  diffCompact(path, before, after, into);
 }
 
 function pruneObject(object: JsonObject, tree: Tree): JsonObject {

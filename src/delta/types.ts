@@ -4,6 +4,13 @@ import type { Json } from '../model.js';
 /** Object keys from the root, never empty. */
 export type Path = readonly string[];
 
+/** In characters. */
+export function pathLength(path: Path): number {
+  let length = 0;
+  for (const key of path) length += key.length;
+  return length;
+}
+
 /**
  * One change at a path. `old` and `removed` are always present in deltas that the server computes and
  * stores; they are absent in deltas that were sent without them, which apply but do not invert or merge.

@@ -8,8 +8,7 @@ export function hasSplices(changes: Changes): boolean {
 }
 
 /** The same changes of this document, with each list that is spliced as one `modified`, old list to new. Throws DeltaMismatch. */
-export function unsplice(changes: Changes, before: JsonObject): Change[] {
-  const after = apply(changes, before);
+export function unsplice(changes: Changes, before: JsonObject, after = apply(changes, before)): Change[] {
   const whole = new Set<string>();
   return changes.flatMap((change): Change[] => {
     if (change.action !== 'spliced') return [change];

@@ -5,7 +5,7 @@
 import type { Sweeper } from '../cleanup/sweeper.js';
 import { type DeltaForm, type Formats, fit, PLAIN } from '../contexts/forms.js';
 import { PAGE_BYTES } from '../contexts/limits.js';
-import { tokenAfter } from '../contexts/pages.js';
+import { cutTo, tokenAfter } from '../contexts/pages.js';
 import type { ContextService, HeadPage, UpdateOptions, WriteResult } from '../contexts/service.js';
 import type { Transfer } from '../contexts/transfer.js';
 import { ChordError } from '../errors.js';
@@ -123,7 +123,7 @@ export function syncHandlers(contexts: ContextService, formats: Formats) {
       const form = formats.form(request.format, request.includeOldValues);
       const page = await contexts.deltas(request.contextId, request.fromVersion, request);
       if (!form.format?.wholeLists) return deltasResponse(page, form);
-      return deltasResponse({ ...page, deltas: await contexts.lists.all(page.deltas) }, form);
+      return deltasResponse(cutTo(page, await contexts.lists.all(page.deltas)), form);
     },
   };
 }

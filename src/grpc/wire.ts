@@ -7,9 +7,9 @@
 import { spliceOlds } from '../codec/changes.js';
 import { BackWriter } from '../codec/writer.js';
 import type { DeltaView, FullReason, SyncResult, View } from '../contexts/events.js';
-import { type DeltaForm, formatDelta, type Inexpressible } from '../contexts/forms.js';
+import { type DeltaForm, formatDelta, type Inexpressible, TooLarge } from '../contexts/forms.js';
 import { PAGE_BYTES } from '../contexts/limits.js';
-import { tokenAfterDelta } from '../contexts/pages.js';
+import { cutTo } from '../contexts/pages.js';
 import type { BatchedResult, DeltaPage, WriteResult } from '../contexts/service.js';
 import { notFound } from '../errors.js';
 import { FullReason as ProtoReason } from '../gen/chord/v1/model.js';
@@ -93,7 +93,8 @@ export function syncResponse(id: string, result: SyncResult, form: DeltaForm): B
 
 /** ListDeltasResponse. */
 export function deltasResponse(page: DeltaPage, form: DeltaForm): Buffer {
-  if (form.format) return formattedPage(page, form);
+  const { format } = form;
+  if (format) return formattedPage(page, { ...form, format });
   writer.reset();
   if (page.truncated) bool(4, true);
   position(3, page.head);
@@ -102,23 +103,23 @@ export function deltasResponse(page: DeltaPage, form: DeltaForm): Buffer {
   return Buffer.from(writer.peek());
 }
 
-/** What a format makes of a delta may be much larger: such a page ends where its bytes say so. */
-function formattedPage(page: DeltaPage, form: DeltaForm): Buffer {
+/** What a format makes of a delta may be much larger: such a page ends where the bytes that were made for it say so. */
+function formattedPage(page: DeltaPage, form: Required<DeltaForm>): Buffer {
   const parts: Buffer[] = [];
   let bytes = 0;
   for (const view of page.deltas) {
     if (bytes >= PAGE_BYTES) break;
+    const made = formatDelta(view, form.format, form.oldValues);
     writer.reset();
-    inside(1, () => delta(view, form));
+    inside(1, () => delta(view, form, made));
     const part = Buffer.from(writer.peek());
     parts.push(part);
-    bytes += part.length;
+    bytes += part.length + (made instanceof TooLarge ? made.made : 0);
   }
   writer.reset();
   if (page.truncated) bool(4, true);
   position(3, page.head);
-  const last = page.deltas[parts.length - 1];
-  text(2, last && parts.length < page.deltas.length ? tokenAfterDelta(last.to) : page.nextPageToken);
+  text(2, cutTo(page, page.deltas.slice(0, parts.length)).nextPageToken);
   return Buffer.concat([...parts, writer.peek()]);
 }
 
@@ -205,9 +206,8 @@ function context({ id, head, value }: Omit<View, 'value'> & Partial<View>): void
   text(1, id);
 }
 
-function delta(view: DeltaView, form: DeltaForm): void {
-  const { format, oldValues } = form;
-  if (format) formatted(formatDelta(view, format, oldValues));
+function delta(view: DeltaView, { format, oldValues }: DeltaForm, made?: Uint8Array | Inexpressible): void {
+  if (format) formatted(made ?? formatDelta(view, format, oldValues));
   timestamp(5, view.at);
   if (!format) writer.raw(oldValues ? spliceOlds(view.payload) : view.payload.changes);
   position(3, view.to);

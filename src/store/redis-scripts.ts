@@ -229,7 +229,8 @@ return {head, version or '', snapshot or '', records}
 
 /**
  * KEYS: context, log; ARGV: version, limit, bytes at most. Answers the oldest version and records after `version`
- * where they are all there. Counts a little less than each record has, so that never too few are read.
+ * where they are all there. Counts a little less than each record has, so that never too few are read,
+ * and no more than four records too many.
  */
 export const DELTAS = script(`#!lua flags=no-writes
 local at = redis.call('HGET', KEYS[1], 'at')
@@ -239,9 +240,10 @@ local first = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)[1]
 local oldest = first and tonumber(string.match(first[1], '%d+')) or tonumber(string.match(at, '%d+')) + 1
 if after < oldest - 1 then return {oldest} end
 local records, bytes = {}, 0
+local atOnce = budget < 2 ^ 53 - 1 and 4 or 100
 while #records < limit and bytes <= budget do
   local from = string.format('%.0f-0', after + #records + 1)
-  local entries = redis.call('XRANGE', KEYS[2], from, '+', 'COUNT', math.min(100, limit - #records))
+  local entries = redis.call('XRANGE', KEYS[2], from, '+', 'COUNT', math.min(atOnce, limit - #records))
   if #entries == 0 then break end
   for _, entry in ipairs(entries) do
     records[#records + 1] = entry[2][4]

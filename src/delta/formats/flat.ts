@@ -1,6 +1,6 @@
 import type { Json, JsonObject } from '../../model.js';
 import { DeltaMismatch } from '../mismatch.js';
-import type { Change } from '../types.js';
+import { type Change, pathLength } from '../types.js';
 import type { Format } from './format.js';
 
 /**
@@ -10,6 +10,11 @@ import type { Format } from './format.js';
  */
 export const flat: Format = {
   wholeLists: true,
+  bytesAtLeast({ contextId, changes }) {
+    let bytes = 0;
+    for (const { path } of changes) bytes += contextId.length + pathLength(path);
+    return bytes;
+  },
   format: ({ contextId, changes, oldValues }) => changes.map((change) => entry(contextId, change, oldValues)),
 };
 

@@ -25,4 +25,9 @@ export interface Format {
    * the document for each delta that has splices.
    */
   readonly wholeLists?: boolean;
+  /**
+   * Bytes that what `format` answers takes at least, found without making it: where that is more than any client gets,
+   * it is not made. Absent: nothing is known of it.
+   */
+  readonly bytesAtLeast?: (delta: DeltaToFormat) => number;
 }

@@ -1,5 +1,5 @@
 import type { Json, JsonObject } from '../../model.js';
-import type { Change, Path, Spliced } from '../types.js';
+import { type Change, type Path, pathLength, type Spliced } from '../types.js';
 import type { Format } from './format.js';
 
 /**
@@ -7,8 +7,23 @@ import type { Format } from './format.js';
  * each `replace` and `remove`, so that the patch applies to no other document than the one it was made for.
  */
 export const jsonPatch: Format = {
+  bytesAtLeast({ changes, oldValues }) {
+    let bytes = 0;
+    for (const change of changes) bytes += count(change, oldValues) * (OPERATION_BYTES + pathLength(change.path));
+    return bytes;
+  },
   format: ({ changes, oldValues }) => changes.flatMap((change) => operations(change, oldValues)),
 };
+
+/** Of an operation beside its path and value, at least: the names of its members, and what it does. */
+const OPERATION_BYTES = 20;
+
+/** How many operations `operations` makes. */
+function count(change: Change, tests: boolean): number {
+  if (change.action !== 'spliced') return tests && change.action !== 'added' && change.old !== undefined ? 2 : 1;
+  const { removedCount, removed, inserted } = change;
+  return Math.max(removedCount, inserted.length) + (tests && removed ? removedCount : 0);
+}
 
 function operations(change: Change, tests: boolean): JsonObject[] {
   const path = pointer(change.path);

@@ -301,6 +301,11 @@ test('numbers out of range', async (t) => {
     { seconds: -1, nanos: 0 },
     { seconds: 0, nanos: -1 },
     { seconds: 1e13, nanos: 0 },
+    // Together they are 0, which would be for ever.
+    { seconds: 1, nanos: -1_000_000_000 },
+    { seconds: -2, nanos: 2_000_000_000 },
+    { seconds: 1, nanos: 1_000_000_000 },
+    { seconds: 1, nanos: -1 },
   ]) {
     await invalid(peer.set({ contextId: 'a', ttl }), 'ttl');
     await invalid(peer.touch({ contextId: 'a', ttl }), 'ttl');

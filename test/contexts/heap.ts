@@ -1,6 +1,7 @@
 /** Run with --expose-gc: how much the heap grows by documents of a kind, and how much is counted, as one line of JSON. */
-import { heapOf } from '../../src/contexts/heap.js';
+
 import { decodeStruct, encodeStruct } from '../../src/codec/struct.js';
+import { heapOf } from '../../src/contexts/heap.js';
 import type { Json, JsonObject } from '../../src/model.js';
 
 const members = (count: number, value: (i: number) => Json): JsonObject =>

@@ -3,9 +3,9 @@
 import test from 'ava';
 import { openMemory } from '../../src/store/memory.js';
 import type { Commit, Store } from '../../src/store/store.js';
+import { temporaryDirectory } from '../store/directories.js';
 import { connect, refused, serve } from '../support/chord.js';
 import { serveLimited } from '../support/limited.js';
-import { temporaryDirectory } from '../store/directories.js';
 
 const RESOURCE_EXHAUSTED = 8;
 const INVALID_ARGUMENT = 3;
@@ -104,7 +104,9 @@ test('whatever stands in a page token, it is answered or INVALID_ARGUMENT', asyn
   const tokens = [
     ...[513, 2000, 8192, 100_000, 1_000_000].flatMap((length) => ['a'.repeat(length), encode('a'.repeat(length))]),
     ...['', '\0', 'a\0b', '\ud800', 'ü'.repeat(300), ' ', 'a'].flatMap((text) => [text, encode(text)]),
-    ...['0', '1', '999999999999999', '9007199254740993', '-1', '1e3', '1:2', ''].map((version) => `${epoch}:${version}`),
+    ...['0', '1', '999999999999999', '9007199254740993', '-1', '1e3', '1:2', ''].map(
+      (version) => `${epoch}:${version}`,
+    ),
     ...Array.from({ length: 200 }, (_, i) => {
       const token = i % 2 === 0 ? ofHeads : ofDeltas;
       const at = i % (token.length + 1);

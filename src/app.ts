@@ -10,6 +10,7 @@ import { type Gate, openGate } from './gate.js';
 import { decoded, type Stage } from './grpc/edge.js';
 import { charge } from './grpc/quotas.js';
 import { GrpcServer } from './grpc/server.js';
+import { boundUnderWay } from './grpc/underway.js';
 import type { Clock } from './model.js';
 import { openLog } from './observe/log.js';
 import { checkClock, openPart, type Parts } from './parts.js';
@@ -80,6 +81,7 @@ export async function startChord(options: ChordOptions = {}): Promise<Chord> {
       stages: [
         ...telemetry.stages,
         ...(gate ? [gate.identify, decoded, gate.authorize] : [decoded]),
+        boundUnderWay(config.maxInFlightBytes),
         ...chargeWhereLimited(config, gate, clock),
       ],
       onDefect: (error, id) => log.error({ err: error, id }, 'internal error'),

@@ -33,14 +33,21 @@ const ACTION_NUMBERS = { added: 1, modified: 2, removed: 3, spliced: 4 } as cons
 
 const scratch = new BackWriter();
 
-/** What the store keeps of a delta. Values that are not JSON are INVALID_ARGUMENT. */
-export function encodeChanges(changes: Changes): Payload {
-  return { changes: encode(changes, false), olds: encodeOlds(changes) };
+/**
+ * What the store keeps of a delta; undefined where that is more than `bytesMax`, found before much more is encoded.
+ * Values that are not JSON are INVALID_ARGUMENT.
+ */
+export function encodeChanges(changes: Changes): Payload;
+export function encodeChanges(changes: Changes, bytesMax: number): Payload | undefined;
+export function encodeChanges(changes: Changes, bytesMax = Infinity): Payload | undefined {
+  const encoded = encode(changes, false, bytesMax);
+  const olds = encoded && encodeOlds(changes, bytesMax - encoded.length);
+  return encoded && olds && { changes: encoded, olds };
 }
 
 /** The wire bytes of `changes` with the old values in them. */
 export function spliceOlds(payload: Payload): Uint8Array {
-  return encode(decodeChanges(payload.changes, payload.olds), true);
+  return encode(decodeChanges(payload.changes, payload.olds), true, Infinity)!;
 }
 
 /**
@@ -94,18 +101,22 @@ export function changesFromProto(changes: readonly proto.Change[]): Change[] {
   );
 }
 
-function encode(changes: Changes, olds: boolean): Uint8Array {
+function encode(changes: Changes, olds: boolean, bytesMax: number): Uint8Array | undefined {
   scratch.reset();
-  for (let i = changes.length - 1; i >= 0; i--) writeChange(scratch, changes[i]!, olds);
+  for (let i = changes.length - 1; i >= 0; i--) {
+    writeChange(scratch, changes[i]!, olds);
+    if (scratch.size > bytesMax) return undefined;
+  }
   return scratch.take();
 }
 
-function encodeOlds(changes: Changes): Uint8Array {
+function encodeOlds(changes: Changes, bytesMax: number): Uint8Array | undefined {
   scratch.reset();
   for (let i = changes.length - 1; i >= 0; i--) {
     const before = scratch.size;
     writeOld(scratch, changes[i]!);
     scratch.length(before);
+    if (scratch.size > bytesMax) return undefined;
   }
   return scratch.take();
 }

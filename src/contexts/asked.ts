@@ -1,6 +1,6 @@
 /** What all writes have in common: their checks, their refusals. */
 import { ChordError } from '../errors.js';
-import { checkId, checkRequestId } from './limits.js';
+import { checkId, checkRequestId, checkTtl } from './limits.js';
 import { fingerprint } from './requests.js';
 import type { Asked, UpdateOptions } from './writes.js';
 
@@ -9,6 +9,7 @@ export function ask(id: string, options: UpdateOptions, request: unknown): Asked
   checkId(id);
   const { expected, requestId, ttl, returning, allowMissing } = options;
   if (requestId) checkRequestId(requestId);
+  if (ttl !== undefined) checkTtl(ttl);
   return { expected, requestId, ttl, returning, allowMissing, fingerprint: requestId ? fingerprint(request) : '' };
 }
 

@@ -8,6 +8,7 @@ import type { Lane } from './lane.js';
 import { checkId, checkRequestId, checkTtl } from './limits.js';
 import type { Past } from './past.js';
 import { fingerprint, type Remembered, recall, remember } from './requests.js';
+import { checkEdit } from './shape.js';
 import type { Effect } from './state.js';
 import { Duplicate } from './task.js';
 import { type Asked, edit, remove, revert, touch, type UpdateOptions, type WriteResult } from './writes.js';
@@ -30,15 +31,12 @@ export interface BatchedResult extends WriteResult {
 }
 
 export interface BatchTools extends GroupTools {
-  readonly maxDocumentBytes: number;
   readonly past: (id: string, version: number) => Promise<Past>;
   /** The answer of a write that was committed before. */
   readonly repeat: (id: string, first: Remembered, asked: Asked) => Promise<WriteResult>;
 }
 
 export const WRITES_MAX = 100;
-/** Changes with their old values. */
-const STORED_BYTES_MAX = 16 << 20;
 /** Clients receive 4 MiB by default. */
 const RETURNED_BYTES_MAX = 3 << 20;
 
@@ -57,10 +55,12 @@ export async function writeBatch(
       // It is remembered with the first write's context, whatever that write stores.
       const named = i === 0 ? { requestId, fingerprint: print } : { fingerprint: '' };
       const all = { ...asked[i]?.options, ...named };
-      return { id: write.id, evaluate: (lane) => within(i, write, () => evaluations[i]!(lane, all)) };
+      const { id, kind } = write;
+      const edits = kind !== 'touch' && kind !== 'delete';
+      return { id, edits, evaluate: (lane) => within(i, write, () => evaluations[i]!(lane, all)) };
     });
     return await commitTogether(tools, parts, (effects, acts) => {
-      checkBytes(effects);
+      checkReturned(effects);
       return requestId ? signed(acts, requestId, print, effects, tools.now()) : acts;
     });
   } catch (error) {
@@ -76,12 +76,16 @@ export async function writeBatch(
 }
 
 /** What all writes must be, before anything is looked at. */
-function checkWrites({ store }: BatchTools, writes: readonly BatchedWrite[]): void {
+function checkWrites({ store, budget }: BatchTools, writes: readonly BatchedWrite[]): void {
   if (writes.length === 0) throw invalid('writes', 'must not be empty');
   if (writes.length > WRITES_MAX) throw invalid('writes', `are more than ${WRITES_MAX}`);
   const places = new Map<string, number>();
+  const room = budget.room();
   writes.forEach((write, i) => {
-    within(i, write, () => checkId(write.id));
+    within(i, write, () => {
+      checkId(write.id);
+      if (write.kind === 'set' || write.kind === 'update') checkEdit(write, room);
+    });
     const before = places.get(write.id);
     if (before !== undefined) throw invalid(fieldOf(i, write), `names the same context as writes[${before}]`);
     places.set(write.id, i);
@@ -113,21 +117,21 @@ function askOne(write: BatchedWrite): { readonly options: Options; readonly esse
 
 /** How a write is evaluated; what must be read for it before is read now. */
 async function prepare(
-  { maxDocumentBytes, past, now }: BatchTools,
+  { budget, past, now }: BatchTools,
   write: BatchedWrite,
   index: number,
 ): Promise<(lane: Lane, asked: Asked) => Effect<BatchedResult>> {
   switch (write.kind) {
     case 'set':
     case 'update':
-      return (lane, asked) => edit(lane, write, asked, now(), maxDocumentBytes);
+      return (lane, asked) => edit(lane, write, asked, now(), budget);
     case 'revert': {
       const then = await past(write.id, write.version).catch((error) => {
         return within(index, write, () => {
           throw error;
         });
       });
-      return (lane, asked) => revert(lane, then, asked, now(), maxDocumentBytes);
+      return (lane, asked) => revert(lane, then, asked, now(), budget);
     }
     case 'delete':
       return (lane, asked) => remove(lane, asked, now());
@@ -151,19 +155,15 @@ function signed(
   return [{ ...(first as Act), request: remember(requestId, print, answers, now) } as Act, ...others];
 }
 
-function checkBytes(effects: readonly Effect<BatchedResult>[]): void {
-  const sum = (bytesOf: (effect: Effect<BatchedResult>) => number) =>
-    effects.reduce((all, one) => all + bytesOf(one), 0);
-  const stored = sum(({ delta }) => (delta ? delta.payload.changes.length + delta.payload.olds.length : 0));
-  if (stored > STORED_BYTES_MAX) throw exhausted('store', stored, STORED_BYTES_MAX);
-  const returned = sum(({ answer: { view, delta } }) => {
-    return (view?.value.bytes.length ?? 0) + (delta ? delta.payload.changes.length + delta.payload.olds.length : 0);
-  });
-  if (returned > RETURNED_BYTES_MAX) throw exhausted('return', returned, RETURNED_BYTES_MAX);
-}
-
-function exhausted(what: string, bytes: number, max: number): ChordError {
-  return new ChordError('RESOURCE_EXHAUSTED', `the batch would ${what} ${bytes} bytes, the limit is ${max}`);
+function checkReturned(effects: readonly Effect<BatchedResult>[]): void {
+  let returned = 0;
+  for (const { view, delta } of effects.map(({ answer }) => answer)) {
+    returned += view?.value.bytes.length ?? 0;
+    if (delta) returned += delta.payload.changes.length + delta.payload.olds.length;
+  }
+  if (returned <= RETURNED_BYTES_MAX) return;
+  const limit = `the limit is ${RETURNED_BYTES_MAX}`;
+  throw new ChordError('RESOURCE_EXHAUSTED', `the batch would return ${returned} bytes, ${limit}`);
 }
 
 /** What is thrown says which write it is about. */

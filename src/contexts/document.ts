@@ -9,9 +9,8 @@ import { applyInPlace, invert } from '../delta/index.js';
 import type { Change } from '../delta/types.js';
 import { copy, type JsonObject } from '../model.js';
 import type { Payload, Stored } from '../store/store.js';
+import { heapChange, heapOf } from './heap.js';
 
-/** A decoded document takes about this many times its weight. */
-const DECODED_FACTOR = 3;
 /** A snapshot is due when the log since the last one has this many bytes more than twice the document ... */
 const LOG_SLACK_BYTES = 4096;
 /** ... or this many records: what a cold load has to fold at the most. */
@@ -38,6 +37,8 @@ export const DECODED: Form<JsonObject> = {
 
 export class LaneDocument {
   #decoded: JsonObject | undefined;
+  /** What `#decoded` takes, in bytes. */
+  #heap = 0;
   #encoded: EncodedStruct | undefined;
   /** What the store gave, until it is decoded. */
   #stored: { readonly snapshot?: Uint8Array | undefined; readonly payloads: readonly Payload[] } | undefined;
@@ -49,9 +50,15 @@ export class LaneDocument {
     return this.#decoded !== undefined || this.#encoded !== undefined || this.#stored !== undefined;
   }
 
-  /** Memory for a document of this weight, about. */
-  bytes(weight: number): number {
-    return ((this.#decoded ? DECODED_FACTOR : 0) + (this.#encoded || this.#stored ? 1 : 0)) * weight;
+  /** Whether its value is at hand without work. */
+  get decoded(): boolean {
+    return this.#decoded !== undefined;
+  }
+
+  /** Memory that it takes, about. */
+  get bytes(): number {
+    const stored = this.#stored ? (this.#stored.snapshot?.length ?? 0) + this.#logBytes : 0;
+    return (this.#decoded ? this.#heap : 0) + (this.#encoded?.bytes.length ?? stored);
   }
 
   load(stored: Stored): void {
@@ -68,7 +75,10 @@ export class LaneDocument {
 
   /** {} where nothing is known. The caller may change it in place, and then says so by `moved`. */
   value(): JsonObject {
-    this.#decoded ??= this.#decode();
+    if (!this.#decoded) {
+      this.#decoded = this.#decode();
+      this.#heap = heapOf(this.#decoded);
+    }
     return this.#decoded;
   }
 
@@ -80,8 +90,9 @@ export class LaneDocument {
     return this.#encoded;
   }
 
-  /** The value was changed in place, by a write with this payload and perhaps a snapshot. */
-  moved(payload: Payload, snapshot: Uint8Array | undefined): void {
+  /** The value was changed in place, by a write with this payload and perhaps a snapshot, and takes so much more memory. */
+  moved(payload: Payload, snapshot: Uint8Array | undefined, heap: number): void {
+    this.#heap += heap;
     this.#encoded = snapshot && new EncodedStruct(snapshot);
     this.#logBytes = snapshot ? 0 : this.#logBytes + sizeOf(payload);
     this.#logRecords = snapshot ? 0 : this.#logRecords + 1;
@@ -95,12 +106,14 @@ export class LaneDocument {
   /** Applies a delta that another server stored. */
   fold(changes: readonly Change[], payload: Payload): void {
     applyInPlace(changes, this.value());
-    this.moved(payload, undefined);
+    this.moved(payload, undefined, heapChange(changes));
   }
 
   /** Takes a delta back that was applied last. */
   undo(payload: Payload): void {
-    applyInPlace(invert(decodeChanges(payload.changes, payload.olds)), this.value());
+    const changes = invert(decodeChanges(payload.changes, payload.olds));
+    applyInPlace(changes, this.value());
+    this.#heap += heapChange(changes);
     this.#encoded = undefined;
     this.#logBytes -= sizeOf(payload);
     this.#logRecords--;

@@ -10,8 +10,10 @@ import { encodeChanges } from '../codec/changes.js';
 import { applyInPlace, diff, diffAt, equal, invert, merge, weightChange } from '../delta/index.js';
 import type { Change, Path } from '../delta/types.js';
 import { ChordError, invalid } from '../errors.js';
-import { copy, getMember, hasMember, isObject, type Json, type JsonObject, MAX_DEPTH } from '../model.js';
+import { copy, getMember, hasMember, isObject, type Json, type JsonObject } from '../model.js';
 import type { Payload } from '../store/store.js';
+import { type Budget, tooMuchToStore } from './budget.js';
+import { heapChange } from './heap.js';
 
 export type Mutation =
   | { readonly kind: 'set'; readonly path: Path; readonly value: Json }
@@ -35,17 +37,23 @@ export interface Evaluated {
   readonly payload: Payload;
   /** Of the document afterwards, in bytes as `weigh` counts. */
   readonly weight: number;
+  /** By how much the document's memory has changed, in bytes as `heapOf` counts. */
+  readonly heap: number;
 }
 
+/** To insert so many at once, all that comes behind is moved one by one, which costs as much more for each element. */
+const MANY = 1000;
+const MANY_FACTOR = 100;
+
 /**
- * Carries an edit out on a document of this weight, in place.
+ * Carries an edit that `checkEdit` let pass out on a document of this weight, in place.
  * Throws INVALID_ARGUMENT with the field of the request that is at fault, or RESOURCE_EXHAUSTED where the
- * document would weigh more than `weightMax`; the document is then as before.
+ * document or what is to be done is over the budget; the document is then as before.
  */
-export function evaluate(document: JsonObject, edit: Edit, weight: number, weightMax: number): Evaluated {
+export function evaluate(document: JsonObject, edit: Edit, weight: number, budget: Budget): Evaluated {
   if (edit.kind === 'set') {
     const changes = diff(document, edit.value);
-    const evaluated = finish(changes, weight, weightMax);
+    const evaluated = finish(changes, weight, budget);
     applyInPlace(copied(changes), document);
     return evaluated;
   }
@@ -57,9 +65,9 @@ export function evaluate(document: JsonObject, edit: Edit, weight: number, weigh
       step(document, changes, steps);
     }
     edit.mutations.forEach((mutation, index) => {
-      step(document, changesOf(document, mutation, `mutations[${index}]`), steps);
+      step(document, changesOf(document, mutation, `mutations[${index}]`, budget), steps);
     });
-    return finish(steps.length > 1 ? merge(steps) : (steps[0] ?? []), weight, weightMax);
+    return finish(steps.length > 1 ? merge(steps) : (steps[0] ?? []), weight, budget);
   } catch (error) {
     for (const changes of steps.reverse()) applyInPlace(invert(changes), document);
     throw error;
@@ -73,9 +81,16 @@ function step(document: JsonObject, changes: Change[], steps: Change[][]): void 
 }
 
 /** Everything that can be wrong with the changes is found here. */
-function finish(changes: readonly Change[], before: number, weightMax: number): Evaluated {
-  const weight = check(changes, before, weightMax);
-  return { changed: changes.length > 0, payload: encodeChanges(changes), weight };
+function finish(changes: readonly Change[], before: number, budget: Budget): Evaluated {
+  const weight = before + weightChange(changes);
+  if (weight > budget.documentBytes && weight > before) {
+    const limit = `the limit is ${budget.documentBytes}`;
+    throw new ChordError('RESOURCE_EXHAUSTED', `the document would take ${weight} bytes, ${limit}`);
+  }
+  const payload = encodeChanges(changes, budget.stored);
+  if (!payload) throw tooMuchToStore();
+  budget.store(payload.changes.length + payload.olds.length);
+  return { changed: changes.length > 0, payload, weight, heap: heapChange(changes) };
 }
 
 /** The changes with values of their own. */
@@ -83,7 +98,8 @@ function copied(changes: readonly Change[]): Change[] {
   return changes.map((change) => {
     if (change.action === 'removed') return change;
     if (change.action === 'spliced') return { ...change, inserted: change.inserted.map(copy) };
-    return { ...change, value: copy(change.value) };
+    const { value } = change;
+    return typeof value === 'object' && value !== null ? { ...change, value: copy(value) } : change;
   });
 }
 
@@ -97,10 +113,8 @@ function mergeMembers(target: JsonObject, source: JsonObject, path: Path, into: 
   }
 }
 
-function changesOf(document: JsonObject, mutation: Mutation, field: string): Change[] {
+function changesOf(document: JsonObject, mutation: Mutation, field: string, budget: Budget): Change[] {
   const { path } = mutation;
-  if (path.length === 0) throw invalid(`${field}.path`, 'must name at least one key');
-  if (path.length > MAX_DEPTH) throw invalid(`${field}.path`, `is longer than ${MAX_DEPTH} keys`);
   const place = findPlace(document, path, field);
   const changes: Change[] = [];
   switch (mutation.kind) {
@@ -131,6 +145,7 @@ function changesOf(document: JsonObject, mutation: Mutation, field: string): Cha
       if (!(index >= 0 && removeCount >= 0 && index + removeCount <= list.length)) {
         throw invalid(`${field}.splice`, `reaches to ${index + removeCount} in a list of ${list.length}`);
       }
+      budget.move((list.length - index) * (insert.length < MANY ? 1 : MANY_FACTOR));
       if (place.old === undefined) put(place, [...insert], changes);
       else splice(path, list, index, removeCount, insert, changes);
       break;
@@ -180,32 +195,4 @@ function splice(path: Path, list: Json[], index: number, count: number, insert: 
   const removed = list.slice(index, index + count);
   if (equal(removed, [...insert])) return;
   into.push({ action: 'spliced', path, index, removedCount: count, removed, inserted: [...insert] });
-}
-
-/** The weight afterwards, where the changes keep to the limits. */
-function check(changes: readonly Change[], before: number, weightMax: number): number {
-  const weight = before + weightChange(changes);
-  if (weight > weightMax && weight > before) {
-    throw new ChordError('RESOURCE_EXHAUSTED', `the document would take ${weight} bytes, the limit is ${weightMax}`);
-  }
-  checkDepth(changes);
-  return weight;
-}
-
-function checkDepth(changes: readonly Change[]): void {
-  for (const change of changes) {
-    const above = change.path.length + (change.action === 'spliced' ? 1 : 0);
-    const values = change.action === 'spliced' ? change.inserted : change.action === 'removed' ? [] : [change.value];
-    for (const value of values) {
-      if (deeper(value, MAX_DEPTH - above)) throw invalid('value', `nests deeper than ${MAX_DEPTH} levels`);
-    }
-  }
-}
-
-/** Whether a value has more than `levels` levels of objects and lists. */
-export function deeper(value: Json, levels: number): boolean {
-  if (typeof value !== 'object' || value === null) return levels < 0;
-  if (levels <= 0) return true;
-  const members = Array.isArray(value) ? value : Object.values(value);
-  return members.some((member) => deeper(member, levels - 1));
 }

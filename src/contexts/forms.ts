@@ -14,10 +14,10 @@ import type { Change } from '../delta/types.js';
 import { hasSplices, unsplice } from '../delta/unsplice.js';
 import { ChordError, invalid, type Reason } from '../errors.js';
 import { type JsonObject, MAX_DEPTH, type Position } from '../model.js';
-import { deeper } from './evaluate.js';
 import type { DeltaView, SyncResult, View } from './events.js';
 import { PAGE_BYTES } from './limits.js';
 import { bytesOf } from './merged.js';
+import { deeper } from './shape.js';
 
 /** How a client wants deltas to be written. */
 export interface DeltaForm {

@@ -4,9 +4,12 @@
  * simple. Groups of the same contexts follow one another, each after its own commit; single writes wait meanwhile, and
  * share their commits as ever.
  */
+import { setImmediate as turn } from 'node:timers/promises';
+import { ChordError } from '../errors.js';
 import type { Head } from '../model.js';
 import type { Act, GroupOutcome, Store } from '../store/store.js';
 import { isRefusal } from './asked.js';
+import type { Budget } from './budget.js';
 import type { CommitEvent, ContextEvent } from './events.js';
 import type { Lane } from './lane.js';
 import type { Lanes } from './lanes.js';
@@ -20,11 +23,15 @@ export interface GroupTools {
   readonly publish: (event: CommitEvent) => void;
   readonly now: () => number;
   readonly isGone: (head: Head | null) => boolean;
+  /** What the parts may cost together. */
+  readonly budget: Budget;
 }
 
 /** One write of a group. */
 export interface Part<T> {
   readonly id: string;
+  /** It needs the document. */
+  readonly edits: boolean;
   /** As for `Lane.submit`. */
   readonly evaluate: (lane: Lane) => Effect<T>;
 }
@@ -34,8 +41,8 @@ interface Held {
   readonly state: LaneState;
 }
 
-/** The documents that one group stores anew, in bytes; what is left out is due with the next write. */
-const SNAPSHOT_BYTES_MAX = 8 << 20;
+/** What the documents may weigh that one group changes: all of them are in memory at once, decoded. */
+const DOCUMENTS_BYTES_MAX = 64 << 20;
 
 /**
  * Carries out all parts, each of another context, or none, and answers in their order. `seal` looks at what the parts
@@ -61,6 +68,8 @@ export async function commitTogether<T>(
       const effects: Effect<T>[] = [];
       let acts: readonly Act[];
       try {
+        await decodeAll(held, parts);
+        tools.budget.renew();
         evaluate(held, parts, effects);
         acts = seal(
           effects,
@@ -128,16 +137,26 @@ async function endExpired({ store, now, isGone }: GroupTools, held: readonly Hel
   );
 }
 
+/** Each document in a turn of its own: a hundred large ones in one would be seconds. */
+async function decodeAll(held: readonly Held[], parts: readonly Part<unknown>[]): Promise<void> {
+  const edited = held.filter((_, i) => parts[i]?.edits);
+  const bytes = edited.reduce((sum, { lane }) => sum + (lane.tip?.weight ?? 0), 0);
+  if (bytes > DOCUMENTS_BYTES_MAX) {
+    const limit = `the limit is ${DOCUMENTS_BYTES_MAX}`;
+    throw new ChordError('RESOURCE_EXHAUSTED', `the batch would change documents of ${bytes} bytes in all, ${limit}`);
+  }
+  for (const { lane, state } of edited) {
+    if (!lane.tip || state.document.decoded) continue;
+    lane.document();
+    await turn();
+  }
+}
+
 /** Adds to `effects`, so that what was done can be taken back where a later part refuses. */
 function evaluate<T>(held: readonly Held[], parts: readonly Part<T>[], effects: Effect<T>[]): void {
-  let snapshots = 0;
   parts.forEach((part, i) => {
     const { lane, state } = held[i] as Held;
-    let effect = part.evaluate(lane);
-    const { snapshot, ...commit } = effect.commit ?? {};
-    snapshots += snapshot?.length ?? 0;
-    if (snapshot && snapshots > SNAPSHOT_BYTES_MAX)
-      effect = { ...effect, commit: commit as Effect<T>['commit'] & object };
+    const effect = part.evaluate(lane);
     state.moveTip(effect);
     effects.push(effect);
   });

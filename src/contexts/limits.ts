@@ -23,6 +23,11 @@ export function checkId(id: string, field = 'context_id'): void {
   checkText(id, field, ID_BYTES_MAX);
 }
 
+/** Whether a context may have this id. */
+export function isId(text: string): boolean {
+  return text !== '' && Buffer.byteLength(text) <= ID_BYTES_MAX && !text.includes('\0') && text.isWellFormed();
+}
+
 export function checkPrefix(prefix: string): void {
   checkText(prefix, 'prefix', ID_BYTES_MAX);
 }

@@ -14,6 +14,8 @@ export interface ServiceOptions {
   readonly cacheBytes: number;
   /** The heaviest document, as `weigh` counts. */
   readonly maxDocumentBytes: number;
+  /** The most members that the values of one request may have, in all. */
+  readonly maxRequestMembers: number;
   /** A client further behind than this gets the document. */
   readonly deltaThreshold: number;
   /** What has expired stays, for readers and writers too, until `expire` removes it: it is exported before. */

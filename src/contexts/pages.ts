@@ -4,7 +4,7 @@ import type { Head, Position } from '../model.js';
 import type { Store } from '../store/store.js';
 import type { DeltaView } from './events.js';
 import { viewsOf } from './history.js';
-import { checkPrefix, PAGE_BYTES, pageSize } from './limits.js';
+import { checkPrefix, isId, PAGE_BYTES, pageSize } from './limits.js';
 
 export interface PageOptions {
   readonly pageSize?: number;
@@ -48,7 +48,7 @@ export function tokenAfter(id: string): string {
 
 function idBefore(token: string): string {
   const id = Buffer.from(token, 'base64url').toString();
-  if (tokenAfter(id) !== token) throw invalid('page_token', 'is none of this list');
+  if (tokenAfter(id) !== token || !isId(id)) throw invalid('page_token', 'is none of this list');
   return id;
 }
 

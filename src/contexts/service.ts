@@ -9,6 +9,7 @@ import type { Commit, FeedEvent, Store } from '../store/store.js';
 import { answer, answerAt } from './answer.js';
 import { ask, isRefusal } from './asked.js';
 import { type BatchedWrite, type BatchTools, writeBatch } from './batch.js';
+import { Budget } from './budget.js';
 import { ENCODED, type Form } from './document.js';
 import type { Edit, Mutation } from './evaluate.js';
 import type { SyncResult, View } from './events.js';
@@ -22,6 +23,7 @@ import { type DeltaPage, deltaPage, type HeadPage, headPage, type PageOptions } 
 import { documentAt, type Past, past } from './past.js';
 import { type Remembered, recall } from './requests.js';
 import { trim } from './retention.js';
+import { checkEdit } from './shape.js';
 import type { Effect } from './state.js';
 import { Duplicate } from './task.js';
 import { storeAll } from './unpack.js';
@@ -43,6 +45,7 @@ export class ContextService {
   readonly #store: Store;
   readonly #lanes: Lanes;
   readonly #batchTools: BatchTools;
+  readonly #budget: Budget;
   /** For clients that want lists whole. */
   readonly lists: WholeLists;
   /** With other servers on the same store, what is in memory may be old: each call asks. */
@@ -55,8 +58,9 @@ export class ContextService {
     this.#shared = store.feed !== undefined;
     this.lists = new WholeLists(async (id, at) => documentAt(store, await this.#freshLane(id), at));
     this.#lanes = new Lanes(options.cacheBytes, (id, changed) => new Lane(id, store, publish, changed, deltaThreshold));
+    this.#budget = new Budget(options.maxDocumentBytes, options.maxRequestMembers);
     this.#batchTools = {
-      ...{ store, publish, lanes: this.#lanes, maxDocumentBytes: options.maxDocumentBytes },
+      ...{ store, publish, lanes: this.#lanes, budget: this.#budget },
       now: () => this.#now(),
       isGone: (head) => this.isGone(head),
       past: (id, version) => this.#past(id, version),
@@ -126,12 +130,9 @@ export class ContextService {
   /** Makes the document what it was at a version of this life, whatever was written since. Refuses as `getPast` does. */
   async revert(id: string, version: number, options: WriteOptions = {}): Promise<WriteResult> {
     if (version < 1) throw invalid('version', 'must be at least 1');
-    if (options.ttl !== undefined) checkTtl(options.ttl);
     const asked = ask(id, options, ['revert', version, options.expected, options.ttl]);
-    const { maxDocumentBytes } = this.#options;
-    const written = this.#past(id, version).then((then) =>
-      this.#write(id, (lane) => revert(lane, then, asked, this.#now(), maxDocumentBytes)),
-    );
+    const write = (then: Past) => (lane: Lane) => revert(lane, then, asked, this.#now(), this.#budget.renew());
+    const written = this.#past(id, version).then((then) => this.#write(id, write(then)));
     return this.#once(id, asked, written);
   }
 
@@ -218,11 +219,10 @@ export class ContextService {
   /** The hot path: no more promises than the lane's own. */
   #edit(id: string, what: Edit, options: UpdateOptions): Promise<WriteResult> {
     try {
-      if (options.ttl !== undefined) checkTtl(options.ttl);
+      checkEdit(what, this.#budget.room());
       const asked = ask(id, options, [what, options.expected, options.ttl, options.allowMissing]);
-      const { maxDocumentBytes } = this.#options;
-      const written = this.#write(id, (lane) => edit(lane, what, asked, this.#now(), maxDocumentBytes));
-      return this.#once(id, asked, written);
+      const write = (lane: Lane) => edit(lane, what, asked, this.#now(), this.#budget.renew());
+      return this.#once(id, asked, this.#write(id, write));
     } catch (error) {
       return Promise.reject(error);
     }

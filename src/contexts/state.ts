@@ -22,6 +22,8 @@ export interface Effect<T> {
   readonly head: Head | null;
   /** What was done to the document, in place. */
   readonly delta?: DeltaView;
+  /** By how much that moved the document's memory, in bytes. */
+  readonly heap?: number;
   readonly answer: T;
 }
 
@@ -45,7 +47,7 @@ export class LaneState {
 
   /** Memory it takes, in bytes, about. */
   get bytes(): number {
-    return this.history.bytes + this.document.bytes(this.tip?.weight ?? 0);
+    return this.history.bytes + this.document.bytes;
   }
 
   /** Whether everything is at hand that writes are evaluated on. */
@@ -63,11 +65,11 @@ export class LaneState {
   }
 
   /** The tip moves ahead, by a write that was handed to the store. */
-  moveTip({ head, removal, delta, commit }: Effect<unknown>): void {
+  moveTip({ head, removal, delta, commit, heap = 0 }: Effect<unknown>): void {
     this.tip = head;
     if (removal) this.document.clear();
     if (commit?.snapshot && !delta) this.document.saved();
-    if (delta) this.document.moved(delta.payload, commit?.snapshot);
+    if (delta) this.document.moved(delta.payload, commit?.snapshot, heap);
   }
 
   /** The durable state follows: the oldest write in flight has become durable. `tell`: whoever hears of it. */

@@ -3,6 +3,7 @@ import { EncodedStruct, encodeStruct } from '../codec/struct.js';
 import { weigh } from '../delta/index.js';
 import { ChordError, notFound } from '../errors.js';
 import { type Expiry, type Head, type Position, samePosition, usedAt } from '../model.js';
+import type { Budget } from './budget.js';
 import { advance, newLife } from './digest.js';
 import { type Edit, evaluate } from './evaluate.js';
 import { type DeltaView, isLarge, type View } from './events.js';
@@ -34,6 +35,8 @@ export interface WriteResult {
   /** Absent only for a delete of a missing context. */
   readonly position?: Position | undefined;
   readonly changed: boolean;
+  /** Bytes that it stored: the delta, and the document where that was due. Absent: none. */
+  readonly stored?: number | undefined;
   readonly view?: View | undefined;
   readonly delta?: DeltaView | undefined;
 }
@@ -48,7 +51,7 @@ const EMPTY_WEIGHT = weigh({});
 const USE_GRAIN = 1000;
 
 /** SetContext and UpdateContext. */
-export function edit(lane: Lane, what: Edit, asked: Asked, clock: number, weightMax: number): Effect<WriteResult> {
+export function edit(lane: Lane, what: Edit, asked: Asked, clock: number, budget: Budget): Effect<WriteResult> {
   const { id, tip } = lane;
   checkExpected(id, asked.expected, tip);
   if (!tip && !asked.allowMissing) throw notFound(id);
@@ -56,7 +59,7 @@ export function edit(lane: Lane, what: Edit, asked: Asked, clock: number, weight
   const now = Math.max(clock, tip?.updatedAt ?? 0);
   const expiry = renewed(tip?.expiry, asked.ttl, now);
   const document = lane.document();
-  const { changed, payload, weight } = evaluate(document, what, tip?.weight ?? EMPTY_WEIGHT, weightMax);
+  const { changed, payload, weight, heap } = evaluate(document, what, tip?.weight ?? EMPTY_WEIGHT, budget);
 
   if (tip && !changed) {
     const head = used(tip, expiry, now);
@@ -72,11 +75,13 @@ export function edit(lane: Lane, what: Edit, asked: Asked, clock: number, weight
   const createdAt = tip?.createdAt ?? now;
   const head = { position: to, createdAt, updatedAt: now, weight, ...(expiry && { expiry }) };
   const delta = { id, from, to, payload, at: now, large: isLarge(payload, weight) };
-  const snapshot = lane.snapshotDue(payload, weight) ? encodeStruct(document) : undefined;
+  const due = lane.snapshotDue(payload, weight) && budget.snapshot(weight);
+  const snapshot = due ? encodeStruct(document) : undefined;
   const view = asked.returning?.context
     ? { id, head, value: new EncodedStruct(snapshot ?? encodeStruct(document)) }
     : undefined;
-  const answer = { position: to, changed: true, view, delta: asked.returning?.delta ? delta : undefined };
+  const stored = payload.changes.length + payload.olds.length + (snapshot?.length ?? 0);
+  const answer = { position: to, changed: true, stored, view, delta: asked.returning?.delta ? delta : undefined };
   const commit = {
     id,
     expected: tip?.position ?? null,
@@ -85,15 +90,15 @@ export function edit(lane: Lane, what: Edit, asked: Asked, clock: number, weight
     ...(snapshot && { snapshot }),
     ...request(asked, answer, now),
   };
-  return { commit, head, delta, answer };
+  return { commit, head, delta, heap, answer };
 }
 
 /** RevertContext. */
-export function revert(lane: Lane, to: Past, asked: Asked, clock: number, weightMax: number): Effect<WriteResult> {
+export function revert(lane: Lane, to: Past, asked: Asked, clock: number, budget: Budget): Effect<WriteResult> {
   const { id, tip } = lane;
   // Deleted and recreated while the past was read: what is there now never had that version.
   if (tip && tip.position.epoch !== to.head.position.epoch) throw notFound(id);
-  return edit(lane, { kind: 'set', value: to.document }, asked, clock, weightMax);
+  return edit(lane, { kind: 'set', value: to.document }, asked, clock, budget);
 }
 
 /** DeleteContext. */

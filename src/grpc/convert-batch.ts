@@ -36,10 +36,10 @@ function fromWrite({ $case: kind, value: request }: NonNullable<c.Write['write']
     case 'delete':
       return { kind, id, expected: fromExpected(request.expected), allowMissing: request.allowMissing };
     case 'touch':
-      return { kind, id, ttl: fromDuration(request.ttl) };
+      return { kind, id, ttl: fromDuration(request.ttl, 'ttl') };
   }
 }
 
 function options({ expected, ttl, returning }: c.SetContextRequest | c.UpdateContextRequest | c.RevertContextRequest) {
-  return { expected: fromExpected(expected), ttl: fromDuration(ttl), returning };
+  return { expected: fromExpected(expected), ttl: fromDuration(ttl, 'ttl'), returning };
 }

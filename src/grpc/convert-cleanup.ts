@@ -22,7 +22,7 @@ export function fromRun({ limit, dryRun, prefix, options }: proto.RunCleanupRequ
 }
 
 export function fromInterval(interval: Duration | undefined): number | undefined {
-  return between('interval', fromDuration(interval), YEAR);
+  return between('interval', fromDuration(interval, 'interval'), YEAR);
 }
 
 /** Only what the message has. */
@@ -31,7 +31,7 @@ export function fromOptions(options: proto.CleanupOptions | undefined): Partial<
   const { contextAutoDelete, deltaThreshold } = options;
   if (deltaThreshold === 0) throw invalid('options.delta_threshold', 'must be at least 1');
   const ttl = (field: string, duration: Duration | undefined) =>
-    between(`options.${field}`, fromDuration(duration), 100 * YEAR);
+    between(`options.${field}`, fromDuration(duration, `options.${field}`), 100 * YEAR);
   const given = {
     contextAutoDelete,
     contextTtl: ttl('context_ttl', options.contextTtl),

@@ -28,9 +28,15 @@ export function toDuration(milliseconds: number): Duration {
   return { seconds, nanos: Math.round((milliseconds - seconds * 1000) * 1e6) };
 }
 
-/** Milliseconds; undefined where the field is absent. */
-export function fromDuration(duration: Duration | undefined): number | undefined {
-  return duration && duration.seconds * 1000 + duration.nanos / 1e6;
+/**
+ * Milliseconds; undefined where the field is absent. Seconds and nanos have one sign, and nanos are less than a second:
+ * others might cancel out to 0, which means something else than they do.
+ */
+export function fromDuration(duration: Duration | undefined, field: string): number | undefined {
+  if (!duration) return undefined;
+  const { seconds, nanos } = duration;
+  if (!(Math.abs(nanos) < 1e9) || seconds * nanos < 0) throw invalid(field, 'is no duration: see its nanos');
+  return seconds * 1000 + nanos / 1e6;
 }
 
 /** A context without its value. */

@@ -21,6 +21,7 @@ import { fromDuration, fromExpected, fromMutations, fromPaths, toContext, toTime
 import { fromWrites } from './convert-batch.js';
 import { fromInterval, fromOptions, fromRun, toCleanupStatus, toResult } from './convert-cleanup.js';
 import { toProgress, toTransferred } from './convert-transfer.js';
+import type { Call } from './edge.js';
 import { type StatsSource, watchStats } from './stats.js';
 import { batchResponse, deltasResponse, getResponse, syncResponse, writeResponse } from './wire.js';
 
@@ -33,32 +34,38 @@ export function contextHandlers(contexts: ContextService, formats: Formats) {
   const formOf = (returning: m.ReturnOptions | undefined): DeltaForm =>
     returning ? formats.form(returning.format, returning.oldValues, 'returning.format') : PLAIN;
 
-  const respond = (written: Promise<WriteResult>, form: DeltaForm): Promise<Buffer> => {
-    if (!form.format?.wholeLists) return written.then((result) => writeResponse(result, form));
+  const respond = (written: Promise<WriteResult>, form: DeltaForm, call: Call): Promise<Buffer> => {
+    if (!form.format?.wholeLists) {
+      return written.then((result) => {
+        call.usage?.owe(result.stored ?? 0);
+        return writeResponse(result, form);
+      });
+    }
     return written.then(async (result) => {
+      call.usage?.owe(result.stored ?? 0);
       const delta = result.delta && (await contexts.lists.of(result.delta));
       return writeResponse({ ...result, delta }, form);
     });
   };
 
   return {
-    setContext(request: c.SetContextRequest): Promise<Buffer> {
+    setContext(request: c.SetContextRequest, call: Call): Promise<Buffer> {
       const { contextId, value = {}, returning } = request;
       const form = formOf(returning);
-      return respond(contexts.set(contextId, value, writeOptions(request, true)), form);
+      return respond(contexts.set(contextId, value, writeOptions(request, true)), form, call);
     },
 
-    updateContext(request: c.UpdateContextRequest): Promise<Buffer> {
+    updateContext(request: c.UpdateContextRequest, call: Call): Promise<Buffer> {
       const { contextId, changes, allowMissing, returning } = request;
       const edit = { changes, mutations: fromMutations(request.mutations) };
       const form = formOf(returning);
-      return respond(contexts.update(contextId, edit, writeOptions(request, allowMissing)), form);
+      return respond(contexts.update(contextId, edit, writeOptions(request, allowMissing)), form, call);
     },
 
-    revertContext(request: c.RevertContextRequest): Promise<Buffer> {
+    revertContext(request: c.RevertContextRequest, call: Call): Promise<Buffer> {
       const { contextId, version, returning } = request;
       const form = formOf(returning);
-      return respond(contexts.revert(contextId, version, writeOptions(request, false)), form);
+      return respond(contexts.revert(contextId, version, writeOptions(request, false)), form, call);
     },
 
     async getContext({ contextId, version }: c.GetContextRequest): Promise<Buffer> {
@@ -72,16 +79,17 @@ export function contextHandlers(contexts: ContextService, formats: Formats) {
     },
 
     async touchContext(request: c.TouchContextRequest): Promise<c.TouchContextResponse> {
-      const head = await contexts.touch(request.contextId, fromDuration(request.ttl));
+      const head = await contexts.touch(request.contextId, fromDuration(request.ttl, 'ttl'));
       return { context: toContext(request.contextId, head) };
     },
 
-    async batchWrite({ writes, requestId }: c.BatchWriteRequest): Promise<Buffer> {
+    async batchWrite({ writes, requestId }: c.BatchWriteRequest, call: Call): Promise<Buffer> {
       const forms: DeltaForm[] = [];
       const asked = fromWrites(writes, (returning, index) => {
         forms[index] = formOf(returning);
       });
       const results = await contexts.batch(asked, { requestId });
+      for (const { stored = 0 } of results) call.usage?.owe(stored);
       return batchResponse(
         await Promise.all(
           results.map(async (result, i) => {
@@ -202,7 +210,7 @@ function writeOptions(
   return {
     expected: fromExpected(request.expected),
     requestId,
-    ttl: fromDuration(request.ttl),
+    ttl: fromDuration(request.ttl, 'ttl'),
     returning,
     allowMissing,
   };

@@ -12,7 +12,8 @@ export function charge(quotas: Quotas): Stage {
     enter(call) {
       call.usage = quotas.admit(call.identity.name, call.connection, needOf(call));
     },
-    leave(call) {
+    leave(call, { answer }) {
+      if (answer instanceof Uint8Array) call.usage?.owe(answer.length);
       call.usage?.end();
     },
   };

@@ -25,7 +25,7 @@ export async function* watchStats(
   ended: AbortSignal,
   stopping: AbortSignal,
 ): AsyncGenerator<a.WatchStatsResponse> {
-  const interval = fromDuration(request.interval) ?? INTERVAL;
+  const interval = fromDuration(request.interval, 'interval') ?? INTERVAL;
   if (!(interval >= INTERVAL_MIN && interval <= INTERVAL_MAX))
     throw invalid('interval', 'must be between 100 ms and 1 h');
   const view = source.look();

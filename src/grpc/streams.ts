@@ -80,7 +80,8 @@ class WatchStream implements Sink {
     try {
       this.#form = options.formats.form(request.format, request.includeOldValues);
       const subscriptions = fromSubscriptions(request.subscriptions);
-      const interval = heartbeatInterval(fromDuration(request.heartbeatInterval)) ?? options.heartbeatInterval;
+      const interval =
+        heartbeatInterval(fromDuration(request.heartbeatInterval, 'heartbeat_interval')) ?? options.heartbeatInterval;
       const wholeLists = this.#form.format?.wholeLists ?? false;
       const watcher = new Watcher(options.service, options.hub, subscriptions, this, wholeLists);
       this.#watcher = watcher;

@@ -51,6 +51,11 @@ export class Account {
     this.#bytes.take(need.bytesPerSecond);
   }
 
+  /** What a call turned out to cost beyond its need, in bytes: paid back before the next call. */
+  owe(bytes: number, bounds: Bounds, now: number): void {
+    if (bounds.bytesPerSecond !== Infinity) this.#bytes.owe(bytes, bounds.bytesPerSecond, now);
+  }
+
   /** The call has ended. */
   release(need: Need): void {
     this.#hold(need, -1);

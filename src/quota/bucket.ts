@@ -25,6 +25,12 @@ export class Bucket {
     this.#owed += amount;
   }
 
+  /** Takes it, however much is owed already. */
+  owe(amount: number, perSecond: number, now: number): void {
+    this.#settle(perSecond, now);
+    this.#owed += amount;
+  }
+
   /** Nothing is owed: it is like a new one. */
   idle(perSecond: number, now: number): boolean {
     this.#settle(perSecond, now);

@@ -59,7 +59,7 @@ export class Quotas {
       if (excess) throw exhausted(whose, excess);
     }
     for (const { account } of parties) account.take(need);
-    return new Usage(need, parties);
+    return new Usage(need, parties, this.options.now);
   }
 
   #connection(connection: object): Party {
@@ -90,6 +90,7 @@ export class Usage {
   constructor(
     private readonly need: Need,
     private readonly parties: readonly Party[],
+    private readonly now: () => number,
   ) {}
 
   /** The call, a watch, follows so many contexts now. Answers why it must end, where it must. */
@@ -102,6 +103,13 @@ export class Usage {
       if (excess) refusal ??= exhausted(whose, excess);
     }
     return refusal;
+  }
+
+  /** What the call has cost beyond what it sent: bytes that it stored, and was answered with. */
+  owe(bytes: number): void {
+    if (bytes === 0) return;
+    const now = this.now();
+    for (const { account, bounds } of this.parties) account.owe(bytes, bounds, now);
   }
 
   /** Once, when the call ends. */

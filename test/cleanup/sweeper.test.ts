@@ -35,7 +35,7 @@ class Stage {
     const onError = (error: unknown) => void this.errors.push(error);
     const clock = () => this.now;
     const publish = (event: CommitEvent) => void this.events.push(event);
-    const sizes = { cacheBytes: 1 << 20, maxDocumentBytes: 1 << 20, deltaThreshold: 100 };
+    const sizes = { cacheBytes: 1 << 20, maxDocumentBytes: 1 << 20, maxRequestMembers: 1000, deltaThreshold: 100 };
     this.contexts = new ContextService({ store, clock, publish, onError, ...sizes });
     this.sweeper = new Sweeper({ store, contexts: this.contexts, clock, onError, options: OPTIONS, interval });
   }

@@ -108,6 +108,20 @@ test('one write that is refused refuses all of them, and the error names it', as
   t.deepEqual(await read(chord, 'a'), { n: 1, text: 'x' });
 });
 
+test('a batch changes so many bytes of documents and no more, however little it changes', async (t) => {
+  const { contexts } = await open();
+  const ids = Array.from({ length: 24 }, (_, i) => `${i}`);
+  for (const id of ids) await contexts.set(id, { text: 'x'.repeat(2.9 * 2 ** 20) });
+  const update = (id: string): BatchedWrite => ({ kind: 'update', id, changes: { n: 1 }, mutations: [] });
+  const over = await refused(contexts.batch(ids.map(update)));
+  t.is(over.reason, 'RESOURCE_EXHAUSTED');
+  t.regex(over.message, /change documents of \d+ bytes in all, the limit is 67108864/);
+  t.is((await contexts.get('0')).head.position.version, 1);
+  await contexts.batch(ids.map((id) => ({ kind: 'touch', id })));
+  await contexts.batch(ids.slice(0, 20).map(update));
+  t.is((await contexts.get('19')).head.position.version, 2);
+});
+
 test('a batch may neither store nor return more than its limits', async (t) => {
   const { contexts } = await open();
   const big = (id: string, more = {}): BatchedWrite => {
@@ -115,7 +129,7 @@ test('a batch may neither store nor return more than its limits', async (t) => {
   };
   const stored = await refused(contexts.batch(Array.from({ length: 9 }, (_, i) => big(`${i}`))));
   t.is(stored.reason, 'RESOURCE_EXHAUSTED');
-  t.regex(stored.message, /would store 1\d+ bytes/);
+  t.regex(stored.message, /would store more bytes of changes than it may, the limit is 16777216/);
   const returning = { context: true };
   const returned = await refused(contexts.batch([big('0', { returning }), big('1', { returning })]));
   t.is(returned.reason, 'RESOURCE_EXHAUSTED');

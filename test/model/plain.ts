@@ -66,6 +66,7 @@ export class Plain {
 
   /** Carries a write out; `answer` is what Chord said, from which new positions are learned. Throws Refusal. */
   write(write: Write, answer: WriteResult | undefined): WriteResult {
+    checkPaths(write);
     const name = write.requestId && `${write.id} ${write.requestId}`;
     const first = name ? this.requests.get(name) : undefined;
     if (name && this.batches.has(name)) throw new Refusal('INVALID_ARGUMENT');
@@ -80,6 +81,7 @@ export class Plain {
 
   /** All of the writes, or a Refusal. */
   batch(writes: readonly Write[], requestId: string | undefined, answers: readonly WriteResult[] | undefined) {
+    writes.forEach(checkPaths);
     const name = requestId && `${writes[0]?.id} ${requestId}`;
     const first = name ? this.batches.get(name) : undefined;
     if (name && (this.requests.has(name) || (first && !isDeepStrictEqual(first.writes, writes)))) {
@@ -191,10 +193,15 @@ function merge(target: JsonObject, source: JsonObject): void {
   }
 }
 
+/** What no document can make right is refused before any is looked at. */
+function checkPaths(write: Write): void {
+  const mutations = write.kind === 'update' ? write.mutations : [];
+  if (mutations.some(({ path }) => path.length === 0)) throw new Refusal('INVALID_ARGUMENT');
+}
+
 function mutate(document: JsonObject, mutation: Mutation): void {
   const path = mutation.path.slice(0, -1);
-  const key = mutation.path.at(-1);
-  if (key === undefined) throw new Refusal('INVALID_ARGUMENT');
+  const key = mutation.path.at(-1) as string;
   // First whether it can be done, then the objects on the way.
   let parent: Json | undefined = document;
   for (const name of path) {

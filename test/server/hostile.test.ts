@@ -233,7 +233,7 @@ test('errors that quote much, or half of a character, still arrive', async (t) =
   const { peer, invalid } = await start(t);
   await peer.set({ contextId: 'a', value: { '😀': 1 } });
   for (let shift = 0; shift < 4; shift++) {
-    const key = `${'x'.repeat(shift)}${'😀'.repeat(400)}`;
+    const key = `${'x'.repeat(shift)}${'😀'.repeat(250)}`;
     await peer.update({ contextId: 'a', changes: { [key]: 1 } });
     const below: Mutation = { path: [key, 'below'], operation: { $case: 'set', value: 1 } };
     await invalid(peer.update({ contextId: 'a', mutations: [below] }), 'mutations[0].path');
@@ -301,6 +301,11 @@ test('numbers out of range', async (t) => {
     { seconds: -1, nanos: 0 },
     { seconds: 0, nanos: -1 },
     { seconds: 1e13, nanos: 0 },
+    // Together they are 0, which would be for ever.
+    { seconds: 1, nanos: -1_000_000_000 },
+    { seconds: -2, nanos: 2_000_000_000 },
+    { seconds: 1, nanos: 1_000_000_000 },
+    { seconds: 1, nanos: -1 },
   ]) {
     await invalid(peer.set({ contextId: 'a', ttl }), 'ttl');
     await invalid(peer.touch({ contextId: 'a', ttl }), 'ttl');

@@ -66,17 +66,19 @@ test('a write that fails counts as one that does not', async (t) => {
 });
 
 test('bytes per second, as they are on the wire', async (t) => {
-  const request = { contextId: 'a', value: { text: 'x'.repeat(1000) } };
-  const size = bytesOf(ContextServiceService.setContext, request).length;
+  // It fails, and so costs what is sent and no more.
+  const request = { contextId: 'a', changes: { text: 'x'.repeat(1000) } };
+  const size = bytesOf(ContextServiceService.updateContext, request).length;
+  const send = async (peer: Peer) => t.is((await refused(peer.update(request))).reason, 'NOT_FOUND');
   const { as, clock } = await serveLimited(t, { quotas: { bytesPerSecond: 2 * size } });
   const ann = as('ann');
-  await ann.set(request);
-  await ann.set(request);
+  await send(ann);
+  await send(ann);
   t.like(await refused(ann.get({ contextId: 'a' })), overQuota('bytesPerSecond', 2 * size, 'identity', 2));
-  t.like(await refused(ann.set(request)), { retryAfter: 501 });
-  await as('bob').set(request);
+  t.like(await refused(ann.update(request)), { retryAfter: 501 });
+  await send(as('bob'));
   clock.now += 501;
-  await ann.set(request);
+  await send(ann);
   clock.now += 1000;
   await ann.set({ contextId: 'a', value: { text: 'x'.repeat(10_000) } });
   t.true((await refused(ann.get({ contextId: 'a' }))).retryAfter! > 3000, 'a larger one is paid back first');

@@ -1,0 +1,41 @@
+/**
+ * The stage that bounds the memory of requests under way, in bytes as they were sent, unpacked: what a request becomes
+ * takes some ten times as much. Over the bound new ones are refused before any work, whoever sends them; a request
+ * that meets no other one always passes. Streams are counted elsewhere, and their requests are small.
+ */
+import { ChordError } from '../errors.js';
+import { sizeOf } from './decode.js';
+import type { Stage } from './edge.js';
+
+/** One connection may hold this part of the bound, so that it cannot keep all others out. */
+const CONNECTION_PART = 1 / 4;
+/** Milliseconds. */
+const RETRY_AFTER = 1000;
+/** In place of a connection that is not known. */
+const ANY = {};
+
+/** Comes behind `decoded`. @param bytesMax in all calls under way */
+export function boundUnderWay(bytesMax: number): Stage {
+  let underWay = 0;
+  const connections = new WeakMap<object, number>();
+  const fits = (before: number, bytes: number, max: number) => before === 0 || before + bytes <= max;
+  return {
+    enter({ request, connection = ANY, method }) {
+      if (method.streams) return;
+      const bytes = sizeOf(request);
+      const held = connections.get(connection) ?? 0;
+      if (!fits(underWay, bytes, bytesMax) || !fits(held, bytes, bytesMax * CONNECTION_PART)) {
+        const message = `too many bytes of requests are under way: at most ${bytesMax}, and a quarter of it on a connection`;
+        throw new ChordError('RESOURCE_EXHAUSTED', message, { retryAfter: RETRY_AFTER });
+      }
+      underWay += bytes;
+      connections.set(connection, held + bytes);
+    },
+    leave({ request, connection = ANY, method }) {
+      if (method.streams) return;
+      const bytes = sizeOf(request);
+      underWay -= bytes;
+      connections.set(connection, (connections.get(connection) ?? 0) - bytes);
+    },
+  };
+}

@@ -6,10 +6,10 @@
 import type { ContextService } from '../contexts/service.js';
 import type { Due, Index, Store } from '../store/store.js';
 import type { Farewell } from './farewell.js';
-import { deltasIn, dueUpTo, type Found, type Plan, plan, type Rules } from './policy.js';
+import { deltasIn, dueUpTo, type Plan, plan, type Rules } from './policy.js';
 
-/** Contexts that are looked at together ... */
-const BATCH = 64;
+/** Contexts that are looked at together, so that their removals share a commit: one turn of the event loop ... */
+const BATCH = 256;
 /** ... and asked for together: on Redis, that asks every partition. */
 const PAGE = 8 * BATCH;
 /** The most that a result names; it counts the rest. */
@@ -116,11 +116,17 @@ async function treat(parts: Parts, task: Task, id: string): Promise<Item | 'fail
   const { store, contexts, onError } = parts;
   const { rules, now, dryRun } = task;
   try {
-    const found = await find(store, id, now - rules.deltaTtl);
-    const what: Plan = found ? plan(found, rules, now) : { kind: 'keep' };
-    if (!found || what.kind === 'keep') return undefined;
-    const { head, oldest } = found;
+    const head = await store.head(id);
+    if (!head) return undefined;
+    const oldest = await oldestOf(store, id);
     const before = deltasIn(oldest, head);
+    // What is to go needs no look at how old its records are.
+    let what: Plan = plan({ head, oldest, outdated: 0 }, rules, now);
+    if (what.kind !== 'remove') {
+      const outdated = await lastOutdated(store, id, oldest, head.position.version, now - rules.deltaTtl);
+      what = plan({ head, oldest, outdated }, rules, now);
+    }
+    if (what.kind === 'keep') return undefined;
     if (what.kind === 'remove') {
       const idleSince = what.reason === 'idle' ? now - rules.contextTtl : undefined;
       const gone = dryRun || (await remove(parts, id, idleSince));
@@ -141,21 +147,21 @@ async function remove({ contexts, farewell }: Parts, id: string, idleSince: numb
   return at !== undefined && contexts.expire(id, idleSince, at);
 }
 
-async function find(store: Store, id: string, outdatedAt: number): Promise<Found | null> {
-  const head = await store.head(id);
-  if (head === null) return null;
-  const { version } = head.position;
+async function oldestOf(store: Store, id: string): Promise<number> {
   const first = await store.deltas(id, 0, 1);
-  const oldest = first.kind === 'truncated' ? first.oldest : 1;
+  return first.kind === 'truncated' ? first.oldest : 1;
+}
 
-  // Times do not decrease along a log: a binary search finds the last record that is too old.
+/** The last version whose record is from `at` or before; below `oldest` where there is none. */
+async function lastOutdated(store: Store, id: string, oldest: number, version: number, at: number): Promise<number> {
+  // Times do not decrease along a log: a binary search finds it.
   let [low, high] = [oldest, version + 1];
   while (low < high) {
     const middle = (low + high) >> 1;
     const read = await store.deltas(id, middle - 1, 1);
     const record = read.kind === 'records' ? read.records[0] : undefined;
-    if (record && record.at > outdatedAt) high = middle;
+    if (record && record.at > at) high = middle;
     else low = middle + 1;
   }
-  return { head, oldest, outdated: low - 1 };
+  return low - 1;
 }

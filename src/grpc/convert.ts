@@ -10,6 +10,7 @@ import type { Subscription as ProtoSubscription } from '../gen/chord/v1/sync_ser
 import type { Duration } from '../gen/google/protobuf/duration.js';
 import type { Timestamp } from '../gen/google/protobuf/timestamp.js';
 import { type Head as DomainHead, MAX_DEPTH } from '../model.js';
+import { KEYS_MAX } from '../watch/coverage.js';
 import type { Subscription } from '../watch/watcher.js';
 
 export const SUBSCRIPTIONS_MAX = 1000;
@@ -96,6 +97,7 @@ export function fromSubscriptions(subscriptions: readonly ProtoSubscription[]): 
   if (subscriptions.length === 0) throw invalid('subscriptions', 'must not be empty');
   if (subscriptions.length > SUBSCRIPTIONS_MAX) throw invalid('subscriptions', `are more than ${SUBSCRIPTIONS_MAX}`);
   let knownInAll = 0;
+  const scopes = new Scopes();
   return subscriptions.map(({ target, known, paths }, index): Subscription => {
     const field = `subscriptions[${index}]`;
     knownInAll += known.size;
@@ -108,11 +110,30 @@ export function fromSubscriptions(subscriptions: readonly ProtoSubscription[]): 
       if (!matches) throw invalid(`${field}.known`, 'names a context outside the subscription');
       checkId(id, `${field}.known`);
     }
-    const scope = fromPaths(paths, `${field}.paths`);
+    const scope = scopes.of(paths, `${field}.paths`);
     return target.$case === 'contextId'
       ? { target: { kind: 'id', id: target.value }, known, scope }
       : { target: { kind: 'prefix', prefix: target.value }, known, scope };
   });
+}
+
+/** The scopes of one watch: one for each set of paths, however many subscriptions ask for it. */
+class Scopes {
+  readonly #made = new Map<string, Scope>();
+  #keys = 0;
+
+  of(paths: readonly proto.Path[], field: string): Scope | undefined {
+    if (paths.length === 0) return undefined;
+    const text = JSON.stringify(paths.map(({ keys }) => keys));
+    let scope = this.#made.get(text);
+    if (!scope) {
+      this.#keys += paths.reduce((sum, { keys }) => sum + keys.length, 0);
+      if (this.#keys > KEYS_MAX) throw invalid(field, `bring the keys of all paths of the watch above ${KEYS_MAX}`);
+      scope = fromPaths(paths, field) as Scope;
+      this.#made.set(text, scope);
+    }
+    return scope;
+  }
 }
 
 /** Undefined where there are none: everything. */

@@ -15,6 +15,7 @@ export const NAMES = {
   ids: 'ids',
   contexts: 'contexts',
   snapshots: 'snapshots',
+  remains: 'remains',
   due: 'due',
   requests: 'requests',
   requestTimes: 'request-times',
@@ -33,6 +34,11 @@ export interface Databases {
   readonly contexts: Bytes;
   /** id -> snapshot. */
   readonly snapshots: Bytes;
+  /**
+   * id -> nothing: of an earlier life there are records left, to be removed in steps. No context has records of its own
+   * but from just behind what was trimmed up to its head.
+   */
+  readonly remains: Bytes;
   /** index (1 byte), key, id -> nothing: the indexes of `Store.due`, kept as due.ts says. */
   readonly due: Bytes;
   /** id, NUL, request id -> request. */
@@ -62,6 +68,7 @@ export async function openDatabases(options: OpenOptions): Promise<Databases> {
       ids: database(NAMES.ids),
       contexts: database(NAMES.contexts),
       snapshots: database(NAMES.snapshots),
+      remains: database(NAMES.remains),
       due: database(NAMES.due),
       requests: database(NAMES.requests),
       requestTimes: database(NAMES.requestTimes),

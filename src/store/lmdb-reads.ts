@@ -94,15 +94,21 @@ export class Reads {
     return bytes === undefined ? null : records.decodeRequest(bytes, `request "${requestId}" of context "${id}"`);
   }
 
-  /** Keys of the log from the oldest version to `upTo`, at most `limit`. */
-  logKeys(id: string, upTo: number, limit = Number.POSITIVE_INFINITY): Buffer[] {
-    return [...this.db.contexts.getKeys({ start: logKey(id, 0), end: logKey(id, upTo + 1), limit })];
+  /** Keys of records with versions `from` to `upTo`, of whatever life, oldest first, at most `limit`. */
+  logKeys(id: string, from: number, upTo: number, limit: number): Buffer[] {
+    return [...this.db.contexts.getKeys({ start: logKey(id, from), end: logKey(id, upTo + 1), limit })];
   }
 
-  /** The first version that the log still has; null where it has none. */
-  oldest(id: string): number | null {
-    const [key] = this.logKeys(id, Number.MAX_SAFE_INTEGER, 1);
-    return key === undefined ? null : versionIn(key);
+  /** The first version that the log still has; one above the head's where it has none. */
+  oldest(id: string, { head, place }: records.HeadRow): number {
+    const { version } = head.position;
+    const [key] = this.logKeys(id, (place?.trimmed ?? 0) + 1, version, 1);
+    return key === undefined ? version + 1 : versionIn(key);
+  }
+
+  /** Contexts of which an earlier life has left records. */
+  remains(limit: number): string[] {
+    return [...this.db.remains.getKeys({ limit })].map(String);
   }
 
   /** Contexts whose ids begin with `prefix` and come after `after`, in the order of their ids. */

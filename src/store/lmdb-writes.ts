@@ -23,6 +23,8 @@ import type { Act, Commit, Due, GroupOutcome, Outcome, Removal, Request } from '
 
 /** The value of an index's entry. */
 export const NOTHING = Buffer.from([1]);
+/** More records than this do not go with their context, but in steps after it: thousands may expire in one transaction. */
+export const RECORDS_AT_ONCE = 8;
 
 export class Writes {
   constructor(
@@ -42,7 +44,7 @@ export class Writes {
     const before = this.#row(turn, removal.id);
     const refusal = this.#refusal(turn, removal, before);
     if (refusal !== null) return refusal;
-    this.#drop(turn, removal, before, this.#logOf(removal));
+    this.#drop(turn, removal, before, this.#logOf(removal.id, before));
     return { kind: 'committed' };
   }
 
@@ -51,7 +53,7 @@ export class Writes {
     const refusals = acts.map((act, i) => this.#refusal(turn, act, befores[i] as HeadRow | null));
     const refusal = groupRefusal(acts, refusals);
     if (refusal !== null) return refusal;
-    const logs = acts.map((act) => ('reason' in act ? this.#logOf(act) : []));
+    const logs = acts.map((act, i) => ('reason' in act ? this.#logOf(act.id, befores[i] as HeadRow | null) : []));
     for (const [i, act] of acts.entries()) {
       const before = befores[i] as HeadRow | null;
       if ('head' in act) this.#write(turn, act, before);
@@ -63,7 +65,8 @@ export class Writes {
   trim(turn: Turn, id: string, version: number, limit: number): number {
     const before = this.#row(turn, id);
     const covered = this.reads.snapshot(id)?.version ?? 0;
-    const keys = this.reads.logKeys(id, Math.min(version, covered), limit);
+    const from = (before?.place?.trimmed ?? 0) + 1;
+    const keys = this.reads.logKeys(id, from, Math.min(version, covered), limit);
     const last = keys.at(-1);
     if (before === null || last === undefined) return 0;
 
@@ -82,6 +85,24 @@ export class Writes {
       void this.db.requests.remove(key.subarray(8));
     }
     return keys.length;
+  }
+
+  /** Removes records that earlier lives have left, at most `limit`. Answers whether there may be more. */
+  sweep(turn: Turn, limit: number): boolean {
+    const ids = this.reads.remains(limit);
+    let room = limit;
+    for (const id of ids) {
+      const row = this.#row(turn, id);
+      const [trimmed, last] = row ? [row.place?.trimmed ?? 0, row.head.position.version] : [0, 0];
+      const before = this.reads.logKeys(id, 0, trimmed, room);
+      const behind = this.reads.logKeys(id, last + 1, Number.MAX_SAFE_INTEGER, room);
+      const keys = [...before, ...behind].slice(0, room);
+      for (const key of keys) void this.db.contexts.remove(key);
+      room -= keys.length;
+      if (room === 0) return true;
+      void this.db.remains.remove(idKey(id));
+    }
+    return ids.length === limit;
   }
 
   /** Moves entries of an index to where their contexts really belong. */
@@ -137,8 +158,10 @@ export class Writes {
     this.#remember(turn, id, request);
   }
 
+  /** Gone at once for all who look; of many records the removal is only noted. */
   #drop(turn: Turn, { id, request }: Removal, before: HeadRow | null, log: readonly Buffer[]): void {
-    for (const key of log) void this.db.contexts.remove(key);
+    if (log.length > RECORDS_AT_ONCE) void this.db.remains.put(idKey(id), NOTHING);
+    else for (const key of log) void this.db.contexts.remove(key);
     if (before !== null) {
       void this.db.snapshots.remove(idKey(id));
       void this.db.contexts.remove(headKey(id));
@@ -149,8 +172,10 @@ export class Writes {
     this.#remember(turn, id, request);
   }
 
-  #logOf({ id }: Removal): Buffer[] {
-    return this.reads.logKeys(id, Number.MAX_SAFE_INTEGER);
+  /** Of the life that ends: as far as it matters whether they are many. */
+  #logOf(id: string, before: HeadRow | null): Buffer[] {
+    if (before === null) return [];
+    return this.reads.logKeys(id, (before.place?.trimmed ?? 0) + 1, before.head.position.version, RECORDS_AT_ONCE + 1);
   }
 
   #putRow(turn: Turn, id: string, before: HeadRow | null, row: HeadRow): void {

@@ -84,6 +84,7 @@ class LmdbStore implements Store {
   readonly #space: SpaceWatch;
   readonly #listeners: ((health: StoreHealth) => void)[];
   readonly #unlock: () => void;
+  #sweeping = false;
   #closed = false;
   #closing: Promise<void> | null = null;
 
@@ -96,6 +97,8 @@ class LmdbStore implements Store {
     this.#space = space;
     this.#listeners = listeners;
     this.#unlock = unlock;
+    listeners.push(() => this.#sweepRemains());
+    this.#sweepRemains();
   }
 
   async load(id: string): Promise<Stored | null> {
@@ -135,18 +138,38 @@ class LmdbStore implements Store {
       scans: true,
       bytes: size(request?.result),
       run: (turn) => this.#writes.remove(turn, removal),
-    });
+    }).finally(() => this.#sweepRemains());
   }
 
   commitAll(acts: readonly Act[]): Promise<GroupOutcome> {
     const [id = '', ...others] = acts.map((act) => act.id);
+    const removes = acts.some((act) => 'reason' in act);
     return this.#write({
       id,
       others,
-      scans: acts.some((act) => 'reason' in act),
+      scans: removes,
       bytes: acts.reduce((sum, act) => sum + ('head' in act ? sizeOf(act) : size()), 0),
       run: (turn) => this.#writes.commitAll(turn, acts),
-    });
+    }).finally(() => removes && this.#sweepRemains());
+  }
+
+  /** In steps, beside everything else. What is not done when the store closes, or the disk is full, is done later. */
+  #sweepRemains(): void {
+    if (this.#sweeping || this.#closed || this.#reads.remains(1).length === 0) return;
+    this.#sweeping = true;
+    const run = (turn: Turn) => this.#writes.sweep(turn, AT_ONCE);
+    const sweep = async () => {
+      while (await this.#write({ id: '', scans: false, bytes: size(), run }));
+    };
+    sweep().then(
+      () => {
+        this.#sweeping = false;
+        this.#sweepRemains(); // of what was removed meanwhile
+      },
+      () => {
+        this.#sweeping = false;
+      },
+    );
   }
 
   async recall(id: string, requestId: string): Promise<Request | null> {
@@ -158,14 +181,17 @@ class LmdbStore implements Store {
   }
 
   #deltas(id: string, after: number, limit: number, maxBytes: number): History {
-    const head = this.#reads.row(id)?.head;
-    if (head === undefined) return { kind: 'truncated', oldest: 1 };
+    const row = this.#reads.row(id);
+    if (row === null) return { kind: 'truncated', oldest: 1 };
+    const { head, place } = row;
+    // What is stored before that is of an earlier life.
+    if (after < (place?.trimmed ?? 0)) return { kind: 'truncated', oldest: this.#reads.oldest(id, row) };
 
     const records: LogRecord[] = [];
     let bytes = 0;
     for (let version = after + 1; version <= head.position.version && records.length < limit; version++) {
       const record = this.#reads.record(id, version);
-      if (record === null) return { kind: 'truncated', oldest: this.#reads.oldest(id) ?? head.position.version + 1 };
+      if (record === null) return { kind: 'truncated', oldest: this.#reads.oldest(id, row) };
       bytes += record.changes.length + record.olds.length;
       if (bytes > maxBytes && records.length > 0) break;
       records.push(record);

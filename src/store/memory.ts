@@ -43,6 +43,8 @@ class MemoryStore implements Store {
   /** By context id, then request id. Outlives the context. */
   readonly #requests = new Map<string, Map<string, Request>>();
   readonly #indexes = INDEXES.map(() => new SortedDues());
+  /** All with key 0: so they are sorted by themselves. */
+  readonly #ids = new SortedDues();
   readonly #listeners: ((health: StoreHealth) => void)[] = [];
   #closed = false;
 
@@ -52,7 +54,8 @@ class MemoryStore implements Store {
     if (context === undefined) return null;
     const { head, snapshot, records } = context;
     if (snapshot === undefined) return { head, records: [...records] };
-    return { head, snapshot, records: records.filter((record) => record.position.version > snapshot.version) };
+    const oldest = records[0]?.position.version ?? 0;
+    return { head, snapshot, records: records.slice(Math.max(0, snapshot.version + 1 - oldest)) };
   }
 
   async head(id: string): Promise<Head | null> {
@@ -109,9 +112,10 @@ class MemoryStore implements Store {
 
   async list(prefix: string, after: string | undefined, limit: number): Promise<ListPage> {
     this.#checkOpen();
-    const ids = [...this.#contexts.keys()]
-      .filter((id) => id.startsWith(prefix) && (after === undefined || byUtf8(id, after) > 0))
-      .sort(byUtf8);
+    const isLater = after !== undefined && byUtf8(after, prefix) >= 0;
+    const first = !isLater && this.#contexts.has(prefix) ? [prefix] : [];
+    const behind = this.#ids.range(0, limit + 1, { id: isLater ? after : prefix, key: 0 }).map(({ id }) => id);
+    const ids = [...first, ...behind].filter((id) => id.startsWith(prefix));
     const heads = ids.slice(0, limit).map((id) => ({ id, head: this.#contexts.get(id)!.head }));
     return ids.length > limit ? { heads, next: ids[limit - 1]! } : { heads };
   }
@@ -138,9 +142,9 @@ class MemoryStore implements Store {
     const context = this.#contexts.get(id);
     if (context?.snapshot === undefined) return 0;
     const upTo = Math.min(version, context.snapshot.version);
-    const kept = context.records.filter((record) => record.position.version > upTo);
-    const count = context.records.length - kept.length;
-    context.records = kept;
+    const oldest = context.records[0]?.position.version ?? upTo + 1;
+    const count = Math.min(context.records.length, Math.max(0, upTo + 1 - oldest));
+    context.records.splice(0, count);
     this.#enter(id, context, entriesAfter(context.entries, keysOf(context)));
     return count;
   }
@@ -193,19 +197,26 @@ class MemoryStore implements Store {
   }
 
   #write({ id, head, payload, snapshot, request }: Commit): void {
-    const context = this.#contexts.get(id) ?? { head, records: [], entries: NOWHERE };
+    let context = this.#contexts.get(id);
+    if (!context) {
+      context = { head, records: [], entries: NOWHERE };
+      this.#contexts.set(id, context);
+      this.#ids.add({ id, key: 0 });
+    }
     context.head = head;
     if (payload !== undefined) context.records.push({ position: head.position, at: head.updatedAt, ...payload });
     if (snapshot !== undefined) context.snapshot = { version: head.position.version, bytes: snapshot };
-    this.#contexts.set(id, context);
     this.#enter(id, context, entriesAfter(context.entries, keysOf(context)));
     this.#remember(id, request);
   }
 
   #drop({ id, request }: Removal): void {
     const context = this.#contexts.get(id);
-    if (context) this.#enter(id, context, NOWHERE);
-    this.#contexts.delete(id);
+    if (context) {
+      this.#enter(id, context, NOWHERE);
+      this.#contexts.delete(id);
+      this.#ids.remove({ id, key: 0 });
+    }
     this.#remember(id, request);
   }
 

@@ -253,15 +253,18 @@ end
 return {oldest, records}
 `);
 
-/** KEYS: context, log, age, length; ARGV: id, version. Answers how many went. */
+/** KEYS: context, log, age, length; ARGV: id, version, how many records at most. Answers how many went. */
 export const TRIM = script(`#!lua flags=allow-oom
 local covered = redis.call('HGET', KEYS[1], 'snapshotVersion')
 if not covered then return 0 end
-local last = math.min(tonumber(ARGV[2]), tonumber(covered))
+local oldest = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)[1]
+if not oldest then return 0 end
+local first, most = tonumber(string.match(oldest[1], '%d+')), tonumber(ARGV[3])
+local last = math.min(tonumber(ARGV[2]), tonumber(covered), first + most - 1)
 local count = redis.call('XTRIM', KEYS[2], 'MINID', string.format('%.0f-0', last + 1))
 if count == 0 then return 0 end
-local records, first = redis.call('XLEN', KEYS[2]), redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)[1]
-if first then redis.call('ZADD', KEYS[3], first[2][6], ARGV[1]) else redis.call('ZREM', KEYS[3], ARGV[1]) end
+local records, next = redis.call('XLEN', KEYS[2]), redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)[1]
+if next then redis.call('ZADD', KEYS[3], next[2][6], ARGV[1]) else redis.call('ZREM', KEYS[3], ARGV[1]) end
 if records > 1 then redis.call('ZADD', KEYS[4], -records, ARGV[1]) else redis.call('ZREM', KEYS[4], ARGV[1]) end
 return count
 `);

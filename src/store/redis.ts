@@ -42,6 +42,9 @@ export interface RedisStoreOptions {
   readonly checkInterval?: number;
 }
 
+/** Records that one script trims: Redis answers nothing else meanwhile. */
+const TRIM_AT_ONCE = 5000;
+
 /** Throws FAILED_PRECONDITION (too old, evicts, foreign data, cluster down) or UNAVAILABLE (out of reach). */
 export async function openRedis(options: RedisStoreOptions): Promise<Store> {
   const { prefix = 'chord:', timeout = 3000, checkInterval = 30_000 } = options;
@@ -148,8 +151,12 @@ class RedisStore implements Store {
     this.#checkOpen();
     const partition = this.#keys.partitionOf(id);
     const keys = [partition.context(id), partition.log(id), partition.index('age'), partition.index('length')];
-    const call = { script: TRIM, keys, args: [id, version] };
-    return (await this.#shards.call(partition.slot, () => call)) as number;
+    const call = { script: TRIM, keys, args: [id, version, TRIM_AT_ONCE] };
+    for (let count = 0; ; ) {
+      const some = (await this.#shards.call(partition.slot, () => call)) as number;
+      count += some;
+      if (some < TRIM_AT_ONCE) return count;
+    }
   }
 
   async forget(before: number, limit: number): Promise<number> {

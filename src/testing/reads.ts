@@ -1,6 +1,7 @@
 /** Promises 5 to 7 of the store contract, lists, expiry, and bytes that stay as they are. */
 import { deepEqual, equal, ok } from 'node:assert/strict';
-import { commitOf, ids, numbered, plain, positionAt, range, recordOf, write } from './commits.js';
+import type { Store } from '../store/store.js';
+import { commitOf, ids, kinds, numbered, plain, positionAt, range, recordOf, write } from './commits.js';
 import { law } from './law.js';
 import type { StoreLaw } from './store.js';
 
@@ -104,6 +105,49 @@ export const reads: readonly StoreLaw[] = [
     const history = await store.deltas('a', 1, 10);
     deepEqual(history, { kind: 'records', records: [] });
     equal((await store.load('a2'))!.records.length, 2);
+  }),
+
+  law('7. of a long life that ended the next ones see nothing, over a restart too', async ({ store, reopen }) => {
+    const MANY = 2_000;
+    await write(store, 'a', MANY);
+    await store.commit(commitOf('a', positionAt(MANY), { snapshot: Buffer.from('old') }));
+    const removed = store.remove({ id: 'a', expected: positionAt(MANY + 1), reason: 'deleted' });
+    // It begins in the middle of the old log, with no history of its own.
+    const second = commitOf('a', null, { epoch: 'second', payload: null, snapshot: Buffer.from('second') });
+    const head = { ...second.head, position: positionAt(100, '', 'second') };
+    const began = store.commit({ ...second, head });
+    deepEqual(kinds(await Promise.all([removed, began])), { committed: 2 });
+    const see = async (from: Store) => {
+      for (const after of [0, 50, 99]) {
+        deepEqual(await from.deltas('a', after, 500), { kind: 'truncated', oldest: 101 });
+      }
+      deepEqual(await from.deltas('a', 100, 500), { kind: 'records', records: [] });
+      deepEqual(
+        plain(await from.load('a')),
+        plain({ head, snapshot: { version: 100, bytes: second.snapshot }, records: [] }),
+      );
+      equal(await from.trim('a', MANY), 0);
+      deepEqual(await ids(from.due('length', -1, 10)), []);
+    };
+    await see(store);
+    const again = reopen ? await reopen() : store;
+    await see(again);
+
+    equal((await again.remove({ id: 'a', expected: head.position, reason: 'deleted' })).kind, 'committed');
+    const third = commitOf('a', null, { epoch: 'third', payload: numbered(3) });
+    const next = commitOf('a', third.head.position, { epoch: 'third', payload: numbered(4) });
+    await Promise.all([again.commit(third), again.commit(next)]);
+    const records = [recordOf(third), recordOf(next)];
+    deepEqual(plain(await again.load('a')), plain({ head: next.head, records }));
+    deepEqual(plain(await again.deltas('a', 0, 500)), plain({ kind: 'records', records }));
+  }),
+
+  law('5. and 6. a trim of very many records takes them all', async ({ store }) => {
+    const MANY = 12_000;
+    await write(store, 'a', MANY);
+    await store.commit(commitOf('a', positionAt(MANY), { snapshot: Buffer.from('all') }));
+    equal(await store.trim('a', MANY - 1), MANY - 1);
+    deepEqual(await store.deltas('a', 0, 5), { kind: 'truncated', oldest: MANY });
   }),
 
   law('a commit without payload keeps the version and replaces the rest of the head', async ({ store }) => {

@@ -99,6 +99,7 @@ class Verifier {
     await this.#requests();
     await this.#index('due', this.#due, (key) => this.#belongsToHead(key));
     await this.#index('requestTimes', this.#times, (key) => this.#belongsToRequest(key));
+    for (const { value } of this.#entries('remains')) value();
     this.#contents.checkFree();
     await this.listener.onProgress?.(this.#total, this.#total);
     return this.#result;
@@ -119,7 +120,12 @@ class Verifier {
       // It comes behind the deltas, but is needed first.
       const key = headKey(contextId);
       const head = this.#contents.has('contexts', key) ? () => this.#contents.get('contexts', key)! : undefined;
-      const row = checkContext({ head, snapshot: snapshot?.value, records: this.#records(contexts, id) }, tell);
+      let row: HeadRow | undefined;
+      const left = this.#contents.has('remains', id);
+      const live = head && left ? readable(() => decodeHead(head(), 'the head')) : undefined;
+      const records = this.#records(contexts, id, left && (live ?? !head) ? live : 'all');
+      if (left && !head && !snapshot && !listed) for (const _ of records);
+      else row = checkContext({ head, snapshot: snapshot?.value, records }, tell);
       if (head) this.#result.contexts++;
       if (snapshot) this.#result.snapshots++;
       if (head && !listed) tell('it is not in the list of contexts');
@@ -130,11 +136,14 @@ class Verifier {
     }
   }
 
-  *#records(contexts: Ahead, id: Buffer) {
+  /** Of this life alone, where an earlier one has left records; undefined: there is no life now. */
+  *#records(contexts: Ahead, id: Buffer, live: HeadRow | undefined | 'all') {
+    const [trimmed, last] = live === 'all' ? [0, Number.POSITIVE_INFINITY] : rangeOf(live);
     for (const { key, value } of contexts.take(id)) {
-      if (!isLogKey(key)) continue;
+      const version = isLogKey(key) ? versionIn(key) : 0;
+      if (version <= trimmed || version > last) continue;
       this.#result.deltas++;
-      yield { version: versionIn(key), bytes: value };
+      yield { version, bytes: value };
     }
   }
 
@@ -241,6 +250,10 @@ class Ahead {
       yield entry;
     }
   }
+}
+
+function rangeOf(row: HeadRow | undefined): readonly [trimmed: number, last: number] {
+  return row ? [row.place?.trimmed ?? 0, row.head.position.version] : [0, 0];
 }
 
 /** Undefined where it is not: that has been told. */

@@ -83,7 +83,8 @@ function around(members: readonly Tracked[]): Tracked[] {
   return [...new Set(members.flatMap((member) => [member, ...(member.bundle?.members ?? [])]))];
 }
 
-function leave(tracked: Tracked): void {
+/** It goes its own way. */
+export function leave(tracked: Tracked): void {
   tracked.bundle?.members.delete(tracked);
   tracked.bundle = undefined;
 }

@@ -4,6 +4,7 @@
  */
 import type { CommitEvent, ContextEvent } from '../contexts/events.js';
 import type { Feed } from '../store/store.js';
+import { Slices } from './slices.js';
 
 export interface Subscriber {
   /** Called for each commit, in order for each context; for the same commit perhaps more than once. Must not throw. */
@@ -22,6 +23,8 @@ export class Hub {
   readonly #byPrefix = new Map<string, Set<Subscriber>>();
   /** How many prefixes of each length are in use. */
   readonly #prefixLengths = new Map<number, number>();
+  /** What all watchers share. */
+  readonly slices = new Slices();
 
   /** `feed`: tells this server of other servers' commits, for what is watched here. */
   constructor(private readonly feed: Feed | undefined) {}

@@ -1,6 +1,6 @@
 /** What a reader asks for, and what it is told. */
 import type { DeltaView, FullReason, RemovalReason, View } from '../contexts/events.js';
-import { type Interest, type Scope, union } from '../contexts/forms.js';
+import type { Scope } from '../contexts/forms.js';
 import type { Position } from '../model.js';
 
 export type WatchEvent =
@@ -29,30 +29,4 @@ export interface Subscription {
   readonly known: ReadonlyMap<string, Position>;
   /** The parts of documents that are of interest. Absent: everything. */
   readonly scope?: Scope | undefined;
-}
-
-/**
- * How much of each context is of interest: as much as any of the subscriptions that cover it asks for. Undefined:
- * everything, as it is.
- */
-export function interests(
-  subscriptions: readonly Subscription[],
-  wholeLists: boolean,
-): (id: string) => Interest | undefined {
-  const everything = wholeLists ? { wholeLists } : undefined;
-  if (subscriptions.every(({ scope }) => !scope)) return () => everything;
-  // Contexts are many, but the sets of subscriptions that cover one are few.
-  const made = new Map<string, Interest | undefined>();
-  return (id) => {
-    const covering = subscriptions.flatMap(({ target }, index) => {
-      const covers = target.kind === 'id' ? target.id === id : id.startsWith(target.prefix);
-      return covers ? index : [];
-    });
-    const key = covering.join();
-    if (!made.has(key)) {
-      const scope = union(covering.map((index) => subscriptions[index]?.scope));
-      made.set(key, scope ? { scope, wholeLists } : everything);
-    }
-    return made.get(key);
-  };
 }

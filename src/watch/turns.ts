@@ -1,16 +1,26 @@
 /** Contexts and marks whose turn comes, first in, first out: each context at most once, however often it is marked. */
 import type { Tracked } from './tracked.js';
 
+/** Fewer are not worth a pass over all. */
+const DROPPED_MIN = 100;
+
 export type Turn = Tracked | 'caught_up' | 'heartbeat';
 
 export class Turns {
   #queue: Turn[] = [];
   #start = 0;
   /** Contexts whose turn came while the store was away; they are dirty still. */
-  readonly #stalled: Tracked[] = [];
+  #stalled: Tracked[] = [];
+  /** Of these, contexts that were dropped, about. */
+  #dropped = 0;
 
   get empty(): boolean {
     return this.#start === this.#queue.length;
+  }
+
+  /** How many entries it holds. */
+  get size(): number {
+    return this.#queue.length - this.#start + this.#stalled.length;
   }
 
   push(mark: Exclude<Turn, Tracked>): void {
@@ -22,6 +32,15 @@ export class Turns {
     if (tracked.queued) return;
     tracked.queued = true;
     this.#queue.push(tracked);
+  }
+
+  /** Nothing is to be said of it any more. What was dropped takes no more room than what is left. */
+  drop(tracked: Tracked): void {
+    tracked.dirty = false;
+    if (!tracked.queued || ++this.#dropped < DROPPED_MIN + this.size / 2) return;
+    this.#queue = this.#queue.slice(this.#start).filter(isDue);
+    this.#stalled = this.#stalled.filter(isDue);
+    this.#start = this.#dropped = 0;
   }
 
   /** It waits until the store may be back. */
@@ -52,6 +71,13 @@ export class Turns {
 
   clear(): void {
     this.#queue = [];
-    this.#start = 0;
+    this.#stalled = [];
+    this.#start = this.#dropped = 0;
   }
+}
+
+function isDue(turn: Turn): boolean {
+  if (typeof turn !== 'object') return true;
+  turn.queued = turn.dirty;
+  return turn.dirty;
 }

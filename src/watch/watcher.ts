@@ -12,19 +12,25 @@
  *
  * Contexts that were written to as one are bundled until the reader has heard of it: when the turn of one comes, all go
  * out in one go, as of a moment at which no group was half done. A bundle that has grown too large for that is none.
+ *
+ * A context that is gone, and of which the reader was sent nothing, is forgotten at once: what a reader that stalls
+ * costs is bound by what it knows and what there is, not by what came and went.
  */
 import type { ContextEvent, DeltaView, SyncResult } from '../contexts/events.js';
 import { fit, fitDelta, type Interest } from '../contexts/forms.js';
 import type { ContextService } from '../contexts/service.js';
 import { ChordError } from '../errors.js';
-import { type Position, samePosition } from '../model.js';
-import { Bundle } from './bundle.js';
+import { type Head, type Position, samePosition } from '../model.js';
+import { Bundle, leave } from './bundle.js';
+import { Coverage } from './coverage.js';
 import type { Hub, Subscriber } from './hub.js';
-import { interests, type Sink, type Subscription, type WatchEvent } from './reader.js';
+import type { Sink, Subscription, WatchEvent } from './reader.js';
 import { Tracked } from './tracked.js';
 import { type Turn, Turns } from './turns.js';
 
 const LIST_PAGE = 1000;
+/** In Slices: what is told from a list of heads, or from the request, costs little. */
+const STEPS_OF_LOOK_UP = 0.1;
 /** How often the store is asked again while it is away, in milliseconds. */
 const RETRY_EVERY = 1000;
 /** So often the mark of having caught up lets others go first. */
@@ -41,56 +47,78 @@ export class Watcher implements Subscriber {
   #retry: NodeJS.Timeout | undefined;
   #pumping = false;
   #closed = false;
-  readonly #interestIn: (id: string) => Interest | undefined;
+  readonly #coverage: Coverage;
+  /** Those asked for by their ids. */
+  readonly #ids: ReadonlySet<string>;
+  /** With where the reader stands; until it is open. */
+  #subscriptions: readonly Subscription[];
+  /** What is read now, to be sent: one context, or several that are bundled. */
+  #reading: Tracked | 'several' | undefined;
   /** A group that the hub offers concerns the watcher as a whole. */
   readonly reader = this;
 
-  /** @param wholeLists the reader wants lists that changed whole, not as splices */
+  /**
+   * @param wholeLists the reader wants lists that changed whole, not as splices
+   * Throws INVALID_ARGUMENT where subscriptions with many paths overlap too much.
+   */
   constructor(
     private readonly service: ContextService,
     private readonly hub: Hub,
-    private readonly subscriptions: readonly Subscription[],
+    subscriptions: readonly Subscription[],
     private readonly sink: Sink,
     wholeLists = false,
   ) {
-    this.#interestIn = interests(subscriptions, wholeLists);
+    this.#subscriptions = subscriptions;
+    this.#coverage = new Coverage(subscriptions, wholeLists);
+    this.#ids = new Set(subscriptions.flatMap(({ target }) => (target.kind === 'id' ? target.id : [])));
+  }
+
+  /** What it holds: contexts, and entries that wait for their turn. */
+  get size(): { readonly contexts: number; readonly waiting: number } {
+    return { contexts: this.#tracked.size, waiting: this.#turns.size };
   }
 
   /** Registers the interest, then reads the first state: in this order nothing falls between. */
   async open(): Promise<void> {
-    const asked: Tracked[] = [];
-    for (const { target, known } of this.subscriptions) {
-      const ids = target.kind === 'id' ? [target.id] : [...known.keys()].filter((id) => id.startsWith(target.prefix));
-      for (const id of ids) {
-        const tracked = this.#track(id);
-        tracked.asked = tracked.initial = true;
-        tracked.at ??= known.get(id);
-        asked.push(tracked);
-      }
-    }
-    await Promise.all(
-      this.subscriptions.map(({ target }) =>
-        target.kind === 'id'
-          ? this.hub.subscribe(target.id, this.#track(target.id))
-          : this.hub.subscribePrefix(target.prefix, this),
-      ),
-    );
-    for (const tracked of asked) this.#turns.mark(tracked);
-    for (const { target } of this.subscriptions) {
-      if (this.#closed) return;
-      if (target.kind === 'prefix') await this.#trackAll(target.prefix);
-    }
+    const known = await this.#trackKnown();
+    if (this.#closed) return;
+    await Promise.all([
+      ...[...this.#ids].map((id) => this.hub.subscribe(id, this.#track(id))),
+      ...this.#coverage.roots.map((prefix) => this.hub.subscribePrefix(prefix, this)),
+    ]);
+    if (this.#closed) return;
+    for (const id of this.#ids) this.#turns.mark(this.#track(id));
+    await this.#list(known);
     if (this.#closed) return;
     this.#turns.push('caught_up');
     this.resume();
   }
 
+  /** What the reader asks for by its id or says that it knows. Answers the contexts that it knows by a prefix alone. */
+  async #trackKnown(): Promise<Set<Tracked>> {
+    const byPrefix = new Set<Tracked>();
+    for (const { target, known } of this.#subscriptions) {
+      const ids = target.kind === 'id' ? [target.id] : known.keys();
+      for (const id of ids) {
+        const tracked = this.#track(id);
+        tracked.asked = tracked.initial = true;
+        tracked.at ??= known.get(id);
+        if (!this.#ids.has(id)) byPrefix.add(tracked);
+        if (this.hub.slices.spend(STEPS_OF_LOOK_UP)) await this.hub.slices.next();
+        if (this.#closed) return byPrefix;
+      }
+    }
+    this.#subscriptions = [];
+    return byPrefix;
+  }
+
   close(): void {
     this.#closed = true;
-    for (const { target } of this.subscriptions) {
-      if (target.kind === 'id') this.hub.unsubscribe(target.id, this.#track(target.id));
-      else this.hub.unsubscribePrefix(target.prefix, this);
+    for (const id of this.#ids) {
+      const tracked = this.#tracked.get(id);
+      if (tracked) this.hub.unsubscribe(id, tracked);
     }
+    for (const prefix of this.#coverage.roots) this.hub.unsubscribePrefix(prefix, this);
     clearTimeout(this.#retry);
     this.#tracked.clear();
     this.#turns.clear();
@@ -107,23 +135,41 @@ export class Watcher implements Subscriber {
   /** Under a prefix. */
   offer(event: ContextEvent | { readonly kind: 'gap' }): void {
     if (this.#closed) return;
-    if (event.kind === 'gap') this.#checkAll();
-    else this.offerTo(this.#track(event.id), event);
+    if (event.kind === 'gap') return void this.#checkAll();
+    const tracked = this.#concerned(event);
+    if (tracked) this.offerTo(tracked, event);
   }
 
   offerGroup(events: readonly ContextEvent[]): void {
     if (this.#closed) return;
-    const members = events.map((event) => {
-      const tracked = this.#track(event.id);
-      if (events.length > 1) tracked.note(event);
-      return tracked;
+    const members = events.flatMap((event) => {
+      const tracked = this.#concerned(event);
+      return tracked ? { tracked, event } : [];
     });
-    if (members.length === 1) this.offerTo(members[0] as Tracked, events[0] as ContextEvent);
-    else {
-      Bundle.join(members);
-      for (const tracked of members) this.#turns.mark(tracked);
-      this.resume();
-    }
+    const [first, ...others] = members;
+    if (!first) return;
+    if (others.length === 0) return void this.offerTo(first.tracked, first.event);
+    for (const { tracked, event } of members) tracked.note(event);
+    // With those that are forgotten: what they were bundled with belongs together still.
+    Bundle.join(members.map(({ tracked }) => tracked));
+    for (const { tracked, event } of members) if (!this.#forgets(tracked, event)) this.#turns.mark(tracked);
+    this.resume();
+  }
+
+  /** Undefined where something is gone that the reader was never told of. */
+  #concerned(event: ContextEvent): Tracked | undefined {
+    return this.#tracked.get(event.id) ?? (event.kind === 'removed' ? undefined : this.#track(event.id));
+  }
+
+  /** Whether it is gone, without a trace: nothing of it was sent, and nothing is on its way. */
+  #forgets(tracked: Tracked, event: ContextEvent): boolean {
+    if (event.kind !== 'removed' || tracked.at || tracked.asked) return false;
+    if (this.#reading === tracked || (this.#reading === 'several' && tracked.bundle)) return false;
+    leave(tracked);
+    this.#turns.drop(tracked);
+    this.#tracked.delete(tracked.id);
+    this.sink.follows?.(this.#tracked.size);
+    return true;
   }
 
   /** Of one context, or a gap, in which something may have happened to it. */
@@ -145,7 +191,10 @@ export class Watcher implements Subscriber {
         }
       }
     }
-    if (event.kind !== 'gap') tracked.note(event);
+    if (event.kind !== 'gap') {
+      if (this.#forgets(tracked, event)) return;
+      tracked.note(event);
+    }
     if (tracked.dirty) return;
     this.#turns.mark(tracked);
     this.resume();
@@ -153,17 +202,18 @@ export class Watcher implements Subscriber {
 
   /** Events were lost: what is tracked may stand anywhere, and there may be more of it. */
   #checkAll(): void {
-    for (const tracked of this.#tracked.values()) this.#turns.mark(tracked);
+    const listed = new Set<Tracked>();
+    for (const tracked of this.#tracked.values()) {
+      if (this.#ids.has(tracked.id)) this.#turns.mark(tracked);
+      else listed.add(tracked);
+    }
     this.resume();
     this.#unlisted = false;
-    for (const { target } of this.subscriptions) {
-      if (target.kind !== 'prefix') continue;
-      this.#trackAll(target.prefix).catch((error) => {
-        if (!isAway(error)) return this.#fail(error);
-        this.#unlisted = true;
-        this.#retryLater();
-      });
-    }
+    this.#list(listed).catch((error) => {
+      if (!isAway(error)) return this.#fail(error);
+      this.#unlisted = true;
+      this.#retryLater();
+    });
   }
 
   /** Undefined: not at once, or not at all; the long way finds out. */
@@ -207,7 +257,14 @@ export class Watcher implements Subscriber {
   }
 
   async #pump(): Promise<void> {
+    let steps = 1;
     while (!this.#closed && !this.#turns.empty && this.sink.ready()) {
+      const spent = this.hub.slices.spend(steps);
+      steps = 1;
+      if (spent) {
+        await this.hub.slices.next();
+        continue;
+      }
       const next = this.#turns.take() as Turn;
       if (next === 'heartbeat') this.#heartbeatDue = false;
       if (next === 'caught_up') {
@@ -223,6 +280,8 @@ export class Watcher implements Subscriber {
       const { bundle } = next;
       const due = bundle ? [...bundle.members] : [next];
       for (const tracked of due) tracked.dirty = false;
+      steps = due.length;
+      this.#reading = bundle ? 'several' : next;
       try {
         if (bundle) await this.#sendTogether(due, bundle);
         else {
@@ -235,6 +294,8 @@ export class Watcher implements Subscriber {
         if (!this.#caughtUp || !isAway(error)) throw error;
         for (const tracked of due) this.#turns.stall(tracked);
         this.#retryLater();
+      } finally {
+        this.#reading = undefined;
       }
     }
   }
@@ -285,25 +346,41 @@ export class Watcher implements Subscriber {
     this.sink.follows?.(this.#tracked.size);
   }
 
-  async #trackAll(prefix: string): Promise<void> {
-    let pageToken = '';
-    do {
-      const page = await this.service.list(prefix, { pageSize: LIST_PAGE, pageToken });
-      if (this.#closed) return;
-      for (const { id } of page.heads) {
-        const tracked = this.#track(id);
-        tracked.initial ||= !this.#caughtUp;
-        this.#turns.mark(tracked);
-      }
-      pageToken = page.nextPageToken;
-      this.resume();
-    } while (pageToken !== '');
+  /**
+   * Looks at everything under the prefixes that there is. Only what stands elsewhere than the reader is read; and of
+   * `others`, what is not there any more.
+   */
+  async #list(others: Set<Tracked>): Promise<void> {
+    for (const prefix of this.#coverage.roots) {
+      let pageToken = '';
+      do {
+        const page = await this.service.list(prefix, { pageSize: LIST_PAGE, pageToken });
+        if (this.#closed) return;
+        for (const { id, head } of page.heads) others.delete(this.#find(id, head));
+        pageToken = page.nextPageToken;
+        this.resume();
+        if (this.hub.slices.spend(page.heads.length * STEPS_OF_LOOK_UP)) await this.hub.slices.next();
+      } while (pageToken !== '' && !this.#closed);
+    }
+    if (this.#closed) return;
+    for (const tracked of others) this.#turns.mark(tracked);
+    this.resume();
+  }
+
+  /** It stands there, or did when it was read: what has happened since is told, and makes it dirty. */
+  #find(id: string, { position }: Head): Tracked {
+    const tracked = this.#track(id);
+    tracked.initial ||= !this.#caughtUp;
+    const stays = tracked.at && !tracked.dirty && !tracked.bundle && samePosition(tracked.at, position);
+    if (stays) tracked.take({ kind: 'no_change', position });
+    else this.#turns.mark(tracked);
+    return tracked;
   }
 
   #track(id: string): Tracked {
     let tracked = this.#tracked.get(id);
     if (!tracked) {
-      tracked = new Tracked(id, this, this.#interestIn(id));
+      tracked = new Tracked(id, this, this.#coverage.interestIn(id));
       this.#tracked.set(id, tracked);
       this.sink.follows?.(this.#tracked.size);
     }

@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import test from 'ava';
 import { open } from 'lmdb';
 import { openLmdb } from '../../src/store/lmdb.js';
-import { commitOf, positionAt } from '../../src/testing/commits.js';
+import type { Store } from '../../src/store/store.js';
+import { commitOf, positionAt, write } from '../../src/testing/commits.js';
 import { storeLaws } from '../../src/testing/store.js';
+import { verify } from '../../src/upkeep/verify.js';
 import { testLaws } from '../support/laws.js';
 import { temporaryDirectory } from './directories.js';
 
@@ -45,7 +47,43 @@ test('lmdb: nothing is left behind in any database when all is removed and forgo
   const bytes = { keyEncoding: 'binary', encoding: 'binary' } as const;
   const env = open<Buffer, Buffer>({ path: directory, noSubdir: false, maxDbs: 8, ...bytes });
   const names = [...env.getKeys()].map(String).filter((name) => name.endsWith('\0'));
-  t.is(names.length, 6);
+  t.is(names.length, 7);
   for (const name of names) t.is(env.openDB({ name: name.slice(0, -1), ...bytes }).getCount(), 0, name);
   await env.close();
+});
+
+/** How many records it holds now, of contexts and removals that are only noted. */
+function held(store: Store): { contexts: number; remains: number } {
+  const { counts, parts } = store.backup!();
+  void parts[Symbol.asyncIterator]().return?.();
+  return { contexts: counts.get('contexts')!, remains: counts.get('remains')! };
+}
+
+test('lmdb: a long log is gone at once, and its records go in steps, also after a stop', async (t) => {
+  const directory = await temporaryDirectory(t);
+  let store = await openLmdb({ directory });
+  await write(store, 'a', 5_000);
+  await write(store, 'short', 5);
+  await store.remove({ id: 'a', expected: positionAt(5_000), reason: 'deleted' });
+  t.is(await store.head('a'), null);
+  await store.remove({ id: 'short', expected: positionAt(5), reason: 'deleted' });
+  t.true(held(store).contexts > 3_000);
+  t.is(held(store).remains, 1);
+  await store.close();
+
+  const damages: unknown[] = [];
+  const seen = await verify(directory, { onDamage: (damage) => void damages.push(damage) });
+  t.deepEqual(damages, []);
+  t.like(seen, { contexts: 0, deltas: 0, damages: 0 });
+
+  store = await openLmdb({ directory });
+  // The next life is written while what is left of the last one goes.
+  await write(store, 'a', 700);
+  while (held(store).remains > 0) await store.forget(0, 1);
+  t.deepEqual(held(store), { contexts: 701, remains: 0 });
+  t.is((await store.load('a'))?.records.length, 700);
+  t.true(store.work!.groupSizes!.count >= 8);
+  await store.close();
+  // Of the payloads it can make nothing, but there are no others.
+  t.is((await verify(directory, { onDamage: () => {} })).deltas, 700);
 });

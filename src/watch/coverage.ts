@@ -1,0 +1,116 @@
+/**
+ * Which subscriptions of a watch cover a context, and how much of it is of interest then: as much as any of them asks
+ * for. Prefixes are sorted, and each knows the longest other one that it begins with: one search finds all prefixes of
+ * an id.
+ */
+import { type Interest, type Scope, union } from '../contexts/forms.js';
+import { invalid } from '../errors.js';
+import type { Subscription } from './reader.js';
+
+/** As many as one subscription may have: 1000 paths of 32 keys. A key takes some 250 bytes while the watch is open. */
+export const KEYS_MAX = 32_000;
+
+interface Prefix {
+  readonly prefix: string;
+  /** The longest other one that it begins with. */
+  readonly parent: Prefix | undefined;
+  readonly asks: Asks;
+}
+
+export class Coverage {
+  /** The prefixes that no other one covers. */
+  readonly roots: readonly string[];
+  readonly #prefixes: readonly Prefix[];
+  readonly #ids = new Map<string, Asks>();
+  readonly #everything: Interest | undefined;
+  readonly #wholeLists: boolean;
+  #keys = 0;
+
+  /** Throws INVALID_ARGUMENT where subscriptions with many paths overlap too much. */
+  constructor(subscriptions: readonly Subscription[], wholeLists: boolean) {
+    this.#wholeLists = wholeLists;
+    this.#everything = wholeLists ? { wholeLists } : undefined;
+    const [ids, prefixes] = [new Map<string, (Scope | undefined)[]>(), new Map<string, (Scope | undefined)[]>()];
+    for (const { target, scope } of subscriptions) {
+      const [into, key] = target.kind === 'id' ? [ids, target.id] : [prefixes, target.prefix];
+      const scopes = into.get(key);
+      if (scopes) scopes.push(scope);
+      else into.set(key, [scope]);
+    }
+    const above: Prefix[] = [];
+    const nothing = new Asks([], 0);
+    this.#prefixes = [...prefixes.keys()].sort().map((prefix) => {
+      while (above.length > 0 && !prefix.startsWith(above.at(-1)!.prefix)) above.pop();
+      const parent = above.at(-1);
+      const node = { prefix, parent, asks: this.#add(parent?.asks ?? nothing, prefixes.get(prefix)!) };
+      above.push(node);
+      return node;
+    });
+    this.roots = this.#prefixes.flatMap(({ prefix, parent }) => (parent ? [] : prefix));
+    for (const [id, scopes] of ids) this.#ids.set(id, this.#add(this.#longest(id)?.asks ?? nothing, scopes));
+  }
+
+  /** How much of a context that is covered is of interest. Undefined: everything, as it is. */
+  interestIn(id: string): Interest | undefined {
+    const asks = this.#ids.get(id) ?? this.#longest(id)?.asks;
+    if (!asks?.scopes) return this.#everything;
+    asks.interest ??= { scope: union(asks.scopes), wholeLists: this.#wholeLists };
+    return asks.interest;
+  }
+
+  /** The same object for the same scopes, as a rule: so what overlaps alike is counted, and made, once. */
+  #add(asks: Asks, scopes: readonly (Scope | undefined)[]): Asks {
+    let all = asks;
+    for (const scope of scopes) {
+      if (!all.scopes || (scope && all.scopes.includes(scope))) continue;
+      let more = all.with.get(scope);
+      if (!more) {
+        const keys = scope ? all.keys + keysIn(scope) : 0;
+        this.#keys += keys;
+        if (this.#keys > KEYS_MAX) {
+          const counted = 'counted together where subscriptions overlap';
+          throw invalid('subscriptions', `have more than ${KEYS_MAX} keys in their paths, ${counted}`);
+        }
+        more = new Asks(scope && [...all.scopes, scope], keys);
+        all.with.set(scope, more);
+      }
+      all = more;
+    }
+    return all;
+  }
+
+  /** The longest prefix of an id. */
+  #longest(id: string): Prefix | undefined {
+    const prefixes = this.#prefixes;
+    let [low, high] = [0, prefixes.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (prefixes[middle]!.prefix <= id) low = middle + 1;
+      else high = middle;
+    }
+    // What lies between a prefix of the id and the id begins with that prefix, too.
+    let found = prefixes[low - 1];
+    if (!found) return undefined;
+    let common = 0;
+    while (common < found.prefix.length && found.prefix[common] === id[common]) common++;
+    while (found && found.prefix.length > common) found = found.parent;
+    return found;
+  }
+}
+
+/** What some subscriptions together ask for of a context. */
+class Asks {
+  /** With those of one more. */
+  readonly with = new Map<Scope | undefined, Asks>();
+  interest: Interest | undefined;
+
+  constructor(
+    /** Undefined: everything. */
+    readonly scopes: readonly Scope[] | undefined,
+    readonly keys: number,
+  ) {}
+}
+
+function keysIn({ paths }: Scope): number {
+  return paths.reduce((sum, { length }) => sum + length, 0);
+}

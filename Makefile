@@ -9,13 +9,17 @@ ARGS ?=
 FILE ?=
 SOURCES := $(shell find src -name '*.ts' 2>/dev/null)
 GHZ := .tools/bin/ghz
+ACTIONLINT := .tools/bin/actionlint
+ACTIONLINT_VERSION := v1.7.12
+# Of `make test-node`. Not from the environment: npm sets a variable of this name there.
+NODE = 24
 # The clients whose tools are here.
 CLIENTS := $(foreach each,typescript:node go:go python:python3 java:mvn rust:cargo,\
   $(if $(shell command -v $(lastword $(subst :, ,$(each)))),$(firstword $(subst :, ,$(each)))))
 
 .PHONY: help
 help: ## show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: start
 start: build ## build, and serve on 127.0.0.1:50051 from LMDB in ./data (ARGS="--listen ..." for more)
@@ -45,11 +49,39 @@ check: node_modules/.installed ## lint, format, types, protos, and whether gener
 	@npx --no-install tsc --noEmit
 	@npx --no-install buf lint
 	@npx --no-install buf format --diff --exit-code --path proto/chord
+	@for each in proto/released/*.binpb; do npx --no-install buf breaking --exclude-imports --against "$$each"; done
 	@npm run -s generate:check
+	@$(MAKE) check-workflows
+
+.PHONY: check-workflows
+check-workflows: ## lint .github/workflows/ (actionlint, which is built with Go)
+	@if command -v go >/dev/null; then $(MAKE) $(ACTIONLINT)-$(ACTIONLINT_VERSION) && $(ACTIONLINT)-$(ACTIONLINT_VERSION) -shellcheck= -pyflakes=; \
+	  else echo '.github/workflows is not linted: actionlint is built with Go (https://go.dev/dl)'; fi
+
+$(ACTIONLINT)-$(ACTIONLINT_VERSION):
+	@echo 'building actionlint'
+	@GOBIN=$(CURDIR)/.tools/bin go install github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT_VERSION)
+	@mv $(ACTIONLINT) $@
 
 .PHONY: test
 test: build redis postgres ## set up what is missing and run all tests
 	@node scripts/test.mjs $(ARGS)
+
+.PHONY: coverage
+coverage: build redis postgres ## the server's tests with their coverage, in .tools/coverage/index.html
+	@npx --no-install c8 npx --no-install ava $(ARGS)
+
+# npm brings the binary; it stands first in PATH, so that the servers that tests start run on it, too.
+.PHONY: test-node
+test-node: build redis postgres .tools/node-$(NODE)/.installed ## the server's tests on another Node: make test-node NODE=22 (ARGS=test/delta/*.test.ts for some)
+	@export PATH="$(CURDIR)/.tools/node-$(NODE):$$PATH"; echo "on Node $$(node --version)"; npx --no-install ava $(ARGS)
+
+.tools/node-$(NODE)/.installed:
+	@[ "$$(uname -s)" = Linux ] || { echo 'make test-node is for Linux: elsewhere put the other Node first in PATH, and run make test ARGS=server'; exit 1; }
+	@echo 'installing Node $(NODE)'
+	@npm install --prefix $(@D) --no-save --ignore-scripts --no-audit --no-fund --loglevel=error node-linux-$(if $(filter aarch64,$(shell uname -m)),arm64,x64)@$(NODE) >/dev/null
+	@ln -sf node_modules/node-linux-*/bin/node $(@D)/node
+	@touch $@
 
 .PHONY: sbom
 sbom: ## write sbom.json: what is in a release beside Chord, from the lockfile

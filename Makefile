@@ -9,8 +9,8 @@ ARGS ?=
 FILE ?=
 SOURCES := $(shell find src -name '*.ts' 2>/dev/null)
 GHZ := .tools/bin/ghz
-ACTIONLINT := .tools/bin/actionlint
 ACTIONLINT_VERSION := v1.7.12
+ACTIONLINT := .tools/bin/actionlint-$(ACTIONLINT_VERSION)
 # Of `make test-node`. Not from the environment: npm sets a variable of this name there.
 NODE = 24
 # The clients whose tools are here.
@@ -44,24 +44,24 @@ generate: node_modules/.installed ## make all generated code from proto/ with bu
 	@for each in $(filter-out typescript,$(CLIENTS)); do $(MAKE) -C clients/$$each generate; done
 
 .PHONY: check
-check: node_modules/.installed ## lint, format, types, protos, and whether generated code is current
+check: node_modules/.installed check-workflows ## lint, format, types, protos, workflows, and whether generated code is current
 	@npx --no-install biome check .
 	@npx --no-install tsc --noEmit
 	@npx --no-install buf lint
 	@npx --no-install buf format --diff --exit-code --path proto/chord
 	@for each in proto/released/*.binpb; do npx --no-install buf breaking --exclude-imports --against "$$each"; done
 	@npm run -s generate:check
-	@$(MAKE) check-workflows
+	@node scripts/versions.mjs
 
 .PHONY: check-workflows
-check-workflows: ## lint .github/workflows/ (actionlint, which is built with Go)
-	@if command -v go >/dev/null; then $(MAKE) $(ACTIONLINT)-$(ACTIONLINT_VERSION) && $(ACTIONLINT)-$(ACTIONLINT_VERSION) -shellcheck= -pyflakes=; \
-	  else echo '.github/workflows is not linted: actionlint is built with Go (https://go.dev/dl)'; fi
+check-workflows: $(if $(shell command -v go),$(ACTIONLINT)) ## lint .github/workflows/ (with actionlint, which is built with Go)
+	@if [ -x $(ACTIONLINT) ]; then $(ACTIONLINT) -shellcheck= -pyflakes=; \
+	  else echo '.github/workflows/ is not linted: actionlint is built with Go (https://go.dev/dl)'; fi
 
-$(ACTIONLINT)-$(ACTIONLINT_VERSION):
+$(ACTIONLINT):
 	@echo 'building actionlint'
 	@GOBIN=$(CURDIR)/.tools/bin go install github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT_VERSION)
-	@mv $(ACTIONLINT) $@
+	@mv .tools/bin/actionlint $@
 
 .PHONY: test
 test: build redis postgres ## set up what is missing and run all tests

@@ -22,7 +22,8 @@ const wanted = tag ? tag.replace(/^v/, '') : found[0][1];
 const faults = found.filter(([, version]) => version !== wanted).map(([path, version]) => `${path} is at ${version}`);
 if (tag) {
   const [, version, date] = /^## (\S+) - (\S+)$/m.exec(readFileSync('CHANGELOG.md', 'utf8')) ?? [];
-  if (version !== wanted || !/^\d{4}-\d\d-\d\d$/.test(date)) faults.push(`CHANGELOG.md begins with ${version} - ${date}`);
+  if (version !== wanted || !/^\d{4}-\d\d-\d\d$/.test(date))
+    faults.push(`CHANGELOG.md begins with ${version} - ${date}`);
 }
 if (faults.length > 0) {
   console.error(`${wanted} is not the version everywhere:\n  ${faults.join('\n  ')}`);

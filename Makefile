@@ -13,6 +13,8 @@ ACTIONLINT_VERSION := v1.7.12
 ACTIONLINT := .tools/bin/actionlint-$(ACTIONLINT_VERSION)
 # Of `make test-node`. Not from the environment: npm sets a variable of this name there.
 NODE = 24
+NODE_BIN = .tools/node-$(NODE)/node_modules/$(NODE_PACKAGE)/bin
+NODE_PACKAGE := node-linux-$(if $(filter aarch64,$(shell uname -m)),arm64,x64)
 # The clients whose tools are here.
 CLIENTS := $(foreach each,typescript:node go:go python:python3 java:mvn rust:cargo,\
   $(if $(shell command -v $(lastword $(subst :, ,$(each)))),$(firstword $(subst :, ,$(each)))))
@@ -73,14 +75,13 @@ coverage: build redis postgres ## the server's tests with their coverage, in .to
 
 # npm brings the binary; it stands first in PATH, so that the servers that tests start run on it, too.
 .PHONY: test-node
-test-node: build redis postgres .tools/node-$(NODE)/.installed ## the server's tests on another Node: make test-node NODE=22 (ARGS=test/delta/*.test.ts for some)
-	@export PATH="$(CURDIR)/.tools/node-$(NODE):$$PATH"; echo "on Node $$(node --version)"; npx --no-install ava $(ARGS)
+test-node: build redis postgres $(NODE_BIN)/node ## the server's tests on another Node: make test-node NODE=22 (ARGS=test/delta/*.test.ts for some)
+	@export PATH="$(CURDIR)/$(NODE_BIN):$$PATH"; echo "on Node $$(node --version)"; npx --no-install ava $(ARGS)
 
-.tools/node-$(NODE)/.installed:
+$(NODE_BIN)/node:
 	@[ "$$(uname -s)" = Linux ] || { echo 'make test-node is for Linux: elsewhere put the other Node first in PATH, and run make test ARGS=server'; exit 1; }
 	@echo 'installing Node $(NODE)'
-	@npm install --prefix $(@D) --no-save --ignore-scripts --no-audit --no-fund --loglevel=error node-linux-$(if $(filter aarch64,$(shell uname -m)),arm64,x64)@$(NODE) >/dev/null
-	@ln -sf node_modules/node-linux-*/bin/node $(@D)/node
+	@npm install --prefix .tools/node-$(NODE) --no-save --ignore-scripts --no-audit --no-fund --loglevel=error $(NODE_PACKAGE)@$(NODE) >/dev/null
 	@touch $@
 
 .PHONY: sbom

@@ -9,13 +9,19 @@ ARGS ?=
 FILE ?=
 SOURCES := $(shell find src -name '*.ts' 2>/dev/null)
 GHZ := .tools/bin/ghz
+ACTIONLINT_VERSION := v1.7.12
+ACTIONLINT := .tools/bin/actionlint-$(ACTIONLINT_VERSION)
+# Of `make test-node`. Not from the environment: npm sets a variable of this name there.
+NODE = 24
+NODE_BIN = .tools/node-$(NODE)/node_modules/$(NODE_PACKAGE)/bin
+NODE_PACKAGE := node-linux-$(if $(filter aarch64,$(shell uname -m)),arm64,x64)
 # The clients whose tools are here.
 CLIENTS := $(foreach each,typescript:node go:go python:python3 java:mvn rust:cargo,\
   $(if $(shell command -v $(lastword $(subst :, ,$(each)))),$(firstword $(subst :, ,$(each)))))
 
 .PHONY: help
 help: ## show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: start
 start: build ## build, and serve on 127.0.0.1:50051 from LMDB in ./data (ARGS="--listen ..." for more)
@@ -40,16 +46,43 @@ generate: node_modules/.installed ## make all generated code from proto/ with bu
 	@for each in $(filter-out typescript,$(CLIENTS)); do $(MAKE) -C clients/$$each generate; done
 
 .PHONY: check
-check: node_modules/.installed ## lint, format, types, protos, and whether generated code is current
+check: node_modules/.installed check-workflows ## lint, format, types, protos, workflows, and whether generated code is current
 	@npx --no-install biome check .
 	@npx --no-install tsc --noEmit
 	@npx --no-install buf lint
 	@npx --no-install buf format --diff --exit-code --path proto/chord
+	@for each in proto/released/*.binpb; do npx --no-install buf breaking --exclude-imports --against "$$each"; done
 	@npm run -s generate:check
+	@node scripts/versions.mjs
+
+.PHONY: check-workflows
+check-workflows: $(if $(shell command -v go),$(ACTIONLINT)) ## lint .github/workflows/ (with actionlint, which is built with Go)
+	@if [ -x $(ACTIONLINT) ]; then $(ACTIONLINT) -shellcheck= -pyflakes=; \
+	  else echo '.github/workflows/ is not linted: actionlint is built with Go (https://go.dev/dl)'; fi
+
+$(ACTIONLINT):
+	@echo 'building actionlint'
+	@GOBIN=$(CURDIR)/.tools/bin go install github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT_VERSION)
+	@mv .tools/bin/actionlint $@
 
 .PHONY: test
 test: build redis postgres ## set up what is missing and run all tests
 	@node scripts/test.mjs $(ARGS)
+
+.PHONY: coverage
+coverage: build redis postgres ## the server's tests with their coverage, in .tools/coverage/index.html
+	@npx --no-install c8 npx --no-install ava $(ARGS)
+
+# npm brings the binary; it stands first in PATH, so that the servers that tests start run on it, too.
+.PHONY: test-node
+test-node: build redis postgres $(NODE_BIN)/node ## the server's tests on another Node: make test-node NODE=22 (ARGS=test/delta/*.test.ts for some)
+	@export PATH="$(CURDIR)/$(NODE_BIN):$$PATH"; echo "on Node $$(node --version)"; npx --no-install ava $(ARGS)
+
+$(NODE_BIN)/node:
+	@[ "$$(uname -s)" = Linux ] || { echo 'make test-node is for Linux: elsewhere put the other Node first in PATH, and run make test ARGS=server'; exit 1; }
+	@echo 'installing Node $(NODE)'
+	@npm install --prefix .tools/node-$(NODE) --no-save --ignore-scripts --no-audit --no-fund --loglevel=error $(NODE_PACKAGE)@$(NODE) >/dev/null
+	@touch $@
 
 .PHONY: sbom
 sbom: ## write sbom.json: what is in a release beside Chord, from the lockfile

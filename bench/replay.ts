@@ -1,5 +1,4 @@
-/** `npm run replay`: a real history through Chord, each revision checked on the client's side. */
-import { existsSync } from 'node:fs';
+/** `npm run replay`: a document's history through Chord, each revision checked on the client's side. */
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -13,14 +12,14 @@ Feeds a history through SetContext on a fresh server (LMDB in a temporary direct
 watching client rebuilds each revision from what it receives. Fails at the first difference.
 
 FILE holds one revision per line, plain or gzip: {"at": UNIX_SECONDS, "context": {...}}
-Default: ../shared/traces/caniuse-css-grid.ndjson.gz
+Default: test/histories/feature-support.ndjson.gz
 
 Options:
   --address HOST:PORT   a running server, in place of a fresh one
   --json                print the result as JSON
   --help                this text
 `;
-const DEFAULT = fileURLToPath(new URL('../../shared/traces/caniuse-css-grid.ndjson.gz', import.meta.url));
+const DEFAULT = fileURLToPath(new URL('../test/histories/feature-support.ndjson.gz', import.meta.url));
 
 process.exit(
   await main().catch((error: Error) => {
@@ -34,8 +33,6 @@ async function main(): Promise<number> {
   if (values.help) return print(HELP);
   if (positionals.length > 1) throw new Error(`one file at a time; see --help`);
   const [file = DEFAULT] = positionals;
-  if (file === DEFAULT && !existsSync(file))
-    throw new Error('name a file: the default history is not here; see --help');
   const revisions = readHistory(file);
   const own = values.address ? undefined : await startChord();
   try {

@@ -2,25 +2,10 @@ import assert from 'node:assert/strict';
 import test from 'ava';
 import fc from 'fast-check';
 import { changesFromProto, decodeChanges, encodeChanges, spliceOlds } from '../../src/codec/changes.js';
-import type { Change, Changes } from '../../src/delta/types.js';
+import type { Changes } from '../../src/delta/types.js';
 import { ChordError } from '../../src/errors.js';
-import { ChangeAction, Delta, type Change as ProtoChange } from '../../src/gen/chord/v1/model.js';
-import { jsonValue } from '../support/arbitrary.js';
-
-const path = fc.array(fc.string({ unit: 'binary', maxLength: 20 }), { minLength: 1, maxLength: 4 });
-const values = fc.array(jsonValue, { maxLength: 4 });
-const index = fc.nat(2 ** 32 - 1);
-
-const plain = { noNullPrototype: true } as const;
-const change: fc.Arbitrary<Change> = fc.oneof(
-  fc.record({ action: fc.constant('added' as const), path, value: jsonValue }, plain),
-  fc.record({ action: fc.constant('modified' as const), path, value: jsonValue, old: jsonValue }, plain),
-  fc.record({ action: fc.constant('removed' as const), path, old: jsonValue }, plain),
-  fc
-    .record({ action: fc.constant('spliced' as const), path, index, removed: values, inserted: values })
-    .map((splice) => ({ ...splice, removedCount: splice.removed.length })),
-);
-const delta = fc.array(change, { maxLength: 6 });
+import { ChangeAction, Delta } from '../../src/gen/chord/v1/model.js';
+import { deltaChanges, toProto } from '../support/changes.js';
 
 /** As it is sent to those who do not ask for old values. */
 function withoutOlds(changes: Changes): Changes {
@@ -35,30 +20,13 @@ function withoutOlds(changes: Changes): Changes {
   });
 }
 
-function toProto(one: Change): ProtoChange {
-  const action = ChangeAction[one.action.toUpperCase() as keyof typeof ChangeAction];
-  const base = { path: [...one.path], action, value: undefined, oldValue: undefined, splice: undefined };
-  switch (one.action) {
-    case 'added':
-      return { ...base, value: one.value };
-    case 'modified':
-      return { ...base, value: one.value, oldValue: one.old };
-    case 'removed':
-      return { ...base, oldValue: one.old };
-    case 'spliced': {
-      const { index, removedCount, removed = [], inserted } = one;
-      return { ...base, splice: { index, removedCount, removed: [...removed], inserted: [...inserted] } };
-    }
-  }
-}
-
 /** The generated encoding of a Delta in which nothing but its changes is set. */
 const generated = (changes: Changes) =>
   Delta.encode({ ...Delta.decode(new Uint8Array()), changes: changes.map(toProto) }).finish();
 
 test('a delta comes back with its old values, and without', (t) => {
   fc.assert(
-    fc.property(delta, (changes) => {
+    fc.property(deltaChanges, (changes) => {
       const payload = encodeChanges(changes);
       assert.deepEqual(decodeChanges(payload.changes, payload.olds), changes);
       assert.deepEqual(decodeChanges(payload.changes), withoutOlds(changes));
@@ -69,7 +37,7 @@ test('a delta comes back with its old values, and without', (t) => {
 
 test('a delta that never had old values comes back as it was', (t) => {
   fc.assert(
-    fc.property(delta.map(withoutOlds), (changes) => {
+    fc.property(deltaChanges.map(withoutOlds), (changes) => {
       const payload = encodeChanges(changes);
       assert.deepEqual(decodeChanges(payload.changes, payload.olds), changes);
       assert.deepEqual(spliceOlds(payload), payload.changes);
@@ -80,7 +48,7 @@ test('a delta that never had old values comes back as it was', (t) => {
 
 test('the bytes are those of the generated Delta, with old values and without', (t) => {
   fc.assert(
-    fc.property(delta, (changes) => {
+    fc.property(deltaChanges, (changes) => {
       const payload = encodeChanges(changes);
       assert.deepEqual(payload.changes, generated(withoutOlds(changes)));
       assert.deepEqual(spliceOlds(payload), generated(changes));
@@ -92,7 +60,7 @@ test('the bytes are those of the generated Delta, with old values and without', 
 
 test('a received Delta becomes the changes that were sent', (t) => {
   fc.assert(
-    fc.property(delta, (changes) => {
+    fc.property(deltaChanges, (changes) => {
       assert.deepEqual(changesFromProto(Delta.decode(generated(changes)).changes), changes);
       assert.deepEqual(changesFromProto(Delta.decode(generated(withoutOlds(changes))).changes), withoutOlds(changes));
     }),
@@ -119,7 +87,7 @@ test('stored bytes that are broken are DATA_LOSS, and nothing else is ever throw
   };
   const edits = fc.array(edit, { maxLength: 2 });
   fc.assert(
-    fc.property(delta, edits, edits, (changes, some, others) => {
+    fc.property(deltaChanges, edits, edits, (changes, some, others) => {
       const payload = encodeChanges(changes);
       try {
         decodeChanges(broken(payload.changes, some), broken(payload.olds, others));

@@ -11,7 +11,7 @@ import { apply, type Change, diff, equal, merge } from '../../src/delta/index.js
 import { unsplice } from '../../src/delta/unsplice.js';
 import { isObject, type Json, type JsonObject } from '../../src/model.js';
 import { copied, frozen, jsonObject, mutated, revisions } from '../support/arbitrary.js';
-import { readTraces } from '../support/traces.js';
+import { readHistories } from '../support/histories.js';
 
 const PATHS = { contextId: 'a', oldValues: false };
 
@@ -164,8 +164,8 @@ test('whole lists in place of splices have the same effect', (t) => {
   );
 });
 
-test('JSON Patch and merge patch on the histories of real documents', (t) => {
-  for (const { name, revisions: documents } of readTraces(t)) {
+test('JSON Patch and merge patch on the histories of documents', (t) => {
+  for (const { name, revisions: documents } of readHistories()) {
     let refused = 0;
     for (let i = 1; i < documents.length; i++) {
       const [before, after] = [documents[i - 1]!, documents[i]!];
@@ -175,5 +175,4 @@ test('JSON Patch and merge patch on the histories of real documents', (t) => {
     }
     t.log(`${name}: ${documents.length} revisions, ${refused} beyond a merge patch`);
   }
-  t.pass();
 });

@@ -4,7 +4,7 @@ import type { Position } from '../../src/gen/chord/v1/model.js';
 import type { JsonObject } from '../../src/model.js';
 import { temporaryDirectory } from '../store/directories.js';
 import { connect, fold, type Peer, refused, samePosition, serve } from '../support/chord.js';
-import { readTraces } from '../support/traces.js';
+import { readHistories } from '../support/histories.js';
 
 const INVALID_ARGUMENT = 3;
 const NOT_FOUND = 5;
@@ -129,8 +129,8 @@ test('reverts among concurrent writes: each leaves the document that it names, o
   }
 });
 
-test('any version of a real history', async (t) => {
-  for (const { name, revisions } of readTraces(t).slice(0, 1)) {
+test('any version of a history', async (t) => {
+  for (const { name, revisions } of readHistories()) {
     const chord = await serve(t, { deltaThreshold: 10_000 });
     const versions: number[] = [];
     for (const value of revisions)
@@ -144,5 +144,4 @@ test('any version of a real history', async (t) => {
       );
     }
   }
-  t.pass();
 });

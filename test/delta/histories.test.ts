@@ -1,12 +1,14 @@
+import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { apply, applyInPlace, type Changes, diff, invert, merge, weigh, weightChange } from '../../src/delta/index.js';
+import { histories } from '../histories/generate.js';
 import { copied } from '../support/arbitrary.js';
-import { readTraces } from '../support/traces.js';
+import { readHistories, readLines } from '../support/histories.js';
 
 const WINDOWS = [2, 7, 100];
 
-test('the laws hold on the histories of real documents', (t) => {
-  for (const { name, revisions } of readTraces(t)) {
+test('the laws hold on the histories of documents', (t) => {
+  for (const { name, revisions } of readHistories()) {
     const deltas: Changes[] = revisions.slice(1).map((after, i) => diff(revisions[i]!, after));
     const live = copied(revisions[0]!);
     deltas.forEach((delta, i) => {
@@ -30,5 +32,18 @@ test('the laws hold on the histories of real documents', (t) => {
     }
     t.log(`${name}: ${revisions.length} revisions`);
   }
-  t.pass();
+});
+
+test('the histories in the repository are what their script makes: long, and of changes of every kind', (t) => {
+  for (const [name, text] of histories()) {
+    t.true(readLines(fileURLToPath(new URL(`../histories/${name}.ndjson.gz`, import.meta.url))) === text, name);
+  }
+  const own = readHistories().filter(({ name }) => histories().has(name.replace('.ndjson.gz', '')));
+  t.is(own.length, 3);
+  for (const { name, revisions } of own) {
+    const deltas = revisions.slice(1).map((after, i) => diff(revisions[i]!, after));
+    const kinds = new Set(deltas.flat().map(({ action }) => action));
+    t.deepEqual([...kinds].sort(), ['added', 'modified', 'removed', 'spliced'], name);
+    t.true(deltas.filter((delta) => delta.length > 0).length >= 300, name);
+  }
 });

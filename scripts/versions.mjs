@@ -1,0 +1,32 @@
+/**
+ * Whether the server and the clients name one version, as a release needs it. With a tag (`v0.2.0`) as the argument: also
+ * whether it is that one, and the changelog gives its date.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+process.chdir(join(import.meta.dirname, '..'));
+const [tag] = process.argv.slice(2);
+
+/** Where each part names its version; the Go client has the tag alone. */
+const PLACES = [
+  ['package.json', /"version": "(.+?)"/],
+  ['clients/typescript/package.json', /"version": "(.+?)"/],
+  ['clients/python/chord/__init__.py', /^__version__ = "(.+?)"/m],
+  ['clients/rust/Cargo.toml', /^version = "(.+?)"/m],
+  ['clients/java/pom.xml', /<artifactId>chord-client<\/artifactId>\s*<version>(.+?)<\/version>/],
+];
+
+const found = PLACES.map(([path, pattern]) => [path, pattern.exec(readFileSync(path, 'utf8'))?.[1]]);
+const wanted = tag ? tag.replace(/^v/, '') : found[0][1];
+const faults = found.filter(([, version]) => version !== wanted).map(([path, version]) => `${path} is at ${version}`);
+if (tag) {
+  const [, version, date] = /^## (\S+) - (\S+)$/m.exec(readFileSync('CHANGELOG.md', 'utf8')) ?? [];
+  if (version !== wanted || !/^\d{4}-\d\d-\d\d$/.test(date))
+    faults.push(`CHANGELOG.md begins with ${version} - ${date}`);
+}
+if (faults.length > 0) {
+  console.error(`${wanted} is not the version everywhere:\n  ${faults.join('\n  ')}`);
+  process.exit(1);
+}
+console.log(`version ${wanted}: the server and the clients agree`);

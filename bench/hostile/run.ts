@@ -12,7 +12,7 @@ import { type Answer, Attacker, told } from './attacker.js';
 import type { Bounds, Measured } from './probe.js';
 
 const PROBE = fileURLToPath(new URL('./probe.ts', import.meta.url));
-const PREPARE_SECONDS_MAX = 240;
+const PREPARE_SECONDS_MAX = 600;
 /** How long answers may take to be counted when their server is gone. */
 const LAST_WORDS_MS = 1000;
 const TINY = 'tiny';
@@ -132,7 +132,11 @@ export class Runner {
       await new Promise((resolve) => setTimeout(resolve, LAST_WORDS_MS));
       return 'no answer';
     });
-    const answer = await Promise.race([row.attack(scene), dead]);
+    const attack = row.attack(scene).catch((error: unknown) => {
+      if (error instanceof Unprepared) return `could not begin: ${error.message}`;
+      throw error;
+    });
+    const answer = await Promise.race([attack, dead]);
     const measured = await probe.end();
     close();
     return { ...measured, answer, ...(ended !== undefined && { ended }) };
@@ -174,14 +178,16 @@ export class Runner {
     ann.close();
     const bounds: Bounds = { address, pid, token, contextId: TINY, seconds, bytes };
     const child: ChildProcess = fork(PROBE, [JSON.stringify(bounds)], { execArgv: ['--import', 'tsx'] });
-    await once(child, 'message');
+    const gone = once(child, 'exit').then(() => Promise.reject(new Error('the probe has ended')));
+    gone.catch(() => {});
+    await Promise.race([once(child, 'message'), gone]);
     const reset = async (): Promise<void> => {
       child.send('reset');
       await new Promise((resolve) => setTimeout(resolve, 50));
     };
     const end = async (): Promise<Measured> => {
       child.send('end');
-      const [measured] = await once(child, 'message');
+      const [measured] = await Promise.race([once(child, 'message'), gone]);
       return measured as Measured;
     };
     return { reset, end };
@@ -198,7 +204,17 @@ const RULES = {
 };
 
 const NOTHING = {
-  ...{ cpu: 0, seconds: 0, peakGrowth: 0, peakHeapGrowth: 0, keptGrowth: 0, longestStall: 0, calls: 0, refused: 0 },
+  ...{
+    cpu: 0,
+    seconds: 0,
+    peakGrowth: 0,
+    peakHeapGrowth: 0,
+    keptGrowth: 0,
+    longestStall: 0,
+    longestTurn: 0,
+    calls: 0,
+    refused: 0,
+  },
   killed: undefined,
 };
 

@@ -87,7 +87,8 @@ function watch(): void {
     latest = look();
   } catch {
     gone = true;
-    return stalled();
+    stalled();
+    return;
   }
   heapPeak = Math.max(heapPeak, latest.heap);
   stalled();

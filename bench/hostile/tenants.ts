@@ -296,6 +296,25 @@ export const tenants: readonly Row[] = [
       return tally([answer]);
     },
   },
+  {
+    name: 'b22-returning',
+    what: 'one update that inserts 3,000 elements under a key of 1 MB, and asks for its delta as json_patch',
+    prepared: {
+      name: 'a list under a key of 1 MB',
+      run: async (scene) => void (await set(scene.as('eve'), contextId, { [LONG_KEY]: [0] })),
+    },
+    async attack(scene) {
+      const returning = { context: false, delta: true, oldValues: false, format: 'json_patch' };
+      const mutations = [splice([LONG_KEY], 1, 0, numbered(3000))];
+      return one(scene, UPDATE, update({ contextId, mutations, returning }));
+    },
+  },
+  {
+    name: 'b23-watch-patch',
+    what: 'a watch as json_patch that resumes where b4-patch does',
+    prepared: listBehindKey,
+    attack: (scene) => watched(scene, watch([ofId(contextId, at(1))], 'json_patch')),
+  },
 ];
 
 async function one(scene: Scene, path: string, message: Uint8Array): Promise<string> {

@@ -14,7 +14,7 @@ Attacks real servers, one request or a few at a time, and measures what that cos
 Options:
   --only NAME,NAME    these rows only; a name that ends in * stands for all that begin so
   --server FILE       the dist/main.js to attack, in place of this build's
-  --seconds S         of CPU time; a row that takes more, or four times as long, is cut off (60)
+  --seconds S         of CPU time; a row that takes more, or eight times as long, is cut off (60)
   --gigabytes G       a server that grows beyond is killed (8)
   --json              print the results as JSON, in place of the table
   --list              list the rows

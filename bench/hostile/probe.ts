@@ -37,7 +37,7 @@ export interface Measured {
 const CALL_EVERY_MS = 5;
 const LOOK_EVERY_MS = 20;
 /** A row may take so many times longer than its bound of CPU time: other programs run, too. */
-const PATIENCE = 4;
+const PATIENCE = 8;
 const TICKS_PER_SECOND = 100;
 /** The server is at rest when it takes less than this part of a core, for so long; what the probe costs is below it. */
 const REST = { cores: 0.3, ms: 400 };

@@ -60,6 +60,15 @@ export function spliced(updates: number): Preparation {
   };
 }
 
+const oneByOne: Preparation = {
+  name: '1,000 updates of one splice',
+  async run(scene) {
+    const eve = scene.as('eve');
+    await set(eve, contextId, { list: numbered(250_000).map((n) => 1_000_000 + n) });
+    await each(1000, 50, (n) => mutate(eve, contextId, [splice(['list'], 1 + n * 241, 1, [n])]));
+  },
+};
+
 const nothingBehindKey: Preparation = {
   name: 'an object under a key of 1 MB',
   run: async (scene) => void (await set(scene.as('eve'), contextId, { [LONG_KEY]: {} })),
@@ -119,8 +128,8 @@ export const tenants: readonly Row[] = [
   },
   {
     name: 'b2-flat',
-    what: 'ListDeltas in the format flat: one update of 1,000 splices of a list of 2 MB',
-    prepared: spliced(1),
+    what: 'a page of ListDeltas in the format flat: 1,000 updates of one splice of a list of 2 MB',
+    prepared: oneByOne,
     attack: (scene) => one(scene, METHODS.deltas, deltas({ contextId, fromVersion: 1, format: 'flat' })),
   },
   {
@@ -141,7 +150,7 @@ export const tenants: readonly Row[] = [
     async attack(scene) {
       const paths = numbered(1000).map((n) => [n.toString(36)]);
       const prefixes = numbered(300).map((n) => ofPrefix('a'.repeat(n + 1), new Map(), paths));
-      const ids = numbered(300).map((n) => ofId(`${'a'.repeat(300)}${n}`));
+      const ids = numbered(300).map((n) => ofId(`${'a'.repeat(300)}${n}`, undefined, [['x']]));
       return watched(scene, watch([...prefixes, ...ids]));
     },
   },

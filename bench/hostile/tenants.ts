@@ -241,12 +241,12 @@ export const tenants: readonly Row[] = [
   },
   {
     name: 'b15-batch-sets',
-    what: 'a batch of 100 sets of 40 KB of {}',
+    what: 'a batch of 100 sets of 35 KB of {}',
     async attack(scene) {
       const fields = { expected: undefined, requestId: '', ttl: undefined, returning: undefined };
       const setOf = (n: number): Write['write'] => ({
         $case: 'set',
-        value: { ...fields, contextId: `batch:${n}`, value: empties(2800, n) },
+        value: { ...fields, contextId: `batch:${n}`, value: empties(2500, n) },
       });
       return batch(scene, setOf);
     },
@@ -297,13 +297,13 @@ export const tenants: readonly Row[] = [
       await set(eve, contextId, value);
       const paths = (n: number) => numbered(1000).map((k) => [names[(n + k * 5) % names.length]!]);
       const streams = numbered(200).map((n) => eve.watch(watch([ofId(contextId, at(1), paths(n))], 'json_patch')));
-      await Promise.all(streams.map(({ caughtUp }) => caughtUp));
+      const opened = await Promise.all(streams.map(({ caughtUp }) => caughtUp));
       await scene.begin();
       const heard = streams.map((each) => each.heard(each.events + 1));
       const changes = Object.fromEntries(names.slice(0, 1000).map((name) => [name, 'new']));
       const answer = await eve.call(UPDATE, update({ contextId, changes }));
       await Promise.all(heard);
-      return tally([answer]);
+      return `${tally([answer])}; the watches: ${[...new Set(opened)].join(', ')}`;
     },
   },
   {

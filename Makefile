@@ -128,6 +128,10 @@ bench: build ghz redis etcd ## all benchmarks beside their ceilings and peers, s
 bench-quick: build ghz ## the most telling ones, in less than two minutes
 	@npm run -s bench:quick -- $(ARGS)
 
+.PHONY: bench-hostile
+bench-hostile: build ## what one caller can make a server do (ARGS="--only 'a1-*'" for some)
+	@npm run -s bench:hostile -- $(ARGS)
+
 .PHONY: bench-publish
 bench-publish: ## take the figures and plots of the last whole run into docs/
 	@npm run -s bench:publish -- $(ARGS)

@@ -9,6 +9,9 @@ const TICK_US = 10_000;
 
 export interface Process {
   readonly address: string;
+  readonly pid: number;
+  /** How it ended, as soon as it has: the signal, or the exit code. */
+  readonly ended: Promise<NodeJS.Signals | number>;
   /** CPU time so far of all its threads, user and system, in microseconds. None of them ends before it does. */
   cpu(): number;
   /** Resident memory in bytes, without pages of files: those that LMDB maps belong to the page cache. */
@@ -28,7 +31,7 @@ export interface Launch {
   readonly clean?: () => void;
 }
 
-const alive = new Map<ChildProcess, Promise<void>>();
+const alive = new Map<ChildProcess, Promise<unknown>>();
 
 /** Ends what is still there of a benchmark that was cut off. */
 export async function killAll(): Promise<void> {
@@ -40,9 +43,12 @@ export async function killAll(): Promise<void> {
 export function launch({ command, args, ready, onLine, clean }: Launch): Promise<Process> {
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('CHORD_')));
   const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
-  const ended = new Promise<void>((resolve) => child.once('close', () => resolve())).then(() => {
-    alive.delete(child);
-    clean?.();
+  const ended = new Promise<NodeJS.Signals | number>((resolve) => {
+    child.once('close', (code, signal) => {
+      alive.delete(child);
+      clean?.();
+      resolve(signal ?? code ?? 0);
+    });
   });
   alive.set(child, ended);
   return new Promise((resolve, reject) => {
@@ -125,10 +131,12 @@ export function median(values: readonly number[]): number {
 
 const READY = 'ready';
 
-function running(child: ChildProcess, address: string, ended: Promise<void>): Process {
-  const { pid } = child;
+function running(child: ChildProcess, address: string, ended: Process['ended']): Process {
+  const pid = child.pid!;
   return {
     address,
+    pid,
+    ended,
     cpu() {
       const threads = readdirSync(`/proc/${pid}/task`);
       // Nanoseconds on a core; /proc/PID/stat would tell no better than ten milliseconds.

@@ -28,8 +28,8 @@ export function measureBuild(directory: string): void {
  * What the command asks node for in its first line. The ceilings run with the same flags, so that a ratio speaks of
  * Chord and not of its settings.
  */
-function nodeFlags(): string[] {
-  const [first] = readFileSync(join(build, 'main.js'), 'utf8').split('\n', 1);
+export function nodeFlags(main = join(build, 'main.js')): string[] {
+  const [first] = readFileSync(main, 'utf8').split('\n', 1);
   return first!.startsWith('#!') ? (first!.match(/--\S+/g) ?? []) : [];
 }
 

@@ -26,6 +26,8 @@ interface Connection {
 }
 
 const LOOK_INTERVAL = 1000;
+/** Calls under way on a connection that ends have this long to be answered, in milliseconds. */
+const LEAVE_WITHIN = 1000;
 
 export class Arrivals {
   /** The one that has been silent for longest first. */
@@ -136,7 +138,6 @@ export class Arrivals {
   #turnAway(connection: Connection): void {
     this.#left(connection);
     const { session, socket } = connection;
-    // A session says goodbye, so that its client comes back with what it has sent meanwhile.
     if (session && !session.destroyed) session.destroy();
     // Not at once: Node is setting it up.
     else process.nextTick(() => socket.destroy());
@@ -148,8 +149,16 @@ export class Arrivals {
     if (identifyTimeout === 0) return;
     for (const connection of this.#strangers) {
       if (connection.since > before) return;
-      this.#turnAway(connection);
+      this.#sendAway(connection);
     }
+  }
+
+  /** What is answered just now is answered still; what comes later its client sends again, elsewhere. */
+  #sendAway(connection: Connection): void {
+    const { session } = connection;
+    this.#strangers.delete(connection);
+    session?.close();
+    setTimeout(() => this.#turnAway(connection), session ? LEAVE_WITHIN : 0).unref();
   }
 }
 

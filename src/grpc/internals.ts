@@ -60,12 +60,16 @@ export function limitMessages(call: Inner, bytes: number): void {
   reading.decoder.maxReadMessageLength = bytes;
 }
 
+/** A status has left within this time, in milliseconds. */
+const LEFT_WITHIN = 1000;
+
 /**
- * After the status: what the client still sends is not waited for. gRPC wants no error for that. Not found: the stream
- * stays until the client has ended it.
+ * After the status: what the client still sends is not waited for. gRPC wants no error for that. Not at once: nghttp2
+ * drops what has not left when a stream is reset. Not found: the stream stays until the client has ended it.
  */
 export function hangUp(call: Inner): void {
-  streamOf(call)?.close(constants.NGHTTP2_NO_ERROR);
+  const stream = streamOf(call);
+  if (stream) setTimeout(() => stream.close(constants.NGHTTP2_NO_ERROR), LEFT_WITHIN).unref();
 }
 
 /**

@@ -3,7 +3,7 @@ import http2, { type ClientHttp2Session, type ClientHttp2Stream } from 'node:htt
 import type { ExecutionContext } from 'ava';
 
 export function dial(t: ExecutionContext, address: string): ClientHttp2Session {
-  const session = http2.connect(`http://${address}`);
+  const session = http2.connect(`http://${address}`, { maxSessionMemory: 1000 });
   session.on('error', () => {});
   t.teardown(() => session.destroy());
   return session;

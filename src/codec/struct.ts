@@ -16,6 +16,7 @@
  * JSON.stringify takes 31 us and JSON.parse 27 us.
  */
 import type { BinaryReader, BinaryWriter } from '@bufbuild/protobuf/wire';
+import type { Scope, Tree } from '../delta/scope.js';
 import { invalid } from '../errors.js';
 import { type Json, type JsonObject, MAX_DEPTH, setMember } from '../model.js';
 import { Reader, truncated } from './reader.js';
@@ -32,6 +33,11 @@ export function encodeStruct(value: JsonObject): Uint8Array {
 
 export function decodeStruct(bytes: Uint8Array): JsonObject {
   return readStruct(new Reader(bytes), bytes.length, 1);
+}
+
+/** The document cut down to a scope, as `prune` does, of bytes that `encodeStruct` wrote; all else is passed over. */
+export function decodeParts(bytes: Uint8Array, { tree }: Scope): JsonObject {
+  return readParts(new Reader(bytes), bytes.length, tree, 1);
 }
 
 export function encodeValue(value: Json): Uint8Array {
@@ -180,6 +186,27 @@ function readStruct(reader: Reader, end: number, depth: number): JsonObject {
     else reader.skip(tag, 1);
   }
   if (reader.pos !== end) throw truncated();
+  return object;
+}
+
+/** As `readStruct`, of what is in the tree. In each member the key comes before the value. */
+function readParts(reader: Reader, end: number, tree: Tree, depth: number): JsonObject {
+  const object: JsonObject = {};
+  while (reader.pos < end) {
+    if (reader.varint() !== FIELDS) throw truncated();
+    const next = reader.length(end);
+    if (reader.varint() !== KEY) throw truncated();
+    const key = reader.key(next);
+    const below = tree.get(key);
+    if (below !== undefined && reader.varint() === VALUE) {
+      const valueEnd = reader.length(next);
+      if (below === 'whole') setMember(object, key, readValue(reader, valueEnd, depth));
+      else if (reader.varint() === STRUCT) {
+        setMember(object, key, readParts(reader, reader.length(valueEnd), below, depth + 1));
+      }
+    }
+    reader.pos = next;
+  }
   return object;
 }
 

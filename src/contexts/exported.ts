@@ -35,6 +35,7 @@ export async function toText(packed: Packed, pace: Pace): Promise<string> {
   };
   const text = json(exported as unknown as Json);
   if (!packed.history) return text;
+  await pace.spend(text.length);
   const records: string[] = [];
   for (const record of packed.history) {
     records.push(JSON.stringify(toRecord(record)));

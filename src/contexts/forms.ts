@@ -3,13 +3,13 @@
  * all who ask for it, and kept as long as that which it was made from. Who asks for neither pays nothing.
  */
 import { decodeChanges, encodeChanges } from '../codec/changes.js';
-import { decodeStruct, EncodedStruct, encodeStruct, encodeValue } from '../codec/struct.js';
+import { decodeParts, EncodedStruct, encodeStruct, encodeValue } from '../codec/struct.js';
 import { flat } from '../delta/formats/flat.js';
 import { type Format, type Formatter, Inexpressible } from '../delta/formats/format.js';
 import { jsonPatch } from '../delta/formats/json-patch.js';
 import { mergePatch } from '../delta/formats/merge-patch.js';
 import { apply } from '../delta/index.js';
-import { narrow, prune, type Scope, scopeOf, union } from '../delta/scope.js';
+import { narrow, type Scope, scopeOf, union } from '../delta/scope.js';
 import type { Change } from '../delta/types.js';
 import { hasSplices, unsplice } from '../delta/unsplice.js';
 import { ChordError, invalid, type Reason } from '../errors.js';
@@ -113,7 +113,7 @@ export function narrowDelta(delta: DeltaView, scope: Scope): DeltaView {
 /** The document cut down to a scope. */
 export function narrowView(view: View, scope: Scope): View {
   return once(view, scope, () => {
-    const document = prune(decodeStruct(view.value.bytes), scope);
+    const document = decodeParts(view.value.bytes, scope);
     return { ...view, value: new EncodedStruct(encodeStruct(document)) };
   });
 }

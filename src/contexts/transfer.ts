@@ -176,8 +176,10 @@ export class Transfer {
       if (records === 'moved') continue;
       const document = new LaneDocument();
       document.load(stored);
+      const value = document.value();
+      await pace.spend(stored.head.weight);
       const times = { exportedAt: clock(), createdAt, updatedAt, ttl: expiry?.ttl };
-      return { id, position, ...times, value: document.value(), history: records };
+      return { id, position, ...times, value, history: records };
     }
     throw new ChordError('UNAVAILABLE', `the context changes faster than it can be read; try again`, { contextId: id });
   }

@@ -11,7 +11,7 @@ import { known } from './mismatch.js';
 import type { Change, Changes, Path } from './types.js';
 
 /** Members by key: 'whole' where a subtree begins, else what is of interest below. */
-type Tree = Map<string, Tree | 'whole'>;
+export type Tree = Map<string, Tree | 'whole'>;
 
 export interface Scope {
   /** Equal for equal scopes. */
@@ -24,7 +24,7 @@ export interface Scope {
 export function scopeOf(paths: readonly Path[]): Scope {
   const tree: Tree = new Map();
   for (const path of paths) add(tree, path);
-  return { key: JSON.stringify(sorted(tree)), tree, paths };
+  return { key: textOf(tree), tree, paths };
 }
 
 /** Everything that is in any of these; undefined stands for the whole document. */
@@ -93,8 +93,13 @@ function add(root: Tree, path: Path): void {
   tree.set(path.at(-1) as string, 'whole');
 }
 
-/** As JSON: entries in the order of their keys, since a member's name may be anything. */
-function sorted(tree: Tree): Json {
-  const entries = [...tree].sort(([a], [b]) => (a < b ? -1 : 1));
-  return entries.map(([key, below]) => [key, below === 'whole' ? true : sorted(below)]);
+/** Keys in order, each as JSON, since a member's name may be anything, and what is below it in braces. */
+function textOf(tree: Tree): string {
+  const keys = [...tree.keys()].sort();
+  let text = '';
+  for (const key of keys) {
+    const below = tree.get(key) as Tree | 'whole';
+    text += below === 'whole' ? JSON.stringify(key) : `${JSON.stringify(key)}{${textOf(below)}}`;
+  }
+  return text;
 }

@@ -1,6 +1,7 @@
 /** Parts of documents: what a client of some subtrees gets is what the whole document would leave of them. */
 import test from 'ava';
 import fc from 'fast-check';
+import { decodeParts, encodeStruct } from '../../src/codec/struct.js';
 import { apply, type Change, diff, equal, invert, merge } from '../../src/delta/index.js';
 import { narrow, prune, scopeOf, union } from '../../src/delta/scope.js';
 import type { JsonObject } from '../../src/model.js';
@@ -22,6 +23,15 @@ test('law: prune(apply(d, a)) = apply(narrow(d), prune(a))', (t) => {
     { numRuns: 500 },
   );
   t.true(cut > 0, `${cut} deltas were cut`);
+});
+
+test('law: parts that are decoded alone are what pruning leaves', (t) => {
+  fc.assert(
+    fc.property(jsonObject, scope, (document, part) => {
+      t.true(equal(decodeParts(encodeStruct(document), part), prune(document, part)));
+    }),
+    { numRuns: 1000 },
+  );
 });
 
 test('law: the same for deltas as writers may make them, change by change', (t) => {

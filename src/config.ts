@@ -66,7 +66,7 @@ export const SETTINGS = {
   metricsListen: setting(hostPortOrOff(), 'off', 'where to serve metrics, over HTTP, on loopback'),
   cacheBytes: setting(size(0, 2 ** 40), 256 * MiB, 'memory for contexts that are kept decoded'),
   maxDocumentBytes: setting(size(1024, 4 * MiB - 65536), 3 * MiB, 'largest document'),
-  maxRequestMembers: setting(count(100, 4_000_000), 50_000, 'members in the values of one write or batch'),
+  maxRequestMembers: setting(count(100, 4_000_000), 25_000, 'members in the values of one write or batch'),
   deltaThreshold: setting(count(1, 1_000_000), 100, 'deltas kept; a client further behind gets the document'),
   deltaTtl: setting(duration(1000, YEARS), 24 * HOUR, 'how long deltas are kept'),
   contextAutoDelete: setting(flag(), false, 'whether contexts that nobody uses are removed'),

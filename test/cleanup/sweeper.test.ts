@@ -338,6 +338,18 @@ for (const [name, open] of Object.entries(STORES)) {
   });
 }
 
+test('contexts that expire together are removed by few commits', async (t) => {
+  const store = await STORES.LMDB!(t);
+  const stage = new Stage(store);
+  await Promise.all(Array.from({ length: 600 }, (_, i) => stage.write(`c${i}`, 1, HOUR)));
+  stage.now += 2 * HOUR;
+  const before = store.work!.groupSizes!.count;
+  await stage.sweeper.tick();
+  t.deepEqual(await stage.ids(), []);
+  t.is(stage.events.filter(({ kind }) => kind === 'removed').length, 600);
+  t.true(store.work!.groupSizes!.count - before <= 5, `${store.work!.groupSizes!.count - before}`);
+});
+
 test('where servers share a store, the one with the lease sweeps; another takes over when it is gone', async (t) => {
   const store = openMemory();
   let owner = 'first';

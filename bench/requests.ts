@@ -1,5 +1,6 @@
 /** Requests to Chord as bytes, and the few answers that benchmarks look into. */
 import {
+  DeleteContextRequest,
   GetContextRequest,
   SetContextRequest,
   SetContextResponse,
@@ -13,6 +14,7 @@ import type { Connection } from './client.js';
 export const SET = '/chord.v1.ContextService/SetContext';
 export const UPDATE = '/chord.v1.ContextService/UpdateContext';
 export const GET = '/chord.v1.ContextService/GetContext';
+export const DELETE = '/chord.v1.ContextService/DeleteContext';
 export const SYNC = '/chord.v1.SyncService/SyncContext';
 export const WATCH = '/chord.v1.SyncService/WatchContexts';
 
@@ -30,10 +32,12 @@ export function syncRequest(contextId: string, known?: Position): Uint8Array {
   return SyncContextRequest.encode({ contextId, known, includeOldValues: false, format: '', paths: [] }).finish();
 }
 
-/** Watches one context, from where the client stands. */
+/** Watches one context, from where the client stands, or all that begin with what stands before a `*`. */
 export function watchRequest(contextId: string, known?: Position): Uint8Array {
   const subscription = {
-    target: { $case: 'contextId' as const, value: contextId },
+    target: contextId.endsWith('*')
+      ? { $case: 'prefix' as const, value: contextId.slice(0, -1) }
+      : { $case: 'contextId' as const, value: contextId },
     known: new Map(known ? [[contextId, known]] : []),
     paths: [],
   };
@@ -55,6 +59,11 @@ export async function put(connection: Connection, contextId: string, value: Json
 export async function update(connection: Connection, contextId: string, changes: JsonObject): Promise<Position> {
   const { position } = UpdateContextResponse.decode(await connection.unary(UPDATE, updateRequest(contextId, changes)));
   return position!;
+}
+
+export async function remove(connection: Connection, contextId: string): Promise<void> {
+  const request = { contextId, expected: undefined, requestId: '', allowMissing: false };
+  await connection.unary(DELETE, DeleteContextRequest.encode(request).finish());
 }
 
 export function getRequest(contextId: string): Uint8Array {

@@ -6,7 +6,7 @@ import type { Connection } from '../client.js';
 import { type Comparison, compare, cpuRatio, type Figure, ratio, type Target, using } from '../figures.js';
 import { closeAll, inTurn, open, type Sample } from '../load.js';
 import { cpuOf, Latencies, type Process } from '../measure.js';
-import { put, update } from '../requests.js';
+import { put, remove, update } from '../requests.js';
 import { startChord, startSleepers, type Woken } from '../servers.js';
 import { Followers, versionKey } from '../streams.js';
 
@@ -17,11 +17,12 @@ const HEALTHY = 10;
 /** Until the server's heap has the size that it works with. */
 const WARM_UP = 10_000;
 const FILL = 1500;
+const CHURN_WATCHERS = 50;
 
 export const p8: Target = {
   id: 'P8',
   title: `${STALLED.toLocaleString('en')} stalled watchers beside ${HEALTHY} healthy ones`,
-  seconds: 65,
+  seconds: 95,
   async run({ quick, progress }): Promise<Figure[]> {
     const updates = quick ? 2000 : 10_000;
     const grown: Record<string, number[]> = { stalled: [], alone: [] };
@@ -35,6 +36,8 @@ export const p8: Target = {
     const loads = { stalled: round('stalled', STALLED), 'without them': round('alone', 0) };
     const sides = await inTurn({ rounds: quick ? 1 : 3, progress, fresh: true }, loads);
     const [ours, peer] = [sides.stalled, sides['without them']];
+    const ids = quick ? 5000 : 40_000;
+    const [churned, alone] = [await churn(CHURN_WATCHERS, ids), await churn(0, ids)];
     const crowd = `${updates.toLocaleString('en')} updates, ${STALLED.toLocaleString('en')} stalled watchers`;
     const figure = (name: string, more: Pick<Comparison, 'of' | 'unit' | 'goal'>) =>
       compare({ target: 'P8', name: `${crowd}: ${name}`, ours, peer, ...more });
@@ -65,9 +68,44 @@ export const p8: Target = {
         peer: peer.bytesPerOperation! * updates,
         against: 'a healthy one, meanwhile',
       }),
+      ratio({
+        target: 'P8',
+        name: `${ids.toLocaleString('en')} contexts come and go, ${CHURN_WATCHERS} watchers of their prefix stall: memory growth`,
+        unit: 'MB',
+        ours: churned / MB,
+        peer: alone / MB,
+        against: 'without them',
+        goal: { oursAtMost: 64 },
+      }),
     ];
   },
 };
+
+/** Growth of the server's memory, in bytes, while each context lives for a moment only. */
+function churn(stalled: number, ids: number): Promise<number> {
+  return using(async (keep) => {
+    const chord = keep(await startChord({ flags: ['--keepalive-interval', '2h'] }), (server) => server.stop());
+    const writers = keep(await open(chord.address, 4), closeAll);
+    let next = 0;
+    const live = (until: number) => {
+      const worker = async (connection: Connection) => {
+        for (let n = next++; n < until; n = next++) {
+          await put(connection, `churn:${n}`, chatRoom());
+          await remove(connection, `churn:${n}`);
+        }
+      };
+      return Promise.all(writers.flatMap((connection) => Array.from({ length: 50 }, () => worker(connection))));
+    };
+    await live(WARM_UP);
+    if (stalled > 0) keep(await startSleepers(chord.address, 'churn:*', stalled, 1), (each) => each.stop());
+    next = WARM_UP;
+    await live(WARM_UP + FILL);
+    const before = chord.memory();
+    next = WARM_UP + FILL;
+    await live(WARM_UP + FILL + ids);
+    return chord.memory() - before;
+  });
+}
 
 interface Survived extends Sample {
   /** Of the server's memory, in bytes. */

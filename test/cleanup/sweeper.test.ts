@@ -64,11 +64,11 @@ class Stage {
   }
 }
 
-const STORES: Record<string, (t: ExecutionContext) => Promise<Store>> = {
+const STORES: Record<string, (t: ExecutionContext, minFreeBytes?: number) => Promise<Store>> = {
   memory: async () => openMemory(),
-  LMDB: async (t) => {
+  LMDB: async (t, minFreeBytes = 0) => {
     const directory = await mkdtemp(join(tmpdir(), 'chord-cleanup-'));
-    const store = await openLmdb({ directory, minFreeBytes: 0 });
+    const store = await openLmdb({ directory, minFreeBytes });
     t.teardown(async () => {
       await store.close();
       await rm(directory, { recursive: true });
@@ -337,6 +337,19 @@ for (const [name, open] of Object.entries(STORES)) {
     t.true((await stage.contexts.set('a', { n: 2 }, { requestId: 'r' })).changed);
   });
 }
+
+test('contexts that expire together are removed by few commits', async (t) => {
+  // A transaction is bound by the space that is kept free, too.
+  const store = await STORES.LMDB!(t, 64 * 2 ** 20);
+  const stage = new Stage(store);
+  await Promise.all(Array.from({ length: 600 }, (_, i) => stage.write(`c${i}`, 1, HOUR)));
+  stage.now += 2 * HOUR;
+  const before = store.work!.groupSizes!.count;
+  await stage.sweeper.tick();
+  t.deepEqual(await stage.ids(), []);
+  t.is(stage.events.filter(({ kind }) => kind === 'removed').length, 600);
+  t.true(store.work!.groupSizes!.count - before <= 5, `${store.work!.groupSizes!.count - before}`);
+});
 
 test('where servers share a store, the one with the lease sweeps; another takes over when it is gone', async (t) => {
   const store = openMemory();

@@ -190,7 +190,7 @@ export const tenants: readonly Row[] = [
     name: 'b10-restore',
     what: 'a restore of what b9-export has saved',
     prepared: sets100,
-    chord: exports,
+    chord: (scratch) => [...exports(scratch), '--export-timeout', '60s'],
     async attack(scene) {
       const saved = ExportContextRequest.encode({ contextId, history: true }).finish();
       await must(scene.as('eve').call(METHODS.export, saved));

@@ -1,5 +1,5 @@
 /** The document of most benchmarks: a chat room of 50 participants and 20 messages, some 12 KB as JSON. */
-import type { JsonObject } from '../src/model.js';
+import type { JsonObject } from '../src/model/model.js';
 
 const PARTICIPANTS = 50;
 const MESSAGES = 20;

@@ -3,7 +3,7 @@
  * test, so it should do little. Chord and whatever it is compared with are driven by this same client.
  */
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
-import { mend } from '../src/grpc/internals.js';
+import { patchSession } from '../src/grpc/node-http2.js';
 
 const WINDOW_BYTES = 1 << 20;
 
@@ -22,7 +22,7 @@ export class Connection {
       session.once('connect', () => {
         // Of the whole connection; each stream keeps the 64 KiB that gRPC clients have by default.
         session.setLocalWindowSize(WINDOW_BYTES);
-        mend(session);
+        patchSession(session);
         resolve(new Connection(session, token === undefined ? {} : { authorization: `Bearer ${token}` }));
       });
     });

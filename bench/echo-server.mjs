@@ -16,8 +16,8 @@ const streams = new Set();
 let prepared = NOTHING;
 
 const args = process.argv.slice(2);
-const { mend } = args[0] === '--mended' ? await import(args[1]) : {};
-const [cert, key] = mend ? [] : args.map((file) => readFileSync(file));
+const { patchSession } = args[0] === '--mended' ? await import(args[1]) : {};
+const [cert, key] = patchSession ? [] : args.map((file) => readFileSync(file));
 
 const server = new Server({
   'grpc.max_receive_message_length': -1,
@@ -70,7 +70,7 @@ function credentials() {
 }
 
 function answerPrepared({ call }, answer) {
-  mend?.(call.stream.session);
+  patchSession?.(call.stream.session);
   answer(null, prepared);
 }
 

@@ -1,7 +1,7 @@
 /** Histories of documents: one revision per line, `{"at": unix seconds, "context": {...}}`, plain or gzip. */
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
-import { isObject, type Json, type JsonObject } from '../src/model.js';
+import { isObject, type Json, type JsonObject } from '../src/model/model.js';
 
 /** Oldest first. Throws with a message for a reader where the file is missing or a line is none. */
 export function readHistory(file: string): JsonObject[] {

@@ -4,7 +4,7 @@ import { apply, diff, equal } from '../src/delta/index.js';
 import { DeleteContextRequest } from '../src/gen/chord/v1/context_service.js';
 import { FullReason } from '../src/gen/chord/v1/model.js';
 import { WatchContextsResponse } from '../src/gen/chord/v1/sync_service.js';
-import { type JsonObject, type Position, samePosition } from '../src/model.js';
+import { type JsonObject, type Position, samePosition } from '../src/model/model.js';
 import { Connection } from './client.js';
 import { eventOf, put, WATCH, watchRequest } from './requests.js';
 

@@ -8,7 +8,7 @@ import {
   UpdateContextResponse,
 } from '../src/gen/chord/v1/context_service.js';
 import { SyncContextRequest, WatchContextsRequest, WatchContextsResponse } from '../src/gen/chord/v1/sync_service.js';
-import type { JsonObject, Position } from '../src/model.js';
+import type { JsonObject, Position } from '../src/model/model.js';
 import type { Connection } from './client.js';
 
 export const SET = '/chord.v1.ContextService/SetContext';

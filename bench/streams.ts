@@ -4,7 +4,7 @@
  * Chord that know where they stand.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Position } from '../src/model.js';
+import type { Position } from '../src/model/model.js';
 import type { Connection, Stream } from './client.js';
 import type { Sample } from './load.js';
 import { cpuOf, Latencies, type Process } from './measure.js';

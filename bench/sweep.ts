@@ -6,7 +6,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openChord } from '../src/app.js';
+import { openChord } from '../src/server/app.js';
 
 const [, , count = '100000', backend = 'lmdb'] = process.argv;
 const DUE = 100;

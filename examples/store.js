@@ -63,7 +63,7 @@ class Journal {
 
   commit = (commit) => this.#write('commit', commit);
   remove = (removal) => this.#write('remove', removal);
-  commitAll = (acts) => this.#write('commitAll', acts);
+  commitBatch = (operations) => this.#write('commitBatch', operations);
   trim = (id, version) => this.#write('trim', id, version);
   forget = (before, limit) => this.#write('forget', before, limit);
 

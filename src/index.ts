@@ -1,6 +1,6 @@
 /** The library: `import { startChord } from 'chord'`. */
-export { type Chord, type ChordOptions, type Engine, openChord, startChord } from './app.js';
-export type { Rules } from './cleanup/policy.js';
+
+export type { RetentionRules } from './cleanup/policy.js';
 export type { Counts, Item, Swept } from './cleanup/sweep.js';
 export type {
   CleanupOptions,
@@ -12,12 +12,9 @@ export type {
 } from './cleanup/sweeper.js';
 export { decodeChanges } from './codec/changes.js';
 export { decodeStruct, EncodedStruct } from './codec/struct.js';
-export { type Config, ConfigError } from './config.js';
-export { DECODED, ENCODED, type Form } from './contexts/document.js';
-export type { Mutation } from './contexts/evaluate.js';
+export { type Config, ConfigError } from './config/config.js';
 export type { DeltaView, SyncResult, View } from './contexts/events.js';
-export type { DeltaForm, Formatters } from './contexts/forms.js';
-export type { Failed, Progress } from './contexts/progress.js';
+export { DECODED, ENCODED, type Form } from './contexts/lane/document.js';
 export type {
   BatchedResult,
   BatchedWrite,
@@ -27,14 +24,18 @@ export type {
   WriteOptions,
   WriteResult,
 } from './contexts/service.js';
-export type { Transfer, Transferred } from './contexts/transfer.js';
+export type { DeltaForm, Formatters } from './contexts/sync/projection.js';
+export type { Mutation } from './contexts/writes/mutations.js';
 export { type DeltaToFormat, type Format, type Formatter, Inexpressible } from './delta/formats/format.js';
 export * from './delta/index.js';
-export { narrow, prune, type Scope, scopeOf } from './delta/scope.js';
-export { ChordError, type ErrorDetails, type FieldViolation, type Reason } from './errors.js';
-export type { Clock, Expiry, Head, Json, JsonObject, Position } from './model.js';
-export type { Part, Parts } from './parts.js';
+export { type Projection, projectChanges, projectDocument, projectionOf } from './delta/projection.js';
+export { ChordError, type ErrorDetails, type FieldViolation, type Reason } from './model/errors.js';
+export type { Clock, Expiry, Head, Json, JsonObject, Position } from './model/model.js';
+export { type Chord, type ChordOptions, type Engine, openChord, startChord } from './server/app.js';
+export type { Plugin, Plugins } from './server/plugins.js';
 export { openMemory } from './store/memory.js';
 export type * from './store/store.js';
-export type { ExportedContext, ExportedRecord, Provider, SavedContext } from './transfer/provider.js';
+export type { ExportedContext, ExportedRecord, Provider, SavedContext } from './transfer/export-provider.js';
+export type { Failed, TransferProgress } from './transfer/for-each-context.js';
+export type { Transfer, Transferred } from './transfer/transfer.js';
 export { type Sink, type Subscription, type WatchEvent, Watcher } from './watch/watcher.js';

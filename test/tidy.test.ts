@@ -107,7 +107,7 @@ test('imports point down the ladder only', (t) => {
 
 test('only config.ts reads the environment', (t) => {
   const readers = sources.filter((path) => /process\.env\b/.test(read(path)) && !path.startsWith('src/cli/'));
-  t.deepEqual(readers, ['src/config.ts']);
+  t.deepEqual(readers, ['src/config/config.ts']);
 });
 
 test('no file has grown beyond what reads well', (t) => {

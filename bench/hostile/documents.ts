@@ -19,7 +19,7 @@ import {
   SyncContextRequest,
   WatchContextsRequest,
 } from '../../src/gen/chord/v1/sync_service.js';
-import type { Json, JsonObject } from '../../src/model.js';
+import type { Json, JsonObject } from '../../src/model/model.js';
 import { SET, setRequest, UPDATE } from '../requests.js';
 import type { Attacker } from './attacker.js';
 import { must, type Preparation } from './run.js';

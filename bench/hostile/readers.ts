@@ -2,7 +2,7 @@
 
 import { RunCleanupRequest } from '../../src/gen/chord/v1/cleanup_service.js';
 import { DeleteContextRequest, SetContextRequest } from '../../src/gen/chord/v1/context_service.js';
-import type { JsonObject } from '../../src/model.js';
+import type { JsonObject } from '../../src/model/model.js';
 import { SET, SYNC, setRequest, UPDATE } from '../requests.js';
 import { type Answer, frame, SYNC_KINDS, tally } from './attacker.js';
 import {

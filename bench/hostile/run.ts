@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { newToken, tokenLine } from '../../src/access/tokens.js';
+import { newToken, tokenLine } from '../../src/auth/tokens.js';
 import { launch, type Process } from '../measure.js';
 import { SET, setRequest } from '../requests.js';
 import { nodeFlags, remove, temporaryDirectory } from '../servers.js';

@@ -1,6 +1,6 @@
 /** What crowds of clients cost: those that stop reading (P8), those that come back all at once (P9). */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Position } from '../../src/model.js';
+import type { Position } from '../../src/model/model.js';
 import { chatRoom, statusUpdate } from '../chatroom.js';
 import type { Connection } from '../client.js';
 import { type Comparison, compare, cpuRatio, type Figure, ratio, type Target, using } from '../figures.js';

@@ -1,7 +1,7 @@
 /** What the production edge costs each call (E): TLS, tokens and rules, quotas, metrics, and all of these, beside none; and an audit log. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { newToken, tokenLine } from '../../src/access/tokens.js';
+import { newToken, tokenLine } from '../../src/auth/tokens.js';
 import { Authority, HERE, writePair } from '../../test/support/certificates.js';
 import { chatRoom, statusUpdate } from '../chatroom.js';
 import type { Connection, Security } from '../client.js';

@@ -1,8 +1,8 @@
 /** Updates and reads as contexts become more (P7), and reads as the client is further behind (H). */
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { openChord } from '../../src/app.js';
-import type { Position } from '../../src/model.js';
+import type { Position } from '../../src/model/model.js';
+import type { openChord } from '../../src/server/app.js';
 import { chatRoom, counterUpdate, documentOf, statusUpdate } from '../chatroom.js';
 import {
   type Curve,

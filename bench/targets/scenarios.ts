@@ -3,12 +3,13 @@
  * third a typing flag, a third syncs; `single` is 50 participants at once on one context, `multiple` is 10 actions on
  * each of 100 contexts. A stateful participant syncs from where it stands, a stateless one knows nothing.
  */
-import type { openChord } from '../../src/app.js';
+
 import { decodeChanges } from '../../src/codec/changes.js';
-import type { Form } from '../../src/contexts/document.js';
+import type { Form } from '../../src/contexts/lane/document.js';
 import { GetContextResponse } from '../../src/gen/chord/v1/context_service.js';
 import { SyncContextResponse } from '../../src/gen/chord/v1/sync_service.js';
-import type { JsonObject, Position } from '../../src/model.js';
+import type { JsonObject, Position } from '../../src/model/model.js';
+import type { openChord } from '../../src/server/app.js';
 import { chatRoom } from '../chatroom.js';
 import type { Connection } from '../client.js';
 import { type Figure, type Keep, type Plan, ratio, type Target, using } from '../figures.js';

@@ -1,8 +1,8 @@
 /** What is to be removed when: pure, so that every case can be read and tested in one place. Times are milliseconds. */
-import { type Head, usedAt } from '../model.js';
+import { type Head, usedAt } from '../model/model.js';
 import type { Index } from '../store/store.js';
 
-export interface Rules {
+export interface RetentionRules {
   /** Whether contexts without a time to live of their own are removed when nobody uses them. */
   readonly contextAutoDelete: boolean;
   /** If so: how long after their last write or touch. */
@@ -30,7 +30,7 @@ export type Plan =
   | { readonly kind: 'trim'; readonly upTo: number };
 
 /** In each index: the highest key that is due. Absent: nothing is. */
-export function dueUpTo(rules: Rules, now: number): Partial<Record<Index, number>> {
+export function dueUpTo(rules: RetentionRules, now: number): Partial<Record<Index, number>> {
   const [idle, age] = [now - rules.contextTtl, now - rules.deltaTtl];
   return {
     expiry: now,
@@ -40,7 +40,7 @@ export function dueUpTo(rules: Rules, now: number): Partial<Record<Index, number
   };
 }
 
-export function plan({ head, oldest, outdated }: Found, rules: Rules, now: number): Plan {
+export function plan({ head, oldest, outdated }: Found, rules: RetentionRules, now: number): Plan {
   const { expiry, position } = head;
   if (expiry && expiry.at <= now) return { kind: 'remove', reason: 'expired' };
   const idle = rules.contextAutoDelete && !expiry && usedAt(head) <= now - rules.contextTtl;
@@ -56,6 +56,6 @@ export function deltasIn(oldest: number, head: Head): number {
 }
 
 /** One more than deltas: the first one only says where the second one begins. */
-function recordsKept({ deltaThreshold }: Rules): number {
+function recordsKept({ deltaThreshold }: RetentionRules): number {
   return deltaThreshold + 1;
 }

@@ -5,8 +5,8 @@
  */
 import type { ContextService } from '../contexts/service.js';
 import type { Due, Index, Store } from '../store/store.js';
-import type { Farewell } from './farewell.js';
-import { deltasIn, dueUpTo, type Plan, plan, type Rules } from './policy.js';
+import type { ArchiveBeforeExpiry } from './archive.js';
+import { deltasIn, dueUpTo, type Plan, plan, type RetentionRules } from './policy.js';
 
 /** Contexts that are looked at together, so that their removals share a commit: one turn of the event loop ... */
 const BATCH = 256;
@@ -15,8 +15,8 @@ const PAGE = 8 * BATCH;
 /** The most that a result names; it counts the rest. */
 const ITEMS_MAX = 1000;
 
-export interface Task {
-  readonly rules: Rules;
+export interface CleanupTask {
+  readonly rules: RetentionRules;
   readonly now: number;
   readonly dryRun?: boolean;
   /** Only ids that begin with this. */
@@ -25,7 +25,7 @@ export interface Task {
   readonly limit?: number;
   /** Only what these indexes find. */
   readonly indexes?: readonly Index[];
-  /** Asked before each batch: whether to go on. */
+  /** WriteRequest before each batch: whether to go on. */
   readonly goOn?: () => boolean | Promise<boolean>;
 }
 
@@ -56,16 +56,16 @@ export interface Swept extends Counts {
 
 export const NOTHING: Counts = { expired: 0, idle: 0, trimmed: 0, deltas: 0, failed: 0 };
 
-export interface Parts {
+export interface SweepParts {
   readonly store: Store;
   readonly contexts: Pick<ContextService, 'expire' | 'trim'>;
   /** Exports what is to be removed. Absent: it is removed as it is. */
-  readonly farewell?: Farewell | undefined;
+  readonly archive?: ArchiveBeforeExpiry | undefined;
   /** Hears why a context could not be swept. The sweep goes on. */
   readonly onError: (error: unknown) => void;
 }
 
-export async function sweep(parts: Parts, task: Task): Promise<Swept> {
+export async function sweep(parts: SweepParts, task: CleanupTask): Promise<Swept> {
   const { prefix = '', limit = Number.POSITIVE_INFINITY, dryRun = false, goOn = () => true } = task;
   const counts = { ...NOTHING };
   const items: Item[] = [];
@@ -92,18 +92,18 @@ export async function sweep(parts: Parts, task: Task): Promise<Swept> {
     if (room === 0 && wanted.length > turn.length) return { ...counts, items, more: true };
     await new Promise((resolve) => setImmediate(resolve));
   }
-  return { ...counts, items, more: !dryRun && (parts.farewell?.paused ?? false) };
+  return { ...counts, items, more: !dryRun && (parts.archive?.paused ?? false) };
 }
 
 async function* dueBatches(
-  { store, farewell }: Parts,
-  { rules, now, indexes, dryRun }: Task,
+  { store, archive }: SweepParts,
+  { rules, now, indexes, dryRun }: CleanupTask,
 ): AsyncGenerator<readonly Due[]> {
   for (const [index, upTo] of Object.entries(dueUpTo(rules, now)) as [Index, number][]) {
     if (indexes && !indexes.includes(index)) continue;
     for (let page = await store.due(index, upTo, PAGE); page.length > 0; ) {
       // While nothing can be exported, those that are due to go would only be looked at in vain.
-      const inVain = () => !dryRun && (index === 'expiry' || index === 'idle') && farewell?.paused;
+      const inVain = () => !dryRun && (index === 'expiry' || index === 'idle') && archive?.paused;
       for (let at = 0; at < page.length && !inVain(); at += BATCH) yield page.slice(at, at + BATCH);
       if (page.length < PAGE || inVain()) break;
       page = await store.due(index, upTo, PAGE, page.at(-1));
@@ -112,7 +112,7 @@ async function* dueBatches(
 }
 
 /** Looks at one context and does what is due. Undefined: nothing was. */
-async function treat(parts: Parts, task: Task, id: string): Promise<Item | 'failed' | undefined> {
+async function treat(parts: SweepParts, task: CleanupTask, id: string): Promise<Item | 'failed' | undefined> {
   const { store, contexts, onError } = parts;
   const { rules, now, dryRun } = task;
   try {
@@ -141,9 +141,9 @@ async function treat(parts: Parts, task: Task, id: string): Promise<Item | 'fail
 }
 
 /** Answers whether it did: not what was renewed, written to since its export, or could not be exported. */
-async function remove({ contexts, farewell }: Parts, id: string, idleSince: number | undefined): Promise<boolean> {
-  if (!farewell) return contexts.expire(id, idleSince);
-  const at = await farewell.export(id);
+async function remove({ contexts, archive }: SweepParts, id: string, idleSince: number | undefined): Promise<boolean> {
+  if (!archive) return contexts.expire(id, idleSince);
+  const at = await archive.export(id);
   return at !== undefined && contexts.expire(id, idleSince, at);
 }
 

@@ -7,10 +7,10 @@
  *
  * Where several servers share a store, only the one that holds the lease does so; it passes on when that one dies.
  */
-import { ChordError } from '../errors.js';
-import type { Clock } from '../model.js';
-import type { Rules } from './policy.js';
-import { type Counts, NOTHING, type Parts, type Swept, sweep } from './sweep.js';
+import { ChordError } from '../model/errors.js';
+import type { Clock } from '../model/model.js';
+import type { RetentionRules } from './policy.js';
+import { type Counts, NOTHING, type SweepParts, type Swept, sweep } from './sweep.js';
 
 const TICK = 1000;
 const LEASE = 'cleanup';
@@ -21,7 +21,7 @@ const FORGET_AT_ONCE = 1000;
 const REPORT_EVERY = 60_000;
 
 /** Times in milliseconds. */
-export interface CleanupOptions extends Rules {
+export interface CleanupOptions extends RetentionRules {
   /** How long the ids of requests are remembered. */
   readonly requestTtl: number;
 }
@@ -60,7 +60,7 @@ export interface CleanupStatus {
   readonly totals: CleanupTotals;
 }
 
-export interface SweeperOptions extends Parts {
+export interface SweeperOptions extends SweepParts {
   readonly clock: Clock;
   readonly options: CleanupOptions;
   /** Milliseconds; 0: cleanup waits to be started. */

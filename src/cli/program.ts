@@ -1,20 +1,20 @@
 /** The commands, their arguments and help. What a command does is loaded when it runs, so that `--help` is quick. */
 import { Command, CommanderError } from 'commander';
-import { version } from '../version.js';
-import type { RunOptions, TuneOptions } from './cleanup.js';
-import type { Session } from './client.js';
-import { type ConnectionOptions, connectionOptions } from './connection.js';
-import { defineBatch } from './define-batch.js';
-import { defineToken } from './define-token.js';
-import { defineTop } from './define-top.js';
-import { defineTransfer } from './define-transfer.js';
-import { defineUpkeep } from './define-upkeep.js';
-import { exitCode, toFailure, Usage } from './failure.js';
-import * as help from './help.js';
-import { option } from './option.js';
-import { Output } from './output.js';
-import * as parse from './parse.js';
-import type { WriteOptions } from './writes.js';
+import { version } from '../server/version.js';
+import type { Session } from './client/client.js';
+import { type ConnectionOptions, connectionOptions } from './client/connection.js';
+import { exitCode, toFailure, Usage } from './client/errors.js';
+import type { CleanupRunFlags, TuneOptions } from './commands/cleanup.js';
+import { defineBatch } from './commands/define-batch.js';
+import { defineToken } from './commands/define-token.js';
+import { defineTop } from './commands/define-top.js';
+import { defineTransfer } from './commands/define-transfer.js';
+import { defineUpkeep } from './commands/define-upkeep.js';
+import * as help from './commands/help.js';
+import type { WriteFlags } from './commands/writes.js';
+import { option } from './input/option.js';
+import * as parse from './input/parse.js';
+import { Output } from './output/output.js';
 
 interface GlobalOptions extends ConnectionOptions {
   readonly json?: boolean;
@@ -60,7 +60,7 @@ async function define(program: Command, args: readonly string[]): Promise<() => 
 
   program.configureHelp({ showGlobalOptions: true }); // from here on: they mean nothing to the ones above
   const connected = async (work: (session: Session) => Promise<void>) => {
-    const { Session } = await import('./client.js');
+    const { Session } = await import('./client/client.js');
     const session = new Session(program.opts<GlobalOptions>(), out());
     try {
       await work(session);
@@ -92,7 +92,7 @@ async function defineServe(program: Command, args: readonly string[], out: () =>
     .allowExcessArguments()
     .addHelpText('after', help.SERVE)
     .action(async ({ config, printConfig, plugin, ...settings }, { args: rest }: Command) => {
-      const { serve } = await import('./serve.js');
+      const { serve } = await import('./commands/serve.js');
       const strays = connectionOptions().filter((each) => program.getOptionValueSource(each.attributeName()) === 'cli');
       const options = {
         settings,
@@ -104,7 +104,7 @@ async function defineServe(program: Command, args: readonly string[], out: () =>
       done(await serve(options, out()));
     });
   if (!args.includes('serve')) return; // the table of settings is the slow part
-  const { envOf, flagOf, KEYS, SETTINGS } = await import('../config.js');
+  const { envOf, flagOf, KEYS, SETTINGS } = await import('../config/config.js');
   for (const key of KEYS) {
     const { placeholder, help, default: fallback, format } = SETTINGS[key];
     const standard = (format as (value: unknown) => string)(fallback);
@@ -127,9 +127,9 @@ function defineWrites(program: Command, connected: Connected): void {
 
   changing(program.command('set <id> <document>').description('create a context, or replace its document'))
     .addHelpText('after', help.DOCUMENT)
-    .action((id: string, document: string, options: WriteOptions) =>
+    .action((id: string, document: string, options: WriteFlags) =>
       connected(async (session) =>
-        (await import('./writes.js')).set(session, id, parse.parseDocument(document), options),
+        (await import('./commands/writes.js')).set(session, id, parse.parseDocument(document), options),
       ),
     );
 
@@ -145,33 +145,33 @@ function defineWrites(program: Command, connected: Connected): void {
     .addOption(mutation('append', 'path=json', 'add one element to a list'))
     .option('--allow-missing', 'start from {} where the context is missing')
     .addHelpText('after', help.UPDATE)
-    .action((id: string, document: string | undefined, options: WriteOptions) =>
+    .action((id: string, document: string | undefined, options: WriteFlags) =>
       connected(async (session) => {
         const changes = document === undefined ? undefined : parse.parseDocument(document);
-        await (await import('./writes.js')).update(session, id, changes, mutations, options);
+        await (await import('./commands/writes.js')).update(session, id, changes, mutations, options);
       }),
     );
 
   changing(
     program.command('revert <id> <version>').description('make a document again what it was at a version'),
-  ).action((id: string, version: string, options: WriteOptions) =>
+  ).action((id: string, version: string, options: WriteFlags) =>
     connected(async (session) =>
-      (await import('./writes.js')).revert(session, id, parse.parseVersion(version), options),
+      (await import('./commands/writes.js')).revert(session, id, parse.parseVersion(version), options),
     ),
   );
 
   write(program.command('delete <id>').description('remove a context with its deltas'))
     .option('--allow-missing', 'no error where it is missing already')
-    .action((id: string, options: WriteOptions) =>
-      connected(async (session) => (await import('./writes.js')).remove(session, id, options)),
+    .action((id: string, options: WriteFlags) =>
+      connected(async (session) => (await import('./commands/writes.js')).remove(session, id, options)),
     );
 
   program
     .command('touch <id>')
     .description("renew a context's time to live")
     .addOption(option('--ttl <duration>', 'a new one; 0: until it is deleted', parse.parseTtl))
-    .action((id: string, options: WriteOptions) =>
-      connected(async (session) => (await import('./writes.js')).touch(session, id, options.ttl)),
+    .action((id: string, options: WriteFlags) =>
+      connected(async (session) => (await import('./commands/writes.js')).touch(session, id, options.ttl)),
     );
 }
 
@@ -188,7 +188,7 @@ function defineReads(program: Command, connected: Connected): void {
     .description('print a document')
     .addOption(option('--version <n>', 'as it was at this version', parse.parseVersion))
     .action((id: string, options) =>
-      connected(async (session) => (await import('./reads.js')).get(session, id, options)),
+      connected(async (session) => (await import('./commands/reads.js')).get(session, id, options)),
     );
 
   program
@@ -196,7 +196,7 @@ function defineReads(program: Command, connected: Connected): void {
     .description('list contexts, in the order of their ids')
     .option('--values', 'with their documents')
     .action((prefix: string | undefined, options: { values?: boolean }) =>
-      connected(async (session) => (await import('./reads.js')).list(session, prefix ?? '', options)),
+      connected(async (session) => (await import('./commands/reads.js')).list(session, prefix ?? '', options)),
     );
 
   program
@@ -207,7 +207,7 @@ function defineReads(program: Command, connected: Connected): void {
     .addOption(format())
     .addOption(path())
     .action((id: string, options) =>
-      connected(async (session) => (await import('./reads.js')).sync(session, id, options)),
+      connected(async (session) => (await import('./commands/reads.js')).sync(session, id, options)),
     );
 
   program
@@ -217,7 +217,7 @@ function defineReads(program: Command, connected: Connected): void {
     .addOption(oldValues())
     .addOption(format())
     .action((id: string, options) =>
-      connected(async (session) => (await import('./reads.js')).deltas(session, id, options)),
+      connected(async (session) => (await import('./commands/reads.js')).deltas(session, id, options)),
     );
 
   program
@@ -225,7 +225,7 @@ function defineReads(program: Command, connected: Connected): void {
     .description('print one line for each retained version, newest first')
     .addOption(option('--limit <n>', 'at most so many', parse.parseCount))
     .action((id: string, options: { limit?: number }) =>
-      connected(async (session) => (await import('./history.js')).log(session, id, options.limit)),
+      connected(async (session) => (await import('./commands/history.js')).log(session, id, options.limit)),
     );
 
   program
@@ -235,7 +235,7 @@ function defineReads(program: Command, connected: Connected): void {
     .action((id: string, from: string, to: string | undefined, options: { oldValues?: boolean }) =>
       connected(async (session) => {
         const versions = [parse.parseCount(from), to === undefined ? 0 : parse.parseCount(to)] as const;
-        await (await import('./history.js')).diff(session, id, ...versions, options.oldValues ?? false);
+        await (await import('./commands/history.js')).diff(session, id, ...versions, options.oldValues ?? false);
       }),
     );
 
@@ -256,7 +256,7 @@ function defineReads(program: Command, connected: Connected): void {
     .addHelpText('after', help.WATCH)
     .action((names: string[], options: { oldValues?: boolean; format?: string; path?: string[][] }) =>
       connected(async (session) => {
-        const { interrupted, watch } = await import('./watch.js');
+        const { interrupted, watch } = await import('./commands/watch.js');
         const { oldValues = false, format = '', path: paths = [] } = options;
         const targets = names.map(parse.parseTarget);
         await watch(session, { targets, known, oldValues, format, paths, signal: interrupted() });
@@ -269,8 +269,10 @@ function defineCleanup(program: Command, connected: Connected): void {
     .command('cleanup')
     .description('remove old deltas, and contexts that nobody uses: run, start, stop, update, status')
     .addHelpText('after', help.CLEANUP);
-  const call = <T>(work: (module: typeof import('./cleanup.js'), session: Session, options: T) => Promise<void>) => {
-    return (options: T) => connected(async (session) => work(await import('./cleanup.js'), session, options));
+  const call = <T>(
+    work: (module: typeof import('./commands/cleanup.js'), session: Session, options: T) => Promise<void>,
+  ) => {
+    return (options: T) => connected(async (session) => work(await import('./commands/cleanup.js'), session, options));
   };
   const rules = (command: Command) =>
     command
@@ -285,7 +287,7 @@ function defineCleanup(program: Command, connected: Connected): void {
     .option('--dry-run', 'remove nothing, only tell')
     .addOption(option('--limit <n>', 'at most this many contexts', parse.parseCount))
     .option('--prefix <prefix>', 'only contexts whose ids begin with this')
-    .action(call<RunOptions>((module, session, options) => module.run(session, options)));
+    .action(call<CleanupRunFlags>((module, session, options) => module.run(session, options)));
   rules(cleanup.command('start').description('sweep at intervals').addOption(interval())).action(
     call<TuneOptions>((module, session, options) => module.start(session, options)),
   );

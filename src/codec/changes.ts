@@ -7,9 +7,9 @@
  * that most clients ask for costs nothing at sending, and the other one a pass over the delta.
  */
 import type { Change, Changes, Path } from '../delta/types.js';
-import { ChordError, invalid } from '../errors.js';
 import type * as proto from '../gen/chord/v1/model.js';
-import type { Json } from '../model.js';
+import { ChordError, invalid } from '../model/errors.js';
+import type { Json } from '../model/model.js';
 import type { Payload } from '../store/store.js';
 import { Reader, truncated } from './reader.js';
 import { readValue, writeField, writeValues } from './struct.js';

@@ -1,5 +1,5 @@
 import { BinaryReader } from '@bufbuild/protobuf/wire';
-import { ChordError, invalid } from '../errors.js';
+import { ChordError, invalid } from '../model/errors.js';
 import { asBuffer, utf8 } from './reader.js';
 
 /**

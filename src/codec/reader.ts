@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { type ChordError, invalid } from '../errors.js';
+import { type ChordError, invalid } from '../model/errors.js';
 
 /** V8 copies substrings up to this length; longer ones would keep the whole text alive. */
 const SHORT_STRING = 12;

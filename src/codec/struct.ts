@@ -16,9 +16,9 @@
  * JSON.stringify takes 31 us and JSON.parse 27 us.
  */
 import type { BinaryReader, BinaryWriter } from '@bufbuild/protobuf/wire';
-import type { Scope, Tree } from '../delta/scope.js';
-import { invalid } from '../errors.js';
-import { type Json, type JsonObject, MAX_DEPTH, setMember } from '../model.js';
+import type { Scope, Tree } from '../delta/projection.js';
+import { invalid } from '../model/errors.js';
+import { type Json, type JsonObject, MAX_DEPTH, setMember } from '../model/model.js';
 import { Reader, truncated } from './reader.js';
 import { BackWriter } from './writer.js';
 

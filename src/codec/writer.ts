@@ -1,5 +1,5 @@
 /// <reference lib="es2024.string" />
-import { invalid } from '../errors.js';
+import { invalid } from '../model/errors.js';
 
 const INITIAL_SIZE = 64 * 1024;
 /** A buffer that grew beyond this for one large document is let go after it. */

@@ -1,6 +1,6 @@
 /** What the use cases answer and tell: views of contexts, deltas between positions, commits as they happen. */
 import type { EncodedStruct } from '../codec/struct.js';
-import type { Head, Position } from '../model.js';
+import type { Head, Position } from '../model/model.js';
 import type { Payload } from '../store/store.js';
 
 /** A context with its document, at one position. */

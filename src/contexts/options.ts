@@ -1,5 +1,5 @@
 /** What the use cases are made of. */
-import type { Clock } from '../model.js';
+import type { Clock } from '../model/model.js';
 import type { Store } from '../store/store.js';
 import type { CommitEvent } from './events.js';
 

@@ -3,32 +3,31 @@
  * nothing else, and neither do Node programs that use Chord without a network.
  */
 import { EncodedStruct, encodeStruct } from '../codec/struct.js';
-import { invalid, notFound } from '../errors.js';
-import { type Head, type JsonObject, type Position, samePosition } from '../model.js';
+import { invalid, notFound } from '../model/errors.js';
+import { type Head, type JsonObject, type Position, samePosition } from '../model/model.js';
 import type { Commit, FeedEvent, Store } from '../store/store.js';
-import { answer, answerAt } from './answer.js';
-import { ask, isRefusal } from './asked.js';
-import { type BatchedWrite, type BatchTools, writeBatch } from './batch.js';
-import { Budget } from './budget.js';
-import { ENCODED, type Form } from './document.js';
-import type { Edit, Mutation } from './evaluate.js';
 import type { SyncResult, View } from './events.js';
-import { WholeLists } from './forms.js';
-import { hear } from './hear.js';
-import { Lane } from './lane.js';
-import { Lanes } from './lanes.js';
-import { checkId, checkTtl } from './limits.js';
+import { storeAll } from './import-history.js';
+import { ENCODED, type Form } from './lane/document.js';
+import { Lane } from './lane/lane.js';
+import { Lanes } from './lane/lanes.js';
+import { Duplicate } from './lane/pending-write.js';
+import type { Effect } from './lane/state.js';
 import type { ServiceOptions } from './options.js';
-import { type DeltaPage, deltaPage, type HeadPage, headPage, type PageOptions } from './pages.js';
-import { documentAt, type Past, past } from './past.js';
-import { type Remembered, recall } from './requests.js';
-import { trim } from './retention.js';
-import { checkEdit } from './shape.js';
-import type { Effect } from './state.js';
-import { Duplicate } from './task.js';
-import { storeAll } from './unpack.js';
+import { type DeltaPage, deltaPage, type HeadPage, headPage, type PageOptions } from './pagination.js';
+import { hear } from './remote-events.js';
+import { answer, answerAt } from './sync/answer.js';
+import { documentAt, type PointInTime, past } from './sync/point-in-time.js';
+import { WholeLists } from './sync/projection.js';
+import { trim } from './trim.js';
+import { checkId, checkTtl } from './validation.js';
+import { type BatchedWrite, type BatchTools, writeBatch } from './writes/batch.js';
+import { Budget } from './writes/budget.js';
+import { type RememberedAnswer, recall } from './writes/idempotency.js';
+import type { Edit, Mutation } from './writes/mutations.js';
+import { checkEdit } from './writes/value-limits.js';
+import { ask, isRefusal } from './writes/write-request.js';
 import {
-  type Asked,
   edit,
   expire,
   isExpired,
@@ -37,8 +36,9 @@ import {
   touch,
   type UpdateOptions,
   type WriteOptions,
+  type WriteRequest,
   type WriteResult,
-} from './writes.js';
+} from './writes/writes.js';
 
 export class ContextService {
   readonly #options: ServiceOptions;
@@ -121,17 +121,17 @@ export class ContextService {
   }
 
   /** The context as it was. NOT_FOUND above its version, FAILED_PRECONDITION where that is no longer retained. */
-  async getPast(id: string, version: number): Promise<View> {
+  async getAtVersion(id: string, version: number): Promise<View> {
     checkId(id);
     const { head, document } = await this.#past(id, version);
     return { id, head, value: new EncodedStruct(encodeStruct(document)) };
   }
 
-  /** Makes the document what it was at a version of this life, whatever was written since. Refuses as `getPast` does. */
+  /** Makes the document what it was at a version of this life, whatever was written since. Refuses as `getAtVersion` does. */
   async revert(id: string, version: number, options: WriteOptions = {}): Promise<WriteResult> {
     if (version < 1) throw invalid('version', 'must be at least 1');
     const asked = ask(id, options, ['revert', version, options.expected, options.ttl]);
-    const write = (then: Past) => (lane: Lane) => revert(lane, then, asked, this.#now(), this.#budget.renew());
+    const write = (then: PointInTime) => (lane: Lane) => revert(lane, then, asked, this.#now(), this.#budget.renew());
     const written = this.#past(id, version).then((then) => this.#write(id, write(then)));
     return this.#once(id, asked, written);
   }
@@ -233,7 +233,7 @@ export class ContextService {
   }
 
   /** What a write answers; one that names itself and was committed before, what it answered then. */
-  #once(id: string, asked: Asked, written: Promise<WriteResult>): Promise<WriteResult> {
+  #once(id: string, asked: WriteRequest, written: Promise<WriteResult>): Promise<WriteResult> {
     const { requestId } = asked;
     if (!requestId) return written;
     return written.catch(async (error) => {
@@ -268,7 +268,11 @@ export class ContextService {
   }
 
   /** The answer of a write that was committed before. What it returned beside its position is given where it still can be had. */
-  async #repeat(id: string, { position, changed }: Remembered, { returning }: Asked): Promise<WriteResult> {
+  async #repeat(
+    id: string,
+    { position, changed }: RememberedAnswer,
+    { returning }: WriteRequest,
+  ): Promise<WriteResult> {
     const view = returning?.context ? await (await this.#freshLane(id)).view(ENCODED) : undefined;
     const page =
       returning?.delta && changed && position
@@ -282,7 +286,7 @@ export class ContextService {
     };
   }
 
-  async #past(id: string, version: number): Promise<Past> {
+  async #past(id: string, version: number): Promise<PointInTime> {
     const lane = await this.#freshLane(id);
     if (lane.durable && this.#endIfExpired(id, lane.durable)) throw notFound(id);
     return past(this.#store, lane, version);
@@ -315,6 +319,6 @@ export class ContextService {
   }
 }
 
-export type { BatchedResult, BatchedWrite } from './batch.js';
-export type { DeltaPage, HeadPage, PageOptions } from './pages.js';
-export type { Expected, UpdateOptions, WriteOptions, WriteResult } from './writes.js';
+export type { DeltaPage, HeadPage, PageOptions } from './pagination.js';
+export type { BatchedResult, BatchedWrite } from './writes/batch.js';
+export type { Expected, UpdateOptions, WriteOptions, WriteResult } from './writes/writes.js';

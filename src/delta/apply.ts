@@ -1,7 +1,7 @@
 /** From a document and changes to the next document. */
-import { getMember, hasMember, isObject, type Json, type JsonObject, setMember } from '../model.js';
+import { getMember, hasMember, isObject, type Json, type JsonObject, setMember } from '../model/model.js';
 import { DeltaMismatch } from './mismatch.js';
-import { Pieces } from './pieces.js';
+import { Pieces } from './piece-table.js';
 import type { Change, Changes, Spliced } from './types.js';
 
 /**

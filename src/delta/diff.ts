@@ -1,5 +1,5 @@
 /** From two documents to the changes between them. Changes refer to the documents' values, they do not copy them. */
-import { getMember, hasMember, isObject, type Json, type JsonObject } from '../model.js';
+import { getMember, hasMember, isObject, type Json, type JsonObject } from '../model/model.js';
 import { equal } from './equal.js';
 import { DeltaMismatch } from './mismatch.js';
 import { type Change, type Path, pathLength } from './types.js';

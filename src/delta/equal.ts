@@ -1,4 +1,4 @@
-import { hasMember, isObject, type Json } from '../model.js';
+import { hasMember, isObject, type Json } from '../model/model.js';
 
 /** Deep equality. Numbers by Object.is, so that -0 differs from 0 as it does on the wire; key order means nothing. */
 export function equal(a: Json, b: Json): boolean {

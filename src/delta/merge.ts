@@ -2,11 +2,11 @@
  * Many deltas, one after the other, as one. A tree by path holds what is known so far of each place that changed;
  * later changes fold into it: below a known value into that value, above changed places by taking those back.
  */
-import { getMember, isObject, type Json, setMember } from '../model.js';
+import { getMember, isObject, type Json, setMember } from '../model/model.js';
 import { applyOne, type Owned, Splices, writable } from './apply.js';
 import { diffCompact, spliced } from './diff.js';
 import { DeltaMismatch, known } from './mismatch.js';
-import { Pieces, splicesOf, undoHunks } from './pieces.js';
+import { Pieces, splicesOf, undoHunks } from './piece-table.js';
 import type { Change, Changes, Path, Spliced } from './types.js';
 
 /** A place in the document: replaced as a whole, or a list under splices, or an object with changes below. */

@@ -1,5 +1,5 @@
 /** What a delta is made of. See docs/deltas.md for the laws. */
-import type { Json } from '../model.js';
+import type { Json } from '../model/model.js';
 
 /** Object keys from the root, never empty. */
 export type Path = readonly string[];

@@ -12,7 +12,7 @@
  *
  * For every document below 256 MiB: wire size <= weight <= 2 * wire size + 8.
  */
-import { isObject, type Json } from '../model.js';
+import { isObject, type Json } from '../model/model.js';
 import { known } from './mismatch.js';
 import type { Change, Changes } from './types.js';
 

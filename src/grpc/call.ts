@@ -1,14 +1,22 @@
 /** One call, from its metadata to its status: see edge.ts. */
 import { type Metadata, ServerInterceptingCall, status } from '@grpc/grpc-js';
-import { ANONYMOUS, type Identity } from '../access/identity.js';
-import type { ChordError } from '../errors.js';
-import type { Usage } from '../quota/quotas.js';
-import { Body } from './body.js';
-import { MESSAGE_BYTES_MAX } from './decode.js';
-import { decoded, type Edge, type End, type Method, type Outcome, type Route, type Stage } from './edge.js';
-import { encodingOf, hangUp, type Inner, limitMessages, type Receiver, receive, writeShared } from './internals.js';
-import type { Unfinished } from './unfinished.js';
-import { unpack, unpacks } from './unpack.js';
+import { ANONYMOUS, type Identity } from '../auth/identity.js';
+import type { ChordError } from '../model/errors.js';
+import type { QuotaUsage } from '../quota/quotas.js';
+import { unpack, unpacks } from './codec/decompress.js';
+import { Body } from './codec/request-body.js';
+import { MESSAGE_BYTES_MAX } from './codec/request-decoding.js';
+import type { Unfinished } from './incomplete-requests.js';
+import { encodingOf, hangUp, type Inner, limitMessages, type Receiver, receive, writeShared } from './node-http2.js';
+import {
+  type CallPipeline,
+  type CallStatus,
+  decoded,
+  type End,
+  type Method,
+  type Middleware,
+  type Route,
+} from './pipeline.js';
 
 const OK = { code: status.OK, details: 'OK' };
 const CANCELLED: End = { code: status.CANCELLED };
@@ -39,9 +47,9 @@ export class Call extends ServerInterceptingCall implements Receiver, Unfinished
   /** Of a stream that says a word before it is ended. */
   onClose: ((error: ChordError) => void) | undefined;
   /** What it holds of quotas, where there are any. */
-  usage: Usage | undefined;
+  usage: QuotaUsage | undefined;
   #body: Body | undefined;
-  #stages: readonly Stage[];
+  #stages: readonly Middleware[];
   #entered = 0;
   #admitted = false;
   /** Its request is to be received, and is not yet. */
@@ -53,7 +61,7 @@ export class Call extends ServerInterceptingCall implements Receiver, Unfinished
   constructor(
     private readonly next: Inner,
     private readonly route: Route,
-    private readonly edge: Edge,
+    private readonly edge: CallPipeline,
     /** The same object for all calls of a connection; undefined where it is not known. */
     readonly connection: object | undefined,
   ) {
@@ -168,7 +176,7 @@ export class Call extends ServerInterceptingCall implements Receiver, Unfinished
   }
 
   /** Ends a stream. */
-  finish(how: Outcome = OK): void {
+  finish(how: CallStatus = OK): void {
     if (this.#over) return;
     this.#end(how);
     this.next.sendStatus(how);

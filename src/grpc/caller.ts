@@ -1,7 +1,8 @@
 /** Who makes a call, for budgets that nobody may use up for others. */
-import { networkOf } from '../observe/address.js';
-import type { Caller } from '../observe/limit.js';
-import type { Call } from './edge.js';
+
+import type { Caller } from '../observability/log-rate-limit.js';
+import { networkOf } from '../observability/network-address.js';
+import type { Call } from './pipeline.js';
 
 /** Its identity, or where it has shown none, where it comes from. */
 export function callerOf(call: Call): Caller {

@@ -8,26 +8,36 @@ import type { Http2Server } from 'node:http2';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type MethodDefinition, Server, type ServiceDefinition } from '@grpc/grpc-js';
 import type { Sweeper } from '../cleanup/sweeper.js';
-import type { Formats } from '../contexts/forms.js';
 import type { ContextService } from '../contexts/service.js';
-import type { Transfer } from '../contexts/transfer.js';
-import { ChordError } from '../errors.js';
+import type { Formats } from '../contexts/sync/projection.js';
 import { AdminServiceService } from '../gen/chord/v1/admin_service.js';
 import { CleanupServiceService } from '../gen/chord/v1/cleanup_service.js';
 import { ContextServiceService } from '../gen/chord/v1/context_service.js';
 import { SyncServiceService } from '../gen/chord/v1/sync_service.js';
 import { TransferServiceService } from '../gen/chord/v1/transfer_service.js';
-import type { Clock } from '../model.js';
-import type { Deliveries } from '../observe/deliveries.js';
+import { ChordError } from '../model/errors.js';
+import type { Clock } from '../model/model.js';
+import type { Deliveries } from '../observability/deliveries.js';
 import type { Store, StoreHealth } from '../store/store.js';
 import type { Certificates } from '../tls/certificates.js';
+import type { Transfer } from '../transfer/transfer.js';
 import type { Hub } from '../watch/hub.js';
-import { type ArrivalOptions, Arrivals } from './arrivals.js';
-import { BOUNDS } from './bounds.js';
-import { serverCredentials } from './credentials.js';
+import { BOUNDS } from './codec/field-limits.js';
+import { decodeRequest, MESSAGE_BYTES_MAX } from './codec/request-decoding.js';
+import { type ArrivalOptions, Arrivals } from './connection-limits.js';
 import { clampDeadlines } from './deadlines.js';
-import { decodeRequest, MESSAGE_BYTES_MAX } from './decode.js';
-import { answeredAtTheEdge, type Call, decoded, Edge, type ErrorMapper, type Stage } from './edge.js';
+import { UnfinishedCalls } from './incomplete-requests.js';
+import { LoadShedding, type LoadSheddingOptions } from './middleware/load-shedding.js';
+import {
+  answeredByThePipeline,
+  type Call,
+  CallPipeline,
+  decoded,
+  type ErrorMapper,
+  type Middleware,
+} from './pipeline.js';
+import { serverCredentials } from './server-credentials.js';
+import { serveStream } from './server-streaming.js';
 import {
   adminStreams,
   cleanupHandlers,
@@ -35,17 +45,14 @@ import {
   syncHandlers,
   transferHandlers,
   transferStreams,
-} from './handlers.js';
-import { HEALTH, Health } from './health.js';
-import { Overload, type OverloadOptions } from './overload.js';
-import { addReflection, REFLECTIONS } from './reflection.js';
-import { serveSequence } from './sequence.js';
-import type { StatsSource } from './stats.js';
+} from './services/handlers.js';
+import { HEALTH, Health } from './services/health.js';
+import { addReflection, REFLECTIONS } from './services/reflection.js';
+import type { StatsSource } from './services/stats.js';
+import { WatchStreams } from './services/watch-streams.js';
 import { toStatus } from './status.js';
-import { WatchStreams } from './streams.js';
-import { UnfinishedCalls } from './unfinished.js';
 
-export interface GrpcOptions extends OverloadOptions, ArrivalOptions {
+export interface GrpcOptions extends LoadSheddingOptions, ArrivalOptions {
   readonly service: ContextService;
   readonly hub: Hub;
   readonly cleanup: Sweeper;
@@ -60,7 +67,7 @@ export interface GrpcOptions extends OverloadOptions, ArrivalOptions {
   /** To serve TLS with. */
   readonly certificates: Certificates | undefined;
   /** What every call passes, in this order; `decoded` of edge.ts is one of them. */
-  readonly stages: readonly Stage[];
+  readonly stages: readonly Middleware[];
   readonly heartbeatInterval: number;
   readonly maxStreamsPerConnection: number;
   /** Milliseconds in which a request must come whole; 0: it may take as long as it likes. */
@@ -87,7 +94,7 @@ export class GrpcServer {
   readonly #streams: WatchStreams;
   readonly #arrivals: Arrivals;
   readonly #health: Health;
-  readonly #overload: Overload;
+  readonly #overload: LoadShedding;
   readonly #unfinished: UnfinishedCalls;
   readonly #stopping = new AbortController();
   #address = '';
@@ -96,7 +103,7 @@ export class GrpcServer {
 
   constructor(private readonly options: GrpcOptions) {
     const toStatusHere: ErrorMapper = (error) => toStatus(error, options.onDefect);
-    const overload = new Overload(options, toStatusHere, (forLong) => this.#setLate(forLong));
+    const overload = new LoadShedding(options, toStatusHere, (forLong) => this.#setLate(forLong));
     this.#overload = overload;
     const arrivals = new Arrivals(options);
     this.#arrivals = arrivals;
@@ -108,7 +115,11 @@ export class GrpcServer {
     });
     const stages = [overload.count, ...options.stages];
     stages.splice(stages.indexOf(decoded), 0, arrivals.know);
-    const edge = new Edge(stages, (error) => overload.statuses.get(error) ?? toStatusHere(error), this.#unfinished);
+    const edge = new CallPipeline(
+      stages,
+      (error) => overload.statuses.get(error) ?? toStatusHere(error),
+      this.#unfinished,
+    );
     this.#server = new Server({
       interceptors: [edge.intercept],
       'grpc.max_concurrent_streams': options.maxStreamsPerConnection,
@@ -136,7 +147,7 @@ export class GrpcServer {
       watches: (connection, yes) => arrivals.watches(connection, yes),
     });
     for (const route of this.#health.routes) edge.add(route);
-    this.#server.addService(this.#health.definition, answeredAtTheEdge(this.#health.definition));
+    this.#server.addService(this.#health.definition, answeredByThePipeline(this.#health.definition));
     addReflection(this.#server, edge, [...SERVICES, HEALTH, ...REFLECTIONS]);
   }
 
@@ -216,11 +227,11 @@ export class GrpcServer {
     this.#arrivals.close();
   }
 
-  #add(definition: ServiceDefinition, edge: Edge, calls: object, streams: object = {}): void {
+  #add(definition: ServiceDefinition, edge: CallPipeline, calls: object, streams: object = {}): void {
     const service = wire(definition);
     for (const [name, unary] of Object.entries(calls)) edge.add({ ...methodOf(definition, name), unary });
     for (const [name, stream] of Object.entries(streams)) edge.add({ ...methodOf(definition, name), stream });
-    this.#server.addService(service, answeredAtTheEdge(service));
+    this.#server.addService(service, answeredByThePipeline(service));
   }
 }
 
@@ -256,7 +267,7 @@ function encoder(method: Pick<MethodDefinition<unknown, unknown>, 'responseSeria
 function sequences(answers: object): object {
   const served = Object.entries(answers).map(([name, answer]) => [
     name,
-    (call: Call) => void serveSequence(call, answer),
+    (call: Call) => void serveStream(call, answer),
   ]);
   return Object.fromEntries(served);
 }

@@ -2,11 +2,11 @@
 /** The one table from Chord's errors to gRPC's, with rich details (google.rpc.Status) in the trailers. */
 import { randomUUID } from 'node:crypto';
 import { Metadata, type StatusObject, status } from '@grpc/grpc-js';
-import { ChordError, type Reason } from '../errors.js';
 import { PositionMismatch } from '../gen/chord/v1/errors.js';
 import { BadRequest, ErrorInfo, RetryInfo } from '../gen/google/rpc/error_details.js';
 import { Status } from '../gen/google/rpc/status.js';
-import { toDuration } from './convert.js';
+import { ChordError, type Reason } from '../model/errors.js';
+import { toDuration } from './codec/convert.js';
 
 const CODES: Readonly<Record<Reason, status>> = {
   NOT_FOUND: status.NOT_FOUND,

@@ -3,9 +3,9 @@
  * takes some ten times as much. Over the bound new ones are refused before any work, whoever sends them; a request
  * that meets no other one always passes. Streams are counted elsewhere, and their requests are small.
  */
-import { ChordError } from '../errors.js';
-import { sizeOf } from './decode.js';
-import type { Stage } from './edge.js';
+import { ChordError } from '../model/errors.js';
+import { sizeOf } from './codec/request-decoding.js';
+import type { Middleware } from './pipeline.js';
 
 /** One connection may hold this part of the bound, so that it cannot keep all others out. */
 const CONNECTION_PART = 1 / 4;
@@ -15,7 +15,7 @@ const RETRY_AFTER = 1000;
 const ANY = {};
 
 /** Comes behind `decoded`. @param bytesMax in all calls under way */
-export function boundUnderWay(bytesMax: number): Stage {
+export function boundUnderWay(bytesMax: number): Middleware {
   let underWay = 0;
   const connections = new WeakMap<object, number>();
   const fits = (before: number, bytes: number, max: number) => before === 0 || before + bytes <= max;

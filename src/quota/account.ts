@@ -1,12 +1,13 @@
 /** What one identity, or one connection, uses at present. */
-import type { LimitName, Limits } from '../access/limits.js';
+
 import { Bucket } from './bucket.js';
+import type { LimitName, Limits } from './limits.js';
 
 /** All limits of somebody; Infinity where there is none. */
 export type Bounds = Readonly<Record<LimitName, number>>;
 
 /** What a call uses: until it ends, or of a second's worth. */
-export interface Need {
+export interface QuotaNeed {
   readonly calls: number;
   readonly streams: number;
   readonly subscriptions: number;
@@ -34,7 +35,7 @@ export class Account {
   readonly #bytes = new Bucket();
 
   /** Takes nothing. @param now milliseconds */
-  excess(need: Need, bounds: Bounds, now: number): Excess | undefined {
+  excess(need: QuotaNeed, bounds: Bounds, now: number): Excess | undefined {
     return (
       over('calls', this.#calls, need.calls, bounds) ??
       over('streams', this.#streams, need.streams, bounds) ??
@@ -45,7 +46,7 @@ export class Account {
   }
 
   /** After `excess`, at the same time. */
-  take(need: Need): void {
+  take(need: QuotaNeed): void {
     this.#hold(need, 1);
     this.#writes.take(need.writesPerSecond);
     this.#bytes.take(need.bytesPerSecond);
@@ -57,7 +58,7 @@ export class Account {
   }
 
   /** The call has ended. */
-  release(need: Need): void {
+  release(need: QuotaNeed): void {
     this.#hold(need, -1);
   }
 
@@ -74,7 +75,7 @@ export class Account {
     return !busy && this.#writes.idle(bounds.writesPerSecond, now) && this.#bytes.idle(bounds.bytesPerSecond, now);
   }
 
-  #hold(need: Need, sign: 1 | -1): void {
+  #hold(need: QuotaNeed, sign: 1 | -1): void {
     this.#calls += sign * need.calls;
     this.#streams += sign * need.streams;
     this.#subscriptions += sign * need.subscriptions;

@@ -3,16 +3,17 @@
  * holds is given back once, when it ends. An identity that holds and owes nothing is forgotten sooner or later, so
  * that memory goes with those who use something, not with all who ever came.
  */
-import type { Limits } from '../access/limits.js';
-import { ChordError } from '../errors.js';
-import { Account, type Bounds, boundsOf, type Excess, type Need } from './account.js';
+
+import { ChordError } from '../model/errors.js';
+import { Account, type Bounds, boundsOf, type Excess, type QuotaNeed } from './account.js';
+import type { Limits } from './limits.js';
 
 export interface QuotaOptions {
   /** Of every identity. */
   readonly quotas: Limits;
   /** Of every connection. */
   readonly connectionQuotas: Limits;
-  /** Of one identity, in place of those of every identity where they say something. Asked at each call. */
+  /** Of one identity, in place of those of every identity where they say something. WriteRequest at each call. */
   readonly limitsOf?: ((identity: string) => Limits | undefined) | undefined;
   /** Milliseconds, monotonic. */
   readonly now: () => number;
@@ -50,7 +51,7 @@ export class Quotas {
    * @param connection an object that stands for it; undefined: it is not known, and not charged
    * @throws ChordError RESOURCE_EXHAUSTED with the limit, and when to try again; then nothing is charged
    */
-  admit(identity: string, connection: object | undefined, need: Need): Usage {
+  admit(identity: string, connection: object | undefined, need: QuotaNeed): QuotaUsage {
     const now = this.options.now();
     const parties: Party[] = [{ whose: 'identity', ...this.#identities.of(identity, now) }];
     if (connection && this.#perConnection) parties.push(this.#connection(connection));
@@ -59,7 +60,7 @@ export class Quotas {
       if (excess) throw exhausted(whose, excess);
     }
     for (const { account } of parties) account.take(need);
-    return new Usage(need, parties, this.options.now);
+    return new QuotaUsage(need, parties, this.options.now);
   }
 
   #connection(connection: object): Party {
@@ -84,11 +85,11 @@ export class Quotas {
 }
 
 /** What one call holds. */
-export class Usage {
+export class QuotaUsage {
   #contexts = 0;
 
   constructor(
-    private readonly need: Need,
+    private readonly need: QuotaNeed,
     private readonly parties: readonly Party[],
     private readonly now: () => number,
   ) {}

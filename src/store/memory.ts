@@ -2,16 +2,16 @@
  * The store in this process's memory: gone when it ends. Also the executable specification of the contract:
  * where an engine differs from this one, the engine is wrong.
  */
-import { ChordError } from '../errors.js';
-import { type Head, samePosition } from '../model.js';
-import { entriesAfter, INDEXES, type Keys, NOWHERE, renewedSince, trueKeys } from './due.js';
-import { groupRefusal } from './groups.js';
-import { byUtf8, SortedDues } from './sorted.js';
+import { ChordError } from '../model/errors.js';
+import { type Head, samePosition } from '../model/model.js';
+import { batchRefusal } from './batch.js';
+import { entriesAfter, INDEXES, type IndexKeys, NOWHERE, renewedSince, trueKeys } from './retention-index.js';
+import { byUtf8, SortedIndex } from './sorted-index.js';
 import type {
-  Act,
+  BatchOperation,
+  BatchOutcome,
   Commit,
   Due,
-  GroupOutcome,
   History,
   Index,
   ListPage,
@@ -31,7 +31,7 @@ interface Context {
   /** Contiguous up to the head, or empty; they may begin long before the snapshot. */
   records: LogRecord[];
   /** Where it stands in the indexes. */
-  entries: Keys;
+  entries: IndexKeys;
 }
 
 export function openMemory(): Store {
@@ -42,9 +42,9 @@ class MemoryStore implements Store {
   readonly #contexts = new Map<string, Context>();
   /** By context id, then request id. Outlives the context. */
   readonly #requests = new Map<string, Map<string, Request>>();
-  readonly #indexes = INDEXES.map(() => new SortedDues());
+  readonly #indexes = INDEXES.map(() => new SortedIndex());
   /** All with key 0: so they are sorted by themselves. */
-  readonly #ids = new SortedDues();
+  readonly #ids = new SortedIndex();
   readonly #listeners: ((health: StoreHealth) => void)[] = [];
   #closed = false;
 
@@ -79,12 +79,12 @@ class MemoryStore implements Store {
     return { kind: 'committed' };
   }
 
-  async commitAll(acts: readonly Act[]): Promise<GroupOutcome> {
+  async commitBatch(operations: readonly BatchOperation[]): Promise<BatchOutcome> {
     this.#checkOpen();
-    const refusals = acts.map((act) => this.#refusal(act));
-    const refusal = groupRefusal(acts, refusals);
+    const refusals = operations.map((act) => this.#refusal(act));
+    const refusal = batchRefusal(operations, refusals);
     if (refusal !== null) return refusal;
-    for (const act of acts) this.#carryOut(act);
+    for (const act of operations) this.#carryOut(act);
     return { kind: 'committed' };
   }
 
@@ -123,7 +123,7 @@ class MemoryStore implements Store {
   async due(index: Index, upTo: number, limit: number, after?: Due): Promise<readonly Due[]> {
     this.#checkOpen();
     const which = INDEXES.indexOf(index);
-    const entries = this.#indexes[which] as SortedDues;
+    const entries = this.#indexes[which] as SortedIndex;
     for (;;) {
       const found = entries.range(upTo, limit, after);
       const early = found.filter(({ id, key }) => keysOf(this.#contexts.get(id) as Context)[which] !== key);
@@ -181,7 +181,7 @@ class MemoryStore implements Store {
   }
 
   /** Why a write may not happen; null where it may. A repeat is recognised before its position is looked at. */
-  #refusal(act: Act): Outcome | null {
+  #refusal(act: BatchOperation): Outcome | null {
     const { id, expected } = act;
     const first = 'request' in act && act.request && this.#requests.get(id)?.get(act.request.id);
     if (first) return { kind: 'duplicate', first };
@@ -191,7 +191,7 @@ class MemoryStore implements Store {
     return stands && !renewed ? null : { kind: 'conflict', head };
   }
 
-  #carryOut(act: Act): void {
+  #carryOut(act: BatchOperation): void {
     if ('head' in act) this.#write(act);
     if ('reason' in act) this.#drop(act);
   }
@@ -227,7 +227,7 @@ class MemoryStore implements Store {
   }
 
   /** Moves a context in the indexes. */
-  #enter(id: string, context: Context, entries: Keys): void {
+  #enter(id: string, context: Context, entries: IndexKeys): void {
     this.#indexes.forEach((index, which) => {
       const [from, to] = [context.entries[which] as number, entries[which] as number];
       if (Object.is(from, to)) return;
@@ -242,6 +242,6 @@ class MemoryStore implements Store {
   }
 }
 
-function keysOf({ head, records }: Context): Keys {
+function keysOf({ head, records }: Context): IndexKeys {
   return trueKeys(head, records.length, records[0]?.at ?? Number.NaN);
 }

@@ -25,7 +25,7 @@
  * 6. `trim` never takes a record that the newest snapshot does not cover.
  * 7. `remove` is a commit: conditional, durable, atomic. After it nothing of the context is left but the
  *    memory of request ids. A context created later under the same id has no relation to it.
- * 8. `commitAll`, where there is one, is a commit of several contexts at once: all of its acts happen, exactly when
+ * 8. `commitBatch`, where there is one, is a commit of several contexts at once: all of its operations happen, exactly when
  *    each context stands where its own act expects it, or none does, whatever crashes. No read of this process or
  *    another one finds some of them. For each of its contexts, promise 3 holds among groups and single commits.
  *
@@ -39,8 +39,8 @@
  * are not changed afterwards. Time never comes from the store: callers put it into heads and requests, and pass
  * `now`.
  */
-import type { Histogram } from '../histogram.js';
-import type { Expiry, Head, Position } from '../model.js';
+import type { Histogram } from '../model/histogram.js';
+import type { Expiry, Head, Position } from '../model/model.js';
 
 /** One version's record. */
 export interface LogRecord extends Payload {
@@ -125,13 +125,13 @@ export interface Check {
 }
 
 /** One of several that happen together or not at all. */
-export type Act = Commit | Removal | Check;
+export type BatchOperation = Commit | Removal | Check;
 
-export type GroupOutcome =
+export type BatchOutcome =
   | { readonly kind: 'committed' }
   /** These contexts stand elsewhere, by their ids; null: it does not exist. */
   | { readonly kind: 'conflict'; readonly heads: ReadonlyMap<string, Head | null> }
-  /** The request id of one of the acts was committed before, with this result. */
+  /** The request id of one of the operations was committed before, with this result. */
   | { readonly kind: 'duplicate'; readonly first: Request };
 
 export type History =
@@ -173,7 +173,7 @@ export type FeedEvent =
     }
   /** It may stand anywhere now. */
   | { readonly kind: 'moved'; readonly id: string }
-  /** These moved by one `commitAll`. Told before `head` or `load` answers any of it, so that nobody shows half of it. */
+  /** These moved by one `commitBatch`. Told before `head` or `load` answers any of it, so that nobody shows half of it. */
   | { readonly kind: 'group'; readonly ids: readonly string[] }
   /** Messages may have been lost: everything that is watched must be checked against the store. */
   | { readonly kind: 'gap' };
@@ -213,11 +213,11 @@ export interface Store {
   commit(commit: Commit): Promise<Outcome>;
   remove(removal: Removal): Promise<Outcome>;
   /**
-   * Carries out all acts as one. Each is of another context, and at most one has a request. Rejects with
+   * Carries out all operations as one. Each is of another context, and at most one has a request. Rejects with
    * FAILED_PRECONDITION, having done nothing, where `apart` says that they cannot. Absent: this store only ever writes
    * one context at a time.
    */
-  commitAll?(acts: readonly Act[]): Promise<GroupOutcome>;
+  commitBatch?(operations: readonly BatchOperation[]): Promise<BatchOutcome>;
   /**
    * Where these stand, null: there is no such context, as of one moment. With them those that were written together
    * with any of them by groups that `feed` tells only now, before this resolves. Of contexts that a group could hold

@@ -1,5 +1,5 @@
 /** Short ways to make commits: positions, heads and payloads that follow from the version. */
-import type { Expiry, Position } from '../model.js';
+import type { Expiry, Position } from '../model/model.js';
 import type { Commit, Due, LogRecord, Outcome, Payload, Request, Store } from '../store/store.js';
 
 export function range(count: number): number[] {
@@ -19,7 +19,7 @@ export function numbered(number: number, bytes = 8): Payload {
   };
 }
 
-export interface Parts {
+export interface CommitParts {
   /** Of the position after the commit. Default: that of `expected`, or the one that positionAt gives. */
   readonly line?: string;
   readonly epoch?: string;
@@ -31,7 +31,7 @@ export interface Parts {
   readonly touchedAt?: number;
 }
 
-export function commitOf(id: string, expected: Position | null, parts: Parts = {}): Commit {
+export function commitOf(id: string, expected: Position | null, parts: CommitParts = {}): Commit {
   const { line, payload = numbered(expected?.version ?? 0), snapshot, request, expiry, touchedAt } = parts;
   const epoch = parts.epoch ?? expected?.epoch;
   const next = positionAt((expected?.version ?? 0) + 1, line, epoch);
@@ -58,7 +58,7 @@ export async function write(
   id: string,
   to: number,
   from = 0,
-  parts: (index: number) => Parts = () => ({}),
+  parts: (index: number) => CommitParts = () => ({}),
 ): Promise<Commit[]> {
   const commits = range(to - from).map((i) => {
     const version = from + i;

@@ -1,7 +1,7 @@
 /** Random commands against an engine and against the memory engine, which is the specification: same answers. */
 import { isDeepStrictEqual } from 'node:util';
 import { openMemory } from '../store/memory.js';
-import type { Act, Commit, Due, Store } from '../store/store.js';
+import type { BatchOperation, Commit, Due, Store } from '../store/store.js';
 import { commitOf, numbered, plain } from './commits.js';
 import type { StoreLaw, StoreSubject } from './store.js';
 
@@ -43,7 +43,7 @@ function commands(fc: Check) {
       weight: 4,
       arbitrary: fc.record({
         kind: fc.constant('group' as const),
-        acts: fc.uniqueArray(
+        operations: fc.uniqueArray(
           fc.record({
             kind: fc.constantFrom('commit' as const, 'commit' as const, 'remove' as const, 'check' as const),
             id: fc.oneof(fc.constantFrom('a{t}', 'é{t}', '{t}'), id),
@@ -162,8 +162,8 @@ class Comparison {
       return this.#write(what, each.pipelined, (store) => store.remove(removal));
     }
     if (each.kind === 'group') {
-      const acts = await this.#actsOf(each);
-      if (acts.length > 0) await this.#write(what, each.pipelined, (store) => store.commitAll!(acts));
+      const operations = await this.#actsOf(each);
+      if (operations.length > 0) await this.#write(what, each.pipelined, (store) => store.commitBatch!(operations));
       return;
     }
     if (each.kind === 'trim') {
@@ -212,12 +212,12 @@ class Comparison {
   }
 
   /** Those of a group that may be one. */
-  async #actsOf({ acts, request }: Extract<Command, { kind: 'group' }>): Promise<Act[]> {
-    if (!this.store.commitAll) return [];
-    const apart = this.store.apart?.(acts.map(({ id }) => id)) ?? [];
-    const together = acts.filter(({ id }) => !apart.includes(id));
+  async #actsOf({ operations, request }: Extract<Command, { kind: 'group' }>): Promise<BatchOperation[]> {
+    if (!this.store.commitBatch) return [];
+    const apart = this.store.apart?.(operations.map(({ id }) => id)) ?? [];
+    const together = operations.filter(({ id }) => !apart.includes(id));
     return Promise.all(
-      together.map(async (act, i): Promise<Act> => {
+      together.map(async (act, i): Promise<BatchOperation> => {
         const named = i === 0 ? request : null;
         const expected = await this.#expected(act);
         if (act.kind === 'commit') return this.#commitOf({ ...act, request: named });

@@ -5,7 +5,7 @@
  */
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { setMaxListeners } from 'node:events';
-import type { Provider, SavedContext } from '../transfer/provider.js';
+import type { Provider, SavedContext } from '../transfer/export-provider.js';
 import { type Law, law } from './law.js';
 
 /** A provider over storage of its own, empty at first. */

@@ -4,11 +4,11 @@
  *     for (const { name, run } of storeLaws) test(name, () => run(async () => ({ store, reopen, destroy })));
  */
 import type { Store } from '../store/store.js';
-import { dues } from './due.js';
-import { groups } from './groups.js';
+import { groups } from './batches.js';
 import type { Law } from './law.js';
 import { againstMemory } from './model.js';
 import { reads } from './reads.js';
+import { dues } from './retention-index.js';
 import { writes } from './writes.js';
 
 /** An engine over storage of its own, empty at first. */

@@ -2,7 +2,7 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
-import { ChordError } from '../errors.js';
+import { ChordError } from '../model/errors.js';
 
 /** Paths of PEM files. */
 export interface TlsFiles {

@@ -3,9 +3,9 @@
  * for. Prefixes are sorted, and each knows the longest other one that it begins with: one search finds all prefixes of
  * an id.
  */
-import { type Interest, type Scope, union } from '../contexts/forms.js';
-import { invalid } from '../errors.js';
-import type { Subscription } from './reader.js';
+import { type Projection, union, type WatchInterest } from '../contexts/sync/projection.js';
+import { invalid } from '../model/errors.js';
+import type { Subscription } from './subscription.js';
 
 /** As many as one subscription may have: 1000 paths of 32 keys. A key takes some 250 bytes while the watch is open. */
 export const KEYS_MAX = 32_000;
@@ -22,7 +22,7 @@ export class Coverage {
   readonly roots: readonly string[];
   readonly #prefixes: readonly Prefix[];
   readonly #ids = new Map<string, Asks>();
-  readonly #everything: Interest | undefined;
+  readonly #everything: WatchInterest | undefined;
   readonly #wholeLists: boolean;
   #keys = 0;
 
@@ -30,7 +30,10 @@ export class Coverage {
   constructor(subscriptions: readonly Subscription[], wholeLists: boolean) {
     this.#wholeLists = wholeLists;
     this.#everything = wholeLists ? { wholeLists } : undefined;
-    const [ids, prefixes] = [new Map<string, (Scope | undefined)[]>(), new Map<string, (Scope | undefined)[]>()];
+    const [ids, prefixes] = [
+      new Map<string, (Projection | undefined)[]>(),
+      new Map<string, (Projection | undefined)[]>(),
+    ];
     for (const { target, scope } of subscriptions) {
       const [into, key] = target.kind === 'id' ? [ids, target.id] : [prefixes, target.prefix];
       const scopes = into.get(key);
@@ -51,7 +54,7 @@ export class Coverage {
   }
 
   /** How much of a context that is covered is of interest. Undefined: everything, as it is. */
-  interestIn(id: string): Interest | undefined {
+  interestIn(id: string): WatchInterest | undefined {
     const asks = this.#ids.get(id) ?? this.#longest(id)?.asks;
     if (!asks?.scopes) return this.#everything;
     asks.interest ??= { scope: union(asks.scopes), wholeLists: this.#wholeLists };
@@ -59,7 +62,7 @@ export class Coverage {
   }
 
   /** The same object for the same scopes, as a rule: so what overlaps alike is counted, and made, once. */
-  #add(asks: Asks, scopes: readonly (Scope | undefined)[]): Asks {
+  #add(asks: Asks, scopes: readonly (Projection | undefined)[]): Asks {
     let all = asks;
     for (const scope of scopes) {
       if (!all.scopes || (scope && all.scopes.includes(scope))) continue;
@@ -101,16 +104,16 @@ export class Coverage {
 /** What some subscriptions together ask for of a context. */
 class Asks {
   /** With those of one more. */
-  readonly with = new Map<Scope | undefined, Asks>();
-  interest: Interest | undefined;
+  readonly with = new Map<Projection | undefined, Asks>();
+  interest: WatchInterest | undefined;
 
   constructor(
     /** Undefined: everything. */
-    readonly scopes: readonly Scope[] | undefined,
+    readonly scopes: readonly Projection[] | undefined,
     readonly keys: number,
   ) {}
 }
 
-function keysIn({ paths }: Scope): number {
+function keysIn({ paths }: Projection): number {
   return paths.reduce((sum, { length }) => sum + length, 0);
 }

@@ -10,10 +10,10 @@ export interface Subscriber {
   /** Called for each commit, in order for each context; for the same commit perhaps more than once. Must not throw. */
   offer(event: Exclude<CommitEvent, { kind: 'group' }>): void;
   /** Who hears of a group in place of its subscribers: once, whatever of it they subscribed to. */
-  readonly reader: GroupReader;
+  readonly reader: BatchSubscriber;
 }
 
-export interface GroupReader {
+export interface BatchSubscriber {
   /** Those of the events that concern this reader. Must not throw. */
   offerGroup(events: readonly ContextEvent[]): void;
 }
@@ -87,7 +87,7 @@ export class Hub {
   }
 
   #offerGroup(events: readonly ContextEvent[]): void {
-    const concerned = new Map<GroupReader, ContextEvent[]>();
+    const concerned = new Map<BatchSubscriber, ContextEvent[]>();
     for (const event of events) {
       for (const { reader } of this.#subscribersOf(event.id)) {
         const heard = concerned.get(reader);

@@ -17,16 +17,16 @@
  * costs is bound by what it knows and what there is, not by what came and went.
  */
 import type { ContextEvent, DeltaView, SyncResult } from '../contexts/events.js';
-import { fit, fitDelta, type Interest } from '../contexts/forms.js';
 import type { ContextService } from '../contexts/service.js';
-import { ChordError } from '../errors.js';
-import { type Head, type Position, samePosition } from '../model.js';
-import { Bundle, leave } from './bundle.js';
+import { fit, projectDeltaFor, type WatchInterest } from '../contexts/sync/projection.js';
+import { ChordError } from '../model/errors.js';
+import { type Head, type Position, samePosition } from '../model/model.js';
+import { BatchDelivery, leave } from './batch-delivery.js';
 import { Coverage } from './coverage.js';
+import { Cursor } from './cursor.js';
 import type { Hub, Subscriber } from './hub.js';
-import type { Sink, Subscription, WatchEvent } from './reader.js';
-import { Tracked } from './tracked.js';
-import { type Turn, Turns } from './turns.js';
+import { PendingQueue, type Slice } from './pending-queue.js';
+import type { Sink, Subscription, WatchEvent } from './subscription.js';
 
 const LIST_PAGE = 1000;
 /** In Slices: what is told from a list of heads, or from the request, costs little. */
@@ -37,8 +37,8 @@ const RETRY_EVERY = 1000;
 const POSTPONED_MAX = 100;
 
 export class Watcher implements Subscriber {
-  readonly #tracked = new Map<string, Tracked>();
-  readonly #turns = new Turns();
+  readonly #tracked = new Map<string, Cursor>();
+  readonly #turns = new PendingQueue();
   #heartbeatDue = false;
   #caughtUp = false;
   #postponed = 0;
@@ -53,7 +53,7 @@ export class Watcher implements Subscriber {
   /** With where the reader stands; until it is open. */
   #subscriptions: readonly Subscription[];
   /** What is read now, to be sent: one context, or several that are bundled. */
-  #reading: Tracked | 'several' | undefined;
+  #reading: Cursor | 'several' | undefined;
   /** A group that the hub offers concerns the watcher as a whole. */
   readonly reader = this;
 
@@ -95,8 +95,8 @@ export class Watcher implements Subscriber {
   }
 
   /** What the reader asks for by its id or says that it knows. Answers the contexts that it knows by a prefix alone. */
-  async #trackKnown(): Promise<Set<Tracked>> {
-    const byPrefix = new Set<Tracked>();
+  async #trackKnown(): Promise<Set<Cursor>> {
+    const byPrefix = new Set<Cursor>();
     for (const { target, known } of this.#subscriptions) {
       const ids = target.kind === 'id' ? [target.id] : known.keys();
       for (const id of ids) {
@@ -151,18 +151,18 @@ export class Watcher implements Subscriber {
     if (others.length === 0) return void this.offerTo(first.tracked, first.event);
     for (const { tracked, event } of members) tracked.note(event);
     // With those that are forgotten: what they were bundled with belongs together still.
-    Bundle.join(members.map(({ tracked }) => tracked));
+    BatchDelivery.join(members.map(({ tracked }) => tracked));
     for (const { tracked, event } of members) if (!this.#forgets(tracked, event)) this.#turns.mark(tracked);
     this.resume();
   }
 
   /** Undefined where something is gone that the reader was never told of. */
-  #concerned(event: ContextEvent): Tracked | undefined {
+  #concerned(event: ContextEvent): Cursor | undefined {
     return this.#tracked.get(event.id) ?? (event.kind === 'removed' ? undefined : this.#track(event.id));
   }
 
   /** Whether it is gone, without a trace: nothing of it was sent, and nothing is on its way. */
-  #forgets(tracked: Tracked, event: ContextEvent): boolean {
+  #forgets(tracked: Cursor, event: ContextEvent): boolean {
     if (event.kind !== 'removed' || tracked.at || tracked.asked) return false;
     if (this.#reading === tracked || (this.#reading === 'several' && tracked.bundle)) return false;
     leave(tracked);
@@ -173,7 +173,7 @@ export class Watcher implements Subscriber {
   }
 
   /** Of one context, or a gap, in which something may have happened to it. */
-  offerTo(tracked: Tracked, event: ContextEvent | { readonly kind: 'gap' }): void {
+  offerTo(tracked: Cursor, event: ContextEvent | { readonly kind: 'gap' }): void {
     if (this.#closed) return;
     if (event.kind === 'delta' && tracked.at && !tracked.dirty) {
       const { delta } = event;
@@ -202,7 +202,7 @@ export class Watcher implements Subscriber {
 
   /** Events were lost: what is tracked may stand anywhere, and there may be more of it. */
   #checkAll(): void {
-    const listed = new Set<Tracked>();
+    const listed = new Set<Cursor>();
     for (const tracked of this.#tracked.values()) {
       if (this.#ids.has(tracked.id)) this.#turns.mark(tracked);
       else listed.add(tracked);
@@ -217,9 +217,9 @@ export class Watcher implements Subscriber {
   }
 
   /** Undefined: not at once, or not at all; the long way finds out. */
-  #fitNow(delta: DeltaView, interest: Interest): WatchEvent | undefined {
+  #fitNow(delta: DeltaView, interest: WatchInterest): WatchEvent | undefined {
     try {
-      const sent = fitDelta(delta, interest, this.service.lists);
+      const sent = projectDeltaFor(delta, interest, this.service.lists);
       return sent instanceof Promise ? undefined : { kind: 'delta', delta: sent };
     } catch {
       return undefined;
@@ -265,7 +265,7 @@ export class Watcher implements Subscriber {
         await this.hub.slices.next();
         continue;
       }
-      const next = this.#turns.take() as Turn;
+      const next = this.#turns.take() as Slice;
       if (next === 'heartbeat') this.#heartbeatDue = false;
       if (next === 'caught_up') {
         if (this.#postpones()) continue;
@@ -309,7 +309,7 @@ export class Watcher implements Subscriber {
   }
 
   /** What the reader lacks of a context now, or as it stood `then`. */
-  #lack({ id, at, interest }: Tracked, then?: Position | null): SyncResult | Promise<SyncResult> {
+  #lack({ id, at, interest }: Cursor, then?: Position | null): SyncResult | Promise<SyncResult> {
     const known = at ?? undefined;
     const answer = then === undefined ? this.service.sync(id, known) : this.service.syncAt(id, known, then);
     if (!interest) return answer;
@@ -317,8 +317,8 @@ export class Watcher implements Subscriber {
     return fit(answer, interest, this.service.lists);
   }
 
-  async #sendTogether(due: readonly Tracked[], bundle: Bundle): Promise<void> {
-    const lack = (tracked: Tracked, then?: Position | null) => this.#lack(tracked, then);
+  async #sendTogether(due: readonly Cursor[], bundle: BatchDelivery): Promise<void> {
+    const lack = (tracked: Cursor, then?: Position | null) => this.#lack(tracked, then);
     const read = await bundle.read(due, lack, this.service.heads);
     if (read) this.#send(read.members, read.results);
     else for (const tracked of due) this.#turns.mark(tracked);
@@ -335,7 +335,7 @@ export class Watcher implements Subscriber {
     }, RETRY_EVERY);
   }
 
-  #send(due: readonly Tracked[], results: readonly SyncResult[]): void {
+  #send(due: readonly Cursor[], results: readonly SyncResult[]): void {
     if (this.#closed) return;
     const events = due.flatMap((tracked, i) => tracked.take(results[i] as SyncResult) ?? []);
     for (const [i, event] of events.entries()) this.sink.send(event, i < events.length - 1);
@@ -350,7 +350,7 @@ export class Watcher implements Subscriber {
    * Looks at everything under the prefixes that there is. Only what stands elsewhere than the reader is read; and of
    * `others`, what is not there any more.
    */
-  async #list(others: Set<Tracked>): Promise<void> {
+  async #list(others: Set<Cursor>): Promise<void> {
     for (const prefix of this.#coverage.roots) {
       let pageToken = '';
       do {
@@ -368,7 +368,7 @@ export class Watcher implements Subscriber {
   }
 
   /** It stands there, or did when it was read: what has happened since is told, and makes it dirty. */
-  #find(id: string, { position }: Head): Tracked {
+  #find(id: string, { position }: Head): Cursor {
     const tracked = this.#track(id);
     tracked.initial ||= !this.#caughtUp;
     const stays = tracked.at && !tracked.dirty && !tracked.bundle && samePosition(tracked.at, position);
@@ -377,10 +377,10 @@ export class Watcher implements Subscriber {
     return tracked;
   }
 
-  #track(id: string): Tracked {
+  #track(id: string): Cursor {
     let tracked = this.#tracked.get(id);
     if (!tracked) {
-      tracked = new Tracked(id, this, this.#coverage.interestIn(id));
+      tracked = new Cursor(id, this, this.#coverage.interestIn(id));
       this.#tracked.set(id, tracked);
       this.sink.follows?.(this.#tracked.size);
     }
@@ -392,4 +392,4 @@ function isAway(error: unknown): boolean {
   return error instanceof ChordError && error.reason === 'UNAVAILABLE';
 }
 
-export type { Sink, Subscription, WatchEvent } from './reader.js';
+export type { Sink, Subscription, WatchEvent } from './subscription.js';

@@ -2,7 +2,7 @@
  * A process that writes and sweeps on the data directory named on its command line, and says what was acknowledged:
  * `ID VERSION` after each write, `swept` after each sweep. It goes on until it is killed.
  */
-import { openChord } from '../../src/app.js';
+import { openChord } from '../../src/server/app.js';
 
 let now = Number(process.argv[3]);
 const chord = await openChord({

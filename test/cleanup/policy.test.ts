@@ -1,8 +1,8 @@
 import test from 'ava';
-import { deltasIn, dueUpTo, type Found, plan, type Rules } from '../../src/cleanup/policy.js';
-import type { Expiry } from '../../src/model.js';
+import { deltasIn, dueUpTo, type Found, plan, type RetentionRules } from '../../src/cleanup/policy.js';
+import type { Expiry } from '../../src/model/model.js';
 
-const RULES: Rules = { contextAutoDelete: true, contextTtl: 100, deltaTtl: 50, deltaThreshold: 10 };
+const RULES: RetentionRules = { contextAutoDelete: true, contextTtl: 100, deltaTtl: 50, deltaThreshold: 10 };
 const NOW = 1_000;
 
 function found(parts: {

@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
-import { openChord } from '../../src/app.js';
 import { decodeStruct } from '../../src/codec/struct.js';
+import { openChord } from '../../src/server/app.js';
 
 const PROGRAM = fileURLToPath(new URL('./killed.ts', import.meta.url));
 

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { parseBatch } from '../../src/cli/parse-batch.js';
+import { parseBatch } from '../../src/cli/input/parse-batch.js';
 import { chord, type Server, startServer } from '../support/cli.js';
 
 let server: Server;

@@ -1,8 +1,8 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { Usage } from '../../src/cli/failure.js';
-import { formatPath, formatPosition } from '../../src/cli/format.js';
-import * as parse from '../../src/cli/parse.js';
+import { Usage } from '../../src/cli/client/errors.js';
+import * as parse from '../../src/cli/input/parse.js';
+import { formatPath, formatPosition } from '../../src/cli/output/format.js';
 
 const refused = { instanceOf: Usage };
 

@@ -1,10 +1,10 @@
 import test from 'ava';
-import { type Line, paint, renderTable } from '../../src/cli/line.js';
-import { renderChange, renderEvent } from '../../src/cli/render.js';
+import { renderChange, renderEvent } from '../../src/cli/output/render.js';
+import { paint, renderTable, type StyledText } from '../../src/cli/output/styled-text.js';
 import { type Change, ChangeAction, FullReason } from '../../src/gen/chord/v1/model.js';
 import { DeletedReason } from '../../src/gen/chord/v1/sync_service.js';
 
-const text = (line: Line) => paint(line, { colour: false });
+const text = (line: StyledText) => paint(line, { colour: false });
 
 function change(action: ChangeAction, path: string[], rest: Partial<Change> = {}): Change {
   return { action, path, value: undefined, oldValue: undefined, splice: undefined, ...rest };
@@ -71,7 +71,7 @@ test('nothing that a server sends reaches a terminal as a control character', (t
 });
 
 test('lines are cut to the width of the terminal', (t) => {
-  const line: Line = [
+  const line: StyledText = [
     ['plain', 'abc'],
     ['plain', 'defgh'],
   ];

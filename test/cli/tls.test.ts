@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { temporaryDirectory } from '../store/directories.js';
+import { temporaryDirectory } from '../store/lmdb/directories.js';
 import { Authority, EXPIRED, type Files, HERE, writePair } from '../support/certificates.js';
 import { serve } from '../support/chord.js';
 import { chord, Running } from '../support/cli.js';

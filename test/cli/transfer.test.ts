@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
-import { renderBar } from '../../src/cli/bar.js';
+import { renderProgressBar } from '../../src/cli/output/progress-bar.js';
 import { chord, type Server, startServer } from '../support/cli.js';
 
 let server: Server;
@@ -66,9 +66,9 @@ test.serial('a prefix, one line for each; what fails makes the command fail', as
 });
 
 test('the bar fits its terminal', (t) => {
-  const at = (done: number, columns: number, failed = 0) => renderBar({ total: 1000, done, failed }, columns);
+  const at = (done: number, columns: number, failed = 0) => renderProgressBar({ total: 1000, done, failed }, columns);
   t.is(at(350, 80), `[${'='.repeat(14)}>${' '.repeat(25)}]  35 %  350/1000`);
   t.is(at(1000, 80, 2), `[${'='.repeat(40)}] 100 %  1000/1000, 2 failed`);
-  t.is(renderBar({ total: 0, done: 0, failed: 0 }, 80), `[${'='.repeat(40)}] 100 %  0/0`);
+  t.is(renderProgressBar({ total: 0, done: 0, failed: 0 }, 80), `[${'='.repeat(40)}] 100 %  0/0`);
   for (let columns = 0; columns < 100; columns++) t.true(at(999, columns, 999).length <= columns);
 });

@@ -3,8 +3,8 @@ import test from 'ava';
 import fc from 'fast-check';
 import { changesFromProto, decodeChanges, encodeChanges, spliceOlds } from '../../src/codec/changes.js';
 import type { Changes } from '../../src/delta/types.js';
-import { ChordError } from '../../src/errors.js';
 import { ChangeAction, Delta } from '../../src/gen/chord/v1/model.js';
+import { ChordError } from '../../src/model/errors.js';
 import { deltaChanges, toProto } from '../support/changes.js';
 
 /** As it is sent to those who do not ask for old values. */

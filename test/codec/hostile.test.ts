@@ -5,9 +5,9 @@ import test from 'ava';
 import fc from 'fast-check';
 import { decodeStruct, decodeValue, encodeStruct } from '../../src/codec/struct.js';
 import { BackWriter } from '../../src/codec/writer.js';
-import { ChordError } from '../../src/errors.js';
 import { SetContextRequest } from '../../src/gen/chord/v1/context_service.js';
-import type { JsonObject } from '../../src/model.js';
+import { ChordError } from '../../src/model/errors.js';
+import type { JsonObject } from '../../src/model/model.js';
 import { jsonObject } from '../support/arbitrary.js';
 
 const hex = (text: string) => Buffer.from(text.replaceAll(' ', ''), 'hex');

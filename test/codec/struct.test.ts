@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { decodeStruct, decodeValue, EncodedStruct, encodeStruct, encodeValue } from '../../src/codec/struct.js';
 import { UpdateContextRequest } from '../../src/gen/chord/v1/context_service.js';
 import { Context, ListValues, type Mutation } from '../../src/gen/chord/v1/model.js';
-import { type Json, type JsonObject, MAX_DEPTH, setMember } from '../../src/model.js';
+import { type Json, type JsonObject, MAX_DEPTH, setMember } from '../../src/model/model.js';
 import { jsonObject, jsonValue } from '../support/arbitrary.js';
 
 // The reference is the runtime of another generator, protobuf-es, which shares no code with this codec.

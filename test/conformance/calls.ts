@@ -1,6 +1,6 @@
 /** Live scenarios of single calls, each with ids of its own. */
 import { readFileSync } from 'node:fs';
-import type { JsonObject } from '../../src/model.js';
+import type { JsonObject } from '../../src/model/model.js';
 import type { ValueVector } from '../vectors/values.js';
 import { check, failure, like, same } from './expect.js';
 import type { Scenario } from './scenario.js';

@@ -3,7 +3,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import type { Json } from '../../src/model.js';
+import type { Json } from '../../src/model/model.js';
 import { write } from './json.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));

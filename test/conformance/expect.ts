@@ -1,6 +1,6 @@
 /** What scenarios expect of answers. Numbers compare by Object.is: -0 is not 0. */
 import { equal } from '../../src/delta/index.js';
-import type { Json } from '../../src/model.js';
+import type { Json } from '../../src/model/model.js';
 import type { Answer } from './driver.js';
 import { OpError } from './driver.js';
 import { write } from './json.js';

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { newToken, tokenLine } from '../../src/access/tokens.js';
+import { newToken, tokenLine } from '../../src/auth/tokens.js';
 import { Authority, HERE, type Pair, writePair } from '../support/certificates.js';
 import { check, failure, like, same } from './expect.js';
 import { resume } from './restarts.js';

@@ -1,6 +1,6 @@
 /** The reader of a watch: takes events, and holds each to its place in the chain. */
 import { apply, equal } from '../../src/delta/index.js';
-import type { JsonObject, Position } from '../../src/model.js';
+import type { JsonObject, Position } from '../../src/model/model.js';
 import type { Answer, Driver } from './driver.js';
 import { check, like, same } from './expect.js';
 

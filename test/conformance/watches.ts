@@ -1,5 +1,5 @@
 /** Live scenarios of watches and replicas. */
-import type { JsonObject } from '../../src/model.js';
+import type { JsonObject } from '../../src/model/model.js';
 import { check, failure, like, same } from './expect.js';
 import type { Scenario } from './scenario.js';
 import { Stream } from './stream.js';

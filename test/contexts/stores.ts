@@ -1,8 +1,8 @@
 /** Stores whose commits can be held and made to fail, and several on one memory store that hear of one another. */
-import { ChordError } from '../../src/errors.js';
-import type { Position } from '../../src/model.js';
+import { ChordError } from '../../src/model/errors.js';
+import type { Position } from '../../src/model/model.js';
 import { openMemory } from '../../src/store/memory.js';
-import type { Act, Commit, Feed, FeedEvent, Removal, Store } from '../../src/store/store.js';
+import type { BatchOperation, Commit, Feed, FeedEvent, Removal, Store } from '../../src/store/store.js';
 
 /** `lost`: fails and was not written. `unanswered`: fails, but was written. */
 export type Fault = 'lost' | 'unanswered' | undefined;
@@ -26,7 +26,7 @@ export function controlled(inner: Store = openMemory()) {
   const store = over(inner, {
     commit: (commit: Commit) => write(() => inner.commit(commit)),
     remove: (removal: Removal) => write(() => inner.remove(removal)),
-    commitAll: (acts: readonly Act[]) => write(() => inner.commitAll!(acts)),
+    commitBatch: (operations: readonly BatchOperation[]) => write(() => inner.commitBatch!(operations)),
   });
   return { control, store };
 }
@@ -69,9 +69,9 @@ export function shared(count: number, fate: () => Fate = () => 'arrives') {
         if (outcome.kind === 'committed' && position) tell(index, { kind: 'removed', id, reason, position });
         return outcome;
       },
-      commitAll: async (acts: readonly Act[]) => {
-        const outcome = await inner.commitAll!(acts);
-        if (outcome.kind === 'committed') tell(index, { kind: 'group', ids: acts.map(({ id }) => id) });
+      commitBatch: async (operations: readonly BatchOperation[]) => {
+        const outcome = await inner.commitBatch!(operations);
+        if (outcome.kind === 'committed') tell(index, { kind: 'group', ids: operations.map(({ id }) => id) });
         return outcome;
       },
     });

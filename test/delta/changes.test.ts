@@ -11,7 +11,7 @@ import {
   invert,
   merge,
 } from '../../src/delta/index.js';
-import type { Json, JsonObject } from '../../src/model.js';
+import type { Json, JsonObject } from '../../src/model/model.js';
 import { copied, frozen } from '../support/arbitrary.js';
 
 /** From text, so that `__proto__` is a member and not a prototype. */

@@ -8,8 +8,8 @@ import { Inexpressible } from '../../src/delta/formats/format.js';
 import { jsonPatch } from '../../src/delta/formats/json-patch.js';
 import { mergePatch } from '../../src/delta/formats/merge-patch.js';
 import { apply, type Change, diff, equal, merge } from '../../src/delta/index.js';
-import { unsplice } from '../../src/delta/unsplice.js';
-import { isObject, type Json, type JsonObject } from '../../src/model.js';
+import { unsplice } from '../../src/delta/whole-lists.js';
+import { isObject, type Json, type JsonObject } from '../../src/model/model.js';
 import { copied, frozen, jsonObject, mutated, revisions } from '../support/arbitrary.js';
 import { readHistories } from '../support/histories.js';
 

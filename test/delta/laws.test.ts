@@ -13,7 +13,7 @@ import {
   weigh,
   weightChange,
 } from '../../src/delta/index.js';
-import { getMember, isObject, type Json, type JsonObject } from '../../src/model.js';
+import { getMember, isObject, type Json, type JsonObject } from '../../src/model/model.js';
 import {
   appliedPlainly,
   copied,

@@ -3,7 +3,7 @@ import { StructSchema } from '@bufbuild/protobuf/wkt';
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
 import { DeltaMismatch, weigh, weightChange } from '../../src/delta/index.js';
-import { isObject, type Json, type JsonObject } from '../../src/model.js';
+import { isObject, type Json, type JsonObject } from '../../src/model/model.js';
 import { jsonObject } from '../support/arbitrary.js';
 
 /** Bytes of the document as google.protobuf.Struct, every key and value of the map written out. */

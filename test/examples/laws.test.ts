@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { providerLaws } from '../../src/testing/provider.js';
 import { storeLaws } from '../../src/testing/store.js';
-import { openRemote } from '../../src/transfer/grpc.js';
+import { openRemote } from '../../src/transfer/providers/grpc.js';
 import { testLaws } from '../support/laws.js';
 
 const EXAMPLES = fileURLToPath(new URL('../../examples/', import.meta.url));

@@ -1,5 +1,5 @@
 /** A chat room: members come and go, type, write, edit and react; of the messages the last ones are kept. */
-import type { JsonObject } from '../../src/model.js';
+import type { JsonObject } from '../../src/model/model.js';
 import type { Story } from './generate.js';
 import type { Random } from './random.js';
 

@@ -1,5 +1,5 @@
 /** The shadow of a device: what it shall do, what it reports, its alarms; now and then new firmware, or a reset. */
-import type { JsonObject } from '../../src/model.js';
+import type { JsonObject } from '../../src/model/model.js';
 import type { Story } from './generate.js';
 import type { Random } from './random.js';
 

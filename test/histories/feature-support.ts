@@ -1,5 +1,5 @@
 /** Which browser supports a feature since when: a wide table, with notes, edited for years; mostly one cell at a time. */
-import type { JsonObject } from '../../src/model.js';
+import type { JsonObject } from '../../src/model/model.js';
 import type { Story } from './generate.js';
 import type { Random } from './random.js';
 

@@ -6,7 +6,7 @@
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
-import type { JsonObject } from '../../src/model.js';
+import type { JsonObject } from '../../src/model/model.js';
 import { chatRoom } from './chat-room.js';
 import { deviceShadow } from './device-shadow.js';
 import { featureSupport } from './feature-support.js';

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import test from 'ava';
-import { envOf, explainConfig, KEYS, type Key, SETTINGS } from '../../src/config.js';
-import { temporaryDirectory } from '../store/directories.js';
+import { envOf, explainConfig, KEYS, type Key, SETTINGS } from '../../src/config/config.js';
+import { temporaryDirectory } from '../store/lmdb/directories.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const read = (path: string) => readFile(join(ROOT, path), 'utf8');

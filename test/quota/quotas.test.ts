@@ -1,14 +1,14 @@
 /** What is charged to whom, and that all of it is given back. */
 import test from 'ava';
 import fc from 'fast-check';
-import type { Limits } from '../../src/access/limits.js';
-import { ChordError } from '../../src/errors.js';
-import type { Need } from '../../src/quota/account.js';
-import { type QuotaOptions, Quotas, type Usage } from '../../src/quota/quotas.js';
+import { ChordError } from '../../src/model/errors.js';
+import type { QuotaNeed } from '../../src/quota/account.js';
+import type { Limits } from '../../src/quota/limits.js';
+import { type QuotaOptions, Quotas, type QuotaUsage } from '../../src/quota/quotas.js';
 
-const CALL: Need = { calls: 1, streams: 0, subscriptions: 0, writesPerSecond: 0, bytesPerSecond: 100 };
-const WRITE: Need = { ...CALL, writesPerSecond: 1 };
-const WATCH: Need = { calls: 0, streams: 1, subscriptions: 3, writesPerSecond: 0, bytesPerSecond: 100 };
+const CALL: QuotaNeed = { calls: 1, streams: 0, subscriptions: 0, writesPerSecond: 0, bytesPerSecond: 100 };
+const WRITE: QuotaNeed = { ...CALL, writesPerSecond: 1 };
+const WATCH: QuotaNeed = { calls: 0, streams: 1, subscriptions: 3, writesPerSecond: 0, bytesPerSecond: 100 };
 
 function quotas(options: Partial<QuotaOptions> & { at?: number } = {}) {
   const clock = { now: options.at ?? 0 };
@@ -18,9 +18,9 @@ function quotas(options: Partial<QuotaOptions> & { at?: number } = {}) {
     if (!connections.has(name)) connections.set(name, {});
     return connections.get(name)!;
   };
-  const admit = (identity: string, need: Need, connection = 'c'): Usage =>
+  const admit = (identity: string, need: QuotaNeed, connection = 'c'): QuotaUsage =>
     made.admit(identity, connectionOf(connection), need);
-  const refusal = (identity: string, need: Need, connection?: string): ChordError['details'] | undefined => {
+  const refusal = (identity: string, need: QuotaNeed, connection?: string): ChordError['details'] | undefined => {
     try {
       admit(identity, need, connection).end();
       return undefined;
@@ -33,7 +33,7 @@ function quotas(options: Partial<QuotaOptions> & { at?: number } = {}) {
 }
 
 test('each limit is reached exactly, says which it is, and is there again afterwards', (t) => {
-  const cases: [Limits, Need, number][] = [
+  const cases: [Limits, QuotaNeed, number][] = [
     [{ calls: 5 }, CALL, 5],
     [{ streams: 5 }, WATCH, 5],
     [{ subscriptions: 15 }, WATCH, 5],
@@ -141,8 +141,8 @@ test('whatever comes and goes: nobody is over, nobody is refused for what others
   fc.assert(
     fc.property(fc.array(command, { maxLength: 80 }), (commands) => {
       const { admit, refusal, clock } = quotas({ quotas: limits });
-      const held: { name: string; need: Need; usage: Usage; contexts: number }[] = [];
-      const used = (name: string, what: keyof Need) =>
+      const held: { name: string; need: QuotaNeed; usage: QuotaUsage; contexts: number }[] = [];
+      const used = (name: string, what: keyof QuotaNeed) =>
         held.filter((each) => each.name === name).reduce((sum, each) => sum + each.need[what], 0);
       for (const each of commands) {
         if (each.kind === 'pass') clock.now += each.time;

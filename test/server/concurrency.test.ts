@@ -1,7 +1,7 @@
 /** Many writers of one context at once: nothing that was acknowledged is lost, nothing happens twice. */
 import test, { type ExecutionContext } from 'ava';
 import type { Mutation, Position } from '../../src/gen/chord/v1/model.js';
-import { temporaryDirectory } from '../store/directories.js';
+import { temporaryDirectory } from '../store/lmdb/directories.js';
 import { connect, fold, type Peer, refused, serve, watch } from '../support/chord.js';
 
 const INVALID_ARGUMENT = 3;

@@ -1,11 +1,11 @@
 /** A server that is killed while it writes: what it acknowledged is there, the rest wholly or not at all. */
 import test from 'ava';
 import type { Delta } from '../../src/gen/chord/v1/model.js';
-import { temporaryDirectory } from '../store/directories.js';
+import { verified } from '../maintenance/directories.js';
+import { temporaryDirectory } from '../store/lmdb/directories.js';
 import { audit, BANK, openAccounts, TOTAL, total, trade } from '../support/bank.js';
 import { type Copy, fold, follow, Peer, Reader, refused } from '../support/chord.js';
 import { startServer } from '../support/cli.js';
-import { verified } from '../upkeep/directories.js';
 
 const ROUNDS = 20;
 const WRITERS = 200;

@@ -3,8 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { openLmdb } from '../../src/store/lmdb.js';
-import { mountTmpfs, temporaryDirectory } from '../store/directories.js';
+import { openLmdb } from '../../src/store/lmdb/store.js';
+import { mountTmpfs, temporaryDirectory } from '../store/lmdb/directories.js';
 import { connect, refused, serve, watch } from '../support/chord.js';
 import { chord, startServer } from '../support/cli.js';
 

@@ -3,9 +3,9 @@ import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
-import type { Right } from '../../src/access/rules.js';
-import { newToken, tokenLine } from '../../src/access/tokens.js';
-import type { Chord, ChordOptions } from '../../src/app.js';
+import type { Right } from '../../src/auth/rules.js';
+import { newToken, tokenLine } from '../../src/auth/tokens.js';
+import type { Chord, ChordOptions } from '../../src/server/app.js';
 import { connect, type Peer, serve } from './chord.js';
 
 export const ALL: readonly Right[] = ['read', 'write', 'watch', 'admin', 'export'];

@@ -1,7 +1,7 @@
 /** Random documents for properties: hostile keys, small alphabets so that documents overlap, edits that keep most of them. */
 import fc from 'fast-check';
 import type { Change } from '../../src/delta/index.js';
-import { getMember, isObject, type Json, type JsonObject, setMember } from '../../src/model.js';
+import { getMember, isObject, type Json, type JsonObject, setMember } from '../../src/model/model.js';
 
 const KEYS = [
   'a',

@@ -8,7 +8,6 @@ import {
   type ServiceError,
 } from '@grpc/grpc-js';
 import type { ExecutionContext } from 'ava';
-import { type Chord, type ChordOptions, startChord } from '../../src/app.js';
 import { changesFromProto } from '../../src/codec/changes.js';
 import { apply } from '../../src/delta/index.js';
 import { ContextServiceService } from '../../src/gen/chord/v1/context_service.js';
@@ -18,7 +17,8 @@ import { DeletedReason, SyncServiceService, type WatchContextsResponse } from '.
 import { type TransferProgress, TransferServiceService } from '../../src/gen/chord/v1/transfer_service.js';
 import { BadRequest, ErrorInfo, RetryInfo } from '../../src/gen/google/rpc/error_details.js';
 import { Status } from '../../src/gen/google/rpc/status.js';
-import type { JsonObject } from '../../src/model.js';
+import type { JsonObject } from '../../src/model/model.js';
+import { type Chord, type ChordOptions, startChord } from '../../src/server/app.js';
 
 /** A server on a free port, closed after the test. In memory unless told otherwise. */
 export async function serve(t: ExecutionContext, options: ChordOptions = {}): Promise<Chord> {

@@ -5,7 +5,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
-import type { JsonObject } from '../../src/model.js';
+import type { JsonObject } from '../../src/model/model.js';
 
 const FOLDERS = ['../histories/', '../../../shared/traces/'].map((path) =>
   fileURLToPath(new URL(path, import.meta.url)),

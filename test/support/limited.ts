@@ -1,14 +1,14 @@
 /** A server with quotas whose clock stands still, and on which a call can be held up. */
 import type { ExecutionContext } from 'ava';
-import type { Limits } from '../../src/access/limits.js';
-import { openChord } from '../../src/app.js';
-import { type Config, loadConfig } from '../../src/config.js';
-import { Formats } from '../../src/contexts/forms.js';
-import { decoded, type Stage } from '../../src/grpc/edge.js';
-import { charge } from '../../src/grpc/quotas.js';
+import { type Config, loadConfig } from '../../src/config/config.js';
+import { Formats } from '../../src/contexts/sync/projection.js';
+import { charge } from '../../src/grpc/middleware/quota.js';
+import { decoded, type Middleware } from '../../src/grpc/pipeline.js';
 import { GrpcServer } from '../../src/grpc/server.js';
-import { Deliveries } from '../../src/observe/deliveries.js';
+import { Deliveries } from '../../src/observability/deliveries.js';
+import type { Limits } from '../../src/quota/limits.js';
 import { Quotas } from '../../src/quota/quotas.js';
+import { openChord } from '../../src/server/app.js';
 import { connect, type Peer } from './chord.js';
 
 export interface Limited {
@@ -42,7 +42,7 @@ export async function serveLimited(
     while (!holds()) await new Promise<void>((resolve) => (changed = resolve));
   };
 
-  const identify: Stage = {
+  const identify: Middleware = {
     enter(call) {
       const [shown] = call.metadata.get('authorization');
       call.identity = { name: String(shown).replace('Bearer ', ''), kind: 'token' };
@@ -52,7 +52,7 @@ export async function serveLimited(
       changed();
     },
   };
-  const holding: Stage = {
+  const holding: Middleware = {
     enter({ request }) {
       if (held === undefined || (request as { contextId?: string }).contextId !== held) return;
       return new Promise((resolve) => {

@@ -8,7 +8,7 @@ import { decodeStruct } from '../../src/codec/struct.js';
 import type { DeltaView, FullReason, View } from '../../src/contexts/events.js';
 import type { ContextService } from '../../src/contexts/service.js';
 import { apply, invert } from '../../src/delta/index.js';
-import { type JsonObject, type Position, samePosition } from '../../src/model.js';
+import { type JsonObject, type Position, samePosition } from '../../src/model/model.js';
 import type { Hub } from '../../src/watch/hub.js';
 import { type Sink, type Subscription, type WatchEvent, Watcher } from '../../src/watch/watcher.js';
 

@@ -5,7 +5,7 @@ import type { Store } from '../../src/store/store.js';
 import type { Law } from '../../src/testing/law.js';
 import { type ProviderSubject, providerLaws } from '../../src/testing/provider.js';
 import { type StoreSubject, storeLaws } from '../../src/testing/store.js';
-import type { Provider, SavedContext } from '../../src/transfer/provider.js';
+import type { Provider, SavedContext } from '../../src/transfer/export-provider.js';
 
 const RANDOM = storeLaws.filter(({ name }) => name.startsWith('random'));
 const NAMED = storeLaws.filter((law) => !RANDOM.includes(law));

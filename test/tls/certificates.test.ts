@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { Certificates } from '../../src/tls/certificates.js';
 import type { CertificateInfo } from '../../src/tls/pem.js';
-import { temporaryDirectory } from '../store/directories.js';
+import { temporaryDirectory } from '../store/lmdb/directories.js';
 import { Authority, EXPIRED, type Files, NOT_YET, type Pair, writePair } from '../support/certificates.js';
 
 const ca = await Authority.create();

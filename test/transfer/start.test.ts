@@ -1,9 +1,9 @@
 /** A start that fails lets go of what it has opened. */
 import test from 'ava';
-import { openChord } from '../../src/app.js';
-import { openLmdb } from '../../src/store/lmdb.js';
-import type { Provider } from '../../src/transfer/provider.js';
-import { temporaryDirectory } from '../store/directories.js';
+import { openChord } from '../../src/server/app.js';
+import { openLmdb } from '../../src/store/lmdb/store.js';
+import type { Provider } from '../../src/transfer/export-provider.js';
+import { temporaryDirectory } from '../store/lmdb/directories.js';
 
 test('where the store cannot be opened, the external store is closed', async (t) => {
   const dataDir = await temporaryDirectory(t);

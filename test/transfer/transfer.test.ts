@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
-import type { ChordOptions } from '../../src/app.js';
 import { TransferServiceService as transfers } from '../../src/gen/chord/v1/transfer_service.js';
-import type { ExportedContext, Provider } from '../../src/transfer/provider.js';
-import { REDIS_INSTALLED, RedisServer } from '../redis/servers.js';
+import type { ChordOptions } from '../../src/server/app.js';
+import type { ExportedContext, Provider } from '../../src/transfer/export-provider.js';
+import { REDIS_INSTALLED, RedisServer } from '../store/redis/servers.js';
 import { connect, follow, reasonOf, refused, serve, watch } from '../support/chord.js';
 
 async function scratch(t: ExecutionContext): Promise<string> {
@@ -24,15 +24,15 @@ async function stage(t: ExecutionContext, options: ChordOptions = {}) {
   return { chord, peer, directory };
 }
 
-type Stage = Awaited<ReturnType<typeof stage>>;
+type Middleware = Awaited<ReturnType<typeof stage>>;
 
-async function write({ peer }: Stage, contextId: string, versions: number) {
+async function write({ peer }: Middleware, contextId: string, versions: number) {
   let position = (await peer.set({ contextId, value: { n: 1, list: [1, 2, 3], zero: -0 } })).position!;
   for (let n = 2; n <= versions; n++) position = (await peer.update({ contextId, changes: { n } })).position!;
   return position;
 }
 
-const BACKENDS: Record<string, (t: ExecutionContext) => Promise<Stage>> = {
+const BACKENDS: Record<string, (t: ExecutionContext) => Promise<Middleware>> = {
   memory: (t) => stage(t),
   lmdb: async (t) => stage(t, { backend: 'lmdb', dataDir: await scratch(t), minFreeBytes: 0 }),
 };

@@ -2,7 +2,7 @@
 import assert from 'node:assert';
 import { apply, type Changes, diff, equal, invert, merge } from '../../src/delta/index.js';
 import { type Change, type ChangeAction, Delta } from '../../src/gen/chord/v1/model.js';
-import type { JsonObject } from '../../src/model.js';
+import type { JsonObject } from '../../src/model/model.js';
 import { applyCases } from './apply-cases.js';
 import { toProto } from './proto.js';
 

@@ -2,7 +2,7 @@
 import { PositionMismatch } from '../../src/gen/chord/v1/errors.js';
 import { BadRequest, ErrorInfo, RetryInfo } from '../../src/gen/google/rpc/error_details.js';
 import { Status } from '../../src/gen/google/rpc/status.js';
-import type { Position } from '../../src/model.js';
+import type { Position } from '../../src/model/model.js';
 
 export interface ErrorVector {
   readonly name: string;

@@ -1,7 +1,7 @@
 /** The words that track.ts is written in: messages of a stream, and what becomes of each. */
 import { type Delta, FullReason } from '../../src/gen/chord/v1/model.js';
 import { DeletedReason, WatchContextsResponse } from '../../src/gen/chord/v1/sync_service.js';
-import type { JsonObject, Position } from '../../src/model.js';
+import type { JsonObject, Position } from '../../src/model/model.js';
 import { toProto } from './proto.js';
 
 export type Target = { readonly id: string } | { readonly prefix: string };

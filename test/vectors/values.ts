@@ -1,6 +1,6 @@
 /** Documents and their bytes. */
 import { encodeStruct } from '../../src/codec/struct.js';
-import type { Json, JsonObject } from '../../src/model.js';
+import type { Json, JsonObject } from '../../src/model/model.js';
 
 export interface ValueVector {
   readonly name: string;

@@ -1,14 +1,14 @@
 /** Watches of very much: what they may ask for, what they hold, and how long they hold the event loop. */
 import test from 'ava';
-import { openChord } from '../../src/app.js';
-import { scopeOf } from '../../src/contexts/forms.js';
-import type { ChordError } from '../../src/errors.js';
+import { projectionOf } from '../../src/contexts/sync/projection.js';
 import type { Subscription as ProtoSubscription } from '../../src/gen/chord/v1/sync_service.js';
-import { fromSubscriptions } from '../../src/grpc/convert.js';
-import type { Position } from '../../src/model.js';
+import { fromSubscriptions } from '../../src/grpc/codec/convert.js';
+import type { ChordError } from '../../src/model/errors.js';
+import type { Position } from '../../src/model/model.js';
+import { openChord } from '../../src/server/app.js';
 import { Coverage, KEYS_MAX } from '../../src/watch/coverage.js';
-import type { Subscription } from '../../src/watch/reader.js';
 import { SLICE_STEPS, Slices } from '../../src/watch/slices.js';
+import type { Subscription } from '../../src/watch/subscription.js';
 import { Reader } from '../support/reader.js';
 
 const open = (cacheBytes = 2 ** 20) => openChord({ backend: 'memory', cacheBytes });
@@ -154,7 +154,7 @@ test('as much of a context is of interest as any of its subscriptions asks for',
   const sub = (target: string, ...paths: string[]): Subscription => ({
     target: target.endsWith('*') ? { kind: 'prefix', prefix: target.slice(0, -1) } : { kind: 'id', id: target },
     known: new Map(),
-    scope: paths.length === 0 ? undefined : scopeOf(paths.map((path) => path.split('.'))),
+    scope: paths.length === 0 ? undefined : projectionOf(paths.map((path) => path.split('.'))),
   });
   const subscriptions = [
     ...[
@@ -170,7 +170,7 @@ test('as much of a context is of interest as any of its subscriptions asks for',
   ];
   const coverage = new Coverage(subscriptions, false);
   const roots = (id: string) => coverage.interestIn(id)?.scope?.key;
-  const of = (...paths: string[]) => scopeOf(paths.map((path) => path.split('.'))).key;
+  const of = (...paths: string[]) => projectionOf(paths.map((path) => path.split('.'))).key;
   const wanted = { a: of('p'), aa: of('p'), aaz: of('p'), ab: of('p', 'q'), abc: of('p', 'q', 'r'), abd: of('p', 'q') };
   for (const [id, key] of Object.entries(wanted)) t.is(roots(id), key, id);
   for (const id of ['b', 'bb', 'bbc', 'ac']) t.is(roots(id), undefined, id);

@@ -1,7 +1,7 @@
 /** What a reader gets: while it reads, while it stalls, and when nothing is left of it. */
 import test from 'ava';
-import { openChord } from '../../src/app.js';
 import type { CommitEvent } from '../../src/contexts/events.js';
+import { openChord } from '../../src/server/app.js';
 import { Hub } from '../../src/watch/hub.js';
 import { Reader } from '../support/reader.js';
 

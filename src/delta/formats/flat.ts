@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from '../../model.js';
+import type { Json, JsonObject } from '../../model/model.js';
 import { DeltaMismatch } from '../mismatch.js';
 import { type Change, pathLength } from '../types.js';
 import type { Format } from './format.js';

@@ -1,5 +1,5 @@
 /** Other shapes of a delta, for clients that speak another language than Chord's changes. */
-import type { Json } from '../../model.js';
+import type { Json } from '../../model/model.js';
 import type { Changes } from '../types.js';
 
 /** What a format is given. Values are shared with others: do not change them. */

@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from '../../model.js';
+import type { Json, JsonObject } from '../../model/model.js';
 import { type Change, type Path, pathLength, type Spliced } from '../types.js';
 import type { Format } from './format.js';
 

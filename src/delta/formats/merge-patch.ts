@@ -1,4 +1,4 @@
-import { getMember, hasMember, isObject, type Json, type JsonObject, setMember } from '../../model.js';
+import { getMember, hasMember, isObject, type Json, type JsonObject, setMember } from '../../model/model.js';
 import { type Owned, writable } from '../apply.js';
 import { DeltaMismatch } from '../mismatch.js';
 import type { Change, Path } from '../types.js';

@@ -1,0 +1,164 @@
+/// <reference lib="es2024.string" />
+/**
+ * What each identity may do: grants of rights on prefixes of context ids. What no grant gives is denied.
+ *
+ * A prefix ends where a segment ends: `team/a` is the context `team/a` and all below `team/a/` and `team/a:`, never
+ * `team/ab`. One that ends in `/` or `:` is all that begins with it, and so is one before a final `*`, wherever it
+ * ends. The empty prefix is everything.
+ */
+
+import { type Limits, parseLimits } from '../quota/limits.js';
+import { Problems, parseJson } from './file-problems.js';
+import { ANYBODY, nameProblem } from './identity.js';
+
+export const RIGHTS = ['read', 'write', 'watch', 'admin', 'export'] as const;
+export type Right = (typeof RIGHTS)[number];
+
+const PREFIX_BYTES_MAX = 512;
+const SLASH = '/'.charCodeAt(0);
+const COLON = ':'.charCodeAt(0);
+
+/** One context, or all whose ids begin with a prefix. */
+export type RightScope = 'id' | 'prefix';
+
+interface Grant {
+  readonly text: string;
+  /** All that begins with the text, wherever its segment ends. */
+  readonly anyEnd: boolean;
+  readonly rights: readonly Right[];
+}
+
+/** As it stands in the file. */
+interface Entry {
+  readonly grants: readonly Grant[];
+  readonly limits?: Limits | undefined;
+}
+
+/** As it is asked for. */
+interface Allowed {
+  readonly grants: Readonly<Record<Right, readonly Grant[]>>;
+  readonly limits: Limits | undefined;
+}
+
+export class AccessRules {
+  private constructor(
+    private readonly named: ReadonlyMap<string, Allowed>,
+    private readonly others: Allowed,
+  ) {}
+
+  /** @throws Problems, each with its place: `identities.ann.grants[0].rights: ...` */
+  static parse(text: string): AccessRules {
+    const problems: string[] = [];
+    const entries = readEntries(parseJson(text), problems);
+    if (problems.length > 0) throw new Problems(problems);
+    const everybody = entries.find(([name]) => name === ANYBODY)?.[1] ?? { grants: [] };
+    const named = entries.map(([name, entry]) => [name, together(entry, everybody)] as const);
+    return new AccessRules(new Map(named), together(everybody));
+  }
+
+  /** Whether one of its grants gives this right on the context, or on every context that the prefix may come to have. */
+  allow(name: string, right: Right, scope: RightScope, target: string): boolean {
+    for (const grant of this.#of(name).grants[right]) {
+      if (covers(grant, scope, target)) return true;
+    }
+    return false;
+  }
+
+  /** What the rules say of how much it may use. */
+  limits(name: string): Limits | undefined {
+    return this.#of(name).limits;
+  }
+
+  #of(name: string): Allowed {
+    return this.named.get(name) ?? this.others;
+  }
+}
+
+/** What everybody may, each may beside its own. */
+function together({ grants, limits }: Entry, everybody: Entry = { grants: [] }): Allowed {
+  const all = [...grants, ...everybody.grants];
+  const those = (right: Right) => all.filter(({ rights }) => rights.includes(right));
+  return {
+    grants: Object.fromEntries(RIGHTS.map((right) => [right, those(right)])) as unknown as Allowed['grants'],
+    limits: limits ?? everybody.limits,
+  };
+}
+
+function covers({ text, anyEnd }: Grant, scope: RightScope, target: string): boolean {
+  if (!target.startsWith(text)) return false;
+  if (anyEnd) return true;
+  // The prefix `team/a` asks for `team/ab`, too: here it needs more than a grant of `team/a`.
+  if (target.length === text.length) return scope === 'id';
+  return isSeparator(target.charCodeAt(text.length));
+}
+
+function isSeparator(unit: number): boolean {
+  return unit === SLASH || unit === COLON;
+}
+
+function readEntries(json: unknown, problems: string[]): [string, Entry][] {
+  const { identities } = members(json, '', ['identities'], problems);
+  return Object.entries(members(identities, 'identities', undefined, problems)).map(([name, entry]) => {
+    const at = `identities.${name}`;
+    const problem = name === ANYBODY ? undefined : nameProblem(name);
+    if (problem) problems.push(`identities: ${JSON.stringify(name)}: ${problem}`);
+    return [name, readEntry(entry, at, problems)];
+  });
+}
+
+function readEntry(json: unknown, at: string, problems: string[]): Entry {
+  const { grants, limits } = members(json, at, ['grants', 'limits'], problems);
+  if (!Array.isArray(grants)) problems.push(`${at}.grants: expected a list of {"prefix": ..., "rights": [...]}`);
+  return {
+    grants: Array.isArray(grants) ? grants.map((each, i) => readGrant(each, `${at}.grants[${i}]`, problems)) : [],
+    limits: limits === undefined ? undefined : readLimits(limits, `${at}.limits`, problems),
+  };
+}
+
+function readGrant(json: unknown, at: string, problems: string[]): Grant {
+  const { prefix, rights } = members(json, at, ['prefix', 'rights'], problems);
+  const known = (right: unknown) => RIGHTS.includes(right as Right);
+  if (!Array.isArray(rights) || rights.length === 0 || !rights.every(known)) {
+    problems.push(`${at}.rights: expected a list of ${RIGHTS.join(', ')}, got ${JSON.stringify(rights)}`);
+  }
+  const problem = prefixProblem(prefix);
+  if (problem) problems.push(`${at}.prefix: ${problem}, got ${JSON.stringify(prefix)}`);
+  const text = problem ? '' : (prefix as string).replace(/\*$/, '');
+  const anyEnd = text !== prefix || text === '' || isSeparator(text.charCodeAt(text.length - 1));
+  return { text, anyEnd, rights: rights as Right[] };
+}
+
+function prefixProblem(prefix: unknown): string | undefined {
+  if (typeof prefix !== 'string') return 'expected a text, "" for all contexts';
+  if (Buffer.byteLength(prefix) > PREFIX_BYTES_MAX) return `is longer than ${PREFIX_BYTES_MAX} bytes`;
+  if (prefix.includes('\0') || !prefix.isWellFormed()) return 'no context id begins like this';
+  if (prefix.slice(0, -1).includes('*')) return 'a * has its meaning at the end only';
+  return undefined;
+}
+
+function readLimits(json: unknown, at: string, problems: string[]): Limits | undefined {
+  try {
+    return parseLimits(json, at);
+  } catch (error) {
+    problems.push((error as Error).message);
+    return undefined;
+  }
+}
+
+/** The members of an object, which are among the known ones where they are named. */
+function members(
+  json: unknown,
+  at: string,
+  known: readonly string[] | undefined,
+  problems: string[],
+): { readonly [name: string]: unknown } {
+  const where = at === '' ? '' : `${at}: `;
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) {
+    problems.push(`${where}expected an object${known ? ` with ${known.join(' and ')}` : ''}`);
+    return {};
+  }
+  const strange = known ? Object.keys(json).filter((name) => !known.includes(name)) : [];
+  for (const name of strange)
+    problems.push(`${where}there is no ${JSON.stringify(name)} here, only ${known!.join(', ')}`);
+  return json as { readonly [name: string]: unknown };
+}

@@ -1,0 +1,68 @@
+/** Errors of the server to a Failure: google.rpc.Status with its details, from the trailer `grpc-status-details-bin`. */
+import { type ServiceError, status } from '@grpc/grpc-js';
+import { PositionMismatch } from '../../gen/chord/v1/errors.js';
+import type { Any } from '../../gen/google/protobuf/any.js';
+import { BadRequest, ErrorInfo } from '../../gen/google/rpc/error_details.js';
+import { Status } from '../../gen/google/rpc/status.js';
+import { formatPosition } from '../output/format.js';
+import { unreachableHint } from './channel.js';
+import type { ConnectionOptions } from './connection.js';
+import type { Failure } from './errors.js';
+
+export function fromStatus(error: ServiceError, called: ConnectionOptions): Failure {
+  const details = decodeDetails(error);
+  const info = find(details, 'google.rpc.ErrorInfo', ErrorInfo);
+  const mismatch = find(details, 'chord.v1.PositionMismatch', PositionMismatch);
+  const violations = find(details, 'google.rpc.BadRequest', BadRequest)?.fieldViolations;
+  const reason = info?.reason || status[error.code] || 'UNKNOWN';
+  const current = mismatch && (mismatch.current ? formatPosition(mismatch.current) : null);
+  const hint = hintFor(error, called, current);
+  return {
+    reason,
+    message: messageOf(error),
+    ...(hint && { hint }),
+    ...(current !== undefined && { current }),
+    ...(violations?.length && { violations: violations.map(({ field, description }) => ({ field, description })) }),
+  };
+}
+
+function hintFor(error: ServiceError, called: ConnectionOptions, current: string | null | undefined) {
+  const { code } = error;
+  const { address } = called;
+  if (current !== undefined) return current ? `it stands at ${current}` : 'it does not exist';
+  if (code === status.UNAVAILABLE) return unreachableHint(messageOf(error), called);
+  if (code === status.DEADLINE_EXCEEDED) return `called ${address}; wait longer with --timeout`;
+  if (code === status.INTERNAL) return "the server's log has more under this id";
+  if (code === status.UNAUTHENTICATED) return 'show a token with --token-file FILE, CHORD_TOKEN_FILE or CHORD_TOKEN';
+  if (code === status.PERMISSION_DENIED) return 'whoever runs the server gives rights, in the file of --auth-rules';
+  if (code === status.UNIMPLEMENTED) return `called ${address}; is it a Chord server of this version?`;
+  return undefined;
+}
+
+/** What the server said; where none was reached, the network's words without grpc-js's frame around them. */
+function messageOf(error: ServiceError): string {
+  const message = error.details || error.message;
+  const said = /Last error: (?:Error(?: \[\w+\])?: )?(.+?)\. Resolution note:/s.exec(message)?.[1] ?? message;
+  // OpenSSL frames its words with a thread, a function, and a line of its source; grpc-js adds the time.
+  return /SSL routines:[^:]*:([^:]+):/.exec(said)?.[1] ?? said.replace(/ \([\dTZ:.-]+\)$/, '');
+}
+
+function decodeDetails(error: ServiceError): readonly Any[] {
+  const bytes = error.metadata?.get('grpc-status-details-bin')[0];
+  if (!(bytes instanceof Uint8Array)) return [];
+  return attempt(() => Status.decode(bytes))?.details ?? [];
+}
+
+/** What a proxy made of the trailer must not hide the error itself. */
+function attempt<T>(decode: () => T): T | undefined {
+  try {
+    return decode();
+  } catch {
+    return undefined;
+  }
+}
+
+function find<T>(details: readonly Any[], type: string, codec: { decode(bytes: Uint8Array): T }): T | undefined {
+  const detail = details.find(({ typeUrl }) => typeUrl.endsWith(`/${type}`));
+  return detail && attempt(() => codec.decode(detail.value));
+}

@@ -1,0 +1,143 @@
+/** `cleanup run`, `start`, `stop`, `update`, `status`. */
+import {
+  type CleanupCounts,
+  type CleanupOptions,
+  CleanupReason,
+  type CleanupResult,
+  type CleanupStatus,
+  CleanupServiceService as cleanup,
+} from '../../gen/chord/v1/cleanup_service.js';
+import type { Duration } from '../../gen/google/protobuf/duration.js';
+import { formatDuration } from '../../model/units.js';
+import type { Session } from '../client/client.js';
+import { formatId, isoTime } from '../output/format.js';
+import { renderTable, type StyledText } from '../output/styled-text.js';
+
+type Rules = { [K in keyof CleanupOptions]?: NonNullable<CleanupOptions[K]> };
+
+export interface CleanupRunFlags extends Rules {
+  readonly limit?: number;
+  readonly dryRun?: boolean;
+  readonly prefix?: string;
+}
+
+export interface TuneOptions extends Rules {
+  readonly interval?: Duration;
+}
+
+export async function run(session: Session, { limit = 0, dryRun = false, prefix = '', ...rules }: CleanupRunFlags) {
+  const request = { limit, dryRun, prefix, options: optionsOf(rules) };
+  const { result } = await session.call(cleanup.runCleanup, request);
+  if (result) await session.out.print(resultForm(result), () => resultLines(result));
+}
+
+export async function start(session: Session, { interval, ...rules }: TuneOptions): Promise<void> {
+  const { status } = await session.call(cleanup.startCleanup, { interval, options: optionsOf(rules) });
+  await print(session, status);
+}
+
+export async function update(session: Session, { interval, ...rules }: TuneOptions): Promise<void> {
+  const { status } = await session.call(cleanup.updateCleanup, { interval, options: optionsOf(rules) });
+  await print(session, status);
+}
+
+export async function stop(session: Session): Promise<void> {
+  await print(session, (await session.call(cleanup.stopCleanup, {})).status);
+}
+
+export async function status(session: Session): Promise<void> {
+  await print(session, (await session.call(cleanup.getCleanup, {})).status);
+}
+
+function optionsOf({ contextAutoDelete, contextTtl, deltaTtl, deltaThreshold, requestTtl }: Rules): CleanupOptions {
+  return { contextAutoDelete, contextTtl, deltaTtl, deltaThreshold, requestTtl };
+}
+
+async function print({ out }: Session, status: CleanupStatus | undefined): Promise<void> {
+  if (status) await out.print(statusForm(status), () => statusLines(status));
+}
+
+function resultForm({ startedAt, finishedAt, dryRun, counts, contexts, more }: CleanupResult) {
+  return {
+    startedAt: isoTime(startedAt),
+    finishedAt: isoTime(finishedAt),
+    dryRun,
+    ...counts,
+    more,
+    contexts: contexts.map(({ contextId, reason, deltas }) => ({ contextId, reason: CleanupReason[reason], deltas })),
+  };
+}
+
+function statusForm({ running, interval, options, nextRunAt, lastRun, totals, runs }: CleanupStatus) {
+  const { contexts: _, ...last } = lastRun ? resultForm(lastRun) : { contexts: undefined };
+  return {
+    running,
+    interval: duration(interval),
+    options: options && optionsForm(options),
+    nextRunAt: isoTime(nextRunAt),
+    lastRun: lastRun && last,
+    totals: { runs, ...totals },
+  };
+}
+
+function optionsForm(options: CleanupOptions) {
+  return {
+    contextAutoDelete: options.contextAutoDelete,
+    contextTtl: duration(options.contextTtl),
+    deltaTtl: duration(options.deltaTtl),
+    deltaThreshold: options.deltaThreshold,
+    requestTtl: duration(options.requestTtl),
+  };
+}
+
+function resultLines({ dryRun, counts, contexts, more }: CleanupResult): StyledText[] {
+  const rows = contexts.map(({ contextId, reason, deltas }) => [
+    formatId(contextId),
+    (CleanupReason[reason] ?? 'UNKNOWN').toLowerCase(),
+    String(deltas),
+  ]);
+  const table = rows.length > 0 ? renderTable(['ID', 'REASON', 'DELTAS'], rows) : [];
+  const rest = counts ? contextsIn(counts) - rows.length : 0;
+  return [
+    ...table,
+    ...(rest > 0 ? [plain(`... and ${rest} more contexts`)] : []),
+    plain(`${dryRun ? 'would remove' : 'removed'} ${countsText(counts)}`),
+    ...(more ? [plain('more is due: run it again')] : []),
+  ];
+}
+
+function statusLines({ running, interval, options, nextRunAt, lastRun, totals, runs }: CleanupStatus): StyledText[] {
+  const rules = options ? Object.entries(optionsForm(options)).map(([name, value]) => `${name} ${value}`) : [];
+  const since = lastRun && `${isoTime(lastRun.startedAt)}: ${countsText(lastRun.counts)}`;
+  return [
+    plain(running ? `started, every ${duration(interval)}, next at ${isoTime(nextRunAt)}` : 'not started'),
+    plain(`options   ${rules.join(', ')}`),
+    plain(`last run  ${since ?? 'none'}${lastRun?.more ? ', and more is due' : ''}`),
+    plain(`${runs === 1 ? '1 run,  ' : `${runs} runs,`} all in all: ${countsText(totals)}`),
+  ];
+}
+
+/** `2 contexts (1 expired, 1 idle), 30 deltas, 4 request ids` */
+function countsText(counts: CleanupCounts | undefined): string {
+  if (!counts) return 'nothing';
+  const { contextsExpired, contextsIdle, contextsTrimmed, deltas, requestIds, failed } = counts;
+  const many = (count: number, what: string) => `${count} ${what}${count === 1 ? '' : 's'}`;
+  return [
+    `${many(contextsExpired + contextsIdle, 'context')} (${contextsExpired} expired, ${contextsIdle} idle)`,
+    many(deltas, 'delta') + (contextsTrimmed > 0 ? ` (${many(contextsTrimmed, 'other context')} trimmed)` : ''),
+    many(requestIds, 'request id'),
+    ...(failed > 0 ? [`failed for ${many(failed, 'context')}, see the server's log`] : []),
+  ].join(', ');
+}
+
+function contextsIn({ contextsExpired, contextsIdle, contextsTrimmed }: CleanupCounts): number {
+  return contextsExpired + contextsIdle + contextsTrimmed;
+}
+
+function duration(value: Duration | undefined): string | undefined {
+  return value && formatDuration(value.seconds * 1000 + value.nanos / 1e6);
+}
+
+function plain(text: string): StyledText {
+  return [['plain', text]];
+}

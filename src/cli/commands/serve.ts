@@ -1,0 +1,136 @@
+/** `serve`: settings, the ready line, signals. */
+import { isatty } from 'node:tty';
+import {
+  type Config,
+  ConfigError,
+  explainConfig,
+  flagOf,
+  KEYS,
+  type Key,
+  type Origins,
+  processSources,
+  SETTINGS,
+} from '../../config/config.js';
+import type { Chord } from '../../server/app.js';
+import type { Output } from '../output/output.js';
+import { renderTable } from '../output/styled-text.js';
+
+export interface ServeOptions {
+  /** Settings by key, as written; a flag without a value is true. */
+  readonly settings: Readonly<Record<string, string | true>>;
+  readonly config?: string | undefined;
+  readonly printConfig?: boolean | undefined;
+  /** File of a module with parts of one's own. */
+  readonly plugin?: string | undefined;
+  /** Arguments that belong to no known flag. */
+  readonly rest: readonly string[];
+}
+
+/** Serves until a signal. @returns the exit code */
+export async function serve(options: ServeOptions, out: Output): Promise<number> {
+  const loaded = load(options, out);
+  if (!loaded) return 2;
+  if (options.printConfig) {
+    await printConfig(loaded.config, loaded.origins, out);
+    return 0;
+  }
+  const { config } = loaded;
+  const stopped = firstSignal();
+  const parts =
+    options.plugin === undefined ? {} : await (await import('../input/plugin.js')).loadPlugin(options.plugin);
+  const { startChord } = await import('../../server/app.js');
+  const { logVerbosity, setLogVerbosity } = await import('@grpc/grpc-js');
+  setLogVerbosity(logVerbosity.NONE); // it would print to stderr, beside the log, what it also throws
+  const starting = startChord({ ...config, ...parts });
+  onHangup(() => starting.then((chord) => chord.reload(load(options, out)?.config)));
+  let chord: Chord;
+  try {
+    chord = await starting;
+  } catch (error) {
+    out.fail({ reason: 'FAILED', message: `cannot start: ${(error as Error).message}` });
+    return 1;
+  }
+  const kept =
+    'store' in parts && parts.store
+      ? `the store of ${options.plugin}`
+      : config.backend === 'lmdb'
+        ? `lmdb, ${config.dataDir}`
+        : config.backend;
+  const metrics = chord.metricsAddress ? `, metrics on http://${chord.metricsAddress}/metrics` : '';
+  const tls = config.tlsCert === '' ? '' : ', TLS';
+  await out.text(
+    `chord: serving on ${chord.address} (${kept}${tls})${metrics}, ready in ${Math.round(performance.now())} ms`,
+  );
+  out.note(`${await stopped}: stopping`);
+  await chord.close();
+  return 0;
+}
+
+/** The settings; undefined after all that is wrong with them has been told. */
+function load({ settings, config, rest }: ServeOptions, out: Output): ReturnType<typeof explainConfig> | undefined {
+  const flags = Object.fromEntries(Object.entries(settings).map(([key, value]) => [flagOf(key), String(value)]));
+  const { unknown, extra } = sortOut(rest);
+  const problems = extra.map((word) => `unexpected argument ${word}`);
+  try {
+    const loaded = explainConfig(processSources({ ...flags, ...unknown }, config));
+    if (problems.length === 0) return loaded;
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    problems.push(...error.problems);
+  }
+  for (const message of problems) out.fail({ reason: 'USAGE', message });
+  return undefined;
+}
+
+/** Unknown flags by name, for explainConfig to refuse (`--lisen X`, `--lisen=X`), and words that follow no flag. */
+function sortOut(rest: readonly string[]): { unknown: Record<string, string>; extra: string[] } {
+  const unknown: Record<string, string> = {};
+  const extra: string[] = [];
+  rest.forEach((word, i) => {
+    if (word.startsWith('-')) unknown[word.replace(/^-+/, '').replace(/=.*/s, '')] = '';
+    else if (!rest[i - 1]?.startsWith('-')) extra.push(word);
+  });
+  return { unknown, extra };
+}
+
+async function printConfig(config: Config, origins: Origins, out: Output): Promise<void> {
+  const form = Object.fromEntries(KEYS.map((key) => [key, { value: shown(key, config[key]), origin: origins[key] }]));
+  await out.print(form, () =>
+    renderTable(
+      ['SETTING', 'VALUE', 'ORIGIN'],
+      KEYS.map((key) => [key, (SETTINGS[key].format as (value: unknown) => string)(config[key]), origins[key]]),
+    ),
+  );
+}
+
+/** As it is, but for what a string's format hides, and what JSON cannot say. */
+function shown(key: Key, value: Config[Key]): Config[Key] {
+  if (typeof value !== 'string' && typeof value !== 'object') return value;
+  return (SETTINGS[key].format as (value: unknown) => string)(value);
+}
+
+/** Reloads at each SIGHUP; but one that says that the terminal is gone ends the process, as it does all that runs there. */
+function onHangup(reload: () => Promise<void>): void {
+  const terminal = isatty(0);
+  process.on('SIGHUP', () => {
+    if (terminal && !isatty(0)) {
+      process.removeAllListeners('SIGHUP');
+      process.kill(process.pid, 'SIGHUP'); // at once: nobody is there to be told anything
+    } else {
+      reload().catch(() => {}); // it could not start, and has said so
+    }
+  });
+}
+
+/** Resolves with the first SIGINT or SIGTERM. A second one ends the process at once: somebody is in a hurry. */
+function firstSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    let received = 0;
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.on(signal, () => {
+        if (received++ > 0) process.exit(1);
+        resolve(signal);
+      });
+    }
+  });
+}

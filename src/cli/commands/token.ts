@@ -1,0 +1,51 @@
+/** `token new` and `token hash`: makes lines for the file that `--auth-tokens` names. No server is called. */
+import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+import { Problems } from '../../auth/file-problems.js';
+import { newToken, Tokens, tokenLine } from '../../auth/tokens.js';
+import { Usage } from '../client/errors.js';
+import type { Output } from '../output/output.js';
+
+export interface TokenOptions {
+  /** Add the line here. Absent: print it. */
+  readonly file?: string;
+  /** How long the token is good, in milliseconds. Absent: until its line is removed. */
+  readonly expires?: number;
+}
+
+/** A random token, printed this one time. */
+export async function create(name: string, options: TokenOptions, out: Output): Promise<void> {
+  const token = newToken();
+  const line = keep(name, token, options);
+  await out.print({ name, token, line, file: options.file }, () => [
+    [['plain', token]],
+    ...(options.file === undefined ? [[['plain', line] as const]] : []),
+  ]);
+  if (!out.json) out.note(`${kept(options)}. The token is printed only here`);
+}
+
+/** The line of a token that exists already, from standard input. */
+export async function hash(name: string, options: TokenOptions, out: Output): Promise<void> {
+  const line = keep(name, readFileSync(0, 'utf8').trim(), options);
+  await out.print({ name, line, file: options.file }, () => (options.file === undefined ? [[['plain', line]]] : []));
+  if (!out.json) out.note(kept(options));
+}
+
+/** @returns the line, which is in the file now if one was named */
+function keep(name: string, token: string, { file, expires }: TokenOptions): string {
+  try {
+    const line = tokenLine(name, token, expires === undefined ? undefined : Date.now() + expires);
+    if (file === undefined) return line;
+    const before = existsSync(file) ? readFileSync(file, 'utf8') : '';
+    const added = `${before === '' || before.endsWith('\n') ? '' : '\n'}${line}\n`;
+    Tokens.parse(before + added);
+    appendFileSync(file, added, { mode: 0o600 });
+    return line;
+  } catch (error) {
+    const where = file !== undefined && error instanceof Problems ? `${file}: ` : '';
+    throw new Usage(`${where}${(error as Error).message.replaceAll('\n', '; ')}`);
+  }
+}
+
+function kept({ file }: TokenOptions): string {
+  return file === undefined ? 'the line with the hash belongs into the file of --auth-tokens' : `added to ${file}`;
+}

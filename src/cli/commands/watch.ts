@@ -1,0 +1,138 @@
+/** `watch`: prints what changes, and reconnects with the positions it has when the server goes away. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type ClientReadableStream, status } from '@grpc/grpc-js';
+import type { Position } from '../../gen/chord/v1/model.js';
+import {
+  type Subscription,
+  SyncServiceService as syncs,
+  type WatchContextsRequest,
+  type WatchContextsResponse,
+} from '../../gen/chord/v1/sync_service.js';
+import type { Duration } from '../../gen/google/protobuf/duration.js';
+import type { Session } from '../client/client.js';
+import { isServiceError, Usage } from '../client/errors.js';
+import type { parseTarget } from '../input/parse.js';
+import { eventForm } from '../output/json.js';
+import { renderEvent } from '../output/render.js';
+
+const BACKOFF_MIN_MS = 250;
+const BACKOFF_MAX_MS = 15_000;
+
+export interface WatchOptions {
+  readonly targets: readonly ReturnType<typeof parseTarget>[];
+  readonly known: ReadonlyMap<string, Position>;
+  readonly oldValues: boolean;
+  /** Of deltas; empty: changes. */
+  readonly format: string;
+  /** The subtrees of interest; none: everything. */
+  readonly paths: readonly string[][];
+  /** Aborted to end the watch, which then resolves. */
+  readonly signal: AbortSignal;
+}
+
+/** Aborted by Ctrl-C or SIGTERM: the way a watch ends. */
+export function interrupted(): AbortSignal {
+  const controller = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => controller.abort());
+  return controller.signal;
+}
+
+/**
+ * @throws ServiceError for everything but UNAVAILABLE, and for that too before the first event came. A token that was
+ * good and is no more is read again from its file, and may be a new one.
+ */
+export async function watch(session: Session, options: WatchOptions): Promise<void> {
+  const { targets, known, oldValues, format, signal } = options;
+  const positions = new Map(known);
+  const paths = options.paths.map((keys) => ({ keys }));
+  const stray = [...known.keys()].find((id) => !targets.some((target) => covers(target, id)));
+  if (stray !== undefined) throw new Usage(`--known names ${stray}, which is not watched`);
+  const renewable = session.options.tokenFile !== undefined;
+  let connectedOnce = false;
+  for (let failures = 0; !signal.aborted; failures++) {
+    const request: WatchContextsRequest = {
+      subscriptions: targets.map((target) => ({ ...subscription(target, positions), paths })),
+      includeOldValues: oldValues,
+      heartbeatInterval: undefined,
+      format,
+    };
+    let retryAfter = 0;
+    let heard = false;
+    const stream = session.stream(syncs.watchContexts, request);
+    try {
+      for await (const response of events(stream, signal)) {
+        if (failures > 0) session.out.note('connected again');
+        failures = 0;
+        connectedOnce = heard = true;
+        track(positions, response);
+        if (response.event?.$case === 'closing') retryAfter = milliseconds(response.event.value.retryAfter);
+        await show(session, response);
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      const code = isServiceError(error) ? error.code : undefined;
+      const again = code === status.UNAVAILABLE ? connectedOnce : code === status.UNAUTHENTICATED && renewable && heard;
+      if (!again) throw error;
+    }
+    await pause(session, Math.max(retryAfter, backoff(failures)), signal);
+  }
+}
+
+/** Reads one event at a time, so that a slow reader of stdout slows the stream and the server merges for it. */
+async function* events(
+  stream: ClientReadableStream<WatchContextsResponse>,
+  signal: AbortSignal,
+): AsyncGenerator<WatchContextsResponse> {
+  const cancel = () => stream.cancel();
+  signal.addEventListener('abort', cancel, { once: true });
+  try {
+    yield* stream;
+  } finally {
+    signal.removeEventListener('abort', cancel);
+    stream.on('error', () => {}); // what comes after the first error concerns nobody
+    stream.cancel();
+  }
+}
+
+function subscription(
+  target: WatchOptions['targets'][number],
+  positions: ReadonlyMap<string, Position>,
+): Omit<Subscription, 'paths'> {
+  const $case = target.kind === 'id' ? 'contextId' : 'prefix';
+  const known = [...positions].filter(([id]) => covers(target, id));
+  return { target: { $case, value: target.name }, known: new Map(known) };
+}
+
+function covers({ kind, name }: WatchOptions['targets'][number], id: string): boolean {
+  return kind === 'id' ? id === name : id.startsWith(name);
+}
+
+/** Keeps `positions` at what the events so far have left the client with. */
+function track(positions: Map<string, Position>, { event }: WatchContextsResponse): void {
+  if (event?.$case === 'full' && event.value.context?.position) {
+    positions.set(event.value.context.contextId, event.value.context.position);
+  }
+  if (event?.$case === 'delta' && event.value.to) positions.set(event.value.contextId, event.value.to);
+  if (event?.$case === 'deleted' || event?.$case === 'absent') positions.delete(event.value.contextId);
+}
+
+async function show({ out }: Session, response: WatchContextsResponse): Promise<void> {
+  if (response.event?.$case === 'caughtUp' && out.terminal) out.note('up to date; Ctrl-C ends');
+  if (!out.json) return out.lines(renderEvent(response), process.stdout.columns || undefined);
+  const form = eventForm(response);
+  if (form) await out.print(form, () => []);
+}
+
+/** Full jitter keeps the clients of a server that comes back from calling all at once. */
+function backoff(failures: number): number {
+  return BACKOFF_MIN_MS + Math.random() * Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** failures);
+}
+
+async function pause({ out, options }: Session, ms: number, signal: AbortSignal): Promise<void> {
+  out.note(`${options.address} went away; trying again in ${(ms / 1000).toFixed(1)} s`);
+  await sleep(ms, undefined, { signal }).catch(() => {}); // only an abort rejects it, and the caller looks for that
+}
+
+function milliseconds(duration: Duration | undefined): number {
+  return duration ? Number(duration.seconds) * 1000 + duration.nanos / 1e6 : 0;
+}

@@ -1,0 +1,134 @@
+/** What `batch` reads: writes as JSON objects, one a line or in a JSON array. Throws a Usage error that says which is wrong. */
+import type { Write } from '../../gen/chord/v1/context_service.js';
+import type { Mutation, ReturnOptions } from '../../gen/chord/v1/model.js';
+import { isObject, type Json, type JsonObject } from '../../model/model.js';
+import { Usage } from '../client/errors.js';
+import { parseExpected, parsePath, parseTtl } from './parse.js';
+
+type Kind = NonNullable<Write['write']>['$case'];
+
+/** By what a write is, the members that it may have beside the one that names it. */
+const MEMBERS: Readonly<Record<Kind, readonly string[]>> = {
+  set: ['value', 'expected', 'ttl'],
+  update: ['changes', 'mutations', 'allowMissing', 'expected', 'ttl'],
+  revert: ['version', 'expected', 'ttl'],
+  delete: ['expected', 'allowMissing'],
+  touch: ['ttl'],
+};
+const MUTATIONS: readonly string[] = ['set', 'remove', 'increment', 'append', 'splice'];
+
+export function parseBatch(text: string, returning: ReturnOptions): Write[] {
+  const array = text.trimStart().startsWith('[');
+  const items = array ? [text] : text.split('\n').filter((line) => line.trim() !== '');
+  const parsed = items.map((item, i) => {
+    try {
+      return JSON.parse(item) as Json;
+    } catch (error) {
+      throw new Usage(`${array ? 'not JSON' : `line ${i + 1} is not JSON`}: ${(error as Error).message}`);
+    }
+  });
+  const writes = array ? (parsed[0] as Json[]) : parsed;
+  return writes.map((write, i) => at(`write ${i + 1}`, () => parseWrite(write, returning)));
+}
+
+function parseWrite(write: Json, returning: ReturnOptions): Write {
+  const [kind, id] = named(write, Object.keys(MEMBERS)) as [Kind, Json];
+  if (typeof id !== 'string') throw new Usage(`"${kind}" is the id of a context, a string`);
+  const members = write as JsonObject;
+  only(members, [kind, ...MEMBERS[kind]]);
+  const ttl = text(members, 'ttl', parseTtl);
+  const common = { contextId: id, expected: text(members, 'expected', parseExpected), requestId: '' };
+  const allowMissing = members.allowMissing === true;
+  switch (kind) {
+    case 'set':
+      return { write: { $case: kind, value: { ...common, value: object(members, 'value') ?? {}, ttl, returning } } };
+    case 'update': {
+      const { mutations = [] } = members;
+      if (!Array.isArray(mutations)) throw new Usage('"mutations" is a list');
+      const parsed = mutations.map((each, i) => at(`mutation ${i + 1}`, () => parseMutation(each)));
+      const changes = object(members, 'changes');
+      return { write: { $case: kind, value: { ...common, changes, mutations: parsed, allowMissing, ttl, returning } } };
+    }
+    case 'revert': {
+      const version = number(members, 'version');
+      return { write: { $case: kind, value: { ...common, version, ttl, returning } } };
+    }
+    case 'delete':
+      return { write: { $case: kind, value: { ...common, allowMissing } } };
+    case 'touch':
+      return { write: { $case: kind, value: { contextId: id, ttl } } };
+  }
+}
+
+function parseMutation(mutation: Json): Mutation {
+  const [kind, where] = named(mutation, MUTATIONS);
+  const members = mutation as JsonObject;
+  const path = typeof where === 'string' ? parsePath(where) : parsePath(JSON.stringify(where));
+  switch (kind) {
+    case 'set':
+      only(members, [kind, 'value']);
+      return { path, operation: { $case: kind, value: members.value ?? null } };
+    case 'remove':
+      only(members, [kind]);
+      return { path, operation: { $case: kind, value: true } };
+    case 'increment':
+      only(members, [kind, 'by']);
+      return { path, operation: { $case: kind, value: number(members, 'by') } };
+    case 'append':
+      only(members, [kind, 'values']);
+      return { path, operation: { $case: kind, value: { values: list(members, 'values') } } };
+    default: {
+      only(members, ['splice', 'index', 'remove', 'insert']);
+      const removeCount = members.remove === undefined ? 0 : number(members, 'remove');
+      const insert = members.insert === undefined ? [] : list(members, 'insert');
+      return { path, operation: { $case: 'splice', value: { index: number(members, 'index'), removeCount, insert } } };
+    }
+  }
+}
+
+/** The one member that says what it is. */
+function named(value: Json, names: readonly string[]): [string, Json] {
+  const found = isObject(value) ? Object.entries(value).filter(([name]) => names.includes(name)) : [];
+  // In a splice, `remove` says how many.
+  const [first] = found.length > 1 ? found.filter(([name]) => name === 'splice') : found;
+  if (!first) throw new Usage(`expected an object with one of ${names.join(', ')}`);
+  return first;
+}
+
+function only(members: JsonObject, allowed: readonly string[]): void {
+  const stray = Object.keys(members).find((name) => !allowed.includes(name));
+  if (stray !== undefined) throw new Usage(`"${stray}" is not known; there are ${allowed.join(', ')}`);
+}
+
+function text<T>(members: JsonObject, name: string, parse: (text: string) => T): T | undefined {
+  const value = members[name];
+  if (value === undefined) return undefined;
+  if (typeof value !== 'string') throw new Usage(`"${name}" is a string`);
+  return at(name, () => parse(value));
+}
+
+function object(members: JsonObject, name: string): JsonObject | undefined {
+  const value = members[name];
+  if (value !== undefined && !isObject(value)) throw new Usage(`"${name}" is an object`);
+  return value;
+}
+
+function number(members: JsonObject, name: string): number {
+  const value = members[name];
+  if (typeof value !== 'number') throw new Usage(`"${name}" is a number`);
+  return value;
+}
+
+function list(members: JsonObject, name: string): Json[] {
+  const value = members[name];
+  if (!Array.isArray(value)) throw new Usage(`"${name}" is a list`);
+  return value;
+}
+
+function at<T>(what: string, parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    throw error instanceof Usage ? new Usage(`${what}: ${error.message}`) : error;
+  }
+}

@@ -1,0 +1,152 @@
+/** What people type: paths, assignments, positions, documents. Each parser throws a Usage error that says what it expects. */
+import { readFileSync } from 'node:fs';
+import type { Expected, Mutation, Position } from '../../gen/chord/v1/model.js';
+import type { Duration } from '../../gen/google/protobuf/duration.js';
+import { isObject, type Json, type JsonObject } from '../../model/model.js';
+import { parseDuration } from '../../model/units.js';
+import { Usage } from '../client/errors.js';
+
+/**
+ * A path: keys joined by dots, `users.ann.name`, or a JSON array of keys, `["a.b","c"]`, for keys with dots, equals
+ * signs, spaces or nothing in them.
+ */
+export function parsePath(text: string): string[] {
+  if (text.startsWith('[')) {
+    const keys = tryJson(text);
+    if (Array.isArray(keys) && keys.length > 0 && keys.every((key) => typeof key === 'string')) return keys as string[];
+    throw new Usage(`${text} is no path: a JSON array of keys looks like '["a.b","c"]'`);
+  }
+  const keys = text.split('.');
+  if (keys.includes('')) {
+    throw new Usage(`"${text}" is no path: write keys joined by dots, or a JSON array: '["a.b","c"]'`);
+  }
+  return keys;
+}
+
+/** `path=text`, split after the path. A path that is a JSON array may hold equals signs itself. */
+export function parseAssignment(text: string): { path: string[]; right: string } {
+  for (let at = text.indexOf('='); at !== -1; at = text.indexOf('=', at + 1)) {
+    const left = text.slice(0, at);
+    if (!left.startsWith('[') || tryJson(left) !== undefined)
+      return { path: parsePath(left), right: text.slice(at + 1) };
+  }
+  throw new Usage(`expected PATH=VALUE, got ${text}`);
+}
+
+export type MutationKind = 'set' | 'remove' | 'increment' | 'append';
+
+/** The argument of `--set`, `--remove`, `--increment` or `--append`. */
+export function parseMutation(kind: MutationKind, text: string): Mutation {
+  if (kind === 'remove') return { path: parsePath(text), operation: { $case: 'remove', value: true } };
+  const { path, right } = parseAssignment(text);
+  switch (kind) {
+    case 'set':
+      return { path, operation: { $case: 'set', value: parseJson(right) } };
+    case 'increment':
+      return { path, operation: { $case: 'increment', value: parseNumber(right) } };
+    case 'append':
+      return { path, operation: { $case: 'append', value: { values: [parseJson(right)] } } };
+  }
+}
+
+function parseJson(text: string): Json {
+  const value = tryJson(text);
+  if (value === undefined) throw new Usage(`not JSON: ${clip(text)} (a string needs its quotes: '"text"')`);
+  return value;
+}
+
+function parseNumber(text: string): number {
+  const value = text.trim() === '' ? Number.NaN : Number(text);
+  if (!Number.isFinite(value)) throw new Usage(`expected a number, got "${text}"`);
+  return value;
+}
+
+/** JSON, `@FILE`, or `-` for standard input. */
+export function parseDocument(text: string): JsonObject {
+  const value = parseJson(text === '-' ? readText(0) : text.startsWith('@') ? readText(text.slice(1)) : text);
+  if (!isObject(value)) throw new Usage('a document is a JSON object: {"key": value, ...}');
+  return value;
+}
+
+/** `EPOCH:VERSION:DIGEST` as every command prints it, or a version alone, which is weaker. */
+export function parsePosition(text: string): Position {
+  const match = /^(?:([^:\s]+):)?(\d{1,15})(?::([^:\s]+))?$/.exec(text);
+  if (!match || (match[1] === undefined) !== (match[3] === undefined)) {
+    throw new Usage(`expected a position, EPOCH:VERSION:DIGEST or a version, got "${text}"`);
+  }
+  return { epoch: match[1] ?? '', version: Number(match[2]), digest: match[3] ?? '' };
+}
+
+/** A version number. */
+export function parseVersion(text: string): number {
+  if (!/^\d{1,15}$/.test(text)) throw new Usage(`expected a version, got "${text}"`);
+  return Number(text);
+}
+
+/** `ID=POSITION`; the id may hold equals signs. */
+export function parseKnown(text: string): [id: string, position: Position] {
+  const at = text.lastIndexOf('=');
+  if (at === -1) throw new Usage(`expected ID=POSITION, got "${text}"`);
+  return [text.slice(0, at), parsePosition(text.slice(at + 1))];
+}
+
+/** A position, a version, or `absent`. */
+export function parseExpected(text: string): Expected {
+  if (text === 'absent') return { condition: { $case: 'absent', value: true } };
+  const position = parsePosition(text);
+  if (!position.epoch) return { condition: { $case: 'version', value: position.version } };
+  return { condition: { $case: 'position', value: position } };
+}
+
+/** A duration as the API has it. A time to live of 0 means: until it is deleted. */
+export function parseTtl(text: string): Duration {
+  const ms = parseMs(text);
+  return { seconds: Math.floor(ms / 1000), nanos: (ms % 1000) * 1_000_000 };
+}
+
+/** A duration in milliseconds. */
+export function parseMs(text: string): number {
+  const ms = parseDuration(text);
+  if (ms === undefined) throw new Usage(`expected a duration like 500ms, 15s or 6h, got "${text}"`);
+  return ms;
+}
+
+/** `true` or `false`. */
+export function parseFlag(text: string): boolean {
+  if (text !== 'true' && text !== 'false') throw new Usage(`expected true or false, got "${text}"`);
+  return text === 'true';
+}
+
+/** A whole number from 1 on. */
+export function parseCount(text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new Usage(`expected a whole number from 1 on, got "${text}"`);
+  return Number(text);
+}
+
+/** What to watch: an id, or a prefix where the text ends in `*`. A final `\*` is a star of the id itself. */
+export function parseTarget(text: string): { kind: 'id' | 'prefix'; name: string } {
+  if (text.endsWith('\\*')) return { kind: 'id', name: `${text.slice(0, -2)}*` };
+  if (text.endsWith('*')) return { kind: 'prefix', name: text.slice(0, -1) };
+  return { kind: 'id', name: text };
+}
+
+function tryJson(text: string): Json | undefined {
+  try {
+    return JSON.parse(text) as Json;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A file, or 0: standard input. */
+export function readText(file: string | 0): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new Usage(`cannot read ${file === 0 ? 'standard input' : file}: ${(error as Error).message}`);
+  }
+}
+
+function clip(text: string): string {
+  return text.length > 60 ? `${text.slice(0, 60)}...` : text;
+}

@@ -1,0 +1,43 @@
+/** Single values as text, safe to show on a terminal. */
+import type { Position } from '../../gen/chord/v1/model.js';
+import type { Timestamp } from '../../gen/google/protobuf/timestamp.js';
+
+// Control characters, and those that turn the direction of text around.
+const STEERING = /[\p{Cc}\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
+
+/** The text on one line, with everything escaped that could steer a terminal. */
+export function harmless(text: string): string {
+  return text.replace(STEERING, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+/** JSON on one line: still the same JSON, but harmless. */
+export function formatValue(value: unknown): string {
+  return harmless(JSON.stringify(value) ?? '-');
+}
+
+/** JSON indented by two spaces, line by line. */
+export function formatDocument(value: unknown): string[] {
+  return JSON.stringify(value, null, 2).split('\n').map(harmless);
+}
+
+/** A context id as it stands, or in quotes where it holds spaces or control characters. */
+export function formatId(id: string): string {
+  return id === '' || /[\s\p{C}"]/u.test(id) ? formatValue(id) : id;
+}
+
+/** The inverse of parse.parsePath. */
+export function formatPath(path: readonly string[]): string {
+  return path.every((key) => /^[\p{L}\p{N}_$@:/+*-]+$/u.test(key)) ? path.join('.') : formatValue(path);
+}
+
+/** The inverse of parse.parsePosition. Version 0, before the first write, has no digest. */
+export function formatPosition(position: Position | undefined): string {
+  if (!position) return '-';
+  const { epoch, version, digest } = position;
+  return epoch && digest ? `${epoch}:${version}:${digest}` : String(version);
+}
+
+/** ISO 8601, in UTC. */
+export function isoTime(time: Timestamp | undefined): string | undefined {
+  return time && new Date(Number(time.seconds) * 1000 + time.nanos / 1e6).toISOString();
+}

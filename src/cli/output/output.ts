@@ -1,0 +1,46 @@
+/** Where results and notes go: results to stdout, everything else to stderr. */
+import { once } from 'node:events';
+import { type Failure, formatFailure } from '../client/errors.js';
+import { formatValue } from './format.js';
+import { type Look, paint, type StyledText } from './styled-text.js';
+
+export class Output {
+  /** Stdout is a terminal. */
+  readonly terminal = process.stdout.isTTY === true;
+
+  constructor(readonly json: boolean) {}
+
+  /** Prints the form as one line of JSON, or the lines. */
+  async print(form: unknown, lines: () => readonly StyledText[]): Promise<void> {
+    if (this.json) await this.text(formatValue(form));
+    else await this.lines(lines());
+  }
+
+  async lines(lines: readonly StyledText[], width?: number): Promise<void> {
+    const look: Look = { colour: this.terminal, ...(width !== undefined && { width }) };
+    for (const line of lines) await this.text(paint(line, look));
+  }
+
+  /** One line as it is; waits while the reader of stdout is slow. */
+  async text(text: string): Promise<void> {
+    if (!process.stdout.write(`${text}\n`)) await once(process.stdout, 'drain');
+  }
+
+  /** Text on the terminal's last line, in place of the last such one. */
+  transient(text: string): void {
+    process.stdout.write(`\r\u001b[K${text}`);
+  }
+
+  /** A remark on stderr. */
+  note(note: string): void {
+    this.error({ note }, `chord: ${note}`);
+  }
+
+  fail(failure: Failure): void {
+    this.error({ error: failure }, formatFailure(failure));
+  }
+
+  private error(form: unknown, line: string): void {
+    process.stderr.write(`${this.json ? formatValue(form) : line}\n`);
+  }
+}

@@ -1,0 +1,36 @@
+/** Lines of styled text, in colour on a terminal only. */
+import { styleText } from 'node:util';
+
+type Style = 'plain' | 'dim' | 'green' | 'yellow' | 'red' | 'cyan';
+
+/** A line in parts, each with its style. */
+export type StyledText = readonly (readonly [Style, string])[];
+
+export interface Look {
+  readonly colour: boolean;
+  /** Columns to cut lines to; absent: lines are whole. */
+  readonly width?: number;
+}
+
+export function paint(line: StyledText, { colour, width = Number.POSITIVE_INFINITY }: Look): string {
+  let room = width;
+  let text = '';
+  for (const [style, part] of line) {
+    const shown = part.length <= room ? part : `${part.slice(0, Math.max(0, room - 1))}…`;
+    text += colour && style !== 'plain' ? styleText(style, shown) : shown;
+    room -= part.length;
+    if (room < 0) break;
+  }
+  return text;
+}
+
+/** Rows under headings, columns two spaces apart. */
+export function renderTable(headings: readonly string[], rows: readonly (readonly string[])[]): StyledText[] {
+  const widths = headings.map((heading, i) => Math.max(heading.length, ...rows.map((row) => row[i]?.length ?? 0)));
+  const align = (row: readonly string[]) =>
+    row
+      .map((cell, i) => cell.padEnd(widths[i]!))
+      .join('  ')
+      .trimEnd();
+  return [[['dim', align(headings)]], ...rows.map((row): StyledText => [['plain', align(row)]])];
+}

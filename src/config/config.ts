@@ -1,0 +1,279 @@
+/**
+ * Flags, environment and file to one frozen, validated Config. The table SETTINGS says all there is to say of
+ * each setting; its flag (`--data-dir`) and its variable (`CHORD_DATA_DIR`) follow from its key (`dataDir`).
+ * Flags win over the environment, the environment over the file, the file over the defaults.
+ *
+ * This is the only module that reads `process.env`.
+ */
+import { readFileSync } from 'node:fs';
+import { ALGORITHMS } from '../auth/settings.js';
+import { LIMIT_NAMES } from '../quota/limits.js';
+import {
+  choice,
+  choices,
+  count,
+  duration,
+  durationOrOff,
+  exportUrl,
+  file,
+  flag,
+  hostPort,
+  hostPortOrOff,
+  limits,
+  type SettingType,
+  secretUrl,
+  size,
+  text,
+  textOrNone,
+} from './setting-types.js';
+
+const MiB = 2 ** 20;
+const HOUR = 3_600_000;
+const YEAR = 365 * 24 * HOUR;
+const YEARS = 100 * YEAR;
+
+interface Setting<T> extends SettingType<T> {
+  readonly default: T;
+  readonly help: string;
+}
+
+function setting<T>(kind: SettingType<T>, fallback: T, help: string): Setting<T> {
+  return { ...kind, default: fallback, help };
+}
+
+export const SETTINGS = {
+  listen: setting(hostPort(), '127.0.0.1:50051', 'where to serve; port 0 takes a free one'),
+  tlsCert: setting(file(), '', 'PEM file: the certificate to serve TLS with, and those between it and its root'),
+  tlsKey: setting(file(), '', 'PEM file: its private key'),
+  tlsClientCa: setting(file(), '', 'PEM file: clients must show a certificate that one of these authorities signed'),
+  insecure: setting(flag(), false, 'serve beyond loopback also without TLS or authentication'),
+  backend: setting(
+    choice(['lmdb', 'redis', 'memory']),
+    'lmdb',
+    'keeps contexts on this machine, for many servers, or till the end',
+  ),
+  dataDir: setting(text('DIR'), './data', 'directory of the lmdb backend; one server at a time'),
+  redisUrl: setting(secretUrl(), 'redis://127.0.0.1:6379', 'server, cluster or sentinels of the redis backend'),
+  redisPrefix: setting(text('TEXT'), 'chord:', 'what all keys of the redis backend begin with'),
+  redisTimeout: setting(duration(100, 60_000), 3000, 'a Redis command without answer for this long has failed'),
+  logLevel: setting(choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']), 'info', 'least to log'),
+  logFormat: setting(
+    choice(['auto', 'json', 'text']),
+    'auto',
+    'how: text on a terminal and JSON elsewhere, or always one',
+  ),
+  auditLog: setting(file(), '', 'file to note writes, administration and refusals in'),
+  metricsListen: setting(hostPortOrOff(), 'off', 'where to serve metrics, over HTTP, on loopback'),
+  cacheBytes: setting(size(0, 2 ** 40), 256 * MiB, 'memory for contexts that are kept decoded'),
+  maxDocumentBytes: setting(size(1024, 4 * MiB - 65536), 3 * MiB, 'largest document'),
+  maxRequestMembers: setting(count(100, 4_000_000), 25_000, 'members in the values of one write or batch'),
+  deltaThreshold: setting(count(1, 1_000_000), 100, 'deltas kept; a client further behind gets the document'),
+  deltaTtl: setting(duration(1000, YEARS), 24 * HOUR, 'how long deltas are kept'),
+  contextAutoDelete: setting(flag(), false, 'whether contexts that nobody uses are removed'),
+  contextTtl: setting(duration(1000, YEARS), 6 * HOUR, 'if so, this long after their last write or touch'),
+  requestTtl: setting(duration(1000, YEARS), 24 * HOUR, 'how long request ids are remembered'),
+  cleanupInterval: setting(durationOrOff(1000, YEAR), HOUR, 'how often old deltas and contexts are removed, or off'),
+  exportUrl: setting(exportUrl(), '', 'external store to export to: file:DIR, grpc[s]://HOST:PORT, or postgres://...'),
+  exportCa: setting(file(), '', 'PEM file: authorities of a grpcs:// store, in place of the well-known ones'),
+  exportOnExpiry: setting(flag(), false, 'whether contexts are exported before they expire; needs exportUrl'),
+  exportTimeout: setting(duration(100, 600_000), 10_000, 'a call to it without answer for this long has failed'),
+  minFreeBytes: setting(size(0, 2 ** 50), 256 * MiB, 'with less free disk space, writes are refused'),
+  maxConnections: setting(
+    count(1, 1_000_000),
+    10_000,
+    'connections at once; for more, those end on which nobody has shown who it is',
+  ),
+  maxConnectionsPerAddress: setting(count(1, 1_000_000), 5000, 'the same for each remote address'),
+  identifyTimeout: setting(
+    durationOrOff(1000, 600_000),
+    20_000,
+    'a connection on which nobody has shown who it is ends after this long, or off',
+  ),
+  requestTimeout: setting(durationOrOff(1000, 600_000), 20_000, 'a request must come whole within this time, or off'),
+  maxStreamsPerConnection: setting(count(1, 1_000_000), 1000, 'calls that one connection may have open at once'),
+  authTokens: setting(file(), '', 'file of tokens, one a line, as `chord token new` writes them'),
+  authJwks: setting(file(), '', 'file of public keys (JWKS) that verify signed tokens (JWT)'),
+  authJwtIssuer: setting(textOrNone('TEXT'), '', 'their issuer, exactly as in iss'),
+  authJwtAudience: setting(textOrNone('TEXT'), '', 'for whom they are made, exactly as in aud'),
+  authJwtAlgorithms: setting(choices(ALGORITHMS), ['RS256', 'ES256', 'EdDSA'], 'how they may be signed'),
+  authJwtClaim: setting(text('CLAIM'), 'sub', 'the claim that names the identity'),
+  authCertificates: setting(flag(), false, 'whether client certificates name their owners; needs tlsClientCa'),
+  authRules: setting(file(), '', 'file that says which identity may do what'),
+  maxInFlight: setting(count(1, 1_000_000), 10_000, 'calls under way at once, streams not among them'),
+  maxInFlightBytes: setting(size(8 * MiB, 2 ** 40), 64 * MiB, 'bytes of requests under way at once'),
+  maxEventLoopDelay: setting(durationOrOff(10, 60_000), 500, 'if it is late for longer, calls are refused; or off'),
+  quotas: setting(limits(), {}, `what each identity may use: ${LIMIT_NAMES.join(', ')}`),
+  connectionQuotas: setting(limits(), {}, 'the same for each connection'),
+  heartbeatInterval: setting(duration(1000, 3_600_000), 15_000, 'how often an idle watch hears from the server'),
+  shutdownDelay: setting(
+    duration(0, 600_000),
+    0,
+    'how long a stop is only announced to health checks, before it begins',
+  ),
+  shutdownGrace: setting(duration(0, 600_000), 10_000, 'how long a stop waits for calls to end'),
+  keepaliveInterval: setting(duration(1000, 7_200_000), 30_000, 'how often idle connections are checked'),
+  keepaliveTimeout: setting(duration(1000, 600_000), 10_000, 'a check without answer for this long ends a connection'),
+};
+
+export type Key = keyof typeof SETTINGS;
+
+/** Durations are in milliseconds, sizes in bytes. */
+export type Config = { readonly [K in Key]: (typeof SETTINGS)[K]['default'] };
+
+export const KEYS = Object.keys(SETTINGS) as Key[];
+
+/** Where settings come from; a source that is absent sets nothing. Values of flags and environment are strings. */
+export interface ConfigSources {
+  /** By flag, without the dashes: `data-dir`. */
+  readonly flags?: Readonly<Record<string, string | undefined>>;
+  /** Only names that begin with CHORD_ are looked at. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** By key. Numbers may stand as numbers where they have no unit. */
+  readonly file?: { readonly path: string; readonly settings: unknown };
+  /** By key, typed: for programs that embed Chord. Wins over everything. */
+  readonly options?: Partial<Config>;
+}
+
+/** The origin of a setting, as a person would name it: `--listen`, `CHORD_LISTEN`, `listen in chord.json`, `default`. */
+export type Origins = { readonly [K in Key]: string };
+
+/** Everything that is wrong with the settings, each problem with the setting's name and origin. */
+export class ConfigError extends Error {
+  constructor(readonly problems: readonly string[]) {
+    super(problems.join('\n'));
+    this.name = 'ConfigError';
+  }
+}
+
+export function flagOf(key: string): string {
+  return key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+export function envOf(key: string): string {
+  return `CHORD_${flagOf(key).replaceAll('-', '_').toUpperCase()}`;
+}
+
+// Of the command line, and no settings of a server: known to be meant where a name is nearly theirs.
+const OTHER_VARIABLES = [
+  ...['CHORD_CONFIG', 'CHORD_ADDRESS', 'CHORD_TIMEOUT', 'CHORD_TOKEN', 'CHORD_TOKEN_FILE'],
+  ...['CHORD_TLS', 'CHORD_CA', 'CHORD_CLIENT_CERT', 'CHORD_CLIENT_KEY', 'CHORD_SERVER_NAME'],
+];
+const OTHER_FLAGS = ['config', 'print-config', 'plugin', 'json', 'help'];
+
+/** @throws ConfigError with all problems at once */
+export function loadConfig(sources: ConfigSources = {}): Config {
+  return explainConfig(sources).config;
+}
+
+/** loadConfig, with the origin of each setting. */
+export function explainConfig({ flags = {}, env = {}, file, options = {} }: ConfigSources): {
+  config: Config;
+  origins: Origins;
+} {
+  const settings = file ? file.settings : {};
+  if (typeof settings !== 'object' || settings === null || Array.isArray(settings)) {
+    throw new ConfigError([`${file?.path}: the settings must be a JSON object`]);
+  }
+  const fileName = (key: string) => `${key} in ${file?.path}`;
+  const layers = [
+    layer(Object.entries(options), KEYS, String, (name) => `option ${name}`, [], 'value'),
+    layer(Object.entries(flags), KEYS.map(flagOf), flagOf, (name) => `--${name}`, OTHER_FLAGS),
+    layer(
+      Object.entries(env).filter(([name]) => name.startsWith('CHORD_') && !OTHER_VARIABLES.includes(name)),
+      KEYS.map(envOf),
+      envOf,
+      String,
+      OTHER_VARIABLES,
+    ),
+    layer(Object.entries(settings), KEYS, String, fileName),
+  ];
+  const problems = layers.flatMap(({ problems }) => problems);
+  const config: Record<string, unknown> = {};
+  const origins: Record<string, string> = {};
+  for (const key of KEYS) {
+    const found = layers.flatMap(({ read }) => read(key) ?? []);
+    for (const { problem } of found) if (problem) problems.push(problem);
+    config[key] = found[0] ? found[0].value : SETTINGS[key].default;
+    origins[key] = found[0]?.origin ?? 'default';
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+  return { config: Object.freeze(config) as Config, origins: origins as Origins };
+}
+
+interface Found {
+  readonly origin: string;
+  readonly value?: unknown;
+  readonly problem?: string;
+}
+
+/** One source: which of its names are unknown, and how to read a setting from it. */
+function layer(
+  given: readonly (readonly [string, unknown])[],
+  known: readonly string[],
+  nameOf: (key: string) => string,
+  display: (name: string) => string,
+  suggestible: readonly string[] = [],
+  form: 'written' | 'value' = 'written',
+): { problems: string[]; read: (key: Key) => Found | undefined } {
+  const values = new Map(given.filter(([, value]) => value !== undefined));
+  const problems = [...values.keys()]
+    .filter((name) => !known.includes(name))
+    .map((name) => unknownSetting(name, [...known, ...suggestible], display));
+  const read = (key: Key): Found | undefined => {
+    const name = nameOf(key);
+    if (!values.has(name)) return undefined;
+    const origin = display(name);
+    const result = SETTINGS[key][form].safeParse(values.get(name));
+    if (result.success) return { origin, value: result.data };
+    return {
+      origin,
+      problem: `${origin}: ${result.error.issues[0]?.message}, got ${JSON.stringify(values.get(name))}`,
+    };
+  };
+  return { problems, read };
+}
+
+/** The settings of this process: given flags, its environment, and the file that `--config` or CHORD_CONFIG names. */
+export function processSources(
+  flags: Readonly<Record<string, string | undefined>>,
+  configPath?: string,
+): ConfigSources {
+  const path = configPath ?? process.env.CHORD_CONFIG;
+  const sources: ConfigSources = { flags, env: process.env };
+  return path ? { ...sources, file: { path, settings: readSettings(path) } } : sources;
+}
+
+function readSettings(path: string): unknown {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    throw new ConfigError([`cannot read the config file ${path}: ${(error as Error).message}`]);
+  }
+}
+
+function unknownSetting(name: string, known: readonly string[], display: (name: string) => string): string {
+  const near = nearest(name, known);
+  return `unknown setting ${display(name)}${near ? `; did you mean ${display(near)}?` : ''}`;
+}
+
+/** The candidate with the fewest edits to `name`, unless it takes more than a third of the letters. */
+export function nearest(name: string, candidates: readonly string[]): string | undefined {
+  const fold = (text: string) => text.toLowerCase().replaceAll(/[-_]/g, '');
+  const ranked = candidates
+    .map((candidate) => ({ candidate, edits: editDistance(fold(name), fold(candidate)) }))
+    .sort((a, b) => a.edits - b.edits)[0];
+  return ranked && ranked.edits <= Math.max(2, name.length / 3) ? ranked.candidate : undefined;
+}
+
+/** Levenshtein distance. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next.push(Math.min(next[j - 1]! + 1, row[j]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}

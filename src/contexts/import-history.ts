@@ -1,0 +1,88 @@
+/** From an exported context with history to the commits that make it again, position by position. */
+import { encodeStruct } from '../codec/struct.js';
+import { apply, equal, invert, weigh, weightChange } from '../delta/index.js';
+import { ChordError } from '../model/errors.js';
+import { type JsonObject, type Position, samePosition } from '../model/model.js';
+import type { Commit, LogRecord, Store } from '../store/store.js';
+import type { ExportedLife } from '../transfer/export-format.js';
+import type { Pace } from './long-work.js';
+import { advance } from './position.js';
+import { decodeInSteps } from './sync/merge.js';
+
+/** Stands for the one digest that nobody knows: that of the position before the first record. No client has it. */
+const UNKNOWN_DIGEST = '00000000';
+
+/** Each expects the position that the one before it makes. DATA_LOSS: the history is not that of the document. */
+export async function importedCommits(packed: ExportedLife, now: number, pace: Pace): Promise<readonly Commit[]> {
+  const { id, position, createdAt, value, ttl, history = [] } = packed;
+  const from = startOf(position, history);
+  try {
+    checkChain(from, position, history);
+    // One at a time, there and back: decoded, they take many times their bytes.
+    let base = value;
+    for (const record of history.toReversed()) base = apply(invert(await decodeInSteps(record, pace)), base);
+    if (from.version === 0 && Object.keys(base).length > 0) throw new Error('it does not begin with nothing');
+
+    // The time to live begins again: what was exported because it had expired must not expire at once.
+    const use = ttl === undefined ? { touchedAt: now } : { expiry: { at: now + ttl, ttl } };
+    const commits: Commit[] = from.version === 0 ? [] : [beginning(packed, from, base, use)];
+    let weight = weigh(base);
+    let end = base;
+    for (const record of history) {
+      const { position: to, at, changes: bytes, olds } = record;
+      const changes = await decodeInSteps(record, pace);
+      end = apply(changes, end);
+      weight += weightChange(changes);
+      const head = { position: to, createdAt, updatedAt: at, weight, ...use };
+      const expected = commits.at(-1)?.head.position ?? null;
+      commits.push({ id, expected, head, payload: { changes: bytes, olds } });
+    }
+    if (!equal(end, value)) throw new Error('its history does not lead to its document');
+    return commits;
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new ChordError('DATA_LOSS', `what was saved of ${JSON.stringify(id)} is damaged: ${why}`, {
+      contextId: id,
+      cause: error,
+    });
+  }
+}
+
+/** Stores them. False: the context exists, nothing was stored. Throws ABORTED where it is written to meanwhile. */
+export async function storeAll(store: Store, id: string, [first, ...others]: readonly Commit[]): Promise<boolean> {
+  if (!first || (await store.commit(first)).kind !== 'committed') return false;
+  const outcomes = await Promise.all(others.map((commit) => store.commit(commit)));
+  if (outcomes.every(({ kind }) => kind === 'committed')) return true;
+  throw new ChordError('ABORTED', `${JSON.stringify(id)} was written to while it was restored`, { contextId: id });
+}
+
+/** Where the first record leads from; without records, where the context stands. */
+function startOf(position: Position, [first]: readonly LogRecord[]): Position {
+  if (!first) return position;
+  const version = first.position.version - 1;
+  return { epoch: position.epoch, version, digest: version === 0 ? '' : UNKNOWN_DIGEST };
+}
+
+/** A context that begins with a snapshot and without a record. */
+function beginning(
+  { id, createdAt, updatedAt, history }: ExportedLife,
+  position: Position,
+  base: JsonObject,
+  use: object,
+) {
+  const head = { position, createdAt, updatedAt: history?.[0]?.at ?? updatedAt, weight: weigh(base), ...use };
+  return { id, expected: null, head, snapshot: encodeStruct(base) };
+}
+
+function checkChain(from: Position, head: Position, history: readonly LogRecord[]): void {
+  let at = from;
+  for (const record of history) {
+    const next = advance(at, record);
+    // Only the digest of a position that is known chains on.
+    const fits =
+      at.digest === UNKNOWN_DIGEST ? record.position.version === next.version : samePosition(next, record.position);
+    if (!fits) throw new Error(`version ${record.position.version} does not follow from the one before it`);
+    at = record.position;
+  }
+  if (!samePosition(at, head)) throw new Error('its history does not lead to its position');
+}

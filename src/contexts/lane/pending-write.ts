@@ -1,0 +1,52 @@
+/** What lines up on a lane. */
+import { ChordError } from '../../model/errors.js';
+import type { Outcome, Request } from '../../store/store.js';
+import type { Lane } from './lane.js';
+import type { Effect, LaneState } from './state.js';
+
+/** The store knows this request id already. */
+export class Duplicate extends Error {
+  constructor(readonly first: Request) {
+    super('this request was committed before');
+  }
+}
+
+/** One use case. */
+export class PendingWrite {
+  attempts = 0;
+  effect: Effect<unknown> | undefined = undefined;
+  refusal: unknown = undefined;
+  outcome: Outcome | 'nothing to store' | undefined = undefined;
+  failure: unknown = undefined;
+
+  constructor(
+    /** Evaluates on the tip, or throws why it refuses. */
+    readonly evaluate: (lane: Lane) => Effect<unknown>,
+    readonly resolve: (answer: never) => void,
+    readonly reject: (error: unknown) => void,
+  ) {}
+}
+
+/** Somebody who wants the lane to himself. */
+export interface LaneLock {
+  readonly grant: (state: LaneState) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Times that a write is evaluated again because other servers were faster. */
+export const ATTEMPTS_MAX = 100;
+
+export function isSettled(task: PendingWrite): boolean {
+  return task.outcome !== undefined || task.failure !== undefined;
+}
+
+export function isDurable({ outcome }: PendingWrite): boolean {
+  return outcome === 'nothing to store' || (typeof outcome === 'object' && outcome.kind === 'committed');
+}
+
+export function tooBusy(id: string): ChordError {
+  return new ChordError('UNAVAILABLE', `other servers changed the context ${ATTEMPTS_MAX} times meanwhile; try again`, {
+    contextId: id,
+    retryAfter: 100,
+  });
+}

@@ -1,0 +1,158 @@
+/**
+ * What a lane knows of its context: the durable state, which readers and watchers see, and the tip, which is
+ * ahead of it by the writes in flight. Moves both by writes of this server, by deltas of others, and by loads.
+ */
+import { decodeChanges } from '../../codec/changes.js';
+import { weightChange } from '../../delta/index.js';
+import { type Head, samePosition } from '../../model/model.js';
+import type { Commit, Removal, Store } from '../../store/store.js';
+import { type ContextEvent, type DeltaView, isLarge, type View } from '../events.js';
+import { advance } from '../position.js';
+import { LaneHistory } from '../sync/history.js';
+import { bytesOf } from '../sync/merge.js';
+import { mergeBytesMax, PAGE_BYTES } from '../validation.js';
+import { ENCODED, type Form, LaneDocument } from './document.js';
+
+/** What a use case makes of the tip. */
+export interface Effect<T> {
+  /** What to store. Absent: nothing; the answer only waits for what is in flight. */
+  readonly commit?: Commit;
+  readonly removal?: Removal;
+  /** The tip afterwards. */
+  readonly head: Head | null;
+  /** What was done to the document, in place. */
+  readonly delta?: DeltaView;
+  /** By how much that moved the document's memory, in bytes. */
+  readonly heap?: number;
+  readonly answer: T;
+}
+
+export class LaneState {
+  durable: Head | null = null;
+  tip: Head | null = null;
+  readonly document = new LaneDocument();
+  readonly history: LaneHistory;
+  /** The durable context with its document: the same object until the next commit. */
+  #view: View | undefined;
+  #loadedBefore = false;
+
+  constructor(
+    readonly id: string,
+    private readonly store: Store,
+    private readonly publish: (event: ContextEvent) => void,
+    threshold: number,
+  ) {
+    this.history = new LaneHistory(id, store, threshold);
+  }
+
+  /** Memory it takes, in bytes, about. */
+  get bytes(): number {
+    return this.history.bytes + this.document.bytes;
+  }
+
+  /** Whether everything is at hand that writes are evaluated on. */
+  get whole(): boolean {
+    return this.durable === null || this.document.known;
+  }
+
+  /** The durable context with its document. Only where tip and durable state are the same. */
+  view<T>(form: Form<T>): View<T> | null {
+    if (!this.durable) return null;
+    if (this.#view && (form as unknown) === ENCODED) return this.#view as View<T>;
+    const view = { id: this.id, head: this.durable, value: form.of(this.document) };
+    if ((form as unknown) === ENCODED) this.#view = view as View<unknown> as View;
+    return view;
+  }
+
+  /** The tip moves ahead, by a write that was handed to the store. */
+  moveTip({ head, removal, delta, commit, heap = 0 }: Effect<unknown>): void {
+    this.tip = head;
+    if (removal) this.document.clear();
+    if (commit?.snapshot && !delta) this.document.saved();
+    if (delta) this.document.moved(delta.payload, commit?.snapshot, heap);
+  }
+
+  /** The durable state follows: the oldest write in flight has become durable. `tell`: whoever hears of it. */
+  confirm({ head, commit, removal, delta }: Effect<unknown>, tell = this.publish): void {
+    if (commit || removal) {
+      this.durable = head;
+      this.#view = undefined;
+    }
+    if (delta) {
+      this.history.push(delta);
+      tell({ kind: 'delta', id: this.id, delta });
+    }
+    if (removal?.expected) {
+      this.history.clear();
+      tell({ kind: 'removed', id: this.id, reason: removal.reason });
+    }
+  }
+
+  /** The tip goes back to the durable state: undone, newest first, or forgotten and read again where that is not possible. */
+  takeBack(effects: readonly Effect<unknown>[]): void {
+    const moves = effects.filter(({ delta, removal, commit }) => delta || removal || commit?.snapshot);
+    const undoable = this.durable && moves.every(({ delta, commit }) => delta && !commit?.snapshot);
+    if (!undoable) this.document.clear();
+    else for (const { delta } of moves.reverse()) this.document.undo((delta as DeltaView).payload);
+    this.tip = this.durable;
+  }
+
+  /** Forgets the document. It is read again by the next catchUp. */
+  forget(): void {
+    this.document.clear();
+  }
+
+  /** Brings the durable state up to the store's, by the missing deltas where that is possible. Nothing is in flight. */
+  async catchUp(): Promise<void> {
+    const known = this.durable;
+    if (known && this.document.known) {
+      const head = await this.store.head(this.id);
+      if (head && (await this.#foldMissing(known, head))) return;
+    }
+    const stored = await this.store.load(this.id);
+    if (stored) this.document.load(stored);
+    else this.document.clear();
+    this.#view = undefined;
+    this.tip = this.durable = stored?.head ?? null;
+    this.history.load(stored?.records ?? []);
+    const moved = known && stored ? !samePosition(known.position, stored.head.position) : !known !== !stored;
+    if (moved && this.#loadedBefore) this.publish({ kind: 'reset', id: this.id });
+    this.#loadedBefore = true;
+  }
+
+  /** Applies another server's delta. Nothing is in flight. */
+  fold(delta: DeltaView): void {
+    const before = this.durable as Head;
+    const changes = decodeChanges(delta.payload.changes, delta.payload.olds);
+    const weight = before.weight + weightChange(changes);
+    this.document.fold(changes, delta.payload);
+    this.#view = undefined;
+    this.tip = this.durable = { ...before, position: delta.to, updatedAt: delta.at, weight };
+    const sized = { ...delta, large: isLarge(delta.payload, weight) };
+    this.history.push(sized);
+    this.publish({ kind: 'delta', id: this.id, delta: sized });
+  }
+
+  /** Whether the deltas up to `head` could be had, follow from what is known by their digests, and were applied. */
+  async #foldMissing(known: Head, head: Head): Promise<boolean> {
+    let at = known.position;
+    let left = mergeBytesMax(head.weight);
+    if (head.position.epoch !== at.epoch) return false;
+    while (at.version < head.position.version) {
+      const missing = await this.store.deltas(this.id, at.version, head.position.version - at.version, PAGE_BYTES);
+      if (missing.kind === 'truncated' || missing.records.length === 0) return false;
+      // The document itself is less to read.
+      left -= bytesOf(missing.records);
+      if (left < 0) return false;
+      for (const record of missing.records) {
+        if (!samePosition(advance(at, record), record.position)) return false;
+        this.fold({ id: this.id, from: at, to: record.position, payload: record, at: record.at });
+        at = record.position;
+      }
+    }
+    if (!samePosition(at, head.position)) return false;
+    this.tip = this.durable = head;
+    this.#view = undefined;
+    return true;
+  }
+}

@@ -1,0 +1,98 @@
+/** Lists that come in pages: contexts, and the history of one. Tokens say where the next page begins. */
+import { invalid } from '../model/errors.js';
+import type { Head, Position } from '../model/model.js';
+import type { Store } from '../store/store.js';
+import type { DeltaView } from './events.js';
+import { viewsOf } from './sync/history.js';
+import { checkPrefix, isId, PAGE_BYTES, pageSize } from './validation.js';
+
+export interface PageOptions {
+  readonly pageSize?: number;
+  readonly pageToken?: string;
+}
+
+export interface HeadPage {
+  readonly heads: readonly { readonly id: string; readonly head: Head }[];
+  readonly nextPageToken: string;
+}
+
+export interface DeltaPage {
+  readonly deltas: readonly DeltaView[];
+  readonly nextPageToken: string;
+  readonly head: Position;
+  /** Deltas right after the version asked for are gone. */
+  readonly truncated: boolean;
+}
+
+/** Heads in the byte order of their ids. A page may be short; there are more while it has a token. */
+export async function headPage(
+  store: Store,
+  prefix: string,
+  options: PageOptions,
+  isGone: (head: Head) => boolean,
+): Promise<HeadPage> {
+  checkPrefix(prefix);
+  const after = options.pageToken ? idBefore(options.pageToken) : undefined;
+  if (after !== undefined && !after.startsWith(prefix)) throw invalid('page_token', 'belongs to another list');
+  const { heads, next } = await store.list(prefix, after, pageSize(options.pageSize ?? 0));
+  return {
+    heads: heads.filter(({ head }) => !isGone(head)),
+    nextPageToken: next === undefined ? '' : tokenAfter(next),
+  };
+}
+
+/** The page token of a list that goes on after this id. */
+export function tokenAfter(id: string): string {
+  return Buffer.from(id).toString('base64url');
+}
+
+function idBefore(token: string): string {
+  const id = Buffer.from(token, 'base64url').toString();
+  if (tokenAfter(id) !== token || !isId(id)) throw invalid('page_token', 'is none of this list');
+  return id;
+}
+
+/** Retained deltas after a version, oldest first, of a context that stands at `head`. */
+export async function deltaPage(
+  store: Store,
+  id: string,
+  head: Position,
+  fromVersion: number,
+  options: PageOptions,
+): Promise<DeltaPage> {
+  const size = pageSize(options.pageSize ?? 0);
+  const after = options.pageToken ? versionOf(options.pageToken, head) : fromVersion;
+  // The record before the first one says from which position that one starts.
+  let read = await store.deltas(id, Math.max(0, after - 1), size + 1, PAGE_BYTES);
+  const truncated = read.kind === 'truncated';
+  if (read.kind === 'truncated') read = await store.deltas(id, read.oldest - 1, size + 1, PAGE_BYTES);
+  // A record that fills the page on its own must not end the list there.
+  const [only, next] = read.kind === 'records' ? read.records : [];
+  if (only && !next && after > 0 && only.position.version < head.version) {
+    read = await store.deltas(id, only.position.version - 1, 2);
+  }
+  const records = read.kind === 'records' ? read.records : [];
+  const deltas = viewsOf(id, records, after === 0).slice(0, size);
+  const last = deltas.at(-1)?.to ?? records.at(-1)?.position;
+  const more = last !== undefined && last.version < head.version;
+  return { deltas, nextPageToken: more ? tokenAfterDelta(last) : '', head, truncated };
+}
+
+/** The page with the first ones of its deltas alone, perhaps in another form; the token then names the last one. */
+export function cutTo(page: DeltaPage, deltas: readonly DeltaView[]): DeltaPage {
+  const last = page.deltas[deltas.length - 1];
+  const cut = last && deltas.length < page.deltas.length;
+  return { ...page, deltas, nextPageToken: cut ? tokenAfterDelta(last.to) : page.nextPageToken };
+}
+
+/** The page token of a history that goes on after the delta to this position. */
+export function tokenAfterDelta({ epoch, version }: Position): string {
+  return `${epoch}:${version}`;
+}
+
+function versionOf(token: string, head: Position): number {
+  const [epoch, version = ''] = token.split(':');
+  if (!/^\d{1,15}$/.test(version)) throw invalid('page_token', 'is none of this list');
+  if (epoch !== head.epoch) throw invalid('page_token', 'is of an earlier life of the context');
+  return Number(version);
+}

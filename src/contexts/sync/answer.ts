@@ -1,0 +1,89 @@
+/** From the sync decision to what is sent: a merged delta, the document, or nothing. */
+import { EncodedStruct, encodeStruct } from '../../codec/struct.js';
+import type { Head, Position } from '../../model/model.js';
+import type { Store } from '../../store/store.js';
+import { type DeltaView, type FullReason, isLarge, type SyncResult, type View } from '../events.js';
+import { ENCODED, type Form } from '../lane/document.js';
+import type { Lane } from '../lane/lane.js';
+import { mergeBytesMax } from '../validation.js';
+import { decide } from './decision.js';
+import { LaneHistory, type Since } from './history.js';
+import { documentViewAt } from './point-in-time.js';
+
+type Answer<T> = SyncResult<T> | Promise<SyncResult<T>>;
+
+/** Why the document is sent where there is no delta. */
+const REASONS: Readonly<Record<Exclude<Since, DeltaView>, FullReason>> = {
+  diverged: 'diverged',
+  truncated: 'history_truncated',
+  larger: 'delta_larger',
+  'not in memory': 'history_truncated',
+};
+
+/** What a client at `known` lacks of a lane whose durable state is `head`. At once where everything is in memory. */
+export function answer<T>(
+  lane: Lane,
+  head: Head,
+  known: Position | undefined,
+  threshold: number,
+  form: Form<T>,
+): Answer<T> {
+  const decision = decide(known, head.position, threshold);
+  if (decision.kind === 'no_change') return { kind: 'no_change', position: head.position };
+  const whole = (reason: FullReason): Answer<T> => full(lane, head, known, reason, form);
+  if (decision.kind === 'full') return whole(decision.reason);
+  const choose = (since: Since): Answer<T> => {
+    if (typeof since !== 'object') return whole(REASONS[since]);
+    return isLarge(since.payload, head.weight)
+      ? smaller(since, whole('delta_larger'), form)
+      : { kind: 'delta', delta: since };
+  };
+  const since = lane.since(known as Position, head.position, mergeBytesMax(head.weight));
+  return since instanceof Promise ? since.then(choose) : choose(since);
+}
+
+/** The same for a context that stood at `position` once. Throws what `past` throws where that is gone. */
+export async function answerAt(
+  store: Store,
+  lane: Lane,
+  position: Position,
+  known: Position | undefined,
+  threshold: number,
+): Promise<SyncResult> {
+  const { id } = lane;
+  const decision = decide(known, position, threshold);
+  if (decision.kind === 'no_change') return { kind: 'no_change', position };
+  const whole = async (reason: FullReason): Promise<SyncResult> => {
+    const { head, document } = await documentViewAt(store, lane, position);
+    return { kind: 'full', reason, view: { id, head, value: new EncodedStruct(encodeStruct(document)) } };
+  };
+  if (decision.kind === 'full') return whole(decision.reason);
+  const { durable } = lane;
+  const bytesMax = mergeBytesMax(durable?.weight ?? 0);
+  const since = await new LaneHistory(id, store, threshold).fetch(known as Position, position, bytesMax);
+  if (typeof since !== 'object') return whole(REASONS[since]);
+  if (durable && !isLarge(since.payload, durable.weight)) return { kind: 'delta', delta: since };
+  return smaller(since, whole('delta_larger'), ENCODED);
+}
+
+function full<T>(lane: Lane, head: Head, known: Position | undefined, reason: FullReason, form: Form<T>): Answer<T> {
+  const send = (view: View<T> | null): SyncResult<T> => {
+    if (!view) return { kind: 'missing' };
+    const { position } = view.head;
+    if (position.epoch === head.position.epoch) return { kind: 'full', view, reason };
+    // Deleted and created again, while what is in flight was waited for.
+    const now = decide(known, position, Number.POSITIVE_INFINITY);
+    return { kind: 'full', view, reason: now.kind === 'full' ? now.reason : 'epoch_changed' };
+  };
+  const view = lane.view(form);
+  return view instanceof Promise ? view.then(send) : send(view);
+}
+
+/** The delta, unless the document is smaller. */
+function smaller<T>(delta: DeltaView, whole: Answer<T>, form: Form<T>): Answer<T> {
+  const choose = (result: SyncResult<T>): SyncResult<T> => {
+    const larger = result.kind === 'full' && form.bytes(result.view.value) < delta.payload.changes.length;
+    return larger ? result : { kind: 'delta', delta };
+  };
+  return whole instanceof Promise ? whole.then(choose) : choose(whole);
+}

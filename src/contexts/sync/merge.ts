@@ -1,0 +1,65 @@
+/** Deltas that follow upon one another, as one. */
+import { ChangeReader, decodeChanges, encodeChanges } from '../../codec/changes.js';
+import { Merge, merge } from '../../delta/merge.js';
+import type { Change, Changes } from '../../delta/types.js';
+import type { Payload } from '../../store/store.js';
+import type { DeltaView } from '../events.js';
+import { type Pace, paced } from '../long-work.js';
+
+/** So many changes are encoded in one step, unless they are large. */
+const CHANGES_AT_ONCE = 500;
+
+export function mergeViews(views: readonly DeltaView[]): DeltaView {
+  const changes = merge(views.map(({ payload }) => decodeChanges(payload.changes, payload.olds)));
+  return spanning(views, encodeChanges(changes));
+}
+
+/** The same when its turn comes, and so that others have theirs. */
+export function mergeInSteps(views: readonly DeltaView[]): Promise<DeltaView> {
+  return paced(async (pace) => {
+    const merging = new Merge();
+    for (const { payload } of views) {
+      for (const change of await decodeInSteps(payload, pace)) merging.add(change);
+    }
+    return spanning(views, await encodeInSteps(merging.result(), pace));
+  });
+}
+
+/** The changes of a record with their old values, so that others have their turn meanwhile. */
+export async function decodeInSteps({ changes, olds }: Payload, pace: Pace): Promise<Change[]> {
+  const list: Change[] = [];
+  const reader = new ChangeReader(changes, olds);
+  for (let read = 0, change = reader.next(); change; change = reader.next()) {
+    list.push(change);
+    const turn = pace.spend(reader.read - read);
+    read = reader.read;
+    if (turn !== undefined) await turn;
+  }
+  return list;
+}
+
+async function encodeInSteps(changes: Changes, pace: Pace): Promise<Payload> {
+  const parts: Payload[] = [];
+  for (let i = 0; i < changes.length; i += CHANGES_AT_ONCE) {
+    const part = encodeChanges(changes.slice(i, i + CHANGES_AT_ONCE));
+    parts.push(part);
+    await pace.spend(bytesOf([part]));
+  }
+  return {
+    changes: Buffer.concat(parts.map((part) => part.changes)),
+    olds: Buffer.concat(parts.map((part) => part.olds)),
+  };
+}
+
+function spanning(views: readonly DeltaView[], payload: Payload): DeltaView {
+  const first = views[0] as DeltaView;
+  const last = views.at(-1) as DeltaView;
+  return { id: first.id, from: first.from, to: last.to, payload, at: last.at };
+}
+
+/** What they take, changes and old values together. */
+export function bytesOf(payloads: readonly Payload[]): number {
+  let bytes = 0;
+  for (const { changes, olds } of payloads) bytes += changes.length + olds.length;
+  return bytes;
+}

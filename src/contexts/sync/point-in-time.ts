@@ -1,0 +1,152 @@
+/**
+ * Documents of earlier versions: today's, with the retained deltas since taken back; or made anew from the first version
+ * on, where that is the shorter way and everything is retained. Both read no more than a budget allows.
+ */
+import { applyInPlace, invert, weigh } from '../../delta/index.js';
+import { ChordError, notFound } from '../../model/errors.js';
+import { type Head, type JsonObject, type Position, samePosition } from '../../model/model.js';
+import type { LogRecord, Store } from '../../store/store.js';
+import { DECODED } from '../lane/document.js';
+import type { Lane } from '../lane/lane.js';
+import { Pace, paced, SMALL_BYTES } from '../long-work.js';
+import { PAGE_BYTES } from '../validation.js';
+import { bytesOf, decodeInSteps } from './merge.js';
+
+/** What one read may have to take back. */
+const VERSIONS_BACK_MAX = 10_000;
+/** How many bytes of deltas, changes and old values: they are held in memory, and each is decoded. */
+export const PAST_BYTES_MAX = 32 * 2 ** 20;
+
+export interface PointInTime {
+  /** As it was, but for the expiry, which is today's. */
+  readonly head: Head;
+  /** The caller's own. */
+  readonly document: JsonObject;
+}
+
+/**
+ * The context at a version of its present life, of a lane that is known.
+ * NOT_FOUND: it never had that version, or does not exist. FAILED_PRECONDITION: that is no longer retained.
+ * RESOURCE_EXHAUSTED: it takes too many bytes of deltas to find out.
+ */
+export async function past(store: Store, lane: Lane, version: number): Promise<PointInTime> {
+  const { id, durable } = lane;
+  if (!durable) throw notFound(id);
+  const now = durable.position.version;
+  if (version > now) {
+    const message = `${JSON.stringify(id)} has no version ${version}: it stands at version ${now}`;
+    throw new ChordError('NOT_FOUND', message, { contextId: id });
+  }
+  if (now - version > VERSIONS_BACK_MAX) throw gone(id, version, now - VERSIONS_BACK_MAX);
+
+  const find = async (pace: Pace, bytesMax: number): Promise<PointInTime | undefined> => {
+    const ways = [
+      () => back(store, lane, now, version, bytesMax, pace),
+      () => forth(store, durable, id, version, bytesMax, pace),
+    ];
+    if (version < now - version) ways.reverse();
+    return (await ways[0]?.()) ?? (await ways[1]?.());
+  };
+  const found =
+    (durable.weight <= SMALL_BYTES && (await find(new Pace(), SMALL_BYTES))) ||
+    (await paced((pace) => find(pace, PAST_BYTES_MAX)));
+  if (found) return found;
+  const message = `version ${version} of ${JSON.stringify(id)} is more than ${PAST_BYTES_MAX} bytes of deltas away, which is the limit`;
+  throw new ChordError('RESOURCE_EXHAUSTED', message, { contextId: id });
+}
+
+/** From today's document. Undefined: that takes more bytes. */
+async function back(
+  store: Store,
+  lane: Lane,
+  now: number,
+  version: number,
+  bytesMax: number,
+  pace: Pace,
+): Promise<PointInTime | undefined> {
+  const { id } = lane;
+  const records: LogRecord[] = [];
+  /** Whether they are within the bytes. */
+  const read = async (after: number, last: number): Promise<boolean> => {
+    const some = await between(store, id, after, last, bytesMax - bytesOf(records), pace);
+    if (some === 'larger') return false;
+    if (!Array.isArray(some)) throw gone(id, version, some.oldest);
+    records.push(...some);
+    return true;
+  };
+  // Before the document is copied.
+  if (version < now && !(await read(version - 1, now))) return undefined;
+  const view = await lane.view(DECODED);
+  if (!view) throw notFound(id);
+  const { head, value: document } = view;
+  const stands = head.position.version;
+  if (stands === version) return { head, document };
+  if (stands > now && !(await read(version < now ? now : version - 1, stands))) return undefined;
+  const [first, ...since] = records;
+  // Deleted or recreated meanwhile: of that life nothing is retained.
+  if (!first || !samePosition(since.at(-1)?.position ?? first.position, head.position)) throw notFound(id);
+  for (const record of since.reverse()) applyInPlace(invert(await decodeInSteps(record, pace)), document);
+  const { position, at } = first;
+  return { head: { ...head, position, updatedAt: at, weight: weigh(document) }, document };
+}
+
+/** From nothing, by the first deltas. Undefined: they are not there any more, or take more bytes. */
+async function forth(
+  store: Store,
+  head: Head,
+  id: string,
+  version: number,
+  bytesMax: number,
+  pace: Pace,
+): Promise<PointInTime | undefined> {
+  const records = await between(store, id, 0, version, bytesMax, pace);
+  if (!Array.isArray(records)) return undefined;
+  const last = records.at(-1);
+  if (last?.position.version !== version || last.position.epoch !== head.position.epoch) throw notFound(id);
+  const document: JsonObject = {};
+  for (const record of records) applyInPlace(await decodeInSteps(record, pace), document);
+  const { position, at } = last;
+  return { head: { ...head, position, updatedAt: at, weight: weigh(document) }, document };
+}
+
+/** The records after a version up to another one, as many as there are; or that they take more bytes, or are gone. */
+async function between(
+  store: Store,
+  id: string,
+  after: number,
+  last: number,
+  bytesMax: number,
+  pace: Pace,
+): Promise<LogRecord[] | 'larger' | { readonly oldest: number }> {
+  const records: LogRecord[] = [];
+  let left = bytesMax;
+  for (let at = after; at < last; ) {
+    const read = await store.deltas(id, at, last - at, Math.min(PAGE_BYTES, left + 1));
+    if (read.kind === 'truncated') return read;
+    if (read.records.length === 0) break;
+    const bytes = bytesOf(read.records);
+    left -= bytes;
+    if (left < 0) return 'larger';
+    records.push(...read.records);
+    at = read.records.at(-1)?.position.version as number;
+    await pace.spend(bytes);
+  }
+  return records;
+}
+
+/** The context at a position, as `past`. */
+export async function documentViewAt(store: Store, lane: Lane, position: Position): Promise<PointInTime> {
+  const then = await past(store, lane, position.version);
+  if (!samePosition(then.head.position, position)) throw gone(lane.id, position.version, then.head.position.version);
+  return then;
+}
+
+/** The document of a position, as `past`. */
+export async function documentAt(store: Store, lane: Lane, position: Position): Promise<JsonObject> {
+  return position.version === 0 ? {} : (await documentViewAt(store, lane, position)).document;
+}
+
+function gone(id: string, version: number, oldest: number): ChordError {
+  const message = `version ${version} of ${JSON.stringify(id)} is no longer retained; the oldest is ${oldest}`;
+  return new ChordError('FAILED_PRECONDITION', message, { contextId: id });
+}

@@ -1,0 +1,55 @@
+/** What a request may ask for. Each check throws INVALID_ARGUMENT that names the field. */
+import { invalid } from '../model/errors.js';
+
+const ID_BYTES_MAX = 512;
+const REQUEST_ID_BYTES_MAX = 128;
+const PAGE_SIZE_DEFAULT = 100;
+const PAGE_SIZE_MAX = 1000;
+const TTL_MAX = 100 * 365 * 86_400_000;
+
+/** Pages of documents or deltas end at about this many bytes, far below what a gRPC client receives by default. */
+export const PAGE_BYTES = 1 << 20;
+
+/**
+ * The most bytes of deltas, changes and old values, that are merged for a document of this weight. Where there are more,
+ * the document is sent without a look at them: so no sync costs many times the document.
+ */
+export function mergeBytesMax(weight: number): number {
+  return 2 * weight + 8192;
+}
+
+export function checkId(id: string, field = 'context_id'): void {
+  if (id === '') throw invalid(field, 'must not be empty');
+  checkText(id, field, ID_BYTES_MAX);
+}
+
+/** Whether a context may have this id. */
+export function isId(text: string): boolean {
+  return text !== '' && Buffer.byteLength(text) <= ID_BYTES_MAX && !text.includes('\0') && text.isWellFormed();
+}
+
+export function checkPrefix(prefix: string): void {
+  checkText(prefix, 'prefix', ID_BYTES_MAX);
+}
+
+export function checkRequestId(requestId: string): void {
+  checkText(requestId, 'request_id', REQUEST_ID_BYTES_MAX);
+}
+
+export function checkTtl(ttl: number): void {
+  if (!(ttl >= 0 && ttl <= TTL_MAX)) throw invalid('ttl', 'must be between 0 and 100 years');
+}
+
+export function pageSize(asked: number): number {
+  if (asked < 0 || asked > PAGE_SIZE_MAX) throw invalid('page_size', `must be between 0 and ${PAGE_SIZE_MAX}`);
+  return asked || PAGE_SIZE_DEFAULT;
+}
+
+function checkText(text: string, field: string, bytesMax: number): void {
+  // A string has at most three bytes for each UTF-16 unit: most need no counting.
+  if (text.length * 3 > bytesMax && Buffer.byteLength(text) > bytesMax) {
+    throw invalid(field, `is longer than ${bytesMax} bytes`);
+  }
+  if (text.includes('\0')) throw invalid(field, 'must not contain NUL');
+  if (!text.isWellFormed()) throw invalid(field, 'is not valid Unicode');
+}

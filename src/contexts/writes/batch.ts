@@ -1,0 +1,187 @@
+/** BatchWrite: what it asks for, as parts of one group; whom it refuses; and how a repeat of it is answered. */
+import { ChordError, invalid } from '../../model/errors.js';
+import type { Head, JsonObject } from '../../model/model.js';
+import type { BatchOperation } from '../../store/store.js';
+import type { Lane } from '../lane/lane.js';
+import { Duplicate } from '../lane/pending-write.js';
+import type { Effect } from '../lane/state.js';
+import type { PointInTime } from '../sync/point-in-time.js';
+import { checkId, checkRequestId, checkTtl } from '../validation.js';
+import { type BatchCommitTools, type BatchPart, commitBatchOf } from './batch-commit.js';
+import { fingerprint, type RememberedAnswer, recall, remember } from './idempotency.js';
+import type { Edit } from './mutations.js';
+import { checkEdit } from './value-limits.js';
+import { edit, remove, revert, touch, type UpdateOptions, type WriteRequest, type WriteResult } from './writes.js';
+
+/** The options of the single writes, but for `requestId`, which a batch has as a whole. */
+type Options = Omit<UpdateOptions, 'requestId'>;
+
+/** One write of a batch, as its single call takes it. */
+export type BatchedWrite = { readonly id: string } & (
+  | ({ readonly kind: 'set'; readonly value: JsonObject } & Options)
+  | ({ readonly kind: 'update' } & Omit<Extract<Edit, { kind: 'update' }>, 'kind'> & Options)
+  | ({ readonly kind: 'revert'; readonly version: number } & Options)
+  | ({ readonly kind: 'delete' } & Pick<Options, 'expected' | 'allowMissing'>)
+  | { readonly kind: 'touch'; readonly ttl?: number | undefined }
+);
+
+export interface BatchedResult extends WriteResult {
+  /** Of a touch. */
+  readonly head?: Head | undefined;
+}
+
+export interface BatchTools extends BatchCommitTools {
+  readonly past: (id: string, version: number) => Promise<PointInTime>;
+  /** The answer of a write that was committed before. */
+  readonly repeat: (id: string, first: RememberedAnswer, asked: WriteRequest) => Promise<WriteResult>;
+}
+
+export const WRITES_MAX = 100;
+/** Clients receive 4 MiB by default. */
+const RETURNED_BYTES_MAX = 3 << 20;
+
+export async function writeBatch(
+  tools: BatchTools,
+  writes: readonly BatchedWrite[],
+  requestId = '',
+): Promise<readonly BatchedResult[]> {
+  checkWrites(tools, writes);
+  checkRequestId(requestId);
+  const asked = writes.map((write, i) => within(i, write, () => askOne(write)));
+  const print = requestId && fingerprint(asked.map(({ essence }) => essence));
+  try {
+    const evaluations = await Promise.all(writes.map((write, i) => prepare(tools, write, i)));
+    const parts = writes.map((write, i): BatchPart<BatchedResult> => {
+      // It is remembered with the first write's context, whatever that write stores.
+      const named = i === 0 ? { requestId, fingerprint: print } : { fingerprint: '' };
+      const all = { ...asked[i]?.options, ...named };
+      const { id, kind } = write;
+      const edits = kind !== 'touch' && kind !== 'delete';
+      return { id, edits, evaluate: (lane) => within(i, write, () => evaluations[i]!(lane, all)) };
+    });
+    return await commitBatchOf(tools, parts, (effects, operations) => {
+      checkReturned(effects);
+      return requestId ? signed(operations, requestId, print, effects, tools.now()) : operations;
+    });
+  } catch (error) {
+    // A refusal may only mean that the first try has done its work already.
+    const { id } = writes[0] as BatchedWrite;
+    const first = error instanceof Duplicate ? error.first : requestId ? await tools.store.recall(id, requestId) : null;
+    if (!first) throw error;
+    const before = recall<readonly RememberedAnswer[]>(first, print);
+    return Promise.all(
+      writes.map(({ id }, i) => tools.repeat(id, before[i]!, { ...asked[i]?.options, fingerprint: '' })),
+    );
+  }
+}
+
+/** What all writes must be, before anything is looked at. */
+function checkWrites({ store, budget }: BatchTools, writes: readonly BatchedWrite[]): void {
+  if (writes.length === 0) throw invalid('writes', 'must not be empty');
+  if (writes.length > WRITES_MAX) throw invalid('writes', `are more than ${WRITES_MAX}`);
+  const places = new Map<string, number>();
+  const room = budget.room();
+  writes.forEach((write, i) => {
+    within(i, write, () => {
+      checkId(write.id);
+      if (write.kind === 'set' || write.kind === 'update') checkEdit(write, room);
+    });
+    const before = places.get(write.id);
+    if (before !== undefined) throw invalid(fieldOf(i, write), `names the same context as writes[${before}]`);
+    places.set(write.id, i);
+  });
+  if (writes.length > 1 && !store.commitBatch) {
+    throw new ChordError('FAILED_PRECONDITION', 'this store writes one context at a time');
+  }
+  const apart = store.apart?.([...places.keys()]) ?? [];
+  if (apart.length === 0) return;
+  const [first] = writes as readonly [BatchedWrite];
+  const names = apart.map((id) => JSON.stringify(id)).join(', ');
+  const where = `in the partition of ${JSON.stringify(first.id)}`;
+  const hint = 'ids with the same part in braces, as {room:1}:a and {room:1}:b, lie together (docs/redis.md)';
+  const violations = apart.slice(0, 10).map((id) => {
+    const i = places.get(id) as number;
+    return { field: fieldOf(i, writes[i] as BatchedWrite), description: `does not lie ${where}` };
+  });
+  throw new ChordError('FAILED_PRECONDITION', `these do not lie ${where}: ${names}; ${hint}`, { violations });
+}
+
+/** The options of a write, and everything that makes it another one. */
+function askOne(write: BatchedWrite): { readonly options: Options; readonly essence: unknown } {
+  const { expected, ttl, allowMissing, returning, ...essence } = write as BatchedWrite & Options;
+  if (ttl !== undefined) checkTtl(ttl);
+  if (write.kind === 'revert' && write.version < 1) throw invalid('version', 'must be at least 1');
+  const options = { expected, ttl, allowMissing: write.kind === 'set' || allowMissing, returning };
+  return { options, essence: [essence, expected, ttl, allowMissing] };
+}
+
+/** How a write is evaluated; what must be read for it before is read now. */
+async function prepare(
+  { budget, past, now }: BatchTools,
+  write: BatchedWrite,
+  index: number,
+): Promise<(lane: Lane, asked: WriteRequest) => Effect<BatchedResult>> {
+  switch (write.kind) {
+    case 'set':
+    case 'update':
+      return (lane, asked) => edit(lane, write, asked, now(), budget);
+    case 'revert': {
+      const then = await past(write.id, write.version).catch((error) => {
+        return within(index, write, () => {
+          throw error;
+        });
+      });
+      return (lane, asked) => revert(lane, then, asked, now(), budget);
+    }
+    case 'delete':
+      return (lane, asked) => remove(lane, asked, now());
+    case 'touch':
+      return (lane) => {
+        const effect = touch(lane, write.ttl, now());
+        return { ...effect, answer: { position: effect.answer.position, changed: false, head: effect.answer } };
+      };
+  }
+}
+
+/** The operations with the request, which remembers what all of them answered. */
+function signed(
+  [first, ...others]: readonly BatchOperation[],
+  requestId: string,
+  print: string,
+  effects: readonly Effect<BatchedResult>[],
+  now: number,
+): BatchOperation[] {
+  const answers = effects.map(({ answer: { position, changed } }) => ({ position, changed }));
+  return [
+    { ...(first as BatchOperation), request: remember(requestId, print, answers, now) } as BatchOperation,
+    ...others,
+  ];
+}
+
+function checkReturned(effects: readonly Effect<BatchedResult>[]): void {
+  let returned = 0;
+  for (const { view, delta } of effects.map(({ answer }) => answer)) {
+    returned += view?.value.bytes.length ?? 0;
+    if (delta) returned += delta.payload.changes.length + delta.payload.olds.length;
+  }
+  if (returned <= RETURNED_BYTES_MAX) return;
+  const limit = `the limit is ${RETURNED_BYTES_MAX}`;
+  throw new ChordError('RESOURCE_EXHAUSTED', `the batch would return ${returned} bytes, ${limit}`);
+}
+
+/** What is thrown says which write it is about. */
+export function within<T>(index: number, { kind, id }: Pick<BatchedWrite, 'kind' | 'id'>, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    if (!(error instanceof ChordError)) throw error;
+    const { contextId = id, violations, ...details } = error.details;
+    const fields = violations?.map((each) => ({ ...each, field: `writes[${index}].${kind}.${each.field}` }));
+    const message = `writes[${index}].${kind}${violations ? '.' : ': '}${error.message}`;
+    throw new ChordError(error.reason, message, { ...details, contextId, ...(fields && { violations: fields }) });
+  }
+}
+
+function fieldOf(index: number, { kind }: BatchedWrite): string {
+  return `writes[${index}].${kind}.context_id`;
+}

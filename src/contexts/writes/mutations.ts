@@ -1,0 +1,198 @@
+/**
+ * What a write means: from a document and a request to the changes it makes.
+ *
+ * Documents are changed in place, so that a write costs what it changes and not what the document weighs.
+ * When a step fails, the steps before it are undone: a write happens whole or not at all. The document takes
+ * copies of the request's values: after a conflict the same request is evaluated again, and must still say what
+ * it said, however the document was changed meanwhile.
+ */
+import { encodeChanges } from '../../codec/changes.js';
+import { applyInPlace, diff, diffAt, equal, invert, merge, weightChange } from '../../delta/index.js';
+import type { Change, Path } from '../../delta/types.js';
+import { ChordError, invalid } from '../../model/errors.js';
+import { copy, getMember, hasMember, isObject, type Json, type JsonObject } from '../../model/model.js';
+import type { Payload } from '../../store/store.js';
+import { heapChange } from '../lane/heap-size.js';
+import { type Budget, tooMuchToStore } from './budget.js';
+
+export type Mutation =
+  | { readonly kind: 'set'; readonly path: Path; readonly value: Json }
+  | { readonly kind: 'remove'; readonly path: Path }
+  | { readonly kind: 'increment'; readonly path: Path; readonly by: number }
+  | { readonly kind: 'append'; readonly path: Path; readonly values: readonly Json[] }
+  | {
+      readonly kind: 'splice';
+      readonly path: Path;
+      readonly index: number;
+      readonly removeCount: number;
+      readonly insert: readonly Json[];
+    };
+
+export type Edit =
+  | { readonly kind: 'set'; readonly value: JsonObject }
+  | { readonly kind: 'update'; readonly changes?: JsonObject | undefined; readonly mutations: readonly Mutation[] };
+
+export interface Evaluated {
+  readonly changed: boolean;
+  readonly payload: Payload;
+  /** Of the document afterwards, in bytes as `weigh` counts. */
+  readonly weight: number;
+  /** By how much the document's memory has changed, in bytes as `heapOf` counts. */
+  readonly heap: number;
+}
+
+/** To insert so many at once, all that comes behind is moved one by one, which costs as much more for each element. */
+const MANY = 1000;
+const MANY_FACTOR = 100;
+
+/**
+ * Carries an edit that `checkEdit` let pass out on a document of this weight, in place.
+ * Throws INVALID_ARGUMENT with the field of the request that is at fault, or RESOURCE_EXHAUSTED where the
+ * document or what is to be done is over the budget; the document is then as before.
+ */
+export function evaluate(document: JsonObject, edit: Edit, weight: number, budget: Budget): Evaluated {
+  if (edit.kind === 'set') {
+    const changes = diff(document, edit.value);
+    const evaluated = finish(changes, weight, budget);
+    applyInPlace(copied(changes), document);
+    return evaluated;
+  }
+  const steps: Change[][] = [];
+  try {
+    if (edit.changes) {
+      const changes: Change[] = [];
+      mergeMembers(document, edit.changes, [], changes);
+      step(document, changes, steps);
+    }
+    edit.mutations.forEach((mutation, index) => {
+      step(document, changesOf(document, mutation, `mutations[${index}]`, budget), steps);
+    });
+    return finish(steps.length > 1 ? merge(steps) : (steps[0] ?? []), weight, budget);
+  } catch (error) {
+    for (const changes of steps.reverse()) applyInPlace(invert(changes), document);
+    throw error;
+  }
+}
+
+function step(document: JsonObject, changes: Change[], steps: Change[][]): void {
+  if (changes.length === 0) return;
+  applyInPlace(copied(changes), document);
+  steps.push(changes);
+}
+
+/** Everything that can be wrong with the changes is found here. */
+function finish(changes: readonly Change[], before: number, budget: Budget): Evaluated {
+  const weight = before + weightChange(changes);
+  if (weight > budget.documentBytes && weight > before) {
+    const limit = `the limit is ${budget.documentBytes}`;
+    throw new ChordError('RESOURCE_EXHAUSTED', `the document would take ${weight} bytes, ${limit}`);
+  }
+  const payload = encodeChanges(changes, budget.stored);
+  if (!payload) throw tooMuchToStore();
+  budget.store(payload.changes.length + payload.olds.length);
+  return { changed: changes.length > 0, payload, weight, heap: heapChange(changes) };
+}
+
+/** The changes with values of their own. */
+function copied(changes: readonly Change[]): Change[] {
+  return changes.map((change) => {
+    if (change.action === 'removed') return change;
+    if (change.action === 'spliced') return { ...change, inserted: change.inserted.map(copy) };
+    const { value } = change;
+    return typeof value === 'object' && value !== null ? { ...change, value: copy(value) } : change;
+  });
+}
+
+/** Deep merge: objects member by member, everything else replaces. */
+function mergeMembers(target: JsonObject, source: JsonObject, path: Path, into: Change[]): void {
+  for (const key of Object.keys(source)) {
+    const next = getMember(source, key) as Json;
+    const old = getMember(target, key);
+    if (isObject(next) && isObject(old)) mergeMembers(old, next, [...path, key], into);
+    else diffAt([...path, key], old, next, into);
+  }
+}
+
+function changesOf(document: JsonObject, mutation: Mutation, field: string, budget: Budget): Change[] {
+  const { path } = mutation;
+  const place = findPlace(document, path, field);
+  const changes: Change[] = [];
+  switch (mutation.kind) {
+    case 'set':
+      put(place, mutation.value, changes);
+      break;
+    case 'remove':
+      if (place.old !== undefined) changes.push({ action: 'removed', path, old: place.old });
+      break;
+    case 'increment': {
+      const old = place.old ?? 0;
+      if (place.old === null || typeof old !== 'number')
+        throw invalid(`${field}.increment`, 'the member is not a number');
+      const sum = old + mutation.by;
+      if (!Number.isFinite(sum)) throw invalid(`${field}.increment`, 'the sum is not a finite number');
+      put(place, sum, changes);
+      break;
+    }
+    case 'append': {
+      const list = listAt(place, `${field}.append`);
+      if (place.old === undefined) put(place, [...mutation.values], changes);
+      else splice(path, list, list.length, 0, mutation.values, changes);
+      break;
+    }
+    case 'splice': {
+      const list = listAt(place, `${field}.splice`);
+      const { index, removeCount, insert } = mutation;
+      if (!(index >= 0 && removeCount >= 0 && index + removeCount <= list.length)) {
+        throw invalid(`${field}.splice`, `reaches to ${index + removeCount} in a list of ${list.length}`);
+      }
+      budget.move((list.length - index) * (insert.length < MANY ? 1 : MANY_FACTOR));
+      if (place.old === undefined) put(place, [...insert], changes);
+      else splice(path, list, index, removeCount, insert, changes);
+      break;
+    }
+  }
+  return changes;
+}
+
+/** Where a path leads: the deepest object that exists, how many keys lead there, and the member if it exists. */
+interface Place {
+  readonly path: Path;
+  readonly depth: number;
+  readonly old: Json | undefined;
+}
+
+function findPlace(document: JsonObject, path: Path, field: string): Place {
+  let object = document;
+  for (let depth = 0; depth < path.length; depth++) {
+    const key = path[depth] as string;
+    if (!hasMember(object, key)) return { path, depth, old: undefined };
+    const member = getMember(object, key) as Json;
+    if (depth === path.length - 1) return { path, depth, old: member };
+    if (!isObject(member)) {
+      throw invalid(`${field}.path`, `${JSON.stringify(path.slice(0, depth + 1))} is not an object`);
+    }
+    object = member;
+  }
+  return { path, depth: 0, old: undefined };
+}
+
+/** Stores a value; objects that are missing on the way become part of the one subtree that is added. */
+function put(place: Place, value: Json, into: Change[]): void {
+  const { path, depth } = place;
+  let subtree = value;
+  for (let i = path.length - 1; i > depth; i--) subtree = Object.fromEntries([[path[i] as string, subtree]]);
+  diffAt(path.slice(0, depth + 1), place.old, subtree, into);
+}
+
+function listAt(place: Place, field: string): Json[] {
+  if (place.old === undefined) return [];
+  if (!Array.isArray(place.old)) throw invalid(field, 'the member is not a list');
+  return place.old;
+}
+
+function splice(path: Path, list: Json[], index: number, count: number, insert: readonly Json[], into: Change[]): void {
+  if (count === 0 && insert.length === 0) return;
+  const removed = list.slice(index, index + count);
+  if (equal(removed, [...insert])) return;
+  into.push({ action: 'spliced', path, index, removedCount: count, removed, inserted: [...insert] });
+}

@@ -1,0 +1,106 @@
+/**
+ * What the values of a write may be: how deep, under keys how long, how many. Looked at once for each request, before
+ * it waits for its context. Each refusal names the field of the request.
+ */
+import { ChordError, invalid } from '../../model/errors.js';
+import { type Json, type JsonObject, MAX_DEPTH } from '../../model/model.js';
+import type { Edit, Mutation } from './mutations.js';
+
+/** In bytes of UTF-8. Each change of a delta names its whole path, so a long one is stored as often as it has members. */
+const KEY_BYTES_MAX = 1024;
+/** All keys from the root to a member, in bytes. */
+const PATH_BYTES_MAX = 4096;
+
+/** How many members one request may still have. An object or list in a list counts as one. */
+export interface Room {
+  members: number;
+  readonly max: number;
+}
+
+/** @throws ChordError INVALID_ARGUMENT, or RESOURCE_EXHAUSTED where there are too many members */
+export function checkEdit(edit: Edit, room: Room): void {
+  if (edit.kind === 'set') {
+    checkValue(edit.value, 0, 0, 'value', room);
+    return;
+  }
+  if (edit.changes) checkValue(edit.changes, 0, 0, 'changes', room);
+  edit.mutations.forEach((mutation, index) => {
+    checkMutation(mutation, `mutations[${index}]`, room);
+  });
+}
+
+function checkMutation(mutation: Mutation, field: string, room: Room): void {
+  const { kind, path } = mutation;
+  if (path.length === 0) throw invalid(`${field}.path`, 'must name at least one key');
+  if (path.length > MAX_DEPTH) throw invalid(`${field}.path`, `is longer than ${MAX_DEPTH} keys`);
+  // What an earlier version let in under a longer key can still be removed.
+  if (kind === 'remove') return;
+  let bytes = 0;
+  for (const key of path) bytes = checkKey(key, bytes, `${field}.path`);
+  spend(path.length, room);
+  if (kind === 'set') checkValue(mutation.value, path.length, bytes, `${field}.set`, room);
+  else if (kind === 'append') checkList(mutation.values, path.length, bytes, `${field}.append`, room);
+  else if (kind === 'splice') checkList(mutation.insert, path.length, bytes, `${field}.splice`, room);
+}
+
+/** A value below `depth` keys, levels and list elements, whose keys have so many bytes. */
+function checkValue(value: Json, depth: number, bytes: number, field: string, room: Room): void {
+  if (typeof value !== 'object' || value === null) return;
+  if (Array.isArray(value)) checkList(value, depth, bytes, field, room);
+  else checkObject(value, depth, bytes, field, room);
+}
+
+function checkObject(object: JsonObject, depth: number, bytes: number, field: string, room: Room): void {
+  if (depth >= MAX_DEPTH) throw tooDeep(field);
+  const keys = Object.keys(object);
+  spend(keys.length, room);
+  for (const key of keys) {
+    const value = object[key];
+    // Three bytes are the most that a UTF-16 unit takes: most keys need no counting.
+    const long = key.length * 3 > KEY_BYTES_MAX || bytes + key.length * 3 > PATH_BYTES_MAX;
+    const below = typeof value === 'object' && value !== null;
+    if (long || below) {
+      const path = checkKey(key, bytes, field);
+      if (below) checkValue(value, depth + 1, path, field, room);
+    }
+  }
+}
+
+function checkList(list: readonly Json[], depth: number, bytes: number, field: string, room: Room): void {
+  if (depth >= MAX_DEPTH) throw tooDeep(field);
+  for (const value of list) {
+    if (typeof value !== 'object' || value === null) continue;
+    spend(1, room);
+    checkValue(value, depth + 1, bytes, field, room);
+  }
+}
+
+/** Answers the bytes of the path with this key. */
+function checkKey(key: string, before: number, field: string): number {
+  const bytes = Buffer.byteLength(key);
+  if (bytes > KEY_BYTES_MAX) throw invalid(field, `has a key of ${bytes} bytes, at most ${KEY_BYTES_MAX}`);
+  if (before + bytes > PATH_BYTES_MAX) throw invalid(field, `has a path of over ${PATH_BYTES_MAX} bytes`);
+  return before + bytes;
+}
+
+function spend(members: number, room: Room): void {
+  room.members -= members;
+  if (room.members < 0) {
+    throw new ChordError(
+      'RESOURCE_EXHAUSTED',
+      `the request has more than ${room.max} members, the limit is ${room.max}`,
+    );
+  }
+}
+
+function tooDeep(field: string): ChordError {
+  return invalid(field, `nests deeper than ${MAX_DEPTH} levels`);
+}
+
+/** Whether a value has more than `levels` levels of objects and lists. */
+export function deeper(value: Json, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return levels < 0;
+  if (levels <= 0) return true;
+  const members = Array.isArray(value) ? value : Object.values(value);
+  return members.some((member) => deeper(member, levels - 1));
+}

@@ -1,0 +1,183 @@
+/** What each write makes of a lane's tip: its condition, its effect, and what it answers. */
+import { EncodedStruct, encodeStruct } from '../../codec/struct.js';
+import { weigh } from '../../delta/index.js';
+import { ChordError, notFound } from '../../model/errors.js';
+import { type Expiry, type Head, type Position, samePosition, usedAt } from '../../model/model.js';
+import { type DeltaView, isLarge, type View } from '../events.js';
+import type { Lane } from '../lane/lane.js';
+import type { Effect } from '../lane/state.js';
+import { advance, newLife } from '../position.js';
+import type { PointInTime } from '../sync/point-in-time.js';
+import type { Budget } from './budget.js';
+import { remember } from './idempotency.js';
+import { type Edit, evaluate } from './mutations.js';
+
+/** A condition on where the context stands. Positions without epoch or digest compare by what they have. */
+export type Expected =
+  | { readonly kind: 'position'; readonly position: Position }
+  | { readonly kind: 'version'; readonly version: number }
+  | { readonly kind: 'absent' };
+
+export interface WriteOptions {
+  readonly expected?: Expected | undefined;
+  /** Names this write, so that it can be repeated safely. */
+  readonly requestId?: string | undefined;
+  /** Milliseconds; 0: until it is deleted; absent: as before. */
+  readonly ttl?: number | undefined;
+  readonly returning?: { readonly context?: boolean; readonly delta?: boolean } | undefined;
+}
+
+export interface UpdateOptions extends WriteOptions {
+  readonly allowMissing?: boolean | undefined;
+}
+
+export interface WriteResult {
+  /** Absent only for a delete of a missing context. */
+  readonly position?: Position | undefined;
+  readonly changed: boolean;
+  /** Bytes that it stored: the delta, and the document where that was due. Absent: none. */
+  readonly stored?: number | undefined;
+  readonly view?: View | undefined;
+  readonly delta?: DeltaView | undefined;
+}
+
+/** Options with the hash of the whole request, where it has an id. */
+export interface WriteRequest extends UpdateOptions {
+  readonly fingerprint: string;
+}
+
+const EMPTY_WEIGHT = weigh({});
+/** How exactly it is known when a context was last written to without a change, in milliseconds. */
+const USE_GRAIN = 1000;
+
+/** SetContext and UpdateContext. */
+export function edit(lane: Lane, what: Edit, asked: WriteRequest, clock: number, budget: Budget): Effect<WriteResult> {
+  const { id, tip } = lane;
+  checkExpected(id, asked.expected, tip);
+  if (!tip && !asked.allowMissing) throw notFound(id);
+  // Time does not go backwards within a context, whatever the clock does.
+  const now = Math.max(clock, tip?.updatedAt ?? 0);
+  const expiry = renewed(tip?.expiry, asked.ttl, now);
+  const document = lane.document();
+  const { changed, payload, weight, heap } = evaluate(document, what, tip?.weight ?? EMPTY_WEIGHT, budget);
+
+  if (tip && !changed) {
+    const head = used(tip, expiry, now);
+    const view = asked.returning?.context ? { id, head, value: lane.encoded() } : undefined;
+    const answer = { position: tip.position, changed: false, view };
+    const counts = expiry || tip.expiry || asked.requestId || now - usedAt(tip) >= USE_GRAIN;
+    if (!counts) return { head: tip, answer };
+    return { commit: { id, expected: tip.position, head, ...request(asked, answer, now) }, head, answer };
+  }
+
+  const from = tip?.position ?? newLife();
+  const to = advance(from, payload);
+  const createdAt = tip?.createdAt ?? now;
+  const head = { position: to, createdAt, updatedAt: now, weight, ...(expiry && { expiry }) };
+  const delta = { id, from, to, payload, at: now, large: isLarge(payload, weight) };
+  const due = lane.snapshotDue(payload, weight) && budget.snapshot(weight);
+  const snapshot = due ? encodeStruct(document) : undefined;
+  const view = asked.returning?.context
+    ? { id, head, value: new EncodedStruct(snapshot ?? encodeStruct(document)) }
+    : undefined;
+  const stored = payload.changes.length + payload.olds.length + (snapshot?.length ?? 0);
+  const answer = { position: to, changed: true, stored, view, delta: asked.returning?.delta ? delta : undefined };
+  const commit = {
+    id,
+    expected: tip?.position ?? null,
+    head,
+    payload,
+    ...(snapshot && { snapshot }),
+    ...request(asked, answer, now),
+  };
+  return { commit, head, delta, heap, answer };
+}
+
+/** RevertContext. */
+export function revert(
+  lane: Lane,
+  to: PointInTime,
+  asked: WriteRequest,
+  clock: number,
+  budget: Budget,
+): Effect<WriteResult> {
+  const { id, tip } = lane;
+  // Deleted and recreated while the past was read: what is there now never had that version.
+  if (tip && tip.position.epoch !== to.head.position.epoch) throw notFound(id);
+  return edit(lane, { kind: 'set', value: to.document }, asked, clock, budget);
+}
+
+/** DeleteContext. */
+export function remove({ id, tip }: Lane, asked: WriteRequest, now: number): Effect<WriteResult> {
+  checkExpected(id, asked.expected, tip);
+  if (!tip && !asked.allowMissing) throw notFound(id);
+  const answer = tip ? { position: tip.position, changed: true } : { changed: false };
+  const named = request(asked, answer, now);
+  // A late repeat must not remove what was created since.
+  if (!tip && !named.request) return { head: null, answer };
+  const removal = { id, expected: tip?.position ?? null, reason: 'deleted' as const, ...named };
+  return { removal, head: null, answer };
+}
+
+/** TouchContext. */
+export function touch({ id, tip }: Lane, ttl: number | undefined, now: number): Effect<Head> {
+  if (!tip) throw notFound(id);
+  const head = used(tip, renewed(tip.expiry, ttl, now), now);
+  return { commit: { id, expected: tip.position, head }, head, answer: head };
+}
+
+/**
+ * Removes the context if its time to live has run out, or if it has none and was not used after `idleSince`, and only
+ * where it stands `at` this position, if one is given; answers whether it did. Another server's touch that is not known
+ * here yet saves it.
+ */
+export function expire(
+  { id, tip }: Lane,
+  now: number,
+  idleSince = Number.NEGATIVE_INFINITY,
+  at?: Position,
+): Effect<boolean> {
+  const idle = tip && !tip.expiry && usedAt(tip) <= idleSince;
+  if (!tip || !(idle || isExpired(tip, now))) return { head: tip, answer: false };
+  if (at && !samePosition(at, tip.position)) return { head: tip, answer: false };
+  const asKnown = tip.expiry ? { expiry: tip.expiry } : { usedAt: usedAt(tip) };
+  return { removal: { id, expected: tip.position, reason: 'expired', ...asKnown }, head: null, answer: true };
+}
+
+export function isExpired(head: Head | null, now: number): boolean {
+  return head?.expiry !== undefined && head.expiry.at <= now;
+}
+
+function request({ requestId, fingerprint }: WriteRequest, answer: WriteResult, now: number) {
+  const { position, changed } = answer;
+  return requestId ? { request: remember(requestId, fingerprint, { position, changed }, now) } : {};
+}
+
+function checkExpected(id: string, expected: Expected | undefined, tip: Head | null): void {
+  if (!expected) return;
+  if (tip ? isAt(expected, tip.position) : expected.kind === 'absent') return;
+  const stands = tip ? `stands at version ${tip.position.version}` : 'does not exist';
+  throw new ChordError('ABORTED', `${JSON.stringify(id)} ${stands}, which is not what the write expected`, {
+    contextId: id,
+    current: tip?.position ?? null,
+  });
+}
+
+function isAt(expected: Expected, { epoch, version, digest }: Position): boolean {
+  if (expected.kind === 'absent') return false;
+  if (expected.kind === 'version') return expected.version === version;
+  const { position } = expected;
+  if (position.epoch !== '' && position.epoch !== epoch) return false;
+  return position.version === version && (position.digest === '' || position.digest === digest);
+}
+
+/** A write or touch begins the time to live again. */
+function renewed(old: Expiry | undefined, ttl: number | undefined, now: number): Expiry | undefined {
+  const lasts = ttl ?? old?.ttl ?? 0;
+  return lasts > 0 ? { at: now + lasts, ttl: lasts } : undefined;
+}
+
+/** The head after a touch. */
+function used({ expiry: _, touchedAt: __, ...head }: Head, expiry: Expiry | undefined, now: number): Head {
+  return expiry ? { ...head, expiry } : { ...head, touchedAt: now };
+}

@@ -1,0 +1,99 @@
+/** What a call is about, for logs, traces and the audit log: names and positions, never contents. */
+import { BinaryReader } from '@bufbuild/protobuf/wire';
+import type { Write } from '../gen/chord/v1/context_service.js';
+import { Position } from '../gen/chord/v1/model.js';
+import type { Position as Stands } from '../model/model.js';
+import type { Call, Method } from './pipeline.js';
+
+const READS: ReadonlySet<string> = new Set([
+  ...['GetContext', 'ListContexts', 'SyncContext', 'ListDeltas', 'WatchContexts', 'WatchStats'],
+  ...['Check', 'List', 'Watch', 'ServerReflectionInfo'],
+]);
+const WRITES: ReadonlySet<string> = new Set([
+  ...['SetContext', 'UpdateContext', 'RevertContext', 'DeleteContext', 'TouchContext', 'BatchWrite'],
+  ...['RestoreContext', 'RestoreContexts'],
+]);
+
+/** `admin`: neither reads nor writes contexts. So is whatever is not named here. */
+export function kindOf({ name }: Method): 'read' | 'write' | 'admin' {
+  return READS.has(name) ? 'read' : WRITES.has(name) ? 'write' : 'admin';
+}
+
+export interface CallDescription {
+  readonly contextId?: string;
+  readonly prefix?: string;
+  /** Subscriptions: how many. */
+  readonly targets?: number;
+  /** Of a batch: those of its writes. */
+  readonly contextIds?: readonly string[];
+}
+
+/** No id that is in order is longer. */
+export const ID_CHARACTERS_MAX = 512;
+/** No batch that is in order has more writes. */
+const BATCH_MAX = 100;
+
+/** Empty where the request was found to be none, or where there is none yet. */
+export function describeCall({ request }: Call): CallDescription {
+  const { contextId, prefix, subscriptions, writes } = (request ?? {}) as Record<string, unknown>;
+  return {
+    ...(typeof contextId === 'string' && { contextId: contextId.slice(0, ID_CHARACTERS_MAX) }),
+    ...(typeof prefix === 'string' && { prefix: prefix.slice(0, ID_CHARACTERS_MAX) }),
+    ...(Array.isArray(subscriptions) && { targets: subscriptions.length }),
+    ...(Array.isArray(writes) && { contextIds: writes.slice(0, BATCH_MAX).map(batched) }),
+  };
+}
+
+/** Contexts that it names, one by one. */
+export function contextIdsOf(call: Call): readonly string[] {
+  const { contextId, contextIds } = describeCall(call);
+  return contextIds ?? (contextId === undefined ? [] : [contextId]);
+}
+
+function batched({ write }: Write): string {
+  return write?.value.contextId.slice(0, ID_CHARACTERS_MAX) ?? '';
+}
+
+/** `chord.v1.ContextService/UpdateContext` */
+export function pathOf({ service, name }: Pick<Method, 'service' | 'name'>): string {
+  return `${service}/${name}`;
+}
+
+interface Answer {
+  readonly position?: Stands;
+  readonly context?: { readonly position?: Stands };
+}
+
+const BATCH = 'BatchWrite';
+/** Field 1, with a length. */
+const POSITION_TAG = 0x0a;
+
+/** Where a write has left its context, EPOCH:VERSION:DIGEST; undefined where there is nothing to tell. */
+export function positionOf(method: Method, answer: unknown): string | undefined {
+  if (kindOf(method) !== 'write' || method.name === BATCH) return undefined;
+  if (answer instanceof Uint8Array) return encodedPosition(answer);
+  const { position, context } = (answer ?? {}) as Answer;
+  const stands = position ?? context?.position;
+  return stands && text(stands);
+}
+
+/** The same of each write of a batch, in their order. */
+export function positionsOf(method: Method, answer: unknown): (string | null)[] | undefined {
+  if (method.name !== BATCH || !(answer instanceof Uint8Array)) return undefined;
+  const reader = new BinaryReader(answer);
+  const positions: (string | null)[] = [];
+  while (reader.pos < reader.len) {
+    reader.tag(); // there is no other field than the results
+    positions.push(encodedPosition(reader.bytes()) ?? null);
+  }
+  return positions;
+}
+
+/** Of encoded results the position is field 1, comes first where there is one, and is shorter than 128 bytes. */
+function encodedPosition(bytes: Uint8Array): string | undefined {
+  return bytes[0] === POSITION_TAG ? text(Position.decode(bytes.subarray(2, 2 + bytes[1]!))) : undefined;
+}
+
+function text({ epoch, version, digest }: Stands): string {
+  return `${epoch}:${version}:${digest}`;
+}

@@ -1,0 +1,46 @@
+/** From BatchWriteRequest to what the use case takes. Throws INVALID_ARGUMENT that names the write and its field. */
+
+import type { BatchedWrite } from '../../contexts/service.js';
+import { within } from '../../contexts/writes/batch.js';
+import type * as c from '../../gen/chord/v1/context_service.js';
+import type { ReturnOptions } from '../../gen/chord/v1/model.js';
+import { invalid } from '../../model/errors.js';
+import { fromDuration, fromExpected, fromMutations } from './convert.js';
+
+/** `returns` hears what each write is to return. */
+export function fromWrites(
+  writes: readonly c.Write[],
+  returns: (returning: ReturnOptions | undefined, index: number) => void,
+): BatchedWrite[] {
+  return writes.map(({ write }, index): BatchedWrite => {
+    if (!write) throw invalid(`writes[${index}]`, 'names no write');
+    const { $case: kind, value: request } = write;
+    return within(index, { kind, id: request.contextId }, () => {
+      if ('requestId' in request && request.requestId !== '') throw invalid('request_id', 'belongs to the batch');
+      if ('returning' in request) returns(request.returning, index);
+      return fromWrite(write);
+    });
+  });
+}
+
+function fromWrite({ $case: kind, value: request }: NonNullable<c.Write['write']>): BatchedWrite {
+  const id = request.contextId;
+  switch (kind) {
+    case 'set':
+      return { kind, id, value: request.value ?? {}, ...options(request) };
+    case 'update': {
+      const { changes, allowMissing } = request;
+      return { kind, id, changes, mutations: fromMutations(request.mutations), allowMissing, ...options(request) };
+    }
+    case 'revert':
+      return { kind, id, version: request.version, ...options(request) };
+    case 'delete':
+      return { kind, id, expected: fromExpected(request.expected), allowMissing: request.allowMissing };
+    case 'touch':
+      return { kind, id, ttl: fromDuration(request.ttl, 'ttl') };
+  }
+}
+
+function options({ expected, ttl, returning }: c.SetContextRequest | c.UpdateContextRequest | c.RevertContextRequest) {
+  return { expected: fromExpected(expected), ttl: fromDuration(ttl, 'ttl'), returning };
+}

@@ -1,0 +1,17 @@
+/** What the use cases of export and restore answer, as protobuf messages. */
+
+import type * as proto from '../../gen/chord/v1/transfer_service.js';
+import type { TransferProgress } from '../../transfer/for-each-context.js';
+import type { Transferred } from '../../transfer/transfer.js';
+import { toTimestamp } from './convert.js';
+
+export function toTransferred({ id, position, deltas, exportedAt }: Transferred): proto.TransferredContext {
+  return { contextId: id, position, deltas, exportedAt: toTimestamp(exportedAt) };
+}
+
+export function toProgress({ last, ...counts }: TransferProgress): proto.TransferProgress {
+  if (!last) return { ...counts, last: undefined };
+  if ('position' in last) return { ...counts, last: { $case: 'context', value: toTransferred(last) } };
+  const { id, reason, message } = last;
+  return { ...counts, last: { $case: 'failure', value: { contextId: id, reason, message } } };
+}

@@ -1,0 +1,27 @@
+/** How often the fields of requests may occur: those that repeat, as docs/limits.md has it. By the method's name. */
+import type { FieldBounds } from '../../codec/field-counts.js';
+import { WRITES_MAX } from '../../contexts/writes/batch.js';
+import { MAX_DEPTH } from '../../model/model.js';
+import { KNOWN_MAX, MUTATIONS_MAX, PATHS_MAX, SUBSCRIPTIONS_MAX } from './convert.js';
+
+const PATH: FieldBounds = { 1: { name: 'keys', max: MAX_DEPTH } };
+const MUTATION: FieldBounds = { 1: { name: 'path', max: MAX_DEPTH } };
+const UPDATE: FieldBounds = { 3: { name: 'mutations', max: MUTATIONS_MAX, inside: MUTATION } };
+
+export const BOUNDS: { readonly [method: string]: FieldBounds } = {
+  UpdateContext: UPDATE,
+  BatchWrite: {
+    1: { name: 'writes', max: WRITES_MAX, inside: { 2: { name: 'update', max: 1, inside: UPDATE } } },
+  },
+  SyncContext: { 5: { name: 'paths', max: PATHS_MAX, inside: PATH } },
+  WatchContexts: {
+    1: {
+      name: 'subscriptions',
+      max: SUBSCRIPTIONS_MAX,
+      inside: {
+        3: { name: 'known', max: KNOWN_MAX, inAll: true },
+        4: { name: 'paths', max: PATHS_MAX, inside: PATH },
+      },
+    },
+  },
+};

@@ -1,0 +1,272 @@
+/// <reference lib="es2024.string" />
+/**
+ * Answers that carry documents and deltas, straight to bytes: documents and changes are encoded already and
+ * only copied; and one encoded event serves every stream that asked for the same form. Everything else goes
+ * through the generated code. test/grpc/codec/response-encoder.test.ts holds that both agree.
+ */
+import { spliceOlds } from '../../codec/changes.js';
+import { BackWriter } from '../../codec/writer.js';
+import type { DeltaView, FullReason, SyncResult, View } from '../../contexts/events.js';
+import { cutTo } from '../../contexts/pagination.js';
+import type { BatchedResult, DeltaPage, WriteResult } from '../../contexts/service.js';
+import { type DeltaForm, formatDelta, type Inexpressible, TooLarge } from '../../contexts/sync/projection.js';
+import { PAGE_BYTES } from '../../contexts/validation.js';
+import { FullReason as ProtoReason } from '../../gen/chord/v1/model.js';
+import { DeletedReason, WatchContextsResponse } from '../../gen/chord/v1/sync_service.js';
+import { notFound } from '../../model/errors.js';
+import type { Position } from '../../model/model.js';
+import type { WatchEvent } from '../../watch/watcher.js';
+import { toTimestamp } from './convert.js';
+
+const REASONS: Readonly<Record<FullReason, ProtoReason>> = {
+  initial: ProtoReason.INITIAL,
+  epoch_changed: ProtoReason.EPOCH_CHANGED,
+  ahead: ProtoReason.AHEAD,
+  diverged: ProtoReason.DIVERGED,
+  history_truncated: ProtoReason.HISTORY_TRUNCATED,
+  delta_larger: ProtoReason.DELTA_LARGER,
+};
+
+// Tags: field number << 3 | wire type, 0 for varints and 2 for what has a length. All fields used here are below 16.
+const varint = (field: number): number => field << 3;
+const sized = (field: number): number => (field << 3) | 2;
+
+/** It may quote a path, but not all of a path of any length. */
+const REASON_CHARACTERS_MAX = 500;
+
+const writer = new BackWriter();
+
+/** SetContextResponse and UpdateContextResponse, which have the same fields; DeleteContextResponse has the first two. */
+export function writeResponse(result: WriteResult, form: DeltaForm): Buffer {
+  writer.reset();
+  written(result, form);
+  return Buffer.from(writer.peek());
+}
+
+/** BatchWriteResponse, whose results have the same fields again. */
+export function batchResponse(
+  writes: readonly { readonly id: string; readonly result: BatchedResult; readonly form: DeltaForm }[],
+): Buffer {
+  writer.reset();
+  for (const { id, result, form } of writes.toReversed()) {
+    inside(1, () => {
+      const { head } = result;
+      if (head) inside(3, () => context({ id, head }));
+      written(result, form);
+    });
+  }
+  return Buffer.from(writer.peek());
+}
+
+function written(result: WriteResult, form: DeltaForm): void {
+  if (result.delta) inside(4, () => delta(result.delta as DeltaView, form));
+  if (result.view) inside(3, () => context(result.view as View));
+  if (result.changed) bool(2, true);
+  if (result.position) position(1, result.position);
+}
+
+/** GetContextResponse. */
+export function getResponse(view: View): Buffer {
+  writer.reset();
+  inside(1, () => context(view));
+  return Buffer.from(writer.peek());
+}
+
+/** SyncContextResponse. */
+export function syncResponse(id: string, result: SyncResult, form: DeltaForm): Buffer {
+  writer.reset();
+  switch (result.kind) {
+    case 'full':
+      inside(1, () => full(result.view, result.reason));
+      break;
+    case 'delta':
+      inside(2, () => delta(result.delta, form));
+      break;
+    case 'no_change':
+      inside(3, () => position(1, result.position));
+      break;
+    case 'missing':
+      throw notFound(id);
+  }
+  return Buffer.from(writer.peek());
+}
+
+/** ListDeltasResponse. */
+export function deltasResponse(page: DeltaPage, form: DeltaForm): Buffer {
+  const { format } = form;
+  if (format) return formattedPage(page, { ...form, format });
+  writer.reset();
+  if (page.truncated) bool(4, true);
+  position(3, page.head);
+  text(2, page.nextPageToken);
+  for (const view of page.deltas.toReversed()) inside(1, () => delta(view, form));
+  return Buffer.from(writer.peek());
+}
+
+/** What a format makes of a delta may be much larger: such a page ends where the bytes that were made for it say so. */
+function formattedPage(page: DeltaPage, form: Required<DeltaForm>): Buffer {
+  const parts: Buffer[] = [];
+  let bytes = 0;
+  for (const view of page.deltas) {
+    if (bytes >= PAGE_BYTES) break;
+    const made = formatDelta(view, form.format, form.oldValues);
+    writer.reset();
+    inside(1, () => delta(view, form, made));
+    const part = Buffer.from(writer.peek());
+    parts.push(part);
+    bytes += part.length + (made instanceof TooLarge ? made.made : 0);
+  }
+  writer.reset();
+  if (page.truncated) bool(4, true);
+  position(3, page.head);
+  text(2, cutTo(page, page.deltas.slice(0, parts.length)).nextPageToken);
+  return Buffer.concat([...parts, writer.peek()]);
+}
+
+/** Encoded forms of an event's content, for the other streams that need the same. */
+const encoded = new WeakMap<object, Map<string, Buffer>>();
+/** In a fan-out the same one is asked for again and again. */
+let last: { content: object; form: string; bytes: Buffer } | undefined;
+
+/** `more` of a WatchContextsResponse, at its end. */
+const MORE = Buffer.from([varint(8), 1]);
+
+/** WatchContextsResponse. `more`: the next one belongs to the same group. */
+export function watchResponse(event: WatchEvent, form: DeltaForm, more: boolean): Buffer {
+  const bytes = eventResponse(event, form);
+  return more ? Buffer.concat([bytes, MORE]) : bytes;
+}
+
+function eventResponse(event: WatchEvent, form: DeltaForm): Buffer {
+  switch (event.kind) {
+    case 'delta':
+      return (
+        again(event.delta, form.key) ?? shared(event.delta, form.key, () => inside(2, () => delta(event.delta, form)))
+      );
+    case 'full':
+      return (
+        again(event.view, event.reason) ??
+        shared(event.view, event.reason, () => inside(1, () => full(event.view, event.reason)))
+      );
+    default:
+      return Buffer.from(WatchContextsResponse.encode({ event: sign(event), more: false }).finish());
+  }
+}
+
+function sign(event: Exclude<WatchEvent, { kind: 'delta' | 'full' }>): WatchContextsResponse['event'] {
+  switch (event.kind) {
+    case 'deleted': {
+      const reason = event.reason === 'expired' ? DeletedReason.EXPIRED : DeletedReason.DELETED;
+      return { $case: 'deleted', value: { contextId: event.id, position: event.position, reason } };
+    }
+    case 'absent':
+      return { $case: 'absent', value: { contextId: event.id } };
+    case 'caught_up':
+      return { $case: 'caughtUp', value: {} };
+    case 'heartbeat':
+      return { $case: 'heartbeat', value: { sentAt: toTimestamp(Date.now()) } };
+  }
+}
+
+function again(content: object, form: string): Buffer | undefined {
+  return last?.content === content && last.form === form ? last.bytes : undefined;
+}
+
+function shared(content: object, form: string, write: () => void): Buffer {
+  let forms = encoded.get(content);
+  if (!forms) {
+    forms = new Map();
+    encoded.set(content, forms);
+  }
+  let bytes = forms.get(form);
+  if (!bytes) {
+    writer.reset();
+    write();
+    bytes = Buffer.from(writer.peek());
+    forms.set(form, bytes);
+  }
+  last = { content, form, bytes };
+  return bytes;
+}
+
+// Messages, written from their last field to their first.
+
+function full(view: View, reason: FullReason): void {
+  writer.varint(REASONS[reason]);
+  writer.byte(varint(2));
+  inside(1, () => context(view));
+}
+
+function context({ id, head, value }: Omit<View, 'value'> & Partial<View>): void {
+  if (head.expiry) timestamp(6, head.expiry.at);
+  timestamp(5, head.updatedAt);
+  timestamp(4, head.createdAt);
+  position(3, head.position);
+  if (value) raw(2, value.bytes);
+  text(1, id);
+}
+
+function delta(view: DeltaView, { format, oldValues }: DeltaForm, made?: Uint8Array | Inexpressible): void {
+  if (format) formatted(made ?? formatDelta(view, format, oldValues));
+  timestamp(5, view.at);
+  if (!format) writer.raw(oldValues ? spliceOlds(view.payload) : view.payload.changes);
+  position(3, view.to);
+  position(2, view.from);
+  text(1, view.id);
+}
+
+function formatted(made: Uint8Array | Inexpressible): void {
+  if (made instanceof Uint8Array) raw(6, made);
+  else text(7, made.why.slice(0, REASON_CHARACTERS_MAX).toWellFormed() || 'the format cannot express these changes');
+}
+
+function position(field: number, { epoch, version, digest }: Position): void {
+  const before = writer.size;
+  text(3, digest);
+  if (version !== 0) {
+    writer.varint(version);
+    writer.byte(varint(2));
+  }
+  text(1, epoch);
+  writer.length(before);
+  writer.byte(sized(field));
+}
+
+function timestamp(field: number, at: number): void {
+  const before = writer.size;
+  const { seconds, nanos } = toTimestamp(at);
+  if (nanos !== 0) {
+    writer.varint(nanos);
+    writer.byte(varint(2));
+  }
+  if (seconds !== 0) {
+    writer.varint(seconds);
+    writer.byte(varint(1));
+  }
+  writer.length(before);
+  writer.byte(sized(field));
+}
+
+function text(field: number, value: string): void {
+  if (value === '') return;
+  writer.string(value);
+  writer.byte(sized(field));
+}
+
+function raw(field: number, bytes: Uint8Array): void {
+  writer.raw(bytes);
+  writer.varint(bytes.length);
+  writer.byte(sized(field));
+}
+
+function bool(field: number, value: boolean): void {
+  writer.byte(value ? 1 : 0);
+  writer.byte(varint(field));
+}
+
+function inside(field: number, write: () => void): void {
+  const before = writer.size;
+  write();
+  writer.length(before);
+  writer.byte(sized(field));
+}

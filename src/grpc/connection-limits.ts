@@ -1,0 +1,167 @@
+/**
+ * Who may have a connection. One on which no caller has shown who it is, a stranger, ends after a while, and goes first
+ * where there are too many: those that are known keep their room, and a new one finds some. Strangers that watch the
+ * server's health may stay, and go last.
+ */
+import type { Http2Server, Http2Session } from 'node:http2';
+import type { Socket } from 'node:net';
+import { networkOf } from '../observability/network-address.js';
+import type { Middleware } from './pipeline.js';
+
+export interface ArrivalOptions {
+  readonly maxConnections: number;
+  readonly maxConnectionsPerAddress: number;
+  /** Milliseconds after which a stranger must go; 0: it may stay. */
+  readonly identifyTimeout: number;
+}
+
+interface Connection {
+  readonly socket: Socket;
+  readonly address: string;
+  session: Http2Session | undefined;
+  /** When it came or last did something that strangers may, as `performance.now()` counts. */
+  since: number;
+  known: boolean;
+  open: boolean;
+}
+
+const LOOK_INTERVAL = 1000;
+/** Calls under way on a connection that ends have this long to be answered, in milliseconds. */
+const LEAVE_WITHIN = 1000;
+
+export class Arrivals {
+  /** The one that has been silent for longest first. */
+  readonly #strangers = new Set<Connection>();
+  /** Strangers that watch the health. */
+  readonly #watching = new Set<Connection>();
+  /** Those that have no session yet, by HOST:PORT. */
+  readonly #coming = new Map<string, Connection>();
+  readonly #ofSessions = new WeakMap<object, Connection>();
+  readonly #byAddress = new Map<string, number>();
+  #open = 0;
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(private readonly options: ArrivalOptions) {
+    this.#timer = setInterval(() => this.#endSilent(), LOOK_INTERVAL).unref();
+  }
+
+  /** From now on. */
+  watch(server: Http2Server): void {
+    server.prependListener('connection', (socket: Socket) => this.#arrived(socket));
+    server.on('session', (session) => this.#begun(session));
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  /** Comes behind the stage that knows who calls. */
+  readonly know: Middleware = {
+    enter: ({ connection: session }) => {
+      const connection = session && this.#ofSessions.get(session);
+      if (!connection || connection.known) return;
+      connection.known = true;
+      this.#strangers.delete(connection);
+      this.#watching.delete(connection);
+    },
+  };
+
+  /** Of calls that are open to strangers: they show that the connection is in use. */
+  readonly notice: Middleware = {
+    enter: ({ connection: session }) => {
+      const connection = session && this.#ofSessions.get(session);
+      if (!connection || !this.#strangers.delete(connection)) return;
+      connection.since = performance.now();
+      this.#strangers.add(connection);
+    },
+  };
+
+  /** Whether a watch of the health is open on it. */
+  watches(session: object, yes: boolean): void {
+    const connection = this.#ofSessions.get(session);
+    if (!connection?.open || connection.known) return;
+    connection.since = performance.now();
+    const [from, to] = yes ? [this.#strangers, this.#watching] : [this.#watching, this.#strangers];
+    from.delete(connection);
+    to.add(connection);
+  }
+
+  #arrived(socket: Socket): void {
+    const address = networkOf(socket.remoteAddress ?? '');
+    const now = performance.now();
+    const connection: Connection = { socket, address, session: undefined, since: now, known: false, open: true };
+    const peer = peerOf(socket);
+    socket.once('close', () => {
+      if (this.#coming.get(peer) === connection) this.#coming.delete(peer);
+      this.#left(connection);
+    });
+    this.#coming.set(peer, connection);
+    this.#strangers.add(connection);
+    this.#open++;
+    const fromThere = (this.#byAddress.get(address) ?? 0) + 1;
+    this.#byAddress.set(address, fromThere);
+    const { maxConnections, maxConnectionsPerAddress } = this.options;
+    if (fromThere > maxConnectionsPerAddress) this.#turnAway(this.#dispensable(connection, address));
+    else if (this.#open > maxConnections) this.#turnAway(this.#dispensable(connection));
+  }
+
+  #begun(session: Http2Session): void {
+    const peer = peerOf(session.socket);
+    const connection = this.#coming.get(peer);
+    if (!connection) return;
+    this.#coming.delete(peer);
+    connection.session = session;
+    this.#ofSessions.set(session, connection);
+  }
+
+  #left(connection: Connection): void {
+    if (!connection.open) return;
+    connection.open = false;
+    this.#strangers.delete(connection);
+    this.#watching.delete(connection);
+    this.#open--;
+    const others = this.#byAddress.get(connection.address)! - 1;
+    if (others > 0) this.#byAddress.set(connection.address, others);
+    else this.#byAddress.delete(connection.address);
+  }
+
+  /** The stranger that has to go for the new one; the new one itself where there is no other. */
+  #dispensable(newest: Connection, address?: string): Connection {
+    for (const strangers of [this.#strangers, this.#watching]) {
+      for (const each of strangers) {
+        if (each !== newest && (address === undefined || each.address === address)) return each;
+      }
+    }
+    return newest;
+  }
+
+  #turnAway(connection: Connection): void {
+    this.#left(connection);
+    const { session, socket } = connection;
+    if (session && !session.destroyed) session.destroy();
+    // Not at once: Node is setting it up.
+    else process.nextTick(() => socket.destroy());
+  }
+
+  #endSilent(): void {
+    const { identifyTimeout } = this.options;
+    const before = performance.now() - identifyTimeout;
+    if (identifyTimeout === 0) return;
+    for (const connection of this.#strangers) {
+      if (connection.since > before) return;
+      this.#sendAway(connection);
+    }
+  }
+
+  /** What is answered just now is answered still; what comes later its client sends again, elsewhere. */
+  #sendAway(connection: Connection): void {
+    const { session } = connection;
+    this.#strangers.delete(connection);
+    session?.close();
+    setTimeout(() => this.#turnAway(connection), session ? LEAVE_WITHIN : 0).unref();
+  }
+}
+
+function peerOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
+}

@@ -1,0 +1,62 @@
+/**
+ * A stage: notes in the audit log every write, every call that administers, and everything that was refused. While
+ * nothing can be noted, only reads are let on.
+ */
+import { status } from '@grpc/grpc-js';
+import { ChordError } from '../../model/errors.js';
+import type { AuditLog } from '../../observability/audit.js';
+import { describeCall, ID_CHARACTERS_MAX, kindOf, pathOf, positionOf, positionsOf } from '../call-description.js';
+import { callerOf } from '../caller.js';
+import type { Call, End, Middleware } from '../pipeline.js';
+import { withoutContents } from './logging.js';
+
+const RETRY_AFTER = 1000;
+const NOT_ALLOWED = new Set([status.UNAUTHENTICATED, status.PERMISSION_DENIED]);
+
+export function auditMiddleware(log: AuditLog): Middleware {
+  return {
+    enter({ method }) {
+      if (log.writable || kindOf(method) === 'read') return;
+      throw new ChordError('UNAVAILABLE', 'the audit log cannot be written: only reads are served', {
+        retryAfter: RETRY_AFTER,
+      });
+    },
+    leave(call, end) {
+      if (call.admitted && !NOT_ALLOWED.has(end.code)) {
+        if (kindOf(call.method) !== 'read') log.append(entry(call, end));
+      } else if (end.code !== status.CANCELLED) log.appendRefusal(callerOf(call), () => entry(call, end));
+    },
+  };
+}
+
+let last = { at: 0, text: '' };
+
+/** To write a time out costs half as much as all the rest of an entry; many are of the same millisecond. */
+function isoNow(): string {
+  const at = Date.now();
+  if (at !== last.at) last = { at, text: new Date(at).toISOString() };
+  return last.text;
+}
+
+/** Of what is undefined the line says nothing. No spread objects: this is done for each write. */
+function entry(call: Call, { code, details, answer }: End): object {
+  const { method, identity, request, traceId } = call;
+  const { requestId } = (request ?? {}) as { readonly requestId?: string };
+  const { contextId, contextIds, prefix, targets } = describeCall(call);
+  return {
+    time: isoNow(),
+    identity: identity.name,
+    peer: call.getPeer(),
+    method: pathOf(method),
+    contextId,
+    contextIds,
+    prefix,
+    targets,
+    requestId: requestId?.slice(0, ID_CHARACTERS_MAX) || undefined,
+    position: positionOf(method, answer),
+    positions: positionsOf(method, answer),
+    outcome: status[code],
+    traceId,
+    why: details && withoutContents(code, details),
+  };
+}

@@ -1,0 +1,100 @@
+/**
+ * The stages that let in whom the rules allow, and the watch over streams: one that is open when its caller's token
+ * expires, or when tokens, keys or rules change, must still be allowed then, or it is closed.
+ */
+import { type Access, expired, refused } from '../../auth/authenticator.js';
+import type { Identity } from '../../auth/identity.js';
+import { ChordError } from '../../model/errors.js';
+import { peerIdentity } from '../peer-identity.js';
+import { PERMISSIONS, type RequiredRight } from '../permissions.js';
+import type { Call, Middleware } from '../pipeline.js';
+
+/** How often streams are looked through for those whose time is over, in milliseconds. A timer for each could overflow. */
+const LOOK_INTERVAL = 1000;
+
+/** Longer than any id that there may be, in characters. */
+const QUOTED_MAX = 512;
+
+export class AuthMiddleware {
+  readonly #open = new Set<Call>();
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(private readonly access: Access) {
+    access.onChange(() => void this.#checkAll());
+    this.#timer = setInterval(() => this.#endExpired(), LOOK_INTERVAL).unref();
+  }
+
+  /** Knows who calls. */
+  readonly identify: Middleware = {
+    enter: (call) => {
+      const found = this.#identify(call);
+      if (found instanceof Promise) return found.then((identity) => this.#know(call, identity));
+      return this.#know(call, found);
+    },
+  };
+
+  /** Comes behind `decoded`: rights are on what the request names. */
+  readonly authorize: Middleware = {
+    enter: (call) => {
+      this.#allow(call);
+      if (call.method.streams) this.#open.add(call);
+    },
+    leave: (call) => void this.#open.delete(call),
+  };
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  #identify(call: Call): Identity | Promise<Identity> {
+    const [authorization] = call.metadata.get('authorization');
+    return this.access.identify(authorization as string | undefined, () => peerIdentity(call));
+  }
+
+  #know(call: Call, identity: Identity): void {
+    call.identity = identity;
+  }
+
+  /** Before anything is read: who may not know whether a context exists is answered the same either way. */
+  #allow(call: Call): void {
+    const { service, name } = call.method;
+    const rule = PERMISSIONS[service]?.[name];
+    if (rule === 'open' || rule === 'identity') return;
+    if (!rule) throw new ChordError('PERMISSION_DENIED', `no rule can allow ${name}`);
+    for (const need of rule(call.request as never)) {
+      if (!this.access.allow(call.identity, need.right, need.scope, need.target)) throw denied(need);
+    }
+  }
+
+  async #checkAll(): Promise<void> {
+    for (const call of this.#open) {
+      try {
+        const identity = await this.#identify(call);
+        if (identity.name !== call.identity.name) throw refused();
+        this.#know(call, identity); // it may end at another time now
+        this.#allow(call);
+      } catch (error) {
+        this.#end(call, error as ChordError);
+      }
+    }
+  }
+
+  #endExpired(): void {
+    for (const call of this.#open) {
+      if (this.access.hasExpired(call.identity)) this.#end(call, expired());
+    }
+  }
+
+  #end(call: Call, error: ChordError): void {
+    if (!this.#open.has(call)) return;
+    call.close(error);
+  }
+}
+
+/** The target has not been checked yet, and may be as long as a message: what is quoted must fit into trailers. */
+function denied({ right, scope, target }: RequiredRight): ChordError {
+  const quoted = JSON.stringify(target.slice(0, QUOTED_MAX));
+  const on = scope === 'id' ? quoted : `all that begins with ${quoted}`;
+  const details = scope === 'id' && target.length <= QUOTED_MAX ? { contextId: target } : {};
+  return new ChordError('PERMISSION_DENIED', `no right to ${right} ${on}`, details);
+}

@@ -1,0 +1,26 @@
+/** The outermost stage: counts every call, and how long it took. */
+import type { Calls } from '../../observability/calls.js';
+import { contextIdsOf, kindOf } from '../call-description.js';
+import type { Call, Middleware } from '../pipeline.js';
+
+export function metricsMiddleware(calls: Calls): Middleware {
+  return {
+    enter(call) {
+      call.startedAt = performance.now();
+      calls.of(call.method).inFlight++;
+    },
+    leave(call, { code }) {
+      const ofMethod = calls.of(call.method);
+      ofMethod.inFlight--;
+      ofMethod.byCode[code]! += 1;
+      if (!call.admitted) calls.refused[code]! += 1;
+      else if (calls.heats.size > 0) warm(calls, call);
+      if (!call.method.streams) ofMethod.seconds.observe((performance.now() - call.startedAt) / 1000);
+    },
+  };
+}
+
+function warm({ heats }: Calls, call: Call): void {
+  const writes = kindOf(call.method) === 'write';
+  for (const id of contextIdsOf(call)) for (const heat of heats) heat.add(id, writes);
+}

@@ -1,0 +1,97 @@
+/**
+ * A stage: a span of OpenTelemetry for each call, below the one that the client names by W3C trace context. What the
+ * handler does runs within it: so spans that others make (a store or provider of one's own, an instrumented driver)
+ * stand below it. Without an SDK there is no stage, and the API is not even loaded.
+ */
+import { type Metadata, status } from '@grpc/grpc-js';
+import type { Attributes, Context, Span, TextMapGetter, Tracer, TracerProvider } from '@opentelemetry/api';
+import { describeCall, pathOf, positionOf } from '../call-description.js';
+import type { Call, End, Middleware } from '../pipeline.js';
+
+/** Where all copies of the API, 1.x, keep what was registered with one of them. */
+const REGISTERED = Symbol.for('opentelemetry.js.api.1');
+
+/** Statuses that are the server's fault, as OpenTelemetry's conventions for gRPC have it. */
+const FAULTS = new Set([
+  ...[status.UNKNOWN, status.DEADLINE_EXCEEDED, status.UNIMPLEMENTED, status.INTERNAL, status.UNAVAILABLE],
+  status.DATA_LOSS,
+]);
+
+/** Of a batch, a span names so many. */
+const CONTEXTS_MAX = 10;
+
+const METADATA: TextMapGetter<Metadata> = {
+  keys: (metadata) => Object.keys(metadata.getMap()),
+  get: (metadata, key) => metadata.get(key).map(String),
+};
+
+/** Undefined where no SDK is set up yet: that comes first. */
+export async function openTracing(version: string): Promise<Middleware | undefined> {
+  if (!(REGISTERED in globalThis)) return undefined;
+  const api = await import('@opentelemetry/api');
+  const tracer = tracerOf(api.trace.getTracerProvider(), version);
+  return tracer && traced(tracer, api);
+}
+
+/** The API puts a stand-in before the SDK's provider, also where there is none. */
+function tracerOf(provider: TracerProvider, version: string): Tracer | undefined {
+  const standIn = provider as Partial<{ getDelegateTracer(name: string, version: string): Tracer | undefined }>;
+  return standIn.getDelegateTracer ? standIn.getDelegateTracer('chord', version) : provider.getTracer('chord', version);
+}
+
+type Api = typeof import('@opentelemetry/api');
+
+function traced(tracer: Tracer, { context, propagation, trace, SpanKind, SpanStatusCode }: Api): Middleware {
+  const spans = new WeakMap<Call, Span>();
+  /** An instrumentation of gRPC that made a span already has looked at the metadata, too. */
+  const parentOf = (metadata: Metadata): Context => {
+    const active = context.active();
+    return trace.getSpan(active) ? active : propagation.extract(active, metadata, METADATA);
+  };
+  return {
+    enter(call) {
+      const parent = parentOf(call.metadata);
+      const span = tracer.startSpan(pathOf(call.method), { kind: SpanKind.SERVER, attributes: atFirst(call) }, parent);
+      const within = trace.setSpan(parent, span);
+      call.within = (work) => context.with(within, work);
+      call.traceId = span.spanContext().traceId;
+      spans.set(call, span);
+    },
+    leave(call, end) {
+      const span = spans.get(call)!;
+      if (span.isRecording()) {
+        span.setAttributes(atLast(call, end));
+        if (FAULTS.has(end.code)) span.setStatus({ code: SpanStatusCode.ERROR });
+      }
+      span.end();
+    },
+  };
+}
+
+function atFirst(call: Call): Attributes {
+  const { method } = call;
+  const [, address, port] = /^(.*):(\d+)$/.exec(call.getPeer()) ?? []; // unknown, where the client is gone already
+  return {
+    'rpc.system': 'grpc',
+    'rpc.service': method.service,
+    'rpc.method': method.name,
+    ...(address !== undefined && { 'network.peer.address': address, 'network.peer.port': Number(port) }),
+  };
+}
+
+function atLast(call: Call, { code, answer }: End): Attributes {
+  const { contextId, contextIds, prefix, targets } = describeCall(call);
+  const position = positionOf(call.method, answer);
+  const { identity, method, messagesSent, bytesSent } = call;
+  return {
+    'rpc.grpc.status_code': code,
+    ...(FAULTS.has(code) && { 'error.type': status[code] }),
+    ...(identity.kind !== 'anonymous' && { 'enduser.id': identity.name }),
+    ...(contextId !== undefined && { 'chord.context_id': contextId }),
+    ...(contextIds !== undefined && { 'chord.context_ids': contextIds.slice(0, CONTEXTS_MAX) }),
+    ...(prefix !== undefined && { 'chord.prefix': prefix }),
+    ...(targets !== undefined && { 'chord.targets': targets }),
+    ...(position !== undefined && { 'chord.position': position }),
+    ...(method.streams && { 'chord.messages_sent': messagesSent, 'chord.bytes_sent': bytesSent }),
+  };
+}

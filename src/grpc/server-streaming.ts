@@ -1,0 +1,28 @@
+/** Server streams with an end: messages of an async generator, no faster than the client reads them. */
+import type { Call } from './pipeline.js';
+
+/** StreamHandler, until the signal is aborted: nobody waits for more. */
+export type StreamHandler<Q, A> = (request: Q, ended: AbortSignal) => AsyncIterable<A>;
+
+/** Never rejects. A call that was cancelled returns the generator at its next message. */
+export async function serveStream<Q, A>(call: Call, answers: StreamHandler<Q, A>): Promise<void> {
+  const controller = new AbortController();
+  const { signal } = controller;
+  const ended = new Promise<void>((resolve) => {
+    call.onEnd = () => {
+      controller.abort();
+      resolve();
+    };
+  });
+  try {
+    for await (const answer of answers(call.request as Q, signal)) {
+      if (signal.aborted) return;
+      // After a cancel no message leaves any more.
+      await Promise.race([new Promise<void>((resolve) => call.write(answer, resolve)), ended]);
+      if (signal.aborted) return;
+    }
+    call.finish();
+  } catch (error) {
+    call.fail(error);
+  }
+}

@@ -1,0 +1,281 @@
+/**
+ * Reads everything in a data directory, and tells what does not fit together. Nothing is changed, and nothing of it is
+ * trusted: see store/lmdb-pages.ts. What is in memory does not grow with the number of contexts.
+ */
+import { recall } from '../contexts/writes/idempotency.js';
+import { ChordError } from '../model/errors.js';
+import { Contents, type Entry, requireData } from '../store/lmdb/fsck/contents.js';
+import { lockDirectory } from '../store/lmdb/lock.js';
+import { dueKey, headKey, keysOf, numberKey, requestTimeKey, versionIn } from '../store/lmdb/reads.js';
+import { NAMES } from '../store/lmdb/schema.js';
+import { NOTHING } from '../store/lmdb/writes.js';
+import { decodeHead, decodeRequest, type HeadRow } from '../store/record-format.js';
+import { INDEXES } from '../store/retention-index.js';
+import { checkContext, type Tell } from './stored-context.js';
+
+export interface Damage {
+  /** Of the context that it concerns, if one. */
+  readonly contextId?: string;
+  readonly version?: number;
+  readonly what: string;
+}
+
+/** What was read. */
+export interface Verified {
+  contexts: number;
+  deltas: number;
+  snapshots: number;
+  requests: number;
+  /** Of the data file. */
+  bytes: number;
+  /** How many times something was told. */
+  damages: number;
+}
+
+export interface Listener {
+  onDamage(damage: Damage): void;
+  /** Now and then: records that were read, of how many. */
+  onProgress?(done: number, total: number): void | Promise<void>;
+}
+
+const DATABASES = Object.keys(NAMES) as (keyof typeof NAMES)[];
+/** Records between two reports of progress. */
+const PROGRESS_RECORDS = 5_000;
+
+/**
+ * Throws FAILED_PRECONDITION where the directory is in use, or holds no data of Chord; DATA_LOSS where the head of its
+ * file is damaged, so that nothing can be read.
+ */
+export async function verify(directory: string, listener: Listener): Promise<Verified> {
+  requireData(directory);
+  const unlock = await lockUnlessReadOnly(directory);
+  try {
+    const verifier = new Verifier(directory, listener);
+    try {
+      return await verifier.run();
+    } finally {
+      verifier.close();
+    }
+  } finally {
+    unlock();
+  }
+}
+
+/** On a file system that is read-only nobody writes, and nothing can be locked. */
+async function lockUnlessReadOnly(directory: string): Promise<() => void> {
+  try {
+    return await lockDirectory(directory);
+  } catch (error) {
+    if (error instanceof ChordError && (error.cause as NodeJS.ErrnoException)?.code === 'EROFS') return () => {};
+    throw error;
+  }
+}
+
+class Verifier {
+  readonly #result: Verified = { contexts: 0, deltas: 0, snapshots: 0, requests: 0, bytes: 0, damages: 0 };
+  readonly #contents: Contents;
+  readonly #total: number;
+  #done = 0;
+  #told = 0;
+  /** Entries of the indexes that something belongs to. */
+  #due = 0;
+  #times = 0;
+
+  constructor(
+    directory: string,
+    private readonly listener: Listener,
+  ) {
+    this.#contents = Contents.open(directory, ({ message }) => this.#tell({ what: message }));
+    this.#result.bytes = this.#contents.bytes;
+    this.#total = DATABASES.reduce((sum, each) => sum + this.#contents.count(each), 0);
+  }
+
+  close(): void {
+    this.#contents.close();
+  }
+
+  async run(): Promise<Verified> {
+    await this.#contexts();
+    await this.#requests();
+    await this.#index('due', this.#due, (key) => this.#belongsToHead(key));
+    await this.#index('requestTimes', this.#times, (key) => this.#belongsToRequest(key));
+    for (const { value } of this.#entries('remains')) value();
+    this.#contents.checkFree();
+    await this.listener.onProgress?.(this.#total, this.#total);
+    return this.#result;
+  }
+
+  /** Ids, snapshots and what else there is of contexts come in the order of ids, and so in step. */
+  async #contexts(): Promise<void> {
+    const ids = new Ahead(this.#entries('ids'), ({ key }) => key);
+    const snapshots = new Ahead(this.#entries('snapshots'), ({ key }) => key);
+    const contexts = new Ahead(this.#entries('contexts', isOfContext), ({ key }) => key.subarray(0, key.indexOf(0)));
+    for (;;) {
+      const id = [ids.id, snapshots.id, contexts.id].reduce(smaller);
+      if (!id) return;
+      const contextId = id.toString();
+      const tell: Tell = (what, version) => this.#tell({ contextId, ...(version !== undefined && { version }), what });
+      const [listed] = ids.take(id);
+      const [snapshot] = snapshots.take(id);
+      // It comes behind the deltas, but is needed first.
+      const key = headKey(contextId);
+      const head = this.#contents.has('contexts', key) ? () => this.#contents.get('contexts', key)! : undefined;
+      let row: HeadRow | undefined;
+      const left = this.#contents.has('remains', id);
+      const live = head && left ? readable(() => decodeHead(head(), 'the head')) : undefined;
+      const records = this.#records(contexts, id, left && (live ?? !head) ? live : 'all');
+      if (left && !head && !snapshot && !listed) for (const _ of records);
+      else row = checkContext({ head, snapshot: snapshot?.value, records }, tell);
+      if (head) this.#result.contexts++;
+      if (snapshot) this.#result.snapshots++;
+      if (head && !listed) tell('it is not in the list of contexts');
+      else if (listed && !head) tell('it is in the list of contexts, and there is no head of it');
+      else if (listed && !listed.value().equals(NOTHING)) tell('its place in the list holds what was not written');
+      if (row) this.#checkPlace(contextId, row, tell);
+      await this.#went();
+    }
+  }
+
+  /** Of this life alone, where an earlier one has left records; undefined: there is no life now. */
+  *#records(contexts: Ahead, id: Buffer, live: HeadRow | undefined | 'all') {
+    const [trimmed, last] = live === 'all' ? [0, Number.POSITIVE_INFINITY] : rangeOf(live);
+    for (const { key, value } of contexts.take(id)) {
+      const version = isLogKey(key) ? versionIn(key) : 0;
+      if (version <= trimmed || version > last) continue;
+      this.#result.deltas++;
+      yield { version, bytes: value };
+    }
+  }
+
+  /** A context has an entry in an index exactly where its head says so, at its place or before (store/due.ts). */
+  #checkPlace(id: string, row: HeadRow, tell: Tell): void {
+    if (!row.place) return;
+    const truth = keysOf(row);
+    for (const [index, name] of INDEXES.entries()) {
+      const [entry, key] = [row.place.entries[index] ?? Number.NaN, truth[index] as number];
+      if (entry > key || Number.isNaN(entry) !== Number.isNaN(key)) tell(`its place in the index ${name} is wrong`);
+      if (Number.isNaN(entry)) continue;
+      if (this.#contents.has('due', dueKey(index, entry, id))) this.#due++;
+      else tell(`it is not in the index ${name}, where its head says it is`);
+    }
+  }
+
+  async #requests(): Promise<void> {
+    for (const { key, value } of this.#entries('requests')) {
+      this.#result.requests++;
+      const at = key.indexOf(0);
+      const [contextId, requestId] = [key.toString('utf8', 0, at), key.toString('utf8', at + 1)];
+      try {
+        const request = decodeRequest(value(), `request "${requestId}"`);
+        if (request.id !== requestId) throw new Error(`request "${requestId}" says that it is "${request.id}"`);
+        recall(request, request.fingerprint);
+        if (this.#contents.has('requestTimes', requestTimeKey(request.at, contextId, requestId))) this.#times++;
+        else
+          this.#tell({ contextId, what: `request "${requestId}" is not in the index of times, and never forgotten` });
+      } catch (error) {
+        this.#tell({ contextId, what: error instanceof Error ? error.message : String(error) });
+      }
+      await this.#went();
+    }
+  }
+
+  /** Visits an index; where it has more entries than belong to something, looks for those. */
+  async #index(database: 'due' | 'requestTimes', belonging: number, belongs: (key: Buffer) => boolean): Promise<void> {
+    let spare = this.#contents.count(database) - belonging;
+    for (const { key, value } of this.#entries(database)) {
+      await this.#went();
+      const contextId = key.toString('utf8', database === 'due' ? 9 : 8).replace(/\0.*/s, '');
+      const tell = (what: string) =>
+        this.#tell({ contextId, what: `an entry of the index ${NAMES[database]} ${what}` });
+      if (!value().equals(NOTHING)) tell('holds what was not written');
+      if (spare <= 0 || belongs(key)) continue;
+      spare--;
+      tell('points to nothing');
+    }
+  }
+
+  #belongsToHead(key: Buffer): boolean {
+    const [index, id] = [key[0] as number, key.toString('utf8', 9)];
+    const bytes = this.#contents.get('contexts', headKey(id));
+    const row = bytes && readable(() => decodeHead(bytes, 'the head'));
+    const entry = row?.place?.entries[index];
+    return row === undefined || (entry !== undefined && dueKey(index, entry, id).equals(key));
+  }
+
+  #belongsToRequest(key: Buffer): boolean {
+    const bytes = this.#contents.get('requests', key.subarray(8));
+    const request = bytes && readable(() => decodeRequest(bytes, 'the request'));
+    return request === undefined || (request !== null && numberKey(request.at).equals(key.subarray(0, 8)));
+  }
+
+  *#entries(database: keyof typeof NAMES, fits: (key: Buffer) => boolean = () => true): Generator<Entry> {
+    for (const entry of this.#contents.entries(database)) {
+      this.#done++;
+      if (fits(entry.key)) yield entry;
+      else this.#tell({ what: `a key of ${NAMES[database]} is damaged: ${entry.key.toString('latin1')}` });
+    }
+  }
+
+  #tell(damage: Damage): void {
+    this.#result.damages++;
+    this.listener.onDamage(damage);
+  }
+
+  async #went(): Promise<void> {
+    if (this.#done < this.#told + PROGRESS_RECORDS) return;
+    this.#told = this.#done;
+    await this.listener.onProgress?.(this.#done, this.#total);
+  }
+}
+
+/** Records in groups of one id, with a look at what comes next. */
+class Ahead {
+  #next: Entry | undefined;
+
+  constructor(
+    private readonly entries: Generator<Entry>,
+    private readonly idOf: (entry: Entry) => Buffer,
+  ) {
+    this.#next = entries.next().value;
+  }
+
+  get id(): Buffer | undefined {
+    return this.#next && this.idOf(this.#next);
+  }
+
+  *take(id: Buffer): Generator<Entry> {
+    while (this.#next && this.idOf(this.#next).equals(id)) {
+      const entry = this.#next;
+      this.#next = this.entries.next().value;
+      yield entry;
+    }
+  }
+}
+
+function rangeOf(row: HeadRow | undefined): readonly [trimmed: number, last: number] {
+  return row ? [row.place?.trimmed ?? 0, row.head.position.version] : [0, 0];
+}
+
+/** Undefined where it is not: that has been told. */
+function readable<T>(decode: () => T): T | undefined {
+  try {
+    return decode();
+  } catch {
+    return undefined;
+  }
+}
+
+function smaller(a: Buffer | undefined, b: Buffer | undefined): Buffer | undefined {
+  return !a || (b && Buffer.compare(b, a) < 0) ? b : a;
+}
+
+/** A delta's or a head's. */
+function isOfContext(key: Buffer): boolean {
+  return isLogKey(key) || (key.length > 2 && key.indexOf(0) === key.length - 2 && key.at(-1) === 0xff);
+}
+
+/** Id, NUL, version. */
+function isLogKey(key: Buffer): boolean {
+  const version = key.length > 9 && key.indexOf(0) === key.length - 9 ? versionIn(key) : 0;
+  return Number.isSafeInteger(version) && version > 0;
+}

@@ -1,0 +1,70 @@
+/**
+ * So many lines a second for each caller, then a word on how many more there would have been: nobody fills a disk with
+ * bad calls, and nobody uses up the lines of others. So many callers are told apart; those beyond share one budget.
+ */
+const LINES_MAX = 20;
+const WINDOW = 1000;
+/** Of each kind: who has many addresses takes no place of those that are known. */
+const CALLERS_MAX = 256;
+
+/** Exactly one of them; none: those that are not told apart. */
+export interface Caller {
+  readonly identity?: string;
+  /** A host, or a network of IPv6. */
+  readonly address?: string;
+}
+
+interface Budget {
+  readonly caller: Caller;
+  admitted: number;
+  left: number;
+}
+
+const OTHERS: Caller = {};
+
+export class LogRateLimit {
+  readonly #identities = new Map<string, Budget>();
+  readonly #addresses = new Map<string, Budget>();
+  #others: Budget = { caller: OTHERS, admitted: 0, left: 0 };
+  #window: NodeJS.Timeout | undefined;
+
+  /** @param more hears at the end of a second, of each caller that has gone over */
+  constructor(private readonly more: (left: number, caller: Caller) => void) {}
+
+  admits(caller: Caller): boolean {
+    this.#window ??= setTimeout(() => this.#end(), WINDOW).unref();
+    const budget = this.#budgetOf(caller);
+    if (budget.admitted < LINES_MAX) {
+      budget.admitted++;
+      return true;
+    }
+    budget.left++;
+    return false;
+  }
+
+  /** Tells what is left. */
+  close(): void {
+    clearTimeout(this.#window);
+    this.#end();
+  }
+
+  #budgetOf(caller: Caller): Budget {
+    const { identity, address = '' } = caller;
+    const [budgets, name] = identity === undefined ? [this.#addresses, address] : [this.#identities, identity];
+    const found = budgets.get(name);
+    if (found) return found;
+    if (budgets.size >= CALLERS_MAX) return this.#others;
+    const budget = { caller, admitted: 0, left: 0 };
+    budgets.set(name, budget);
+    return budget;
+  }
+
+  #end(): void {
+    const budgets = [...this.#identities.values(), ...this.#addresses.values(), this.#others];
+    this.#identities.clear();
+    this.#addresses.clear();
+    this.#others = { caller: OTHERS, admitted: 0, left: 0 };
+    this.#window = undefined;
+    for (const { left, caller } of budgets) if (left > 0) this.more(left, caller);
+  }
+}

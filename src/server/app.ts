@@ -1,0 +1,239 @@
+/** The one place where the parts are put together. */
+import { asksCallers } from '../auth/settings.js';
+import { ArchiveBeforeExpiry } from '../cleanup/archive.js';
+import { Sweeper } from '../cleanup/sweeper.js';
+import { type Config, ConfigError, loadConfig } from '../config/config.js';
+import { ContextService } from '../contexts/service.js';
+import { Formats } from '../contexts/sync/projection.js';
+import { charge } from '../grpc/middleware/quota.js';
+import { decoded, type Middleware } from '../grpc/pipeline.js';
+import { GrpcServer } from '../grpc/server.js';
+import { boundUnderWay } from '../grpc/underway.js';
+import type { Clock } from '../model/model.js';
+import { openLog } from '../observability/log.js';
+import { Quotas } from '../quota/quotas.js';
+import { openLmdb } from '../store/lmdb/store.js';
+import { openMemory } from '../store/memory.js';
+import type { Store } from '../store/store.js';
+import type { Provider } from '../transfer/export-provider.js';
+import { openProvider } from '../transfer/providers/open.js';
+import { Transfer } from '../transfer/transfer.js';
+import { Hub } from '../watch/hub.js';
+import { type Gate, openGate } from './auth.js';
+import { openTransport } from './listen-policy.js';
+import { Telemetry } from './observability.js';
+import { checkClock, openPlugin, type Plugins } from './plugins.js';
+import { type Reloadable, Reloader } from './reload.js';
+
+/** Settings as in `chord serve --help`, and parts of one's own. */
+export interface ChordOptions extends Partial<Config>, Plugins {}
+
+/** Chord without a network. */
+export interface Engine {
+  readonly contexts: ContextService;
+  readonly hub: Hub;
+  readonly cleanup: Sweeper;
+  readonly transfer: Transfer;
+  readonly store: Store;
+  /** Waits for writes under way and closes the store. */
+  close(): Promise<void>;
+}
+
+export interface Chord extends Engine {
+  /** HOST:PORT, with the real port. */
+  readonly address: string;
+  /** Where metrics are served, HOST:PORT with the real port. */
+  readonly metricsAddress: string | undefined;
+  /** Open watch streams. */
+  readonly streams: number;
+  /**
+   * Reads certificates again, and takes on settings that can change while it runs. Never rejects: what cannot be taken
+   * on is loggingMiddleware, and stays as it was.
+   */
+  reload(settings?: Partial<Config>): Promise<void>;
+}
+
+/** Starts a server; resolves when it serves. Rejects with ConfigError, or with ChordError where it cannot start. */
+export async function startChord(options: ChordOptions = {}): Promise<Chord> {
+  const { store, provider, clock, formatters, ...settings } = options;
+  const formats = new Formats(formatters);
+  const config = loadConfig({ options: settings });
+  const log = openLog(config);
+  const opened = new Opened();
+  try {
+    const telemetry = opened.add(await Telemetry.open(config, log, store ? 'own' : config.backend));
+    const certificates = opened.add(await openTransport(config, asksCallers(config), log));
+    const gate = opened.add(await openGate(config, clock ?? Date.now, log));
+    const onError = (error: unknown) => log.error({ err: error }, 'failed in the background');
+    const engine = opened.add(await openEngine(config, { store, provider, clock, onError }));
+    const server = new GrpcServer({
+      ...config,
+      service: engine.contexts,
+      hub: engine.hub,
+      cleanup: engine.cleanup,
+      formats,
+      transfer: engine.transfer,
+      store: engine.store,
+      clock: clock ?? Date.now,
+      deliveries: telemetry.deliveries,
+      stats: telemetry.stats,
+      certificates,
+      stages: [
+        ...telemetry.stages,
+        ...(gate ? [gate.identify, decoded, gate.authorize] : [decoded]),
+        boundUnderWay(config.maxInFlightBytes),
+        ...chargeWhereLimited(config, gate, clock),
+      ],
+      onDefect: (error, id) => log.error({ err: error, id }, 'internal error'),
+    });
+    const measured = () => ({
+      ...{ ...engine, streams: server.streams, shed: server.shed, late: server.late },
+      certificateEnd: certificates?.info.notAfter.getTime(),
+    });
+    await telemetry.start(measured);
+    const address = await server.start();
+    telemetry.serving(address);
+    let stopping = false;
+    let shutdown = config;
+    engine.store.onHealth((health) => {
+      if (stopping) return;
+      log.warn(health, 'store health changed');
+      server.setHealth(health);
+    });
+    const close = once(async () => {
+      stopping = true;
+      telemetry.stopping();
+      await server.stop(shutdown.shutdownDelay, shutdown.shutdownGrace);
+      await opened.close();
+    });
+    const parts: Reloadable[] = [
+      {
+        name: 'log',
+        settings: ['logLevel'],
+        reload: ({ logLevel }) => {
+          log.level = logLevel;
+        },
+      },
+      {
+        name: 'shutdown',
+        settings: ['shutdownDelay', 'shutdownGrace'],
+        reload: (changed) => {
+          shutdown = changed;
+        },
+      },
+      ...(certificates ? [{ name: 'certificates', reload: () => certificates.reload() }] : []),
+      ...(gate ? [{ name: 'access', reload: () => gate.reload() }] : []),
+      ...telemetry.reloadables,
+    ];
+    const reloader = new Reloader(config, parts, log);
+    return {
+      ...engine,
+      address,
+      metricsAddress: telemetry.address,
+      get streams() {
+        return server.streams;
+      },
+      reload: (settings = {}) => reloader.reload(settings),
+      close,
+    };
+  } catch (error) {
+    await opened.close();
+    throw error;
+  }
+}
+
+/** What was opened is closed in the opposite order, when the server stops, or could not start. */
+class Opened {
+  readonly #parts: { close(): void | Promise<void> }[] = [];
+
+  add<T extends { close(): void | Promise<void> } | undefined>(part: T): T {
+    if (part) this.#parts.push(part);
+    return part;
+  }
+
+  async close(): Promise<void> {
+    for (let part = this.#parts.pop(); part; part = this.#parts.pop()) await part.close();
+  }
+}
+
+/** Nothing where nobody can have limits. */
+function chargeWhereLimited({ quotas, connectionQuotas }: Config, gate: Gate | undefined, clock?: Clock): Middleware[] {
+  const limited = [quotas, connectionQuotas].some((limits) => Object.keys(limits).length > 0);
+  if (!limited && !gate) return [];
+  const now = clock ?? (() => performance.now());
+  return [charge(new Quotas({ quotas, connectionQuotas, limitsOf: (name) => gate?.limits(name), now }))];
+}
+
+/** Opens the engine alone, for programs that want contexts, deltas and watches in their own process. */
+export async function openChord(options: ChordOptions = {}): Promise<Engine> {
+  const { store, provider, clock, formatters: _, ...settings } = options;
+  return openEngine(loadConfig({ options: settings }), { store, provider, clock, onError: () => {} });
+}
+
+async function openEngine(
+  config: Config,
+  parts: Omit<Plugins, 'formatters'> & { readonly onError: (error: unknown) => void },
+): Promise<Engine> {
+  const clock = checkClock(parts.clock ?? Date.now);
+  const provider = await openExternal(config, parts.provider);
+  if (config.exportOnExpiry && !provider) throw new ConfigError(['exportOnExpiry needs an exportUrl to export to']);
+  const opening = parts.store ? openPlugin('store', parts.store, config) : openStore(config);
+  const store = await opening.catch(async (error) => {
+    await provider?.close();
+    throw error;
+  });
+  const hub = new Hub(store.feed);
+  const contexts = new ContextService({
+    ...config,
+    store,
+    clock,
+    publish: hub.publish,
+    onError: parts.onError,
+    keepExpired: config.exportOnExpiry,
+  });
+  store.feed?.listen((event) => contexts.onFeed(event));
+  const { onError } = parts;
+  const transfer = new Transfer({ ...config, store, contexts, provider, clock, timeout: config.exportTimeout });
+  const cleanup = new Sweeper({
+    ...{ store, contexts, clock, onError },
+    archive: config.exportOnExpiry ? new ArchiveBeforeExpiry(transfer, clock) : undefined,
+    options: config,
+    interval: config.cleanupInterval,
+  });
+  const close = once(async () => {
+    await Promise.all([transfer.close(), cleanup.close()]);
+    await store.close();
+  });
+  return { contexts, hub, cleanup: cleanup.open(), transfer, store, close };
+}
+
+async function openExternal(config: Config, own: Plugins['provider']): Promise<Provider | undefined> {
+  if (own) return openPlugin('provider', own, config);
+  const { exportUrl, exportTimeout, exportCa } = config;
+  return exportUrl === '' ? undefined : openProvider(exportUrl, exportTimeout, exportCa);
+}
+
+async function openStore(config: Config): Promise<Store> {
+  switch (config.backend) {
+    case 'lmdb':
+      return openLmdb({ directory: config.dataDir, minFreeBytes: config.minFreeBytes });
+    case 'redis':
+      return openOnRedis(config);
+    case 'memory':
+      return openMemory();
+    default:
+      throw new Error(`no such backend: ${config.backend}`);
+  }
+}
+
+/** Loads the client only where it is needed. */
+async function openOnRedis({ redisUrl: url, redisPrefix: prefix, redisTimeout: timeout }: Config): Promise<Store> {
+  const { openRedis } = await import('../store/redis/store.js');
+  return openRedis({ url, prefix, timeout });
+}
+
+/** Later calls join the first. */
+function once(close: () => Promise<void>): () => Promise<void> {
+  let closing: Promise<void> | undefined;
+  return () => (closing ??= close());
+}

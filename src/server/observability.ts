@@ -1,0 +1,152 @@
+/** What a server tells of itself while it runs: built from the settings, for app.ts to put in its places. */
+import { isDeepStrictEqual } from 'node:util';
+import type { Logger } from 'pino';
+import { type Config, ConfigError, KEYS, SETTINGS } from '../config/config.js';
+import { auditMiddleware } from '../grpc/middleware/audit.js';
+import { loggingMiddleware } from '../grpc/middleware/logging.js';
+import { metricsMiddleware } from '../grpc/middleware/metrics.js';
+import { openTracing } from '../grpc/middleware/tracing.js';
+import type { Middleware } from '../grpc/pipeline.js';
+import type { StatsSource } from '../grpc/services/stats.js';
+import { AuditLog } from '../observability/audit.js';
+import { Calls } from '../observability/calls.js';
+import { Connections } from '../observability/connections.js';
+import { Deliveries } from '../observability/deliveries.js';
+import type { Endpoint } from '../observability/endpoint.js';
+import { isText } from '../observability/log.js';
+import { LogRateLimit } from '../observability/log-rate-limit.js';
+import { families, type MetricSources } from '../observability/metrics.js';
+import { networkOf } from '../observability/network-address.js';
+import { StatsView } from '../observability/stats.js';
+import { isLoopback } from './loopback.js';
+import type { Reloadable } from './reload.js';
+import { version } from './version.js';
+
+/** What it has no counts of itself. */
+export type Observed = Omit<MetricSources, 'audit' | 'calls' | 'connections' | 'deliveries'>;
+
+export class Telemetry {
+  readonly calls = new Calls();
+  readonly #refusals = new LogRateLimit((connections, caller) =>
+    this.log.warn({ connections, ...caller }, 'more connections were refused'),
+  );
+  readonly connections = new Connections({
+    changed: (peer, open) => this.log.debug({ peer }, open ? 'connection opened' : 'connection closed'),
+    refused: (peer, reason) => {
+      if (this.#refusals.admits({ address: networkOf(peer.replace(/:\d+$/, '')) }))
+        this.log.info({ peer, reason }, 'connection refused');
+    },
+  });
+  readonly deliveries = new Deliveries();
+  #audit: AuditLog | undefined;
+  /** They come before all others. */
+  readonly stages: readonly Middleware[];
+  /** For whoever looks on. */
+  readonly stats: StatsSource;
+  #observed: (() => Observed) | undefined;
+  #state: 'starting' | 'serving' | 'stopping' = 'starting';
+  #endpoint: Endpoint | undefined;
+
+  /** Throws where the audit log cannot be opened. */
+  static async open(config: Config, log: Logger, backend: string): Promise<Telemetry> {
+    const tracing = await openTracing(version());
+    return new Telemetry(config, log, tracing, backend);
+  }
+
+  private constructor(
+    private readonly config: Config,
+    private readonly log: Logger,
+    tracing: Middleware | undefined,
+    backend: string,
+  ) {
+    this.stats = { version: version(), backend, startedAt: Date.now(), look: () => new StatsView(this.#sources()) };
+    if (config.auditLog !== '') this.#audit = this.#openAudit();
+    this.stages = [
+      metricsMiddleware(this.calls),
+      ...(tracing ? [tracing] : []),
+      loggingMiddleware(log, () => this.#state === 'stopping'),
+      ...(this.#audit ? [auditMiddleware(this.#audit)] : []),
+    ];
+  }
+
+  /** Where metrics are, HOST:PORT with the real port. */
+  get address(): string | undefined {
+    return this.#endpoint?.address;
+  }
+
+  /** Opens the port for metrics, where one is set. Rejects where that cannot be. */
+  async start(observed: () => Observed): Promise<void> {
+    this.#observed = observed;
+    const { metricsListen, insecure } = this.config;
+    if (metricsListen === 'off') return;
+    if (!isLoopback(metricsListen) && !insecure) {
+      const otherwise = 'Listen on 127.0.0.1, or say --insecure where everybody in the network may read them';
+      throw new ConfigError([`metrics on ${metricsListen} are beyond loopback, without encryption. ${otherwise}`]);
+    }
+    const { openEndpoint } = await import('../observability/endpoint.js');
+    this.#endpoint = await openEndpoint(metricsListen, {
+      families: () => families(this.#sources()),
+      unready: () => this.#unready(observed()),
+    });
+  }
+
+  /** @param address where gRPC is served, HOST:PORT */
+  serving(address: string): void {
+    this.#state = 'serving';
+    this.#tell('serving', { address, metrics: this.address, settings: changed(this.config) });
+    this.connections.watch(Number(address.slice(address.lastIndexOf(':') + 1)));
+  }
+
+  stopping(): void {
+    this.#state = 'stopping';
+    this.#tell('stopping');
+  }
+
+  /** What a reload concerns: who rotates the audit log has moved its file away. */
+  get reloadables(): Reloadable[] {
+    const audit = this.#audit;
+    return audit ? [{ name: 'audit log', reload: () => audit.reopen() }] : [];
+  }
+
+  async close(): Promise<void> {
+    this.connections.close();
+    this.#refusals.close();
+    this.#endpoint?.close();
+    await this.#audit?.close();
+    if (this.#state === 'stopping') this.#tell('stopped');
+  }
+
+  #openAudit(): AuditLog {
+    const { log } = this;
+    return new AuditLog(this.config.auditLog, {
+      failed: (err) => log.error({ err }, 'the audit log cannot be written: only reads are served'),
+      recovered: () => log.warn('the audit log can be written again'),
+      lost: (entries) => log.error({ entries }, 'entries of the audit log are lost'),
+    });
+  }
+
+  #sources(): MetricSources {
+    const { calls, connections, deliveries } = this;
+    return { ...this.#observed!(), calls, connections, deliveries, audit: this.#audit };
+  }
+
+  /** At a terminal the command's own words say so already. */
+  #tell(what: string, fields: object = {}): void {
+    this.log[isText(this.config) ? 'debug' : 'info'](fields, what);
+  }
+
+  #unready({ store, late }: Observed): string | undefined {
+    if (this.#state !== 'serving') return `the server is ${this.#state}`;
+    if (late) return 'the event loop has been late for long';
+    const { serving, detail } = store.health();
+    return serving ? undefined : `the store does not serve: ${detail}`;
+  }
+}
+
+/** Settings that are not as they are by default, as people write them; passwords are hidden. */
+function changed(config: Config): Record<string, string> {
+  const others = KEYS.filter((key) => !isDeepStrictEqual(config[key], SETTINGS[key].default));
+  return Object.fromEntries(
+    others.map((key) => [key, (SETTINGS[key].format as (value: unknown) => string)(config[key])]),
+  );
+}

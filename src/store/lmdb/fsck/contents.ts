@@ -1,0 +1,107 @@
+/** What a data directory holds, read without LMDB and without a change to it: for tools, not for serving. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { ChordError } from '../../../model/errors.js';
+import { checkStored, FORMAT_KEY, foreign, NAMES } from '../schema.js';
+import { PageFile, type Tree } from './pages.js';
+import { Walk } from './walk.js';
+
+const EMPTY: Tree = { root: null, entries: 0 };
+
+export interface Entry {
+  readonly key: Buffer;
+  /** Throws DATA_LOSS. */
+  value(): Buffer;
+}
+
+export class Contents {
+  private constructor(
+    private readonly file: PageFile,
+    private readonly walk: Walk,
+    private readonly trees: ReadonlyMap<string, Tree>,
+    private readonly onDamage: (error: ChordError) => void,
+  ) {}
+
+  /**
+   * Of a directory that nobody writes to meanwhile. `onDamage` hears of damaged pages, whenever they are met.
+   * Throws FAILED_PRECONDITION where there is no data, or it is not Chord's; DATA_LOSS where its head is damaged.
+   */
+  static open(directory: string, onDamage: (error: ChordError) => void): Contents {
+    const file = new PageFile(requireData(directory));
+    try {
+      const walk = new Walk(file, onDamage);
+      const trees = new Map<string, Tree>();
+      let format: Buffer | undefined;
+      let holds = false;
+      for (const node of walk.records(file.meta.main)) {
+        holds = true;
+        const tree = file.tree(node);
+        if (tree) trees.set(node.key.toString().replace(/\0$/, ''), tree);
+        else if (node.key.equals(FORMAT_KEY) && node.value) format = file.read(node.value);
+      }
+      if (format) checkStored(format, directory);
+      else if (holds) throw foreign(directory);
+      const known = new Set<string>(Object.values(NAMES));
+      for (const name of trees.keys()) {
+        if (!known.has(name)) onDamage(new ChordError('DATA_LOSS', `it holds a database ${JSON.stringify(name)}`));
+      }
+      return new Contents(file, walk, trees, onDamage);
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+  }
+
+  get bytes(): number {
+    return this.file.size;
+  }
+
+  /** How many records there should be. */
+  count(database: keyof typeof NAMES): number {
+    return this.#tree(database).entries;
+  }
+
+  /** All records in the order of their keys; once for each database. Tells where there are not as many as there should be. */
+  *entries(database: keyof typeof NAMES): Generator<Entry> {
+    let found = 0;
+    for (const { key, value } of this.walk.records(this.#tree(database))) {
+      found++;
+      yield { key, value: () => this.file.read(value!) };
+    }
+    const wanted = this.count(database);
+    if (found === wanted) return;
+    this.onDamage(
+      new ChordError('DATA_LOSS', `${NAMES[database]} should have ${wanted} records, ${found} can be read`),
+    );
+  }
+
+  has(database: keyof typeof NAMES, key: Buffer): boolean {
+    return this.walk.find(this.#tree(database), key) !== null;
+  }
+
+  get(database: keyof typeof NAMES, key: Buffer): Buffer | null {
+    const value = this.walk.find(this.#tree(database), key);
+    return value && this.file.read(value);
+  }
+
+  /** Pages that LMDB would write to next, after everything else was read. */
+  checkFree(): void {
+    this.walk.checkFree();
+  }
+
+  close(): void {
+    this.file.close();
+  }
+
+  #tree(database: keyof typeof NAMES): Tree {
+    // A server that was stopped when it had just made the file has not made all.
+    return this.trees.get(NAMES[database]) ?? EMPTY;
+  }
+}
+
+/** The path of its file. Throws FAILED_PRECONDITION where there is none. */
+export function requireData(directory: string): string {
+  const path = join(directory, 'data.mdb');
+  if (existsSync(path)) return path;
+  throw new ChordError('FAILED_PRECONDITION', `there is no data.mdb in ${directory}`);
+}

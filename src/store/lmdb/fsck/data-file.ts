@@ -1,0 +1,47 @@
+/**
+ * Looks at data.mdb before LMDB maps it into memory: a file that is shorter than it should be would end the
+ * process with SIGBUS at the first read of what is missing.
+ */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { ChordError } from '../../../model/errors.js';
+import { PageFile, type Tree } from './pages.js';
+import { Walk } from './walk.js';
+
+/** Throws DATA_LOSS where the file is no LMDB file or a part of it is missing. No file at all is fine. */
+export function checkDataFile(directory: string): void {
+  const path = join(directory, 'data.mdb');
+  if (!existsSync(path)) return;
+  const file = new PageFile(path);
+  try {
+    // LMDB does not write pages at the end that it took and gave back in one transaction, so a file may be whole
+    // and yet shorter than it says. That is rare enough to go through all of it then.
+    const claimed = (file.meta.lastPage + 1) * file.meta.pageSize;
+    if (file.size < claimed && !hasAllPages(file)) {
+      throw new ChordError('DATA_LOSS', `${path} is truncated: ${file.size} bytes of ${claimed}`);
+    }
+  } finally {
+    file.close();
+  }
+}
+
+/** Whether every page that is in use is there. */
+function hasAllPages(file: PageFile): boolean {
+  const walk = new Walk(file, (error) => {
+    throw error;
+  });
+  const visit = (tree: Tree): void => {
+    for (const node of walk.records(tree)) {
+      const inner = file.tree(node);
+      if (inner) visit(inner);
+    }
+  };
+  try {
+    walk.checkFree();
+    visit(file.meta.main);
+    return true;
+  } catch (error) {
+    if (error instanceof ChordError) return false;
+    throw error;
+  }
+}

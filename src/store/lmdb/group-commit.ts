@@ -1,0 +1,162 @@
+/**
+ * Group commit. LmdbWrites wait in line; all that wait share one transaction and one fsync, and while that is on its
+ * way to the disk the next ones gather. Only one transaction is ever outstanding. That costs nothing, since LMDB
+ * runs them one after another anyway, and it buys three things: each write is decided against what is durable
+ * plus what came before it in its own transaction, so there is no other state in flight; when a transaction
+ * fails, nothing that builds upon it has been handed to LMDB; and LMDB never has so much to do that it blocks.
+ */
+import type { RootDatabase } from 'lmdb';
+import { ChordError } from '../../model/errors.js';
+import { Histogram } from '../../model/histogram.js';
+import type { HeadRow } from '../record-format.js';
+import type { Request } from '../store.js';
+import { unreadable } from './reads.js';
+
+/** Keeps one transaction's decisions within a few milliseconds of the event loop. */
+const MAX_JOBS = 2_000;
+
+export interface Job<T> {
+  /** The context that it may change. */
+  readonly id: string;
+  /** Of a group: the other ones. */
+  readonly others?: readonly string[];
+  /** It looks at ranges of the database, where earlier writes of the same transaction do not show yet. */
+  readonly scans: boolean;
+  /** Roughly what it will write, in bytes. */
+  readonly bytes: number;
+  /** Decides and writes, all synchronously, the reading before the first write: what throws has written nothing. */
+  run(turn: CommitTurn): T;
+}
+
+/** What a transaction has written so far, where later jobs of the same transaction must know of it. */
+export class CommitTurn {
+  readonly heads = new Map<string, HeadRow | null>();
+  /** By context id, NUL, request id. */
+  readonly requests = new Map<string, Request>();
+}
+
+/** Guards the disk: see lmdb-space.ts. */
+export interface CommitGate {
+  /** Resolves when `bytes` more may be written. Throws when they may not. */
+  admit(bytes: number): Promise<void>;
+  readonly maxBytesPerTurn: number;
+}
+
+interface Waiting {
+  readonly job: Job<unknown>;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+  /** What the job came to, to be told when that is durable. */
+  value: unknown;
+  failure: unknown;
+}
+
+export class GroupCommit {
+  #line: Waiting[] = [];
+  #running: Promise<void> | null = null;
+  /** In the transaction under way. */
+  #committing = 0;
+  readonly commitSeconds = new Histogram(0.0001, 17);
+  readonly groupSizes = new Histogram(1, 11);
+
+  constructor(
+    readonly env: RootDatabase,
+    readonly gate: CommitGate,
+    /** LmdbWrites what the jobs of a transaction have left for its end. */
+    private readonly finish: (turn: CommitTurn) => void,
+  ) {}
+
+  get waiting(): number {
+    return this.#line.length + this.#committing;
+  }
+
+  /** Resolves when what the job wrote is durable. */
+  write<T>(job: Job<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const settle = resolve as (value: unknown) => void;
+      this.#line.push({ job, resolve: settle, reject, value: undefined, failure: undefined });
+      this.#running ??= this.#run();
+    });
+  }
+
+  /** Resolves when nothing waits any more. */
+  async idle(): Promise<void> {
+    while (this.#running !== null) await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    // Let the rest of this event turn join the first transaction.
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    while (this.#line.length > 0) {
+      const turn = this.#take();
+      try {
+        await this.gate.admit(turn.reduce((sum, { job }) => sum + job.bytes, 0));
+        await this.#commit(turn);
+      } catch (error) {
+        // What builds upon these and still waits in line will find that the context stands elsewhere.
+        for (const { reject } of turn) reject(error);
+      }
+    }
+    this.#running = null;
+  }
+
+  /** The front of the line, as far as one transaction may go. */
+  #take(): Waiting[] {
+    const touched = new Set<string>();
+    let bytes = 0;
+    let count = 0;
+    for (const { job } of this.#line) {
+      bytes += job.bytes;
+      const full = count === MAX_JOBS || bytes > this.gate.maxBytesPerTurn;
+      const { id, others, scans } = job;
+      const early = scans && (touched.has(id) || others?.some((other) => touched.has(other)));
+      if (count > 0 && (full || early)) break;
+      touched.add(id);
+      if (others) for (const other of others) touched.add(other);
+      count += 1;
+    }
+    return this.#line.splice(0, count);
+  }
+
+  async #commit(waiting: Waiting[]): Promise<void> {
+    // lmdb renews its read view by itself after each commit. Here a stale one would mean lost updates.
+    this.env.resetReadTxn();
+    const turn = new CommitTurn();
+    const began = performance.now();
+    this.#committing = waiting.length;
+    const durable = this.env.batch(() => {
+      for (const each of waiting) {
+        try {
+          each.value = each.job.run(turn);
+        } catch (error) {
+          each.failure = unreadable(error);
+        }
+      }
+      this.finish(turn);
+    });
+    try {
+      await durable;
+    } catch (error) {
+      throw await commitFailed(error);
+    } finally {
+      this.#committing = 0;
+    }
+    this.commitSeconds.observe((performance.now() - began) / 1000);
+    this.groupSizes.observe(waiting.length);
+    for (const { resolve, reject, value, failure } of waiting) {
+      if (failure === undefined) resolve(value);
+      else reject(failure);
+    }
+  }
+}
+
+/** lmdb tells the cause in a second promise, which would end the process if nobody waited for it. */
+export async function commitFailed(error: unknown): Promise<ChordError> {
+  let cause = error;
+  const { commitError } = error as { commitError?: Promise<unknown> };
+  await commitError?.catch((reason: unknown) => {
+    cause = reason;
+  });
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return new ChordError('UNAVAILABLE', `the store could not commit: ${message}`, { cause });
+}

@@ -1,0 +1,158 @@
+/** The keys of the LMDB layout, and looking things up by them. Everything here sees what is durable, nothing else. */
+import { ChordError } from '../../model/errors.js';
+import * as records from '../record-format.js';
+import { INDEXES, type IndexKeys, trueKeys } from '../retention-index.js';
+import type { Due, LogRecord, Request, Snapshot } from '../store.js';
+import type { Databases } from './schema.js';
+
+/** LMDB's own limit with pages of 4 KiB. */
+const MAX_KEY_BYTES = 1978;
+/** How many index entries that stand too early are collected before they are corrected. */
+const MAX_EARLY = 1_000;
+
+export function idKey(id: string): Buffer {
+  return Buffer.from(id);
+}
+
+export function logKey(id: string, version: number): Buffer {
+  const length = Buffer.byteLength(id);
+  const key = Buffer.allocUnsafe(length + 9);
+  key.write(id);
+  key[length] = 0;
+  key.writeDoubleBE(version, length + 1);
+  return key;
+}
+
+/** Behind all versions: none of them, as a double, begins with this byte. */
+export function headKey(id: string): Buffer {
+  const length = Buffer.byteLength(id);
+  const key = Buffer.allocUnsafe(length + 2);
+  key.write(id);
+  key[length] = 0;
+  key[length + 1] = 0xff;
+  return key;
+}
+
+/** The version that a key of the log ends in. */
+export function versionIn(key: Buffer): number {
+  return key.readDoubleBE(key.length - 8);
+}
+
+/** `key` as in Store.due. What is negative is counted up from where doubles cease to be exact. */
+export function dueKey(index: number, key: number, id: string): Buffer {
+  return Buffer.concat([Buffer.from([index]), numberKey(key + offset(index)), Buffer.from(id)]);
+}
+
+function offset(index: number): number {
+  return INDEXES[index] === 'length' ? 2 ** 53 : 0;
+}
+
+export function requestKey(id: string, requestId: string): Buffer {
+  const key = Buffer.from(`${id}\0${requestId}`);
+  if (key.length > MAX_KEY_BYTES - 8) throw new ChordError('INVALID_ARGUMENT', 'the request id is too long');
+  return key;
+}
+
+export function requestTimeKey(at: number, id: string, requestId: string): Buffer {
+  return Buffer.concat([numberKey(at), requestKey(id, requestId)]);
+}
+
+/** Not negative: then the order of the bytes is that of the numbers. */
+export function numberKey(value: number): Buffer {
+  const key = Buffer.allocUnsafe(8);
+  key.writeDoubleBE(value);
+  return key;
+}
+
+/** Where a context belongs in the indexes. */
+export function keysOf({ head, place }: records.HeadRow): IndexKeys {
+  const { trimmed, oldestAt } = place as records.Place;
+  return trueKeys(head, head.position.version - trimmed, oldestAt);
+}
+
+export class LmdbReads {
+  constructor(readonly db: Databases) {}
+
+  row(id: string): records.HeadRow | null {
+    // Fast: the bytes are not copied, and only valid until the next read. Decoding keeps none of them.
+    const bytes = this.db.contexts.getBinaryFast(headKey(id));
+    return bytes === undefined ? null : records.decodeHead(bytes, `the head of context "${id}"`);
+  }
+
+  record(id: string, version: number): LogRecord | null {
+    const bytes = this.db.contexts.getBinary(logKey(id, version));
+    return bytes === undefined ? null : records.decodeRecord(bytes, `version ${version} of context "${id}"`);
+  }
+
+  snapshot(id: string): Snapshot | null {
+    const bytes = this.db.snapshots.getBinary(idKey(id));
+    return bytes === undefined ? null : records.decodeSnapshot(bytes, `the snapshot of context "${id}"`);
+  }
+
+  request(id: string, requestId: string): Request | null {
+    const bytes = this.db.requests.getBinary(requestKey(id, requestId));
+    return bytes === undefined ? null : records.decodeRequest(bytes, `request "${requestId}" of context "${id}"`);
+  }
+
+  /** IndexKeys of records with versions `from` to `upTo`, of whatever life, oldest first, at most `limit`. */
+  logKeys(id: string, from: number, upTo: number, limit: number): Buffer[] {
+    return [...this.db.contexts.getKeys({ start: logKey(id, from), end: logKey(id, upTo + 1), limit })];
+  }
+
+  /** The first version that the log still has; one above the head's where it has none. */
+  oldest(id: string, { head, place }: records.HeadRow): number {
+    const { version } = head.position;
+    const [key] = this.logKeys(id, (place?.trimmed ?? 0) + 1, version, 1);
+    return key === undefined ? version + 1 : versionIn(key);
+  }
+
+  /** Contexts of which an earlier life has left records. */
+  remains(limit: number): string[] {
+    return [...this.db.remains.getKeys({ limit })].map(String);
+  }
+
+  /** Contexts whose ids begin with `prefix` and come after `after`, in the order of their ids. */
+  *rows(prefix: string, after = ''): Generator<{ id: string; row: records.HeadRow }> {
+    const first = Buffer.from(prefix);
+    const past = Buffer.from(`${after}\0`);
+    const start = Buffer.compare(first, past) > 0 ? first : past;
+    for (const key of this.db.ids.getKeys({ start })) {
+      if (Buffer.compare(key.subarray(0, first.length), first) !== 0) return;
+      const id = key.toString();
+      const row = this.row(id);
+      if (row === null) throw new ChordError('DATA_LOSS', `the head of context "${id}" is missing`);
+      yield { id, row };
+    }
+  }
+
+  /**
+   * What `Store.due` answers, and the entries met that stand too early. The answer is only right when there are none
+   * of those: correct them and ask again.
+   */
+  due(index: number, upTo: number, limit: number, after?: Due): { found: Due[]; early: Due[] } {
+    const found: Due[] = [];
+    const early: Due[] = [];
+    if (upTo + offset(index) < 0) return { found, early };
+    const start = after ? dueKey(index, after.key, `${after.id}\0`) : Buffer.from([index]);
+    const end = Buffer.concat([dueKey(index, upTo, ''), Buffer.from([0xff])]);
+    for (const bytes of this.db.due.getKeys({ start, end })) {
+      if (found.length === limit || early.length === MAX_EARLY) break;
+      const due = { id: bytes.toString('utf8', 9), key: bytes.readDoubleBE(1) - offset(index) };
+      const row = this.row(due.id);
+      if (row && keysOf(row)[index] === due.key) found.push(due);
+      else early.push(due);
+    }
+    return { found, early };
+  }
+
+  /** IndexKeys of the request-time index for requests older than `before`, oldest first. */
+  requestTimes(before: number, limit: number): Buffer[] {
+    return [...this.db.requestTimes.getKeys({ end: numberKey(before), limit })];
+  }
+}
+
+/** What LMDB itself finds wrong with its pages is lost data, too. */
+export function unreadable(error: unknown): ChordError {
+  if (error instanceof ChordError) return error;
+  return new ChordError('DATA_LOSS', `the database cannot be read: ${error}`, { cause: error });
+}

@@ -1,0 +1,312 @@
+/**
+ * The store on LMDB: durable on one machine, for one process (lmdb-lock.ts). LmdbReads see what is durable and
+ * nothing else; writes go through lmdb-writer.ts, where each is decided and written in one go; lmdb-open.ts has
+ * the layout. Measured: a small put of the head with each commit costs less than finding it as the log's last record.
+ */
+import { mkdir, statfs } from 'node:fs/promises';
+import { ChordError } from '../../model/errors.js';
+import type { Head } from '../../model/model.js';
+import { INDEXES } from '../retention-index.js';
+import type {
+  Backup,
+  BatchOperation,
+  BatchOutcome,
+  Commit,
+  Due,
+  History,
+  Index,
+  ListPage,
+  LogRecord,
+  Outcome,
+  Removal,
+  Request,
+  Store,
+  Stored,
+  StoreHealth,
+  StoreWork,
+} from '../store.js';
+import { Backups } from './backup.js';
+import { type FreeBytes, SpaceWatch } from './disk-space.js';
+import { type CommitTurn, GroupCommit, type Job } from './group-commit.js';
+import { lockDirectory } from './lock.js';
+import { LmdbReads, unreadable } from './reads.js';
+import { type Databases, openDatabases } from './schema.js';
+import { LmdbWrites } from './writes.js';
+
+export interface LmdbOptions {
+  /** Created where it is missing. */
+  readonly directory: string;
+  /** Below this much free space on its disk the store is read-only. Default: 256 MiB. */
+  readonly minFreeBytes?: number;
+  /** Address space to reserve, in bytes. Default: grows with the data. */
+  readonly mapSize?: number;
+  /** Tells the free space. Default: asks the file system. */
+  readonly freeBytes?: FreeBytes;
+}
+
+/** Roughly what one write takes on the disk beside its own bytes: the pages that lead to it. */
+const PAGES_BYTES = 16 * 1024;
+/** Deletions in one transaction, where they need not all be in the same. */
+const AT_ONCE = 500;
+
+/** Throws FAILED_PRECONDITION (in use, not writable, not Chord's, newer) or DATA_LOSS (damaged). */
+export async function openLmdb(options: LmdbOptions): Promise<Store> {
+  const { directory, minFreeBytes = 256 * 1024 * 1024 } = options;
+  await mkdir(directory, { recursive: true, mode: 0o700 }).catch((error) => {
+    throw new ChordError('FAILED_PRECONDITION', `cannot create the data directory: ${error.message}`, { cause: error });
+  });
+  const unlock = await lockDirectory(directory);
+  try {
+    const databases = await openDatabases({ directory, mapSize: options.mapSize });
+    const listeners: ((health: StoreHealth) => void)[] = [];
+    const freeBytes = options.freeBytes ?? (() => freeBytesOf(directory));
+    const space = await SpaceWatch.start(freeBytes, minFreeBytes, () => {
+      for (const listener of listeners) listener(space.health());
+    });
+    return new LmdbStore(databases, space, listeners, unlock);
+  } catch (error) {
+    unlock();
+    throw error;
+  }
+}
+
+async function freeBytesOf(directory: string): Promise<number> {
+  const { bavail, bsize } = await statfs(directory);
+  return bavail * bsize;
+}
+
+class LmdbStore implements Store {
+  readonly #db: Databases;
+  readonly #reads: LmdbReads;
+  readonly #writes: LmdbWrites;
+  readonly #writer: GroupCommit;
+  readonly #backups: Backups;
+  readonly #space: SpaceWatch;
+  readonly #listeners: ((health: StoreHealth) => void)[];
+  readonly #unlock: () => void;
+  #sweeping = false;
+  #closed = false;
+  #closing: Promise<void> | null = null;
+
+  constructor(db: Databases, space: SpaceWatch, listeners: ((health: StoreHealth) => void)[], unlock: () => void) {
+    this.#db = db;
+    this.#reads = new LmdbReads(db);
+    this.#writes = new LmdbWrites(db, this.#reads);
+    this.#writer = new GroupCommit(db.env, space, (turn) => this.#writes.putRows(turn));
+    this.#backups = new Backups(db);
+    this.#space = space;
+    this.#listeners = listeners;
+    this.#unlock = unlock;
+    listeners.push(() => this.#sweepRemains());
+    this.#sweepRemains();
+  }
+
+  async load(id: string): Promise<Stored | null> {
+    return this.#read(() => this.#load(id));
+  }
+
+  #load(id: string): Stored | null {
+    const head = this.#reads.row(id)?.head;
+    if (head === undefined) return null;
+    const snapshot = this.#reads.snapshot(id);
+    const records: LogRecord[] = [];
+    for (let version = (snapshot?.version ?? 0) + 1; version <= head.position.version; version++) {
+      const record = this.#reads.record(id, version);
+      if (record === null) throw new ChordError('DATA_LOSS', `version ${version} of context "${id}" is missing`);
+      records.push(record);
+    }
+    return snapshot === null ? { head, records } : { head, snapshot, records };
+  }
+
+  async head(id: string): Promise<Head | null> {
+    return this.#read(() => this.#reads.row(id)?.head ?? null);
+  }
+
+  commit(commit: Commit): Promise<Outcome> {
+    return this.#write({
+      id: commit.id,
+      scans: false,
+      bytes: sizeOf(commit),
+      run: (turn) => this.#writes.commit(turn, commit),
+    });
+  }
+
+  async remove(removal: Removal): Promise<Outcome> {
+    const { id, request } = removal;
+    return this.#write({
+      id,
+      scans: true,
+      bytes: size(request?.result),
+      run: (turn) => this.#writes.remove(turn, removal),
+    }).finally(() => this.#sweepRemains());
+  }
+
+  commitBatch(operations: readonly BatchOperation[]): Promise<BatchOutcome> {
+    const [id = '', ...others] = operations.map((act) => act.id);
+    const removes = operations.some((act) => 'reason' in act);
+    return this.#write({
+      id,
+      others,
+      scans: removes,
+      bytes: operations.reduce((sum, act) => sum + ('head' in act ? sizeOf(act) : size()), 0),
+      run: (turn) => this.#writes.commitBatch(turn, operations),
+    }).finally(() => removes && this.#sweepRemains());
+  }
+
+  /** In steps, beside everything else. What is not done when the store closes, or the disk is full, is done later. */
+  #sweepRemains(): void {
+    if (this.#sweeping || this.#closed || this.#reads.remains(1).length === 0) return;
+    this.#sweeping = true;
+    const run = (turn: CommitTurn) => this.#writes.sweep(turn, AT_ONCE);
+    const sweep = async () => {
+      while (await this.#write({ id: '', scans: false, bytes: size(), run }));
+    };
+    sweep().then(
+      () => {
+        this.#sweeping = false;
+        this.#sweepRemains(); // of what was removed meanwhile
+      },
+      () => {
+        this.#sweeping = false;
+      },
+    );
+  }
+
+  async recall(id: string, requestId: string): Promise<Request | null> {
+    return this.#read(() => this.#reads.request(id, requestId));
+  }
+
+  async deltas(id: string, after: number, limit: number, maxBytes = Number.POSITIVE_INFINITY): Promise<History> {
+    return this.#read(() => this.#deltas(id, after, limit, maxBytes));
+  }
+
+  #deltas(id: string, after: number, limit: number, maxBytes: number): History {
+    const row = this.#reads.row(id);
+    if (row === null) return { kind: 'truncated', oldest: 1 };
+    const { head, place } = row;
+    // What is stored before that is of an earlier life.
+    if (after < (place?.trimmed ?? 0)) return { kind: 'truncated', oldest: this.#reads.oldest(id, row) };
+
+    const records: LogRecord[] = [];
+    let bytes = 0;
+    for (let version = after + 1; version <= head.position.version && records.length < limit; version++) {
+      const record = this.#reads.record(id, version);
+      if (record === null) return { kind: 'truncated', oldest: this.#reads.oldest(id, row) };
+      bytes += record.changes.length + record.olds.length;
+      if (bytes > maxBytes && records.length > 0) break;
+      records.push(record);
+    }
+    return { kind: 'records', records };
+  }
+
+  async list(prefix: string, after: string | undefined, limit: number): Promise<ListPage> {
+    return this.#read(() => this.#list(prefix, after, limit));
+  }
+
+  #list(prefix: string, after: string | undefined, limit: number): ListPage {
+    const heads: { id: string; head: Head }[] = [];
+    for (const { id, row } of this.#reads.rows(prefix, after)) {
+      if (heads.length === limit) return { heads, next: heads[limit - 1]!.id };
+      heads.push({ id, head: row.head });
+    }
+    return { heads };
+  }
+
+  async due(index: Index, upTo: number, limit: number, after?: Due): Promise<readonly Due[]> {
+    const which = INDEXES.indexOf(index);
+    for (;;) {
+      const { found, early } = this.#read(() => this.#reads.due(which, upTo, limit, after));
+      if (early.length === 0 || this.#space.health().readOnly) return found;
+      const run = (turn: CommitTurn) => this.#writes.correct(turn, which, early);
+      await this.#write({ id: '', scans: false, bytes: size(), run });
+    }
+  }
+
+  async trim(id: string, version: number): Promise<number> {
+    const job = {
+      id,
+      scans: true,
+      bytes: size(),
+      run: (turn: CommitTurn) => this.#writes.trim(turn, id, version, AT_ONCE),
+    };
+    let count = 0;
+    for (;;) {
+      const some = await this.#write(job);
+      count += some;
+      if (some < AT_ONCE) return count;
+    }
+  }
+
+  async forget(before: number, limit: number): Promise<number> {
+    let count = 0;
+    for (;;) {
+      const most = Math.min(AT_ONCE, limit - count);
+      const job = { id: '', scans: true, bytes: size(), run: () => this.#writes.forget(before, most) };
+      const some = await this.#write(job);
+      count += some;
+      if (some < AT_ONCE || count === limit) return count;
+    }
+  }
+
+  get work(): StoreWork {
+    return this.#writer;
+  }
+
+  backup(): Backup {
+    return this.#read(() => this.#backups.begin());
+  }
+
+  health(): StoreHealth {
+    return this.#closed ? { serving: false, readOnly: false, detail: 'the store is closed' } : this.#space.health();
+  }
+
+  onHealth(listener: (health: StoreHealth) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#closed = true;
+    for (const listener of this.#listeners) listener(this.health());
+    await this.#writer.idle();
+    this.#space.stop();
+    this.#backups.close();
+    await this.#db.env.close();
+    this.#unlock();
+  }
+
+  #read<T>(look: () => T): T {
+    this.#checkOpen();
+    try {
+      return look();
+    } catch (error) {
+      throw unreadable(error);
+    }
+  }
+
+  #write<T>(job: Job<T>): Promise<T> {
+    try {
+      this.#checkOpen();
+      this.#space.check();
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return this.#writer.write(job);
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new ChordError('UNAVAILABLE', 'the store is closed');
+  }
+}
+
+function sizeOf({ payload, snapshot, request }: Commit): number {
+  return size(payload?.changes, payload?.olds, snapshot, request?.result);
+}
+
+function size(...parts: readonly (Uint8Array | undefined)[]): number {
+  return parts.reduce((sum, part) => sum + (part?.length ?? 0), PAGES_BYTES);
+}

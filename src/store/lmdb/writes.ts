@@ -1,0 +1,220 @@
+/**
+ * What a transaction decides and writes: the body of each Job of lmdb-writer.ts. All reading comes before the
+ * first write. What the same transaction wrote before is looked up in the turn.
+ */
+import { type Head, samePosition } from '../../model/model.js';
+import { batchRefusal } from '../batch.js';
+import { encodeHead, encodeRecord, encodeRequest, encodeSnapshot, type HeadRow, type Place } from '../record-format.js';
+import { entriesAfter, INDEXES, type IndexKeys, NOWHERE, renewedSince } from '../retention-index.js';
+import type { BatchOperation, BatchOutcome, Commit, Due, Outcome, Removal, Request } from '../store.js';
+import type { CommitTurn } from './group-commit.js';
+import {
+  dueKey,
+  headKey,
+  idKey,
+  keysOf,
+  type LmdbReads,
+  logKey,
+  requestKey,
+  requestTimeKey,
+  versionIn,
+} from './reads.js';
+import type { Databases } from './schema.js';
+
+/** The value of an index's entry. */
+export const NOTHING = Buffer.from([1]);
+/** More records than this do not go with their context, but in steps after it: thousands may expire in one transaction. */
+export const RECORDS_AT_ONCE = 8;
+
+export class LmdbWrites {
+  constructor(
+    readonly db: Databases,
+    readonly reads: LmdbReads,
+  ) {}
+
+  commit(turn: CommitTurn, commit: Commit): Outcome {
+    const before = this.#row(turn, commit.id);
+    const refusal = this.#refusal(turn, commit, before);
+    if (refusal !== null) return refusal;
+    this.#write(turn, commit, before);
+    return { kind: 'committed' };
+  }
+
+  remove(turn: CommitTurn, removal: Removal): Outcome {
+    const before = this.#row(turn, removal.id);
+    const refusal = this.#refusal(turn, removal, before);
+    if (refusal !== null) return refusal;
+    this.#drop(turn, removal, before, this.#logOf(removal.id, before));
+    return { kind: 'committed' };
+  }
+
+  commitBatch(turn: CommitTurn, operations: readonly BatchOperation[]): BatchOutcome {
+    const befores = operations.map(({ id }) => this.#row(turn, id));
+    const refusals = operations.map((act, i) => this.#refusal(turn, act, befores[i] as HeadRow | null));
+    const refusal = batchRefusal(operations, refusals);
+    if (refusal !== null) return refusal;
+    const logs = operations.map((act, i) => ('reason' in act ? this.#logOf(act.id, befores[i] as HeadRow | null) : []));
+    for (const [i, act] of operations.entries()) {
+      const before = befores[i] as HeadRow | null;
+      if ('head' in act) this.#write(turn, act, before);
+      if ('reason' in act) this.#drop(turn, act, before, logs[i] as Buffer[]);
+    }
+    return { kind: 'committed' };
+  }
+
+  trim(turn: CommitTurn, id: string, version: number, limit: number): number {
+    const before = this.#row(turn, id);
+    const covered = this.reads.snapshot(id)?.version ?? 0;
+    const from = (before?.place?.trimmed ?? 0) + 1;
+    const keys = this.reads.logKeys(id, from, Math.min(version, covered), limit);
+    const last = keys.at(-1);
+    if (before === null || last === undefined) return 0;
+
+    const trimmed = versionIn(last);
+    const oldestAt = this.reads.record(id, trimmed + 1)?.at ?? Number.NaN;
+    for (const key of keys) void this.db.contexts.remove(key);
+    const place = { trimmed, oldestAt, entries: before.place?.entries ?? NOWHERE };
+    this.#putRow(turn, id, before, kept({ head: before.head, place }));
+    return keys.length;
+  }
+
+  forget(before: number, limit: number): number {
+    const keys = this.reads.requestTimes(before, limit);
+    for (const key of keys) {
+      void this.db.requestTimes.remove(key);
+      void this.db.requests.remove(key.subarray(8));
+    }
+    return keys.length;
+  }
+
+  /** Removes records that earlier lives have left, at most `limit`. Answers whether there may be more. */
+  sweep(turn: CommitTurn, limit: number): boolean {
+    const ids = this.reads.remains(limit);
+    let room = limit;
+    for (const id of ids) {
+      const row = this.#row(turn, id);
+      const [trimmed, last] = row ? [row.place?.trimmed ?? 0, row.head.position.version] : [0, 0];
+      const before = this.reads.logKeys(id, 0, trimmed, room);
+      const behind = this.reads.logKeys(id, last + 1, Number.MAX_SAFE_INTEGER, room);
+      const keys = [...before, ...behind].slice(0, room);
+      for (const key of keys) void this.db.contexts.remove(key);
+      room -= keys.length;
+      if (room === 0) return true;
+      void this.db.remains.remove(idKey(id));
+    }
+    return ids.length === limit;
+  }
+
+  /** Moves entries of an index to where their contexts really belong. */
+  correct(turn: CommitTurn, index: number, entries: readonly Due[]): void {
+    for (const { id, key } of entries) {
+      const before = this.#row(turn, id);
+      const place = before?.place;
+      if (before && place?.entries[index] === key) {
+        const entries = place.entries.with(index, keysOf(before)[index] as number);
+        this.#putRow(turn, id, before, { head: before.head, place: { ...place, entries } });
+      } else {
+        void this.db.due.remove(dueKey(index, key, id)); // moved or gone since it was looked up
+      }
+    }
+  }
+
+  /** The rows of the whole transaction: of many writes to one context only the last one's. */
+  putRows(turn: CommitTurn): void {
+    for (const [id, row] of turn.heads) if (row !== null) void this.db.contexts.put(headKey(id), encodeHead(row));
+  }
+
+  #row(turn: CommitTurn, id: string): HeadRow | null {
+    const written = turn.heads.get(id);
+    return written === undefined ? this.reads.row(id) : written;
+  }
+
+  /** Why a write may not happen; null where it may. A repeat is recognised before its position is looked at. */
+  #refusal(turn: CommitTurn, act: BatchOperation, before: HeadRow | null): Outcome | null {
+    const { id, expected } = act;
+    const request = 'request' in act ? act.request : undefined;
+    if (request !== undefined) {
+      const first = turn.requests.get(`${id}\0${request.id}`) ?? this.reads.request(id, request.id);
+      if (first !== null) return { kind: 'duplicate', first };
+    }
+    const head = before?.head ?? null;
+    const stands = head === null || expected === null ? head === expected : samePosition(head.position, expected);
+    const renewed = head !== null && 'reason' in act && renewedSince(head, act);
+    return stands && !renewed ? null : { kind: 'conflict', head };
+  }
+
+  #write(turn: CommitTurn, { id, head, payload, snapshot, request }: Commit, before: HeadRow | null): void {
+    const { version } = head.position;
+    if (before === null) void this.db.ids.put(idKey(id), NOTHING);
+    if (payload !== undefined) {
+      const { changes, olds } = payload;
+      const record = { position: head.position, at: head.updatedAt, changes, olds };
+      void this.db.contexts.put(logKey(id, version), encodeRecord(record));
+    }
+    if (snapshot !== undefined) {
+      void this.db.snapshots.put(idKey(id), encodeSnapshot({ version, bytes: snapshot }));
+    }
+    this.#putRow(turn, id, before, placed(before, head, payload !== undefined));
+    this.#remember(turn, id, request);
+  }
+
+  /** Gone at once for all who look; of many records the removal is only noted. */
+  #drop(turn: CommitTurn, { id, request }: Removal, before: HeadRow | null, log: readonly Buffer[]): void {
+    if (log.length > RECORDS_AT_ONCE) void this.db.remains.put(idKey(id), NOTHING);
+    else for (const key of log) void this.db.contexts.remove(key);
+    if (before !== null) {
+      void this.db.snapshots.remove(idKey(id));
+      void this.db.contexts.remove(headKey(id));
+      void this.db.ids.remove(idKey(id));
+      this.#enter(id, before.place?.entries ?? NOWHERE, NOWHERE);
+      turn.heads.set(id, null);
+    }
+    this.#remember(turn, id, request);
+  }
+
+  /** Of the life that ends: as far as it matters whether they are many. */
+  #logOf(id: string, before: HeadRow | null): Buffer[] {
+    if (before === null) return [];
+    return this.reads.logKeys(id, (before.place?.trimmed ?? 0) + 1, before.head.position.version, RECORDS_AT_ONCE + 1);
+  }
+
+  #putRow(turn: CommitTurn, id: string, before: HeadRow | null, row: HeadRow): void {
+    turn.heads.set(id, row);
+    this.#enter(id, before?.place?.entries ?? NOWHERE, row.place?.entries ?? NOWHERE);
+  }
+
+  /** Keeps the indexes in step: a context has an entry there exactly where its row says so. */
+  #enter(id: string, before: IndexKeys, entries: IndexKeys): void {
+    if (entries === before) return;
+    for (let index = 0; index < INDEXES.length; index++) {
+      const [from, to] = [before[index] as number, entries[index] as number];
+      if (Object.is(from, to)) continue;
+      if (!Number.isNaN(from)) void this.db.due.remove(dueKey(index, from, id));
+      if (!Number.isNaN(to)) void this.db.due.put(dueKey(index, to, id), NOTHING);
+    }
+  }
+
+  #remember(turn: CommitTurn, id: string, request: Request | undefined): void {
+    if (request === undefined) return;
+    turn.requests.set(`${id}\0${request.id}`, request);
+    void this.db.requests.put(requestKey(id, request.id), encodeRequest(request));
+    void this.db.requestTimes.put(requestTimeKey(request.at, id, request.id), NOTHING);
+  }
+}
+
+/** The row after a commit. */
+function placed(before: HeadRow | null, head: Head, writes: boolean): HeadRow {
+  const { version } = head.position;
+  const { trimmed, oldestAt, entries } = before?.place ?? {
+    trimmed: writes ? version - 1 : version,
+    oldestAt: Number.NaN,
+    entries: NOWHERE,
+  };
+  const first = writes && Number.isNaN(oldestAt);
+  return kept({ head, place: { trimmed, oldestAt: first ? head.updatedAt : oldestAt, entries } });
+}
+
+/** With its entries where they may stand. */
+function kept(row: HeadRow & { place: Place }): HeadRow {
+  return { head: row.head, place: { ...row.place, entries: entriesAfter(row.place.entries, keysOf(row)) } };
+}

@@ -1,0 +1,234 @@
+/**
+ * All the Redis servers of one store, and which of them has which slot. One server (or a master that sentinels
+ * name) has them all; of a cluster, each command goes to the master of its slot, follows redirections, and
+ * outlives short interruptions.
+ *
+ * A command that an interruption may have cut off is made again with `resent` set. Commands of one slot that
+ * wait for a connection leave in the order in which they were called.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { RedisOptions } from 'ioredis';
+import { ChordError } from '../../model/errors.js';
+import { type Argument, Connection, Interrupted } from './connection.js';
+import { SLOTS } from './keys.js';
+import type { Script } from './scripts.js';
+import type { Address, Target } from './url.js';
+
+export interface ScriptCall {
+  readonly script: Script;
+  readonly keys: readonly string[];
+  readonly args: readonly Argument[];
+}
+
+/** Name and arguments. */
+export type PlainCall = readonly [string, ...Argument[]];
+export type RedisCall = ScriptCall | PlainCall;
+
+/** What Redis says when it has not run a command, but soon may. */
+const NOT_NOW = /^(TRYAGAIN|CLUSTERDOWN|LOADING|MASTERDOWN|READONLY|BUSY) /;
+const RETRY_EVERY = 50;
+const REFRESH_EVERY = 250;
+
+export class Cluster {
+  /** Whoever wants to know that connections came or went, or slots moved. */
+  readonly listeners: (() => void)[] = [];
+  readonly #links = new Map<string, Connection>();
+  readonly #pending = new Set<Promise<unknown>>();
+  readonly #options: RedisOptions;
+  readonly #slots: Connection[];
+  #isCluster = false;
+  #refreshing: Promise<void> | undefined;
+  #refreshTimer: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  /** `timeout`: how long a command may take, in milliseconds. */
+  constructor(
+    private readonly target: Target,
+    private readonly timeout: number,
+  ) {
+    this.#options = { ...target.options, commandTimeout: timeout };
+    const [first] = target.addresses as [Address];
+    this.#slots = Array<Connection>(SLOTS).fill(this.#link(first));
+  }
+
+  get links(): readonly Connection[] {
+    return [...new Set(this.#slots)];
+  }
+
+  get isCluster(): boolean {
+    return this.#isCluster;
+  }
+
+  get connectionOptions(): RedisOptions {
+    return this.#options;
+  }
+
+  linkOf(slot: number): Connection {
+    return this.#slots[slot] as Connection;
+  }
+
+  /** Resolves with a connection to whichever of the given servers answers first. */
+  async connect(): Promise<Connection> {
+    const links = this.target.addresses.map((address) => this.#link(address));
+    try {
+      return await Promise.any(links.map((link) => link.whenReady().then(() => link)));
+    } catch (error) {
+      throw (error as AggregateError).errors[0];
+    }
+  }
+
+  /** From now on slots are looked up. Rejects with FAILED_PRECONDITION where they are not all served. */
+  async becomeCluster(): Promise<void> {
+    this.#isCluster = true;
+    await this.refresh();
+    await Promise.all(this.links.map((link) => link.whenReady()));
+  }
+
+  /** Runs one command or script where `slot` is. Rejects with ChordError. */
+  call(slot: number, make: (resent: boolean) => RedisCall): Promise<unknown> {
+    const answer = this.#call(slot, make);
+    this.#pending.add(answer);
+    const done = () => this.#pending.delete(answer);
+    answer.then(done, done);
+    return answer;
+  }
+
+  /** Resolves when nothing is under way. */
+  async idle(): Promise<void> {
+    while (this.#pending.size > 0) await Promise.allSettled(this.#pending);
+  }
+
+  async #call(slot: number, make: (resent: boolean) => RedisCall): Promise<unknown> {
+    // A command that timed out is past it; one that was cut off early may go again.
+    const deadline = Date.now() + this.timeout * 0.9;
+    let resent = false;
+    let whole = false;
+    let asked: Connection | undefined;
+    for (;;) {
+      const link: Connection = asked ?? this.linkOf(slot);
+      if (!link.ready) await link.whenReady();
+      try {
+        if (asked) void link.send('asking', []).catch(() => {});
+        asked = undefined;
+        return await send(link, make(resent), whole);
+      } catch (error) {
+        const { message } = error as Error;
+        if (this.#closed || Date.now() > deadline) throw toChordError(error);
+        if (error instanceof Interrupted) resent = true;
+        else if (message.startsWith('NOSCRIPT')) whole = true;
+        else if (message.startsWith('MOVED ')) this.#moved(slot, message);
+        else if (message.startsWith('ASK ')) asked = this.#linkNamed(message.split(' ')[2] as string, link);
+        else if (NOT_NOW.test(message)) await this.#notNow(link, message);
+        else throw toChordError(error);
+      }
+    }
+  }
+
+  /** Asks the cluster who has which slot. */
+  refresh(): Promise<void> {
+    if (!this.#isCluster || this.#closed) return Promise.resolve();
+    this.#refreshing ??= this.#readSlots().finally(() => {
+      this.#refreshing = undefined;
+    });
+    return this.#refreshing;
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#refreshTimer);
+    for (const link of this.#links.values()) link.close();
+  }
+
+  async #readSlots(): Promise<void> {
+    for (const link of [...this.#links.values()].filter(({ ready }) => ready)) {
+      const ranges = (await link.send('cluster', ['slots']).catch(() => null)) as SlotRange[] | null;
+      if (!ranges || this.#closed) continue;
+      for (const [from, to, [host, port]] of ranges) {
+        const master = this.#linkNamed(`${host}:${port}`, link);
+        this.#slots.fill(master, from, to + 1);
+      }
+      this.#dropUnused();
+      this.#tell();
+      return;
+    }
+  }
+
+  #moved(slot: number, message: string): void {
+    this.#slots[slot] = this.#linkNamed(message.split(' ')[2] as string, this.linkOf(slot));
+    void this.refresh();
+  }
+
+  async #notNow(link: Connection, message: string): Promise<void> {
+    // A master that became a replica: the sentinels know the new one, and so does the rest of the cluster.
+    if (message.startsWith('READONLY') && !this.#isCluster) link.reset();
+    await delay(RETRY_EVERY);
+    await this.refresh();
+  }
+
+  /** HOST:PORT as Redis writes it; a node that does not know its own name leaves the host out. */
+  #linkNamed(name: string, from: Connection): Connection {
+    const colon = name.lastIndexOf(':');
+    const host = name.slice(0, colon) || (from.redis.options.host as string);
+    return this.#link({ host, port: Number(name.slice(colon + 1)) });
+  }
+
+  #link(address: Address): Connection {
+    const name = `${address.host}:${address.port}`;
+    let link = this.#links.get(name);
+    if (!link) {
+      const where = this.target.kind === 'sentinel' ? {} : address;
+      link = new Connection(name, { ...this.#options, ...where }, () => this.#changed());
+      this.#links.set(name, link);
+    }
+    return link;
+  }
+
+  #dropUnused(): void {
+    const used = new Set(this.#slots);
+    for (const [name, link] of this.#links) {
+      if (used.has(link) || (link.ready && Date.now() - link.usedAt < 60_000)) continue;
+      this.#links.delete(name);
+      link.close();
+    }
+  }
+
+  #changed(): void {
+    this.#tell();
+    if (this.#isCluster && this.links.some(({ ready }) => !ready)) this.#refreshSoon();
+  }
+
+  /** While a master is missing, another one may take its slots over. */
+  #refreshSoon(): void {
+    if (this.#refreshTimer || this.#closed) return;
+    this.#refreshTimer = setTimeout(async () => {
+      await this.refresh();
+      this.#refreshTimer = undefined;
+      if (this.links.some(({ ready }) => !ready)) this.#refreshSoon();
+    }, REFRESH_EVERY);
+  }
+
+  #tell(): void {
+    for (const listener of this.listeners) listener();
+  }
+}
+
+/** First and last slot, then the master's host and port, then replicas. */
+type SlotRange = readonly [number, number, readonly [Buffer, number], ...unknown[]];
+
+function send(link: Connection, call: RedisCall, whole: boolean): Promise<unknown> {
+  if (!('script' in call)) return link.send(call[0], call.slice(1));
+  const { script, keys, args } = call;
+  return link.send(whole ? 'eval' : 'evalsha', [whole ? script.lua : script.sha, keys.length, ...keys, ...args]);
+}
+
+export function toChordError(error: unknown): ChordError {
+  if (error instanceof ChordError) return error;
+  const { message } = error as Error;
+  if (/\bOOM\b/.test(message)) {
+    return new ChordError('RESOURCE_EXHAUSTED', 'the memory of Redis is full', { cause: error });
+  }
+  if (message.startsWith('WRONGTYPE')) {
+    return new ChordError('DATA_LOSS', 'a key in Redis is not what was written there', { cause: error });
+  }
+  return new ChordError('UNAVAILABLE', `Redis did not answer: ${message}`, { retryAfter: 1000, cause: error });
+}

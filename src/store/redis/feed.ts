@@ -1,0 +1,300 @@
+/**
+ * The commits of other servers, by sharded pub/sub: one subscription for each context that is watched here, and
+ * one for each partition while any prefix is. Subscriptions are at the master that has the channel's slot, on a
+ * connection of their own.
+ *
+ * Messages are hints: they are lost when a connection breaks or a slot moves. Then a `gap` has everything that is
+ * watched looked at; and now and then that is done in any case.
+ */
+import { Redis } from 'ioredis';
+import { ChordError } from '../../model/errors.js';
+import type { Feed, FeedEvent } from '../store.js';
+import type { Groups } from './batch.js';
+import type { Cluster } from './cluster.js';
+import type { Connection } from './connection.js';
+import type { RedisKeys } from './keys.js';
+import { decodeMessage } from './messages.js';
+
+export interface FeedOptions {
+  readonly shards: Cluster;
+  readonly keys: RedisKeys;
+  readonly groups: Groups;
+  /** Whether a write of this server will be, or was, told by its answer. */
+  readonly isOwn: (nonce: string) => boolean;
+  /** How often everything watched is looked at, in milliseconds. */
+  readonly checkInterval: number;
+  /** How long a subscription may take. */
+  readonly timeout: number;
+}
+
+interface Channel {
+  readonly name: string;
+  readonly slot: number;
+  /** Where it is subscribed, or being subscribed. */
+  line: StyledText | undefined;
+  live: boolean;
+  waiting: (() => void)[];
+}
+
+const RETRY_EVERY = 250;
+/** In how many steps everything is looked at. */
+const ROUND = 30;
+
+export class RedisFeed implements Feed {
+  readonly #options: FeedOptions;
+  readonly #channels = new Map<string, Channel>();
+  readonly #ids = new Set<string>();
+  readonly #prefixes = new Set<string>();
+  readonly #lines = new Map<Connection, StyledText>();
+  readonly #timer: NodeJS.Timeout;
+  /** Of the round under way: its step, and the ids whose turn is still to come. */
+  #step = 0;
+  #toCheck: string[] = [];
+  #listener: (event: FeedEvent) => void = () => {};
+  #closed = false;
+
+  constructor(options: FeedOptions) {
+    this.#options = options;
+    options.shards.listeners.push(() => this.#place());
+    this.#timer = setInterval(() => this.#checkSome(), options.checkInterval / ROUND).unref();
+  }
+
+  listen(listener: (event: FeedEvent) => void): void {
+    this.#listener = listener;
+  }
+
+  watchId(id: string): Promise<void> {
+    this.#ids.add(id);
+    const partition = this.#options.keys.partitionOf(id);
+    return this.#subscribe(partition.context(id), partition.slot);
+  }
+
+  unwatchId(id: string): void {
+    if (this.#ids.delete(id)) this.#unsubscribe(this.#options.keys.partitionOf(id).context(id));
+  }
+
+  async watchPrefix(prefix: string): Promise<void> {
+    this.#prefixes.add(prefix);
+    await Promise.all(this.#options.keys.partitions.map(({ ids, slot }) => this.#subscribe(ids, slot)));
+  }
+
+  unwatchPrefix(prefix: string): void {
+    if (!this.#prefixes.delete(prefix) || this.#prefixes.size > 0) return;
+    for (const { ids } of this.#options.keys.partitions) this.#unsubscribe(ids);
+  }
+
+  /** Whether two contexts are watched here, so that somebody might see one without the other. */
+  get watchesSeveral(): boolean {
+    return this.#prefixes.size > 0 || this.#ids.size > 1;
+  }
+
+  tellGroup(ids: readonly string[]): void {
+    const watched = ids.filter((id) => this.#ids.has(id) || this.#matches(id));
+    if (watched.length > 0 && !this.#closed) this.#listener({ kind: 'group', ids: watched });
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearInterval(this.#timer);
+    for (const line of this.#lines.values()) line.close();
+    this.#channels.clear();
+  }
+
+  #subscribe(name: string, slot: number): Promise<void> {
+    if (this.#closed) return Promise.reject(unavailable());
+    let channel = this.#channels.get(name);
+    if (!channel) {
+      channel = { name, slot, line: undefined, live: false, waiting: [] };
+      this.#channels.set(name, channel);
+      this.#placeOne(channel);
+    }
+    const { live, waiting } = channel;
+    if (live) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const timeout = setTimeout(() => reject(unavailable()), this.#options.timeout);
+      waiting.push(() => {
+        clearTimeout(timeout);
+        resolve();
+      });
+    });
+  }
+
+  #unsubscribe(name: string): void {
+    const channel = this.#channels.get(name);
+    if (!channel) return;
+    this.#channels.delete(name);
+    channel.line?.drop(channel.name);
+    for (const done of channel.waiting.splice(0)) done();
+  }
+
+  /** Slots or connections may have changed: every channel belongs where its slot is now. */
+  #place(): void {
+    if (this.#closed) return;
+    for (const channel of this.#channels.values()) this.#placeOne(channel);
+    const used = new Set(this.#options.shards.links);
+    for (const [link, line] of this.#lines) {
+      if (used.has(link)) continue;
+      this.#lines.delete(link);
+      line.close();
+    }
+  }
+
+  #placeOne(channel: Channel): void {
+    const line = this.#lineTo(this.#options.shards.linkOf(channel.slot));
+    if (channel.line === line) return;
+    const moves = channel.line !== undefined;
+    channel.line?.drop(channel.name);
+    channel.line = line;
+    channel.live = false;
+    void this.#join(channel, line).then(() => {
+      if (moves && channel.live) this.#interrupted();
+    });
+  }
+
+  async #join(channel: Channel, line: StyledText): Promise<void> {
+    const joined = await line.add(channel.name);
+    if (channel.line !== line || channel.live || this.#channels.get(channel.name) !== channel) return;
+    if (!joined) {
+      setTimeout(() => channel.line === line && void this.#join(channel, line), RETRY_EVERY).unref();
+      return;
+    }
+    channel.live = true;
+    for (const done of channel.waiting.splice(0)) done();
+  }
+
+  #lineTo(link: Connection): StyledText {
+    let line = this.#lines.get(link);
+    if (!line) {
+      line = new StyledText(
+        new Redis({ ...link.redis.options, lazyConnect: false }),
+        (channel, message) => this.#heard(channel, message),
+        () => void this.#rejoin(line as StyledText),
+        () => void this.#options.shards.refresh(),
+      );
+      this.#lines.set(link, line);
+    }
+    return line;
+  }
+
+  /** The connection is new: nothing is subscribed on it, and what was said meanwhile is lost. */
+  async #rejoin(line: StyledText): Promise<void> {
+    const channels = [...this.#channels.values()].filter((channel) => channel.line === line);
+    const missed = channels.some(({ live }) => live);
+    for (const channel of channels) channel.live = false;
+    await Promise.all(channels.map((channel) => this.#join(channel, line)));
+    if (missed) this.#interrupted();
+  }
+
+  #heard(channel: string, message: Buffer): void {
+    const told = decodeMessage(message);
+    if (!told || this.#options.isOwn(told.by)) return;
+    const { id } = told.event;
+    const partition = this.#options.keys.partitionOf(id);
+    if (told.event.kind === 'group') {
+      // Should this not be possible now, the gap at the end of the interruption has everything looked at.
+      this.#options.groups.news(partition).catch(() => {});
+      return;
+    }
+    if (channel === partition.ids && (this.#ids.has(id) || !this.#matches(id))) return;
+    this.#listener(told.event);
+  }
+
+  #matches(id: string): boolean {
+    for (const prefix of this.#prefixes) if (id.startsWith(prefix)) return true;
+    return false;
+  }
+
+  /** A part of what is watched at a time, so that the check never comes as a burst; prefixes in one go. */
+  #checkSome(): void {
+    if (this.#toCheck.length === 0 && this.#step === 0) this.#toCheck = [...this.#ids];
+    for (const id of this.#toCheck.splice(0, Math.ceil(this.#toCheck.length / (ROUND - this.#step)))) {
+      if (this.#ids.has(id)) this.#listener({ kind: 'moved', id });
+    }
+    this.#step = (this.#step + 1) % ROUND;
+    if (this.#step > 0) return;
+    for (const line of this.#lines.values()) line.probe();
+    void this.#options.shards.refresh();
+    if (this.#prefixes.size > 0) this.#gap();
+  }
+
+  /** Redis may even have lost what it had. */
+  #interrupted(): void {
+    this.#options.groups.forget();
+    this.#gap();
+  }
+
+  #gap(): void {
+    if (!this.#closed) this.#listener({ kind: 'gap' });
+  }
+}
+
+/** A connection that only listens. */
+class StyledText {
+  #ready = false;
+  #closed = false;
+
+  constructor(
+    private readonly redis: Redis,
+    heard: (channel: string, message: Buffer) => void,
+    connected: () => void,
+    misplaced: () => void,
+  ) {
+    redis.on('smessageBuffer', (channel: Buffer, message: Buffer) => heard(channel.toString(), message));
+    redis.on('ready', () => {
+      this.#ready = true;
+      connected();
+    });
+    redis.on('close', () => {
+      this.#ready = false;
+    });
+    redis.on('end', () => setTimeout(() => this.#connect(), RETRY_EVERY).unref());
+    redis.on('moved', misplaced);
+    redis.on('error', (error: Error) => {
+      // A subscription ended without our asking, as when its slot moved away.
+      if (!error.message.startsWith('Command queue state error')) return;
+      misplaced();
+      this.#restart();
+    });
+  }
+
+  /** Whether it is subscribed now. Where not, a later `connected` or a move of its slot is the time to try again. */
+  async add(channel: string): Promise<boolean> {
+    if (!this.#ready) return false;
+    return this.redis.ssubscribe(channel).then(
+      () => true,
+      () => {
+        this.probe();
+        return false;
+      },
+    );
+  }
+
+  drop(channel: string): void {
+    if (this.#ready) this.redis.sunsubscribe(channel).catch(() => {});
+  }
+
+  /** Breaks off a connection that is open and dead. */
+  probe(): void {
+    if (this.#ready) this.redis.ping().catch(() => this.#restart());
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#ready = false;
+    this.redis.disconnect();
+  }
+
+  #restart(): void {
+    if (!this.#ready) return;
+    this.#ready = false;
+    this.redis.disconnect(true);
+  }
+
+  #connect(): void {
+    if (!this.#closed) this.redis.connect().catch(() => {}); // it tries again
+  }
+}
+
+function unavailable(): ChordError {
+  return new ChordError('UNAVAILABLE', 'Redis is away: cannot subscribe to changes', { retryAfter: 1000 });
+}

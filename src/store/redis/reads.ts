@@ -1,0 +1,140 @@
+/** What is read from Redis. Whatever looks at several keys of one context does so in one script. */
+import { ChordError } from '../../model/errors.js';
+import type { Head } from '../../model/model.js';
+import { decodeHead, decodeRecord, headOf } from '../record-format.js';
+import type { Due, History, Index, ListPage, LogRecord, Stored } from '../store.js';
+import type { Groups } from './batch.js';
+import type { Cluster } from './cluster.js';
+import type { Argument } from './connection.js';
+import { kWayMerge } from './k-way-merge.js';
+import type { Partition, RedisKeys } from './keys.js';
+import { DELTAS, LOAD, type Script } from './scripts.js';
+
+interface RawDue {
+  readonly id: Buffer;
+  readonly key: number;
+}
+
+/** Above every byte that UTF-8 has. */
+const BEYOND = Buffer.from([0xff]);
+
+export class RedisReads {
+  constructor(
+    private readonly shards: Cluster,
+    private readonly keys: RedisKeys,
+    private readonly groups: Groups,
+  ) {}
+
+  async load(id: string): Promise<Stored | null> {
+    const loading = this.#script(LOAD, id, []) as Promise<[Buffer, Buffer, Buffer, Buffer[]] | null>;
+    const [reply] = await Promise.all([loading, this.groups.news(this.keys.partitionOf(id))]);
+    if (reply === null) return null;
+    const [headBytes, snapshotVersion, snapshot, entries] = reply;
+    const { head } = decodeHead(headBytes, headOf(id));
+    const records = decodeRecords(id, entries);
+    const covered = Number(snapshotVersion.toString());
+    const whole = covered + records.length === head.position.version && holeIn(records, covered) < 0;
+    if (!whole) throw new ChordError('DATA_LOSS', `the log of context "${id}" has a hole`, { contextId: id });
+    if (snapshotVersion.length === 0) return { head, records };
+    return { head, snapshot: { version: covered, bytes: snapshot }, records };
+  }
+
+  async head(id: string): Promise<Head | null> {
+    const partition = this.keys.partitionOf(id);
+    const call = ['hget', partition.context(id), 'head'] as const;
+    const reading = this.shards.call(partition.slot, () => call) as Promise<Buffer | null>;
+    const [bytes] = await Promise.all([reading, this.groups.news(partition)]);
+    return bytes && decodeHead(bytes, headOf(id)).head;
+  }
+
+  async deltas(id: string, after: number, limit: number, maxBytes = Number.MAX_SAFE_INTEGER): Promise<History> {
+    const reply = (await this.#script(DELTAS, id, [Math.max(0, after), limit, maxBytes])) as [number, Buffer[]?];
+    const [oldest, entries] = reply;
+    if (entries === undefined) return { kind: 'truncated', oldest };
+    const records = decodeRecords(id, entries);
+    const hole = records[holeIn(records, after)];
+    if (hole) return { kind: 'truncated', oldest: hole.position.version };
+
+    let bytes = 0;
+    const end = records.findIndex(({ changes, olds }, i) => {
+      bytes += changes.length + olds.length;
+      return bytes > maxBytes && i > 0;
+    });
+    return { kind: 'records', records: end < 0 ? records : records.slice(0, end) };
+  }
+
+  /** Asks every partition for its share of the page, then each id for its head. */
+  async list(prefix: string, after: string | undefined, limit: number): Promise<ListPage> {
+    const start = Buffer.from(prefix);
+    const end = prefix === '' ? '+' : Buffer.concat([Buffer.from('('), start, BEYOND]);
+    const isLater = after !== undefined && Buffer.compare(Buffer.from(after), start) >= 0;
+    const first = isLater ? `(${after}` : prefix === '' ? '-' : `[${prefix}`;
+    const sources = this.keys.partitions.map(({ slot, ids }) => ({
+      read: async (count: number, last: Buffer | undefined) => {
+        const from = last ? Buffer.concat([Buffer.from('('), last]) : first;
+        const call = ['zrange', ids, from, end, 'BYLEX', 'LIMIT', 0, count] as const;
+        return (await this.shards.call(slot, () => call)) as Buffer[];
+      },
+    }));
+    const found = (await kWayMerge(sources, limit + 1, Buffer.compare)).map(String);
+    const ids = found.slice(0, limit);
+    const heads = await Promise.all(ids.map(async (id) => ({ id, head: await this.head(id) })));
+    // One that was removed since its id was read is not there any more.
+    const present = heads.filter((each): each is { id: string; head: Head } => each.head !== null);
+    return found.length > limit ? { heads: present, next: ids.at(-1) as string } : { heads: present };
+  }
+
+  async due(index: Index, upTo: number, limit: number, after?: Due): Promise<readonly Due[]> {
+    const behind = after && { id: Buffer.from(after.id), key: after.key };
+    const sources = this.keys.partitions.map((partition) => ({
+      read: (count: number, last: RawDue | undefined) => this.#dueIn(partition, index, upTo, count, last ?? behind),
+    }));
+    const first = await kWayMerge(sources, limit, byKey);
+    return first.map(({ id, key }) => ({ id: id.toString(), key }));
+  }
+
+  /** One partition's part of `due`. */
+  async #dueIn(
+    partition: Partition,
+    index: Index,
+    upTo: number,
+    limit: number,
+    after: RawDue | undefined,
+  ): Promise<RawDue[]> {
+    const found: RawDue[] = [];
+    for (let offset = 0; found.length < limit; offset += limit) {
+      const range = [after?.key ?? '-inf', upTo, 'BYSCORE', 'LIMIT', offset, limit, 'WITHSCORES'] as const;
+      const reply = await this.shards.call(partition.slot, () => ['zrange', partition.index(index), ...range]);
+      const entries = pairs(reply as Buffer[]);
+      found.push(...entries.filter((entry) => !after || byKey(entry, after) > 0));
+      if (entries.length < limit) break;
+    }
+    return found.slice(0, limit);
+  }
+
+  /** A script over a context and its log. */
+  #script(script: Script, id: string, args: readonly Argument[]): Promise<unknown> {
+    const partition = this.keys.partitionOf(id);
+    const call = { script, keys: [partition.context(id), partition.log(id)], args };
+    return this.shards.call(partition.slot, () => call);
+  }
+}
+
+function byKey(a: RawDue, b: RawDue): number {
+  return a.key - b.key || Buffer.compare(a.id, b.id);
+}
+
+/** Members and scores, as Redis lists them. */
+function pairs(reply: readonly Buffer[]): RawDue[] {
+  return reply.flatMap((id, i) => (i % 2 === 0 ? [{ id, key: Number(String(reply[i + 1])) }] : []));
+}
+
+/** Of copies: a record that is kept must not keep all that came from the socket together with it. */
+function decodeRecords(id: string, entries: readonly Buffer[]): LogRecord[] {
+  return entries.map((bytes) => decodeRecord(Buffer.from(bytes), `the log of context "${id}"`));
+}
+
+/** The index of the first record that does not follow from the one before it; -1 where there is none. */
+function holeIn(records: readonly LogRecord[], after: number): number {
+  return records.findIndex(({ position }, i) => position.version !== after + 1 + i);
+}

@@ -1,0 +1,225 @@
+/**
+ * The store on Redis or a Redis Cluster, for many servers at once. redis-keys.ts has the layout, redis-scripts.ts
+ * what happens inside Redis, redis-shards.ts how one gets there, docs/redis.md what is promised and what it costs.
+ */
+import { ChordError } from '../../model/errors.js';
+import type { Head } from '../../model/model.js';
+import type {
+  BatchOperation,
+  BatchOutcome,
+  Commit,
+  Due,
+  Feed,
+  History,
+  Index,
+  ListPage,
+  Outcome,
+  Removal,
+  Request,
+  Store,
+  Stored,
+  StoreHealth,
+  StoreWork,
+} from '../store.js';
+import { Groups } from './batch.js';
+import { Cluster, toChordError } from './cluster.js';
+import { RedisFeed } from './feed.js';
+import { RedisKeys, slotOf } from './keys.js';
+import { checkRedis } from './preflight.js';
+import { RedisReads } from './reads.js';
+import { FORGET, LEASE, TRIM } from './scripts.js';
+import { parseRedisUrl } from './url.js';
+import { RedisWrites } from './writes.js';
+
+export interface RedisStoreOptions {
+  /** As in redis-url.ts. */
+  readonly url: string;
+  /** What all keys begin with; no braces. Default: `chord:`. */
+  readonly prefix?: string;
+  /** How long one command may take before the connection counts as dead, in milliseconds. Default: 3000. */
+  readonly timeout?: number;
+  /** How often everything that is watched is looked at, in milliseconds. Default: 30 s. */
+  readonly checkInterval?: number;
+}
+
+/** Records that one script trims: Redis answers nothing else meanwhile. */
+const TRIM_AT_ONCE = 5000;
+
+/** Throws FAILED_PRECONDITION (too old, evicts, foreign data, cluster down) or UNAVAILABLE (out of reach). */
+export async function openRedis(options: RedisStoreOptions): Promise<Store> {
+  const { prefix = 'chord:', timeout = 3000, checkInterval = 30_000 } = options;
+  if (/[{}]/.test(prefix)) throw new ChordError('FAILED_PRECONDITION', 'the Redis prefix must not contain braces');
+  const target = parseRedisUrl(options.url);
+  const shards = new Cluster(target, timeout);
+  let format: number;
+  try {
+    format = await checkRedis(shards, target, new RedisKeys(prefix));
+  } catch (error) {
+    shards.close();
+    throw toChordError(error);
+  }
+  return new RedisStore(shards, new RedisKeys(prefix, format > 1), timeout, checkInterval);
+}
+
+class RedisStore implements Store {
+  readonly #shards: Cluster;
+  readonly #keys: RedisKeys;
+  readonly #reads: RedisReads;
+  readonly #writes: RedisWrites;
+  readonly #groups: Groups;
+  readonly #feed: RedisFeed;
+  readonly #listeners: ((health: StoreHealth) => void)[] = [];
+  #serving = true;
+  #closed = false;
+  #closing: Promise<void> | undefined;
+
+  constructor(shards: Cluster, keys: RedisKeys, timeout: number, checkInterval: number) {
+    this.#shards = shards;
+    this.#keys = keys;
+    this.#writes = new RedisWrites(shards, keys);
+    const isOwn = (nonce: string) => this.#writes.isOwn(nonce);
+    this.#groups = new Groups({
+      shards,
+      watched: () => this.#feed.watchesSeveral,
+      tell: (ids) => this.#feed.tellGroup(ids),
+    });
+    this.#reads = new RedisReads(shards, keys, this.#groups);
+    this.#feed = new RedisFeed({ shards, keys, groups: this.#groups, isOwn, checkInterval, timeout });
+    shards.listeners.push(() => this.#healthChanged());
+  }
+
+  get feed(): Feed {
+    return this.#feed;
+  }
+
+  async load(id: string): Promise<Stored | null> {
+    this.#checkOpen();
+    return this.#reads.load(id);
+  }
+
+  async head(id: string): Promise<Head | null> {
+    this.#checkOpen();
+    return this.#reads.head(id);
+  }
+
+  async commit(commit: Commit): Promise<Outcome> {
+    this.#checkOpen();
+    return this.#writes.commit(commit);
+  }
+
+  async remove(removal: Removal): Promise<Outcome> {
+    this.#checkOpen();
+    return this.#writes.remove(removal);
+  }
+
+  async commitBatch(operations: readonly BatchOperation[]): Promise<BatchOutcome> {
+    this.#checkOpen();
+    return this.#writes.commitBatch(operations);
+  }
+
+  async heads(ids: readonly string[]): Promise<ReadonlyMap<string, Head | null>> {
+    this.#checkOpen();
+    const [first] = ids;
+    return first === undefined ? new Map() : this.#groups.heads(this.#keys.partitionOf(first), ids);
+  }
+
+  apart(ids: readonly string[]): readonly string[] {
+    return this.#keys.apart(ids);
+  }
+
+  async recall(id: string, requestId: string): Promise<Request | null> {
+    this.#checkOpen();
+    return this.#writes.recall(id, requestId);
+  }
+
+  async deltas(id: string, after: number, limit: number, maxBytes?: number): Promise<History> {
+    this.#checkOpen();
+    return this.#reads.deltas(id, after, limit, maxBytes);
+  }
+
+  async list(prefix: string, after: string | undefined, limit: number): Promise<ListPage> {
+    this.#checkOpen();
+    return this.#reads.list(prefix, after, limit);
+  }
+
+  async due(index: Index, upTo: number, limit: number, after?: Due): Promise<readonly Due[]> {
+    this.#checkOpen();
+    return this.#reads.due(index, upTo, limit, after);
+  }
+
+  async trim(id: string, version: number): Promise<number> {
+    this.#checkOpen();
+    const partition = this.#keys.partitionOf(id);
+    const keys = [partition.context(id), partition.log(id), partition.index('age'), partition.index('length')];
+    const call = { script: TRIM, keys, args: [id, version, TRIM_AT_ONCE] };
+    for (let count = 0; ; ) {
+      const some = (await this.#shards.call(partition.slot, () => call)) as number;
+      count += some;
+      if (some < TRIM_AT_ONCE) return count;
+    }
+  }
+
+  async forget(before: number, limit: number): Promise<number> {
+    this.#checkOpen();
+    const { partitions } = this.#keys;
+    const counts = await Promise.all(
+      partitions.map(({ slot, asked }) => this.#shards.call(slot, () => ['zcount', asked, '-inf', `(${before}`])),
+    );
+    let forgotten = 0;
+    for (const { slot, asked, answers } of partitions.filter((_, i) => counts[i] !== 0)) {
+      if (forgotten === limit) break;
+      const call = { script: FORGET, keys: [asked, answers], args: [before, limit - forgotten] };
+      forgotten += (await this.#shards.call(slot, () => call)) as number;
+    }
+    return forgotten;
+  }
+
+  async lease(name: string, ttl: number): Promise<boolean> {
+    this.#checkOpen();
+    const key = this.#keys.lease(name);
+    const call = { script: LEASE, keys: [key], args: [this.#writes.name, ttl] };
+    return (await this.#shards.call(slotOf(key), () => call)) === 1;
+  }
+
+  get work(): StoreWork {
+    return this.#writes;
+  }
+
+  /** Serving while any shard is in reach: contexts there can be had still. */
+  health(): StoreHealth {
+    if (this.#closed) return { serving: false, readOnly: false, detail: 'the store is closed' };
+    const { links } = this.#shards;
+    const away = links.filter((link) => link.away);
+    if (away.length === 0) return { serving: true, readOnly: false };
+    const detail = `Redis is away at ${away.map(({ name }) => name).join(', ')}`;
+    return { serving: away.length < links.length, readOnly: false, detail };
+  }
+
+  onHealth(listener: (health: StoreHealth) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#closed = true;
+    this.#feed.close();
+    await this.#shards.idle();
+    this.#shards.close();
+    for (const listener of this.#listeners) listener(this.health());
+  }
+
+  #healthChanged(): void {
+    const { serving } = this.health();
+    if (serving === this.#serving || this.#closed) return;
+    this.#serving = serving;
+    for (const listener of this.#listeners) listener(this.health());
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new ChordError('UNAVAILABLE', 'the store is closed');
+  }
+}

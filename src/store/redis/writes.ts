@@ -1,0 +1,246 @@
+/**
+ * Commits and removals, and the requests that they remember.
+ *
+ * Positions do not identify a write: two servers that make the same change from the same position reach the same
+ * digest. So each write carries a nonce of its own. By it a write that is sent again after an interruption is
+ * recognised; and a write that was sent before its predecessor was answered names that one's nonce, so that it
+ * never builds upon another server's double.
+ */
+import { randomBytes } from 'node:crypto';
+import { ChordError } from '../../model/errors.js';
+import { Histogram } from '../../model/histogram.js';
+import { type Head, type Position, samePosition, usedAt } from '../../model/model.js';
+import { decodeHead, decodeRequest, encodeHead, encodeRecord, encodeRequest, headOf } from '../record-format.js';
+import { INDEXES } from '../retention-index.js';
+import type { BatchOperation, BatchOutcome, Commit, Outcome, Removal, Request } from '../store.js';
+import type { Cluster } from './cluster.js';
+import type { Argument } from './connection.js';
+import type { Partition, RedisKeys } from './keys.js';
+import { encodeMessage } from './messages.js';
+import { COMMIT, GROUP, REMOVE, type Script } from './scripts.js';
+
+/** A write that was sent and not answered yet. */
+interface Write {
+  readonly nonce: string;
+  /** Where the context stands after it; null: it does not exist. Undefined: where it stood before. */
+  readonly leadsTo: Position | null | undefined;
+}
+
+const NONCE_LENGTH = 20;
+const GIVEN_UP_MAX = 10_000;
+/** How many groups of a partition servers can still hear of that were slow to read. */
+const GROUPS_KEPT = 200;
+
+export class RedisWrites {
+  /** Of this store alone; with a counter behind it, a nonce. */
+  readonly name = randomBytes(9).toString('base64url');
+  #count = 0;
+  /** By context id, in the order in which they were sent. */
+  readonly #underWay = new Map<string, Write[]>();
+  /** Nonces of writes whose fate was never learned: what Redis tells of them is news. */
+  readonly #givenUp = new Set<string>();
+  /** Sent, and not answered yet. */
+  waiting = 0;
+  readonly commitSeconds = new Histogram(0.0001, 17);
+
+  constructor(
+    private readonly shards: Cluster,
+    private readonly keys: RedisKeys,
+  ) {}
+
+  commit(commit: Commit): Promise<Outcome> {
+    const { id, expected, payload } = commit;
+    const nonce = this.#nextNonce();
+    const moved = payload ? { from: expected } : { moved: true as const };
+    const notice = stepOf(commit) !== undefined && { notice: encodeMessage({ id, by: nonce, ...moved }) };
+    return this.#write(COMMIT, commit, nonce, { ...this.#arguments(commit, nonce), ...notice });
+  }
+
+  remove(removal: Removal): Promise<Outcome> {
+    const { id, expected, reason } = removal;
+    const nonce = this.#nextNonce();
+    const notice = expected && { notice: encodeMessage({ id, by: nonce, removed: reason, position: expected }) };
+    return this.#write(REMOVE, removal, nonce, { ...this.#arguments(removal, nonce), ...notice });
+  }
+
+  async commitBatch(operations: readonly BatchOperation[]): Promise<BatchOutcome> {
+    const ids = operations.map(({ id }) => id);
+    const apart = this.keys.apart(ids);
+    if (apart.length > 0) throw new ChordError('FAILED_PRECONDITION', `${apart.join(', ')} lie in other partitions`);
+    const [{ id: first }] = operations as readonly [BatchOperation];
+    const partition = this.keys.partitionOf(first);
+    const nonce = this.#nextNonce();
+    const moving = operations.filter((act) => stepOf(act) !== undefined).map(({ id }) => id);
+    const notice = moving.length > 0 ? encodeMessage({ id: moving[0] as string, by: nonce, group: true }) : '';
+    const keys = [partition.groups, ...sharedKeys(partition), partition.asked, partition.answers];
+    for (const { id } of operations) keys.push(...ownKeys(partition, id));
+    const fields = operations.map((act) => this.#arguments(act, nonce));
+    const answer = this.shards.call(partition.slot, (resent) => {
+      const args = operations.flatMap((act, i) => {
+        const kind = 'head' in act ? 'write' : 'reason' in act ? 'drop' : 'check';
+        const own = Object.entries({ ...fields[i], ...(resent && kind !== 'check' && { resent: '1' }) }).flat();
+        return [kind, moving.includes(act.id) ? 1 : 0, own.length, ...own];
+      });
+      return { script: GROUP, keys, args: [nonce, JSON.stringify(moving), notice, GROUPS_KEPT, ...args] };
+    });
+    const [kind, ...parts] = await this.#answered(operations, nonce, answer);
+    if (String(kind) !== 'conflict') return outcome(first, [kind as Buffer, ...parts]) as BatchOutcome;
+    const heads = new Map<string, Head | null>();
+    for (let i = 0; i < parts.length; i += 2) {
+      const id = String(parts[i]);
+      const { head } = outcome(id, [kind as Buffer, parts[i + 1] as Buffer]) as { head: Head | null };
+      heads.set(id, head);
+    }
+    return { kind: 'conflict', heads };
+  }
+
+  async recall(id: string, requestId: string): Promise<Request | null> {
+    const { slot, answers } = this.keys.partitionOf(id);
+    const call = ['hget', answers, requestField(id, requestId)] as const;
+    const bytes = (await this.shards.call(slot, () => call)) as Buffer | null;
+    return bytes && decodeAnswer(bytes, id);
+  }
+
+  /** Whether a write is this store's, and its caller has heard of it or will. */
+  isOwn(nonce: string): boolean {
+    return nonce.startsWith(this.name) && !this.#givenUp.has(nonce);
+  }
+
+  /** What the scripts must know of an act, but for what only a single one has. */
+  #arguments(act: BatchOperation, nonce: string): Record<string, Argument> {
+    const { id, expected } = act;
+    const after = this.#underWay.get(id)?.findLast(({ leadsTo }) => same(leadsTo, expected))?.nonce;
+    const args = { nonce, id, expected: expected ? text(expected) : '', ...(after && { after }) };
+    if (!('head' in act || 'reason' in act)) return args;
+    const { request } = act;
+    return {
+      ...args,
+      ...('head' in act ? commitArguments(act) : removalArguments(act)),
+      ...(request && { request: requestField(id, request.id), answer: encodeRequest(request), asked_at: request.at }),
+    };
+  }
+
+  #write(script: Script, act: Commit | Removal, nonce: string, fields: Record<string, Argument>): Promise<Outcome> {
+    const { id, request } = act;
+    const partition = this.keys.partitionOf(id);
+    const keys = [...ownKeys(partition, id), ...sharedKeys(partition)];
+    if (request) keys.push(partition.asked, partition.answers);
+    const args = Object.entries(fields).flat();
+    const answer = this.shards.call(partition.slot, (resent) => {
+      return { script, keys, args: resent ? [...args, 'resent', '1'] : args };
+    });
+    return this.#answered([act], nonce, answer).then((reply) => outcome(id, reply));
+  }
+
+  /** What Redis answers; until then these operations are under way. */
+  async #answered(
+    operations: readonly BatchOperation[],
+    nonce: string,
+    answer: Promise<unknown>,
+  ): Promise<readonly Buffer[]> {
+    const writes = operations.map((act) => ({ id: act.id, write: { nonce, leadsTo: stepOf(act) } }));
+    for (const { id, write } of writes) this.#sent(id, write);
+    const began = performance.now();
+    try {
+      const said = (await answer) as Buffer[];
+      this.commitSeconds.observe((performance.now() - began) / 1000);
+      return said;
+    } catch (error) {
+      this.#giveUp(nonce);
+      throw error;
+    } finally {
+      for (const { id, write } of writes) this.#settled(id, write);
+    }
+  }
+
+  #nextNonce(): string {
+    return this.name + (this.#count++).toString(36).padStart(NONCE_LENGTH - this.name.length, '0');
+  }
+
+  #sent(id: string, write: Write): void {
+    this.waiting++;
+    const writes = this.#underWay.get(id);
+    if (writes) writes.push(write);
+    else this.#underWay.set(id, [write]);
+  }
+
+  #settled(id: string, write: Write): void {
+    this.waiting--;
+    const writes = this.#underWay.get(id) as Write[];
+    writes.splice(writes.indexOf(write), 1);
+    if (writes.length === 0) this.#underWay.delete(id);
+  }
+
+  #giveUp(nonce: string): void {
+    this.#givenUp.add(nonce);
+    const [oldest] = this.#givenUp;
+    if (this.#givenUp.size > GIVEN_UP_MAX) this.#givenUp.delete(oldest as string);
+  }
+}
+
+/** Where an act leads those who build upon it: what makes no new version is no step. */
+function stepOf(act: BatchOperation): Position | null | undefined {
+  if ('reason' in act) return act.expected ? null : undefined;
+  return 'head' in act && (act.payload || act.expected === null) ? act.head.position : undefined;
+}
+
+function commitArguments({ head, payload, snapshot }: Commit): Record<string, Argument> {
+  const { position, expiry, updatedAt } = head;
+  const record = payload && { position, at: updatedAt, changes: payload.changes, olds: payload.olds };
+  return {
+    ...{ at: text(position), epoch: position.epoch, version: position.version },
+    ...{ head: encodeHead({ head }), used: usedAt(head) },
+    ...(record && { record: encodeRecord(record), time: record.at }),
+    ...(snapshot && { snapshot }),
+    ...(expiry && { expiry: expiry.at }),
+  };
+}
+
+function removalArguments({ expected, expiry, usedAt: used }: Removal): Record<string, Argument> {
+  return {
+    epoch: expected?.epoch ?? '',
+    ...(expiry && { expiry_seen: expiry.at }),
+    ...(used !== undefined && { used_seen: used }),
+  };
+}
+
+function ownKeys(partition: Partition, id: string): string[] {
+  return [partition.context(id), partition.log(id), partition.removed(id)];
+}
+
+function sharedKeys(partition: Partition): string[] {
+  return [partition.ids, ...INDEXES.map((index) => partition.index(index))];
+}
+
+function outcome(id: string, [kind, bytes]: readonly Buffer[]): Outcome {
+  switch (String(kind)) {
+    case 'committed':
+      return { kind: 'committed' };
+    case 'duplicate':
+      return { kind: 'duplicate', first: decodeAnswer(bytes as Buffer, id) };
+    case 'conflict':
+      return { kind: 'conflict', head: bytes?.length ? decodeHead(bytes, headOf(id)).head : null };
+    default:
+      throw new ChordError('UNAVAILABLE', 'the connection to Redis broke: the write may or may not have happened', {
+        contextId: id,
+      });
+  }
+}
+
+function decodeAnswer(bytes: Buffer, id: string): Request {
+  return decodeRequest(bytes.subarray(NONCE_LENGTH), `a request of context "${id}"`);
+}
+
+/** The length of the id comes first, so that no two pairs make the same name. */
+function requestField(id: string, requestId: string): string {
+  return `${id.length}:${id}${requestId}`;
+}
+
+/** A position as the scripts compare it. */
+function text({ epoch, version, digest }: Position): string {
+  return `${version}:${epoch}:${digest}`;
+}
+
+function same(a: Position | null | undefined, b: Position | null): boolean {
+  return a && b ? samePosition(a, b) : a === b;
+}

@@ -1,0 +1,123 @@
+/** An exported context as text, and back: the shape is described at ExportedContext. */
+
+import type { Pace } from '../contexts/long-work.js';
+import { bytesOf } from '../contexts/sync/merge.js';
+import { ChordError } from '../model/errors.js';
+import { isObject, type Json, type JsonObject, type Position } from '../model/model.js';
+import type { LogRecord } from '../store/store.js';
+import type { ExportedContext, ExportedRecord } from './export-provider.js';
+
+/** A context in transit. Times and the time to live are milliseconds. */
+export interface ExportedLife {
+  readonly id: string;
+  readonly exportedAt: number;
+  readonly position: Position;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+  readonly ttl?: number | undefined;
+  readonly value: JsonObject;
+  /** The retained records. Absent: without history. */
+  readonly history?: readonly LogRecord[] | undefined;
+}
+
+const FORMAT = 'chord.context/1';
+
+/** In steps: a history may be large. */
+export async function toText(packed: ExportedLife, pace: Pace): Promise<string> {
+  const exported: ExportedContext = {
+    format: FORMAT,
+    contextId: packed.id,
+    exportedAt: iso(packed.exportedAt),
+    position: packed.position,
+    createdAt: iso(packed.createdAt),
+    updatedAt: iso(packed.updatedAt),
+    ...(packed.ttl !== undefined && { ttl: packed.ttl }),
+    value: packed.value,
+  };
+  const text = json(exported as unknown as Json);
+  if (!packed.history) return text;
+  await pace.spend(text.length);
+  const records: string[] = [];
+  for (const record of packed.history) {
+    records.push(JSON.stringify(toRecord(record)));
+    await pace.spend(bytesOf([record]));
+  }
+  return `${text.slice(0, -1)},"history":[${records.join(',')}]}`;
+}
+
+/** DATA_LOSS: the text is not what was exported from this id. */
+export function fromText(text: string, id: string): ExportedLife {
+  try {
+    return read(JSON.parse(text) as Partial<ExportedContext>, id);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new ChordError('DATA_LOSS', `what was saved of ${JSON.stringify(id)} cannot be read: ${why}`, {
+      contextId: id,
+      cause: error,
+    });
+  }
+}
+
+function read(exported: Partial<ExportedContext>, id: string): ExportedLife {
+  const { format, contextId, position, value, ttl, history } = exported ?? {};
+  if (format !== FORMAT) throw new Error(`its format is ${JSON.stringify(format)}, expected ${FORMAT}`);
+  if (contextId !== id) throw new Error(`it is of ${JSON.stringify(contextId)}`);
+  if (!isObject(value)) throw new Error('its value is no object');
+  if (ttl !== undefined && !(typeof ttl === 'number' && ttl > 0)) throw new Error('its ttl is no duration');
+  if (history !== undefined && !Array.isArray(history)) throw new Error('its history is no list');
+  const { epoch, version, digest } = position ?? {};
+  return {
+    id,
+    exportedAt: time(exported.exportedAt),
+    position: positionOf(epoch, version, digest),
+    createdAt: time(exported.createdAt),
+    updatedAt: time(exported.updatedAt),
+    ttl,
+    value,
+    history: history?.map((record: ExportedRecord) => ({
+      position: positionOf(epoch, record.version, record.digest),
+      at: time(record.at),
+      changes: bytes(record.changes),
+      olds: bytes(record.olds),
+    })),
+  };
+}
+
+function toRecord({ position, at, changes, olds }: LogRecord): ExportedRecord {
+  const { version, digest } = position;
+  return { version, digest, at: iso(at), changes: base64(changes), olds: base64(olds) };
+}
+
+/** As JSON.stringify, which writes the negative zero as 0. */
+function json(value: Json): string {
+  if (Object.is(value, -0)) return '-0';
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map(json).join(',')}]`;
+  const members = Object.entries(value).map(([key, member]) => `${JSON.stringify(key)}:${json(member)}`);
+  return `{${members.join(',')}}`;
+}
+
+function positionOf(epoch: unknown, version: unknown, digest: unknown): Position {
+  const named = typeof epoch === 'string' && typeof digest === 'string';
+  if (!named || !Number.isSafeInteger(version) || (version as number) < 1) throw new Error('a position is incomplete');
+  return { epoch, version: version as number, digest };
+}
+
+function iso(at: number): string {
+  return new Date(at).toISOString();
+}
+
+function time(text: unknown): number {
+  const at = typeof text === 'string' ? Date.parse(text) : Number.NaN;
+  if (!(at >= 0)) throw new Error(`${JSON.stringify(text)} is no time`);
+  return at;
+}
+
+function base64(value: Uint8Array): string {
+  return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64');
+}
+
+function bytes(text: unknown): Uint8Array {
+  if (typeof text !== 'string' || !/^[A-Za-z0-9+/]*={0,2}$/.test(text)) throw new Error('its bytes are no base64');
+  return Buffer.from(text, 'base64');
+}

@@ -1,0 +1,284 @@
+/**
+ * Export and restore: contexts to an external store and back. Exports read the store alone, and pass by the lanes:
+ * they neither wait for writes nor make writes wait. No call to the external store lasts longer than the timeout.
+ */
+import { encodeStruct } from '../codec/struct.js';
+import { importedCommits } from '../contexts/import-history.js';
+import { LaneDocument } from '../contexts/lane/document.js';
+import { type Pace, paced } from '../contexts/long-work.js';
+import type { ContextService } from '../contexts/service.js';
+import { bytesOf } from '../contexts/sync/merge.js';
+import { checkId, checkPrefix, PAGE_BYTES } from '../contexts/validation.js';
+import { weigh } from '../delta/index.js';
+import { ChordError, notFound } from '../model/errors.js';
+import { type Clock, type Head, type JsonObject, type Position, samePosition } from '../model/model.js';
+import type { LogRecord, Store } from '../store/store.js';
+import { type ExportedLife, fromText, toText } from './export-format.js';
+import type { Provider } from './export-provider.js';
+import { forEachContext, type TransferProgress } from './for-each-context.js';
+
+export interface TransferOptions {
+  readonly store: Store;
+  readonly contexts: ContextService;
+  /** Absent: everything is refused. */
+  readonly provider?: Provider | undefined;
+  readonly clock: Clock;
+  /** For each call to the provider, in milliseconds. */
+  readonly timeout: number;
+  readonly maxDocumentBytes: number;
+}
+
+export interface Transferred {
+  readonly id: string;
+  readonly position: Position;
+  readonly deltas: number;
+  readonly exportedAt: number;
+}
+
+/** So much of a history is exported, its newest part; all of it is held in memory, and so is its text. */
+export const HISTORY_BYTES_MAX = 16 * 2 ** 20;
+/** How often a context is read again that is written to, or trimmed, while it is read. */
+const READS_MAX = 20;
+/** How often an overwritten context that others create again is removed again. */
+const OVERWRITES_MAX = 20;
+
+export class Transfer {
+  /** Of each call under way: what ends it. */
+  readonly #calls = new Set<(error: ChordError) => void>();
+  /** Contexts, since the start. */
+  readonly counts = { export: { ok: 0, failed: 0 }, restore: { ok: 0, failed: 0 } };
+
+  constructor(private readonly options: TransferOptions) {}
+
+  /** Whether there is an external store. */
+  get configured(): boolean {
+    return this.options.provider !== undefined;
+  }
+
+  /** Saves a context; with its retained deltas, if asked. Resolves when the provider has confirmed. */
+  export(id: string, history: boolean): Promise<Transferred> {
+    return this.#counted('export', this.#export(id, history));
+  }
+
+  async #export(id: string, history: boolean): Promise<Transferred> {
+    checkId(id);
+    const provider = this.#provider();
+    const { packed, saved } = await paced(async (pace) => {
+      const read = await this.#pack(id, history, pace);
+      return { packed: read, saved: await toSave(read, pace) };
+    });
+    await this.#call((signal) => provider.save(saved, signal));
+    return summary(packed, packed.position);
+  }
+
+  /**
+   * Saves a context with its deltas, whether or not it has expired, and reads back what was saved: before a deletion
+   * a provider is not taken at its word. Null: it does not exist.
+   */
+  exportForGood(id: string): Promise<Transferred | null> {
+    return this.#counted('export', this.#exportForGood(id));
+  }
+
+  async #exportForGood(id: string): Promise<Transferred | null> {
+    const provider = this.#provider();
+    const made = await paced(async (pace) => {
+      const read = await this.#pack(id, true, pace, true);
+      return read && { packed: read, saved: await toSave(read, pace) };
+    });
+    if (!made) return null;
+    const { packed, saved } = made;
+    await this.#call((signal) => provider.save(saved, signal));
+    const kept = await this.#call((signal) => provider.load(id, signal));
+    if (kept === saved.text) return summary(packed, packed.position);
+    const what = kept === null ? 'nothing' : 'something else';
+    throw new ChordError('DATA_LOSS', `the external store kept ${what} of ${JSON.stringify(id)}`, { contextId: id });
+  }
+
+  /** Brings a context back. Throws NOT_FOUND where none was saved, ALREADY_EXISTS where there is one. */
+  restore(id: string, overwrite: boolean): Promise<Transferred> {
+    return this.#counted('restore', this.#restore(id, overwrite));
+  }
+
+  async #restore(id: string, overwrite: boolean): Promise<Transferred> {
+    checkId(id);
+    const provider = this.#provider();
+    const text = await this.#call((signal) => provider.load(id, signal));
+    if (text === null)
+      throw new ChordError('NOT_FOUND', `nothing is saved of ${JSON.stringify(id)}`, { contextId: id });
+    const packed = fromText(text, id);
+    const bring = await this.#prepare(packed);
+    for (let attempt = 1; attempt <= OVERWRITES_MAX; attempt++) {
+      if (overwrite) await this.options.contexts.delete(id, { allowMissing: true });
+      const position = await bring();
+      if (position) return summary(packed, position);
+      if (!overwrite) break;
+    }
+    throw new ChordError('ALREADY_EXISTS', `there is a context ${JSON.stringify(id)}`, { contextId: id });
+  }
+
+  async *exportAll(prefix: string, history: boolean): AsyncGenerator<TransferProgress> {
+    checkPrefix(prefix);
+    this.#provider();
+    const ids: string[] = [];
+    for (let pageToken: string | undefined; pageToken !== ''; ) {
+      const page = await this.options.contexts.list(prefix, { pageSize: 1000, ...(pageToken && { pageToken }) });
+      for (const { id } of page.heads) ids.push(id);
+      pageToken = page.nextPageToken;
+    }
+    yield* forEachContext(ids, (id) => this.export(id, history));
+  }
+
+  async *restoreAll(prefix: string, overwrite: boolean): AsyncGenerator<TransferProgress> {
+    checkPrefix(prefix);
+    const provider = this.#provider();
+    const ids: string[] = [];
+    const controller = new AbortController();
+    const listed = provider.list(prefix, controller.signal)[Symbol.asyncIterator]();
+    try {
+      for (;;) {
+        const next = await this.#call(() => listed.next());
+        if (next.done) break;
+        ids.push(next.value);
+      }
+    } finally {
+      controller.abort();
+    }
+    yield* forEachContext(ids, (id) => this.restore(id, overwrite));
+  }
+
+  /** Cuts off what is under way, and lets go of the provider. One that does not let go is left. */
+  async close(): Promise<void> {
+    const { provider } = this.options;
+    for (const cutOff of this.#calls) cutOff(new ChordError('UNAVAILABLE', 'the server shuts down'));
+    await this.#call(async () => provider?.close()).catch(() => {});
+  }
+
+  /** Finds all that is wrong with it before anything is overwritten. The result tries to store it: where it stands then. */
+  async #prepare(packed: ExportedLife): Promise<() => Promise<Position | undefined>> {
+    const { id, value, ttl = 0, history } = packed;
+    const { contexts, clock, maxDocumentBytes } = this.options;
+    checkDocument(value, maxDocumentBytes);
+    if (!history) return () => unlessThere(contexts.set(id, value, { expected: { kind: 'absent' }, ttl }));
+    const commits = await paced((pace) => importedCommits(packed, clock(), pace));
+    return async () => ((await contexts.adopt(id, commits)) ? packed.position : undefined);
+  }
+
+  async #pack(id: string, history: boolean, pace: Pace): Promise<ExportedLife>;
+  async #pack(id: string, history: boolean, pace: Pace, evenExpired: true): Promise<ExportedLife | null>;
+  async #pack(id: string, history: boolean, pace: Pace, evenExpired = false): Promise<ExportedLife | null> {
+    const { store, contexts, clock } = this.options;
+    for (let read = 1; read <= READS_MAX; read++) {
+      const stored = await store.load(id);
+      if (!stored && evenExpired) return null;
+      if (!stored || (!evenExpired && contexts.isGone(stored.head))) throw notFound(id);
+      const { position, createdAt, updatedAt, expiry } = stored.head;
+      const records = history ? await this.#records(id, stored.head, pace) : undefined;
+      if (records === 'moved') continue;
+      const document = new LaneDocument();
+      document.load(stored);
+      const value = document.value();
+      await pace.spend(stored.head.weight);
+      const times = { exportedAt: clock(), createdAt, updatedAt, ttl: expiry?.ttl };
+      return { id, position, ...times, value, history: records };
+    }
+    throw new ChordError('UNAVAILABLE', `the context changes faster than it can be read; try again`, { contextId: id });
+  }
+
+  /**
+   * The retained records up to this head, the newest that make no more than HISTORY_BYTES_MAX, but at least one; `moved`
+   * where they are no longer those of this head.
+   */
+  async #records(id: string, head: Head, pace: Pace): Promise<readonly LogRecord[] | 'moved'> {
+    const { version } = head.position;
+    const records: LogRecord[] = [];
+    let bytes = 0;
+    const first = await this.options.store.deltas(id, 0, 1);
+    let after = first.kind === 'truncated' ? first.oldest - 1 : 0;
+    while (after < version) {
+      const read = await this.options.store.deltas(id, after, version - after, PAGE_BYTES);
+      if (read.kind === 'truncated' || read.records.length === 0) return 'moved';
+      records.push(...read.records);
+      after = read.records.at(-1)?.position.version as number;
+      const added = bytesOf(read.records);
+      bytes += added;
+      let dropped = 0;
+      for (; bytes > HISTORY_BYTES_MAX && dropped < records.length - 1; dropped++)
+        bytes -= bytesOf([records[dropped]!]);
+      records.splice(0, dropped);
+      await pace.spend(added);
+    }
+    const last = records.at(-1);
+    return !last || samePosition(last.position, head.position) ? records : 'moved';
+  }
+
+  async #counted<T>(operation: 'export' | 'restore', work: Promise<T>): Promise<T> {
+    const counts = this.counts[operation];
+    try {
+      const done = await work;
+      if (done !== null) counts.ok++;
+      return done;
+    } catch (error) {
+      counts.failed++;
+      throw error;
+    }
+  }
+
+  #provider(): Provider {
+    const { provider } = this.options;
+    if (provider) return provider;
+    throw new ChordError('FAILED_PRECONDITION', 'there is no external store to export to: set exportUrl');
+  }
+
+  async #call<T>(call: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const { timeout } = this.options;
+    const controller = new AbortController();
+    let cutOff: (error: ChordError) => void = () => {};
+    const ended = new Promise<never>((_, reject) => {
+      cutOff = (error) => {
+        reject(error);
+        controller.abort();
+      };
+    });
+    const late = new ChordError('DEADLINE_EXCEEDED', `the external store gave no answer within ${timeout} ms`);
+    const timer = setTimeout(cutOff, timeout, late);
+    this.#calls.add(cutOff);
+    try {
+      return await Promise.race([call(controller.signal), ended]);
+    } catch (error) {
+      if (error instanceof ChordError) throw error;
+      const why = error instanceof Error ? error.message : String(error);
+      throw new ChordError('UNAVAILABLE', `the external store failed: ${why}`, { cause: error });
+    } finally {
+      clearTimeout(timer);
+      this.#calls.delete(cutOff);
+    }
+  }
+}
+
+async function toSave(packed: ExportedLife, pace: Pace) {
+  const { id, position, exportedAt } = packed;
+  return { id, position, exportedAt, text: await toText(packed, pace) };
+}
+
+function summary({ id, exportedAt, history = [] }: ExportedLife, position: Position): Transferred {
+  // The first record of a history that does not begin with version 1 only says where the second one leads from.
+  const deltas = history[0]?.position.version === 1 ? history.length : Math.max(0, history.length - 1);
+  return { id, position, deltas, exportedAt };
+}
+
+function checkDocument(value: JsonObject, weightMax: number): void {
+  const weight = weigh(value);
+  if (weight > weightMax) {
+    throw new ChordError('RESOURCE_EXHAUSTED', `the document takes ${weight} bytes, the limit is ${weightMax}`);
+  }
+  encodeStruct(value); // throws for what no document may hold
+}
+
+async function unlessThere(written: Promise<{ readonly position?: Position | undefined }>) {
+  try {
+    return (await written).position;
+  } catch (error) {
+    if (error instanceof ChordError && error.reason === 'ABORTED') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,340 @@
+/** Every way in which a data directory can be damaged is told; a healthy one is read in silence. */
+import { execFileSync } from 'node:child_process';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import test from 'ava';
+import { encodeChanges } from '../../src/codec/changes.js';
+import { encodeStruct } from '../../src/codec/struct.js';
+import { advance } from '../../src/contexts/position.js';
+import { verify } from '../../src/maintenance/verify.js';
+import { ChordError } from '../../src/model/errors.js';
+import { openChord } from '../../src/server/app.js';
+import { Contents } from '../../src/store/lmdb/fsck/contents.js';
+import { dueKey, headKey, idKey, logKey, requestKey, requestTimeKey } from '../../src/store/lmdb/reads.js';
+import type { Databases } from '../../src/store/lmdb/schema.js';
+import { openLmdb } from '../../src/store/lmdb/store.js';
+import {
+  decodeHead,
+  decodeRecord,
+  decodeSnapshot,
+  encodeHead,
+  encodeRecord,
+  encodeSnapshot,
+  type HeadRow,
+} from '../../src/store/record-format.js';
+import type { LogRecord } from '../../src/store/store.js';
+import { mountTmpfs, temporaryDirectory } from '../store/lmdb/directories.js';
+import { filled, foreign, tamper, verified } from './directories.js';
+
+const NOTHING = Buffer.from([1]);
+
+test('a healthy directory: everything is counted, nothing is told, nothing is changed', async (t) => {
+  const directory = await filled(t, 200);
+  const before = await readFile(join(directory, 'data.mdb'));
+  const { result, told } = await verified(directory);
+  t.deepEqual(told, []);
+  t.like(result, { contexts: 206, deltas: 267, snapshots: 2, requests: 2, bytes: before.length, damages: 0 });
+  t.deepEqual(await readFile(join(directory, 'data.mdb')), before);
+});
+
+test('one that was made and never written to is healthy', async (t) => {
+  const directory = await temporaryDirectory(t);
+  await (await openLmdb({ directory })).close();
+  t.like(await verified(directory), { told: [], result: { contexts: 0, deltas: 0 } });
+});
+
+test('what holds no data of Chord, or is in use, is refused', async (t) => {
+  const empty = await temporaryDirectory(t);
+  const nothing = { onDamage: () => {} };
+  await t.throwsAsync(verify(empty, nothing), { message: /^there is no data\.mdb in / });
+  await t.throwsAsync(verify(await foreign(t), nothing), { message: /not Chord's/ });
+  const dataDir = await filled(t, 0);
+  const chord = await openChord({ dataDir });
+  await t.throwsAsync(verify(dataDir, nothing), { message: /in use by process / });
+  await chord.close();
+});
+
+test('a directory on a file system that is read-only is verified all the same', async (t) => {
+  const mounted = await mountTmpfs(t, 'size=16m');
+  if (mounted === null) {
+    t.pass();
+    return;
+  }
+  execFileSync('cp', ['-r', `${await filled(t, 10)}/.`, mounted]);
+  execFileSync('mount', ['-o', 'remount,ro', mounted]);
+  t.like(await verified(mounted), { told: [], result: { contexts: 16 } });
+});
+
+test('a context that was restored with its history is healthy', async (t) => {
+  const [from, to] = [await temporaryDirectory(t), await temporaryDirectory(t)];
+  const exportUrl = `file:${await temporaryDirectory(t)}`;
+  const first = await openChord({ dataDir: from, exportUrl, deltaThreshold: 3 });
+  for (let n = 1; n <= 30; n++) await first.contexts.set('a', { n, text: `${n}`.repeat(300) });
+  await first.contexts.trim('a', 20);
+  await first.transfer.export('a', true);
+  await first.close();
+  const second = await openChord({ dataDir: to, exportUrl });
+  await second.transfer.restore('a', false);
+  await second.contexts.update('a', { changes: { n: 31 } });
+  await second.close();
+  t.deepEqual((await verified(to)).told, []);
+});
+
+function head(db: Databases, id: string, change: (row: HeadRow) => HeadRow): void {
+  const row = decodeHead(db.contexts.getBinary(headKey(id))!, 'a head');
+  void db.contexts.put(headKey(id), encodeHead(change(row)));
+}
+
+function record(db: Databases, id: string, version: number, change: (record: LogRecord) => LogRecord): void {
+  const stored = decodeRecord(db.contexts.getBinary(logKey(id, version))!, 'a record');
+  void db.contexts.put(logKey(id, version), encodeRecord(change(stored)));
+}
+
+function cut(database: Databases['contexts'], key: Buffer): void {
+  void database.put(key, Buffer.from(database.getBinary(key)!.subarray(0, -1)));
+}
+
+/** A version with other changes, and the digest that they make. */
+function rewritten(db: Databases, version: number): void {
+  const before = decodeRecord(db.contexts.getBinary(logKey('whole', version - 1))!, 'a record').position;
+  const payload = encodeChanges([{ action: 'added', path: ['never', 'there'], value: 1 }]);
+  record(db, 'whole', version, (old) => ({ ...old, ...payload, position: advance(before, payload) }));
+}
+
+const WAYS: readonly [string, (db: Databases) => void, RegExp][] = [
+  ['a head that does not decode', (db) => cut(db.contexts, headKey('whole')), /^whole : the head: the stored bytes/],
+  ['a head that is missing', (db) => void db.contexts.remove(headKey('whole')), /^whole : there is no head of it/],
+  [
+    'a delta that does not decode',
+    (db) => cut(db.contexts, logKey('whole', 9)),
+    /^whole 9: the record: the stored bytes/,
+  ],
+  ['a delta that is missing', (db) => void db.contexts.remove(logKey('whole', 9)), /^whole 9: version 9 is missing$/],
+  [
+    'deltas that are missing',
+    (db) => {
+      for (const version of [9, 10, 11]) void db.contexts.remove(logKey('whole', version));
+    },
+    /^whole 9: versions 9 to 11 are missing$/,
+  ],
+  [
+    'the oldest delta',
+    (db) => void db.contexts.remove(logKey('whole', 1)),
+    /^whole : its deltas begin at version 2, and nothing/,
+  ],
+  [
+    'the newest delta',
+    (db) => void db.contexts.remove(logKey('whole', 41)),
+    /^whole 40: its deltas end at version 40, .* 41$/,
+  ],
+  ['all deltas', (db) => void db.contexts.remove(logKey('new', 1)), /^new : it has neither a snapshot nor deltas$/],
+  [
+    'a delta of another version',
+    (db) => record(db, 'whole', 9, (old) => ({ ...old, position: { ...old.position, version: 8 } })),
+    /^whole 9: what is stored says that it is version 8$/,
+  ],
+  [
+    'a delta of another life',
+    (db) => record(db, 'whole', 9, (old) => ({ ...old, position: { ...old.position, epoch: 'another0' } })),
+    /^whole 9: it is of another life of the context$/,
+  ],
+  [
+    'a delta with another digest',
+    (db) => record(db, 'short', 30, (old) => ({ ...old, position: { ...old.position, digest: '00000000' } })),
+    /^short 30: its digest does not follow from the version before it$/,
+  ],
+  [
+    'a delta with other old values',
+    (db) => record(db, 'whole', 9, (old) => ({ ...old, olds: Buffer.concat([old.olds, Buffer.from([0])]) })),
+    /^whole 9: its digest does not follow/,
+  ],
+  [
+    'a delta whose changes do not fit, with a digest that does',
+    (db) => rewritten(db, 9),
+    /^whole 9: .*no object at key 0/,
+  ],
+  [
+    'a delta that is older than the one before it',
+    (db) => record(db, 'whole', 9, (old) => ({ ...old, at: 1 })),
+    /^whole 9: it is older than the version before it$/,
+  ],
+  [
+    'a snapshot that does not decode',
+    (db) => cut(db.snapshots, idKey('short')),
+    /^short : the snapshot: the stored bytes/,
+  ],
+  [
+    'a snapshot that is missing',
+    (db) => void db.snapshots.remove(idKey('short')),
+    /^short : its deltas begin at version 21, and nothing/,
+  ],
+  [
+    'a snapshot with another text, where older deltas are retained',
+    (db) => {
+      const { version } = decodeSnapshot(db.snapshots.getBinary(idKey('short'))!, 'a snapshot');
+      const bytes = encodeStruct({ n: version - 1, text: 'z'.repeat(400) });
+      void db.snapshots.put(idKey('short'), encodeSnapshot({ version, bytes }));
+    },
+    /^short \d+: its snapshot is not what the deltas before it lead to$/,
+  ],
+  [
+    'a snapshot beside a log from the beginning',
+    (db) => void db.snapshots.put(idKey('whole'), encodeSnapshot({ version: 20, bytes: encodeStruct({ n: 20 }) })),
+    /^whole 20: its snapshot is another document than its deltas make$/,
+  ],
+  [
+    'a snapshot of nothing',
+    (db) => void db.snapshots.put(idKey('nobody'), encodeSnapshot({ version: 1, bytes: encodeStruct({}) })),
+    /^nobody : there is no head of it/,
+  ],
+  [
+    'a head with another weight',
+    (db) => head(db, 'whole', (row) => ({ ...row, head: { ...row.head, weight: row.head.weight + 1 } })),
+    /^whole 41: its document weighs \d+ bytes, its head says \d+$/,
+  ],
+  [
+    'a head with another digest',
+    (db) =>
+      head(db, 'whole', ({ head, place }) => ({
+        head: { ...head, position: { ...head.position, digest: 'other000' } },
+        place: place!,
+      })),
+    /^whole 41: its head has another position than its last delta$/,
+  ],
+  [
+    'a head with other times',
+    (db) => head(db, 'new', (row) => ({ ...row, head: { ...row.head, createdAt: 1 } })),
+    /^new 1: its head has another time of creation/,
+  ],
+  [
+    'a head that says that more was trimmed',
+    (db) => head(db, 'short', (row) => ({ ...row, place: { ...row.place!, trimmed: 25 } })),
+    /^short : its head has another oldest delta than is stored$/,
+  ],
+  [
+    'a context that is not in an index',
+    (db) => {
+      const { place } = decodeHead(db.contexts.getBinary(headKey('touched'))!, 'a head');
+      void db.due.remove(dueKey(1, place!.entries[1]!, 'touched'));
+    },
+    /^touched : it is not in the index idle, where its head says it is$/,
+  ],
+  [
+    'a context that expires later than its index says',
+    (db) => head(db, 'brief', (row) => ({ ...row, head: { ...row.head, expiry: { at: 5, ttl: 5 } } })),
+    /^brief : its place in the index expiry is wrong$/,
+  ],
+  [
+    'an index that points to nothing',
+    (db) => void db.due.put(dueKey(0, 77, 'nobody'), NOTHING),
+    /^nobody : an entry of the index due points to nothing$/,
+  ],
+  [
+    'a request that does not decode',
+    (db) => cut(db.requests, requestKey('new', 'first')),
+    /^new : request "first": the stored/,
+  ],
+  [
+    'a request that would never be forgotten',
+    (db) => {
+      for (const key of [...db.requestTimes.getKeys()]) void db.requestTimes.remove(key);
+    },
+    /^(new : request "first"|gone : request "kept") is not in the index of times/,
+  ],
+  [
+    'a time of no request',
+    (db) => void db.requestTimes.put(requestTimeKey(5, 'nobody', 'r'), NOTHING),
+    /^nobody : an entry of the index request-times points to nothing$/,
+  ],
+  [
+    'a context that is not in the list',
+    (db) => void db.ids.remove(idKey('whole')),
+    /^whole : it is not in the list of contexts$/,
+  ],
+  [
+    'a place in the list of no context',
+    (db) => void db.ids.put(idKey('nobody'), NOTHING),
+    /^nobody : it is in the list of contexts, and there is no head of it$/,
+  ],
+  [
+    'a place in the list that holds something',
+    (db) => void db.ids.put(idKey('whole'), Buffer.from('else')),
+    /^whole : its place in the list holds what was not written$/,
+  ],
+  [
+    'a head of no name',
+    (db) => void db.contexts.put(Buffer.from([0, 0xff]), NOTHING),
+    /^ : a key of contexts is damaged/,
+  ],
+  [
+    'a key that is none',
+    (db) => void db.contexts.put(Buffer.from('what'), NOTHING),
+    /^ : a key of contexts is damaged: what$/,
+  ],
+];
+
+for (const [way, change, told] of WAYS) {
+  test(`told: ${way}`, async (t) => {
+    const directory = await filled(t, 5);
+    await tamper(directory, change);
+    const lines = (await verified(directory)).told;
+    t.true(
+      lines.some((line) => told.test(line)),
+      lines.join('\n') || 'nothing was told',
+    );
+    // Nothing is wrong with the others.
+    const about = new Set(lines.map((line) => line.split(' ')[0]));
+    t.true(about.size <= 2, lines.join('\n'));
+  });
+}
+
+test('flipped bits: each that changes a delta, a snapshot or where a context stands is told', async (t) => {
+  const directory = await filled(t, 20);
+  const file = join(directory, 'data.mdb');
+  const whole = await readFile(file);
+  const before = stored(directory);
+  const counts = { told: 0, unread: 0 };
+  // Not near one another, and at every place of a page.
+  for (let at = 5; at < whole.length; at += 487) {
+    const bytes = Buffer.from(whole);
+    bytes[at]! ^= 1 << (at & 7);
+    await writeFile(file, bytes);
+    const told = await verified(directory).then(
+      (found) => found.told.length > 0,
+      (error: unknown) => {
+        if (error instanceof ChordError) return true;
+        throw error; // whatever is in the file, it is told
+      },
+    );
+    counts[told ? 'told' : 'unread']++;
+    if (!told) t.deepEqual(stored(directory), before, `byte ${at}`);
+  }
+  t.true(counts.told > 100);
+  t.log(counts);
+});
+
+function toldOf(head: Buffer): string {
+  const { position, weight, updatedAt } = decodeHead(head, 'a head').head;
+  return JSON.stringify([position, weight, updatedAt]);
+}
+
+/** What verify answers for: all but times of use, and the delta before which nothing is known. */
+function stored(directory: string): Map<string, string> {
+  const contents = Contents.open(directory, (error) => {
+    throw error;
+  });
+  const found = new Map<string, string>();
+  try {
+    for (const { key } of contents.entries('ids')) found.set(`id ${key.toString('latin1')}`, '');
+    for (const database of ['contexts', 'snapshots'] as const) {
+      for (const { key, value } of contents.entries(database)) {
+        if (key.equals(logKey('short', 21))) continue;
+        const isHead = key.at(-1) === 0xff && key.at(-2) === 0;
+        found.set(`${database} ${key.toString('latin1')}`, isHead ? toldOf(value()) : value().toString('latin1'));
+      }
+    }
+    return found;
+  } finally {
+    contents.close();
+  }
+}

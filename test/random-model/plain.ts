@@ -1,0 +1,249 @@
+/**
+ * What Chord promises, in the plainest words: a map of documents, with all that they ever were. Positions come from
+ * Chord's answers; the model knows which of their parts must be new and which the same.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import type { Expected, WriteResult } from '../../src/contexts/service.js';
+import type { Mutation } from '../../src/contexts/writes/mutations.js';
+import { weigh } from '../../src/delta/index.js';
+import { getMember, isObject, type Json, type JsonObject, type Position, setMember } from '../../src/model/model.js';
+import { copied } from '../support/arbitrary.js';
+import { agrees } from '../support/reader.js';
+
+/** One write, as it is handed to the service. */
+export type Write = {
+  readonly id: string;
+  readonly requestId?: string | undefined;
+  readonly expected?: Expected | undefined;
+  readonly allowMissing?: boolean | undefined;
+} & (
+  | { readonly kind: 'set'; readonly value: JsonObject; readonly ttl?: number | undefined }
+  | {
+      readonly kind: 'update';
+      readonly changes?: JsonObject | undefined;
+      readonly mutations: readonly Mutation[];
+      readonly ttl?: number | undefined;
+    }
+  | { readonly kind: 'delete' }
+);
+
+export interface PlainContext {
+  document: JsonObject;
+  position: Position;
+  createdAt: number;
+  updatedAt: number;
+  expiry: { at: number; ttl: number } | undefined;
+  /** Every state of this life, by version. */
+  readonly states: Map<number, State>;
+  /** Deltas may have been dropped. */
+  trimmed: boolean;
+}
+
+export interface State {
+  readonly position: Position;
+  readonly document: JsonObject;
+}
+
+export class Refusal extends Error {
+  constructor(readonly reason: string) {
+    super(reason);
+  }
+}
+
+export class Plain {
+  readonly contexts = new Map<string, PlainContext>();
+  /** Every state that any life of an id ever had. */
+  readonly past = new Map<string, State[]>();
+  readonly requests = new Map<string, { readonly write: Write; readonly answer: WriteResult }>();
+  /** Those of batches, which share their names with the ones above. */
+  readonly batches = new Map<string, { readonly writes: readonly Write[]; readonly answers: readonly WriteResult[] }>();
+  /** Documents by position, of all contexts. */
+  readonly #seen = new Map<string, JsonObject>();
+  readonly #epochs = new Set<string>();
+  now = 1_000_000;
+
+  constructor(readonly weightMax: number) {}
+
+  /** Carries a write out; `answer` is what Chord said, from which new positions are learned. Throws Refusal. */
+  write(write: Write, answer: WriteResult | undefined): WriteResult {
+    checkPaths(write);
+    const name = write.requestId && `${write.id} ${write.requestId}`;
+    const first = name ? this.requests.get(name) : undefined;
+    if (name && this.batches.has(name)) throw new Refusal('INVALID_ARGUMENT');
+    if (first) {
+      if (!isDeepStrictEqual(first.write, write)) throw new Refusal('INVALID_ARGUMENT');
+      return first.answer;
+    }
+    const result = write.kind === 'delete' ? this.#delete(write) : this.#edit(write, answer);
+    if (name) this.requests.set(name, { write, answer: result });
+    return result;
+  }
+
+  /** All of the writes, or a Refusal. */
+  batch(writes: readonly Write[], requestId: string | undefined, answers: readonly WriteResult[] | undefined) {
+    writes.forEach(checkPaths);
+    const name = requestId && `${writes[0]?.id} ${requestId}`;
+    const first = name ? this.batches.get(name) : undefined;
+    if (name && (this.requests.has(name) || (first && !isDeepStrictEqual(first.writes, writes)))) {
+      throw new Refusal('INVALID_ARGUMENT');
+    }
+    if (first) return first.answers;
+    // Each on a model of its own: what is refused must leave nothing behind here.
+    for (const write of writes) {
+      const before = this.contexts.get(write.id);
+      const alone = new Plain(this.weightMax);
+      alone.now = this.now;
+      if (before) alone.contexts.set(write.id, structuredClone(before));
+      const { epoch, version } = before?.position ?? { epoch: 'alone', version: 0 };
+      alone.write(write, { changed: true, position: { epoch, version: version + 1, digest: 'alone' } });
+    }
+    const results = writes.map((write, i) => this.write(write, answers?.[i]));
+    if (name) this.batches.set(name, { writes, answers: results });
+    return results;
+  }
+
+  touch(id: string, ttl: number | undefined): void {
+    const context = this.contexts.get(id);
+    if (!context) throw new Refusal('NOT_FOUND');
+    const lasts = ttl ?? context.expiry?.ttl ?? 0;
+    context.expiry = lasts > 0 ? { at: this.now + lasts, ttl: lasts } : undefined;
+  }
+
+  get expired(): string[] {
+    return [...this.contexts].filter(([, { expiry }]) => expiry && expiry.at <= this.now).map(([id]) => id);
+  }
+
+  #delete({ id, expected, allowMissing }: Write): WriteResult {
+    const context = this.contexts.get(id);
+    this.#expect(expected, context);
+    if (!context) {
+      if (allowMissing) return { changed: false };
+      throw new Refusal('NOT_FOUND');
+    }
+    this.contexts.delete(id);
+    return { changed: true, position: context.position };
+  }
+
+  #edit(write: Exclude<Write, { kind: 'delete' }>, answer: WriteResult | undefined): WriteResult {
+    const { id, ttl } = write;
+    const before = this.contexts.get(id);
+    this.#expect(write.expected, before);
+    if (!before && write.kind === 'update' && !write.allowMissing) throw new Refusal('NOT_FOUND');
+    const document = write.kind === 'set' ? copied(write.value) : updated(before?.document ?? {}, write);
+    const weight = weigh(document);
+    if (weight > this.weightMax && weight > weigh(before?.document ?? {})) throw new Refusal('RESOURCE_EXHAUSTED');
+
+    const now = Math.max(this.now, before?.updatedAt ?? 0);
+    const lasts = ttl ?? before?.expiry?.ttl ?? 0;
+    const expiry = lasts > 0 ? { at: now + lasts, ttl: lasts } : undefined;
+    if (before && isDeepStrictEqual(before.document, document)) {
+      before.expiry = expiry;
+      return { changed: false, position: before.position };
+    }
+    const position = this.#learn(id, before, document, answer?.position);
+    const states = before?.states ?? new Map<number, State>();
+    states.set(position.version, { position, document });
+    const createdAt = before?.createdAt ?? now;
+    const trimmed = before?.trimmed ?? false;
+    this.contexts.set(id, { document, position, createdAt, updatedAt: now, expiry, states, trimmed });
+    this.past.set(id, [...(this.past.get(id) ?? []), { position, document }]);
+    return { changed: true, position };
+  }
+
+  /** The new position: one version more in the same life, or the first of a new one; and never seen before. */
+  #learn(id: string, before: PlainContext | undefined, document: JsonObject, position: Position | undefined): Position {
+    if (!position) throw new Error(`${id}: written, says the model, and Chord gave no position`);
+    const { epoch, version, digest } = position;
+    const name = `${epoch} ${version} ${digest}`;
+    if (version !== (before?.position.version ?? 0) + 1)
+      throw new Error(`${id}: version ${version} after ${before?.position.version}`);
+    if (before ? epoch !== before.position.epoch : this.#epochs.has(epoch)) throw new Error(`${id}: epoch ${epoch}`);
+    if (this.#seen.has(name)) throw new Error(`${id}: position ${name} twice`);
+    this.#epochs.add(epoch);
+    this.#seen.set(name, document);
+    return position;
+  }
+
+  #expect(expected: Expected | undefined, context: PlainContext | undefined): void {
+    if (!expected) return;
+    const position = context?.position;
+    const holds =
+      expected.kind === 'absent'
+        ? !position
+        : expected.kind === 'version'
+          ? position?.version === expected.version
+          : position && agrees(expected.position, position);
+    if (!holds) throw new Refusal('ABORTED');
+  }
+}
+
+function updated(before: JsonObject, { changes, mutations }: Extract<Write, { kind: 'update' }>): JsonObject {
+  const document = copied(before);
+  if (changes) merge(document, changes);
+  for (const mutation of mutations) mutate(document, mutation);
+  return document;
+}
+
+function merge(target: JsonObject, source: JsonObject): void {
+  for (const key of Object.keys(source)) {
+    const next = getMember(source, key) as Json;
+    const old = getMember(target, key);
+    if (isObject(next) && isObject(old)) merge(old, next);
+    else setMember(target, key, copied(next));
+  }
+}
+
+/** What no document can make right is refused before any is looked at. */
+function checkPaths(write: Write): void {
+  const mutations = write.kind === 'update' ? write.mutations : [];
+  if (mutations.some(({ path }) => path.length === 0)) throw new Refusal('INVALID_ARGUMENT');
+}
+
+function mutate(document: JsonObject, mutation: Mutation): void {
+  const path = mutation.path.slice(0, -1);
+  const key = mutation.path.at(-1) as string;
+  // First whether it can be done, then the objects on the way.
+  let parent: Json | undefined = document;
+  for (const name of path) {
+    parent = parent && getMember(parent, name);
+    if (parent !== undefined && !isObject(parent)) throw new Refusal('INVALID_ARGUMENT');
+  }
+  const value = valueAfter(mutation, parent && getMember(parent, key));
+  if (mutation.kind === 'remove') {
+    if (parent) delete parent[key];
+    return;
+  }
+  const place = path.reduce((object, name) => {
+    if (!Object.hasOwn(object, name)) setMember(object, name, {});
+    return getMember(object, name) as JsonObject;
+  }, document);
+  setMember(place, key, copied(value));
+}
+
+function valueAfter(mutation: Mutation, old: Json | undefined): Json {
+  switch (mutation.kind) {
+    case 'set':
+      return mutation.value;
+    case 'remove':
+      return null;
+    case 'increment': {
+      const sum =
+        typeof (old ?? 0) === 'number' && old !== null ? ((old as number | undefined) ?? 0) + mutation.by : Number.NaN;
+      if (!Number.isFinite(sum)) throw new Refusal('INVALID_ARGUMENT');
+      return sum;
+    }
+    case 'append':
+      return [...listOf(old), ...mutation.values];
+    case 'splice': {
+      const list = [...listOf(old)];
+      if (mutation.index + mutation.removeCount > list.length) throw new Refusal('INVALID_ARGUMENT');
+      list.splice(mutation.index, mutation.removeCount, ...mutation.insert);
+      return list;
+    }
+  }
+}
+
+function listOf(old: Json | undefined): Json[] {
+  if (old !== undefined && !Array.isArray(old)) throw new Refusal('INVALID_ARGUMENT');
+  return old ?? [];
+}

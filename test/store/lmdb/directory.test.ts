@@ -1,0 +1,212 @@
+/** What the LMDB engine makes of its data directory: who may open it, and what it refuses to open. */
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, readFile, stat, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { open } from 'lmdb';
+import type { Reason } from '../../../src/model/errors.js';
+import { openLmdb } from '../../../src/store/lmdb/store.js';
+import { range, write } from '../../../src/testing/commits.js';
+import { mountTmpfs, temporaryDirectory } from './directories.js';
+
+const BYTES = { keyEncoding: 'binary', encoding: 'binary' } as const;
+const HOLDER = new URL('lmdb-holder.ts', import.meta.url).pathname;
+
+async function refused(t: ExecutionContext, directory: string, reason: Reason, message: RegExp): Promise<void> {
+  const error = await t.throwsAsync(openLmdb({ directory }), { message });
+  t.like(error, { reason });
+}
+
+/** A directory with a closed store of some hundred pages. */
+async function filled(t: ExecutionContext): Promise<string> {
+  const directory = await temporaryDirectory(t);
+  const store = await openLmdb({ directory });
+  await write(store, 'a', 500, 0, () => ({ payload: { changes: Buffer.alloc(500, 1), olds: Buffer.alloc(100, 2) } }));
+  await store.close();
+  return directory;
+}
+
+test('a data directory is created for its owner alone', async (t) => {
+  const directory = join(await temporaryDirectory(t), 'with', 'dots.in.it');
+  await (await openLmdb({ directory })).close();
+  t.is((await stat(directory)).mode & 0o777, 0o700);
+  t.true((await stat(join(directory, 'data.mdb'))).isFile());
+});
+
+test('a second store on the same directory is refused, until the first is closed', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const first = await openLmdb({ directory });
+  await refused(t, directory, 'FAILED_PRECONDITION', new RegExp(`in use by process ${process.pid} on `));
+  await refused(t, join(directory, '..', directory.split('/').at(-1)!), 'FAILED_PRECONDITION', /in use/);
+  await first.close();
+  await (await openLmdb({ directory })).close();
+});
+
+for (const [title, path] of [
+  ['the flock command', process.env.PATH],
+  ['no flock command', '/nonexistent'],
+] as const) {
+  test(`with ${title}, a lock ends with its process, however that dies`, async (t) => {
+    if (process.platform !== 'linux') {
+      t.log('skipped: Linux only');
+      return;
+    }
+    const directory = await temporaryDirectory(t);
+    const hold = async () => {
+      const child = spawn(process.execPath, ['--import=tsx', HOLDER, directory], {
+        env: { ...process.env, PATH: path },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
+      let errors = '';
+      child.stderr.on('data', (bytes) => {
+        errors += bytes;
+      });
+      const exit = once(child, 'close'); // when all that it said has arrived
+      const said = await Promise.race([once(child.stdout, 'data').then(String), exit.then(() => errors)]);
+      return { child, exit, said };
+    };
+    const first = await hold();
+    t.is(first.said, 'open\n');
+    const second = await hold();
+    t.regex(second.said, new RegExp(`in use by process ${first.child.pid} on `));
+    first.child.kill('SIGKILL');
+    await first.exit;
+
+    const store = await openLmdb({ directory });
+    t.is((await store.load('a'))?.records.length, 3);
+    await store.close();
+    t.regex(await readFile(join(directory, 'LOCK'), 'utf8'), new RegExp(`process ${process.pid} on `));
+  });
+}
+
+test('a truncated data file is refused, wherever it ends', async (t) => {
+  const directory = await filled(t);
+  const file = join(directory, 'data.mdb');
+  const { size } = await stat(file);
+  const whole = await readFile(file);
+  for (const length of [0, 100, 4096, 8191, 8192, 20_000, size >> 1, size - 4096, size - 1]) {
+    await writeFile(file, whole);
+    await truncate(file, length);
+    await refused(t, directory, 'DATA_LOSS', /truncated|damaged/);
+    t.is((await stat(file)).size, length, 'and is left as it is');
+  }
+  await writeFile(file, whole);
+  const store = await openLmdb({ directory });
+  t.is((await store.load('a'))!.records.length, 500);
+  await store.close();
+});
+
+test('a data file that is shorter than it says, but whole, is opened', async (t) => {
+  const directory = await filled(t);
+  const file = join(directory, 'data.mdb');
+  const bytes = await readFile(file);
+  // Pages beyond the end that no record uses, as after a transaction that took and returned them.
+  for (const meta of [24, 4096 + 24]) bytes.writeBigUInt64LE(bytes.readBigUInt64LE(meta + 120) + 7n, meta + 120);
+  await writeFile(file, bytes);
+  const store = await openLmdb({ directory });
+  t.is((await store.load('a'))!.records.length, 500);
+  await write(store, 'a', 600, 500);
+  await store.close();
+});
+
+test('garbage in place of the data file is refused', async (t) => {
+  for (const garbage of [Buffer.from('not a database'), Buffer.alloc(100_000, 0xa5), Buffer.alloc(100_000)]) {
+    const directory = await temporaryDirectory(t);
+    await writeFile(join(directory, 'data.mdb'), garbage);
+    await refused(t, directory, 'DATA_LOSS', /not an LMDB data file/);
+    t.deepEqual(await readFile(join(directory, 'data.mdb')), garbage);
+  }
+});
+
+test("another program's LMDB database is refused and not written to", async (t) => {
+  for (const key of ['something', 'format', 'contexts']) {
+    const directory = await temporaryDirectory(t);
+    const foreign = open({ path: directory, noSubdir: false, ...BYTES });
+    await foreign.put(Buffer.from(key), Buffer.from('"else"'));
+    await foreign.close();
+    const before = await readFile(join(directory, 'data.mdb'));
+    await refused(t, directory, 'FAILED_PRECONDITION', /not Chord's/);
+    t.deepEqual(await readFile(join(directory, 'data.mdb')), before);
+  }
+});
+
+test('data of a newer Chord is refused', async (t) => {
+  const directory = await filled(t);
+  const env = open({ path: directory, noSubdir: false, ...BYTES });
+  await env.put(Buffer.from('format'), Buffer.from(JSON.stringify({ name: 'chord', version: 3 })));
+  await env.close();
+  await refused(t, directory, 'FAILED_PRECONDITION', /newer Chord \(format 3; this one knows up to 2\)/);
+});
+
+test('data of an older Chord is refused, and how it can be brought over is said', async (t) => {
+  const directory = await filled(t);
+  const env = open({ path: directory, noSubdir: false, ...BYTES });
+  await env.put(Buffer.from('format'), Buffer.from(JSON.stringify({ name: 'chord', version: 1 })));
+  await env.close();
+  await refused(t, directory, 'FAILED_PRECONDITION', /older Chord \(format 1; this one reads 2\): export it/);
+});
+
+test('a record that is not what was written is DATA_LOSS, and no other record suffers', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const store = await openLmdb({ directory });
+  const ids = ['log', 'heads', 'snapshots', 'missing', 'sound'];
+  for (const id of ids) await write(store, id, 4, 0, (i) => (i === 1 ? { snapshot: Buffer.from('two') } : {}));
+  await store.close();
+  const env = open({ path: directory, noSubdir: false, ...BYTES, maxDbs: 8 });
+  const cut = async (database: string, key: Buffer) => {
+    const records = env.openDB({ ...BYTES, name: database });
+    await records.put(key, Buffer.from(records.getBinary(key)!.subarray(0, -1)));
+  };
+  const version = (id: string, number: number) => {
+    const key = Buffer.from(`${id}\0${' '.repeat(8)}`);
+    key.writeDoubleBE(number, key.length - 8);
+    return key;
+  };
+  await cut('contexts', version('log', 4));
+  await cut('contexts', Buffer.concat([Buffer.from('heads'), Buffer.from([0, 0xff])]));
+  await cut('snapshots', Buffer.from('snapshots'));
+  await env.openDB({ ...BYTES, name: 'contexts' }).remove(version('missing', 3));
+  await env.close();
+
+  const again = await openLmdb({ directory });
+  for (const id of ids.slice(0, 4)) {
+    const error = await t.throwsAsync(again.load(id), undefined, id);
+    t.like(error, { reason: 'DATA_LOSS' });
+    t.true(error!.message.includes(`"${id}"`));
+  }
+  t.is((await again.load('sound'))!.records.length, 2);
+  await write(again, 'sound', 6, 4);
+  await again.close();
+});
+
+test('a directory that cannot be written to is refused', async (t) => {
+  const directory = await mountTmpfs(t, 'size=8m');
+  if (directory === null) {
+    t.pass();
+    return;
+  }
+  await (await openLmdb({ directory })).close();
+  execFileSync('mount', ['-o', 'remount,ro', directory]);
+  await refused(t, directory, 'FAILED_PRECONDITION', /not writable/);
+  await refused(t, join(directory, 'below'), 'FAILED_PRECONDITION', /cannot create the data directory/);
+});
+
+test('a file in place of the directory is refused', async (t) => {
+  const directory = await temporaryDirectory(t);
+  await mkdir(join(directory, 'sub'));
+  await writeFile(join(directory, 'sub', 'file'), '');
+  await refused(t, join(directory, 'sub', 'file'), 'FAILED_PRECONDITION', /cannot create|not writable/);
+  await refused(t, join(directory, 'sub', 'file', 'below'), 'FAILED_PRECONDITION', /cannot create/);
+});
+
+test('many contexts and a growing file are found again', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const store = await openLmdb({ directory });
+  await Promise.all(range(3_000).map((i) => write(store, `context ${i}`, 3)));
+  await store.close();
+  const again = await openLmdb({ directory });
+  t.is((await again.list('', undefined, 10_000)).heads.length, 3_000);
+  for (const i of [0, 1_234, 2_999]) t.is((await again.load(`context ${i}`))!.records.length, 3);
+  await again.close();
+});

@@ -1,6 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { Usage } from '../../src/cli/client/errors.js';
+import { Usage } from '../../src/cli/errors.js';
 import * as parse from '../../src/cli/input/parse.js';
 import { formatPath, formatPosition } from '../../src/cli/output/format.js';
 

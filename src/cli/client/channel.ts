@@ -2,9 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { type ChannelCredentials, type ChannelOptions, credentials } from '@grpc/grpc-js';
+import { Usage } from '../errors.js';
 import { parseFlag } from '../input/parse.js';
 import type { ConnectionOptions } from './connection.js';
-import { Usage } from './errors.js';
 
 /** @throws Usage where a file is not what it should be */
 export function channelOf(options: ConnectionOptions): [ChannelCredentials, ChannelOptions] {

@@ -1,15 +1,38 @@
 /** A connection to a server, with deadlines, for the client commands. */
 import { Client, type ClientReadableStream } from '@grpc/grpc-js';
+import { AdminServiceService } from '../../gen/chord/v1/admin_service.js';
+import { CleanupServiceService } from '../../gen/chord/v1/cleanup_service.js';
+import { ContextServiceService } from '../../gen/chord/v1/context_service.js';
+import { SyncServiceService } from '../../gen/chord/v1/sync_service.js';
+import { TransferServiceService } from '../../gen/chord/v1/transfer_service.js';
 import type { Output } from '../output/output.js';
 import { channelOf } from './channel.js';
 import type { ConnectionOptions } from './connection.js';
 import { metadataOf } from './credentials.js';
 
-/** A method of a service, as the generated definitions describe it. */
+/** Every RPC of Chord, by its name. */
+const METHODS = {
+  ...ContextServiceService,
+  ...SyncServiceService,
+  ...CleanupServiceService,
+  ...TransferServiceService,
+  ...AdminServiceService,
+};
+
+type Methods = typeof METHODS;
+type MethodName = keyof Methods;
+type RequestOf<N extends MethodName> = Parameters<Methods[N]['requestSerialize']>[0];
+type ResponseOf<N extends MethodName> = ReturnType<Methods[N]['responseDeserialize']>;
+
+/** A method as the generated definitions describe it. */
 interface Method<Q, A> {
   readonly path: string;
   readonly requestSerialize: (request: Q) => Buffer;
   readonly responseDeserialize: (bytes: Buffer) => A;
+}
+
+function methodOf<N extends MethodName>(name: N): Method<RequestOf<N>, ResponseOf<N>> {
+  return METHODS[name] as unknown as Method<RequestOf<N>, ResponseOf<N>>;
 }
 
 export class Session {
@@ -32,7 +55,8 @@ export class Session {
   }
 
   /** @throws ServiceError of grpc-js */
-  call<Q, A>(method: Method<Q, A>, request: Q): Promise<A> {
+  call<N extends MethodName>(name: N, request: RequestOf<N>): Promise<ResponseOf<N>> {
+    const method = methodOf(name);
     const deadline = Date.now() + this.options.timeout;
     return new Promise((resolve, reject) => {
       this.client.makeUnaryRequest(
@@ -47,7 +71,8 @@ export class Session {
     });
   }
 
-  stream<Q, A>(method: Method<Q, A>, request: Q): ClientReadableStream<A> {
+  stream<N extends MethodName>(name: N, request: RequestOf<N>): ClientReadableStream<ResponseOf<N>> {
+    const method = methodOf(name);
     return this.client.makeServerStreamRequest(
       method.path,
       method.requestSerialize,

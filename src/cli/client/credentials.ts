@@ -1,8 +1,8 @@
 /** The token that a command shows: from a file or the environment, not from its arguments, which everybody can list. */
 import { readFileSync } from 'node:fs';
 import { Metadata } from '@grpc/grpc-js';
+import { Usage } from '../errors.js';
 import type { ConnectionOptions } from './connection.js';
-import { Usage } from './errors.js';
 
 /** Read for each call: a watch that comes back after days shows the token of that day. @throws Usage */
 export function metadataOf({ tokenFile }: ConnectionOptions): Metadata {

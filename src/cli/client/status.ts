@@ -4,10 +4,10 @@ import { PositionMismatch } from '../../gen/chord/v1/errors.js';
 import type { Any } from '../../gen/google/protobuf/any.js';
 import { BadRequest, ErrorInfo } from '../../gen/google/rpc/error_details.js';
 import { Status } from '../../gen/google/rpc/status.js';
+import type { Failure } from '../errors.js';
 import { formatPosition } from '../output/format.js';
 import { unreachableHint } from './channel.js';
 import type { ConnectionOptions } from './connection.js';
-import type { Failure } from './errors.js';
 
 export function fromStatus(error: ServiceError, called: ConnectionOptions): Failure {
   const details = decodeDetails(error);

@@ -1,18 +1,42 @@
-/** `backup`: of a server that is running, over the network; or of a data directory that nobody serves. */
-import { AdminServiceService as admin, type BackupResponse } from '../../gen/chord/v1/admin_service.js';
-import { checkTarget, makeBackup, withDirectory } from '../../maintenance/backup.js';
+/** `backup`: copies what a running server holds, over the network; or a data directory that no server has open. */
+import type { Command } from 'commander';
+import type { BackupResponse } from '../../gen/chord/v1/admin_service.js';
 import type { Backup, BackupPart } from '../../store/store.js';
 import type { Session } from '../client/client.js';
+import type { CommandContext } from '../command.js';
 import { isoTime } from '../output/format.js';
 import type { Output } from '../output/output.js';
 import { ProgressBar } from '../output/progress-bar.js';
-import { countsText } from './verify.js';
-import { interrupted } from './watch.js';
+import { verifiedText } from '../output/verified.js';
+import { interrupted } from '../signals.js';
 
-export async function backupServer(session: Session, directory: string): Promise<void> {
+const HELP = `
+The copy is of one moment, read back and verified before it gets its name. DIR must be missing or empty; it can be
+served as it is: chord serve --data-dir DIR. On Redis, use the persistence of Redis, or chord export.
+
+Examples:
+  chord backup /backups/monday
+  chord backup ./copy --address chord.example:50051
+  chord backup ./copy --data-dir ./data
+`;
+
+export function define(program: Command, { connected, out }: CommandContext): void {
+  program
+    .command('backup <dir>')
+    .description('copy all that a server on lmdb holds into a new data directory, while it serves')
+    .option('--data-dir <dir>', 'not of a server, but of a data directory that no server has open')
+    .addHelpText('after', HELP)
+    .action(async (directory: string, { dataDir }: { dataDir?: string }) => {
+      if (dataDir !== undefined) await backupDirectory(out(), dataDir, directory);
+      else await connected((session) => backupServer(session, directory));
+    });
+}
+
+async function backupServer(session: Session, directory: string): Promise<void> {
+  const { checkTarget } = await import('../../maintenance/backup.js');
   await checkTarget(directory); // before the server is asked for anything
   const signal = interrupted();
-  const stream = session.stream(admin.backup, {});
+  const stream = session.stream('backup', {});
   signal.addEventListener('abort', () => stream.cancel());
   try {
     const messages = (stream as AsyncIterable<BackupResponse>)[Symbol.asyncIterator]();
@@ -29,7 +53,8 @@ export async function backupServer(session: Session, directory: string): Promise
   }
 }
 
-export async function backupDirectory(out: Output, from: string, directory: string): Promise<void> {
+async function backupDirectory(out: Output, from: string, directory: string): Promise<void> {
+  const { withDirectory } = await import('../../maintenance/backup.js');
   const signal = interrupted();
   const takenAt = new Date().toISOString();
   await withDirectory(from, (source) => save(out, directory, source, takenAt, signal));
@@ -45,6 +70,7 @@ async function* recordsOf(messages: AsyncIterator<BackupResponse>): AsyncGenerat
 }
 
 async function save(out: Output, directory: string, source: Backup, takenAt: string | undefined, signal: AbortSignal) {
+  const { makeBackup } = await import('../../maintenance/backup.js');
   const [copying, verifying] = [new ProgressBar(out, 'copying'), new ProgressBar(out, 'verifying')];
   const shows = (bar: ProgressBar) => (done: number, total: number) => {
     if (signal.aborted) throw new Error('interrupted: there is no backup');
@@ -55,7 +81,7 @@ async function save(out: Output, directory: string, source: Backup, takenAt: str
   const { damages: _, ...counts } = verified;
   await out.print({ directory, takenAt, ...counts }, () => [
     [
-      ['plain', `${directory}: ${countsText(verified)}, verified`],
+      ['plain', `${directory}: ${verifiedText(verified)}, verified`],
       ['dim', `, as of ${takenAt}`],
     ],
   ]);

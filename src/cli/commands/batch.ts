@@ -1,25 +1,45 @@
-/** `batch`: several writes as one. */
-import { ContextServiceService as contexts } from '../../gen/chord/v1/context_service.js';
-import type { Session } from '../client/client.js';
+/** `batch`: several writes, each of another context, as one. */
+import type { Command } from 'commander';
+import type { CommandContext } from '../command.js';
+import { type ReturnFlags, returnFields, withReturning } from '../input/options.js';
 import { readText } from '../input/parse.js';
 import { parseBatch } from '../input/parse-batch.js';
-import { printDeleted, printTouched, printWrite } from './writes.js';
+import { printDeleted, printTouched, printWrite } from '../output/write-result.js';
 
-export interface BatchOptions {
-  readonly requestId?: string;
-  readonly delta?: boolean;
-  readonly oldValues?: boolean;
-  readonly format?: string;
-}
+const HELP = `
+The file has one JSON object for each write, one a line or in a JSON array. A write is named by what it does to which
+context: set with value; update with changes and mutations; revert with version; delete; touch. Each but touch may have
+expected (a position, or absent), each but delete a ttl, update and delete allowMissing.
 
-export async function batch(session: Session, file: string, options: BatchOptions): Promise<void> {
-  const { requestId = '', delta = false, oldValues = false, format = '' } = options;
-  const writes = parseBatch(readText(file === '-' ? 0 : file), { context: false, delta, oldValues, format });
-  const { results } = await session.call(contexts.batchWrite, { writes, requestId });
-  for (const [i, result] of results.entries()) {
-    const { $case, value } = writes[i]!.write!;
-    if ($case === 'delete') await printDeleted(session, value.contextId, result);
-    else if ($case === 'touch') await printTouched(session, value.contextId, result.context);
-    else await printWrite(session, value.contextId, result);
-  }
+On Redis, all contexts must lie together: ids with the same part in braces do, as {bank}:ann and {bank}:bob.
+
+Examples:
+  chord batch transfer.jsonl --request-id transfer-7
+  chord batch - <<'END'
+  {"update":"{bank}:ann","mutations":[{"increment":"balance","by":-5}],"expected":"k3J9x0Qa:42:Zz81hT0e"}
+  {"update":"{bank}:bob","mutations":[{"increment":"balance","by":5},{"append":"log","values":["from ann"]}]}
+  {"set":"{bank}:receipt:7","value":{"amount":5},"ttl":"6h"}
+  {"delete":"{bank}:order:7"}
+  END
+`;
+
+export function define(program: Command, { connected }: CommandContext): void {
+  const command = program
+    .command('batch <file>')
+    .description('several writes, each of another context, as one: all or none; - reads standard input')
+    .option('--request-id <id>', 'name the batch, so that it can be repeated safely');
+  withReturning(command)
+    .addHelpText('after', HELP)
+    .action((file: string, { requestId = '', ...returning }: ReturnFlags & { requestId?: string }) =>
+      connected(async (session) => {
+        const writes = parseBatch(readText(file === '-' ? 0 : file), returnFields(returning));
+        const { results } = await session.call('batchWrite', { writes, requestId });
+        for (const [i, result] of results.entries()) {
+          const { $case, value } = writes[i]!.write!;
+          if ($case === 'delete') await printDeleted(session.out, value.contextId, result);
+          else if ($case === 'touch') await printTouched(session.out, value.contextId, result.context);
+          else await printWrite(session.out, value.contextId, result);
+        }
+      }),
+    );
 }

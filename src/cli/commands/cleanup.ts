@@ -1,52 +1,103 @@
 /** `cleanup run`, `start`, `stop`, `update`, `status`. */
+import type { Command } from 'commander';
 import {
   type CleanupCounts,
   type CleanupOptions,
   CleanupReason,
   type CleanupResult,
   type CleanupStatus,
-  CleanupServiceService as cleanup,
 } from '../../gen/chord/v1/cleanup_service.js';
 import type { Duration } from '../../gen/google/protobuf/duration.js';
 import { formatDuration } from '../../model/units.js';
 import type { Session } from '../client/client.js';
+import type { CommandContext } from '../command.js';
+import { option } from '../input/option.js';
+import { parseCount, parseFlag, parseTtl } from '../input/parse.js';
 import { formatId, isoTime } from '../output/format.js';
 import { renderTable, type StyledText } from '../output/styled-text.js';
 
+const HELP = `
+What is not given is as the server is set (chord serve --help); --delta-ttl and the like hold for one run, or from
+start and update on until the server ends. Durations are written 500ms, 15s or 6h.
+
+Examples:
+  chord cleanup run --dry-run
+  chord cleanup run --prefix room: --delta-ttl 1h --limit 1000
+  chord cleanup start --interval 10m --context-auto-delete true
+  chord cleanup status --json
+`;
+
 type Rules = { [K in keyof CleanupOptions]?: NonNullable<CleanupOptions[K]> };
 
-export interface CleanupRunFlags extends Rules {
+interface CleanupRunFlags extends Rules {
   readonly limit?: number;
   readonly dryRun?: boolean;
   readonly prefix?: string;
 }
 
-export interface TuneOptions extends Rules {
+interface TuneFlags extends Rules {
   readonly interval?: Duration;
 }
 
-export async function run(session: Session, { limit = 0, dryRun = false, prefix = '', ...rules }: CleanupRunFlags) {
+export function define(program: Command, { connected }: CommandContext): void {
+  const cleanup = program
+    .command('cleanup')
+    .description('remove old deltas, and contexts that nobody uses: run, start, stop, update, status')
+    .addHelpText('after', HELP);
+  withRules(cleanup.command('run').description('sweep once, now'))
+    .option('--dry-run', 'remove nothing, only tell')
+    .addOption(option('--limit <n>', 'at most this many contexts', parseCount))
+    .option('--prefix <prefix>', 'only contexts whose ids begin with this')
+    .action((flags: CleanupRunFlags) => connected((session) => run(session, flags)));
+  withRules(cleanup.command('start').description('sweep at intervals'))
+    .addOption(intervalOption())
+    .action((flags: TuneFlags) => connected((session) => start(session, flags)));
+  withRules(cleanup.command('update').description('change interval or options'))
+    .addOption(intervalOption())
+    .action((flags: TuneFlags) => connected((session) => update(session, flags)));
+  cleanup
+    .command('stop')
+    .description('sweep no more')
+    .action(() => connected(stop));
+  cleanup
+    .command('status')
+    .description('how cleanup is set, and what it has done')
+    .action(() => connected(status));
+}
+
+function withRules(command: Command): Command {
+  return command
+    .addOption(option('--context-auto-delete <true|false>', 'remove contexts that nobody uses', parseFlag))
+    .addOption(option('--context-ttl <duration>', 'this long after their last write or touch', parseTtl))
+    .addOption(option('--delta-ttl <duration>', 'how long deltas are kept', parseTtl))
+    .addOption(option('--delta-threshold <n>', 'how many deltas of a context are kept', parseCount))
+    .addOption(option('--request-ttl <duration>', 'how long request ids are remembered', parseTtl));
+}
+
+const intervalOption = () => option('--interval <duration>', 'how often', parseTtl);
+
+async function run(session: Session, { limit = 0, dryRun = false, prefix = '', ...rules }: CleanupRunFlags) {
   const request = { limit, dryRun, prefix, options: optionsOf(rules) };
-  const { result } = await session.call(cleanup.runCleanup, request);
+  const { result } = await session.call('runCleanup', request);
   if (result) await session.out.print(resultForm(result), () => resultLines(result));
 }
 
-export async function start(session: Session, { interval, ...rules }: TuneOptions): Promise<void> {
-  const { status } = await session.call(cleanup.startCleanup, { interval, options: optionsOf(rules) });
+async function start(session: Session, { interval, ...rules }: TuneFlags): Promise<void> {
+  const { status } = await session.call('startCleanup', { interval, options: optionsOf(rules) });
   await print(session, status);
 }
 
-export async function update(session: Session, { interval, ...rules }: TuneOptions): Promise<void> {
-  const { status } = await session.call(cleanup.updateCleanup, { interval, options: optionsOf(rules) });
+async function update(session: Session, { interval, ...rules }: TuneFlags): Promise<void> {
+  const { status } = await session.call('updateCleanup', { interval, options: optionsOf(rules) });
   await print(session, status);
 }
 
-export async function stop(session: Session): Promise<void> {
-  await print(session, (await session.call(cleanup.stopCleanup, {})).status);
+async function stop(session: Session): Promise<void> {
+  await print(session, (await session.call('stopCleanup', {})).status);
 }
 
-export async function status(session: Session): Promise<void> {
-  await print(session, (await session.call(cleanup.getCleanup, {})).status);
+async function status(session: Session): Promise<void> {
+  await print(session, (await session.call('getCleanup', {})).status);
 }
 
 function optionsOf({ contextAutoDelete, contextTtl, deltaTtl, deltaThreshold, requestTtl }: Rules): CleanupOptions {

@@ -1,8 +1,10 @@
 /** `serve`: settings, the ready line, signals. */
 import { isatty } from 'node:tty';
+import type { Command } from 'commander';
 import {
   type Config,
   ConfigError,
+  envOf,
   explainConfig,
   flagOf,
   KEYS,
@@ -12,10 +14,28 @@ import {
   SETTINGS,
 } from '../../config/config.js';
 import type { Chord } from '../../server/app.js';
+import { connectionOptions } from '../client/connection.js';
+import type { CommandContext } from '../command.js';
 import type { Output } from '../output/output.js';
 import { renderTable } from '../output/styled-text.js';
 
-export interface ServeOptions {
+const HELP = `
+Flags win over variables, variables over the config file. Sizes are written 64MiB or 1GB,
+durations 500ms, 15s or 6h. The log goes to stderr. SIGTERM or Ctrl-C stops gracefully; a second one
+at once. SIGHUP reads certificates and the config file again.
+
+Beyond loopback, TLS and authentication are needed, or --insecure: docs/tls.md.
+
+Examples:
+  chord serve
+  chord serve --data-dir /var/lib/chord
+  chord serve --listen 0.0.0.0:50051 --tls-cert server.pem --tls-key server.key --tls-client-ca clients.pem
+  chord serve --backend memory --listen 127.0.0.1:0
+  chord serve --plugin ./examples/formats.js
+  CHORD_CACHE_BYTES=1GiB chord serve --config chord.json --print-config
+`;
+
+interface ServeOptions {
   /** Settings by key, as written; a flag without a value is true. */
   readonly settings: Readonly<Record<string, string | true>>;
   readonly config?: string | undefined;
@@ -26,8 +46,32 @@ export interface ServeOptions {
   readonly rest: readonly string[];
 }
 
+export function define(program: Command, { args, out, exitWith }: CommandContext): void {
+  const command = program
+    .command('serve')
+    .description('run a server')
+    .option('--config <file>', 'JSON file with settings, by their names in --print-config (CHORD_CONFIG)')
+    .option('--print-config', 'print the settings and where each comes from, and end')
+    .option('--plugin <file>', 'module with a store, external store (provider), clock or formatters of your own')
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .addHelpText('after', HELP)
+    .action(async ({ config, printConfig, plugin, ...settings }, { args: words }: Command) => {
+      const strays = connectionOptions().filter((each) => program.getOptionValueSource(each.attributeName()) === 'cli');
+      const rest = [...words, ...strays.map(({ long }) => `${long}`)];
+      exitWith(await serve({ settings, config, printConfig, plugin, rest }, out()));
+    });
+  if (!args.includes('serve')) return;
+  for (const key of KEYS) {
+    const { placeholder, help, default: fallback, format } = SETTINGS[key];
+    const standard = (format as (value: unknown) => string)(fallback);
+    const value = typeof fallback === 'boolean' ? `[${placeholder}]` : `<${placeholder}>`;
+    command.option(`--${flagOf(key)} ${value}`, `${help} (${envOf(key)}, default ${standard})`);
+  }
+}
+
 /** Serves until a signal. @returns the exit code */
-export async function serve(options: ServeOptions, out: Output): Promise<number> {
+async function serve(options: ServeOptions, out: Output): Promise<number> {
   const loaded = load(options, out);
   if (!loaded) return 2;
   if (options.printConfig) {

@@ -1,12 +1,28 @@
 /** `top`: what a server does, live. */
-import { AdminServiceService as admin } from '../../gen/chord/v1/admin_service.js';
+import type { Command } from 'commander';
 import type { Stats } from '../../gen/chord/v1/stats.js';
 import type { Duration } from '../../gen/google/protobuf/duration.js';
 import type { Session } from '../client/client.js';
+import type { CommandContext } from '../command.js';
+import { option } from '../input/option.js';
+import { parseTtl } from '../input/parse.js';
 import { paint } from '../output/styled-text.js';
 import { statsForm, statsLines } from '../output/top-table.js';
+import { interrupted } from '../signals.js';
 
-export interface TopOptions {
+const HELP = `
+On a terminal it is drawn anew at each interval (default 1s), until Ctrl-C; elsewhere, or with --json, each interval is
+printed below the one before. Counts are of the interval. Contexts are counted by the calls that name them, from when you
+look. Where callers are asked who they are, it takes the right admin on all contexts.
+
+Examples:
+  chord top
+  chord top --interval 5s --address 10.0.0.7:50051
+  chord top --json | jq .hottest[0].contextId
+  chord top --once --json
+`;
+
+interface TopOptions {
   readonly interval?: Duration;
   /** One interval, then the end. */
   readonly once?: boolean;
@@ -14,11 +30,23 @@ export interface TopOptions {
   readonly signal: AbortSignal;
 }
 
+export function define(program: Command, { connected }: CommandContext): void {
+  program
+    .command('top')
+    .description('show what a server does: rates, hottest contexts, watchers, latencies')
+    .addOption(option('--interval <duration>', 'how often', parseTtl))
+    .option('--once', 'one interval, then end')
+    .addHelpText('after', HELP)
+    .action((options: { interval?: Duration; once?: boolean }) =>
+      connected((session) => top(session, { ...options, signal: interrupted() })),
+    );
+}
+
 /** @throws ServiceError, also when the server goes away */
-export async function top(session: Session, { interval, once = false, signal }: TopOptions): Promise<void> {
+async function top(session: Session, { interval, once = false, signal }: TopOptions): Promise<void> {
   const { out, options } = session;
   const screen = out.terminal && !out.json && !once ? new Screen(options.address) : undefined;
-  const stream = session.stream(admin.watchStats, { interval });
+  const stream = session.stream('watchStats', { interval });
   const cancel = () => stream.cancel();
   signal.addEventListener('abort', cancel);
   try {

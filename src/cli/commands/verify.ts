@@ -1,12 +1,32 @@
-/** `verify`: what is wrong with a data directory. */
-import { type Damage, type Verified, verify } from '../../maintenance/verify.js';
+/** `verify`: reads a data directory or backup that no server has open, and prints what is wrong. */
+import type { Command } from 'commander';
+import type { Damage } from '../../maintenance/verify.js';
+import type { CommandContext } from '../command.js';
 import { formatId, harmless } from '../output/format.js';
 import type { Output } from '../output/output.js';
 import { ProgressBar } from '../output/progress-bar.js';
 import type { StyledText } from '../output/styled-text.js';
+import { verifiedText } from '../output/verified.js';
 
-/** Throws where something is wrong, after all has been told. */
-export async function verifyDirectory(out: Output, directory: string): Promise<void> {
+const HELP = `
+Nothing is changed. Exit code 1 where something is wrong: one line for each, with the context and the version.
+
+Examples:
+  chord verify /backups/monday
+  chord verify ./data --json
+`;
+
+export function define(program: Command, { out }: CommandContext): void {
+  program
+    .command('verify <dir>')
+    .description('read everything in a data directory or backup that no server has open, and print what is wrong')
+    .addHelpText('after', HELP)
+    .action((directory: string) => verifyDirectory(out(), directory));
+}
+
+/** @throws Error where something is wrong, after all of it has been printed */
+async function verifyDirectory(out: Output, directory: string): Promise<void> {
+  const { verify } = await import('../../maintenance/verify.js');
   const bar = new ProgressBar(out, 'verifying');
   const found: Damage[] = [];
   const flush = async (): Promise<void> => {
@@ -24,16 +44,9 @@ export async function verifyDirectory(out: Output, directory: string): Promise<v
   await flush();
   const { damages } = verified;
   await out.print({ directory, ...verified }, () => [
-    [['plain', `read ${countsText(verified)}: ${damages === 0 ? 'nothing is wrong' : `${damages} problems`}`]],
+    [['plain', `read ${verifiedText(verified)}: ${damages === 0 ? 'nothing is wrong' : `${damages} problems`}`]],
   ]);
   if (damages > 0) throw new Error(`${directory} is damaged: ${damages === 1 ? '1 problem' : `${damages} problems`}`);
-}
-
-/** `2 contexts, 5 deltas, 1 snapshot and 0 requests in 1.5 MiB`. */
-export function countsText({ contexts, deltas, snapshots, requests, bytes }: Verified): string {
-  const count = (number: number, noun: string) => `${number} ${noun}${number === 1 ? '' : 's'}`;
-  const first = [count(contexts, 'context'), count(deltas, 'delta'), count(snapshots, 'snapshot')].join(', ');
-  return `${first} and ${count(requests, 'request')} in ${(bytes / 2 ** 20).toFixed(1)} MiB`;
 }
 
 function damageLine({ contextId, version, what }: Damage): StyledText {

@@ -1,24 +1,41 @@
 /** `watch`: prints what changes, and reconnects with the positions it has when the server goes away. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type ClientReadableStream, status } from '@grpc/grpc-js';
+import type { ClientReadableStream } from '@grpc/grpc-js';
+import type { Command } from 'commander';
 import type { Position } from '../../gen/chord/v1/model.js';
-import {
-  type Subscription,
-  SyncServiceService as syncs,
-  type WatchContextsRequest,
-  type WatchContextsResponse,
-} from '../../gen/chord/v1/sync_service.js';
+import type { Subscription, WatchContextsRequest, WatchContextsResponse } from '../../gen/chord/v1/sync_service.js';
 import type { Duration } from '../../gen/google/protobuf/duration.js';
 import type { Session } from '../client/client.js';
-import { isServiceError, Usage } from '../client/errors.js';
-import type { parseTarget } from '../input/parse.js';
+import { isServiceError } from '../client/errors.js';
+import type { CommandContext } from '../command.js';
+import { Usage } from '../errors.js';
+import { option } from '../input/option.js';
+import { formatOption, oldValuesOption, pathOption, TARGET_HELP } from '../input/options.js';
+import { parseKnown, type parsePosition, parseTarget } from '../input/parse.js';
 import { eventForm } from '../output/json.js';
 import { renderEvent } from '../output/render.js';
+import { interrupted } from '../signals.js';
+
+const HELP = `
+${TARGET_HELP}
+Each line is one change: + added, ~ modified, - removed, = the whole document. When the server goes
+away, watch reconnects and continues from where it was.
+
+Examples:
+  chord watch room:1 'user:*'
+  chord watch '*' --json
+  chord watch room:1 --path users.ann --format json_patch --json
+  chord watch room:1 --known room:1=k3J9x0Qa:42:Zz81hT0e
+`;
 
 const BACKOFF_MIN_MS = 250;
 const BACKOFF_MAX_MS = 15_000;
 
-export interface WatchOptions {
+// Codes of gRPC. The library is loaded with the connection, not for `--help`.
+const UNAVAILABLE = 14;
+const UNAUTHENTICATED = 16;
+
+interface WatchOptions {
   readonly targets: readonly ReturnType<typeof parseTarget>[];
   readonly known: ReadonlyMap<string, Position>;
   readonly oldValues: boolean;
@@ -30,18 +47,34 @@ export interface WatchOptions {
   readonly signal: AbortSignal;
 }
 
-/** Aborted by Ctrl-C or SIGTERM: the way a watch ends. */
-export function interrupted(): AbortSignal {
-  const controller = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => controller.abort());
-  return controller.signal;
+export function define(program: Command, { connected }: CommandContext): void {
+  const known = new Map<string, ReturnType<typeof parsePosition>>();
+  program
+    .command('watch <target...>')
+    .description('print every change as it happens, until Ctrl-C')
+    .addOption(
+      option('--known <id=position>', 'where you stand already; repeatable', (text) => {
+        known.set(...parseKnown(text));
+      }),
+    )
+    .addOption(oldValuesOption())
+    .addOption(formatOption())
+    .addOption(pathOption())
+    .addHelpText('after', HELP)
+    .action((names: string[], options: { oldValues?: boolean; format?: string; path?: string[][] }) =>
+      connected(async (session) => {
+        const { oldValues = false, format = '', path: paths = [] } = options;
+        const targets = names.map(parseTarget);
+        await watch(session, { targets, known, oldValues, format, paths, signal: interrupted() });
+      }),
+    );
 }
 
 /**
  * @throws ServiceError for everything but UNAVAILABLE, and for that too before the first event came. A token that was
  * good and is no more is read again from its file, and may be a new one.
  */
-export async function watch(session: Session, options: WatchOptions): Promise<void> {
+async function watch(session: Session, options: WatchOptions): Promise<void> {
   const { targets, known, oldValues, format, signal } = options;
   const positions = new Map(known);
   const paths = options.paths.map((keys) => ({ keys }));
@@ -58,7 +91,7 @@ export async function watch(session: Session, options: WatchOptions): Promise<vo
     };
     let retryAfter = 0;
     let heard = false;
-    const stream = session.stream(syncs.watchContexts, request);
+    const stream = session.stream('watchContexts', request);
     try {
       for await (const response of events(stream, signal)) {
         if (failures > 0) session.out.note('connected again');
@@ -71,7 +104,7 @@ export async function watch(session: Session, options: WatchOptions): Promise<vo
     } catch (error) {
       if (signal.aborted) return;
       const code = isServiceError(error) ? error.code : undefined;
-      const again = code === status.UNAVAILABLE ? connectedOnce : code === status.UNAUTHENTICATED && renewable && heard;
+      const again = code === UNAVAILABLE ? connectedOnce : code === UNAUTHENTICATED && renewable && heard;
       if (!again) throw error;
     }
     await pause(session, Math.max(retryAfter, backoff(failures)), signal);

@@ -1,5 +1,5 @@
 import { Option } from 'commander';
-import { Usage } from '../client/errors.js';
+import { Usage } from '../errors.js';
 
 /** An option whose parser's complaints name it. */
 export function option(flags: string, description: string, parser?: (text: string) => unknown): Option {

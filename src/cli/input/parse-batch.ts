@@ -2,7 +2,7 @@
 import type { Write } from '../../gen/chord/v1/context_service.js';
 import type { Mutation, ReturnOptions } from '../../gen/chord/v1/model.js';
 import { isObject, type Json, type JsonObject } from '../../model/model.js';
-import { Usage } from '../client/errors.js';
+import { Usage } from '../errors.js';
 import { parseExpected, parsePath, parseTtl } from './parse.js';
 
 type Kind = NonNullable<Write['write']>['$case'];

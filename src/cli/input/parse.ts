@@ -4,7 +4,7 @@ import type { Expected, Mutation, Position } from '../../gen/chord/v1/model.js';
 import type { Duration } from '../../gen/google/protobuf/duration.js';
 import { isObject, type Json, type JsonObject } from '../../model/model.js';
 import { parseDuration } from '../../model/units.js';
-import { Usage } from '../client/errors.js';
+import { Usage } from '../errors.js';
 
 /**
  * A path: keys joined by dots, `users.ann.name`, or a JSON array of keys, `["a.b","c"]`, for keys with dots, equals

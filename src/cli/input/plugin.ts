@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Plugins } from '../../server/plugins.js';
-import { Usage } from '../client/errors.js';
+import { Usage } from '../errors.js';
 
 const KNOWN: readonly string[] = ['store', 'provider', 'clock', 'formatters'] satisfies (keyof Plugins)[];
 

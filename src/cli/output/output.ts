@@ -1,6 +1,6 @@
 /** Where results and notes go: results to stdout, everything else to stderr. */
 import { once } from 'node:events';
-import { type Failure, formatFailure } from '../client/errors.js';
+import { type Failure, formatFailure } from '../errors.js';
 import { formatValue } from './format.js';
 import { type Look, paint, type StyledText } from './styled-text.js';
 

@@ -1,0 +1,16 @@
+/** `delete`: removes a context with its deltas. */
+import type { Command } from 'commander';
+import type { CommandContext } from '../command.js';
+import { type WriteFlags, withCondition } from '../input/options.js';
+import { printDeleted } from '../output/write-result.js';
+
+export function define(program: Command, { connected }: CommandContext): void {
+  withCondition(program.command('delete <id>').description('remove a context with its deltas'))
+    .option('--allow-missing', 'no error where it is missing already')
+    .action((contextId: string, { expected, requestId = '', allowMissing = false }: WriteFlags) =>
+      connected(async (session) => {
+        const answer = await session.call('deleteContext', { contextId, expected, requestId, allowMissing });
+        await printDeleted(session.out, contextId, answer);
+      }),
+    );
+}

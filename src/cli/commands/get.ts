@@ -1,0 +1,24 @@
+/** `get`: prints a document, alone where it is piped on; on a terminal its position stands above it. */
+import type { Command } from 'commander';
+import type { CommandContext } from '../command.js';
+import { option } from '../input/option.js';
+import { parseVersion } from '../input/parse.js';
+import { contextLine, documentLines } from '../output/context.js';
+import { contextForm } from '../output/json.js';
+
+export function define(program: Command, { connected }: CommandContext): void {
+  program
+    .command('get <id>')
+    .description('print a document')
+    .addOption(option('--version <n>', 'as it was at this version', parseVersion))
+    .action((contextId: string, { version = 0 }: { version?: number }) =>
+      connected(async (session) => {
+        const { out } = session;
+        const { context } = await session.call('getContext', { contextId, version });
+        await out.print(context && contextForm(context), () => [
+          ...(out.terminal && context ? [contextLine(context)] : []),
+          ...documentLines(context),
+        ]);
+      }),
+    );
+}

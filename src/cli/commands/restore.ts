@@ -1,0 +1,34 @@
+/** `restore`: brings back a context, or all that begin with a prefix, from the external store of the server. */
+import type { Command } from 'commander';
+import type { CommandContext } from '../command.js';
+import { TARGET_HELP } from '../input/options.js';
+import { parseTarget } from '../input/parse.js';
+import { followTransfer, transferredForm, transferredLine } from '../output/transfer-progress.js';
+
+const HELP = `
+${TARGET_HELP}
+Where exports come from, the server's --export-url says.
+
+Examples:
+  chord restore room:1
+  chord restore 'room:*' --overwrite
+`;
+
+export function define(program: Command, { connected }: CommandContext): void {
+  program
+    .command('restore <target>')
+    .description('bring back what was exported')
+    .option('--overwrite', 'replace contexts that are there')
+    .addHelpText('after', HELP)
+    .action((text: string, { overwrite = false }: { overwrite?: boolean }) =>
+      connected(async (session) => {
+        const { kind, name } = parseTarget(text);
+        if (kind === 'prefix') {
+          const stream = session.stream('restoreContexts', { prefix: name, overwrite });
+          return followTransfer(session.out, 'restored', stream);
+        }
+        const { context } = await session.call('restoreContext', { contextId: name, overwrite });
+        if (context) await session.out.print(transferredForm(context), () => [transferredLine('restored', context)]);
+      }),
+    );
+}

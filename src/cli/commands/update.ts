@@ -1,0 +1,45 @@
+/** `update`: merges a partial document, then applies mutations in the order of the command line. */
+import type { Command } from 'commander';
+import type { CommandContext } from '../command.js';
+import { option } from '../input/option.js';
+import { type WriteFlags, withWriteOptions, writeFields } from '../input/options.js';
+import { type MutationKind, parseDocument, parseMutation } from '../input/parse.js';
+import { printWrite } from '../output/write-result.js';
+
+const HELP = `
+The document is deep-merged: objects member by member, everything else replaces. null stores null;
+only --remove removes. It is a JSON object, @FILE, or - for standard input.
+
+A path is keys joined by dots: users.ann.name. Keys that hold dots, equals signs or spaces are written
+as a JSON array: '["a.b","c"]'.
+
+Examples:
+  chord update room:1 '{"topic":"weekly"}'
+  chord update room:1 --set users.ann='{"status":"here"}' --remove users.bob
+  chord update room:1 --increment visits=1 --append 'log="ann came"' --delta
+  chord update room:1 --set '["a.b","c"]=true' --expected k3J9x0Qa:42:Zz81hT0e
+`;
+
+export function define(program: Command, { connected }: CommandContext): void {
+  const mutations: ReturnType<typeof parseMutation>[] = [];
+  const mutation = (kind: MutationKind, value: string, description: string) =>
+    option(`--${kind} <${value}>`, description, (text) => void mutations.push(parseMutation(kind, text)));
+  const command = program
+    .command('update <id> [document]')
+    .description('merge a partial document, then apply the flags in order');
+  withWriteOptions(command)
+    .addOption(mutation('set', 'path=json', 'store a value'))
+    .addOption(mutation('remove', 'path', 'remove a member'))
+    .addOption(mutation('increment', 'path=number', 'add to a number'))
+    .addOption(mutation('append', 'path=json', 'add one element to a list'))
+    .option('--allow-missing', 'start from {} where the context is missing')
+    .addHelpText('after', HELP)
+    .action((contextId: string, document: string | undefined, flags: WriteFlags) =>
+      connected(async (session) => {
+        const changes = document === undefined ? undefined : parseDocument(document);
+        const { allowMissing = false } = flags;
+        const request = { contextId, changes, mutations, allowMissing, ...writeFields(flags) };
+        await printWrite(session.out, contextId, await session.call('updateContext', request));
+      }),
+    );
+}

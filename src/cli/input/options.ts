@@ -1,0 +1,67 @@
+/** Options that several commands share. */
+import type { Command } from 'commander';
+import type { Expected } from '../../gen/chord/v1/model.js';
+import type { Duration } from '../../gen/google/protobuf/duration.js';
+import { option } from './option.js';
+import { parseExpected, parsePath, parseTtl } from './parse.js';
+
+/** Help for commands that take a context or a prefix. */
+export const TARGET_HELP =
+  "A target is a context id, or a prefix where it ends in *: 'user:*'. A final \\* is a star of the id itself.";
+
+const FORMATS = 'as flat, json_patch, merge_patch, or a format of the server';
+
+/** What the options of a write come to. */
+export interface WriteFlags extends ReturnFlags {
+  readonly expected?: Expected;
+  readonly requestId?: string;
+  readonly ttl?: Duration;
+  readonly allowMissing?: boolean;
+}
+
+/** What a write is to print beside its position. */
+export interface ReturnFlags {
+  /** Print what changed. */
+  readonly delta?: boolean;
+  /** With `delta`: print the old values too. */
+  readonly oldValues?: boolean;
+  /** With `delta`: in this format. */
+  readonly format?: string;
+}
+
+/** The condition and the name of a write. */
+export function withCondition(command: Command): Command {
+  return command
+    .addOption(option('--expected <position>', 'only if it stands here: a position, or absent', parseExpected))
+    .option('--request-id <id>', 'name this write, so that it can be repeated safely');
+}
+
+export function withReturning(command: Command): Command {
+  return command
+    .option('--delta', 'print what changed')
+    .option('--old-values', 'with --delta: and what was there before')
+    .option('--format <name>', `with --delta: ${FORMATS}`);
+}
+
+/** The options of a write that changes a document. */
+export function withWriteOptions(command: Command): Command {
+  const ttl = option('--ttl <duration>', 'time to live; 0: until it is deleted', parseTtl);
+  return withReturning(withCondition(command).addOption(ttl));
+}
+
+export const oldValuesOption = () => option('--old-values', 'print what was there before, too');
+export const formatOption = () => option('--format <name>', `deltas ${FORMATS}`);
+export const pathOption = () =>
+  option('--path <path>', 'only this part of documents; repeatable').argParser((text: string, before?: string[][]) => [
+    ...(before ?? []),
+    parsePath(text),
+  ]);
+
+/** The fields that all writes of documents have in their requests. */
+export function writeFields({ expected, requestId = '', ttl, ...returning }: WriteFlags) {
+  return { expected, requestId, ttl, returning: returnFields(returning) };
+}
+
+export function returnFields({ delta = false, oldValues = false, format = '' }: ReturnFlags) {
+  return { context: false, delta, oldValues, format };
+}

@@ -1,5 +1,6 @@
 /** What a benchmark reports: named ratios with both of their sides, and curves of what grows. */
 import type { Round, Side } from './load.js';
+import type { Plan } from './plan.js';
 
 export type Finding = Figure | Curve;
 
@@ -47,18 +48,6 @@ export interface Curve {
 
 export interface Point extends Side {
   readonly x: number;
-}
-
-export interface Plan {
-  /** Seconds that one round of a closed loop takes. */
-  readonly seconds: number;
-  readonly rounds: number;
-  /** Work that takes long is cut down. */
-  readonly quick: boolean;
-  /** How far it is: replaced by the next word. */
-  readonly progress: (text: string) => void;
-  /** For people to keep: what was left out, and why. */
-  readonly note: (line: string) => void;
 }
 
 export interface Target {

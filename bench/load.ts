@@ -1,7 +1,7 @@
 /** Load on a server, and what it took: a closed loop of unary calls, and sides that are measured in turn. */
 import { Connection, type Security } from './client.js';
-import type { Plan } from './figures.js';
 import { cpuOf, Latencies, median, type Process } from './measure.js';
+import type { Plan } from './plan.js';
 
 /** What one round of a load took. */
 export interface Sample {

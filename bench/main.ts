@@ -1,9 +1,11 @@
 /** `npm run bench`: measures Chord beside its peers and ceilings, and prints a table. See docs/benchmarks.md. */
 import { parseArgs } from 'node:util';
-import type { Finding, Plan, Target } from './figures.js';
+import type { Finding, Target } from './figures.js';
 import { elsewhere, killAll } from './measure.js';
+import type { Plan } from './plan.js';
 import { Progress } from './progress.js';
-import { type Results, results, save, table } from './report.js';
+import { results, save, table } from './report.js';
+import type { Results } from './results.js';
 import { disk, find, measureBuild, profileInto } from './servers.js';
 import { targets } from './targets/index.js';
 

@@ -2,7 +2,7 @@
 import * as vega from 'vega';
 import { compile, type TopLevelSpec } from 'vega-lite';
 import type { Curve, Figure, Goal, Point } from './figures.js';
-import type { Results } from './report.js';
+import type { Results } from './results.js';
 
 export interface Plot {
   readonly name: string;

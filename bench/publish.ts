@@ -8,7 +8,8 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Figure } from './figures.js';
 import { plots } from './plots.js';
-import { curveTables, figuresTable, percent, RESULTS, type Results } from './report.js';
+import { curveTables, figuresTable, percent, RESULTS } from './report.js';
+import type { Results } from './results.js';
 import { ROOT } from './servers.js';
 
 const PAGE = join(ROOT, 'docs/benchmarks.md');

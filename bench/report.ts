@@ -2,25 +2,12 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
-import { type Curve, type Figure, type Finding, type Goal, isCurve, type Plan, type Point } from './figures.js';
+import { type Curve, type Figure, type Finding, type Goal, isCurve, type Point } from './figures.js';
 import type { Side } from './load.js';
+import type { Plan } from './plan.js';
 import { plots } from './plots.js';
+import type { Results } from './results.js';
 import { ROOT } from './servers.js';
-
-export interface Results {
-  readonly at: string;
-  readonly machine: { readonly cpu: string; readonly cores: number; readonly memoryGiB: number; readonly node: string };
-  readonly secondsPerRound: number;
-  readonly rounds: number;
-  /** Of the whole run. */
-  readonly seconds: number;
-  /** Which part of all cores was busy with something else meanwhile. */
-  readonly elsewhere: number;
-  readonly notes: readonly string[];
-  readonly failures: readonly string[];
-  readonly figures: readonly Figure[];
-  readonly curves: readonly Curve[];
-}
 
 export type Measured = Pick<Results, 'notes' | 'failures' | 'seconds' | 'elsewhere'> & {
   readonly findings: readonly Finding[];

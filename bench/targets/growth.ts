@@ -4,18 +4,9 @@ import { join } from 'node:path';
 import type { Position } from '../../src/model/model.js';
 import type { openChord } from '../../src/server/app.js';
 import { chatRoom, counterUpdate, documentOf, statusUpdate } from '../chatroom.js';
-import {
-  type Curve,
-  cpuRatio,
-  type Figure,
-  type Finding,
-  type Plan,
-  type Point,
-  ratio,
-  type Target,
-  using,
-} from '../figures.js';
+import { type Curve, cpuRatio, type Figure, type Finding, type Point, ratio, type Target, using } from '../figures.js';
 import { closeAll, closedLoop, inTurn, open, type Sample } from '../load.js';
+import type { Plan } from '../plan.js';
 import { put, SYNC, syncRequest, UPDATE, update, updateRequest } from '../requests.js';
 import { built, disk, remove, startChord, temporaryDirectory } from '../servers.js';
 

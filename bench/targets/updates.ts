@@ -2,9 +2,10 @@
 import { chatRoom, counterUpdate, documentOf, statusUpdate } from '../chatroom.js';
 import type { Connection } from '../client.js';
 import { PUT, putRequest } from '../etcd.js';
-import { type Curve, compare, cpuRatio, type Finding, type Plan, type Target, using } from '../figures.js';
+import { type Curve, compare, cpuRatio, type Finding, type Target, using } from '../figures.js';
 import { closeAll, closedLoop, inTurn, open, type Side } from '../load.js';
 import type { Process } from '../measure.js';
+import type { Plan } from '../plan.js';
 import { put, UPDATE, updateRequest } from '../requests.js';
 import { builtFile, startChord, startEcho, startEtcd } from '../servers.js';
 

@@ -1,11 +1,5 @@
 /** Which settings ask callers who they are, and which of them go together. */
 
-/** How signed tokens may be signed: with a private key, so that the public one verifies and cannot sign. */
-export const ALGORITHMS = [
-  ...['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
-  ...['ES256', 'ES384', 'ES512', 'Ed25519', 'EdDSA'],
-];
-
 export interface AccessSettings {
   /** Files; empty: none. */
   readonly authTokens: string;

@@ -6,7 +6,6 @@
  * This is the only module that reads `process.env`.
  */
 import { readFileSync } from 'node:fs';
-import { ALGORITHMS } from '../auth/settings.js';
 import { LIMIT_NAMES } from '../quota/limits.js';
 import {
   choice,
@@ -26,6 +25,12 @@ import {
   text,
   textOrNone,
 } from './setting-types.js';
+
+/** How signed tokens may be signed: with a private key, so that the public one verifies and cannot sign. */
+export const JWT_ALGORITHMS = [
+  ...['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
+  ...['ES256', 'ES384', 'ES512', 'Ed25519', 'EdDSA'],
+];
 
 const MiB = 2 ** 20;
 const HOUR = 3_600_000;
@@ -95,7 +100,7 @@ export const SETTINGS = {
   authJwks: setting(file(), '', 'file of public keys (JWKS) that verify signed tokens (JWT)'),
   authJwtIssuer: setting(textOrNone('TEXT'), '', 'their issuer, exactly as in iss'),
   authJwtAudience: setting(textOrNone('TEXT'), '', 'for whom they are made, exactly as in aud'),
-  authJwtAlgorithms: setting(choices(ALGORITHMS), ['RS256', 'ES256', 'EdDSA'], 'how they may be signed'),
+  authJwtAlgorithms: setting(choices(JWT_ALGORITHMS), ['RS256', 'ES256', 'EdDSA'], 'how they may be signed'),
   authJwtClaim: setting(text('CLAIM'), 'sub', 'the claim that names the identity'),
   authCertificates: setting(flag(), false, 'whether client certificates name their owners; needs tlsClientCa'),
   authRules: setting(file(), '', 'file that says which identity may do what'),

@@ -3,7 +3,7 @@ import { deepEqual, equal } from 'node:assert/strict';
 import type { BatchOperation, Store } from '../store/store.js';
 import { commitOf, numbered, plain, positionAt, range, recordOf, requestOf, write } from './commits.js';
 import { law } from './law.js';
-import type { StoreLaw } from './store.js';
+import type { StoreLaw } from './store-subject.js';
 
 const COMMITTED = { kind: 'committed' } as const;
 

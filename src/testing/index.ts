@@ -4,4 +4,5 @@
  */
 export type { Law } from './law.js';
 export { type ProviderSubject, providerLaws } from './provider.js';
-export { type StoreLaw, type StoreSubject, storeLaws } from './store.js';
+export { storeLaws } from './store.js';
+export type { StoreLaw, StoreSubject } from './store-subject.js';

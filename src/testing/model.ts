@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { openMemory } from '../store/memory.js';
 import type { BatchOperation, Commit, Due, Store } from '../store/store.js';
 import { commitOf, numbered, plain } from './commits.js';
-import type { StoreLaw, StoreSubject } from './store.js';
+import type { StoreLaw, StoreSubject } from './store-subject.js';
 
 const IDS = ['a', 'ab', 'é', '\u{1f600}', '\uffff', 'a{t}', 'é{t}', '{t}'];
 

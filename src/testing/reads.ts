@@ -3,7 +3,7 @@ import { deepEqual, equal, ok } from 'node:assert/strict';
 import type { Store } from '../store/store.js';
 import { commitOf, ids, kinds, numbered, plain, positionAt, range, recordOf, write } from './commits.js';
 import { law } from './law.js';
-import type { StoreLaw } from './store.js';
+import type { StoreLaw } from './store-subject.js';
 
 export const reads: readonly StoreLaw[] = [
   law('5. deltas are contiguous and within their limits', async ({ store }) => {

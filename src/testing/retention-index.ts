@@ -3,7 +3,7 @@ import { deepEqual, equal, ok } from 'node:assert/strict';
 import type { Due, Store } from '../store/store.js';
 import { commitOf, ids, positionAt, range, write } from './commits.js';
 import { law } from './law.js';
-import type { StoreLaw } from './store.js';
+import type { StoreLaw } from './store-subject.js';
 
 const snapshot = Buffer.from('document');
 

@@ -3,7 +3,7 @@ import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
 import type { Outcome, Store } from '../store/store.js';
 import { commitOf, kinds, numbered, plain, positionAt, range, recordOf, requestOf, write } from './commits.js';
 import { law } from './law.js';
-import type { StoreLaw } from './store.js';
+import type { StoreLaw } from './store-subject.js';
 
 export const writes: readonly StoreLaw[] = [
   law('1. a commit happens exactly when the context stands where it expects', async ({ store }) => {

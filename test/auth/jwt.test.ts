@@ -3,8 +3,8 @@ import { createHmac, createPublicKey } from 'node:crypto';
 import test from 'ava';
 import { base64url, type JWK, UnsecuredJWT } from 'jose';
 import { Jwts, parseJwks } from '../../src/auth/jwt.js';
-import { ALGORITHMS } from '../../src/auth/settings.js';
 import { digestOf } from '../../src/auth/tokens.js';
+import { JWT_ALGORITHMS } from '../../src/config/config.js';
 import { AUDIENCE, ISSUER, Issuer } from '../support/jwt.js';
 
 const now = Date.now();
@@ -12,7 +12,7 @@ const seconds = () => Math.floor(now / 1000);
 const clock = () => now;
 
 function jwts(issuers: readonly Issuer[], options: { claim?: string; algorithms?: string[] } = {}, max?: number): Jwts {
-  const settings = { issuer: ISSUER, audience: AUDIENCE, algorithms: ALGORITHMS, claim: 'sub', clock, ...options };
+  const settings = { issuer: ISSUER, audience: AUDIENCE, algorithms: JWT_ALGORITHMS, claim: 'sub', clock, ...options };
   return new Jwts(parseJwks(Issuer.jwks(...issuers)), settings, max);
 }
 

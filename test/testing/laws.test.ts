@@ -4,7 +4,8 @@ import { openMemory } from '../../src/store/memory.js';
 import type { Store } from '../../src/store/store.js';
 import type { Law } from '../../src/testing/law.js';
 import { type ProviderSubject, providerLaws } from '../../src/testing/provider.js';
-import { type StoreSubject, storeLaws } from '../../src/testing/store.js';
+import { storeLaws } from '../../src/testing/store.js';
+import type { StoreSubject } from '../../src/testing/store-subject.js';
 import type { Provider, SavedContext } from '../../src/transfer/export-provider.js';
 
 const RANDOM = storeLaws.filter(({ name }) => name.startsWith('random'));

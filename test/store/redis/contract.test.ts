@@ -1,7 +1,8 @@
 /** The store contract on one Redis, and on a cluster of three shards. */
 import test from 'ava';
 import { openRedis } from '../../../src/store/redis/store.js';
-import { type StoreSubject, storeLaws } from '../../../src/testing/store.js';
+import { storeLaws } from '../../../src/testing/store.js';
+import type { StoreSubject } from '../../../src/testing/store-subject.js';
 import { testLaws } from '../../support/laws.js';
 import { REDIS_INSTALLED, RedisCluster, RedisServer } from './servers.js';
 

@@ -3,21 +3,8 @@ import { BinaryReader } from '@bufbuild/protobuf/wire';
 import type { Write } from '../gen/chord/v1/context_service.js';
 import { Position } from '../gen/chord/v1/model.js';
 import type { Position as Stands } from '../model/model.js';
+import { kindOf } from './methods.js';
 import type { Call, Method } from './pipeline.js';
-
-const READS: ReadonlySet<string> = new Set([
-  ...['GetContext', 'ListContexts', 'SyncContext', 'ListDeltas', 'WatchContexts', 'WatchStats'],
-  ...['Check', 'List', 'Watch', 'ServerReflectionInfo'],
-]);
-const WRITES: ReadonlySet<string> = new Set([
-  ...['SetContext', 'UpdateContext', 'RevertContext', 'DeleteContext', 'TouchContext', 'BatchWrite'],
-  ...['RestoreContext', 'RestoreContexts'],
-]);
-
-/** `admin`: neither reads nor writes contexts. So is whatever is not named here. */
-export function kindOf({ name }: Method): 'read' | 'write' | 'admin' {
-  return READS.has(name) ? 'read' : WRITES.has(name) ? 'write' : 'admin';
-}
 
 export interface CallDescription {
   readonly contextId?: string;

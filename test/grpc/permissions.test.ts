@@ -7,7 +7,7 @@ import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
 import { service as Health } from 'grpc-health-check';
 import { RIGHTS, type Right } from '../../src/auth/rules.js';
-import { PERMISSIONS } from '../../src/grpc/permissions.js';
+import { METHODS } from '../../src/grpc/methods.js';
 import { temporaryDirectory } from '../store/lmdb/directories.js';
 import { ALL, guarded, type Wanted } from '../support/access.js';
 import { bytesOf, type Method, type Peer, type Refusal, refusal } from '../support/chord.js';
@@ -36,7 +36,7 @@ async function generated(): Promise<Map<string, AnyMethod>> {
 }
 
 test('every call of every service says which rights it needs, and no other does', async (t) => {
-  const named = Object.entries(PERMISSIONS).flatMap(([service, calls]) =>
+  const named = Object.entries(METHODS).flatMap(([service, calls]) =>
     Object.keys(calls).map((each) => `${service}/${each}`),
   );
   const health = Object.values(Health as ServiceDefinition).map(({ path }) => path.slice(1));

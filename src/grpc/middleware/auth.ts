@@ -5,8 +5,8 @@
 import { type Access, expired, refused } from '../../auth/authenticator.js';
 import type { Identity } from '../../auth/identity.js';
 import { ChordError } from '../../model/errors.js';
+import { policyOf, type RequiredRight } from '../methods.js';
 import { peerIdentity } from '../peer-identity.js';
-import { PERMISSIONS, type RequiredRight } from '../permissions.js';
 import type { Call, Middleware } from '../pipeline.js';
 
 /** How often streams are looked through for those whose time is over, in milliseconds. A timer for each could overflow. */
@@ -57,10 +57,9 @@ export class AuthMiddleware {
 
   /** Before anything is read: who may not know whether a context exists is answered the same either way. */
   #allow(call: Call): void {
-    const { service, name } = call.method;
-    const rule = PERMISSIONS[service]?.[name];
+    const rule = policyOf(call.method)?.access;
     if (rule === 'open' || rule === 'identity') return;
-    if (!rule) throw new ChordError('PERMISSION_DENIED', `no rule can allow ${name}`);
+    if (!rule) throw new ChordError('PERMISSION_DENIED', `no rule can allow ${call.method.name}`);
     for (const need of rule(call.request as never)) {
       if (!this.access.allow(call.identity, need.right, need.scope, need.target)) throw denied(need);
     }

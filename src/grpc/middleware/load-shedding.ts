@@ -7,6 +7,7 @@
 import type { StatusObject } from '@grpc/grpc-js';
 import { ChordError } from '../../model/errors.js';
 import { EventLoopDelay } from '../../observability/event-loop-delay.js';
+import { policyOf } from '../methods.js';
 import type { ErrorMapper, Method, Middleware } from '../pipeline.js';
 
 export interface LoadSheddingOptions {
@@ -16,7 +17,6 @@ export interface LoadSheddingOptions {
   readonly maxEventLoopDelay: number;
 }
 
-const SHED = ['Context', 'Sync', 'Transfer'].map((name) => `chord.v1.${name}Service`);
 /** Who was refused comes back after one of these times, in milliseconds: not all at once. */
 const RETRY_AFTER = [1000, 1200, 1400, 1600, 1800];
 const REFUSALS = RETRY_AFTER.map(
@@ -65,10 +65,10 @@ export class LoadShedding {
     },
   };
 
-  #refuse({ service, streams }: Method, connection: object | undefined): ChordError | undefined {
+  #refuse(method: Method, connection: object | undefined): ChordError | undefined {
     if (this.#inFlight < this.options.maxInFlight && !this.#lateness.behind) return undefined;
-    const waits = streams || this.#of(connection) > 0;
-    return waits && SHED.includes(service) ? REFUSALS[this.#shed++ % REFUSALS.length] : undefined;
+    const waits = method.streams || this.#of(connection) > 0;
+    return waits && policyOf(method)?.sheddable ? REFUSALS[this.#shed++ % REFUSALS.length] : undefined;
   }
 
   #of(connection = ANY): number {

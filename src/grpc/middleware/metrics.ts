@@ -1,6 +1,7 @@
 /** The outermost stage: counts every call, and how long it took. */
 import type { Calls } from '../../observability/calls.js';
-import { contextIdsOf, kindOf } from '../call-description.js';
+import { contextIdsOf } from '../call-description.js';
+import { kindOf } from '../methods.js';
 import type { Call, Middleware } from '../pipeline.js';
 
 export function metricsMiddleware(calls: Calls): Middleware {

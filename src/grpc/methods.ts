@@ -1,0 +1,142 @@
+/**
+ * The table of RPCs. All that is true of a method, whoever calls it and whatever it is sent, stands here once: whether it
+ * reads or writes, the rights that it needs on which contexts, how many writes it counts as, and whether it is refused
+ * under overload. A test compares the table with the proto descriptors; a method that is missing here is denied to every
+ * caller.
+ */
+import type { Right, RightScope } from '../auth/rules.js';
+import type { RunCleanupRequest } from '../gen/chord/v1/cleanup_service.js';
+import type * as c from '../gen/chord/v1/context_service.js';
+import type { ReturnOptions } from '../gen/chord/v1/model.js';
+import type { Subscription, SyncContextRequest, WatchContextsRequest } from '../gen/chord/v1/sync_service.js';
+
+export interface RequiredRight {
+  readonly right: Right;
+  readonly scope: RightScope;
+  readonly target: string;
+}
+
+/**
+ * `open`: every caller, known or not. `identity`: every caller that is known. Otherwise a caller that has all of the
+ * rights that the request needs.
+ */
+export type AccessRule = 'open' | 'identity' | ((request: never) => readonly RequiredRight[]);
+
+export interface MethodPolicy {
+  /** What it does with contexts. `admin`: neither reads nor writes them. */
+  readonly kind: 'read' | 'write' | 'admin';
+  readonly access: AccessRule;
+  /** How many writes a request counts as in quotas. Absent: none. */
+  readonly writes?: (request: never) => number;
+  /** Whether it may be refused under overload, before its request is received. */
+  readonly sheddable: boolean;
+}
+
+type OfContext = { readonly contextId: string };
+type OfPrefix = { readonly prefix: string };
+type Writing = OfContext & { readonly returning: ReturnOptions | undefined };
+
+const READ: readonly Right[] = ['read'];
+const WRITE: readonly Right[] = ['write'];
+const EXPORT: readonly Right[] = ['export'];
+/** A restore writes documents that the exporter could read. */
+const RESTORE: readonly Right[] = ['export', 'write'];
+
+const reading = ({ contextId }: OfContext) => onContext(READ, contextId);
+const writingSilently = ({ contextId }: OfContext) => onContext(WRITE, contextId);
+/** A write that answers with what a document holds is a read, too. */
+const writing = ({ contextId, returning }: Writing) =>
+  onContext(returning?.context || returning?.delta ? ['write', 'read'] : WRITE, contextId);
+/** Cleanup as a whole concerns all contexts. */
+const tuning = () => onPrefix(['admin'], '');
+
+const reads = (access: AccessRule): MethodPolicy => ({ kind: 'read', access, sheddable: true });
+const writes = (access: AccessRule, count: (request: never) => number = () => 1): MethodPolicy => {
+  return { kind: 'write', access, writes: count, sheddable: true };
+};
+const exports = (access: AccessRule): MethodPolicy => ({ kind: 'admin', access, sheddable: true });
+const administers = (access: AccessRule): MethodPolicy => ({ kind: 'admin', access, sheddable: false });
+/** Operators and load balancers get through, whatever the load. */
+const observes = (access: AccessRule): MethodPolicy => ({ kind: 'read', access, sheddable: false });
+
+const REFLECTION = { ServerReflectionInfo: observes('identity') };
+
+export const METHODS: { readonly [service: string]: { readonly [method: string]: MethodPolicy } } = {
+  'chord.v1.ContextService': {
+    SetContext: writes((request: c.SetContextRequest) => writing(request)),
+    UpdateContext: writes((request: c.UpdateContextRequest) => writing(request)),
+    RevertContext: writes((request: c.RevertContextRequest) => writing(request)),
+    DeleteContext: writes((request: c.DeleteContextRequest) => writingSilently(request)),
+    TouchContext: writes((request: c.TouchContextRequest) => writingSilently(request)),
+    BatchWrite: writes(
+      ({ writes }: c.BatchWriteRequest) => writes.flatMap(batched),
+      ({ writes }: c.BatchWriteRequest) => writes.length,
+    ),
+    GetContext: reads((request: c.GetContextRequest) => reading(request)),
+    ListContexts: reads(({ prefix }: c.ListContextsRequest) => onPrefix(READ, prefix)),
+  },
+  'chord.v1.SyncService': {
+    SyncContext: reads((request: SyncContextRequest) => reading(request)),
+    ListDeltas: reads((request: OfContext) => reading(request)),
+    WatchContexts: reads(({ subscriptions }: WatchContextsRequest) => subscriptions.map(watching)),
+  },
+  'chord.v1.CleanupService': {
+    RunCleanup: administers(({ prefix }: RunCleanupRequest) => onPrefix(['admin'], prefix)),
+    StartCleanup: administers(tuning),
+    StopCleanup: administers(tuning),
+    UpdateCleanup: administers(tuning),
+    GetCleanup: administers(tuning),
+  },
+  'chord.v1.TransferService': {
+    ExportContext: exports(({ contextId }: OfContext) => onContext(EXPORT, contextId)),
+    RestoreContext: writes(({ contextId }: OfContext) => onContext(RESTORE, contextId)),
+    ExportContexts: exports(({ prefix }: OfPrefix) => onPrefix(EXPORT, prefix)),
+    // One write: how many contexts it will restore is not known before, and its right is given to few.
+    RestoreContexts: writes(({ prefix }: OfPrefix) => onPrefix(RESTORE, prefix)),
+  },
+  'chord.v1.AdminService': {
+    // A backup holds every document.
+    Backup: administers(() => onPrefix(['admin', 'read'], '')),
+    WatchStats: observes(tuning),
+  },
+  // A load balancer has no token.
+  'grpc.health.v1.Health': { Check: observes('open'), List: observes('open'), Watch: observes('open') },
+  'grpc.reflection.v1.ServerReflection': REFLECTION,
+  'grpc.reflection.v1alpha.ServerReflection': REFLECTION,
+};
+
+/** Undefined: no rule can allow it. */
+export function policyOf({
+  service,
+  name,
+}: {
+  readonly service: string;
+  readonly name: string;
+}): MethodPolicy | undefined {
+  return METHODS[service]?.[name];
+}
+
+/** A method that the table does not name counts as administration. */
+export function kindOf(method: { readonly service: string; readonly name: string }): MethodPolicy['kind'] {
+  return policyOf(method)?.kind ?? 'admin';
+}
+
+/** What a write of a batch needs. An empty one is refused by its handler; here it needs the right to write everything. */
+function batched({ write }: c.Write): RequiredRight[] {
+  if (!write) return onPrefix(WRITE, '');
+  return 'returning' in write.value ? writing(write.value) : writingSilently(write.value);
+}
+
+/** A subscription without a target is refused by its handler; here it needs the right to watch everything. */
+function watching({ target }: Subscription): RequiredRight {
+  if (target?.$case === 'contextId') return { right: 'watch', scope: 'id', target: target.value };
+  return { right: 'watch', scope: 'prefix', target: target?.value ?? '' };
+}
+
+function onContext(rights: readonly Right[], target: string): RequiredRight[] {
+  return rights.map((right) => ({ right, scope: 'id', target }));
+}
+
+function onPrefix(rights: readonly Right[], target: string): RequiredRight[] {
+  return rights.map((right) => ({ right, scope: 'prefix', target }));
+}

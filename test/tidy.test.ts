@@ -16,7 +16,7 @@ const LADDER: readonly (readonly [part: string, imports: readonly string[]])[] =
   ['delta', ['model']],
   ['quota', ['model']],
   ['config', ['model', 'quota']],
-  ['tls', ['model']],
+  ['tls', ['config', 'model']],
   ['auth', ['config', 'model', 'quota']],
   ['store', ['model']],
   ['codec', ['delta', 'gen', 'model', 'store']],

@@ -1,13 +1,7 @@
-/**
- * A file whose content is kept current, however it is changed: in place, by a rename over it, or as a link that is
- * pointed elsewhere (so Kubernetes does it). Polled, since the system's own notices fail for the last two, and on
- * network file systems. What cannot be read or parsed is told once, and the content before it stays.
- */
-import { readFile, stat } from 'node:fs/promises';
+/** A text file whose parsed content is kept current. Content that cannot be read or parsed is reported once, and the last good content stays. */
+import { readFile } from 'node:fs/promises';
 import { ChordError } from '../model/errors.js';
-
-/** Milliseconds. A change counts when it has stood from one look to the next: nobody reads half of a file. */
-const LOOK_INTERVAL = 500;
+import { FilePoller } from './file-poller.js';
 
 export interface WatchedFileOptions<T> {
   readonly path: string;
@@ -19,20 +13,14 @@ export interface WatchedFileOptions<T> {
 }
 
 export class WatchedFile<T> {
-  /** What the file looked like at the last look, and when it was read last. */
-  #seen: string | undefined;
-  #read: string | undefined;
-  #timer: NodeJS.Timeout | undefined;
-  /** One look at a time. */
-  #turn: Promise<void> = Promise.resolve();
-  #closed = false;
+  readonly #poller: FilePoller;
 
   private constructor(
     private readonly options: WatchedFileOptions<T>,
     private text: string,
     public value: T,
   ) {
-    this.#later();
+    this.#poller = new FilePoller({ paths: [options.path], changed: () => this.#take() });
   }
 
   /** @throws ChordError FAILED_PRECONDITION with all that is wrong with the file */
@@ -41,55 +29,26 @@ export class WatchedFile<T> {
     return new WatchedFile(options, text, parseText(text, options));
   }
 
-  /** Looks now, and takes what is there. */
+  /** Reads the file now. */
   reload(): Promise<void> {
-    return this.#inTurn(async () => this.#take(await lookOf(this.options.path)));
+    return this.#poller.now(() => this.#take());
   }
 
   close(): void {
-    this.#closed = true;
-    clearTimeout(this.#timer);
+    this.#poller.close();
   }
 
-  #later(): void {
-    if (this.#closed) return;
-    this.#timer = setTimeout(() => this.#inTurn(() => this.#look()).then(() => this.#later()), LOOK_INTERVAL).unref();
-  }
-
-  #inTurn(work: () => Promise<void>): Promise<void> {
-    this.#turn = this.#turn.then(work);
-    return this.#turn;
-  }
-
-  async #look(): Promise<void> {
-    const look = await lookOf(this.options.path);
-    const settled = look === this.#seen;
-    this.#seen = look;
-    if (settled && look !== this.#read) await this.#take(look);
-  }
-
-  async #take(look: string): Promise<void> {
-    this.#read = look; // also what fails: it is told once
+  async #take(): Promise<void> {
     try {
       const text = await readText(this.options.path);
-      if (text === this.text || this.#closed) return;
+      if (text === this.text || this.#poller.closed) return;
       this.value = parseText(text, this.options);
       this.text = text;
     } catch (error) {
-      if (!this.#closed) this.options.failed(error as Error);
+      if (!this.#poller.closed) this.options.failed(error as Error);
       return;
     }
     this.options.changed(this.value);
-  }
-}
-
-/** Differs whenever the file has changed; links are followed. */
-async function lookOf(path: string): Promise<string> {
-  try {
-    const { dev, ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
-    return [dev, ino, size, mtimeNs, ctimeNs].join();
-  } catch (error) {
-    return `${(error as NodeJS.ErrnoException).code}`;
   }
 }
 

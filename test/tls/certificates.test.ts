@@ -28,7 +28,11 @@ async function follow(t: ExecutionContext, files: { cert: string; key: string; c
     onExpiring: ({ subject }) => tell(`expiring ${subject}`),
     lookEvery: 5,
   });
-  t.teardown(() => certificates.close());
+  const alive = setInterval(() => {}, 1000); // the looks keep no process alive
+  t.teardown(() => {
+    clearInterval(alive);
+    certificates.close();
+  });
   const next = async (): Promise<string> => {
     while (told.length === 0) await new Promise<void>((resolve) => (wake = resolve));
     return told.shift()!;

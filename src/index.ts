@@ -36,6 +36,6 @@ export type { Plugin, Plugins } from './server/plugins.js';
 export { openMemory } from './store/memory.js';
 export type * from './store/store.js';
 export type { ExportedContext, ExportedRecord, Provider, SavedContext } from './transfer/export-provider.js';
-export type { Failed, TransferProgress } from './transfer/for-each-context.js';
-export type { Transfer, Transferred } from './transfer/transfer.js';
+export type { Failed, TransferProgress, Transferred } from './transfer/for-each-context.js';
+export type { Transfer } from './transfer/transfer.js';
 export { type Sink, type Subscription, type WatchEvent, Watcher } from './watch/watcher.js';

@@ -39,7 +39,7 @@ export type ContextEvent =
 /** `group`: these happened as one, each to another context. `gap`: any context may stand anywhere now. */
 export type CommitEvent =
   | ContextEvent
-  | { readonly kind: 'group'; readonly events: readonly ContextEvent[] }
+  | { readonly kind: 'batch'; readonly events: readonly ContextEvent[] }
   | { readonly kind: 'gap' };
 
 export type FullReason = 'initial' | 'epoch_changed' | 'ahead' | 'diverged' | 'history_truncated' | 'delta_larger';

@@ -4,10 +4,22 @@ import { apply, equal, invert, weigh, weightChange } from '../delta/index.js';
 import { ChordError } from '../model/errors.js';
 import { type JsonObject, type Position, samePosition } from '../model/model.js';
 import type { Commit, LogRecord, Store } from '../store/store.js';
-import type { ExportedLife } from '../transfer/export-format.js';
 import type { Pace } from './long-work.js';
 import { advance } from './position.js';
 import { decodeInSteps } from './sync/merge.js';
+
+/** A context in transit. Times and the time to live are milliseconds. */
+export interface ExportedLife {
+  readonly id: string;
+  readonly exportedAt: number;
+  readonly position: Position;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+  readonly ttl?: number | undefined;
+  readonly value: JsonObject;
+  /** The retained records. Absent: without history. */
+  readonly history?: readonly LogRecord[] | undefined;
+}
 
 /** Stands for the one digest that nobody knows: that of the position before the first record. No client has it. */
 const UNKNOWN_DIGEST = '00000000';

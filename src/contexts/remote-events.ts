@@ -18,9 +18,9 @@ export function hear(event: FeedEvent, lanes: Lanes, publish: (event: CommitEven
       distrust(lanes.peek(event.id));
       publish({ kind: 'reset', id: event.id });
       break;
-    case 'group':
+    case 'batch':
       // Before anything else: what a lane finds out about one of them is then known to be a part.
-      publish({ kind: 'group', events: event.ids.map((id) => ({ kind: 'reset', id })) });
+      publish({ kind: 'batch', events: event.ids.map((id) => ({ kind: 'reset', id })) });
       for (const id of event.ids) distrust(lanes.peek(id));
       break;
     case 'committed': {

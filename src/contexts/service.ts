@@ -12,7 +12,7 @@ import { ENCODED, type Form } from './lane/document.js';
 import { Lane } from './lane/lane.js';
 import { Lanes } from './lane/lanes.js';
 import { Duplicate } from './lane/pending-write.js';
-import type { Effect } from './lane/state.js';
+import type { Effect, TipView } from './lane/state.js';
 import type { ServiceOptions } from './options.js';
 import { type DeltaPage, deltaPage, type HeadPage, headPage, type PageOptions } from './pagination.js';
 import { hear } from './remote-events.js';
@@ -93,7 +93,7 @@ export class ContextService {
 
   async delete(id: string, options: UpdateOptions = {}): Promise<WriteResult> {
     const asked = ask(id, options, ['delete', options.expected, options.allowMissing]);
-    const written = this.#write(id, (lane) => remove(lane, asked, this.#now()));
+    const written = this.#write(id, (view) => remove(view, asked, this.#now()));
     return this.#once(id, asked, written);
   }
 
@@ -102,7 +102,7 @@ export class ContextService {
     checkId(id);
     if (ttl !== undefined) checkTtl(ttl);
     if (this.#shared) await this.#lanes.get(id).refresh();
-    return this.#submit(id, (lane) => touch(lane, ttl, this.#now()));
+    return this.#submit(id, (view) => touch(view, ttl, this.#now()));
   }
 
   /**
@@ -131,7 +131,8 @@ export class ContextService {
   async revert(id: string, version: number, options: WriteOptions = {}): Promise<WriteResult> {
     if (version < 1) throw invalid('version', 'must be at least 1');
     const asked = ask(id, options, ['revert', version, options.expected, options.ttl]);
-    const write = (then: PointInTime) => (lane: Lane) => revert(lane, then, asked, this.#now(), this.#budget.renew());
+    const write = (then: PointInTime) => (view: TipView) =>
+      revert(view, then, asked, this.#now(), this.#budget.renew());
     const written = this.#past(id, version).then((then) => this.#write(id, write(then)));
     return this.#once(id, asked, written);
   }
@@ -182,7 +183,7 @@ export class ContextService {
    */
   async expire(id: string, idleSince?: number, at?: Position): Promise<boolean> {
     if (this.#shared) await this.#lanes.get(id).refresh();
-    return this.#lanes.get(id).submit((lane) => expire(lane, this.#now(), idleSince, at));
+    return this.#lanes.get(id).submit((view) => expire(view, this.#now(), idleSince, at));
   }
 
   /**
@@ -221,14 +222,14 @@ export class ContextService {
     try {
       checkEdit(what, this.#budget.room());
       const asked = ask(id, options, [what, options.expected, options.ttl, options.allowMissing]);
-      const write = (lane: Lane) => edit(lane, what, asked, this.#now(), this.#budget.renew());
+      const write = (view: TipView) => edit(view, what, asked, this.#now(), this.#budget.renew());
       return this.#once(id, asked, this.#write(id, write));
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
-  #write(id: string, write: (lane: Lane) => Effect<WriteResult>): Promise<WriteResult> {
+  #write(id: string, write: (view: TipView) => Effect<WriteResult>): Promise<WriteResult> {
     return this.#shared ? this.#writeShared(id, write) : this.#submit(id, write);
   }
 
@@ -245,7 +246,7 @@ export class ContextService {
   }
 
   /** Beside other servers, what no commit has shown to rest on the newest state is done again, on that. */
-  async #writeShared(id: string, write: (lane: Lane) => Effect<WriteResult>): Promise<WriteResult> {
+  async #writeShared(id: string, write: (view: TipView) => Effect<WriteResult>): Promise<WriteResult> {
     if (this.isGone(this.#lanes.get(id).tip)) await this.#lanes.get(id).refresh();
     try {
       const result = await this.#submit(id, write);
@@ -258,11 +259,11 @@ export class ContextService {
   }
 
   /** Runs a write at once: a lane that was looked up before an await may have been evicted since. */
-  #submit<T>(id: string, write: (lane: Lane) => Effect<T>): Promise<T> {
+  #submit<T>(id: string, write: (view: TipView) => Effect<T>): Promise<T> {
     const lane = this.#lanes.get(id);
     // What has expired is gone for every caller, whether or not it was swept. Where this fails, so does the write.
     if (!this.#options.keepExpired && (!lane.live || this.isGone(lane.tip))) {
-      lane.submit((lane) => expire(lane, this.#now())).catch(() => {});
+      lane.submit((view) => expire(view, this.#now())).catch(() => {});
     }
     return lane.submit(write);
   }

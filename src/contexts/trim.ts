@@ -1,7 +1,7 @@
-/** What a lane does to let old deltas go. */
+/** Drops old deltas of a context. */
 import type { Store } from '../store/store.js';
 import type { Lane } from './lane/lane.js';
-import type { Effect } from './lane/state.js';
+import type { Effect, TipView } from './lane/state.js';
 
 /**
  * Drops the deltas up to and with version `upTo`; answers how many records went. The store keeps every record that
@@ -17,9 +17,9 @@ export async function trim(store: Store, id: string, upTo: number, lane: () => L
 }
 
 /** Stores the document at the tip; answers whether there is one. */
-function takeSnapshot(lane: Lane): Effect<boolean> {
-  const { id, tip } = lane;
+function takeSnapshot(view: TipView): Effect<boolean> {
+  const { id, tip } = view;
   if (!tip) return { head: null, answer: false };
-  const commit = { id, expected: tip.position, head: tip, snapshot: lane.encoded().bytes };
+  const commit = { id, expected: tip.position, head: tip, snapshot: view.encoded().bytes };
   return { commit, head: tip, answer: true };
 }

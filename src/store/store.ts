@@ -174,7 +174,7 @@ export type FeedEvent =
   /** It may stand anywhere now. */
   | { readonly kind: 'moved'; readonly id: string }
   /** These moved by one `commitBatch`. Told before `head` or `load` answers any of it, so that nobody shows half of it. */
-  | { readonly kind: 'group'; readonly ids: readonly string[] }
+  | { readonly kind: 'batch'; readonly ids: readonly string[] }
   /** Messages may have been lost: everything that is watched must be checked against the store. */
   | { readonly kind: 'gap' };
 

@@ -10,8 +10,8 @@ const COMMITTED = { kind: 'committed' } as const;
 /** Contexts that lie together, if any do: for stores that place them by the part in braces. */
 const [a, b, c, d] = ['a{together}', 'b{together}', 'c{together}', 'd{together}'] as const;
 
-/** A law about stores that have groups. */
-function groupLaw(
+/** A law about stores that have batches. */
+function batchLaw(
   name: string,
   check: (
     commitBatch: (store: Store, operations: readonly BatchOperation[]) => ReturnType<NonNullable<Store['commitBatch']>>,
@@ -35,8 +35,8 @@ async function see(store: Store): Promise<unknown> {
   ]);
 }
 
-export const groups: readonly StoreLaw[] = [
-  groupLaw('8. a group writes, removes and checks as one', (commitBatch) => async (store, reopen) => {
+export const batches: readonly StoreLaw[] = [
+  batchLaw('8. a group writes, removes and checks as one', (commitBatch) => async (store, reopen) => {
     await write(store, a, 2);
     await write(store, b, 3);
     await write(store, d, 1);
@@ -60,7 +60,7 @@ export const groups: readonly StoreLaw[] = [
     deepEqual(await see(await reopen()), before);
   }),
 
-  groupLaw('8. one act that does not fit, and nothing of the group happens', (commitBatch) => async (store) => {
+  batchLaw('8. one act that does not fit, and nothing of the group happens', (commitBatch) => async (store) => {
     await write(store, a, 2);
     await write(store, b, 2);
     const head = await store.head(b);
@@ -93,7 +93,7 @@ export const groups: readonly StoreLaw[] = [
     });
   }),
 
-  groupLaw('8. a group that names itself happens once', (commitBatch) => async (store) => {
+  batchLaw('8. a group that names itself happens once', (commitBatch) => async (store) => {
     const group = [commitOf(a, null, { request: requestOf('r') }), commitOf(b, null)];
     const duplicate = plain({ kind: 'duplicate', first: requestOf('r') });
     const outcomes = await Promise.all([commitBatch(store, group), commitBatch(store, group)]);
@@ -104,7 +104,7 @@ export const groups: readonly StoreLaw[] = [
     deepEqual(plain(await store.commit(commitOf(a, positionAt(1), { request: requestOf('r') }))), duplicate);
   }),
 
-  groupLaw('3. and 8. groups and single commits may be pipelined', (commitBatch) => async (store) => {
+  batchLaw('3. and 8. batches and single commits may be pipelined', (commitBatch) => async (store) => {
     const outcomes = await Promise.all(
       range(100).flatMap((i) => {
         const at = (version: number) => (version === 0 ? null : positionAt(version));
@@ -131,7 +131,7 @@ export const groups: readonly StoreLaw[] = [
     equal((await store.load(a))?.records.length, 1);
   }),
 
-  groupLaw('8. what lies apart is refused, and nothing happens', (commitBatch) => async (store) => {
+  batchLaw('8. what lies apart is refused, and nothing happens', (commitBatch) => async (store) => {
     const others = range(20).map((i) => `elsewhere ${i}`);
     const apart = store.apart?.([a, ...others]) ?? [];
     for (const id of apart) {
@@ -142,7 +142,7 @@ export const groups: readonly StoreLaw[] = [
     equal(await store.head(a), null);
     equal(apart.includes(a), false);
   }),
-  groupLaw(
+  batchLaw(
     '8. the removal of what is not there is no step: what was sent behind it goes on',
     (commitBatch) => async (store) => {
       await write(store, a, 1);

@@ -42,7 +42,7 @@ function commands(fc: Check) {
     {
       weight: 4,
       arbitrary: fc.record({
-        kind: fc.constant('group' as const),
+        kind: fc.constant('batch' as const),
         operations: fc.uniqueArray(
           fc.record({
             kind: fc.constantFrom('commit' as const, 'commit' as const, 'remove' as const, 'check' as const),
@@ -161,7 +161,7 @@ class Comparison {
       const removal = { id: each.id, expected, reason: 'deleted' as const, ...this.#request(each.request) };
       return this.#write(what, each.pipelined, (store) => store.remove(removal));
     }
-    if (each.kind === 'group') {
+    if (each.kind === 'batch') {
       const operations = await this.#actsOf(each);
       if (operations.length > 0) await this.#write(what, each.pipelined, (store) => store.commitBatch!(operations));
       return;
@@ -212,7 +212,7 @@ class Comparison {
   }
 
   /** Those of a group that may be one. */
-  async #actsOf({ operations, request }: Extract<Command, { kind: 'group' }>): Promise<BatchOperation[]> {
+  async #actsOf({ operations, request }: Extract<Command, { kind: 'batch' }>): Promise<BatchOperation[]> {
     if (!this.store.commitBatch) return [];
     const apart = this.store.apart?.(operations.map(({ id }) => id)) ?? [];
     const together = operations.filter(({ id }) => !apart.includes(id));

@@ -1,24 +1,12 @@
 /** An exported context as text, and back: the shape is described at ExportedContext. */
 
+import type { ExportedLife } from '../contexts/import-history.js';
 import type { Pace } from '../contexts/long-work.js';
 import { bytesOf } from '../contexts/sync/merge.js';
 import { ChordError } from '../model/errors.js';
 import { isObject, type Json, type JsonObject, type Position } from '../model/model.js';
 import type { LogRecord } from '../store/store.js';
 import type { ExportedContext, ExportedRecord } from './export-provider.js';
-
-/** A context in transit. Times and the time to live are milliseconds. */
-export interface ExportedLife {
-  readonly id: string;
-  readonly exportedAt: number;
-  readonly position: Position;
-  readonly createdAt: number;
-  readonly updatedAt: number;
-  readonly ttl?: number | undefined;
-  readonly value: JsonObject;
-  /** The retained records. Absent: without history. */
-  readonly history?: readonly LogRecord[] | undefined;
-}
 
 const FORMAT = 'chord.context/1';
 

@@ -1,6 +1,13 @@
 /** Work on many contexts, a few at a time, told one by one as they are done. */
 import { ChordError, type Reason } from '../model/errors.js';
-import type { Transferred } from './transfer.js';
+import type { Position } from '../model/model.js';
+
+export interface Transferred {
+  readonly id: string;
+  readonly position: Position;
+  readonly deltas: number;
+  readonly exportedAt: number;
+}
 
 export interface TransferProgress {
   readonly total: number;

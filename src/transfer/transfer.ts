@@ -3,7 +3,7 @@
  * they neither wait for writes nor make writes wait. No call to the external store lasts longer than the timeout.
  */
 import { encodeStruct } from '../codec/struct.js';
-import { importedCommits } from '../contexts/import-history.js';
+import { type ExportedLife, importedCommits } from '../contexts/import-history.js';
 import { LaneDocument } from '../contexts/lane/document.js';
 import { type Pace, paced } from '../contexts/long-work.js';
 import type { ContextService } from '../contexts/service.js';
@@ -13,9 +13,9 @@ import { weigh } from '../delta/index.js';
 import { ChordError, notFound } from '../model/errors.js';
 import { type Clock, type Head, type JsonObject, type Position, samePosition } from '../model/model.js';
 import type { LogRecord, Store } from '../store/store.js';
-import { type ExportedLife, fromText, toText } from './export-format.js';
+import { fromText, toText } from './export-format.js';
 import type { Provider } from './export-provider.js';
-import { forEachContext, type TransferProgress } from './for-each-context.js';
+import { forEachContext, type TransferProgress, type Transferred } from './for-each-context.js';
 
 export interface TransferOptions {
   readonly store: Store;
@@ -26,13 +26,6 @@ export interface TransferOptions {
   /** For each call to the provider, in milliseconds. */
   readonly timeout: number;
   readonly maxDocumentBytes: number;
-}
-
-export interface Transferred {
-  readonly id: string;
-  readonly position: Position;
-  readonly deltas: number;
-  readonly exportedAt: number;
 }
 
 /** So much of a history is exported, its newest part; all of it is held in memory, and so is its text. */

@@ -2,17 +2,17 @@
 import type { ContextEvent, RemovalReason, SyncResult } from '../contexts/events.js';
 import type { WatchInterest } from '../contexts/sync/projection.js';
 import type { Position } from '../model/model.js';
-import type { BatchDelivery } from './batch-delivery.js';
+import type { BatchDelivery, BatchMember } from './batch-delivery.js';
 import type { BatchSubscriber, Subscriber } from './hub.js';
 import type { WatchEvent } from './subscription.js';
 
 /** The watcher that it belongs to. */
 interface Owner extends BatchSubscriber {
-  offerTo(tracked: Cursor, event: ContextEvent | { readonly kind: 'gap' }): void;
+  offerTo(cursor: Cursor, event: ContextEvent | { readonly kind: 'gap' }): void;
 }
 
 /** It subscribes itself where its id was asked for: so no event looks it up. */
-export class Cursor implements Subscriber {
+export class Cursor implements Subscriber, BatchMember<Cursor> {
   /** Where the reader stands. Null: it knows that there is no such context. Undefined: it knows nothing. */
   at: Position | null | undefined = undefined;
   /** What was told of it last: where it stands, or that it is where the reader is. */
@@ -29,11 +29,11 @@ export class Cursor implements Subscriber {
   asked = false;
   removal: RemovalReason = 'deleted';
   /** What it must be sent together with. */
-  bundle: BatchDelivery | undefined;
+  batch: BatchDelivery<Cursor> | undefined;
 
   constructor(
     readonly id: string,
-    readonly reader: Owner,
+    readonly owner: Owner,
     /** Absent: everything, as it is. */
     readonly interest: WatchInterest | undefined,
   ) {}
@@ -44,7 +44,7 @@ export class Cursor implements Subscriber {
   }
 
   offer(event: ContextEvent | { readonly kind: 'gap' }): void {
-    this.reader.offerTo(this, event);
+    this.owner.offerTo(this, event);
   }
 
   /** What an event tells of it. */

@@ -8,14 +8,14 @@ import { Slices } from './slices.js';
 
 export interface Subscriber {
   /** Called for each commit, in order for each context; for the same commit perhaps more than once. Must not throw. */
-  offer(event: Exclude<CommitEvent, { kind: 'group' }>): void;
+  offer(event: Exclude<CommitEvent, { kind: 'batch' }>): void;
   /** Who hears of a group in place of its subscribers: once, whatever of it they subscribed to. */
-  readonly reader: BatchSubscriber;
+  readonly owner: BatchSubscriber;
 }
 
 export interface BatchSubscriber {
   /** Those of the events that concern this reader. Must not throw. */
-  offerGroup(events: readonly ContextEvent[]): void;
+  offerBatch(events: readonly ContextEvent[]): void;
 }
 
 export class Hub {
@@ -69,8 +69,8 @@ export class Hub {
       for (const subscriber of this.#all()) subscriber.offer(event);
       return;
     }
-    if (event.kind === 'group') {
-      this.#offerGroup(event.events);
+    if (event.kind === 'batch') {
+      this.#offerBatch(event.events);
       return;
     }
     const exact = this.#byId.get(event.id);
@@ -86,16 +86,16 @@ export class Hub {
     return new Set([...this.#byId.values(), ...this.#byPrefix.values()].flatMap((some) => [...some]));
   }
 
-  #offerGroup(events: readonly ContextEvent[]): void {
+  #offerBatch(events: readonly ContextEvent[]): void {
     const concerned = new Map<BatchSubscriber, ContextEvent[]>();
     for (const event of events) {
-      for (const { reader } of this.#subscribersOf(event.id)) {
-        const heard = concerned.get(reader);
-        if (!heard) concerned.set(reader, [event]);
+      for (const { owner } of this.#subscribersOf(event.id)) {
+        const heard = concerned.get(owner);
+        if (!heard) concerned.set(owner, [event]);
         else if (heard.at(-1) !== event) heard.push(event);
       }
     }
-    for (const [reader, heard] of concerned) reader.offerGroup(heard);
+    for (const [owner, heard] of concerned) owner.offerBatch(heard);
   }
 
   #subscribersOf(id: string): Subscriber[] {

@@ -27,28 +27,28 @@ export class PendingQueue {
     this.#queue.push(mark);
   }
 
-  mark(tracked: Cursor): void {
-    tracked.dirty = true;
-    if (tracked.queued) return;
-    tracked.queued = true;
-    this.#queue.push(tracked);
+  mark(cursor: Cursor): void {
+    cursor.dirty = true;
+    if (cursor.queued) return;
+    cursor.queued = true;
+    this.#queue.push(cursor);
   }
 
   /** Nothing is to be said of it any more. What was dropped takes no more room than what is left. */
-  drop(tracked: Cursor): void {
-    tracked.dirty = false;
-    if (!tracked.queued || ++this.#dropped < DROPPED_MIN + this.size / 2) return;
+  drop(cursor: Cursor): void {
+    cursor.dirty = false;
+    if (!cursor.queued || ++this.#dropped < DROPPED_MIN + this.size / 2) return;
     this.#queue = this.#queue.slice(this.#start).filter(isDue);
     this.#stalled = this.#stalled.filter(isDue);
     this.#start = this.#dropped = 0;
   }
 
   /** It waits until the store may be back. */
-  stall(tracked: Cursor): void {
-    tracked.dirty = true;
-    if (tracked.queued) return;
-    tracked.queued = true;
-    this.#stalled.push(tracked);
+  stall(cursor: Cursor): void {
+    cursor.dirty = true;
+    if (cursor.queued) return;
+    cursor.queued = true;
+    this.#stalled.push(cursor);
   }
 
   /** What waited for the store has its turn again. */

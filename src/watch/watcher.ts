@@ -11,7 +11,7 @@
  * Per context the reader's positions therefore form a chain, whatever is skipped, lost or repeated on the way.
  *
  * Contexts that were written to as one are bundled until the reader has heard of it: when the turn of one comes, all go
- * out in one go, as of a moment at which no group was half done. A bundle that has grown too large for that is none.
+ * out in one go, as of a moment at which no group was half done. A delivery that has grown too large for that is none.
  *
  * A context that is gone, and of which the reader was sent nothing, is forgotten at once: what a reader that stalls
  * costs is bound by what it knows and what there is, not by what came and went.
@@ -37,7 +37,7 @@ const RETRY_EVERY = 1000;
 const POSTPONED_MAX = 100;
 
 export class Watcher implements Subscriber {
-  readonly #tracked = new Map<string, Cursor>();
+  readonly #cursors = new Map<string, Cursor>();
   readonly #turns = new PendingQueue();
   #heartbeatDue = false;
   #caughtUp = false;
@@ -55,7 +55,7 @@ export class Watcher implements Subscriber {
   /** What is read now, to be sent: one context, or several that are bundled. */
   #reading: Cursor | 'several' | undefined;
   /** A group that the hub offers concerns the watcher as a whole. */
-  readonly reader = this;
+  readonly owner = this;
 
   /**
    * @param wholeLists the reader wants lists that changed whole, not as splices
@@ -75,7 +75,7 @@ export class Watcher implements Subscriber {
 
   /** What it holds: contexts, and entries that wait for their turn. */
   get size(): { readonly contexts: number; readonly waiting: number } {
-    return { contexts: this.#tracked.size, waiting: this.#turns.size };
+    return { contexts: this.#cursors.size, waiting: this.#turns.size };
   }
 
   /** Registers the interest, then reads the first state: in this order nothing falls between. */
@@ -100,10 +100,10 @@ export class Watcher implements Subscriber {
     for (const { target, known } of this.#subscriptions) {
       const ids = target.kind === 'id' ? [target.id] : known.keys();
       for (const id of ids) {
-        const tracked = this.#track(id);
-        tracked.asked = tracked.initial = true;
-        tracked.at ??= known.get(id);
-        if (!this.#ids.has(id)) byPrefix.add(tracked);
+        const cursor = this.#track(id);
+        cursor.asked = cursor.initial = true;
+        cursor.at ??= known.get(id);
+        if (!this.#ids.has(id)) byPrefix.add(cursor);
         if (this.hub.slices.spend(STEPS_OF_LOOK_UP)) await this.hub.slices.next();
         if (this.#closed) return byPrefix;
       }
@@ -115,12 +115,12 @@ export class Watcher implements Subscriber {
   close(): void {
     this.#closed = true;
     for (const id of this.#ids) {
-      const tracked = this.#tracked.get(id);
-      if (tracked) this.hub.unsubscribe(id, tracked);
+      const cursor = this.#cursors.get(id);
+      if (cursor) this.hub.unsubscribe(id, cursor);
     }
     for (const prefix of this.#coverage.roots) this.hub.unsubscribePrefix(prefix, this);
     clearTimeout(this.#retry);
-    this.#tracked.clear();
+    this.#cursors.clear();
     this.#turns.clear();
   }
 
@@ -136,76 +136,76 @@ export class Watcher implements Subscriber {
   offer(event: ContextEvent | { readonly kind: 'gap' }): void {
     if (this.#closed) return;
     if (event.kind === 'gap') return void this.#checkAll();
-    const tracked = this.#concerned(event);
-    if (tracked) this.offerTo(tracked, event);
+    const cursor = this.#concerned(event);
+    if (cursor) this.offerTo(cursor, event);
   }
 
-  offerGroup(events: readonly ContextEvent[]): void {
+  offerBatch(events: readonly ContextEvent[]): void {
     if (this.#closed) return;
     const members = events.flatMap((event) => {
-      const tracked = this.#concerned(event);
-      return tracked ? { tracked, event } : [];
+      const cursor = this.#concerned(event);
+      return cursor ? { cursor, event } : [];
     });
     const [first, ...others] = members;
     if (!first) return;
-    if (others.length === 0) return void this.offerTo(first.tracked, first.event);
-    for (const { tracked, event } of members) tracked.note(event);
+    if (others.length === 0) return void this.offerTo(first.cursor, first.event);
+    for (const { cursor, event } of members) cursor.note(event);
     // With those that are forgotten: what they were bundled with belongs together still.
-    BatchDelivery.join(members.map(({ tracked }) => tracked));
-    for (const { tracked, event } of members) if (!this.#forgets(tracked, event)) this.#turns.mark(tracked);
+    BatchDelivery.join(members.map(({ cursor }) => cursor));
+    for (const { cursor, event } of members) if (!this.#forgets(cursor, event)) this.#turns.mark(cursor);
     this.resume();
   }
 
   /** Undefined where something is gone that the reader was never told of. */
   #concerned(event: ContextEvent): Cursor | undefined {
-    return this.#tracked.get(event.id) ?? (event.kind === 'removed' ? undefined : this.#track(event.id));
+    return this.#cursors.get(event.id) ?? (event.kind === 'removed' ? undefined : this.#track(event.id));
   }
 
   /** Whether it is gone, without a trace: nothing of it was sent, and nothing is on its way. */
-  #forgets(tracked: Cursor, event: ContextEvent): boolean {
-    if (event.kind !== 'removed' || tracked.at || tracked.asked) return false;
-    if (this.#reading === tracked || (this.#reading === 'several' && tracked.bundle)) return false;
-    leave(tracked);
-    this.#turns.drop(tracked);
-    this.#tracked.delete(tracked.id);
-    this.sink.follows?.(this.#tracked.size);
+  #forgets(cursor: Cursor, event: ContextEvent): boolean {
+    if (event.kind !== 'removed' || cursor.at || cursor.asked) return false;
+    if (this.#reading === cursor || (this.#reading === 'several' && cursor.batch)) return false;
+    leave(cursor);
+    this.#turns.drop(cursor);
+    this.#cursors.delete(cursor.id);
+    this.sink.follows?.(this.#cursors.size);
     return true;
   }
 
   /** Of one context, or a gap, in which something may have happened to it. */
-  offerTo(tracked: Cursor, event: ContextEvent | { readonly kind: 'gap' }): void {
+  offerTo(cursor: Cursor, event: ContextEvent | { readonly kind: 'gap' }): void {
     if (this.#closed) return;
-    if (event.kind === 'delta' && tracked.at && !tracked.dirty) {
+    if (event.kind === 'delta' && cursor.at && !cursor.dirty) {
       const { delta } = event;
       // Heard twice, by id and by prefix. A lower version need not be old: the reader may only claim to be ahead.
-      if (delta.to === tracked.at || samePosition(delta.to, tracked.at)) return void tracked.note(event);
-      const next = delta.from === tracked.at || samePosition(delta.from, tracked.at);
+      if (delta.to === cursor.at || samePosition(delta.to, cursor.at)) return void cursor.note(event);
+      const next = delta.from === cursor.at || samePosition(delta.from, cursor.at);
       if (next && !delta.large && !this.#pumping && this.#turns.empty && this.sink.ready()) {
-        const { interest } = tracked;
+        const { interest } = cursor;
         // The commit's own event, where everything is of interest: a fan-out makes no object for each reader.
         const sent = interest ? this.#fitNow(delta, interest) : event;
         if (sent) {
-          tracked.arrive(delta.to);
+          cursor.arrive(delta.to);
           this.#sendNow(sent);
           return;
         }
       }
     }
     if (event.kind !== 'gap') {
-      if (this.#forgets(tracked, event)) return;
-      tracked.note(event);
+      if (this.#forgets(cursor, event)) return;
+      cursor.note(event);
     }
-    if (tracked.dirty) return;
-    this.#turns.mark(tracked);
+    if (cursor.dirty) return;
+    this.#turns.mark(cursor);
     this.resume();
   }
 
-  /** Events were lost: what is tracked may stand anywhere, and there may be more of it. */
+  /** Events were lost: each followed context may stand anywhere, and there may be more of them. */
   #checkAll(): void {
     const listed = new Set<Cursor>();
-    for (const tracked of this.#tracked.values()) {
-      if (this.#ids.has(tracked.id)) this.#turns.mark(tracked);
-      else listed.add(tracked);
+    for (const cursor of this.#cursors.values()) {
+      if (this.#ids.has(cursor.id)) this.#turns.mark(cursor);
+      else listed.add(cursor);
     }
     this.resume();
     this.#unlisted = false;
@@ -276,23 +276,23 @@ export class Watcher implements Subscriber {
         continue;
       }
       if (!next.dirty) continue;
-      if (next.bundle?.tooLarge) next.bundle.dissolve();
-      const { bundle } = next;
-      const due = bundle ? [...bundle.members] : [next];
-      for (const tracked of due) tracked.dirty = false;
+      if (next.batch?.tooLarge) next.batch.dissolve();
+      const { batch } = next;
+      const due = batch ? [...batch.members] : [next];
+      for (const cursor of due) cursor.dirty = false;
       steps = due.length;
-      this.#reading = bundle ? 'several' : next;
+      this.#reading = batch ? 'several' : next;
       try {
-        if (bundle) await this.#sendTogether(due, bundle);
+        if (batch) await this.#sendTogether(due, batch);
         else {
           const lack = this.#lack(next);
           const result = lack instanceof Promise ? await lack : lack;
           // It may have become a part of something meanwhile: then it is due again.
-          if (!next.bundle) this.#send([next], [result]);
+          if (!next.batch) this.#send([next], [result]);
         }
       } catch (error) {
         if (!this.#caughtUp || !isAway(error)) throw error;
-        for (const tracked of due) this.#turns.stall(tracked);
+        for (const cursor of due) this.#turns.stall(cursor);
         this.#retryLater();
       } finally {
         this.#reading = undefined;
@@ -302,7 +302,7 @@ export class Watcher implements Subscriber {
 
   /** Whether something that existed at the open is still to come, since it was written to as it was read. */
   #postpones(): boolean {
-    const lacking = [...this.#tracked.values()].some(({ initial, confirmed }) => initial && !confirmed);
+    const lacking = [...this.#cursors.values()].some(({ initial, confirmed }) => initial && !confirmed);
     if (!lacking || this.#postponed++ === POSTPONED_MAX) return false;
     this.#turns.push('caught_up');
     return true;
@@ -317,11 +317,11 @@ export class Watcher implements Subscriber {
     return fit(answer, interest, this.service.lists);
   }
 
-  async #sendTogether(due: readonly Cursor[], bundle: BatchDelivery): Promise<void> {
-    const lack = (tracked: Cursor, then?: Position | null) => this.#lack(tracked, then);
-    const read = await bundle.read(due, lack, this.service.heads);
+  async #sendTogether(due: readonly Cursor[], delivery: BatchDelivery<Cursor>): Promise<void> {
+    const lack = (cursor: Cursor, then?: Position | null) => this.#lack(cursor, then);
+    const read = await delivery.read(due, lack, this.service.heads);
     if (read) this.#send(read.members, read.results);
-    else for (const tracked of due) this.#turns.mark(tracked);
+    else for (const cursor of due) this.#turns.mark(cursor);
   }
 
   /** The store is away: the reader keeps what it has, and gets what it lacks when the store is back. */
@@ -337,13 +337,13 @@ export class Watcher implements Subscriber {
 
   #send(due: readonly Cursor[], results: readonly SyncResult[]): void {
     if (this.#closed) return;
-    const events = due.flatMap((tracked, i) => tracked.take(results[i] as SyncResult) ?? []);
+    const events = due.flatMap((cursor, i) => cursor.take(results[i] as SyncResult) ?? []);
     for (const [i, event] of events.entries()) this.sink.send(event, i < events.length - 1);
-    for (const tracked of due) {
+    for (const cursor of due) {
       // One that is in the queue again must be found again.
-      if (tracked.at === null && !tracked.asked && !tracked.dirty) this.#tracked.delete(tracked.id);
+      if (cursor.at === null && !cursor.asked && !cursor.dirty) this.#cursors.delete(cursor.id);
     }
-    this.sink.follows?.(this.#tracked.size);
+    this.sink.follows?.(this.#cursors.size);
   }
 
   /**
@@ -363,28 +363,28 @@ export class Watcher implements Subscriber {
       } while (pageToken !== '' && !this.#closed);
     }
     if (this.#closed) return;
-    for (const tracked of others) this.#turns.mark(tracked);
+    for (const cursor of others) this.#turns.mark(cursor);
     this.resume();
   }
 
   /** It stands there, or did when it was read: what has happened since is told, and makes it dirty. */
   #find(id: string, { position }: Head): Cursor {
-    const tracked = this.#track(id);
-    tracked.initial ||= !this.#caughtUp;
-    const stays = tracked.at && !tracked.dirty && !tracked.bundle && samePosition(tracked.at, position);
-    if (stays) tracked.take({ kind: 'no_change', position });
-    else this.#turns.mark(tracked);
-    return tracked;
+    const cursor = this.#track(id);
+    cursor.initial ||= !this.#caughtUp;
+    const stays = cursor.at && !cursor.dirty && !cursor.batch && samePosition(cursor.at, position);
+    if (stays) cursor.take({ kind: 'no_change', position });
+    else this.#turns.mark(cursor);
+    return cursor;
   }
 
   #track(id: string): Cursor {
-    let tracked = this.#tracked.get(id);
-    if (!tracked) {
-      tracked = new Cursor(id, this, this.#coverage.interestIn(id));
-      this.#tracked.set(id, tracked);
-      this.sink.follows?.(this.#tracked.size);
+    let cursor = this.#cursors.get(id);
+    if (!cursor) {
+      cursor = new Cursor(id, this, this.#coverage.interestIn(id));
+      this.#cursors.set(id, cursor);
+      this.sink.follows?.(this.#cursors.size);
     }
-    return tracked;
+    return cursor;
   }
 }
 

@@ -71,7 +71,7 @@ export function shared(count: number, fate: () => Fate = () => 'arrives') {
       },
       commitBatch: async (operations: readonly BatchOperation[]) => {
         const outcome = await inner.commitBatch!(operations);
-        if (outcome.kind === 'committed') tell(index, { kind: 'group', ids: operations.map(({ id }) => id) });
+        if (outcome.kind === 'committed') tell(index, { kind: 'batch', ids: operations.map(({ id }) => id) });
         return outcome;
       },
     });

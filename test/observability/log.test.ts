@@ -11,7 +11,7 @@ import { type Server, startServer } from '../support/cli.js';
 
 const MEMORY = ['--listen', '127.0.0.1:0', '--backend', 'memory'];
 
-type StyledText = Record<string, unknown> & { msg: string };
+type LogLine = Record<string, unknown> & { msg: string };
 
 async function start(t: ExecutionContext, ...args: string[]): Promise<Server> {
   const server = await startServer(...MEMORY, '--log-format', 'json', ...args);
@@ -19,9 +19,9 @@ async function start(t: ExecutionContext, ...args: string[]): Promise<Server> {
   return server;
 }
 
-async function stop(server: Server): Promise<StyledText[]> {
+async function stop(server: Server): Promise<LogLine[]> {
   const { stderr } = await server.end('SIGTERM');
-  return stderr.split('\n').flatMap((line) => (line.startsWith('{') ? (JSON.parse(line) as StyledText) : []));
+  return stderr.split('\n').flatMap((line) => (line.startsWith('{') ? (JSON.parse(line) as LogLine) : []));
 }
 
 test('each call is told with who, what, where it led and how long, when asked for', async (t) => {

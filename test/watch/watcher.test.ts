@@ -86,7 +86,7 @@ test('the hub offers by id and by every prefix, and keeps nothing of those who l
   const heard: string[] = [];
   const named = (name: string) => ({
     offer: (event: CommitEvent) => void heard.push(`${name} ${event.kind}`),
-    reader: { offerGroup: () => {} },
+    owner: { offerBatch: () => {} },
   });
   const [exact, all, some] = [named('exact'), named('all'), named('some')] as const;
   void hub.subscribe('abc', exact);

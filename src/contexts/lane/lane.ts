@@ -24,7 +24,7 @@ import {
   PendingWrite,
   tooBusy,
 } from './pending-write.js';
-import { type Effect, LaneState } from './state.js';
+import { type Effect, LaneState, type TipView } from './state.js';
 
 /** What an empty lane costs in memory, about. */
 export const LANE_BYTES = 1300;
@@ -82,23 +82,8 @@ export class Lane {
     return LANE_BYTES + this.#state.bytes;
   }
 
-  /** The document at the tip; {} where there is none. A use case that changes it in place says so in its effect. */
-  document(): JsonObject {
-    return this.#state.document.value();
-  }
-
-  /** The document at the tip, encoded once. */
-  encoded(): EncodedStruct {
-    return this.#state.document.encoded();
-  }
-
-  /** Whether this write should store a snapshot too. */
-  snapshotDue(payload: Payload, weight: number): boolean {
-    return this.#state.document.snapshotDue(payload, weight);
-  }
-
   /** Runs a use case on the tip; resolves when everything that its answer rests on is durable. */
-  submit<T>(evaluate: (lane: Lane) => Effect<T>): Promise<T> {
+  submit<T>(evaluate: (tip: TipView) => Effect<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const task = new PendingWrite(evaluate, resolve, reject);
       if (this.live && this.#waiting.length === 0) return this.#start(task);
@@ -109,7 +94,7 @@ export class Lane {
 
   /** Resolves when the lane has state from the store, and what is in flight now is durable. */
   ready(): Promise<void> {
-    return this.submit((lane) => ({ head: lane.tip, answer: undefined }));
+    return this.submit(({ tip }) => ({ head: tip, answer: undefined }));
   }
 
   /**
@@ -141,9 +126,9 @@ export class Lane {
       return view;
     }
     // Made now, at the tip, and answered when that is durable.
-    return this.submit((lane) => ({
-      head: lane.tip,
-      answer: lane.tip ? { id: lane.id, head: lane.tip, value: form.of(lane.#state.document) } : null,
+    return this.submit(({ id, tip }) => ({
+      head: tip,
+      answer: tip ? { id, head: tip, value: form.of(this.#state.content) } : null,
     }));
   }
 
@@ -195,7 +180,7 @@ export class Lane {
     task.effect = task.refusal = task.outcome = task.failure = undefined;
     this.#inFlight.push(task);
     try {
-      task.effect = task.evaluate(this);
+      task.effect = task.evaluate(this.#state);
     } catch (error) {
       // A refusal, too, rests on a tip that may not become durable.
       task.refusal = error;

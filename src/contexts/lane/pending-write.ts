@@ -1,8 +1,7 @@
-/** What lines up on a lane. */
+/** What waits on a lane: writes, and locks of the whole lane. */
 import { ChordError } from '../../model/errors.js';
 import type { Outcome, Request } from '../../store/store.js';
-import type { Lane } from './lane.js';
-import type { Effect, LaneState } from './state.js';
+import type { Effect, LaneState, TipView } from './state.js';
 
 /** The store knows this request id already. */
 export class Duplicate extends Error {
@@ -21,13 +20,13 @@ export class PendingWrite {
 
   constructor(
     /** Evaluates on the tip, or throws why it refuses. */
-    readonly evaluate: (lane: Lane) => Effect<unknown>,
+    readonly evaluate: (tip: TipView) => Effect<unknown>,
     readonly resolve: (answer: never) => void,
     readonly reject: (error: unknown) => void,
   ) {}
 }
 
-/** Somebody who wants the lane to himself. */
+/** A request for the lane as a whole, by a batch. */
 export interface LaneLock {
   readonly grant: (state: LaneState) => void;
   readonly reject: (error: unknown) => void;

@@ -3,9 +3,10 @@
  * ahead of it by the writes in flight. Moves both by writes of this server, by deltas of others, and by loads.
  */
 import { decodeChanges } from '../../codec/changes.js';
+import type { EncodedStruct } from '../../codec/struct.js';
 import { weightChange } from '../../delta/index.js';
-import { type Head, samePosition } from '../../model/model.js';
-import type { Commit, Removal, Store } from '../../store/store.js';
+import { type Head, type JsonObject, samePosition } from '../../model/model.js';
+import type { Commit, Payload, Removal, Store } from '../../store/store.js';
 import { type ContextEvent, type DeltaView, isLarge, type View } from '../events.js';
 import { advance } from '../position.js';
 import { LaneHistory } from '../sync/history.js';
@@ -27,10 +28,23 @@ export interface Effect<T> {
   readonly answer: T;
 }
 
-export class LaneState {
+/** What a use case sees of a context: the newest state, which is ahead of the durable one by the writes in flight. */
+export interface TipView {
+  readonly id: string;
+  /** Null: the context does not exist. */
+  readonly tip: Head | null;
+  /** The document; {} where there is none. A use case that changes it in place says so in its effect. */
+  document(): JsonObject;
+  /** The document, encoded once. */
+  encoded(): EncodedStruct;
+  /** Whether this write should store a snapshot too. */
+  snapshotDue(payload: Payload, weight: number): boolean;
+}
+
+export class LaneState implements TipView {
   durable: Head | null = null;
   tip: Head | null = null;
-  readonly document = new LaneDocument();
+  readonly content = new LaneDocument();
   readonly history: LaneHistory;
   /** The durable context with its document: the same object until the next commit. */
   #view: View | undefined;
@@ -47,19 +61,31 @@ export class LaneState {
 
   /** Memory it takes, in bytes, about. */
   get bytes(): number {
-    return this.history.bytes + this.document.bytes;
+    return this.history.bytes + this.content.bytes;
   }
 
   /** Whether everything is at hand that writes are evaluated on. */
   get whole(): boolean {
-    return this.durable === null || this.document.known;
+    return this.durable === null || this.content.known;
+  }
+
+  document(): JsonObject {
+    return this.content.value();
+  }
+
+  encoded(): EncodedStruct {
+    return this.content.encoded();
+  }
+
+  snapshotDue(payload: Payload, weight: number): boolean {
+    return this.content.snapshotDue(payload, weight);
   }
 
   /** The durable context with its document. Only where tip and durable state are the same. */
   view<T>(form: Form<T>): View<T> | null {
     if (!this.durable) return null;
     if (this.#view && (form as unknown) === ENCODED) return this.#view as View<T>;
-    const view = { id: this.id, head: this.durable, value: form.of(this.document) };
+    const view = { id: this.id, head: this.durable, value: form.of(this.content) };
     if ((form as unknown) === ENCODED) this.#view = view as View<unknown> as View;
     return view;
   }
@@ -67,12 +93,12 @@ export class LaneState {
   /** The tip moves ahead, by a write that was handed to the store. */
   moveTip({ head, removal, delta, commit, heap = 0 }: Effect<unknown>): void {
     this.tip = head;
-    if (removal) this.document.clear();
-    if (commit?.snapshot && !delta) this.document.saved();
-    if (delta) this.document.moved(delta.payload, commit?.snapshot, heap);
+    if (removal) this.content.clear();
+    if (commit?.snapshot && !delta) this.content.saved();
+    if (delta) this.content.moved(delta.payload, commit?.snapshot, heap);
   }
 
-  /** The durable state follows: the oldest write in flight has become durable. `tell`: whoever hears of it. */
+  /** The durable state follows: the oldest write in flight has become durable. `tell` receives the event. */
   confirm({ head, commit, removal, delta }: Effect<unknown>, tell = this.publish): void {
     if (commit || removal) {
       this.durable = head;
@@ -92,26 +118,26 @@ export class LaneState {
   takeBack(effects: readonly Effect<unknown>[]): void {
     const moves = effects.filter(({ delta, removal, commit }) => delta || removal || commit?.snapshot);
     const undoable = this.durable && moves.every(({ delta, commit }) => delta && !commit?.snapshot);
-    if (!undoable) this.document.clear();
-    else for (const { delta } of moves.reverse()) this.document.undo((delta as DeltaView).payload);
+    if (!undoable) this.content.clear();
+    else for (const { delta } of moves.reverse()) this.content.undo((delta as DeltaView).payload);
     this.tip = this.durable;
   }
 
   /** Forgets the document. It is read again by the next catchUp. */
   forget(): void {
-    this.document.clear();
+    this.content.clear();
   }
 
   /** Brings the durable state up to the store's, by the missing deltas where that is possible. Nothing is in flight. */
   async catchUp(): Promise<void> {
     const known = this.durable;
-    if (known && this.document.known) {
+    if (known && this.content.known) {
       const head = await this.store.head(this.id);
       if (head && (await this.#foldMissing(known, head))) return;
     }
     const stored = await this.store.load(this.id);
-    if (stored) this.document.load(stored);
-    else this.document.clear();
+    if (stored) this.content.load(stored);
+    else this.content.clear();
     this.#view = undefined;
     this.tip = this.durable = stored?.head ?? null;
     this.history.load(stored?.records ?? []);
@@ -125,7 +151,7 @@ export class LaneState {
     const before = this.durable as Head;
     const changes = decodeChanges(delta.payload.changes, delta.payload.olds);
     const weight = before.weight + weightChange(changes);
-    this.document.fold(changes, delta.payload);
+    this.content.fold(changes, delta.payload);
     this.#view = undefined;
     this.tip = this.durable = { ...before, position: delta.to, updatedAt: delta.at, weight };
     const sized = { ...delta, large: isLarge(delta.payload, weight) };

@@ -12,7 +12,7 @@ import type { CommitEvent, ContextEvent } from '../events.js';
 import type { Lane } from '../lane/lane.js';
 import type { Lanes } from '../lane/lanes.js';
 import { ATTEMPTS_MAX, Duplicate, tooBusy } from '../lane/pending-write.js';
-import type { Effect, LaneState } from '../lane/state.js';
+import type { Effect, LaneState, TipView } from '../lane/state.js';
 import type { Budget } from './budget.js';
 import { isRefusal } from './write-request.js';
 import { expire } from './writes.js';
@@ -33,7 +33,7 @@ export interface BatchPart<T> {
   /** It needs the document. */
   readonly edits: boolean;
   /** As for `Lane.submit`. */
-  readonly evaluate: (lane: Lane) => Effect<T>;
+  readonly evaluate: (view: TipView) => Effect<T>;
 }
 
 interface Held {
@@ -101,7 +101,7 @@ export async function commitBatchOf<T>(
       }
     }
     for (const { lane } of held) lane.release(stale);
-    if (heard.length > 0) publish({ kind: 'group', events: heard });
+    if (heard.length > 0) publish({ kind: 'batch', events: heard });
   }
 }
 
@@ -124,7 +124,7 @@ async function endExpired({ store, now, isGone }: BatchCommitTools, held: readon
   await Promise.all(
     held.map(async ({ lane, state }) => {
       while (isGone(lane.tip)) {
-        const effect = expire(lane, now());
+        const effect = expire(state, now());
         if (!effect.removal) return;
         const { kind } = await store.remove(effect.removal);
         if (kind !== 'committed') await state.catchUp();
@@ -146,8 +146,8 @@ async function decodeAll(held: readonly Held[], parts: readonly BatchPart<unknow
     throw new ChordError('RESOURCE_EXHAUSTED', `the batch would change documents of ${bytes} bytes in all, ${limit}`);
   }
   for (const { lane, state } of edited) {
-    if (!lane.tip || state.document.decoded) continue;
-    lane.document();
+    if (!lane.tip || state.content.decoded) continue;
+    state.document();
     await turn();
   }
 }
@@ -156,7 +156,7 @@ async function decodeAll(held: readonly Held[], parts: readonly BatchPart<unknow
 function evaluate<T>(held: readonly Held[], parts: readonly BatchPart<T>[], effects: Effect<T>[]): void {
   parts.forEach((part, i) => {
     const { lane, state } = held[i] as Held;
-    const effect = part.evaluate(lane);
+    const effect = part.evaluate(state);
     state.moveTip(effect);
     effects.push(effect);
   });

@@ -2,9 +2,8 @@
 import { ChordError, invalid } from '../../model/errors.js';
 import type { Head, JsonObject } from '../../model/model.js';
 import type { BatchOperation } from '../../store/store.js';
-import type { Lane } from '../lane/lane.js';
 import { Duplicate } from '../lane/pending-write.js';
-import type { Effect } from '../lane/state.js';
+import type { Effect, TipView } from '../lane/state.js';
 import type { PointInTime } from '../sync/point-in-time.js';
 import { checkId, checkRequestId, checkTtl } from '../validation.js';
 import { type BatchCommitTools, type BatchPart, commitBatchOf } from './batch-commit.js';
@@ -57,7 +56,7 @@ export async function writeBatch(
       const all = { ...asked[i]?.options, ...named };
       const { id, kind } = write;
       const edits = kind !== 'touch' && kind !== 'delete';
-      return { id, edits, evaluate: (lane) => within(i, write, () => evaluations[i]!(lane, all)) };
+      return { id, edits, evaluate: (view) => within(i, write, () => evaluations[i]!(view, all)) };
     });
     return await commitBatchOf(tools, parts, (effects, operations) => {
       checkReturned(effects);
@@ -120,24 +119,24 @@ async function prepare(
   { budget, past, now }: BatchTools,
   write: BatchedWrite,
   index: number,
-): Promise<(lane: Lane, asked: WriteRequest) => Effect<BatchedResult>> {
+): Promise<(view: TipView, asked: WriteRequest) => Effect<BatchedResult>> {
   switch (write.kind) {
     case 'set':
     case 'update':
-      return (lane, asked) => edit(lane, write, asked, now(), budget);
+      return (view, asked) => edit(view, write, asked, now(), budget);
     case 'revert': {
       const then = await past(write.id, write.version).catch((error) => {
         return within(index, write, () => {
           throw error;
         });
       });
-      return (lane, asked) => revert(lane, then, asked, now(), budget);
+      return (view, asked) => revert(view, then, asked, now(), budget);
     }
     case 'delete':
-      return (lane, asked) => remove(lane, asked, now());
+      return (view, asked) => remove(view, asked, now());
     case 'touch':
-      return (lane) => {
-        const effect = touch(lane, write.ttl, now());
+      return (view) => {
+        const effect = touch(view, write.ttl, now());
         return { ...effect, answer: { position: effect.answer.position, changed: false, head: effect.answer } };
       };
   }

@@ -1,6 +1,5 @@
 /** What one request may cost, decided while it is evaluated: a batch shares one budget among its writes. */
 import { ChordError } from '../../model/errors.js';
-import type { Room } from './value-limits.js';
 
 /** Of deltas: changes with their paths, and old values. */
 const STORED_BYTES_MAX = 16 << 20;
@@ -8,6 +7,12 @@ const STORED_BYTES_MAX = 16 << 20;
 const SNAPSHOT_BYTES_MAX = 8 << 20;
 /** Elements that splices move along in their lists. To move as many takes about a tenth of a second. */
 const MOVES_MAX = 200_000_000;
+
+/** How many members one request may still have. An object or list in a list counts as one. */
+export interface Room {
+  members: number;
+  readonly max: number;
+}
 
 export class Budget {
   #stored = STORED_BYTES_MAX;

@@ -4,18 +4,13 @@
  */
 import { ChordError, invalid } from '../../model/errors.js';
 import { type Json, type JsonObject, MAX_DEPTH } from '../../model/model.js';
+import type { Room } from './budget.js';
 import type { Edit, Mutation } from './mutations.js';
 
 /** In bytes of UTF-8. Each change of a delta names its whole path, so a long one is stored as often as it has members. */
 const KEY_BYTES_MAX = 1024;
 /** All keys from the root to a member, in bytes. */
 const PATH_BYTES_MAX = 4096;
-
-/** How many members one request may still have. An object or list in a list counts as one. */
-export interface Room {
-  members: number;
-  readonly max: number;
-}
 
 /** @throws ChordError INVALID_ARGUMENT, or RESOURCE_EXHAUSTED where there are too many members */
 export function checkEdit(edit: Edit, room: Room): void {

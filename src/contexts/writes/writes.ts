@@ -4,8 +4,7 @@ import { weigh } from '../../delta/index.js';
 import { ChordError, notFound } from '../../model/errors.js';
 import { type Expiry, type Head, type Position, samePosition, usedAt } from '../../model/model.js';
 import { type DeltaView, isLarge, type View } from '../events.js';
-import type { Lane } from '../lane/lane.js';
-import type { Effect } from '../lane/state.js';
+import type { Effect, TipView } from '../lane/state.js';
 import { advance, newLife } from '../position.js';
 import type { PointInTime } from '../sync/point-in-time.js';
 import type { Budget } from './budget.js';
@@ -51,20 +50,26 @@ const EMPTY_WEIGHT = weigh({});
 const USE_GRAIN = 1000;
 
 /** SetContext and UpdateContext. */
-export function edit(lane: Lane, what: Edit, asked: WriteRequest, clock: number, budget: Budget): Effect<WriteResult> {
-  const { id, tip } = lane;
+export function edit(
+  view: TipView,
+  what: Edit,
+  asked: WriteRequest,
+  clock: number,
+  budget: Budget,
+): Effect<WriteResult> {
+  const { id, tip } = view;
   checkExpected(id, asked.expected, tip);
   if (!tip && !asked.allowMissing) throw notFound(id);
   // Time does not go backwards within a context, whatever the clock does.
   const now = Math.max(clock, tip?.updatedAt ?? 0);
   const expiry = renewed(tip?.expiry, asked.ttl, now);
-  const document = lane.document();
+  const document = view.document();
   const { changed, payload, weight, heap } = evaluate(document, what, tip?.weight ?? EMPTY_WEIGHT, budget);
 
   if (tip && !changed) {
     const head = used(tip, expiry, now);
-    const view = asked.returning?.context ? { id, head, value: lane.encoded() } : undefined;
-    const answer = { position: tip.position, changed: false, view };
+    const unchanged = asked.returning?.context ? { id, head, value: view.encoded() } : undefined;
+    const answer = { position: tip.position, changed: false, view: unchanged };
     const counts = expiry || tip.expiry || asked.requestId || now - usedAt(tip) >= USE_GRAIN;
     if (!counts) return { head: tip, answer };
     return { commit: { id, expected: tip.position, head, ...request(asked, answer, now) }, head, answer };
@@ -75,13 +80,19 @@ export function edit(lane: Lane, what: Edit, asked: WriteRequest, clock: number,
   const createdAt = tip?.createdAt ?? now;
   const head = { position: to, createdAt, updatedAt: now, weight, ...(expiry && { expiry }) };
   const delta = { id, from, to, payload, at: now, large: isLarge(payload, weight) };
-  const due = lane.snapshotDue(payload, weight) && budget.snapshot(weight);
+  const due = view.snapshotDue(payload, weight) && budget.snapshot(weight);
   const snapshot = due ? encodeStruct(document) : undefined;
-  const view = asked.returning?.context
+  const written = asked.returning?.context
     ? { id, head, value: new EncodedStruct(snapshot ?? encodeStruct(document)) }
     : undefined;
   const stored = payload.changes.length + payload.olds.length + (snapshot?.length ?? 0);
-  const answer = { position: to, changed: true, stored, view, delta: asked.returning?.delta ? delta : undefined };
+  const answer = {
+    position: to,
+    changed: true,
+    stored,
+    view: written,
+    delta: asked.returning?.delta ? delta : undefined,
+  };
   const commit = {
     id,
     expected: tip?.position ?? null,
@@ -95,20 +106,20 @@ export function edit(lane: Lane, what: Edit, asked: WriteRequest, clock: number,
 
 /** RevertContext. */
 export function revert(
-  lane: Lane,
+  view: TipView,
   to: PointInTime,
   asked: WriteRequest,
   clock: number,
   budget: Budget,
 ): Effect<WriteResult> {
-  const { id, tip } = lane;
+  const { id, tip } = view;
   // Deleted and recreated while the past was read: what is there now never had that version.
   if (tip && tip.position.epoch !== to.head.position.epoch) throw notFound(id);
-  return edit(lane, { kind: 'set', value: to.document }, asked, clock, budget);
+  return edit(view, { kind: 'set', value: to.document }, asked, clock, budget);
 }
 
 /** DeleteContext. */
-export function remove({ id, tip }: Lane, asked: WriteRequest, now: number): Effect<WriteResult> {
+export function remove({ id, tip }: TipView, asked: WriteRequest, now: number): Effect<WriteResult> {
   checkExpected(id, asked.expected, tip);
   if (!tip && !asked.allowMissing) throw notFound(id);
   const answer = tip ? { position: tip.position, changed: true } : { changed: false };
@@ -120,7 +131,7 @@ export function remove({ id, tip }: Lane, asked: WriteRequest, now: number): Eff
 }
 
 /** TouchContext. */
-export function touch({ id, tip }: Lane, ttl: number | undefined, now: number): Effect<Head> {
+export function touch({ id, tip }: TipView, ttl: number | undefined, now: number): Effect<Head> {
   if (!tip) throw notFound(id);
   const head = used(tip, renewed(tip.expiry, ttl, now), now);
   return { commit: { id, expected: tip.position, head }, head, answer: head };
@@ -132,7 +143,7 @@ export function touch({ id, tip }: Lane, ttl: number | undefined, now: number): 
  * here yet saves it.
  */
 export function expire(
-  { id, tip }: Lane,
+  { id, tip }: TipView,
   now: number,
   idleSince = Number.NEGATIVE_INFINITY,
   at?: Position,

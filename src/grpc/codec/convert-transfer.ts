@@ -1,8 +1,8 @@
 /** What the use cases of export and restore answer, as protobuf messages. */
 
 import type * as proto from '../../gen/chord/v1/transfer_service.js';
-import type { TransferProgress } from '../../transfer/for-each-context.js';
-import type { Transferred } from '../../transfer/transfer.js';
+import type { TransferProgress, Transferred } from '../../transfer/for-each-context.js';
+
 import { toTimestamp } from './convert.js';
 
 export function toTransferred({ id, position, deltas, exportedAt }: Transferred): proto.TransferredContext {

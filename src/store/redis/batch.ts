@@ -1,7 +1,7 @@
 /**
  * Commits of several contexts at once, as other servers hear of them. Whoever shows contexts to a reader must know that
  * they moved together before it reads the first of them, and pub/sub alone may be late. So each partition has a short
- * log of its groups, and whoever reads a position reads on in that log, in the same round trip.
+ * log of its batches, and whoever reads a position reads on in that log, in the same round trip.
  */
 import type { Head } from '../../model/model.js';
 import { decodeHead, headOf } from '../record-format.js';
@@ -9,40 +9,40 @@ import type { Cluster } from './cluster.js';
 import type { Partition } from './keys.js';
 import { HEADS } from './scripts.js';
 
-export interface GroupsOptions {
-  readonly shards: Cluster;
+export interface RedisBatchesOptions {
+  readonly cluster: Cluster;
   /** Whether anybody here watches several contexts. Where nobody does, the logs are not read. */
   readonly watched: () => boolean;
   /** These moved together, by whatever server. */
   readonly tell: (ids: readonly string[]) => void;
 }
 
-export class Groups {
+export class RedisBatches {
   /** How far each log was read. */
   readonly #read = new Map<Partition, number>();
 
-  constructor(private readonly options: GroupsOptions) {}
+  constructor(private readonly options: RedisBatchesOptions) {}
 
-  /** Tells of every group that happened before this call reaches Redis, and was not told yet. */
+  /** Tells of every batch that happened before this call reaches Redis, and was not told yet. */
   async news(partition: Partition): Promise<void> {
-    const { shards, watched } = this.options;
+    const { cluster, watched } = this.options;
     if (!watched()) return this.forget();
     const from = this.#read.get(partition);
     // At first only its end is of interest: nobody here has been shown anything older.
     const range = from === undefined ? ['xrevrange', '+', '-', 'COUNT', '1'] : ['xrange', `(${from}-0`, '+'];
     const [command, ...bounds] = range as [string, ...string[]];
-    const entries = (await shards.call(partition.slot, () => [command, partition.groups, ...bounds])) as Entry[];
+    const entries = (await cluster.call(partition.slot, () => [command, partition.groups, ...bounds])) as Entry[];
     if (from !== undefined) this.#tellAll(partition, entries);
     else if (!this.#read.has(partition)) this.#read.set(partition, numberOf(entries[0]));
     // Another one was faster: what happened between its look and this one is to be told.
     else if (this.#read.get(partition) !== numberOf(entries[0])) await this.news(partition);
   }
 
-  /** The heads of these and of all that are in groups which were not told yet, and tells those. */
+  /** The heads of these and of all that are in batches which were not told yet, and tells those. */
   async heads(partition: Partition, ids: readonly string[]): Promise<ReadonlyMap<string, Head | null>> {
     const from = this.#read.get(partition) ?? 0;
     const call = { script: HEADS, keys: [partition.groups, partition.context('')], args: [`(${from}-0`, ...ids] };
-    const reply = (await this.options.shards.call(partition.slot, () => call)) as [
+    const reply = (await this.options.cluster.call(partition.slot, () => call)) as [
       Entry[],
       Buffer[],
       (Buffer | null)[],

@@ -32,7 +32,7 @@ const REFRESH_EVERY = 250;
 export class Cluster {
   /** Whoever wants to know that connections came or went, or slots moved. */
   readonly listeners: (() => void)[] = [];
-  readonly #links = new Map<string, Connection>();
+  readonly #connections = new Map<string, Connection>();
   readonly #pending = new Set<Promise<unknown>>();
   readonly #options: RedisOptions;
   readonly #slots: Connection[];
@@ -48,10 +48,10 @@ export class Cluster {
   ) {
     this.#options = { ...target.options, commandTimeout: timeout };
     const [first] = target.addresses as [Address];
-    this.#slots = Array<Connection>(SLOTS).fill(this.#link(first));
+    this.#slots = Array<Connection>(SLOTS).fill(this.#connection(first));
   }
 
-  get links(): readonly Connection[] {
+  get connections(): readonly Connection[] {
     return [...new Set(this.#slots)];
   }
 
@@ -69,9 +69,9 @@ export class Cluster {
 
   /** Resolves with a connection to whichever of the given servers answers first. */
   async connect(): Promise<Connection> {
-    const links = this.target.addresses.map((address) => this.#link(address));
+    const connections = this.target.addresses.map((address) => this.#connection(address));
     try {
-      return await Promise.any(links.map((link) => link.whenReady().then(() => link)));
+      return await Promise.any(connections.map((connection) => connection.whenReady().then(() => connection)));
     } catch (error) {
       throw (error as AggregateError).errors[0];
     }
@@ -81,7 +81,7 @@ export class Cluster {
   async becomeCluster(): Promise<void> {
     this.#isCluster = true;
     await this.refresh();
-    await Promise.all(this.links.map((link) => link.whenReady()));
+    await Promise.all(this.connections.map((connection) => connection.whenReady()));
   }
 
   /** Runs one command or script where `slot` is. Rejects with ChordError. */
@@ -105,20 +105,20 @@ export class Cluster {
     let whole = false;
     let asked: Connection | undefined;
     for (;;) {
-      const link: Connection = asked ?? this.linkOf(slot);
-      if (!link.ready) await link.whenReady();
+      const connection: Connection = asked ?? this.linkOf(slot);
+      if (!connection.ready) await connection.whenReady();
       try {
-        if (asked) void link.send('asking', []).catch(() => {});
+        if (asked) void connection.send('asking', []).catch(() => {});
         asked = undefined;
-        return await send(link, make(resent), whole);
+        return await send(connection, make(resent), whole);
       } catch (error) {
         const { message } = error as Error;
         if (this.#closed || Date.now() > deadline) throw toChordError(error);
         if (error instanceof Interrupted) resent = true;
         else if (message.startsWith('NOSCRIPT')) whole = true;
         else if (message.startsWith('MOVED ')) this.#moved(slot, message);
-        else if (message.startsWith('ASK ')) asked = this.#linkNamed(message.split(' ')[2] as string, link);
-        else if (NOT_NOW.test(message)) await this.#notNow(link, message);
+        else if (message.startsWith('ASK ')) asked = this.#linkNamed(message.split(' ')[2] as string, connection);
+        else if (NOT_NOW.test(message)) await this.#notNow(connection, message);
         else throw toChordError(error);
       }
     }
@@ -136,15 +136,15 @@ export class Cluster {
   close(): void {
     this.#closed = true;
     clearTimeout(this.#refreshTimer);
-    for (const link of this.#links.values()) link.close();
+    for (const connection of this.#connections.values()) connection.close();
   }
 
   async #readSlots(): Promise<void> {
-    for (const link of [...this.#links.values()].filter(({ ready }) => ready)) {
-      const ranges = (await link.send('cluster', ['slots']).catch(() => null)) as SlotRange[] | null;
+    for (const connection of [...this.#connections.values()].filter(({ ready }) => ready)) {
+      const ranges = (await connection.send('cluster', ['slots']).catch(() => null)) as SlotRange[] | null;
       if (!ranges || this.#closed) continue;
       for (const [from, to, [host, port]] of ranges) {
-        const master = this.#linkNamed(`${host}:${port}`, link);
+        const master = this.#linkNamed(`${host}:${port}`, connection);
         this.#slots.fill(master, from, to + 1);
       }
       this.#dropUnused();
@@ -158,9 +158,9 @@ export class Cluster {
     void this.refresh();
   }
 
-  async #notNow(link: Connection, message: string): Promise<void> {
+  async #notNow(connection: Connection, message: string): Promise<void> {
     // A master that became a replica: the sentinels know the new one, and so does the rest of the cluster.
-    if (message.startsWith('READONLY') && !this.#isCluster) link.reset();
+    if (message.startsWith('READONLY') && !this.#isCluster) connection.reset();
     await delay(RETRY_EVERY);
     await this.refresh();
   }
@@ -169,32 +169,32 @@ export class Cluster {
   #linkNamed(name: string, from: Connection): Connection {
     const colon = name.lastIndexOf(':');
     const host = name.slice(0, colon) || (from.redis.options.host as string);
-    return this.#link({ host, port: Number(name.slice(colon + 1)) });
+    return this.#connection({ host, port: Number(name.slice(colon + 1)) });
   }
 
-  #link(address: Address): Connection {
+  #connection(address: Address): Connection {
     const name = `${address.host}:${address.port}`;
-    let link = this.#links.get(name);
-    if (!link) {
+    let connection = this.#connections.get(name);
+    if (!connection) {
       const where = this.target.kind === 'sentinel' ? {} : address;
-      link = new Connection(name, { ...this.#options, ...where }, () => this.#changed());
-      this.#links.set(name, link);
+      connection = new Connection(name, { ...this.#options, ...where }, () => this.#changed());
+      this.#connections.set(name, connection);
     }
-    return link;
+    return connection;
   }
 
   #dropUnused(): void {
     const used = new Set(this.#slots);
-    for (const [name, link] of this.#links) {
-      if (used.has(link) || (link.ready && Date.now() - link.usedAt < 60_000)) continue;
-      this.#links.delete(name);
-      link.close();
+    for (const [name, connection] of this.#connections) {
+      if (used.has(connection) || (connection.ready && Date.now() - connection.usedAt < 60_000)) continue;
+      this.#connections.delete(name);
+      connection.close();
     }
   }
 
   #changed(): void {
     this.#tell();
-    if (this.#isCluster && this.links.some(({ ready }) => !ready)) this.#refreshSoon();
+    if (this.#isCluster && this.connections.some(({ ready }) => !ready)) this.#refreshSoon();
   }
 
   /** While a master is missing, another one may take its slots over. */
@@ -203,7 +203,7 @@ export class Cluster {
     this.#refreshTimer = setTimeout(async () => {
       await this.refresh();
       this.#refreshTimer = undefined;
-      if (this.links.some(({ ready }) => !ready)) this.#refreshSoon();
+      if (this.connections.some(({ ready }) => !ready)) this.#refreshSoon();
     }, REFRESH_EVERY);
   }
 
@@ -215,10 +215,10 @@ export class Cluster {
 /** First and last slot, then the master's host and port, then replicas. */
 type SlotRange = readonly [number, number, readonly [Buffer, number], ...unknown[]];
 
-function send(link: Connection, call: RedisCall, whole: boolean): Promise<unknown> {
-  if (!('script' in call)) return link.send(call[0], call.slice(1));
+function send(connection: Connection, call: RedisCall, whole: boolean): Promise<unknown> {
+  if (!('script' in call)) return connection.send(call[0], call.slice(1));
   const { script, keys, args } = call;
-  return link.send(whole ? 'eval' : 'evalsha', [whole ? script.lua : script.sha, keys.length, ...keys, ...args]);
+  return connection.send(whole ? 'eval' : 'evalsha', [whole ? script.lua : script.sha, keys.length, ...keys, ...args]);
 }
 
 export function toChordError(error: unknown): ChordError {

@@ -31,7 +31,7 @@ export class Connection {
   constructor(
     readonly name: string,
     options: RedisOptions,
-    private readonly changed: (link: Connection) => void,
+    private readonly changed: (connection: Connection) => void,
   ) {
     this.redis = new Redis({ ...options, ...OPTIONS });
     this.redis.on('ready', () => this.#ready());

@@ -9,16 +9,16 @@
 import { Redis } from 'ioredis';
 import { ChordError } from '../../model/errors.js';
 import type { Feed, FeedEvent } from '../store.js';
-import type { Groups } from './batch.js';
+import type { RedisBatches } from './batch.js';
 import type { Cluster } from './cluster.js';
 import type { Connection } from './connection.js';
 import type { RedisKeys } from './keys.js';
 import { decodeMessage } from './messages.js';
 
 export interface FeedOptions {
-  readonly shards: Cluster;
+  readonly cluster: Cluster;
   readonly keys: RedisKeys;
-  readonly groups: Groups;
+  readonly batches: RedisBatches;
   /** Whether a write of this server will be, or was, told by its answer. */
   readonly isOwn: (nonce: string) => boolean;
   /** How often everything watched is looked at, in milliseconds. */
@@ -31,7 +31,7 @@ interface Channel {
   readonly name: string;
   readonly slot: number;
   /** Where it is subscribed, or being subscribed. */
-  line: StyledText | undefined;
+  subscriber: SubscriberConnection | undefined;
   live: boolean;
   waiting: (() => void)[];
 }
@@ -45,7 +45,7 @@ export class RedisFeed implements Feed {
   readonly #channels = new Map<string, Channel>();
   readonly #ids = new Set<string>();
   readonly #prefixes = new Set<string>();
-  readonly #lines = new Map<Connection, StyledText>();
+  readonly #subscribers = new Map<Connection, SubscriberConnection>();
   readonly #timer: NodeJS.Timeout;
   /** Of the round under way: its step, and the ids whose turn is still to come. */
   #step = 0;
@@ -55,7 +55,7 @@ export class RedisFeed implements Feed {
 
   constructor(options: FeedOptions) {
     this.#options = options;
-    options.shards.listeners.push(() => this.#place());
+    options.cluster.listeners.push(() => this.#place());
     this.#timer = setInterval(() => this.#checkSome(), options.checkInterval / ROUND).unref();
   }
 
@@ -88,15 +88,15 @@ export class RedisFeed implements Feed {
     return this.#prefixes.size > 0 || this.#ids.size > 1;
   }
 
-  tellGroup(ids: readonly string[]): void {
+  tellBatch(ids: readonly string[]): void {
     const watched = ids.filter((id) => this.#ids.has(id) || this.#matches(id));
-    if (watched.length > 0 && !this.#closed) this.#listener({ kind: 'group', ids: watched });
+    if (watched.length > 0 && !this.#closed) this.#listener({ kind: 'batch', ids: watched });
   }
 
   close(): void {
     this.#closed = true;
     clearInterval(this.#timer);
-    for (const line of this.#lines.values()) line.close();
+    for (const subscriber of this.#subscribers.values()) subscriber.close();
     this.#channels.clear();
   }
 
@@ -104,7 +104,7 @@ export class RedisFeed implements Feed {
     if (this.#closed) return Promise.reject(unavailable());
     let channel = this.#channels.get(name);
     if (!channel) {
-      channel = { name, slot, line: undefined, live: false, waiting: [] };
+      channel = { name, slot, subscriber: undefined, live: false, waiting: [] };
       this.#channels.set(name, channel);
       this.#placeOne(channel);
     }
@@ -123,7 +123,7 @@ export class RedisFeed implements Feed {
     const channel = this.#channels.get(name);
     if (!channel) return;
     this.#channels.delete(name);
-    channel.line?.drop(channel.name);
+    channel.subscriber?.drop(channel.name);
     for (const done of channel.waiting.splice(0)) done();
   }
 
@@ -131,57 +131,57 @@ export class RedisFeed implements Feed {
   #place(): void {
     if (this.#closed) return;
     for (const channel of this.#channels.values()) this.#placeOne(channel);
-    const used = new Set(this.#options.shards.links);
-    for (const [link, line] of this.#lines) {
-      if (used.has(link)) continue;
-      this.#lines.delete(link);
-      line.close();
+    const used = new Set(this.#options.cluster.connections);
+    for (const [connection, subscriber] of this.#subscribers) {
+      if (used.has(connection)) continue;
+      this.#subscribers.delete(connection);
+      subscriber.close();
     }
   }
 
   #placeOne(channel: Channel): void {
-    const line = this.#lineTo(this.#options.shards.linkOf(channel.slot));
-    if (channel.line === line) return;
-    const moves = channel.line !== undefined;
-    channel.line?.drop(channel.name);
-    channel.line = line;
+    const subscriber = this.#subscriberFor(this.#options.cluster.linkOf(channel.slot));
+    if (channel.subscriber === subscriber) return;
+    const moves = channel.subscriber !== undefined;
+    channel.subscriber?.drop(channel.name);
+    channel.subscriber = subscriber;
     channel.live = false;
-    void this.#join(channel, line).then(() => {
+    void this.#join(channel, subscriber).then(() => {
       if (moves && channel.live) this.#interrupted();
     });
   }
 
-  async #join(channel: Channel, line: StyledText): Promise<void> {
-    const joined = await line.add(channel.name);
-    if (channel.line !== line || channel.live || this.#channels.get(channel.name) !== channel) return;
+  async #join(channel: Channel, subscriber: SubscriberConnection): Promise<void> {
+    const joined = await subscriber.add(channel.name);
+    if (channel.subscriber !== subscriber || channel.live || this.#channels.get(channel.name) !== channel) return;
     if (!joined) {
-      setTimeout(() => channel.line === line && void this.#join(channel, line), RETRY_EVERY).unref();
+      setTimeout(() => channel.subscriber === subscriber && void this.#join(channel, subscriber), RETRY_EVERY).unref();
       return;
     }
     channel.live = true;
     for (const done of channel.waiting.splice(0)) done();
   }
 
-  #lineTo(link: Connection): StyledText {
-    let line = this.#lines.get(link);
-    if (!line) {
-      line = new StyledText(
-        new Redis({ ...link.redis.options, lazyConnect: false }),
+  #subscriberFor(connection: Connection): SubscriberConnection {
+    let subscriber = this.#subscribers.get(connection);
+    if (!subscriber) {
+      subscriber = new SubscriberConnection(
+        new Redis({ ...connection.redis.options, lazyConnect: false }),
         (channel, message) => this.#heard(channel, message),
-        () => void this.#rejoin(line as StyledText),
-        () => void this.#options.shards.refresh(),
+        () => void this.#rejoin(subscriber as SubscriberConnection),
+        () => void this.#options.cluster.refresh(),
       );
-      this.#lines.set(link, line);
+      this.#subscribers.set(connection, subscriber);
     }
-    return line;
+    return subscriber;
   }
 
   /** The connection is new: nothing is subscribed on it, and what was said meanwhile is lost. */
-  async #rejoin(line: StyledText): Promise<void> {
-    const channels = [...this.#channels.values()].filter((channel) => channel.line === line);
+  async #rejoin(subscriber: SubscriberConnection): Promise<void> {
+    const channels = [...this.#channels.values()].filter((channel) => channel.subscriber === subscriber);
     const missed = channels.some(({ live }) => live);
     for (const channel of channels) channel.live = false;
-    await Promise.all(channels.map((channel) => this.#join(channel, line)));
+    await Promise.all(channels.map((channel) => this.#join(channel, subscriber)));
     if (missed) this.#interrupted();
   }
 
@@ -190,9 +190,9 @@ export class RedisFeed implements Feed {
     if (!told || this.#options.isOwn(told.by)) return;
     const { id } = told.event;
     const partition = this.#options.keys.partitionOf(id);
-    if (told.event.kind === 'group') {
+    if (told.event.kind === 'batch') {
       // Should this not be possible now, the gap at the end of the interruption has everything looked at.
-      this.#options.groups.news(partition).catch(() => {});
+      this.#options.batches.news(partition).catch(() => {});
       return;
     }
     if (channel === partition.ids && (this.#ids.has(id) || !this.#matches(id))) return;
@@ -212,14 +212,14 @@ export class RedisFeed implements Feed {
     }
     this.#step = (this.#step + 1) % ROUND;
     if (this.#step > 0) return;
-    for (const line of this.#lines.values()) line.probe();
-    void this.#options.shards.refresh();
+    for (const subscriber of this.#subscribers.values()) subscriber.probe();
+    void this.#options.cluster.refresh();
     if (this.#prefixes.size > 0) this.#gap();
   }
 
   /** Redis may even have lost what it had. */
   #interrupted(): void {
-    this.#options.groups.forget();
+    this.#options.batches.forget();
     this.#gap();
   }
 
@@ -229,7 +229,7 @@ export class RedisFeed implements Feed {
 }
 
 /** A connection that only listens. */
-class StyledText {
+class SubscriberConnection {
   #ready = false;
   #closed = false;
 

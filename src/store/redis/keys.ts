@@ -11,15 +11,15 @@
  *     chord:{17.1}:expiry        sorted set: ids by when they expire; so are idle, age and length (store.ts, Index)
  *     chord:{17.1}:asked         sorted set: remembered requests by when they were made
  *     chord:{17.1}:answers       hash: what they were answered
- *     chord:{17.1}:groups        stream: the last commits of several contexts at once (redis-groups.ts)
+ *     chord:{17.1}:groups        stream: the last commits of several contexts at once (batch.ts)
  *
  * Where an id has a part in braces, that part alone is hashed, as Redis does with keys: so contexts can be placed
  * together. In format 1 the whole id is hashed always; what began with it goes on with it.
  *
  * Channels are named as the keys whose changes they tell: `c:<id>` for one context, `ids` for a partition.
  *
- * Why 256: a page of a list asks every partition, so more of them cost; fewer would not spread over many shards.
- * The tags are chosen so that partition p lies in slots 64 p to 64 p + 63: where shards have equal ranges of
+ * Why 256: a page of a list asks every partition, so more of them cost; fewer would not spread over many cluster.
+ * The tags are chosen so that partition p lies in slots 64 p to 64 p + 63: where cluster have equal ranges of
  * slots, up to 256 of them get equal shares.
  */
 import { crc32 } from 'node:zlib';

@@ -16,29 +16,29 @@ export type Message = { readonly id: string; readonly by: string } & (
 
 export interface Told {
   readonly by: string;
-  /** `group`: it was part of a commit of several contexts, of which redis-groups.ts finds out more. */
-  readonly event: Exclude<FeedEvent, { kind: 'gap' | 'group' }> | { readonly kind: 'group'; readonly id: string };
+  /** `batch`: it was part of a commit of several contexts, of which batch.ts finds out more. */
+  readonly event: Exclude<FeedEvent, { kind: 'gap' | 'batch' }> | { readonly kind: 'batch'; readonly id: string };
 }
 
 const NEWLINE = 10;
 
-export function encodeMessage(notice: Message): string {
-  return `${JSON.stringify(notice)}\n`;
+export function encodeMessage(message: Message): string {
+  return `${JSON.stringify(message)}\n`;
 }
 
 /** Null for what no Chord has written. */
-export function decodeMessage(message: Buffer): Told | null {
-  const end = message.indexOf(NEWLINE);
+export function decodeMessage(bytes: Buffer): Told | null {
+  const end = bytes.indexOf(NEWLINE);
   try {
-    const notice = JSON.parse(message.toString('utf8', 0, end)) as Message;
-    const { id, by } = notice;
-    if ('removed' in notice) {
-      return { by, event: { kind: 'removed', id, reason: notice.removed, position: notice.position } };
+    const message = JSON.parse(bytes.toString('utf8', 0, end)) as Message;
+    const { id, by } = message;
+    if ('removed' in message) {
+      return { by, event: { kind: 'removed', id, reason: message.removed, position: message.position } };
     }
-    if ('group' in notice) return { by, event: { kind: 'group', id } };
-    if ('moved' in notice) return { by, event: { kind: 'moved', id } };
-    const record = decodeRecord(Buffer.from(message.subarray(end + 1)), `a notice of context "${id}"`);
-    return { by, event: { kind: 'committed', id, from: notice.from, record } };
+    if ('group' in message) return { by, event: { kind: 'batch', id } };
+    if ('moved' in message) return { by, event: { kind: 'moved', id } };
+    const record = decodeRecord(Buffer.from(bytes.subarray(end + 1)), `a message of context "${id}"`);
+    return { by, event: { kind: 'committed', id, from: message.from, record } };
   } catch {
     return null;
   }

@@ -10,44 +10,44 @@ const FORMAT = { name: 'chord', version: 2, partitions: PARTITIONS };
 const MAJOR_MIN = 7;
 
 /** Connects, finds out what is there, and marks it as Chord's. Answers the format, which is that of its first server. */
-export async function checkRedis(shards: Cluster, target: Target, keys: RedisKeys): Promise<number> {
-  const first = await shards.connect();
+export async function checkRedis(cluster: Cluster, target: Target, keys: RedisKeys): Promise<number> {
+  const first = await cluster.connect();
   const info = await infoOf(first);
   checkServer(first, info);
-  if (info.get('cluster_enabled') === '1') await joinCluster(shards, target, first);
+  if (info.get('cluster_enabled') === '1') await joinCluster(cluster, target, first);
   else if (target.kind === 'cluster') throw refusal(`Redis at ${first.name} is no cluster node`);
-  return checkFormat(shards, keys);
+  return checkFormat(cluster, keys);
 }
 
-async function joinCluster(shards: Cluster, target: Target, first: Connection): Promise<void> {
+async function joinCluster(cluster: Cluster, target: Target, first: Connection): Promise<void> {
   if (target.options.db) throw refusal('a Redis Cluster has no other database than 0');
   const state = fields(String(await first.send('cluster', ['info'])));
   if (state.get('cluster_state') !== 'ok') {
     const served = `${state.get('cluster_slots_ok')} of 16384 slots are served`;
     throw refusal(`the Redis Cluster at ${first.name} is down: ${served}`);
   }
-  await shards.becomeCluster();
-  for (const link of shards.links) checkServer(link, await infoOf(link));
+  await cluster.becomeCluster();
+  for (const connection of cluster.connections) checkServer(connection, await infoOf(connection));
 }
 
-function checkServer(link: Connection, info: Map<string, string>): void {
+function checkServer(connection: Connection, info: Map<string, string>): void {
   const version = info.get('redis_version') ?? '?';
   if (!(Number.parseInt(version, 10) >= MAJOR_MIN)) {
-    throw refusal(`Redis at ${link.name} has version ${version}; Chord needs ${MAJOR_MIN} or later`);
+    throw refusal(`Redis at ${connection.name} has version ${version}; Chord needs ${MAJOR_MIN} or later`);
   }
   const policy = info.get('maxmemory_policy');
   if (policy !== 'noeviction') {
     throw refusal(
-      `Redis at ${link.name} would throw data away when its memory is full: ` +
+      `Redis at ${connection.name} would throw data away when its memory is full: ` +
         `maxmemory-policy is ${policy}; Chord needs noeviction`,
     );
   }
 }
 
-async function checkFormat(shards: Cluster, keys: RedisKeys): Promise<number> {
+async function checkFormat(cluster: Cluster, keys: RedisKeys): Promise<number> {
   const slot = slotOf(keys.format);
-  await shards.call(slot, () => ['set', keys.format, JSON.stringify(FORMAT), 'NX']);
-  const stored = await shards.call(slot, () => ['get', keys.format]).catch((error) => error);
+  await cluster.call(slot, () => ['set', keys.format, JSON.stringify(FORMAT), 'NX']);
+  const stored = await cluster.call(slot, () => ['get', keys.format]).catch((error) => error);
   const format = parse(stored);
   if (format?.name !== FORMAT.name) throw refusal(`the key ${keys.format} in Redis is not Chord's: use another prefix`);
   const { version, partitions } = format;
@@ -64,8 +64,8 @@ function parse(stored: unknown): Record<string, unknown> | null {
   }
 }
 
-async function infoOf(link: Connection): Promise<Map<string, string>> {
-  return fields(String(await link.send('info', [])));
+async function infoOf(connection: Connection): Promise<Map<string, string>> {
+  return fields(String(await connection.send('info', [])));
 }
 
 function fields(text: string): Map<string, string> {

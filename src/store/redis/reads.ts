@@ -3,7 +3,7 @@ import { ChordError } from '../../model/errors.js';
 import type { Head } from '../../model/model.js';
 import { decodeHead, decodeRecord, headOf } from '../record-format.js';
 import type { Due, History, Index, ListPage, LogRecord, Stored } from '../store.js';
-import type { Groups } from './batch.js';
+import type { RedisBatches } from './batch.js';
 import type { Cluster } from './cluster.js';
 import type { Argument } from './connection.js';
 import { kWayMerge } from './k-way-merge.js';
@@ -20,14 +20,14 @@ const BEYOND = Buffer.from([0xff]);
 
 export class RedisReads {
   constructor(
-    private readonly shards: Cluster,
+    private readonly cluster: Cluster,
     private readonly keys: RedisKeys,
-    private readonly groups: Groups,
+    private readonly batches: RedisBatches,
   ) {}
 
   async load(id: string): Promise<Stored | null> {
     const loading = this.#script(LOAD, id, []) as Promise<[Buffer, Buffer, Buffer, Buffer[]] | null>;
-    const [reply] = await Promise.all([loading, this.groups.news(this.keys.partitionOf(id))]);
+    const [reply] = await Promise.all([loading, this.batches.news(this.keys.partitionOf(id))]);
     if (reply === null) return null;
     const [headBytes, snapshotVersion, snapshot, entries] = reply;
     const { head } = decodeHead(headBytes, headOf(id));
@@ -42,8 +42,8 @@ export class RedisReads {
   async head(id: string): Promise<Head | null> {
     const partition = this.keys.partitionOf(id);
     const call = ['hget', partition.context(id), 'head'] as const;
-    const reading = this.shards.call(partition.slot, () => call) as Promise<Buffer | null>;
-    const [bytes] = await Promise.all([reading, this.groups.news(partition)]);
+    const reading = this.cluster.call(partition.slot, () => call) as Promise<Buffer | null>;
+    const [bytes] = await Promise.all([reading, this.batches.news(partition)]);
     return bytes && decodeHead(bytes, headOf(id)).head;
   }
 
@@ -73,7 +73,7 @@ export class RedisReads {
       read: async (count: number, last: Buffer | undefined) => {
         const from = last ? Buffer.concat([Buffer.from('('), last]) : first;
         const call = ['zrange', ids, from, end, 'BYLEX', 'LIMIT', 0, count] as const;
-        return (await this.shards.call(slot, () => call)) as Buffer[];
+        return (await this.cluster.call(slot, () => call)) as Buffer[];
       },
     }));
     const found = (await kWayMerge(sources, limit + 1, Buffer.compare)).map(String);
@@ -104,7 +104,7 @@ export class RedisReads {
     const found: RawDue[] = [];
     for (let offset = 0; found.length < limit; offset += limit) {
       const range = [after?.key ?? '-inf', upTo, 'BYSCORE', 'LIMIT', offset, limit, 'WITHSCORES'] as const;
-      const reply = await this.shards.call(partition.slot, () => ['zrange', partition.index(index), ...range]);
+      const reply = await this.cluster.call(partition.slot, () => ['zrange', partition.index(index), ...range]);
       const entries = pairs(reply as Buffer[]);
       found.push(...entries.filter((entry) => !after || byKey(entry, after) > 0));
       if (entries.length < limit) break;
@@ -116,7 +116,7 @@ export class RedisReads {
   #script(script: Script, id: string, args: readonly Argument[]): Promise<unknown> {
     const partition = this.keys.partitionOf(id);
     const call = { script, keys: [partition.context(id), partition.log(id)], args };
-    return this.shards.call(partition.slot, () => call);
+    return this.cluster.call(partition.slot, () => call);
   }
 }
 

@@ -80,7 +80,7 @@ if refused then return refused end
 
 /**
  * nonce, expected (position or ''), at, epoch, version, head, used, id; perhaps after, resent, record with time,
- * snapshot, expiry, notice, request with answer and asked_at. The log comes first: should Redis refuse the entry,
+ * snapshot, expiry, message, request with answer and asked_at. The log comes first: should Redis refuse the entry,
  * nothing has happened.
  *
  * The indexes are always exact: to look whether an entry may stay where it is would cost as much as moving it.
@@ -108,17 +108,17 @@ else
 end
 if not at then redis.call('ZADD', ids, 0, arg.id) end
 remember()
-if arg.notice then publish(arg.notice .. (arg.record or '')) end
+if arg.message then publish(arg.message .. (arg.record or '')) end
 `;
 
-/** nonce, expected, epoch, id; perhaps notice, after, resent, expiry_seen, used_seen, request with answer and asked_at. */
+/** nonce, expected, epoch, id; perhaps message, after, resent, expiry_seen, used_seen, request with answer and asked_at. */
 const DROP = `
 redis.call('UNLINK', context, log)
 for _, index in ipairs({ids, expiries, idle, age, length}) do redis.call('ZREM', index, arg.id) end
 -- Where nothing was, this is no step that others build upon.
 if at then redis.call('SET', removed, arg.nonce, 'PX', 60000) end
 remember()
-if arg.notice then publish(arg.notice) end
+if arg.message then publish(arg.message) end
 `;
 
 export const COMMIT = script(`#!lua
@@ -133,7 +133,7 @@ return {'committed'}
 
 /**
  * KEYS: groups; ids, expiry, idle, age, length, asked, answers; then context, log, removed for each act. ARGV: nonce,
- * ids of the contexts that move (JSON), a notice for each of them, or '', how many groups are kept; then for each act
+ * ids of the contexts that move (JSON), a message for each of them, or '', how many groups are kept; then for each act
  * `write`, `drop` or `check`, whether the context moves (1 or 0), how many arguments follow, and those of COMMIT or
  * REMOVE. Answers as they do; of conflicts each id and head.
  *
@@ -155,7 +155,7 @@ local function drop(KEYS, ARGV)
   ${WRITE_PRELUDE}${DROP}
 end
 
-local groups, nonce, moving, notice, kept = KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local groups, nonce, moving, message, kept = KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 redis.call('XLEN', groups)
 local operations, k, i = {}, 9, 5
 while i <= #ARGV do
@@ -185,14 +185,14 @@ for _, act in ipairs(operations) do
   if act.kind == 'write' then write(act.keys, act.args) end
   if act.kind == 'drop' then drop(act.keys, act.args) end
 end
-if notice ~= '' then
+if message ~= '' then
   local last = redis.call('XREVRANGE', groups, '+', '-', 'COUNT', 1)[1]
   local number = string.format('%.0f', (last and tonumber(string.match(last[1], '%d+')) or 0) + 1)
   redis.call('XADD', groups, 'MAXLEN', kept, number .. '-0', 'n', nonce, 'ids', moving)
   for _, act in ipairs(operations) do
-    if act.moves then redis.call('SPUBLISH', act.keys[1], notice) end
+    if act.moves then redis.call('SPUBLISH', act.keys[1], message) end
   end
-  redis.call('SPUBLISH', KEYS[2], notice)
+  redis.call('SPUBLISH', KEYS[2], message)
 end
 return {'committed'}
 `);

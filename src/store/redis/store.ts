@@ -1,6 +1,6 @@
 /**
  * The store on Redis or a Redis Cluster, for many servers at once. redis-keys.ts has the layout, redis-scripts.ts
- * what happens inside Redis, redis-shards.ts how one gets there, docs/redis.md what is promised and what it costs.
+ * what happens inside Redis, redis-cluster.ts how one gets there, docs/redis.md what is promised and what it costs.
  */
 import { ChordError } from '../../model/errors.js';
 import type { Head } from '../../model/model.js';
@@ -21,7 +21,7 @@ import type {
   StoreHealth,
   StoreWork,
 } from '../store.js';
-import { Groups } from './batch.js';
+import { RedisBatches } from './batch.js';
 import { Cluster, toChordError } from './cluster.js';
 import { RedisFeed } from './feed.js';
 import { RedisKeys, slotOf } from './keys.js';
@@ -50,42 +50,42 @@ export async function openRedis(options: RedisStoreOptions): Promise<Store> {
   const { prefix = 'chord:', timeout = 3000, checkInterval = 30_000 } = options;
   if (/[{}]/.test(prefix)) throw new ChordError('FAILED_PRECONDITION', 'the Redis prefix must not contain braces');
   const target = parseRedisUrl(options.url);
-  const shards = new Cluster(target, timeout);
+  const cluster = new Cluster(target, timeout);
   let format: number;
   try {
-    format = await checkRedis(shards, target, new RedisKeys(prefix));
+    format = await checkRedis(cluster, target, new RedisKeys(prefix));
   } catch (error) {
-    shards.close();
+    cluster.close();
     throw toChordError(error);
   }
-  return new RedisStore(shards, new RedisKeys(prefix, format > 1), timeout, checkInterval);
+  return new RedisStore(cluster, new RedisKeys(prefix, format > 1), timeout, checkInterval);
 }
 
 class RedisStore implements Store {
-  readonly #shards: Cluster;
+  readonly #cluster: Cluster;
   readonly #keys: RedisKeys;
   readonly #reads: RedisReads;
   readonly #writes: RedisWrites;
-  readonly #groups: Groups;
+  readonly #batches: RedisBatches;
   readonly #feed: RedisFeed;
   readonly #listeners: ((health: StoreHealth) => void)[] = [];
   #serving = true;
   #closed = false;
   #closing: Promise<void> | undefined;
 
-  constructor(shards: Cluster, keys: RedisKeys, timeout: number, checkInterval: number) {
-    this.#shards = shards;
+  constructor(cluster: Cluster, keys: RedisKeys, timeout: number, checkInterval: number) {
+    this.#cluster = cluster;
     this.#keys = keys;
-    this.#writes = new RedisWrites(shards, keys);
+    this.#writes = new RedisWrites(cluster, keys);
     const isOwn = (nonce: string) => this.#writes.isOwn(nonce);
-    this.#groups = new Groups({
-      shards,
+    this.#batches = new RedisBatches({
+      cluster,
       watched: () => this.#feed.watchesSeveral,
-      tell: (ids) => this.#feed.tellGroup(ids),
+      tell: (ids) => this.#feed.tellBatch(ids),
     });
-    this.#reads = new RedisReads(shards, keys, this.#groups);
-    this.#feed = new RedisFeed({ shards, keys, groups: this.#groups, isOwn, checkInterval, timeout });
-    shards.listeners.push(() => this.#healthChanged());
+    this.#reads = new RedisReads(cluster, keys, this.#batches);
+    this.#feed = new RedisFeed({ cluster, keys, batches: this.#batches, isOwn, checkInterval, timeout });
+    cluster.listeners.push(() => this.#healthChanged());
   }
 
   get feed(): Feed {
@@ -120,7 +120,7 @@ class RedisStore implements Store {
   async heads(ids: readonly string[]): Promise<ReadonlyMap<string, Head | null>> {
     this.#checkOpen();
     const [first] = ids;
-    return first === undefined ? new Map() : this.#groups.heads(this.#keys.partitionOf(first), ids);
+    return first === undefined ? new Map() : this.#batches.heads(this.#keys.partitionOf(first), ids);
   }
 
   apart(ids: readonly string[]): readonly string[] {
@@ -153,7 +153,7 @@ class RedisStore implements Store {
     const keys = [partition.context(id), partition.log(id), partition.index('age'), partition.index('length')];
     const call = { script: TRIM, keys, args: [id, version, TRIM_AT_ONCE] };
     for (let count = 0; ; ) {
-      const some = (await this.#shards.call(partition.slot, () => call)) as number;
+      const some = (await this.#cluster.call(partition.slot, () => call)) as number;
       count += some;
       if (some < TRIM_AT_ONCE) return count;
     }
@@ -163,13 +163,13 @@ class RedisStore implements Store {
     this.#checkOpen();
     const { partitions } = this.#keys;
     const counts = await Promise.all(
-      partitions.map(({ slot, asked }) => this.#shards.call(slot, () => ['zcount', asked, '-inf', `(${before}`])),
+      partitions.map(({ slot, asked }) => this.#cluster.call(slot, () => ['zcount', asked, '-inf', `(${before}`])),
     );
     let forgotten = 0;
     for (const { slot, asked, answers } of partitions.filter((_, i) => counts[i] !== 0)) {
       if (forgotten === limit) break;
       const call = { script: FORGET, keys: [asked, answers], args: [before, limit - forgotten] };
-      forgotten += (await this.#shards.call(slot, () => call)) as number;
+      forgotten += (await this.#cluster.call(slot, () => call)) as number;
     }
     return forgotten;
   }
@@ -178,21 +178,21 @@ class RedisStore implements Store {
     this.#checkOpen();
     const key = this.#keys.lease(name);
     const call = { script: LEASE, keys: [key], args: [this.#writes.name, ttl] };
-    return (await this.#shards.call(slotOf(key), () => call)) === 1;
+    return (await this.#cluster.call(slotOf(key), () => call)) === 1;
   }
 
   get work(): StoreWork {
     return this.#writes;
   }
 
-  /** Serving while any shard is in reach: contexts there can be had still. */
+  /** Serving while any node is in reach: contexts there can be had still. */
   health(): StoreHealth {
     if (this.#closed) return { serving: false, readOnly: false, detail: 'the store is closed' };
-    const { links } = this.#shards;
-    const away = links.filter((link) => link.away);
+    const { connections } = this.#cluster;
+    const away = connections.filter((connection) => connection.away);
     if (away.length === 0) return { serving: true, readOnly: false };
     const detail = `Redis is away at ${away.map(({ name }) => name).join(', ')}`;
-    return { serving: away.length < links.length, readOnly: false, detail };
+    return { serving: away.length < connections.length, readOnly: false, detail };
   }
 
   onHealth(listener: (health: StoreHealth) => void): void {
@@ -207,8 +207,8 @@ class RedisStore implements Store {
   async #close(): Promise<void> {
     this.#closed = true;
     this.#feed.close();
-    await this.#shards.idle();
-    this.#shards.close();
+    await this.#cluster.idle();
+    this.#cluster.close();
     for (const listener of this.#listeners) listener(this.health());
   }
 

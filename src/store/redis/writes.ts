@@ -28,7 +28,7 @@ interface Write {
 
 const NONCE_LENGTH = 20;
 const GIVEN_UP_MAX = 10_000;
-/** How many groups of a partition servers can still hear of that were slow to read. */
+/** How many batches of a partition servers can still hear of that were slow to read. */
 const GROUPS_KEPT = 200;
 
 export class RedisWrites {
@@ -44,7 +44,7 @@ export class RedisWrites {
   readonly commitSeconds = new Histogram(0.0001, 17);
 
   constructor(
-    private readonly shards: Cluster,
+    private readonly cluster: Cluster,
     private readonly keys: RedisKeys,
   ) {}
 
@@ -52,15 +52,15 @@ export class RedisWrites {
     const { id, expected, payload } = commit;
     const nonce = this.#nextNonce();
     const moved = payload ? { from: expected } : { moved: true as const };
-    const notice = stepOf(commit) !== undefined && { notice: encodeMessage({ id, by: nonce, ...moved }) };
-    return this.#write(COMMIT, commit, nonce, { ...this.#arguments(commit, nonce), ...notice });
+    const message = stepOf(commit) !== undefined && { message: encodeMessage({ id, by: nonce, ...moved }) };
+    return this.#write(COMMIT, commit, nonce, { ...this.#arguments(commit, nonce), ...message });
   }
 
   remove(removal: Removal): Promise<Outcome> {
     const { id, expected, reason } = removal;
     const nonce = this.#nextNonce();
-    const notice = expected && { notice: encodeMessage({ id, by: nonce, removed: reason, position: expected }) };
-    return this.#write(REMOVE, removal, nonce, { ...this.#arguments(removal, nonce), ...notice });
+    const message = expected && { message: encodeMessage({ id, by: nonce, removed: reason, position: expected }) };
+    return this.#write(REMOVE, removal, nonce, { ...this.#arguments(removal, nonce), ...message });
   }
 
   async commitBatch(operations: readonly BatchOperation[]): Promise<BatchOutcome> {
@@ -71,17 +71,17 @@ export class RedisWrites {
     const partition = this.keys.partitionOf(first);
     const nonce = this.#nextNonce();
     const moving = operations.filter((act) => stepOf(act) !== undefined).map(({ id }) => id);
-    const notice = moving.length > 0 ? encodeMessage({ id: moving[0] as string, by: nonce, group: true }) : '';
+    const message = moving.length > 0 ? encodeMessage({ id: moving[0] as string, by: nonce, group: true }) : '';
     const keys = [partition.groups, ...sharedKeys(partition), partition.asked, partition.answers];
     for (const { id } of operations) keys.push(...ownKeys(partition, id));
     const fields = operations.map((act) => this.#arguments(act, nonce));
-    const answer = this.shards.call(partition.slot, (resent) => {
+    const answer = this.cluster.call(partition.slot, (resent) => {
       const args = operations.flatMap((act, i) => {
         const kind = 'head' in act ? 'write' : 'reason' in act ? 'drop' : 'check';
         const own = Object.entries({ ...fields[i], ...(resent && kind !== 'check' && { resent: '1' }) }).flat();
         return [kind, moving.includes(act.id) ? 1 : 0, own.length, ...own];
       });
-      return { script: GROUP, keys, args: [nonce, JSON.stringify(moving), notice, GROUPS_KEPT, ...args] };
+      return { script: GROUP, keys, args: [nonce, JSON.stringify(moving), message, GROUPS_KEPT, ...args] };
     });
     const [kind, ...parts] = await this.#answered(operations, nonce, answer);
     if (String(kind) !== 'conflict') return outcome(first, [kind as Buffer, ...parts]) as BatchOutcome;
@@ -97,7 +97,7 @@ export class RedisWrites {
   async recall(id: string, requestId: string): Promise<Request | null> {
     const { slot, answers } = this.keys.partitionOf(id);
     const call = ['hget', answers, requestField(id, requestId)] as const;
-    const bytes = (await this.shards.call(slot, () => call)) as Buffer | null;
+    const bytes = (await this.cluster.call(slot, () => call)) as Buffer | null;
     return bytes && decodeAnswer(bytes, id);
   }
 
@@ -126,7 +126,7 @@ export class RedisWrites {
     const keys = [...ownKeys(partition, id), ...sharedKeys(partition)];
     if (request) keys.push(partition.asked, partition.answers);
     const args = Object.entries(fields).flat();
-    const answer = this.shards.call(partition.slot, (resent) => {
+    const answer = this.cluster.call(partition.slot, (resent) => {
       return { script, keys, args: resent ? [...args, 'resent', '1'] : args };
     });
     return this.#answered([act], nonce, answer).then((reply) => outcome(id, reply));

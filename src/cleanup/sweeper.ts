@@ -222,7 +222,7 @@ export class Sweeper {
   /** Whether this server is the one that sweeps. */
   async #leads(): Promise<boolean> {
     const { store } = this.#parts;
-    return store.lease ? store.lease(LEASE, LEASE_TTL) : true;
+    return store.cluster ? store.cluster.lease(LEASE, LEASE_TTL) : true;
   }
 
   #count(swept: Counts, runs = 0, forgotten = 0): void {

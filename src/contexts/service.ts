@@ -5,7 +5,7 @@
 import { EncodedStruct, encodeStruct } from '../codec/struct.js';
 import { invalid, notFound } from '../model/errors.js';
 import { type Head, type JsonObject, type Position, samePosition } from '../model/model.js';
-import type { Commit, FeedEvent, Store } from '../store/store.js';
+import type { Commit, FeedEvent, Store, StoreCluster } from '../store/store.js';
 import type { SyncResult, View } from './events.js';
 import { storeAll } from './import-history.js';
 import { ENCODED, type Form } from './lane/document.js';
@@ -55,7 +55,7 @@ export class ContextService {
     const { store, publish, deltaThreshold } = options;
     this.#options = options;
     this.#store = store;
-    this.#shared = store.feed !== undefined;
+    this.#shared = store.cluster !== undefined;
     this.lists = new WholeLists(async (id, at) => documentAt(store, await this.#freshLane(id), at));
     this.#lanes = new Lanes(options.cacheBytes, (id, changed) => new Lane(id, store, publish, changed, deltaThreshold));
     this.#budget = new Budget(options.maxDocumentBytes, options.maxRequestMembers);
@@ -163,10 +163,9 @@ export class ContextService {
     return answerAt(this.#store, await this.#freshLane(id), at, known, this.#options.deltaThreshold);
   }
 
-  /** As `Store.heads`. Absent: commits are told as they happen, and so everybody knows already. */
-  get heads() {
-    const { heads } = this.#store;
-    return heads && ((ids: readonly string[]) => heads.call(this.#store, ids));
+  /** As `StoreCluster.heads`. Absent: this process writes all commits, and tells of them as they happen. */
+  get heads(): StoreCluster['heads'] | undefined {
+    return this.#store.cluster?.heads;
   }
 
   /** The retained history after a version, oldest first. */

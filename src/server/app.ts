@@ -182,7 +182,7 @@ async function openEngine(
     await provider?.close();
     throw error;
   });
-  const hub = new Hub(store.feed);
+  const hub = new Hub(store.cluster?.feed);
   const contexts = new ContextService({
     ...config,
     store,
@@ -191,7 +191,7 @@ async function openEngine(
     onError: parts.onError,
     keepExpired: config.exportOnExpiry,
   });
-  store.feed?.listen((event) => contexts.onFeed(event));
+  store.cluster?.feed.listen((event) => contexts.onFeed(event));
   const { onError } = parts;
   const transfer = new Transfer({ ...config, store, contexts, provider, clock, timeout: config.exportTimeout });
   const cleanup = new Sweeper({

@@ -214,18 +214,10 @@ export interface Store {
   remove(removal: Removal): Promise<Outcome>;
   /**
    * Carries out all operations as one. Each is of another context, and at most one has a request. Rejects with
-   * FAILED_PRECONDITION, having done nothing, where `apart` says that they cannot. Absent: this store only ever writes
+   * FAILED_PRECONDITION, having done nothing, where `cluster.apart` says that they cannot. Absent: this store only ever writes
    * one context at a time.
    */
   commitBatch?(operations: readonly BatchOperation[]): Promise<BatchOutcome>;
-  /**
-   * Where these stand, null: there is no such context, as of one moment. With them those that were written together
-   * with any of them by groups that `feed` tells only now, before this resolves. Of contexts that a group could hold
-   * together. Absent: there are no other nodes, of whose groups one might read half.
-   */
-  heads?(ids: readonly string[]): Promise<ReadonlyMap<string, Head | null>>;
-  /** Those of the ids whose contexts no group can hold together with the first one's. Absent: there are none. */
-  apart?(ids: readonly string[]): readonly string[];
   /** The result remembered under a request id for this context id, if it is still remembered. */
   recall(id: string, requestId: string): Promise<Request | null>;
   /**
@@ -245,13 +237,8 @@ export interface Store {
   trim(id: string, version: number): Promise<number>;
   /** Forgets requests whose `at` is before `before`, at most `limit` of them. Answers how many went. */
   forget(before: number, limit: number): Promise<number>;
-  /**
-   * Takes or renews, for `ttl` milliseconds, what only one node may have at a time; answers whether this one has it.
-   * Absent: there are no other nodes.
-   */
-  lease?(name: string, ttl: number): Promise<boolean>;
-  /** Listens to commits of other nodes for ids that `watch` named, until `unwatch`. Absent: there are no other nodes. */
-  readonly feed?: Feed;
+  /** What only a store that several servers share has. Absent: this process alone writes to the store. */
+  readonly cluster?: StoreCluster;
   /** A copy of all that is durable now, while reads and writes go on. Absent: the engine has no such copies. */
   backup?(): Backup;
   health(): StoreHealth;
@@ -261,6 +248,22 @@ export interface Store {
   onHealth(listener: (health: StoreHealth) => void): void;
   /** Flushes what was accepted and lets go of every handle. Whatever is called after it is rejected: UNAVAILABLE. */
   close(): Promise<void>;
+}
+
+/** What servers on one store need of it beside its data. */
+export interface StoreCluster {
+  /** Commits of other servers, for ids and prefixes that are watched here. */
+  readonly feed: Feed;
+  /**
+   * Where these contexts stand, as of one moment; null: there is no such context. The answer also has the contexts that were
+   * written together with any of them by batches that `feed` reports only now, before this resolves. All ids are of contexts
+   * that one batch could write.
+   */
+  heads(ids: readonly string[]): Promise<ReadonlyMap<string, Head | null>>;
+  /** Those of the ids whose contexts no batch can write together with the first one's. */
+  apart(ids: readonly string[]): readonly string[];
+  /** Takes or renews, for `ttl` milliseconds, what only one server may have at a time. Answers whether this one has it. */
+  lease(name: string, ttl: number): Promise<boolean>;
 }
 
 export interface StoreWork {

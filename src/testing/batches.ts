@@ -19,7 +19,7 @@ function batchLaw(
 ): StoreLaw {
   const commitBatch = (store: Store, operations: readonly BatchOperation[]) => store.commitBatch!(operations);
   return law(name, async ({ store, reopen }) => {
-    if (store.commitBatch && !store.apart?.([a, b]).length) await check(commitBatch)(store, reopen);
+    if (store.commitBatch && !store.cluster?.apart([a, b]).length) await check(commitBatch)(store, reopen);
   });
 }
 
@@ -133,7 +133,7 @@ export const batches: readonly StoreLaw[] = [
 
   batchLaw('8. what lies apart is refused, and nothing happens', (commitBatch) => async (store) => {
     const others = range(20).map((i) => `elsewhere ${i}`);
-    const apart = store.apart?.([a, ...others]) ?? [];
+    const apart = store.cluster?.apart([a, ...others]) ?? [];
     for (const id of apart) {
       const error = await commitBatch(store, [commitOf(a, null), commitOf(id, null)]).catch(({ reason }) => reason);
       equal(error, 'FAILED_PRECONDITION');

@@ -214,7 +214,7 @@ class Comparison {
   /** Those of a group that may be one. */
   async #actsOf({ operations, request }: Extract<Command, { kind: 'batch' }>): Promise<BatchOperation[]> {
     if (!this.store.commitBatch) return [];
-    const apart = this.store.apart?.(operations.map(({ id }) => id)) ?? [];
+    const apart = this.store.cluster?.apart(operations.map(({ id }) => id)) ?? [];
     const together = operations.filter(({ id }) => !apart.includes(id));
     return Promise.all(
       together.map(async (act, i): Promise<BatchOperation> => {

@@ -57,7 +57,12 @@ export function shared(count: number, fate: () => Fate = () => 'arrives') {
       unwatchPrefix: () => {},
     };
     return over(inner, {
-      feed,
+      cluster: {
+        feed,
+        heads: async (ids) => new Map(await Promise.all(ids.map(async (id) => [id, await inner.head(id)] as const))),
+        apart: () => [],
+        lease: async () => true,
+      },
       commit: async (commit: Commit) => {
         const outcome = await inner.commit(commit);
         if (outcome.kind === 'committed' && commit.payload) tell(index, committed(commit));

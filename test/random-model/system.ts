@@ -76,7 +76,7 @@ export class System {
   /** The same as one, as far as the store can hold their contexts together. */
   async batch(asked: readonly Write[], requestId: string | undefined): Promise<void> {
     const ids = asked.map(({ id }) => id);
-    const apart = this.store.apart?.(ids) ?? [];
+    const apart = this.store.cluster?.apart(ids) ?? [];
     const writes = asked.filter(({ id }, i) => ids.indexOf(id) === i && !apart.includes(id));
     const batched = structuredClone(writes).map(({ requestId: _, ...write }) => write as BatchedWrite);
     const answers = await this.contexts.batch(batched, requestId ? { requestId } : {}).catch(reasonOf);

@@ -60,7 +60,7 @@ export async function commitBatchOf<T>(
   let stale = false;
   try {
     // Beside other servers a refusal may rest on what is old: then it is looked at once more.
-    for (let attempt = 1, fresh = store.feed === undefined; attempt <= ATTEMPTS_MAX; attempt++, fresh = true) {
+    for (let attempt = 1, fresh = store.cluster === undefined; attempt <= ATTEMPTS_MAX; attempt++, fresh = true) {
       if (attempt > 1) await Promise.all(held.map(({ state }) => state.catchUp()));
       stale = true;
       await endExpired(tools, held);

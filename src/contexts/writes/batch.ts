@@ -92,7 +92,7 @@ function checkWrites({ store, budget }: BatchTools, writes: readonly BatchedWrit
   if (writes.length > 1 && !store.commitBatch) {
     throw new ChordError('FAILED_PRECONDITION', 'this store writes one context at a time');
   }
-  const apart = store.apart?.([...places.keys()]) ?? [];
+  const apart = store.cluster?.apart([...places.keys()]) ?? [];
   if (apart.length === 0) return;
   const [first] = writes as readonly [BatchedWrite];
   const names = apart.map((id) => JSON.stringify(id)).join(', ');

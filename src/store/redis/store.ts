@@ -9,7 +9,6 @@ import type {
   BatchOutcome,
   Commit,
   Due,
-  Feed,
   History,
   Index,
   ListPage,
@@ -18,6 +17,7 @@ import type {
   Request,
   Store,
   Stored,
+  StoreCluster,
   StoreHealth,
   StoreWork,
 } from '../store.js';
@@ -68,6 +68,7 @@ class RedisStore implements Store {
   readonly #writes: RedisWrites;
   readonly #batches: RedisBatches;
   readonly #feed: RedisFeed;
+  readonly cluster: StoreCluster;
   readonly #listeners: ((health: StoreHealth) => void)[] = [];
   #serving = true;
   #closed = false;
@@ -85,11 +86,13 @@ class RedisStore implements Store {
     });
     this.#reads = new RedisReads(cluster, keys, this.#batches);
     this.#feed = new RedisFeed({ cluster, keys, batches: this.#batches, isOwn, checkInterval, timeout });
+    this.cluster = {
+      feed: this.#feed,
+      heads: (ids) => this.#heads(ids),
+      apart: (ids) => keys.apart(ids),
+      lease: (name, ttl) => this.#lease(name, ttl),
+    };
     cluster.listeners.push(() => this.#healthChanged());
-  }
-
-  get feed(): Feed {
-    return this.#feed;
   }
 
   async load(id: string): Promise<Stored | null> {
@@ -115,16 +118,6 @@ class RedisStore implements Store {
   async commitBatch(operations: readonly BatchOperation[]): Promise<BatchOutcome> {
     this.#checkOpen();
     return this.#writes.commitBatch(operations);
-  }
-
-  async heads(ids: readonly string[]): Promise<ReadonlyMap<string, Head | null>> {
-    this.#checkOpen();
-    const [first] = ids;
-    return first === undefined ? new Map() : this.#batches.heads(this.#keys.partitionOf(first), ids);
-  }
-
-  apart(ids: readonly string[]): readonly string[] {
-    return this.#keys.apart(ids);
   }
 
   async recall(id: string, requestId: string): Promise<Request | null> {
@@ -174,13 +167,6 @@ class RedisStore implements Store {
     return forgotten;
   }
 
-  async lease(name: string, ttl: number): Promise<boolean> {
-    this.#checkOpen();
-    const key = this.#keys.lease(name);
-    const call = { script: LEASE, keys: [key], args: [this.#writes.name, ttl] };
-    return (await this.#cluster.call(slotOf(key), () => call)) === 1;
-  }
-
   get work(): StoreWork {
     return this.#writes;
   }
@@ -217,6 +203,19 @@ class RedisStore implements Store {
     if (serving === this.#serving || this.#closed) return;
     this.#serving = serving;
     for (const listener of this.#listeners) listener(this.health());
+  }
+
+  async #heads(ids: readonly string[]): Promise<ReadonlyMap<string, Head | null>> {
+    this.#checkOpen();
+    const [first] = ids;
+    return first === undefined ? new Map() : this.#batches.heads(this.#keys.partitionOf(first), ids);
+  }
+
+  async #lease(name: string, ttl: number): Promise<boolean> {
+    this.#checkOpen();
+    const key = this.#keys.lease(name);
+    const call = { script: LEASE, keys: [key], args: [this.#writes.name, ttl] };
+    return (await this.#cluster.call(slotOf(key), () => call)) === 1;
   }
 
   #checkOpen(): void {

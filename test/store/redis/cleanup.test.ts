@@ -79,12 +79,12 @@ if (REDIS_INSTALLED) {
 
   test.serial('a lease is one server’s until it lets go of it, or dies', async (t) => {
     const [a, b] = [await openRedis({ url: server.url }), await openRedis({ url: server.url })];
-    t.true(await a.lease?.('x', 60_000));
-    t.true(await a.lease?.('x', 300), 'renewed, for less');
-    t.false(await b.lease?.('x', 300));
-    t.true(await b.lease?.('y', 300));
+    t.true(await a.cluster?.lease('x', 60_000));
+    t.true(await a.cluster?.lease('x', 300), 'renewed, for less');
+    t.false(await b.cluster?.lease('x', 300));
+    t.true(await b.cluster?.lease('y', 300));
     await a.close();
-    await until(async () => (await b.lease?.('x', 300)) === true, 'the lease of a server that is gone');
+    await until(async () => (await b.cluster?.lease('x', 300)) === true, 'the lease of a server that is gone');
     await b.close();
   });
 } else {

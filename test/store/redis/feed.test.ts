@@ -12,9 +12,9 @@ if (REDIS_INSTALLED) {
   test.serial('tells commits, removals and restores of other stores, and none of its own', async (t) => {
     const [a, b] = await Promise.all([openRedis({ url: server.url }), openRedis({ url: server.url })]);
     const heard = listen(b);
-    await b.feed!.watchId('x');
-    await b.feed!.watchPrefix('p');
-    await b.feed!.watchPrefix('x');
+    await b.cluster!.feed.watchId('x');
+    await b.cluster!.feed.watchPrefix('p');
+    await b.cluster!.feed.watchPrefix('x');
     const [first, second] = await write(a, 'x', 2);
     await write(b, 'x', 3, 2);
     await write(a, 'other', 2);
@@ -36,7 +36,7 @@ if (REDIS_INSTALLED) {
   test.serial('after a broken subscription there is a gap, and then messages again', async (t) => {
     const [a, b] = await Promise.all([openRedis({ url: server.url }), openRedis({ url: server.url })]);
     const heard = listen(b);
-    await b.feed!.watchId('y');
+    await b.cluster!.feed.watchId('y');
     await server.admin.client('KILL', 'TYPE', 'pubsub');
     await until(() => heard.some(({ kind }) => kind === 'gap'));
     await write(a, 'y', 1);
@@ -48,10 +48,10 @@ if (REDIS_INSTALLED) {
   test.serial('what is watched is looked at now and then, even where nothing was heard', async (t) => {
     const store = await openRedis({ url: server.url, checkInterval: 300 });
     const heard = listen(store);
-    await store.feed!.watchId('z');
+    await store.cluster!.feed.watchId('z');
     await until(() => heard.some((event) => event.kind === 'moved' && event.id === 'z'));
     t.false(heard.some(({ kind }) => kind === 'gap'));
-    await store.feed!.watchPrefix('');
+    await store.cluster!.feed.watchPrefix('');
     await until(() => heard.some(({ kind }) => kind === 'gap'));
     await store.close();
   });
@@ -59,7 +59,7 @@ if (REDIS_INSTALLED) {
   test.serial('garbage on a channel harms nobody', async (t) => {
     const [a, b] = await Promise.all([openRedis({ url: server.url }), openRedis({ url: server.url })]);
     const heard = listen(b);
-    await b.feed!.watchId('g');
+    await b.cluster!.feed.watchId('g');
     const [channel] = (await server.admin.pubsub('SHARDCHANNELS')) as string[];
     for (const message of ['', '{', '{}\n', 'null\n', '{"id":"g","by":"x","from":null}\nxyz']) {
       await server.admin.spublish(channel!, message);
@@ -72,12 +72,12 @@ if (REDIS_INSTALLED) {
 
   test.serial('a subscription that nobody waits for any more comes to nothing', async (t) => {
     const store = await openRedis({ url: server.url });
-    const watched = store.feed!.watchId('w');
-    store.feed!.unwatchId('w');
+    const watched = store.cluster!.feed.watchId('w');
+    store.cluster!.feed.unwatchId('w');
     await watched;
     await until(async () => ((await server.admin.pubsub('SHARDCHANNELS')) as string[]).length === 0);
     await store.close();
-    await t.throwsAsync(store.feed!.watchId('w'), { message: /away/ });
+    await t.throwsAsync(store.cluster!.feed.watchId('w'), { message: /away/ });
   });
 } else {
   test.skip('redis-server is not installed: the feed of the Redis store was not tested', () => {});
@@ -85,6 +85,6 @@ if (REDIS_INSTALLED) {
 
 function listen(store: Store): FeedEvent[] {
   const heard: FeedEvent[] = [];
-  store.feed!.listen((event) => heard.push(event));
+  store.cluster!.feed.listen((event) => heard.push(event));
   return heard;
 }

@@ -77,7 +77,7 @@ export async function closedLoop(
   return { operations: calls, seconds: (performance.now() - begin) / 1000, cpu, latencies };
 }
 
-export interface PendingQueue extends Pick<Plan, 'rounds' | 'progress'> {
+export interface Alternation extends Pick<Plan, 'rounds' | 'progress'> {
   /** Each round starts a server of its own, and warms it up itself. */
   readonly fresh?: boolean;
 }
@@ -90,7 +90,7 @@ const WARM_OPERATIONS = 20_000;
  * sides alike. Every other round goes the other way round, so that nobody always has the same neighbour before it.
  */
 export async function inTurn<K extends string>(
-  { rounds, progress, fresh = false }: PendingQueue,
+  { rounds, progress, fresh = false }: Alternation,
   sides: Readonly<Record<K, () => Promise<Sample>>>,
 ): Promise<Record<K, Side>> {
   const runs = Object.entries<() => Promise<Sample>>(sides);

@@ -82,17 +82,18 @@ function importsOf(path: string): string[] {
 
 /** Each circle as the files on it. */
 function circlesAmong(files: readonly string[]): string[][] {
+  const known = new Set(files);
   const done = new Set<string>();
   const circles: string[][] = [];
   const visit = (path: string, trail: readonly string[]): void => {
+    if (!known.has(path)) return;
     const start = trail.indexOf(path);
     if (start >= 0) circles.push([...trail.slice(start), path]);
     if (start >= 0 || done.has(path)) return;
     for (const target of importsOf(path)) visit(target, [...trail, path]);
     done.add(path);
   };
-  const known = new Set(files);
-  for (const path of files) if (known.has(path)) visit(path, []);
+  for (const path of files) visit(path, []);
   return circles;
 }
 

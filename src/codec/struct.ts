@@ -16,7 +16,7 @@
  * JSON.stringify takes 31 us and JSON.parse 27 us.
  */
 import type { BinaryReader, BinaryWriter } from '@bufbuild/protobuf/wire';
-import type { Scope, Tree } from '../delta/projection.js';
+import type { Projection, Tree } from '../delta/projection.js';
 import { invalid } from '../model/errors.js';
 import { type Json, type JsonObject, MAX_DEPTH, setMember } from '../model/model.js';
 import { Reader, truncated } from './reader.js';
@@ -36,7 +36,7 @@ export function decodeStruct(bytes: Uint8Array): JsonObject {
 }
 
 /** The document cut down to a scope, as `prune` does, of bytes that `encodeStruct` wrote; all else is passed over. */
-export function decodeParts(bytes: Uint8Array, { tree }: Scope): JsonObject {
+export function decodeParts(bytes: Uint8Array, { tree }: Projection): JsonObject {
   return readParts(new Reader(bytes), bytes.length, tree, 1);
 }
 

@@ -3,8 +3,8 @@ import { BinaryReader } from '@bufbuild/protobuf/wire';
 import type { Write } from '../gen/chord/v1/context_service.js';
 import { Position } from '../gen/chord/v1/model.js';
 import type { Position as Stands } from '../model/model.js';
+import type { Call, Method } from './call.js';
 import { kindOf } from './methods.js';
-import type { Call, Method } from './pipeline.js';
 
 export interface CallDescription {
   readonly contextId?: string;

@@ -1,22 +1,74 @@
-/** One call, from its metadata to its status: see edge.ts. */
-import { type Metadata, ServerInterceptingCall, status } from '@grpc/grpc-js';
+/** One call, from its metadata to its status, and what the call pipeline is made of. See pipeline.ts. */
+import { type Metadata, ServerInterceptingCall, type StatusObject, status } from '@grpc/grpc-js';
 import { ANONYMOUS, type Identity } from '../auth/identity.js';
-import type { ChordError } from '../model/errors.js';
+import { ChordError } from '../model/errors.js';
 import type { QuotaUsage } from '../quota/quotas.js';
 import { unpack, unpacks } from './codec/decompress.js';
 import { Body } from './codec/request-body.js';
 import { MESSAGE_BYTES_MAX } from './codec/request-decoding.js';
-import type { Unfinished } from './incomplete-requests.js';
+import type { Unfinished, UnfinishedCalls } from './incomplete-requests.js';
 import { encodingOf, hangUp, type Inner, limitMessages, type Receiver, receive, writeShared } from './node-http2.js';
-import {
-  type CallPipeline,
-  type CallStatus,
-  decoded,
-  type End,
-  type Method,
-  type Middleware,
-  type Route,
-} from './pipeline.js';
+
+export type ErrorMapper = (error: unknown) => StatusObject;
+
+export interface Method {
+  /** `chord.v1.ContextService` */
+  readonly service: string;
+  /** `UpdateContext` */
+  readonly name: string;
+  /** Its answer is a stream. */
+  readonly streams: boolean;
+}
+
+export interface Middleware {
+  /** Lets the call on, at once or later, or throws the ChordError that refuses it. */
+  enter(call: Call): void | Promise<void>;
+  /** What became of a call that this stage let in. Called once for each. Must not throw. */
+  leave?(call: Call, end: End): void;
+}
+
+export interface End {
+  readonly code: status;
+  /** What the client was told, where it was refused or failed. */
+  readonly details?: string;
+  /** Of a unary call that succeeded: a message, or one encoded. */
+  readonly answer?: unknown;
+}
+
+/** The stage between those that need the metadata alone and those that need the request: what is none is refused here. */
+export const decoded: Middleware = {
+  enter({ request }) {
+    if (request instanceof ChordError) throw request;
+  },
+};
+
+/** A method with what answers it. */
+export interface Route extends Method {
+  readonly path: string;
+  /** Bytes to a request, or to the ChordError that says why it is none. */
+  readonly decode?: (bytes: Buffer) => unknown;
+  readonly encode: (answer: unknown) => Uint8Array;
+  /** Of each request message, unpacked. */
+  readonly maxBytes?: number;
+  /** In place of those of the edge. */
+  readonly middleware?: readonly Middleware[];
+  /** Of a unary method: answers, or promises to. */
+  readonly unary?: (request: never, call: Call) => unknown;
+  /** Of a stream: writes to the call and finishes it. */
+  readonly stream?: (call: Call) => void;
+  /** Of streams in both directions: answers each message. The middleware see no request. */
+  readonly each?: (message: never) => unknown;
+}
+
+/** A status, with metadata perhaps. */
+export type CallStatus = Parameters<Inner['sendStatus']>[0];
+
+/** What a call needs of the pipeline that it passes. */
+interface Pipeline {
+  readonly middleware: readonly Middleware[];
+  readonly toStatus: ErrorMapper;
+  readonly unfinished?: UnfinishedCalls | undefined;
+}
 
 const OK = { code: status.OK, details: 'OK' };
 const CANCELLED: End = { code: status.CANCELLED };
@@ -49,7 +101,7 @@ export class Call extends ServerInterceptingCall implements Receiver, Unfinished
   /** What it holds of quotas, where there are any. */
   usage: QuotaUsage | undefined;
   #body: Body | undefined;
-  #stages: readonly Middleware[];
+  #middleware: readonly Middleware[];
   #entered = 0;
   #admitted = false;
   /** Its request is to be received, and is not yet. */
@@ -61,19 +113,19 @@ export class Call extends ServerInterceptingCall implements Receiver, Unfinished
   constructor(
     private readonly next: Inner,
     private readonly route: Route,
-    private readonly edge: CallPipeline,
+    private readonly edge: Pipeline,
     /** The same object for all calls of a connection; undefined where it is not known. */
     readonly connection: object | undefined,
   ) {
     super(next);
-    this.#stages = route.stages ?? edge.stages;
+    this.#middleware = route.middleware ?? edge.middleware;
   }
 
   get method(): Method {
     return this.route;
   }
 
-  /** Whether it has passed all stages. */
+  /** Whether it has passed all middleware. */
   get admitted(): boolean {
     return this.#admitted;
   }
@@ -194,7 +246,7 @@ export class Call extends ServerInterceptingCall implements Receiver, Unfinished
     else this.fail(error);
   }
 
-  /** Through the stages, as far as they go without the request, or with it to the handler. */
+  /** Through the middleware, as far as they go without the request, or with it to the handler. */
   #pass(): void {
     try {
       const later = this.#enter();
@@ -252,7 +304,7 @@ export class Call extends ServerInterceptingCall implements Receiver, Unfinished
 
   #handle(): void {
     if (this.cancelled) this.#end(CANCELLED);
-    // Whoever ended it on its way through the stages, nobody would tell a handler so.
+    // Whoever ended it on its way through the middleware, nobody would tell a handler so.
     if (this.#over) return;
     this.#admitted = true;
     const { unary, stream } = this.route;
@@ -282,14 +334,14 @@ export class Call extends ServerInterceptingCall implements Receiver, Unfinished
   }
 
   #enter(): void | Promise<void> {
-    const stages = this.#stages;
-    while (this.#entered < stages.length) {
-      if (!this.#received && stages[this.#entered] === decoded) return;
-      const later = stages[this.#entered]!.enter(this);
+    const middleware = this.#middleware;
+    while (this.#entered < middleware.length) {
+      if (!this.#received && middleware[this.#entered] === decoded) return;
+      const later = middleware[this.#entered]!.enter(this);
       if (later) {
         return later.then(() => {
           this.#entered++;
-          // It was cancelled meanwhile: the stages behind would let in what never leaves.
+          // It was cancelled meanwhile: the middleware behind would let in what never leaves.
           return this.#over ? this.#leave(CANCELLED) : this.#enter();
         });
       }
@@ -300,7 +352,7 @@ export class Call extends ServerInterceptingCall implements Receiver, Unfinished
   #leave(how: End): void {
     while (this.#entered > 0) {
       try {
-        this.#stages[--this.#entered]!.leave?.(this, how);
+        this.#middleware[--this.#entered]!.leave?.(this, how);
       } catch (error) {
         // Nobody is above to catch it, and what one stage gets wrong must not end the process.
         this.edge.toStatus(error);

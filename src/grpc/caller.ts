@@ -2,7 +2,7 @@
 
 import type { Caller } from '../observability/log-rate-limit.js';
 import { networkOf } from '../observability/network-address.js';
-import type { Call } from './pipeline.js';
+import type { Call } from './call.js';
 
 /** Its identity, or where it has shown none, where it comes from. */
 export function callerOf(call: Call): Caller {

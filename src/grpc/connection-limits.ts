@@ -6,7 +6,7 @@
 import type { Http2Server, Http2Session } from 'node:http2';
 import type { Socket } from 'node:net';
 import { networkOf } from '../observability/network-address.js';
-import type { Middleware } from './pipeline.js';
+import type { Middleware } from './call.js';
 
 export interface ArrivalOptions {
   readonly maxConnections: number;

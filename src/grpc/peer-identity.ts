@@ -1,7 +1,7 @@
 /** Whom the client certificate of a connection names. */
 import { certificateIdentity } from '../auth/certificate.js';
 import type { Identity } from '../auth/identity.js';
-import type { Call } from './pipeline.js';
+import type { Call } from './call.js';
 
 /** By connection: to take a certificate apart costs as much as a call. */
 const known = new WeakMap<object, { readonly identity: Identity | undefined }>();

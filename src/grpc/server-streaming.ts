@@ -1,5 +1,5 @@
 /** Server streams with an end: messages of an async generator, no faster than the client reads them. */
-import type { Call } from './pipeline.js';
+import type { Call } from './call.js';
 
 /** StreamHandler, until the signal is aborted: nobody waits for more. */
 export type StreamHandler<Q, A> = (request: Q, ended: AbortSignal) => AsyncIterable<A>;

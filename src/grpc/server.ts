@@ -22,20 +22,14 @@ import type { Store, StoreHealth } from '../store/store.js';
 import type { Certificates } from '../tls/certificates.js';
 import type { Transfer } from '../transfer/transfer.js';
 import type { Hub } from '../watch/hub.js';
+import { type Call, decoded, type ErrorMapper, type Middleware } from './call.js';
 import { BOUNDS } from './codec/field-limits.js';
 import { decodeRequest, MESSAGE_BYTES_MAX } from './codec/request-decoding.js';
 import { type ArrivalOptions, Arrivals } from './connection-limits.js';
 import { clampDeadlines } from './deadlines.js';
 import { UnfinishedCalls } from './incomplete-requests.js';
 import { LoadShedding, type LoadSheddingOptions } from './middleware/load-shedding.js';
-import {
-  answeredByThePipeline,
-  type Call,
-  CallPipeline,
-  decoded,
-  type ErrorMapper,
-  type Middleware,
-} from './pipeline.js';
+import { answeredByThePipeline, CallPipeline } from './pipeline.js';
 import { serverCredentials } from './server-credentials.js';
 import { serveStream } from './server-streaming.js';
 import {
@@ -67,7 +61,7 @@ export interface GrpcOptions extends LoadSheddingOptions, ArrivalOptions {
   /** To serve TLS with. */
   readonly certificates: Certificates | undefined;
   /** What every call passes, in this order; `decoded` of edge.ts is one of them. */
-  readonly stages: readonly Middleware[];
+  readonly middleware: readonly Middleware[];
   readonly heartbeatInterval: number;
   readonly maxStreamsPerConnection: number;
   /** Milliseconds in which a request must come whole; 0: it may take as long as it likes. */
@@ -113,10 +107,10 @@ export class GrpcServer {
       maxCalls: Math.ceil(options.maxInFlight / 2),
       maxBytes: UNFINISHED_BYTES_MAX,
     });
-    const stages = [overload.count, ...options.stages];
-    stages.splice(stages.indexOf(decoded), 0, arrivals.know);
+    const middleware = [overload.count, ...options.middleware];
+    middleware.splice(middleware.indexOf(decoded), 0, arrivals.know);
     const edge = new CallPipeline(
-      stages,
+      middleware,
       (error) => overload.statuses.get(error) ?? toStatusHere(error),
       this.#unfinished,
     );
@@ -143,7 +137,7 @@ export class GrpcServer {
     this.#add(AdminServiceService, edge, {}, sequences(adminStreams(store, clock, stats, this.#stopping.signal)));
     this.#health = new Health({
       services: SERVICES,
-      stages: [arrivals.notice, decoded],
+      middleware: [arrivals.notice, decoded],
       watches: (connection, yes) => arrivals.watches(connection, yes),
     });
     for (const route of this.#health.routes) edge.add(route);

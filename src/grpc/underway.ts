@@ -4,8 +4,8 @@
  * that meets no other one always passes. Streams are counted elsewhere, and their requests are small.
  */
 import { ChordError } from '../model/errors.js';
+import type { Middleware } from './call.js';
 import { sizeOf } from './codec/request-decoding.js';
-import type { Middleware } from './pipeline.js';
 
 /** One connection may hold this part of the bound, so that it cannot keep all others out. */
 const CONNECTION_PART = 1 / 4;

@@ -5,8 +5,8 @@ import { Sweeper } from '../cleanup/sweeper.js';
 import { type Config, ConfigError, loadConfig } from '../config/config.js';
 import { ContextService } from '../contexts/service.js';
 import { Formats } from '../contexts/sync/projection.js';
+import { decoded, type Middleware } from '../grpc/call.js';
 import { charge } from '../grpc/middleware/quota.js';
-import { decoded, type Middleware } from '../grpc/pipeline.js';
 import { GrpcServer } from '../grpc/server.js';
 import { boundUnderWay } from '../grpc/underway.js';
 import type { Clock } from '../model/model.js';
@@ -78,8 +78,8 @@ export async function startChord(options: ChordOptions = {}): Promise<Chord> {
       deliveries: telemetry.deliveries,
       stats: telemetry.stats,
       certificates,
-      stages: [
-        ...telemetry.stages,
+      middleware: [
+        ...telemetry.middleware,
         ...(gate ? [gate.identify, decoded, gate.authorize] : [decoded]),
         boundUnderWay(config.maxInFlightBytes),
         ...chargeWhereLimited(config, gate, clock),

@@ -2,7 +2,7 @@
 import type { Logger } from 'pino';
 import { asksCallers, settingsProblems } from '../auth/settings.js';
 import { type Config, ConfigError } from '../config/config.js';
-import type { Middleware } from '../grpc/pipeline.js';
+import type { Middleware } from '../grpc/call.js';
 import type { Clock } from '../model/model.js';
 import type { Limits } from '../quota/limits.js';
 

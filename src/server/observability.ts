@@ -2,11 +2,11 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
 import { type Config, ConfigError, KEYS, SETTINGS } from '../config/config.js';
+import type { Middleware } from '../grpc/call.js';
 import { auditMiddleware } from '../grpc/middleware/audit.js';
 import { loggingMiddleware } from '../grpc/middleware/logging.js';
 import { metricsMiddleware } from '../grpc/middleware/metrics.js';
 import { openTracing } from '../grpc/middleware/tracing.js';
-import type { Middleware } from '../grpc/pipeline.js';
 import type { StatsSource } from '../grpc/services/stats.js';
 import { AuditLog } from '../observability/audit.js';
 import { Calls } from '../observability/calls.js';
@@ -40,7 +40,7 @@ export class Telemetry {
   readonly deliveries = new Deliveries();
   #audit: AuditLog | undefined;
   /** They come before all others. */
-  readonly stages: readonly Middleware[];
+  readonly middleware: readonly Middleware[];
   /** For whoever looks on. */
   readonly stats: StatsSource;
   #observed: (() => Observed) | undefined;
@@ -61,7 +61,7 @@ export class Telemetry {
   ) {
     this.stats = { version: version(), backend, startedAt: Date.now(), look: () => new StatsView(this.#sources()) };
     if (config.auditLog !== '') this.#audit = this.#openAudit();
-    this.stages = [
+    this.middleware = [
       metricsMiddleware(this.calls),
       ...(tracing ? [tracing] : []),
       loggingMiddleware(log, () => this.#state === 'stopping'),

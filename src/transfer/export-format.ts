@@ -4,7 +4,7 @@ import type { ExportedLife } from '../contexts/import-history.js';
 import type { Pace } from '../contexts/long-work.js';
 import { bytesOf } from '../contexts/sync/merge.js';
 import { ChordError } from '../model/errors.js';
-import { isObject, type Json, type JsonObject, type Position } from '../model/model.js';
+import { isObject, type Json, type Position } from '../model/model.js';
 import type { LogRecord } from '../store/store.js';
 import type { ExportedContext, ExportedRecord } from './export-provider.js';
 

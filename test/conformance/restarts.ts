@@ -10,7 +10,7 @@ import {
 import type { JsonObject } from '../../src/model/model.js';
 import { check, like, same } from './expect.js';
 import { LossyProxy } from './proxy.js';
-import type { Middleware, Scenario, SharedScenario } from './scenario.js';
+import type { Scenario, SharedScenario, Stage } from './scenario.js';
 import type { Server } from './server.js';
 import { Stream } from './stream.js';
 
@@ -37,7 +37,7 @@ export const restarts: Readonly<Record<string, Scenario>> = {
 };
 
 /** The server has done a write, but the connection breaks before the client hears of it. */
-async function lostAnswer({ driver, server, id }: Middleware): Promise<void> {
+async function lostAnswer({ driver, server, id }: Stage): Promise<void> {
   const proxy = await LossyProxy.start(server.address);
   try {
     await driver.call('connect', { address: proxy.address });
@@ -78,7 +78,7 @@ async function versionOf(server: Server, contextId: string): Promise<number> {
 }
 
 /** Two contexts and a prefix, a watch and a replica: all go on as if nothing had been. */
-export async function resume({ driver, server, id }: Middleware, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+export async function resume({ driver, server, id }: Stage, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
   for (const name of ['a', 'p:1', 'p:2']) await driver.call('set', { contextId: id + name, value: { n: 1, rest } });
   const targets = [{ id: `${id}a` }, { prefix: `${id}p:` }];
   const stream = await Stream.open(driver, targets);

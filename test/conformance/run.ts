@@ -7,7 +7,7 @@ import { calls } from './calls.js';
 import { build, Driver, type DriverEntry } from './driver.js';
 import { keepMatrix, type Matrix, type Outcome, renderFailures, renderMatrix } from './report.js';
 import { restarts, shared } from './restarts.js';
-import type { Middleware } from './scenario.js';
+import type { Stage } from './scenario.js';
 import { type Access, SecuredServer, secured } from './secured.js';
 import { type Backend, Server } from './server.js';
 import { vectors } from './vectors.js';
@@ -72,7 +72,7 @@ async function attempt(
   participants: readonly DriverEntry[],
   server: Server,
   access: Partial<Access>,
-  scenario: (stages: Middleware[]) => Promise<void>,
+  scenario: (stages: Stage[]) => Promise<void>,
 ): Promise<void> {
   const began = performance.now();
   const drivers = participants.map((entry) => new Driver(entry));

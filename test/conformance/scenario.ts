@@ -2,7 +2,7 @@
 import type { Driver } from './driver.js';
 import type { Server } from './server.js';
 
-export interface Middleware {
+export interface Stage {
   /** Connected to the server. */
   readonly driver: Driver;
   readonly server: Server;
@@ -10,7 +10,7 @@ export interface Middleware {
   readonly id: string;
 }
 
-export type Scenario = (stage: Middleware) => Promise<void>;
+export type Scenario = (stage: Stage) => Promise<void>;
 
 /** All drivers at once, on one server; answers what went wrong, by driver. */
-export type SharedScenario = (stages: readonly Middleware[], id: string) => Promise<void>;
+export type SharedScenario = (stages: readonly Stage[], id: string) => Promise<void>;

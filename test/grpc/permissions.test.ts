@@ -66,31 +66,31 @@ function outcome(peer: Peer, method: AnyMethod, request: object): Promise<Refusa
   });
 }
 
-type WriteRequest = readonly [call: string, request: object, needs: readonly Right[], target: string, whole: boolean];
+type SpecifiedCall = readonly [call: string, request: object, needs: readonly Right[], target: string, whole: boolean];
 
 /** The specification: what each call needs of whom it names. */
-function calls(target: string): WriteRequest[] {
+function calls(target: string): SpecifiedCall[] {
   const contextId = target;
   const prefix = target;
   const returning = (what: object) => ({
     contextId,
     returning: { context: false, delta: false, oldValues: false, format: '', ...what },
   });
-  const one = (call: string, needs: Right[], request: object = { contextId }): WriteRequest => [
+  const one = (call: string, needs: Right[], request: object = { contextId }): SpecifiedCall => [
     call,
     request,
     needs,
     target,
     false,
   ];
-  const many = (call: string, needs: Right[], request: object = { prefix }): WriteRequest => [
+  const many = (call: string, needs: Right[], request: object = { prefix }): SpecifiedCall => [
     call,
     request,
     needs,
     target,
     true,
   ];
-  const all = (call: string, needs: Right[] = ['admin'], request: object = {}): WriteRequest => [
+  const all = (call: string, needs: Right[] = ['admin'], request: object = {}): SpecifiedCall => [
     call,
     request,
     needs,
@@ -151,7 +151,7 @@ function calls(target: string): WriteRequest[] {
   ];
 }
 
-function specified(wanted: Wanted, name: string, [, , needs, target, whole]: WriteRequest): boolean {
+function specified(wanted: Wanted, name: string, [, , needs, target, whole]: SpecifiedCall): boolean {
   const targets = whole ? ['', 'b', '/', ':x'].map((more) => target + more) : [target];
   const grants = [name, '*'].flatMap((each) => Object.entries(wanted[each] ?? {}));
   const has = (prefix: string, id: string) =>

@@ -68,10 +68,10 @@ const write = fc.oneof(
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('delete' as const), allowMissing: fc.boolean(), ...named }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('repeat' as const), index: fc.nat(5), other: fc.boolean() }) },
 );
-type WriteRequest = typeof write extends fc.Arbitrary<infer T> ? T : never;
+type RandomWrite = typeof write extends fc.Arbitrary<infer T> ? T : never;
 
 /** In the words of the service, as things stand now. */
-function writeOf(asked: WriteRequest, plain: Plain): Write | undefined {
+function writeOf(asked: RandomWrite, plain: Plain): Write | undefined {
   if (asked.kind === 'repeat') {
     const before = [...plain.requests.values()];
     const again = before[asked.index % Math.max(1, before.length)]?.write;
@@ -119,7 +119,7 @@ function command<T>(name: string, asked: fc.Arbitrary<T>, run: (system: System, 
   );
 }
 
-async function submit(system: System, asked: readonly WriteRequest[]): Promise<void> {
+async function submit(system: System, asked: readonly RandomWrite[]): Promise<void> {
   await system.write(asked.flatMap((one) => writeOf(one, system.plain) ?? []));
 }
 

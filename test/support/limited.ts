@@ -2,8 +2,8 @@
 import type { ExecutionContext } from 'ava';
 import { type Config, loadConfig } from '../../src/config/config.js';
 import { Formats } from '../../src/contexts/sync/projection.js';
+import { decoded, type Middleware } from '../../src/grpc/call.js';
 import { charge } from '../../src/grpc/middleware/quota.js';
-import { decoded, type Middleware } from '../../src/grpc/pipeline.js';
 import { GrpcServer } from '../../src/grpc/server.js';
 import { Deliveries } from '../../src/observability/deliveries.js';
 import type { Limits } from '../../src/quota/limits.js';
@@ -17,7 +17,7 @@ export interface Limited {
   readonly clock: { now: number };
   /** A connection of this identity. */
   readonly as: (name: string) => Peer;
-  /** From now on calls with this context id wait behind all stages. Resolves when so many wait. */
+  /** From now on calls with this context id wait behind all middleware. Resolves when so many wait. */
   readonly hold: (contextId: string, count: number) => Promise<void>;
   /** What is held goes on, and waits no more. */
   readonly letGo: () => void;
@@ -70,7 +70,7 @@ export async function serveLimited(
       clock: Date.now,
       stats: { version: '', backend: '', startedAt: 0, look: () => t.fail() as never },
     },
-    stages: [
+    middleware: [
       identify,
       decoded,
       charge(new Quotas({ quotas, connectionQuotas, limitsOf, now: () => clock.now })),

@@ -1,17 +1,5 @@
-/**
- * A lane: one context's place in memory, and the single file in which its writes line up.
- *
- * Each write is evaluated on the tip, the newest state, durable or not, and handed to the store at once; so many
- * share one sync to disk or one round trip. Answers and events leave in order, each when its own commit is
- * durable; an answer that stored nothing waits for those before it, since it rests on them.
- *
- * When a commit does not succeed, everything built upon it is taken back. After a conflict (another server was
- * faster) or a duplicate, the lane reads what it lacks and evaluates the rest again; after a failure of the
- * store it rejects the writes, since nobody knows what was stored. New ones wait meanwhile.
- */
-import type { EncodedStruct } from '../../codec/struct.js';
-import { type Head, type JsonObject, type Position, samePosition, sameUse } from '../../model/model.js';
-import type { Outcome, Payload, Store } from '../../store/store.js';
+import { type Head, type Position, samePosition, sameUse } from '../../model/model.js';
+import type { Outcome, Store } from '../../store/store.js';
 import type { CommitEvent, DeltaView, View } from '../events.js';
 import type { Since } from '../sync/history.js';
 import type { Form } from './document.js';

@@ -5,10 +5,10 @@
 import { status } from '@grpc/grpc-js';
 import { ChordError } from '../../model/errors.js';
 import type { AuditLog } from '../../observability/audit.js';
+import type { Call, End, Middleware } from '../call.js';
 import { describeCall, ID_CHARACTERS_MAX, pathOf, positionOf, positionsOf } from '../call-description.js';
 import { callerOf } from '../caller.js';
 import { kindOf } from '../methods.js';
-import type { Call, End, Middleware } from '../pipeline.js';
 import { withoutContents } from './logging.js';
 
 const RETRY_AFTER = 1000;

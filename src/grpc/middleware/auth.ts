@@ -5,9 +5,9 @@
 import { type Access, expired, refused } from '../../auth/authenticator.js';
 import type { Identity } from '../../auth/identity.js';
 import { ChordError } from '../../model/errors.js';
+import type { Call, Middleware } from '../call.js';
 import { policyOf, type RequiredRight } from '../methods.js';
 import { peerIdentity } from '../peer-identity.js';
-import type { Call, Middleware } from '../pipeline.js';
 
 /** How often streams are looked through for those whose time is over, in milliseconds. A timer for each could overflow. */
 const LOOK_INTERVAL = 1000;

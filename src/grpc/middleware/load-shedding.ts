@@ -7,8 +7,8 @@
 import type { StatusObject } from '@grpc/grpc-js';
 import { ChordError } from '../../model/errors.js';
 import { EventLoopDelay } from '../../observability/event-loop-delay.js';
+import type { ErrorMapper, Method, Middleware } from '../call.js';
 import { policyOf } from '../methods.js';
-import type { ErrorMapper, Method, Middleware } from '../pipeline.js';
 
 export interface LoadSheddingOptions {
   /** Calls under way at once, streams not among them. */

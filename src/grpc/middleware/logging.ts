@@ -5,9 +5,9 @@
 import { status } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { LogRateLimit } from '../../observability/log-rate-limit.js';
+import type { Call, End, Middleware } from '../call.js';
 import { describeCall, pathOf, positionOf } from '../call-description.js';
 import { callerOf } from '../caller.js';
-import type { Call, End, Middleware } from '../pipeline.js';
 
 const ORDINARY = new Set([status.OK, status.CANCELLED, status.NOT_FOUND, status.ABORTED, status.ALREADY_EXISTS]);
 const TROUBLE = new Set([status.UNKNOWN, status.INTERNAL, status.UNAVAILABLE, status.DATA_LOSS]);

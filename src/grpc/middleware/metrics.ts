@@ -1,8 +1,8 @@
 /** The outermost stage: counts every call, and how long it took. */
 import type { Calls } from '../../observability/calls.js';
+import type { Call, Middleware } from '../call.js';
 import { contextIdsOf } from '../call-description.js';
 import { kindOf } from '../methods.js';
-import type { Call, Middleware } from '../pipeline.js';
 
 export function metricsMiddleware(calls: Calls): Middleware {
   return {

@@ -2,9 +2,9 @@
 import type { WatchContextsRequest } from '../../gen/chord/v1/sync_service.js';
 import type { QuotaNeed } from '../../quota/account.js';
 import type { Quotas } from '../../quota/quotas.js';
+import type { Call, Middleware } from '../call.js';
 import { sizeOf } from '../codec/request-decoding.js';
 import { policyOf } from '../methods.js';
-import type { Call, Middleware } from '../pipeline.js';
 
 /** Comes behind `decoded`, and behind whatever knows who calls. */
 export function charge(quotas: Quotas): Middleware {

@@ -5,8 +5,8 @@
  */
 import { type Metadata, status } from '@grpc/grpc-js';
 import type { Attributes, Context, Span, TextMapGetter, Tracer, TracerProvider } from '@opentelemetry/api';
+import type { Call, End, Middleware } from '../call.js';
 import { describeCall, pathOf, positionOf } from '../call-description.js';
-import type { Call, End, Middleware } from '../pipeline.js';
 
 /** Where all copies of the API, 1.x, keep what was registered with one of them. */
 const REGISTERED = Symbol.for('opentelemetry.js.api.1');

@@ -17,12 +17,12 @@ import { ChordError } from '../../model/errors.js';
 import type { Clock } from '../../model/model.js';
 import type { Store } from '../../store/store.js';
 import type { Transfer } from '../../transfer/transfer.js';
+import type { Call } from '../call.js';
 import { fromDuration, fromExpected, fromMutations, fromPaths, toContext, toTimestamp } from '../codec/convert.js';
 import { fromWrites } from '../codec/convert-batch.js';
 import { fromInterval, fromOptions, fromRun, toCleanupStatus, toResult } from '../codec/convert-cleanup.js';
 import { toProgress, toTransferred } from '../codec/convert-transfer.js';
 import { batchResponse, deltasResponse, getResponse, syncResponse, writeResponse } from '../codec/response-encoder.js';
-import type { Call } from '../pipeline.js';
 import { type StatsSource, watchStats } from './stats.js';
 
 const NO_BACKUP =

@@ -5,8 +5,8 @@
 import { type BinaryReader, BinaryWriter } from '@bufbuild/protobuf/wire';
 import { type ServiceDefinition, status } from '@grpc/grpc-js';
 import { ChordError } from '../../model/errors.js';
+import type { Call, Middleware, Route } from '../call.js';
 import { decodeRequest } from '../codec/request-decoding.js';
-import type { Call, Middleware, Route } from '../pipeline.js';
 
 export const HEALTH = 'grpc.health.v1.Health';
 
@@ -24,7 +24,7 @@ interface WriteRequest {
 export interface HealthOptions {
   readonly services: readonly string[];
   /** In place of those of other calls. */
-  readonly stages: readonly Middleware[];
+  readonly middleware: readonly Middleware[];
   /** Hears of a connection's first watch, and of the end of its last one. */
   readonly watches: (connection: object, yes: boolean) => void;
 }
@@ -47,10 +47,18 @@ export class Health {
   }
 
   get routes(): readonly Route[] {
-    const { stages } = this.options;
+    const { middleware } = this.options;
     const of = (name: string) => {
       const maxBytes = REQUEST_BYTES_MAX;
-      return { path: `/${HEALTH}/${name}`, service: HEALTH, name, stages, decode: readRequest, encode: same, maxBytes };
+      return {
+        path: `/${HEALTH}/${name}`,
+        service: HEALTH,
+        name,
+        middleware,
+        decode: readRequest,
+        encode: same,
+        maxBytes,
+      };
     };
     return [
       { ...of('Check'), streams: false, unary: ({ service }: WriteRequest) => this.#check(service) },

@@ -16,8 +16,8 @@ import type {
   Removal,
   Request,
   Store,
-  Stored,
   StoreCluster,
+  Stored,
   StoreHealth,
   StoreWork,
 } from '../store.js';

@@ -3,10 +3,10 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { ChordError } from '../../../model/errors.js';
 import { checkStored, FORMAT_KEY, foreign, NAMES } from '../schema.js';
-import { PageFile, type Tree } from './pages.js';
+import { type BTree, PageFile } from './pages.js';
 import { Walk } from './walk.js';
 
-const EMPTY: Tree = { root: null, entries: 0 };
+const EMPTY: BTree = { root: null, entries: 0 };
 
 export interface Entry {
   readonly key: Buffer;
@@ -18,7 +18,7 @@ export class Contents {
   private constructor(
     private readonly file: PageFile,
     private readonly walk: Walk,
-    private readonly trees: ReadonlyMap<string, Tree>,
+    private readonly trees: ReadonlyMap<string, BTree>,
     private readonly onDamage: (error: ChordError) => void,
   ) {}
 
@@ -30,7 +30,7 @@ export class Contents {
     const file = new PageFile(requireData(directory));
     try {
       const walk = new Walk(file, onDamage);
-      const trees = new Map<string, Tree>();
+      const trees = new Map<string, BTree>();
       let format: Buffer | undefined;
       let holds = false;
       for (const node of walk.records(file.meta.main)) {
@@ -93,7 +93,7 @@ export class Contents {
     this.file.close();
   }
 
-  #tree(database: keyof typeof NAMES): Tree {
+  #tree(database: keyof typeof NAMES): BTree {
     // A server that was stopped when it had just made the file has not made all.
     return this.trees.get(NAMES[database]) ?? EMPTY;
   }

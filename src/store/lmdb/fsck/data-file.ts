@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { ChordError } from '../../../model/errors.js';
-import { PageFile, type Tree } from './pages.js';
+import { type BTree, PageFile } from './pages.js';
 import { Walk } from './walk.js';
 
 /** Throws DATA_LOSS where the file is no LMDB file or a part of it is missing. No file at all is fine. */
@@ -30,7 +30,7 @@ function hasAllPages(file: PageFile): boolean {
   const walk = new Walk(file, (error) => {
     throw error;
   });
-  const visit = (tree: Tree): void => {
+  const visit = (tree: BTree): void => {
     for (const node of walk.records(tree)) {
       const inner = file.tree(node);
       if (inner) visit(inner);

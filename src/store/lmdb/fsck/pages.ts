@@ -24,14 +24,14 @@ interface Meta {
   /** In bytes. */
   readonly pageSize: number;
   /** The list of free pages. */
-  readonly free: Tree;
+  readonly free: BTree;
   /** The database of databases. */
-  readonly main: Tree;
+  readonly main: BTree;
   readonly lastPage: number;
   readonly transaction: bigint;
 }
 
-export interface Tree {
+export interface BTree {
   /** Null: it is empty. */
   readonly root: number | null;
   readonly entries: number;
@@ -123,7 +123,7 @@ export class PageFile {
   }
 
   /** The database that this leaf node describes. */
-  tree({ value }: Node): Tree | null {
+  tree({ value }: Node): BTree | null {
     return value?.isDatabase && value.bytes ? readTree(value.bytes, 0) : null;
   }
 
@@ -186,7 +186,7 @@ function readMeta(start: Buffer, page: number): Meta | null {
   };
 }
 
-function readTree(bytes: Buffer, at: number): Tree {
+function readTree(bytes: Buffer, at: number): BTree {
   const root = bytes.readBigUInt64LE(at + 40);
   return { root: root === NO_PAGE ? null : Number(root), entries: Number(bytes.readBigUInt64LE(at + 32)) };
 }

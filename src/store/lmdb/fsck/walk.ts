@@ -3,7 +3,7 @@
  * there, or is used twice, keys out of order. What lies below a damaged page is left out, and the rest is visited.
  */
 import { ChordError } from '../../../model/errors.js';
-import { damaged, type Node, type Page, type PageFile, type Tree, type Value } from './pages.js';
+import { type BTree, damaged, type Node, type Page, type PageFile, type Value } from './pages.js';
 
 /** More than that is no tree: each level has at least two times the pages of the one above. */
 const DEPTH_MAX = 48;
@@ -33,7 +33,7 @@ export class Walk {
   }
 
   /** The records of a tree, each page of which is visited for the first time. */
-  *records(tree: Tree, compare: Compare = Buffer.compare): Generator<Node> {
+  *records(tree: BTree, compare: Compare = Buffer.compare): Generator<Node> {
     const path: Step[] = [];
     const enter = (number: number, low?: Buffer, high?: Buffer): void => {
       const page = this.#attempt(() => {
@@ -57,7 +57,7 @@ export class Walk {
   }
 
   /** The value under a key; null where there is none, or where the way to it is damaged. */
-  find(tree: Tree, key: Buffer): Value | null {
+  find(tree: BTree, key: Buffer): Value | null {
     let number = tree.root;
     try {
       for (let depth = 0; number !== null && depth < DEPTH_MAX; depth++) {

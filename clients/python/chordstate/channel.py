@@ -100,6 +100,14 @@ class Connection:
         self.streams = 0
         self._stubs = (ContextServiceStub(channel), SyncServiceStub(channel))  # type: ignore[no-untyped-call]
 
+    def state(self) -> grpc.ChannelConnectivity:
+        """Of a channel for threads. Its `subscribe` would poll in a thread that ends in an error with the channel."""
+        try:
+            state = self.channel._channel.check_connectivity_state(False)
+        except (AttributeError, ValueError):  # of another release; closed
+            return grpc.ChannelConnectivity.SHUTDOWN
+        return next(each for each in grpc.ChannelConnectivity if each.value[0] == state)
+
     def method(self, name: str) -> Callable[..., Any]:
         """Of either service."""
         contexts, syncs = self._stubs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
@@ -24,6 +25,9 @@ from .values import Json
 from .watch import Watch
 
 T = TypeVar("T")
+
+#: Seconds between looks at a channel that cannot connect.
+_LOOK = 0.1
 
 
 class _Closable(Protocol):
@@ -231,19 +235,12 @@ class Client:
 
     def _pause(self, wake: threading.Event, delay: float) -> None:
         """Until the time is over, `wake` is set, or a channel that could not connect has connected."""
-        first: list[grpc.ChannelConnectivity] = []
-
-        def follow(state: grpc.ChannelConnectivity) -> None:
-            first.append(state)
-            if state is grpc.ChannelConnectivity.READY and first[0] in channel.FAILING:
-                wake.set()
-
-        calls = self._connections.first.channel
-        calls.subscribe(follow)
-        try:
-            wake.wait(min(delay, TIMEOUT_MAX))
-        finally:
-            calls.unsubscribe(follow)
+        calls = self._connections.first
+        end = time.monotonic() + min(delay, TIMEOUT_MAX)
+        failing = calls.state() in channel.FAILING
+        while (left := end - time.monotonic()) > 0 and not wake.wait(min(left, _LOOK) if failing else left):
+            if failing and calls.state() is grpc.ChannelConnectivity.READY:
+                return
 
     def _pages(self, call: Callable[[str], calls.Call[tuple[T, str]]], timeout: float | None) -> Iterator[T]:
         token = ""

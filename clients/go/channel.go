@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"time"
+	"unicode/utf8"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
@@ -16,6 +17,7 @@ import (
 	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
 // What a stream receives before its reader takes it. Fixed: gRPC's own would grow with the bandwidth, and a slow
@@ -57,9 +59,21 @@ type encoded []byte
 func encode(request proto.Message) (encoded, error) {
 	bytes, err := proto.Marshal(request)
 	if err != nil {
-		return nil, unsendable("request", err.Error())
+		return nil, unsendable(textOf(request), err.Error())
 	}
 	return bytes, nil
+}
+
+// textOf names the field that is not valid UTF-8: the most likely reason why a request cannot be encoded.
+func textOf(request proto.Message) string {
+	fields := request.ProtoReflect().Descriptor().Fields()
+	for _, name := range []protoreflect.Name{"context_id", "prefix", "request_id"} {
+		field := fields.ByName(name)
+		if field != nil && !utf8.ValidString(request.ProtoReflect().Get(field).String()) {
+			return string(name)
+		}
+	}
+	return "request"
 }
 
 // codec is protobuf's, but sends encoded requests as they are.

@@ -9,13 +9,16 @@ import (
 
 	chordv1 "github.com/chord-state/chord/clients/go/gen/chord/v1"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/connectivity"
 	"google.golang.org/protobuf/proto"
 )
 
 // Client has the calls. It may be used by many goroutines; Close it when done.
 type Client struct {
-	connection *grpc.ClientConn
-	settings   settings
+	connections *connections
+	settings    settings
+	// One token for each call in flight.
+	turns chan struct{}
 	// Ends with the client.
 	lifetime context.Context
 	close    context.CancelFunc
@@ -29,18 +32,23 @@ func NewClient(address string, options ...Option) (*Client, error) {
 	}
 	settings.retry = settings.retry.withDefaults()
 	orDefault(&settings.deadline, 10*time.Second)
-	connection, err := newChannel(address, settings)
+	orDefault(&settings.callsInFlight, 100)
+	orDefault(&settings.watchesPerConnection, 90)
+	connections, err := newConnections(settings.watchesPerConnection, func() (*grpc.ClientConn, error) {
+		return newChannel(address, settings)
+	})
 	if err != nil {
 		return nil, unsendable("address", err.Error())
 	}
 	lifetime, cancel := context.WithCancel(context.Background())
-	return &Client{connection, settings, lifetime, cancel}, nil
+	return &Client{connections, settings, make(chan struct{}, settings.callsInFlight), lifetime, cancel}, nil
 }
 
-// Close ends all calls, watches and replicas, and the connection.
+// Close ends all calls, watches and replicas, and the connections. A second one does nothing. Whatever the client is
+// asked for afterwards is CANCELLED.
 func (c *Client) Close() error {
 	c.close()
-	return c.connection.Close()
+	return c.connections.close()
 }
 
 // Set creates a context, or replaces its document.
@@ -51,7 +59,7 @@ func (c *Client) Set(ctx context.Context, id string, value map[string]any, optio
 	}
 	document, err := toStruct(value)
 	if err != nil {
-		return nil, unsendable("value", err.Error())
+		return nil, refused("value", err)
 	}
 	request := &chordv1.SetContextRequest{
 		ContextId: id, Value: document,
@@ -76,7 +84,7 @@ func (c *Client) Update(ctx context.Context, id string, edit Edit, options ...Wr
 	}
 	if edit.Changes != nil {
 		if request.Changes, err = toStruct(edit.Changes); err != nil {
-			return nil, unsendable("changes", err.Error())
+			return nil, refused("changes", err)
 		}
 	}
 	if request.Mutations, err = toMutations(edit.Mutations); err != nil {
@@ -145,7 +153,7 @@ func (c *Client) Sync(ctx context.Context, id string, known Position, options ..
 	case *chordv1.SyncContextResponse_Full:
 		return fromFull(result.Full), nil
 	case *chordv1.SyncContextResponse_Delta:
-		return &DeltaEvent{fromDelta(result.Delta)}, nil
+		return &DeltaEvent{Delta: fromDelta(result.Delta)}, nil
 	}
 	return &NoChange{fromPosition(answer.GetNoChange().GetPosition())}, nil
 }
@@ -211,13 +219,29 @@ func (c *Client) call(ctx context.Context, method string, request, answer proto.
 		ctx, cancel = context.WithTimeout(ctx, c.settings.deadline)
 		defer cancel()
 	}
-	err = retrying(ctx, c.settings.retry, func(ctx context.Context) error {
-		return c.connection.Invoke(ctx, method, bytes, answer)
+	err = retrying(ctx, c.settings.retry, c.turns, func(ctx context.Context) error {
+		return c.connections.first.Invoke(ctx, method, bytes, answer)
 	})
 	if err != nil && c.lifetime.Err() != nil {
-		return cancelled("the client is closed", err)
+		return closed("client", err)
 	}
 	return err
+}
+
+// pause is over with ctx, after delay, or as soon as a connection is made that could not be made.
+func (c *Client) pause(ctx context.Context, delay time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, delay)
+	defer cancel()
+	channel := c.connections.first
+	state := channel.GetState()
+	// A connection that was made, and then lost, is IDLE.
+	if state != connectivity.Connecting && state != connectivity.TransientFailure {
+		<-ctx.Done()
+		return
+	}
+	for state != connectivity.Ready && channel.WaitForStateChange(ctx, state) {
+		state = channel.GetState()
+	}
 }
 
 // within ends ctx with the client.

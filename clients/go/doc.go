@@ -8,7 +8,8 @@
 // Documents are what encoding/json makes of JSON: nil, bool, float64, string, []any and map[string]any. Values to be
 // sent may also have other integer and float types, slices, and maps with string keys (a nil slice is [], a nil map
 // {}); pointers, structs, bytes, NaN, infinities and invalid UTF-8 are refused with INVALID_ARGUMENT before anything
-// is sent. Numbers are doubles: integers beyond 2^53 lose digits and belong in strings.
+// is sent. Numbers are doubles: integers that would lose digits are refused, too, and belong in
+// strings.
 //
 // # Errors
 //

@@ -3,6 +3,7 @@ package chord
 import (
 	"context"
 	"errors"
+	"regexp"
 	"time"
 
 	chordv1 "github.com/chord-state/chord/clients/go/gen/chord/v1"
@@ -12,8 +13,11 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// Reason is what went wrong: the server's word, or else the name of gRPC's code.
+// Reason is what went wrong: the server's word, or else the name of gRPC's code. It is an error for errors.Is:
+// errors.Is(err, chord.NotFound).
 type Reason string
+
+func (r Reason) Error() string { return string(r) }
 
 // The reasons of a server. Without its word it may be any name of gRPC's codes, such as UNIMPLEMENTED.
 const (
@@ -50,7 +54,11 @@ type Error struct {
 
 	// Another try may succeed, and the caller need not know.
 	transient bool
-	cause     error
+	// The network's failure without a doubt: no count of tries makes it final.
+	certain bool
+	cause   error
+	// As it came; nil for errors of the client's own.
+	status *status.Status
 }
 
 // Mismatch says where a context stands.
@@ -70,6 +78,20 @@ func (e *Error) Error() string { return "chord: " + string(e.Reason) + ": " + e.
 
 func (e *Error) Unwrap() error { return e.cause }
 
+// Is tells whether target is e's Reason.
+func (e *Error) Is(target error) bool {
+	reason, ok := target.(Reason)
+	return ok && reason == e.Reason
+}
+
+// GRPCStatus is for status.FromError and status.Code of package status: the status as it came, with its details.
+func (e *Error) GRPCStatus() *status.Status {
+	if e.status != nil {
+		return e.status
+	}
+	return status.New(e.Code, e.Message)
+}
+
 // ReasonOf is the reason of an *Error in err's tree, or "".
 func ReasonOf(err error) Reason {
 	var failed *Error
@@ -81,7 +103,7 @@ func ReasonOf(err error) Reason {
 
 // fromStatus decodes what a call failed with. Details that cannot be decoded count as absent.
 func fromStatus(st *status.Status) *Error {
-	failed := &Error{Reason: Reason(code.Code_name[int32(st.Code())]), Message: st.Message(), Code: st.Code()}
+	failed := &Error{Reason: Reason(code.Code_name[int32(st.Code())]), Message: st.Message(), Code: st.Code(), status: st}
 	if failed.Reason == "" {
 		failed.Reason = "UNKNOWN"
 	}
@@ -113,18 +135,24 @@ func fromStatus(st *status.Status) *Error {
 	if failed.ContextID == "" {
 		failed.ContextID = mismatchID
 	}
-	failed.transient = isTransient(failed.Code, said)
-	if failed.Code == codes.ResourceExhausted {
-		failed.transient = failed.RetryAfter > 0 // refused for now: it has not happened
+	switch failed.Code {
+	case codes.Unavailable:
+		failed.certain = true
+	case codes.ResourceExhausted: // refused for now: it has not happened
+		failed.certain = failed.RetryAfter > 0 || !said && endedByTransport.MatchString(failed.Message)
+	case codes.Internal:
+		failed.certain = !said && endedByTransport.MatchString(failed.Message)
 	}
+	failed.transient = failed.certain || isTransient(failed.Code, said)
 	return failed
 }
+
+// endedByTransport: what transports say of a connection that was ended for what other streams did.
+var endedByTransport = regexp.MustCompile(`RST_STREAM|GOAWAY|ENHANCE_YOUR_CALM|(?i:bandwidth exhausted)`)
 
 // isTransient: transports report broken connections with more codes than UNAVAILABLE. From the server they are final.
 func isTransient(code codes.Code, saidByServer bool) bool {
 	switch code {
-	case codes.Unavailable:
-		return true
 	case codes.Internal, codes.Unknown, codes.Canceled:
 		return !saidByServer
 	}
@@ -147,8 +175,11 @@ func failure(ctx context.Context, err error) *Error {
 }
 
 func unavailable(message string) *Error {
-	return &Error{Reason: Unavailable, Message: message, Code: codes.Unavailable, transient: true}
+	return &Error{Reason: Unavailable, Message: message, Code: codes.Unavailable, transient: true, certain: true}
 }
+
+// closed is for what is asked of a client, or a replica, after its end.
+func closed(what string, cause error) *Error { return cancelled("the "+what+" is closed", cause) }
 
 // cancelled is for calls that end before they begin, or between two tries.
 func cancelled(message string, cause error) *Error {

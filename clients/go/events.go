@@ -1,7 +1,21 @@
 package chord
 
 // Event is what a watch delivers: *FullEvent, *DeltaEvent, *DeletedEvent, *AbsentEvent or *CaughtUpEvent.
-type Event interface{ event() }
+type Event interface {
+	// HasMore tells whether the next event belongs to the same batch; then it is there already.
+	HasMore() bool
+	part(more bool)
+}
+
+// Part is what the events of a batch have in common.
+type Part struct {
+	// More: the next event belongs to the same batch.
+	More bool
+}
+
+// HasMore is More.
+func (p *Part) HasMore() bool  { return p.More }
+func (p *Part) part(more bool) { p.More = more }
 
 // SyncResult is what Sync answers: *FullEvent, *DeltaEvent or *NoChange.
 type SyncResult interface{ syncResult() }
@@ -11,10 +25,14 @@ type FullEvent struct {
 	Document
 	// Reason is INITIAL, EPOCH_CHANGED, AHEAD, DIVERGED, HISTORY_TRUNCATED or DELTA_LARGER.
 	Reason string
+	Part
 }
 
 // DeltaEvent brings the changes since the last event of this context.
-type DeltaEvent struct{ Delta }
+type DeltaEvent struct {
+	Delta
+	Part
+}
 
 // DeletedEvent says that a context is gone. Should it come back, it comes as a FullEvent.
 type DeletedEvent struct {
@@ -23,22 +41,20 @@ type DeletedEvent struct {
 	Position Position
 	// Reason is DELETED, EXPIRED, or UNKNOWN where it went while the connection was away.
 	Reason string
+	Part
 }
 
 // AbsentEvent says that a context that was asked for does not exist. Its creation comes as a FullEvent.
-type AbsentEvent struct{ ID string }
+type AbsentEvent struct {
+	ID string
+	Part
+}
 
 // CaughtUpEvent says that everything that existed when the stream was opened has come. Once for each connection.
-type CaughtUpEvent struct{}
+type CaughtUpEvent struct{ Part }
 
 // NoChange says that the copy is current.
 type NoChange struct{ Position Position }
-
-func (*FullEvent) event()     {}
-func (*DeltaEvent) event()    {}
-func (*DeletedEvent) event()  {}
-func (*AbsentEvent) event()   {}
-func (*CaughtUpEvent) event() {}
 
 func (*FullEvent) syncResult()  {}
 func (*DeltaEvent) syncResult() {}

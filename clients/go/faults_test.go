@@ -52,10 +52,15 @@ func (f *faulty) WatchContexts(request *chordv1.WatchContextsRequest, stream wat
 
 func (f *faulty) serve(t *testing.T, options ...grpc.ServerOption) *faulty {
 	t.Helper()
+	return f.serveAt(t, "127.0.0.1:0", options...)
+}
+
+func (f *faulty) serveAt(t *testing.T, address string, options ...grpc.ServerOption) *faulty {
+	t.Helper()
 	f.Server = grpc.NewServer(options...)
 	chordv1.RegisterContextServiceServer(f, f)
 	chordv1.RegisterSyncServiceServer(f, f)
-	listener := must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0"))
+	listener := must[net.Listener](t)(net.Listen("tcp", address))
 	f.address = listener.Addr().String()
 	go f.Serve(listener)
 	t.Cleanup(f.Stop)
@@ -337,8 +342,8 @@ func TestTokenSource(t *testing.T) {
 		last = err
 	}
 	reason(t, last, Unauthenticated)
-	same(t, tokens, []string{"Bearer 1", "Bearer 3", "Bearer 4", "Bearer 5"})
-	same(t, expired.Load(), 2)
+	same(t, tokens, []string{"Bearer 1", "Bearer 3", "Bearer 4", "Bearer 5", "Bearer 6"})
+	same(t, expired.Load(), 3)
 }
 
 func selfSigned(t *testing.T, name string) (tls.Certificate, *x509.CertPool) {

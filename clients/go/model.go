@@ -1,6 +1,11 @@
 package chord
 
-import "time"
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"time"
+)
 
 // Position is a point in the history of one context. Keep it and hand it back; never compute one. The zero Position
 // says that nothing is known, or that the context does not exist.
@@ -15,6 +20,26 @@ type Position struct {
 
 // IsZero tells whether p is the zero Position.
 func (p Position) IsZero() bool { return p == Position{} }
+
+// String is EPOCH:VERSION:DIGEST, as the command chord writes it; a version alone where there is no more.
+func (p Position) String() string {
+	if p.Epoch == "" && p.Digest == "" {
+		return strconv.FormatUint(p.Version, 10)
+	}
+	return fmt.Sprintf("%s:%d:%s", p.Epoch, p.Version, p.Digest)
+}
+
+var positionText = regexp.MustCompile(`^(?:([^:\s]+):([0-9]{1,15}):([^:\s]+)|([0-9]{1,15}))$`)
+
+// ParsePosition reads EPOCH:VERSION:DIGEST, or a version alone, which is weaker. Else *Error, INVALID_ARGUMENT.
+func ParsePosition(text string) (Position, error) {
+	found := positionText.FindStringSubmatch(text)
+	if found == nil {
+		return Position{}, unsendable("position", fmt.Sprintf("expected EPOCH:VERSION:DIGEST or a version, got %q", text))
+	}
+	version, err := strconv.ParseUint(found[2]+found[4], 10, 64)
+	return Position{Epoch: found[1], Version: version, Digest: found[3]}, err
+}
 
 // Document is a context: its value and where it stands.
 type Document struct {

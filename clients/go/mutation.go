@@ -34,7 +34,7 @@ func SetAt(path Path, value any) Mutation {
 	return Mutation{path, func(message *chordv1.Mutation) error {
 		set, err := toValue(value, 1)
 		message.Operation = &chordv1.Mutation_Set{Set: set}
-		return err
+		return within(".set", err)
 	}}
 }
 
@@ -50,7 +50,7 @@ func RemoveAt(path Path) Mutation {
 func IncrementAt(path Path, by float64) Mutation {
 	return Mutation{path, func(message *chordv1.Mutation) error {
 		message.Operation = &chordv1.Mutation_Increment{Increment: by}
-		return finite(by)
+		return within(".increment", finite(by))
 	}}
 }
 
@@ -59,7 +59,7 @@ func AppendAt(path Path, values ...any) Mutation {
 	return Mutation{path, func(message *chordv1.Mutation) error {
 		list, err := toValues(values)
 		message.Operation = &chordv1.Mutation_Append{Append: &chordv1.ListValues{Values: list}}
-		return err
+		return within(".append", err)
 	}}
 }
 
@@ -69,7 +69,7 @@ func SpliceAt(path Path, index, removeCount uint32, insert ...any) Mutation {
 		list, err := toValues(insert)
 		splice := &chordv1.ListSplice{Index: index, RemoveCount: removeCount, Insert: list}
 		message.Operation = &chordv1.Mutation_Splice{Splice: splice}
-		return err
+		return within(".splice.insert", err)
 	}}
 }
 
@@ -84,9 +84,15 @@ func toMutations(mutations []Mutation) ([]*chordv1.Mutation, error) {
 		if mutation.operation == nil {
 			return nil, unsendable(fmt.Sprintf("mutations[%d]", i), "has no operation")
 		}
+		field := fmt.Sprintf("mutations[%d]", i)
+		for j, key := range mutation.path {
+			if err := wellFormed(key); err != nil {
+				return nil, refused(fmt.Sprintf("%s.path[%d]", field, j), err)
+			}
+		}
 		messages[i] = &chordv1.Mutation{Path: mutation.path}
 		if err := mutation.operation(messages[i]); err != nil {
-			return nil, unsendable(fmt.Sprintf("mutations[%d]", i), err.Error())
+			return nil, refused(field, err)
 		}
 	}
 	return messages, nil

@@ -18,6 +18,19 @@ type settings struct {
 	token    func(context.Context) (string, error)
 	deadline time.Duration
 	retry    RetryPolicy
+	// Another token may be had by asking again.
+	renews               bool
+	callsInFlight        int
+	watchesPerConnection int
+}
+
+// WithCallsInFlight bounds them; more wait for their turn. Default 100.
+func WithCallsInFlight(calls int) Option { return func(s *settings) { s.callsInFlight = calls } }
+
+// WithWatchesPerConnection bounds them; more open a further connection, since servers and proxies bound the streams of
+// one. Default 90.
+func WithWatchesPerConnection(watches int) Option {
+	return func(s *settings) { s.watchesPerConnection = watches }
 }
 
 // WithTLS encrypts the connection; without it there is no TLS. nil takes the roots of the system. Roots, the client's
@@ -31,13 +44,16 @@ func WithTLS(config *tls.Config) Option {
 
 // WithToken sends `authorization: Bearer <token>` with every call.
 func WithToken(token string) Option {
-	return WithTokenSource(func(context.Context) (string, error) { return token, nil })
+	return func(s *settings) {
+		s.token = func(context.Context) (string, error) { return token, nil }
+		s.renews = false
+	}
 }
 
 // WithTokenSource is WithToken with tokens that change: the source is asked for each try of a call and each connection
 // of a watch, by many goroutines at once. Where it fails, that is UNAVAILABLE, and tried again.
 func WithTokenSource(source func(context.Context) (string, error)) Option {
-	return func(s *settings) { s.token = source }
+	return func(s *settings) { s.token, s.renews = source, true }
 }
 
 // WithDeadline is for one call with all its tries, where its context has no deadline. Default 10 s.
@@ -60,8 +76,12 @@ type write struct {
 	returning    *chordv1.ReturnOptions
 }
 
-// IfPosition writes only where the context stands exactly here. Else ABORTED, with a Mismatch. Set, Update, Delete.
+// IfPosition writes only where the context stands exactly here: for the zero Position, only where it does not exist.
+// Else ABORTED, with a Mismatch. Set, Update, Delete.
 func IfPosition(position Position) WriteOption {
+	if position.IsZero() {
+		return IfAbsent()
+	}
 	return expecting(&chordv1.Expected{Condition: &chordv1.Expected_Position{Position: toPosition(position)}})
 }
 
@@ -166,7 +186,8 @@ type watchOption func(*watchConfig)
 
 func (option watchOption) watch(config *watchConfig) { option(config) }
 
-// Known says where a copy stands already, by context id: the watch begins there.
+// Known says where a copy stands already, by context id: the watch begins there. The zero Position says that nothing
+// is known.
 func Known(positions map[string]Position) WatchOption {
 	return watchOption(func(config *watchConfig) { config.known = positions })
 }

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"google.golang.org/grpc/status"
 )
 
 // Replica is a live local copy of contexts. Reading it never waits for the network. Documents are read-only: what
@@ -21,15 +23,18 @@ type Replica struct {
 
 	mutex sync.RWMutex
 	// The following are guarded by it. Documents are replaced, never written to.
-	documents map[string]replicated
+	documents map[string]ReplicaDocument
 	live      bool
 	caughtUp  bool
 	err       error
+	// Closed, and replaced, with each change.
+	changed chan struct{}
 }
 
-type replicated struct {
-	value    map[string]any
-	position Position
+// ReplicaDocument is a document of a Replica, and where it stands.
+type ReplicaDocument struct {
+	Value    map[string]any
+	Position Position
 }
 
 // ReplicaChange is one change of a Replica.
@@ -43,7 +48,7 @@ type ReplicaChange struct {
 	Changes []Change
 }
 
-// ReplicaOption sets up a Replica: OnChange, OnCaughtUp, OnDisconnect, OnError. Callbacks are called one at a time, in
+// ReplicaOption sets up a Replica: StartFrom, OnChange, OnCaughtUp, OnDisconnect, OnError. Callbacks are called one at a time, in
 // the order of what happened, by the replica's goroutine: they must not block for long, nor Close it (cancel its
 // context instead).
 type ReplicaOption interface{ replica(*replicaConfig) }
@@ -53,13 +58,19 @@ type replicaConfig struct {
 	onCaughtUp   []func()
 	onDisconnect []func(err *Error, delay time.Duration)
 	onError      func(error)
+	state        map[string]ReplicaDocument
 }
 
 type replicaOption func(*replicaConfig)
 
 func (option replicaOption) replica(config *replicaConfig) { option(config) }
 
-// OnChange is called after the replica has changed. May be given more than once.
+// StartFrom is what the replica starts with, by context id: what State of an earlier one answered.
+func StartFrom(state map[string]ReplicaDocument) ReplicaOption {
+	return replicaOption(func(config *replicaConfig) { config.state = state })
+}
+
+// OnChange is called after the replica has changed; of a batch, after all of it. May be given more than once.
 func OnChange(call func(ReplicaChange)) ReplicaOption {
 	return replicaOption(func(config *replicaConfig) { config.onChange = append(config.onChange, call) })
 }
@@ -81,12 +92,13 @@ func NewReplica(ctx context.Context, client *Client, targets Targets, options ..
 	ctx, cancel := context.WithCancel(ctx)
 	r := &Replica{
 		cancel: cancel, ready: make(chan struct{}), stopped: make(chan struct{}),
-		documents: map[string]replicated{},
+		documents: map[string]ReplicaDocument{}, changed: make(chan struct{}),
 	}
 	r.config.onError = func(err error) { slog.Error("chord: replica", "error", err) }
 	for _, option := range options {
 		option.replica(&r.config)
 	}
+	maps.Copy(r.documents, r.config.state)
 	go r.run(ctx, client, slices.Clone(targets))
 	return r
 }
@@ -109,20 +121,57 @@ func (r *Replica) Ready(ctx context.Context) error {
 // Get is the document now; false where there is none.
 func (r *Replica) Get(id string) (map[string]any, bool) {
 	document, ok := r.find(id)
-	return document.value, ok
+	return document.Value, ok
 }
 
 // Position is where the document stands; false where there is none.
 func (r *Replica) Position(id string) (Position, bool) {
 	document, ok := r.find(id)
-	return document.position, ok
+	return document.Position, ok
 }
 
-func (r *Replica) find(id string) (replicated, bool) {
+func (r *Replica) find(id string) (ReplicaDocument, bool) {
 	r.mutex.RLock()
 	defer r.mutex.RUnlock()
 	document, ok := r.documents[id]
 	return document, ok
+}
+
+// State is all documents and where they stand, as of one moment: to be kept, and for another replica to StartFrom.
+func (r *Replica) State() map[string]ReplicaDocument {
+	r.mutex.RLock()
+	defer r.mutex.RUnlock()
+	return maps.Clone(r.documents)
+}
+
+// WaitFor waits until the copy of a context has come to a position: the same epoch, at least the version. It answers
+// the document then, or an error where the replica or ctx ended before.
+func (r *Replica) WaitFor(ctx context.Context, id string, position Position) (ReplicaDocument, error) {
+	return r.WaitUntil(ctx, id, func(document ReplicaDocument, exists bool) bool {
+		sameLife := position.Epoch == "" || document.Position.Epoch == position.Epoch
+		return exists && sameLife && document.Position.Version >= position.Version
+	})
+}
+
+// WaitUntil is WaitFor with a condition, which must not block.
+func (r *Replica) WaitUntil(ctx context.Context, id string, holds func(document ReplicaDocument, exists bool) bool) (ReplicaDocument, error) {
+	for {
+		r.mutex.RLock()
+		document, exists := r.documents[id]
+		changed, ended := r.changed, r.err
+		r.mutex.RUnlock()
+		if holds(document, exists) {
+			return document, nil
+		}
+		if ended != nil {
+			return ReplicaDocument{}, ended
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ReplicaDocument{}, failure(ctx, status.FromContextError(ctx.Err()).Err())
+		}
+	}
 }
 
 // IDs are those of all documents, in no order.
@@ -169,62 +218,104 @@ func (r *Replica) run(ctx context.Context, client *Client, targets Targets) {
 		r.update(func() { r.live = false })
 		tell(r, func(call func(*Error, time.Duration)) { call(err, delay) }, r.config.onDisconnect)
 	})
-	watch := newWatch(client, targets, []WatchOption{onDisconnect})
-	var end error = cancelled("the replica was closed", nil)
-	watch.run(ctx, func(event Event, err error) bool {
+	known := map[string]Position{}
+	for id, document := range r.config.state {
+		known[id] = document.Position
+	}
+	watch := newWatch(client, targets, []WatchOption{onDisconnect, Known(known)})
+	var end error = closed("replica", nil)
+	var batch []Event
+	follow := func(event Event, err error) bool {
 		if err != nil {
 			end = err
 			tell(r, func(call func(error)) { call(err) }, []func(error){r.config.onError})
 			return false
 		}
-		r.take(watch, event)
+		batch = append(batch, event)
+		if !event.HasMore() {
+			r.take(watch, batch)
+			batch = nil
+		}
 		return ctx.Err() == nil
-	})
+	}
+	if client.lifetime.Err() != nil {
+		follow(nil, closed("client", nil))
+	} else {
+		watch.run(ctx, follow)
+	}
 	r.update(func() { r.live, r.err = false, end })
 	if !r.caughtUp {
 		close(r.ready)
 	}
 }
 
-func (r *Replica) take(watch *watch, event Event) {
-	switch event := event.(type) {
-	case *FullEvent:
-		r.store(ReplicaChange{event.ID, event.Value, event.Position, nil})
-	case *DeltaEvent:
-		document, _ := r.find(event.ID)
-		value, err := Apply(document.value, event.Changes)
-		if err != nil {
-			watch.resync(event.ID)
-			return
+// take takes all of the events, or none.
+func (r *Replica) take(watch *watch, events []Event) {
+	changes, fit := r.staged(events)
+	if !fit {
+		watch.resync(events)
+		return
+	}
+	_, caughtUp := events[len(events)-1].(*CaughtUpEvent)
+	first := caughtUp && !r.caughtUp
+	r.update(func() {
+		for _, change := range changes {
+			if change.Value == nil {
+				delete(r.documents, change.ID)
+			} else {
+				r.documents[change.ID] = ReplicaDocument{change.Value, change.Position}
+			}
 		}
-		r.store(ReplicaChange{event.ID, value, event.To, event.Changes})
-	case *DeletedEvent:
-		r.store(ReplicaChange{ID: event.ID})
-	case *CaughtUpEvent:
-		first := false
-		r.update(func() { first, r.live, r.caughtUp = !r.caughtUp, true, true })
-		if first {
-			close(r.ready)
-		}
+		r.live, r.caughtUp = r.live || caughtUp, r.caughtUp || caughtUp
+	})
+	if first {
+		close(r.ready)
+	}
+	for _, change := range changes {
+		tell(r, func(call func(ReplicaChange)) { call(change) }, r.config.onChange)
+	}
+	if caughtUp {
 		tell(r, func(call func()) { call() }, r.config.onCaughtUp)
 	}
 }
 
-func (r *Replica) store(change ReplicaChange) {
-	r.update(func() {
-		if change.Value == nil {
-			delete(r.documents, change.ID)
-		} else {
-			r.documents[change.ID] = replicated{change.Value, change.Position}
+// staged is what events change; false where a delta does not fit.
+func (r *Replica) staged(events []Event) ([]ReplicaChange, bool) {
+	values := map[string]map[string]any{}
+	var changes []ReplicaChange
+	for _, event := range events {
+		var change ReplicaChange
+		switch event := event.(type) {
+		case *FullEvent:
+			change = ReplicaChange{event.ID, event.Value, event.Position, nil}
+		case *DeltaEvent:
+			before, staged := values[event.ID]
+			if !staged {
+				document, _ := r.find(event.ID)
+				before = document.Value
+			}
+			value, err := Apply(before, event.Changes)
+			if err != nil || before == nil {
+				return nil, false
+			}
+			change = ReplicaChange{event.ID, value, event.To, event.Changes}
+		case *DeletedEvent:
+			change = ReplicaChange{ID: event.ID}
+		default:
+			continue
 		}
-	})
-	tell(r, func(call func(ReplicaChange)) { call(change) }, r.config.onChange)
+		values[change.ID] = change.Value
+		changes = append(changes, change)
+	}
+	return changes, true
 }
 
 func (r *Replica) update(change func()) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	change()
+	close(r.changed)
+	r.changed = make(chan struct{})
 }
 
 // tell calls callbacks; one that panics must not end the replica.

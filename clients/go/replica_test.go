@@ -117,7 +117,7 @@ func TestReplicaHealsItself(t *testing.T) {
 	}))
 	spoilt := map[string]any{}
 	position, _ := replica.Position(id("a"))
-	replica.update(func() { replica.documents[id("a")] = replicated{spoilt, position} })
+	replica.update(func() { replica.documents[id("a")] = ReplicaDocument{spoilt, position} })
 	last := must[*WriteResult](t)(client.Update(ctx, id("a"), Mutate(SetAt(Path{"o", "n"}, 2)))).Position
 	wait(func() bool { position, _ := replica.Position(id("a")); return position == last })
 	value, _ := replica.Get(id("a"))
@@ -158,7 +158,7 @@ func TestCloseLeavesNoGoroutine(t *testing.T) {
 	check(t, abandoned.Ready(ctx))
 	for event, err := range client.Watch(ctx, IDs(id("a"))) {
 		check(t, err)
-		same(t, event, AbsentEvent{id("a")})
+		same(t, event, AbsentEvent{ID: id("a")})
 		break
 	}
 	check(t, client.Close())

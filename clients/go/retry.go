@@ -2,6 +2,7 @@ package chord
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -43,27 +44,84 @@ func (p RetryPolicy) backoff(failures int) time.Duration {
 	return wait/2 + rand.N(wait/2+1)
 }
 
-// retrying tries until success, a final error, or the end of attempts or time; then it answers the last try's error.
+// Servers on Node count the milliseconds of a deadline in 31 bits; longer ones end at once.
+const timeoutMax = 24 * 24 * time.Hour
+
+// waits says how long a watch waits after each of its failures. A message alone is no health: a stream that lived is.
+type waits struct {
+	policy   RetryPolicy
+	failures int
+	since    time.Time
+}
+
+// heard: a message has come.
+func (w *waits) heard(now time.Time) {
+	if w.since.IsZero() {
+		w.since = now
+	}
+}
+
+// next: the stream has ended.
+func (w *waits) next(now time.Time) time.Duration {
+	if !w.since.IsZero() && now.Sub(w.since) >= w.policy.BackoffMax {
+		w.failures = 0
+	}
+	w.since = time.Time{}
+	w.failures++
+	return w.policy.backoff(w.failures - 1)
+}
+
+// retrying tries until success, a final error, or the end of attempts or time; then it answers the last try's error,
+// or, in place of one that its time cut off, the first of another kind: the cause. Each try takes one of the turns.
 // ctx has a deadline.
-func retrying(ctx context.Context, policy RetryPolicy, attempt func(context.Context) error) error {
+func retrying(ctx context.Context, policy RetryPolicy, turns chan struct{}, attempt func(context.Context) error) error {
 	end, _ := ctx.Deadline()
+	var cause *Error
 	for failures := 0; ; failures++ {
-		err := oneTry(ctx, policy.AttemptTimeout, attempt)
+		select {
+		case turns <- struct{}{}:
+		case <-ctx.Done():
+			return notInTime(ctx, cap(turns))
+		}
+		err := oneTry(ctx, min(policy.AttemptTimeout, timeoutMax), attempt)
+		<-turns
 		if err == nil {
 			return nil
 		}
 		failed := failure(ctx, err)
+		if failed.Code != codes.DeadlineExceeded && cause == nil {
+			cause = failed
+		}
 		again := failed.transient || failed.Code == codes.DeadlineExceeded
 		left := time.Until(end)
 		// A backoff that would outlast the call gives way: there is time left, and the server may be back by then.
 		wait := max(min(policy.backoff(failures), left/2), failed.RetryAfter)
 		if !again || failures+1 >= policy.Attempts || left <= wait {
-			return failed
+			return causing(cause, failed)
 		}
 		if !sleep(ctx, wait) {
 			return cancelled("cancelled while waiting to try again after: "+failed.Message, ctx.Err())
 		}
 	}
+}
+
+// causing is the last failure, or what had it.
+func causing(cause, failed *Error) *Error {
+	if cause == nil || failed.Code != codes.DeadlineExceeded {
+		return failed
+	}
+	told := *cause
+	told.cause = failed.cause
+	return &told
+}
+
+// notInTime: ctx ended before it was this call's turn.
+func notInTime(ctx context.Context, calls int) *Error {
+	if ctx.Err() == context.Canceled {
+		return cancelled("cancelled while waiting for its turn", ctx.Err())
+	}
+	message := fmt.Sprintf("%d calls of this client were in flight all the time", calls)
+	return &Error{Reason: DeadlineExceeded, Message: message, Code: codes.DeadlineExceeded, cause: ctx.Err()}
 }
 
 func oneTry(ctx context.Context, timeout time.Duration, attempt func(context.Context) error) error {

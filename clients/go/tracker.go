@@ -26,6 +26,8 @@ type tracker struct {
 	omitted idSet
 	// Did not fit: the next request asks for the document.
 	doubted idSet
+	// Messages of a batch that is not complete.
+	kept []*chordv1.WatchContextsResponse
 }
 
 type idSet map[string]struct{}
@@ -34,15 +36,17 @@ func (s idSet) add(id string)      { s[id] = struct{}{} }
 func (s idSet) has(id string) bool { _, ok := s[id]; return ok }
 
 func newTracker(targets Targets, known map[string]Position, knownBytesMax int) *tracker {
-	t := &tracker{targets, knownBytesMax, map[string]Position{}, idSet{}, idSet{}, idSet{}}
+	t := &tracker{targets, knownBytesMax, map[string]Position{}, idSet{}, idSet{}, idSet{}, nil}
 	for _, target := range targets {
 		maps.Insert(t.positions, maps.All(covered(target, known)))
 	}
+	maps.DeleteFunc(t.positions, func(_ string, position Position) bool { return position.IsZero() })
 	return t
 }
 
 // connect begins a connection: it answers the subscriptions to ask for.
 func (t *tracker) connect() []*chordv1.Subscription {
+	t.kept = nil
 	room := t.knownBytesMax
 	t.omitted = idSet{}
 	for id := range t.positions {
@@ -65,9 +69,99 @@ func (t *tracker) connect() []*chordv1.Subscription {
 	return subscriptions
 }
 
-// take takes a message and answers the events to deliver. fits is false where it leaves a gap: nothing of it is
-// delivered, and the watch must connect again.
+// take takes a message and answers the events to deliver, those of a batch with its last message. fits is false where
+// it leaves a gap: nothing of it, or of its batch, is delivered, and the watch must connect again.
 func (t *tracker) take(message *chordv1.WatchContextsResponse) (events []Event, fits bool) {
+	if message.GetHeartbeat() != nil || message.GetClosing() != nil {
+		return nil, true
+	}
+	if message.GetMore() {
+		t.kept = append(t.kept, message)
+		return nil, true
+	}
+	if len(t.kept) == 0 {
+		return t.takeOne(message)
+	}
+	batch := append(t.kept, message)
+	t.kept = nil
+	return t.takeBatch(batch)
+}
+
+func (t *tracker) takeBatch(messages []*chordv1.WatchContextsResponse) ([]Event, bool) {
+	var before []func()
+	for _, message := range messages {
+		before = append(before, t.standing(idOf(message)))
+	}
+	var events []Event
+	for _, message := range messages {
+		taken, fits := t.takeOne(message)
+		if !fits {
+			for _, restore := range before {
+				restore()
+			}
+			t.doubt(idOf(message))
+			return nil, false
+		}
+		events = append(events, taken...)
+	}
+	for i, event := range events {
+		event.part(i < len(events)-1)
+	}
+	return events, true
+}
+
+// standing answers what brings the context back to where it stands now.
+func (t *tracker) standing(id string) func() {
+	position, held := t.positions[id]
+	sets := []idSet{t.absent, t.omitted, t.doubted}
+	marks := []bool{t.absent.has(id), t.omitted.has(id), t.doubted.has(id)}
+	return func() {
+		delete(t.positions, id)
+		if held {
+			t.positions[id] = position
+		}
+		for i, set := range sets {
+			delete(set, id)
+			if marks[i] {
+				set.add(id)
+			}
+		}
+	}
+}
+
+// idOf is empty for a message of no context.
+func idOf(message *chordv1.WatchContextsResponse) string {
+	switch event := message.GetEvent().(type) {
+	case *chordv1.WatchContextsResponse_Full:
+		return event.Full.GetContext().GetContextId()
+	case *chordv1.WatchContextsResponse_Delta:
+		return event.Delta.GetContextId()
+	case *chordv1.WatchContextsResponse_Deleted:
+		return event.Deleted.GetContextId()
+	case *chordv1.WatchContextsResponse_Absent:
+		return event.Absent.GetContextId()
+	}
+	return ""
+}
+
+// refuse: these events were delivered, and the reader's copy is as before them. The next connection brings the
+// documents.
+func (t *tracker) refuse(events []Event) {
+	for _, event := range events {
+		switch event := event.(type) {
+		case *FullEvent:
+			t.doubt(event.ID)
+		case *DeltaEvent:
+			t.doubt(event.ID)
+		case *DeletedEvent:
+			t.positions[event.ID] = event.Position
+			delete(t.absent, event.ID)
+			t.doubt(event.ID)
+		}
+	}
+}
+
+func (t *tracker) takeOne(message *chordv1.WatchContextsResponse) (events []Event, fits bool) {
 	switch event := message.GetEvent().(type) {
 	case *chordv1.WatchContextsResponse_Full:
 		return t.full(event.Full), true
@@ -116,7 +210,7 @@ func (t *tracker) delta(delta *chordv1.Delta) ([]Event, bool) {
 	}
 	delete(t.omitted, id)
 	t.positions[id] = fromPosition(delta.GetTo())
-	return []Event{&DeltaEvent{fromDelta(delta)}}, true
+	return []Event{&DeltaEvent{Delta: fromDelta(delta)}}, true
 }
 
 func (t *tracker) gone(id string, position Position, reason string) []Event {
@@ -128,7 +222,7 @@ func (t *tracker) gone(id string, position Position, reason string) []Event {
 	}
 	delete(t.positions, id)
 	t.absent.add(id)
-	return []Event{&DeletedEvent{id, position, reason}}
+	return []Event{&DeletedEvent{ID: id, Position: position, Reason: reason}}
 }
 
 func (t *tracker) missing(id string) []Event {
@@ -139,7 +233,7 @@ func (t *tracker) missing(id string) []Event {
 		return nil
 	}
 	t.absent.add(id)
-	return []Event{&AbsentEvent{id}}
+	return []Event{&AbsentEvent{ID: id}}
 }
 
 // fits: the caller may have named only a version.
@@ -173,7 +267,8 @@ func toSubscription(target Target, known map[string]*chordv1.Position) *chordv1.
 }
 
 func fromFull(full *chordv1.Full) *FullEvent {
-	return &FullEvent{fromContext(full.GetContext()), strings.TrimPrefix(full.GetReason().String(), "FULL_REASON_")}
+	reason := strings.TrimPrefix(full.GetReason().String(), "FULL_REASON_")
+	return &FullEvent{Document: fromContext(full.GetContext()), Reason: reason}
 }
 
 func deletedReason(reason chordv1.DeletedReason) string {

@@ -2,9 +2,13 @@ package chord
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
+	"math/big"
+	"math/bits"
 	"reflect"
+	"regexp"
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/types/known/structpb"
@@ -26,11 +30,14 @@ func toValue(value any, depth int) (*structpb.Value, error) {
 	case float64:
 		return structpb.NewNumberValue(value), finite(value)
 	case int:
-		return structpb.NewNumberValue(float64(value)), nil
+		return structpb.NewNumberValue(float64(value)), exactInt(int64(value))
 	case string:
 		return structpb.NewStringValue(value), wellFormed(value)
 	case json.Number:
 		number, err := value.Float64()
+		if err == nil {
+			err = exactText(value.String())
+		}
 		return structpb.NewNumberValue(number), err
 	case map[string]any:
 		object, err := toObject(value, depth+1)
@@ -50,9 +57,9 @@ func toReflected(value reflect.Value, depth int) (*structpb.Value, error) {
 	case kind == reflect.String:
 		return toValue(value.String(), depth)
 	case value.CanInt():
-		return structpb.NewNumberValue(float64(value.Int())), nil
+		return structpb.NewNumberValue(float64(value.Int())), exactInt(value.Int())
 	case value.CanUint():
-		return structpb.NewNumberValue(float64(value.Uint())), nil
+		return structpb.NewNumberValue(float64(value.Uint())), exactUint(value.Uint())
 	case value.CanFloat():
 		return toValue(value.Float(), depth)
 	case kind == reflect.Map && value.Type().Key().Kind() == reflect.String:
@@ -78,11 +85,11 @@ func toObject(object map[string]any, depth int) (*structpb.Struct, error) {
 	fields := make(map[string]*structpb.Value, len(object))
 	for key, member := range object {
 		if err := wellFormed(key); err != nil {
-			return nil, err
+			return nil, within(memberStep(key), err)
 		}
 		value, err := toValue(member, depth)
 		if err != nil {
-			return nil, err
+			return nil, within(memberStep(key), err)
 		}
 		fields[key] = value
 	}
@@ -97,7 +104,7 @@ func toList(list []any, depth int) (*structpb.ListValue, error) {
 	for i, element := range list {
 		value, err := toValue(element, depth)
 		if err != nil {
-			return nil, err
+			return nil, within(fmt.Sprintf("[%d]", i), err)
 		}
 		values[i] = value
 	}
@@ -136,6 +143,71 @@ func fromList(messages []*structpb.Value) []any {
 	}
 	return list
 }
+
+// fault is what is wrong with a value, and where in it.
+type fault struct {
+	path    string
+	problem error
+}
+
+func (f *fault) Error() string { return f.problem.Error() }
+
+// within: the value at this step has the fault. nil stays nil.
+func within(step string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if inner, ok := err.(*fault); ok {
+		return &fault{step + inner.path, inner.problem}
+	}
+	return &fault{step, err}
+}
+
+// refused names the path in a field of a request.
+func refused(field string, err error) *Error {
+	if inner, ok := err.(*fault); ok {
+		field += inner.path
+	}
+	return unsendable(field, err.Error())
+}
+
+var plainKey = regexp.MustCompile(`^[A-Za-z_$][A-Za-z0-9_$]*$`)
+
+func memberStep(key string) string {
+	if plainKey.MatchString(key) {
+		return "." + key
+	}
+	return fmt.Sprintf("[%q]", key)
+}
+
+// Bits of an integer that every double has.
+const mantissaBits = 53
+
+func exactInt(number int64) error {
+	magnitude := uint64(number)
+	if number < 0 {
+		magnitude = -magnitude
+	}
+	return exactUint(magnitude)
+}
+
+func exactUint(number uint64) error {
+	if bits.Len64(number)-bits.TrailingZeros64(number) > mantissaBits && number != 0 {
+		return errDigits
+	}
+	return nil
+}
+
+// exactText looks at integers alone: fractions are rounded by everyone.
+func exactText(text string) error {
+	number, ok := new(big.Int).SetString(text, 10)
+	if ok && number.Sign() != 0 && number.BitLen()-int(number.TrailingZeroBits()) > mantissaBits {
+		return errDigits
+	}
+	return nil
+}
+
+var errDigits = errors.New("would lose digits: numbers are doubles, larger integers belong in strings")
 
 var errTooDeep = fmt.Errorf("nested over %d levels", depthMax)
 

@@ -163,6 +163,7 @@ type trackStep struct {
 	Events   []struct {
 		Event     string
 		ContextID string
+		More      bool
 		Value     map[string]any
 		Position  Position
 		From, To  Position
@@ -192,13 +193,13 @@ func (s trackStep) run(t *testing.T, tracker *tracker) {
 	for _, e := range s.Events {
 		switch e.Event {
 		case "full":
-			want = append(want, &FullEvent{Document{ID: e.ContextID, Value: e.Value, Position: e.Position}, e.Reason})
+			want = append(want, &FullEvent{Document{ID: e.ContextID, Value: e.Value, Position: e.Position}, e.Reason, Part{e.More}})
 		case "delta":
-			want = append(want, &DeltaEvent{Delta{ID: e.ContextID, From: e.From, To: e.To}})
+			want = append(want, &DeltaEvent{Delta{ID: e.ContextID, From: e.From, To: e.To}, Part{e.More}})
 		case "deleted":
-			want = append(want, &DeletedEvent{e.ContextID, e.Position, e.Reason})
+			want = append(want, &DeletedEvent{e.ContextID, e.Position, e.Reason, Part{e.More}})
 		case "absent":
-			want = append(want, &AbsentEvent{e.ContextID})
+			want = append(want, &AbsentEvent{e.ContextID, Part{e.More}})
 		case "caughtUp":
 			want = append(want, &CaughtUpEvent{})
 		}

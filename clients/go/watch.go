@@ -3,6 +3,7 @@ package chord
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"time"
@@ -23,9 +24,14 @@ const doubtfulFailuresMax = 5
 //
 // It connects when the range begins; each range is a watch of its own. The end of ctx, of the client or of the loop
 // ends it without an error; ctx's deadline is the watch's. An *Error that cannot be got over is the last that it
-// yields. Events are read from the network as they are taken: a slow reader gets merged deltas.
+// yields; a closed client's is CANCELLED. Events are read from the network as they are taken: a slow reader gets merged
+// deltas. A batch comes when it is complete, its events back to back, each but the last with More.
 func (c *Client) Watch(ctx context.Context, targets Targets, options ...WatchOption) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
+		if c.lifetime.Err() != nil {
+			yield(nil, closed("client", nil))
+			return
+		}
 		newWatch(c, targets, options).run(ctx, yield)
 	}
 }
@@ -35,8 +41,11 @@ type watch struct {
 	client  *Client
 	config  watchConfig
 	tracker *tracker
-	// Failures since the last message came.
-	failures int
+	waits   waits
+	// Doubtful failures in a row, without a message between.
+	doubts int
+	// Refusals of the token in a row, each at the beginning of a connection.
+	refusals int
 	// What the server asked for when it closed the stream.
 	retryAfter time.Duration
 	// Whether this connection has brought an event or a heartbeat.
@@ -46,7 +55,7 @@ type watch struct {
 }
 
 func newWatch(client *Client, targets Targets, options []WatchOption) *watch {
-	w := &watch{client: client}
+	w := &watch{client: client, waits: waits{policy: client.settings.retry}}
 	for _, option := range options {
 		option.watch(&w.config)
 	}
@@ -54,9 +63,9 @@ func newWatch(client *Client, targets Targets, options []WatchOption) *watch {
 	return w
 }
 
-// resync: this context's last event did not fit the reader's copy. Connects again for the document, after yield.
-func (w *watch) resync(id string) {
-	w.tracker.doubt(id)
+// resync: these, the last events, did not fit the reader's copy. Connects again for the documents, after yield.
+func (w *watch) resync(events []Event) {
+	w.tracker.refuse(events)
 	w.misfit = true
 }
 
@@ -64,6 +73,12 @@ func (w *watch) resync(id string) {
 var errStopped = errors.New("stopped")
 
 func (w *watch) run(ctx context.Context, yield func(Event, error) bool) {
+	for i, target := range w.tracker.targets {
+		if err := wellFormed(target.ID); err != nil {
+			yield(nil, refused(fmt.Sprintf("targets[%d]", i), err))
+			return
+		}
+	}
 	ctx, cancel := w.client.within(ctx)
 	defer cancel()
 	for ctx.Err() == nil {
@@ -72,31 +87,43 @@ func (w *watch) run(ctx context.Context, yield func(Event, error) bool) {
 			return
 		}
 		failed := failure(ctx, err)
-		if _, limited := ctx.Deadline(); limited && failed.Code == codes.DeadlineExceeded {
-			return // the server, which knows the deadline, was first to see it pass
-		}
-		// The token has expired under way: there may be a new one.
-		expired := w.heard && failed.Code == codes.Unauthenticated
-		doubtful := failed.Code != codes.Unavailable && failed.Code != codes.ResourceExhausted
-		if !(failed.transient || expired) || (doubtful && w.failures >= doubtfulFailuresMax) {
+		if !(failed.transient || w.expired(failed)) || w.tooDoubtful(failed) {
 			yield(nil, failed)
 			return
 		}
-		delay := max(w.client.settings.retry.backoff(w.failures), w.retryAfter, failed.RetryAfter)
-		w.failures++
+		delay := max(w.waits.next(time.Now()), w.retryAfter, failed.RetryAfter)
 		if w.config.onDisconnect != nil {
 			w.config.onDisconnect(failed, delay)
 		}
-		sleep(ctx, delay)
+		w.client.pause(ctx, delay)
 	}
+}
+
+// expired: the token was good, or there may be another one.
+func (w *watch) expired(failed *Error) bool {
+	if failed.Code != codes.Unauthenticated || w.heard {
+		return failed.Code == codes.Unauthenticated
+	}
+	w.refusals++
+	return w.client.settings.renews && w.refusals == 1
+}
+
+func (w *watch) tooDoubtful(failed *Error) bool {
+	if !failed.certain {
+		w.doubts++
+	}
+	return w.doubts > doubtfulFailuresMax
 }
 
 // stream is one connection: it delivers until that breaks, and answers why.
 func (w *watch) stream(ctx context.Context, yield func(Event, error) bool) error {
-	ctx, cancel := context.WithCancel(ctx)
+	// Without ctx's deadline: a server on Node would end the stream at once for one beyond 24.8 days.
+	open, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer context.AfterFunc(ctx, cancel)()
 	defer cancel()
 	w.retryAfter, w.heard, w.misfit = 0, false, false
-	stream, err := w.open(ctx)
+	stream, leave, err := w.open(open)
+	defer leave()
 	for err == nil {
 		message := &chordv1.WatchContextsResponse{}
 		if err = stream.RecvMsg(message); err != nil {
@@ -110,7 +137,7 @@ func (w *watch) stream(ctx context.Context, yield func(Event, error) bool) error
 	return err
 }
 
-func (w *watch) open(ctx context.Context) (grpc.ClientStream, error) {
+func (w *watch) open(ctx context.Context) (stream grpc.ClientStream, leave func(), err error) {
 	request := &chordv1.WatchContextsRequest{
 		Subscriptions:    w.tracker.connect(),
 		IncludeOldValues: w.config.oldValues,
@@ -120,26 +147,27 @@ func (w *watch) open(ctx context.Context) (grpc.ClientStream, error) {
 	}
 	bytes, err := encode(request)
 	if err != nil {
-		return nil, err
+		return nil, func() {}, err
 	}
 	description := &grpc.StreamDesc{ServerStreams: true}
-	stream, err := w.client.connection.NewStream(ctx, description, chordv1.SyncService_WatchContexts_FullMethodName)
+	stream, leave, err = w.client.connections.open(ctx, description, chordv1.SyncService_WatchContexts_FullMethodName)
 	if err != nil {
-		return nil, err
+		return nil, leave, err
 	}
 	// io.EOF: the stream is broken already, and RecvMsg knows why.
 	if err := stream.SendMsg(bytes); err != nil && err != io.EOF {
-		return nil, err
+		return nil, leave, err
 	}
-	return stream, stream.CloseSend()
+	return stream, leave, stream.CloseSend()
 }
 
 func (w *watch) deliver(message *chordv1.WatchContextsResponse, yield func(Event, error) bool) error {
-	w.failures = 0
+	w.waits.heard(time.Now())
+	w.doubts = 0
 	if closing := message.GetClosing(); closing != nil {
 		w.retryAfter = closing.GetRetryAfter().AsDuration()
 	} else {
-		w.heard = true
+		w.heard, w.refusals = true, 0
 	}
 	events, fits := w.tracker.take(message)
 	for _, event := range events {

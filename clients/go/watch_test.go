@@ -42,7 +42,7 @@ func TestWatchOfAPrefix(t *testing.T) {
 	first := must[*WriteResult](t)(client.Set(ctx, id("p:1"), map[string]any{"life": 1}))
 	same(t, expect[*FullEvent](events).Position, first.Position)
 	must[*DeleteResult](t)(client.Delete(ctx, id("p:1")))
-	same(t, expect[*DeletedEvent](events), DeletedEvent{id("p:1"), first.Position, "DELETED"})
+	same(t, expect[*DeletedEvent](events), DeletedEvent{ID: id("p:1"), Position: first.Position, Reason: "DELETED"})
 	second := must[*WriteResult](t)(client.Set(ctx, id("p:1"), map[string]any{"life": 2}))
 	same(t, expect[*FullEvent](events).Position, second.Position)
 	same(t, first.Position.Epoch == second.Position.Epoch, false)
@@ -63,7 +63,7 @@ func TestWatchFromAKnownPosition(t *testing.T) {
 			same(t, []any{event.From, event.To.Version}, []any{first.Position, 6})
 			same(t, event.Changes, []Change{{Action: Modified, Path: []string{"n"}, Value: 5.0}})
 		case *DeletedEvent:
-			same(t, event, DeletedEvent{id("gone"), known[id("gone")], "UNKNOWN"})
+			same(t, event, DeletedEvent{ID: id("gone"), Position: known[id("gone")], Reason: "UNKNOWN"})
 		default:
 			t.Fatalf("%T", event)
 		}

@@ -6,13 +6,15 @@ export class LossyProxy {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   #holding = false;
+  readonly #frozen = new WeakSet<Socket>();
 
   private constructor(target: string) {
     const [host, port] = target.split(':') as [string, string];
     this.#server = createServer((client) => {
       const upstream = connect(Number(port), host);
-      client.pipe(upstream);
-      upstream.on('data', (bytes) => this.#holding || client.write(bytes));
+      client.on('data', (bytes) => this.#frozen.has(client) || upstream.write(bytes));
+      client.on('end', () => upstream.end());
+      upstream.on('data', (bytes) => this.#holding || this.#frozen.has(upstream) || client.write(bytes));
       for (const [socket, other] of [
         [client, upstream],
         [upstream, client],
@@ -42,6 +44,11 @@ export class LossyProxy {
   /** From now on nothing that the server says arrives. */
   hold(): void {
     this.#holding = true;
+  }
+
+  /** Nothing goes through the connections that there are, in either direction, and none of them ends; new ones work. */
+  freeze(): void {
+    for (const socket of this.#sockets) this.#frozen.add(socket);
   }
 
   /** Breaks all connections; new ones work. */

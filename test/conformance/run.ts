@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { RedisServer } from '../store/redis/servers.js';
+import { batches } from './batches.js';
 import { calls } from './calls.js';
 import { build, Driver, type DriverEntry } from './driver.js';
 import { keepMatrix, type Matrix, type Outcome, renderFailures, renderMatrix } from './report.js';
@@ -44,7 +45,7 @@ for (const entry of entries) {
   }
 }
 
-const each = { ...vectors, ...calls, ...watches, ...restarts };
+const each = { ...vectors, ...calls, ...watches, ...batches, ...restarts };
 const server = await Server.start(backend);
 const guarded = await SecuredServer.start(backend);
 try {

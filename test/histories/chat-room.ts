@@ -1,7 +1,7 @@
 /** A chat room: members come and go, type, write, edit and react; of the messages the last ones are kept. */
 import type { JsonObject } from '../../src/model/model.js';
-import type { Story } from './generate.js';
 import type { Random } from './random.js';
+import type { Story } from './story.js';
 
 const NAMES = ['ann', 'bob', 'chloé', 'dmitri', 'eve', 'farid', 'grace', '花子', 'hiro', 'o/brien'];
 const REACTIONS = ['👍', '🎉', '❤️', '😄'];

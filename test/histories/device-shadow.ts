@@ -1,7 +1,7 @@
 /** The shadow of a device: what it shall do, what it reports, its alarms; now and then new firmware, or a reset. */
 import type { JsonObject } from '../../src/model/model.js';
-import type { Story } from './generate.js';
 import type { Random } from './random.js';
+import type { Story } from './story.js';
 
 const ROOMS = ['hall', 'kitchen', 'attic', 'cellar'];
 const ALARMS = ['over_temperature', 'sensor_lost', 'door_open', 'battery_low'];

@@ -1,7 +1,7 @@
 /** Which browser supports a feature since when: a wide table, with notes, edited for years; mostly one cell at a time. */
 import type { JsonObject } from '../../src/model/model.js';
-import type { Story } from './generate.js';
 import type { Random } from './random.js';
+import type { Story } from './story.js';
 
 const BROWSERS = ['aurora', 'basilisk', 'comet', 'dolphin', 'ember', 'falcon mobile', 'gecko tv', 'harrier'];
 const LINKS_KEPT = 14;

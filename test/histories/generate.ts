@@ -6,17 +6,11 @@
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
-import type { JsonObject } from '../../src/model/model.js';
 import { chatRoom } from './chat-room.js';
 import { deviceShadow } from './device-shadow.js';
 import { featureSupport } from './feature-support.js';
 import { Random } from './random.js';
-
-/** An evolving document: each call edits it in place, and answers how many seconds have gone by. */
-export interface Story {
-  readonly document: JsonObject;
-  step(): number;
-}
+import type { Story } from './story.js';
 
 const STORIES: Readonly<Record<string, { revisions: number; seed: number; tell: (random: Random) => Story }>> = {
   'chat-room': { revisions: 500, seed: 1, tell: chatRoom },

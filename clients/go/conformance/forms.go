@@ -47,6 +47,14 @@ func changeForm(change chord.Change) form {
 }
 
 func eventForm(event any) form {
+	made := formOf(event)
+	if part, ok := event.(chord.Event); ok && part.HasMore() {
+		made["more"] = true
+	}
+	return made
+}
+
+func formOf(event any) form {
 	switch event := event.(type) {
 	case *chord.FullEvent:
 		made := documentForm(event.Document)

@@ -38,6 +38,8 @@ var liveOps = map[string]func(*driver, args) (form, error){
 	"next":    (*driver).next,
 	"replica": (*driver).replica,
 	"read":    (*driver).read,
+	"seen":    (*driver).seen,
+	"ended":   (*driver).ended,
 	"close":   (*driver).close,
 }
 
@@ -201,7 +203,7 @@ func (d *driver) close(args args) (form, error) {
 		}
 	}
 	if args.Handle == "" && d.client != nil {
-		return form{}, d.client.Close()
+		return form{}, d.client.Close() // a second one does nothing
 	}
 	return form{}, nil
 }

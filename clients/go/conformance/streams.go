@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
+	"sync"
 	"time"
 
 	chord "github.com/chord-state/chord/clients/go"
@@ -90,16 +92,71 @@ func (w *watch) close() {
 type replica struct {
 	*chord.Replica
 	changed chan struct{}
+	// Of the error callback.
+	errors chan error
+	mutex  sync.Mutex
+	// What each callback saw, from ready on.
+	noting bool
+	noted  []form
+}
+
+func (r *replica) note(change chord.ReplicaChange) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	if r.noting {
+		versions := form{}
+		for id, document := range r.State() {
+			versions[id] = document.Position.Version
+		}
+		r.noted = append(r.noted, form{"contextId": change.ID, "versions": versions})
+	}
+	select {
+	case r.changed <- struct{}{}:
+	default: // it is told already
+	}
+}
+
+func (r *replica) seen() []form {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	return slices.Clone(r.noted)
+}
+
+func (d *driver) seen(args args) (form, error) {
+	replica, ok := d.replicas[args.Handle]
+	if !ok {
+		return nil, fmt.Errorf("no replica %q", args.Handle)
+	}
+	late := time.After(milliseconds(args.Timeout, 10*time.Second))
+	for len(replica.seen()) < *args.Count {
+		select {
+		case <-replica.changed:
+		case <-late:
+			return nil, errTimeout
+		}
+	}
+	return form{"seen": replica.seen()}, nil
+}
+
+func (d *driver) ended(args args) (form, error) {
+	replica, ok := d.replicas[args.Handle]
+	if !ok {
+		return nil, fmt.Errorf("no replica %q", args.Handle)
+	}
+	select {
+	case err := <-replica.errors:
+		return form{"error": errorForm(err)}, nil
+	case <-time.After(milliseconds(args.Timeout, 10*time.Second)):
+		return nil, errTimeout
+	}
 }
 
 func (d *driver) replica(args args) (form, error) {
-	made := &replica{changed: make(chan struct{}, 1)}
-	made.Replica = chord.NewReplica(background, d.client, args.targets(), chord.OnChange(func(chord.ReplicaChange) {
-		select {
-		case made.changed <- struct{}{}:
-		default: // it is told already
-		}
-	}))
+	made := &replica{changed: make(chan struct{}, 1), errors: make(chan error, 1)}
+	made.mutex.Lock() // until there is a Replica to note
+	made.Replica = chord.NewReplica(background, d.client, args.targets(),
+		chord.OnChange(made.note), chord.OnError(func(err error) { made.errors <- err }))
+	made.mutex.Unlock()
 	ctx, cancel := context.WithTimeout(background, milliseconds(args.Timeout, 10*time.Second))
 	defer cancel()
 	if err := made.Ready(ctx); err != nil {
@@ -109,6 +166,9 @@ func (d *driver) replica(args args) (form, error) {
 		}
 		return nil, err
 	}
+	made.mutex.Lock()
+	made.noting = true
+	made.mutex.Unlock()
 	handle := d.newHandle()
 	d.replicas[handle] = made
 	return form{"handle": handle}, nil

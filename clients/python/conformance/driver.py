@@ -14,8 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import chord
-import chord.aio
+import chordstate
+import chordstate.aio
 
 from . import forms, vectors
 from .forms import Args, Form, write_options
@@ -40,11 +40,11 @@ async def all_of(function: Callable[..., Any], *args: Any, **named: Any) -> list
     return list(await do(lambda: list(function(*args, **named))))
 
 
-def tls(args: Args | None) -> chord.Tls | bool:
+def tls(args: Args | None) -> chordstate.Tls | bool:
     if args is None:
         return False
     ca, cert, key = (Path(args[name]).read_bytes() if args.get(name) else None for name in ("ca", "cert", "key"))
-    return chord.Tls(ca=ca, cert=cert, key=key, server_name=args.get("serverName"))
+    return chordstate.Tls(ca=ca, cert=cert, key=key, server_name=args.get("serverName"))
 
 
 def token_source(path: str) -> Callable[[], Any]:
@@ -61,6 +61,7 @@ class Driver:
         self.client: Any = None
         self.handles: dict[str, Any] = {}
         self.handle_count = 0
+        self.records: dict[str, Record] = {}
         # Of watches: events asked for that did not come in time.
         self.pending: dict[str, asyncio.Future[Any]] = {}
 
@@ -68,13 +69,13 @@ class Driver:
         if self.client is not None:
             await do(self.client.close)
         attempts = args.get("attempts")
-        connect = chord.aio.connect if AIO else chord.connect
+        connect = chordstate.aio.connect if AIO else chordstate.connect
         self.client = connect(
             args["address"],
             tls=tls(args.get("tls")),
             token=token_source(args["tokenFile"]) if args.get("tokenFile") else args.get("token"),
             timeout=(args.get("deadline") or 10_000) / 1000,
-            retry=chord.RetryPolicy(attempts=attempts) if attempts else chord.RetryPolicy(),
+            retry=chordstate.RetryPolicy(attempts=attempts) if attempts else chordstate.RetryPolicy(),
         )
         return {}
 
@@ -136,10 +137,34 @@ class Driver:
         return {"events": events}
 
     async def replica(self, args: Args) -> Form:
-        make = chord.aio.Replica if AIO else chord.Replica
-        replica: Any = make(self.client, *forms.targets(args))
+        make = chordstate.aio.Replica if AIO else chordstate.Replica
+        loop, record = asyncio.get_running_loop(), Record()
+        replica: Any = make(
+            self.client,
+            *forms.targets(args),
+            on_error=lambda error: loop.call_soon_threadsafe(record.end, error),
+        )
         await do(replica.wait_ready, args["timeout"] / 1000)
-        return self.keep(replica)
+
+        def note(change: chordstate.ReplicaChange) -> None:
+            versions = {each: position.version for each, (_, position) in replica.state().items()}
+            loop.call_soon_threadsafe(record.note, {"contextId": change.context_id, "versions": versions})
+
+        replica.on_change(note)
+        form = self.keep(replica)
+        self.records[form["handle"]] = record
+        return form
+
+    async def seen(self, args: Args) -> Form:
+        record = self.records[args["handle"]]
+        await in_time(until(lambda: len(record.seen) >= args["count"], record.changed), args)
+        return {"seen": record.seen}
+
+    async def ended(self, args: Args) -> Form:
+        record = self.records[args["handle"]]
+        await in_time(until(lambda: record.error is not None, record.changed), args)
+        assert record.error is not None
+        return {"error": forms.error(record.error)}
 
     async def read(self, args: Args) -> Form:
         replica, context_id, version = self.handles[args["handle"]], args["contextId"], args.get("version")
@@ -152,9 +177,7 @@ class Driver:
 
         remove = replica.on_change(lambda change: loop.call_soon_threadsafe(changed.set))
         try:
-            await asyncio.wait_for(until(fits, changed), (args.get("timeout") or 10_000) / 1000)
-        except asyncio.TimeoutError:
-            raise TimeoutError("the replica did not get there") from None
+            await in_time(until(fits, changed), args)
         finally:
             remove()
         return {"value": replica.get(context_id), "position": forms.form(replica.position(context_id))}
@@ -167,11 +190,11 @@ class Driver:
         async def work() -> None:
             nonlocal failed
             for i in numbers:
-                mutations = [chord.Set([args["name"], str(i)], i), chord.Increment("total")]
+                mutations = [chordstate.Set([args["name"], str(i)], i), chordstate.Increment("total")]
                 try:
                     result = await do(self.client.update, args["contextId"], None, mutations, allow_missing=True)
                     versions.append(result.position.version)
-                except chord.ChordError as error:
+                except chordstate.ChordError as error:
                     failed += 1
                     print(error, file=sys.stderr)
 
@@ -193,6 +216,30 @@ class Driver:
         return {"handle": handle}
 
 
+class Record:
+    """What a replica's callbacks have seen, and why it has ended."""
+
+    def __init__(self) -> None:
+        self.seen: list[Form] = []
+        self.error: Exception | None = None
+        self.changed = asyncio.Event()
+
+    def note(self, seen: Form) -> None:
+        self.seen.append(seen)
+        self.changed.set()
+
+    def end(self, error: Exception) -> None:
+        self.error = error
+        self.changed.set()
+
+
+async def in_time(waiting: Awaitable[None], args: Args) -> None:
+    try:
+        await asyncio.wait_for(waiting, (args.get("timeout") or 10_000) / 1000)
+    except asyncio.TimeoutError:
+        raise TimeoutError("the replica did not get there") from None
+
+
 async def until(fits: Callable[[], bool], changed: asyncio.Event) -> None:
     while not fits():
         await changed.wait()
@@ -207,8 +254,7 @@ def next_of(watch: Any) -> Any:
 async def main() -> None:
     driver = Driver()
     while line := await asyncio.to_thread(sys.stdin.readline):
-        # Python reads -0 as an integer, and so without its sign.
-        args = json.loads(line, parse_int=lambda text: -0.0 if text == "-0" else int(text))
+        args = json.loads(line, parse_int=forms.number)
         number, op = args.pop("id"), args.pop("op")
         answer: Form
         try:

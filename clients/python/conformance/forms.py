@@ -7,46 +7,55 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-import chord
-from chord.requests import Expected
+import chordstate
+from chordstate.requests import Expected
 
 Args = dict[str, Any]
 Form = dict[str, Any]
 
 _EVENTS = {
-    chord.Full: "full",
-    chord.Delta: "delta",
-    chord.NoChange: "noChange",
-    chord.Deleted: "deleted",
-    chord.Absent: "absent",
-    chord.CaughtUp: "caughtUp",
+    chordstate.Full: "full",
+    chordstate.Delta: "delta",
+    chordstate.NoChange: "noChange",
+    chordstate.Deleted: "deleted",
+    chordstate.Absent: "absent",
+    chordstate.CaughtUp: "caughtUp",
 }
 
 
-def event(item: chord.Event | chord.NoChange) -> Form:
+def event(item: chordstate.Event | chordstate.NoChange) -> Form:
     return {"event": _EVENTS[type(item)], **form(item)}
 
 
 def form(item: Any) -> Any:
     """Members by the names of the protocol; absent ones left out."""
-    if isinstance(item, chord.Position):
+    if isinstance(item, chordstate.Position):
         return {"epoch": item.epoch, "version": item.version, "digest": item.digest}
-    if isinstance(item, (chord.Added, chord.Modified, chord.Removed, chord.Spliced, chord.UnknownChange)):
+    if isinstance(
+        item, (chordstate.Added, chordstate.Modified, chordstate.Removed, chordstate.Spliced, chordstate.UnknownChange)
+    ):
         return change(item)
     if isinstance(item, tuple):
         return [form(each) for each in item]
     if not hasattr(item, "__dataclass_fields__"):
         return item
     members = {name: getattr(item, name) for name in item.__dataclass_fields__ if not name.endswith("_at")}
+    if members.get("more") is False:
+        del members["more"]
     return {camel(name): form(member) for name, member in members.items() if member is not None}
 
 
-def change(item: chord.Change) -> Form:
+def change(item: chordstate.Change) -> Form:
     members = {camel(name): form(getattr(item, name)) for name in item.__dataclass_fields__}
     if not members.get("removed"):
         members.pop("removed", None)
-    present = {name: member for name, member in members.items() if member is not chord.ABSENT}
+    present = {name: member for name, member in members.items() if member is not chordstate.ABSENT}
     return {"action": type(item).__name__.lower(), **present}
+
+
+def number(text: str) -> int | float:
+    """An integer of JSON as the double that it is: Python would lose the sign of -0, and take all digits literally."""
+    return float(text) if text == "-0" or abs(int(text)) > 2**53 else int(text)
 
 
 def camel(name: str) -> str:
@@ -55,7 +64,7 @@ def camel(name: str) -> str:
 
 
 def error(failure: BaseException) -> Form:
-    if isinstance(failure, chord.ChordError):
+    if isinstance(failure, chordstate.ChordError):
         violations = [{"field": each.field, "description": each.description} for each in failure.violations]
         found: Form = {"reason": failure.reason, "message": failure.message, "violations": violations}
         if failure.context_id is not None:
@@ -63,22 +72,22 @@ def error(failure: BaseException) -> Form:
         if failure.retry_after is not None:
             found["retryAfter"] = failure.retry_after * 1000
         if failure.current is not None:
-            found["current"] = None if failure.current is chord.ABSENT else form(failure.current)
+            found["current"] = None if failure.current is chordstate.ABSENT else form(failure.current)
         return found
-    kinds = {chord.DeltaMismatch: "DELTA_MISMATCH", TimeoutError: "TIMEOUT"}
+    kinds = {chordstate.DeltaMismatch: "DELTA_MISMATCH", TimeoutError: "TIMEOUT"}
     return {"reason": kinds.get(type(failure), "DRIVER"), "message": repr(failure), "violations": []}
 
 
-def position(form: Mapping[str, Any]) -> chord.Position:
-    return chord.Position(form["epoch"], int(form["version"]), form["digest"])
+def position(form: Mapping[str, Any]) -> chordstate.Position:
+    return chordstate.Position(form["epoch"], int(form["version"]), form["digest"])
 
 
-def positions(forms: Mapping[str, Any] | None) -> dict[str, chord.Position]:
+def positions(forms: Mapping[str, Any] | None) -> dict[str, chordstate.Position]:
     return {context_id: position(each) for context_id, each in (forms or {}).items()}
 
 
-def targets(args: Args) -> list[chord.Target]:
-    return [each["id"] if "id" in each else chord.Prefix(each["prefix"]) for each in args["targets"]]
+def targets(args: Args) -> list[chordstate.Target]:
+    return [each["id"] if "id" in each else chordstate.Prefix(each["prefix"]) for each in args["targets"]]
 
 
 def write_options(args: Args, *names: str) -> dict[str, Any]:
@@ -90,7 +99,7 @@ def write_options(args: Args, *names: str) -> dict[str, Any]:
         "request_id": args.get("requestId"),
         "allow_missing": bool(args.get("allowMissing")),
         "ttl": None if ttl is None else timedelta(milliseconds=ttl),
-        "returning": chord.Returning(
+        "returning": chordstate.Returning(
             bool(returning.get("context")), bool(returning.get("delta")), bool(returning.get("oldValues"))
         ),
     }
@@ -102,21 +111,21 @@ def expected(form: Mapping[str, Any] | None) -> Expected | None:
         return None
     if form.get("position"):
         return position(form["position"])
-    return chord.ABSENT if form.get("absent") else int(form["version"])
+    return chordstate.ABSENT if form.get("absent") else int(form["version"])
 
 
-def mutation(form: Mapping[str, Any]) -> chord.Mutation:
+def mutation(form: Mapping[str, Any]) -> chordstate.Mutation:
     path = form["path"]
     if "set" in form:
-        return chord.Set(path, form["set"])
+        return chordstate.Set(path, form["set"])
     if "remove" in form:
-        return chord.Remove(path)
+        return chordstate.Remove(path)
     if "increment" in form:
-        return chord.Increment(path, form["increment"])
+        return chordstate.Increment(path, form["increment"])
     if "append" in form:
-        return chord.Append(path, form["append"])
+        return chordstate.Append(path, form["append"])
     splice = form["splice"]
-    return chord.Splice(path, splice["index"], splice["removeCount"], splice["insert"])
+    return chordstate.Splice(path, splice["index"], splice["removeCount"], splice["insert"])
 
 
 def unbase64(text: str) -> bytes:

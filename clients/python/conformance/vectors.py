@@ -8,13 +8,13 @@ from typing import Any
 import grpc
 from google.protobuf.struct_pb2 import Struct
 
-import chord
-from chord._gen.chord.v1.model_pb2 import Delta
-from chord._gen.chord.v1.sync_service_pb2 import WatchContextsResponse
-from chord.errors import decode_error
-from chord.model import read_delta
-from chord.tracker import KNOWN_BYTES_MAX, Gap, Tracker
-from chord.values import read_struct, write_struct
+import chordstate
+from chordstate._gen.chord.v1.model_pb2 import Delta
+from chordstate._gen.chord.v1.sync_service_pb2 import WatchContextsResponse
+from chordstate.errors import decode_error
+from chordstate.model import read_delta
+from chordstate.tracker import KNOWN_BYTES_MAX, Gap, Tracker
+from chordstate.values import read_struct, write_struct
 
 from . import forms
 from .forms import Args, Form, unbase64
@@ -32,7 +32,7 @@ def encode(args: Args) -> Form:
 
 def apply(args: Args) -> Form:
     delta = read_delta(Delta.FromString(unbase64(args["wire"])))
-    return {"value": chord.apply(delta.changes, args["document"])}
+    return {"value": chordstate.apply(delta.changes, args["document"])}
 
 
 def error(args: Args) -> Form:

@@ -10,8 +10,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import chord.aio
-from chord import Append, Increment, Remove, ReplicaChange
+import chordstate.aio
+from chordstate import Append, Increment, Remove, ReplicaChange
 
 ROOM = "room:lobby"
 NAME = "python"
@@ -21,7 +21,7 @@ EMPTY: dict[str, Any] = {"seats": 0, "joined": 0, "participants": {}, "messages"
 
 
 async def main(address: str) -> None:
-    async with chord.aio.connect(address) as client, chord.aio.Replica(client, ROOM) as replica:
+    async with chordstate.aio.connect(address) as client, chordstate.aio.Replica(client, ROOM) as replica:
         changed = asyncio.Event()
 
         def room() -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 It reads a CodeGeneratorRequest from stdin, lets protoc write messages, their types (.pyi) and service stubs into a
 temporary directory, and answers with these files. Absolute imports are rewritten on the way: generated code lives
-inside of the package, where `chord` is the client and not the root of the protos.
+inside of the package, where `chordstate` is the client and not the root of the protos.
 """
 
 import re
@@ -14,7 +14,7 @@ from google.protobuf.compiler.plugin_pb2 import CodeGeneratorRequest, CodeGenera
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from grpc_tools import protoc
 
-PACKAGE = "chord._gen"
+PACKAGE = "chordstate._gen"
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-import chord
+import chordstate
 
 from .servers import Server
 
@@ -30,8 +30,8 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 @pytest.fixture
-def client(shared_server: Server) -> Iterator[chord.Client]:
-    with chord.connect(shared_server.address) as client:
+def client(shared_server: Server) -> Iterator[chordstate.Client]:
+    with chordstate.connect(shared_server.address) as client:
         yield client
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-import chord
-import chord.aio
+import chordstate
+import chordstate.aio
 
 from .servers import Server
 
@@ -38,7 +38,7 @@ def in_loop(test: Test) -> Callable[..., None]:
     return run
 
 
-async def take(watch: AsyncIterator[chord.Event], count: int) -> list[chord.Event]:
+async def take(watch: AsyncIterator[chordstate.Event], count: int) -> list[chordstate.Event]:
     return [await watch.__anext__() for _ in range(count)]
 
 
@@ -53,24 +53,26 @@ async def in_thread(function: Callable[..., Any], *args: Any) -> Any:
 
 @in_loop
 async def test_every_call(shared_server: Server, name: str) -> None:
-    async with chord.aio.connect(shared_server.address) as client:
-        first = (await client.set(name, {"n": 1, "rest": LONG}, expected=chord.ABSENT)).position
-        second = (await client.update(name, {"l": []}, [chord.Increment("n"), chord.Append("l", [1])])).position
+    async with chordstate.aio.connect(shared_server.address) as client:
+        first = (await client.set(name, {"n": 1, "rest": LONG}, expected=chordstate.ABSENT)).position
+        second = (
+            await client.update(name, {"l": []}, [chordstate.Increment("n"), chordstate.Append("l", [1])])
+        ).position
         context = await client.get(name)
         assert (context.value, context.position) == ({"n": 2, "rest": LONG, "l": [1]}, second)
-        assert isinstance(await client.sync(name, first), chord.Delta)
+        assert isinstance(await client.sync(name, first), chordstate.Delta)
         assert [page.head async for page in client.deltas(name)] == [second]
         assert (await client.touch(name, 60)).expires_at is not None
         assert [each.value async for each in client.list(name, include_values=True)] == [context.value]
-        assert await client.delete(name) == chord.DeleteResult(second, True)
-        with pytest.raises(chord.ChordError) as caught:
+        assert await client.delete(name) == chordstate.DeleteResult(second, True)
+        with pytest.raises(chordstate.ChordError) as caught:
             await client.set(name, {}, expected=second)
-        assert caught.value.current is chord.ABSENT
+        assert caught.value.current is chordstate.ABSENT
 
 
 @in_loop
 async def test_list_reads_all_pages(shared_server: Server, name: str) -> None:
-    async with chord.aio.connect(shared_server.address) as client:
+    async with chordstate.aio.connect(shared_server.address) as client:
         ids = [f"{name}{i:03}" for i in range(130)]
         await asyncio.gather(*(client.set(each, {}) for each in ids))
         assert [each.context_id async for each in client.list(name)] == ids
@@ -78,10 +80,10 @@ async def test_list_reads_all_pages(shared_server: Server, name: str) -> None:
 
 @in_loop
 async def test_200_concurrent_updates(shared_server: Server, name: str) -> None:
-    async with chord.aio.connect(shared_server.address) as client:
+    async with chordstate.aio.connect(shared_server.address) as client:
 
         async def update(i: int) -> int:
-            mutations = [chord.Set(["by", str(i)], i), chord.Increment("total")]
+            mutations = [chordstate.Set(["by", str(i)], i), chordstate.Increment("total")]
             return (await client.update(name, None, mutations, allow_missing=True)).position.version
 
         versions = sorted(await asyncio.gather(*map(update, range(200))))
@@ -91,10 +93,10 @@ async def test_200_concurrent_updates(shared_server: Server, name: str) -> None:
 
 @in_loop
 async def test_calls_wait_for_a_server_that_comes_back(server: Server, name: str) -> None:
-    async with chord.aio.connect(server.address, timeout=30) as client:
+    async with chordstate.aio.connect(server.address, timeout=30) as client:
         await client.set(name, {"n": 0})
         await in_thread(server.stop)
-        write = asyncio.ensure_future(client.update(name, None, [chord.Increment("n")]))
+        write = asyncio.ensure_future(client.update(name, None, [chordstate.Increment("n")]))
         await in_thread(server.start)
         assert (await write).position.version == 2
         assert (await client.get(name)).value == {"n": 1}
@@ -102,28 +104,30 @@ async def test_calls_wait_for_a_server_that_comes_back(server: Server, name: str
 
 @in_loop
 async def test_a_server_that_stays_away() -> None:
-    async with chord.aio.connect("127.0.0.1:1", timeout=0.4) as client:
-        with pytest.raises(chord.ChordError) as caught:
+    async with chordstate.aio.connect("127.0.0.1:1", timeout=0.4) as client:
+        with pytest.raises(chordstate.ChordError) as caught:
             await client.get("a")
         assert caught.value.reason == "UNAVAILABLE"
-    with pytest.raises(chord.ChordError, match="closed"):
+    with pytest.raises(chordstate.ChordError, match="closed"):
         await client.get("a")
 
 
 @in_loop
 async def test_closing_ends_a_call_that_waits_for_its_next_try() -> None:
-    policy = chord.RetryPolicy(backoff_min=60, backoff_max=60)
-    client = chord.aio.connect("127.0.0.1:1", timeout=600, retry=policy)
+    policy = chordstate.RetryPolicy(backoff_min=60, backoff_max=60)
+    client = chordstate.aio.connect("127.0.0.1:1", timeout=600, retry=policy)
     call = asyncio.ensure_future(client.get("a"))
     await asyncio.sleep(0.05)
     await client.close()
-    with pytest.raises(chord.ChordError, match="closed"):
+    with pytest.raises(chordstate.ChordError, match="closed"):
         await call
 
 
 @in_loop
 async def test_a_cancelled_call_is_cancelled() -> None:
-    async with chord.aio.connect("127.0.0.1:1", timeout=600, retry=chord.RetryPolicy(backoff_min=60)) as client:
+    async with chordstate.aio.connect(
+        "127.0.0.1:1", timeout=600, retry=chordstate.RetryPolicy(backoff_min=60)
+    ) as client:
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(client.get("a"), 0.05)
 
@@ -131,20 +135,20 @@ async def test_a_cancelled_call_is_cancelled() -> None:
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 @in_loop
 async def test_a_watch_goes_on_after_a_restart(server: Server, name: str, how: signal.Signals) -> None:
-    async with chord.aio.connect(server.address, timeout=60) as client:
+    async with chordstate.aio.connect(server.address, timeout=60) as client:
         held = (await client.set(name, {"n": 0, "rest": LONG})).position
 
         async def write() -> None:
             for _ in range(60):
-                await client.update(name, None, [chord.Increment("n")])
+                await client.update(name, None, [chordstate.Increment("n")])
 
         writes = asyncio.ensure_future(write())
         restart: Awaitable[None] | None = None
         async with client.watch(name, known={name: held}) as watch:
             async for event in watch:
-                if event == chord.CaughtUp():
+                if event == chordstate.CaughtUp():
                     continue
-                assert isinstance(event, chord.Delta)
+                assert isinstance(event, chordstate.Delta)
                 assert event.from_ == held
                 held = event.to
                 if held.version > 20 and restart is None:
@@ -159,7 +163,7 @@ async def test_a_watch_goes_on_after_a_restart(server: Server, name: str, how: s
 
 @in_loop
 async def test_cancelling_a_wait_for_an_event_loses_nothing(shared_server: Server, name: str) -> None:
-    async with chord.aio.connect(shared_server.address) as client:
+    async with chordstate.aio.connect(shared_server.address) as client:
         first = (await client.set(name, {"n": 0, "rest": LONG})).position
         async with client.watch(name) as watch:
             await take(watch, 2)
@@ -168,15 +172,15 @@ async def test_cancelling_a_wait_for_an_event_loses_nothing(shared_server: Serve
                     await asyncio.wait_for(watch.__anext__(), 0.02)
             await client.update(name, {"n": 1})
             (delta,) = await take(watch, 1)
-            assert isinstance(delta, chord.Delta)
+            assert isinstance(delta, chordstate.Delta)
             assert delta.from_ == first
 
 
 @in_loop
 async def test_a_final_error_ends_a_watch(shared_server: Server) -> None:
-    async with chord.aio.connect(shared_server.address) as client:
+    async with chordstate.aio.connect(shared_server.address) as client:
         watch = client.watch("")
-        with pytest.raises(chord.ChordError) as caught:
+        with pytest.raises(chordstate.ChordError) as caught:
             await take(watch, 1)
         assert caught.value.reason == "INVALID_ARGUMENT"
         assert [event async for event in watch] == []
@@ -184,17 +188,17 @@ async def test_a_final_error_ends_a_watch(shared_server: Server) -> None:
 
 @in_loop
 async def test_closing_wakes_a_reader(shared_server: Server, name: str) -> None:
-    async def rest_of(watch: chord.aio.Watch) -> list[chord.Event]:
+    async def rest_of(watch: chordstate.aio.Watch) -> list[chordstate.Event]:
         return [event async for event in watch]
 
-    async with chord.aio.connect(shared_server.address) as client:
+    async with chordstate.aio.connect(shared_server.address) as client:
         watch = client.watch(name)
         await take(watch, 2)
         reader = asyncio.ensure_future(rest_of(watch))
         await asyncio.sleep(0.01)
         await watch.close()
         assert await reader == []
-        away = chord.aio.connect("127.0.0.1:1", retry=chord.RetryPolicy(backoff_min=60, backoff_max=60))
+        away = chordstate.aio.connect("127.0.0.1:1", retry=chordstate.RetryPolicy(backoff_min=60, backoff_max=60))
         broken = asyncio.Event()
         reader = asyncio.ensure_future(rest_of(away.watch(name, on_disconnect=lambda *_: broken.set())))
         await broken.wait()
@@ -204,9 +208,9 @@ async def test_closing_wakes_a_reader(shared_server: Server, name: str) -> None:
 
 @in_loop
 async def test_leaving_the_loop_ends_a_watch(shared_server: Server, name: str) -> None:
-    async with chord.aio.connect(shared_server.address) as client:
+    async with chordstate.aio.connect(shared_server.address) as client:
         async for event in client.watch(name):
-            assert event == chord.Absent(name)
+            assert event == chordstate.Absent(name)
             break
         gc.collect()
         assert len(client._open) == 0
@@ -224,13 +228,13 @@ async def test_leaving_the_loop_ends_a_watch(shared_server: Server, name: str) -
 
 @in_loop
 async def test_a_replica(server: Server, name: str) -> None:
-    heard: asyncio.Queue[chord.ReplicaChange] = asyncio.Queue()
+    heard: asyncio.Queue[chordstate.ReplicaChange] = asyncio.Queue()
     failures: list[Exception] = []
     broken = asyncio.Event()
-    async with chord.aio.connect(server.address, timeout=30) as client:
+    async with chordstate.aio.connect(server.address, timeout=30) as client:
         await client.set(name, {"n": 1, "rest": LONG})
-        replica = chord.aio.Replica(
-            client, chord.Prefix(name), on_error=failures.append, on_disconnect=lambda *_: broken.set()
+        replica = chordstate.aio.Replica(
+            client, chordstate.Prefix(name), on_error=failures.append, on_disconnect=lambda *_: broken.set()
         )
         async with replica:
             await replica.wait_ready(10)
@@ -239,7 +243,7 @@ async def test_a_replica(server: Server, name: str) -> None:
             replica.on_change(lambda change: 1 / 0)
             replica.on_change(heard.put_nowait)
             await client.update(name, {"n": 2})
-            assert (await heard.get()).changes == (chord.Modified(("n",), 2),)
+            assert (await heard.get()).changes == (chordstate.Modified(("n",), 2),)
             assert [type(each) for each in failures] == [ZeroDivisionError]
             await in_thread(server.stop)
             await broken.wait()
@@ -256,21 +260,21 @@ async def test_a_replica(server: Server, name: str) -> None:
 
 @in_loop
 async def test_a_replica_that_is_never_ready(shared_server: Server) -> None:
-    async with chord.aio.connect(shared_server.address) as client:
-        replica = chord.aio.Replica(client, "", on_error=lambda _: None)
-        with pytest.raises(chord.ChordError, match="INVALID_ARGUMENT"):
+    async with chordstate.aio.connect(shared_server.address) as client:
+        replica = chordstate.aio.Replica(client, "", on_error=lambda _: None)
+        with pytest.raises(chordstate.ChordError, match="INVALID_ARGUMENT"):
             await replica.wait_ready(10)
-    async with chord.aio.connect("127.0.0.1:1") as client:
-        replica = chord.aio.Replica(client, "a")
+    async with chordstate.aio.connect("127.0.0.1:1") as client:
+        replica = chordstate.aio.Replica(client, "a")
         with pytest.raises(TimeoutError):
             await replica.wait_ready(0.01)
         await replica.close()
-        with pytest.raises(chord.ChordError, match="closed"):
+        with pytest.raises(chordstate.ChordError, match="closed"):
             await replica.wait_ready(10)
 
 
 def test_a_client_made_before_the_loop(shared_server: Server, name: str) -> None:
-    client = chord.aio.connect(shared_server.address)
+    client = chordstate.aio.connect(shared_server.address)
 
     async def use() -> None:
         async with client:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-import chord
+import chordstate
 
 from .servers import Server
 from .waiting import eventually
@@ -17,7 +17,7 @@ from .waiting import eventually
 DOCUMENT = {"__proto__": {"a": 1}, "": None, "a.b": {}, "l": [1, -0.0, [True, "é"]], "n": 0.5}
 
 
-def test_set_and_get(client: chord.Client, name: str) -> None:
+def test_set_and_get(client: chordstate.Client, name: str) -> None:
     written = client.set(name, DOCUMENT)
     assert written.changed
     assert written.position.version == 1
@@ -31,21 +31,21 @@ def test_set_and_get(client: chord.Client, name: str) -> None:
     assert not client.set(name, DOCUMENT).changed
 
 
-def test_every_mutation(client: chord.Client, name: str) -> None:
+def test_every_mutation(client: chordstate.Client, name: str) -> None:
     client.set(name, {"gone": 1, "merged": {"a": 1}, "list": [1, 2, 3]})
     result = client.update(
         name,
         {"merged": {"b": None}},
         [
-            chord.Set(["deep", "er"], {"x": []}),
-            chord.Set("a.b", 1),
-            chord.Remove("gone"),
-            chord.Increment("count", 2.5),
-            chord.Increment("count"),
-            chord.Append("new", ["x", None]),
-            chord.Splice(["list"], 1, 1, ["y", "z"]),
+            chordstate.Set(["deep", "er"], {"x": []}),
+            chordstate.Set("a.b", 1),
+            chordstate.Remove("gone"),
+            chordstate.Increment("count", 2.5),
+            chordstate.Increment("count"),
+            chordstate.Append("new", ["x", None]),
+            chordstate.Splice(["list"], 1, 1, ["y", "z"]),
         ],
-        returning=chord.Returning(context=True, delta=True, old_values=True),
+        returning=chordstate.Returning(context=True, delta=True, old_values=True),
     )
     assert result.context is not None
     assert result.context.value == client.get(name).value
@@ -58,41 +58,41 @@ def test_every_mutation(client: chord.Client, name: str) -> None:
         "new": ["x", None],
     }
     assert result.delta is not None
-    assert chord.Removed(("gone",), 1) in result.delta.changes
-    assert chord.Spliced(("list",), 1, 1, ("y", "z"), (2,)) in result.delta.changes
+    assert chordstate.Removed(("gone",), 1) in result.delta.changes
+    assert chordstate.Spliced(("list",), 1, 1, ("y", "z"), (2,)) in result.delta.changes
 
 
-def test_32_levels_come_back_in_every_kind_of_answer(client: chord.Client, name: str) -> None:
+def test_32_levels_come_back_in_every_kind_of_answer(client: chordstate.Client, name: str) -> None:
     value: dict[str, Any] = {"n": 1}
     for _ in range(31):
         value = {"a": value}
     client.set(name, {})
-    returning = chord.Returning(context=True, delta=True)
+    returning = chordstate.Returning(context=True, delta=True)
     assert client.set(name, value, returning=returning).context == client.get(name)
     assert [each.value for each in client.list(name, include_values=True)] == [value]
     with client.watch(name) as watch:
         full = next(watch)
-        assert isinstance(full, chord.Full)
+        assert isinstance(full, chordstate.Full)
         assert full.value == value
-        assert next(watch) == chord.CaughtUp()
+        assert next(watch) == chordstate.CaughtUp()
         client.set(name, {"rest": "long enough that a delta is smaller" * 20})
         next(watch)
         client.update(name, value)
         delta = next(watch)
-        assert isinstance(delta, chord.Delta)
-        assert delta.changes == (chord.Added(("a",), value["a"]),)
+        assert isinstance(delta, chordstate.Delta)
+        assert delta.changes == (chordstate.Added(("a",), value["a"]),)
 
 
-def test_delete(client: chord.Client, name: str) -> None:
+def test_delete(client: chordstate.Client, name: str) -> None:
     position = client.set(name, {}).position
-    assert client.delete(name) == chord.DeleteResult(position, True)
-    assert client.delete(name, allow_missing=True) == chord.DeleteResult(None, False)
-    with pytest.raises(chord.ChordError) as caught:
+    assert client.delete(name) == chordstate.DeleteResult(position, True)
+    assert client.delete(name, allow_missing=True) == chordstate.DeleteResult(None, False)
+    with pytest.raises(chordstate.ChordError) as caught:
         client.delete(name)
     assert caught.value.reason == "NOT_FOUND"
 
 
-def test_ttl_and_touch(client: chord.Client, name: str) -> None:
+def test_ttl_and_touch(client: chordstate.Client, name: str) -> None:
     client.set(name, {}, ttl=timedelta(hours=1))
     before = client.get(name).expires_at
     touched = client.touch(name, 7200)
@@ -100,10 +100,10 @@ def test_ttl_and_touch(client: chord.Client, name: str) -> None:
     assert touched.expires_at is not None
     assert touched.expires_at - before > timedelta(minutes=59)
     assert client.touch(name, 0).expires_at is None
-    assert not isinstance(touched, chord.Context)
+    assert not isinstance(touched, chordstate.Context)
 
 
-def test_list_reads_all_pages(client: chord.Client, name: str) -> None:
+def test_list_reads_all_pages(client: chordstate.Client, name: str) -> None:
     ids = [f"{name}{i:03}" for i in range(230)]
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda each: client.set(each, {"id": each}), ids))
@@ -111,77 +111,82 @@ def test_list_reads_all_pages(client: chord.Client, name: str) -> None:
     assert [each.value["id"] for each in client.list(name, include_values=True)] == ids
 
 
-def test_sync(client: chord.Client, name: str) -> None:
+def test_sync(client: chordstate.Client, name: str) -> None:
     first = client.set(name, {"a": 1, "rest": "long enough that a delta is smaller"}).position
     full = client.sync(name)
-    assert isinstance(full, chord.Full)
+    assert isinstance(full, chordstate.Full)
     assert (full.reason, full.position) == ("INITIAL", first)
     second = client.update(name, {"a": 2}).position
     delta = client.sync(name, first)
-    assert isinstance(delta, chord.Delta)
-    assert (delta.from_, delta.to, delta.changes) == (first, second, (chord.Modified(("a",), 2),))
-    assert client.sync(name, second) == chord.NoChange(second)
+    assert isinstance(delta, chordstate.Delta)
+    assert (delta.from_, delta.to, delta.changes) == (first, second, (chordstate.Modified(("a",), 2),))
+    assert client.sync(name, second) == chordstate.NoChange(second)
 
 
-def test_deltas(client: chord.Client, name: str) -> None:
+def test_deltas(client: chordstate.Client, name: str) -> None:
     for i in range(130):
         client.set(name, {"n": i})
     pages = list(client.deltas(name, 1, include_old_values=True))
     deltas = [delta for page in pages for delta in page.deltas]
     assert [delta.to.version for delta in deltas] == list(range(2, 131))
-    assert deltas[0].changes == (chord.Modified(("n",), 1, 0),)
+    assert deltas[0].changes == (chordstate.Modified(("n",), 1, 0),)
     assert not pages[0].truncated
     assert pages[0].head == client.get(name).position
 
 
-def test_errors_say_what_and_where(client: chord.Client, name: str) -> None:
-    with pytest.raises(chord.ChordError) as missing:
+def test_errors_say_what_and_where(client: chordstate.Client, name: str) -> None:
+    with pytest.raises(chordstate.ChordError) as missing:
         client.get(name)
     assert (missing.value.reason, missing.value.context_id) == ("NOT_FOUND", name)
-    with pytest.raises(chord.ChordError) as invalid:
-        client.update(name, {}, [chord.Increment([])], allow_missing=True)
+    with pytest.raises(chordstate.ChordError) as invalid:
+        client.update(name, {}, [chordstate.Increment([])], allow_missing=True)
     assert invalid.value.reason == "INVALID_ARGUMENT"
     assert [each.field for each in invalid.value.violations] == ["mutations[0].path"]
     assert "INVALID_ARGUMENT" in str(invalid.value)
 
 
-def test_a_write_that_expects_another_position(client: chord.Client, name: str) -> None:
-    with pytest.raises(chord.ChordError) as absent:
+def test_a_write_that_expects_another_position(client: chordstate.Client, name: str) -> None:
+    with pytest.raises(chordstate.ChordError) as absent:
         client.set(name, {}, expected=7)
-    assert absent.value.current is chord.ABSENT
-    first = client.set(name, {}, expected=chord.ABSENT).position
+    assert absent.value.current is chordstate.ABSENT
+    first = client.set(name, {}, expected=chordstate.ABSENT).position
     second = client.set(name, {"n": 1}, expected=first).position
-    with pytest.raises(chord.ChordError) as elsewhere:
+    with pytest.raises(chordstate.ChordError) as elsewhere:
         client.set(name, {"n": 2}, expected=first)
     assert elsewhere.value.reason == "ABORTED"
     assert elsewhere.value.current == second
     assert client.set(name, {"n": 3}, expected=2).position.version == 3
 
 
-def test_a_repeated_write_is_done_once(client: chord.Client, name: str) -> None:
-    first = client.update(name, None, [chord.Increment("n")], allow_missing=True, request_id="once")
-    again = client.update(name, None, [chord.Increment("n")], allow_missing=True, request_id="once")
+def test_a_repeated_write_is_done_once(client: chordstate.Client, name: str) -> None:
+    first = client.update(name, None, [chordstate.Increment("n")], allow_missing=True, request_id="once")
+    again = client.update(name, None, [chordstate.Increment("n")], allow_missing=True, request_id="once")
     assert again.position == first.position
     assert client.get(name).value == {"n": 1}
-    with pytest.raises(chord.ChordError) as caught:
-        client.update(name, None, [chord.Increment("n", 2)], allow_missing=True, request_id="once")
+    with pytest.raises(chordstate.ChordError) as caught:
+        client.update(name, None, [chordstate.Increment("n", 2)], allow_missing=True, request_id="once")
     assert caught.value.reason == "INVALID_ARGUMENT"
 
 
 @pytest.mark.parametrize(
     "mutation",
-    [chord.Splice("l", -1), chord.Splice("l", 2**32), chord.Set("n", float("nan")), chord.Append("l", [b""])],
+    [
+        chordstate.Splice("l", -1),
+        chordstate.Splice("l", 2**32),
+        chordstate.Set("n", float("nan")),
+        chordstate.Append("l", [b""]),
+    ],
 )
-def test_a_bad_mutation_is_refused_before_it_is_sent(mutation: chord.Mutation) -> None:
-    with chord.connect("127.0.0.1:1") as nowhere, pytest.raises(chord.ChordError) as caught:
-        nowhere.update("a", None, [chord.Remove("x"), mutation])
+def test_a_bad_mutation_is_refused_before_it_is_sent(mutation: chordstate.Mutation) -> None:
+    with chordstate.connect("127.0.0.1:1") as nowhere, pytest.raises(chordstate.ChordError) as caught:
+        nowhere.update("a", None, [chordstate.Remove("x"), mutation])
     assert caught.value.reason == "INVALID_ARGUMENT"
     assert caught.value.violations[0].field.startswith("mutations[1]")
 
 
-def test_200_concurrent_updates(client: chord.Client, name: str) -> None:
+def test_200_concurrent_updates(client: chordstate.Client, name: str) -> None:
     def update(i: int) -> int:
-        mutations = [chord.Set(["by", str(i)], i), chord.Increment("total")]
+        mutations = [chordstate.Set(["by", str(i)], i), chordstate.Increment("total")]
         return client.update(name, None, mutations, allow_missing=True).position.version
 
     with ThreadPoolExecutor(50) as threads:
@@ -191,10 +196,10 @@ def test_200_concurrent_updates(client: chord.Client, name: str) -> None:
 
 
 def test_calls_wait_for_a_server_that_comes_back(server: Server, name: str) -> None:
-    with ThreadPoolExecutor() as threads, chord.connect(server.address, timeout=30) as client:
+    with ThreadPoolExecutor() as threads, chordstate.connect(server.address, timeout=30) as client:
         client.set(name, {"n": 0})
         server.stop()
-        write = threads.submit(client.update, name, None, [chord.Increment("n")])
+        write = threads.submit(client.update, name, None, [chordstate.Increment("n")])
         read = threads.submit(client.get, name)
         server.start()
         assert write.result().position.version == 2
@@ -203,37 +208,37 @@ def test_calls_wait_for_a_server_that_comes_back(server: Server, name: str) -> N
 
 
 def test_a_server_that_stays_away(name: str) -> None:
-    with chord.connect("127.0.0.1:1", timeout=0.4) as client, pytest.raises(chord.ChordError) as caught:
+    with chordstate.connect("127.0.0.1:1", timeout=0.4) as client, pytest.raises(chordstate.ChordError) as caught:
         client.get(name)
     assert caught.value.reason == "UNAVAILABLE"
     assert caught.value.transient
 
 
-def test_a_closed_client(client: chord.Client, name: str) -> None:
+def test_a_closed_client(client: chordstate.Client, name: str) -> None:
     client.close()
-    with pytest.raises(chord.ChordError, match="closed"):
+    with pytest.raises(chordstate.ChordError, match="closed"):
         client.get(name)
-    with pytest.raises(chord.ChordError, match="closed"):
+    with pytest.raises(chordstate.ChordError, match="closed"):
         client.watch(name)
 
 
 def test_closing_ends_a_call_that_waits_for_its_next_try() -> None:
-    policy = chord.RetryPolicy(backoff_min=60, backoff_max=60)
-    client = chord.connect("127.0.0.1:1", timeout=600, retry=policy)
+    policy = chordstate.RetryPolicy(backoff_min=60, backoff_max=60)
+    client = chordstate.connect("127.0.0.1:1", timeout=600, retry=policy)
     with ThreadPoolExecutor() as threads:
         call = threads.submit(client.get, "a")
         assert eventually(call.running)
         client.close()
-        with pytest.raises(chord.ChordError, match="closed"):
+        with pytest.raises(chordstate.ChordError, match="closed"):
             call.result(30)
 
 
 def test_closing_leaves_no_thread(shared_server: Server, name: str) -> None:
     before = set(threading.enumerate())
-    client = chord.connect(shared_server.address)
+    client = chordstate.connect(shared_server.address)
     client.set(name, {})
     watch = client.watch(name)
-    replica = chord.Replica(client, name)
+    replica = chordstate.Replica(client, name)
     next(watch)
     replica.wait_ready(10)
     client.close()

@@ -7,22 +7,22 @@ from queue import Queue
 
 import pytest
 
-import chord
+import chordstate
 
 from .servers import Server
 from .waiting import eventually
 
 
-def changes_of(replica: chord.Replica) -> Queue[chord.ReplicaChange]:
-    heard: Queue[chord.ReplicaChange] = Queue()
+def changes_of(replica: chordstate.Replica) -> Queue[chordstate.ReplicaChange]:
+    heard: Queue[chordstate.ReplicaChange] = Queue()
     replica.on_change(heard.put)
     return heard
 
 
-def test_a_live_copy(client: chord.Client, name: str) -> None:
+def test_a_live_copy(client: chordstate.Client, name: str) -> None:
     one, two = f"{name}1", f"{name}2"
     client.set(one, {"n": 1, "rest": {"long": "enough that a delta is smaller"}})
-    with chord.Replica(client, chord.Prefix(name)) as replica:
+    with chordstate.Replica(client, chordstate.Prefix(name)) as replica:
         replica.wait_ready(10)
         assert replica.live
         before = replica.get(one)
@@ -32,7 +32,7 @@ def test_a_live_copy(client: chord.Client, name: str) -> None:
 
         position = client.update(one, {"n": 2}).position
         change = heard.get(timeout=10)
-        assert (change.context_id, change.changes) == (one, (chord.Modified(("n",), 2),))
+        assert (change.context_id, change.changes) == (one, (chordstate.Modified(("n",), 2),))
         after = replica.get(one)
         assert after is change.value
         assert after is not None
@@ -40,17 +40,17 @@ def test_a_live_copy(client: chord.Client, name: str) -> None:
         assert after["rest"] is before["rest"]
 
         client.set(two, {})
-        assert heard.get(timeout=10) == chord.ReplicaChange(two, {}, client.get(two).position, None)
+        assert heard.get(timeout=10) == chordstate.ReplicaChange(two, {}, client.get(two).position, None)
         client.delete(one)
-        assert heard.get(timeout=10) == chord.ReplicaChange(one, None, None, None)
+        assert heard.get(timeout=10) == chordstate.ReplicaChange(one, None, None, None)
         assert (replica.get(one), replica.position(one), replica.ids()) == (None, None, (two,))
     assert not replica.live
     assert replica.get(two) == {}
 
 
-def test_a_listener_that_fails_ends_nothing(client: chord.Client, name: str) -> None:
+def test_a_listener_that_fails_ends_nothing(client: chordstate.Client, name: str) -> None:
     failures: Queue[Exception] = Queue()
-    with chord.Replica(client, name, on_error=failures.put) as replica:
+    with chordstate.Replica(client, name, on_error=failures.put) as replica:
         replica.wait_ready(10)
         remove = replica.on_change(lambda change: 1 / 0)
         heard = changes_of(replica)
@@ -64,9 +64,9 @@ def test_a_listener_that_fails_ends_nothing(client: chord.Client, name: str) -> 
 
 
 def test_failures_are_logged_where_nobody_hears_them(
-    client: chord.Client, name: str, caplog: pytest.LogCaptureFixture
+    client: chordstate.Client, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with chord.Replica(client, name) as replica:
+    with chordstate.Replica(client, name) as replica:
         replica.wait_ready(10)
         replica.on_change(lambda change: 1 / 0)
         heard = changes_of(replica)
@@ -78,8 +78,8 @@ def test_failures_are_logged_where_nobody_hears_them(
 def test_goes_on_after_a_restart(server: Server, name: str) -> None:
     broken = threading.Event()
     with (
-        chord.connect(server.address, timeout=30) as client,
-        chord.Replica(client, name, on_disconnect=lambda *_: broken.set()) as replica,
+        chordstate.connect(server.address, timeout=30) as client,
+        chordstate.Replica(client, name, on_disconnect=lambda *_: broken.set()) as replica,
     ):
         replica.wait_ready(10)
         client.set(name, {"n": 1})
@@ -93,42 +93,42 @@ def test_goes_on_after_a_restart(server: Server, name: str) -> None:
         assert eventually(lambda: replica.get(name) == {"n": 2} and replica.live)
 
 
-def test_a_delta_that_does_not_fit_brings_the_document(client: chord.Client, name: str) -> None:
+def test_a_delta_that_does_not_fit_brings_the_document(client: chordstate.Client, name: str) -> None:
     document = {"a": {"b": 1}, "rest": "long enough that a delta is smaller"}
     position = client.set(name, document).position
-    with chord.Replica(client, name) as replica:
+    with chordstate.Replica(client, name) as replica:
         replica.wait_ready(10)
         replica._documents[name] = ({"damaged": True}, position)
         heard = changes_of(replica)
-        client.update(name, None, [chord.Set(["a", "b"], 2)])
+        client.update(name, None, [chordstate.Set(["a", "b"], 2)])
         change = heard.get(timeout=10)
         assert change.changes is None
         assert change.value == {**document, "a": {"b": 2}}
-        client.update(name, None, [chord.Set(["a", "b"], 3)])
-        assert heard.get(timeout=10).changes == (chord.Modified(("a", "b"), 3),)
+        client.update(name, None, [chordstate.Set(["a", "b"], 3)])
+        assert heard.get(timeout=10).changes == (chordstate.Modified(("a", "b"), 3),)
 
 
-def test_never_ready(client: chord.Client) -> None:
+def test_never_ready(client: chordstate.Client) -> None:
     failures: Queue[Exception] = Queue()
-    replica = chord.Replica(client, "", on_error=failures.put)
-    with pytest.raises(chord.ChordError) as caught:
+    replica = chordstate.Replica(client, "", on_error=failures.put)
+    with pytest.raises(chordstate.ChordError) as caught:
         replica.wait_ready(10)
     assert caught.value.reason == "INVALID_ARGUMENT"
     assert failures.get(timeout=10) is caught.value
 
 
 def test_closed_or_late_before_it_is_ready() -> None:
-    with chord.connect("127.0.0.1:1") as client:
-        replica = chord.Replica(client, "a")
+    with chordstate.connect("127.0.0.1:1") as client:
+        replica = chordstate.Replica(client, "a")
         with pytest.raises(TimeoutError):
             replica.wait_ready(0.01)
         replica.close()
-        with pytest.raises(chord.ChordError, match="closed"):
+        with pytest.raises(chordstate.ChordError, match="closed"):
             replica.wait_ready(10)
 
 
-def test_closing_from_a_listener(client: chord.Client, name: str) -> None:
-    replica = chord.Replica(client, name)
+def test_closing_from_a_listener(client: chordstate.Client, name: str) -> None:
+    replica = chordstate.Replica(client, name)
     replica.wait_ready(10)
     heard: list[str] = []
     replica.on_change(lambda change: replica.close())

@@ -5,10 +5,10 @@ from __future__ import annotations
 import grpc
 import pytest
 
-from chord.course import Course, WatchOptions
-from chord.errors import ChordError, unavailable
-from chord.model import names_of
-from chord.retry import Attempts, RetryPolicy, backoff
+from chordstate.course import Course, WatchOptions
+from chordstate.errors import ChordError, decode_error, unavailable
+from chordstate.model import names_of
+from chordstate.retry import TIMEOUT_MAX, Attempts, RetryPolicy, Waits, backoff
 
 POLICY = RetryPolicy(attempts=3, attempt_timeout=3, backoff_min=0.1, backoff_max=1)
 
@@ -30,6 +30,53 @@ def test_attempts_end() -> None:
     attempts.wait(failed(grpc.StatusCode.DEADLINE_EXCEEDED, False))
     with pytest.raises(ChordError, match="3"):
         attempts.wait(unavailable("3"))
+
+
+def test_the_cause_is_told_not_that_the_last_try_was_cut_off() -> None:
+    attempts = Attempts(POLICY, 10, lambda: 0.0)
+    attempts.wait(unavailable("connection refused"))
+    attempts.wait(failed(grpc.StatusCode.DEADLINE_EXCEEDED, False))
+    with pytest.raises(ChordError, match="connection refused"):
+        attempts.wait(failed(grpc.StatusCode.DEADLINE_EXCEEDED, False))
+
+
+@pytest.mark.parametrize("timeout", [float("inf"), 2.0**31])
+def test_times_that_a_server_cannot_count_are_cut(timeout: float) -> None:
+    attempts = Attempts(RetryPolicy(attempt_timeout=timeout), timeout, lambda: 0.0)
+    assert attempts.timeout() == attempts.left() == TIMEOUT_MAX < 2**31 / 1000
+
+
+def test_a_message_alone_does_not_begin_the_backoff_anew_a_stream_that_lived_does() -> None:
+    waits = Waits(POLICY)
+
+    def wait(began: float, ended: float) -> float:
+        waits.heard(began)
+        waits.heard(ended)
+        return waits.next(ended)
+
+    for n in range(4):
+        assert wait(0, 0.5) >= 0.1 * 2**n / 2
+    assert wait(0, 0.9) >= 0.5
+    assert wait(10, 11) <= 0.1
+    assert wait(0, 0) <= 0.2
+
+
+def test_a_token_is_asked_for_once_more() -> None:
+    refused = failed(grpc.StatusCode.UNAUTHENTICATED, False)
+    with pytest.raises(ChordError):
+        Course(POLICY, ("a",), WatchOptions()).lost(refused)
+    course = Course(POLICY, ("a",), WatchOptions(), renews=True)
+    course.lost(refused)
+    course.lost(unavailable(""))
+    with pytest.raises(ChordError):
+        course.lost(refused)
+
+
+def test_the_end_of_a_connection_for_other_streams_is_the_networks() -> None:
+    course = Course(POLICY, ("a",), WatchOptions())
+    for _ in range(20):
+        course.lost(decode_error(grpc.StatusCode.INTERNAL, "Received RST_STREAM with error code 2", None))
+        course.lost(decode_error(grpc.StatusCode.RESOURCE_EXHAUSTED, "GOAWAY: ENHANCE_YOUR_CALM", None))
 
 
 def test_final_errors_are_not_tried_again() -> None:
@@ -81,6 +128,6 @@ def test_a_watch_waits_as_long_as_it_is_asked_to() -> None:
 
 
 def test_names_of_enums_lose_their_prefix() -> None:
-    from chord._gen.chord.v1.model_pb2 import FullReason
+    from chordstate._gen.chord.v1.model_pb2 import FullReason
 
     assert names_of(FullReason, "FULL_REASON_")[2] == "EPOCH_CHANGED"

@@ -16,18 +16,18 @@ from typing import Any
 import grpc
 import pytest
 
-import chord
-import chord.aio
-from chord._gen.chord.v1 import context_service_pb2 as contexts
-from chord._gen.chord.v1 import sync_service_pb2 as syncs
-from chord._gen.chord.v1.context_service_pb2_grpc import (
+import chordstate
+import chordstate.aio
+from chordstate._gen.chord.v1 import context_service_pb2 as contexts
+from chordstate._gen.chord.v1 import sync_service_pb2 as syncs
+from chordstate._gen.chord.v1.context_service_pb2_grpc import (
     ContextServiceServicer,
     add_ContextServiceServicer_to_server,
 )
-from chord._gen.chord.v1.sync_service_pb2_grpc import SyncServiceServicer, add_SyncServiceServicer_to_server
+from chordstate._gen.chord.v1.sync_service_pb2_grpc import SyncServiceServicer, add_SyncServiceServicer_to_server
 
 Response = syncs.WatchContextsResponse
-FAST = chord.RetryPolicy(backoff_min=0.001, backoff_max=0.002)
+FAST = chordstate.RetryPolicy(backoff_min=0.001, backoff_max=0.002)
 
 
 class Scripted(ContextServiceServicer, SyncServiceServicer):
@@ -91,21 +91,25 @@ def known(request: Any) -> list[int]:
     return [each.version for subscription in request.subscriptions for each in subscription.known.values()]
 
 
-def versions(watch: chord.Watch, count: int) -> list[int]:
+def versions(watch: chordstate.Watch, count: int) -> list[int]:
     """Of the positions that the next events lead to."""
     events = list(islice(watch, count))
-    return [event.to.version if isinstance(event, chord.Delta) else event.position.version for event in events]  # type: ignore[union-attr]
+    return [event.to.version if isinstance(event, chordstate.Delta) else event.position.version for event in events]  # type: ignore[union-attr]
 
 
 def test_the_token_goes_with_every_call() -> None:
-    with serving(streams=[[full(1)]]) as (address, server), chord.connect(address, token="secret") as client:
+    with serving(streams=[[full(1)]]) as (address, server), chordstate.connect(address, token="secret") as client:
         client.get("a")
         next(client.watch("a"))
     assert [each["authorization"] for each in server.metadata] == ["Bearer secret"] * 2
 
 
 def refusing_what_expires() -> list[list[Any]]:
-    return [[full(1), grpc.StatusCode.UNAUTHENTICATED], [grpc.StatusCode.UNAUTHENTICATED]]
+    return [
+        [full(1), grpc.StatusCode.UNAUTHENTICATED],
+        [grpc.StatusCode.UNAUTHENTICATED],
+        [grpc.StatusCode.UNAUTHENTICATED],
+    ]
 
 
 def token_source() -> Callable[[], str]:
@@ -121,17 +125,18 @@ def token_source() -> Callable[[], str]:
     return source
 
 
-TOKENS_SEEN = ["Bearer 1", "Bearer 3", "Bearer 4", "Bearer 5"]
+# The last is asked for once more, and then the refusal is final.
+TOKENS_SEEN = ["Bearer 1", "Bearer 3", "Bearer 4", "Bearer 5", "Bearer 6"]
 
 
 def test_a_token_may_change_be_missing_and_expire() -> None:
     with serving(streams=refusing_what_expires()) as (address, server):
-        with chord.connect(address, token=token_source(), retry=FAST) as client:
+        with chordstate.connect(address, token=token_source(), retry=FAST) as client:
             client.get("a")
             client.get("a")
             watch = client.watch("a")
             assert versions(watch, 1) == [1]
-            with pytest.raises(chord.ChordError) as caught:
+            with pytest.raises(chordstate.ChordError) as caught:
                 next(watch)
     assert caught.value.reason == "UNAUTHENTICATED"
     assert [each["authorization"] for each in server.metadata] == TOKENS_SEEN
@@ -144,12 +149,12 @@ def test_a_token_may_be_awaited() -> None:
         return source()
 
     async def calls(address: str) -> None:
-        async with chord.aio.connect(address, token=token, retry=FAST) as client:
+        async with chordstate.aio.connect(address, token=token, retry=FAST) as client:
             await client.get("a")
             await client.get("a")
             watch = client.watch("a")
             await watch.__anext__()
-            with pytest.raises(chord.ChordError) as caught:
+            with pytest.raises(chordstate.ChordError) as caught:
                 await watch.__anext__()
             assert caught.value.reason == "UNAUTHENTICATED"
 
@@ -166,7 +171,7 @@ def test_every_try_of_a_write_has_the_same_request_id() -> None:
             context.abort(code, "")
         return contexts.SetContextResponse(changed=True)
 
-    with serving(answer) as (address, server), chord.connect(address, retry=FAST) as client:
+    with serving(answer) as (address, server), chordstate.connect(address, retry=FAST) as client:
         assert client.set("a", {}).changed
     ids = {request.request_id for request in server.requests}
     assert len(server.requests) == 3
@@ -184,8 +189,8 @@ def test_a_try_that_takes_too_long_is_tried_again() -> None:
             given_up.wait(10)
         return contexts.GetContextResponse()
 
-    policy = chord.RetryPolicy(attempt_timeout=0.2, backoff_min=0.001)
-    with serving(answer) as (address, server), chord.connect(address, retry=policy) as client:
+    policy = chordstate.RetryPolicy(attempt_timeout=0.2, backoff_min=0.001)
+    with serving(answer) as (address, server), chordstate.connect(address, retry=policy) as client:
         assert client.get("a").value == {}
     assert len(server.requests) == 2
 
@@ -194,8 +199,8 @@ def test_errors_of_the_server_are_final() -> None:
     def answer(context: grpc.ServicerContext) -> Any:
         context.abort(grpc.StatusCode.PERMISSION_DENIED, "no")
 
-    with serving(answer) as (address, server), chord.connect(address) as client:
-        with pytest.raises(chord.ChordError) as caught:
+    with serving(answer) as (address, server), chordstate.connect(address) as client:
+        with pytest.raises(chordstate.ChordError) as caught:
             client.get("a")
     assert (caught.value.reason, caught.value.message) == ("PERMISSION_DENIED", "no")
     assert caught.value.code is grpc.StatusCode.PERMISSION_DENIED
@@ -209,7 +214,7 @@ def test_a_watch_asks_again_from_where_it_stands() -> None:
         [full(4), delta(4, 5), Response(closing={"retry_after": {"nanos": 1000}}), grpc.StatusCode.UNAVAILABLE],
         [delta(5, 6)],
     ]
-    with serving(streams=streams) as (address, server), chord.connect(address, retry=FAST) as client:
+    with serving(streams=streams) as (address, server), chordstate.connect(address, retry=FAST) as client:
         with client.watch("a") as watch:
             assert versions(watch, 5) == [1, 3, 4, 5, 6]
     assert [known(request) for request in server.requests] == [[], [3], [4], [5]]
@@ -218,14 +223,14 @@ def test_a_watch_asks_again_from_where_it_stands() -> None:
 def test_a_watch_waits_as_long_as_closing_says() -> None:
     delays: list[float] = []
     streams = [[Response(closing={"retry_after": {"nanos": 50_000_000}}), grpc.StatusCode.UNAVAILABLE], [full(1)]]
-    with serving(streams=streams) as (address, _), chord.connect(address, retry=FAST) as client:
+    with serving(streams=streams) as (address, _), chordstate.connect(address, retry=FAST) as client:
         next(client.watch("a", on_disconnect=lambda _, delay: delays.append(delay)))
     assert delays == [0.05]
 
 
 def test_a_gap_brings_the_document() -> None:
     streams = [[full(1), delta(2, 3)], [full(3)]]
-    with serving(streams=streams) as (address, server), chord.connect(address, retry=FAST) as client:
+    with serving(streams=streams) as (address, server), chordstate.connect(address, retry=FAST) as client:
         with client.watch("a") as watch:
             assert versions(watch, 2) == [1, 3]
     assert [known(request) for request in server.requests] == [[], []]
@@ -233,8 +238,8 @@ def test_a_gap_brings_the_document() -> None:
 
 def test_a_watch_gives_up_on_errors_that_stay() -> None:
     streams: list[list[Any]] = [[grpc.StatusCode.UNKNOWN]] * 6
-    with serving(streams=streams) as (address, _), chord.connect(address, retry=FAST) as client:
-        with pytest.raises(chord.ChordError) as caught:
+    with serving(streams=streams) as (address, _), chordstate.connect(address, retry=FAST) as client:
+        with pytest.raises(chordstate.ChordError) as caught:
             next(client.watch("a"))
     assert caught.value.reason == "UNKNOWN"
 
@@ -247,10 +252,13 @@ def test_tls(tmp_path: Path) -> None:
     subprocess.run([*command.split(), *outputs], check=True, capture_output=True)
     pair = [(key.read_bytes(), cert.read_bytes())]
     mutual = grpc.ssl_server_credentials(pair, cert.read_bytes(), require_client_auth=True)
-    tls = chord.Tls(ca=cert.read_bytes(), key=key.read_bytes(), cert=cert.read_bytes(), server_name="chord.test")
+    tls = chordstate.Tls(ca=cert.read_bytes(), key=key.read_bytes(), cert=cert.read_bytes(), server_name="chord.test")
     with serving(credentials=mutual) as (address, _):
-        with chord.connect(address, tls=tls, token="secret") as client:
+        with chordstate.connect(address, tls=tls, token="secret") as client:
             assert client.get("a").value == {}
-        with chord.connect(address, tls=True, timeout=0.5) as stranger, pytest.raises(chord.ChordError) as caught:
+        with (
+            chordstate.connect(address, tls=True, timeout=0.5) as stranger,
+            pytest.raises(chordstate.ChordError) as caught,
+        ):
             stranger.get("a")
     assert caught.value.reason == "UNAVAILABLE"

@@ -11,7 +11,7 @@ from itertools import islice
 
 import pytest
 
-import chord
+import chordstate
 
 from .servers import Server
 from .waiting import eventually
@@ -19,69 +19,69 @@ from .waiting import eventually
 LONG = "long enough that a delta is smaller"
 
 
-def take(watch: Iterator[chord.Event], count: int) -> list[chord.Event]:
+def take(watch: Iterator[chordstate.Event], count: int) -> list[chordstate.Event]:
     return list(islice(watch, count))
 
 
-def test_what_happens_to_contexts(client: chord.Client, name: str) -> None:
+def test_what_happens_to_contexts(client: chordstate.Client, name: str) -> None:
     one, two, other = f"{name}p:1", f"{name}p:2", f"{name}other"
     first = client.set(one, {"n": 1, "rest": LONG}).position
-    with client.watch(chord.Prefix(f"{name}p:"), other) as watch:
+    with client.watch(chordstate.Prefix(f"{name}p:"), other) as watch:
         events = take(watch, 3)
-        (full,) = (each for each in events if isinstance(each, chord.Full))
+        (full,) = (each for each in events if isinstance(each, chordstate.Full))
         assert (full.context_id, full.value, full.position, full.reason) == (
             one,
             {"n": 1, "rest": LONG},
             first,
             "INITIAL",
         )
-        assert chord.Absent(other) in events
-        assert events[-1] == chord.CaughtUp()
+        assert chordstate.Absent(other) in events
+        assert events[-1] == chordstate.CaughtUp()
 
         second = client.update(one, {"n": 2}).position
         delta = next(watch)
-        assert isinstance(delta, chord.Delta)
-        assert (delta.from_, delta.to, delta.changes) == (first, second, (chord.Modified(("n",), 2),))
+        assert isinstance(delta, chordstate.Delta)
+        assert (delta.from_, delta.to, delta.changes) == (first, second, (chordstate.Modified(("n",), 2),))
 
         client.set(two, {})
         created = next(watch)
-        assert isinstance(created, chord.Full)
+        assert isinstance(created, chordstate.Full)
         assert created.context_id == two
 
         client.delete(one)
-        assert next(watch) == chord.Deleted(one, second, "DELETED")
+        assert next(watch) == chordstate.Deleted(one, second, "DELETED")
         client.set(one, {"again": True})
         recreated = next(watch)
-        assert isinstance(recreated, chord.Full)
+        assert isinstance(recreated, chordstate.Full)
         assert recreated.position.epoch != first.epoch
 
 
-def test_from_known_positions_with_old_values(client: chord.Client, name: str) -> None:
+def test_from_known_positions_with_old_values(client: chordstate.Client, name: str) -> None:
     first = client.set(name, {"n": 1, "rest": LONG}).position
     client.update(name, {"n": 2})
     with client.watch(name, known={name: first}, include_old_values=True) as watch:
         delta, caught_up = take(watch, 2)
-    assert isinstance(delta, chord.Delta)
-    assert delta.changes == (chord.Modified(("n",), 2, 1),)
-    assert caught_up == chord.CaughtUp()
+    assert isinstance(delta, chordstate.Delta)
+    assert delta.changes == (chordstate.Modified(("n",), 2, 1),)
+    assert caught_up == chordstate.CaughtUp()
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_goes_on_after_a_restart_without_gap_or_duplicate(server: Server, name: str, how: signal.Signals) -> None:
-    errors: list[chord.ChordError] = []
+    errors: list[chordstate.ChordError] = []
     gone = f"{name}gone"
-    with ThreadPoolExecutor() as threads, chord.connect(server.address, timeout=60) as client:
+    with ThreadPoolExecutor() as threads, chordstate.connect(server.address, timeout=60) as client:
         held = client.set(name, {"n": 0, "rest": LONG}).position
         client.set(gone, {})
         with client.watch(name, gone, on_disconnect=lambda error, _: errors.append(error)) as watch:
             take(watch, 3)
-            writes = threads.submit(lambda: [client.update(name, None, [chord.Increment("n")]) for _ in range(60)])
+            writes = threads.submit(lambda: [client.update(name, None, [chordstate.Increment("n")]) for _ in range(60)])
             versions, restarted = [], False
             while held.version < 61:
                 event = next(watch)
-                if event == chord.CaughtUp():
+                if event == chordstate.CaughtUp():
                     continue
-                assert isinstance(event, chord.Delta)
+                assert isinstance(event, chordstate.Delta)
                 assert event.from_ == held
                 held = event.to
                 versions.append(held.version)
@@ -94,12 +94,12 @@ def test_goes_on_after_a_restart_without_gap_or_duplicate(server: Server, name: 
             server.restart(how)
             client.delete(gone)
             events = take(watch, 2)
-            assert any(isinstance(each, chord.Deleted) and each.context_id == gone for each in events)
+            assert any(isinstance(each, chordstate.Deleted) and each.context_id == gone for each in events)
     assert errors
     assert {error.reason for error in errors} == {"UNAVAILABLE"}
 
 
-def test_a_slow_reader_gets_merged_deltas(client: chord.Client, name: str) -> None:
+def test_a_slow_reader_gets_merged_deltas(client: chordstate.Client, name: str) -> None:
     client.set(name, {"n": 0})
     with client.watch(name) as watch:
         take(watch, 2)
@@ -108,15 +108,15 @@ def test_a_slow_reader_gets_merged_deltas(client: chord.Client, name: str) -> No
         count, version = 0, 1
         while version < 201:
             event = next(watch)
-            assert isinstance(event, (chord.Delta, chord.Full))
-            version = event.to.version if isinstance(event, chord.Delta) else event.position.version
+            assert isinstance(event, (chordstate.Delta, chordstate.Full))
+            version = event.to.version if isinstance(event, chordstate.Delta) else event.position.version
             count += 1
     assert count < 100
 
 
-def test_a_final_error_ends_it(client: chord.Client) -> None:
+def test_a_final_error_ends_it(client: chordstate.Client) -> None:
     watch = client.watch("")
-    with pytest.raises(chord.ChordError) as caught:
+    with pytest.raises(chordstate.ChordError) as caught:
         next(watch)
     assert caught.value.reason == "INVALID_ARGUMENT"
     assert list(watch) == []
@@ -124,13 +124,13 @@ def test_a_final_error_ends_it(client: chord.Client) -> None:
 
 def test_waits_for_a_server_that_is_not_there_yet(server: Server, name: str) -> None:
     server.stop()
-    with ThreadPoolExecutor() as threads, chord.connect(server.address) as client:
+    with ThreadPoolExecutor() as threads, chordstate.connect(server.address) as client:
         event = threads.submit(next, client.watch(name))
         server.start()
-        assert event.result(30) == chord.Absent(name)
+        assert event.result(30) == chordstate.Absent(name)
 
 
-def test_closing_wakes_its_reader(client: chord.Client, name: str) -> None:
+def test_closing_wakes_its_reader(client: chordstate.Client, name: str) -> None:
     watch = client.watch(name)
     take(watch, 2)
     with ThreadPoolExecutor() as threads:
@@ -141,9 +141,9 @@ def test_closing_wakes_its_reader(client: chord.Client, name: str) -> None:
 
 
 def test_closing_ends_the_wait_for_a_connection() -> None:
-    policy = chord.RetryPolicy(backoff_min=60, backoff_max=60)
+    policy = chordstate.RetryPolicy(backoff_min=60, backoff_max=60)
     broken = threading.Event()
-    with ThreadPoolExecutor() as threads, chord.connect("127.0.0.1:1", retry=policy) as client:
+    with ThreadPoolExecutor() as threads, chordstate.connect("127.0.0.1:1", retry=policy) as client:
         watch = client.watch("a", on_disconnect=lambda *_: broken.set())
         rest = threads.submit(list, watch)
         assert broken.wait(10)
@@ -151,10 +151,10 @@ def test_closing_ends_the_wait_for_a_connection() -> None:
         assert rest.result(10) == []
 
 
-def test_leaving_the_loop_ends_it(client: chord.Client, name: str) -> None:
+def test_leaving_the_loop_ends_it(client: chordstate.Client, name: str) -> None:
     before = set(threading.enumerate())
     for event in client.watch(name):
-        assert event == chord.Absent(name)
+        assert event == chordstate.Absent(name)
         break
     gc.collect()
     assert eventually(lambda: set(threading.enumerate()) <= before)

@@ -1,4 +1,5 @@
 /** The driver of the conformance suite for this client: see test/conformance/PROTOCOL.md. */
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,6 +11,9 @@ let client: Client;
 const handles = new Map<string, Watch | Replica>();
 /** Of watches: events asked for that did not come in time. */
 const pending = new Map<string, ReturnType<Watch['next']>>();
+
+/** Of replicas: what each call of their callbacks saw, and why they ended. */
+const records = new Map<Replica, { seen: Form[]; ended: Promise<unknown> }>();
 
 const ops: Record<string, (args: Args) => unknown> = {
   ...vectors,
@@ -62,8 +66,31 @@ const ops: Record<string, (args: Args) => unknown> = {
 
   async replica(args) {
     const replica = new Replica(client, targets(args));
+    const ended = once(replica, 'error').then(([error]) => error);
+    ended.catch(() => {}); // asked for by `ended` alone
     await inTime(replica.ready, args.timeout);
+    const seen: Form[] = [];
+    replica.on('change', ({ contextId }) => {
+      const versions = Object.fromEntries([...replica.state()].map(([id, { position }]) => [id, position.version]));
+      seen.push({ contextId, versions });
+    });
+    records.set(replica, { seen, ended });
     return keep(replica);
+  },
+
+  async seen({ handle, count, timeout }) {
+    const replica = handles.get(handle) as Replica;
+    const { seen } = records.get(replica)!;
+    const enough = async () => {
+      while (seen.length < count) await once(replica, 'change');
+    };
+    await inTime(enough(), timeout);
+    return { seen };
+  },
+
+  async ended({ handle, timeout }) {
+    const error = await inTime(records.get(handles.get(handle) as Replica)!.ended, timeout);
+    return { error: errorForm(error) };
   },
 
   async read({ handle, contextId, version, timeout = 10_000 }) {

@@ -1,14 +1,18 @@
-/** gRPC as promises and iterators: channel settings, metadata, errors. */
+/** gRPC as promises and iterators: connections and their settings, metadata, errors. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type ChannelCredentials,
   Client,
   type ClientReadableStream,
+  type ClientUnaryCall,
+  connectivityState,
   credentials,
   type CallOptions as GrpcCallOptions,
   Metadata,
   type ServiceError,
 } from '@grpc/grpc-js';
-import { decodeError, unavailable, unsendable } from './errors.js';
+import { closed, decodeError, unavailable, unsendable } from './errors.js';
+import { sleepMax } from './retry.js';
 
 export interface TlsOptions {
   /** PEM. Absent: the roots of the system. */
@@ -41,14 +45,30 @@ export function completed<Q>({ requestDeserialize }: Definition<Q, unknown, bool
 /** A token, or what gives one: asked for each try of a call and each connection of a watch. */
 export type Token = string | (() => string | Promise<string>);
 
-export class Channel {
-  readonly #client: Client;
-  readonly #token: Token | undefined;
+/** A connection with its streams, counted. */
+interface Connection {
+  readonly client: Client;
+  streams: number;
+}
 
-  constructor(address: string, tls: TlsOptions | boolean, token: Token | undefined) {
+export class Channel {
+  readonly #connect: () => Connection;
+  /** The first is that of the calls; each has at most `streamsMax` streams, and those after it go with their last one. */
+  readonly #connections: Connection[];
+  readonly #calls = new Set<ClientUnaryCall>();
+  readonly #token: Token | undefined;
+  #closed = false;
+
+  constructor(
+    address: string,
+    tls: TlsOptions | boolean,
+    token: Token | undefined,
+    private readonly streamsMax: number,
+  ) {
     this.#token = token;
     const { serverName } = typeof tls === 'object' ? tls : {};
-    this.#client = new Client(address, credentialsOf(tls), {
+    const secrets = credentialsOf(tls);
+    const options = {
       // A delta with its old values may be larger than a document.
       'grpc.max_receive_message_length': -1,
       'grpc.max_send_message_length': -1,
@@ -58,28 +78,44 @@ export class Channel {
       // Waiting is our own business: the channel's only has to be no longer.
       'grpc.initial_reconnect_backoff_ms': 100,
       'grpc.max_reconnect_backoff_ms': 1000,
+      // Otherwise all clients of a process share one connection, and its bound on streams.
+      'grpc.use_local_subchannel_pool': 1,
       ...(serverName && { 'grpc.ssl_target_name_override': serverName, 'grpc.default_authority': serverName }),
-    });
+    };
+    this.#connect = () => ({ client: new Client(address, secrets, options), streams: 0 });
+    this.#connections = [this.#connect()];
+  }
+
+  /** Another token may be had by asking again. */
+  get renews(): boolean {
+    return typeof this.#token === 'function';
   }
 
   /** One try. @param deadline milliseconds since 1970 @throws ChordError */
-  async call<Q, A>(method: Method<Q, A>, request: Q, deadline: number, signal: AbortSignal | undefined): Promise<A> {
-    const bytes = encode(method, request);
+  async call<Q, A>(
+    method: Method<Q, A>,
+    request: Buffer,
+    deadline: number,
+    signal: AbortSignal | undefined,
+  ): Promise<A> {
     const metadata = await this.#metadata();
+    if (this.#closed) throw closed('client');
     return new Promise((resolve, reject) => {
-      const call = this.#client.makeUnaryRequest(
+      const call = this.#connections[0]!.client.makeUnaryRequest(
         method.path,
         (encoded: Buffer) => encoded,
         method.responseDeserialize,
-        bytes,
+        request,
         metadata,
         { deadline } satisfies GrpcCallOptions,
         (error, answer) => {
+          this.#calls.delete(call);
           signal?.removeEventListener('abort', cancel);
-          if (error) reject(fromServiceError(error));
+          if (error) reject(this.#closed ? closed('client') : fromServiceError(error));
           else resolve(answer as A);
         },
       );
+      this.#calls.add(call);
       const cancel = () => call.cancel();
       if (signal?.aborted) cancel();
       else signal?.addEventListener('abort', cancel, { once: true });
@@ -90,7 +126,9 @@ export class Channel {
   async *stream<Q, A>(method: Method<Q, A>, request: Q, signal: AbortSignal): AsyncGenerator<A, void, void> {
     const bytes = encode(method, request);
     const metadata = await this.#metadata();
-    const stream: ClientReadableStream<A> = this.#client.makeServerStreamRequest(
+    if (this.#closed) throw closed('client');
+    const connection = this.#withRoom();
+    const stream: ClientReadableStream<A> = connection.client.makeServerStreamRequest(
       method.path,
       (encoded: Buffer) => encoded,
       method.responseDeserialize,
@@ -98,6 +136,7 @@ export class Channel {
       metadata,
       {},
     );
+    connection.streams++;
     const cancel = () => stream.cancel();
     signal.addEventListener('abort', cancel, { once: true });
     if (signal.aborted) cancel();
@@ -109,11 +148,55 @@ export class Channel {
       signal.removeEventListener('abort', cancel);
       stream.on('error', () => {}); // what comes after the end of reading concerns nobody
       stream.cancel();
+      connection.streams--;
+      this.#dropIdle();
     }
   }
 
+  /** Waits; where no connection can be made, only until one is. @param delay milliseconds */
+  async pause(delay: number, signal: AbortSignal): Promise<void> {
+    const waiting = new AbortController();
+    const stop = () => waiting.abort();
+    signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted || this.#closed) stop();
+    else this.#onReady(Date.now() + sleepMax(delay), stop);
+    await sleep(sleepMax(delay), undefined, { signal: waiting.signal }).catch(() => {}); // only `stop` rejects it
+    signal.removeEventListener('abort', stop);
+  }
+
   close(): void {
-    this.#client.close();
+    this.#closed = true;
+    for (const call of this.#calls) call.cancel();
+    for (const { client } of this.#connections) client.close();
+  }
+
+  #withRoom(): Connection {
+    const found = this.#connections.find(({ streams }) => streams < this.streamsMax);
+    if (found) return found;
+    const connection = this.#connect();
+    this.#connections.push(connection);
+    return connection;
+  }
+
+  #dropIdle(): void {
+    for (let i = this.#connections.length - 1; i > 0 && this.#connections[i]!.streams === 0; i--) {
+      this.#connections.pop()!.client.close();
+    }
+  }
+
+  /** While a connection fails the channel tries on by itself; one that was made, and then lost, is none that fails. */
+  #onReady(end: number, then: () => void): void {
+    const channel = this.#connections[0]!.client.getChannel();
+    const follow = () => {
+      if (this.#closed) return;
+      const state = channel.getConnectivityState(false);
+      if (state === connectivityState.READY) then();
+      else if (state !== connectivityState.SHUTDOWN && Date.now() < end) {
+        channel.watchConnectivityState(state, end, (late) => late || follow());
+      }
+    };
+    const state = channel.getConnectivityState(false);
+    if (state === connectivityState.CONNECTING || state === connectivityState.TRANSIENT_FAILURE) follow();
   }
 
   async #metadata(): Promise<Metadata> {
@@ -129,12 +212,12 @@ export class Channel {
   }
 }
 
-/** What cannot be encoded is the caller's mistake, and worth no try. */
-function encode<Q>(method: Method<Q, unknown>, request: Q): Buffer {
+/** What cannot be encoded is the caller's mistake, and worth no try. @throws ChordError */
+export function encode<Q>(method: Method<Q, unknown>, request: Q): Buffer {
   try {
     return method.requestSerialize(request);
   } catch (error) {
-    throw unsendable(error);
+    throw unsendable('request', error);
   }
 }
 

@@ -1,6 +1,10 @@
 /** The calls. Reads and writes are tried again where that is safe; writes name themselves so that it is. */
 import { randomUUID } from 'node:crypto';
-import { Channel, completed, type Definition, type Method, type TlsOptions, type Token } from './channel.js';
+import { setMaxListeners } from 'node:events';
+import { Channel, completed, type Definition, encode, type Method, type TlsOptions, type Token } from './channel.js';
+import { closed } from './errors.js';
+import { checkDocument, checkMutations, checkPaths, checkText } from './fault.js';
+import { Gate } from './gate.js';
 import { ContextServiceService as contexts, type SetContextResponse } from './gen/chord/v1/context_service.js';
 import { FullReason, type ReturnOptions } from './gen/chord/v1/model.js';
 import { SyncServiceService as syncs } from './gen/chord/v1/sync_service.js';
@@ -18,7 +22,7 @@ import {
   toExpected,
   toMutation,
 } from './model.js';
-import { RETRY_DEFAULT, type RetryPolicy, retrying } from './retry.js';
+import { inTurn, RETRY_DEFAULT, type RetryPolicy, retrying, sleepMax } from './retry.js';
 import type { DeltaEvent, FullEvent, Target } from './tracker.js';
 import { Watch, type WatchOptions } from './watch.js';
 
@@ -31,6 +35,10 @@ export interface ClientOptions {
   /** For one call with all its tries. Default 10 s. */
   readonly deadline?: number;
   readonly retry?: Partial<RetryPolicy>;
+  /** More wait for their turn. Default 100. */
+  readonly callsInFlight?: number;
+  /** More open a further connection, since servers and proxies bound the streams of one. Default 90. */
+  readonly watchesPerConnection?: number;
 }
 
 export interface CallOptions {
@@ -77,6 +85,13 @@ export interface WriteResult {
 
 export type SyncResult = FullEvent | DeltaEvent | { readonly type: 'noChange'; readonly position: Position };
 
+/** Of requests: what is refused where it is not valid Unicode, which the protocol would carry as another text. */
+interface Texts {
+  readonly contextId?: string;
+  readonly prefix?: string;
+  readonly requestId?: string;
+}
+
 /** Connects at the first call. @param address HOST:PORT */
 export function connect(address: string, options: ClientOptions = {}): Client {
   return new Client(address, options);
@@ -88,23 +103,29 @@ export class Client {
   readonly #deadline: number;
   readonly #policy: RetryPolicy;
   readonly #open = new Set<Watch>();
+  readonly #gate: Gate;
+  readonly #closing = new AbortController();
 
   constructor(
     readonly address: string,
     options: ClientOptions = {},
   ) {
-    this.#channel = new Channel(address, options.tls ?? false, options.token);
+    this.#channel = new Channel(address, options.tls ?? false, options.token, options.watchesPerConnection ?? 90);
+    this.#gate = new Gate(options.callsInFlight ?? 100);
+    setMaxListeners(0, this.#closing.signal);
     this.#deadline = options.deadline ?? 10_000;
     this.#policy = { ...RETRY_DEFAULT, ...options.retry };
   }
 
   /** Creates a context, or replaces its document. */
   async set(contextId: string, value: JsonObject, options: WriteOptions = {}): Promise<WriteResult> {
-    return fromWrite(await this.#call(contexts.setContext, { contextId, value, ...toWrite(options) }, options));
+    const request = { contextId, value, ...toWrite(options) };
+    return fromWrite(await this.#call(contexts.setContext, request, options, () => checkDocument('value', value)));
   }
 
   /** Changes parts of a document. */
   async update(contextId: string, { changes, mutations }: Edit, options: UpdateOptions = {}): Promise<WriteResult> {
+    checkPaths(mutations ?? []);
     const request = {
       contextId,
       changes,
@@ -112,7 +133,11 @@ export class Client {
       allowMissing: options.allowMissing ?? false,
       ...toWrite(options),
     };
-    return fromWrite(await this.#call(contexts.updateContext, request, options));
+    const find = () => {
+      checkDocument('changes', changes);
+      checkMutations(mutations ?? []);
+    };
+    return fromWrite(await this.#call(contexts.updateContext, request, options, find));
   }
 
   /** The answer contains every write acknowledged before this call. */
@@ -181,6 +206,10 @@ export class Client {
 
   /** What happens to these contexts, without gaps or duplicates, across broken connections and restarts of the server. */
   watch(targets: readonly Target[], options: WatchOptions = {}): Watch {
+    this.#checkOpen();
+    targets.forEach((target, i) => {
+      checkText(`targets[${i}]`, typeof target === 'string' ? target : target.prefix);
+    });
     const watch = new Watch(this.#channel, this.#policy, targets, options, () => this.#open.delete(watch));
     this.#open.add(watch);
     return watch;
@@ -191,8 +220,11 @@ export class Client {
    * repeated, its caller knows.
    */
   async call<Q, A>(method: Definition<Q, A, false>, request: Partial<Q>, options: CallOptions = {}): Promise<A> {
-    const until = Date.now() + (options.deadline ?? this.#deadline);
-    return this.#channel.call(method, completed(method, request), until, options.signal);
+    this.#checkOpen();
+    const bytes = encode(method, completed(method, request));
+    const until = Date.now() + sleepMax(options.deadline ?? this.#deadline);
+    const call = () => this.#channel.call(method, bytes, until, options.signal);
+    return inTurn(this.#gate, until, options.signal, call);
   }
 
   /** The same for those that answer a stream, without a deadline. Leaving the loop, or the signal, cancels it. */
@@ -201,18 +233,49 @@ export class Client {
     request: Partial<Q>,
     { signal = new AbortController().signal }: Pick<CallOptions, 'signal'> = {},
   ): AsyncGenerator<A, void, void> {
+    this.#checkOpen();
     return this.#channel.stream(method, completed(method, request), signal);
   }
 
-  /** Ends all watches, then the connection. */
+  /** Ends all watches, replicas and calls, then the connections. Any call afterwards is CANCELLED. */
   async close(): Promise<void> {
+    this.#closing.abort();
+    this.#gate.close(closed('client'));
     await Promise.all([...this.#open].map((watch) => watch.close()));
     this.#channel.close();
   }
 
-  #call<Q, A>(method: Method<Q, A>, request: Q, { deadline, signal }: CallOptions): Promise<A> {
-    const end = Date.now() + (deadline ?? this.#deadline);
-    return retrying(this.#policy, end, signal, async (until) => this.#channel.call(method, request, until, signal));
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** @param find throws what names the fault of a request that cannot be encoded */
+  async #call<Q extends Texts, A>(
+    method: Method<Q, A>,
+    request: Q,
+    { deadline, signal }: CallOptions,
+    find = () => {},
+  ): Promise<A> {
+    this.#checkOpen();
+    checkText('context_id', request.contextId);
+    checkText('prefix', request.prefix);
+    checkText('request_id', request.requestId);
+    let bytes: Buffer;
+    try {
+      bytes = encode(method, request);
+    } catch (error) {
+      find();
+      throw error;
+    }
+    const signals = { caller: signal, client: this.#closing.signal };
+    return retrying(this.#policy, deadline ?? this.#deadline, this.#gate, signals, (until) =>
+      this.#channel.call(method, bytes, until, signal),
+    );
+  }
+
+  /** @throws ChordError */
+  #checkOpen(): void {
+    if (this.#closing.signal.aborted) throw closed('client');
   }
 }
 

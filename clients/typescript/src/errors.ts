@@ -35,6 +35,8 @@ export class ChordError extends Error {
     details: ErrorDetails = {},
     /** Another try may succeed, and the caller need not know. */
     readonly transient = false,
+    /** The network's failure without a doubt: no count of tries makes it final. */
+    readonly certain = false,
   ) {
     super(message);
     this.name = 'ChordError';
@@ -48,25 +50,38 @@ export class ChordError extends Error {
 /** Transports report broken connections as these, too. From the server they are final. */
 const PERHAPS_TRANSIENT: readonly status[] = [status.INTERNAL, status.UNKNOWN, status.CANCELLED];
 
+/** What transports say of a connection that was ended for what other streams did. */
+const ENDED_BY_TRANSPORT = /RST_STREAM|GOAWAY|ENHANCE_YOUR_CALM|Bandwidth exhausted/i;
+
 /** @param trailer `grpc-status-details-bin` */
 export function decodeError(code: status, message: string, trailer: Uint8Array | undefined): ChordError {
   const found = decodeDetails(trailer);
-  const transient =
+  const byTransport =
+    found.reason === undefined &&
+    (code === status.INTERNAL || code === status.RESOURCE_EXHAUSTED) &&
+    ENDED_BY_TRANSPORT.test(message);
+  const certain =
     code === status.UNAVAILABLE ||
     (code === status.RESOURCE_EXHAUSTED && found.retryAfter !== undefined) ||
-    (PERHAPS_TRANSIENT.includes(code) && found.reason === undefined);
-  return new ChordError(found.reason ?? status[code] ?? 'UNKNOWN', message, code, found, transient);
+    byTransport;
+  const transient = certain || (PERHAPS_TRANSIENT.includes(code) && found.reason === undefined);
+  return new ChordError(found.reason ?? status[code] ?? 'UNKNOWN', message, code, found, transient, certain);
 }
 
 export function unavailable(message: string): ChordError {
-  return new ChordError('UNAVAILABLE', message, status.UNAVAILABLE, {}, true);
+  return new ChordError('UNAVAILABLE', message, status.UNAVAILABLE, {}, true, true);
+}
+
+/** What was asked of a client, or a replica, after its end. */
+export function closed(what: 'client' | 'replica'): ChordError {
+  return new ChordError('CANCELLED', `the ${what} is closed`, status.CANCELLED);
 }
 
 /** A value that cannot be sent. */
-export function unsendable(error: unknown): ChordError {
+export function unsendable(field: string, error: unknown): ChordError {
   const description = error instanceof Error ? error.message : String(error);
-  const violations = [{ field: 'value', description }];
-  return new ChordError('INVALID_ARGUMENT', `value: ${description}`, status.INVALID_ARGUMENT, { violations });
+  const violations = [{ field, description }];
+  return new ChordError('INVALID_ARGUMENT', `${field}: ${description}`, status.INVALID_ARGUMENT, { violations });
 }
 
 type Found = { -readonly [K in keyof ErrorDetails]: ErrorDetails[K] } & { reason?: string };

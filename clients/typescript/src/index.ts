@@ -15,8 +15,18 @@ export {
 } from './client.js';
 export { ChordError, type FieldViolation } from './errors.js';
 export type { Json, JsonObject } from './json.js';
-export type { Change, Context, Delta, Expected, Mutation, Path, Position } from './model.js';
-export { Replica, type ReplicaChange } from './replica.js';
+export {
+  type Change,
+  type Context,
+  type Delta,
+  type Expected,
+  formatPosition,
+  type Mutation,
+  type Path,
+  type Position,
+  parsePosition,
+} from './model.js';
+export { Replica, type ReplicaChange, type ReplicaDocument, type ReplicaOptions, type WaitOptions } from './replica.js';
 export type { RetryPolicy } from './retry.js';
 export type { DeltaEvent, FullEvent, Target, WatchEvent } from './tracker.js';
 export type { Watch, WatchOptions } from './watch.js';

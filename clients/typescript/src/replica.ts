@@ -1,12 +1,30 @@
 /** A live local copy of contexts. */
 import { EventEmitter } from 'node:events';
+import { status } from '@grpc/grpc-js';
 import { apply, DeltaMismatch } from './apply.js';
 import type { Client } from './client.js';
-import { type ChordError, unavailable } from './errors.js';
+import { ChordError, closed } from './errors.js';
 import type { JsonObject } from './json.js';
 import type { Change, Position } from './model.js';
+import { sleepMax } from './retry.js';
 import type { Target, WatchEvent } from './tracker.js';
 import type { Watch } from './watch.js';
+
+export interface ReplicaDocument {
+  readonly value: JsonObject;
+  readonly position: Position;
+}
+
+export interface ReplicaOptions {
+  /** What it starts with, by context id: what `state()` of an earlier one answered. */
+  readonly state?: Iterable<readonly [contextId: string, document: ReplicaDocument]>;
+}
+
+export interface WaitOptions {
+  /** Milliseconds; without it there is no end to waiting. */
+  readonly timeout?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
 
 export interface ReplicaChange {
   readonly contextId: string;
@@ -18,29 +36,45 @@ export interface ReplicaChange {
 }
 
 interface ReplicaEvents {
-  /** After the replica has changed. */
+  /** After the replica has changed; of a batch, after all of it. */
   change: [ReplicaChange];
   /** The connection broke and is tried again after `delay` milliseconds; the copy is as it was. */
   disconnect: [ChordError, delay: number];
   /** Everything that existed has come: at first, and after each new connection. */
   caughtUp: [];
-  /** A listener threw, or the watch cannot go on. Without a listener, the former is thrown as an uncaught exception. */
+  /**
+   * A listener threw, or the watch cannot go on. Without a listener, the former is thrown as an uncaught exception, and
+   * the latter is a warning of the process.
+   */
   error: [unknown];
+}
+
+/** Until a condition holds. */
+interface Waiting {
+  readonly check: () => void;
+  readonly fail: (error: unknown) => void;
 }
 
 /** Call `close` when done. Documents are read-only: those that do not change are shared by all readers. */
 export class Replica extends EventEmitter<ReplicaEvents> {
   /** Resolves when everything that existed has come. Rejects with ChordError where the watch ends before. */
   readonly ready: Promise<void>;
-  readonly #documents = new Map<string, { readonly value: JsonObject; readonly position: Position }>();
+  readonly #documents: Map<string, ReplicaDocument>;
   readonly #watch: Watch;
   readonly #running: Promise<void>;
+  readonly #waiting = new Set<Waiting>();
   #live = false;
   #closed = false;
+  /** Why it has ended. */
+  #end: unknown;
 
-  constructor(client: Client, targets: readonly Target[]) {
+  /** @throws ChordError where the client is closed */
+  constructor(client: Client, targets: readonly Target[], { state = [] }: ReplicaOptions = {}) {
     super();
+    this.#documents = new Map(state);
+    const known = new Map([...this.#documents].map(([id, { position }]) => [id, position]));
     this.#watch = client.watch(targets, {
+      known,
       onDisconnect: (error, delay) => {
         this.#live = false;
         this.#tell('disconnect', error, delay);
@@ -73,9 +107,59 @@ export class Replica extends EventEmitter<ReplicaEvents> {
     return this.#documents.size;
   }
 
+  /** All documents and where they stand, as they are now: to be kept, and for another replica to start with. */
+  state(): Map<string, ReplicaDocument> {
+    return new Map(this.#documents);
+  }
+
   /** Connected, and caught up since. */
   get live(): boolean {
     return this.#live;
+  }
+
+  /**
+   * Until the copy of a context has come to a position (the same epoch, at least the version), or a predicate of its
+   * value holds. Answers the value. Rejects with ChordError where time is over or the replica ends before, and with what
+   * the predicate throws.
+   */
+  waitFor(
+    contextId: string,
+    condition: Position | ((value: JsonObject | undefined) => boolean),
+    { timeout, signal }: WaitOptions = {},
+  ): Promise<JsonObject | undefined> {
+    const holds = typeof condition === 'function' ? condition : () => reached(this.position(contextId), condition);
+    return new Promise((resolve, reject) => {
+      let timer: NodeJS.Timeout | undefined;
+      const settle = (then: () => void) => {
+        this.#waiting.delete(waiting);
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', cancel);
+        then();
+      };
+      const waiting: Waiting = {
+        check: () => {
+          const value = this.get(contextId);
+          try {
+            if (holds(value)) settle(() => resolve(value));
+          } catch (error) {
+            waiting.fail(error);
+          }
+        },
+        fail: (error) => settle(() => reject(error)),
+      };
+      const fail = (code: status.CANCELLED | status.DEADLINE_EXCEEDED, message: string) =>
+        waiting.fail(new ChordError(status[code], message, code));
+      const cancel = () => fail(status.CANCELLED, 'cancelled by its signal');
+      if (signal?.aborted) return cancel();
+      this.#waiting.add(waiting);
+      signal?.addEventListener('abort', cancel, { once: true });
+      if (timeout !== undefined) {
+        const late = () => fail(status.DEADLINE_EXCEEDED, `${contextId} did not get there within ${timeout} ms`);
+        timer = setTimeout(late, sleepMax(timeout));
+      }
+      waiting.check();
+      if (this.#end !== undefined) waiting.fail(this.#end);
+    });
   }
 
   /** Resolves when the watch is gone. No event comes afterwards; the copy stays as it is. */
@@ -85,56 +169,76 @@ export class Replica extends EventEmitter<ReplicaEvents> {
     await this.#running;
   }
 
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
   async #run(caughtUp: () => void, failed: (error: unknown) => void): Promise<void> {
+    this.#end = await this.#follow(caughtUp);
+    this.#live = false;
+    failed(this.#end);
+    for (const waiting of [...this.#waiting]) waiting.fail(this.#end);
+  }
+
+  /** Answers why it has ended. */
+  async #follow(caughtUp: () => void): Promise<unknown> {
+    let batch: WatchEvent[] = [];
     try {
       for await (const event of this.#watch) {
-        this.#take(event);
+        batch.push(event);
+        if (event.more) continue;
+        this.#take(batch);
+        batch = [];
         if (event.type === 'caughtUp') caughtUp();
       }
-      failed(unavailable('the replica was closed'));
+      return closed('replica');
     } catch (error) {
-      failed(error);
-      if (!this.#closed && this.listenerCount('error') > 0) this.emit('error', error);
-    } finally {
-      this.#live = false;
+      if (this.#closed) return closed('replica');
+      if (this.listenerCount('error') > 0) this.emit('error', error);
+      else
+        process.emitWarning(`a replica has ended: ${error instanceof Error ? error.message : error}`, 'ChordWarning');
+      return error;
     }
   }
 
-  #take(event: WatchEvent): void {
-    switch (event.type) {
-      case 'full':
-        this.#store(event.contextId, event.value, event.position);
-        return;
-      case 'delta': {
-        const { contextId, changes, to } = event;
-        const value = this.#applied(contextId, changes);
-        if (value) this.#store(contextId, value, to, changes);
-        else this.#watch.resync(contextId);
-        return;
+  /** All of them, or none. */
+  #take(events: readonly WatchEvent[]): void {
+    const changes = this.#staged(events);
+    if (!changes) {
+      this.#watch.resync(events);
+      return;
+    }
+    for (const { contextId, value, position } of changes) {
+      if (value && position) this.#documents.set(contextId, { value, position });
+      else this.#documents.delete(contextId);
+    }
+    for (const waiting of [...this.#waiting]) waiting.check();
+    for (const change of changes) this.#tell('change', change);
+    if (events.at(-1)?.type === 'caughtUp') {
+      this.#live = true;
+      this.#tell('caughtUp');
+    }
+  }
+
+  /** What events change; undefined where a delta does not fit. */
+  #staged(events: readonly WatchEvent[]): ReplicaChange[] | undefined {
+    const values = new Map<string, JsonObject | undefined>();
+    const staged: ReplicaChange[] = [];
+    for (const event of events) {
+      if (event.type === 'caughtUp' || event.type === 'absent') continue;
+      const { contextId } = event;
+      let change: ReplicaChange = { contextId, value: undefined, position: undefined, changes: undefined };
+      if (event.type === 'full') {
+        change = { contextId, value: event.value, position: event.position, changes: undefined };
+      } else if (event.type === 'delta') {
+        const value = applied(event.changes, values.has(contextId) ? values.get(contextId) : this.get(contextId));
+        if (!value) return undefined;
+        change = { contextId, value, position: event.to, changes: event.changes };
       }
-      case 'deleted':
-        this.#documents.delete(event.contextId);
-        this.#tell('change', { contextId: event.contextId, value: undefined, position: undefined, changes: undefined });
-        return;
-      case 'caughtUp':
-        this.#live = true;
-        this.#tell('caughtUp');
+      values.set(contextId, change.value);
+      staged.push(change);
     }
-  }
-
-  #store(contextId: string, value: JsonObject, position: Position, changes?: readonly Change[]): void {
-    this.#documents.set(contextId, { value, position });
-    this.#tell('change', { contextId, value, position, changes });
-  }
-
-  #applied(contextId: string, changes: readonly Change[]): JsonObject | undefined {
-    const document = this.get(contextId);
-    try {
-      return document && apply(changes, document);
-    } catch (error) {
-      if (error instanceof DeltaMismatch) return undefined;
-      throw error;
-    }
+    return staged;
   }
 
   /** A listener that throws must not end the replica. */
@@ -148,4 +252,17 @@ export class Replica extends EventEmitter<ReplicaEvents> {
       }
     }
   }
+}
+
+function applied(changes: readonly Change[], document: JsonObject | undefined): JsonObject | undefined {
+  try {
+    return document && apply(changes, document);
+  } catch (error) {
+    if (error instanceof DeltaMismatch) return undefined;
+    throw error;
+  }
+}
+
+function reached(held: Position | undefined, { epoch, version }: Position): boolean {
+  return held !== undefined && (epoch === '' || held.epoch === epoch) && held.version >= version;
 }

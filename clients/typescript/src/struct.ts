@@ -6,7 +6,7 @@ import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { type Json, type JsonObject, setMember } from './json.js';
 
 /** The deepest nesting of a document that a server takes; the root object is level 1. */
-const DEPTH_MAX = 32;
+export const DEPTH_MAX = 32;
 
 export function encodeStruct(object: JsonObject): Uint8Array {
   return Struct.encode(object, new BinaryWriter()).finish();
@@ -37,6 +37,15 @@ export const Value = {
   },
   decode: (reader: BinaryReader, length: number) => readValue(reader, reader.pos + length, 0),
 };
+
+/** All that can be wrong with a value but what is inside of it. @throws TypeError */
+export function checkLeaf(value: Json): void {
+  if (typeof value === 'object' && value !== null) {
+    if (!Array.isArray(value) && !isPlain(value)) throw new TypeError('only plain objects and lists are JSON');
+  } else {
+    writeValue(new BinaryWriter(), value, 0);
+  }
+}
 
 /** A value inside of a container at level `depth`. @throws TypeError for what is not JSON */
 function writeValue(writer: BinaryWriter, value: Json, depth: number): void {

@@ -20,7 +20,7 @@ export type Target = string | { readonly prefix: string };
 
 export type FullEvent = Context & { readonly type: 'full'; readonly value: JsonObject; readonly reason: string };
 export type DeltaEvent = Delta & { readonly type: 'delta' };
-export type WatchEvent =
+export type WatchEvent = (
   | FullEvent
   | DeltaEvent
   | {
@@ -31,7 +31,11 @@ export type WatchEvent =
       readonly reason: 'DELETED' | 'EXPIRED' | 'UNKNOWN' | 'UNSPECIFIED';
     }
   | { readonly type: 'absent'; readonly contextId: string }
-  | { readonly type: 'caughtUp' };
+  | { readonly type: 'caughtUp' }
+) & {
+  /** The next event belongs to the same batch, and is there already. */
+  readonly more: boolean;
+};
 
 /** Of a request's 4 MiB; a position with its framing takes 40. */
 const KNOWN_BYTES_MAX = 3 * 2 ** 20;
@@ -44,6 +48,8 @@ export class Tracker {
   #omitted = new Set<string>();
   /** Did not fit: the next request asks for the document. */
   readonly #doubted = new Set<string>();
+  /** Messages of a batch that is not complete. */
+  #kept: WatchContextsResponse[] = [];
 
   constructor(
     private readonly targets: readonly Target[],
@@ -55,6 +61,7 @@ export class Tracker {
 
   /** A connection begins: answers the subscriptions to ask for. */
   connect(): Subscription[] {
+    this.#kept = [];
     const room = { bytes: this.knownBytesMax };
     const subscriptions = this.targets.map((target): Subscription => {
       const known = new Map<string, Position>();
@@ -73,8 +80,53 @@ export class Tracker {
     return subscriptions;
   }
 
-  /** A message: answers the events to deliver; undefined where it leaves a gap, and the watch must connect again. */
-  take({ event }: WatchContextsResponse): WatchEvent[] | undefined {
+  /**
+   * A message: answers the events to deliver, those of a batch with its last message; undefined where it leaves a gap,
+   * and the watch must connect again.
+   */
+  take(message: WatchContextsResponse): WatchEvent[] | undefined {
+    const kind = message.event?.$case;
+    if (kind === 'heartbeat' || kind === 'closing') return [];
+    if (message.more) {
+      this.#kept.push(message);
+      return [];
+    }
+    if (this.#kept.length === 0) return this.#take(message);
+    const batch = [...this.#kept, message];
+    this.#kept = [];
+    return this.#takeBatch(batch);
+  }
+
+  #takeBatch(messages: readonly WatchContextsResponse[]): WatchEvent[] | undefined {
+    const before = messages.map(({ event }) => this.#standing(idOf(event)));
+    const events: WatchEvent[] = [];
+    for (const message of messages) {
+      const taken = this.#take(message);
+      if (!taken) {
+        for (const restore of before) restore();
+        this.doubt(idOf(message.event));
+        return undefined;
+      }
+      events.push(...taken);
+    }
+    return events.map((event, i) => (i < events.length - 1 ? { ...event, more: true } : event));
+  }
+
+  /** Answers what brings this context back to where it stands now. */
+  #standing(id: string): () => void {
+    const position = this.#positions.get(id);
+    const marks = [this.#absent, this.#omitted, this.#doubted].filter((ids) => ids.has(id));
+    return () => {
+      if (position) this.#positions.set(id, position);
+      else this.#positions.delete(id);
+      for (const ids of [this.#absent, this.#omitted, this.#doubted]) {
+        if (marks.includes(ids)) ids.add(id);
+        else ids.delete(id);
+      }
+    };
+  }
+
+  #take({ event }: WatchContextsResponse): WatchEvent[] | undefined {
     switch (event?.$case) {
       case 'full':
         return this.#full(
@@ -90,7 +142,7 @@ export class Tracker {
       case 'absent':
         return this.#missing(event.value.contextId);
       case 'caughtUp':
-        return [...[...this.#omitted].flatMap((id) => this.#missing(id)), { type: 'caughtUp' }];
+        return [...[...this.#omitted].flatMap((id) => this.#missing(id)), { type: 'caughtUp', more: false }];
       default:
         return [];
     }
@@ -101,6 +153,18 @@ export class Tracker {
     if (this.#positions.has(id)) this.#doubted.add(id);
   }
 
+  /** These events were delivered, and the reader's copy is as before them: the next connection brings the documents. */
+  refuse(events: readonly WatchEvent[]): void {
+    for (const event of events) {
+      if (event.type === 'caughtUp' || event.type === 'absent') continue;
+      if (event.type === 'deleted') {
+        this.#positions.set(event.contextId, event.position);
+        this.#absent.delete(event.contextId);
+      }
+      this.doubt(event.contextId);
+    }
+  }
+
   #full(context: Context & { readonly value: JsonObject }, reason: string | undefined): WatchEvent[] {
     const { contextId, position } = context;
     const held = this.#positions.get(contextId);
@@ -109,7 +173,7 @@ export class Tracker {
     this.#doubted.delete(contextId);
     this.#absent.delete(contextId);
     this.#positions.set(contextId, position);
-    return [{ type: 'full', ...context, reason: reason ?? 'UNSPECIFIED' }];
+    return [{ type: 'full', ...context, reason: reason ?? 'UNSPECIFIED', more: false }];
   }
 
   #delta(delta: Delta): WatchEvent[] | undefined {
@@ -121,7 +185,7 @@ export class Tracker {
     }
     this.#omitted.delete(id);
     this.#positions.set(id, to);
-    return [{ type: 'delta', ...delta }];
+    return [{ type: 'delta', ...delta, more: false }];
   }
 
   #gone(contextId: string, position: Position, reason: 'DELETED' | 'EXPIRED' | 'UNKNOWN' = 'UNKNOWN'): WatchEvent[] {
@@ -129,7 +193,7 @@ export class Tracker {
     this.#doubted.delete(contextId);
     if (!this.#positions.delete(contextId)) return [];
     this.#absent.add(contextId);
-    return [{ type: 'deleted', contextId, position, reason }];
+    return [{ type: 'deleted', contextId, position, reason, more: false }];
   }
 
   #missing(contextId: string): WatchEvent[] {
@@ -137,13 +201,27 @@ export class Tracker {
     if (held) return this.#gone(contextId, held);
     if (this.#absent.has(contextId)) return [];
     this.#absent.add(contextId);
-    return [{ type: 'absent', contextId }];
+    return [{ type: 'absent', contextId, more: false }];
   }
 
   #covered(target: Target): Iterable<[string, Position]> {
     if (typeof target !== 'string') return [...this.#positions].filter(([id]) => id.startsWith(target.prefix));
     const position = this.#positions.get(target);
     return position ? [[target, position]] : [];
+  }
+}
+
+/** Empty for events of no context. */
+function idOf(event: WatchContextsResponse['event']): string {
+  switch (event?.$case) {
+    case 'full':
+      return event.value.context?.contextId ?? '';
+    case 'delta':
+    case 'deleted':
+    case 'absent':
+      return event.value.contextId;
+    default:
+      return '';
   }
 }
 

@@ -1,10 +1,9 @@
 /** A stream of events that connects again by itself, from where it stands. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Channel } from './channel.js';
 import { ChordError, unavailable } from './errors.js';
 import { SyncServiceService as syncs, type WatchContextsResponse } from './gen/chord/v1/sync_service.js';
 import { fromDuration, type Position, toDuration } from './model.js';
-import { backoff, type RetryPolicy } from './retry.js';
+import { type RetryPolicy, Waits } from './retry.js';
 import { type Target, Tracker, type WatchEvent } from './tracker.js';
 
 export interface WatchOptions {
@@ -25,7 +24,8 @@ const DOUBTFUL_FAILURES_MAX = 5;
 
 /**
  * `for await (const event of watch)`. Leaving the loop closes it. Events are read from the network as they are
- * taken: a slow reader gets merged deltas. Throws ChordError where it cannot go on.
+ * taken: a slow reader gets merged deltas. A batch comes when it is complete, its events back to back, each but the
+ * last with `more`. Throws ChordError where it cannot go on.
  */
 export class Watch implements AsyncIterableIterator<WatchEvent, undefined, undefined> {
   readonly #closing = new AbortController();
@@ -74,15 +74,22 @@ export class Watch implements AsyncIterableIterator<WatchEvent, undefined, undef
     this.#onEnd();
   }
 
-  /** This context's last event did not fit the reader's copy: connects again for the document. */
-  resync(contextId: string): void {
-    this.#tracker.doubt(contextId);
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** These events, the last that were delivered, do not fit the reader's copy: connects again for the documents. */
+  resync(events: readonly WatchEvent[]): void {
+    this.#tracker.refuse(events);
     this.#stream.abort();
   }
 
   async *#run(): AsyncGenerator<WatchEvent, undefined, undefined> {
     const { signal } = this.#closing;
-    let failures = 0;
+    const waits = new Waits(this.policy);
+    /** In a row, without a message between. */
+    let doubts = 0;
+    let refusals = 0;
     try {
       while (!signal.aborted) {
         let retryAfter = 0;
@@ -90,7 +97,8 @@ export class Watch implements AsyncIterableIterator<WatchEvent, undefined, undef
         let error = unavailable('the server ended the stream');
         try {
           for await (const message of this.#connect()) {
-            failures = 0;
+            waits.heard(performance.now());
+            doubts = 0;
             if (message.event?.$case === 'closing') retryAfter = fromDuration(message.event.value.retryAfter) ?? 0;
             else heard = true;
             const events = this.#tracker.take(message);
@@ -103,13 +111,13 @@ export class Watch implements AsyncIterableIterator<WatchEvent, undefined, undef
           error = cause;
         }
         if (signal.aborted) return;
-        // The token has expired under way: there may be a new one.
-        const expired = heard && error.reason === 'UNAUTHENTICATED';
-        const doubtful = error.reason !== 'UNAVAILABLE' && error.reason !== 'RESOURCE_EXHAUSTED';
-        if (!(error.transient || expired) || (doubtful && failures >= DOUBTFUL_FAILURES_MAX)) throw error;
-        const delay = Math.max(backoff(this.policy, failures++), retryAfter, error.retryAfter ?? 0);
+        if (heard) refusals = 0;
+        // The token has expired: there may be a new one.
+        const expired = error.reason === 'UNAUTHENTICATED' && (heard || (this.channel.renews && refusals++ === 0));
+        if (!(error.transient || expired) || (!error.certain && doubts++ >= DOUBTFUL_FAILURES_MAX)) throw error;
+        const delay = Math.max(waits.next(performance.now()), retryAfter, error.retryAfter ?? 0);
         this.options.onDisconnect?.(error, delay);
-        await sleep(delay, undefined, { signal }).catch(() => {}); // only closing rejects it
+        await this.channel.pause(delay, signal);
       }
     } finally {
       this.#onEnd();

@@ -57,7 +57,7 @@ test('a token may change, be missing for a while, and expire under a stream that
   await client.get('a');
   const refused = await t.throwsAsync<ChordError>(client.watch(['a']).next());
   t.is(refused!.reason, 'UNAUTHENTICATED');
-  t.deepEqual(tokens, ['Bearer 1', 'Bearer 3', 'Bearer 4', 'Bearer 5']);
+  t.deepEqual(tokens, ['Bearer 1', 'Bearer 3', 'Bearer 4', 'Bearer 5', 'Bearer 6'], 'asked once more, then final');
 });
 
 test('a certificate is checked, and a token goes with every call', async (t) => {

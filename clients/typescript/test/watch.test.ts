@@ -60,9 +60,10 @@ test('a copy that a delta did not fit gets the document, from the same watch', a
   const { position } = await client.set('a', { n: 1 });
   const watch = client.watch(['a']);
   const next = async () => (await watch.next()).value;
-  t.like(await next(), { type: 'full', position });
+  const full = await next();
+  t.like(full, { type: 'full', position });
   t.like(await next(), { type: 'caughtUp' });
-  watch.resync('a');
+  watch.resync([full!]);
   t.like(await next(), { type: 'full', position });
   t.like(await next(), { type: 'caughtUp' });
   await watch.close();

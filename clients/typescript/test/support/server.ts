@@ -25,7 +25,14 @@ export async function startServer(t: ExecutionContext, ...settings: string[]): P
   let address = '127.0.0.1:0';
   let stop = async (_signal: NodeJS.Signals) => {};
   const start = async () => {
-    const args = ['--import=tsx', 'src/main.ts', 'serve', '--listen', address, '--data-dir', folder];
+    const args = [
+      '--import=tsx',
+      'src/main.ts',
+      'serve',
+      '--listen',
+      address,
+      ...(settings.includes('--backend') ? [] : ['--data-dir', folder]),
+    ];
     const child = spawn(process.execPath, [...args, '--log-level', 'error', ...settings], {
       cwd: ROOT,
       stdio: ['ignore', 'pipe', 'inherit'],

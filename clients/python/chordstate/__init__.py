@@ -1,0 +1,82 @@
+"""The client of Chord: `with chordstate.connect("127.0.0.1:50051") as client`; for asyncio see `chordstate.aio`."""
+
+from .apply import DeltaMismatch, apply
+from .channel import Tls
+from .client import Client
+from .copies import ReplicaChange, State
+from .errors import ChordError, FieldViolation
+from .model import (
+    Absent,
+    Added,
+    CaughtUp,
+    Change,
+    Context,
+    ContextInfo,
+    Deleted,
+    DeleteResult,
+    Delta,
+    DeltaPage,
+    Event,
+    Full,
+    Modified,
+    NoChange,
+    Removed,
+    Spliced,
+    UnknownChange,
+    WriteResult,
+)
+from .position import ABSENT, Position
+from .replica import Replica
+from .requests import Append, Increment, Mutation, Remove, Returning, Set, Splice
+from .retry import RetryPolicy
+from .tracker import Prefix, Target
+from .watch import Watch
+
+#: `connect(address, ...)` is `Client(address, ...)`.
+connect = Client
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ABSENT",
+    "Absent",
+    "Added",
+    "Append",
+    "CaughtUp",
+    "Change",
+    "ChordError",
+    "Client",
+    "Context",
+    "ContextInfo",
+    "DeleteResult",
+    "Deleted",
+    "Delta",
+    "DeltaMismatch",
+    "DeltaPage",
+    "Event",
+    "FieldViolation",
+    "Full",
+    "Increment",
+    "Modified",
+    "Mutation",
+    "NoChange",
+    "Position",
+    "Prefix",
+    "Remove",
+    "Removed",
+    "Replica",
+    "ReplicaChange",
+    "RetryPolicy",
+    "Returning",
+    "Set",
+    "Splice",
+    "Spliced",
+    "State",
+    "Target",
+    "Tls",
+    "UnknownChange",
+    "Watch",
+    "WriteResult",
+    "apply",
+    "connect",
+]

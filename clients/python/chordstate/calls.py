@@ -1,0 +1,170 @@
+"""The calls: which message asks, and what is made of the answer. Both clients send them, each in its own way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+from uuid import uuid4
+
+from ._gen.chord.v1 import context_service_pb2 as contexts
+from ._gen.chord.v1 import sync_service_pb2 as syncs
+from .errors import sendable, text
+from .model import (
+    Context,
+    ContextInfo,
+    DeleteResult,
+    Delta,
+    DeltaPage,
+    Full,
+    NoChange,
+    WriteResult,
+    read_context,
+    read_delta,
+    read_full,
+    read_info,
+)
+from .position import Position, read_position, write_position
+from .requests import (
+    Expected,
+    Mutation,
+    Returning,
+    Seconds,
+    write_duration,
+    write_expected,
+    write_mutations,
+    write_returning,
+)
+from .values import Json, write_struct
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T]):
+    #: The name of a method, of either service.
+    method: str
+    request: Any
+    read: Callable[[Any], T]
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """What all writes have in common. Without a request id they get a random one, so that trying again is safe."""
+
+    expected: Expected | None = None
+    request_id: str | None = None
+
+    def fields(self) -> dict[str, Any]:
+        request_id = str(uuid4()) if self.request_id is None else text("request_id", self.request_id)
+        return {"expected": write_expected(self.expected), "request_id": request_id}
+
+
+def set_context(
+    context_id: str, value: Mapping[str, Json], write: Write, ttl: Seconds | None, returning: Returning
+) -> Call[WriteResult]:
+    request = contexts.SetContextRequest(
+        context_id=text("context_id", context_id),
+        ttl=write_duration(ttl, "ttl"),
+        returning=write_returning(returning),
+        **write.fields(),
+    )
+    write_struct(request.value, value)
+    return Call("SetContext", request, _read_write)
+
+
+def update_context(
+    context_id: str,
+    changes: Mapping[str, Json] | None,
+    mutations: Iterable[Mutation],
+    allow_missing: bool,
+    write: Write,
+    ttl: Seconds | None,
+    returning: Returning,
+) -> Call[WriteResult]:
+    request = contexts.UpdateContextRequest(
+        context_id=text("context_id", context_id),
+        allow_missing=allow_missing,
+        ttl=write_duration(ttl, "ttl"),
+        returning=write_returning(returning),
+        **write.fields(),
+    )
+    if changes is not None:
+        write_struct(request.changes, changes, "changes")
+    write_mutations(request.mutations, mutations)
+    return Call("UpdateContext", request, _read_write)
+
+
+def _read_write(answer: contexts.SetContextResponse | contexts.UpdateContextResponse) -> WriteResult:
+    return WriteResult(
+        read_position(answer.position),
+        answer.changed,
+        read_context(answer.context) if answer.HasField("context") else None,
+        read_delta(answer.delta) if answer.HasField("delta") else None,
+    )
+
+
+def get_context(context_id: str) -> Call[Context]:
+    def read(answer: contexts.GetContextResponse) -> Context:
+        return read_context(answer.context)
+
+    return Call("GetContext", contexts.GetContextRequest(context_id=text("context_id", context_id)), read)
+
+
+def delete_context(context_id: str, allow_missing: bool, write: Write) -> Call[DeleteResult]:
+    def read(answer: contexts.DeleteContextResponse) -> DeleteResult:
+        return DeleteResult(read_position(answer.position) if answer.HasField("position") else None, answer.changed)
+
+    context_id = text("context_id", context_id)
+    request = contexts.DeleteContextRequest(context_id=context_id, allow_missing=allow_missing, **write.fields())
+    return Call("DeleteContext", request, read)
+
+
+def touch_context(context_id: str, ttl: Seconds | None) -> Call[ContextInfo]:
+    def read(answer: contexts.TouchContextResponse) -> ContextInfo:
+        return read_info(answer.context)
+
+    request = contexts.TouchContextRequest(context_id=text("context_id", context_id), ttl=write_duration(ttl, "ttl"))
+    return Call("TouchContext", request, read)
+
+
+def list_contexts(prefix: str, include_values: bool, page_token: str) -> Call[tuple[tuple[Any, ...], str]]:
+    """Answers a page, of Context or ContextInfo, and the token of the next one; empty: this was the last."""
+
+    def read(answer: contexts.ListContextsResponse) -> tuple[tuple[Any, ...], str]:
+        return tuple(map(read_context if include_values else read_info, answer.contexts)), answer.next_page_token
+
+    prefix = text("prefix", prefix)
+    request = contexts.ListContextsRequest(prefix=prefix, include_values=include_values, page_token=page_token)
+    return Call("ListContexts", request, read)
+
+
+def sync_context(context_id: str, known: Position | None) -> Call[Full | Delta | NoChange]:
+    def read(answer: syncs.SyncContextResponse) -> Full | Delta | NoChange:
+        result = answer.WhichOneof("result")
+        if result == "full":
+            return read_full(answer.full)
+        return read_delta(answer.delta) if result == "delta" else NoChange(read_position(answer.no_change.position))
+
+    context_id = text("context_id", context_id)
+    request = syncs.SyncContextRequest(context_id=context_id, known=write_position(known) if known else None)
+    return Call("SyncContext", request, read)
+
+
+def list_deltas(
+    context_id: str, from_version: int, include_old_values: bool, page_token: str
+) -> Call[tuple[DeltaPage, str]]:
+    """Answers a page and the token of the next one; empty: this was the last."""
+
+    def read(answer: syncs.ListDeltasResponse) -> tuple[DeltaPage, str]:
+        deltas = tuple(map(read_delta, answer.deltas))
+        return DeltaPage(deltas, read_position(answer.head), answer.truncated), answer.next_page_token
+
+    with sendable("from_version"):
+        request = syncs.ListDeltasRequest(
+            context_id=text("context_id", context_id),
+            from_version=from_version,
+            include_old_values=include_old_values,
+            page_token=page_token,
+        )
+    return Call("ListDeltas", request, read)

@@ -1,0 +1,173 @@
+"""Settings of gRPC that both clients share."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+
+from ._gen.chord.v1.context_service_pb2_grpc import ContextServiceStub
+from ._gen.chord.v1.sync_service_pb2_grpc import SyncServiceStub
+from .errors import unavailable
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """All PEM."""
+
+    #: None: the roots of the system.
+    ca: bytes | None = None
+    #: For servers that want to know their clients.
+    key: bytes | None = None
+    cert: bytes | None = None
+    #: Where the certificate names another host than the address.
+    server_name: str | None = None
+
+    def credentials(self) -> grpc.ChannelCredentials:
+        return grpc.ssl_channel_credentials(self.ca or _system_roots(), self.key, self.cert)
+
+
+def options(tls: Tls | None) -> list[tuple[str, Any]]:
+    settings: list[tuple[str, Any]] = [
+        # A delta with its old values may be larger than a document.
+        ("grpc.max_receive_message_length", -1),
+        ("grpc.max_send_message_length", -1),
+        # A dead server must not look like a quiet one.
+        ("grpc.keepalive_time_ms", 20_000),
+        ("grpc.keepalive_timeout_ms", 10_000),
+        ("grpc.http2.max_pings_without_data", 0),
+        # Without it, a frozen one is noticed when TCP gives up.
+        ("grpc.http2.ping_timeout_ms", 10_000),
+        # A window that does not grow to megabytes: a slow reader is to slow the stream, not to fill a buffer.
+        ("grpc.http2.bdp_probe", 0),
+        ("grpc.http2.lookahead_bytes", 256 * 1024),
+        # Waiting is our own business: the channel's only has to be no longer.
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.max_reconnect_backoff_ms", 1000),
+        # A connection of its own, with a backoff of its own, for each client.
+        ("grpc.use_local_subchannel_pool", 1),
+    ]
+    if tls and tls.server_name:
+        settings.append(("grpc.ssl_target_name_override", tls.server_name))
+        settings.append(("grpc.default_authority", tls.server_name))
+    return settings
+
+
+def tls_of(tls: Tls | bool) -> Tls | None:
+    return (Tls() if tls else None) if isinstance(tls, bool) else tls
+
+
+#: A token, or what gives one: asked for each try of a call and each connection of a watch.
+Token = str | Callable[[], str]
+AsyncToken = str | Callable[[], str | Awaitable[str]]
+Metadata = tuple[tuple[str, str], ...]
+
+
+def metadata(token: Token | None) -> Metadata:
+    with _obtaining_token():
+        return _bearer(token() if callable(token) else token)
+
+
+async def metadata_aio(token: AsyncToken | None) -> Metadata:
+    with _obtaining_token():
+        given = token() if callable(token) else token
+        return _bearer(await given if isinstance(given, Awaitable) else given)
+
+
+def _bearer(token: str | None) -> Metadata:
+    return () if token is None else (("authorization", f"Bearer {token}"),)
+
+
+@contextmanager
+def _obtaining_token() -> Iterator[None]:
+    """Whoever gives tokens may be away for a while, like a server: UNAVAILABLE, and tried again."""
+    try:
+        yield
+    except Exception as error:
+        raise unavailable(f"there is no token: {error}") from error
+
+
+class Connection:
+    """A channel, and the streams that are open on it."""
+
+    def __init__(self, channel: Any) -> None:
+        self.channel = channel
+        self.streams = 0
+        self._stubs = (ContextServiceStub(channel), SyncServiceStub(channel))  # type: ignore[no-untyped-call]
+
+    def state(self) -> grpc.ChannelConnectivity:
+        """Of a channel for threads. Its `subscribe` would poll in a thread that ends in an error with the channel."""
+        try:
+            state = self.channel._channel.check_connectivity_state(False)
+        except (AttributeError, ValueError):  # of another release; closed
+            return grpc.ChannelConnectivity.SHUTDOWN
+        return next(each for each in grpc.ChannelConnectivity if each.value[0] == state)
+
+    def method(self, name: str) -> Callable[..., Any]:
+        """Of either service."""
+        contexts, syncs = self._stubs
+        found: Callable[..., Any] = getattr(contexts, name, None) or getattr(syncs, name)
+        return found
+
+
+class Connections:
+    """The first is that of the calls; each has at most `streams_max` streams, and the others go with their last one."""
+
+    def __init__(self, connect: Callable[[], Any], streams_max: int) -> None:
+        self._connect = connect
+        self._streams_max = streams_max
+        # A watch that nobody holds any more may be closed anywhere, here too.
+        self._lock = threading.RLock()
+        self.all = [Connection(connect())]
+
+    @property
+    def first(self) -> Connection:
+        return self.all[0]
+
+    def take(self) -> Connection:
+        """One that has room for a stream, which `give_back` ends."""
+        with self._lock:
+            found = next((each for each in self.all if each.streams < self._streams_max), None)
+            if found is None:
+                found = Connection(self._connect())
+                self.all.append(found)
+            found.streams += 1
+            return found
+
+    def give_back(self, connection: Connection) -> Any:
+        """Answers the channel where it is to be closed, None otherwise."""
+        with self._lock:
+            connection.streams -= 1
+            if connection.streams > 0 or connection is self.first or connection not in self.all:
+                return None
+            self.all.remove(connection)
+            return connection.channel
+
+
+class Stream:
+    """A call of a watch that gives its place back, once."""
+
+    def __init__(self, call: Any, give_back: Callable[[], object]) -> None:
+        self.call = call
+        self._give_back: Callable[[], object] | None = give_back
+
+    def cancel(self) -> None:
+        self.call.cancel()
+        give_back, self._give_back = self._give_back, None
+        if give_back is not None:
+            give_back()
+
+
+#: A channel that cannot connect, and tries on by itself. One that has lost its connection is IDLE.
+FAILING = (grpc.ChannelConnectivity.CONNECTING, grpc.ChannelConnectivity.TRANSIENT_FAILURE)
+
+
+def _system_roots() -> bytes | None:
+    """None where there are none in one file: gRPC then takes those that it brings along."""
+    certificates = ssl.create_default_context().get_ca_certs(binary_form=True)
+    return "".join(map(ssl.DER_cert_to_PEM_cert, certificates)).encode() or None

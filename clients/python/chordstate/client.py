@@ -1,0 +1,279 @@
+"""The client for threads."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Literal, Protocol, TypeVar, overload
+from weakref import WeakSet
+
+import grpc
+
+from . import calls, channel
+from .channel import Tls
+from .course import Course, OnDisconnect, WatchOptions
+from .errors import ChordError, busy, closed, from_rpc_error
+from .model import Context, ContextInfo, DeleteResult, Delta, DeltaPage, Full, NoChange, WriteResult
+from .position import Position
+from .requests import Expected, Mutation, Returning, Seconds
+from .retry import TIMEOUT_MAX, Attempts, RetryPolicy
+from .tracker import Target
+from .values import Json
+from .watch import Watch
+
+T = TypeVar("T")
+
+#: Seconds between looks at a channel that cannot connect.
+_LOOK = 0.1
+
+
+class _Closable(Protocol):
+    def close(self) -> None: ...
+
+
+class Client:
+    """A client of the server at HOST:PORT, for any number of threads; it connects at the first call.
+
+    tls: True for the roots of the system. token: sent as `authorization: Bearer` with every call; a function is asked
+    each time, so that tokens can be renewed.
+    timeout: seconds for one call with all its tries. calls_in_flight: more wait for their turn. watches_per_connection:
+    more open a further connection, since servers and proxies bound the streams of one. All calls raise ChordError.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        tls: Tls | bool = False,
+        token: channel.Token | None = None,
+        timeout: float = 10.0,
+        retry: RetryPolicy = RetryPolicy(),
+        calls_in_flight: int = 100,
+        watches_per_connection: int = 90,
+    ) -> None:
+        self.address = address
+        self._timeout = timeout
+        self._retry = retry
+        self._token = token
+        secure, options = channel.tls_of(tls), channel.options(channel.tls_of(tls))
+        credentials = secure.credentials() if secure else None
+        self._connections = channel.Connections(
+            lambda: (
+                grpc.secure_channel(address, credentials, options)
+                if credentials
+                else grpc.insecure_channel(address, options)
+            ),
+            watches_per_connection,
+        )
+        self._calls_in_flight = calls_in_flight
+        self._turns = threading.BoundedSemaphore(calls_in_flight)
+        self._closed = threading.Event()
+        self._lock = threading.Lock()
+        self._open: WeakSet[_Closable] = WeakSet()
+
+    def set(
+        self,
+        context_id: str,
+        value: Mapping[str, Json],
+        *,
+        expected: Expected | None = None,
+        request_id: str | None = None,
+        ttl: Seconds | None = None,
+        returning: Returning = Returning(),
+        timeout: float | None = None,
+    ) -> WriteResult:
+        """Creates a context, or replaces its document.
+
+        expected: where the context must stand, otherwise ABORTED with `current` in the error. request_id: names this
+        write, and a repeat answers what the first one did. ttl: to live from now; 0: until deleted; None: as before.
+        """
+        write = calls.Write(expected, request_id)
+        return self._run(calls.set_context(context_id, value, write, ttl, returning), timeout)
+
+    def update(
+        self,
+        context_id: str,
+        changes: Mapping[str, Json] | None = None,
+        mutations: Iterable[Mutation] = (),
+        *,
+        allow_missing: bool = False,
+        expected: Expected | None = None,
+        request_id: str | None = None,
+        ttl: Seconds | None = None,
+        returning: Returning = Returning(),
+        timeout: float | None = None,
+    ) -> WriteResult:
+        """Changes parts of a document; the other arguments are those of `set`.
+
+        changes: deep-merged first, dicts member by member, all else replaces. mutations: applied next, in order.
+        allow_missing: start from {} where the context is missing.
+        """
+        write = calls.Write(expected, request_id)
+        call = calls.update_context(context_id, changes, mutations, allow_missing, write, ttl, returning)
+        return self._run(call, timeout)
+
+    def get(self, context_id: str, *, timeout: float | None = None) -> Context:
+        """The answer contains every write acknowledged before this call."""
+        return self._run(calls.get_context(context_id), timeout)
+
+    def delete(
+        self,
+        context_id: str,
+        *,
+        allow_missing: bool = False,
+        expected: Expected | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> DeleteResult:
+        """Removes a context with its deltas. allow_missing: no error where there is none."""
+        write = calls.Write(expected, request_id)
+        return self._run(calls.delete_context(context_id, allow_missing, write), timeout)
+
+    def touch(self, context_id: str, ttl: Seconds | None = None, *, timeout: float | None = None) -> ContextInfo:
+        """Renews the time to live, or sets another one; 0: until it is deleted."""
+        return self._run(calls.touch_context(context_id, ttl), timeout)
+
+    @overload
+    def list(
+        self, prefix: str = "", *, include_values: Literal[True], timeout: float | None = None
+    ) -> Iterator[Context]: ...
+
+    @overload
+    def list(
+        self, prefix: str = "", *, include_values: bool = False, timeout: float | None = None
+    ) -> Iterator[ContextInfo]: ...
+
+    def list(
+        self, prefix: str = "", *, include_values: bool = False, timeout: float | None = None
+    ) -> Iterator[ContextInfo]:
+        """All contexts whose ids begin with the prefix, in the order of their ids, read page after page."""
+        yield from (
+            context
+            for page in self._pages(lambda token: calls.list_contexts(prefix, include_values, token), timeout)
+            for context in page
+        )
+
+    def sync(
+        self, context_id: str, known: Position | None = None, *, timeout: float | None = None
+    ) -> Full | Delta | NoChange:
+        """What a copy at `known` lacks; without `known`, the document."""
+        return self._run(calls.sync_context(context_id, known), timeout)
+
+    def deltas(
+        self,
+        context_id: str,
+        from_version: int = 0,
+        *,
+        include_old_values: bool = False,
+        timeout: float | None = None,
+    ) -> Iterator[DeltaPage]:
+        """The retained history after a version, oldest first, page after page."""
+        return self._pages(
+            lambda token: calls.list_deltas(context_id, from_version, include_old_values, token), timeout
+        )
+
+    def watch(
+        self,
+        *targets: Target,
+        known: Mapping[str, Position] | None = None,
+        include_old_values: bool = False,
+        heartbeat_interval: Seconds | None = None,
+        on_disconnect: OnDisconnect | None = None,
+    ) -> Watch:
+        """What happens to these contexts, without gaps or duplicates, across broken connections and restarts.
+
+        known: where a copy stands already, by context id. on_disconnect: is called with the error and the seconds
+        until the next try.
+        """
+        if self._closed.is_set():
+            raise closed()
+        options = WatchOptions(known or {}, include_old_values, heartbeat_interval, on_disconnect)
+        watch = Watch(Course(self._retry, targets, options, callable(self._token)), self._open_watch, self._pause)
+        self.closes(watch)
+        return watch
+
+    def close(self) -> None:
+        """Ends all watches and replicas, then the connection."""
+        with self._lock:
+            self._closed.set()
+            opened = tuple(self._open)
+        for each in opened:
+            each.close()
+        for connection in self._connections.all:
+            connection.channel.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def closes(self, opened: _Closable) -> None:
+        """Whatever is still alive of these when the client is closed is closed with it."""
+        with self._lock:
+            if self._closed.is_set():
+                raise closed()
+            self._open.add(opened)
+
+    def _open_watch(self, request: Any) -> Callable[[], channel.Stream]:
+        metadata = channel.metadata(self._token)
+
+        def start() -> channel.Stream:
+            connection = self._connections.take()
+            call = connection.method("WatchContexts")(request, metadata=metadata)
+            return channel.Stream(call, lambda: self._leave(connection))
+
+        return start
+
+    def _leave(self, connection: channel.Connection) -> None:
+        idle = self._connections.give_back(connection)
+        if idle is not None:
+            idle.close()
+
+    def _pause(self, wake: threading.Event, delay: float) -> None:
+        """Until the time is over, `wake` is set, or a channel that could not connect has connected."""
+        calls = self._connections.first
+        end = time.monotonic() + min(delay, TIMEOUT_MAX)
+        failing = calls.state() in channel.FAILING
+        while (left := end - time.monotonic()) > 0 and not wake.wait(min(left, _LOOK) if failing else left):
+            if failing and calls.state() is grpc.ChannelConnectivity.READY:
+                return
+
+    def _pages(self, call: Callable[[str], calls.Call[tuple[T, str]]], timeout: float | None) -> Iterator[T]:
+        token = ""
+        while True:
+            page, token = self._run(call(token), timeout)
+            yield page
+            if not token:
+                return
+
+    def _run(self, call: calls.Call[T], timeout: float | None) -> T:
+        attempts = Attempts(self._retry, self._timeout if timeout is None else timeout)
+        method = self._connections.first.method(call.method)
+        while not self._closed.is_set():
+            try:
+                with self._turn(attempts):
+                    metadata = channel.metadata(self._token)
+                    answer = method(call.request, timeout=attempts.timeout(), metadata=metadata)
+                return call.read(answer)
+            except (grpc.RpcError, ChordError) as error:
+                if not self._closed.is_set():
+                    self._closed.wait(attempts.wait(from_rpc_error(error)))
+            except Exception:  # what gRPC raises depends on when the channel was closed
+                if not self._closed.is_set():
+                    raise
+        raise closed()
+
+    @contextmanager
+    def _turn(self, attempts: Attempts) -> Iterator[None]:
+        if not self._turns.acquire(timeout=attempts.left()):
+            raise busy(self._calls_in_flight)
+        try:
+            if self._closed.is_set():
+                raise closed()
+            yield
+        finally:
+            self._turns.release()

@@ -1,0 +1,137 @@
+"""What a caller asks for, as messages: mutations, conditions, durations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from math import isfinite
+from typing import TypeAlias
+
+from google.protobuf.duration_pb2 import Duration
+
+from ._gen.chord.v1 import model_pb2 as pb
+from .errors import sendable, text, unsendable
+from .position import Absence, Position, write_position
+from .values import Json, write_value
+
+#: Object keys from the root. A str alone is a path of this one key, whatever is in it.
+PathLike: TypeAlias = "str | Sequence[str]"
+
+#: Where a context must stand: exactly here, at this version whatever its epoch (weaker), or ABSENT.
+Expected: TypeAlias = "Position | int | Absence"
+
+#: Seconds, or a timedelta.
+Seconds: TypeAlias = "float | timedelta"
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """One change to ask for, at a path: one of those below. Missing objects on the way are created."""
+
+    path: PathLike
+
+
+@dataclass(frozen=True, slots=True)
+class Set(Mutation):
+    """Store this value, None included, in place of whatever is there."""
+
+    value: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Remove(Mutation):
+    """Remove the member; nothing happens where it is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Increment(Mutation):
+    """Add to a number; a missing member counts as 0."""
+
+    by: float = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Append(Mutation):
+    """Add elements at the end of a list; a missing member counts as the empty list."""
+
+    values: Sequence[Json]
+
+
+@dataclass(frozen=True, slots=True)
+class Splice(Mutation):
+    """Remove `remove_count` elements at `index` of a list, then insert `insert` there."""
+
+    index: int
+    remove_count: int = 0
+    insert: Sequence[Json] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Returning:
+    """What a write answers beside the new position."""
+
+    context: bool = False
+    delta: bool = False
+    #: With the delta: its old values too.
+    old_values: bool = False
+
+
+def write_mutations(messages: Iterable[pb.Mutation], mutations: Iterable[Mutation]) -> None:
+    add = messages.add  # type: ignore[attr-defined]
+    for i, mutation in enumerate(mutations):
+        with sendable(f"mutations[{i}]"):
+            _write_mutation(add(), mutation, f"mutations[{i}]")
+
+
+def _write_mutation(message: pb.Mutation, mutation: Mutation, field: str) -> None:
+    keys = [mutation.path] if isinstance(mutation.path, str) else mutation.path
+    message.path.extend(text(f"{field}.path[{i}]", key) for i, key in enumerate(keys))
+    if isinstance(mutation, Set):
+        write_value(message.set, mutation.value, f"{field}.set")
+    elif isinstance(mutation, Remove):
+        message.remove = True
+    elif isinstance(mutation, Increment):
+        if not isfinite(mutation.by):
+            raise unsendable(f"{field}.increment", f"{mutation.by} is not a number of JSON")
+        message.increment = mutation.by
+    elif isinstance(mutation, Append):
+        message.append.SetInParent()
+        for i, value in enumerate(mutation.values):
+            write_value(message.append.values.add(), value, f"{field}.append[{i}]")
+    elif isinstance(mutation, Splice):
+        splice = message.splice
+        splice.SetInParent()
+        splice.index, splice.remove_count = mutation.index, mutation.remove_count
+        for i, value in enumerate(mutation.insert):
+            write_value(splice.insert.add(), value, f"{field}.splice.insert[{i}]")
+    else:
+        raise TypeError(f"{type(mutation).__name__} is no mutation")
+
+
+def write_expected(expected: Expected | None) -> pb.Expected | None:
+    if expected is None:
+        return None
+    with sendable("expected"):
+        if isinstance(expected, Position):
+            return pb.Expected(position=write_position(expected))
+        if isinstance(expected, int):
+            return pb.Expected(version=expected)
+        return pb.Expected(absent=True)
+
+
+def write_returning(returning: Returning) -> pb.ReturnOptions:
+    return pb.ReturnOptions(context=returning.context, delta=returning.delta, old_values=returning.old_values)
+
+
+def write_duration(duration: Seconds | None, field: str) -> Duration | None:
+    if duration is None:
+        return None
+    with sendable(field):
+        message = Duration()
+        message.FromNanoseconds(round(seconds(duration) * 1e9))
+        return message
+
+
+def seconds(duration: Seconds) -> float:
+    return duration.total_seconds() if isinstance(duration, timedelta) else duration

@@ -1,0 +1,58 @@
+/** Where in a value that which cannot be sent is. Looked for only when sending has failed: who sends right pays nothing. */
+import { unsendable } from './errors.js';
+import type { Json, JsonObject } from './json.js';
+import type { Mutation } from './model.js';
+import { checkLeaf, DEPTH_MAX } from './struct.js';
+
+/** Names ids, and keys of paths, that are not valid Unicode: the protocol would carry another text. @throws ChordError */
+export function checkText(field: string, text: string | undefined): void {
+  if (text !== undefined && !text.isWellFormed()) throw unsendable(field, 'is not valid Unicode');
+}
+
+/** @throws ChordError where there is a fault in the document */
+export function checkDocument(field: string, document: JsonObject | undefined): void {
+  if (document !== undefined) visit(field, document, 1);
+}
+
+/** What would be sent all the same. @throws ChordError */
+export function checkPaths(mutations: readonly Mutation[]): void {
+  mutations.forEach((mutation, i) => {
+    for (const [at, key] of mutation.path.entries()) checkText(`mutations[${i}].path[${at}]`, key);
+    if ('increment' in mutation) visit(`mutations[${i}].increment`, mutation.increment, 1);
+  });
+}
+
+/** @throws ChordError where there is a fault in a value of one of them */
+export function checkMutations(mutations: readonly Mutation[]): void {
+  mutations.forEach((mutation, i) => {
+    const field = `mutations[${i}]`;
+    if ('set' in mutation) visit(`${field}.set`, mutation.set, 1);
+    if ('append' in mutation) visitAll(`${field}.append`, mutation.append, 1);
+    if ('splice' in mutation) visitAll(`${field}.splice.insert`, mutation.splice.insert, 1);
+  });
+}
+
+/** A container here is at level `depth`. */
+function visit(field: string, value: Json, depth: number): void {
+  try {
+    checkLeaf(value);
+  } catch (error) {
+    throw unsendable(field, error);
+  }
+  if (typeof value !== 'object' || value === null) return;
+  if (depth > DEPTH_MAX) throw unsendable(field, `nested over ${DEPTH_MAX} levels`);
+  if (Array.isArray(value)) {
+    visitAll(field, value, depth + 1);
+    return;
+  }
+  for (const [key, member] of Object.entries(value)) {
+    const path = `${field}${/^[A-Za-z_$][\w$]*$/.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`}`;
+    checkText(path, key);
+    visit(path, member, depth + 1);
+  }
+}
+
+function visitAll(field: string, list: readonly Json[], depth: number): void {
+  // Not forEach, which leaves holes out.
+  for (let i = 0; i < list.length; i++) visit(`${field}[${i}]`, list[i] as Json, depth);
+}

@@ -1,0 +1,72 @@
+/** A peer that does as a test tells it: a real server goes wrong only by accident. */
+import { Server, ServerCredentials, type ServerOptions, type ServerWritableStream, status } from '@grpc/grpc-js';
+import type { ExecutionContext } from 'ava';
+import { ContextServiceService } from '../../src/gen/chord/v1/context_service.js';
+import { FullReason } from '../../src/gen/chord/v1/model.js';
+import {
+  SyncServiceService,
+  type WatchContextsRequest,
+  type WatchContextsResponse,
+} from '../../src/gen/chord/v1/sync_service.js';
+import type { JsonObject, Position } from '../../src/index.js';
+import { type Client, type ClientOptions, connect } from '../../src/index.js';
+
+export type Stream = ServerWritableStream<WatchContextsRequest, WatchContextsResponse>;
+type Answer = (error: object | null, value?: object) => void;
+
+export interface Peer {
+  readonly address: string;
+  readonly server: Server;
+}
+
+export async function startPeer(
+  t: ExecutionContext,
+  does: {
+    readonly watch?: (stream: Stream, opened: number) => void;
+    readonly set?: (call: { getDeadline(): Date | number; getPeer(): string }, answer: Answer) => void;
+  },
+  port = 0,
+  options: ServerOptions = {},
+): Promise<Peer> {
+  const server = new Server(options);
+  let opened = 0;
+  server.addService(SyncServiceService, {
+    watchContexts: (stream: Stream) => does.watch?.(stream, ++opened),
+  });
+  server.addService(ContextServiceService, {
+    setContext: (call: Parameters<NonNullable<typeof does.set>>[0], answer: Answer) => does.set?.(call, answer),
+  });
+  const bound = await new Promise<number>((resolve, reject) => {
+    const credentials = ServerCredentials.createInsecure();
+    server.bindAsync(`127.0.0.1:${port}`, credentials, (error, at) => (error ? reject(error) : resolve(at)));
+  });
+  t.teardown(() => server.forceShutdown());
+  return { address: `127.0.0.1:${bound}`, server };
+}
+
+export function connectedTo(t: ExecutionContext, { address }: Peer, options?: ClientOptions): Client {
+  const client = connect(address, { retry: { backoffMin: 1, backoffMax: 4 }, ...options });
+  t.teardown(() => client.close());
+  return client;
+}
+
+export const at = (version: number): Position => ({ epoch: 'e', version, digest: `d${version}` });
+
+export function full(contextId: string, version: number, value: JsonObject, more = false): WatchContextsResponse {
+  const context = { contextId, value, position: at(version) } as never;
+  return { event: { $case: 'full', value: { context, reason: FullReason.INITIAL } }, more };
+}
+
+/** Sets `n`. */
+export function delta(contextId: string, from: number, n: number, more = false, path = ['n']): WatchContextsResponse {
+  const changes = [{ path, action: 2, value: n }];
+  const value = { contextId, from: at(from), to: at(from + 1), changes, inexpressible: '' } as never;
+  return { event: { $case: 'delta', value }, more };
+}
+
+export const caughtUp: WatchContextsResponse = { event: { $case: 'caughtUp', value: {} }, more: false };
+export const heartbeat = { event: { $case: 'heartbeat', value: {} }, more: false } as WatchContextsResponse;
+
+export function end(stream: Stream, code = status.UNAVAILABLE, details = 'away'): void {
+  stream.emit('error', { code, details });
+}

@@ -8,7 +8,7 @@ import {
   type WatchContextsRequest,
   type WatchContextsResponse,
 } from '../../src/gen/chord/v1/sync_service.js';
-import type { JsonObject, Position } from '../../src/model.js';
+import type { JsonObject, Position } from '../../src/model/model.js';
 import { toProto } from '../vectors/proto.js';
 
 type Stream = ServerWritableStream<WatchContextsRequest, WatchContextsResponse>;

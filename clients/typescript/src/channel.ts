@@ -12,7 +12,7 @@ import {
   type ServiceError,
 } from '@grpc/grpc-js';
 import { closed, decodeError, unavailable, unsendable } from './errors.js';
-import { sleepMax } from './retry.js';
+import { sleepMax } from './timers.js';
 
 export interface TlsOptions {
   /** PEM. Absent: the roots of the system. */

@@ -22,7 +22,8 @@ import {
   toExpected,
   toMutation,
 } from './model.js';
-import { inTurn, RETRY_DEFAULT, type RetryPolicy, retrying, sleepMax } from './retry.js';
+import { inTurn, RETRY_DEFAULT, type RetryPolicy, retrying } from './retry.js';
+import { sleepMax } from './timers.js';
 import type { DeltaEvent, FullEvent, Target } from './tracker.js';
 import { Watch, type WatchOptions } from './watch.js';
 

@@ -1,7 +1,7 @@
 /** A bound on calls in flight: those beyond it wait for their turn, first come, first served. */
 import { status } from '@grpc/grpc-js';
 import { ChordError } from './errors.js';
-import { sleepMax } from './retry.js';
+import { sleepMax } from './timers.js';
 
 interface Waiting {
   readonly begin: () => void;

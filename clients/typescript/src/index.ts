@@ -24,8 +24,8 @@ export {
   type Mutation,
   type Path,
   type Position,
-  parsePosition,
 } from './model.js';
+export { parsePosition } from './position.js';
 export { Replica, type ReplicaChange, type ReplicaDocument, type ReplicaOptions, type WaitOptions } from './replica.js';
 export type { RetryPolicy } from './retry.js';
 export type { DeltaEvent, FullEvent, Target, WatchEvent } from './tracker.js';

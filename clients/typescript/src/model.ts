@@ -1,5 +1,4 @@
 /** The words of the client, and their way to and from protobuf messages. */
-import { unsendable } from './errors.js';
 import {
   ChangeAction,
   type Change as ProtoChange,
@@ -72,15 +71,6 @@ export type Mutation = { readonly path: Path } & (
 /** `EPOCH:VERSION:DIGEST`, as the command `chord` writes it. */
 export function formatPosition({ epoch, version, digest }: Position): string {
   return epoch === '' && digest === '' ? String(version) : `${epoch}:${version}:${digest}`;
-}
-
-/** From `EPOCH:VERSION:DIGEST`, or a version alone, which is weaker. @throws ChordError INVALID_ARGUMENT */
-export function parsePosition(text: string): Position {
-  const [, epoch, version, digest] = /^(?:([^:\s]+):)?(\d{1,15})(?::([^:\s]+))?$/.exec(text) ?? [];
-  if (version === undefined || (epoch === undefined) !== (digest === undefined)) {
-    throw unsendable('position', `expected EPOCH:VERSION:DIGEST or a version, got ${JSON.stringify(text)}`);
-  }
-  return { epoch: epoch ?? '', version: Number(version), digest: digest ?? '' };
 }
 
 export function samePosition(a: Position, b: Position): boolean {

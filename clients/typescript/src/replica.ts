@@ -6,7 +6,7 @@ import type { Client } from './client.js';
 import { ChordError, closed } from './errors.js';
 import type { JsonObject } from './json.js';
 import type { Change, Position } from './model.js';
-import { sleepMax } from './retry.js';
+import { sleepMax } from './timers.js';
 import type { Target, WatchEvent } from './tracker.js';
 import type { Watch } from './watch.js';
 

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
 import { ChordError } from './errors.js';
 import type { Gate } from './gate.js';
+import { sleepMax } from './timers.js';
 
 /** Durations in milliseconds. */
 export interface RetryPolicy {
@@ -15,14 +16,6 @@ export interface RetryPolicy {
 }
 
 export const RETRY_DEFAULT: RetryPolicy = { attempts: 10, attemptTimeout: 3000, backoffMin: 100, backoffMax: 10_000 };
-
-/** Timers hold 31 bits of milliseconds, and longer ones end at once: both here and in a server on Node. */
-const TIMER_MAX = 24 * 24 * 3_600_000;
-
-/** @param duration milliseconds, perhaps without end */
-export function sleepMax(duration: number): number {
-  return Math.min(duration, TIMER_MAX);
-}
 
 /** The wait after the n-th failure in a row, from 0. Random, so that clients do not come back all at once. */
 export function backoff({ backoffMin, backoffMax }: RetryPolicy, failures: number): number {

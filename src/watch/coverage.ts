@@ -22,6 +22,8 @@ export class Coverage {
   readonly roots: readonly string[];
   readonly #prefixes: readonly Prefix[];
   readonly #ids = new Map<string, Asks>();
+  /** The context ids that are asked for. */
+  readonly ids: Pick<ReadonlySet<string>, 'has' | 'keys'> = this.#ids;
   readonly #everything: WatchInterest | undefined;
   readonly #wholeLists: boolean;
   #keys = 0;

@@ -7,7 +7,7 @@ import type { BatchSubscriber, Subscriber } from './hub.js';
 import type { WatchEvent } from './subscription.js';
 
 /** The watcher that it belongs to. */
-interface Owner extends BatchSubscriber {
+export interface Owner extends BatchSubscriber {
   offerTo(cursor: Cursor, event: ContextEvent | { readonly kind: 'gap' }): void;
 }
 

@@ -10,34 +10,33 @@
  *    reader lacks *then*: one merged delta, the document, or nothing.
  * Per context the reader's positions therefore form a chain, whatever is skipped, lost or repeated on the way.
  *
- * Contexts that were written to as one are bundled until the reader has heard of it: when the turn of one comes, all go
- * out in one go, as of a moment at which no group was half done. A delivery that has grown too large for that is none.
+ * Contexts that were written to as one are batched until the reader has heard of it: when the turn of one comes, all go
+ * out in one go, as of a moment at which no group was half done. A batch that has grown too large for that is none.
  *
  * A context that is gone, and of which the reader was sent nothing, is forgotten at once: what a reader that stalls
  * costs is bound by what it knows and what there is, not by what came and went.
  */
-import type { ContextEvent, DeltaView, SyncResult } from '../contexts/events.js';
+import type { ContextEvent, SyncResult } from '../contexts/events.js';
 import type { ContextService } from '../contexts/service.js';
-import { fit, projectDeltaFor, type WatchInterest } from '../contexts/sync/projection.js';
 import { ChordError } from '../model/errors.js';
-import { type Head, type Position, samePosition } from '../model/model.js';
+import { type Position, samePosition } from '../model/model.js';
 import { BatchDelivery, leave } from './batch-delivery.js';
 import { Coverage } from './coverage.js';
-import { Cursor } from './cursor.js';
+import type { Cursor } from './cursor.js';
+import { Following } from './following.js';
 import type { Hub, Subscriber } from './hub.js';
+import { fitNow, lack } from './lack.js';
 import { PendingQueue, type Slice } from './pending-queue.js';
 import type { Sink, Subscription, WatchEvent } from './subscription.js';
+import { present } from './survey.js';
 
-const LIST_PAGE = 1000;
-/** In Slices: what is told from a list of heads, or from the request, costs little. */
-const STEPS_OF_LOOK_UP = 0.1;
 /** How often the store is asked again while it is away, in milliseconds. */
 const RETRY_EVERY = 1000;
 /** So often the mark of having caught up lets others go first. */
 const POSTPONED_MAX = 100;
 
 export class Watcher implements Subscriber {
-  readonly #cursors = new Map<string, Cursor>();
+  readonly #following: Following;
   readonly #turns = new PendingQueue();
   #heartbeatDue = false;
   #caughtUp = false;
@@ -48,19 +47,14 @@ export class Watcher implements Subscriber {
   #pumping = false;
   #closed = false;
   readonly #coverage: Coverage;
-  /** Those asked for by their ids. */
-  readonly #ids: ReadonlySet<string>;
   /** With where the reader stands; until it is open. */
   #subscriptions: readonly Subscription[];
-  /** What is read now, to be sent: one context, or several that are bundled. */
+  /** What is read now, to be sent: one context, or several that are batched. */
   #reading: Cursor | 'several' | undefined;
   /** A group that the hub offers concerns the watcher as a whole. */
   readonly owner = this;
 
-  /**
-   * @param wholeLists the reader wants lists that changed whole, not as splices
-   * Throws INVALID_ARGUMENT where subscriptions with many paths overlap too much.
-   */
+  /** `wholeLists`: lists that changed come whole, not as splices. Throws what Coverage throws. */
   constructor(
     private readonly service: ContextService,
     private readonly hub: Hub,
@@ -70,57 +64,39 @@ export class Watcher implements Subscriber {
   ) {
     this.#subscriptions = subscriptions;
     this.#coverage = new Coverage(subscriptions, wholeLists);
-    this.#ids = new Set(subscriptions.flatMap(({ target }) => (target.kind === 'id' ? target.id : [])));
+    this.#following = new Following(this, this.#coverage, sink);
   }
 
   /** What it holds: contexts, and entries that wait for their turn. */
   get size(): { readonly contexts: number; readonly waiting: number } {
-    return { contexts: this.#cursors.size, waiting: this.#turns.size };
+    return { contexts: this.#following.size, waiting: this.#turns.size };
   }
 
   /** Registers the interest, then reads the first state: in this order nothing falls between. */
   async open(): Promise<void> {
-    const known = await this.#trackKnown();
+    await this.#following.ask(this.#subscriptions, this.hub.slices);
+    this.#subscriptions = [];
     if (this.#closed) return;
+    const known = new Set(this.#following.all());
+    const asked = [...this.#coverage.ids.keys()].map((id) => this.#following.track(id));
+    for (const cursor of asked) known.delete(cursor);
     await Promise.all([
-      ...[...this.#ids].map((id) => this.hub.subscribe(id, this.#track(id))),
+      ...asked.map((cursor) => this.hub.subscribe(cursor.id, cursor)),
       ...this.#coverage.roots.map((prefix) => this.hub.subscribePrefix(prefix, this)),
     ]);
     if (this.#closed) return;
-    for (const id of this.#ids) this.#turns.mark(this.#track(id));
+    for (const cursor of asked) this.#turns.mark(cursor);
     await this.#list(known);
-    if (this.#closed) return;
     this.#turns.push('caught_up');
     this.resume();
   }
 
-  /** What the reader asks for by its id or says that it knows. Answers the contexts that it knows by a prefix alone. */
-  async #trackKnown(): Promise<Set<Cursor>> {
-    const byPrefix = new Set<Cursor>();
-    for (const { target, known } of this.#subscriptions) {
-      const ids = target.kind === 'id' ? [target.id] : known.keys();
-      for (const id of ids) {
-        const cursor = this.#track(id);
-        cursor.asked = cursor.initial = true;
-        cursor.at ??= known.get(id);
-        if (!this.#ids.has(id)) byPrefix.add(cursor);
-        if (this.hub.slices.spend(STEPS_OF_LOOK_UP)) await this.hub.slices.next();
-        if (this.#closed) return byPrefix;
-      }
-    }
-    this.#subscriptions = [];
-    return byPrefix;
-  }
-
   close(): void {
     this.#closed = true;
-    for (const id of this.#ids) {
-      const cursor = this.#cursors.get(id);
-      if (cursor) this.hub.unsubscribe(id, cursor);
-    }
+    for (const id of this.#coverage.ids.keys()) this.hub.unsubscribe(id, this.#following.track(id));
     for (const prefix of this.#coverage.roots) this.hub.unsubscribePrefix(prefix, this);
     clearTimeout(this.#retry);
-    this.#cursors.clear();
+    this.#following.close();
     this.#turns.clear();
   }
 
@@ -136,29 +112,24 @@ export class Watcher implements Subscriber {
   offer(event: ContextEvent | { readonly kind: 'gap' }): void {
     if (this.#closed) return;
     if (event.kind === 'gap') return void this.#checkAll();
-    const cursor = this.#concerned(event);
+    const cursor = this.#following.concerned(event);
     if (cursor) this.offerTo(cursor, event);
   }
 
   offerBatch(events: readonly ContextEvent[]): void {
     if (this.#closed) return;
     const members = events.flatMap((event) => {
-      const cursor = this.#concerned(event);
+      const cursor = this.#following.concerned(event);
       return cursor ? { cursor, event } : [];
     });
     const [first, ...others] = members;
     if (!first) return;
     if (others.length === 0) return void this.offerTo(first.cursor, first.event);
     for (const { cursor, event } of members) cursor.note(event);
-    // With those that are forgotten: what they were bundled with belongs together still.
+    // With those that are forgotten: what they were batched with belongs together still.
     BatchDelivery.join(members.map(({ cursor }) => cursor));
     for (const { cursor, event } of members) if (!this.#forgets(cursor, event)) this.#turns.mark(cursor);
     this.resume();
-  }
-
-  /** Undefined where something is gone that the reader was never told of. */
-  #concerned(event: ContextEvent): Cursor | undefined {
-    return this.#cursors.get(event.id) ?? (event.kind === 'removed' ? undefined : this.#track(event.id));
   }
 
   /** Whether it is gone, without a trace: nothing of it was sent, and nothing is on its way. */
@@ -167,8 +138,8 @@ export class Watcher implements Subscriber {
     if (this.#reading === cursor || (this.#reading === 'several' && cursor.batch)) return false;
     leave(cursor);
     this.#turns.drop(cursor);
-    this.#cursors.delete(cursor.id);
-    this.sink.follows?.(this.#cursors.size);
+    this.#following.drop(cursor);
+    this.#following.tell();
     return true;
   }
 
@@ -183,7 +154,7 @@ export class Watcher implements Subscriber {
       if (next && !delta.large && !this.#pumping && this.#turns.empty && this.sink.ready()) {
         const { interest } = cursor;
         // The commit's own event, where everything is of interest: a fan-out makes no object for each reader.
-        const sent = interest ? this.#fitNow(delta, interest) : event;
+        const sent = interest ? fitNow(this.service, delta, interest) : event;
         if (sent) {
           cursor.arrive(delta.to);
           this.#sendNow(sent);
@@ -203,8 +174,8 @@ export class Watcher implements Subscriber {
   /** Events were lost: each followed context may stand anywhere, and there may be more of them. */
   #checkAll(): void {
     const listed = new Set<Cursor>();
-    for (const cursor of this.#cursors.values()) {
-      if (this.#ids.has(cursor.id)) this.#turns.mark(cursor);
+    for (const cursor of this.#following.all()) {
+      if (this.#coverage.ids.has(cursor.id)) this.#turns.mark(cursor);
       else listed.add(cursor);
     }
     this.resume();
@@ -214,16 +185,6 @@ export class Watcher implements Subscriber {
       this.#unlisted = true;
       this.#retryLater();
     });
-  }
-
-  /** Undefined: not at once, or not at all; the long way finds out. */
-  #fitNow(delta: DeltaView, interest: WatchInterest): WatchEvent | undefined {
-    try {
-      const sent = projectDeltaFor(delta, interest, this.service.lists);
-      return sent instanceof Promise ? undefined : { kind: 'delta', delta: sent };
-    } catch {
-      return undefined;
-    }
   }
 
   /** Whoever offers an event must not hear that this reader has failed. */
@@ -259,16 +220,18 @@ export class Watcher implements Subscriber {
   async #pump(): Promise<void> {
     let steps = 1;
     while (!this.#closed && !this.#turns.empty && this.sink.ready()) {
-      const spent = this.hub.slices.spend(steps);
-      steps = 1;
-      if (spent) {
+      if (this.hub.slices.spend(steps)) {
+        steps = 1;
         await this.hub.slices.next();
         continue;
       }
       const next = this.#turns.take() as Slice;
       if (next === 'heartbeat') this.#heartbeatDue = false;
       if (next === 'caught_up') {
-        if (this.#postpones()) continue;
+        if (this.#following.lacks() && this.#postponed++ < POSTPONED_MAX) {
+          this.#turns.push('caught_up');
+          continue;
+        }
         this.#caughtUp = true;
       }
       if (next === 'caught_up' || next === 'heartbeat') {
@@ -285,8 +248,8 @@ export class Watcher implements Subscriber {
       try {
         if (batch) await this.#sendTogether(due, batch);
         else {
-          const lack = this.#lack(next);
-          const result = lack instanceof Promise ? await lack : lack;
+          const lacks = lack(this.service, next);
+          const result = lacks instanceof Promise ? await lacks : lacks;
           // It may have become a part of something meanwhile: then it is due again.
           if (!next.batch) this.#send([next], [result]);
         }
@@ -300,26 +263,9 @@ export class Watcher implements Subscriber {
     }
   }
 
-  /** Whether something that existed at the open is still to come, since it was written to as it was read. */
-  #postpones(): boolean {
-    const lacking = [...this.#cursors.values()].some(({ initial, confirmed }) => initial && !confirmed);
-    if (!lacking || this.#postponed++ === POSTPONED_MAX) return false;
-    this.#turns.push('caught_up');
-    return true;
-  }
-
-  /** What the reader lacks of a context now, or as it stood `then`. */
-  #lack({ id, at, interest }: Cursor, then?: Position | null): SyncResult | Promise<SyncResult> {
-    const known = at ?? undefined;
-    const answer = then === undefined ? this.service.sync(id, known) : this.service.syncAt(id, known, then);
-    if (!interest) return answer;
-    if (answer instanceof Promise) return answer.then((result) => fit(result, interest, this.service.lists));
-    return fit(answer, interest, this.service.lists);
-  }
-
-  async #sendTogether(due: readonly Cursor[], delivery: BatchDelivery<Cursor>): Promise<void> {
-    const lack = (cursor: Cursor, then?: Position | null) => this.#lack(cursor, then);
-    const read = await delivery.read(due, lack, this.service.heads);
+  async #sendTogether(due: readonly Cursor[], batch: BatchDelivery<Cursor>): Promise<void> {
+    const lackOf = (cursor: Cursor, then?: Position | null) => lack(this.service, cursor, then);
+    const read = await batch.read(due, lackOf, this.service.heads);
     if (read) this.#send(read.members, read.results);
     else for (const cursor of due) this.#turns.mark(cursor);
   }
@@ -341,9 +287,9 @@ export class Watcher implements Subscriber {
     for (const [i, event] of events.entries()) this.sink.send(event, i < events.length - 1);
     for (const cursor of due) {
       // One that is in the queue again must be found again.
-      if (cursor.at === null && !cursor.asked && !cursor.dirty) this.#cursors.delete(cursor.id);
+      if (cursor.at === null && !cursor.asked && !cursor.dirty) this.#following.drop(cursor);
     }
-    this.sink.follows?.(this.#cursors.size);
+    this.#following.tell();
   }
 
   /**
@@ -351,40 +297,17 @@ export class Watcher implements Subscriber {
    * `others`, what is not there any more.
    */
   async #list(others: Set<Cursor>): Promise<void> {
-    for (const prefix of this.#coverage.roots) {
-      let pageToken = '';
-      do {
-        const page = await this.service.list(prefix, { pageSize: LIST_PAGE, pageToken });
-        if (this.#closed) return;
-        for (const { id, head } of page.heads) others.delete(this.#find(id, head));
-        pageToken = page.nextPageToken;
-        this.resume();
-        if (this.hub.slices.spend(page.heads.length * STEPS_OF_LOOK_UP)) await this.hub.slices.next();
-      } while (pageToken !== '' && !this.#closed);
+    for await (const heads of present(this.service, this.#coverage.roots, this.hub.slices)) {
+      if (this.#closed) return;
+      for (const { id, head } of heads) {
+        const { cursor, stays } = this.#following.find(id, head, !this.#caughtUp);
+        others.delete(cursor);
+        if (!stays) this.#turns.mark(cursor);
+      }
+      this.resume();
     }
-    if (this.#closed) return;
     for (const cursor of others) this.#turns.mark(cursor);
     this.resume();
-  }
-
-  /** It stands there, or did when it was read: what has happened since is told, and makes it dirty. */
-  #find(id: string, { position }: Head): Cursor {
-    const cursor = this.#track(id);
-    cursor.initial ||= !this.#caughtUp;
-    const stays = cursor.at && !cursor.dirty && !cursor.batch && samePosition(cursor.at, position);
-    if (stays) cursor.take({ kind: 'no_change', position });
-    else this.#turns.mark(cursor);
-    return cursor;
-  }
-
-  #track(id: string): Cursor {
-    let cursor = this.#cursors.get(id);
-    if (!cursor) {
-      cursor = new Cursor(id, this, this.#coverage.interestIn(id));
-      this.#cursors.set(id, cursor);
-      this.sink.follows?.(this.#cursors.size);
-    }
-    return cursor;
   }
 }
 

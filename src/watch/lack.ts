@@ -1,0 +1,30 @@
+/** What a reader lacks of a context, as it wants to have it. */
+import type { DeltaView, SyncResult } from '../contexts/events.js';
+import type { ContextService } from '../contexts/service.js';
+import { fit, projectDeltaFor, type WatchInterest } from '../contexts/sync/projection.js';
+import type { Position } from '../model/model.js';
+import type { Cursor } from './cursor.js';
+import type { WatchEvent } from './subscription.js';
+
+/** Now, or as the context stood `then`. */
+export function lack(
+  service: ContextService,
+  { id, at, interest }: Cursor,
+  then?: Position | null,
+): SyncResult | Promise<SyncResult> {
+  const known = at ?? undefined;
+  const answer = then === undefined ? service.sync(id, known) : service.syncAt(id, known, then);
+  if (!interest) return answer;
+  if (answer instanceof Promise) return answer.then((result) => fit(result, interest, service.lists));
+  return fit(answer, interest, service.lists);
+}
+
+/** Undefined: not at once, or not at all; the long way finds out. */
+export function fitNow(service: ContextService, delta: DeltaView, interest: WatchInterest): WatchEvent | undefined {
+  try {
+    const sent = projectDeltaFor(delta, interest, service.lists);
+    return sent instanceof Promise ? undefined : { kind: 'delta', delta: sent };
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,39 @@
+/** What a watch looks through as a whole when it opens: what its reader knows, and what there is. In slices. */
+import type { ContextService, HeadPage } from '../contexts/service.js';
+import type { Position } from '../model/model.js';
+import type { Slices } from './slices.js';
+import type { Subscription } from './subscription.js';
+
+const LIST_PAGE = 1000;
+/** What is told from a list of heads, or from the request, costs little. */
+const STEPS_OF_LOOK_UP = 0.1;
+
+/** Ids that are asked for, and those that the reader says it knows; where it stands, if it says so. */
+export async function* asked(
+  subscriptions: readonly Subscription[],
+  slices: Slices,
+): AsyncGenerator<readonly [id: string, at: Position | undefined]> {
+  for (const { target, known } of subscriptions) {
+    for (const id of target.kind === 'id' ? [target.id] : known.keys()) {
+      yield [id, known.get(id)];
+      if (slices.spend(STEPS_OF_LOOK_UP)) await slices.next();
+    }
+  }
+}
+
+/** All contexts under some prefixes, page by page. */
+export async function* present(
+  service: ContextService,
+  prefixes: readonly string[],
+  slices: Slices,
+): AsyncGenerator<HeadPage['heads']> {
+  for (const prefix of prefixes) {
+    let pageToken = '';
+    do {
+      const page = await service.list(prefix, { pageSize: LIST_PAGE, pageToken });
+      yield page.heads;
+      pageToken = page.nextPageToken;
+      if (slices.spend(page.heads.length * STEPS_OF_LOOK_UP)) await slices.next();
+    } while (pageToken !== '');
+  }
+}

@@ -21,7 +21,7 @@ const OPTIONS = {
 };
 
 /** Chord's parts, put together with a clock that only the test moves. */
-class Middleware {
+class Stage {
   now = 1_000_000_000;
   readonly events: CommitEvent[] = [];
   readonly errors: unknown[] = [];
@@ -78,9 +78,9 @@ const STORES: Record<string, (t: ExecutionContext, minFreeBytes?: number) => Pro
 };
 
 for (const [name, open] of Object.entries(STORES)) {
-  const check = (title: string, body: (t: ExecutionContext, stage: Middleware) => Promise<void>) =>
+  const check = (title: string, body: (t: ExecutionContext, stage: Stage) => Promise<void>) =>
     test(`${name}: ${title}`, async (t) => {
-      const stage = new Middleware(await open(t));
+      const stage = new Stage(await open(t));
       await body(t, stage);
       t.deepEqual(stage.errors, []);
     });
@@ -290,7 +290,7 @@ for (const [name, open] of Object.entries(STORES)) {
     sweeping = false;
     await sweeps;
     await stage.sweeper.run({ options });
-    const fresh = new Middleware(stage.store);
+    const fresh = new Stage(stage.store);
     fresh.now = stage.now;
     for (const id of ['a', 'b', 'c']) {
       t.is((await fresh.contexts.get(id)).head.position.version, 600);
@@ -313,7 +313,7 @@ for (const [name, open] of Object.entries(STORES)) {
       const positions = [position as Position];
       for (let i = 1; i < 20; i++) positions.push(await stage.write('a', 1));
       await stage.sweeper.run({ options: { deltaThreshold: 8 } });
-      const cold = new Middleware(stage.store);
+      const cold = new Stage(stage.store);
       for (const contexts of [stage.contexts, cold.contexts]) {
         const kinds: string[] = [];
         for (const known of positions) {
@@ -341,7 +341,7 @@ for (const [name, open] of Object.entries(STORES)) {
 test('contexts that expire together are removed by few commits', async (t) => {
   // A transaction is bound by the space that is kept free, too.
   const store = await STORES.LMDB!(t, 64 * 2 ** 20);
-  const stage = new Middleware(store);
+  const stage = new Stage(store);
   await Promise.all(Array.from({ length: 600 }, (_, i) => stage.write(`c${i}`, 1, HOUR)));
   stage.now += 2 * HOUR;
   const before = store.work!.groupSizes!.count;
@@ -357,12 +357,12 @@ test('where servers share a store, the one with the lease sweeps; another takes 
   const seen = (name: string) =>
     new Proxy(store, {
       get: (target, key) => {
-        if (key === 'lease') return async () => owner === name;
+        if (key === 'cluster') return { lease: async () => owner === name };
         const value = Reflect.get(target, key);
         return typeof value === 'function' ? value.bind(target) : value;
       },
     });
-  const [first, second] = [new Middleware(seen('first')), new Middleware(seen('second'))];
+  const [first, second] = [new Stage(seen('first')), new Stage(seen('second'))];
   await first.write('a', 1, 1000);
   for (const stage of [first, second]) stage.now += 2000;
   await second.sweeper.tick();
@@ -384,7 +384,7 @@ test('one context that cannot be swept does not stop the others, and is told', a
         id === 'b' ? Promise.reject(new Error('cannot')) : target.trim(id, version);
     },
   });
-  const stage = new Middleware(failing);
+  const stage = new Stage(failing);
   for (const id of ['a', 'b', 'c']) await stage.write(id, 150);
   t.like(await stage.sweeper.run(), { trimmed: 2, failed: 1, deltas: 100, more: false });
   t.is(stage.errors.length, 1);

@@ -24,15 +24,15 @@ async function stage(t: ExecutionContext, options: ChordOptions = {}) {
   return { chord, peer, directory };
 }
 
-type Middleware = Awaited<ReturnType<typeof stage>>;
+type Stage = Awaited<ReturnType<typeof stage>>;
 
-async function write({ peer }: Middleware, contextId: string, versions: number) {
+async function write({ peer }: Stage, contextId: string, versions: number) {
   let position = (await peer.set({ contextId, value: { n: 1, list: [1, 2, 3], zero: -0 } })).position!;
   for (let n = 2; n <= versions; n++) position = (await peer.update({ contextId, changes: { n } })).position!;
   return position;
 }
 
-const BACKENDS: Record<string, (t: ExecutionContext) => Promise<Middleware>> = {
+const BACKENDS: Record<string, (t: ExecutionContext) => Promise<Stage>> = {
   memory: (t) => stage(t),
   lmdb: async (t) => stage(t, { backend: 'lmdb', dataDir: await scratch(t), minFreeBytes: 0 }),
 };

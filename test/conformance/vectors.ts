@@ -42,6 +42,8 @@ export const vectors: Readonly<Record<string, Scenario>> = {
       const answer = await driver.call('track', { targets, known, knownBytesMax, steps: sent });
       steps.forEach(({ response: _, connect: __, ...expected }, i) => {
         like(answer.steps[i], expected, `${name}, step ${i}`);
+        const more = (events: readonly object[] = []) => events.map((event) => 'more' in event && event.more === true);
+        same(more(answer.steps[i].events), more(expected.events), `${name}, step ${i}: more`);
         check(Boolean(answer.steps[i].gap) === Boolean(expected.gap), `${name}, step ${i}: gap`);
       });
     }

@@ -33,8 +33,8 @@ export const at = (version: number, epoch = 'e1', digest = `${epoch}d${version}`
 
 type Message = NonNullable<WatchContextsResponse['event']>;
 
-export const message = (event: Message | undefined): string =>
-  Buffer.from(WatchContextsResponse.encode({ event, more: false }).finish()).toString('base64');
+export const message = (event: Message | undefined, more = false): string =>
+  Buffer.from(WatchContextsResponse.encode({ event, more }).finish()).toString('base64');
 
 /** A message that is delivered as it comes, or swallowed, or leaves a gap. */
 interface Sent {
@@ -93,3 +93,11 @@ export const swallowed = (sent: Sent | Message): Step => ({
 });
 export const gap = ({ event }: Sent): Step => ({ response: message(event), events: [], gap: true });
 export const instead = ({ event }: Sent, ...events: object[]): Step => ({ response: message(event), events });
+
+/** A message of a batch of which more is to come: nothing is delivered yet. */
+export const kept = ({ event }: Sent): Step => ({ response: message(event, true), events: [] });
+/** The last message of a batch: all of it is delivered. */
+export const whole = ({ event }: Sent, ...events: object[]): Step => ({
+  response: message(event),
+  events: events.map((form, i) => (i < events.length - 1 ? { ...form, more: true } : form)),
+});

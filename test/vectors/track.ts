@@ -14,10 +14,12 @@ import {
   gap,
   heartbeat,
   instead,
+  kept,
   message,
   swallowed,
   type TrackVector,
   unknownDeleted,
+  whole,
 } from './track-steps.js';
 
 export type { TrackVector } from './track-steps.js';
@@ -261,6 +263,7 @@ export function trackVectors(): TrackVector[] {
       ],
     },
 
+    ...batchVectors(),
     {
       name: 'too many positions: those that were left out and come again are swallowed',
       targets: [{ prefix: 'p:' }],
@@ -304,6 +307,99 @@ export function trackVectors(): TrackVector[] {
       knownBytesMax: 40,
       known: { a: at(1) },
       steps: [connect({}), swallowed(full('a', at(1)))],
+    },
+  ];
+}
+
+/** Messages with `more`. */
+function batchVectors(): TrackVector[] {
+  const two = [{ id: 'a' }, { id: 'b' }];
+  const began = [connect({}, {}), delivered(full('a', at(1))), delivered(full('b', at(1))), delivered(caughtUp)];
+  const [a2, b2] = [delta('a', at(1), at(2)), delta('b', at(1), at(2))];
+  return [
+    {
+      name: 'a batch is delivered when it is whole',
+      targets: two,
+      steps: [...began, kept(a2), whole(b2, a2.form, b2.form), delivered(delta('a', at(2), at(3)))],
+    },
+    {
+      name: 'a batch of which the connection brings a part is dropped, with its positions',
+      targets: two,
+      steps: [
+        ...began,
+        kept(a2),
+        connect({ a: at(1) }, { b: at(1) }),
+        delivered(delta('b', at(1), at(2))),
+        delivered(a2),
+        delivered(caughtUp),
+        connect({ a: at(2) }, { b: at(2) }),
+      ],
+    },
+    {
+      name: 'a batch with a full and a deletion',
+      targets: [...two, { prefix: 'p:' }],
+      steps: [
+        connect({}, {}, {}),
+        delivered(full('a', at(1))),
+        delivered(absent('b')),
+        delivered(full('p:1', at(1))),
+        delivered(caughtUp),
+        kept(deleted('a', at(1))),
+        kept(full('b', at(1))),
+        whole(full('p:2', at(1)), deleted('a', at(1)).form, full('b', at(1)).form, full('p:2', at(1)).form),
+        connect({}, { b: at(1) }, { 'p:1': at(1), 'p:2': at(1) }),
+      ],
+    },
+    {
+      name: 'a batch of which the last message is swallowed ends with the one before',
+      targets: two,
+      steps: [...began, kept(a2), whole(full('b', at(1)), a2.form), delivered(b2)],
+    },
+    {
+      name: 'a batch of which all is swallowed',
+      targets: two,
+      steps: [...began, kept(full('a', at(1))), swallowed(full('b', at(1))), delivered(a2)],
+    },
+    {
+      name: 'a batch with a gap: nothing of it is delivered, and positions are those before it',
+      targets: two,
+      steps: [
+        ...began,
+        kept(a2),
+        gap(delta('b', at(7), at(8))),
+        connect({ a: at(1) }, {}),
+        delivered(a2),
+        delivered(full('b', at(8))),
+        delivered(caughtUp),
+        connect({ a: at(2) }, { b: at(8) }),
+      ],
+    },
+    {
+      name: 'a batch with a deletion and a gap: what was deleted is there again',
+      targets: two,
+      steps: [
+        ...began,
+        kept(deleted('a', at(1))),
+        gap(delta('b', at(7), at(8))),
+        connect({ a: at(1) }, {}),
+        instead(absent('a'), unknownDeleted('a', at(1))),
+      ],
+    },
+    {
+      name: 'two changes of one context in a batch',
+      targets: two,
+      steps: [
+        ...began,
+        kept(a2),
+        kept(b2),
+        whole(delta('a', at(2), at(3)), a2.form, b2.form, delta('a', at(2), at(3)).form),
+        connect({ a: at(3) }, { b: at(2) }),
+      ],
+    },
+    {
+      name: 'a heartbeat and a closing end no batch',
+      targets: two,
+      steps: [...began, kept(a2), swallowed(heartbeat), swallowed(closing), connect({ a: at(1) }, { b: at(1) })],
     },
   ];
 }

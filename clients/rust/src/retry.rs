@@ -59,8 +59,8 @@ impl Failures {
     }
 }
 
-/// Tries until success, a final error, or the end of attempts or time; then it answers the last try's error, or where
-/// that try was only cut off, what failed before.
+/// Tries until success, a final error, or the end of attempts or time; then it answers the last try's error, or the
+/// first one's where the last try was only cut off.
 pub(crate) async fn retrying<T, F>(retry: &Retry, end: Instant, mut attempt: impl FnMut() -> F) -> Result<T, Error>
 where
     F: Future<Output = Result<T, Error>>,
@@ -79,7 +79,7 @@ where
             return Err(cause.filter(|_| cut_off).unwrap_or(error));
         }
         if !cut_off {
-            cause = Some(error);
+            cause.get_or_insert(error);
         }
         sleep(wait).await;
     }

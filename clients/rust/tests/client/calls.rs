@@ -158,7 +158,7 @@ async fn what_is_never_sent() {
     let client = Client::connect("127.0.0.1:1").unwrap(); // nobody answers there
     let deep = (0..32).fold(json!({}), |value, _| json!({ "a": value }));
     let by = f64::NAN;
-    const DEEP: &str = "mutations[0].append[0].a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a";
+    const DEEP: &str = "mutations[0].append[0].a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a";
     let long = json!({ "members": [{ "id": 9007199254740993u64 }] });
     for (error, field) in [
         (failure(client.set("a", json!([])), Reason::InvalidArgument).await, "value"),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
+use tokio::sync::watch::Sender;
 
 use crate::channel::{Channels, TlsOption, endpoint};
 use crate::client::Client;
@@ -110,6 +111,7 @@ impl ClientBuilder {
             retry: self.retry,
             calls: Semaphore::new(self.calls_in_flight.clamp(1, Semaphore::MAX_PERMITS)),
             outage: Outage::default(),
+            closed: Sender::new(false),
         };
         Ok(Client(Connection { shared: Arc::new(shared), deadline: self.deadline }))
     }

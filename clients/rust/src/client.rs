@@ -24,6 +24,12 @@ impl Client {
         Self(Connection { deadline, ..self.0.clone() })
     }
 
+    /// Ends all calls, watches and replicas of this client and its clones: they fail with CANCELLED, and so do further ones.
+    /// What is dropped needs no close. A second time it does nothing.
+    pub fn close(&self) {
+        self.0.shared.closed.send_replace(true);
+    }
+
     /// Creates a context, or replaces its document.
     ///
     /// ```no_run

@@ -1,9 +1,11 @@
 //! What all calls, watches and replicas of a client share: connections, token, retries, and a bound on calls.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::future::{Either, select};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout_at};
 use tonic::transport::Channel;
@@ -32,6 +34,8 @@ pub(crate) struct Shared {
     /// As many tries may be under way at once.
     pub(crate) calls: Semaphore,
     pub(crate) outage: Outage,
+    /// True for good once the client is closed.
+    pub(crate) closed: watch::Sender<bool>,
 }
 
 impl Connection {
@@ -47,7 +51,7 @@ impl Connection {
     {
         let shared = &*self.shared;
         let end = after(self.deadline);
-        retrying(&shared.retry, end, || async {
+        let tries = retrying(&shared.retry, end, || async {
             // The wait for other calls takes from the deadline, but not from the time of a try.
             let permit = timeout_at(end, shared.calls.acquire()).await;
             let permit =
@@ -61,8 +65,18 @@ impl Connection {
             drop(permit);
             let answer = answer.map_err(|_| Error::deadline_exceeded("no answer in time"))?;
             Ok(shared.outage.noted(answer)?.into_inner())
-        })
-        .await
+        });
+        self.unless_closed(tries).await
+    }
+
+    /// The same, but for a client that is closed, or becomes so meanwhile.
+    pub(crate) async fn unless_closed<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let mut closed = self.shared.closed.subscribe();
+        let closing = pin!(closed.wait_for(|closed| *closed));
+        match select(closing, pin!(work)).await {
+            Either::Left(_) => Err(Error::closed("the client is closed")),
+            Either::Right((result, _)) => result,
+        }
     }
 
     pub(crate) async fn open_watch(

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::watch::Sender;
+use tonic::Code;
 
 use crate::documents::{Documents, ReplicaChange};
 use crate::error::Error;
@@ -62,7 +63,9 @@ impl Copier {
                 }
                 Err(error) => {
                     self.status.send_modify(|status| (status.live, status.error) = (false, Some(error.clone())));
-                    log::replica_ended(&error);
+                    if error.code() != Code::Cancelled {
+                        log::replica_ended(&error);
+                    }
                     report(&mut self.callbacks.error, &error);
                     return;
                 }

@@ -166,6 +166,11 @@ pub(crate) enum Step {
 impl Session {
     /// The next thing that happens, or what cannot be got over.
     pub(crate) async fn next(&mut self) -> Result<Step, Error> {
+        let connection = self.connection.clone();
+        connection.unless_closed(self.step()).await
+    }
+
+    async fn step(&mut self) -> Result<Step, Error> {
         if let Some((asked, whole)) = self.delay {
             sleep(asked).await;
             // Over early where the server can be reached again.

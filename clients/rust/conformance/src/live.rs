@@ -126,7 +126,7 @@ impl Driver {
             copy.replica.close().await;
         }
         if handle.is_none() {
-            self.client = None;
+            self.client()?.close();
         }
         Ok(json!({}))
     }

@@ -612,3 +612,29 @@ async fn a_replica_that_ends_is_logged() {
     assert_eq!(patient(replica.ended()).await.reason(), &Reason::PermissionDenied);
     assert_eq!(logged.load(SeqCst), 1);
 }
+
+#[tokio::test]
+async fn a_client_that_is_closed_says_so() {
+    let peer = Faulty { watch: Arc::new(|_, _| open(vec![full(1)])), ..Faulty::sets(|_, _| Box::pin(pending())) };
+    let client = peer.client().await;
+    let mut events = client.watch(["a"]).events();
+    assert_eq!(next_version(&mut events).await, 1);
+    let replica = client.replica(["a"]).start();
+    let call = tokio::spawn(client.set("a", json!({})).into_future());
+    while peer.sets.load(SeqCst) == 0 {
+        tokio::task::yield_now().await;
+    }
+    client.clone().close();
+    client.close();
+    let errors = [
+        failure(async { patient(call).await.unwrap() }, Reason::Cancelled).await,
+        failure(async { patient(events.next()).await.unwrap() }, Reason::Cancelled).await,
+        failure(replica.ready(), Reason::Cancelled).await,
+        patient(replica.ended()).await,
+        failure(client.get("a"), Reason::Cancelled).await,
+        failure(async { client.watch(["a"]).events().next().await.unwrap() }, Reason::Cancelled).await,
+    ];
+    for error in errors {
+        assert_eq!(error.message(), "the client is closed");
+    }
+}

@@ -17,19 +17,34 @@ pub struct DeltaMismatch {
 ///
 /// Costs what the changes do, and not what the document does. Old values are not compared with what is there.
 pub fn apply(document: &mut Document, changes: &[Change]) -> Result<(), DeltaMismatch> {
+    apply_reversibly(document, changes).map(|_| ())
+}
+
+/// An action that takes one of the changes back, at its path.
+pub(crate) type Inverse<'a> = (&'a Vec<String>, Action);
+
+/// As `apply`; answers what `revert` takes.
+pub(crate) fn apply_reversibly<'a>(
+    document: &mut Document,
+    changes: &'a [Change],
+) -> Result<Vec<Inverse<'a>>, DeltaMismatch> {
     let mut done = Vec::with_capacity(changes.len());
     for Change { path, action } in changes {
         match apply_one(document, path, action) {
             Ok(inverse) => done.push((path, inverse)),
             Err(problem) => {
-                for (path, inverse) in done.into_iter().rev() {
-                    apply_one(document, path, &inverse).expect("what was done can be undone");
-                }
+                revert(document, done);
                 return Err(DeltaMismatch { path: path.clone(), problem });
             }
         }
     }
-    Ok(())
+    Ok(done)
+}
+
+pub(crate) fn revert(document: &mut Document, done: Vec<Inverse>) {
+    for (path, inverse) in done.into_iter().rev() {
+        apply_one(document, path, &inverse).expect("what was done can be undone");
+    }
 }
 
 /// Answers the action that takes it back, or what is wrong.

@@ -1,15 +1,28 @@
 //! What a client is made of.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tonic::metadata::{Ascii, MetadataValue};
+use tokio::sync::Semaphore;
+use tokio::sync::watch::Sender;
 
-use crate::channel::{self, TlsOption};
+use crate::channel::{Channels, TlsOption, endpoint};
 use crate::client::Client;
+use crate::connection::{Connection, Outage, Shared};
 use crate::error::Error;
 use crate::retry::Retry;
+use crate::token::Authorization;
+
+impl Client {
+    /// A client with the defaults. The address is `HOST:PORT`; see [`ClientBuilder::connect`].
+    pub fn connect(address: impl Into<String>) -> Result<Self, Error> {
+        Self::builder(address).connect()
+    }
+
+    pub fn builder(address: impl Into<String>) -> ClientBuilder {
+        ClientBuilder::new(address.into())
+    }
+}
 
 /// Sets up a [`Client`].
 #[derive(Debug, Clone)]
@@ -20,11 +33,21 @@ pub struct ClientBuilder {
     token: Option<Result<Authorization, Error>>,
     deadline: Duration,
     retry: Retry,
+    calls_in_flight: usize,
+    watches_per_connection: usize,
 }
 
 impl ClientBuilder {
-    pub(crate) fn new(address: String) -> Self {
-        Self { address, tls: None, token: None, deadline: Duration::from_secs(10), retry: Retry::default() }
+    fn new(address: String) -> Self {
+        Self {
+            address,
+            tls: None,
+            token: None,
+            deadline: Duration::from_secs(10),
+            retry: Retry::default(),
+            calls_in_flight: 100,
+            watches_per_connection: 90,
+        }
     }
 
     /// Encrypts the connection. Without this there is no TLS.
@@ -61,49 +84,35 @@ impl ClientBuilder {
         self
     }
 
+    /// Calls that are under way at once; further ones wait for them, in their order, as long as their deadlines last.
+    /// Default 100, at least 1.
+    pub fn calls_in_flight(mut self, calls: usize) -> Self {
+        self.calls_in_flight = calls;
+        self
+    }
+
+    /// Watches, those of replicas included, that share a connection; further ones get another. Together with
+    /// `calls_in_flight` it must stay below the server's `maxStreamsPerConnection` (1000). Default 90, at least 1.
+    pub fn watches_per_connection(mut self, watches: usize) -> Self {
+        self.watches_per_connection = watches;
+        self
+    }
+
     /// The connection itself is made by the first call.
     ///
     /// # Panics
     ///
     /// Outside of a Tokio runtime.
     pub fn connect(self) -> Result<Client, Error> {
-        let authorization = self.token.transpose()?;
-        let channel = channel::open(&self.address, self.retry.attempt_timeout, self.tls.as_ref())?;
-        Ok(Client { channel, authorization, deadline: self.deadline, retry: Arc::new(self.retry) })
-    }
-}
-
-/// What is sent with each call.
-#[derive(Clone)]
-pub(crate) enum Authorization {
-    Fixed(MetadataValue<Ascii>),
-    Source(Arc<TokenSource>),
-}
-
-type TokenSource = dyn Fn() -> Result<String, Box<dyn std::error::Error + Send + Sync>> + Send + Sync;
-
-impl Authorization {
-    fn fixed(token: &str) -> Result<Self, Error> {
-        let mut value: MetadataValue<Ascii> = format!("Bearer {token}")
-            .parse()
-            .map_err(|_| Error::unsendable("token", "has characters that no header may have"))?;
-        value.set_sensitive(true);
-        Ok(Self::Fixed(value))
-    }
-
-    pub(crate) fn value(&self) -> Result<MetadataValue<Ascii>, Error> {
-        match self {
-            Self::Fixed(value) => Ok(value.clone()),
-            Self::Source(source) => {
-                let token = source().map_err(|error| Error::unavailable(&format!("there is no token: {error}")))?;
-                Self::fixed(&token)?.value()
-            }
-        }
-    }
-}
-
-impl fmt::Debug for Authorization {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Authorization")
+        let endpoint = endpoint(&self.address, self.retry.attempt_timeout, self.tls.as_ref())?;
+        let shared = Shared {
+            channels: Channels::new(endpoint, self.watches_per_connection),
+            authorization: self.token.transpose()?,
+            retry: self.retry,
+            calls: Semaphore::new(self.calls_in_flight.clamp(1, Semaphore::MAX_PERMITS)),
+            outage: Outage::default(),
+            closed: Sender::new(false),
+        };
+        Ok(Client(Connection { shared: Arc::new(shared), deadline: self.deadline }))
     }
 }

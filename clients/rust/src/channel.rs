@@ -1,5 +1,6 @@
 //! The connection.
 
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use tonic::codegen::http::uri::Authority;
@@ -13,8 +14,47 @@ const STREAM_WINDOW_BYTES: u32 = 256 << 10;
 /// The most that HTTP/2 allows: streams whose readers stall must not stop the others of their connection.
 const CONNECTION_WINDOW_BYTES: u32 = (1 << 31) - 1;
 
-/// Connects at the first call, and again at the next one whenever it broke.
-pub(crate) fn open(address: &str, connect_timeout: Duration, tls: Option<&TlsOption>) -> Result<Channel, Error> {
+/// Connections to one server, each made when it is first needed, and again whenever it broke.
+///
+/// A server bounds the streams of a connection, and lets calls above the bound wait without a word. So the first
+/// connection carries all calls and as many watches as there may be on one; further watches get further connections,
+/// which close with the last of their watches.
+#[derive(Debug)]
+pub(crate) struct Channels {
+    endpoint: Endpoint,
+    watches_max: usize,
+    /// Each watch on it holds a reference.
+    first: Arc<Channel>,
+    further: Mutex<Vec<Weak<Channel>>>,
+}
+
+impl Channels {
+    pub(crate) fn new(endpoint: Endpoint, watches_max: usize) -> Self {
+        let first = Arc::new(endpoint.connect_lazy());
+        Self { endpoint, watches_max: watches_max.max(1), first, further: Mutex::default() }
+    }
+
+    pub(crate) fn for_calls(&self) -> Channel {
+        (*self.first).clone()
+    }
+
+    /// For one watch, as long as it holds this.
+    pub(crate) fn for_watch(&self) -> Arc<Channel> {
+        let mut further = self.further.lock().unwrap_or_else(PoisonError::into_inner);
+        if Arc::strong_count(&self.first) <= self.watches_max {
+            return self.first.clone();
+        }
+        further.retain(|channel| channel.strong_count() > 0);
+        let with_room = further.iter().filter(|channel| channel.strong_count() < self.watches_max);
+        with_room.filter_map(Weak::upgrade).next().unwrap_or_else(|| {
+            let channel = Arc::new(self.endpoint.connect_lazy());
+            further.push(Arc::downgrade(&channel));
+            channel
+        })
+    }
+}
+
+pub(crate) fn endpoint(address: &str, connect_timeout: Duration, tls: Option<&TlsOption>) -> Result<Endpoint, Error> {
     let authority: Option<Authority> = address.parse().ok();
     if authority.and_then(|authority| authority.port_u16()).is_none() || address.contains('@') {
         return Err(Error::unsendable("address", "must be HOST:PORT"));
@@ -28,7 +68,7 @@ pub(crate) fn open(address: &str, connect_timeout: Duration, tls: Option<&TlsOpt
         .keep_alive_timeout(Duration::from_secs(10))
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES);
-    Ok(secured(endpoint, tls)?.connect_lazy())
+    secured(endpoint, tls)
 }
 
 #[cfg(not(feature = "tls"))]

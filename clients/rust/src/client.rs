@@ -1,21 +1,13 @@
 //! The calls. Reads are here; writes are built in `write`.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
-use tonic::transport::Channel;
-use tonic::{Response, Status};
-
-use crate::builder::{Authorization, ClientBuilder};
+use crate::connection::{Connection, contexts, syncs};
 use crate::error::Error;
 use crate::event::{SyncResult, Target};
 use crate::model::{Context, DeltaPage, Head, Position};
-use crate::proto::chord::v1::context_service_client::ContextServiceClient;
-use crate::proto::chord::v1::sync_service_client::SyncServiceClient;
 use crate::proto::chord::v1::{self as wire};
 use crate::replica::ReplicaBuilder;
-use crate::retry::{Retry, after, retrying};
 use crate::stream::ResultStream;
 use crate::watch::Watch;
 use crate::write::{Delete, Set, Touch, Update};
@@ -23,27 +15,19 @@ use crate::write::{Delete, Set, Touch, Update};
 /// Has the calls. Clones are cheap and share one connection, which closes when the last of them, and of their watches
 /// and replicas, is dropped.
 #[derive(Debug, Clone)]
-pub struct Client {
-    pub(crate) channel: Channel,
-    pub(crate) authorization: Option<Authorization>,
-    pub(crate) deadline: Duration,
-    pub(crate) retry: Arc<Retry>,
-}
+pub struct Client(pub(crate) Connection);
 
 impl Client {
-    /// A client with the defaults. The address is `HOST:PORT`; see [`ClientBuilder::connect`].
-    pub fn connect(address: impl Into<String>) -> Result<Self, Error> {
-        Self::builder(address).connect()
-    }
-
-    pub fn builder(address: impl Into<String>) -> ClientBuilder {
-        ClientBuilder::new(address.into())
-    }
-
     /// The same client, with another deadline for its calls.
     #[must_use]
     pub fn with_deadline(&self, deadline: Duration) -> Self {
-        Self { deadline, ..self.clone() }
+        Self(Connection { deadline, ..self.0.clone() })
+    }
+
+    /// Ends all calls, watches and replicas of this client and its clones: they fail with CANCELLED, and so do further ones.
+    /// What is dropped needs no close. A second time it does nothing.
+    pub fn close(&self) {
+        self.0.shared.closed.send_replace(true);
     }
 
     /// Creates a context, or replaces its document.
@@ -57,7 +41,7 @@ impl Client {
     /// # }
     /// ```
     pub fn set(&self, id: impl Into<String>, value: impl Into<serde_json::Value>) -> Set {
-        Set::new(self.clone(), id.into(), value.into())
+        Set::new(self.0.clone(), id.into(), value.into())
     }
 
     /// Changes parts of a document.
@@ -70,23 +54,23 @@ impl Client {
     /// # }
     /// ```
     pub fn update(&self, id: impl Into<String>) -> Update {
-        Update::new(self.clone(), id.into())
+        Update::new(self.0.clone(), id.into())
     }
 
     /// Removes a context with its history. NOT_FOUND where it is missing, unless that is allowed.
     pub fn delete(&self, id: impl Into<String>) -> Delete {
-        Delete::new(self.clone(), id.into())
+        Delete::new(self.0.clone(), id.into())
     }
 
     /// Begins a context's time to live again, or sets another one. Position and document stay.
     pub fn touch(&self, id: impl Into<String>) -> Touch {
-        Touch::new(self.clone(), id.into())
+        Touch::new(self.0.clone(), id.into())
     }
 
     /// Reads a document. The answer contains every write acknowledged before this call.
     pub async fn get(&self, id: impl Into<String>) -> Result<Context, Error> {
         let request = wire::GetContextRequest { context_id: id.into(), ..Default::default() };
-        let answer = self.call(request, |c, r| async move { contexts(c).get_context(r).await }).await?;
+        let answer = self.0.call(request, |c, r| async move { contexts(c).get_context(r).await }).await?;
         Ok(answer.context.unwrap_or_default().into())
     }
 
@@ -105,12 +89,12 @@ impl Client {
         T: From<wire::Context> + Send + 'static,
     {
         let request = wire::ListContextsRequest { prefix, include_values, ..Default::default() };
-        let pages = Pages { client: self.clone(), request: Some(request), items: Vec::new().into_iter() };
+        let pages = Pages { connection: self.0.clone(), request: Some(request), items: Vec::new().into_iter() };
         ResultStream::unfold(pages, |mut pages: Pages<_, wire::Context>| async move {
             while pages.items.as_slice().is_empty() {
                 let request = pages.request.take()?;
                 let answer =
-                    pages.client.call(request.clone(), |c, r| async move { contexts(c).list_contexts(r).await });
+                    pages.connection.call(request.clone(), |c, r| async move { contexts(c).list_contexts(r).await });
                 match answer.await {
                     Ok(wire::ListContextsResponse { contexts, next_page_token: page_token }) => {
                         pages.request =
@@ -146,7 +130,7 @@ impl Client {
     ) -> Result<SyncResult, Error> {
         let known = known.map(Into::into);
         let request = wire::SyncContextRequest { context_id, known, include_old_values, ..Default::default() };
-        let answer = self.call(request, |c, r| async move { syncs(c).sync_context(r).await }).await?;
+        let answer = self.0.call(request, |c, r| async move { syncs(c).sync_context(r).await }).await?;
         Ok(answer.into())
     }
 
@@ -167,80 +151,34 @@ impl Client {
         include_old_values: bool,
     ) -> ResultStream<DeltaPage> {
         let request = wire::ListDeltasRequest { context_id, from_version, include_old_values, ..Default::default() };
-        ResultStream::unfold((self.clone(), Some(request)), |(client, request)| async move {
+        ResultStream::unfold((self.0.clone(), Some(request)), |(connection, request)| async move {
             let mut request = request?;
-            match client.call(request.clone(), |c, r| async move { syncs(c).list_deltas(r).await }).await {
+            match connection.call(request.clone(), |c, r| async move { syncs(c).list_deltas(r).await }).await {
                 Ok(page) => {
                     request.page_token = page.next_page_token.clone();
                     let next = (!request.page_token.is_empty()).then_some(request);
-                    Some((Ok(page.into()), (client, next)))
+                    Some((Ok(page.into()), (connection, next)))
                 }
-                Err(error) => Some((Err(error), (client, None))),
+                Err(error) => Some((Err(error), (connection, None))),
             }
         })
     }
 
     /// A stream of what happens to contexts, across broken connections and restarts of the server: see [`Watch`].
     pub fn watch<T: Into<Target>>(&self, targets: impl IntoIterator<Item = T>) -> Watch {
-        Watch::new(self.clone(), targets.into_iter().map(Into::into).collect())
+        Watch::new(self.0.clone(), targets.into_iter().map(Into::into).collect())
     }
 
     /// A live local copy of contexts: see [`Replica`](crate::Replica).
     pub fn replica<T: Into<Target>>(&self, targets: impl IntoIterator<Item = T>) -> ReplicaBuilder {
         ReplicaBuilder::new(self.watch(targets))
     }
-
-    /// One call with all its tries.
-    pub(crate) async fn call<Req, Res, F>(
-        &self,
-        message: Req,
-        attempt: impl Fn(Channel, tonic::Request<Req>) -> F,
-    ) -> Result<Res, Error>
-    where
-        Req: Clone,
-        F: Future<Output = Result<Response<Res>, Status>>,
-    {
-        retrying(&self.retry, after(self.deadline), |late| {
-            let answer = self.request(message.clone()).map(|mut request| {
-                // tonic heeds this, too, and would call it CANCELLED: our own clock has to come first.
-                request.set_timeout(late.duration_since(Instant::now()) + Duration::from_secs(1));
-                attempt(self.channel.clone(), request)
-            });
-            async { Ok(answer?.await?.into_inner()) }
-        })
-        .await
-    }
-
-    pub(crate) async fn open_watch(
-        &self,
-        message: wire::WatchContextsRequest,
-    ) -> Result<tonic::Streaming<wire::WatchContextsResponse>, Error> {
-        Ok(syncs(self.channel.clone()).watch_contexts(self.request(message)?).await?.into_inner())
-    }
-
-    fn request<T>(&self, message: T) -> Result<tonic::Request<T>, Error> {
-        let mut request = tonic::Request::new(message);
-        if let Some(authorization) = &self.authorization {
-            request.metadata_mut().insert("authorization", authorization.value()?);
-        }
-        Ok(request)
-    }
 }
 
 /// A list in the making.
 struct Pages<R, T> {
-    client: Client,
+    connection: Connection,
     /// For the next page; `None`: there is no more.
     request: Option<R>,
     items: std::vec::IntoIter<T>,
-}
-
-// A delta with its old values may be larger than a document: no limit on what is received.
-
-pub(crate) fn contexts(channel: Channel) -> ContextServiceClient<Channel> {
-    ContextServiceClient::new(channel).max_decoding_message_size(usize::MAX)
-}
-
-fn syncs(channel: Channel) -> SyncServiceClient<Channel> {
-    SyncServiceClient::new(channel).max_decoding_message_size(usize::MAX)
 }

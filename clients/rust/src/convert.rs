@@ -163,8 +163,3 @@ fn time(message: Option<Timestamp>) -> SystemTime {
 pub(crate) fn to_duration(field: &str, duration: Duration) -> Result<prost_types::Duration, Error> {
     duration.try_into().map_err(|_| Error::unsendable(field, "is too long"))
 }
-
-/// A negative one, which no server sends, counts as absent.
-pub(crate) fn from_duration(message: Option<prost_types::Duration>) -> Option<Duration> {
-    message.and_then(|duration| duration.try_into().ok())
-}

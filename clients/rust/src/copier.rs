@@ -1,17 +1,16 @@
 //! The task of a replica.
 
 use std::any::Any;
-use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::watch::Sender;
+use tonic::Code;
 
-use crate::apply::apply;
+use crate::documents::{Documents, ReplicaChange};
 use crate::error::Error;
-use crate::event::{Event, Full};
-use crate::model::{Delta, Document, Position};
-use crate::replica::ReplicaChange;
+use crate::event::Event;
+use crate::log;
 use crate::watch::{OnDisconnect, Session, Step, Watch};
 
 type OnChange = Box<dyn FnMut(&ReplicaChange) + Send>;
@@ -26,13 +25,6 @@ pub(crate) struct Callbacks {
     pub(crate) error: Vec<OnError>,
 }
 
-pub(crate) struct Copied {
-    pub(crate) value: Arc<Document>,
-    pub(crate) position: Position,
-}
-
-pub(crate) type Documents = Arc<RwLock<HashMap<String, Copied>>>;
-
 /// The task holds its sender: once that is gone, the replica has ended.
 #[derive(Debug, Default)]
 pub(crate) struct Status {
@@ -44,13 +36,19 @@ pub(crate) struct Status {
 
 pub(crate) struct Copier {
     session: Session,
-    documents: Documents,
+    documents: Arc<RwLock<Documents>>,
+    /// Changes with each batch, too.
     status: Sender<Status>,
     callbacks: Callbacks,
 }
 
 impl Copier {
-    pub(crate) fn new(watch: Watch, documents: Documents, status: Sender<Status>, callbacks: Callbacks) -> Self {
+    pub(crate) fn new(
+        watch: Watch,
+        documents: Arc<RwLock<Documents>>,
+        status: Sender<Status>,
+        callbacks: Callbacks,
+    ) -> Self {
         let (session, _) = watch.session();
         Self { session, documents, status, callbacks }
     }
@@ -58,13 +56,16 @@ impl Copier {
     pub(crate) async fn run(mut self) {
         loop {
             match self.session.next().await {
-                Ok(Step::Event(event)) => self.take(event),
+                Ok(Step::Events(events)) => self.take(events),
                 Ok(Step::Disconnected(error, delay)) => {
                     self.status.send_modify(|status| status.live = false);
                     tell(&mut self.callbacks.disconnect, &mut self.callbacks.error, |call| call(&error, delay));
                 }
                 Err(error) => {
                     self.status.send_modify(|status| (status.live, status.error) = (false, Some(error.clone())));
+                    if error.code() != Code::Cancelled {
+                        log::replica_ended(&error);
+                    }
                     report(&mut self.callbacks.error, &error);
                     return;
                 }
@@ -72,50 +73,25 @@ impl Copier {
         }
     }
 
-    fn take(&mut self, event: Event) {
-        match event {
-            Event::Full(full) => self.store(full),
-            Event::Delta(delta) => self.change(delta),
-            Event::Deleted { id, .. } => {
-                self.write().remove(&id);
-                self.changed(&ReplicaChange { id, value: None, position: None, changes: None });
-            }
-            Event::Absent { .. } => {}
-            Event::CaughtUp => {
-                self.status.send_modify(|status| (status.live, status.caught_up) = (true, true));
-                tell(&mut self.callbacks.caught_up, &mut self.callbacks.error, |call| call());
-            }
-        }
-    }
-
-    fn store(&mut self, Full { context, .. }: Full) {
-        let (value, position) = (Arc::new(context.value), context.position);
-        self.write().insert(context.id.clone(), Copied { value: value.clone(), position: position.clone() });
-        self.changed(&ReplicaChange { id: context.id, value: Some(value), position: Some(position), changes: None });
-    }
-
-    /// A delta that does not apply is a gap: the document stays as it is until it comes whole.
-    fn change(&mut self, Delta { id, to, changes, .. }: Delta) {
-        let applied = self.write().get_mut(&id).and_then(|copied| {
-            // Copies the document only where a reader holds it.
-            apply(Arc::make_mut(&mut copied.value), &changes).ok()?;
-            copied.position = to.clone();
-            Some(copied.value.clone())
+    /// Applies them as one, and then tells of them.
+    fn take(&mut self, events: Vec<Event>) {
+        let caught_up = events.contains(&Event::CaughtUp);
+        let applied = self.documents.write().unwrap_or_else(PoisonError::into_inner).apply(events);
+        let changes = match applied {
+            Ok(changes) => changes,
+            // A gap: the documents stay as they are until they come whole.
+            Err(ids) => return self.session.resync(&ids),
+        };
+        self.status.send_modify(|status| {
+            status.live |= caught_up;
+            status.caught_up |= caught_up;
         });
-        match applied {
-            Some(value) => {
-                self.changed(&ReplicaChange { id, value: Some(value), position: Some(to), changes: Some(changes) })
-            }
-            None => self.session.resync(&id),
+        for change in &changes {
+            tell(&mut self.callbacks.change, &mut self.callbacks.error, |call| call(change));
         }
-    }
-
-    fn changed(&mut self, change: &ReplicaChange) {
-        tell(&mut self.callbacks.change, &mut self.callbacks.error, |call| call(change));
-    }
-
-    fn write(&self) -> RwLockWriteGuard<'_, HashMap<String, Copied>> {
-        self.documents.write().unwrap_or_else(PoisonError::into_inner)
+        if caught_up {
+            tell(&mut self.callbacks.caught_up, &mut self.callbacks.error, |call| call());
+        }
     }
 }
 
@@ -123,7 +99,9 @@ impl Copier {
 fn tell<F>(callbacks: &mut [F], on_error: &mut [OnError], mut with: impl FnMut(&mut F)) {
     for callback in callbacks {
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| with(callback))) {
-            report(on_error, &Error::callback_panicked(panic_message(&*panic)));
+            let error = Error::callback_panicked(panic_message(&*panic));
+            log::callback_panicked(&error);
+            report(on_error, &error);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What can go wrong, decoded from gRPC's status and its details.
 
+use std::error::Error as _;
 use std::fmt;
 use std::time::Duration;
 
@@ -7,10 +8,10 @@ use prost::{Message, Name};
 use prost_types::Any;
 use tonic::{Code, Status};
 
-use crate::convert::from_duration;
 use crate::model::Position;
 use crate::proto::chord::v1::PositionMismatch;
 use crate::proto::google::rpc::{BadRequest, ErrorInfo, RetryInfo, Status as Details};
+use crate::time::from_duration;
 
 /// What all calls fail with.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -27,6 +28,8 @@ struct Inner {
     violations: Vec<Violation>,
     retry_after: Option<Duration>,
     transient: bool,
+    /// The connection failed, and not the server.
+    of_transport: bool,
 }
 
 /// Says where a context stands that a write expected elsewhere.
@@ -164,6 +167,16 @@ impl Error {
         self.0.transient
     }
 
+    /// Whether it may be tried again for ever: the server is away or busy, or the connection died, perhaps by what another
+    /// of its streams did. Other transient errors may be there to stay.
+    pub(crate) fn is_outage(&self) -> bool {
+        match self.code() {
+            Code::Unavailable | Code::ResourceExhausted => self.is_transient(),
+            Code::Internal => self.0.of_transport,
+            _ => false,
+        }
+    }
+
     fn new(code: Code, message: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             reason: code.into(),
@@ -174,6 +187,7 @@ impl Error {
             violations: Vec::new(),
             retry_after: None,
             transient: is_transient(code, false),
+            of_transport: false,
         }))
     }
 
@@ -181,8 +195,8 @@ impl Error {
         Self::new(Code::Unavailable, message)
     }
 
-    pub(crate) fn deadline_exceeded() -> Self {
-        Self::new(Code::DeadlineExceeded, "no answer in time")
+    pub(crate) fn deadline_exceeded(message: &str) -> Self {
+        Self::new(Code::DeadlineExceeded, message)
     }
 
     /// By the client itself, for good.
@@ -199,10 +213,10 @@ impl Error {
     }
 
     /// The caller's mistake, and worth no try.
-    pub(crate) fn unsendable(field: &str, description: impl Into<String>) -> Self {
-        let description = description.into();
+    pub(crate) fn unsendable(field: impl Into<String>, description: impl Into<String>) -> Self {
+        let (field, description) = (field.into(), description.into());
         let mut error = Self::new(Code::InvalidArgument, format!("{field}: {description}"));
-        error.0.violations.push(Violation { field: field.to_owned(), description });
+        error.0.violations.push(Violation { field, description });
         error
     }
 
@@ -226,14 +240,35 @@ impl Error {
 /// Details that cannot be decoded count as absent: code and message still tell enough.
 impl From<Status> for Error {
     fn from(status: Status) -> Self {
-        let mut error = Self::new(status.code(), status.message());
+        let mut error = Self::new(status.code(), with_causes(&status));
         for detail in Details::decode(status.details()).unwrap_or_default().details {
             error.read(&detail);
         }
-        // Refused for now: it has not happened.
-        error.0.transient |= error.0.code == Code::ResourceExhausted && error.0.retry_after.is_some();
+        // Refused for now: it has not happened. Of the transport: HTTP/2 has closed the connection, ENHANCE_YOUR_CALM.
+        error.0.of_transport = is_of_transport(&status);
+        let for_now = error.0.retry_after.is_some() || error.0.of_transport;
+        error.0.transient |= error.0.code == Code::ResourceExhausted && for_now;
         error
     }
+}
+
+/// Whether the connection failed, and not the server.
+pub(crate) fn is_of_transport(status: &Status) -> bool {
+    status.source().is_some()
+}
+
+/// "tcp connect error" alone does not tell why.
+fn with_causes(status: &Status) -> String {
+    let mut message = status.message().to_owned();
+    let mut cause = status.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !message.contains(&text) {
+            message = if message.is_empty() { text } else { format!("{message}: {text}") };
+        }
+        cause = error.source();
+    }
+    message
 }
 
 impl From<crate::proto::google::rpc::bad_request::FieldViolation> for Violation {

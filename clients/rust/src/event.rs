@@ -2,19 +2,36 @@
 
 use crate::model::{Context, Delta, Position};
 
-/// What happened to a context. Per context they come in order, without gaps and without duplicates.
+/// What happened to a context. `more` marks the events of a batch: see [`more`](Self::more). Per context they come in order, without gaps and without duplicates.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// The whole document: the first time, or because a delta would not be exactly right.
-    Full(Full),
+    Full { full: Full, more: bool },
     /// The changes since the last event of this context.
-    Delta(Delta),
+    Delta { delta: Delta, more: bool },
     /// The context is gone; `position` is where the watch had it last. Should it come back, it comes as `Full`.
-    Deleted { id: String, position: Position, reason: DeletedReason },
+    Deleted { id: String, position: Position, reason: DeletedReason, more: bool },
     /// A context that was asked for does not exist. Its creation comes as `Full`.
     Absent { id: String },
     /// Everything that existed when the stream was opened has come. Once for each connection.
     CaughtUp,
+}
+
+impl Event {
+    /// Whether the next event belongs to the same batch of writes as this one. Then it is there already: a watch delivers
+    /// the events of a batch once all of them have come.
+    pub fn more(&self) -> bool {
+        match self {
+            Self::Full { more, .. } | Self::Delta { more, .. } | Self::Deleted { more, .. } => *more,
+            Self::Absent { .. } | Self::CaughtUp => false,
+        }
+    }
+
+    pub(crate) fn set_more(&mut self, follows: bool) {
+        if let Self::Full { more, .. } | Self::Delta { more, .. } | Self::Deleted { more, .. } = self {
+            *more = follows;
+        }
+    }
 }
 
 /// The whole document, and why.

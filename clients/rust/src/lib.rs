@@ -13,7 +13,7 @@
 //!
 //! let mut events = client.watch(["room:1"]).events();
 //! while let Some(event) = events.next().await {
-//!     if let Event::Full(full) = event? {
+//!     if let Event::Full { full, .. } = event? {
 //!         println!("{:?}", full.context.value["members"]);
 //!     }
 //! }
@@ -37,16 +37,23 @@ mod apply;
 mod builder;
 mod channel;
 mod client;
+mod connection;
 mod convert;
 mod copier;
+mod documents;
 mod error;
 mod event;
+mod log;
 mod model;
 pub mod proto;
 mod replica;
 mod retry;
 mod stream;
+mod time;
+mod token;
 mod tracker;
+#[cfg(feature = "serde")]
+mod typed;
 mod value;
 mod watch;
 mod write;
@@ -56,10 +63,13 @@ pub use builder::ClientBuilder;
 #[cfg(feature = "tls")]
 pub use channel::Tls;
 pub use client::Client;
+pub use documents::{Documents, Kept, ReplicaChange};
 pub use error::{Error, Mismatch, Reason, Violation};
 pub use event::{DeletedReason, Event, Full, FullReason, SyncResult, Target};
-pub use model::{Action, Change, Context, DeleteResult, Delta, DeltaPage, Document, Head, Position, WriteResult};
-pub use replica::{Replica, ReplicaBuilder, ReplicaChange};
+pub use model::{
+    Action, Change, Context, DeleteResult, Delta, DeltaPage, Document, Head, Position, PositionParseError, WriteResult,
+};
+pub use replica::{Replica, ReplicaBuilder};
 pub use retry::Retry;
 pub use serde_json::json;
 pub use stream::ResultStream;
@@ -70,7 +80,7 @@ pub use write::{Delete, Set, Touch, Update};
 #[doc(hidden)]
 pub mod internals {
     pub use crate::tracker::{KNOWN_BYTES_MAX, Tracker};
-    pub use crate::value::{from_struct, to_struct};
+    pub use crate::value::{Unsendable, from_struct, to_struct};
 }
 
 #[cfg(doctest)]

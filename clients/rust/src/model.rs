@@ -1,6 +1,7 @@
 //! What calls and events speak of.
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::SystemTime;
 
 use serde_json::{Map, Value};
@@ -19,17 +20,55 @@ pub struct Position {
     pub digest: String,
 }
 
+impl Position {
+    /// Whether a copy that stands here has what was written at `other`: the same life of the context, and no earlier
+    /// version. An `other` without an epoch names a version of any life.
+    pub fn reaches(&self, other: &Self) -> bool {
+        (other.epoch.is_empty() || self.epoch == other.epoch) && self.version >= other.version
+    }
+}
+
+/// `EPOCH:VERSION:DIGEST`, as the command line writes it; the version alone where there is nothing else.
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}/{}", self.epoch, self.version, self.digest)
+        if self.epoch.is_empty() && self.digest.is_empty() {
+            return write!(f, "{}", self.version);
+        }
+        write!(f, "{}:{}:{}", self.epoch, self.version, self.digest)
     }
+}
+
+/// A text that is no position.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected a position, EPOCH:VERSION:DIGEST or a version, got {0:?}")]
+pub struct PositionParseError(String);
+
+impl FromStr for Position {
+    type Err = PositionParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parts: Vec<&str> = text.split(':').collect();
+        let (epoch, version, digest) = match parts[..] {
+            [version] => ("", version, ""),
+            [epoch, version, digest] if is_token(epoch) && is_token(digest) => (epoch, version, digest),
+            _ => return Err(PositionParseError(text.to_owned())),
+        };
+        // A sign is none of a version's characters, but one that `parse` takes.
+        let digits = version.bytes().all(|byte| byte.is_ascii_digit());
+        let version = version.parse().ok().filter(|_| digits).ok_or_else(|| PositionParseError(text.to_owned()))?;
+        Ok(Self { epoch: epoch.to_owned(), version, digest: digest.to_owned() })
+    }
+}
+
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && !text.contains(char::is_whitespace)
 }
 
 /// A document and where it stands.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Context {
+pub struct Context<T = Document> {
     pub id: String,
-    pub value: Document,
+    pub value: T,
     pub position: Position,
     pub created_at: SystemTime,
     pub updated_at: SystemTime,
@@ -114,4 +153,32 @@ pub struct DeltaPage {
     pub head: Position,
     /// Deltas right after the version that was asked for are no longer kept.
     pub truncated: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_as_text() {
+        let position = Position { epoch: "Xk29".into(), version: 7, digest: "0aY7".into() };
+        assert_eq!(position.to_string(), "Xk29:7:0aY7");
+        assert_eq!("Xk29:7:0aY7".parse(), Ok(position));
+        assert_eq!("7".parse(), Ok(Position { version: 7, ..Default::default() }));
+        assert_eq!(Position { version: 7, ..Default::default() }.to_string(), "7");
+        for wrong in
+            ["", "a", "a:1", ":1:d", "e:1:", "e:-1:d", "e:+1:d", "e:1:d:x", "e :1:d", "e::d", "99999999999999999999"]
+        {
+            assert!(wrong.parse::<Position>().is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn positions_that_reach_others() {
+        let at = |text: &str| text.parse::<Position>().unwrap();
+        assert!(
+            at("e:3:c").reaches(&at("e:3:c")) && at("e:3:c").reaches(&at("e:2:b")) && at("e:3:c").reaches(&at("3"))
+        );
+        assert!(!at("e:3:c").reaches(&at("e:4:d")) && !at("f:9:x").reaches(&at("e:3:c")));
+    }
 }

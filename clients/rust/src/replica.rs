@@ -1,16 +1,16 @@
 //! A live local copy of contexts.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLockReadGuard};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::sync::watch::{Receiver, channel};
 use tokio::task::AbortHandle;
 
-use crate::copier::{Callbacks, Copied, Copier, Documents, Status};
+use crate::copier::{Callbacks, Copier, Status};
+use crate::documents::{Documents, Kept, ReplicaChange};
 use crate::error::Error;
-use crate::model::{Change, Document, Position};
+use crate::model::{Document, Position};
 use crate::watch::Watch;
 
 /// A live local copy of contexts, made by [`Client::replica`](crate::Client::replica). Reading it never waits for the
@@ -30,21 +30,9 @@ use crate::watch::Watch;
 /// # }
 /// ```
 pub struct Replica {
-    documents: Documents,
+    documents: Arc<RwLock<Documents>>,
     status: Receiver<Status>,
     task: AbortHandle,
-}
-
-/// One change of a [`Replica`].
-#[derive(Debug, Clone, PartialEq)]
-pub struct ReplicaChange {
-    pub id: String,
-    /// `None`: the context is gone.
-    pub value: Option<Arc<Document>>,
-    /// `None`: the context is gone.
-    pub position: Option<Position>,
-    /// They led from the former value to this one. `None`: the whole document came, or went.
-    pub changes: Option<Vec<Change>>,
 }
 
 /// Sets up a [`Replica`]. Callbacks are called one at a time, in the order of what happened, by the replica's task: they
@@ -53,11 +41,12 @@ pub struct ReplicaChange {
 pub struct ReplicaBuilder {
     watch: Watch,
     callbacks: Callbacks,
+    kept: Vec<Kept>,
 }
 
 impl ReplicaBuilder {
     pub(crate) fn new(watch: Watch) -> Self {
-        Self { watch, callbacks: Callbacks::default() }
+        Self { watch, callbacks: Callbacks::default(), kept: Vec::new() }
     }
 
     /// Called after the replica has changed. May be given more than once, as may the others.
@@ -84,15 +73,23 @@ impl ReplicaBuilder {
         self
     }
 
+    /// Starts from documents that were kept, by [`Documents::kept`]: they can be read at once, and the server sends
+    /// what has happened since. Those that the targets do not cover are left out. No callback tells of them.
+    pub fn from_kept(mut self, kept: impl IntoIterator<Item = Kept>) -> Self {
+        self.kept = kept.into_iter().filter(|kept| self.watch.covers(&kept.id)).collect();
+        self
+    }
+
     /// Begins to copy at once.
     ///
     /// # Panics
     ///
     /// Outside of a Tokio runtime.
     pub fn start(self) -> Replica {
-        let documents = Documents::default();
+        let known: Vec<_> = self.kept.iter().map(|kept| (kept.id.clone(), kept.position.clone())).collect();
+        let documents = Arc::new(RwLock::new(Documents::from_kept(self.kept)));
         let (sender, status) = channel(Status::default());
-        let copier = Copier::new(self.watch, documents.clone(), sender, self.callbacks);
+        let copier = Copier::new(self.watch.known(known), documents.clone(), sender, self.callbacks);
         let task = tokio::spawn(copier.run()).abort_handle();
         Replica { documents, status, task }
     }
@@ -113,25 +110,50 @@ impl Replica {
 
     /// The document now. It never changes afterwards: the next change makes another one.
     pub fn get(&self, id: &str) -> Option<Arc<Document>> {
-        self.read().get(id).map(|copied| copied.value.clone())
+        self.read(|documents| documents.get(id).cloned())
     }
 
     /// Where the document stands.
     pub fn position(&self, id: &str) -> Option<Position> {
-        self.read().get(id).map(|copied| copied.position.clone())
+        self.read(|documents| documents.position(id).cloned())
+    }
+
+    /// Several documents as of one moment: of a batch of writes all or nothing. The replica waits meanwhile.
+    pub fn read<T>(&self, read: impl FnOnce(&Documents) -> T) -> T {
+        read(&self.documents.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// In no order.
     pub fn ids(&self) -> Vec<String> {
-        self.read().keys().cloned().collect()
+        self.read(|documents| documents.iter().map(|(id, _)| id.to_owned()).collect())
     }
 
     pub fn len(&self) -> usize {
-        self.read().len()
+        self.read(Documents::len)
     }
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Waits until the copy of a context has what was written at the position, as [`Position::reaches`] says. An error
+    /// where the replica ends before.
+    pub async fn wait_for(&self, id: &str, position: &Position) -> Result<(), Error> {
+        self.wait_until(|documents| documents.position(id).is_some_and(|at| at.reaches(position))).await
+    }
+
+    /// Waits until the test holds, which is asked at once, and after each change. An error where the replica ends before.
+    pub async fn wait_until(&self, mut test: impl FnMut(&Documents) -> bool) -> Result<(), Error> {
+        let mut status = self.status.clone();
+        loop {
+            status.mark_unchanged();
+            if self.read(&mut test) {
+                return Ok(());
+            }
+            if status.changed().await.is_err() {
+                return if self.read(test) { Ok(()) } else { Err(self.ended().await) };
+            }
+        }
     }
 
     /// Whether it is connected, and caught up since.
@@ -151,10 +173,6 @@ impl Replica {
     pub async fn close(&self) {
         self.task.abort();
         self.ended().await;
-    }
-
-    fn read(&self) -> RwLockReadGuard<'_, HashMap<String, Copied>> {
-        self.documents.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep};
 use tonic::Code;
 
 use crate::error::Error;
@@ -40,40 +40,50 @@ impl Retry {
     }
 }
 
-/// Tries until success, a final error, or the end of attempts or time; then it answers the last try's error.
-///
-/// Each try is told when its own time is over.
-pub(crate) async fn retrying<T, F>(
-    retry: &Retry,
-    end: Instant,
-    mut attempt: impl FnMut(Instant) -> F,
-) -> Result<T, Error>
+/// The failures in a row of a stream that is opened again and again.
+#[derive(Debug, Default)]
+pub(crate) struct Failures {
+    in_a_row: u32,
+}
+
+impl Failures {
+    /// How long to wait after a stream failed that had worked for so long. Only one that worked for the longest wait ends
+    /// the row: a peer may say a word each time before it fails.
+    pub(crate) fn wait(&mut self, retry: &Retry, worked: Duration) -> Duration {
+        if worked >= retry.backoff_max {
+            self.in_a_row = 0;
+        }
+        let wait = retry.backoff(self.in_a_row);
+        self.in_a_row = self.in_a_row.saturating_add(1);
+        wait
+    }
+}
+
+/// Tries until success, a final error, or the end of attempts or time; then it answers the last try's error, or the
+/// first one's where the last try was only cut off.
+pub(crate) async fn retrying<T, F>(retry: &Retry, end: Instant, mut attempt: impl FnMut() -> F) -> Result<T, Error>
 where
     F: Future<Output = Result<T, Error>>,
 {
+    let mut cause = None;
     for failures in 0.. {
-        let late = end.min(after(retry.attempt_timeout));
-        let error = match timeout_at(late, attempt(late)).await {
-            Ok(Ok(answer)) => return Ok(answer),
-            Ok(Err(error)) => error,
-            Err(_) => Error::deadline_exceeded(),
+        let error = match attempt().await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
         };
         let left = end.saturating_duration_since(Instant::now());
         // Never more than half of what is left: a long backoff must not end a call early.
         let wait = retry.backoff(failures).min(left / 2).max(error.retry_after().unwrap_or_default());
-        let again = error.is_transient() || error.code() == Code::DeadlineExceeded;
-        if !again || failures + 1 >= retry.attempts || wait >= left {
-            return Err(error);
+        let cut_off = error.code() == Code::DeadlineExceeded;
+        if !(error.is_transient() || cut_off) || failures + 1 >= retry.attempts || wait >= left {
+            return Err(cause.filter(|_| cut_off).unwrap_or(error));
+        }
+        if !cut_off {
+            cause.get_or_insert(error);
         }
         sleep(wait).await;
     }
     unreachable!("the attempts have an end")
-}
-
-/// A duration may be longer than clocks can show: that is never.
-pub(crate) fn after(duration: Duration) -> Instant {
-    const NEVER: Duration = Duration::from_secs(100 * 365 * 86_400);
-    Instant::now() + duration.min(NEVER)
 }
 
 #[cfg(test)]
@@ -90,5 +100,16 @@ mod tests {
                 assert!(wait >= whole / 2 && wait <= whole, "{wait:?} after {failures} failures");
             }
         }
+    }
+
+    #[test]
+    fn only_health_ends_a_row_of_failures() {
+        let (retry, mut failures) = (Retry::default(), Failures::default());
+        for n in 0..12 {
+            let wait = failures.wait(&retry, Duration::from_millis(9_999));
+            let whole = retry.backoff_max.min(retry.backoff_min * 2u32.pow(n));
+            assert!(wait >= whole / 2, "{wait:?} after {n} failures");
+        }
+        assert!(failures.wait(&retry, Duration::from_secs(10)) <= retry.backoff_min);
     }
 }

@@ -3,6 +3,7 @@
 //! Pure: it knows no network. The clients' README has its rules, for all languages.
 
 use std::collections::{HashMap, HashSet};
+use std::mem;
 
 use crate::convert::position;
 use crate::event::{DeletedReason, Event, Target};
@@ -31,18 +32,29 @@ pub struct Tracker {
     omitted: HashSet<String>,
     /// Did not fit: the next request asks for the document.
     doubted: HashSet<String>,
+    /// The messages of a batch that has not come whole yet. Nothing else knows of them.
+    batch: Vec<wire::WatchContextsResponse>,
+}
+
+/// What a tracker held of a context before a batch.
+struct Before {
+    id: String,
+    position: Option<Position>,
+    absent: bool,
+    doubted: bool,
 }
 
 impl Tracker {
     pub fn new(targets: Vec<Target>, known: HashMap<String, Position>, known_bytes_max: usize) -> Self {
         let mut positions = known;
         positions.retain(|id, _| targets.iter().any(|target| target.covers(id)));
-        let (absent, omitted, doubted) = Default::default();
-        Self { targets, known_bytes_max, positions, absent, omitted, doubted }
+        let (absent, omitted, doubted, batch) = Default::default();
+        Self { targets, known_bytes_max, positions, absent, omitted, doubted, batch }
     }
 
     /// Begins a connection: answers the subscriptions to ask for.
     pub fn connect(&mut self) -> Vec<wire::Subscription> {
+        self.batch.clear();
         let mut room = self.known_bytes_max;
         let mut named = HashSet::new();
         let subscriptions = self.targets.iter().map(|target| {
@@ -62,8 +74,67 @@ impl Tracker {
         subscriptions
     }
 
-    /// The events to deliver.
+    /// The events to deliver: of a batch all at once, with its last message.
     pub fn take(&mut self, message: wire::WatchContextsResponse) -> Result<Vec<Event>, Gap> {
+        if message.more {
+            self.batch.push(message);
+            return Ok(Vec::new());
+        }
+        let is_of_batch = !matches!(message.event, Some(Message::Heartbeat(_) | Message::Closing(_)));
+        if self.batch.is_empty() || !is_of_batch {
+            return self.single(message);
+        }
+        let mut batch = mem::take(&mut self.batch);
+        batch.push(message);
+        self.whole(batch)
+    }
+
+    fn whole(&mut self, batch: Vec<wire::WatchContextsResponse>) -> Result<Vec<Event>, Gap> {
+        let before: Vec<Before> = batch.iter().filter_map(context_id).map(|id| self.before(id)).collect();
+        let mut events = Vec::with_capacity(batch.len());
+        for message in batch {
+            match self.single(message) {
+                Ok(more) => events.extend(more),
+                Err(Gap) => {
+                    // The context that did not fit stays doubted: the next connection brings its document.
+                    for before in before.into_iter().rev() {
+                        self.restore(before);
+                    }
+                    return Err(Gap);
+                }
+            }
+        }
+        // The last message may have been swallowed: then another event is the last one.
+        let last = events.len().saturating_sub(1);
+        events.iter_mut().enumerate().for_each(|(index, event)| event.set_more(index < last));
+        Ok(events)
+    }
+
+    fn before(&self, id: &str) -> Before {
+        Before {
+            id: id.to_owned(),
+            position: self.positions.get(id).cloned(),
+            absent: self.absent.contains(id),
+            doubted: self.doubted.contains(id),
+        }
+    }
+
+    fn restore(&mut self, Before { id, position, absent, doubted }: Before) {
+        if doubted {
+            self.doubted.insert(id.clone());
+        }
+        if absent {
+            self.absent.insert(id.clone());
+        } else {
+            self.absent.remove(&id);
+        }
+        match position {
+            Some(position) => self.positions.insert(id, position),
+            None => self.positions.remove(&id),
+        };
+    }
+
+    fn single(&mut self, message: wire::WatchContextsResponse) -> Result<Vec<Event>, Gap> {
         Ok(match message.event {
             Some(Message::Full(full)) => self.full(full).into_iter().collect(),
             Some(Message::Delta(delta)) => vec![self.delta(delta)?],
@@ -94,7 +165,7 @@ impl Tracker {
         }
         self.absent.remove(&id);
         self.positions.insert(id, position);
-        Some(Event::Full(full.into()))
+        Some(Event::Full { full: full.into(), more: false })
     }
 
     fn delta(&mut self, delta: wire::Delta) -> Result<Event, Gap> {
@@ -106,7 +177,7 @@ impl Tracker {
         }
         self.omitted.remove(id);
         self.positions.insert(id.to_owned(), position(delta.to.clone()));
-        Ok(Event::Delta(delta.into()))
+        Ok(Event::Delta { delta: delta.into(), more: false })
     }
 
     fn gone(&mut self, id: String, position: Position, reason: DeletedReason) -> Option<Event> {
@@ -114,7 +185,7 @@ impl Tracker {
         self.doubted.remove(&id);
         self.positions.remove(&id)?;
         self.absent.insert(id.clone());
-        Some(Event::Deleted { id, position, reason })
+        Some(Event::Deleted { id, position, reason, more: false })
     }
 
     fn missing(&mut self, id: String) -> Option<Event> {
@@ -125,10 +196,20 @@ impl Tracker {
     }
 
     fn caught_up(&mut self) -> Vec<Event> {
-        let gone = std::mem::take(&mut self.omitted);
+        let gone = mem::take(&mut self.omitted);
         let mut events: Vec<Event> = gone.into_iter().filter_map(|id| self.missing(id)).collect();
         events.push(Event::CaughtUp);
         events
+    }
+}
+
+fn context_id(message: &wire::WatchContextsResponse) -> Option<&str> {
+    match message.event.as_ref()? {
+        Message::Full(full) => Some(&full.context.as_ref()?.context_id),
+        Message::Delta(delta) => Some(&delta.context_id),
+        Message::Deleted(deleted) => Some(&deleted.context_id),
+        Message::Absent(absent) => Some(&absent.context_id),
+        Message::CaughtUp(_) | Message::Heartbeat(_) | Message::Closing(_) => None,
     }
 }
 

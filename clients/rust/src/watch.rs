@@ -3,19 +3,25 @@
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::mem;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
+use tonic::transport::Channel;
 use tonic::{Code, Streaming};
 
-use crate::client::Client;
-use crate::convert::{from_duration, to_duration};
+use crate::connection::Connection;
+use crate::convert::to_duration;
 use crate::error::Error;
 use crate::event::{Event, Target};
+use crate::log;
 use crate::model::Position;
 use crate::proto::chord::v1::watch_contexts_response::Event as Message;
 use crate::proto::chord::v1::{WatchContextsRequest, WatchContextsResponse};
+use crate::retry::Failures;
 use crate::stream::ResultStream;
+use crate::time::from_duration;
 use crate::tracker::{Gap, KNOWN_BYTES_MAX, Tracker};
 
 /// Errors other than UNAVAILABLE may be the network's, or be there to stay.
@@ -29,7 +35,7 @@ pub(crate) type OnDisconnect = Box<dyn FnMut(&Error, Duration) + Send>;
 /// the server. Events are read from the network as they are taken: a slow reader gets merged deltas.
 #[must_use = "nothing is watched without its events"]
 pub struct Watch {
-    client: Client,
+    connection: Connection,
     targets: Vec<Target>,
     known: HashMap<String, Position>,
     include_old_values: bool,
@@ -38,10 +44,10 @@ pub struct Watch {
 }
 
 impl Watch {
-    pub(crate) fn new(client: Client, targets: Vec<Target>) -> Self {
+    pub(crate) fn new(connection: Connection, targets: Vec<Target>) -> Self {
         let on_disconnect = Box::new(|_: &Error, _: Duration| {});
         Self {
-            client,
+            connection,
             targets,
             known: HashMap::new(),
             include_old_values: false,
@@ -75,32 +81,44 @@ impl Watch {
     }
 
     /// Connects when the first event is asked for. The stream ends with an error that cannot be got over; it is closed
-    /// by dropping it.
+    /// by dropping it. The events of a batch follow upon one another without a wait: see [`Event::more`].
     pub fn events(self) -> ResultStream<Event> {
         let (session, on_disconnect) = self.session();
-        ResultStream::unfold((session, on_disconnect), |(mut session, mut on_disconnect)| async move {
+        let state = (session, on_disconnect, VecDeque::new());
+        ResultStream::unfold(state, |(mut session, mut on_disconnect, mut events)| async move {
             loop {
+                if let Some(event) = events.pop_front() {
+                    return Some((Ok(event), (session, on_disconnect, events)));
+                }
                 match session.next().await {
-                    Ok(Step::Event(event)) => return Some((Ok(event), (session, on_disconnect))),
+                    Ok(Step::Events(batch)) => events.extend(batch),
                     Ok(Step::Disconnected(error, delay)) => on_disconnect(&error, delay),
-                    Err(error) => return Some((Err(error), (session, on_disconnect))),
+                    Err(error) => return Some((Err(error), (session, on_disconnect, events))),
                 }
             }
         })
     }
 
+    pub(crate) fn covers(&self, id: &str) -> bool {
+        self.targets.iter().any(|target| target.covers(id))
+    }
+
     pub(crate) fn session(self) -> (Session, OnDisconnect) {
+        let recovered = self.connection.shared.outage.ends();
         let session = Session {
-            client: self.client,
+            connection: self.connection,
             tracker: Tracker::new(self.targets, self.known, KNOWN_BYTES_MAX),
             include_old_values: self.include_old_values,
             heartbeat_interval: self.heartbeat_interval,
+            channel: None,
             stream: None,
-            events: VecDeque::new(),
-            failures: 0,
-            retry_after: Duration::ZERO,
+            failures: Failures::default(),
+            doubtful: 0,
+            asked: Duration::ZERO,
             delay: None,
-            heard: false,
+            recovered,
+            heard: None,
+            refused: false,
             misfit: false,
         };
         (session, self.on_disconnect)
@@ -115,27 +133,32 @@ impl fmt::Debug for Watch {
 
 /// A watch under way.
 pub(crate) struct Session {
-    client: Client,
+    connection: Connection,
     tracker: Tracker,
     include_old_values: bool,
     heartbeat_interval: Option<Duration>,
+    /// Held as long as the watch lives: see `Channels`.
+    channel: Option<Arc<Channel>>,
     stream: Option<Streaming<WatchContextsResponse>>,
-    /// Taken from the stream, and not yet delivered.
-    events: VecDeque<Event>,
-    /// Since the last message came.
-    failures: u32,
-    /// What the server asked for when it closed the stream.
-    retry_after: Duration,
-    /// Before the next connection.
-    delay: Option<Duration>,
-    /// Whether this connection has brought an event or a heartbeat.
-    heard: bool,
+    failures: Failures,
+    /// Failures with doubtful errors since the last message came.
+    doubtful: u32,
+    /// How long the server asked to wait when it closed the stream.
+    asked: Duration,
+    /// Before the next connection: in any case, and in all unless an outage ends before.
+    delay: Option<(Duration, Duration)>,
+    recovered: watch::Receiver<()>,
+    /// When this connection brought its first event or heartbeat.
+    heard: Option<Instant>,
+    /// A token was refused since the last event or heartbeat.
+    refused: bool,
     /// The reader asks for a new connection: see `resync`.
     misfit: bool,
 }
 
 pub(crate) enum Step {
-    Event(Event),
+    /// One or more, which belong together.
+    Events(Vec<Event>),
     /// The connection broke; the next step begins with a wait.
     Disconnected(Error, Duration),
 }
@@ -143,29 +166,38 @@ pub(crate) enum Step {
 impl Session {
     /// The next thing that happens, or what cannot be got over.
     pub(crate) async fn next(&mut self) -> Result<Step, Error> {
-        if let Some(delay) = self.delay.take() {
-            sleep(delay).await;
+        let connection = self.connection.clone();
+        connection.unless_closed(self.step()).await
+    }
+
+    async fn step(&mut self) -> Result<Step, Error> {
+        if let Some((asked, whole)) = self.delay {
+            sleep(asked).await;
+            // Over early where the server can be reached again.
+            let _ = timeout(whole.saturating_sub(asked), self.recovered.changed()).await;
+            self.delay = None;
         }
         loop {
-            if let Some(event) = self.events.pop_front() {
-                return Ok(Step::Event(event));
-            }
-            if let Err(error) = self.advance().await {
-                let delay = self.disconnect(&error).ok_or_else(|| error.clone())?;
-                self.delay = Some(delay);
-                return Ok(Step::Disconnected(error, delay));
+            match self.advance().await {
+                Ok(events) if events.is_empty() => {}
+                Ok(events) => return Ok(Step::Events(events)),
+                Err(error) => {
+                    let delay = self.disconnect(&error).ok_or_else(|| error.clone())?;
+                    log::disconnected(&error, delay);
+                    return Ok(Step::Disconnected(error, delay));
+                }
             }
         }
     }
 
-    /// This context's last event did not fit the reader's copy: connects again for the document.
-    pub(crate) fn resync(&mut self, id: &str) {
-        self.tracker.doubt(id);
+    /// The last events did not fit the reader's copies of these contexts: connects again for the documents.
+    pub(crate) fn resync(&mut self, ids: &[String]) {
+        ids.iter().for_each(|id| self.tracker.doubt(id));
         self.misfit = true;
     }
 
     /// Takes one message from the stream, which it opens where there is none.
-    async fn advance(&mut self) -> Result<(), Error> {
+    async fn advance(&mut self) -> Result<Vec<Event>, Error> {
         if self.misfit {
             return Err(misfit());
         }
@@ -176,15 +208,15 @@ impl Session {
                 self.stream.insert(stream)
             }
         };
-        let message = stream.message().await?.ok_or_else(|| Error::unavailable("the server ended the stream"))?;
-        self.failures = 0;
+        let message = self.connection.shared.outage.noted(stream.message().await)?;
+        let message = message.ok_or_else(|| Error::unavailable("the server ended the stream"))?;
         if let Some(Message::Closing(closing)) = &message.event {
-            self.retry_after = from_duration(closing.retry_after).unwrap_or_default();
+            self.asked = from_duration(closing.retry_after).unwrap_or_default();
         } else {
-            self.heard = true;
+            self.heard.get_or_insert_with(Instant::now);
+            (self.doubtful, self.refused) = (0, false);
         }
-        self.events = self.tracker.take(message).map_err(|Gap| misfit())?.into();
-        Ok(())
+        self.tracker.take(message).map_err(|Gap| misfit())
     }
 
     async fn open(&mut self) -> Result<Streaming<WatchContextsResponse>, Error> {
@@ -195,25 +227,34 @@ impl Session {
             heartbeat_interval: heartbeat_interval.transpose()?,
             ..Default::default()
         };
-        self.client.open_watch(request).await
+        let channel = self.channel.get_or_insert_with(|| self.connection.shared.channels.for_watch());
+        self.connection.open_watch(request, (**channel).clone()).await
     }
 
     /// How long to wait before the next connection; `None`: the error is final.
     fn disconnect(&mut self, error: &Error) -> Option<Duration> {
         self.stream = None;
         self.misfit = false;
-        // The token has expired under way: there may be a new one.
-        let expired = mem::take(&mut self.heard) && error.code() == Code::Unauthenticated;
-        let doubtful = !matches!(error.code(), Code::Unavailable | Code::ResourceExhausted);
-        let given_up = doubtful && self.failures >= DOUBTFUL_FAILURES_MAX;
-        if !(error.is_transient() || expired) || given_up {
+        let worked = self.heard.take().map(|since| since.elapsed());
+        let goes_on = match error.code() {
+            _ if error.is_outage() => true,
+            // Expired under way, or while the connection was away: there may be a new one.
+            Code::Unauthenticated => {
+                worked.is_some() || (self.connection.renews_token() && !mem::replace(&mut self.refused, true))
+            }
+            _ => {
+                self.doubtful += 1;
+                error.is_transient() && self.doubtful <= DOUBTFUL_FAILURES_MAX
+            }
+        };
+        if !goes_on {
             return None;
         }
-        let asked = self.retry_after.max(error.retry_after().unwrap_or_default());
-        let delay = self.client.retry.backoff(self.failures).max(asked);
-        self.failures += 1;
-        self.retry_after = Duration::ZERO;
-        Some(delay)
+        let asked = mem::take(&mut self.asked).max(error.retry_after().unwrap_or_default());
+        let backoff = self.failures.wait(&self.connection.shared.retry, worked.unwrap_or_default());
+        self.recovered.mark_unchanged();
+        self.delay = Some((asked, backoff.max(asked)));
+        Some(backoff.max(asked))
     }
 }
 

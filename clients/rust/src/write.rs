@@ -1,18 +1,21 @@
 //! The writes: each is a builder that is sent when it is awaited.
 
+use std::collections::btree_map::Entry;
 use std::pin::Pin;
 use std::time::Duration;
 
+use prost_types::Struct;
+use prost_types::value::Kind;
 use serde_json::Value;
 
-use crate::client::{Client, contexts};
+use crate::connection::{Connection, contexts};
 use crate::convert::to_duration;
 use crate::error::Error;
 use crate::model::{DeleteResult, Head, Position, WriteResult};
 use crate::proto::chord::v1::expected::Condition;
 use crate::proto::chord::v1::mutation::Operation;
 use crate::proto::chord::v1::{self as wire};
-use crate::value::{to_list, to_struct, to_value};
+use crate::value::{Unsendable, to_list, to_struct, to_value};
 
 /// Creates a context, or replaces its document: see [`Client::set`].
 #[derive(Debug, Clone)]
@@ -39,7 +42,7 @@ pub struct Touch(Pending<wire::TouchContextRequest>);
 
 #[derive(Debug, Clone)]
 struct Pending<R> {
-    client: Client,
+    connection: Connection,
     /// Or the first thing in it that cannot be sent.
     request: Result<R, Error>,
 }
@@ -63,21 +66,20 @@ impl<R> Pending<R> {
 }
 
 impl Set {
-    pub(crate) fn new(client: Client, context_id: String, value: Value) -> Self {
+    pub(crate) fn new(connection: Connection, context_id: String, value: Value) -> Self {
         let request = to_document("value", value).map(|value| wire::SetContextRequest {
             context_id,
             value: Some(value),
-            request_id: random_id(),
             ..Default::default()
         });
-        Self(Pending { client, request })
+        Self(Pending { connection, request })
     }
 }
 
 impl Update {
-    pub(crate) fn new(client: Client, context_id: String) -> Self {
-        let request = wire::UpdateContextRequest { context_id, request_id: random_id(), ..Default::default() };
-        Self(Pending { client, request: Ok(request) })
+    pub(crate) fn new(connection: Connection, context_id: String) -> Self {
+        let request = wire::UpdateContextRequest { context_id, ..Default::default() };
+        Self(Pending { connection, request: Ok(request) })
     }
 
     /// Starts from {} where the context is missing. Else that is NOT_FOUND.
@@ -85,28 +87,34 @@ impl Update {
         Self(self.0.with(|request| request.allow_missing = true))
     }
 
-    /// Merges objects member by member; everything else replaces. `null` stores null. Of several, the last one counts.
+    /// Merges objects member by member; everything else replaces. `null` stores null. Of several, each is merged into
+    /// those before; one that puts an object in place of a value of another kind is refused, since the document may hold
+    /// an object there that had to go first: use [`set`](Self::set).
     pub fn merge(self, changes: impl Into<Value>) -> Self {
         Self(self.0.try_with(|request| {
-            request.changes = Some(to_document("changes", changes.into())?);
+            let changes = to_document("changes", changes.into())?;
+            match &mut request.changes {
+                None => request.changes = Some(changes),
+                Some(before) => merge(before, changes).map_err(|problem| unsendable("changes", problem))?,
+            }
             Ok(())
         }))
     }
 
     /// Stores a value, null included, in place of whatever is there.
     pub fn set(self, path: impl IntoIterator<Item = impl Into<String>>, value: impl Into<Value>) -> Self {
-        self.mutate(path, || Ok(Operation::Set(to_value(value.into(), 1)?)))
+        self.mutate(path, "set", || Ok(Operation::Set(to_value(value.into(), 1)?)))
     }
 
     /// Removes a member; nothing happens where it is missing.
     pub fn remove(self, path: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.mutate(path, || Ok(Operation::Remove(true)))
+        self.mutate(path, "remove", || Ok(Operation::Remove(true)))
     }
 
     /// Adds to a number; a missing member counts as 0.
     pub fn increment(self, path: impl IntoIterator<Item = impl Into<String>>, by: f64) -> Self {
-        let problem = || format!("{by} is not a number of JSON");
-        self.mutate(path, || if by.is_finite() { Ok(Operation::Increment(by)) } else { Err(problem()) })
+        let problem = || Unsendable::new(format!("{by} is not a number of JSON"));
+        self.mutate(path, "increment", || if by.is_finite() { Ok(Operation::Increment(by)) } else { Err(problem()) })
     }
 
     /// Adds elements at the end of a list; a missing member counts as the empty list.
@@ -115,7 +123,7 @@ impl Update {
         path: impl IntoIterator<Item = impl Into<String>>,
         values: impl IntoIterator<Item = impl Into<Value>>,
     ) -> Self {
-        self.mutate(path, || Ok(Operation::Append(wire::ListValues { values: elements(values)? })))
+        self.mutate(path, "append", || Ok(Operation::Append(wire::ListValues { values: elements(values)? })))
     }
 
     /// Removes elements of a list at `index`, then inserts others there.
@@ -126,17 +134,20 @@ impl Update {
         remove_count: u32,
         insert: impl IntoIterator<Item = impl Into<Value>>,
     ) -> Self {
-        self.mutate(path, || Ok(Operation::Splice(wire::ListSplice { index, remove_count, insert: elements(insert)? })))
+        self.mutate(path, "splice.insert", || {
+            Ok(Operation::Splice(wire::ListSplice { index, remove_count, insert: elements(insert)? }))
+        })
     }
 
     fn mutate(
         self,
         path: impl IntoIterator<Item = impl Into<String>>,
-        operation: impl FnOnce() -> Result<Operation, String>,
+        field: &str,
+        operation: impl FnOnce() -> Result<Operation, Unsendable>,
     ) -> Self {
         Self(self.0.try_with(|request| {
-            let unsendable = |problem| Error::unsendable(&format!("mutations[{}]", request.mutations.len()), problem);
-            let operation = Some(operation().map_err(unsendable)?);
+            let field = || format!("mutations[{}].{field}", request.mutations.len());
+            let operation = Some(operation().map_err(|problem| unsendable(&field(), problem))?);
             let path = path.into_iter().map(Into::into).collect();
             request.mutations.push(wire::Mutation { path, operation });
             Ok(())
@@ -145,9 +156,9 @@ impl Update {
 }
 
 impl Delete {
-    pub(crate) fn new(client: Client, context_id: String) -> Self {
-        let request = wire::DeleteContextRequest { context_id, request_id: random_id(), ..Default::default() };
-        Self(Pending { client, request: Ok(request) })
+    pub(crate) fn new(connection: Connection, context_id: String) -> Self {
+        let request = wire::DeleteContextRequest { context_id, ..Default::default() };
+        Self(Pending { connection, request: Ok(request) })
     }
 
     /// Succeeds also where the context is missing.
@@ -157,8 +168,8 @@ impl Delete {
 }
 
 impl Touch {
-    pub(crate) fn new(client: Client, context_id: String) -> Self {
-        Self(Pending { client, request: Ok(wire::TouchContextRequest { context_id, ttl: None }) })
+    pub(crate) fn new(connection: Connection, context_id: String) -> Self {
+        Self(Pending { connection, request: Ok(wire::TouchContextRequest { context_id, ttl: None }) })
     }
 }
 
@@ -237,6 +248,16 @@ macro_rules! creating_and_returning {
 }
 creating_and_returning!(Set Update);
 
+/// A name of its own for each write that is sent, the same for all its tries.
+macro_rules! name {
+    (Touch $request:ident) => {};
+    ($call:ident $request:ident) => {
+        if $request.request_id.is_empty() {
+            $request.request_id = uuid::Uuid::new_v4().to_string();
+        }
+    };
+}
+
 macro_rules! sent_when_awaited {
     ($call:ident, $method:ident, $answer:ty, $from:expr) => {
         impl IntoFuture for $call {
@@ -245,8 +266,11 @@ macro_rules! sent_when_awaited {
 
             fn into_future(self) -> Self::IntoFuture {
                 Box::pin(async move {
-                    let Pending { client, request } = self.0;
-                    let answer = client.call(request?, |c, r| async move { contexts(c).$method(r).await });
+                    let Pending { connection, request } = self.0;
+                    #[allow(unused_mut, reason = "a touch has no name")]
+                    let mut request = request?;
+                    name!($call request);
+                    let answer = connection.call(request, |c, r| async move { contexts(c).$method(r).await });
                     Ok($from(answer.await?))
                 })
             }
@@ -260,17 +284,42 @@ sent_when_awaited!(Touch, touch_context, Head, |answer: wire::TouchContextRespon
     Head::from(answer.context.unwrap_or_default())
 });
 
-fn to_document(field: &str, value: Value) -> Result<prost_types::Struct, Error> {
+fn to_document(field: &str, value: Value) -> Result<Struct, Error> {
     match value {
-        Value::Object(document) => to_struct(document).map_err(|problem| Error::unsendable(field, problem)),
+        Value::Object(document) => to_struct(document).map_err(|problem| unsendable(field, problem)),
         _ => Err(Error::unsendable(field, "must be an object")),
     }
 }
 
-fn elements(values: impl IntoIterator<Item = impl Into<Value>>) -> Result<Vec<prost_types::Value>, String> {
+fn unsendable(field: &str, Unsendable { path, problem }: Unsendable) -> Error {
+    Error::unsendable(field.to_owned() + &path, problem)
+}
+
+fn elements(values: impl IntoIterator<Item = impl Into<Value>>) -> Result<Vec<prost_types::Value>, Unsendable> {
     to_list(values.into_iter().map(Into::into).collect(), 1)
 }
 
-fn random_id() -> String {
-    uuid::Uuid::new_v4().to_string()
+/// As the server merges, so that one request says what several would.
+fn merge(before: &mut Struct, changes: Struct) -> Result<(), Unsendable> {
+    for (key, change) in changes.fields {
+        let member = match before.fields.entry(key) {
+            Entry::Vacant(entry) => {
+                entry.insert(change);
+                continue;
+            }
+            Entry::Occupied(entry) => entry,
+        };
+        let key = member.key().clone();
+        match (&mut member.into_mut().kind, change.kind) {
+            (Some(Kind::StructValue(before)), Some(Kind::StructValue(change))) => {
+                merge(before, change).map_err(|problem| problem.in_member(&key))?;
+            }
+            (_, Some(Kind::StructValue(_))) => {
+                let problem = "an object cannot be merged over a value of another kind that is merged before it";
+                return Err(Unsendable::new(problem.to_owned()).in_member(&key));
+            }
+            (before, change) => *before = change,
+        }
+    }
+    Ok(())
 }

@@ -1,5 +1,6 @@
 //! What the client answers, as the protocol writes it.
 
+use chord_client::internals::Unsendable;
 use chord_client::{
     Action, Change, Context, Delta, DeltaMismatch, Error, Event, Full, Head, Position, SyncResult, WriteResult,
 };
@@ -46,10 +47,14 @@ fn with(name: &str, value: &Option<Value>, mut form: Value) -> Value {
 }
 
 pub fn event(event: &Event) -> Value {
+    with("more", &event.more().then_some(Value::Bool(true)), plain_event(event))
+}
+
+fn plain_event(event: &Event) -> Value {
     match event {
-        Event::Full(whole) => full(whole),
-        Event::Delta(changes) => with("event", &Some(json!("delta")), delta(changes)),
-        Event::Deleted { id, position: at, reason } => {
+        Event::Full { full: whole, .. } => full(whole),
+        Event::Delta { delta: changes, .. } => with("event", &Some(json!("delta")), delta(changes)),
+        Event::Deleted { id, position: at, reason, .. } => {
             json!({ "event": "deleted", "contextId": id, "position": position(at), "reason": reason.as_str() })
         }
         Event::Absent { id } => json!({ "event": "absent", "contextId": id }),
@@ -109,6 +114,12 @@ pub fn described(error: &Error) -> Value {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::Call(error)
+    }
+}
+
+impl From<Unsendable> for Failure {
+    fn from(problem: Unsendable) -> Self {
+        Self::Driver(problem.to_string())
     }
 }
 

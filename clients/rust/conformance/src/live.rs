@@ -50,6 +50,8 @@ impl Driver {
             "next" => self.next(args).await,
             "replica" => self.copy(args).await,
             "read" => self.read(args).await,
+            "seen" => self.seen(args).await,
+            "ended" => self.ended(args).await,
             "close" => self.close(args).await,
             op => Err(Failure::from(format!("no op {op:?}"))),
         }
@@ -124,7 +126,7 @@ impl Driver {
             copy.replica.close().await;
         }
         if handle.is_none() {
-            self.client = None;
+            self.client()?.close();
         }
         Ok(json!({}))
     }

@@ -25,9 +25,21 @@ async fn main() -> std::io::Result<()> {
     Ok(())
 }
 
+/// Numbers of documents are doubles: 2^63 may be written as 9223372036854776000, which is another integer.
+fn as_doubles(value: Value) -> Value {
+    match value {
+        Value::Number(number) if number.as_i64().is_none_or(|integer| integer.unsigned_abs() > 1 << 53) => {
+            json!(number.as_f64())
+        }
+        Value::Array(list) => list.into_iter().map(as_doubles).collect(),
+        Value::Object(object) => object.into_iter().map(|(key, member)| (key, as_doubles(member))).collect(),
+        other => other,
+    }
+}
+
 async fn answer(driver: &mut Driver, line: &str) -> Value {
     let args = match serde_json::from_str(line) {
-        Ok(args) => Args(args),
+        Ok(args) => Args(as_doubles(args)),
         Err(error) => return json!({ "error": Failure::from(error.to_string()).form() }),
     };
     let answer = match vectors::run(&args) {

@@ -1,6 +1,6 @@
 //! Watches and replicas.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
 use chord_client::{Event, Replica, ResultStream};
@@ -16,8 +16,9 @@ use crate::live::Driver;
 pub type WatchHandle = ResultStream<Event>;
 
 pub struct CopyHandle {
-    pub replica: Replica,
+    pub replica: Arc<Replica>,
     changed: Arc<Notify>,
+    seen: Arc<Mutex<Vec<Value>>>,
 }
 
 impl Driver {
@@ -48,17 +49,49 @@ impl Driver {
     pub async fn copy(&mut self, args: &Args) -> Result<Value, Failure> {
         let changed = Arc::new(Notify::new());
         let notify = changed.clone();
-        let replica = self.client()?.replica(args.targets()).on_change(move |_| notify.notify_one()).start();
+        let seen: Arc<Mutex<Vec<Value>>> = Arc::default();
+        let calls = seen.clone();
+        // Calls count once the replica is ready; and they must not keep it alive.
+        let begun: Arc<OnceLock<Weak<Replica>>> = Arc::default();
+        let copy = begun.clone();
+        let builder = self.client()?.replica(args.targets()).on_change(move |change| {
+            if let Some(replica) = copy.get().and_then(Weak::upgrade) {
+                calls.lock().unwrap().push(json!({ "contextId": change.id, "versions": versions(&replica) }));
+            }
+            notify.notify_one();
+        });
+        let replica = Arc::new(builder.start());
         timeout_at(end(args, 10), replica.ready()).await.map_err(|_| Failure::Timeout)??;
+        let _ = begun.set(Arc::downgrade(&replica));
         let handle = self.new_handle();
-        self.copies.insert(handle.clone(), CopyHandle { replica, changed });
+        self.copies.insert(handle.clone(), CopyHandle { replica, changed, seen });
         Ok(json!({ "handle": handle }))
+    }
+
+    pub async fn seen(&mut self, args: &Args) -> Result<Value, Failure> {
+        let late = end(args, 10);
+        let copy = self.copied(args)?;
+        let count = args.number("count").unwrap_or(1) as usize;
+        while copy.seen.lock().unwrap().len() < count {
+            timeout_at(late, copy.changed.notified()).await.map_err(|_| Failure::Timeout)?;
+        }
+        Ok(json!({ "seen": *copy.seen.lock().unwrap() }))
+    }
+
+    pub async fn ended(&mut self, args: &Args) -> Result<Value, Failure> {
+        let ended = self.copied(args)?.replica.ended();
+        let error = timeout_at(end(args, 10), ended).await.map_err(|_| Failure::Timeout)?;
+        Ok(json!({ "error": forms::described(&error) }))
+    }
+
+    fn copied(&self, args: &Args) -> Result<&CopyHandle, Failure> {
+        let handle = args.text("handle").unwrap_or_default();
+        self.copies.get(handle).ok_or_else(|| Failure::from(format!("no replica {handle}")))
     }
 
     pub async fn read(&mut self, args: &Args) -> Result<Value, Failure> {
         let late = end(args, 10);
-        let handle = args.text("handle").unwrap_or_default();
-        let copy = self.copies.get(handle).ok_or_else(|| Failure::from(format!("no replica {handle}")))?;
+        let copy = self.copied(args)?;
         while !copy.holds(args) {
             timeout_at(late, copy.changed.notified()).await.map_err(|_| Failure::Timeout)?;
         }
@@ -78,6 +111,13 @@ impl CopyHandle {
             Some(version) => position.is_some_and(|position| position.version >= version),
         }
     }
+}
+
+fn versions(replica: &Replica) -> Value {
+    replica.read(|documents| {
+        let version = |id: &str| json!(documents.position(id).map(|position| position.version));
+        documents.iter().map(|(id, _)| (id.to_owned(), version(id))).collect()
+    })
 }
 
 fn end(args: &Args, default_seconds: u64) -> Instant {

@@ -158,12 +158,22 @@ async fn what_is_never_sent() {
     let client = Client::connect("127.0.0.1:1").unwrap(); // nobody answers there
     let deep = (0..32).fold(json!({}), |value, _| json!({ "a": value }));
     let by = f64::NAN;
+    const DEEP: &str = "mutations[0].append[0].a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a";
+    let long = json!({ "members": [{ "id": 9007199254740993u64 }] });
     for (error, field) in [
         (failure(client.set("a", json!([])), Reason::InvalidArgument).await, "value"),
-        (failure(client.set("a", deep.clone()), Reason::InvalidArgument).await, "value"),
+        (
+            failure(client.set("a", deep.clone()), Reason::InvalidArgument).await,
+            "value.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a",
+        ),
         (failure(client.update("a").merge(1), Reason::InvalidArgument).await, "changes"),
-        (failure(client.update("a").set(["x"], 1).increment(["n"], by), Reason::InvalidArgument).await, "mutations[1]"),
-        (failure(client.update("a").append(["l"], [deep]), Reason::InvalidArgument).await, "mutations[0]"),
+        (
+            failure(client.update("a").set(["x"], 1).increment(["n"], by), Reason::InvalidArgument).await,
+            "mutations[1].increment",
+        ),
+        (failure(client.update("a").append(["l"], [deep]), Reason::InvalidArgument).await, DEEP),
+        (failure(client.set("a", long.clone()), Reason::InvalidArgument).await, "value.members[0].id"),
+        (failure(client.update("a").merge(long), Reason::InvalidArgument).await, "changes.members[0].id"),
         (failure(client.touch("a").ttl(Duration::MAX), Reason::InvalidArgument).await, "ttl"),
         (Client::connect("127.0.0.1").unwrap_err(), "address"),
         (Client::connect("http://127.0.0.1:1").unwrap_err(), "address"),
@@ -186,7 +196,7 @@ async fn deep_documents_come_every_way() {
     let replica = client.replica([&id]).start();
     replica.ready().await.unwrap();
     assert_eq!(*replica.get(&id).unwrap(), document(nested(32, json!(1))));
-    let chord_client::Event::Full(full) = crate::support::next(&mut events).await else { panic!("no full") };
+    let chord_client::Event::Full { full, .. } = crate::support::next(&mut events).await else { panic!("no full") };
     assert_eq!(Value::from(full.context.value), nested(32, json!(1)));
 
     client.set(&id, json!({ "o": [nested(29, json!({}))] })).await.unwrap();
@@ -211,4 +221,19 @@ async fn concurrent_updates() {
     assert_eq!(value["total"], 200);
     let fields = value["fields"].as_object().unwrap();
     assert!(fields.len() == 200 && (0..200).all(|i| fields[&i.to_string()] == i));
+}
+
+#[tokio::test]
+async fn merges_add_up() {
+    let Some(stage) = Stage::new() else { return };
+    let (client, id) = (&stage.client, stage.id("a"));
+    let update = client.update(&id).merge(json!({ "a": 1, "o": { "x": 1, "y": {} } })).merge(json!({ "b": 2 }));
+    update.merge(json!({ "o": { "x": null, "y": { "z": 1 } } })).allow_missing().await.unwrap();
+    let merged = json!({ "a": 1, "b": 2, "o": { "x": null, "y": { "z": 1 } } });
+    assert_eq!(Value::from(client.get(&id).await.unwrap().value), merged);
+
+    // The document may hold an object there, which the first merge would remove.
+    let lost = client.update(&id).merge(json!({ "o": { "y": 1 } })).merge(json!({ "o": { "y": { "k": 1 } } }));
+    let error = failure(lost, Reason::InvalidArgument).await;
+    assert_eq!(error.violations()[0].field, "changes.o.y");
 }

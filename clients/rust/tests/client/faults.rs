@@ -209,7 +209,7 @@ fn known(request: &WatchContextsRequest) -> u64 {
 
 async fn next_version(events: &mut chord_client::ResultStream<Event>) -> u64 {
     match next(events).await {
-        Event::Full(full) => full.context.position.version,
+        Event::Full { full, .. } => full.context.position.version,
         event => panic!("{event:?}"),
     }
 }
@@ -326,7 +326,8 @@ async fn a_token_source() {
     assert_eq!(next_version(&mut events).await, 1);
     let last = patient(events.next()).await.unwrap();
     failure(async { last }, Reason::Unauthenticated).await;
-    assert_eq!((peer.watches.load(SeqCst), asked.load(SeqCst)), (2, 5));
+    // A watch asks the source once more before it gives up.
+    assert_eq!((peer.watches.load(SeqCst), asked.load(SeqCst)), (3, 6));
 }
 
 #[cfg(feature = "tls")]
@@ -358,4 +359,282 @@ async fn tls_and_token() {
         assert!(error.is_transient(), "{error}");
     }
     assert_eq!(peer.sets.load(SeqCst), 1);
+}
+
+fn more(message: Result<WatchContextsResponse, Status>) -> Result<WatchContextsResponse, Status> {
+    Ok(WatchContextsResponse { more: true, ..message? })
+}
+
+fn full_of(id: &str, version: u64) -> Result<WatchContextsResponse, Status> {
+    let context = Context { context_id: id.into(), position: at(version), ..Default::default() };
+    sent(Message::Full(Full { context: Some(context), reason: 1 }))
+}
+
+fn delta_of(id: &str, to: u64, changes: Vec<Change>) -> Result<WatchContextsResponse, Status> {
+    let (from, to) = (at(to - 1), at(to));
+    sent(Message::Delta(Delta { context_id: id.into(), from, to, changes, ..Default::default() }))
+}
+
+fn caught_up() -> Result<WatchContextsResponse, Status> {
+    sent(Message::CaughtUp(Default::default()))
+}
+
+fn known_of(request: &WatchContextsRequest, id: &str) -> u64 {
+    request.subscriptions[0].known.get(id).map_or(0, |position| position.version)
+}
+
+/// The first connection breaks inside of a batch.
+fn torn() -> Faulty {
+    Faulty::watches(|call, request| match (call, known_of(&request, "a"), known_of(&request, "b")) {
+        (1, 0, 0) => Ok(stream::iter([
+            full_of("a", 1),
+            full_of("b", 1),
+            caught_up(),
+            more(delta_of("a", 2, Vec::new())),
+            Err(Status::unavailable("broken")),
+        ])
+        .boxed()),
+        (2, 1, 1) => open(vec![caught_up(), more(delta_of("a", 2, Vec::new())), delta_of("b", 2, Vec::new())]),
+        _ => Err(Status::invalid_argument("knows a part of a batch")),
+    })
+}
+
+#[tokio::test]
+async fn batches_arrive_whole() {
+    let mut events = torn().client().await.watch([Target::prefix("")]).events();
+    let mut seen = Vec::new();
+    while seen.len() < 6 {
+        seen.push(match next(&mut events).await {
+            Event::Delta { delta, more } => format!("{}{}{}", delta.id, delta.to.version, if more { "+" } else { "" }),
+            Event::Full { full, .. } => full.context.id,
+            Event::CaughtUp => "|".to_owned(),
+            event => panic!("{event:?}"),
+        });
+    }
+    assert_eq!(seen, ["a", "b", "|", "|", "a2+", "b2"]);
+}
+
+#[tokio::test]
+async fn a_replica_applies_batches_whole() {
+    let (sender, mut versions) = tokio::sync::mpsc::unbounded_channel();
+    let shared: Arc<std::sync::OnceLock<std::sync::Weak<chord_client::Replica>>> = Arc::default();
+    let copy = shared.clone();
+    let builder = torn().client().await.replica([Target::prefix("")]).on_change(move |change| {
+        let replica = copy.get().unwrap().upgrade().unwrap();
+        let version = |id: &str| replica.position(id).map_or(0, |position| position.version);
+        _ = sender.send((change.id.clone(), version("a"), version("b")));
+    });
+    let replica = Arc::new(builder.start());
+    shared.set(Arc::downgrade(&replica)).unwrap();
+    let mut seen = Vec::new();
+    for _ in 0..4 {
+        seen.push(patient(versions.recv()).await.unwrap());
+    }
+    let calls: Vec<_> = seen.iter().map(|(id, a, b)| (&**id, *a, *b)).collect();
+    assert_eq!(calls, [("a", 1, 0), ("b", 1, 1), ("a", 2, 2), ("b", 2, 2)]);
+}
+
+/// The second delta of a batch removes what is not there: the first one is taken back, and both documents come whole.
+#[tokio::test]
+async fn a_replica_applies_no_part_of_a_batch() {
+    let added = Change {
+        path: vec!["x".into()],
+        action: ChangeAction::Added as i32,
+        value: Some(prost_types::Value { kind: Some(prost_types::value::Kind::BoolValue(true)) }),
+        ..Default::default()
+    };
+    let misfit = Change { path: vec!["none".into()], action: ChangeAction::Removed as i32, ..Default::default() };
+    let peer = Faulty::watches(move |call, request| match (call, known_of(&request, "a"), known_of(&request, "b")) {
+        (1, 0, 0) => open(vec![
+            full_of("a", 1),
+            full_of("b", 1),
+            caught_up(),
+            more(delta_of("a", 2, vec![added.clone()])),
+            delta_of("b", 2, vec![misfit.clone()]),
+        ]),
+        (2, 0, 0) => open(vec![full_of("a", 3), full_of("b", 3)]),
+        _ => Err(Status::invalid_argument("knows too much")),
+    });
+    let replica = peer.client().await.replica([Target::prefix("")]).start();
+    let (mut before, three) = (Vec::new(), "3".parse().unwrap());
+    let mut note = |documents: &chord_client::Documents| {
+        before.push((documents.get("a").cloned(), documents.position("a").cloned()));
+        documents.position("b").is_some_and(|at| at.reaches(&three))
+    };
+    patient(replica.wait_until(&mut note)).await.unwrap();
+    let fits = |(document, position): &(Option<Arc<chord_client::Document>>, Option<chord_client::Position>)| {
+        document.as_ref().is_none_or(|document| document.is_empty())
+            && position.as_ref().is_none_or(|position| position.version != 2)
+    };
+    assert!(before.iter().all(fits), "{before:?}");
+}
+
+/// A word before each failure is no health.
+#[tokio::test]
+async fn a_watch_does_not_hammer_a_peer_that_says_one_word() {
+    let peer = Faulty::watches(|call, _| Ok(stream::iter([full(call as u64), Err(Status::unavailable("no"))]).boxed()));
+    let retry =
+        Retry { backoff_min: Duration::from_millis(1), backoff_max: Duration::from_secs(10), ..Retry::default() };
+    let (sender, mut delays) = tokio::sync::mpsc::unbounded_channel();
+    let client = peer.serve(Server::builder()).await.retry(retry).connect().unwrap();
+    let _replica = client
+        .replica(["a"])
+        .on_disconnect(move |_, delay| {
+            _ = sender.send(delay);
+        })
+        .start();
+    for n in 0..7 {
+        let delay = patient(delays.recv()).await.unwrap();
+        assert!(delay >= Duration::from_micros(500) * 2u32.pow(n), "{delay:?} after {n} failures");
+    }
+}
+
+/// The server lets four streams a connection; the calls beside the watches must find room.
+#[tokio::test]
+async fn watches_leave_room_for_calls() {
+    let peer = Faulty::watches(|_, _| open(vec![full(1)]));
+    let builder = peer.serve(Server::builder().max_concurrent_streams(4)).await;
+    let client = builder.watches_per_connection(3).connect().unwrap();
+    let mut watches = Vec::new();
+    for _ in 0..10 {
+        let mut events = client.watch(["a"]).events();
+        assert_eq!(next_version(&mut events).await, 1);
+        watches.push(events);
+    }
+    client.set("a", json!({})).await.unwrap();
+}
+
+#[tokio::test]
+async fn calls_in_flight_are_bounded() {
+    let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let peak = most.clone();
+    let peer = Faulty::sets(move |_, _| {
+        let (now, peak) = (now.clone(), peak.clone());
+        Box::pin(async move {
+            peak.fetch_max(now.fetch_add(1, SeqCst) + 1, SeqCst);
+            for _ in 0..20 {
+                tokio::task::yield_now().await;
+            }
+            now.fetch_sub(1, SeqCst);
+            Ok(())
+        })
+    });
+    let client = peer.serve(Server::builder()).await.calls_in_flight(3).connect().unwrap();
+    let calls = (0..60).map(|_| client.set("a", json!({})).into_future());
+    for answer in futures_util::future::join_all(calls).await {
+        answer.unwrap();
+    }
+    assert_eq!(most.load(SeqCst), 3);
+}
+
+#[tokio::test]
+async fn the_first_cause_is_told() {
+    let peer = Faulty::sets(|call, _| {
+        Box::pin(async move { if call == 1 { Err(Status::unavailable("away")) } else { pending().await } })
+    });
+    let client = peer.client().await.with_deadline(Duration::from_millis(200));
+    let error = failure(client.set("a", json!({})), Reason::Unavailable).await;
+    assert_eq!(error.message(), "away");
+
+    let nowhere = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string();
+    let client = Client::builder(nowhere).deadline(Duration::from_millis(200)).connect().unwrap();
+    let error = failure(client.set("a", json!({})), Reason::Unavailable).await;
+    assert!(error.message().contains("onnection refused"), "{error}");
+}
+
+/// What the backoff of a call says must not be the replica's: here it would wait for half an hour.
+#[tokio::test]
+async fn a_replica_wakes_with_the_calls() {
+    let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let hour = Duration::from_secs(3600);
+    let retry = Retry { backoff_min: hour, backoff_max: hour, ..Retry::default() };
+    let client = Client::builder(address.to_string()).retry(retry).connect().unwrap();
+    let (sender, mut breaks) = tokio::sync::mpsc::unbounded_channel();
+    let builder = client.replica(["a"]).on_disconnect(move |_, delay| {
+        _ = sender.send(delay);
+    });
+    let replica = builder.start();
+    assert!(patient(breaks.recv()).await.unwrap() >= hour / 2);
+
+    let peer = Faulty::watches(|_, _| open(vec![full(1), caught_up()]));
+    let listener = TcpListener::bind(address).await.unwrap();
+    let router = Server::builder().add_service(ContextServiceServer::new(peer.clone()));
+    let router = router.add_service(SyncServiceServer::new(peer));
+    tokio::spawn(router.serve_with_incoming(TcpListenerStream::new(listener)));
+    client.set("a", json!({})).await.unwrap();
+    patient(replica.ready()).await.unwrap();
+}
+
+#[tokio::test]
+async fn each_write_that_is_sent_has_its_own_name() {
+    let ids = Arc::new(Mutex::new(HashSet::new()));
+    let seen = ids.clone();
+    let peer = Faulty::sets(move |_, request| {
+        seen.lock().unwrap().insert(request.get_ref().request_id.clone());
+        Box::pin(async { Ok(()) })
+    });
+    let write = peer.client().await.set("a", json!({}));
+    for _ in 0..3 {
+        write.clone().await.unwrap();
+    }
+    write.clone().request_id("mine").await.unwrap();
+    assert_eq!(ids.lock().unwrap().len(), 4);
+}
+
+/// Counts errors that are logged.
+#[cfg(feature = "tracing")]
+struct Log(Arc<AtomicUsize>);
+
+#[cfg(feature = "tracing")]
+impl tracing::Subscriber for Log {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.target().starts_with("chord_client") && *metadata.level() == tracing::Level::ERROR
+    }
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn event(&self, _: &tracing::Event<'_>) {
+        self.0.fetch_add(1, SeqCst);
+    }
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[cfg(feature = "tracing")]
+#[tokio::test]
+async fn a_replica_that_ends_is_logged() {
+    let logged = Arc::new(AtomicUsize::new(0));
+    let _log = tracing::subscriber::set_default(Log(logged.clone()));
+    let peer = Faulty::watches(|_, _| Err(Status::permission_denied("no")));
+    let replica = peer.client().await.replica(["a"]).start();
+    assert_eq!(patient(replica.ended()).await.reason(), &Reason::PermissionDenied);
+    assert_eq!(logged.load(SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_client_that_is_closed_says_so() {
+    let peer = Faulty { watch: Arc::new(|_, _| open(vec![full(1)])), ..Faulty::sets(|_, _| Box::pin(pending())) };
+    let client = peer.client().await;
+    let mut events = client.watch(["a"]).events();
+    assert_eq!(next_version(&mut events).await, 1);
+    let replica = client.replica(["a"]).start();
+    let call = tokio::spawn(client.set("a", json!({})).into_future());
+    while peer.sets.load(SeqCst) == 0 {
+        tokio::task::yield_now().await;
+    }
+    client.clone().close();
+    client.close();
+    let errors = [
+        failure(async { patient(call).await.unwrap() }, Reason::Cancelled).await,
+        failure(async { patient(events.next()).await.unwrap() }, Reason::Cancelled).await,
+        failure(replica.ready(), Reason::Cancelled).await,
+        patient(replica.ended()).await,
+        failure(client.get("a"), Reason::Cancelled).await,
+        failure(async { client.watch(["a"]).events().next().await.unwrap() }, Reason::Cancelled).await,
+    ];
+    for error in errors {
+        assert_eq!(error.message(), "the client is closed");
+    }
 }

@@ -3,6 +3,7 @@
 mod calls;
 #[cfg(feature = "server")]
 mod faults;
+mod modules;
 mod replicas;
 mod support;
 mod vectors;

@@ -129,3 +129,63 @@ async fn of_many_writes() {
         assert_eq!(*replica.get(id).unwrap(), stage.client.get(id).await.unwrap().value);
     }
 }
+
+#[tokio::test]
+async fn from_what_was_kept() {
+    let Some(stage) = Stage::new() else { return };
+    let (client, a, b) = (&stage.client, stage.id("a"), stage.id("b"));
+    let target = [Target::prefix(stage.id(""))];
+    for id in [&a, &b] {
+        client.set(id, json!({ "n": 0, "rest": REST })).await.unwrap();
+    }
+    let (first, _) = copying(client.replica(target.clone())).await;
+    let mut kept = first.read(|documents| documents.kept());
+    first.close().await;
+    kept.push(chord_client::Kept { id: "elsewhere".into(), ..kept[0].clone() });
+    client.delete(&b).await.unwrap();
+    let written = client.update(&a).increment(["n"], 1.0).await.unwrap().position;
+
+    let (sender, mut changes) = unbounded_channel();
+    let builder = client.replica(target).from_kept(kept).on_change(move |change| {
+        _ = sender.send(change.clone());
+    });
+    let replica = builder.start();
+    assert_eq!((replica.len(), replica.get(&a).unwrap()["n"].clone()), (2, json!(0)), "at once");
+    patient(replica.wait_for(&a, &written)).await.unwrap();
+    patient(replica.wait_until(|documents| documents.len() == 1)).await.unwrap();
+    assert_eq!(*replica.get(&a).unwrap(), client.get(&a).await.unwrap().value);
+    let by_delta =
+        [next(&mut changes).await, next(&mut changes).await].map(|change| (change.id, change.changes.is_some()));
+    assert!(by_delta.contains(&(a.clone(), true)) && by_delta.contains(&(b, false)), "{by_delta:?}");
+
+    let waiting = replica.wait_until(|documents| documents.is_empty());
+    let (waited, ()) = futures_util::future::join(waiting, replica.close()).await;
+    assert_eq!(waited.unwrap_err().reason(), &Reason::Cancelled);
+}
+
+#[cfg(feature = "serde")]
+#[tokio::test]
+async fn typed_documents() {
+    #[derive(serde::Deserialize, PartialEq, Debug)]
+    struct Room {
+        topic: String,
+        members: Vec<Member>,
+    }
+    #[derive(serde::Deserialize, PartialEq, Debug)]
+    struct Member {
+        name: String,
+        age: u32,
+    }
+    let Some(stage) = Stage::new() else { return };
+    let (client, id) = (&stage.client, stage.id("a"));
+    client.set(&id, json!({ "topic": "t", "members": [{ "name": "ann", "age": 30 }] })).await.unwrap();
+    let room = client.get_as::<Room>(&id).await.unwrap();
+    let members = vec![Member { name: "ann".into(), age: 30 }];
+    assert_eq!((room.value, room.position.version), (Room { topic: "t".into(), members }, 1));
+    let (replica, _) = copying(client.replica([&id])).await;
+    assert_eq!(replica.get_as::<Room>(&id).unwrap().unwrap().members.len(), 1);
+
+    client.set(&id, json!({ "topic": "t", "members": [{ "name": "bo", "age": "old" }] })).await.unwrap();
+    let error = failure(client.get_as::<Room>(&id), Reason::InvalidArgument).await;
+    assert_eq!(error.violations()[0].field, "value.members[0].age");
+}

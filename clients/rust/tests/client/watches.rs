@@ -17,16 +17,16 @@ async fn of_ids() {
     let mut events = client.watch([&a, &b]).include_old_values().events();
     for _ in 0..2 {
         match next(&mut events).await {
-            Event::Full(full) => assert_eq!((&full.context.id, full.reason.as_str()), (&a, "INITIAL")),
+            Event::Full { full, .. } => assert_eq!((&full.context.id, full.reason.as_str()), (&a, "INITIAL")),
             event => assert_eq!(event, Event::Absent { id: b.clone() }),
         }
     }
     assert_eq!(next(&mut events).await, Event::CaughtUp);
     client.update(&a).merge(json!({ "n": 2 })).await.unwrap();
-    let Event::Delta(delta) = next(&mut events).await else { panic!("no delta") };
+    let Event::Delta { delta, .. } = next(&mut events).await else { panic!("no delta") };
     assert_eq!(delta.changes[0].action, Action::Modified { value: json!(2), old: Some(json!(1)) });
     client.set(&b, json!({})).await.unwrap();
-    assert!(matches!(next(&mut events).await, Event::Full(full) if full.context.value.is_empty()));
+    assert!(matches!(next(&mut events).await, Event::Full { full, .. } if full.context.value.is_empty()));
 }
 
 #[tokio::test]
@@ -37,12 +37,12 @@ async fn of_a_prefix_with_deletion_and_recreation() {
     assert_eq!(next(&mut events).await, Event::CaughtUp);
     client.set(stage.id("other"), json!({})).await.unwrap();
     let first = client.set(&id, json!({ "life": 1 })).await.unwrap().position;
-    assert!(matches!(next(&mut events).await, Event::Full(full) if full.context.position == first));
+    assert!(matches!(next(&mut events).await, Event::Full { full, .. } if full.context.position == first));
     client.delete(&id).await.unwrap();
-    let gone = Event::Deleted { id: id.clone(), position: first.clone(), reason: DeletedReason::Deleted };
+    let gone = Event::Deleted { id: id.clone(), position: first.clone(), reason: DeletedReason::Deleted, more: false };
     assert_eq!(next(&mut events).await, gone);
     let second = client.set(&id, json!({ "life": 2 })).await.unwrap().position;
-    assert!(matches!(next(&mut events).await, Event::Full(full) if full.context.position == second));
+    assert!(matches!(next(&mut events).await, Event::Full { full, .. } if full.context.position == second));
     assert_ne!(first.epoch, second.epoch);
 }
 
@@ -59,13 +59,13 @@ async fn from_known_positions() {
     let mut events = client.watch([&a, &gone]).known(known).events();
     for _ in 0..2 {
         match next(&mut events).await {
-            Event::Delta(delta) => {
+            Event::Delta { delta, .. } => {
                 assert_eq!((&delta.from, delta.to.version), (&first, 6));
                 assert_eq!(delta.changes[0].action, Action::Modified { value: json!(5), old: None });
             }
             event => {
                 let (id, position) = (gone.clone(), elsewhere.clone());
-                assert_eq!(event, Event::Deleted { id, position, reason: DeletedReason::Unknown });
+                assert_eq!(event, Event::Deleted { id, position, reason: DeletedReason::Unknown, more: false });
             }
         }
     }
@@ -79,7 +79,7 @@ async fn of_a_slow_reader() {
     let (client, id) = (&stage.client, stage.id("a"));
     client.set(&id, json!({})).await.unwrap();
     let mut events = client.watch([&id]).events();
-    let Event::Full(full) = next(&mut events).await else { panic!("no full") };
+    let Event::Full { full, .. } = next(&mut events).await else { panic!("no full") };
     let mut copy = full.context.value;
     for i in 0..WRITES {
         client.update(&id).merge(json!({ "n": i, "blob": (i % 10).to_string().repeat(16 << 10) })).await.unwrap();
@@ -87,8 +87,8 @@ async fn of_a_slow_reader() {
     let mut taken = 0;
     while copy.get("n") != Some(&json!(WRITES - 1)) {
         match next(&mut events).await {
-            Event::Full(full) => copy = full.context.value,
-            Event::Delta(delta) => apply(&mut copy, &delta.changes).unwrap(),
+            Event::Full { full, .. } => copy = full.context.value,
+            Event::Delta { delta, .. } => apply(&mut copy, &delta.changes).unwrap(),
             Event::CaughtUp => {}
             event => panic!("{event:?}"),
         }
@@ -117,8 +117,8 @@ async fn that_stall_do_not_stop_the_others() {
     for mut events in stalled {
         while last != "7" {
             last = match next(&mut events).await {
-                Event::Full(full) => full.context.value["blob"].as_str().unwrap()[..1].to_owned(),
-                Event::Delta(delta) => match &delta.changes[0].action {
+                Event::Full { full, .. } => full.context.value["blob"].as_str().unwrap()[..1].to_owned(),
+                Event::Delta { delta, .. } => match &delta.changes[0].action {
                     Action::Added { value } | Action::Modified { value, .. } => value.as_str().unwrap()[..1].to_owned(),
                     action => panic!("{action:?}"),
                 },
@@ -178,7 +178,7 @@ async fn across_restarts() {
     let watch = client.watch([Target::id("a"), Target::prefix("p:")]);
     let mut events = watch.on_disconnect(move |error, _| broken.send(error.clone()).unwrap()).events();
     for _ in 0..3 {
-        assert!(matches!(next(&mut events).await, Event::Full(_)));
+        assert!(matches!(next(&mut events).await, Event::Full { full: _, .. }));
     }
     assert_eq!(next(&mut events).await, Event::CaughtUp);
     let replica = client.replica([Target::prefix("")]).start();
@@ -197,11 +197,11 @@ async fn across_restarts() {
         let mut seen = HashMap::new();
         for _ in 0..4 {
             let what = match next(&mut events).await {
-                Event::Delta(delta) => {
+                Event::Delta { delta, .. } => {
                     assert_eq!(delta.changes[0].action, Action::Modified { value: json!(round + 1), old: None });
                     format!("delta {}", delta.id)
                 }
-                Event::Full(full) => {
+                Event::Full { full, .. } => {
                     assert_eq!(full.context.position, created);
                     format!("full {}", full.context.id)
                 }
@@ -216,7 +216,7 @@ async fn across_restarts() {
     }
 
     let last = client.update("a").set(["last"], true).await.unwrap().position;
-    assert!(matches!(next(&mut events).await, Event::Delta(delta) if delta.to == last));
+    assert!(matches!(next(&mut events).await, Event::Delta { delta, .. } if delta.to == last));
     let want = BTreeSet::from(["a", "p:3", "p:4"].map(str::to_owned));
     patient(async {
         while replica.position("a").as_ref() != Some(&last) || BTreeSet::from_iter(replica.ids()) != want {
@@ -228,4 +228,30 @@ async fn across_restarts() {
         let copy = (*replica.get(&id).unwrap()).clone();
         assert_eq!(Value::from(copy), Value::from(client.get(&id).await.unwrap().value));
     }
+}
+
+/// Each stream that is dropped is a reset, and servers bound those: the watch beside them goes on from where it is.
+#[tokio::test]
+async fn that_close_do_not_end_the_others() {
+    let Some(stage) = Stage::new() else { return };
+    let (client, id) = (&stage.client, stage.id("a"));
+    client.set(&id, json!({ "n": 0, "rest": REST })).await.unwrap();
+    let (sender, breaks) = mpsc::channel();
+    let watch = client.watch([&id]).on_disconnect(move |error, _| _ = sender.send(error.clone()));
+    let mut long = watch.events();
+    for _ in 0..2 {
+        next(&mut long).await;
+    }
+    for _ in 0..1500 {
+        next(&mut client.watch([&id]).events()).await;
+    }
+    client.update(&id).increment(["n"], 1.0).await.unwrap();
+    loop {
+        match next(&mut long).await {
+            Event::CaughtUp => {}
+            Event::Delta { delta, .. } => break assert_eq!(delta.to.version, 2),
+            event => panic!("{event:?} after {:?}", breaks.try_iter().collect::<Vec<_>>()),
+        }
+    }
+    eprintln!("disconnected {} times", breaks.try_iter().count());
 }

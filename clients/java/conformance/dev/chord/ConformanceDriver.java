@@ -36,6 +36,8 @@ final class ConformanceDriver {
     ops.put("next", live::next);
     ops.put("replica", live::replica);
     ops.put("read", live::read);
+    ops.put("seen", live::seen);
+    ops.put("ended", live::ended);
     ops.put("burst", live::burst);
     ops.put("close", live::close);
   }

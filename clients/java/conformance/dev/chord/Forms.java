@@ -59,6 +59,12 @@ final class Forms {
   }
 
   static Map<String, Object> event(WatchEvent event) {
+    Map<String, Object> form = plainEvent(event);
+    if (event.more()) form.put("more", true);
+    return form;
+  }
+
+  private static Map<String, Object> plainEvent(WatchEvent event) {
     if (event instanceof WatchEvent.Full full) return full(full);
     if (event instanceof WatchEvent.Changed changed) return changed(changed);
     if (event instanceof WatchEvent.Deleted gone) {

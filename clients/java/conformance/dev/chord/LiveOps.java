@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -23,6 +24,7 @@ final class LiveOps {
   private static final Object NOTHING = Map.of();
 
   private final Map<String, AutoCloseable> handles = new LinkedHashMap<>();
+  private final Map<String, Calls> copies = new LinkedHashMap<>();
   private ChordClient client;
   private int opened;
 
@@ -116,15 +118,65 @@ final class LiveOps {
   }
 
   Object replica(Args args) throws TimeoutException {
-    Replica replica = Replica.open(client, args.targets());
+    Calls calls = new Calls();
+    Replica replica = Replica.open(client, args.targets(), calls);
     try {
       replica.awaitReady(args.millis("timeout", 0L));
+      calls.begin(replica);
     } catch (ChordException e) {
       replica.close();
       if (e.reason().equals("DEADLINE_EXCEEDED")) throw new TimeoutException(e.getMessage());
       throw e;
     }
+    String handle = "h" + (opened + 1);
+    copies.put(handle, calls);
     return keep(replica);
+  }
+
+  Object seen(Args args) throws Exception {
+    Duration timeout = args.millis("timeout", 10_000L);
+    return Forms.form("seen", copies.get(args.text("handle")).await((int) args.number("count", 1), timeout));
+  }
+
+  Object ended(Args args) throws Exception {
+    Duration timeout = args.millis("timeout", 10_000L);
+    Throwable error = copies.get(args.text("handle")).error.get(timeout.toMillis(), TimeUnit.MILLISECONDS);
+    return Forms.form("error", Forms.error(error));
+  }
+
+  /** What a replica has told since it was ready. */
+  private static final class Calls implements ReplicaListener {
+    final CompletableFuture<Throwable> error = new CompletableFuture<>();
+    private final List<Object> seen = new ArrayList<>();
+    private Replica replica;
+
+    synchronized void begin(Replica replica) {
+      this.replica = replica;
+    }
+
+    @Override
+    public synchronized void changed(ReplicaChange change) {
+      if (replica == null) return;
+      Map<String, Object> versions = new LinkedHashMap<>();
+      for (Replica.Kept kept : replica.state()) versions.put(kept.id(), kept.position().version());
+      seen.add(Forms.form("contextId", change.id(), "versions", versions));
+      notifyAll();
+    }
+
+    @Override
+    public void failed(Throwable error) {
+      this.error.complete(error);
+    }
+
+    synchronized List<Object> await(int count, Duration timeout) throws Exception {
+      long end = System.nanoTime() + timeout.toNanos();
+      while (seen.size() < count) {
+        long left = (end - System.nanoTime()) / 1_000_000;
+        if (left <= 0) throw new TimeoutException("called " + seen.size() + " times");
+        wait(left);
+      }
+      return List.copyOf(seen);
+    }
   }
 
   Object read(Args args) throws Exception {

@@ -1,40 +1,30 @@
 package dev.chord;
 
-import com.google.protobuf.Struct;
 import dev.chord.v1.ContextServiceGrpc;
-import dev.chord.v1.DeleteContextRequest;
-import dev.chord.v1.DeleteContextResponse;
-import dev.chord.v1.GetContextRequest;
 import dev.chord.v1.ListContextsRequest;
 import dev.chord.v1.ListContextsResponse;
 import dev.chord.v1.ListDeltasRequest;
 import dev.chord.v1.ListDeltasResponse;
-import dev.chord.v1.SetContextRequest;
-import dev.chord.v1.SetContextResponse;
-import dev.chord.v1.SyncContextRequest;
-import dev.chord.v1.SyncContextResponse;
 import dev.chord.v1.SyncServiceGrpc;
-import dev.chord.v1.TouchContextRequest;
-import dev.chord.v1.UpdateContextRequest;
-import dev.chord.v1.UpdateContextResponse;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 
 /**
  * The calls. All of them wait for their answer, and throw {@link ChordException}; an interrupt of the waiting thread
  * ends them with reason CANCELLED. They are tried again where that is safe: writes name themselves so that it is.
- * For any number of threads.
+ * {@link #async} has them as futures. For any number of threads.
  */
 public final class ChordClient implements AutoCloseable {
   private final Connection connection;
+  private final AsyncCalls async;
   private final Set<Watch> watches = ConcurrentHashMap.newKeySet();
 
   private ChordClient(String address, ClientOptions options) {
     connection = new Connection(address, options);
+    async = new AsyncCalls(connection);
   }
 
   /**
@@ -55,26 +45,23 @@ public final class ChordClient implements AutoCloseable {
     return new ChordClient(address, options);
   }
 
+  /** The calls as futures. */
+  public AsyncCalls async() {
+    return async;
+  }
+
   /** Creates a context, or replaces its document. */
   public WriteResult set(String id, Map<String, ?> value) {
     return set(id, value, WriteOptions.NONE);
   }
 
   public WriteResult set(String id, Map<String, ?> value, WriteOptions options) {
-    SetContextRequest.Builder request = SetContextRequest.newBuilder()
-        .setContextId(Values.text("context_id", id))
-        .setValue(Values.toStruct("value", value))
-        .setRequestId(requestId(options))
-        .setReturning(options.returning);
-    if (options.expected != null) request.setExpected(options.expected);
-    if (options.ttl != null) request.setTtl(Conversion.toDuration(options.ttl));
-    SetContextResponse answer =
-        connection.call(ContextServiceGrpc.getSetContextMethod(), request.build(), options.deadline);
-    return written(
-        answer.getPosition(),
-        answer.getChanged(),
-        answer.hasContext() ? answer.getContext() : null,
-        answer.hasDelta() ? answer.getDelta() : null);
+    return Connection.await(async.set(id, value, options));
+  }
+
+  /** Creates a context, or replaces its document, with one that the mapper makes. */
+  public WriteResult set(String id, Object value, DocumentMapper mapper, WriteOptions options) {
+    return set(id, mapper.toDocument(value), options);
   }
 
   /** Changes parts of a document. */
@@ -83,22 +70,7 @@ public final class ChordClient implements AutoCloseable {
   }
 
   public WriteResult update(String id, Edit edit, WriteOptions options) {
-    UpdateContextRequest.Builder request = UpdateContextRequest.newBuilder()
-        .setContextId(Values.text("context_id", id))
-        .setAllowMissing(options.allowMissing)
-        .setRequestId(requestId(options))
-        .setReturning(options.returning);
-    if (edit.changes() != null) request.setChanges(Values.toStruct("changes", edit.changes()));
-    edit.mutations().forEach(mutation -> request.addMutations(mutation.message));
-    if (options.expected != null) request.setExpected(options.expected);
-    if (options.ttl != null) request.setTtl(Conversion.toDuration(options.ttl));
-    UpdateContextResponse answer =
-        connection.call(ContextServiceGrpc.getUpdateContextMethod(), request.build(), options.deadline);
-    return written(
-        answer.getPosition(),
-        answer.getChanged(),
-        answer.hasContext() ? answer.getContext() : null,
-        answer.hasDelta() ? answer.getDelta() : null);
+    return Connection.await(async.update(id, edit, options));
   }
 
   /** The answer contains every write acknowledged before this call. */
@@ -107,9 +79,16 @@ public final class ChordClient implements AutoCloseable {
   }
 
   public Document get(String id, ReadOptions options) {
-    GetContextRequest request = GetContextRequest.newBuilder().setContextId(Values.text("context_id", id)).build();
-    return Conversion.fromFull(
-        connection.call(ContextServiceGrpc.getGetContextMethod(), request, options.deadline).getContext());
+    return Connection.await(async.get(id, options));
+  }
+
+  /**
+   * The document as an object of the program's own.
+   *
+   * @throws ChordException INVALID_ARGUMENT where it is none; the violation's field is the path inside the document
+   */
+  public <T> T get(String id, Class<T> type, DocumentMapper mapper) {
+    return get(id).as(type, mapper);
   }
 
   /** Removes a context with its deltas. */
@@ -118,15 +97,7 @@ public final class ChordClient implements AutoCloseable {
   }
 
   public DeleteResult delete(String id, WriteOptions options) {
-    DeleteContextRequest.Builder request = DeleteContextRequest.newBuilder()
-        .setContextId(Values.text("context_id", id))
-        .setRequestId(requestId(options))
-        .setAllowMissing(options.allowMissing);
-    if (options.expected != null) request.setExpected(options.expected);
-    DeleteContextResponse answer =
-        connection.call(ContextServiceGrpc.getDeleteContextMethod(), request.build(), options.deadline);
-    Position position = answer.hasPosition() ? Conversion.fromPosition(answer.getPosition()) : null;
-    return new DeleteResult(position, answer.getChanged());
+    return Connection.await(async.delete(id, options));
   }
 
   /** The present time to live begins again. Answers without the value. */
@@ -141,11 +112,7 @@ public final class ChordClient implements AutoCloseable {
 
   /** @param ttl null: the present one begins again */
   public Document touch(String id, Duration ttl, ReadOptions options) {
-    TouchContextRequest.Builder request =
-        TouchContextRequest.newBuilder().setContextId(Values.text("context_id", id));
-    if (ttl != null) request.setTtl(Conversion.toDuration(ttl));
-    return Conversion.fromContext(
-        connection.call(ContextServiceGrpc.getTouchContextMethod(), request.build(), options.deadline).getContext());
+    return Connection.await(async.touch(id, ttl, options));
   }
 
   /** All contexts whose ids begin with the prefix, ordered by id: read as it is iterated, anew each time. */
@@ -154,10 +121,7 @@ public final class ChordClient implements AutoCloseable {
   }
 
   public Iterable<Document> list(String prefix, ReadOptions options) {
-    ListContextsRequest request = ListContextsRequest.newBuilder()
-        .setPrefix(Values.text("prefix", prefix))
-        .setIncludeValues(options.includeValues)
-        .build();
+    ListContextsRequest request = Requests.list(prefix, options);
     return new Pages<>(
         token -> connection.call(
             ContextServiceGrpc.getListContextsMethod(),
@@ -177,17 +141,7 @@ public final class ChordClient implements AutoCloseable {
   }
 
   public SyncResult sync(String id, Position known, ReadOptions options) {
-    SyncContextRequest.Builder request = SyncContextRequest.newBuilder()
-        .setContextId(Values.text("context_id", id))
-        .setIncludeOldValues(options.includeOldValues);
-    if (known != null) request.setKnown(Conversion.toPosition(known));
-    SyncContextResponse answer =
-        connection.call(SyncServiceGrpc.getSyncContextMethod(), request.build(), options.deadline);
-    return switch (answer.getResultCase()) {
-      case FULL -> Conversion.fromFull(answer.getFull());
-      case DELTA -> new WatchEvent.Changed(Conversion.fromDelta(answer.getDelta()));
-      default -> new SyncResult.NoChange(Conversion.fromPosition(answer.getNoChange().getPosition()));
-    };
+    return Connection.await(async.sync(id, known, options));
   }
 
   /** The retained history after a version: read as it is iterated, anew each time. */
@@ -196,21 +150,14 @@ public final class ChordClient implements AutoCloseable {
   }
 
   public Iterable<DeltaPage> deltas(String id, long fromVersion, ReadOptions options) {
-    ListDeltasRequest request = ListDeltasRequest.newBuilder()
-        .setContextId(Values.text("context_id", id))
-        .setFromVersion(fromVersion)
-        .setIncludeOldValues(options.includeOldValues)
-        .build();
+    ListDeltasRequest request = Requests.deltas(id, fromVersion, options);
     return new Pages<>(
         token -> connection.call(
             SyncServiceGrpc.getListDeltasMethod(),
             request.toBuilder().setPageToken(token).build(),
             options.deadline),
         ListDeltasResponse::getNextPageToken,
-        page -> List.of(new DeltaPage(
-            page.getDeltasList().stream().map(Conversion::fromDelta).toList(),
-            Conversion.fromPosition(page.getHead()),
-            page.getTruncated())));
+        page -> List.of(Requests.page(page)));
   }
 
   /**
@@ -231,23 +178,15 @@ public final class ChordClient implements AutoCloseable {
     return watch;
   }
 
-  /** Ends all watches and replicas, calls that wait, then the connection. */
+  boolean isClosed() {
+    return connection.isClosed();
+  }
+
+  /** Ends all watches and replicas, calls that wait, then the connection. A second time it does nothing. */
   @Override
   public void close() {
+    connection.closing();
     watches.forEach(Watch::close);
     connection.close();
-  }
-
-  private static WriteResult written(
-      dev.chord.v1.Position position, boolean changed, dev.chord.v1.Context context, dev.chord.v1.Delta delta) {
-    return new WriteResult(
-        Conversion.fromPosition(position),
-        changed,
-        context != null ? Conversion.fromFull(context) : null,
-        delta != null ? Conversion.fromDelta(delta) : null);
-  }
-
-  private static String requestId(WriteOptions options) {
-    return options.requestId != null ? Values.text("request_id", options.requestId) : UUID.randomUUID().toString();
   }
 }

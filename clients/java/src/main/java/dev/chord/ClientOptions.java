@@ -7,14 +7,23 @@ import java.util.function.Supplier;
 public final class ClientOptions {
   final Tls tls;
   final Supplier<String> token;
+
+  /** Whether the token is a function, which may have a new one. */
+  final boolean renewsToken;
+
   final Duration deadline;
   final RetryPolicy retry;
+  final int callsInFlight;
+  final int watchesPerConnection;
 
   private ClientOptions(Builder builder) {
     tls = builder.tls;
     token = builder.token;
+    renewsToken = builder.renewsToken;
     deadline = builder.deadline;
     retry = builder.retry;
+    callsInFlight = builder.callsInFlight;
+    watchesPerConnection = builder.watchesPerConnection;
   }
 
   public static Builder builder() {
@@ -24,8 +33,11 @@ public final class ClientOptions {
   public static final class Builder {
     private Tls tls;
     private Supplier<String> token;
+    private boolean renewsToken;
     private Duration deadline = Duration.ofSeconds(10);
     private RetryPolicy retry = RetryPolicy.DEFAULT;
+    private int callsInFlight = 100;
+    private int watchesPerConnection = 90;
 
     private Builder() {}
 
@@ -37,7 +49,9 @@ public final class ClientOptions {
 
     /** Sent as {@code authorization: Bearer} with every call. */
     public Builder token(String token) {
-      return token(token == null ? null : () -> token);
+      this.token = token == null ? null : () -> token;
+      renewsToken = false;
+      return this;
     }
 
     /**
@@ -46,6 +60,7 @@ public final class ClientOptions {
      */
     public Builder token(Supplier<String> token) {
       this.token = token;
+      renewsToken = true;
       return this;
     }
 
@@ -58,6 +73,26 @@ public final class ClientOptions {
     /** Default {@link RetryPolicy#DEFAULT}. */
     public Builder retry(RetryPolicy retry) {
       this.retry = retry;
+      return this;
+    }
+
+    /**
+     * Calls that are under way at once; further ones wait for them, in their order, as long as their deadlines last.
+     * Default 100.
+     */
+    public Builder callsInFlight(int calls) {
+      if (calls < 1) throw new IllegalArgumentException("callsInFlight: at least 1");
+      callsInFlight = calls;
+      return this;
+    }
+
+    /**
+     * Watches, those of replicas included, that share a connection; further ones get another. Together with
+     * {@code callsInFlight} it must stay below the streams that the server allows on a connection (1000). Default 90.
+     */
+    public Builder watchesPerConnection(int watches) {
+      if (watches < 1) throw new IllegalArgumentException("watchesPerConnection: at least 1");
+      watchesPerConnection = watches;
       return this;
     }
 

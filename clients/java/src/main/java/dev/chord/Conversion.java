@@ -42,7 +42,7 @@ final class Conversion {
   }
 
   static WatchEvent.Full fromFull(dev.chord.v1.Full full) {
-    return new WatchEvent.Full(fromFull(full.getContext()), reason(full.getReason().name()));
+    return new WatchEvent.Full(fromFull(full.getContext()), reason(full.getReason().name()), false);
   }
 
   static Delta fromDelta(dev.chord.v1.Delta delta) {

@@ -10,4 +10,13 @@ import java.util.Map;
  * @param expiresAt null: lives until it is deleted
  */
 public record Document(
-    String id, Map<String, Object> value, Position position, Instant createdAt, Instant updatedAt, Instant expiresAt) {}
+    String id, Map<String, Object> value, Position position, Instant createdAt, Instant updatedAt, Instant expiresAt) {
+  /**
+   * The value as an object of the program's own.
+   *
+   * @throws ChordException INVALID_ARGUMENT where it is none; the violation's field is the path inside the document
+   */
+  public <T> T as(Class<T> type, DocumentMapper mapper) {
+    return mapper.fromDocument(value, type);
+  }
+}

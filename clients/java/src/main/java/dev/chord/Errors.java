@@ -13,11 +13,16 @@ import io.grpc.Metadata;
 import io.grpc.Status;
 import java.time.Duration;
 import java.util.List;
+import java.util.regex.Pattern;
 
 /** What can go wrong, decoded from gRPC's status and the details in its trailers. */
 final class Errors {
   private static final Metadata.Key<byte[]> DETAILS =
       Metadata.Key.of("grpc-status-details-bin", Metadata.BINARY_BYTE_MARSHALLER);
+
+  /** What gRPC says of a connection or stream that HTTP/2 ended. */
+  private static final Pattern HTTP =
+      Pattern.compile("rst.?stream|go.?away|enhance_your_calm", Pattern.CASE_INSENSITIVE);
 
   private String reason;
   private String contextId;
@@ -30,7 +35,7 @@ final class Errors {
 
   /** @param trailers may be null */
   static ChordException decode(Status status, Metadata trailers) {
-    String message = status.getDescription() != null ? status.getDescription() : "";
+    String message = withCauses(status);
     byte[] details = trailers != null ? trailers.get(DETAILS) : null;
     return decode(status.getCode(), message, details, status.getCause());
   }
@@ -40,8 +45,8 @@ final class Errors {
     Errors found = read(trailer);
     boolean isTransient = switch (code) {
       case UNAVAILABLE -> true;
-      // Refused for now: it has not happened.
-      case RESOURCE_EXHAUSTED -> found.retryAfter != null;
+      // Refused for now: it has not happened. By HTTP/2: the connection has been closed, ENHANCE_YOUR_CALM.
+      case RESOURCE_EXHAUSTED -> found.retryAfter != null || (found.reason == null && isOfHttp(message));
       // Transports report broken connections as these, too. From the server they are final.
       case INTERNAL, UNKNOWN, CANCELLED -> found.reason == null;
       default -> false;
@@ -50,6 +55,33 @@ final class Errors {
     Details details = new Details(id, found.mismatch, found.violations, found.retryAfter);
     return new ChordException(
         found.reason != null ? found.reason : code.name(), message, code, isTransient, details, cause);
+  }
+
+  /**
+   * Whether it may be tried again for ever: the server is away or busy, or the connection died, perhaps by what another of
+   * its streams did. Other transient errors may be there to stay.
+   */
+  static boolean isOutage(ChordException error) {
+    return switch (error.code()) {
+      case UNAVAILABLE, RESOURCE_EXHAUSTED -> error.isTransient();
+      case INTERNAL -> error.isTransient() && isOfHttp(error.getMessage());
+      default -> false;
+    };
+  }
+
+  private static boolean isOfHttp(String message) {
+    return HTTP.matcher(message).find();
+  }
+
+  /** "io exception" alone does not tell why. */
+  private static String withCauses(Status status) {
+    String message = status.getDescription() != null ? status.getDescription() : "";
+    for (Throwable cause = status.getCause(); cause != null; cause = cause.getCause()) {
+      String text = cause.getMessage();
+      if (text == null || message.contains(text)) continue;
+      message = message.isEmpty() ? text : message + ": " + text;
+    }
+    return message;
   }
 
   static ChordException unavailable(String message) {
@@ -64,6 +96,10 @@ final class Errors {
   static ChordException deadlineExceeded(String message) {
     return new ChordException(
         "DEADLINE_EXCEEDED", message, Status.Code.DEADLINE_EXCEEDED, false, Details.NONE, null);
+  }
+
+  static ChordException notApplicable(String option, String call) {
+    return unsendable(option, "is no option of " + call);
   }
 
   /** The caller's mistake, and worth no try. */

@@ -2,7 +2,7 @@ package dev.chord;
 
 import java.time.Duration;
 
-/** Options of get, touch, list, sync and deltas. */
+/** Options of get, touch, list, sync and deltas. One that a call does not have is INVALID_ARGUMENT. */
 public final class ReadOptions {
   static final ReadOptions NONE = builder().build();
 
@@ -18,6 +18,24 @@ public final class ReadOptions {
 
   public static Builder builder() {
     return new Builder();
+  }
+
+  /** @throws ChordException INVALID_ARGUMENT for an option of another call */
+  ReadOptions ofList() {
+    if (includeOldValues) throw Errors.notApplicable("includeOldValues", "list");
+    return this;
+  }
+
+  /** @throws ChordException INVALID_ARGUMENT for an option of another call */
+  ReadOptions ofDeltas(String call) {
+    if (includeValues) throw Errors.notApplicable("includeValues", call);
+    return this;
+  }
+
+  /** @throws ChordException INVALID_ARGUMENT for an option of another call */
+  ReadOptions ofOne(String call) {
+    if (includeOldValues) throw Errors.notApplicable("includeOldValues", call);
+    return ofDeltas(call);
   }
 
   public static final class Builder {

@@ -1,65 +1,165 @@
 package dev.chord;
 
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.locks.ReadWriteLock;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
+import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
+import java.util.function.Predicate;
+import java.util.function.Supplier;
 
 /**
  * A live local copy of contexts, fed by a thread of its own. Reading never waits. Documents are read-only, and never
  * change: what stays the same is shared by old and new ones. Close it when done.
  */
 public final class Replica implements AutoCloseable {
-  private final Map<String, Held> documents = new ConcurrentHashMap<>();
+  private final ReadWriteLock lock = new ReentrantReadWriteLock();
+
+  /** Written by the thread alone, with the lock held. */
+  private final Map<String, Held> documents = new HashMap<>();
+
   private final List<ReplicaListener> listeners = new CopyOnWriteArrayList<>();
+  private final List<Waiter> waiters = new CopyOnWriteArrayList<>();
   private final CompletableFuture<Void> ready = new CompletableFuture<>();
+  private final ChordClient client;
   private final Watch watch;
   private final Thread thread;
   private volatile boolean live;
   private volatile boolean closed;
 
+  /** Why it has ended; null: it has not. */
+  private volatile ChordException end;
+
   private record Held(Map<String, Object> value, Position position) {}
 
-  private Replica(ChordClient client, List<Target> targets, ReplicaListener... listeners) {
+  private record Waiter(BooleanSupplier holds, CompletableFuture<Void> done) {}
+
+  /** A document that was kept, to open a replica from it later: position and value belong together. */
+  public record Kept(String id, Map<String, Object> value, Position position) {}
+
+  private Replica(ChordClient client, List<Target> targets, List<Kept> state, ReplicaListener... listeners) {
+    this.client = client;
     this.listeners.addAll(List.of(listeners));
-    watch = client.watch(targets, WatchOptions.builder().onDisconnect(this::disconnected).build());
+    Map<String, Position> known = new HashMap<>();
+    for (Kept kept : state) {
+      if (targets.stream().noneMatch(target -> target.covers(kept.id))) continue;
+      documents.put(kept.id, new Held(kept.value, kept.position));
+      known.put(kept.id, kept.position);
+    }
+    watch = client.watch(targets, WatchOptions.builder().known(known).onDisconnect(this::disconnected).build());
     thread = new Thread(this::run, "chord-replica");
     thread.setDaemon(true);
   }
 
   /** Begins to copy at once. These listeners miss nothing. */
   public static Replica open(ChordClient client, List<Target> targets, ReplicaListener... listeners) {
-    Replica replica = new Replica(client, targets, listeners);
+    return open(client, targets, List.of(), listeners);
+  }
+
+  /**
+   * The same, from documents that were kept: they can be read at once, and the server sends what has happened since.
+   *
+   * @param state what {@link #state} answered; what the targets do not cover is left out
+   */
+  public static Replica open(
+      ChordClient client, List<Target> targets, List<Kept> state, ReplicaListener... listeners) {
+    Replica replica = new Replica(client, targets, state, listeners);
     replica.thread.start();
     return replica;
   }
 
   /** The document now; null: there is none. */
   public Map<String, Object> get(String id) {
-    Held held = documents.get(id);
+    Held held = held(id);
     return held != null ? held.value : null;
+  }
+
+  /** The document now as an object of the program's own; null: there is none. */
+  public <T> T get(String id, Class<T> type, DocumentMapper mapper) {
+    Map<String, Object> value = get(id);
+    return value != null ? mapper.fromDocument(value, type) : null;
   }
 
   /** Where the document stands; null: there is none. */
   public Position position(String id) {
-    Held held = documents.get(id);
+    Held held = held(id);
     return held != null ? held.position : null;
   }
 
   /** Those of all documents now, in no order. */
   public Set<String> ids() {
-    return Set.copyOf(documents.keySet());
+    return read(() -> Set.copyOf(documents.keySet()));
   }
 
   public int size() {
-    return documents.size();
+    return read(documents::size);
+  }
+
+  /** All documents and positions as of one moment, in no order: to keep. */
+  public List<Kept> state() {
+    return read(() -> documents.entrySet().stream()
+        .map(each -> new Kept(each.getKey(), each.getValue().value, each.getValue().position))
+        .toList());
+  }
+
+  /** Reads several documents as of one moment, of a batch of writes all or nothing. The replica waits meanwhile. */
+  public <T> T read(Supplier<T> reader) {
+    lock.readLock().lock();
+    try {
+      return reader.get();
+    } finally {
+      lock.readLock().unlock();
+    }
+  }
+
+  private Held held(String id) {
+    return read(() -> documents.get(id));
+  }
+
+  /**
+   * Completes when the copy of a context has what was written at the position, as {@link Position#reaches} says; with
+   * {@link ChordException} where the replica ends before.
+   */
+  public CompletableFuture<Void> waitFor(String id, Position position) {
+    return waitUntil(() -> {
+      Position at = position(id);
+      return at != null && at.reaches(position);
+    });
+  }
+
+  /**
+   * Completes when the test of the document holds, which gets null where there is none; with {@link ChordException} where
+   * the replica ends before. It is tested at once, and after each change, by the replica's thread.
+   */
+  public CompletableFuture<Void> waitFor(String id, Predicate<Map<String, Object>> test) {
+    return waitUntil(() -> test.test(get(id)));
+  }
+
+  private CompletableFuture<Void> waitUntil(BooleanSupplier holds) {
+    Waiter waiter = new Waiter(holds, new CompletableFuture<>());
+    waiters.add(waiter);
+    waiter.done.whenComplete((done, error) -> waiters.remove(waiter));
+    wake(waiter);
+    if (end != null) waiter.done.completeExceptionally(end);
+    return waiter.done;
+  }
+
+  private static void wake(Waiter waiter) {
+    try {
+      if (waiter.holds.getAsBoolean()) waiter.done.complete(null);
+    } catch (RuntimeException | Error e) {
+      waiter.done.completeExceptionally(e);
+    }
   }
 
   /** Connected, and caught up since. */
@@ -113,43 +213,78 @@ public final class Replica implements AutoCloseable {
 
   private void run() {
     try (watch) {
-      for (WatchEvent event : watch) take(event);
-      live = false;
-      ready.completeExceptionally(Errors.cancelled("the replica was closed", null));
+      for (List<WatchEvent> batch = watch.nextBatch(); !batch.isEmpty(); batch = watch.nextBatch()) take(batch);
+      ended(client.isClosed() ? Connection.closedError() : Errors.cancelled("the replica was closed", null));
     } catch (ChordException e) {
-      live = false;
-      ready.completeExceptionally(e);
+      ended(e);
       report(e);
     }
   }
 
-  private void take(WatchEvent event) {
-    if (event instanceof WatchEvent.Full full) {
-      Document document = full.document();
-      store(new ReplicaChange(document.id(), document.value(), document.position(), null));
-    } else if (event instanceof WatchEvent.Changed changed) {
-      apply(changed.delta());
-    } else if (event instanceof WatchEvent.Deleted deleted) {
-      documents.remove(deleted.id());
-      tell(listener -> listener.changed(new ReplicaChange(deleted.id(), null, null, null)));
-    } else if (event instanceof WatchEvent.CaughtUp) {
+  private void ended(ChordException error) {
+    live = false;
+    end = error;
+    ready.completeExceptionally(error);
+    waiters.forEach(waiter -> waiter.done.completeExceptionally(error));
+  }
+
+  /** Applies events that belong together as one, and then tells of them. */
+  private void take(List<WatchEvent> batch) {
+    List<ReplicaChange> changes = new ArrayList<>();
+    Map<String, Held> next = new HashMap<>();
+    try {
+      for (WatchEvent event : batch) apply(event, next, changes);
+    } catch (DeltaMismatchException e) {
+      watch.resync(batch.stream().map(Replica::contextId).toList());
+      return;
+    }
+    store(next);
+    boolean caughtUp = batch.get(0) instanceof WatchEvent.CaughtUp;
+    if (caughtUp) {
       live = true;
       ready.complete(null);
-      tell(ReplicaListener::caughtUp);
     }
+    waiters.forEach(Replica::wake);
+    for (ReplicaChange change : changes) tell(listener -> listener.changed(change));
+    if (caughtUp) tell(ReplicaListener::caughtUp);
   }
 
-  private void apply(Delta delta) {
+  private void store(Map<String, Held> next) {
+    lock.writeLock().lock();
     try {
-      store(new ReplicaChange(delta.id(), delta.applyTo(get(delta.id())), delta.to(), delta.changes()));
-    } catch (DeltaMismatchException e) {
-      watch.resync(delta.id());
+      next.forEach((id, held) -> {
+        if (held != null) documents.put(id, held);
+        else documents.remove(id);
+      });
+    } finally {
+      lock.writeLock().unlock();
     }
   }
 
-  private void store(ReplicaChange change) {
-    documents.put(change.id(), new Held(change.value(), change.position()));
-    tell(listener -> listener.changed(change));
+  /** @param next what the batch makes of its contexts; null: gone */
+  private void apply(WatchEvent event, Map<String, Held> next, List<ReplicaChange> changes) {
+    ReplicaChange change;
+    if (event instanceof WatchEvent.Full full) {
+      Document document = full.document();
+      change = new ReplicaChange(document.id(), document.value(), document.position(), null);
+    } else if (event instanceof WatchEvent.Changed changed) {
+      Delta delta = changed.delta();
+      Held held = next.containsKey(delta.id()) ? next.get(delta.id()) : documents.get(delta.id());
+      if (held == null) throw new DeltaMismatchException(List.of(), "there is no document");
+      change = new ReplicaChange(delta.id(), delta.applyTo(held.value), delta.to(), delta.changes());
+    } else if (event instanceof WatchEvent.Deleted deleted) {
+      change = new ReplicaChange(deleted.id(), null, null, null);
+    } else {
+      return;
+    }
+    next.put(change.id(), change.value() != null ? new Held(change.value(), change.position()) : null);
+    changes.add(change);
+  }
+
+  private static String contextId(WatchEvent event) {
+    if (event instanceof WatchEvent.Full full) return full.document().id();
+    if (event instanceof WatchEvent.Changed changed) return changed.delta().id();
+    return event instanceof WatchEvent.Deleted deleted ? deleted.id() : "";
   }
 
   private void disconnected(ChordException error, Duration delay) {
@@ -169,13 +304,18 @@ public final class Replica implements AutoCloseable {
   }
 
   private void report(Throwable error) {
+    if (listeners.isEmpty() && !closed) log("a replica has ended", error);
     for (ReplicaListener listener : listeners) {
       if (closed) return;
       try {
         listener.failed(error);
       } catch (RuntimeException | Error e) {
-        System.getLogger(Replica.class.getName()).log(System.Logger.Level.ERROR, "a listener threw", e);
+        log("a listener threw", e);
       }
     }
+  }
+
+  private static void log(String message, Throwable error) {
+    System.getLogger(Replica.class.getName()).log(System.Logger.Level.ERROR, message, error);
   }
 }

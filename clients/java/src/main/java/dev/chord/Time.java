@@ -8,6 +8,9 @@ final class Time {
   /** So long that it never ends; and added to now, it does not overflow. */
   static final long FOREVER = Long.MAX_VALUE / 2;
 
+  /** The longest time that gRPC's timers hold everywhere, 2^31 ms, less some: longer ones would end at once on some servers. */
+  static final long TIMEOUT_MAX = TimeUnit.DAYS.toNanos(24);
+
   private Time() {}
 
   static long nanos(Duration duration) {

@@ -34,6 +34,9 @@ final class Tracker {
   /** Did not fit: the next request asks for the document. */
   private final Set<String> doubted = new HashSet<>();
 
+  /** The messages of a batch that has not come whole yet. Nothing else knows of them. */
+  private final List<WatchContextsResponse> batch = new ArrayList<>();
+
   /** @throws ChordException INVALID_ARGUMENT for what cannot be sent */
   Tracker(List<Target> targets, Map<String, Position> known, int knownBytesMax) {
     for (Target target : targets) Values.text(target.isPrefix() ? "prefix" : "context_id", target.name());
@@ -45,6 +48,7 @@ final class Tracker {
 
   /** A connection begins: answers the subscriptions to ask for. */
   List<Subscription> connect() {
+    batch.clear();
     omitted.clear();
     omitted.addAll(positions.keySet());
     List<Subscription> subscriptions = new ArrayList<>();
@@ -65,8 +69,75 @@ final class Tracker {
     return subscriptions;
   }
 
-  /** A message: answers the events to deliver; null where it leaves a gap, and the watch must connect again. */
+  /**
+   * A message: answers the events to deliver, of a batch all at once with its last message; null where it leaves a gap,
+   * and the watch must connect again.
+   */
   List<WatchEvent> take(WatchContextsResponse message) {
+    if (message.getMore()) {
+      batch.add(message);
+      return List.of();
+    }
+    if (batch.isEmpty() || message.hasHeartbeat() || message.hasClosing()) return single(message);
+    List<WatchContextsResponse> whole = new ArrayList<>(batch);
+    whole.add(message);
+    batch.clear();
+    return whole(whole);
+  }
+
+  private List<WatchEvent> whole(List<WatchContextsResponse> messages) {
+    List<Before> before = messages.stream().map(Tracker::contextId).map(this::before).toList();
+    List<WatchEvent> events = new ArrayList<>();
+    for (WatchContextsResponse message : messages) {
+      List<WatchEvent> more = single(message);
+      if (more == null) {
+        // The context that did not fit stays doubted: the next connection brings its document.
+        for (int i = before.size() - 1; i >= 0; i--) restore(before.get(i));
+        return null;
+      }
+      events.addAll(more);
+    }
+    // The last message may have been swallowed: then another event is the last one.
+    for (int i = 0; i < events.size() - 1; i++) events.set(i, followed(events.get(i)));
+    return events;
+  }
+
+  /** What was held of a context before a batch. */
+  private record Before(String id, Position position, boolean absent, boolean doubted) {}
+
+  private Before before(String id) {
+    return new Before(id, positions.get(id), absent.contains(id), doubted.contains(id));
+  }
+
+  private void restore(Before before) {
+    if (before.position != null) positions.put(before.id, before.position);
+    else positions.remove(before.id);
+    if (before.absent) absent.add(before.id);
+    else absent.remove(before.id);
+    if (before.doubted) doubted.add(before.id);
+  }
+
+  /** Empty where a message is of no context. */
+  private static String contextId(WatchContextsResponse message) {
+    return switch (message.getEventCase()) {
+      case FULL -> message.getFull().getContext().getContextId();
+      case DELTA -> message.getDelta().getContextId();
+      case DELETED -> message.getDeleted().getContextId();
+      case ABSENT -> message.getAbsent().getContextId();
+      default -> "";
+    };
+  }
+
+  private static WatchEvent followed(WatchEvent event) {
+    if (event instanceof WatchEvent.Full full) return new WatchEvent.Full(full.document(), full.reason(), true);
+    if (event instanceof WatchEvent.Changed changed) return new WatchEvent.Changed(changed.delta(), true);
+    if (event instanceof WatchEvent.Deleted deleted) {
+      return new WatchEvent.Deleted(deleted.id(), deleted.position(), deleted.reason(), true);
+    }
+    return event;
+  }
+
+  private List<WatchEvent> single(WatchContextsResponse message) {
     return switch (message.getEventCase()) {
       case FULL -> full(Conversion.fromFull(message.getFull()));
       case DELTA -> delta(Conversion.fromDelta(message.getDelta()));
@@ -115,7 +186,7 @@ final class Tracker {
     }
     omitted.remove(id);
     positions.put(id, delta.to());
-    return List.of(new WatchEvent.Changed(delta));
+    return List.of(new WatchEvent.Changed(delta, false));
   }
 
   private List<WatchEvent> gone(String id, Position position, String reason) {
@@ -123,7 +194,7 @@ final class Tracker {
     doubted.remove(id);
     if (positions.remove(id) == null) return List.of();
     absent.add(id);
-    return List.of(new WatchEvent.Deleted(id, position, reason));
+    return List.of(new WatchEvent.Deleted(id, position, reason, false));
   }
 
   private List<WatchEvent> missing(String id) {

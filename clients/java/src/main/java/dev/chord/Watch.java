@@ -4,10 +4,13 @@ import dev.chord.v1.SyncServiceGrpc;
 import dev.chord.v1.WatchContextsRequest;
 import dev.chord.v1.WatchContextsResponse;
 import io.grpc.ClientCall;
+import io.grpc.Context;
 import io.grpc.Metadata;
 import io.grpc.Status;
 import java.time.Duration;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Collection;
 import java.util.Iterator;
 import java.util.List;
 import java.util.NoSuchElementException;
@@ -48,17 +51,32 @@ public final class Watch implements Iterator<WatchEvent>, Iterable<WatchEvent>, 
   /** Null between connections. Written by the reader alone, with the monitor held. */
   private ClientCall<WatchContextsRequest, WatchContextsResponse> stream;
 
-  /** When to connect, by System.nanoTime. */
-  private long connectAt = System.nanoTime();
+  /** The connection of its streams, from the first one on. Written with the monitor held. */
+  private Channels.Lease lease;
 
-  /** Failures since the last message came. */
+  /** When to connect, by System.nanoTime: at the latest, and where the server can be reached again. */
+  private long connectAt = System.nanoTime();
+  private long connectFrom = connectAt;
+
+  /** The server can be reached again, after the failure of this number. */
+  private volatile int reachable;
+
+  /** Failures in a row; and those with doubtful errors since the last message came. */
   private int failures;
+  private int doubtful;
+
+  /** All failures there were. */
+  private int disconnects;
 
   /** What the server asked for when it closed the stream. */
   private Duration retryAfter;
 
-  /** Whether this connection has brought an event or a heartbeat. */
+  /** Whether this connection has brought an event or a heartbeat, and when the first one. */
   private boolean heard;
+  private long heardAt;
+
+  /** A token was refused since the last event or heartbeat. */
+  private boolean refused;
 
   /** The reader asks for a new connection: see resync. */
   private boolean misfit;
@@ -109,15 +127,25 @@ public final class Watch implements Iterator<WatchEvent>, Iterable<WatchEvent>, 
       if (closed) return;
       closed = true;
       if (stream != null) stream.cancel("the watch was closed", null);
+      if (lease != null) lease.release();
     }
     inbox.add(new Signal(null, null, null));
     onClose.accept(this);
   }
 
-  /** This context's last event did not fit the reader's copy: connects again for the document. */
-  void resync(String id) {
-    tracker.doubt(id);
+  /** The last events did not fit the reader's copies of these contexts: connects again for the documents. */
+  void resync(Collection<String> ids) {
+    ids.forEach(tracker::doubt);
     misfit = true;
+  }
+
+  /** Waits for the next events that belong together. Empty: the watch was closed. */
+  List<WatchEvent> nextBatch() {
+    List<WatchEvent> batch = new ArrayList<>();
+    if (!hasNext()) return batch;
+    do batch.add(ready.remove());
+    while (batch.get(batch.size() - 1).more());
+    return batch;
   }
 
   /** Works until an event is ready. False: the time is over, or the watch closed. */
@@ -126,6 +154,7 @@ public final class Watch implements Iterator<WatchEvent>, Iterable<WatchEvent>, 
     while (!closed) {
       if (misfit) disconnected(misfitError());
       if (!ready.isEmpty()) return true;
+      if (reachable == disconnects && connectFrom - connectAt < 0) connectAt = connectFrom;
       long now = System.nanoTime();
       if (stream == null && connectAt - now <= 0) connect();
       Signal signal = receive(stream == null ? Math.min(end - now, connectAt - now) : end - now);
@@ -149,10 +178,13 @@ public final class Watch implements Iterator<WatchEvent>, Iterable<WatchEvent>, 
       disconnected(signal.end);
       return;
     }
-    failures = 0;
     WatchContextsResponse message = signal.message;
-    if (!message.hasClosing()) heard = true;
-    else if (message.getClosing().hasRetryAfter()) {
+    if (!message.hasClosing()) {
+      if (!heard) heardAt = System.nanoTime();
+      heard = true;
+      refused = false;
+      doubtful = 0;
+    } else if (message.getClosing().hasRetryAfter()) {
       retryAfter = Conversion.fromDuration(message.getClosing().getRetryAfter());
     }
     List<WatchEvent> events = tracker.take(message);
@@ -173,14 +205,17 @@ public final class Watch implements Iterator<WatchEvent>, Iterable<WatchEvent>, 
     }
     retryAfter = null;
     heard = false;
-    if (failures > 0) connection.reconnect();
     synchronized (this) {
       if (closed) return;
-      stream = connection.newStream(SyncServiceGrpc.getWatchContextsMethod());
-      stream.start(new Listener(stream), new Metadata());
-      stream.request(BUFFER);
-      stream.sendMessage(request.build());
-      stream.halfClose();
+      if (lease == null) lease = connection.channels.forWatch();
+      if (failures > 0) Connection.reconnect(lease.channel);
+      Connection.contextOfStream().run(() -> {
+        stream = connection.newStream(lease.channel, SyncServiceGrpc.getWatchContextsMethod());
+        stream.start(new Listener(stream), new Metadata());
+        stream.request(BUFFER);
+        stream.sendMessage(request.build());
+        stream.halfClose();
+      });
     }
   }
 
@@ -192,17 +227,34 @@ public final class Watch implements Iterator<WatchEvent>, Iterable<WatchEvent>, 
       stream = null;
     }
     misfit = false;
-    boolean doubtful =
-        error.code() != Status.Code.UNAVAILABLE && error.code() != Status.Code.RESOURCE_EXHAUSTED;
-    // The token has expired under way: there may be a new one.
-    boolean expired = heard && error.code() == Status.Code.UNAUTHENTICATED;
-    if (!(error.isTransient() || expired) || (doubtful && failures >= DOUBTFUL_FAILURES_MAX)) {
+    if (!goesOn(error)) {
       close();
       throw error;
     }
+    // A word before each failure is no health.
+    if (heard && System.nanoTime() - heardAt >= Time.nanos(connection.retry.backoffMax())) failures = 0;
     Duration delay = Time.max(Time.max(connection.retry.backoff(failures++), retryAfter), error.retryAfter());
-    connectAt = System.nanoTime() + Time.nanos(delay);
+    long now = System.nanoTime();
+    connectAt = now + Time.nanos(delay);
+    connectFrom = now + Time.nanos(Time.max(Time.max(Duration.ZERO, retryAfter), error.retryAfter()));
+    heard = false;
+    int number = ++disconnects;
+    connection.whenReachable(() -> {
+      reachable = number;
+      inbox.add(new Signal(null, null, null));
+    });
     options.onDisconnect.accept(error, delay);
+  }
+
+  private boolean goesOn(ChordException error) {
+    if (Errors.isOutage(error)) return true;
+    if (error.code() == Status.Code.UNAUTHENTICATED) {
+      // Expired under way, or while the connection was away: there may be a new one.
+      boolean again = heard || (connection.renewsToken && !refused);
+      refused |= !heard;
+      return again;
+    }
+    return error.isTransient() && ++doubtful <= DOUBTFUL_FAILURES_MAX;
   }
 
   private static ChordException misfitError() {
@@ -212,6 +264,7 @@ public final class Watch implements Iterator<WatchEvent>, Iterable<WatchEvent>, 
   /** Puts what comes into the inbox; the reader asks for no more than fits. */
   private final class Listener extends ClientCall.Listener<WatchContextsResponse> {
     private final ClientCall<?, ?> stream;
+    private final Context context = Context.current();
 
     Listener(ClientCall<?, ?> stream) {
       this.stream = stream;
@@ -226,7 +279,7 @@ public final class Watch implements Iterator<WatchEvent>, Iterable<WatchEvent>, 
     public void onClose(Status status, Metadata trailers) {
       ChordException end = status.isOk()
           ? Errors.unavailable("the server ended the stream")
-          : connection.failure(status, trailers);
+          : connection.failure(status, trailers, context);
       inbox.add(new Signal(stream, null, end));
     }
   }

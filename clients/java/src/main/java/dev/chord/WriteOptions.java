@@ -4,7 +4,7 @@ import dev.chord.v1.Expected;
 import dev.chord.v1.ReturnOptions;
 import java.time.Duration;
 
-/** Options of set, update and delete. */
+/** Options of set, update and delete. One that a call does not have is INVALID_ARGUMENT. */
 public final class WriteOptions {
   static final WriteOptions NONE = builder().build();
 
@@ -26,6 +26,20 @@ public final class WriteOptions {
 
   public static Builder builder() {
     return new Builder();
+  }
+
+  /** @throws ChordException INVALID_ARGUMENT for an option of another call */
+  WriteOptions ofSet() {
+    if (allowMissing) throw Errors.notApplicable("allowMissing", "set");
+    return this;
+  }
+
+  /** @throws ChordException INVALID_ARGUMENT for an option of another call */
+  WriteOptions ofDelete() {
+    if (ttl != null) throw Errors.notApplicable("ttl", "delete");
+    if (returning.getContext()) throw Errors.notApplicable("returnDocument", "delete");
+    if (returning.getDelta()) throw Errors.notApplicable("returnDelta", "delete");
+    return this;
   }
 
   /** The last of {@code ifPosition}, {@code ifVersion} and {@code ifAbsent} holds. */

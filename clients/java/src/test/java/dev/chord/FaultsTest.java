@@ -275,7 +275,7 @@ class FaultsTest {
       Watch watch = client.watch(Target.id("a"));
       assertEquals(1, versionOf(watch));
       Live.fails("UNAUTHENTICATED", watch::next);
-      assertEquals(List.of("Bearer 1", "Bearer 3", "Bearer 4", "Bearer 5"), server.authorizations);
+      assertEquals(List.of("Bearer 1", "Bearer 3", "Bearer 4", "Bearer 5", "Bearer 6"), server.authorizations);
     }
   }
 

@@ -10,6 +10,7 @@ import io.grpc.Grpc;
 import io.grpc.InsecureServerCredentials;
 import io.grpc.Metadata;
 import io.grpc.Server;
+import io.grpc.ServerBuilder;
 import io.grpc.ServerCall;
 import io.grpc.ServerCallHandler;
 import io.grpc.ServerCredentials;
@@ -48,6 +49,10 @@ final class FaultyServer implements AutoCloseable {
   }
 
   FaultyServer(OnSet onSet, OnWatch onWatch, ServerCredentials credentials) throws IOException {
+    this(onSet, onWatch, Grpc.newServerBuilderForPort(0, credentials));
+  }
+
+  FaultyServer(OnSet onSet, OnWatch onWatch, ServerBuilder<?> builder) throws IOException {
     ContextServiceGrpc.ContextServiceImplBase contexts = new ContextServiceGrpc.ContextServiceImplBase() {
       @Override
       public void setContext(SetContextRequest request, StreamObserver<SetContextResponse> answer) {
@@ -66,7 +71,7 @@ final class FaultyServer implements AutoCloseable {
         onWatch.call(watches.incrementAndGet(), request, stream);
       }
     };
-    server = Grpc.newServerBuilderForPort(0, credentials)
+    server = builder
         .addService(contexts)
         .addService(syncs)
         .intercept(new Authorizations())
@@ -86,6 +91,14 @@ final class FaultyServer implements AutoCloseable {
     dev.chord.v1.Context context =
         dev.chord.v1.Context.newBuilder().setContextId(id).setPosition(position(version)).build();
     return WatchContextsResponse.newBuilder().setFull(dev.chord.v1.Full.newBuilder().setContext(context)).build();
+  }
+
+  static WatchContextsResponse more(WatchContextsResponse message) {
+    return message.toBuilder().setMore(true).build();
+  }
+
+  static WatchContextsResponse caughtUp() {
+    return WatchContextsResponse.newBuilder().setCaughtUp(dev.chord.v1.CaughtUp.getDefaultInstance()).build();
   }
 
   static WatchContextsResponse delta(String id, long from, long to) {

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.time.Duration;
@@ -14,7 +15,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 
 class ReplicaTest extends Live {
@@ -156,5 +160,37 @@ class ReplicaTest extends Live {
       assertEquals(client.get(id).value(), replica.get(id));
     }
     replica.close();
+  }
+
+  @Test
+  void fromWhatWasKept() throws Exception {
+    for (String name : List.of("a", "b")) client.set(id(name), json("{'n':0,'rest':'%s'}".formatted(REST)));
+    List<Target> targets = List.of(Target.prefix(id("")));
+    List<Replica.Kept> state = new ArrayList<>();
+    try (Replica first = copy(targets)) {
+      state.addAll(first.state());
+    }
+    state.add(new Replica.Kept("elsewhere", Map.of(), state.get(0).position()));
+    client.delete(id("b"));
+    Position written = client.update(id("a"), Edit.of(Mutation.increment(List.of("n"), 1))).position();
+
+    BlockingQueue<ReplicaChange> changes = new LinkedBlockingQueue<>();
+    Replica replica = Replica.open(client, targets, state, changes::add);
+    assertNotNull(replica.get(id("a"))); // at once
+    replica.waitFor(id("a"), written).get(20, TimeUnit.SECONDS);
+    replica.waitFor(id("b"), value -> value == null).get(20, TimeUnit.SECONDS);
+    assertEquals(Set.of(id("a")), replica.ids());
+    assertEquals(client.get(id("a")).value(), replica.get(id("a")));
+    Map<String, Boolean> byDelta = new HashMap<>();
+    for (int i = 0; i < 2; i++) {
+      ReplicaChange change = changes.poll(20, TimeUnit.SECONDS);
+      byDelta.put(change.id(), change.changes() != null);
+    }
+    assertEquals(Map.of(id("a"), true, id("b"), false), byDelta);
+
+    CompletableFuture<Void> never = replica.waitFor(id("a"), value -> false);
+    replica.close();
+    ExecutionException ended = assertThrows(ExecutionException.class, never::get);
+    assertEquals("CANCELLED", ((ChordException) ended.getCause()).reason());
   }
 }

@@ -1,11 +1,14 @@
 package dev.chord;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.grpc.Status;
 import java.math.BigDecimal;
+import java.math.BigInteger;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -14,7 +17,9 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -39,7 +44,98 @@ class UnitsTest {
     ChordException refused =
         assertThrows(ChordException.class, () -> Values.toStruct("value", Map.of("a", value)));
     assertEquals("INVALID_ARGUMENT", refused.reason());
-    assertEquals("value", refused.violations().get(0).field());
+    assertTrue(refused.violations().get(0).field().startsWith("value"), refused::toString);
+  }
+
+  @Test
+  void refusalsNameThePath() {
+    Map<String, Object> document =
+        Map.of("members", List.of(Map.of("name", "ann"), Map.of("odd \"key\"", 9_007_199_254_740_993L)));
+    assertEquals("value.members[1][\"odd \\\"key\\\"\"]", fieldOf(() -> Values.toStruct("value", document)));
+    assertEquals(
+        "append[1].x", fieldOf(() -> Mutation.append(List.of("l"), List.of(1, Map.of("x", Double.NaN)))));
+    assertEquals("set[0]", fieldOf(() -> Mutation.set(List.of("l"), List.of("\ud800"))));
+  }
+
+  private static String fieldOf(Executable refused) {
+    return Live.fails("INVALID_ARGUMENT", refused).violations().get(0).field();
+  }
+
+  @Test
+  void integersThatNoDoubleIs() {
+    for (Number refused : List.of(
+        9_007_199_254_740_993L, Long.MAX_VALUE, new BigInteger("18446744073709551615"),
+        new AtomicLong(-9_007_199_254_740_993L))) {
+      Live.fails("INVALID_ARGUMENT", () -> Values.toValue("value", refused));
+    }
+    for (Number sent : List.of(1L << 53, Long.MIN_VALUE, BigInteger.TWO.pow(64), 1e300, new BigDecimal("0.1"))) {
+      assertEquals(sent.doubleValue(), Values.fromValue(Values.toValue("value", sent)));
+    }
+  }
+
+  @Test
+  void positionsAsText() {
+    Position position = new Position("Xk29", 7, "0aY7");
+    assertEquals("Xk29:7:0aY7", position.toString());
+    assertEquals(position, Position.parse("Xk29:7:0aY7"));
+    assertEquals(new Position("", 7, ""), Position.parse("7"));
+    assertEquals("7", Position.parse("7").toString());
+    for (String wrong : new String[] {"", "a", "a:1", ":1:d", "e:1:", "e:-1:d", "e:1:d:x", "e :1:d", "e::d"}) {
+      assertThrows(IllegalArgumentException.class, () -> Position.parse(wrong), wrong);
+    }
+    assertTrue(position.reaches(Position.parse("Xk29:6:x")) && position.reaches(Position.parse("7")));
+    assertFalse(position.reaches(Position.parse("Xk29:8:x")) || position.reaches(Position.parse("other:1:x")));
+  }
+
+  @Test
+  void optionsOfOtherCallsAreRefused() {
+    try (ChordClient client = ChordClient.connect("127.0.0.1:1")) {
+      WriteOptions.Builder write = WriteOptions.builder();
+      WriteOptions missing = write.allowMissing().build();
+      assertEquals("allowMissing", fieldOf(() -> client.set("a", Map.of(), missing)));
+      for (WriteOptions options : List.of(
+          WriteOptions.builder().ttl(Duration.ofHours(1)).build(),
+          WriteOptions.builder().returnDocument().build(),
+          WriteOptions.builder().returnOldValues().build())) {
+        Live.fails("INVALID_ARGUMENT", () -> client.delete("a", options));
+      }
+      ReadOptions values = ReadOptions.builder().includeValues().build();
+      ReadOptions oldValues = ReadOptions.builder().includeOldValues().build();
+      for (Executable call : List.<Executable>of(
+          () -> client.get("a", values), () -> client.touch("a", null, oldValues), () -> client.list("", oldValues),
+          () -> client.sync("a", null, values), () -> client.deltas("a", 0, values))) {
+        Live.fails("INVALID_ARGUMENT", call);
+      }
+    }
+  }
+
+  @Test
+  void streamsThatHttpEndsAreOutages() {
+    for (String message : List.of("HTTP/2 error code: ENHANCE_YOUR_CALM\nReceived Goaway", "Received Rst Stream")) {
+      for (Status status : List.of(Status.RESOURCE_EXHAUSTED, Status.INTERNAL)) {
+        assertTrue(Errors.isOutage(Errors.decode(status.withDescription(message), null)), message);
+      }
+    }
+    assertFalse(Errors.isOutage(Errors.decode(Status.INTERNAL.withDescription("broken"), null)));
+    assertFalse(Errors.isOutage(Errors.decode(Status.RESOURCE_EXHAUSTED.withDescription("too large"), null)));
+  }
+
+  @Test
+  void gateLetsInAsManyAsItHasPlaces() {
+    List<Integer> in = new ArrayList<>();
+    Gate gate = new Gate(2);
+    for (int i = 0; i < 6; i++) {
+      int number = i;
+      gate.enter(() -> number != 2 && in.add(number));
+    }
+    assertEquals(List.of(0, 1), in);
+    gate.leave();
+    assertEquals(List.of(0, 1, 3), in); // 2 has gone meanwhile
+    for (int i = 0; i < 4; i++) gate.leave();
+    gate.enter(() -> in.add(6));
+    gate.enter(() -> in.add(7));
+    gate.enter(() -> in.add(8));
+    assertEquals(List.of(0, 1, 3, 4, 5, 6, 7), in);
   }
 
   @Test

@@ -1,6 +1,7 @@
 package dev.chord;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -42,7 +43,7 @@ class WatchTest extends Live {
       Position first = client.set(id("p:1"), Map.of("life", 1)).position();
       assertEquals(first, expect(WatchEvent.Full.class, watch).document().position());
       client.delete(id("p:1"));
-      assertEquals(new WatchEvent.Deleted(id("p:1"), first, "DELETED"), take(watch));
+      assertEquals(new WatchEvent.Deleted(id("p:1"), first, "DELETED", false), take(watch));
       Position second = client.set(id("p:1"), Map.of("life", 2)).position();
       assertEquals(second, expect(WatchEvent.Full.class, watch).document().position());
       assertNotEquals(first.epoch(), second.epoch());
@@ -57,7 +58,7 @@ class WatchTest extends Live {
     WatchOptions known = WatchOptions.builder().known(Map.of(id("a"), first, id("gone"), gone)).build();
     try (Watch watch = client.watch(List.of(Target.id(id("a")), Target.id(id("gone"))), known)) {
       List<WatchEvent> events = List.of(take(watch), take(watch));
-      assertTrue(events.contains(new WatchEvent.Deleted(id("gone"), gone, "UNKNOWN")), events::toString);
+      assertTrue(events.contains(new WatchEvent.Deleted(id("gone"), gone, "UNKNOWN", false)), events::toString);
       assertTrue(events.stream().anyMatch(each -> each instanceof WatchEvent.Changed changed
           && changed.delta().from().equals(first) && changed.delta().to().version() == 6
           && changed.delta().changes().equals(List.of(new Change.Modified(List.of("n"), 5.0, false, null)))));
@@ -164,6 +165,26 @@ class WatchTest extends Live {
       if (!thread.getName().matches("(grpc|chord).*")) continue;
       thread.join(PATIENCE.toMillis());
       assertFalse(thread.isAlive(), thread::getName);
+    }
+  }
+
+  /** Each stream that is closed is a reset, and servers bound those: the watch beside them goes on from where it is. */
+  @Test
+  void thoseThatCloseDoNotEndTheOthers() {
+    client.set(id("a"), json("{'n':0,'rest':'%s'}".formatted(REST)));
+    List<ChordException> breaks = new ArrayList<>();
+    WatchOptions options = WatchOptions.builder().onDisconnect((error, delay) -> breaks.add(error)).build();
+    try (Watch watch = client.watch(List.of(Target.id(id("a"))), options)) {
+      for (int i = 0; i < 2; i++) take(watch);
+      for (int i = 0; i < 1500; i++) {
+        try (Watch other = client.watch(Target.id(id("a")))) {
+          take(other);
+        }
+      }
+      client.update(id("a"), Edit.of(Mutation.increment(List.of("n"), 1)));
+      WatchEvent event = take(watch);
+      while (event instanceof WatchEvent.CaughtUp) event = take(watch);
+      assertEquals(2, assertInstanceOf(WatchEvent.Changed.class, event, breaks::toString).delta().to().version());
     }
   }
 }

@@ -1,0 +1,103 @@
+package dev.chord;
+
+import dev.chord.v1.ContextServiceGrpc;
+import dev.chord.v1.SyncServiceGrpc;
+import java.time.Duration;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+
+/**
+ * The calls of a {@link ChordClient} without a thread that waits. They fail with {@link ChordException}, do the same
+ * tries, and share its bound on calls in flight. To cancel a future ends its call. What cannot be sent is thrown at once.
+ * What depends on a future runs on gRPC's threads: it must not block.
+ */
+public final class AsyncCalls {
+  private final Connection connection;
+
+  AsyncCalls(Connection connection) {
+    this.connection = connection;
+  }
+
+  public CompletableFuture<WriteResult> set(String id, Map<String, ?> value) {
+    return set(id, value, WriteOptions.NONE);
+  }
+
+  public CompletableFuture<WriteResult> set(String id, Map<String, ?> value, WriteOptions options) {
+    return then(
+        connection.start(
+            ContextServiceGrpc.getSetContextMethod(), Requests.set(id, value, options), options.deadline),
+        Requests::written);
+  }
+
+  public CompletableFuture<WriteResult> update(String id, Edit edit) {
+    return update(id, edit, WriteOptions.NONE);
+  }
+
+  public CompletableFuture<WriteResult> update(String id, Edit edit, WriteOptions options) {
+    return then(
+        connection.start(
+            ContextServiceGrpc.getUpdateContextMethod(), Requests.update(id, edit, options), options.deadline),
+        Requests::written);
+  }
+
+  public CompletableFuture<Document> get(String id) {
+    return get(id, ReadOptions.NONE);
+  }
+
+  public CompletableFuture<Document> get(String id, ReadOptions options) {
+    return then(
+        connection.start(ContextServiceGrpc.getGetContextMethod(), Requests.get(id, options), options.deadline),
+        answer -> Conversion.fromFull(answer.getContext()));
+  }
+
+  public CompletableFuture<DeleteResult> delete(String id) {
+    return delete(id, WriteOptions.NONE);
+  }
+
+  public CompletableFuture<DeleteResult> delete(String id, WriteOptions options) {
+    return then(
+        connection.start(
+            ContextServiceGrpc.getDeleteContextMethod(), Requests.delete(id, options), options.deadline),
+        Requests::deleted);
+  }
+
+  /** @param ttl null: the present one begins again; zero: until it is deleted */
+  public CompletableFuture<Document> touch(String id, Duration ttl) {
+    return touch(id, ttl, ReadOptions.NONE);
+  }
+
+  /** @param ttl null: the present one begins again; zero: until it is deleted */
+  public CompletableFuture<Document> touch(String id, Duration ttl, ReadOptions options) {
+    return then(
+        connection.start(
+            ContextServiceGrpc.getTouchContextMethod(), Requests.touch(id, ttl, options), options.deadline),
+        answer -> Conversion.fromContext(answer.getContext()));
+  }
+
+  /** @param known where a copy stands; null: nothing is known */
+  public CompletableFuture<SyncResult> sync(String id, Position known) {
+    return sync(id, known, ReadOptions.NONE);
+  }
+
+  /** @param known where a copy stands; null: nothing is known */
+  public CompletableFuture<SyncResult> sync(String id, Position known, ReadOptions options) {
+    return then(
+        connection.start(
+            SyncServiceGrpc.getSyncContextMethod(), Requests.sync(id, known, options), options.deadline),
+        Requests::synced);
+  }
+
+  /** To cancel what a future becomes is to cancel the call. */
+  private static <A, T> CompletableFuture<T> then(
+      CompletableFuture<A> answer, java.util.function.Function<A, T> conversion) {
+    CompletableFuture<T> result = new CompletableFuture<>();
+    answer.whenComplete((message, error) -> {
+      if (error != null) result.completeExceptionally(error);
+      else result.complete(conversion.apply(message));
+    });
+    result.whenComplete((done, error) -> {
+      if (result.isCancelled()) answer.cancel(true);
+    });
+    return result;
+  }
+}

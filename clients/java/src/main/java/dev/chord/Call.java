@@ -1,0 +1,116 @@
+package dev.chord;
+
+import io.grpc.CallOptions;
+import io.grpc.ClientCall;
+import io.grpc.Context;
+import io.grpc.ManagedChannel;
+import io.grpc.Metadata;
+import io.grpc.MethodDescriptor;
+import io.grpc.Status;
+import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
+import java.util.concurrent.TimeUnit;
+
+/** One call with all its tries. No thread waits for it. */
+final class Call<Q, A> {
+  /** Fails with {@link ChordException}. To cancel it ends the call. */
+  final CompletableFuture<A> answer = new CompletableFuture<>();
+
+  private final Connection connection;
+  private final MethodDescriptor<Q, A> method;
+  private final Q request;
+
+  /** By System.nanoTime. */
+  private final long end;
+
+  private final Context context = Context.current();
+  private int failures;
+
+  /** The first failure that was no cut by time. */
+  private ChordException cause;
+
+  /** Whether the deadline ends the wait at the gate. */
+  private boolean timed;
+
+  Call(Connection connection, MethodDescriptor<Q, A> method, Q request, long nanos) {
+    this.connection = connection;
+    this.method = method;
+    this.request = request;
+    end = System.nanoTime() + nanos;
+  }
+
+  /** Waits at the gate, which takes from the deadline, but not from the time of a try. */
+  void attempt() {
+    boolean[] entered = new boolean[1];
+    connection.gate.enter(() -> {
+      entered[0] = true;
+      return enter();
+    });
+    if (entered[0] || timed) return;
+    timed = true;
+    after(left(), () -> answer.completeExceptionally(
+        cause != null ? cause : Errors.deadlineExceeded("no answer in time to the calls before this one")));
+  }
+
+  /** False: the answer is there already. */
+  private boolean enter() {
+    if (answer.isDone()) return false;
+    long timeout = Math.min(Math.min(left(), Time.nanos(connection.retry.attemptTimeout())), Time.TIMEOUT_MAX);
+    CallOptions options = connection.plain.withDeadlineAfter(timeout, TimeUnit.NANOSECONDS);
+    ManagedChannel channel = connection.channels.forCalls();
+    if (failures > 0) Connection.reconnect(channel);
+    context.run(() -> {
+      ClientCall<Q, A> call = channel.newCall(method, options);
+      call.start(new Listener(), new Metadata());
+      call.sendMessage(request);
+      call.halfClose();
+      call.request(2); // one answer, and the second that would be too many
+      // Only now: nothing may be sent once it is cancelled.
+      answer.whenComplete((done, error) -> call.cancel("the caller has gone", null));
+    });
+    return true;
+  }
+
+  private final class Listener extends ClientCall.Listener<A> {
+    private A message;
+
+    @Override
+    public void onMessage(A message) {
+      this.message = message;
+    }
+
+    @Override
+    public void onClose(Status status, Metadata trailers) {
+      connection.gate.leave();
+      if (status.isOk() && message != null) answer.complete(message);
+      else if (status.isOk()) answer.completeExceptionally(Errors.unavailable("the server sent no answer"));
+      else failed(connection.failure(status, trailers, context));
+    }
+  }
+
+  private void failed(ChordException error) {
+    if (answer.isDone()) return;
+    // Never more than half of what is left: a long backoff must not end a call early.
+    long left = left();
+    Duration backoff = Time.min(connection.retry.backoff(failures++), Duration.ofNanos(Math.max(0, left / 2)));
+    long wait = Time.nanos(Time.max(backoff, error.retryAfter()));
+    boolean cutOff = error.code() == Status.Code.DEADLINE_EXCEEDED;
+    boolean again = (error.isTransient() || cutOff) && !context.isCancelled();
+    if (!again || failures >= connection.retry.attempts() || wait >= left) {
+      answer.completeExceptionally(cutOff && cause != null ? cause : error);
+      return;
+    }
+    if (!cutOff && cause == null) cause = error;
+    after(wait, this::attempt);
+  }
+
+  private long left() {
+    return end - System.nanoTime();
+  }
+
+  private static void after(long nanos, Runnable run) {
+    Executor later = CompletableFuture.delayedExecutor(nanos, TimeUnit.NANOSECONDS);
+    later.execute(run);
+  }
+}

@@ -1,0 +1,141 @@
+package dev.chord;
+
+import dev.chord.v1.DeleteContextRequest;
+import dev.chord.v1.DeleteContextResponse;
+import dev.chord.v1.GetContextRequest;
+import dev.chord.v1.ListContextsRequest;
+import dev.chord.v1.ListDeltasRequest;
+import dev.chord.v1.ListDeltasResponse;
+import dev.chord.v1.SetContextRequest;
+import dev.chord.v1.SetContextResponse;
+import dev.chord.v1.SyncContextRequest;
+import dev.chord.v1.SyncContextResponse;
+import dev.chord.v1.TouchContextRequest;
+import dev.chord.v1.UpdateContextRequest;
+import dev.chord.v1.UpdateContextResponse;
+import java.time.Duration;
+import java.util.Map;
+import java.util.UUID;
+
+/** What calls send, checked, and what their answers say. */
+final class Requests {
+  private Requests() {}
+
+  static SetContextRequest set(String id, Map<String, ?> value, WriteOptions options) {
+    SetContextRequest.Builder request = SetContextRequest.newBuilder()
+        .setContextId(Values.text("context_id", id))
+        .setValue(Values.toStruct("value", value))
+        .setRequestId(requestId(options.ofSet()))
+        .setReturning(options.returning);
+    if (options.expected != null) request.setExpected(options.expected);
+    if (options.ttl != null) request.setTtl(Conversion.toDuration(options.ttl));
+    return request.build();
+  }
+
+  static UpdateContextRequest update(String id, Edit edit, WriteOptions options) {
+    UpdateContextRequest.Builder request = UpdateContextRequest.newBuilder()
+        .setContextId(Values.text("context_id", id))
+        .setAllowMissing(options.allowMissing)
+        .setRequestId(requestId(options))
+        .setReturning(options.returning);
+    if (edit.changes() != null) request.setChanges(Values.toStruct("changes", edit.changes()));
+    edit.mutations().forEach(mutation -> request.addMutations(mutation.message));
+    if (options.expected != null) request.setExpected(options.expected);
+    if (options.ttl != null) request.setTtl(Conversion.toDuration(options.ttl));
+    return request.build();
+  }
+
+  static GetContextRequest get(String id, ReadOptions options) {
+    options.ofOne("get");
+    return GetContextRequest.newBuilder().setContextId(Values.text("context_id", id)).build();
+  }
+
+  static DeleteContextRequest delete(String id, WriteOptions options) {
+    DeleteContextRequest.Builder request = DeleteContextRequest.newBuilder()
+        .setContextId(Values.text("context_id", id))
+        .setRequestId(requestId(options.ofDelete()))
+        .setAllowMissing(options.allowMissing);
+    if (options.expected != null) request.setExpected(options.expected);
+    return request.build();
+  }
+
+  static TouchContextRequest touch(String id, Duration ttl, ReadOptions options) {
+    options.ofOne("touch");
+    TouchContextRequest.Builder request =
+        TouchContextRequest.newBuilder().setContextId(Values.text("context_id", id));
+    if (ttl != null) request.setTtl(Conversion.toDuration(ttl));
+    return request.build();
+  }
+
+  static ListContextsRequest list(String prefix, ReadOptions options) {
+    return ListContextsRequest.newBuilder()
+        .setPrefix(Values.text("prefix", prefix))
+        .setIncludeValues(options.ofList().includeValues)
+        .build();
+  }
+
+  static SyncContextRequest sync(String id, Position known, ReadOptions options) {
+    SyncContextRequest.Builder request = SyncContextRequest.newBuilder()
+        .setContextId(Values.text("context_id", id))
+        .setIncludeOldValues(options.ofDeltas("sync").includeOldValues);
+    if (known != null) request.setKnown(Conversion.toPosition(known));
+    return request.build();
+  }
+
+  static ListDeltasRequest deltas(String id, long fromVersion, ReadOptions options) {
+    return ListDeltasRequest.newBuilder()
+        .setContextId(Values.text("context_id", id))
+        .setFromVersion(fromVersion)
+        .setIncludeOldValues(options.ofDeltas("deltas").includeOldValues)
+        .build();
+  }
+
+  static WriteResult written(SetContextResponse answer) {
+    return written(
+        answer.getPosition(),
+        answer.getChanged(),
+        answer.hasContext() ? answer.getContext() : null,
+        answer.hasDelta() ? answer.getDelta() : null);
+  }
+
+  static WriteResult written(UpdateContextResponse answer) {
+    return written(
+        answer.getPosition(),
+        answer.getChanged(),
+        answer.hasContext() ? answer.getContext() : null,
+        answer.hasDelta() ? answer.getDelta() : null);
+  }
+
+  static DeleteResult deleted(DeleteContextResponse answer) {
+    Position position = answer.hasPosition() ? Conversion.fromPosition(answer.getPosition()) : null;
+    return new DeleteResult(position, answer.getChanged());
+  }
+
+  static SyncResult synced(SyncContextResponse answer) {
+    return switch (answer.getResultCase()) {
+      case FULL -> Conversion.fromFull(answer.getFull());
+      case DELTA -> new WatchEvent.Changed(Conversion.fromDelta(answer.getDelta()), false);
+      default -> new SyncResult.NoChange(Conversion.fromPosition(answer.getNoChange().getPosition()));
+    };
+  }
+
+  static DeltaPage page(ListDeltasResponse page) {
+    return new DeltaPage(
+        page.getDeltasList().stream().map(Conversion::fromDelta).toList(),
+        Conversion.fromPosition(page.getHead()),
+        page.getTruncated());
+  }
+
+  private static WriteResult written(
+      dev.chord.v1.Position position, boolean changed, dev.chord.v1.Context context, dev.chord.v1.Delta delta) {
+    return new WriteResult(
+        Conversion.fromPosition(position),
+        changed,
+        context != null ? Conversion.fromFull(context) : null,
+        delta != null ? Conversion.fromDelta(delta) : null);
+  }
+
+  private static String requestId(WriteOptions options) {
+    return options.requestId != null ? Values.text("request_id", options.requestId) : UUID.randomUUID().toString();
+  }
+}

@@ -17,9 +17,9 @@ const BEARER = /^bearer +([\w.~+/-]+=*)$/i;
 export interface AccessEvents {
   /** A file has changed, and counts from now on. */
   readonly reloaded: (path: string) => void;
-  /** A file has changed and is not fit for use: what it said before counts on. */
+  /** A file has changed and is keeping the previous content: the file is invalid. */
   readonly failed: (error: Error, path: string) => void;
-  /** Why a signed token was not accepted, which its sender is not told. */
+  /** Why signed token refused, which its sender is not told. */
   readonly refused: (why: string) => void;
 }
 
@@ -124,7 +124,7 @@ export class Access {
     if (identity) return identity;
     const asked = this.settings.authCertificates ? ['a client certificate with an alternative name'] : [];
     if (this.#tokens || this.#jwts) asked.push('the metadata "authorization: Bearer TOKEN"');
-    throw refused(`this server asks who calls: show ${asked.join(', or ')}`);
+    throw refused(`authentication is required: send ${asked.join(', or ')}`);
   }
 
   #valid(identity: Identity): Identity {
@@ -152,5 +152,5 @@ export function refused(message = 'the token is not accepted'): ChordError {
 }
 
 export function expired(): ChordError {
-  return new ChordError('UNAUTHENTICATED', 'what you showed of who you are has expired');
+  return new ChordError('UNAUTHENTICATED', 'the credentials have expired');
 }

@@ -29,21 +29,22 @@ export function settingsProblems(settings: AccessSettings): string[] {
   const { authJwks, authRules, authJwtIssuer, authJwtAudience } = settings;
   const problems: string[] = [];
   if (authJwks !== '') {
-    if (authJwtIssuer === '') problems.push('authJwks needs authJwtIssuer: whose tokens are accepted (their "iss")');
-    if (authJwtAudience === '') problems.push('authJwks needs authJwtAudience: for whom they are made (their "aud")');
+    if (authJwtIssuer === '') problems.push('authJwks needs authJwtIssuer: the issuer of accepted tokens ("iss")');
+    if (authJwtAudience === '')
+      problems.push('authJwks needs authJwtAudience: the audience of accepted tokens ("aud")');
   } else if (authJwtIssuer !== '' || authJwtAudience !== '') {
     problems.push('authJwtIssuer and authJwtAudience need authJwks: the keys to verify tokens with');
   }
   if (settings.authCertificates && settings.tlsClientCa === '') {
-    problems.push('authCertificates needs tlsClientCa: whose word counts on who a client is');
+    problems.push('authCertificates needs tlsClientCa: the authorities that sign client certificates');
   }
   if (asksCallers(settings) && authRules === '') {
     problems.push(
-      `authRules is missing, and what no rule allows is denied. A file for all rights to all: ${ALL_RIGHTS}`,
+      `authRules is missing: without rules every call is denied. A file that gives every identity all rights: ${ALL_RIGHTS}`,
     );
   }
   if (!asksCallers(settings) && authRules !== '') {
-    problems.push('authRules needs authTokens, authJwks or authCertificates: nobody is asked who it is');
+    problems.push('authRules needs authTokens, authJwks or authCertificates: authentication is off');
   }
   return problems;
 }

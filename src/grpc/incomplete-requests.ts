@@ -90,7 +90,10 @@ export class UnfinishedCalls {
     const { maxCalls, maxBytes } = this.options;
     for (const call of this.#slow.keys()) {
       if (this.#slow.size <= maxCalls && this.#bytes <= maxBytes) return;
-      this.#end(call, new ChordError('RESOURCE_EXHAUSTED', 'too much is on its way', { retryAfter: RETRY_AFTER }));
+      this.#end(
+        call,
+        new ChordError('RESOURCE_EXHAUSTED', 'too many bytes of incomplete requests', { retryAfter: RETRY_AFTER }),
+      );
     }
   }
 

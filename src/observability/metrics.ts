@@ -81,7 +81,7 @@ function ofWatches({ streams, hub, deliveries }: MetricSources): Family[] {
   const full = Object.values(documents).reduce((sum, count) => sum + count, 0);
   return [
     gauge('chord_watch_streams', 'Watch streams that are open.', streams),
-    gauge('chord_watch_targets', 'Context ids and prefixes that somebody watches.', hub.watched),
+    gauge('chord_watch_targets', 'Context ids and prefixes with at least one watcher.', hub.watched),
     counter(
       'chord_watch_messages_total',
       'What watch streams were sent; merged: a delta of several versions.',

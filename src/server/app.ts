@@ -48,7 +48,7 @@ export interface Chord extends Engine {
   readonly streams: number;
   /**
    * Reads certificates again, and takes on settings that can change while it runs. Never rejects: what cannot be taken
-   * on is loggingMiddleware, and stays as it was.
+   * on is logged, and the previous state stays.
    */
   reload(settings?: Partial<Config>): Promise<void>;
 }
@@ -64,7 +64,7 @@ export async function startChord(options: ChordOptions = {}): Promise<Chord> {
     const telemetry = opened.add(await Telemetry.open(config, log, store ? 'own' : config.backend));
     const certificates = opened.add(await openTransport(config, asksCallers(config), log));
     const gate = opened.add(await openGate(config, clock ?? Date.now, log));
-    const onError = (error: unknown) => log.error({ err: error }, 'failed in the background');
+    const onError = (error: unknown) => log.error({ err: error }, 'background work failed');
     const engine = opened.add(await openEngine(config, { store, provider, clock, onError }));
     const server = new GrpcServer({
       ...config,

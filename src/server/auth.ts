@@ -29,10 +29,10 @@ export async function openGate(config: Config, clock: Clock, log: Logger): Promi
     import('../grpc/middleware/auth.js'),
   ]);
   const access = await Access.open(config, clock, {
-    reloaded: (file) => log.info({ file }, 'who may do what has changed'),
+    reloaded: (file) => log.info({ file }, 'tokens, keys or rules reloaded'),
     failed: ({ message }, file) =>
-      log.error({ file, reason: message }, 'not fit for use: what it said before counts on'),
-    refused: (reason) => log.debug({ reason }, 'a signed token was not accepted'),
+      log.error({ file, reason: message }, 'keeping the previous content: the file is invalid'),
+    refused: (reason) => log.debug({ reason }, 'signed token refused'),
   });
   const guard = new AuthMiddleware(access);
   const close = () => {

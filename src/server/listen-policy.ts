@@ -29,8 +29,9 @@ export async function openTransport(
   return Certificates.open({
     files: { cert, key, clientCa },
     onLoaded: (info) => log.info(shown(info), 'certificate loaded'),
-    onRefused: ({ message }) => log.error({ reason: message }, 'the certificates on disk are not taken on'),
-    onExpiring: (info) => log.warn(shown(info), 'the certificate ends soon, and has not been renewed'),
+    onRefused: ({ message }) =>
+      log.error({ reason: message }, 'keeping the current certificates: the files on disk are invalid'),
+    onExpiring: (info) => log.warn(shown(info), 'the certificate expires soon and has not been renewed'),
   });
 }
 

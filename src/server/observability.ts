@@ -81,7 +81,7 @@ export class Telemetry {
     if (metricsListen === 'off') return;
     if (!isLoopback(metricsListen) && !insecure) {
       const otherwise = 'Listen on 127.0.0.1, or say --insecure where everybody in the network may read them';
-      throw new ConfigError([`metrics on ${metricsListen} are beyond loopback, without encryption. ${otherwise}`]);
+      throw new ConfigError([`metrics on ${metricsListen} are beyond loopback and not encrypted. ${otherwise}`]);
     }
     const { openEndpoint } = await import('../observability/endpoint.js');
     this.#endpoint = await openEndpoint(metricsListen, {

@@ -38,7 +38,7 @@ export async function openPlugin<T>(kind: keyof typeof METHODS, part: Plugin<T>,
   const opened = await (typeof part === 'function' ? (part as (config: Config) => T | Promise<T>)(config) : part);
   const members = Object(opened) as Readonly<Record<string, unknown>>;
   const missing = METHODS[kind].filter((name) => typeof members[name] !== 'function');
-  if (missing.length > 0) throw new ConfigError([`what was given as ${kind} has no method ${missing.join(', ')}`]);
+  if (missing.length > 0) throw new ConfigError([`the plugin's ${kind} has no method ${missing.join(', ')}`]);
   return opened;
 }
 
@@ -46,5 +46,5 @@ export async function openPlugin<T>(kind: keyof typeof METHODS, part: Plugin<T>,
 export function checkClock(clock: Clock): Clock {
   const now: unknown = typeof clock === 'function' ? clock() : undefined;
   if (Number.isSafeInteger(now) && (now as number) >= 0) return clock;
-  throw new ConfigError(['what was given as clock is no function that answers whole milliseconds since 1970']);
+  throw new ConfigError(["the plugin's clock is not a function that returns whole milliseconds since 1970"]);
 }

@@ -21,7 +21,7 @@ export class Reloader {
     private readonly log: Logger,
   ) {}
 
-  /** One after the other: later calls wait. Never rejects: what failed is loggingMiddleware, and goes on as it was. */
+  /** One after the other: later calls wait. Never rejects: a part that cannot be reloaded is logged and keeps its previous state. */
   reload(settings: Partial<Config>): Promise<void> {
     this.#last = this.#last.then(() => this.#reload(settings));
     return this.#last;
@@ -31,14 +31,17 @@ export class Reloader {
     const changeable = new Set(this.parts.flatMap((part) => part.settings ?? []));
     const changed = KEYS.filter((key) => key in settings && !isDeepStrictEqual(settings[key], this.config[key]));
     const needRestart = changed.filter((key) => !changeable.has(key));
-    if (needRestart.length > 0) this.log.warn({ settings: needRestart }, 'these settings change with a restart only');
+    if (needRestart.length > 0) this.log.warn({ settings: needRestart }, 'these settings change only with a restart');
     const taken = changed.filter((key) => changeable.has(key));
     this.config = { ...this.config, ...Object.fromEntries(taken.map((key) => [key, settings[key]])) };
     for (const part of this.parts) {
       try {
         await part.reload(this.config);
       } catch (error) {
-        this.log.error({ part: part.name, reason: (error as Error).message }, 'not reloaded, goes on as it was');
+        this.log.error(
+          { part: part.name, reason: (error as Error).message },
+          'reload failed, keeping the previous state',
+        );
       }
     }
     this.log.info({ settings: taken, parts: this.parts.map(({ name }) => name) }, 'reloaded');

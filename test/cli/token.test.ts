@@ -69,14 +69,14 @@ test('commands show the token of a file or of the environment', async (t) => {
   t.is(denied.code, 1);
   t.is(
     denied.stderr,
-    'chord: PERMISSION_DENIED: no right to read "team:1" (whoever runs the server gives rights, in the file of --auth-rules)\n',
+    'chord: PERMISSION_DENIED: no right to read "team:1" (rights are given in the server's --auth-rules file)\n',
   );
   const unknown = await call(['get', 'room:1', '--json']);
   t.is(unknown.code, 1);
   t.deepEqual(JSON.parse(unknown.stderr), {
     error: {
       reason: 'UNAUTHENTICATED',
-      message: 'this server asks who calls: show the metadata "authorization: Bearer TOKEN"',
+      message: 'authentication is required: send the metadata "authorization: Bearer TOKEN"',
       hint: 'show a token with --token-file FILE, CHORD_TOKEN_FILE or CHORD_TOKEN',
     },
   });

@@ -25,7 +25,7 @@ test('a known token is let in; none, an unknown one, or something else is told n
 
   const nothing = await refused(as(undefined).get({ contextId: 'a' }));
   t.like(nothing, { code: UNAUTHENTICATED, reason: 'UNAUTHENTICATED' });
-  t.is(nothing.message, 'this server asks who calls: show the metadata "authorization: Bearer TOKEN"');
+  t.is(nothing.message, 'authentication is required: send the metadata "authorization: Bearer TOKEN"');
   const unlike = ['Bearer', `Basic ${tokens.ann}`, `Bearer ${tokens.ann} x`, tokens.ann!, 'Bearer a,b'];
   for (const each of unlike) {
     const peer = as(undefined);
@@ -76,7 +76,7 @@ test('a token ends when its line says so, by the clock of the server', async (t)
   now += 60_000;
   t.like(await refused(ann.get({ contextId: 'a' })), {
     code: UNAUTHENTICATED,
-    message: 'what you showed of who you are has expired',
+    message: 'the credentials have expired',
   });
   t.like(refusal(await reader.end()), { code: UNAUTHENTICATED, reason: 'UNAUTHENTICATED' });
   t.is(reader.log.at(-1), 'closing');

@@ -12,7 +12,7 @@ import { AUDIENCE, ISSUER, Issuer } from '../support/jwt.js';
 const CANCELLED = 1;
 const PERMISSION_DENIED = 7;
 const UNAUTHENTICATED = 16;
-const EXPIRED = 'what you showed of who you are has expired';
+const EXPIRED = 'the credentials have expired';
 
 async function withKeys(t: ExecutionContext, issuers: readonly Issuer[], clock = Date.now) {
   const authJwks = join(await folder(t), 'jwks.json');
@@ -156,7 +156,7 @@ test('a client certificate names its owner: by URI, else by DNS name, else by ad
   const unnamed = await refused((await certified({ name: 'spiffe://prod/api' })).list({}));
   t.is(unnamed.code, UNAUTHENTICATED);
   const asked = 'a client certificate with an alternative name, or the metadata "authorization: Bearer TOKEN"';
-  t.is(unnamed.message, `this server asks who calls: show ${asked}`);
+  t.is(unnamed.message, `authentication is required: send ${asked}`);
 });
 
 test('names that would read as several are one', async (t) => {

@@ -246,7 +246,7 @@ test('reflection answers whoever is known, whatever its rights', async (t) => {
   }
 });
 
-test('a stream that is refused before it has said anything is loggingMiddleware and noted as any other', async (t) => {
+test('a stream that is refused before it has said anything is logged and noted as any other', async (t) => {
   const auditLog = join(await temporaryDirectory(t), 'audit.log');
   const { chord, as, tokens } = await guarded(t, { ann: { '': ALL } }, { auditLog, logLevel: 'info' });
   t.is(await reflect(as(undefined), 'v1'), UNAUTHENTICATED);

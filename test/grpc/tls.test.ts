@@ -96,7 +96,7 @@ test('TLS before 1.2, and protocols other than HTTP/2, are refused', async (t) =
   }
 });
 
-test('a refused connection is counted, and loggingMiddleware with the reason', async (t) => {
+test('a refused connection is counted, and logged with the reason', async (t) => {
   const folder = await temporaryDirectory(t);
   const { cert, key } = await writePair(folder, 'server', await ca.issue({ names: HERE }));
   const clients = join(folder, 'clients.pem');

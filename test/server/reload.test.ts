@@ -67,7 +67,7 @@ test('settings that can change do; of others the log says that they need a resta
   const { server, write } = await start(t, before, '--heartbeat-interval', '20s');
   await write({ ...before, logLevel: 'warn', cacheBytes: '32MiB', heartbeatInterval: '30s' });
   server.send('SIGHUP');
-  await server.said('these settings change with a restart only');
+  await server.said('these settings change only with a restart');
   // Of the two, the flag wins over the file: nothing has changed there.
   await server.said('"settings":["cacheBytes"]');
   await write({ ...before, logLevel: 'debug', cacheBytes: '32MiB' });
@@ -75,7 +75,7 @@ test('settings that can change do; of others the log says that they need a resta
   await server.said('"reloaded"');
   const { code, stderr } = await server.end('SIGTERM');
   t.is(code, 0);
-  t.is(stderr.match(/"msg":"reloaded"/g)?.length, 1, 'at warn it was not loggingMiddleware');
+  t.is(stderr.match(/"msg":"reloaded"/g)?.length, 1, 'at warn it was not logged');
 });
 
 test('a config file that cannot be read leaves everything as it was', async (t) => {

@@ -67,7 +67,7 @@ export function unreachableHint(said: string, options: ConnectionOptions): strin
   if (/alert certificate required|handshake failure/.test(said)) {
     return `${called}; it wants a certificate: --client-cert FILE --client-key FILE`;
   }
-  if (/certificate has expired/.test(said)) return `${called}; whoever runs it must renew the certificate`;
+  if (/certificate has expired/.test(said)) return `${called}; its certificate must be renewed`;
   if (/altnames/.test(said)) return `${called}; which name does its certificate have? say --server-name NAME`;
   if (/unable to (?:verify|get)|self.signed certificate/.test(said)) {
     return `${called}; name the authority that signed its certificate: --ca FILE`;

@@ -34,7 +34,7 @@ function hintFor(error: ServiceError, called: ConnectionOptions, current: string
   if (code === status.DEADLINE_EXCEEDED) return `called ${address}; wait longer with --timeout`;
   if (code === status.INTERNAL) return "the server's log has more under this id";
   if (code === status.UNAUTHENTICATED) return 'show a token with --token-file FILE, CHORD_TOKEN_FILE or CHORD_TOKEN';
-  if (code === status.PERMISSION_DENIED) return 'whoever runs the server gives rights, in the file of --auth-rules';
+  if (code === status.PERMISSION_DENIED) return "rights are given in the server's --auth-rules file";
   if (code === status.UNIMPLEMENTED) return `called ${address}; is it a Chord server of this version?`;
   return undefined;
 }

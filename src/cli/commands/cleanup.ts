@@ -42,7 +42,7 @@ interface TuneFlags extends Rules {
 export function define(program: Command, { connected }: CommandContext): void {
   const cleanup = program
     .command('cleanup')
-    .description('remove old deltas, and contexts that nobody uses: run, start, stop, update, status')
+    .description('remove old deltas, and unused contexts: run, start, stop, update, status')
     .addHelpText('after', HELP);
   withRules(cleanup.command('run').description('sweep once, now'))
     .option('--dry-run', 'remove nothing, only tell')
@@ -67,7 +67,7 @@ export function define(program: Command, { connected }: CommandContext): void {
 
 function withRules(command: Command): Command {
   return command
-    .addOption(option('--context-auto-delete <true|false>', 'remove contexts that nobody uses', parseFlag))
+    .addOption(option('--context-auto-delete <true|false>', 'remove unused contexts', parseFlag))
     .addOption(option('--context-ttl <duration>', 'this long after their last write or touch', parseTtl))
     .addOption(option('--delta-ttl <duration>', 'how long deltas are kept', parseTtl))
     .addOption(option('--delta-threshold <n>', 'how many deltas of a context are kept', parseCount))

@@ -52,7 +52,7 @@ export function define(program: Command, { args, out, exitWith }: CommandContext
     .description('run a server')
     .option('--config <file>', 'JSON file with settings, by their names in --print-config (CHORD_CONFIG)')
     .option('--print-config', 'print the settings and where each comes from, and end')
-    .option('--plugin <file>', 'module with a store, external store (provider), clock or formatters of your own')
+    .option('--plugin <file>', 'module that replaces store, external store (provider), clock or formatters')
     .allowUnknownOption()
     .allowExcessArguments()
     .addHelpText('after', HELP)

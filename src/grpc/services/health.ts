@@ -79,7 +79,7 @@ export class Health {
   }
 
   #check(service: string): Buffer {
-    if (!this.#names.has(service)) throw new ChordError('NOT_FOUND', 'no service of this name is served here');
+    if (!this.#names.has(service)) throw new ChordError('NOT_FOUND', 'this server has no service of this name');
     return this.#answer(true);
   }
 
@@ -102,7 +102,7 @@ export class Health {
     const { connection = this } = call;
     const before = this.#perConnection.get(connection) ?? 0;
     if (this.#watches.size >= WATCHES_MAX || before >= WATCHES_PER_CONNECTION_MAX) {
-      throw new ChordError('RESOURCE_EXHAUSTED', 'too many watches of the health', { retryAfter: RETRY_AFTER });
+      throw new ChordError('RESOURCE_EXHAUSTED', 'too many health watches', { retryAfter: RETRY_AFTER });
     }
     const known = this.#names.has((call.request as WriteRequest).service);
     call.request = undefined;

@@ -27,8 +27,8 @@ function field(content: Buffer): Uint8Array {
   return Buffer.concat([Buffer.of(0x0a, ...length), content]);
 }
 
-/** Two million subscriptions with nothing in them. */
-const SUBSCRIPTIONS = Buffer.alloc(4_000_000, Buffer.of(0x0a, 0));
+/** Two million subscriptions with nothing in them: as many as a message holds. */
+const SUBSCRIPTIONS = Buffer.alloc(MESSAGE_MAX, Buffer.of(0x0a, 0));
 
 const PREFACE = Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), Buffer.of(0, 0, 0, 4, 0, 0, 0, 0, 0)]);
 

@@ -87,7 +87,7 @@ const large60: Preparation = {
   name: '60 contexts of 3 MB of {}',
   async run(scene) {
     const eve = scene.as('eve');
-    await each(60, 2, (n) => set(eve, `large:${n}`, empties(210_000, n)));
+    await each(60, 2, (n) => set(eve, `large:${n}`, empties(125_000, n)));
   },
 };
 

@@ -155,7 +155,7 @@ async function decodeAll(held: readonly Held[], parts: readonly BatchPart<unknow
 /** Adds to `effects`, so that what was done can be taken back where a later part refuses. */
 function evaluate<T>(held: readonly Held[], parts: readonly BatchPart<T>[], effects: Effect<T>[]): void {
   parts.forEach((part, i) => {
-    const { lane, state } = held[i] as Held;
+    const { state } = held[i] as Held;
     const effect = part.evaluate(state);
     state.moveTip(effect);
     effects.push(effect);

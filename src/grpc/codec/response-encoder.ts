@@ -16,7 +16,7 @@ import { DeletedReason, WatchContextsResponse } from '../../gen/chord/v1/sync_se
 import { notFound } from '../../model/errors.js';
 import type { Position } from '../../model/model.js';
 import type { WatchEvent } from '../../watch/watcher.js';
-import { toTimestamp } from './convert.js';
+import { toTimestamp } from './times.js';
 
 const REASONS: Readonly<Record<FullReason, ProtoReason>> = {
   initial: ProtoReason.INITIAL,

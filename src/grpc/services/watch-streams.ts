@@ -14,8 +14,9 @@ import type { Deliveries } from '../../observability/deliveries.js';
 import type { Hub } from '../../watch/hub.js';
 import { type Sink, type WatchEvent, Watcher } from '../../watch/watcher.js';
 import type { Call } from '../call.js';
-import { fromDuration, fromSubscriptions, toDuration } from '../codec/convert.js';
 import { watchResponse } from '../codec/response-encoder.js';
+import { fromSubscriptions } from '../codec/sync-messages.js';
+import { fromDuration, toDuration } from '../codec/times.js';
 
 const ROOM_BYTES = 32 * 1024;
 /** What a message that waits takes in memory beside its own bytes, about: frames, callbacks, requests to the system. */

@@ -5,7 +5,8 @@ import { within } from '../../contexts/writes/batch.js';
 import type * as c from '../../gen/chord/v1/context_service.js';
 import type { ReturnOptions } from '../../gen/chord/v1/model.js';
 import { invalid } from '../../model/errors.js';
-import { fromDuration, fromExpected, fromMutations } from './convert.js';
+import { fromExpected, fromMutations } from './context-messages.js';
+import { fromDuration } from './times.js';
 
 /** `returns` hears what each write is to return. */
 export function fromWrites(

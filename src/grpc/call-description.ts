@@ -3,7 +3,7 @@ import { BinaryReader } from '@bufbuild/protobuf/wire';
 import type { Write } from '../gen/chord/v1/context_service.js';
 import { Position } from '../gen/chord/v1/model.js';
 import type { Position as Stands } from '../model/model.js';
-import type { Call, Method } from './call.js';
+import type { CallFor, Method } from './call.js';
 import { kindOf } from './methods.js';
 
 export interface CallDescription {
@@ -21,7 +21,7 @@ export const ID_CHARACTERS_MAX = 512;
 const BATCH_MAX = 100;
 
 /** Empty where the request was found to be none, or where there is none yet. */
-export function describeCall({ request }: Call): CallDescription {
+export function describeCall({ request }: CallFor): CallDescription {
   const { contextId, prefix, subscriptions, writes } = (request ?? {}) as Record<string, unknown>;
   return {
     ...(typeof contextId === 'string' && { contextId: contextId.slice(0, ID_CHARACTERS_MAX) }),
@@ -32,7 +32,7 @@ export function describeCall({ request }: Call): CallDescription {
 }
 
 /** Contexts that it names, one by one. */
-export function contextIdsOf(call: Call): readonly string[] {
+export function contextIdsOf(call: CallFor): readonly string[] {
   const { contextId, contextIds } = describeCall(call);
   return contextIds ?? (contextId === undefined ? [] : [contextId]);
 }

@@ -45,7 +45,7 @@ export interface GrpcOptions extends LoadSheddingOptions, ArrivalOptions {
   readonly listen: string;
   /** To serve TLS with. */
   readonly certificates: Certificates | undefined;
-  /** What every call passes, in this order; `decoded` of edge.ts is one of them. */
+  /** What every call passes, in this order; `decoded` of call.ts is one of them. */
   readonly middleware: readonly Middleware[];
   readonly heartbeatInterval: number;
   readonly maxStreamsPerConnection: number;
@@ -53,8 +53,8 @@ export interface GrpcOptions extends LoadSheddingOptions, ArrivalOptions {
   readonly requestTimeout: number;
   readonly keepaliveInterval: number;
   readonly keepaliveTimeout: number;
-  /** Hears of errors that are defects, with the id that the client was given. */
-  readonly onDefect: (error: unknown, id: string) => void;
+  /** Receives errors that are defects, with the id that the client was given, where one was. */
+  readonly onDefect: (error: unknown, id?: string) => void;
 }
 
 /** Clients that were told to come back do so within this time, spread out. */
@@ -72,7 +72,7 @@ export class GrpcServer {
   readonly #streams: WatchStreams;
   readonly #arrivals: Arrivals;
   readonly #health: Health;
-  readonly #overload: LoadShedding;
+  readonly #loadShedding: LoadShedding;
   readonly #unfinished: UnfinishedCalls;
   readonly #stopping = new AbortController();
   #address = '';
@@ -81,8 +81,8 @@ export class GrpcServer {
 
   constructor(private readonly options: GrpcOptions) {
     const toStatusHere: ErrorMapper = (error) => toStatus(error, options.onDefect);
-    const overload = new LoadShedding(options, toStatusHere, (forLong) => this.#setLate(forLong));
-    this.#overload = overload;
+    const loadShedding = new LoadShedding(options, toStatusHere, (forLong) => this.#setLate(forLong));
+    this.#loadShedding = loadShedding;
     const arrivals = new Arrivals(options);
     this.#arrivals = arrivals;
     this.#unfinished = new UnfinishedCalls({
@@ -91,19 +91,20 @@ export class GrpcServer {
       maxCalls: Math.ceil(options.maxInFlight / 2),
       maxBytes: UNFINISHED_BYTES_MAX,
     });
-    const middleware = [overload.count, ...options.middleware];
+    const middleware = [loadShedding.count, ...options.middleware];
     middleware.splice(middleware.indexOf(decoded), 0, arrivals.know);
-    const edge = new CallPipeline(
+    const pipeline = new CallPipeline(
       middleware,
-      (error) => overload.statuses.get(error) ?? toStatusHere(error),
+      (error) => loadShedding.statuses.get(error) ?? toStatusHere(error),
+      options.onDefect,
       this.#unfinished,
     );
     this.#server = new Server({
-      interceptors: [edge.intercept],
+      interceptors: [pipeline.intercept],
       'grpc.max_concurrent_streams': options.maxStreamsPerConnection,
       'grpc.keepalive_time_ms': options.keepaliveInterval,
       'grpc.keepalive_timeout_ms': options.keepaliveTimeout,
-      // Where grpc-js reads; the edge reads by itself.
+      // Where grpc-js reads; the call pipeline reads by itself.
       'grpc.max_receive_message_length': MESSAGE_BYTES_MAX,
       'grpc.max_send_message_length': -1,
       // Its counters would cost each call and message something, and nobody can ask for them.
@@ -119,7 +120,7 @@ export class GrpcServer {
       adminService(options.store, options.clock, options.stats, this.#stopping.signal),
     ];
     for (const each of services) {
-      for (const route of routesOf(each)) edge.add(route);
+      for (const route of routesOf(each)) pipeline.add(route);
       const definition = definitionOf(each);
       this.#server.addService(definition, answeredByThePipeline(definition));
     }
@@ -129,9 +130,9 @@ export class GrpcServer {
       middleware: [arrivals.notice, decoded],
       watches: (connection, yes) => arrivals.watches(connection, yes),
     });
-    for (const route of this.#health.routes) edge.add(route);
+    for (const route of this.#health.routes) pipeline.add(route);
     this.#server.addService(this.#health.definition, answeredByThePipeline(this.#health.definition));
-    addReflection(this.#server, edge, [...names, HEALTH, ...REFLECTIONS]);
+    addReflection(this.#server, pipeline, [...names, HEALTH, ...REFLECTIONS]);
   }
 
   /** Open watch streams. */
@@ -141,7 +142,7 @@ export class GrpcServer {
 
   /** Calls refused since there were too many. */
   get shed(): number {
-    return this.#overload.shed;
+    return this.#loadShedding.shed;
   }
 
   /** Answers the address that it listens on, with the real port. */
@@ -192,7 +193,7 @@ export class GrpcServer {
     this.#storeServes = false;
     this.#health.set(false);
     if (delay > 0) await sleep(delay);
-    this.#overload.stop();
+    this.#loadShedding.stop();
     this.#streams.closeAll(GOODBYE, RETRY_WITHIN);
     this.#health.end(GOODBYE);
     this.#stopping.abort();

@@ -56,7 +56,7 @@ export class Telemetry {
   private constructor(
     private readonly config: Config,
     private readonly log: Logger,
-    tracing: Middleware | undefined,
+    tracing: Awaited<ReturnType<typeof openTracing>>,
     backend: string,
   ) {
     this.stats = { version: version(), backend, startedAt: Date.now(), look: () => new StatsView(this.#sources()) };

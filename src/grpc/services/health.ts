@@ -41,7 +41,7 @@ export class Health {
     this.#names = new Set(['', ...options.services]);
   }
 
-  /** Its methods, as gRPC wants them and as the edge answers them. */
+  /** Its methods, as gRPC wants them and as the call pipeline answers them. */
   get definition(): ServiceDefinition {
     return { check: method('Check', false), list: method('List', false), watch: method('Watch', true) };
   }

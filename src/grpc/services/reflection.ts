@@ -29,14 +29,14 @@ const REQUEST_BYTES_MAX = 64 * 1024;
 export const REFLECTIONS = ['v1', 'v1alpha'].map((version) => `grpc.reflection.${version}.ServerReflection`);
 
 /** @param services those that the server answers: it lists no others */
-export function addReflection(server: Server, edge: CallPipeline, services: readonly string[]): void {
+export function addReflection(server: Server, pipeline: CallPipeline, services: readonly string[]): void {
   const index = indexFiles(services);
   for (const service of REFLECTIONS) {
     const defined = definition(service);
     const { path, responseSerialize: encode } = defined.serverReflectionInfo!;
     const each = (query: ReflectionQuery) => answer(query, index);
     const maxBytes = REQUEST_BYTES_MAX;
-    edge.add({ path, service, name: 'ServerReflectionInfo', streams: true, encode, maxBytes, each });
+    pipeline.add({ path, service, name: 'ServerReflectionInfo', streams: true, encode, maxBytes, each });
     server.addService(defined, answeredByThePipeline(defined));
   }
 }

@@ -2,10 +2,10 @@
 import { type Metadata, ServerInterceptingCall, type StatusObject, status } from '@grpc/grpc-js';
 import { ANONYMOUS, type Identity } from '../auth/identity.js';
 import type { ChordError } from '../model/errors.js';
+import { MESSAGE_BYTES_MAX } from '../model/model.js';
 import type { QuotaUsage } from '../quota/quotas.js';
-import { unpack, unpacks } from './codec/decompress.js';
+import { decompress, isEncoding } from './codec/decompress.js';
 import { Body } from './codec/request-body.js';
-import { MESSAGE_BYTES_MAX } from './codec/request-decoding.js';
 import type { Unfinished, UnfinishedCalls } from './incomplete-requests.js';
 import { encodingOf, hangUp, type Inner, limitMessages, type Receiver, receive, writeShared } from './node-http2.js';
 
@@ -182,9 +182,9 @@ export class Call extends ServerInterceptingCall implements Receiver, Unfinished
     }
     const encoding = body.packed ? encodingOf(this.next) : 'identity';
     if (encoding === 'identity') this.#receive(body.message);
-    else if (unpacks(encoding)) {
+    else if (isEncoding(encoding)) {
       this.#arrived();
-      unpack(body.message, encoding, this.#maxBytes).then(
+      decompress(body.message, encoding, this.#maxBytes).then(
         (message) => this.#receive(message),
         (error) => this.fail(error),
       );
@@ -305,6 +305,7 @@ export class Call extends ServerInterceptingCall implements Receiver, Unfinished
     this.#arrived();
     this.#received = true;
     this.#body = undefined;
+    this.request = undefined; // where grpc-js reads, it was the message
     try {
       this.request = this.route.decode ? this.route.decode(message) : message;
       this.requestBytes = message.length;

@@ -3,8 +3,6 @@ import type { BinaryReader } from '@bufbuild/protobuf/wire';
 import { checkBounds, type FieldBounds } from '../../codec/field-counts.js';
 import { decodeMessage } from '../../codec/message.js';
 
-export const MESSAGE_BYTES_MAX = 4 * 2 ** 20;
-
 /** In fewer bytes nothing can be so often that it costs much. */
 const CHECKED_FROM = 4096;
 

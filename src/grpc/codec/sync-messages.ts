@@ -1,12 +1,13 @@
 /** Subscriptions and paths: from protobuf messages to the domain. Throws INVALID_ARGUMENT that names the field. */
-import { type Projection, projectionOf } from '../../contexts/sync/projection.js';
+
 import { checkId, checkPrefix } from '../../contexts/validation.js';
+import { type Projection, projectionOf } from '../../delta/projection.js';
 import type * as proto from '../../gen/chord/v1/model.js';
 import type { Subscription as ProtoSubscription } from '../../gen/chord/v1/sync_service.js';
 import { invalid } from '../../model/errors.js';
 import { MAX_DEPTH } from '../../model/model.js';
 import { KEYS_MAX } from '../../watch/coverage.js';
-import type { Subscription } from '../../watch/watcher.js';
+import type { Subscription } from '../../watch/subscription.js';
 
 export const SUBSCRIPTIONS_MAX = 1000;
 /** Of all subscriptions of a watch. */

@@ -4,9 +4,10 @@
  */
 import { status } from '@grpc/grpc-js';
 import { ChordError } from '../../model/errors.js';
+import { ID_BYTES_MAX } from '../../model/model.js';
 import type { AuditLog } from '../../observability/audit.js';
 import type { CallFor, End, Middleware } from '../call.js';
-import { describeCall, ID_CHARACTERS_MAX, pathOf, positionOf, positionsOf } from '../call-description.js';
+import { describeCall, pathOf, positionOf, positionsOf } from '../call-description.js';
 import { callerOf } from '../caller.js';
 import { kindOf } from '../methods.js';
 import { withoutContents } from './logging.js';
@@ -53,7 +54,7 @@ function entry(call: CallFor, { code, details, answer }: End): object {
     contextIds,
     prefix,
     targets,
-    requestId: requestId?.slice(0, ID_CHARACTERS_MAX) || undefined,
+    requestId: requestId?.slice(0, ID_BYTES_MAX) || undefined,
     position: positionOf(method, answer),
     positions: positionsOf(method, answer),
     outcome: status[code],

@@ -5,15 +5,13 @@
 import { type Access, expired, refused } from '../../auth/authenticator.js';
 import type { Identity } from '../../auth/identity.js';
 import { ChordError } from '../../model/errors.js';
+import { ID_BYTES_MAX } from '../../model/model.js';
 import type { CallFor, Middleware } from '../call.js';
 import { policyOf, type RequiredRight } from '../methods.js';
 import { peerIdentity } from '../peer-identity.js';
 
 /** How often streams are looked through for those whose time is over, in milliseconds. A timer for each could overflow. */
 const LOOK_INTERVAL = 1000;
-
-/** Longer than any id that there may be, in characters. */
-const QUOTED_MAX = 512;
 
 export class AuthMiddleware {
   readonly #open = new Set<CallFor<'identity'>>();
@@ -92,8 +90,8 @@ export class AuthMiddleware {
 
 /** The target has not been checked yet, and may be as long as a message: what is quoted must fit into trailers. */
 function denied({ right, scope, target }: RequiredRight): ChordError {
-  const quoted = JSON.stringify(target.slice(0, QUOTED_MAX));
+  const quoted = JSON.stringify(target.slice(0, ID_BYTES_MAX));
   const on = scope === 'id' ? quoted : `all that begins with ${quoted}`;
-  const details = scope === 'id' && target.length <= QUOTED_MAX ? { contextId: target } : {};
+  const details = scope === 'id' && target.length <= ID_BYTES_MAX ? { contextId: target } : {};
   return new ChordError('PERMISSION_DENIED', `no right to ${right} ${on}`, details);
 }

@@ -2,10 +2,13 @@
  * ContextService: convert, call, answer. Whatever is thrown or rejected becomes a status in the call pipeline. The two
  * most frequent writes return the promise that they have: an async function would make two more for each call in flight.
  */
+
+import type { HeadPage } from '../../contexts/pagination.js';
 import { tokenAfter } from '../../contexts/pagination.js';
-import type { ContextService, HeadPage, UpdateOptions, WriteResult } from '../../contexts/service.js';
+import type { ContextService } from '../../contexts/service.js';
 import { type DeltaForm, type Formats, PLAIN } from '../../contexts/sync/projection.js';
 import { PAGE_BYTES } from '../../contexts/validation.js';
+import type { UpdateOptions, WriteResult } from '../../contexts/writes/writes.js';
 import * as c from '../../gen/chord/v1/context_service.js';
 import type * as m from '../../gen/chord/v1/model.js';
 import { ChordError } from '../../model/errors.js';

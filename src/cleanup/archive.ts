@@ -4,9 +4,9 @@
  *
  * What fails is tried again after a while. When the external store is away, nothing is tried for some seconds.
  */
-
-import { ChordError } from '../model/errors.js';
+import { isUnavailable } from '../model/errors.js';
 import type { Clock, Position } from '../model/model.js';
+import { Slots } from '../model/slots.js';
 import type { Transfer } from '../transfer/transfer.js';
 
 /** Calls to the external store under way. */
@@ -21,8 +21,7 @@ const RETRY_AFTER = 60_000;
 const FAILURES_MAX = 10_000;
 
 export class ArchiveBeforeExpiry {
-  #running = 0;
-  readonly #waiting: (() => void)[] = [];
+  readonly #slots = new Slots(AT_ONCE);
   #awayInARow = 0;
   #pausedAt = Number.NEGATIVE_INFINITY;
   /** By context id: when it failed. */
@@ -41,9 +40,12 @@ export class ArchiveBeforeExpiry {
   /** Where the context stood whose export is confirmed: there it may be removed. Undefined: it may not, for now. */
   async export(id: string): Promise<Position | undefined> {
     if (this.#within(this.#failures.get(id), RETRY_AFTER)) return undefined;
-    await this.#slot();
+    return this.#slots.run(() => this.#export(id));
+  }
+
+  async #export(id: string): Promise<Position | undefined> {
+    if (this.paused) return undefined;
     try {
-      if (this.paused) return undefined;
       const exported = await this.transfer.exportForGood(id);
       this.#awayInARow = 0;
       this.#failures.delete(id);
@@ -51,22 +53,13 @@ export class ArchiveBeforeExpiry {
     } catch (error) {
       this.#failed(id, error);
       throw error;
-    } finally {
-      this.#running--;
-      this.#waiting.shift()?.();
     }
-  }
-
-  async #slot(): Promise<void> {
-    while (this.#running >= AT_ONCE) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    this.#running++;
   }
 
   #failed(id: string, error: unknown): void {
     if (this.#failures.size >= FAILURES_MAX) this.#failures.clear();
     this.#failures.set(id, this.clock());
-    const away = error instanceof ChordError && ['UNAVAILABLE', 'DEADLINE_EXCEEDED'].includes(error.reason);
-    this.#awayInARow = away ? this.#awayInARow + 1 : 0;
+    this.#awayInARow = isUnavailable(error) ? this.#awayInARow + 1 : 0;
     if (this.#awayInARow >= AWAY_AFTER) this.#pausedAt = this.clock();
   }
 

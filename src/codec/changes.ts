@@ -9,8 +9,7 @@
 import type { Change, Changes, Path } from '../delta/types.js';
 import type * as proto from '../gen/chord/v1/model.js';
 import { ChordError, invalid } from '../model/errors.js';
-import type { Json } from '../model/model.js';
-import type { Payload } from '../store/store.js';
+import type { Json, Payload } from '../model/model.js';
 import { Reader, truncated } from './reader.js';
 import { readValue, writeField, writeValues } from './struct.js';
 import { BackWriter } from './writer.js';

@@ -1,7 +1,6 @@
 /** What the use cases answer and tell: views of contexts, deltas between positions, commits as they happen. */
 import type { EncodedStruct } from '../codec/struct.js';
-import type { Head, Position } from '../model/model.js';
-import type { Payload } from '../store/store.js';
+import type { Head, Payload, Position } from '../model/model.js';
 
 /** A context with its document, at one position. */
 export interface View<T = EncodedStruct> {

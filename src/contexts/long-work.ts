@@ -3,6 +3,8 @@
  * what it reads in memory.
  */
 
+import { Slots } from '../model/slots.js';
+
 /** So much is decoded, applied or encoded in one step. At worst, tiny values, that takes some 20 ms. */
 const STEP_BYTES = 1 << 17;
 /** What takes no more than this is done at once, and waits for no other work. */
@@ -23,18 +25,9 @@ export class Pace {
   }
 }
 
-let running = 0;
-const waiting: (() => void)[] = [];
+const slots = new Slots(AT_ONCE);
 
 /** Does a long work when its turn comes. It must not wait for another one. */
-export async function paced<T>(work: (pace: Pace) => Promise<T>): Promise<T> {
-  if (running >= AT_ONCE) await new Promise<void>((resolve) => waiting.push(resolve));
-  else running++;
-  try {
-    return await work(new Pace());
-  } finally {
-    const next = waiting.shift();
-    if (next) next();
-    else running--;
-  }
+export function paced<T>(work: (pace: Pace) => Promise<T>): Promise<T> {
+  return slots.run(() => work(new Pace()));
 }

@@ -1,7 +1,6 @@
 /** Where positions come from. */
 import { randomBytes } from 'node:crypto';
-import type { Position } from '../model/model.js';
-import type { Payload } from '../store/store.js';
+import type { Payload, Position } from '../model/model.js';
 
 /** Letters and digits only: a position must survive command lines. Two appear twice, which costs a fraction of a bit. */
 const SYMBOLS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345678901';

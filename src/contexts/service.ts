@@ -3,17 +3,15 @@
  * nothing else, and neither do Node programs that use Chord without a network.
  */
 import { EncodedStruct, encodeStruct } from '../codec/struct.js';
-import { invalid, notFound } from '../model/errors.js';
-import { type Head, type JsonObject, type Position, samePosition } from '../model/model.js';
-import type { Commit, FeedEvent, Store, StoreCluster } from '../store/store.js';
-import type { SyncResult, View } from './events.js';
+import { ChordError, invalid, notFound } from '../model/errors.js';
+import { type Clock, type Head, type JsonObject, type Position, samePosition } from '../model/model.js';
+import type { Commit, Duplicate, FeedEvent, Request, Store, StoreCluster } from '../store/store.js';
+import type { CommitEvent, SyncResult, View } from './events.js';
 import { storeAll } from './import-history.js';
 import { ENCODED, type Form } from './lane/document.js';
 import { Lane } from './lane/lane.js';
 import { Lanes } from './lane/lanes.js';
-import { Duplicate } from './lane/pending-write.js';
 import type { Effect, TipView } from './lane/state.js';
-import type { ServiceOptions } from './options.js';
 import { type DeltaPage, deltaPage, type HeadPage, headPage, type PageOptions } from './pagination.js';
 import { hear } from './remote-events.js';
 import { answer, answerAt } from './sync/answer.js';
@@ -39,6 +37,25 @@ import {
   type WriteRequest,
   type WriteResult,
 } from './writes/writes.js';
+
+export interface ServiceOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  /** Hears of every durable commit, in order for each context. */
+  readonly publish: (event: CommitEvent) => void;
+  /** Hears of failures in work that no caller waits for. */
+  readonly onError: (error: unknown) => void;
+  /** Memory for contexts in use, in bytes. */
+  readonly cacheBytes: number;
+  /** The heaviest document, as `weigh` counts. */
+  readonly maxDocumentBytes: number;
+  /** The most members that the values of one request may have, in all. */
+  readonly maxRequestMembers: number;
+  /** A client further behind than this gets the document. */
+  readonly deltaThreshold: number;
+  /** What has expired stays, for readers and writers too, until `expire` removes it: it is exported before. */
+  readonly keepExpired?: boolean | undefined;
+}
 
 export class ContextService {
   readonly #options: ServiceOptions;
@@ -102,7 +119,7 @@ export class ContextService {
     checkId(id);
     if (ttl !== undefined) checkTtl(ttl);
     if (this.#shared) await this.#lanes.get(id).refresh();
-    return this.#submit(id, (view) => touch(view, ttl, this.#now()));
+    return this.#laneFor(id).submit((view) => touch(view, ttl, this.#now()));
   }
 
   /**
@@ -228,43 +245,47 @@ export class ContextService {
     }
   }
 
-  #write(id: string, write: (view: TipView) => Effect<WriteResult>): Promise<WriteResult> {
-    return this.#shared ? this.#writeShared(id, write) : this.#submit(id, write);
+  #write(id: string, write: (view: TipView) => Effect<WriteResult>): Promise<WriteResult | Duplicate> {
+    return this.#shared ? this.#writeShared(id, write) : this.#laneFor(id).write(write);
   }
 
   /** What a write answers; one that names itself and was committed before, what it answered then. */
-  #once(id: string, asked: WriteRequest, written: Promise<WriteResult>): Promise<WriteResult> {
+  #once(id: string, asked: WriteRequest, written: Promise<WriteResult | Duplicate>): Promise<WriteResult> {
     const { requestId } = asked;
-    if (!requestId) return written;
-    return written.catch(async (error) => {
-      // A refusal may only mean that the first try has done its work already.
-      const first = error instanceof Duplicate ? error.first : await this.#store.recall(id, requestId);
-      if (!first) throw error;
-      return this.#repeat(id, recall(first, asked.fingerprint), asked);
-    });
+    if (!requestId) return written as Promise<WriteResult>; // without a request id there is no duplicate
+    const repeat = (first: Request) => this.#repeat(id, recall(first, asked.fingerprint), asked);
+    return written.then(
+      (result) => ('first' in result ? repeat(result.first) : result),
+      async (error) => {
+        // A refusal may only mean that the first try has done its work already.
+        const first = await this.#store.recall(id, requestId);
+        if (!first) throw error;
+        return repeat(first);
+      },
+    );
   }
 
   /** Beside other servers, what no commit has shown to rest on the newest state is done again, on that. */
-  async #writeShared(id: string, write: (view: TipView) => Effect<WriteResult>): Promise<WriteResult> {
+  async #writeShared(id: string, write: (view: TipView) => Effect<WriteResult>): Promise<WriteResult | Duplicate> {
     if (this.isGone(this.#lanes.get(id).tip)) await this.#lanes.get(id).refresh();
     try {
-      const result = await this.#submit(id, write);
-      if (result.changed) return result;
+      const result = await this.#laneFor(id).write(write);
+      if ('first' in result || result.changed) return result;
     } catch (error) {
       if (!isRefusal(error)) throw error;
     }
     await this.#lanes.get(id).refresh();
-    return this.#submit(id, write);
+    return this.#laneFor(id).write(write);
   }
 
-  /** Runs a write at once: a lane that was looked up before an await may have been evicted since. */
-  #submit<T>(id: string, write: (view: TipView) => Effect<T>): Promise<T> {
+  /** For a write at once: a lane that was looked up before an await may have been evicted since. */
+  #laneFor(id: string): Lane {
     const lane = this.#lanes.get(id);
     // What has expired is gone for every caller, whether or not it was swept. Where this fails, so does the write.
     if (!this.#options.keepExpired && (!lane.live || this.isGone(lane.tip))) {
       lane.submit((view) => expire(view, this.#now())).catch(() => {});
     }
-    return lane.submit(write);
+    return lane;
   }
 
   /** The answer of a write that was committed before. What it returned beside its position is given where it still can be had. */
@@ -276,7 +297,7 @@ export class ContextService {
     const view = returning?.context ? await (await this.#freshLane(id)).view(ENCODED) : undefined;
     const page =
       returning?.delta && changed && position
-        ? await this.deltas(id, position.version - 1, { pageSize: 1 }).catch(() => undefined)
+        ? await this.deltas(id, position.version - 1, { pageSize: 1 }).catch(unlessGone)
         : undefined;
     return {
       position,
@@ -319,6 +340,8 @@ export class ContextService {
   }
 }
 
-export type { DeltaPage, HeadPage, PageOptions } from './pagination.js';
-export type { BatchedResult, BatchedWrite } from './writes/batch.js';
-export type { Expected, UpdateOptions, WriteOptions, WriteResult } from './writes/writes.js';
+/** What was deleted or trimmed since cannot be had. Any other failure is the caller's to know. */
+function unlessGone(error: unknown): undefined {
+  if (error instanceof ChordError && (error.reason === 'NOT_FOUND' || error.reason === 'FAILED_PRECONDITION')) return;
+  throw error;
+}

@@ -1,7 +1,7 @@
 /** What a request may ask for. Each check throws INVALID_ARGUMENT that names the field. */
 import { invalid } from '../model/errors.js';
+import { ID_BYTES_MAX } from '../model/model.js';
 
-const ID_BYTES_MAX = 512;
 const REQUEST_ID_BYTES_MAX = 128;
 const PAGE_SIZE_DEFAULT = 100;
 const PAGE_SIZE_MAX = 1000;

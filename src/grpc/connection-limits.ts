@@ -55,7 +55,7 @@ export class Arrivals {
     clearInterval(this.#timer);
   }
 
-  /** Comes behind the stage that knows who calls. */
+  /** Comes behind the middleware that knows who calls. */
   readonly know: Middleware = {
     enter: ({ connection: session }) => {
       const connection = session && this.#ofSessions.get(session);

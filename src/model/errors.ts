@@ -54,3 +54,8 @@ export function notFound(contextId: string): ChordError {
 export function invalid(field: string, description: string): ChordError {
   return new ChordError('INVALID_ARGUMENT', `${field}: ${description}`, { violations: [{ field, description }] });
 }
+
+/** Whether something that is asked gave no answer: the same call may succeed later. */
+export function isUnavailable(error: unknown): boolean {
+  return error instanceof ChordError && (error.reason === 'UNAVAILABLE' || error.reason === 'DEADLINE_EXCEEDED');
+}

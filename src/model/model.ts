@@ -6,6 +6,12 @@ export type JsonObject = { [key: string]: Json };
 /** The deepest nesting of a document; its root object is level 1. Protobuf runtimes stop at 100 messages, three a level. */
 export const MAX_DEPTH = 32;
 
+/** The longest id of a context, and the longest prefix of ids, in bytes of UTF-8. */
+export const ID_BYTES_MAX = 512;
+
+/** The largest message that a server takes, and that gRPC clients take by default. */
+export const MESSAGE_BYTES_MAX = 4 * 2 ** 20;
+
 /** A point in the history of one context. */
 export interface Position {
   /** One life of the context: 8 characters, new on creation and restore. */
@@ -33,6 +39,14 @@ export interface Head {
 export interface Expiry {
   readonly at: number;
   readonly ttl: number;
+}
+
+/** The changes of one version, as bytes: codec/changes.ts writes and reads them, to all others they are opaque. */
+export interface Payload {
+  /** The changes without old values, ready for the wire. */
+  readonly changes: Uint8Array;
+  /** The old values that belong to them. */
+  readonly olds: Uint8Array;
 }
 
 /** When a context was last written to or touched. */

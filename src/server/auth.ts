@@ -1,4 +1,4 @@
-/** Whether callers are asked who they are, and the two stages that ask. */
+/** Whether callers are asked who they are, and the middleware that asks. */
 import type { Logger } from 'pino';
 import { asksCallers, settingsProblems } from '../auth/settings.js';
 import { type Config, ConfigError } from '../config/config.js';
@@ -7,8 +7,8 @@ import type { Clock } from '../model/model.js';
 import type { Limits } from '../quota/limits.js';
 
 export interface Gate {
-  readonly identify: Middleware;
-  readonly authorize: Middleware;
+  readonly identify: Middleware<'identity'>;
+  readonly authorize: Middleware<'identity'>;
   /** What the rules say of how much an identity may use. */
   limits(name: string): Limits | undefined;
   /** Reads tokens, keys and rules now. Files are looked at twice a second anyway. */

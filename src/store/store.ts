@@ -40,7 +40,7 @@
  * `now`.
  */
 import type { Histogram } from '../model/histogram.js';
-import type { Expiry, Head, Position } from '../model/model.js';
+import type { Expiry, Head, Payload, Position } from '../model/model.js';
 
 /** One version's record. */
 export interface LogRecord extends Payload {
@@ -48,14 +48,6 @@ export interface LogRecord extends Payload {
   readonly position: Position;
   /** When it was written, in milliseconds since 1970. */
   readonly at: number;
-}
-
-/** What changed, as opaque bytes (codec/changes.ts makes them). */
-export interface Payload {
-  /** The changes without old values, ready for the wire. */
-  readonly changes: Uint8Array;
-  /** The old values that belong to them. */
-  readonly olds: Uint8Array;
 }
 
 export interface Snapshot {
@@ -111,12 +103,17 @@ export interface Removal {
   readonly request?: Request;
 }
 
+/** This request id was committed before, with this result. */
+export interface Duplicate {
+  readonly kind: 'duplicate';
+  readonly first: Request;
+}
+
 export type Outcome =
   | { readonly kind: 'committed' }
   /** The context stands elsewhere; null: it does not exist. */
   | { readonly kind: 'conflict'; readonly head: Head | null }
-  /** This request id was committed before, with this result. */
-  | { readonly kind: 'duplicate'; readonly first: Request };
+  | Duplicate;
 
 /** Stores nothing: the group that it is part of happens only where the context stands here; null: there is none. */
 export interface Check {
@@ -131,8 +128,8 @@ export type BatchOutcome =
   | { readonly kind: 'committed' }
   /** These contexts stand elsewhere, by their ids; null: it does not exist. */
   | { readonly kind: 'conflict'; readonly heads: ReadonlyMap<string, Head | null> }
-  /** The request id of one of the operations was committed before, with this result. */
-  | { readonly kind: 'duplicate'; readonly first: Request };
+  /** Of the request id of one of the operations. */
+  | Duplicate;
 
 export type History =
   | { readonly kind: 'records'; readonly records: readonly LogRecord[] }

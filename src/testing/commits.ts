@@ -1,6 +1,6 @@
 /** Short ways to make commits: positions, heads and payloads that follow from the version. */
-import type { Expiry, Position } from '../model/model.js';
-import type { Commit, Due, LogRecord, Outcome, Payload, Request, Store } from '../store/store.js';
+import type { Expiry, Payload, Position } from '../model/model.js';
+import type { Commit, Due, LogRecord, Outcome, Request, Store } from '../store/store.js';
 
 export function range(count: number): number[] {
   return Array.from({ length: count }, (_, i) => i);

@@ -1,5 +1,5 @@
 /** Work on many contexts, a few at a time, told one by one as they are done. */
-import { ChordError, type Reason } from '../model/errors.js';
+import { ChordError, isUnavailable, type Reason } from '../model/errors.js';
 import type { Position } from '../model/model.js';
 
 export interface Transferred {
@@ -46,7 +46,7 @@ export async function* forEachContext(
     if (error !== undefined && !last) throw error;
     done++;
     if (last && 'reason' in last) failed++;
-    awayInARow = isAway(error) ? awayInARow + 1 : 0;
+    awayInARow = isUnavailable(error) ? awayInARow + 1 : 0;
     if (awayInARow >= AWAY_AFTER) throw error;
     yield { total, done, failed, last };
   }
@@ -60,8 +60,4 @@ async function outcome(id: string, work: Promise<Transferred>) {
     if (error.reason === 'NOT_FOUND') return { id, last: undefined };
     return { id, last: { id, reason: error.reason, message: error.message }, error };
   }
-}
-
-function isAway(error: unknown): boolean {
-  return error instanceof ChordError && ['UNAVAILABLE', 'DEADLINE_EXCEEDED'].includes(error.reason);
 }

@@ -3,7 +3,8 @@
  * for. Prefixes are sorted, and each knows the longest other one that it begins with: one search finds all prefixes of
  * an id.
  */
-import { type Projection, union, type WatchInterest } from '../contexts/sync/projection.js';
+import type { WatchInterest } from '../contexts/sync/projection.js';
+import { type Projection, union } from '../delta/projection.js';
 import { invalid } from '../model/errors.js';
 import type { Subscription } from './subscription.js';
 

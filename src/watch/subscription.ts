@@ -1,6 +1,6 @@
 /** What a reader asks for, and what it is told. */
 import type { DeltaView, FullReason, RemovalReason, View } from '../contexts/events.js';
-import type { Projection } from '../contexts/sync/projection.js';
+import type { Projection } from '../delta/projection.js';
 import type { Position } from '../model/model.js';
 
 export type WatchEvent =

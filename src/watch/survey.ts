@@ -1,5 +1,7 @@
 /** What a watch looks through as a whole when it opens: what its reader knows, and what there is. In slices. */
-import type { ContextService, HeadPage } from '../contexts/service.js';
+
+import type { HeadPage } from '../contexts/pagination.js';
+import type { ContextService } from '../contexts/service.js';
 import type { Position } from '../model/model.js';
 import type { Slices } from './slices.js';
 import type { Subscription } from './subscription.js';

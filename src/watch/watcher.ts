@@ -18,7 +18,7 @@
  */
 import type { ContextEvent, SyncResult } from '../contexts/events.js';
 import type { ContextService } from '../contexts/service.js';
-import { ChordError } from '../model/errors.js';
+import { isUnavailable } from '../model/errors.js';
 import { type Position, samePosition } from '../model/model.js';
 import { BatchDelivery, leave } from './batch-delivery.js';
 import { Coverage } from './coverage.js';
@@ -181,7 +181,7 @@ export class Watcher implements Subscriber {
     this.resume();
     this.#unlisted = false;
     this.#list(listed).catch((error) => {
-      if (!isAway(error)) return this.#fail(error);
+      if (!isUnavailable(error)) return this.#fail(error);
       this.#unlisted = true;
       this.#retryLater();
     });
@@ -254,7 +254,7 @@ export class Watcher implements Subscriber {
           if (!next.batch) this.#send([next], [result]);
         }
       } catch (error) {
-        if (!this.#caughtUp || !isAway(error)) throw error;
+        if (!this.#caughtUp || !isUnavailable(error)) throw error;
         for (const cursor of due) this.#turns.stall(cursor);
         this.#retryLater();
       } finally {
@@ -310,9 +310,3 @@ export class Watcher implements Subscriber {
     this.resume();
   }
 }
-
-function isAway(error: unknown): boolean {
-  return error instanceof ChordError && error.reason === 'UNAVAILABLE';
-}
-
-export type { Sink, Subscription, WatchEvent } from './subscription.js';

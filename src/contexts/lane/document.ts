@@ -7,8 +7,8 @@ import { decodeChanges } from '../../codec/changes.js';
 import { decodeStruct, EncodedStruct, encodeStruct } from '../../codec/struct.js';
 import { applyInPlace, invert } from '../../delta/index.js';
 import type { Change } from '../../delta/types.js';
-import { copy, type JsonObject } from '../../model/model.js';
-import type { Payload, Stored } from '../../store/store.js';
+import { copy, type JsonObject, type Payload } from '../../model/model.js';
+import type { Stored } from '../../store/store.js';
 import { heapChange, heapOf } from './heap-size.js';
 
 /** A snapshot is due when the log since the last one has this many bytes more than twice the document ... */

@@ -1,17 +1,33 @@
+/**
+ * A lane: the single file in which the writes of one context line up. Each is evaluated on the tip and handed to the store at
+ * once, without waiting for the one before (*in flight*); answers leave in order, each when its own commit is durable.
+ *
+ * The phases:
+ *
+ *              a write, a lock                 the store answered
+ *      cold -------------------> recovering ------------------------> live <---------------+
+ *       ^                        |   ^   ^                            |  |                  |
+ *       |     the store failed   |   |   |  a commit failed, or met   |  |  a lock, a       | nothing is in flight
+ *       +------------------------+   |   |  a conflict or a repeat    |  |  removal, ...    | any more; or released
+ *       ^                            |   +----------------------------+  v                  |
+ *       |                            +------------------------------- holding --------------+
+ *       |      released as stale                                         |
+ *       +----------------------------------------------------------------+
+ *
+ * cold: nothing of the context is known. A write or a lock waits, and begins the recovery.
+ * recovering: takes back what was in flight and did not become durable, reads what the store has, and evaluates again what
+ *   may happen again: after a conflict; not after a failure, where the store may have it. Everything new waits. It begins when
+ *   all that is in flight has an outcome.
+ * live: a write starts at once.
+ * holding: nothing starts. Either a removal, or a write with a request id that changed nothing, is in flight: later writes
+ *   could not tell by the position whether it came to nothing. Or a batch waits for the lane, or has it (`hold`).
+ */
 import { type Head, type Position, samePosition, sameUse } from '../../model/model.js';
-import type { Outcome, Store } from '../../store/store.js';
+import type { Duplicate, Outcome, Store } from '../../store/store.js';
 import type { CommitEvent, DeltaView, View } from '../events.js';
 import type { Since } from '../sync/history.js';
 import type { Form } from './document.js';
-import {
-  ATTEMPTS_MAX,
-  Duplicate,
-  isDurable,
-  isSettled,
-  type LaneLock,
-  PendingWrite,
-  tooBusy,
-} from './pending-write.js';
+import { ATTEMPTS_MAX, isDurable, isSettled, type LaneLock, PendingWrite, tooBusy } from './pending-write.js';
 import { type Effect, LaneState, type TipView } from './state.js';
 
 /** What an empty lane costs in memory, about. */
@@ -23,7 +39,6 @@ export class Lane {
   older: Lane | undefined;
   newer: Lane | undefined;
   readonly #state: LaneState;
-  /** `holding`: what is in flight must be answered before anything rests on it, or the lane was given to a holder. */
   #phase: 'cold' | 'recovering' | 'live' | 'holding' = 'cold';
   readonly #inFlight: PendingWrite[] = [];
   readonly #waiting: (PendingWrite | LaneLock)[] = [];
@@ -70,8 +85,16 @@ export class Lane {
     return LANE_BYTES + this.#state.bytes;
   }
 
-  /** Runs a use case on the tip; resolves when everything that its answer rests on is durable. */
+  /**
+   * Runs a use case on the tip; resolves when everything that its answer rests on is durable. For a use case whose commit
+   * carries a request id there is `write`.
+   */
   submit<T>(evaluate: (tip: TipView) => Effect<T>): Promise<T> {
+    return this.write(evaluate) as Promise<T>; // without a request id there is no duplicate
+  }
+
+  /** The same for a use case that may be a repeat: where the store knows its request id, the first try is the answer. */
+  write<T>(evaluate: (tip: TipView) => Effect<T>): Promise<T | Duplicate> {
     return new Promise((resolve, reject) => {
       const task = new PendingWrite(evaluate, resolve, reject);
       if (this.live && this.#waiting.length === 0) return this.#start(task);
@@ -263,7 +286,7 @@ export class Lane {
     return taken.filter((task) => {
       const { outcome, effect } = task;
       failure ??= task.failure;
-      if (typeof outcome === 'object' && outcome.kind === 'duplicate') task.reject(new Duplicate(outcome.first));
+      if (typeof outcome === 'object' && outcome.kind === 'duplicate') task.resolve(outcome as never);
       // It stands on one that did not succeed, or did not say so. Evaluated again, it would happen twice.
       else if (isDurable(task) && (effect?.commit || effect?.removal)) task.resolve(effect.answer as never);
       else if (failure !== undefined && (effect?.commit || effect?.removal)) task.reject(task.failure ?? failure);

@@ -1,14 +1,7 @@
 /** What waits on a lane: writes, and locks of the whole lane. */
 import { ChordError } from '../../model/errors.js';
-import type { Outcome, Request } from '../../store/store.js';
+import type { Outcome } from '../../store/store.js';
 import type { Effect, LaneState, TipView } from './state.js';
-
-/** The store knows this request id already. */
-export class Duplicate extends Error {
-  constructor(readonly first: Request) {
-    super('this request was committed before');
-  }
-}
 
 /** One use case. */
 export class PendingWrite {

@@ -5,8 +5,8 @@
 import { decodeChanges } from '../../codec/changes.js';
 import type { EncodedStruct } from '../../codec/struct.js';
 import { weightChange } from '../../delta/index.js';
-import { type Head, type JsonObject, samePosition } from '../../model/model.js';
-import type { Commit, Payload, Removal, Store } from '../../store/store.js';
+import { type Head, type JsonObject, type Payload, samePosition } from '../../model/model.js';
+import type { Commit, Removal, Store } from '../../store/store.js';
 import { type ContextEvent, type DeltaView, isLarge, type View } from '../events.js';
 import { advance } from '../position.js';
 import { LaneHistory } from '../sync/history.js';

@@ -2,7 +2,7 @@
 import { ChangeReader, decodeChanges, encodeChanges } from '../../codec/changes.js';
 import { Merge, merge } from '../../delta/merge.js';
 import type { Change, Changes } from '../../delta/types.js';
-import type { Payload } from '../../store/store.js';
+import type { Payload } from '../../model/model.js';
 import type { DeltaView } from '../events.js';
 import { type Pace, paced } from '../long-work.js';
 

@@ -9,11 +9,11 @@ import { type Format, type Formatter, Inexpressible } from '../../delta/formats/
 import { jsonPatch } from '../../delta/formats/json-patch.js';
 import { mergePatch } from '../../delta/formats/merge-patch.js';
 import { apply } from '../../delta/index.js';
-import { type Projection, projectChanges, projectionOf, union } from '../../delta/projection.js';
+import { type Projection, projectChanges } from '../../delta/projection.js';
 import type { Change } from '../../delta/types.js';
 import { hasSplices, unsplice } from '../../delta/whole-lists.js';
 import { ChordError, invalid, type Reason } from '../../model/errors.js';
-import { type JsonObject, MAX_DEPTH, type Position } from '../../model/model.js';
+import { type JsonObject, MAX_DEPTH, MESSAGE_BYTES_MAX, type Position } from '../../model/model.js';
 import type { DeltaView, SyncResult, View } from '../events.js';
 import { PAGE_BYTES } from '../validation.js';
 import { deeper } from '../writes/value-limits.js';
@@ -63,7 +63,7 @@ export class Formats {
 }
 
 /** More than this many bytes no client receives by default, and a document never has. */
-const FORMATTED_BYTES_MAX = 4 * 2 ** 20 - 65_536;
+const FORMATTED_BYTES_MAX = MESSAGE_BYTES_MAX - 65_536;
 
 export class TooLarge extends Inexpressible {
   /** @param made how many bytes were made in vain */
@@ -220,5 +220,3 @@ function unlessGone(error: unknown): undefined {
   if (error instanceof ChordError && GONE.includes(error.reason)) return;
   throw error;
 }
-
-export { Inexpressible, type Projection, projectionOf, union };

@@ -7,11 +7,11 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { ChordError } from '../../model/errors.js';
 import type { Head } from '../../model/model.js';
-import type { BatchOperation, BatchOutcome, Store } from '../../store/store.js';
+import type { BatchOperation, BatchOutcome, Duplicate, Store } from '../../store/store.js';
 import type { CommitEvent, ContextEvent } from '../events.js';
 import type { Lane } from '../lane/lane.js';
 import type { Lanes } from '../lane/lanes.js';
-import { ATTEMPTS_MAX, Duplicate, tooBusy } from '../lane/pending-write.js';
+import { ATTEMPTS_MAX, tooBusy } from '../lane/pending-write.js';
 import type { Effect, LaneState, TipView } from '../lane/state.js';
 import type { Budget } from './budget.js';
 import { isRefusal } from './write-request.js';
@@ -46,13 +46,14 @@ const DOCUMENTS_BYTES_MAX = 64 << 20;
 
 /**
  * Carries out all parts, each of another context, or none, and answers in their order. `seal` looks at what the parts
- * come to, and may refuse it or add to the operations. Throws what a part or `seal` throws, Duplicate, or what the store says.
+ * come to, and may refuse it or add to the operations. Answers the first try where the store knows the request id. Throws
+ * what a part or `seal` throws, or what the store says.
  */
 export async function commitBatchOf<T>(
   tools: BatchCommitTools,
   parts: readonly BatchPart<T>[],
   seal: (effects: readonly Effect<T>[], operations: readonly BatchOperation[]) => readonly BatchOperation[],
-): Promise<readonly T[]> {
+): Promise<readonly T[] | Duplicate> {
   const { lanes, store, publish } = tools;
   const held = await holdAll(parts.map(({ id }) => lanes.get(id)));
   const heard: ContextEvent[] = [];
@@ -90,7 +91,7 @@ export async function commitBatchOf<T>(
         return effects.map(({ answer }) => answer);
       }
       takeBack(held, effects);
-      if (outcome.kind === 'duplicate') throw new Duplicate(outcome.first);
+      if (outcome.kind === 'duplicate') return outcome;
     }
     throw tooBusy((parts[0] as BatchPart<T>).id);
   } finally {
@@ -155,7 +156,7 @@ async function decodeAll(held: readonly Held[], parts: readonly BatchPart<unknow
 /** Adds to `effects`, so that what was done can be taken back where a later part refuses. */
 function evaluate<T>(held: readonly Held[], parts: readonly BatchPart<T>[], effects: Effect<T>[]): void {
   parts.forEach((part, i) => {
-    const { lane, state } = held[i] as Held;
+    const { state } = held[i] as Held;
     const effect = part.evaluate(state);
     state.moveTip(effect);
     effects.push(effect);

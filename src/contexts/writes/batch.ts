@@ -1,8 +1,7 @@
 /** BatchWrite: what it asks for, as parts of one group; whom it refuses; and how a repeat of it is answered. */
 import { ChordError, invalid } from '../../model/errors.js';
 import type { Head, JsonObject } from '../../model/model.js';
-import type { BatchOperation } from '../../store/store.js';
-import { Duplicate } from '../lane/pending-write.js';
+import type { BatchOperation, Duplicate } from '../../store/store.js';
 import type { Effect, TipView } from '../lane/state.js';
 import type { PointInTime } from '../sync/point-in-time.js';
 import { checkId, checkRequestId, checkTtl } from '../validation.js';
@@ -48,7 +47,7 @@ export async function writeBatch(
   checkRequestId(requestId);
   const asked = writes.map((write, i) => within(i, write, () => askOne(write)));
   const print = requestId && fingerprint(asked.map(({ essence }) => essence));
-  try {
+  const attempt = async () => {
     const evaluations = await Promise.all(writes.map((write, i) => prepare(tools, write, i)));
     const parts = writes.map((write, i): BatchPart<BatchedResult> => {
       // It is remembered with the first write's context, whatever that write stores.
@@ -58,20 +57,22 @@ export async function writeBatch(
       const edits = kind !== 'touch' && kind !== 'delete';
       return { id, edits, evaluate: (view) => within(i, write, () => evaluations[i]!(view, all)) };
     });
-    return await commitBatchOf(tools, parts, (effects, operations) => {
+    return commitBatchOf(tools, parts, (effects, operations) => {
       checkReturned(effects);
       return requestId ? signed(operations, requestId, print, effects, tools.now()) : operations;
     });
-  } catch (error) {
+  };
+  const written = await attempt().catch(async (error): Promise<Duplicate> => {
     // A refusal may only mean that the first try has done its work already.
-    const { id } = writes[0] as BatchedWrite;
-    const first = error instanceof Duplicate ? error.first : requestId ? await tools.store.recall(id, requestId) : null;
+    const first = requestId ? await tools.store.recall((writes[0] as BatchedWrite).id, requestId) : null;
     if (!first) throw error;
-    const before = recall<readonly RememberedAnswer[]>(first, print);
-    return Promise.all(
-      writes.map(({ id }, i) => tools.repeat(id, before[i]!, { ...asked[i]?.options, fingerprint: '' })),
-    );
-  }
+    return { kind: 'duplicate', first };
+  });
+  if (!('first' in written)) return written;
+  const before = recall<readonly RememberedAnswer[]>(written.first, print);
+  return Promise.all(
+    writes.map(({ id }, i) => tools.repeat(id, before[i]!, { ...asked[i]?.options, fingerprint: '' })),
+  );
 }
 
 /** What all writes must be, before anything is looked at. */

@@ -10,8 +10,7 @@ import { encodeChanges } from '../../codec/changes.js';
 import { applyInPlace, diff, diffAt, equal, invert, merge, weightChange } from '../../delta/index.js';
 import type { Change, Path } from '../../delta/types.js';
 import { ChordError, invalid } from '../../model/errors.js';
-import { copy, getMember, hasMember, isObject, type Json, type JsonObject } from '../../model/model.js';
-import type { Payload } from '../../store/store.js';
+import { copy, getMember, hasMember, isObject, type Json, type JsonObject, type Payload } from '../../model/model.js';
 import { heapChange } from '../lane/heap-size.js';
 import { type Budget, tooMuchToStore } from './budget.js';
 

@@ -17,5 +17,3 @@ export function ask(id: string, options: UpdateOptions, request: unknown): Write
 export function isRefusal(error: unknown): boolean {
   return error instanceof ChordError && ['NOT_FOUND', 'ABORTED', 'INVALID_ARGUMENT'].includes(error.reason);
 }
-
-export type { WatchInterest } from '../sync/projection.js';

@@ -53,7 +53,7 @@ export class LoadShedding {
     this.#lateness.stop();
   }
 
-  /** The first stage: refuses, or counts. */
+  /** The first middleware: refuses, or counts. */
   readonly count: Middleware = {
     enter: ({ method, connection }) => {
       const refusal = this.#refuse(method, connection);

@@ -1,6 +1,6 @@
 /** Writes to several contexts as one: what they do, whom they refuse, and what readers see of them. */
 import test from 'ava';
-import type { BatchedWrite } from '../../../src/contexts/service.js';
+import type { BatchedWrite } from '../../../src/contexts/writes/batch.js';
 import { ChordError } from '../../../src/model/errors.js';
 import { type Engine, openChord } from '../../../src/server/app.js';
 import { openMemory } from '../../../src/store/memory.js';

@@ -104,7 +104,7 @@ test('--path and --format', async (t) => {
   ]);
   await ok('update', 'b', '{"x":null}');
   const synced = await ok('sync', 'b', '--known', '3', '--format', 'merge_patch');
-  t.is(synced.split('\n')[1], '! a merge patch cannot store null: it would at ["x"]');
+  t.is(synced.split('\n')[1], '! a merge patch cannot store null, as at ["x"]');
   const unknown = await run('watch', 'b', '--format', 'yaml');
   t.is(unknown.code, 1);
   t.regex(unknown.stderr, /"yaml" is unknown; there are changes, flat, json_patch, merge_patch/);

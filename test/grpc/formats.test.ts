@@ -96,7 +96,7 @@ test('what a merge patch cannot say is flagged, and the document says it', async
   await peer.update({ contextId: 'a', changes: { a: null } });
   const delta = await deltaOf(peer.sync({ contextId: 'a', known, format: 'merge_patch' }));
   t.is(delta.formatted, undefined);
-  t.is(delta.inexpressible, 'a merge patch cannot store null: it would at ["a"]');
+  t.is(delta.inexpressible, 'a merge patch cannot store null, as at ["a"]');
   t.is(delta.to!.version, 2);
 });
 

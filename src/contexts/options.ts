@@ -1,4 +1,4 @@
-/** What the use cases are made of. */
+/** The dependencies and limits of the use cases. */
 import type { Clock } from '../model/model.js';
 import type { Store } from '../store/store.js';
 import type { CommitEvent } from './events.js';
@@ -6,18 +6,18 @@ import type { CommitEvent } from './events.js';
 export interface ServiceOptions {
   readonly store: Store;
   readonly clock: Clock;
-  /** Hears of every durable commit, in order for each context. */
+  /** Receives every durable commit, in order for each context. */
   readonly publish: (event: CommitEvent) => void;
-  /** Hears of failures in work that no caller waits for. */
+  /** Receives the errors of work that no caller waits for. */
   readonly onError: (error: unknown) => void;
   /** Memory for contexts in use, in bytes. */
   readonly cacheBytes: number;
-  /** The heaviest document, as `weigh` counts. */
+  /** The maximum weight of a document, as `weigh` counts, in bytes. */
   readonly maxDocumentBytes: number;
-  /** The most members that the values of one request may have, in all. */
+  /** The maximum number of members in all values of one request. */
   readonly maxRequestMembers: number;
-  /** A client further behind than this gets the document. */
+  /** In versions. A client further behind gets the document. */
   readonly deltaThreshold: number;
-  /** What has expired stays, for readers and writers too, until `expire` removes it: it is exported before. */
+  /** Expired contexts stay visible, to readers and writers too, until `expire` removes them: they are archived first. */
   readonly keepExpired?: boolean | undefined;
 }

@@ -81,7 +81,7 @@ test('an unknown format is refused, with the names of those that there are', asy
   ];
   for (const { code, message } of refusals) {
     t.is(code, INVALID_ARGUMENT);
-    t.regex(message, /"yaml" is unknown; there are changes, flat, json_patch, merge_patch, mine/);
+    t.regex(message, /"yaml" is unknown; known are changes, flat, json_patch, merge_patch, mine/);
   }
   t.deepEqual(
     refusals.map(({ fields }) => fields.join()),

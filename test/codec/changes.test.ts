@@ -117,7 +117,7 @@ test('each way to be broken is told', (t) => {
   );
   fails(() => changesFromProto([{ ...proto, path: [] }]), /path is missing/);
   fails(() => changesFromProto([{ ...proto, value: undefined }]), /added value is missing/);
-  fails(() => changesFromProto([{ ...proto, value: undefined, action: ChangeAction.MODIFIED }]), /new value is missing/);
+  fails(() => changesFromProto([{ ...proto, value: undefined, action: ChangeAction.MODIFIED }]), /new value is mis/);
   fails(() => changesFromProto([{ ...proto, action: ChangeAction.SPLICED }]), /splice is missing/);
   fails(() => changesFromProto([{ ...proto, action: ChangeAction.UNSPECIFIED }]), /unknown action 0/);
   t.pass();

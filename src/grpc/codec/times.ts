@@ -20,6 +20,7 @@ export function toDuration(milliseconds: number): Duration {
 export function fromDuration(duration: Duration | undefined, field: string): number | undefined {
   if (!duration) return undefined;
   const { seconds, nanos } = duration;
-  if (!(Math.abs(nanos) < 1e9) || seconds * nanos < 0) throw invalid(field, 'is not a valid duration: seconds and nanos must have one sign, nanos less than a second');
+  if (!(Math.abs(nanos) < 1e9) || seconds * nanos < 0)
+    throw invalid(field, 'is not a valid duration: seconds and nanos must have one sign, nanos less than a second');
   return seconds * 1000 + nanos / 1e6;
 }

@@ -129,7 +129,7 @@ test('a batch may neither store nor return more than its limits', async (t) => {
   };
   const stored = await refused(contexts.batch(Array.from({ length: 9 }, (_, i) => big(`${i}`))));
   t.is(stored.reason, 'RESOURCE_EXHAUSTED');
-  t.regex(stored.message, /would store more bytes of changes than it may, the limit is 16777216/);
+  t.regex(stored.message, /would store too many bytes of changes, the limit is 16777216/);
   const returning = { context: true };
   const returned = await refused(contexts.batch([big('0', { returning }), big('1', { returning })]));
   t.is(returned.reason, 'RESOURCE_EXHAUSTED');

@@ -1,20 +1,20 @@
 /**
- * The stage that bounds the memory of requests under way, in bytes as they were sent, unpacked: what a request becomes
- * takes some ten times as much. Over the bound new ones are refused before any work, whoever sends them; a request
- * that meets no other one always passes. Streams are counted elsewhere, and their requests are small.
+ * Middleware that bounds the memory of requests under way, counted in decompressed bytes as sent: a decoded request
+ * takes about ten times as much. Over the bound new requests of every caller are refused before any work; a request
+ * that is alone always passes. Streams have limits of their own, and their requests are small.
  */
 import { ChordError } from '../model/errors.js';
 import type { Middleware } from './call.js';
 import { sizeOf } from './codec/request-decoding.js';
 
-/** One connection may hold this part of the bound, so that it cannot keep all others out. */
+/** The share of the bound that one connection may hold, so that it cannot keep all others out. */
 const CONNECTION_PART = 1 / 4;
 /** Milliseconds. */
 const RETRY_AFTER = 1000;
-/** In place of a connection that is not known. */
+/** Stands for an unknown connection. */
 const ANY = {};
 
-/** Comes behind `decoded`. @param bytesMax in all calls under way */
+/** Runs after decoding. @param bytesMax in all calls under way */
 export function boundUnderWay(bytesMax: number): Middleware {
   let underWay = 0;
   const connections = new WeakMap<object, number>();

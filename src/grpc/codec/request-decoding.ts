@@ -1,4 +1,4 @@
-/** Requests from bytes. What cannot be decoded becomes a ChordError in place of the request; handlers are never called with it. */
+/** Decodes requests. For a request that cannot be decoded the result is a ChordError, and the handler is not called. */
 import type { BinaryReader } from '@bufbuild/protobuf/wire';
 import { checkBounds, type FieldBounds } from '../../codec/field-counts.js';
 import { decodeMessage } from '../../codec/message.js';
@@ -6,17 +6,17 @@ import { ChordError } from '../../model/errors.js';
 
 export const MESSAGE_BYTES_MAX = 4 * 2 ** 20;
 
-/** What a request weighed on the wire, unpacked. */
+/** Size of a request in bytes, decompressed. */
 const BYTES = Symbol('bytes');
 
-/** In fewer bytes nothing can be so often that it costs much. */
+/** In a message of fewer bytes no field can repeat often enough to be costly. */
 const CHECKED_FROM = 4096;
 
 export function decodeRequest<T>(
   decode: (input: Buffer) => T,
   bounds?: FieldBounds,
 ): (bytes: Buffer) => T | ChordError {
-  // Generated code reads from a reader that it is given; the types of its service definitions do not say so.
+  // Generated code accepts a reader as its input; the types of its service definitions lack that.
   const type = { decode: decode as unknown as (reader: BinaryReader) => T };
   return (bytes) => {
     try {
@@ -31,7 +31,7 @@ export function decodeRequest<T>(
   };
 }
 
-/** In bytes, of what `decodeRequest` has decoded; 0 of everything else. */
+/** Size in bytes of a request that `decodeRequest` decoded; 0 for any other value. */
 export function sizeOf(request: unknown): number {
   return (request as { readonly [BYTES]?: number } | undefined)?.[BYTES] ?? 0;
 }

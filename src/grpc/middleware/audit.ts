@@ -1,6 +1,6 @@
 /**
- * A stage: notes in the audit log every write, every call that administers, and everything that was refused. While
- * nothing can be noted, only reads are let on.
+ * Middleware that records in the audit log every write, every administrative call, and every refused call. While the
+ * audit log cannot be written, only reads pass.
  */
 import { status } from '@grpc/grpc-js';
 import { ChordError } from '../../model/errors.js';
@@ -32,14 +32,17 @@ export function auditMiddleware(log: AuditLog): Middleware {
 
 let last = { at: 0, text: '' };
 
-/** To write a time out costs half as much as all the rest of an entry; many are of the same millisecond. */
+/**
+ * Cached: formatting the time costs half as much as the rest of an entry, and many entries fall into the same
+ * millisecond.
+ */
 function isoNow(): string {
   const at = Date.now();
   if (at !== last.at) last = { at, text: new Date(at).toISOString() };
   return last.text;
 }
 
-/** Of what is undefined the line says nothing. No spread objects: this is done for each write. */
+/** Undefined members are left out of the line. No spread objects: this runs for each write. */
 function entry(call: Call, { code, details, answer }: End): object {
   const { method, identity, request, traceId } = call;
   const { requestId } = (request ?? {}) as { readonly requestId?: string };

@@ -1,6 +1,6 @@
 /**
- * The stages that let in whom the rules allow, and the watch over streams: one that is open when its caller's token
- * expires, or when tokens, keys or rules change, must still be allowed then, or it is closed.
+ * Middleware for authentication and authorization, and the check of open streams: when a caller's credentials expire,
+ * or tokens, keys or rules change, a stream that is no longer allowed is closed.
  */
 import { type Access, expired, refused } from '../../auth/authenticator.js';
 import type { Identity } from '../../auth/identity.js';
@@ -9,10 +9,10 @@ import type { Call, Middleware } from '../call.js';
 import { policyOf, type RequiredRight } from '../methods.js';
 import { peerIdentity } from '../peer-identity.js';
 
-/** How often streams are looked through for those whose time is over, in milliseconds. A timer for each could overflow. */
+/** How often streams are checked for expired credentials, in milliseconds. A timer for each stream could overflow. */
 const LOOK_INTERVAL = 1000;
 
-/** Longer than any id that there may be, in characters. */
+/** Longer than any valid context id, in characters. */
 const QUOTED_MAX = 512;
 
 export class AuthMiddleware {
@@ -24,7 +24,7 @@ export class AuthMiddleware {
     this.#timer = setInterval(() => this.#endExpired(), LOOK_INTERVAL).unref();
   }
 
-  /** Knows who calls. */
+  /** Authenticates the caller. */
   readonly identify: Middleware = {
     enter: (call) => {
       const found = this.#identify(call);
@@ -33,7 +33,7 @@ export class AuthMiddleware {
     },
   };
 
-  /** Comes behind `decoded`: rights are on what the request names. */
+  /** Runs after decoding: rights apply to the contexts that the request names. */
   readonly authorize: Middleware = {
     enter: (call) => {
       this.#allow(call);
@@ -55,7 +55,9 @@ export class AuthMiddleware {
     call.identity = identity;
   }
 
-  /** Before anything is read: who may not know whether a context exists is answered the same either way. */
+  /**
+   * Runs before anything is read: a caller without the right gets the same answer whether or not the context exists.
+   */
   #allow(call: Call): void {
     const rule = policyOf(call.method)?.access;
     if (rule === 'open' || rule === 'identity') return;
@@ -70,7 +72,7 @@ export class AuthMiddleware {
       try {
         const identity = await this.#identify(call);
         if (identity.name !== call.identity.name) throw refused();
-        this.#know(call, identity); // it may end at another time now
+        this.#know(call, identity); // the new credentials may expire at another time
         this.#allow(call);
       } catch (error) {
         this.#end(call, error as ChordError);
@@ -90,7 +92,7 @@ export class AuthMiddleware {
   }
 }
 
-/** The target has not been checked yet, and may be as long as a message: what is quoted must fit into trailers. */
+/** The target is not validated yet and may be as long as a message: what is quoted must fit into trailers. */
 function denied({ right, scope, target }: RequiredRight): ChordError {
   const quoted = JSON.stringify(target.slice(0, QUOTED_MAX));
   const on = scope === 'id' ? quoted : `all that begins with ${quoted}`;

@@ -1,6 +1,6 @@
 /**
- * A stage: tells the log what became of calls. Troubles of the server are warnings, what clients may not or got wrong is
- * information, and ordinary outcomes are for debugging. Of the first two there are only so many lines a second for each caller.
+ * Middleware that logs the outcome of calls. Server faults are warnings, denied and invalid calls are information, and
+ * ordinary outcomes are debug lines. Warnings and information are rate-limited for each caller.
  */
 import { status } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
@@ -12,7 +12,7 @@ import { callerOf } from '../caller.js';
 const ORDINARY = new Set([status.OK, status.CANCELLED, status.NOT_FOUND, status.ABORTED, status.ALREADY_EXISTS]);
 const TROUBLE = new Set([status.UNKNOWN, status.INTERNAL, status.UNAVAILABLE, status.DATA_LOSS]);
 
-/** @param stopping whether streams end since the server does, which is no trouble */
+/** @param stopping whether streams end because the server stops, which is not a fault */
 export function loggingMiddleware(log: Logger, stopping: () => boolean): Middleware {
   const limit = new LogRateLimit((left, caller) =>
     log.warn({ calls: left, ...caller }, 'more calls were refused or failed'),
@@ -45,7 +45,10 @@ function fields(call: Call, { code, details, answer }: End): object {
   };
 }
 
-/** What is wrong with a request may be told with words of it; the field at fault stands before the first colon. */
+/**
+ * Removes request content from the message of an invalid request; the name of the invalid field stands before the first
+ * colon.
+ */
 export function withoutContents(code: status, details: string): string {
   return code === status.INVALID_ARGUMENT ? details.replace(/:.*/s, '') : details;
 }

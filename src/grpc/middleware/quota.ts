@@ -1,4 +1,4 @@
-/** The stage that charges each call to its identity and its connection. */
+/** Middleware that charges each call to its identity and its connection. */
 import type { WatchContextsRequest } from '../../gen/chord/v1/sync_service.js';
 import type { QuotaNeed } from '../../quota/account.js';
 import type { Quotas } from '../../quota/quotas.js';
@@ -6,7 +6,7 @@ import type { Call, Middleware } from '../call.js';
 import { sizeOf } from '../codec/request-decoding.js';
 import { policyOf } from '../methods.js';
 
-/** Comes behind `decoded`, and behind whatever knows who calls. */
+/** Runs after decoding and authentication. */
 export function charge(quotas: Quotas): Middleware {
   return {
     enter(call) {

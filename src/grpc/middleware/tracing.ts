@@ -1,23 +1,23 @@
 /**
- * A stage: a span of OpenTelemetry for each call, below the one that the client names by W3C trace context. What the
- * handler does runs within it: so spans that others make (a store or provider of one's own, an instrumented driver)
- * stand below it. Without an SDK there is no stage, and the API is not even loaded.
+ * Middleware that makes an OpenTelemetry span for each call, as a child of the span that the client names by W3C trace
+ * context. The handler runs within the span: spans of other code (a store or provider plugin, an instrumented driver)
+ * become its children. Without an SDK there is no middleware, and the API is not loaded.
  */
 import { type Metadata, status } from '@grpc/grpc-js';
 import type { Attributes, Context, Span, TextMapGetter, Tracer, TracerProvider } from '@opentelemetry/api';
 import type { Call, End, Middleware } from '../call.js';
 import { describeCall, pathOf, positionOf } from '../call-description.js';
 
-/** Where all copies of the API, 1.x, keep what was registered with one of them. */
+/** The symbol under which all copies of the API, 1.x, share what was registered with one of them. */
 const REGISTERED = Symbol.for('opentelemetry.js.api.1');
 
-/** Statuses that are the server's fault, as OpenTelemetry's conventions for gRPC have it. */
+/** Statuses that are faults of the server, by OpenTelemetry's conventions for gRPC. */
 const FAULTS = new Set([
   ...[status.UNKNOWN, status.DEADLINE_EXCEEDED, status.UNIMPLEMENTED, status.INTERNAL, status.UNAVAILABLE],
   status.DATA_LOSS,
 ]);
 
-/** Of a batch, a span names so many. */
+/** The most contexts of a batch that a span names. */
 const CONTEXTS_MAX = 10;
 
 const METADATA: TextMapGetter<Metadata> = {
@@ -25,7 +25,7 @@ const METADATA: TextMapGetter<Metadata> = {
   get: (metadata, key) => metadata.get(key).map(String),
 };
 
-/** Undefined where no SDK is set up yet: that comes first. */
+/** Undefined where no SDK is registered: the SDK must be set up first. */
 export async function openTracing(version: string): Promise<Middleware | undefined> {
   if (!(REGISTERED in globalThis)) return undefined;
   const api = await import('@opentelemetry/api');
@@ -33,7 +33,7 @@ export async function openTracing(version: string): Promise<Middleware | undefin
   return tracer && traced(tracer, api);
 }
 
-/** The API puts a stand-in before the SDK's provider, also where there is none. */
+/** The API puts a proxy before the SDK's provider, also where there is no SDK. */
 function tracerOf(provider: TracerProvider, version: string): Tracer | undefined {
   const standIn = provider as Partial<{ getDelegateTracer(name: string, version: string): Tracer | undefined }>;
   return standIn.getDelegateTracer ? standIn.getDelegateTracer('chord', version) : provider.getTracer('chord', version);
@@ -43,7 +43,7 @@ type Api = typeof import('@opentelemetry/api');
 
 function traced(tracer: Tracer, { context, propagation, trace, SpanKind, SpanStatusCode }: Api): Middleware {
   const spans = new WeakMap<Call, Span>();
-  /** An instrumentation of gRPC that made a span already has looked at the metadata, too. */
+  /** An instrumentation of gRPC that made a span already has read the metadata. */
   const parentOf = (metadata: Metadata): Context => {
     const active = context.active();
     return trace.getSpan(active) ? active : propagation.extract(active, metadata, METADATA);
@@ -70,7 +70,7 @@ function traced(tracer: Tracer, { context, propagation, trace, SpanKind, SpanSta
 
 function atFirst(call: Call): Attributes {
   const { method } = call;
-  const [, address, port] = /^(.*):(\d+)$/.exec(call.getPeer()) ?? []; // unknown, where the client is gone already
+  const [, address, port] = /^(.*):(\d+)$/.exec(call.getPeer()) ?? []; // unknown where the client is gone already
   return {
     'rpc.system': 'grpc',
     'rpc.service': method.service,

@@ -1,4 +1,4 @@
-/** AdminService.WatchStats: what the server does, interval by interval. */
+/** AdminService.WatchStats: statistics of the server for each interval. */
 
 import type * as a from '../../gen/chord/v1/admin_service.js';
 import type { Stats as ProtoStats } from '../../gen/chord/v1/stats.js';
@@ -19,7 +19,7 @@ const INTERVAL = 1000;
 const INTERVAL_MIN = 100;
 const INTERVAL_MAX = 3_600_000;
 
-/** Until the call or the server ends. */
+/** Yields until the call or the server ends. */
 export async function* watchStats(
   source: StatsSource,
   request: a.WatchStatsRequest,
@@ -42,7 +42,7 @@ export async function* watchStats(
   }
 }
 
-/** Resolves after that time, or as soon as one of the signals is aborted. */
+/** Resolves after `ms`, or as soon as one of the signals is aborted. */
 function pause(ms: number, signals: readonly AbortSignal[]): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {

@@ -1,7 +1,7 @@
 /**
- * Flags, environment and file to one frozen, validated Config. The table SETTINGS says all there is to say of
- * each setting; its flag (`--data-dir`) and its variable (`CHORD_DATA_DIR`) follow from its key (`dataDir`).
- * Flags win over the environment, the environment over the file, the file over the defaults.
+ * Merges flags, environment and configuration file into one frozen, validated Config. The table SETTINGS holds every
+ * fact about each setting; its flag (`--data-dir`) and its variable (`CHORD_DATA_DIR`) follow from its key (`dataDir`).
+ * Flags override the environment, the environment overrides the file, the file overrides the defaults.
  *
  * This is the only module that reads `process.env`.
  */
@@ -26,7 +26,7 @@ import {
   textOrNone,
 } from './setting-types.js';
 
-/** How signed tokens may be signed: with a private key, so that the public one verifies and cannot sign. */
+/** Algorithms of signed tokens: all sign with a private key, so that the public key verifies and cannot sign. */
 export const JWT_ALGORITHMS = [
   ...['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
   ...['ES256', 'ES384', 'ES512', 'Ed25519', 'EdDSA'],
@@ -123,22 +123,24 @@ export type Config = { readonly [K in Key]: (typeof SETTINGS)[K]['default'] };
 
 export const KEYS = Object.keys(SETTINGS) as Key[];
 
-/** Where settings come from; a source that is absent sets nothing. Values of flags and environment are strings. */
+/** The sources of settings; an absent source sets nothing. Values of flags and environment are strings. */
 export interface ConfigSources {
-  /** By flag, without the dashes: `data-dir`. */
+  /** By the name of the flag without dashes: `data-dir`. */
   readonly flags?: Readonly<Record<string, string | undefined>>;
-  /** Only names that begin with CHORD_ are looked at. */
+  /** Only names that begin with CHORD_ are read. */
   readonly env?: Readonly<Record<string, string | undefined>>;
-  /** By key. Numbers may stand as numbers where they have no unit. */
+  /** By key. A setting without a unit may be a number. */
   readonly file?: { readonly path: string; readonly settings: unknown };
-  /** By key, typed: for programs that embed Chord. Wins over everything. */
+  /** By key, typed: for programs that embed Chord. Overrides every other source. */
   readonly options?: Partial<Config>;
 }
 
-/** The origin of a setting, as a person would name it: `--listen`, `CHORD_LISTEN`, `listen in chord.json`, `default`. */
+/**
+ * The origin of a setting, as error messages name it: `--listen`, `CHORD_LISTEN`, `listen in chord.json`, `default`.
+ */
 export type Origins = { readonly [K in Key]: string };
 
-/** Everything that is wrong with the settings, each problem with the setting's name and origin. */
+/** All problems of the settings, each with the setting's name and origin. */
 export class ConfigError extends Error {
   constructor(readonly problems: readonly string[]) {
     super(problems.join('\n'));
@@ -154,7 +156,7 @@ export function envOf(key: string): string {
   return `CHORD_${flagOf(key).replaceAll('-', '_').toUpperCase()}`;
 }
 
-// Of the command line, and no settings of a server: known to be meant where a name is nearly theirs.
+// Options of the command line that are no settings of a server: candidates for the correction of a mistyped name.
 const OTHER_VARIABLES = [
   ...['CHORD_CONFIG', 'CHORD_ADDRESS', 'CHORD_TIMEOUT', 'CHORD_TOKEN', 'CHORD_TOKEN_FILE'],
   ...['CHORD_TLS', 'CHORD_CA', 'CHORD_CLIENT_CERT', 'CHORD_CLIENT_KEY', 'CHORD_SERVER_NAME'],
@@ -166,7 +168,7 @@ export function loadConfig(sources: ConfigSources = {}): Config {
   return explainConfig(sources).config;
 }
 
-/** loadConfig, with the origin of each setting. */
+/** loadConfig with the origin of each setting. */
 export function explainConfig({ flags = {}, env = {}, file, options = {} }: ConfigSources): {
   config: Config;
   origins: Origins;
@@ -207,7 +209,7 @@ interface Found {
   readonly problem?: string;
 }
 
-/** One source: which of its names are unknown, and how to read a setting from it. */
+/** One source: its unknown names, and how to read a setting from it. */
 function layer(
   given: readonly (readonly [string, unknown])[],
   known: readonly string[],
@@ -234,7 +236,9 @@ function layer(
   return { problems, read };
 }
 
-/** The settings of this process: given flags, its environment, and the file that `--config` or CHORD_CONFIG names. */
+/**
+ * The settings of this process: the given flags, its environment, and the file that `--config` or CHORD_CONFIG names.
+ */
 export function processSources(
   flags: Readonly<Record<string, string | undefined>>,
   configPath?: string,
@@ -257,7 +261,7 @@ function unknownSetting(name: string, known: readonly string[], display: (name: 
   return `unknown setting ${display(name)}${near ? `; did you mean ${display(near)}?` : ''}`;
 }
 
-/** The candidate with the fewest edits to `name`, unless it takes more than a third of the letters. */
+/** The candidate with the fewest edits to `name`; undefined where that takes more than a third of the letters. */
 export function nearest(name: string, candidates: readonly string[]): string | undefined {
   const fold = (text: string) => text.toLowerCase().replaceAll(/[-_]/g, '');
   const ranked = candidates

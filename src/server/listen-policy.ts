@@ -1,4 +1,4 @@
-/** How the server is reached: with TLS or without, and whether that is safe where it listens. */
+/** How the server listens: with TLS or without, and whether that is safe at its address. */
 import type { Logger } from 'pino';
 import { type Config, ConfigError } from '../config/config.js';
 import { Certificates } from '../tls/certificates.js';
@@ -6,9 +6,10 @@ import type { CertificateInfo } from '../tls/pem.js';
 import { isLoopback } from './loopback.js';
 
 /**
- * The certificates to serve with, where some are set.
- * @param authenticated whether callers must say who they are, beside what the settings of TLS ask
- * @throws ConfigError where others could do what they should not, and nobody has said `insecure`
+ * The certificates to serve with; undefined: no TLS.
+ * @param authenticated whether callers must authenticate, beside what the TLS settings demand
+ * @throws ConfigError where the server would be open to other machines without authentication or encryption, unless
+ * `insecure` is set
  */
 export async function openTransport(
   config: Config,

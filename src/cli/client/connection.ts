@@ -1,4 +1,7 @@
-/** The options of all commands that call a server: which one, and how it is reached. Their variables are no settings. */
+/**
+ * The options of every command that calls a server: its address and how to connect. Their environment variables are not
+ * settings of the server.
+ */
 import type { Option } from 'commander';
 import { option } from '../input/option.js';
 import { parseMs } from '../input/parse.js';
@@ -6,7 +9,7 @@ import { parseMs } from '../input/parse.js';
 export interface ConnectionOptions {
   /** HOST:PORT */
   readonly address: string;
-  /** For each unary call, in milliseconds. */
+  /** Timeout of each unary call, in milliseconds. */
   readonly timeout: number;
   readonly tls?: boolean;
   /** Paths of PEM files. */
@@ -14,7 +17,7 @@ export interface ConnectionOptions {
   readonly clientCert?: string;
   readonly clientKey?: string;
   readonly serverName?: string;
-  /** Path of the file that holds the token to show. */
+  /** Path of the file with the token. */
   readonly tokenFile?: string;
 }
 

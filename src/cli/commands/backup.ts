@@ -1,4 +1,6 @@
-/** `backup`: copies what a running server holds, over the network; or a data directory that no server has open. */
+/**
+ * `backup`: copies the contents of a running server over the network, or of a data directory that no server has open.
+ */
 import type { Command } from 'commander';
 import type { BackupResponse } from '../../gen/chord/v1/admin_service.js';
 import type { Backup, BackupPart } from '../../store/store.js';
@@ -34,7 +36,7 @@ export function define(program: Command, { connected, out }: CommandContext): vo
 
 async function backupServer(session: Session, directory: string): Promise<void> {
   const { checkTarget } = await import('../../maintenance/backup.js');
-  await checkTarget(directory); // before the server is asked for anything
+  await checkTarget(directory); // before the server is called
   const signal = interrupted();
   const stream = session.stream('backup', {});
   signal.addEventListener('abort', () => stream.cancel());

@@ -1,4 +1,4 @@
-/** `batch`: several writes, each of another context, as one. */
+/** `batch`: several writes of different contexts, as one batch. */
 import type { Command } from 'commander';
 import type { CommandContext } from '../command.js';
 import { type ReturnFlags, returnFields, withReturning } from '../input/options.js';

@@ -1,4 +1,4 @@
-/** `export`: saves a context, or all that begin with a prefix, to the external store of the server. */
+/** `export`: saves one context, or all contexts under a prefix, to the external store of the server. */
 import type { Command } from 'commander';
 import type { CommandContext } from '../command.js';
 import { TARGET_HELP } from '../input/options.js';

@@ -1,4 +1,4 @@
-/** `get`: prints a document, alone where it is piped on; on a terminal its position stands above it. */
+/** `get`: prints a document; on a terminal, below its position. */
 import type { Command } from 'commander';
 import type { CommandContext } from '../command.js';
 import { option } from '../input/option.js';

@@ -9,7 +9,7 @@ import { formatPath, formatPosition, isoTime } from '../output/format.js';
 import type { StyledText } from '../output/styled-text.js';
 
 const PAGE_SIZE = 500;
-/** Paths that a line of the log names. */
+/** The most paths that one line of the log names. */
 const PATHS_MAX = 5;
 
 export function define(program: Command, { connected }: CommandContext): void {

@@ -30,7 +30,7 @@ async function list(session: Session, prefix: string, includeValues: boolean): P
   } while (pageToken !== '');
 }
 
-/** The headings stand on the first page only. */
+/** Only the first page has headings. */
 function tableOf(contexts: readonly Context[], first: boolean): readonly StyledText[] {
   const rows = contexts.map((context) => [
     formatId(context.contextId),

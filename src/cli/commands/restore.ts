@@ -1,4 +1,4 @@
-/** `restore`: brings back a context, or all that begin with a prefix, from the external store of the server. */
+/** `restore`: restores one context, or all contexts under a prefix, from the external store of the server. */
 import type { Command } from 'commander';
 import type { CommandContext } from '../command.js';
 import { TARGET_HELP } from '../input/options.js';

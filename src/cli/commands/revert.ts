@@ -1,4 +1,4 @@
-/** `revert`: makes a document what it was at an earlier version, as a new write. */
+/** `revert`: writes the document of an earlier version as a new version. */
 import type { Command } from 'commander';
 import type { CommandContext } from '../command.js';
 import { type WriteFlags, withWriteOptions, writeFields } from '../input/options.js';

@@ -1,4 +1,4 @@
-/** `sync`: prints what a client at a position lacks. */
+/** `sync`: prints the changes since a position. */
 import type { Command } from 'commander';
 import type { Position } from '../../gen/chord/v1/model.js';
 import type { SyncContextResponse } from '../../gen/chord/v1/sync_service.js';

@@ -1,4 +1,4 @@
-/** `token new` and `token hash`: makes lines for the file that `--auth-tokens` names. No server is called. */
+/** `token new` and `token hash`: make lines for the file that `--auth-tokens` names. They call no server. */
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { Problems } from '../../auth/file-problems.js';
@@ -20,9 +20,9 @@ Examples:
 `;
 
 interface TokenOptions {
-  /** Add the line here. Absent: print it. */
+  /** Path of the file to append the line to. Absent: print the line. */
   readonly file?: string;
-  /** How long the token is good, in milliseconds. Absent: until its line is removed. */
+  /** Lifetime of the token in milliseconds. Absent: the token is valid until its line is removed. */
   readonly expires?: number;
 }
 
@@ -43,7 +43,7 @@ export function define(program: Command, { out }: CommandContext): void {
   );
 }
 
-/** A random token, printed this one time. */
+/** Makes a random token, which is printed once and stored nowhere. */
 async function create(name: string, options: TokenOptions, out: Output): Promise<void> {
   const token = newToken();
   const line = keep(name, token, options);
@@ -54,14 +54,14 @@ async function create(name: string, options: TokenOptions, out: Output): Promise
   if (!out.json) out.note(`${kept(options)}. The token is printed only here`);
 }
 
-/** The line of a token that exists already, from standard input. */
+/** Makes the line of an existing token, read from standard input. */
 async function hash(name: string, options: TokenOptions, out: Output): Promise<void> {
   const line = keep(name, readFileSync(0, 'utf8').trim(), options);
   await out.print({ name, line, file: options.file }, () => (options.file === undefined ? [[['plain', line]]] : []));
   if (!out.json) out.note(kept(options));
 }
 
-/** @returns the line, which is in the file now if one was named */
+/** Appends the line to the file, if one is named. @returns the line */
 function keep(name: string, token: string, { file, expires }: TokenOptions): string {
   try {
     const line = tokenLine(name, token, expires === undefined ? undefined : Date.now() + expires);

@@ -1,4 +1,4 @@
-/** `touch`: renews a context's time to live. */
+/** `touch`: renews the time to live of a context. */
 import type { Command } from 'commander';
 import type { Duration } from '../../gen/google/protobuf/duration.js';
 import type { CommandContext } from '../command.js';

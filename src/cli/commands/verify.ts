@@ -1,4 +1,4 @@
-/** `verify`: reads a data directory or backup that no server has open, and prints what is wrong. */
+/** `verify`: reads a data directory or backup that no server has open, and prints its faults. */
 import type { Command } from 'commander';
 import type { Damage } from '../../maintenance/verify.js';
 import type { CommandContext } from '../command.js';
@@ -24,7 +24,7 @@ export function define(program: Command, { out }: CommandContext): void {
     .action((directory: string) => verifyDirectory(out(), directory));
 }
 
-/** @throws Error where something is wrong, after all of it has been printed */
+/** @throws Error for a faulty directory, after all faults are printed */
 async function verifyDirectory(out: Output, directory: string): Promise<void> {
   const { verify } = await import('../../maintenance/verify.js');
   const bar = new ProgressBar(out, 'verifying');

@@ -11,7 +11,7 @@ export const TARGET_HELP =
 
 const FORMATS = 'as flat, json_patch, merge_patch, or a format of the server';
 
-/** What the options of a write come to. */
+/** The parsed options of a write. */
 export interface WriteFlags extends ReturnFlags {
   readonly expected?: Expected;
   readonly requestId?: string;
@@ -19,9 +19,9 @@ export interface WriteFlags extends ReturnFlags {
   readonly allowMissing?: boolean;
 }
 
-/** What a write is to print beside its position. */
+/** What to print after a write beside the position. */
 export interface ReturnFlags {
-  /** Print what changed. */
+  /** Print the changes. */
   readonly delta?: boolean;
   /** With `delta`: print the old values too. */
   readonly oldValues?: boolean;
@@ -29,7 +29,7 @@ export interface ReturnFlags {
   readonly format?: string;
 }
 
-/** The condition and the name of a write. */
+/** Options for the precondition and the request id of a write. */
 export function withCondition(command: Command): Command {
   return command
     .addOption(option('--expected <position>', 'only if it stands here: a position, or absent', parseExpected))
@@ -43,7 +43,7 @@ export function withReturning(command: Command): Command {
     .option('--format <name>', `with --delta: ${FORMATS}`);
 }
 
-/** The options of a write that changes a document. */
+/** Options of a write that changes a document. */
 export function withWriteOptions(command: Command): Command {
   const ttl = option('--ttl <duration>', 'time to live; 0: until it is deleted', parseTtl);
   return withReturning(withCondition(command).addOption(ttl));
@@ -57,7 +57,7 @@ export const pathOption = () =>
     parsePath(text),
   ]);
 
-/** The fields that all writes of documents have in their requests. */
+/** The request fields that all writes of documents share. */
 export function writeFields({ expected, requestId = '', ttl, ...returning }: WriteFlags) {
   return { expected, requestId, ttl, returning: returnFields(returning) };
 }

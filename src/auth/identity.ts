@@ -24,7 +24,7 @@ const NAME_LENGTH_MAX = 256;
 export function nameProblem(name: unknown): string | undefined {
   if (typeof name !== 'string' || name === '') return 'a name is a text that is not empty';
   if (name.length > NAME_LENGTH_MAX) return `a name has at most ${NAME_LENGTH_MAX} characters`;
-  if (name === ANYBODY) return `${ANYBODY} means everybody in rules, and is no name`;
+  if (name === ANYBODY) return `${ANYBODY} means every caller in rules, and cannot be a name`;
   if (/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u.test(name)) return 'a name has no invisible characters';
   return undefined;
 }

@@ -46,7 +46,7 @@ export function parseJwks(text: string): JWTVerifyGetKey {
     const { kty, d, k, kid } = (key ?? {}) as Record<string, unknown>;
     const at = `keys[${index}]`;
     if (d !== undefined || k !== undefined || kty === 'oct') {
-      return [`${at} is secret: a server that only verifies has public keys, and nobody else's secrets`];
+      return [`${at} is a secret key: a server that only verifies must have public keys alone`];
     }
     if (!KEY_TYPES.includes(kty as string)) return [`${at}.kty: expected one of ${KEY_TYPES.join(', ')}`];
     if (keys.length > 1 && typeof kid !== 'string') return [`${at} needs a kid, since there are several keys`];

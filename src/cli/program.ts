@@ -45,7 +45,7 @@ const WITHOUT_SERVER = ['serve', 'token'];
 const HELP = `
 Positions are written EPOCH:VERSION:DIGEST, as every command prints them.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage.
+Exit codes: 0 success, 1 failure, 2 invalid usage.
 
 Examples:
   chord serve

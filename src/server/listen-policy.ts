@@ -22,7 +22,7 @@ export async function openTransport(
   if (clientCa !== '' && !encrypted) throw new ConfigError(['tlsClientCa needs tlsCert and tlsKey']);
   const open = isLoopback(listen) ? undefined : exposure(encrypted, authenticated || clientCa !== '');
   if (open && !config.insecure) {
-    const otherwise = 'Listen on 127.0.0.1, or say --insecure where everybody in the network may do that';
+    const otherwise = 'Listen on 127.0.0.1, or set --insecure if every host on the network may do that';
     throw new ConfigError([`${listen} is beyond loopback, and others could ${open}. ${otherwise}; see docs/tls.md`]);
   }
   if (open) log.warn(`insecure: ${listen} is beyond loopback, and others can ${open}`);

@@ -82,7 +82,7 @@ export class Telemetry {
     const { metricsListen, insecure } = this.config;
     if (metricsListen === 'off') return;
     if (!isLoopback(metricsListen) && !insecure) {
-      const otherwise = 'Listen on 127.0.0.1, or say --insecure where everybody in the network may read them';
+      const otherwise = 'Listen on 127.0.0.1, or set --insecure if every host on the network may read them';
       throw new ConfigError([`metrics on ${metricsListen} are beyond loopback and not encrypted. ${otherwise}`]);
     }
     const { openEndpoint } = await import('../observability/endpoint.js');

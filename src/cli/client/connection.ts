@@ -24,15 +24,15 @@ export interface ConnectionOptions {
 export function connectionOptions(): Option[] {
   return [
     option('--address <host:port>', 'server to call').env('CHORD_ADDRESS').default('127.0.0.1:50051'),
-    option('--timeout <duration>', 'for each call', parseMs).env('CHORD_TIMEOUT').default(10_000, '10s'),
-    option('--tls', 'call it with TLS; what follows implies that (env: CHORD_TLS=true)'),
-    option('--ca <file>', 'PEM of the authorities to trust, in place of the well-known ones').env('CHORD_CA'),
-    option('--client-cert <file>', 'PEM of the certificate to show').env('CHORD_CLIENT_CERT'),
-    option('--client-key <file>', 'PEM of its private key').env('CHORD_CLIENT_KEY'),
+    option('--timeout <duration>', 'timeout of each call', parseMs).env('CHORD_TIMEOUT').default(10_000, '10s'),
+    option('--tls', 'use TLS; implied by the options below (env: CHORD_TLS=true)'),
+    option('--ca <file>', 'PEM of the authorities to trust, instead of the public ones').env('CHORD_CA'),
+    option('--client-cert <file>', 'PEM of the client certificate').env('CHORD_CLIENT_CERT'),
+    option('--client-key <file>', 'PEM of the private key of the client certificate').env('CHORD_CLIENT_KEY'),
     option('--server-name <name>', "name in the server's certificate, where the address has another").env(
       'CHORD_SERVER_NAME',
     ),
-    option('--token-file <file>', 'file with the token to show (env: CHORD_TOKEN, the token itself)').env(
+    option('--token-file <file>', 'file with the token to send (env: CHORD_TOKEN, the token itself)').env(
       'CHORD_TOKEN_FILE',
     ),
   ];

@@ -14,7 +14,7 @@ import { renderChange } from '../output/render.js';
 export function define(program: Command, { connected }: CommandContext): void {
   program
     .command('diff <id> <from> [to]')
-    .description('print what changed between two retained versions, or from one to now')
+    .description('print the changes between two retained versions, or since one version')
     .addOption(oldValuesOption())
     .action((contextId: string, from: string, to: string | undefined, { oldValues = false }: { oldValues?: boolean }) =>
       connected(async (session) => {

@@ -16,7 +16,7 @@ export function define(program: Command, { connected }: CommandContext): void {
   program
     .command('log <id>')
     .description('print one line for each retained version, newest first')
-    .addOption(option('--limit <n>', 'at most so many', parseCount))
+    .addOption(option('--limit <n>', 'maximum number', parseCount))
     .action((contextId: string, { limit }: { limit?: number }) =>
       connected((session) => log(session, contextId, limit)),
     );

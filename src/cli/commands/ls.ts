@@ -13,7 +13,7 @@ export function define(program: Command, { connected }: CommandContext): void {
   program
     .command('ls [prefix]')
     .description('list contexts, in the order of their ids')
-    .option('--values', 'with their documents')
+    .option('--values', 'print documents too')
     .action((prefix: string | undefined, { values = false }: { values?: boolean }) =>
       connected((session) => list(session, prefix ?? '', values)),
     );

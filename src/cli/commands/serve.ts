@@ -20,11 +20,11 @@ import type { Output } from '../output/output.js';
 import { renderTable } from '../output/styled-text.js';
 
 const HELP = `
-Flags win over variables, variables over the config file. Sizes are written 64MiB or 1GB,
+Flags override variables, variables override the config file. Sizes are written 64MiB or 1GB,
 durations 500ms, 15s or 6h. The log goes to stderr. SIGTERM or Ctrl-C stops gracefully; a second one
 at once. SIGHUP reads certificates and the config file again.
 
-Beyond loopback, TLS and authentication are needed, or --insecure: docs/tls.md.
+Beyond loopback, the server needs TLS and authentication, or --insecure: docs/tls.md.
 
 Examples:
   chord serve
@@ -51,7 +51,7 @@ export function define(program: Command, { args, out, exitWith }: CommandContext
     .command('serve')
     .description('run a server')
     .option('--config <file>', 'JSON file with settings, by their names in --print-config (CHORD_CONFIG)')
-    .option('--print-config', 'print the settings and where each comes from, and end')
+    .option('--print-config', 'print the settings and their origins, and exit')
     .option('--plugin <file>', 'module that replaces store, external store (provider), clock or formatters')
     .allowUnknownOption()
     .allowExcessArguments()

@@ -22,8 +22,8 @@ interface SyncFlags {
 export function define(program: Command, { connected }: CommandContext): void {
   program
     .command('sync <id>')
-    .description('print what a client lacks: a delta, the document, or nothing')
-    .addOption(option('--known <position>', 'where the client stands', parsePosition))
+    .description('print the changes since a position: a delta, the document, or nothing')
+    .addOption(option('--known <position>', 'position of the client', parsePosition))
     .addOption(oldValuesOption())
     .addOption(formatOption())
     .addOption(pathOption())

@@ -10,8 +10,8 @@ import { parseMs } from '../input/parse.js';
 import type { Output } from '../output/output.js';
 
 const HELP = `
-The file has one line for each token: a name, the token's hash, and perhaps when it ends. A name may have several, so
-that a new token is good before the old one goes. The server reads the file again when it changes.
+The file has one line for each token: a name, the token's hash, and optionally its expiry. A name may have several
+tokens: add the new one before you remove the old one. The server reads the file again when it changes.
 
 Examples:
   chord token new ann --file tokens --expires 90d > ann.token
@@ -33,8 +33,14 @@ export function define(program: Command, { out }: CommandContext): void {
     .addHelpText('after', HELP);
   const making = (command: Command) =>
     command
-      .option('--file <file>', 'add the line to this file')
-      .addOption(option('--expires <duration>', 'good for this long, like 90d; else until it is removed', parseMs));
+      .option('--file <file>', 'append the line to this file')
+      .addOption(
+        option(
+          '--expires <duration>',
+          'lifetime, such as 90d; without it, the token is valid until its line is removed',
+          parseMs,
+        ),
+      );
   making(token.command('new <name>').description('print a random token, and the line with its hash')).action(
     (name: string, options: TokenOptions) => create(name, options, out()),
   );

@@ -11,9 +11,9 @@ import { statsForm, statsLines } from '../output/top-table.js';
 import { interrupted } from '../signals.js';
 
 const HELP = `
-On a terminal it is drawn anew at each interval (default 1s), until Ctrl-C; elsewhere, or with --json, each interval is
-printed below the one before. Counts are of the interval. Contexts are counted by the calls that name them, from when you
-look. Where callers are asked who they are, it takes the right admin on all contexts.
+On a terminal the screen is redrawn at each interval (default 1s), until Ctrl-C; elsewhere, or with --json, each interval is
+printed below the one before. Counts are of the interval. Contexts are counted by the calls that name them, from the start of
+top on. With authentication, it needs the right admin on all contexts.
 
 Examples:
   chord top
@@ -35,7 +35,7 @@ export function define(program: Command, { connected }: CommandContext): void {
     .command('top')
     .description('show what a server does: rates, hottest contexts, watchers, latencies')
     .addOption(option('--interval <duration>', 'how often', parseTtl))
-    .option('--once', 'one interval, then end')
+    .option('--once', 'end after one interval')
     .addHelpText('after', HELP)
     .action((options: { interval?: Duration; once?: boolean }) =>
       connected((session) => top(session, { ...options, signal: interrupted() })),

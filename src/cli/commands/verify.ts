@@ -9,7 +9,7 @@ import type { StyledText } from '../output/styled-text.js';
 import { verifiedText } from '../output/verified.js';
 
 const HELP = `
-Nothing is changed. Exit code 1 where something is wrong: one line for each, with the context and the version.
+Nothing is changed. Each fault is one line with the context and the version, and makes the exit code 1.
 
 Examples:
   chord verify /backups/monday
@@ -19,7 +19,7 @@ Examples:
 export function define(program: Command, { out }: CommandContext): void {
   program
     .command('verify <dir>')
-    .description('read everything in a data directory or backup that no server has open, and print what is wrong')
+    .description('check a data directory or backup that no server has open, and print its faults')
     .addHelpText('after', HELP)
     .action((directory: string) => verifyDirectory(out(), directory));
 }

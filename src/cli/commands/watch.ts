@@ -19,7 +19,7 @@ import { interrupted } from '../signals.js';
 const HELP = `
 ${TARGET_HELP}
 Each line is one change: + added, ~ modified, - removed, = the whole document. When the server goes
-away, watch reconnects and continues from where it was.
+away, watch reconnects and resumes from its last positions.
 
 Examples:
   chord watch room:1 'user:*'
@@ -53,7 +53,7 @@ export function define(program: Command, { connected }: CommandContext): void {
     .command('watch <target...>')
     .description('print every change as it happens, until Ctrl-C')
     .addOption(
-      option('--known <id=position>', 'where you stand already; repeatable', (text) => {
+      option('--known <id=position>', 'position that the client has; repeatable', (text) => {
         known.set(...parseKnown(text));
       }),
     )

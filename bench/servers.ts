@@ -62,7 +62,7 @@ export async function startChord({ backend = 'lmdb', dataDir, flags = [] }: Chor
 
 /** Here a server is overloaded on purpose: it must not refuse what is to be measured. Older builds never do. */
 async function overload(): Promise<string[]> {
-  const { SETTINGS } = await built<{ SETTINGS: object }>('config.js');
+  const { SETTINGS } = await built<{ SETTINGS: object }>('config/config.js');
   return 'maxEventLoopDelay' in SETTINGS ? ['--max-event-loop-delay', 'off'] : [];
 }
 

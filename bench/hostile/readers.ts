@@ -28,7 +28,7 @@ import { spliced, synced, watched } from './tenants.js';
 
 const contextId = 'big';
 const hundredThousand = sets('96 sets of 100,000 keys', 96, (n) => members(100_000, n));
-const returning = sets('101 sets of 2.6 MB', 101, (n) => members(113_000, n));
+const returning = sets('101 sets of 2.5 MB', 101, (n) => members(107_000, n));
 const LONG_LOG = 400_000;
 
 const longLog: Preparation = {
@@ -110,7 +110,7 @@ export const readers: readonly Row[] = [
   },
   {
     name: 'c2-back',
-    what: 'a sync from version 2 after 101 sets of 2.6 MB',
+    what: 'a sync from version 2 after 101 sets of 2.5 MB',
     prepared: returning,
     attack: (scene) => synced(scene, 2),
   },
@@ -218,7 +218,7 @@ async function churned(scene: Scene): Promise<string> {
 async function expired(scene: Scene): Promise<string> {
   const eve = scene.as('eve');
   const ids = idsOf(40_000);
-  const due = Date.now() + 25_000;
+  const due = Date.now() + 45_000;
   const watching = scene.as('eve').watch(watch([ofPrefix('many:')]));
   await watching.caughtUp;
   await each(ids.length, 300, (n) => {

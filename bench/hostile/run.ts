@@ -133,8 +133,7 @@ export class Runner {
       return 'no answer';
     });
     const attack = row.attack(scene).catch((error: unknown) => {
-      if (error instanceof Unprepared) return `could not begin: ${error.message}`;
-      throw error;
+      return `${error instanceof Unprepared ? 'could not begin' : 'failed'}: ${(error as Error).message}`;
     });
     const answer = await Promise.race([attack, dead]);
     const measured = await probe.end();

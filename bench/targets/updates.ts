@@ -31,7 +31,7 @@ export const p1: Target = {
       const chord = keep(await startChord(), (server) => server.stop());
       const echo = keep(await startEcho(), (server) => server.stop());
       const ours = keep(await open(chord.address, CONNECTIONS), closeAll);
-      const mended = keep(await startEcho('--mended', builtFile('grpc/internals.js')), (server) => server.stop());
+      const mended = keep(await startEcho('--mended', builtFile('grpc/node-http2.js')), (server) => server.stop());
       const theirs = keep(await open(echo.address, CONNECTIONS), closeAll);
       const others = keep(await open(mended.address, CONNECTIONS), closeAll);
       await put(ours[0]!, ROOM, chatRoom());

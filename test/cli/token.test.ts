@@ -69,7 +69,7 @@ test('commands show the token of a file or of the environment', async (t) => {
   t.is(denied.code, 1);
   t.is(
     denied.stderr,
-    'chord: PERMISSION_DENIED: no right to read "team:1" (rights are given in the server's --auth-rules file)\n',
+    `chord: PERMISSION_DENIED: no right to read "team:1" (rights are given in the server's --auth-rules file)\n`,
   );
   const unknown = await call(['get', 'room:1', '--json']);
   t.is(unknown.code, 1);

@@ -17,12 +17,12 @@ use crate::proto::chord::v1::mutation::Operation;
 use crate::proto::chord::v1::{self as wire};
 use crate::value::{Unsendable, to_list, to_struct, to_value};
 
-/// Creates a context, or replaces its document: see [`Client::set`].
+/// Creates a context, or replaces its document: see [`Client::set`](crate::Client::set).
 #[derive(Debug, Clone)]
 #[must_use = "a write is sent when it is awaited"]
 pub struct Set(Pending<wire::SetContextRequest>);
 
-/// Changes parts of a document: see [`Client::update`]. What is merged comes first, then all else in its order.
+/// Changes parts of a document: see [`Client::update`](crate::Client::update). What is merged comes first, then all else in its order.
 ///
 /// Paths are object keys from the root, never empty; each is one key as it stands. Objects that are missing on them are
 /// created.
@@ -30,12 +30,12 @@ pub struct Set(Pending<wire::SetContextRequest>);
 #[must_use = "a write is sent when it is awaited"]
 pub struct Update(Pending<wire::UpdateContextRequest>);
 
-/// Removes a context: see [`Client::delete`].
+/// Removes a context: see [`Client::delete`](crate::Client::delete).
 #[derive(Debug, Clone)]
 #[must_use = "a write is sent when it is awaited"]
 pub struct Delete(Pending<wire::DeleteContextRequest>);
 
-/// Renews a time to live: see [`Client::touch`].
+/// Renews a time to live: see [`Client::touch`](crate::Client::touch).
 #[derive(Debug, Clone)]
 #[must_use = "a write is sent when it is awaited"]
 pub struct Touch(Pending<wire::TouchContextRequest>);

@@ -43,7 +43,7 @@ export interface RedisStoreOptions {
 }
 
 /** Records that one script trims: Redis answers nothing else meanwhile. */
-const TRIM_AT_ONCE = 5000;
+const TRIM_AT_ONCE = 500;
 
 /** Throws FAILED_PRECONDITION (too old, evicts, foreign data, cluster down) or UNAVAILABLE (out of reach). */
 export async function openRedis(options: RedisStoreOptions): Promise<Store> {

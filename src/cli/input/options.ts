@@ -52,7 +52,7 @@ export function withWriteOptions(command: Command): Command {
 }
 
 export const oldValuesOption = () => option('--old-values', 'print old values too');
-export const formatOption = () => option('--format <name>', `deltas ${FORMATS}`);
+export const formatOption = () => option('--format <name>', FORMATS);
 export const pathOption = () =>
   option('--path <path>', 'projection: only this part of documents; repeatable').argParser(
     (text: string, before?: string[][]) => [...(before ?? []), parsePath(text)],

@@ -1,6 +1,6 @@
 /** Rules of the house that no compiler holds: who may import whom, how long a file may be, what must not be left behind. */
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
@@ -167,6 +167,14 @@ test('every source file is reached from an entry', (t) => {
     sources.filter((path) => !reached.has(path)),
     [],
   );
+});
+
+test('every path of src, test and docs that the documentation names exists', (t) => {
+  for (const page of tracked('*.md')) {
+    for (const [path] of read(page).matchAll(/(?<![\w./-])(?:src|test|docs)\/[\w./-]*[\w/]/g)) {
+      t.true(existsSync(join(ROOT, path)), `${page} names ${path}, which does not exist`);
+    }
+  }
 });
 
 test('nothing is left behind', (t) => {

@@ -1,4 +1,7 @@
-/** Who calls, and what they may: by the tokens, keys and rules of the moment, whose files may change at any time. */
+/**
+ * Authentication and authorization of callers, by the current tokens, keys and rules; their files may change at any
+ * time.
+ */
 
 import { WatchedFile } from '../config/watched-file.js';
 import { ChordError } from '../model/errors.js';
@@ -10,16 +13,16 @@ import { AccessRules, type Right, type RightScope } from './rules.js';
 import type { AccessSettings } from './settings.js';
 import { digestOf, Tokens } from './tokens.js';
 
-/** Longer ones are not even looked at. Those of identity providers, with many groups in them, come to some KiB. */
+/** Longer headers are refused unread. Tokens of identity providers, with many groups, reach some KiB. */
 const CREDENTIALS_LENGTH_MAX = 16 * 1024;
 const BEARER = /^bearer +([\w.~+/-]+=*)$/i;
 
 export interface AccessEvents {
-  /** A file has changed, and counts from now on. */
+  /** A file has changed, and its new content is in effect. */
   readonly reloaded: (path: string) => void;
-  /** A file has changed and is keeping the previous content: the file is invalid. */
+  /** A file has changed and is invalid: the previous content stays in effect. */
   readonly failed: (error: Error, path: string) => void;
-  /** Why signed token refused, which its sender is not told. */
+  /** Why a signed token was refused; the reason is not sent to the caller. */
   readonly refused: (why: string) => void;
 }
 
@@ -36,7 +39,7 @@ export class Access {
     private readonly events: AccessEvents,
   ) {}
 
-  /** @throws ChordError FAILED_PRECONDITION with all that is wrong with a file */
+  /** @throws ChordError FAILED_PRECONDITION with all problems of a file */
   static async open(settings: AccessSettings, clock: Clock, events: AccessEvents): Promise<Access> {
     const access = new Access(settings, clock, events);
     try {
@@ -64,10 +67,10 @@ export class Access {
   }
 
   /**
-   * Who calls. At once but for signatures that were not seen before.
-   * @param authorization the header of that name
-   * @param certified whom the certificate of the connection names; counts where there is no such header, or where
-   * nobody looks at headers
+   * Authenticates the caller. Synchronous, except for signatures that were not verified before.
+   * @param authorization the header `authorization`
+   * @param certified reads the identity in the certificate of the connection; it is used for a call without the header,
+   * or where neither tokens nor keys are configured
    * @throws ChordError UNAUTHENTICATED
    */
   identify(authorization: string | undefined, certified: () => Identity | undefined): Identity | Promise<Identity> {
@@ -81,22 +84,22 @@ export class Access {
     return this.#rules?.value.allow(name, right, scope, target) ?? false;
   }
 
-  /** What the rules say of how much it may use. */
+  /** The limits that the rules give to the identity. */
   limits(name: string): Limits | undefined {
     return this.#rules?.value.limits(name);
   }
 
-  /** Whether what the identity showed has ended. */
+  /** Whether the credentials of the identity have expired. */
   hasExpired({ expiresAt }: Identity): boolean {
     return expiresAt !== undefined && expiresAt <= this.clock();
   }
 
-  /** Hears of each change after which other identities, or other rights, may count. */
+  /** The listener is called after each change of tokens, keys or rules. */
   onChange(listener: () => void): void {
     this.#listeners.add(listener);
   }
 
-  /** Reads the files now, as they are. */
+  /** Reads the files now. */
   async reload(): Promise<void> {
     await Promise.all(this.#files.map((file) => file.reload()));
   }
@@ -108,7 +111,7 @@ export class Access {
   #fromToken(authorization: string): Identity | Promise<Identity> {
     const token = authorization.length > CREDENTIALS_LENGTH_MAX ? undefined : BEARER.exec(authorization)?.[1];
     if (token === undefined) throw refused('the header authorization is not "Bearer TOKEN"');
-    // Nothing is looked up by the token itself: how long it takes tells of its hash at most.
+    // The lookup key is the token's hash, never the token: the time of a lookup reveals at most something of the hash.
     const digest = digestOf(token);
     const known = this.#tokens?.value.find(digest) ?? this.#jwts?.find(digest);
     if (known) return known;
@@ -146,7 +149,7 @@ export class Access {
   }
 }
 
-/** Whatever is wrong with a token, the answer is the same: nobody learns from it how to make a better one. */
+/** The same answer for every fault of a token: the answer gives no help for forging a better one. */
 export function refused(message = 'the token is not accepted'): ChordError {
   return new ChordError('UNAUTHENTICATED', message);
 }

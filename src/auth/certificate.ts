@@ -1,7 +1,7 @@
-/** Client certificates: whom they name. The connection has verified them before. */
+/** The identity that a client certificate names. TLS has verified the certificate before. */
 import { type Identity, nameProblem } from './identity.js';
 
-/** As Node gives it. */
+/** The certificate in the form of Node's TLS. */
 export interface Certificate {
   /** `URI:spiffe://prod/api, DNS:api.internal, email:"a, b"@example.com`; special characters as in JSON. */
   readonly subjectaltname?: string | undefined;
@@ -9,10 +9,10 @@ export interface Certificate {
   readonly valid_to: string;
 }
 
-/** The kinds of names that may be an identity; the first that a certificate has is its own. */
+/** The kinds of alternative names that may be an identity, the preferred kind first. */
 const KINDS = ['URI', 'DNS', 'email'];
 
-/** The alternative names of the kinds above, by which a certificate names its owner, in the order of preference. */
+/** The alternative names of these kinds, in the order of preference. */
 export function alternativeNames(subjectaltname: string): string[] {
   const found = [...subjectaltname.matchAll(/(?:^|, )([^:,"]+):("(?:[^"\\]|\\.)*"|[^,"]*)/g)];
   return KINDS.flatMap((kind) =>
@@ -20,7 +20,7 @@ export function alternativeNames(subjectaltname: string): string[] {
   );
 }
 
-/** Undefined: it names nobody. */
+/** Undefined where the certificate has no such name. */
 export function certificateIdentity({ subjectaltname = '', valid_to }: Certificate): Identity | undefined {
   const [name] = alternativeNames(subjectaltname);
   if (nameProblem(name)) return undefined;

@@ -1,4 +1,4 @@
-/** What is wrong with a file, all at once. */
+/** All problems of a file, reported together. */
 export class Problems extends Error {
   constructor(readonly list: readonly string[]) {
     super(list.join('\n'));

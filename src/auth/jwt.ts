@@ -1,18 +1,19 @@
 /**
- * Signed tokens (JWT): verified with the keys of a file, once each; what they said is remembered by their hash until
- * they expire or the keys change.
+ * Signed tokens (JWT): verified with the keys of a file, once each; the verified identity is cached under the token's
+ * hash until the token expires or the keys change.
  *
- * Issuer, audience and algorithms are the server's to say, never the token's. Only algorithms with public keys are
- * known: where a key can verify but not sign, no public key passes for a secret, and `none` does not exist.
+ * Issuer, audience and algorithms are settings of the server, never taken from the token. Only algorithms with public
+ * keys are supported: a key that can verify but not sign cannot be used as a shared secret, and `none` is not
+ * supported.
  */
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
 import type { Clock } from '../model/model.js';
 import { Problems, parseJson } from './file-problems.js';
 import { type Identity, nameProblem } from './identity.js';
 
-/** Clocks of issuers and servers differ by so many seconds. */
+/** Tolerated clock difference between issuer and server, in seconds. */
 const CLOCK_TOLERANCE = 5;
-/** What is remembered is worth a signature check each, and takes some 300 bytes. */
+/** Limit of cached tokens. Each saves a signature check and takes some 300 bytes. */
 const REMEMBERED_MAX = 10_000;
 const KEY_TYPES = ['RSA', 'EC', 'OKP'];
 
@@ -25,18 +26,18 @@ export interface JwtOptions {
   readonly clock: Clock;
 }
 
-/** Why a token is not accepted: for the log, not for who sent it. */
+/** Why a token is not accepted: for the log, not for the sender of the token. */
 export class BadToken extends Error {
   constructor(
     why: string,
-    /** Everything else about it was right. */
+    /** The token is valid except for its expiry. */
     readonly expired = false,
   ) {
     super(why);
   }
 }
 
-/** A set of keys from its file. @throws Problems */
+/** Parses a JSON Web Key Set. @throws Problems */
 export function parseJwks(text: string): JWTVerifyGetKey {
   const json = parseJson(text) as JSONWebKeySet;
   const keys: unknown = json?.keys;
@@ -45,7 +46,7 @@ export function parseJwks(text: string): JWTVerifyGetKey {
     const { kty, d, k, kid } = (key ?? {}) as Record<string, unknown>;
     const at = `keys[${index}]`;
     if (d !== undefined || k !== undefined || kty === 'oct') {
-      return [`${at} is secret: a server that only verifies has public keys, and nobody else's secrets`];
+      return [`${at} is a secret key: a server that only verifies must have public keys alone`];
     }
     if (!KEY_TYPES.includes(kty as string)) return [`${at}.kty: expected one of ${KEY_TYPES.join(', ')}`];
     if (keys.length > 1 && typeof kid !== 'string') return [`${at} needs a kid, since there are several keys`];
@@ -56,7 +57,7 @@ export function parseJwks(text: string): JWTVerifyGetKey {
 }
 
 export class Jwts {
-  /** By the digest of the whole token. The order is that of their use. */
+  /** By the digest of the whole token, the least recently used first. */
   readonly #remembered = new Map<string, Identity>();
 
   constructor(
@@ -65,18 +66,18 @@ export class Jwts {
     private readonly rememberedMax = REMEMBERED_MAX,
   ) {}
 
-  /** Tokens whose signatures need no second look. */
+  /** Number of tokens whose signatures need no second check. */
   get remembered(): number {
     return this.#remembered.size;
   }
 
-  /** Other keys: whatever was verified before is verified again. */
+  /** Replaces the keys: tokens that were verified before are verified again. */
   use(keys: JWTVerifyGetKey): void {
     this.keys = keys;
     this.#remembered.clear();
   }
 
-  /** Whose token this is the digest of, if it was verified before; it may have expired since. */
+  /** The cached identity of the token with this digest; it may have expired since. */
   find(digest: string): Identity | undefined {
     return this.#remembered.get(digest);
   }
@@ -93,7 +94,7 @@ export class Jwts {
       throw new BadToken(error.message, error instanceof errors.JWTExpired);
     });
     const identity = toIdentity(verified.payload, claim);
-    // The keys have changed meanwhile, and this one may be among those that went.
+    // The keys have changed meanwhile, and the key of this token may have been removed.
     if (keys !== this.keys) return this.verify(token, digest);
     this.#remember(digest, identity);
     return identity;
@@ -109,7 +110,7 @@ function toIdentity(payload: JWTPayload, claim: string): Identity {
   const name = payload[claim];
   const problem = nameProblem(name);
   if (problem) throw new BadToken(`claim ${claim}: ${problem}`);
-  // An address that its issuer has not checked names whomever its owner likes.
+  // An address that the issuer has not verified could be any text that the user chose.
   if (claim === 'email' && payload.email_verified === false) throw new BadToken('the email is not verified');
   return { name: name as string, kind: 'jwt', expiresAt: (payload.exp! + CLOCK_TOLERANCE) * 1000 };
 }

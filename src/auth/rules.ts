@@ -1,10 +1,11 @@
 /// <reference lib="es2024.string" />
 /**
- * What each identity may do: grants of rights on prefixes of context ids. What no grant gives is denied.
+ * Access rules: what each identity may do, as grants of rights on prefixes of context ids. What no grant gives is
+ * denied.
  *
- * A prefix ends where a segment ends: `team/a` is the context `team/a` and all below `team/a/` and `team/a:`, never
- * `team/ab`. One that ends in `/` or `:` is all that begins with it, and so is one before a final `*`, wherever it
- * ends. The empty prefix is everything.
+ * A prefix ends where a segment ends: `team/a` covers the context `team/a` and all ids below `team/a/` and `team/a:`,
+ * never `team/ab`. A prefix that ends in `/` or `:` covers all ids that begin with it, and so does a prefix before a
+ * final `*`, wherever it ends. The empty prefix covers everything.
  */
 
 import { ID_BYTES_MAX } from '../model/model.js';
@@ -18,23 +19,23 @@ export type Right = (typeof RIGHTS)[number];
 const SLASH = '/'.charCodeAt(0);
 const COLON = ':'.charCodeAt(0);
 
-/** One context, or all whose ids begin with a prefix. */
+/** A right applies to one context, or to all contexts whose ids begin with a prefix. */
 export type RightScope = 'id' | 'prefix';
 
 interface Grant {
   readonly text: string;
-  /** All that begins with the text, wherever its segment ends. */
+  /** Covers all ids that begin with the text, also within a segment. */
   readonly anyEnd: boolean;
   readonly rights: readonly Right[];
 }
 
-/** As it stands in the file. */
+/** An entry of the file. */
 interface Entry {
   readonly grants: readonly Grant[];
   readonly limits?: Limits | undefined;
 }
 
-/** As it is asked for. */
+/** An entry in the form for lookups. */
 interface Allowed {
   readonly grants: Readonly<Record<Right, readonly Grant[]>>;
   readonly limits: Limits | undefined;
@@ -46,7 +47,7 @@ export class AccessRules {
     private readonly others: Allowed,
   ) {}
 
-  /** @throws Problems, each with its place: `identities.ann.grants[0].rights: ...` */
+  /** @throws Problems, each with its path: `identities.ann.grants[0].rights: ...` */
   static parse(text: string): AccessRules {
     const problems: string[] = [];
     const entries = readEntries(parseJson(text), problems);
@@ -56,7 +57,7 @@ export class AccessRules {
     return new AccessRules(new Map(named), together(everybody));
   }
 
-  /** Whether one of its grants gives this right on the context, or on every context that the prefix may come to have. */
+  /** Whether a grant gives this right on the context, or on every present and future context under the prefix. */
   allow(name: string, right: Right, scope: RightScope, target: string): boolean {
     for (const grant of this.#of(name).grants[right]) {
       if (covers(grant, scope, target)) return true;
@@ -64,7 +65,7 @@ export class AccessRules {
     return false;
   }
 
-  /** What the rules say of how much it may use. */
+  /** The limits that the rules give to the identity. */
   limits(name: string): Limits | undefined {
     return this.#of(name).limits;
   }
@@ -74,7 +75,7 @@ export class AccessRules {
   }
 }
 
-/** What everybody may, each may beside its own. */
+/** Adds the grants and limits of every caller to those of one identity. */
 function together({ grants, limits }: Entry, everybody: Entry = { grants: [] }): Allowed {
   const all = [...grants, ...everybody.grants];
   const those = (right: Right) => all.filter(({ rights }) => rights.includes(right));
@@ -87,7 +88,7 @@ function together({ grants, limits }: Entry, everybody: Entry = { grants: [] }):
 function covers({ text, anyEnd }: Grant, scope: RightScope, target: string): boolean {
   if (!target.startsWith(text)) return false;
   if (anyEnd) return true;
-  // The prefix `team/a` asks for `team/ab`, too: here it needs more than a grant of `team/a`.
+  // The target prefix `team/a` includes `team/ab`: a grant of `team/a` does not cover it.
   if (target.length === text.length) return scope === 'id';
   return isSeparator(target.charCodeAt(text.length));
 }
@@ -145,7 +146,7 @@ function readLimits(json: unknown, at: string, problems: string[]): Limits | und
   }
 }
 
-/** The members of an object, which are among the known ones where they are named. */
+/** The members of an object; members with unknown names are problems. */
 function members(
   json: unknown,
   at: string,

@@ -1,7 +1,7 @@
-/** Which settings ask callers who they are, and which of them go together. */
+/** Settings of authentication, and which of them belong together. */
 
 export interface AccessSettings {
-  /** Files; empty: none. */
+  /** Path of the token file; empty: none. */
   readonly authTokens: string;
   readonly authJwks: string;
   readonly authRules: string;
@@ -10,21 +10,21 @@ export interface AccessSettings {
   readonly authJwtAlgorithms: readonly string[];
   /** The claim that names the identity. */
   readonly authJwtClaim: string;
-  /** Client certificates name their owners. */
+  /** Client certificates authenticate their owners. */
   readonly authCertificates: boolean;
-  /** Who signs them. Empty: no client is asked for one. */
+  /** Authorities that sign client certificates. Empty: client certificates are not requested. */
   readonly tlsClientCa: string;
 }
 
-/** What to write where there are no rules: everything to everybody who is known is a decision, not a default. */
+/** The suggestion where rules are missing: full rights for every authenticated caller are a decision, not a default. */
 const ALL_RIGHTS = '{"identities":{"*":{"grants":[{"prefix":"","rights":["read","write","watch","admin","export"]}]}}}';
 
-/** Whether callers must show who they are. If not, everybody may do everything. */
+/** Whether callers must authenticate. If not, every caller may do everything. */
 export function asksCallers({ authTokens, authJwks, authCertificates }: AccessSettings): boolean {
   return authTokens !== '' || authJwks !== '' || authCertificates;
 }
 
-/** What does not go together. */
+/** Contradictions among the settings. */
 export function settingsProblems(settings: AccessSettings): string[] {
   const { authJwks, authRules, authJwtIssuer, authJwtAudience } = settings;
   const problems: string[] = [];

@@ -1,25 +1,26 @@
 /**
- * Static tokens, and the file that names who has them. Each line is a name, the hash of a token, and perhaps when the
- * token ends; lines of one name are tokens that are good at the same time.
+ * Static tokens, and the file that assigns them to identities. Each line holds a name, the hash of a token, and
+ * optionally the time of the token's expiry; all tokens of one name are valid at the same time.
  *
  *     # who  hash                   until
  *     ann    sha256:9f86d081884c... 2027-03-01T00:00:00Z
  *
- * A plain SHA-256 is enough: tokens are random, so nobody can guess what was hashed, as they could with passwords.
+ * A plain SHA-256 is enough: tokens are random, so that hashes cannot be reversed by guessing, as hashes of passwords
+ * can.
  */
 import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { Problems } from './file-problems.js';
 import { type Identity, nameProblem } from './identity.js';
 
-/** A token that is shorter may be a word that somebody thought of. */
+/** A shorter token may be a guessable word. */
 const TOKEN_LENGTH_MIN = 32;
-/** What may stand behind `Bearer` (RFC 6750). */
+/** Valid text behind `Bearer` (RFC 6750). */
 const BEARER_TOKEN = /^[\w.~+/-]+=*$/;
 const HASH = /^sha256:([0-9a-f]{64})$/;
-/** By so many characters of its hash a token is looked up. The whole hash is compared then, in constant time. */
+/** A token is looked up by this many characters of its hash; then the whole hash is compared in constant time. */
 const KEY_LENGTH = 16;
 
-/** 256 random bits, after a word by which scanners find tokens that were published by mistake. */
+/** 256 random bits behind a fixed word, by which secret scanners find published tokens. */
 export function newToken(): string {
   return `chord_${randomBytes(32).toString('base64url')}`;
 }
@@ -28,14 +29,14 @@ export function digestOf(token: string): string {
   return hash('sha256', token, 'hex');
 }
 
-/** What is wrong with a token that somebody brings along; undefined where nothing is. */
+/** What is wrong with a token; undefined for a valid one. */
 export function tokenProblem(token: string): string | undefined {
   if (!BEARER_TOKEN.test(token)) return 'a token has letters, digits and - . _ ~ + / only';
   if (token.length < TOKEN_LENGTH_MIN) return `a token has at least ${TOKEN_LENGTH_MIN} characters, all of them random`;
   return undefined;
 }
 
-/** The line of a token for the file. @throws Problems */
+/** The line of the file for a token. @throws Problems */
 export function tokenLine(name: string, token: string, expiresAt?: number): string {
   const problem = nameProblem(name) ?? tokenProblem(token) ?? wordProblem(name);
   if (problem) throw new Problems([problem]);
@@ -51,7 +52,7 @@ interface Entry {
 export class Tokens {
   readonly #entries = new Map<string, Entry[]>();
 
-  /** @throws Problems with their lines */
+  /** @throws Problems with line numbers */
   static parse(text: string): Tokens {
     const tokens = new Tokens();
     const problems = text.split('\n').flatMap((line, index) => {
@@ -64,19 +65,19 @@ export class Tokens {
     return tokens;
   }
 
-  /** Whose token this is the digest of, whether or not it has expired. */
+  /** The identity of the token with this digest, also where it has expired. */
   find(digest: string): Identity | undefined {
     const shown = Buffer.from(digest, 'hex');
     return this.#near(digest).find((entry) => timingSafeEqual(entry.digest, shown))?.identity;
   }
 
-  /** @returns what is wrong with the line */
+  /** @returns the problem of the line */
   #add([name, hashed = '', until, ...rest]: string[]): string | undefined {
     const digest = HASH.exec(hashed)?.[1];
     if (!digest || rest.length > 0)
       return 'expected: NAME sha256:64-HEX-DIGITS [UNTIL], as `chord token new` prints it';
     const expiresAt = until === undefined ? undefined : Date.parse(until);
-    // Without a zone it would mean another moment on another machine.
+    // Without a zone the time would be another moment on another machine.
     if (until !== undefined && (Number.isNaN(expiresAt) || !/^\d{4}-\d\d-\d\dT.*(Z|[+-]\d\d:\d\d)$/.test(until))) {
       return `${until} is no time like 2027-03-01T00:00:00Z`;
     }
@@ -94,7 +95,7 @@ export class Tokens {
   }
 }
 
-/** Lines of the file are words. */
+/** The fields of a line are separated by spaces: a name must be one word. */
 function wordProblem(name: string): string | undefined {
   return /\s/.test(name) || name.startsWith('#')
     ? 'the name of a token has no spaces, and no # at its start'

@@ -1,14 +1,16 @@
-/** What a command is given. A file of commands/ holds one command: its options, its help and what it does. */
+/**
+ * What a command gets from the program. Each file of commands/ holds one command: its options, its help and its action.
+ */
 import type { Session } from './client/client.js';
 import type { Output } from './output/output.js';
 
 export interface CommandContext {
-  /** The arguments of the process, without its own names. */
+  /** The arguments of the process, without the names of Node and the program. */
   readonly args: readonly string[];
-  /** Where results and notes go, once the options are known. */
+  /** The output for results and notes; call after the options are parsed. */
   out(): Output;
-  /** Runs a command's work with a connection to a server, and closes the connection. */
+  /** Runs the work of a command with a connection to a server, and closes the connection. */
   connected(work: (session: Session) => Promise<void>): Promise<void>;
-  /** Sets the exit code of a command that does not fail by an exception. */
+  /** Sets the exit code of a command that does not throw. */
   exitWith(code: number): void;
 }

@@ -1,18 +1,18 @@
-/** Errors as the command line prints them: one line on stderr, or with --json one object. */
+/** Errors of the command line: one line on stderr, or with --json one object. */
 import { harmless } from './output/format.js';
 
-/** Wrong arguments: exit code 2. */
+/** Invalid arguments: exit code 2. */
 export class Usage extends Error {
   override readonly name = 'Usage';
 }
 
 export interface Failure {
-  /** A reason of model/errors.ts where a server answered; USAGE or FAILED where no server was reached. */
+  /** A reason of model/errors.ts from a server; USAGE or FAILED for an error without an answer of a server. */
   readonly reason: string;
   readonly message: string;
-  /** What to do about it. */
+  /** What the user can do. */
   readonly hint?: string;
-  /** ABORTED: where the context stands, as text; null where it does not exist. */
+  /** For ABORTED: the current position of the context as text; null where the context does not exist. */
   readonly current?: string | null;
   readonly violations?: readonly { field: string; description: string }[];
 }

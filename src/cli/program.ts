@@ -1,4 +1,4 @@
-/** The command line: the program's own options, its commands, and how it ends. */
+/** The command line: the program's own options, its commands, and its exit codes. */
 import { Command, CommanderError } from 'commander';
 import { version } from '../server/version.js';
 import { type ConnectionOptions, connectionOptions } from './client/connection.js';
@@ -11,7 +11,10 @@ interface CommandModule {
   define(program: Command, context: CommandContext): void;
 }
 
-/** In the order of `chord --help`. Only what the arguments name is loaded: the rest would take longer than most commands. */
+/**
+ * In the order of `chord --help`. Only the commands that the arguments name are loaded: loading all would take longer
+ * than most commands run.
+ */
 const COMMANDS: Readonly<Record<string, () => Promise<CommandModule>>> = {
   serve: () => import('./commands/serve.js'),
   token: () => import('./commands/token.js'),
@@ -36,13 +39,13 @@ const COMMANDS: Readonly<Record<string, () => Promise<CommandModule>>> = {
   top: () => import('./commands/top.js'),
 };
 
-/** The options for a connection mean nothing to these, and are left out of their help. */
+/** Commands without a server: their help leaves out the options of the connection. */
 const WITHOUT_SERVER = ['serve', 'token'];
 
 const HELP = `
 Positions are written EPOCH:VERSION:DIGEST, as every command prints them.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage.
+Exit codes: 0 success, 1 failure, 2 invalid usage.
 
 Examples:
   chord serve
@@ -57,7 +60,7 @@ interface GlobalOptions extends ConnectionOptions {
   readonly json?: boolean;
 }
 
-/** @returns the exit code: 0 done, 1 failed, 2 wrong usage */
+/** @returns the exit code: 0 success, 1 failure, 2 invalid usage */
 export async function run(args: readonly string[]): Promise<number> {
   const program = new Command('chord');
   let code = 0;
@@ -65,7 +68,7 @@ export async function run(args: readonly string[]): Promise<number> {
   const context: CommandContext = {
     args,
     out,
-    // What knows gRPC is loaded only by commands that call a server: `--help` stays quick.
+    // The gRPC client is loaded only by commands that call a server: `--help` stays fast.
     connected: async (work) => {
       const { Session } = await import('./client/client.js');
       const session = new Session(program.opts<GlobalOptions>(), out());
@@ -87,7 +90,7 @@ export async function run(args: readonly string[]): Promise<number> {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
     const usage = error instanceof CommanderError ? asUsage(error) : error;
     const failure = await toFailure(usage, program.opts<GlobalOptions>());
-    // The flag may stand behind what was wrong, where the parser never came.
+    // The flag may stand behind the invalid argument, where parsing has stopped.
     new Output(args.includes('--json')).fail(failure);
     return exitCode(failure);
   }
@@ -98,11 +101,11 @@ async function define(program: Command, context: CommandContext): Promise<void> 
     .description('Versioned shared state: named JSON documents, deltas, and watches that stay current.')
     .helpOption('-h, --help', 'print help')
     .exitOverride()
-    .configureOutput({ outputError: () => {} }) // run() prints errors, in one form
+    .configureOutput({ outputError: () => {} }) // run() prints errors in one form
     .option('--json', 'print JSON, also for errors')
     .addHelpText('after', HELP);
   for (const each of connectionOptions()) program.addOption(each);
-  // With `get`, --version names a version of the document.
+  // For `get`, --version is a version of the document.
   if (!context.args.includes('get')) program.version(version(), '--version', 'print the version');
   const names = Object.keys(COMMANDS);
   const named = names.filter((name) => context.args.includes(name));
@@ -117,7 +120,7 @@ async function define(program: Command, context: CommandContext): Promise<void> 
   }
 }
 
-/** Commander's words without its prefix, on one line. */
+/** Commander's message without its prefix, on one line. */
 function asUsage(error: CommanderError): Usage {
   if (error.code === 'commander.help') return new Usage('a command is missing; see chord --help');
   return new Usage(error.message.replace(/^error: /, '').replaceAll('\n', ' '));

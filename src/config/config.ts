@@ -1,7 +1,7 @@
 /**
- * Flags, environment and file to one frozen, validated Config. The table SETTINGS says all there is to say of
- * each setting; its flag (`--data-dir`) and its variable (`CHORD_DATA_DIR`) follow from its key (`dataDir`).
- * Flags win over the environment, the environment over the file, the file over the defaults.
+ * Merges flags, environment and configuration file into one frozen, validated Config. The table SETTINGS holds every
+ * fact about each setting; its flag (`--data-dir`) and its variable (`CHORD_DATA_DIR`) follow from its key (`dataDir`).
+ * Flags override the environment, the environment overrides the file, the file overrides the defaults.
  *
  * This is the only module that reads `process.env`.
  */
@@ -26,7 +26,7 @@ import {
   textOrNone,
 } from './setting-types.js';
 
-/** How signed tokens may be signed: with a private key, so that the public one verifies and cannot sign. */
+/** Algorithms of signed tokens: all sign with a private key, so that the public key verifies and cannot sign. */
 export const JWT_ALGORITHMS = [
   ...['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
   ...['ES256', 'ES384', 'ES512', 'Ed25519', 'EdDSA'],
@@ -47,73 +47,97 @@ function setting<T>(kind: SettingType<T>, fallback: T, help: string): Setting<T>
 }
 
 export const SETTINGS = {
-  listen: setting(hostPort(), '127.0.0.1:50051', 'where to serve; port 0 takes a free one'),
+  listen: setting(hostPort(), '127.0.0.1:50051', 'address to listen on; port 0 takes a free port'),
   tlsCert: setting(file(), '', 'PEM file: server certificate, followed by its intermediate certificates'),
-  tlsKey: setting(file(), '', 'PEM file: its private key'),
+  tlsKey: setting(file(), '', 'PEM file: private key of the server certificate'),
   tlsClientCa: setting(file(), '', 'PEM file: authorities that must have signed the certificate of each client'),
-  insecure: setting(flag(), false, 'serve beyond loopback also without TLS or authentication'),
+  insecure: setting(flag(), false, 'allow an address beyond loopback without TLS or authentication'),
   backend: setting(
     choice(['lmdb', 'redis', 'memory']),
     'lmdb',
-    'where contexts are stored: on this machine, shared by many servers, or in memory until the end',
+    'where contexts are stored: on this machine, shared by many servers, or in memory until the server stops',
   ),
-  dataDir: setting(text('DIR'), './data', 'directory of the lmdb backend; one server at a time'),
+  dataDir: setting(text('DIR'), './data', 'data directory of the lmdb backend; one server at a time'),
   redisUrl: setting(secretUrl(), 'redis://127.0.0.1:6379', 'server, cluster or sentinels of the redis backend'),
-  redisPrefix: setting(text('TEXT'), 'chord:', 'what all keys of the redis backend begin with'),
-  redisTimeout: setting(duration(100, 60_000), 3000, 'a Redis command without answer for this long has failed'),
-  logLevel: setting(choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']), 'info', 'least to log'),
+  redisPrefix: setting(text('TEXT'), 'chord:', 'prefix of all keys of the redis backend'),
+  redisTimeout: setting(duration(100, 60_000), 3000, 'timeout of a Redis command'),
+  logLevel: setting(
+    choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
+    'info',
+    'lowest level to log',
+  ),
   logFormat: setting(
     choice(['auto', 'json', 'text']),
     'auto',
-    'how: text on a terminal and JSON elsewhere, or always one',
+    'format of the log; auto: text on a terminal, JSON elsewhere',
   ),
-  auditLog: setting(file(), '', 'file that records writes, administration and refusals'),
-  metricsListen: setting(hostPortOrOff(), 'off', 'where to serve metrics, over HTTP, on loopback'),
-  cacheBytes: setting(size(0, 2 ** 40), 256 * MiB, 'memory for contexts that are kept decoded'),
-  maxDocumentBytes: setting(size(1024, 4 * MiB - 65536), 3 * MiB, 'largest document'),
-  maxRequestMembers: setting(count(100, 4_000_000), 25_000, 'members in the values of one write or batch'),
-  deltaThreshold: setting(count(1, 1_000_000), 100, 'deltas kept; a client further behind gets the document'),
+  auditLog: setting(file(), '', 'audit log: file that records writes, administration and refused calls'),
+  metricsListen: setting(hostPortOrOff(), 'off', 'address of metrics over HTTP, on loopback'),
+  cacheBytes: setting(size(0, 2 ** 40), 256 * MiB, 'memory for decoded contexts'),
+  maxDocumentBytes: setting(size(1024, 4 * MiB - 65536), 3 * MiB, 'maximum size of a document'),
+  maxRequestMembers: setting(count(100, 4_000_000), 25_000, 'maximum members in the values of one write or batch'),
+  deltaThreshold: setting(
+    count(1, 1_000_000),
+    100,
+    'deltas kept per context; a client further behind gets the document',
+  ),
   deltaTtl: setting(duration(1000, YEARS), 24 * HOUR, 'how long deltas are kept'),
-  contextAutoDelete: setting(flag(), false, 'whether unused contexts are removed'),
-  contextTtl: setting(duration(1000, YEARS), 6 * HOUR, 'if so, this long after their last write or touch'),
-  requestTtl: setting(duration(1000, YEARS), 24 * HOUR, 'how long request ids are remembered'),
+  contextAutoDelete: setting(flag(), false, 'whether unused contexts are deleted'),
+  contextTtl: setting(
+    duration(1000, YEARS),
+    6 * HOUR,
+    'time to live of contexts after the last write or touch; needs contextAutoDelete',
+  ),
+  requestTtl: setting(duration(1000, YEARS), 24 * HOUR, 'how long request ids are kept'),
   cleanupInterval: setting(durationOrOff(1000, YEAR), HOUR, 'how often old deltas and contexts are removed, or off'),
   exportUrl: setting(exportUrl(), '', 'external store to export to: file:DIR, grpc[s]://HOST:PORT, or postgres://...'),
-  exportCa: setting(file(), '', 'PEM file: authorities of a grpcs:// store, in place of the well-known ones'),
+  exportCa: setting(file(), '', 'PEM file: authorities of a grpcs:// store, instead of the public ones'),
   exportOnExpiry: setting(flag(), false, 'whether contexts are exported before they expire; needs exportUrl'),
-  exportTimeout: setting(duration(100, 600_000), 10_000, 'a call to it without answer for this long has failed'),
+  exportTimeout: setting(duration(100, 600_000), 10_000, 'timeout of a call to the external store'),
   minFreeBytes: setting(size(0, 2 ** 50), 256 * MiB, 'minimum free disk space; below it, writes are refused'),
   maxConnections: setting(
     count(1, 1_000_000),
     10_000,
-    'connections at once; for more, those end on which nobody has shown who it is',
+    'maximum connections; beyond it, unauthenticated connections are closed',
   ),
-  maxConnectionsPerAddress: setting(count(1, 1_000_000), 5000, 'the same for each remote address'),
+  maxConnectionsPerAddress: setting(count(1, 1_000_000), 5000, 'maximum connections of each remote address'),
   identifyTimeout: setting(
     durationOrOff(1000, 600_000),
     20_000,
-    'a connection on which nobody has shown who it is ends after this long, or off',
+    'an unauthenticated connection is closed after this long, or off',
   ),
-  requestTimeout: setting(durationOrOff(1000, 600_000), 20_000, 'a request must come whole within this time, or off'),
-  maxStreamsPerConnection: setting(count(1, 1_000_000), 1000, 'calls that one connection may have open at once'),
+  requestTimeout: setting(
+    durationOrOff(1000, 600_000),
+    20_000,
+    'a request must be received completely within this time, or off',
+  ),
+  maxStreamsPerConnection: setting(count(1, 1_000_000), 1000, 'maximum open calls of one connection'),
   authTokens: setting(file(), '', 'file of tokens, one a line, as `chord token new` writes them'),
   authJwks: setting(file(), '', 'file of public keys (JWKS) that verify signed tokens (JWT)'),
-  authJwtIssuer: setting(textOrNone('TEXT'), '', 'their issuer, exactly as in iss'),
-  authJwtAudience: setting(textOrNone('TEXT'), '', 'their audience, exactly as in aud'),
-  authJwtAlgorithms: setting(choices(JWT_ALGORITHMS), ['RS256', 'ES256', 'EdDSA'], 'how they may be signed'),
+  authJwtIssuer: setting(textOrNone('TEXT'), '', 'required issuer of signed tokens (iss)'),
+  authJwtAudience: setting(textOrNone('TEXT'), '', 'required audience of signed tokens (aud)'),
+  authJwtAlgorithms: setting(
+    choices(JWT_ALGORITHMS),
+    ['RS256', 'ES256', 'EdDSA'],
+    'accepted algorithms of signed tokens',
+  ),
   authJwtClaim: setting(text('CLAIM'), 'sub', 'the claim that names the identity'),
   authCertificates: setting(flag(), false, 'whether a client certificate identifies its owner; needs tlsClientCa'),
   authRules: setting(file(), '', 'file with the rights of each identity'),
-  maxInFlight: setting(count(1, 1_000_000), 10_000, 'calls under way at once, streams not among them'),
-  maxInFlightBytes: setting(size(8 * MiB, 2 ** 40), 64 * MiB, 'bytes of requests under way at once'),
+  maxInFlight: setting(count(1, 1_000_000), 10_000, 'maximum calls under way, without streams'),
+  maxInFlightBytes: setting(size(8 * MiB, 2 ** 40), 64 * MiB, 'maximum bytes of requests under way'),
   maxEventLoopDelay: setting(durationOrOff(10, 60_000), 500, 'event-loop delay above which calls are refused; or off'),
   quotas: setting(limits(), {}, `limits of each identity: ${LIMIT_NAMES.join(', ')}`),
-  connectionQuotas: setting(limits(), {}, 'the same for each connection'),
+  connectionQuotas: setting(limits(), {}, 'limits of each connection, with the same names'),
   heartbeatInterval: setting(duration(1000, 3_600_000), 15_000, 'how often an idle watch gets a heartbeat'),
   shutdownDelay: setting(duration(0, 600_000), 0, 'how long a stop is announced to health checks before it begins'),
   shutdownGrace: setting(duration(0, 600_000), 10_000, 'how long a stop waits for calls to end'),
   keepaliveInterval: setting(duration(1000, 7_200_000), 30_000, 'how often idle connections are checked'),
-  keepaliveTimeout: setting(duration(1000, 600_000), 10_000, 'a check without answer for this long ends a connection'),
+  keepaliveTimeout: setting(
+    duration(1000, 600_000),
+    10_000,
+    'a connection without an answer to the check for this long is closed',
+  ),
 };
 
 export type Key = keyof typeof SETTINGS;
@@ -123,22 +147,24 @@ export type Config = { readonly [K in Key]: (typeof SETTINGS)[K]['default'] };
 
 export const KEYS = Object.keys(SETTINGS) as Key[];
 
-/** Where settings come from; a source that is absent sets nothing. Values of flags and environment are strings. */
+/** The sources of settings; an absent source sets nothing. Values of flags and environment are strings. */
 export interface ConfigSources {
-  /** By flag, without the dashes: `data-dir`. */
+  /** By the name of the flag without dashes: `data-dir`. */
   readonly flags?: Readonly<Record<string, string | undefined>>;
-  /** Only names that begin with CHORD_ are looked at. */
+  /** Only names that begin with CHORD_ are read. */
   readonly env?: Readonly<Record<string, string | undefined>>;
-  /** By key. Numbers may stand as numbers where they have no unit. */
+  /** By key. A setting without a unit may be a number. */
   readonly file?: { readonly path: string; readonly settings: unknown };
-  /** By key, typed: for programs that embed Chord. Wins over everything. */
+  /** By key, typed: for programs that embed Chord. Overrides every other source. */
   readonly options?: Partial<Config>;
 }
 
-/** The origin of a setting, as a person would name it: `--listen`, `CHORD_LISTEN`, `listen in chord.json`, `default`. */
+/**
+ * The origin of a setting, as error messages name it: `--listen`, `CHORD_LISTEN`, `listen in chord.json`, `default`.
+ */
 export type Origins = { readonly [K in Key]: string };
 
-/** Everything that is wrong with the settings, each problem with the setting's name and origin. */
+/** All problems of the settings, each with the setting's name and origin. */
 export class ConfigError extends Error {
   constructor(readonly problems: readonly string[]) {
     super(problems.join('\n'));
@@ -154,7 +180,7 @@ export function envOf(key: string): string {
   return `CHORD_${flagOf(key).replaceAll('-', '_').toUpperCase()}`;
 }
 
-// Of the command line, and no settings of a server: known to be meant where a name is nearly theirs.
+// Options of the command line that are no settings of a server: candidates for the correction of a mistyped name.
 const OTHER_VARIABLES = [
   ...['CHORD_CONFIG', 'CHORD_ADDRESS', 'CHORD_TIMEOUT', 'CHORD_TOKEN', 'CHORD_TOKEN_FILE'],
   ...['CHORD_TLS', 'CHORD_CA', 'CHORD_CLIENT_CERT', 'CHORD_CLIENT_KEY', 'CHORD_SERVER_NAME'],
@@ -166,7 +192,7 @@ export function loadConfig(sources: ConfigSources = {}): Config {
   return explainConfig(sources).config;
 }
 
-/** loadConfig, with the origin of each setting. */
+/** loadConfig with the origin of each setting. */
 export function explainConfig({ flags = {}, env = {}, file, options = {} }: ConfigSources): {
   config: Config;
   origins: Origins;
@@ -207,7 +233,7 @@ interface Found {
   readonly problem?: string;
 }
 
-/** One source: which of its names are unknown, and how to read a setting from it. */
+/** One source: its unknown names, and how to read a setting from it. */
 function layer(
   given: readonly (readonly [string, unknown])[],
   known: readonly string[],
@@ -234,7 +260,9 @@ function layer(
   return { problems, read };
 }
 
-/** The settings of this process: given flags, its environment, and the file that `--config` or CHORD_CONFIG names. */
+/**
+ * The settings of this process: the given flags, its environment, and the file that `--config` or CHORD_CONFIG names.
+ */
 export function processSources(
   flags: Readonly<Record<string, string | undefined>>,
   configPath?: string,
@@ -257,7 +285,7 @@ function unknownSetting(name: string, known: readonly string[], display: (name: 
   return `unknown setting ${display(name)}${near ? `; did you mean ${display(near)}?` : ''}`;
 }
 
-/** The candidate with the fewest edits to `name`, unless it takes more than a third of the letters. */
+/** The candidate with the fewest edits to `name`; undefined where that takes more than a third of the letters. */
 export function nearest(name: string, candidates: readonly string[]): string | undefined {
   const fold = (text: string) => text.toLowerCase().replaceAll(/[-_]/g, '');
   const ranked = candidates

@@ -1,9 +1,10 @@
 /**
- * Looks at files at intervals, and reports when one of them has changed: in place, by a rename over it, or as a link
- * that now points elsewhere (so Kubernetes mounts secrets). The system's own notices fail for the last two, and on
+ * Polls files, and reports when one of them has changed: in place, by a rename over it, or as a symbolic link with a
+ * new target (the way Kubernetes mounts secrets). The operating system's change events fail for the last two, and on
  * network file systems.
  *
- * A change counts when it has stood from one look to the next: half of a file, or one file of a pair, is not read.
+ * A change is reported when it is the same in two polls in a row: a file that is half written, or one new file of a
+ * pair, is not read.
  */
 import { stat } from 'node:fs/promises';
 
@@ -11,16 +12,16 @@ export interface FilePollerOptions {
   readonly paths: readonly string[];
   /** Called for each change, one call at a time. Must not reject. */
   readonly changed: () => Promise<void>;
-  /** Called after each look. */
+  /** Called after each poll. */
   readonly looked?: () => void;
-  /** Milliseconds between two looks. */
+  /** Milliseconds between two polls. */
   readonly interval?: number;
 }
 
 const LOOK_INTERVAL = 500;
 
 export class FilePoller {
-  /** Signatures: at the last look, and when the files were last read. */
+  /** Signatures at the last poll, and when the files were last read. */
   #seen: string | undefined;
   #read: string | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -35,7 +36,7 @@ export class FilePoller {
     return this.#closed;
   }
 
-  /** Reads the files now, after any look or read that is under way. */
+  /** Reads the files now, after a poll or read that is under way. */
   now<T>(read: () => Promise<T>): Promise<T> {
     return this.#enqueue(async () => {
       this.#read = await this.#signature();
@@ -59,7 +60,7 @@ export class FilePoller {
     const settled = signature === this.#seen;
     this.#seen = signature;
     if (settled && signature !== this.#read && !this.#closed) {
-      this.#read = signature; // also where reading fails: the failure is reported once
+      this.#read = signature; // also when reading fails: the failure is reported once
       await this.options.changed();
     }
     this.options.looked?.();
@@ -76,7 +77,7 @@ export class FilePoller {
   }
 }
 
-/** Differs whenever the file has changed; links are followed. */
+/** Differs whenever the file has changed; symbolic links are followed. */
 async function signatureOf(path: string): Promise<string> {
   try {
     const { dev, ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });

@@ -1,17 +1,20 @@
-/** Kinds of settings: how each is written in a flag, a variable or the file, what it may be, and how it is shown. */
+/**
+ * Setting types: how a setting is written in a flag, a variable or the file, which values are valid, and how the value
+ * is printed.
+ */
 import { z } from 'zod';
 import { formatDuration, formatSize, parseDuration, parseSize } from '../model/units.js';
 import { formatLimits, type Limits, limitsSchema, splitLimits } from '../quota/limits.js';
 
-/** How a setting is written and what it may be. */
+/** One setting type. */
 export interface SettingType<T> {
-  /** Stands for the value in the help. */
+  /** Placeholder of the value in the help. */
   readonly placeholder: string;
-  /** Checks a value that is typed already, as in the options of startChord. */
+  /** Validates a typed value, such as an option of startChord. */
   readonly value: z.ZodType<T>;
-  /** Reads what stands in a flag, a variable or the file. */
+  /** Parses the value of a flag, a variable or the file. */
   readonly written: z.ZodType<T, unknown>;
-  /** The inverse of `written`, for people. */
+  /** The inverse of `written`, for display. */
   readonly format: (value: T) => string;
 }
 
@@ -37,7 +40,7 @@ export function text(placeholder: string): SettingType<string> {
   return { placeholder, value, written: value, format: String };
 }
 
-/** A path, or none: empty. */
+/** A path; empty: none. */
 export function file(): SettingType<string> {
   const value = z.string('expected a path, or none');
   const read = (raw: unknown) => (raw === 'none' ? '' : raw);
@@ -45,12 +48,12 @@ export function file(): SettingType<string> {
   return { placeholder: 'FILE|none', value, written, format: (path) => path || 'none' };
 }
 
-/** A text, or none: empty. */
+/** A text; empty: none. */
 export function textOrNone(placeholder: string): SettingType<string> {
   return { ...file(), placeholder: `${placeholder}|none` };
 }
 
-/** A URL whose password is not for everyone to see. */
+/** A URL whose password is hidden when the setting is printed. */
 export function secretUrl(): SettingType<string> {
   const format = (url: string) =>
     url
@@ -59,7 +62,7 @@ export function secretUrl(): SettingType<string> {
   return { ...text('URL'), format };
 }
 
-/** Of an external store; empty: none. */
+/** The URL of an external store; empty: none. */
 export function exportUrl(): SettingType<string> {
   const error = 'expected file:DIR, grpc[s]://HOST:PORT, or postgres://USER@HOST/DATABASE';
   const value = z.string(error).regex(/^$|^file:.|^grpcs?:\/\/[^/]+:\d{1,5}$|^postgres(ql)?:\/\//, error);
@@ -74,7 +77,7 @@ export function choice<const T extends string>(values: readonly T[]): SettingTyp
   return { placeholder: values.length < 4 ? values.join('|') : 'LEVEL', value, written: value, format: String };
 }
 
-/** Some of these, at least one: written with commas between them, or in the file as a list. */
+/** One or more of `values`: separated by commas, or a list in the file. */
 export function choices<const T extends string>(values: readonly T[]): SettingType<readonly T[]> {
   const error = `expected some of ${values.join(', ')}`;
   const value = z.array(z.enum(values, error), error).min(1, error);
@@ -137,7 +140,7 @@ function amount(
     .int(error)
     .min(min, `must be at least ${format(min)}`)
     .max(max, `must be at most ${format(max)}`);
-  // A duration as a bare number in the file would be misread by a factor of a thousand: it needs its unit.
+  // A bare number in the file would be ambiguous by a factor of a thousand: a duration needs its unit.
   const read = (raw: unknown) => (typeof raw === 'string' ? parse(raw) : numbersAllowed ? raw : undefined);
   return { placeholder, value, written: z.unknown().transform(read).pipe(value), format };
 }

@@ -1,14 +1,17 @@
-/** A text file whose parsed content is kept current. Content that cannot be read or parsed is reported once, and the last good content stays. */
+/**
+ * A text file whose parsed content is kept current. Content that cannot be read or parsed is reported once, and the
+ * last valid content stays.
+ */
 import { readFile } from 'node:fs/promises';
 import { ChordError } from '../model/errors.js';
 import { FilePoller } from './file-poller.js';
 
 export interface WatchedFileOptions<T> {
   readonly path: string;
-  /** Throws where the text is not fit for use. */
+  /** Throws for invalid text. */
   readonly parse: (text: string) => T;
   readonly changed: (value: T) => void;
-  /** The new content was not fit, and the old one stays. */
+  /** The new content was invalid, and the last valid content stays. */
   readonly failed: (error: Error) => void;
 }
 
@@ -23,7 +26,7 @@ export class WatchedFile<T> {
     this.#poller = new FilePoller({ paths: [options.path], changed: () => this.#take() });
   }
 
-  /** @throws ChordError FAILED_PRECONDITION with all that is wrong with the file */
+  /** @throws ChordError FAILED_PRECONDITION with all problems of the file */
   static async open<T>(options: WatchedFileOptions<T>): Promise<WatchedFile<T>> {
     const text = await readText(options.path);
     return new WatchedFile(options, text, parseText(text, options));

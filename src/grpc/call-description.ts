@@ -1,4 +1,7 @@
-/** What a call is about, for logs, traces and the audit log: names and positions, never contents. */
+/**
+ * Describes the context, prefix and size of a call for logs, traces and the audit log: names and positions, never
+ * contents.
+ */
 import { BinaryReader } from '@bufbuild/protobuf/wire';
 import { WRITES_MAX } from '../contexts/writes/batch.js';
 import type { Write } from '../gen/chord/v1/context_service.js';
@@ -10,13 +13,13 @@ import { kindOf } from './methods.js';
 export interface CallDescription {
   readonly contextId?: string;
   readonly prefix?: string;
-  /** Subscriptions: how many. */
+  /** The number of subscriptions of a watch. */
   readonly targets?: number;
-  /** Of a batch: those of its writes. */
+  /** The contexts that the writes of a batch name. */
   readonly contextIds?: readonly string[];
 }
 
-/** Empty where the request was found to be none, or where there is none yet. */
+/** Empty for a request that was invalid, or has not been decoded yet. */
 export function describeCall({ request }: CallFor): CallDescription {
   const { contextId, prefix, subscriptions, writes } = (request ?? {}) as Record<string, unknown>;
   return {
@@ -27,7 +30,7 @@ export function describeCall({ request }: CallFor): CallDescription {
   };
 }
 
-/** Contexts that it names, one by one. */
+/** The contexts that a call names one by one, not by a prefix. */
 export function contextIdsOf(call: CallFor): readonly string[] {
   const { contextId, contextIds } = describeCall(call);
   return contextIds ?? (contextId === undefined ? [] : [contextId]);
@@ -51,7 +54,7 @@ const BATCH = 'BatchWrite';
 /** Field 1, with a length. */
 const POSITION_TAG = 0x0a;
 
-/** Where a write has left its context, EPOCH:VERSION:DIGEST; undefined where there is nothing to tell. */
+/** The position EPOCH:VERSION:DIGEST of the context after a write; undefined for an answer without a position. */
 export function positionOf(method: Method, answer: unknown): string | undefined {
   if (kindOf(method) !== 'write' || method.name === BATCH) return undefined;
   if (answer instanceof Uint8Array) return encodedPosition(answer);
@@ -60,19 +63,22 @@ export function positionOf(method: Method, answer: unknown): string | undefined 
   return stands && text(stands);
 }
 
-/** The same of each write of a batch, in their order. */
+/** The positions after the writes of a batch, in the order of the writes. */
 export function positionsOf(method: Method, answer: unknown): (string | null)[] | undefined {
   if (method.name !== BATCH || !(answer instanceof Uint8Array)) return undefined;
   const reader = new BinaryReader(answer);
   const positions: (string | null)[] = [];
   while (reader.pos < reader.len) {
-    reader.tag(); // there is no other field than the results
+    reader.tag(); // the results are the only field
     positions.push(encodedPosition(reader.bytes()) ?? null);
   }
   return positions;
 }
 
-/** Of encoded results the position is field 1, comes first where there is one, and is shorter than 128 bytes. */
+/**
+ * Reads the position of an encoded result: field 1, which comes first where it is present, and is shorter than 128
+ * bytes.
+ */
 function encodedPosition(bytes: Uint8Array): string | undefined {
   return bytes[0] === POSITION_TAG ? text(Position.decode(bytes.subarray(2, 2 + bytes[1]!))) : undefined;
 }

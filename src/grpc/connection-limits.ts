@@ -1,7 +1,7 @@
 /**
- * Who may have a connection. One on which no caller has shown who it is, a stranger, ends after a while, and goes first
- * where there are too many: those that are known keep their room, and a new one finds some. Strangers that watch the
- * server's health may stay, and go last.
+ * Limits the number of connections. A connection on which no caller has authenticated, a stranger, is closed after a
+ * time, and is closed first when there are too many connections: authenticated connections stay, and a new connection
+ * gets a place. Strangers that watch the server's health may stay, and are closed last.
  */
 import type { Http2Server, Http2Session } from 'node:http2';
 import type { Socket } from 'node:net';
@@ -11,7 +11,7 @@ import type { Middleware } from './call.js';
 export interface ArrivalOptions {
   readonly maxConnections: number;
   readonly maxConnectionsPerAddress: number;
-  /** Milliseconds after which a stranger must go; 0: it may stay. */
+  /** Milliseconds after which a stranger is closed; 0: never. */
   readonly identifyTimeout: number;
 }
 
@@ -19,22 +19,22 @@ interface Connection {
   readonly socket: Socket;
   readonly address: string;
   session: Http2Session | undefined;
-  /** When it came or last did something that strangers may, as `performance.now()` counts. */
+  /** When the connection opened, or last made a call that strangers may make, by `performance.now()`. */
   since: number;
   known: boolean;
   open: boolean;
 }
 
 const LOOK_INTERVAL = 1000;
-/** Calls under way on a connection that ends have this long to be answered, in milliseconds. */
+/** Calls under way on a connection that is closing may be answered for this long, in milliseconds. */
 const LEAVE_WITHIN = 1000;
 
 export class Arrivals {
-  /** The one that has been silent for longest first. */
+  /** The stranger that has been silent longest comes first. */
   readonly #strangers = new Set<Connection>();
-  /** Strangers that watch the health. */
+  /** Strangers that watch the server's health. */
   readonly #watching = new Set<Connection>();
-  /** Those that have no session yet, by HOST:PORT. */
+  /** Connections without an HTTP/2 session so far, by HOST:PORT. */
   readonly #coming = new Map<string, Connection>();
   readonly #ofSessions = new WeakMap<object, Connection>();
   readonly #byAddress = new Map<string, number>();
@@ -45,7 +45,7 @@ export class Arrivals {
     this.#timer = setInterval(() => this.#endSilent(), LOOK_INTERVAL).unref();
   }
 
-  /** From now on. */
+  /** Follows the connections of this server. */
   watch(server: Http2Server): void {
     server.prependListener('connection', (socket: Socket) => this.#arrived(socket));
     server.on('session', (session) => this.#begun(session));
@@ -55,7 +55,7 @@ export class Arrivals {
     clearInterval(this.#timer);
   }
 
-  /** Comes behind the middleware that knows who calls. */
+  /** Runs after authentication: its caller has an identity. */
   readonly know: Middleware = {
     enter: ({ connection: session }) => {
       const connection = session && this.#ofSessions.get(session);
@@ -66,7 +66,7 @@ export class Arrivals {
     },
   };
 
-  /** Of calls that are open to strangers: they show that the connection is in use. */
+  /** Runs for calls that are open to strangers: such a call shows that the connection is in use. */
   readonly notice: Middleware = {
     enter: ({ connection: session }) => {
       const connection = session && this.#ofSessions.get(session);
@@ -76,7 +76,7 @@ export class Arrivals {
     },
   };
 
-  /** Whether a watch of the health is open on it. */
+  /** @param yes whether a health watch is open on the connection */
   watches(session: object, yes: boolean): void {
     const connection = this.#ofSessions.get(session);
     if (!connection?.open || connection.known) return;
@@ -125,7 +125,9 @@ export class Arrivals {
     else this.#byAddress.delete(connection.address);
   }
 
-  /** The stranger that has to go for the new one; the new one itself where there is no other. */
+  /**
+   * The stranger to close in favour of the new connection; the new connection itself where there is no other stranger.
+   */
   #dispensable(newest: Connection, address?: string): Connection {
     for (const strangers of [this.#strangers, this.#watching]) {
       for (const each of strangers) {
@@ -139,7 +141,7 @@ export class Arrivals {
     this.#left(connection);
     const { session, socket } = connection;
     if (session && !session.destroyed) session.destroy();
-    // Not at once: Node is setting it up.
+    // Deferred: Node is still setting the socket up.
     else process.nextTick(() => socket.destroy());
   }
 
@@ -153,7 +155,7 @@ export class Arrivals {
     }
   }
 
-  /** What is answered just now is answered still; what comes later its client sends again, elsewhere. */
+  /** Calls under way are still answered; GOAWAY makes the client send later calls on another connection. */
   #sendAway(connection: Connection): void {
     const { session } = connection;
     this.#strangers.delete(connection);

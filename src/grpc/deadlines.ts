@@ -1,11 +1,11 @@
-/** Deadlines that are further away than a timer can run: grpc-js would take them for ones that have passed. */
+/** Clamps deadlines that exceed the range of a timer: grpc-js would treat them as already passed. */
 import type { Http2Server, IncomingHttpHeaders } from 'node:http2';
 
 const HEADER = 'grpc-timeout';
-/** 2^31 - 1 ms, the longest of a timer, by the units of gRPC that can exceed it. */
+/** 2^31 - 1 ms, the longest timer, in the gRPC units that can exceed it. */
 const LONGEST: Readonly<Record<string, number>> = { H: 596, M: 35_791, S: 2_147_483 };
 
-/** A deadline of more than 24.8 days becomes one of 24.8 days. */
+/** Replaces a deadline of more than 24.8 days by one of 24.8 days. */
 export function clampDeadlines(server: Http2Server): void {
   server.prependListener('stream', (_stream, headers: IncomingHttpHeaders) => {
     const timeout = headers[HEADER];

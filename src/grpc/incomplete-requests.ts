@@ -1,22 +1,23 @@
 /**
- * Calls whose request has not come whole. Nearly all are whole in the turn of the event loop in which they began, and
- * cost nothing here but a place in a list. The others have a time to come in; and where they are too many, or hold too
- * much memory together, the oldest must go: who sends what it announced is done long before.
+ * Bounds calls whose request has not arrived completely. Nearly all requests are complete in the event-loop turn in
+ * which their call began, and cost only a place in a list. The other requests have a time limit; when they are too
+ * many, or hold too much memory together, the oldest is refused: a client that sends what it announced has finished
+ * long before.
  */
 import { ChordError } from '../model/errors.js';
 
 export interface Unfinished {
-  /** Whether it still waits for its request. */
+  /** Whether the call still waits for its request. */
   readonly waits: boolean;
-  /** Memory that its request takes so far, in bytes. */
+  /** Memory that the request holds so far, in bytes. */
   readonly held: number;
-  /** It will stay for a while. */
+  /** The request is incomplete at the end of the turn, and will stay for a while. */
   settle(): void;
   fail(error: ChordError): void;
 }
 
 export interface UnfinishedOptions {
-  /** Milliseconds in which a request must come; 0: it may take as long as it likes. */
+  /** Milliseconds in which a request must arrive; 0: no limit. */
   readonly requestTimeout: number;
   readonly maxCalls: number;
   readonly maxBytes: number;
@@ -26,9 +27,9 @@ const LOOK_INTERVAL = 1000;
 const RETRY_AFTER = 1000;
 
 export class UnfinishedCalls {
-  /** Begun in this turn. */
+  /** Calls that began in this turn. */
   #fresh: Unfinished[] = [];
-  /** In the order in which they began, each with what it holds and its last moment. */
+  /** In the order in which the calls began, each with its memory and its deadline. */
   readonly #slow = new Map<Unfinished, { held: number; until: number }>();
   #bytes = 0;
   #lookedAt = performance.now();
@@ -42,7 +43,7 @@ export class UnfinishedCalls {
     return this.#slow.size;
   }
 
-  /** Bytes that they hold. */
+  /** Bytes that all incomplete requests hold. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -52,7 +53,7 @@ export class UnfinishedCalls {
     this.#fresh.push(call);
   }
 
-  /** More of it has come. */
+  /** More bytes of the request arrived. */
   grow(call: Unfinished): void {
     const kept = this.#slow.get(call);
     if (!kept) return;
@@ -61,7 +62,7 @@ export class UnfinishedCalls {
     this.#makeRoom();
   }
 
-  /** It is whole, or over. */
+  /** The request is complete, or the call is over. */
   end(call: Unfinished): void {
     const kept = this.#slow.get(call);
     if (!kept) return;
@@ -101,7 +102,7 @@ export class UnfinishedCalls {
     const now = performance.now();
     const late = now - this.#lookedAt > 2 * LOOK_INTERVAL;
     this.#lookedAt = now;
-    // It was this process that was slow: what has come meanwhile is taken first.
+    // The event loop was late: bytes that arrived meanwhile are read before any request is refused.
     if (late) return;
     for (const [call, { until }] of this.#slow) {
       if (until > now) return;

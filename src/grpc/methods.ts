@@ -1,8 +1,8 @@
 /**
- * The table of RPCs. All that is true of a method, whoever calls it and whatever it is sent, stands here once: whether it
- * reads or writes, the rights that it needs on which contexts, how many writes it counts as, and whether it is refused
- * under overload. A test compares the table with the proto descriptors; a method that is missing here is denied to every
- * caller.
+ * The table of RPCs. Each fact about a method that holds for every caller and request stands here once: whether the
+ * method reads or writes, the rights that it needs on which contexts, how many writes it counts as, and whether it is
+ * refused under overload. A test compares the table with the proto descriptors; a method that is missing here is denied
+ * to every caller.
  */
 import type { Right, RightScope } from '../auth/rules.js';
 import type { RunCleanupRequest } from '../gen/chord/v1/cleanup_service.js';
@@ -17,18 +17,18 @@ export interface RequiredRight {
 }
 
 /**
- * `open`: every caller, known or not. `identity`: every caller that is known. Otherwise a caller that has all of the
- * rights that the request needs.
+ * `open`: every caller, authenticated or not. `identity`: every authenticated caller. Otherwise a caller that has all
+ * of the rights that the request needs.
  */
 export type AccessRule = 'open' | 'identity' | ((request: never) => readonly RequiredRight[]);
 
 export interface MethodPolicy {
-  /** What it does with contexts. `admin`: neither reads nor writes them. */
+  /** What the method does with contexts. `admin`: neither reads nor writes them. */
   readonly kind: 'read' | 'write' | 'admin';
   readonly access: AccessRule;
   /** How many writes a request counts as in quotas. Absent: none. */
   readonly writes?: (request: never) => number;
-  /** Whether it may be refused under overload, before its request is received. */
+  /** Whether the method may be refused under overload, before its request is received. */
   readonly sheddable: boolean;
 }
 
@@ -44,7 +44,7 @@ const RESTORE: readonly Right[] = ['export', 'write'];
 
 const reading = ({ contextId }: OfContext) => onContext(READ, contextId);
 const writingSilently = ({ contextId }: OfContext) => onContext(WRITE, contextId);
-/** A write that answers with what a document holds is a read, too. */
+/** A write that returns content of the document is also a read. */
 const writing = ({ contextId, returning }: Writing) =>
   onContext(returning?.context || returning?.delta ? ['write', 'read'] : WRITE, contextId);
 /** Cleanup as a whole concerns all contexts. */
@@ -91,11 +91,11 @@ export const METHODS: { readonly [service: string]: { readonly [method: string]:
     ExportContext: exports(({ contextId }: OfContext) => onContext(EXPORT, contextId)),
     RestoreContext: writes(({ contextId }: OfContext) => onContext(RESTORE, contextId)),
     ExportContexts: exports(({ prefix }: OfPrefix) => onPrefix(EXPORT, prefix)),
-    // One write: how many contexts it will restore is not known before, and its right is given to few.
+    // Counts as one write: the number of restored contexts is not known in advance, and few callers have the right.
     RestoreContexts: writes(({ prefix }: OfPrefix) => onPrefix(RESTORE, prefix)),
   },
   'chord.v1.AdminService': {
-    // A backup holds every document.
+    // A backup contains every document.
     Backup: administers(() => onPrefix(['admin', 'read'], '')),
     WatchStats: observes(tuning),
   },
@@ -105,7 +105,7 @@ export const METHODS: { readonly [service: string]: { readonly [method: string]:
   'grpc.reflection.v1alpha.ServerReflection': REFLECTION,
 };
 
-/** Undefined: no rule can allow it. */
+/** Undefined for a method that is not in the table: no rule can allow it. */
 export function policyOf({
   service,
   name,
@@ -116,18 +116,24 @@ export function policyOf({
   return METHODS[service]?.[name];
 }
 
-/** A method that the table does not name counts as administration. */
+/** A method that is not in the table counts as administration. */
 export function kindOf(method: { readonly service: string; readonly name: string }): MethodPolicy['kind'] {
   return policyOf(method)?.kind ?? 'admin';
 }
 
-/** What a write of a batch needs. An empty one is refused by its handler; here it needs the right to write everything. */
+/**
+ * The rights for one write of a batch. A write without an operation is refused by its handler; here it needs the right
+ * to write everything.
+ */
 function batched({ write }: c.Write): RequiredRight[] {
   if (!write) return onPrefix(WRITE, '');
   return 'returning' in write.value ? writing(write.value) : writingSilently(write.value);
 }
 
-/** A subscription without a target is refused by its handler; here it needs the right to watch everything. */
+/**
+ * The right for one subscription. One without a target is refused by its handler; here it needs the right to watch
+ * everything.
+ */
 function watching({ target }: Subscription): RequiredRight {
   if (target?.$case === 'contextId') return { right: 'watch', scope: 'id', target: target.value };
   return { right: 'watch', scope: 'prefix', target: target?.value ?? '' };

@@ -1,30 +1,33 @@
 /**
- * All that Chord uses of grpc-js and of Node's http2 without being promised it, each with what it is for and what happens
- * where it is not found. test/grpc/node-http2.test.ts sees whether it is there and still has its effect.
+ * All undocumented internals of grpc-js and Node's http2 that Chord uses, each with its purpose and the fallback where
+ * it is not found. test/grpc/node-http2.test.ts checks that each exists and still has its effect.
  */
 import { constants, type ServerHttp2Stream } from 'node:http2';
 import type { ServerInterceptingCall } from '@grpc/grpc-js';
 
-/** What an interceptor is given: the call as grpc-js itself answers it. */
+/** The call that grpc-js gives to an interceptor: grpc-js answers it. */
 export type Inner = ConstructorParameters<typeof ServerInterceptingCall>[0];
 
 function streamOf(call: Inner): ServerHttp2Stream | undefined {
   return (call as { stream?: ServerHttp2Stream }).stream;
 }
 
-/** The same object for all calls of a connection. Undefined: not known, and then there is no quota for connections. */
+/**
+ * The same object for all calls of a connection. Undefined where the connection is unknown: then no connection quota
+ * applies.
+ */
 export function connectionOf(call: Inner): object | undefined {
   return streamOf(call)?.session;
 }
 
-/** What takes the bytes of a request in place of grpc-js. */
+/** Receives the bytes of a request in place of grpc-js. */
 export interface Receiver {
   onData(bytes: Buffer): void;
-  /** No more comes. */
+  /** The request has ended. */
   onDataEnd(): void;
 }
 
-/** Of the inside of grpc-js' call. */
+/** The internals of a grpc-js call that are used here. */
 interface Reading {
   handleDataFrame?: (bytes: Buffer) => void;
   handleEndEvent?: () => void;
@@ -34,8 +37,8 @@ interface Reading {
 }
 
 /**
- * The bytes of a request, as they come: grpc-js would unpack each message as soon as it is there, and keep any number.
- * False: nothing has changed, and grpc-js reads.
+ * Passes the bytes of a request to `receiver` as they arrive: grpc-js would decompress each message at once, and keep
+ * any number of messages. False: nothing has changed, and grpc-js reads.
  */
 export function receive(call: Inner, receiver: Receiver): boolean {
   const stream = streamOf(call);
@@ -47,12 +50,12 @@ export function receive(call: Inner, receiver: Receiver): boolean {
   return true;
 }
 
-/** How the messages of a request are packed; grpc-js keeps it from the metadata. */
+/** The encoding of the request's messages, which grpc-js removes from the metadata. */
 export function encodingOf(call: Inner): string {
   return (call as Reading).incomingEncoding ?? 'identity';
 }
 
-/** Where grpc-js reads: no message of this call may be larger. Not found: the limit of the server holds. */
+/** Where grpc-js reads: limits the size of each message of this call. Not found: the limit of the server applies. */
 export function limitMessages(call: Inner, bytes: number): void {
   const reading = call as Reading;
   if (reading.maxReceiveMessageSize === undefined || reading.decoder?.maxReadMessageLength === undefined) return;
@@ -60,12 +63,12 @@ export function limitMessages(call: Inner, bytes: number): void {
   reading.decoder.maxReadMessageLength = bytes;
 }
 
-/** A status has left within this time, in milliseconds. */
+/** A status is sent within this time, in milliseconds. */
 const LEFT_WITHIN = 1000;
 
 /**
- * After the status: what the client still sends is not waited for. gRPC wants no error for that. Not at once: nghttp2
- * drops what has not left when a stream is reset. Not found: the stream stays until the client has ended it.
+ * Ends a call after its status without waiting for the rest of the request. gRPC requires NO_ERROR for that. Deferred:
+ * nghttp2 drops unsent frames when a stream is reset. Not found: the stream stays until the client ends it.
  */
 export function hangUp(call: Inner): void {
   const stream = streamOf(call);
@@ -73,12 +76,12 @@ export function hangUp(call: Inner): void {
 }
 
 /**
- * Writes one more message of a stream, which is encoded already. grpc-js frames a message anew for each stream that it
- * goes to, which takes a tenth of a fan-out; here that is done once. False: nothing was written, use `sendMessage`.
+ * Writes one encoded message of a stream. grpc-js frames a message anew for each stream, which takes a tenth of a
+ * fan-out; here a message is framed once. False: nothing was written, use `sendMessage`.
  */
 export function writeShared(call: Inner, message: Buffer, onLeft: () => void): boolean {
   const stream = streamOf(call);
-  // One that is destroyed is closed, too, and to ask for that alone touches less memory.
+  // A destroyed stream is also closed: checking only `closed` touches less memory.
   if (!stream?.headersSent || stream.closed) return false;
   stream.write(framed(message), onLeft);
   return true;
@@ -86,7 +89,7 @@ export function writeShared(call: Inner, message: Buffer, onLeft: () => void): b
 
 let last: { readonly message: Buffer; readonly frame: Buffer } | undefined;
 
-/** As gRPC wants it: not compressed (1 byte), the length (4), the message. */
+/** gRPC framing: not compressed (1 byte), the length (4), the message. */
 function framed(message: Buffer): Buffer {
   if (last?.message === message) return last.frame;
   const frame = Buffer.allocUnsafe(5 + message.length);
@@ -101,7 +104,7 @@ interface Box<T> {
   held: T | undefined;
 }
 
-/** As a Map of what is in the boxes: as far as Node 20 to 24 need it. */
+/** A Map whose values are boxed: it has the methods that Node 20 to 24 use. */
 class Boxed<T> {
   readonly #boxes = new Map<number, Box<T>>();
 
@@ -138,14 +141,14 @@ interface Session {
 let state: symbol | undefined;
 
 /**
- * Mends a session of http2, at its first call; at the next ones does nothing. Without it each call costs a quarter more,
- * and the pauses of the collector are three times as long.
+ * Patches an HTTP/2 session at its first call; later calls have no effect. Without the patch each call costs a quarter
+ * more, and pauses of the garbage collector are three times as long.
  *
- * A session keeps its open streams in a Map. When the table of a Map is full, V8 makes a new one, and the old one keeps
- * its entries and points to the new one. Once a full collection has moved one such table to the old generation, it is
- * dead there but not collected yet, and keeps all that comes after it from being collected while it is young: table
- * after table, with the streams that were open when each was full, which is most of them, and all that hangs on those.
- * Here the entries are boxes, and a box is emptied when its stream is taken out. Not found: nothing is changed.
+ * A session keeps its open streams in a Map. When the table of a Map is full, V8 makes a new table, and the old one
+ * keeps its entries and points to the new one. When a full collection has moved one such table to the old generation,
+ * that table is dead but not collected yet, and keeps all later tables from being collected while they are young: table
+ * after table, with the streams that were open when each was full, which is most streams, and all that they reference.
+ * Here the entries are boxes, and a box is emptied when its stream is removed. Not found: nothing is changed.
  */
 export function patchSession(session: object): void {
   state ??= Object.getOwnPropertySymbols(session).find(({ description }) => description === 'state');

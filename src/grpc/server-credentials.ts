@@ -1,8 +1,8 @@
-/** The server's end of TLS: new connections get the certificate of the moment, open ones go on as they began. */
+/** TLS of the server: new connections get the current certificate, open connections keep theirs. */
 import { ServerCredentials } from '@grpc/grpc-js';
 import type { Certificates } from '../tls/certificates.js';
 
-/** A client that does not get on with the handshake holds a socket for so long, in milliseconds. */
+/** An unfinished TLS handshake may hold a socket for this long, in milliseconds. */
 const HANDSHAKE_TIMEOUT = 10_000;
 
 export function serverCredentials(certificates: Certificates | undefined): ServerCredentials {

@@ -1,7 +1,7 @@
-/** Server streams with an end: messages of an async generator, no faster than the client reads them. */
+/** Finite server streams: sends the messages of an async generator, no faster than the client reads them. */
 import type { Call } from './call.js';
 
-/** StreamHandler, until the signal is aborted: nobody waits for more. */
+/** Handles a server-streaming call. The signal is aborted when the call is over and needs no more messages. */
 export type StreamHandler<Q, A> = (request: Q, ended: AbortSignal) => AsyncIterable<A>;
 
 /** As handlers of calls. */
@@ -28,7 +28,7 @@ export async function serveStream<Q, A>(call: Call, answers: StreamHandler<Q, A>
   try {
     for await (const answer of answers(call.request as Q, signal)) {
       if (signal.aborted) return;
-      // After a cancel no message leaves any more.
+      // After a cancel no message is sent.
       await Promise.race([new Promise<void>((resolve) => call.write(answer, resolve)), ended]);
       if (signal.aborted) return;
     }

@@ -1,4 +1,9 @@
-/** The gRPC server: services, health, reflection, and the way to start and stop them. */
+/**
+ * The gRPC server: services, health, reflection, start and stop.
+ *
+ * All calls share two rules. A request that cannot be decoded is INVALID_ARGUMENT with the name of the invalid field
+ * (grpc-js alone answers INTERNAL). A response that is a Buffer is sent as it is.
+ */
 import type { Http2Server } from 'node:http2';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Server } from '@grpc/grpc-js';
@@ -42,27 +47,27 @@ export interface GrpcOptions extends LoadSheddingOptions, ArrivalOptions {
   readonly stats: StatsSource;
   /** HOST:PORT; port 0 takes a free one. */
   readonly listen: string;
-  /** To serve TLS with. */
+  /** Undefined: no TLS. */
   readonly certificates: Certificates | undefined;
-  /** What every call passes, in this order; `decoded` of call.ts is one of them. */
+  /** The middleware of every call, in this order; `decoded` of call.ts is one of them. */
   readonly middleware: readonly Middleware[];
   readonly heartbeatInterval: number;
   readonly maxStreamsPerConnection: number;
-  /** Milliseconds in which a request must come whole; 0: it may take as long as it likes. */
+  /** Milliseconds in which a request must arrive completely; 0: no limit. */
   readonly requestTimeout: number;
   readonly keepaliveInterval: number;
   readonly keepaliveTimeout: number;
-  /** Receives errors that are defects, with the id that the client was given, where one was. */
+  /** Called with each error that is a defect, and with the id that the client was given. */
   readonly onDefect: (error: unknown, id?: string) => void;
 }
 
-/** Clients that were told to come back do so within this time, spread out. */
+/** Clients that should reconnect spread their attempts over this time, in milliseconds. */
 const RETRY_WITHIN = 1000;
-/** What requests may take in memory that have not come whole, all together. */
+/** Memory limit of all incomplete requests together, in bytes. */
 const UNFINISHED_BYTES_MAX = 256 * 2 ** 20;
-/** Metadata of a call, as HTTP/2 counts it: 32 more for each entry. */
+/** Limit of a call's metadata, as HTTP/2 counts it: 32 bytes more for each entry. */
 const HEADER_BYTES_MAX = 64 * 1024;
-/** What is cut off after the grace has this long to be gone, in milliseconds. */
+/** What is cut off after the grace period must be closed within this time, in milliseconds. */
 const CLOSE_WITHIN = 500;
 const GOODBYE = 'the server shuts down';
 
@@ -86,7 +91,7 @@ export class GrpcServer {
     this.#arrivals = arrivals;
     this.#unfinished = new UnfinishedCalls({
       requestTimeout: options.requestTimeout,
-      // Calls that are whole must not be refused for those that are not.
+      // Complete calls must not be refused because of incomplete ones.
       maxCalls: Math.ceil(options.maxInFlight / 2),
       maxBytes: UNFINISHED_BYTES_MAX,
     });
@@ -103,10 +108,10 @@ export class GrpcServer {
       'grpc.max_concurrent_streams': options.maxStreamsPerConnection,
       'grpc.keepalive_time_ms': options.keepaliveInterval,
       'grpc.keepalive_timeout_ms': options.keepaliveTimeout,
-      // Where grpc-js reads; the call pipeline reads by itself.
+      // Applies where grpc-js reads; the call pipeline reads by itself.
       'grpc.max_receive_message_length': MESSAGE_BYTES_MAX,
       'grpc.max_send_message_length': -1,
-      // Its counters would cost each call and message something, and nobody can ask for them.
+      // Channelz counters would cost time for each call and message, and no service reads them.
       'grpc.enable_channelz': 0,
     });
     const { service, hub, formats, transfer, deliveries, heartbeatInterval } = options;
@@ -139,18 +144,18 @@ export class GrpcServer {
     return this.#streams.size;
   }
 
-  /** Calls refused since there were too many. */
+  /** Number of calls refused by load shedding. */
   get shed(): number {
     return this.#loadShedding.shed;
   }
 
-  /** Answers the address that it listens on, with the real port. */
+  /** Resolves with the listening address, HOST:PORT with the real port. */
   async start(): Promise<string> {
     const { listen, certificates } = this.options;
     const port = await new Promise<number>((resolve, reject) => {
       this.#server.bindAsync(listen, serverCredentials(certificates), (error, bound) => {
         if (!error) return resolve(bound);
-        // gRPC wraps what the system said: "No address added out of total 1 resolved errors: [...]".
+        // grpc-js wraps the system's message: "No address added out of total 1 resolved errors: [...]".
         const said = /\[(.*)\]/.exec(error.message)?.[1] ?? error.message;
         reject(new ChordError('UNAVAILABLE', `cannot listen on ${listen}: ${said}`, { cause: error }));
       });
@@ -185,8 +190,8 @@ export class GrpcServer {
   }
 
   /**
-   * Unready, and for so long as if nothing were, so that whoever balances the load sends no new clients; `closing` on
-   * every stream; calls under way end; then the rest is cut off when the grace is over. Both in milliseconds.
+   * Reports unready for `delay` while still serving, so that load balancers send no new clients; sends `closing` on
+   * every stream; waits for calls under way; cuts off the rest after `grace`. Both in milliseconds.
    */
   async stop(delay: number, grace: number): Promise<void> {
     this.#storeServes = false;
@@ -196,9 +201,9 @@ export class GrpcServer {
     this.#streams.closeAll(GOODBYE, RETRY_WITHIN);
     this.#health.end(GOODBYE);
     this.#stopping.abort();
-    // Not forceShutdown: without channelz gRPC knows of no connections there.
+    // Not forceShutdown: without channelz grpc-js tracks no connections.
     this.#server.drain(this.#address, grace);
-    // A client that has stopped altogether never answers the end of its connection: nobody waits for that.
+    // A stalled client never confirms the end of its connection: the wait is bounded.
     await new Promise<void>((resolve) => {
       const overdue = setTimeout(resolve, grace + CLOSE_WITHIN);
       this.#server.tryShutdown(() => {
@@ -211,7 +216,7 @@ export class GrpcServer {
   }
 }
 
-/** For what gRPC has no settings. */
+/** The HTTP/2 servers inside, for settings that grpc-js lacks. */
 function serversOf(server: Server): Iterable<Http2Server> {
   return (server as unknown as { readonly http2Servers: ReadonlyMap<Http2Server, unknown> }).http2Servers.keys();
 }

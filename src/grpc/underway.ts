@@ -6,14 +6,14 @@
 import { ChordError } from '../model/errors.js';
 import type { Middleware } from './call.js';
 
-/** One connection may hold this part of the bound, so that it cannot keep all others out. */
+/** The share of the bound that one connection may hold, so that it cannot keep all others out. */
 const CONNECTION_PART = 1 / 4;
 /** Milliseconds. */
 const RETRY_AFTER = 1000;
-/** In place of a connection that is not known. */
+/** Stands for an unknown connection. */
 const ANY = {};
 
-/** Comes behind `decoded`. @param bytesMax in all calls under way */
+/** Runs after decoding. @param bytesMax in all calls under way */
 export function boundUnderWay(bytesMax: number): Middleware {
   let underWay = 0;
   const connections = new WeakMap<object, number>();

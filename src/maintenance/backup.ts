@@ -1,6 +1,6 @@
 /**
- * Makes a data directory of what a store gives out. It stands under another name until it is whole, on the disk, and
- * has been read back and verified: a directory of the name that was asked for is a good backup, or there is none.
+ * Makes a data directory from the backup stream of a store. The directory has a temporary name until it is complete,
+ * synced, read back and verified: a directory with the requested name is a verified backup.
  */
 import { mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
@@ -12,14 +12,14 @@ import type { Backup } from '../store/store.js';
 import { type Verified, verify } from './verify.js';
 
 export interface BackupListener {
-  /** Now and then: records, of how many. What it throws ends the backup. */
+  /** Called now and then with the records copied so far and their total. An exception ends the backup. */
   onCopied(done: number, total: number): void | Promise<void>;
   onVerified(done: number, total: number): void | Promise<void>;
 }
 
 /**
- * Throws FAILED_PRECONDITION where the directory is not empty; RESOURCE_EXHAUSTED where its disk is full; DATA_LOSS
- * where what came is not whole, or does not fit together. Nothing is left then.
+ * Throws FAILED_PRECONDITION for a directory that is not empty; RESOURCE_EXHAUSTED for a full disk; DATA_LOSS for a
+ * stream that is incomplete or inconsistent. After an error no directory is left.
  */
 export async function makeBackup(directory: string, source: Backup, listener: BackupListener): Promise<Verified> {
   const target = resolve(directory);
@@ -39,7 +39,7 @@ export async function makeBackup(directory: string, source: Backup, listener: Ba
   }
 }
 
-/** What is in a data directory that nobody serves. */
+/** Runs `work` on a data directory that no server has open. */
 export async function withDirectory<T>(directory: string, work: (source: Backup) => Promise<T>): Promise<T> {
   requireData(directory);
   const store = await openLmdb({ directory, minFreeBytes: 0 });
@@ -50,7 +50,7 @@ export async function withDirectory<T>(directory: string, work: (source: Backup)
   }
 }
 
-/** A directory that is not there, or is empty and can be replaced by another one. */
+/** The target must be absent, or an empty directory that can be replaced by another one. */
 export async function checkTarget(target: string): Promise<void> {
   await mkdir(dirname(target), { recursive: true });
   const found = await stat(target).catch((error: NodeJS.ErrnoException) => {

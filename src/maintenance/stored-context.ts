@@ -1,4 +1,4 @@
-/** Whether what is stored of one context fits together. */
+/** Checks whether the stored records of one context are consistent. */
 import { decodeChanges } from '../codec/changes.js';
 import { decodeStruct } from '../codec/struct.js';
 import { advance } from '../contexts/position.js';
@@ -8,20 +8,20 @@ import { decodeHead, decodeRecord, decodeSnapshot, type HeadRow } from '../store
 import type { LogRecord, Snapshot } from '../store/store.js';
 
 export interface StoredContext {
-  /** As stored. Absent: there is none. */
+  /** The stored head. Absent: no head is stored. */
   readonly head?: (() => Buffer) | undefined;
   readonly snapshot?: (() => Buffer) | undefined;
-  /** In the order of their versions. */
+  /** In the order of versions. */
   readonly records: Iterable<{ readonly version: number; readonly bytes: () => Buffer }>;
 }
 
-/** `version` where it is known which one is damaged. */
+/** Reports a fault, with the `version` of the damaged record where it is known. */
 export type Tell = (what: string, version?: number) => void;
 
-/** Records before the snapshot that are kept to see whether they lead to it, in bytes. */
+/** Limit of the records before the snapshot that are kept for comparison with it, in bytes. */
 const KEPT_BYTES = 16 * 2 ** 20;
 
-/** Tells all that is wrong. The head, where it can be read. */
+/** Reports all faults of the context. Returns the head where it is readable. */
 export function checkContext({ head, snapshot, records }: StoredContext, tell: Tell): HeadRow | undefined {
   const row = head && attempt(() => decodeHead(head(), 'the head'), tell);
   const copy = snapshot && attempt(() => decodeSnapshot(snapshot(), 'the snapshot'), tell);
@@ -66,12 +66,12 @@ function checkHead({ head, place }: HeadRow, log: Log, snapshot: Snapshot | unde
     tell('its head has another oldest time', first);
 }
 
-/** The log: without holes, each position following from the one before. */
+/** The log must have no holes, and each position must follow from the one before. */
 class Log {
   first: number | undefined;
   firstAt: number | undefined;
   lastVersion: number | undefined;
-  /** Undefined where it cannot be read. */
+  /** Undefined where the record is unreadable. */
   last: LogRecord | undefined;
 
   constructor(
@@ -108,11 +108,11 @@ class Log {
   }
 }
 
-/** The document that snapshot and deltas make. */
+/** The document that snapshot and deltas make together. */
 class Folded {
   #document: JsonObject | undefined;
   #version = 0;
-  /** Deltas that lead to the snapshot, while nothing else is known of the document. */
+  /** Deltas before the snapshot, while nothing else is known of the document. */
   #before: Change[][] = [];
   #beforeBytes = 0;
   #begun = false;
@@ -141,13 +141,13 @@ class Folded {
     if (version === this.snapshot?.version) this.#meet(this.snapshot);
   }
 
-  /** After the last record. */
+  /** Call after the last record. */
   finish(): void {
     if (!this.#begun && this.snapshot) this.#begin(this.snapshot.version + 1);
   }
 
   compare({ position, weight }: Head, tell: Tell): void {
-    if (!this.#document || this.#version !== position.version) return; // told already
+    if (!this.#document || this.#version !== position.version) return; // reported already
     const weighs = weigh(this.#document);
     if (weighs !== weight) tell(`its document weighs ${weighs} bytes, its head says ${weight}`, position.version);
   }
@@ -169,7 +169,7 @@ class Folded {
     this.#beforeBytes += record.changes.length + record.olds.length;
   }
 
-  /** The snapshot's version has come. */
+  /** The log has reached the snapshot's version. */
   #meet(snapshot: Snapshot): void {
     const document = this.#read(snapshot);
     if (!document) return;
@@ -187,7 +187,7 @@ class Folded {
   }
 }
 
-/** Whether going back by these changes and forth again ends at the same document. */
+/** Whether the document is the same after undoing and redoing these changes. */
 function leadsTo(document: JsonObject, changes: readonly Change[][]): boolean {
   try {
     const base = changes.reduceRight((back, each) => apply(invert(each), back), document);

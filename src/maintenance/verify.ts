@@ -1,6 +1,6 @@
 /**
- * Reads everything in a data directory, and tells what does not fit together. Nothing is changed, and nothing of it is
- * trusted: see store/lmdb-pages.ts. What is in memory does not grow with the number of contexts.
+ * Reads a whole data directory, and reports inconsistencies. It changes nothing and trusts no page (see
+ * src/store/lmdb/fsck/pages.ts). Memory use does not grow with the number of contexts.
  */
 import { recall } from '../contexts/writes/idempotency.js';
 import { ChordError } from '../model/errors.js';
@@ -14,37 +14,37 @@ import { INDEXES } from '../store/retention-index.js';
 import { checkContext, type Tell } from './stored-context.js';
 
 export interface Damage {
-  /** Of the context that it concerns, if one. */
+  /** The context of the fault, if the fault belongs to one. */
   readonly contextId?: string;
   readonly version?: number;
   readonly what: string;
 }
 
-/** What was read. */
+/** Counts of what was read. */
 export interface Verified {
   contexts: number;
   deltas: number;
   snapshots: number;
   requests: number;
-  /** Of the data file. */
+  /** Size of the data file. */
   bytes: number;
-  /** How many times something was told. */
+  /** Number of reported faults. */
   damages: number;
 }
 
 export interface Listener {
   onDamage(damage: Damage): void;
-  /** Now and then: records that were read, of how many. */
+  /** Called now and then with the records read so far and their total. */
   onProgress?(done: number, total: number): void | Promise<void>;
 }
 
 const DATABASES = Object.keys(NAMES) as (keyof typeof NAMES)[];
-/** Records between two reports of progress. */
+/** Records between two calls of onProgress. */
 const PROGRESS_RECORDS = 5_000;
 
 /**
- * Throws FAILED_PRECONDITION where the directory is in use, or holds no data of Chord; DATA_LOSS where the head of its
- * file is damaged, so that nothing can be read.
+ * Throws FAILED_PRECONDITION for a directory that is in use or holds no data of Chord; DATA_LOSS where the header of
+ * its data file is damaged, so that nothing can be read.
  */
 export async function verify(directory: string, listener: Listener): Promise<Verified> {
   requireData(directory);
@@ -61,7 +61,7 @@ export async function verify(directory: string, listener: Listener): Promise<Ver
   }
 }
 
-/** On a file system that is read-only nobody writes, and nothing can be locked. */
+/** On a read-only file system no process writes, and locking is impossible. */
 async function lockUnlessReadOnly(directory: string): Promise<() => void> {
   try {
     return await lockDirectory(directory);
@@ -77,7 +77,7 @@ class Verifier {
   readonly #total: number;
   #done = 0;
   #told = 0;
-  /** Entries of the indexes that something belongs to. */
+  /** Index entries that belong to a head or a request. */
   #due = 0;
   #times = 0;
 
@@ -105,7 +105,7 @@ class Verifier {
     return this.#result;
   }
 
-  /** Ids, snapshots and what else there is of contexts come in the order of ids, and so in step. */
+  /** Ids, snapshots and records are sorted by id: the three are read in step. */
   async #contexts(): Promise<void> {
     const ids = new Ahead(this.#entries('ids'), ({ key }) => key);
     const snapshots = new Ahead(this.#entries('snapshots'), ({ key }) => key);
@@ -117,7 +117,7 @@ class Verifier {
       const tell: Tell = (what, version) => this.#tell({ contextId, ...(version !== undefined && { version }), what });
       const [listed] = ids.take(id);
       const [snapshot] = snapshots.take(id);
-      // It comes behind the deltas, but is needed first.
+      // The head is stored behind the deltas, but is needed first.
       const key = headKey(contextId);
       const head = this.#contents.has('contexts', key) ? () => this.#contents.get('contexts', key)! : undefined;
       let row: HeadRow | undefined;
@@ -136,7 +136,9 @@ class Verifier {
     }
   }
 
-  /** Of this life alone, where an earlier one has left records; undefined: there is no life now. */
+  /**
+   * Records of the present life of the context, without those that an earlier life left; undefined: no present life.
+   */
   *#records(contexts: Ahead, id: Buffer, live: HeadRow | undefined | 'all') {
     const [trimmed, last] = live === 'all' ? [0, Number.POSITIVE_INFINITY] : rangeOf(live);
     for (const { key, value } of contexts.take(id)) {
@@ -147,7 +149,7 @@ class Verifier {
     }
   }
 
-  /** A context has an entry in an index exactly where its head says so, at its place or before (store/due.ts). */
+  /** The context has entries in the indexes as its head says, at its key or before (src/store/retention-index.ts). */
   #checkPlace(id: string, row: HeadRow, tell: Tell): void {
     if (!row.place) return;
     const truth = keysOf(row);
@@ -179,7 +181,10 @@ class Verifier {
     }
   }
 
-  /** Visits an index; where it has more entries than belong to something, looks for those. */
+  /**
+   * Reads an index; where it has more entries than belong to heads or requests, reports the entries that point to
+   * nothing.
+   */
   async #index(database: 'due' | 'requestTimes', belonging: number, belongs: (key: Buffer) => boolean): Promise<void> {
     let spare = this.#contents.count(database) - belonging;
     for (const { key, value } of this.#entries(database)) {
@@ -228,7 +233,7 @@ class Verifier {
   }
 }
 
-/** Records in groups of one id, with a look at what comes next. */
+/** Groups records by id, with one record of lookahead. */
 class Ahead {
   #next: Entry | undefined;
 
@@ -256,7 +261,7 @@ function rangeOf(row: HeadRow | undefined): readonly [trimmed: number, last: num
   return row ? [row.place?.trimmed ?? 0, row.head.position.version] : [0, 0];
 }
 
-/** Undefined where it is not: that has been told. */
+/** Undefined where decoding fails: that fault has been reported. */
 function readable<T>(decode: () => T): T | undefined {
   try {
     return decode();
@@ -269,12 +274,12 @@ function smaller(a: Buffer | undefined, b: Buffer | undefined): Buffer | undefin
   return !a || (b && Buffer.compare(b, a) < 0) ? b : a;
 }
 
-/** A delta's or a head's. */
+/** The key of a delta or a head. */
 function isOfContext(key: Buffer): boolean {
   return isLogKey(key) || (key.length > 2 && key.indexOf(0) === key.length - 2 && key.at(-1) === 0xff);
 }
 
-/** Id, NUL, version. */
+/** A key of id, NUL, version. */
 function isLogKey(key: Buffer): boolean {
   const version = key.length > 9 && key.indexOf(0) === key.length - 9 ? versionIn(key) : 0;
   return Number.isSafeInteger(version) && version > 0;

@@ -1,9 +1,9 @@
 /**
- * The audit log: JSON lines that are only ever appended to a file.
+ * The audit log: JSON lines, appended to a file.
  *
- * Entries gather while the ones before them are being written. While the file cannot be written, `writable` is false,
- * and whoever would make entries must not go on; what was noted meanwhile is kept, and written when that is possible
- * again. Only what the process had not handed to the system when it was killed is lost.
+ * Entries gather while earlier ones are being written. While the file cannot be written, `writable` is false, and calls
+ * that need an entry must be refused; entries of calls that were under way are kept, and are written as soon as that is
+ * possible again. A killed process loses only the entries that it had not passed to the operating system.
  */
 import { closeSync, fdatasync, fstatSync, openSync, readSync, write } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -12,27 +12,27 @@ import { ChordError } from '../model/errors.js';
 import { type Caller, LogRateLimit } from './log-rate-limit.js';
 
 const writeTo = promisify(write);
-/** How often a file that cannot be written is tried again, in milliseconds. */
+/** Interval of retries while the file cannot be written, in milliseconds. */
 const RETRY_EVERY = 250;
-/** More than this is not kept in memory, where the disk is too slow or full. */
+/** Memory limit of entries that wait for a slow or full disk, in characters. */
 const WAITING_MAX = 16 * 2 ** 20;
 const NEWLINE = '\n';
 
 export interface AuditHears {
   failed(error: unknown): void;
   recovered(): void;
-  /** At the end, what could not be written. */
+  /** Called at the end with the number of entries that could not be written. */
   lost(entries: number): void;
 }
 
 export class AuditLog {
   #fd = -1;
-  /** What goes on in place of `fd` when the write under way is done. */
+  /** The file that replaces `fd` when the present write is done. */
   #next: Opened | undefined;
   #lines: string[] = [];
   /** Characters in `lines`. */
   #waiting = 0;
-  /** What is on its way to the file, and how much of it is there. */
+  /** The bytes being written, and how many of them are in the file. */
   #chunk = Buffer.alloc(0);
   #written = 0;
   #flushing: Promise<void> | undefined;
@@ -42,7 +42,7 @@ export class AuditLog {
     this.append({ time: new Date().toISOString(), refused, ...caller }),
   );
 
-  /** Throws FAILED_PRECONDITION where the file cannot be opened. A new one is for its owner alone. */
+  /** Throws FAILED_PRECONDITION where the file cannot be opened. A new file is readable by its owner alone. */
   constructor(
     private readonly path: string,
     private readonly hears: AuditHears,
@@ -62,14 +62,14 @@ export class AuditLog {
   }
 
   /**
-   * Of calls that were not let in only so many a second are noted for each caller, and then counted: nobody fills the
-   * disk by knocking, or hides what others do.
+   * Records a refused call. Refusals are limited per second for each caller, and beyond that only counted: a caller
+   * cannot fill the disk with refused calls, or hide the calls of others.
    */
   appendRefusal(caller: Caller, entry: () => object): void {
     if (this.writable && this.#refusals.admits(caller)) this.append(entry());
   }
 
-  /** Goes on in a file of the same name: the one it has was moved away. Throws as the constructor, and goes on as it was. */
+  /** Opens the file name again after log rotation. Throws like the constructor, and then keeps the present file. */
   reopen(): void {
     const opened = this.#open();
     if (this.#next) closeSync(this.#next.fd);
@@ -77,12 +77,12 @@ export class AuditLog {
     this.#flushing ??= this.#flush();
   }
 
-  /** Writes what is left, if that is possible, and waits until it is on the disk. */
+  /** Writes the remaining entries, if possible, and waits until they are on the disk. */
   async close(): Promise<void> {
     this.#refusals.close();
     this.#closed = true;
     await this.#flushing;
-    await promisify(fdatasync)(this.#fd).catch(() => {}); // a pipe, say, has no disk
+    await promisify(fdatasync)(this.#fd).catch(() => {}); // a pipe, for example, has no disk
     closeSync(this.#fd);
     const lost = this.#lines.length + this.#chunk.subarray(this.#written).filter((byte) => byte === 0x0a).length;
     if (lost > 0) this.hears.lost(lost);
@@ -101,7 +101,7 @@ export class AuditLog {
     }
   }
 
-  /** From now on. A line that is not complete in the file before comes whole into this one. */
+  /** Switches to this file. A line that is incomplete in the previous file is written whole to this one. */
   #use({ fd, torn }: Opened): void {
     if (this.#fd >= 0) closeSync(this.#fd);
     this.#fd = fd;
@@ -113,7 +113,7 @@ export class AuditLog {
 
   /** Never rejects. */
   async #flush(): Promise<void> {
-    // The rest of this event turn joins the first write.
+    // Entries of the same event-loop turn join the first write.
     await new Promise<void>((resolve) => setImmediate(resolve));
     for (;;) {
       if (this.#next) this.#use(this.#next);
@@ -143,6 +143,6 @@ export class AuditLog {
 
 interface Opened {
   readonly fd: number;
-  /** Somebody was killed in the middle of its last line. */
+  /** A killed process left an incomplete last line in the file. */
   readonly torn: boolean;
 }

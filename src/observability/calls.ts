@@ -1,8 +1,8 @@
-/** Counts of calls. The hot path adds to plain numbers; whoever wants to know reads them. */
+/** Counts of calls. The hot path adds to plain numbers; metrics and statistics read them. */
 import { Histogram } from '../model/histogram.js';
 import type { HotKeys } from './hot-keys.js';
 
-/** gRPC's names of status codes, by number. */
+/** gRPC's names of the status codes, by number. */
 export const CODES = [
   ...['OK', 'CANCELLED', 'UNKNOWN', 'INVALID_ARGUMENT', 'DEADLINE_EXCEEDED', 'NOT_FOUND', 'ALREADY_EXISTS'],
   ...['PERMISSION_DENIED', 'RESOURCE_EXHAUSTED', 'FAILED_PRECONDITION', 'ABORTED', 'OUT_OF_RANGE', 'UNIMPLEMENTED'],
@@ -18,9 +18,9 @@ export interface MethodName {
 
 export class MethodCalls {
   inFlight = 0;
-  /** Calls that are over, by status code. */
+  /** Finished calls, by status code. */
   readonly byCode = new Float64Array(CODES.length);
-  /** How long they took; of unary calls only. 0.1 ms to 13 s. */
+  /** Durations of unary calls, 0.1 ms to 13 s. */
   readonly seconds = new Histogram(0.0001, 17);
 
   constructor(readonly method: MethodName) {}
@@ -28,9 +28,9 @@ export class MethodCalls {
 
 export class Calls {
   readonly #methods = new Map<MethodName, MethodCalls>();
-  /** Calls that never came to their handler, by status code. */
+  /** Calls that were refused before their handler, by status code. */
   readonly refused = new Float64Array(CODES.length);
-  /** Whoever wants to hear of the contexts that calls name. */
+  /** Open statistics that count the contexts which calls name. */
   readonly heats = new Set<HotKeys>();
 
   /** Methods are told apart by identity. */
@@ -43,7 +43,7 @@ export class Calls {
     return calls;
   }
 
-  /** Of methods that were called. */
+  /** Only methods that were called. */
   all(): MethodCalls[] {
     return [...this.#methods.values()];
   }

@@ -1,14 +1,14 @@
-/** Connections to a port of this process, which gRPC tells nobody of: Node does. */
+/** Connections to a port of this process. grpc-js does not report them; Node's diagnostics channels do. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { Server, Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 
 const ACCEPTED = 'net.server.socket';
 
-/** What hears of connections, each with its peer as HOST:PORT. */
+/** Called for connections, each with its peer as HOST:PORT. */
 export interface ConnectionEvents {
   changed(peer: string, open: boolean): void;
-  /** TLS did not come about, and why: a code of OpenSSL or Node. */
+  /** The TLS handshake failed; the reason is a code of OpenSSL or Node. */
   refused(peer: string, reason: string): void;
 }
 
@@ -21,7 +21,7 @@ export class Connections {
 
   constructor(private readonly events: ConnectionEvents) {}
 
-  /** From now on. */
+  /** Starts reporting connections to this port. */
   watch(port: number): void {
     this.#port = port;
     subscribe(ACCEPTED, this.#accepted);
@@ -48,7 +48,7 @@ export class Connections {
   };
 
   readonly #failed = (error: NodeJS.ErrnoException, socket: TLSSocket & { readonly _parent?: Socket }): void => {
-    // Whoever hangs up before it has shown anything is a probe of a load balancer, and no news.
+    // A client that closes the connection before it sends anything is a load balancer's probe, and is not reported.
     const reason = socket.authorizationError ?? (error.code === 'ECONNRESET' ? undefined : error.code);
     if (!reason) return;
     this.refused++;

@@ -1,13 +1,13 @@
-/** Counts of what watch streams were sent. */
+/** Counts of the messages that watch streams were sent. */
 import type { FullReason } from '../contexts/events.js';
 import type { WatchEvent } from '../watch/subscription.js';
 
 export class Deliveries {
-  /** Deltas of one version, mostly as they came. */
+  /** Deltas of one version, mostly as committed. */
   deltas = 0;
-  /** Deltas of several versions in one: the reader was slow, or away. */
+  /** Merged deltas of several versions: the reader was slow or away. */
   merged = 0;
-  /** Versions that such readers were spared. */
+  /** Versions that merging saved. */
   versionsMerged = 0;
   bytes = 0;
   readonly documents: Record<FullReason, number> = {

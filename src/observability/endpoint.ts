@@ -1,4 +1,4 @@
-/** What operators' tools ask over HTTP: metrics for Prometheus, and whether the process lives and serves. */
+/** The HTTP endpoint for operators' tools: metrics for Prometheus, and probes of liveness and readiness. */
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -13,11 +13,11 @@ export interface Endpoint {
 
 export interface EndpointSources {
   readonly families: () => readonly Family[];
-  /** Why the server should get no calls, if so. */
+  /** Why the server should get no calls; undefined: it is ready. */
   readonly unready: () => string | undefined;
 }
 
-/** Rejects with UNAVAILABLE where it cannot listen. */
+/** Rejects with UNAVAILABLE where the port cannot be opened. */
 export async function openEndpoint(listen: string, { families, unready }: EndpointSources): Promise<Endpoint> {
   const node = await nodeMetrics();
   const answer: RequestListener = async ({ url, method }, response) => {
@@ -58,7 +58,7 @@ export async function openEndpoint(listen: string, { families, unready }: Endpoi
 
 let ofNode: Promise<() => Promise<string>> | undefined;
 
-/** Those of the process and of Node, which all servers of a process share. */
+/** Metrics of the process and of Node, shared by all servers of a process. */
 function nodeMetrics(): Promise<() => Promise<string>> {
   ofNode ??= import('prom-client').then(({ collectDefaultMetrics, Registry }) => {
     const registry = new Registry();

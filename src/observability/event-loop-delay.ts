@@ -1,22 +1,22 @@
 /**
- * Whether this process is behind: a timer measures how late the event loop comes to it, which is how long everything
- * else waits there too. One long turn (a large document, a collection of garbage) says nothing; several in a row do.
+ * Detects overload of this process: a timer measures the event-loop delay, which is how long all other work waits as
+ * well. One long turn (a large document, a garbage collection) is not overload; several in a row are.
  */
 const EVERY = 100;
 const IN_A_ROW = 3;
-/** So many in a row are no peak that passes; and as many in time are no lull. */
+/** This many late ticks in a row are a long overload, not a passing peak; the same number in time end it. */
 const LONG_IN_A_ROW = 10;
 
 export class EventLoopDelay {
   readonly #timer: NodeJS.Timeout | undefined;
   #expected = performance.now() + EVERY;
-  /** Looks that were late; negative: that were in time. */
+  /** Late ticks in a row; negative: ticks in time. */
   #inARow = 0;
   #forLong = false;
 
   /**
-   * @param max how late it may come, in milliseconds; 0: as late as it likes
-   * @param changed hears when it has been behind for long, and when it is not any more
+   * @param max allowed delay in milliseconds; 0: no limit
+   * @param changed called when a long overload begins, and when it ends
    */
   constructor(
     max: number,
@@ -34,7 +34,7 @@ export class EventLoopDelay {
     return this.#inARow >= IN_A_ROW;
   }
 
-  /** One look. */
+  /** Records one tick. */
   look(late: boolean): void {
     this.#inARow = late ? Math.max(0, this.#inARow) + 1 : Math.min(0, this.#inARow) - 1;
     if (this.#inARow === (this.#forLong ? -LONG_IN_A_ROW : LONG_IN_A_ROW)) {

@@ -1,4 +1,4 @@
-/** Metrics as Prometheus reads them: its text format, version 0.0.4. */
+/** Metrics in the text format of Prometheus, version 0.0.4. */
 import { Histogram } from '../model/histogram.js';
 
 export const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';

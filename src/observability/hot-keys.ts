@@ -1,10 +1,10 @@
 /**
- * The keys that come most often, in bounded memory: the algorithm "space saving" (Metwally, Agrawal, El Abbadi, 2005).
- * A key that is new takes the place of the one that came least often, and its count: so a count may be too high, by
- * what the least frequent key has, and never too low. Counts decay, so that what was busy once gives way.
+ * Counts the most frequent keys in bounded memory: the algorithm "space saving" (Metwally, Agrawal, El Abbadi, 2005). A
+ * new key takes the place and the count of the least frequent key: a count may be too high, by at most the least count,
+ * and is never too low. Counts decay, so that formerly busy keys give way.
  */
 const KEYS_MAX = 256;
-/** What is left of a count at each decay. */
+/** The share of a count that remains at each decay. */
 const DECAY = 0.5;
 
 export interface Counted {
@@ -20,7 +20,7 @@ interface Count {
 
 export class HotKeys {
   readonly #counts = new Map<string, Count>();
-  /** How many intervals the counts stand for, the older ones decayed. */
+  /** Number of intervals that the counts stand for, the older ones decayed. */
   #weight = 1;
 
   add(key: string, write: boolean): void {
@@ -33,7 +33,7 @@ export class HotKeys {
     else count.reads++;
   }
 
-  /** Counts for one interval, the older ones weighing less. Then they decay. */
+  /** Counts for one interval, with older intervals weighing less. Then decays the counts. */
   take(most: number): Counted[] {
     const all = [...this.#counts].map(([key, { writes, reads }]) => {
       return { key, writes: writes / this.#weight, reads: reads / this.#weight };
@@ -47,7 +47,7 @@ export class HotKeys {
     return all.sort((a, b) => sum(b) - sum(a)).slice(0, most);
   }
 
-  /** Its count goes over to the new key, as what that one is about to be counted as. */
+  /** Removes the least frequent key; its count passes to the new key, as the kind (read or write) being counted. */
   #takeLeast(write: boolean): Count {
     let least: [string, Count] | undefined;
     for (const each of this.#counts) if (!least || sum(each[1]) < sum(least[1])) least = each;

@@ -1,16 +1,17 @@
 /**
- * So many lines a second for each caller, then a word on how many more there would have been: nobody fills a disk with
- * bad calls, and nobody uses up the lines of others. So many callers are told apart; those beyond share one budget.
+ * Log rate limit: a number of lines a second for each caller, then one line with the count of those left out. A caller
+ * can neither fill a disk with bad calls, nor use up the lines of others. A limited number of callers is told apart;
+ * callers beyond it share one budget.
  */
 const LINES_MAX = 20;
 const WINDOW = 1000;
-/** Of each kind: who has many addresses takes no place of those that are known. */
+/** Limit for identities, and again for addresses: a caller with many addresses takes no place of an identity. */
 const CALLERS_MAX = 256;
 
-/** Exactly one of them; none: those that are not told apart. */
+/** Exactly one of the members; none: callers that are not told apart. */
 export interface Caller {
   readonly identity?: string;
-  /** A host, or a network of IPv6. */
+  /** A host, or an IPv6 network. */
   readonly address?: string;
 }
 
@@ -28,7 +29,7 @@ export class LogRateLimit {
   #others: Budget = { caller: OTHERS, admitted: 0, left: 0 };
   #window: NodeJS.Timeout | undefined;
 
-  /** @param more hears at the end of a second, of each caller that has gone over */
+  /** @param more called at the end of a second, for each caller over the limit */
   constructor(private readonly more: (left: number, caller: Caller) => void) {}
 
   admits(caller: Caller): boolean {
@@ -42,7 +43,7 @@ export class LogRateLimit {
     return false;
   }
 
-  /** Tells what is left. */
+  /** Reports the lines left out so far. */
   close(): void {
     clearTimeout(this.#window);
     this.#end();

@@ -1,6 +1,6 @@
 /**
- * The log: one line for each thing worth telling, on stderr. Never documents, tokens or passwords: whoever logs names
- * the fields, and of errors only words are kept.
+ * The log: one line for each event, on stderr. Never documents, tokens or passwords: a log call names its fields, and
+ * of errors only a few named fields are kept.
  */
 import pino, { type Logger } from 'pino';
 
@@ -32,7 +32,7 @@ interface ErrorForm {
   readonly cause?: ErrorForm | undefined;
 }
 
-/** Clients of databases hang onto their errors what they were about to send: only named fields are kept. */
+/** Database clients attach to their errors the data that they were sending: only named fields are kept. */
 export function errorForm(error: unknown): ErrorForm {
   if (!(error instanceof Error))
     return { type: typeof error, message: typeof error === 'string' ? error : 'not an error' };
@@ -56,7 +56,10 @@ export function asText({ level, time, name: _, msg, err, ...fields }: Record<str
   return `${when} ${label} ${msg}${pairs.join('')}${err ? `\n${stackOf(err as ErrorForm)}` : ''}`;
 }
 
-/** As it is, or in quotes where it could be taken for more than one word. JSON escapes what steers a terminal, but for C1. */
+/**
+ * The value as it is, or quoted where it could be taken for more than one word. JSON escapes the control characters of
+ * terminals, except C1.
+ */
 function word(value: unknown): string {
   if (typeof value === 'string' && /^[^\s"=\p{C}]+$/u.test(value)) return value;
   return JSON.stringify(value).replace(/\p{C}/gu, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);

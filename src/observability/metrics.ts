@@ -1,4 +1,4 @@
-/** What is measured, by name. docs/metrics.md says of each what it tells. Everything is read when it is asked for. */
+/** All metrics by name; docs/metrics.md describes each. Values are read when the metrics are requested. */
 import type { Sweeper } from '../cleanup/sweeper.js';
 import type { ContextService } from '../contexts/service.js';
 import type { Histogram } from '../model/histogram.js';
@@ -11,7 +11,7 @@ import type { Connections } from './connections.js';
 import type { Deliveries } from './deliveries.js';
 import type { Family, Labels } from './exposition.js';
 
-/** Everything that counts something. */
+/** All sources of counts. */
 export interface MetricSources {
   readonly contexts: ContextService;
   readonly hub: Hub;
@@ -24,11 +24,11 @@ export interface MetricSources {
   readonly audit: AuditLog | undefined;
   /** Open watch streams. */
   readonly streams: number;
-  /** When the certificate that is served ends, in milliseconds since 1970; undefined: without TLS. */
+  /** When the current certificate expires, in milliseconds since 1970; undefined: no TLS. */
   readonly certificateEnd: number | undefined;
-  /** Calls refused since there were too many. */
+  /** Number of calls refused by load shedding. */
   readonly shed: number;
-  /** The event loop has been late for long. */
+  /** Whether the event loop has been late for long. */
   readonly late: boolean;
 }
 
@@ -167,12 +167,12 @@ function listed(values: number | readonly Value[]): readonly Value[] {
   return typeof values === 'number' ? [[{}, values]] : values;
 }
 
-/** Counts under a label. */
+/** Counts by the values of one label. */
 function by(label: string, counts: Readonly<Record<string, number>>): Value[] {
   return Object.entries(counts).map(([value, count]) => [{ [label]: value }, count]);
 }
 
-/** The status codes that occurred. */
+/** Counts of the status codes that occurred. */
 function coded(counts: Float64Array): (readonly [Labels, number])[] {
   return [...counts].flatMap((count, code) =>
     count > 0 ? [[{ code: CODES[code] ?? `${code}` }, count] as const] : [],

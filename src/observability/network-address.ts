@@ -1,4 +1,4 @@
-/** Addresses as those who have them: who has one of IPv6 mostly has all that begin with the same 64 bits. */
+/** The network of an address: the owner of an IPv6 address mostly has all addresses with the same first 64 bits. */
 export function networkOf(address: string): string {
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
   if (mapped !== undefined) return mapped;

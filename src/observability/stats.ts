@@ -1,4 +1,4 @@
-/** What a server does, interval by interval, for whoever looks on. While nobody looks it costs nothing. */
+/** Statistics of a server for each interval, for AdminService.WatchStats. Without an open stream they cost nothing. */
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Histogram } from '../model/histogram.js';
 import type { StoreHealth } from '../store/store.js';
@@ -6,12 +6,12 @@ import type { MethodCalls, MethodName } from './calls.js';
 import { type Counted, HotKeys } from './hot-keys.js';
 import type { MetricSources } from './metrics.js';
 
-/** Counts are of one interval, everything else is as it stands at its end. Times in milliseconds. */
+/** Counts are of one interval, all other values as of its end. Times in milliseconds. */
 export interface Stats {
   readonly takenAt: number;
   readonly elapsed: number;
   readonly connections: number;
-  /** Cores in use. */
+  /** Number of cores in use. */
   readonly cpu: number;
   readonly residentBytes: number;
   readonly heapBytes: number;
@@ -20,7 +20,7 @@ export interface Stats {
   readonly hottest: readonly (Counted & { readonly watchers: number })[];
   readonly watches: Counts<'streams' | 'targets' | 'deltas' | 'merged' | 'documents' | 'bytes'>;
   readonly health: StoreHealth;
-  /** Absent: the store does not tell. */
+  /** Absent for a store without statistics. */
   readonly work: StoreStats | undefined;
   readonly cache: Counts<'contexts' | 'bytes' | 'hits' | 'misses' | 'evicted'>;
 }
@@ -46,10 +46,10 @@ interface Quantiles {
 type Counts<K extends string> = Readonly<Record<K, number>>;
 
 const HOTTEST_MAX = 20;
-/** How often the event loop is looked at, in milliseconds; what it tells has this in it. */
+/** Sampling interval of the event-loop delay, in milliseconds; measured delays include it. */
 const LOOP_RESOLUTION = 10;
 
-/** One onlooker. */
+/** The statistics of one stream. */
 export class StatsView {
   readonly #heat = new HotKeys();
   readonly #loop: IntervalHistogram = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION });
@@ -66,7 +66,7 @@ export class StatsView {
     this.#loop.disable();
   }
 
-  /** What happened since the last time. */
+  /** Statistics since the last call. */
   take(): Stats {
     const { contexts, hub, store, connections, streams } = this.sources;
     const [before, now] = [this.#before, totals(this.sources)];
@@ -96,7 +96,7 @@ export class StatsView {
   }
 }
 
-/** Everything that is counted from the start. */
+/** All counts since the start. */
 function totals({ calls, deliveries, contexts, store }: MetricSources) {
   const { deltas, merged, bytes, documents } = deliveries;
   const { hits, misses, evicted } = contexts.cache;
@@ -120,7 +120,7 @@ function methodTotals({ method, inFlight, byCode, seconds }: MethodCalls) {
   return { method, inFlight, calls, failed: calls - byCode[0]!, seconds: seconds.copy() };
 }
 
-/** Methods stand in the order in which they were first called: those of before are the first of now. */
+/** Methods are in the order of their first calls: the earlier methods are the first ones of the present list. */
 function methodStats(now: MethodTotals, before: MethodTotals | undefined): MethodStats {
   const { method, inFlight } = now;
   const seconds = before ? now.seconds.since(before.seconds) : now.seconds;

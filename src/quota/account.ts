@@ -1,12 +1,12 @@
-/** What one identity, or one connection, uses at present. */
+/** The present usage of one identity or one connection. */
 
 import { Bucket } from './bucket.js';
 import type { LimitName, Limits } from './limits.js';
 
-/** All limits of somebody; Infinity where there is none. */
+/** All limits of an identity or a connection; Infinity: no limit. */
 export type Bounds = Readonly<Record<LimitName, number>>;
 
-/** What a call uses: until it ends, or of a second's worth. */
+/** What a call needs: a slot until it ends, or a share of a second's rate. */
 export interface QuotaNeed {
   readonly calls: number;
   readonly streams: number;
@@ -15,15 +15,15 @@ export interface QuotaNeed {
   readonly bytesPerSecond: number;
 }
 
-/** What is over, and when to try again. */
+/** The limit that is exceeded, and when to retry. */
 export interface Excess {
   readonly name: LimitName;
   readonly limit: number;
-  /** Milliseconds. Undefined: it will not do later either. */
+  /** Milliseconds until the call fits. Undefined: it never fits. */
   readonly wait: number | undefined;
 }
 
-/** Nobody knows when another stream or call ends: a moment later, in milliseconds. */
+/** When another stream or call ends is unpredictable: retry after this time, in milliseconds. */
 const WAIT_FOR_OTHERS = 1000;
 
 export class Account {
@@ -34,7 +34,7 @@ export class Account {
   readonly #writes = new Bucket();
   readonly #bytes = new Bucket();
 
-  /** Takes nothing. @param now milliseconds */
+  /** Checks the limits and charges nothing. @param now milliseconds */
   excess(need: QuotaNeed, bounds: Bounds, now: number): Excess | undefined {
     return (
       over('calls', this.#calls, need.calls, bounds) ??
@@ -45,14 +45,14 @@ export class Account {
     );
   }
 
-  /** After `excess`, at the same time. */
+  /** Charges the need. Call right after `excess`, with the same `now`. */
   take(need: QuotaNeed): void {
     this.#hold(need, 1);
     this.#writes.take(need.writesPerSecond);
     this.#bytes.take(need.bytesPerSecond);
   }
 
-  /** What a call turned out to cost beyond its need, in bytes: paid back before the next call. */
+  /** Charges bytes that a call cost beyond its need: later calls wait until they are paid back. */
   owe(bytes: number, bounds: Bounds, now: number): void {
     if (bounds.bytesPerSecond !== Infinity) this.#bytes.owe(bytes, bounds.bytesPerSecond, now);
   }
@@ -62,14 +62,14 @@ export class Account {
     this.#hold(need, -1);
   }
 
-  /** Counts contexts that a watch follows from now on; where `more` is negative, no longer. */
+  /** Counts contexts that a watch follows from now on; a negative `more` counts contexts that it no longer follows. */
   follow(more: number, bounds: Bounds): Excess | undefined {
     this.#contexts += more;
     const limit = bounds.contexts;
     return more > 0 && this.#contexts > limit ? { name: 'contexts', limit, wait: undefined } : undefined;
   }
 
-  /** Whether it may be forgotten. */
+  /** Whether the account equals a new one and may be dropped. */
   idle(bounds: Bounds, now: number): boolean {
     const busy = this.#calls + this.#streams > 0;
     return !busy && this.#writes.idle(bounds.writesPerSecond, now) && this.#bytes.idle(bounds.bytesPerSecond, now);
@@ -82,7 +82,7 @@ export class Account {
   }
 }
 
-/** Later limits win over earlier ones. */
+/** Later limits override earlier ones. */
 export function boundsOf(...limits: readonly Limits[]): Bounds {
   const none = Infinity;
   const unbounded = { streams: none, subscriptions: none, contexts: none, calls: none };

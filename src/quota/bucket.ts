@@ -1,37 +1,37 @@
 /**
- * How fast somebody may go: a token bucket that holds one second's worth, kept as what is owed. It has no timer; time
- * comes as an argument, in milliseconds of a clock that should not go backwards (where it does, nothing is paid back).
+ * Limits a rate: a token bucket that holds one second's worth of tokens, stored as a debt. It has no timer; time is an
+ * argument, in milliseconds of a clock that should not go backwards (a clock that does pays nothing back).
  */
 const SECOND = 1000;
 
 export class Bucket {
-  /** What was taken and has not been paid back at `#at`. */
+  /** The debt at `#at`. */
   #owed = 0;
   #at = 0;
 
   /**
-   * How many milliseconds to wait until so much may be taken; 0: it may be now. What is more than one second's worth
-   * may be taken when nothing is owed: it is paid back before the next.
+   * Milliseconds until `amount` may be taken; 0: now. An amount of more than one second's worth may be taken when there
+   * is no debt: it is paid back before the next one.
    */
   wait(amount: number, perSecond: number, now: number): number {
     this.#settle(perSecond, now);
     const excess = Math.min(this.#owed, this.#owed + amount - perSecond);
-    // One more than the whole milliseconds: after exactly this time it fits, whatever was rounded.
+    // One more than the whole milliseconds: after exactly this time the amount fits, in spite of rounding.
     return excess > 0 ? Math.floor((excess / perSecond) * SECOND) + 1 : 0;
   }
 
-  /** At the time of the last `wait`. */
+  /** Takes the amount at the time of the last `wait`. */
   take(amount: number): void {
     this.#owed += amount;
   }
 
-  /** Takes it, however much is owed already. */
+  /** Takes the amount, whatever the debt. */
   owe(amount: number, perSecond: number, now: number): void {
     this.#settle(perSecond, now);
     this.#owed += amount;
   }
 
-  /** Nothing is owed: it is like a new one. */
+  /** Whether there is no debt: the bucket equals a new one. */
   idle(perSecond: number, now: number): boolean {
     this.#settle(perSecond, now);
     return this.#owed === 0;

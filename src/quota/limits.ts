@@ -1,20 +1,20 @@
-/** How much a caller may use: what the settings and the rules say of it. src/quota/ counts. */
+/** Limits of a caller, as settings and rules give them. The rest of src/quota/ counts usage. */
 import { z } from 'zod';
 import { formatSize, parseSize } from '../model/units.js';
 
-/** Whole numbers of at least 1; absent or Infinity: as much as it likes. */
+/** Whole numbers of at least 1; absent or Infinity: no limit. */
 export interface Limits {
   /** Streams open at once: watches, and exports and restores of prefixes. */
   readonly streams?: number | undefined;
-  /** Ids and prefixes that its open watches ask for, in all. */
+  /** Ids and prefixes in the subscriptions of all open watches. */
   readonly subscriptions?: number | undefined;
-  /** Contexts that its open watches follow, in all: those under a prefix count one by one. */
+  /** Contexts that all open watches follow: those under a prefix count one by one. */
   readonly contexts?: number | undefined;
-  /** Calls under way at once, streams not among them. */
+  /** Calls under way at once, without streams. */
   readonly calls?: number | undefined;
   /** Writes. A second's worth may come at once. */
   readonly writesPerSecond?: number | undefined;
-  /** Bytes of requests, unpacked. A second's worth may come at once, or one larger request. */
+  /** Bytes of requests, decompressed. A second's worth may come at once, or one larger request. */
   readonly bytesPerSecond?: number | undefined;
 }
 
@@ -42,8 +42,8 @@ export const limitsSchema: z.ZodType<Limits, unknown> = z
   .partial();
 
 /**
- * @param at where it stands, for the message: `identities.ann.limits`
- * @throws Error that says what is wrong and where
+ * @param at path of the object, for the message: `identities.ann.limits`
+ * @throws Error that names the problem and its path
  */
 export function parseLimits(json: unknown, at: string): Limits {
   const result = limitsSchema.safeParse(json);
@@ -52,7 +52,7 @@ export function parseLimits(json: unknown, at: string): Limits {
   throw new Error(`${at}${issue.path.length > 0 ? '.' : ': '}${issue.message}`);
 }
 
-/** `streams=10,bytesPerSecond=1MiB`; `none` where nothing is limited. */
+/** `streams=10,bytesPerSecond=1MiB`; `none` without limits. */
 export function formatLimits(limits: Limits): string {
   const parts = LIMIT_NAMES.flatMap((name) => {
     const value = limits[name];
@@ -62,7 +62,7 @@ export function formatLimits(limits: Limits): string {
   return parts.join() || 'none';
 }
 
-/** The inverse, as far as its form goes: values are still as they are written. */
+/** Splits the text of formatLimits into names and values; the values stay unparsed text. */
 export function splitLimits(text: string): Record<string, string> {
   if (text === 'none') return {};
   return Object.fromEntries(text.split(',').map((part) => [part.replace(/=.*/s, ''), part.replace(/^[^=]*=?/s, '')]));

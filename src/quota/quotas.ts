@@ -1,7 +1,7 @@
 /**
- * Who may use how much: each call is charged to its identity, over all connections, and to its connection. What a call
- * holds is given back once, when it ends. An identity that holds and owes nothing is forgotten sooner or later, so
- * that memory goes with those who use something, not with all who ever came.
+ * Quotas: each call is charged to its identity, over all connections, and to its connection. What a call holds is given
+ * back once, when the call ends. An identity with no usage and no debt is dropped sooner or later, so that memory grows
+ * with the active identities, not with all identities ever seen.
  */
 
 import { ChordError } from '../model/errors.js';
@@ -9,13 +9,13 @@ import { Account, type Bounds, boundsOf, type Excess, type QuotaNeed } from './a
 import type { Limits } from './limits.js';
 
 export interface QuotaOptions {
-  /** Of every identity. */
+  /** The limits of every identity. */
   readonly quotas: Limits;
-  /** Of every connection. */
+  /** The limits of every connection. */
   readonly connectionQuotas: Limits;
-  /** Of one identity, in place of those of every identity where they say something. WriteRequest at each call. */
+  /** Limits of one identity, which override those of every identity one by one. Read at each call. */
   readonly limitsOf?: ((identity: string) => Limits | undefined) | undefined;
-  /** Milliseconds, monotonic. */
+  /** Milliseconds of a monotonic clock. */
   readonly now: () => number;
 }
 
@@ -30,9 +30,9 @@ export class Quotas {
   readonly #connections = new WeakMap<object, Account>();
   readonly #ofIdentities: Bounds;
   readonly #ofConnections: Bounds;
-  /** Limits of some identities, joined with those of all. */
+  /** Limits of single identities, merged with those of every identity. */
   readonly #joined = new WeakMap<Limits, Bounds>();
-  /** Whether connections have limits at all. */
+  /** Whether connections have any limits. */
   readonly #perConnection: boolean;
 
   constructor(private readonly options: QuotaOptions) {
@@ -41,15 +41,15 @@ export class Quotas {
     this.#perConnection = Object.keys(options.connectionQuotas).length > 0;
   }
 
-  /** Identities that are remembered. */
+  /** Number of identities with an account. */
   get size(): number {
     return this.#identities.size;
   }
 
   /**
-   * Lets a call in that needs so much, and charges it.
-   * @param connection an object that stands for it; undefined: it is not known, and not charged
-   * @throws ChordError RESOURCE_EXHAUSTED with the limit, and when to try again; then nothing is charged
+   * Admits a call with this need, and charges it.
+   * @param connection an object that identifies the connection; undefined: unknown, and not charged
+   * @throws ChordError RESOURCE_EXHAUSTED with the limit, and when to retry; then nothing is charged
    */
   admit(identity: string, connection: object | undefined, need: QuotaNeed): QuotaUsage {
     const now = this.options.now();
@@ -94,7 +94,9 @@ export class QuotaUsage {
     private readonly now: () => number,
   ) {}
 
-  /** The call, a watch, follows so many contexts now. Answers why it must end, where it must. */
+  /**
+   * Sets how many contexts the call, a watch, follows. Returns the error that ends the watch when a limit is exceeded.
+   */
   follow(contexts: number): ChordError | undefined {
     const more = contexts - this.#contexts;
     this.#contexts = contexts;
@@ -106,14 +108,14 @@ export class QuotaUsage {
     return refusal;
   }
 
-  /** What the call has cost beyond what it sent: bytes that it stored, and was answered with. */
+  /** Charges bytes beyond the request: bytes that the call stored, and bytes of its response. */
   owe(bytes: number): void {
     if (bytes === 0) return;
     const now = this.now();
     for (const { account, bounds } of this.parties) account.owe(bytes, bounds, now);
   }
 
-  /** Once, when the call ends. */
+  /** Gives back what the call holds. Call once, when the call ends. */
   end(): void {
     this.follow(0);
     for (const { account } of this.parties) account.release(this.need);
@@ -123,7 +125,10 @@ export class QuotaUsage {
 /** Accounts of identities, by name. */
 class Accounts {
   readonly #accounts = new Map<string, Account>();
-  /** With so many, those that are idle are forgotten: each look costs no more than what came since the last one. */
+  /**
+   * Idle accounts are dropped when there are this many: the cost of each pass is at most that of the accounts added
+   * since the last.
+   */
   #lookAt = 1000;
 
   constructor(private readonly boundsOf: (name: string) => Bounds) {}

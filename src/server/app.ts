@@ -1,4 +1,4 @@
-/** The one place where the parts are put together. */
+/** The composition root: builds a server from its parts. */
 import { asksCallers } from '../auth/settings.js';
 import { ArchiveBeforeExpiry } from '../cleanup/archive.js';
 import { Sweeper } from '../cleanup/sweeper.js';
@@ -25,7 +25,7 @@ import { Telemetry } from './observability.js';
 import { checkClock, openPlugin, type Plugins } from './plugins.js';
 import { type Reloadable, Reloader } from './reload.js';
 
-/** Settings as in `chord serve --help`, and parts of one's own. */
+/** Settings as in `chord serve --help`, and plugins. */
 export interface ChordOptions extends Partial<Config>, Plugins {}
 
 /** Chord without a network. */
@@ -47,8 +47,8 @@ export interface Chord extends Engine {
   /** Open watch streams. */
   readonly streams: number;
   /**
-   * Reads certificates again, and takes on settings that can change while it runs. Never rejects: what cannot be taken
-   * on is logged, and the previous state stays.
+   * Reads certificates again, and applies settings that can change at run time. Never rejects: what cannot be applied
+   * is logged, and the previous state stays.
    */
   reload(settings?: Partial<Config>): Promise<void>;
 }
@@ -142,7 +142,7 @@ export async function startChord(options: ChordOptions = {}): Promise<Chord> {
   }
 }
 
-/** What was opened is closed in the opposite order, when the server stops, or could not start. */
+/** Closes what was opened, in the opposite order, when the server stops or cannot start. */
 class Opened {
   readonly #parts: { close(): void | Promise<void> }[] = [];
 
@@ -156,7 +156,7 @@ class Opened {
   }
 }
 
-/** Nothing where nobody can have limits. */
+/** No middleware where no caller can have limits. */
 function chargeWhereLimited({ quotas, connectionQuotas }: Config, gate: Gate | undefined, clock?: Clock): Middleware[] {
   const limited = [quotas, connectionQuotas].some((limits) => Object.keys(limits).length > 0);
   if (!limited && !gate) return [];
@@ -226,13 +226,13 @@ async function openStore(config: Config): Promise<Store> {
   }
 }
 
-/** Loads the client only where it is needed. */
+/** Loads the Redis client only when it is needed. */
 async function openOnRedis({ redisUrl: url, redisPrefix: prefix, redisTimeout: timeout }: Config): Promise<Store> {
   const { openRedis } = await import('../store/redis/store.js');
   return openRedis({ url, prefix, timeout });
 }
 
-/** Later calls join the first. */
+/** Later calls join the first one. */
 function once(close: () => Promise<void>): () => Promise<void> {
   let closing: Promise<void> | undefined;
   return () => (closing ??= close());

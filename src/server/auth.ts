@@ -1,4 +1,4 @@
-/** Whether callers are asked who they are, and the middleware that asks. */
+/** Builds the authentication and authorization of a server from its settings. */
 import type { Logger } from 'pino';
 import { asksCallers, settingsProblems } from '../auth/settings.js';
 import { type Config, ConfigError } from '../config/config.js';
@@ -9,16 +9,16 @@ import type { Limits } from '../quota/limits.js';
 export interface Gate {
   readonly identify: Middleware<'identity'>;
   readonly authorize: Middleware<'identity'>;
-  /** What the rules say of how much an identity may use. */
+  /** The limits that the rules give to an identity. */
   limits(name: string): Limits | undefined;
-  /** Reads tokens, keys and rules now. Files are looked at twice a second anyway. */
+  /** Reads tokens, keys and rules now. The files are also polled, twice a second. */
   reload(): Promise<void>;
   close(): void;
 }
 
 /**
- * Undefined where nobody is asked: everybody is anonymous, and may do everything.
- * @throws ConfigError where settings do not go together, ChordError where a file is not fit for use
+ * Undefined without authentication: every caller is anonymous and may do everything.
+ * @throws ConfigError for settings that contradict one another, ChordError for an invalid file
  */
 export async function openGate(config: Config, clock: Clock, log: Logger): Promise<Gate | undefined> {
   const problems = settingsProblems(config);

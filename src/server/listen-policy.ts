@@ -1,4 +1,4 @@
-/** How the server is reached: with TLS or without, and whether that is safe where it listens. */
+/** How the server listens: with TLS or without, and whether that is safe at its address. */
 import type { Logger } from 'pino';
 import { type Config, ConfigError } from '../config/config.js';
 import { Certificates } from '../tls/certificates.js';
@@ -6,9 +6,10 @@ import type { CertificateInfo } from '../tls/pem.js';
 import { isLoopback } from './loopback.js';
 
 /**
- * The certificates to serve with, where some are set.
- * @param authenticated whether callers must say who they are, beside what the settings of TLS ask
- * @throws ConfigError where others could do what they should not, and nobody has said `insecure`
+ * The certificates to serve with; undefined: no TLS.
+ * @param authenticated whether callers must authenticate, beside what the TLS settings demand
+ * @throws ConfigError where the server would be open to other machines without authentication or encryption, unless
+ * `insecure` is set
  */
 export async function openTransport(
   config: Config,
@@ -21,7 +22,7 @@ export async function openTransport(
   if (clientCa !== '' && !encrypted) throw new ConfigError(['tlsClientCa needs tlsCert and tlsKey']);
   const open = isLoopback(listen) ? undefined : exposure(encrypted, authenticated || clientCa !== '');
   if (open && !config.insecure) {
-    const otherwise = 'Listen on 127.0.0.1, or say --insecure where everybody in the network may do that';
+    const otherwise = 'Listen on 127.0.0.1, or set --insecure if every host on the network may do that';
     throw new ConfigError([`${listen} is beyond loopback, and others could ${open}. ${otherwise}; see docs/tls.md`]);
   }
   if (open) log.warn(`insecure: ${listen} is beyond loopback, and others can ${open}`);

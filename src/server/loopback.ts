@@ -1,4 +1,4 @@
-/** Which addresses only this machine can reach. */
+/** Addresses that only this machine can reach. */
 import { BlockList, isIP } from 'node:net';
 
 const LOOPBACK = new BlockList();

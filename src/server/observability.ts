@@ -1,4 +1,6 @@
-/** What a server tells of itself while it runs: built from the settings, for app.ts to put in its places. */
+/**
+ * Logs, metrics, audit log, traces and statistics of a running server: built from the settings, for app.ts to connect.
+ */
 import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
 import { type Config, ConfigError, KEYS, SETTINGS } from '../config/config.js';
@@ -22,7 +24,7 @@ import { isLoopback } from './loopback.js';
 import type { Reloadable } from './reload.js';
 import { version } from './version.js';
 
-/** What it has no counts of itself. */
+/** Metric sources that other parts of the server provide. */
 export type Observed = Omit<MetricSources, 'audit' | 'calls' | 'connections' | 'deliveries'>;
 
 export class Telemetry {
@@ -39,9 +41,9 @@ export class Telemetry {
   });
   readonly deliveries = new Deliveries();
   #audit: AuditLog | undefined;
-  /** They come before all others. */
+  /** Runs before all other middleware. */
   readonly middleware: readonly Middleware[];
-  /** For whoever looks on. */
+  /** Statistics for AdminService.WatchStats. */
   readonly stats: StatsSource;
   #observed: (() => Observed) | undefined;
   #state: 'starting' | 'serving' | 'stopping' = 'starting';
@@ -69,18 +71,18 @@ export class Telemetry {
     ];
   }
 
-  /** Where metrics are, HOST:PORT with the real port. */
+  /** The address of metrics, HOST:PORT with the real port. */
   get address(): string | undefined {
     return this.#endpoint?.address;
   }
 
-  /** Opens the port for metrics, where one is set. Rejects where that cannot be. */
+  /** Opens the port for metrics, if set. Rejects where that fails. */
   async start(observed: () => Observed): Promise<void> {
     this.#observed = observed;
     const { metricsListen, insecure } = this.config;
     if (metricsListen === 'off') return;
     if (!isLoopback(metricsListen) && !insecure) {
-      const otherwise = 'Listen on 127.0.0.1, or say --insecure where everybody in the network may read them';
+      const otherwise = 'Listen on 127.0.0.1, or set --insecure if every host on the network may read them';
       throw new ConfigError([`metrics on ${metricsListen} are beyond loopback and not encrypted. ${otherwise}`]);
     }
     const { openEndpoint } = await import('../observability/endpoint.js');
@@ -90,7 +92,7 @@ export class Telemetry {
     });
   }
 
-  /** @param address where gRPC is served, HOST:PORT */
+  /** @param address the gRPC address, HOST:PORT */
   serving(address: string): void {
     this.#state = 'serving';
     this.#tell('serving', { address, metrics: this.address, settings: changed(this.config) });
@@ -102,7 +104,7 @@ export class Telemetry {
     this.#tell('stopping');
   }
 
-  /** What a reload concerns: who rotates the audit log has moved its file away. */
+  /** Reloads the audit log: log rotation has moved its file away. */
   get reloadables(): Reloadable[] {
     const audit = this.#audit;
     return audit ? [{ name: 'audit log', reload: () => audit.reopen() }] : [];
@@ -130,7 +132,7 @@ export class Telemetry {
     return { ...this.#observed!(), calls, connections, deliveries, audit: this.#audit };
   }
 
-  /** At a terminal the command's own words say so already. */
+  /** On a terminal the output of `chord serve` already says so. */
   #tell(what: string, fields: object = {}): void {
     this.log[isText(this.config) ? 'debug' : 'info'](fields, what);
   }
@@ -143,7 +145,7 @@ export class Telemetry {
   }
 }
 
-/** Settings that are not as they are by default, as people write them; passwords are hidden. */
+/** Settings that differ from their defaults, as text; passwords are hidden. */
 function changed(config: Config): Record<string, string> {
   const others = KEYS.filter((key) => !isDeepStrictEqual(config[key], SETTINGS[key].default));
   return Object.fromEntries(

@@ -1,6 +1,6 @@
 /**
- * Plugins of one's own, in place of Chord's: what startChord takes beside settings, and what a module for
- * `chord serve --plugin` exports as its default. docs/extending.md says what each has to promise.
+ * Plugins that replace parts of Chord: startChord takes them beside the settings, and a module for `chord serve
+ * --plugin` exports them as its default. docs/extending.md lists what each plugin must promise.
  */
 import { type Config, ConfigError } from '../config/config.js';
 import type { Formatters } from '../contexts/sync/projection.js';
@@ -9,20 +9,23 @@ import type { Store } from '../store/store.js';
 import type { Provider } from '../transfer/export-provider.js';
 
 export interface Plugins {
-  /** In place of `backend`. Closed together with Chord. */
+  /** Replaces `backend`. Closed together with Chord. */
   readonly store?: Plugin<Store> | undefined;
-  /** The external store, in place of `exportUrl`. Closed together with Chord. */
+  /** The external store; replaces `exportUrl`. Closed together with Chord. */
   readonly provider?: Plugin<Provider> | undefined;
-  /** Whole milliseconds since 1970; the system's clock where absent. */
+  /** Whole milliseconds since 1970; absent: the system clock. */
   readonly clock?: Clock | undefined;
-  /** Delta formats of one's own, by the names that clients ask for them with. See docs/formats.md. */
+  /** More delta formats, by the names that clients use. See docs/formats.md. */
   readonly formatters?: Formatters | undefined;
 }
 
-/** Itself, or a promise of it, or how to open it: called once, when Chord starts, with all settings. */
+/**
+ * A plugin: the object, a promise of it, or a function that opens it. The function is called once, when Chord starts,
+ * with all settings.
+ */
 export type Plugin<T> = T | Promise<T> | ((config: Config) => T | Promise<T>);
 
-/** What cannot be called is found when Chord starts, and not by the first request that needs it. */
+/** A missing method is found when Chord starts, not by the first request that needs it. */
 const METHODS = {
   store: [
     ...['load', 'head', 'commit', 'remove', 'recall', 'deltas', 'list', 'due', 'trim', 'forget'],
@@ -31,7 +34,7 @@ const METHODS = {
   provider: ['save', 'load', 'list', 'delete', 'close'],
 } as const;
 
-/** @throws ConfigError where it is none, and whatever opening it throws */
+/** @throws ConfigError for an invalid plugin, and any error of its opening */
 export function openPlugin(kind: 'store', part: Plugin<Store>, config: Config): Promise<Store>;
 export function openPlugin(kind: 'provider', part: Plugin<Provider>, config: Config): Promise<Provider>;
 export async function openPlugin<T>(kind: keyof typeof METHODS, part: Plugin<T>, config: Config): Promise<T> {
@@ -42,7 +45,7 @@ export async function openPlugin<T>(kind: keyof typeof METHODS, part: Plugin<T>,
   return opened;
 }
 
-/** @throws ConfigError where it does not tell the time */
+/** @throws ConfigError for an invalid clock */
 export function checkClock(clock: Clock): Clock {
   const now: unknown = typeof clock === 'function' ? clock() : undefined;
   if (Number.isSafeInteger(now) && (now as number) >= 0) return clock;

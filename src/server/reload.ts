@@ -1,14 +1,14 @@
-/** What a running server reads again when it is told to: files, and those settings that can change while it runs. */
+/** Reloads a running server: its files, and the settings that can change at run time. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
 import { type Config, KEYS, type Key } from '../config/config.js';
 
 export interface Reloadable {
-  /** As the log names it. */
+  /** The name in the log. */
   readonly name: string;
-  /** Settings that it takes on while it runs. */
+  /** Settings that can change at run time. */
   readonly settings?: readonly Key[];
-  /** Reads its files again, and takes on its settings. Rejects where it cannot, and then goes on as it was. */
+  /** Reads the files again and applies the settings. On failure rejects, and keeps the previous state. */
   reload(config: Config): void | Promise<void>;
 }
 
@@ -21,7 +21,10 @@ export class Reloader {
     private readonly log: Logger,
   ) {}
 
-  /** One after the other: later calls wait. Never rejects: a part that cannot be reloaded is logged and keeps its previous state. */
+  /**
+   * Reloads one part after the other; later calls wait. Never rejects: a part that cannot be reloaded is logged and
+   * keeps its previous state.
+   */
   reload(settings: Partial<Config>): Promise<void> {
     this.#last = this.#last.then(() => this.#reload(settings));
     return this.#last;

@@ -1,6 +1,6 @@
 /**
- * The certificates of a server, kept current with the files on disk: to renew them, write the files. Files that cannot be
- * served are refused, and the server keeps the certificates that it has.
+ * The certificates of a server, kept current with the files on disk: to renew a certificate, replace the files. Invalid
+ * files are refused, and the server keeps its current certificates.
  */
 import type { SecureContextOptions } from 'node:tls';
 import { FilePoller } from '../config/file-poller.js';
@@ -8,30 +8,30 @@ import { type CertificateInfo, checkTls, readTls, type TlsBytes, type TlsFiles }
 
 export interface CertificatesOptions {
   readonly files: TlsFiles;
-  /** Called with each pair that is put to use, the first included. */
+  /** Called with each certificate that is put to use, the first included. */
   readonly onLoaded: (info: CertificateInfo) => void;
-  /** Called once with each reason why new files are refused. */
+  /** Called once for each reason to refuse new files. */
   readonly onRefused: (error: Error) => void;
-  /** Called once when the pair in use is near its end, or beyond. */
+  /** Called once when the current certificate expires soon, or has expired. */
   readonly onExpiring: (info: CertificateInfo) => void;
-  /** Milliseconds between two looks at the files. */
+  /** Milliseconds between two polls of the files. */
   readonly lookEvery?: number;
 }
 
-/** A certificate in use with less than this part of its life left should have been renewed by now. */
+/** A certificate with less than this share of its lifetime left should have been renewed. */
 const LAST_PART = 0.1;
 
 export class Certificates {
   #used: TlsBytes;
   #context: SecureContextOptions;
   #info: CertificateInfo;
-  /** Why the files were refused last. */
+  /** The reason why the files were refused last. */
   #refused: string | undefined;
   #warned = false;
   readonly #poller: FilePoller;
   #listener: (context: SecureContextOptions) => void = () => {};
 
-  /** @throws FAILED_PRECONDITION where the files cannot be served */
+  /** @throws FAILED_PRECONDITION for invalid files */
   static async open(options: CertificatesOptions): Promise<Certificates> {
     return new Certificates(options, await readTls(options.files));
   }
@@ -54,7 +54,7 @@ export class Certificates {
     });
   }
 
-  /** For connections from now on. */
+  /** The context of new connections. */
   get context(): SecureContextOptions {
     return this.#context;
   }
@@ -71,7 +71,7 @@ export class Certificates {
     this.#listener = listener;
   }
 
-  /** Puts the files on disk to use now. @throws FAILED_PRECONDITION, and keeps the present certificates */
+  /** Reads the files on disk now. @throws FAILED_PRECONDITION for invalid files, and keeps the current certificates */
   reload(): Promise<void> {
     return this.#poller.now(async () => this.#take(await readTls(this.options.files)));
   }

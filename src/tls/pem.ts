@@ -1,4 +1,4 @@
-/** Reads certificates and keys, and says which file is wrong, and how. */
+/** Reads and validates certificates and keys; errors name the file and the fault. */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
@@ -6,21 +6,21 @@ import { ChordError } from '../model/errors.js';
 
 /** Paths of PEM files. */
 export interface TlsFiles {
-  /** The server's own certificate, then those between it and its root. */
+  /** The server's certificate, then its intermediate certificates. */
   readonly cert: string;
   readonly key: string;
-  /** Authorities of client certificates; empty: none is asked for. */
+  /** Authorities of client certificates; empty: client certificates are not requested. */
   readonly clientCa: string;
 }
 
-/** What stands in them. */
+/** The contents of the files. */
 export interface TlsBytes {
   readonly cert: Buffer;
   readonly key: Buffer;
   readonly clientCa: Buffer | undefined;
 }
 
-/** Of a server's certificate, as logs name it. */
+/** The server's certificate, as the log shows it. */
 export interface CertificateInfo {
   readonly subject: string;
   readonly names: string;
@@ -36,7 +36,7 @@ export interface Checked {
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
-/** @throws FAILED_PRECONDITION that names the file */
+/** @throws FAILED_PRECONDITION with the name of the file */
 export async function readTls(files: TlsFiles): Promise<TlsBytes> {
   const [cert, key, clientCa] = await Promise.all([
     read('tlsCert', files.cert),
@@ -46,14 +46,14 @@ export async function readTls(files: TlsFiles): Promise<TlsBytes> {
   return { cert, key, clientCa };
 }
 
-/** PEM of authorities to trust. @throws FAILED_PRECONDITION that names the file */
+/** PEM of trusted authorities. @throws FAILED_PRECONDITION with the name of the file */
 export async function readAuthorities(setting: string, path: string): Promise<Buffer> {
   const bytes = await read(setting, path);
   certificates(bytes, setting, path);
   return bytes;
 }
 
-/** @throws FAILED_PRECONDITION where a client could not accept what stands there, with the file and the reason */
+/** @throws FAILED_PRECONDITION for a certificate that clients would refuse, with the file and the reason */
 export function checkTls(bytes: TlsBytes, files: TlsFiles, now: number): Checked {
   const [leaf, ...others] = certificates(bytes.cert, 'tlsCert', files.cert);
   const key = privateKey(bytes.key, files.key);
@@ -140,7 +140,7 @@ function describe(certificate: X509Certificate): CertificateInfo {
   };
 }
 
-/** A distinguished name has one part a line. */
+/** Node separates the parts of a distinguished name by line breaks. */
 function oneLine(name: string | undefined): string {
   return (name ?? '').replaceAll('\n', ', ');
 }

@@ -47,7 +47,7 @@ test('everything that is wrong with the file is told, with its line', (t) => {
   t.deepEqual(problems, [
     `line 2: ${form}`,
     'line 3: this token stands in the file already',
-    'line 4: * means everybody in rules, and is no name',
+    'line 4: * means every caller in rules, and cannot be a name',
     'line 5: tomorrow is no time like 2027-03-01T00:00:00Z',
     'line 6: 2027-03-01T00:00:00 is no time like 2027-03-01T00:00:00Z',
     'line 7: 2027-13-01T00:00:00Z is no time like 2027-03-01T00:00:00Z',

@@ -48,7 +48,7 @@ test('beyond loopback, TLS and authentication are needed, and the refusal says w
   t.regex(plain, /^0\.0\.0\.0:0 is beyond loopback, and others could read the traffic .* and read and write all/);
   t.regex(plain, /set tlsCert and tlsKey/);
   t.regex(plain, /set authTokens, authJwks or tlsClientCa/);
-  t.regex(plain, /Listen on 127\.0\.0\.1, or say --insecure/);
+  t.regex(plain, /Listen on 127\.0\.0\.1, or set --insecure/);
   const encrypted = await refusal(t, { ...anywhere, ...tls(files) });
   t.regex(encrypted, /others could read and write all contexts/);
   t.notRegex(encrypted, /the traffic/);

@@ -1,4 +1,6 @@
-/** TLS of the client commands: what is shown, who is trusted, and what to do where that does not work out. */
+/**
+ * The gRPC channel of the client commands: TLS credentials, trusted authorities, and hints for a connection that fails.
+ */
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { type ChannelCredentials, type ChannelOptions, credentials } from '@grpc/grpc-js';
@@ -6,14 +8,14 @@ import { Usage } from '../errors.js';
 import { parseFlag } from '../input/parse.js';
 import type { ConnectionOptions } from './connection.js';
 
-/** @throws Usage where a file is not what it should be */
+/** @throws Usage for an invalid file */
 export function channelOf(options: ConnectionOptions): [ChannelCredentials, ChannelOptions] {
   if (!usesTls(options)) return [credentials.createInsecure(), {}];
   const { ca, clientCert, clientKey, serverName } = options;
   if ((clientCert === undefined) !== (clientKey === undefined)) {
     throw new Usage('--client-cert and --client-key are needed together');
   }
-  process.noDeprecation = true; // Node's warning of addresses as server names would land between the results
+  process.noDeprecation = true; // Node's deprecation warning of addresses as server names would appear among the results
   const context = createSecureContext({
     ...(ca !== undefined && { ca: read('--ca', ca, 'CERTIFICATE') }),
     ...own(clientCert, clientKey),
@@ -60,7 +62,7 @@ function read(flag: string, path: string, what: string): Buffer {
   return bytes;
 }
 
-/** What to do about a server that was not reached, by what the network or TLS said. */
+/** A hint for a server that could not be reached, by the error of the network or TLS. */
 export function unreachableHint(said: string, options: ConnectionOptions): string {
   const called = `called ${options.address}`;
   if (/wrong version number|packet length too long/.test(said)) return `${called} with TLS; does it serve plain text?`;
@@ -72,7 +74,8 @@ export function unreachableHint(said: string, options: ConnectionOptions): strin
   if (/unable to (?:verify|get)|self.signed certificate/.test(said)) {
     return `${called}; name the authority that signed its certificate: --ca FILE`;
   }
-  // It closed the connection without a word: TLS has no answer to plain text, and Node none to certificates it refuses.
+  // The server closed the connection without an alert: TLS does so for plain text, and Node for certificates that it
+  // refuses.
   if (/Failed to connect|socket hang up|ECONNRESET|disconnected/.test(said)) {
     if (!usesTls(options)) return `${called} without TLS, and it hung up; if it serves TLS, say --tls or --ca FILE`;
     return `${called}, and it hung up; does it accept ${options.clientCert ?? 'clients without a certificate'}?`;

@@ -10,7 +10,7 @@ import { channelOf } from './channel.js';
 import type { ConnectionOptions } from './connection.js';
 import { metadataOf } from './credentials.js';
 
-/** Every RPC of Chord, by its name. */
+/** Every RPC of Chord by its name. */
 const METHODS = {
   ...ContextServiceService,
   ...SyncServiceService,
@@ -24,7 +24,7 @@ type MethodName = keyof Methods;
 type RequestOf<N extends MethodName> = Parameters<Methods[N]['requestSerialize']>[0];
 type ResponseOf<N extends MethodName> = ReturnType<Methods[N]['responseDeserialize']>;
 
-/** A method as the generated definitions describe it. */
+/** A method in the form of the generated definitions. */
 interface Method<Q, A> {
   readonly path: string;
   readonly requestSerialize: (request: Q) => Buffer;
@@ -45,7 +45,7 @@ export class Session {
     const [credentials, ofChannel] = channelOf(options);
     this.client = new Client(options.address, credentials, {
       ...ofChannel,
-      // A delta with its old values may be larger than a document; a dead server must not look like a quiet one.
+      // A delta with old values may be larger than a document. Keepalive tells a dead server from an idle one.
       'grpc.max_receive_message_length': -1,
       'grpc.keepalive_time_ms': 20_000,
       'grpc.keepalive_timeout_ms': 10_000,

@@ -1,4 +1,7 @@
-/** The options of all commands that call a server: which one, and how it is reached. Their variables are no settings. */
+/**
+ * The options of every command that calls a server: its address and how to connect. Their environment variables are not
+ * settings of the server.
+ */
 import type { Option } from 'commander';
 import { option } from '../input/option.js';
 import { parseMs } from '../input/parse.js';
@@ -6,7 +9,7 @@ import { parseMs } from '../input/parse.js';
 export interface ConnectionOptions {
   /** HOST:PORT */
   readonly address: string;
-  /** For each unary call, in milliseconds. */
+  /** Timeout of each unary call, in milliseconds. */
   readonly timeout: number;
   readonly tls?: boolean;
   /** Paths of PEM files. */
@@ -14,22 +17,22 @@ export interface ConnectionOptions {
   readonly clientCert?: string;
   readonly clientKey?: string;
   readonly serverName?: string;
-  /** Path of the file that holds the token to show. */
+  /** Path of the file with the token. */
   readonly tokenFile?: string;
 }
 
 export function connectionOptions(): Option[] {
   return [
     option('--address <host:port>', 'server to call').env('CHORD_ADDRESS').default('127.0.0.1:50051'),
-    option('--timeout <duration>', 'for each call', parseMs).env('CHORD_TIMEOUT').default(10_000, '10s'),
-    option('--tls', 'call it with TLS; what follows implies that (env: CHORD_TLS=true)'),
-    option('--ca <file>', 'PEM of the authorities to trust, in place of the well-known ones').env('CHORD_CA'),
-    option('--client-cert <file>', 'PEM of the certificate to show').env('CHORD_CLIENT_CERT'),
-    option('--client-key <file>', 'PEM of its private key').env('CHORD_CLIENT_KEY'),
+    option('--timeout <duration>', 'timeout of each call', parseMs).env('CHORD_TIMEOUT').default(10_000, '10s'),
+    option('--tls', 'use TLS; implied by the options below (env: CHORD_TLS=true)'),
+    option('--ca <file>', 'PEM of the authorities to trust, instead of the public ones').env('CHORD_CA'),
+    option('--client-cert <file>', 'PEM of the client certificate').env('CHORD_CLIENT_CERT'),
+    option('--client-key <file>', 'PEM of the private key of the client certificate').env('CHORD_CLIENT_KEY'),
     option('--server-name <name>', "name in the server's certificate, where the address has another").env(
       'CHORD_SERVER_NAME',
     ),
-    option('--token-file <file>', 'file with the token to show (env: CHORD_TOKEN, the token itself)').env(
+    option('--token-file <file>', 'file with the token to send (env: CHORD_TOKEN, the token itself)').env(
       'CHORD_TOKEN_FILE',
     ),
   ];

@@ -1,10 +1,13 @@
-/** The token that a command shows: from a file or the environment, not from its arguments, which everybody can list. */
+/**
+ * The token of a client command: from a file or the environment, not from an argument, which other users of the machine
+ * could read.
+ */
 import { readFileSync } from 'node:fs';
 import { Metadata } from '@grpc/grpc-js';
 import { Usage } from '../errors.js';
 import type { ConnectionOptions } from './connection.js';
 
-/** Read for each call: a watch that comes back after days shows the token of that day. @throws Usage */
+/** Read at each call: a watch that reconnects after days sends the current token. @throws Usage */
 export function metadataOf({ tokenFile }: ConnectionOptions): Metadata {
   const metadata = new Metadata();
   const token = tokenFile === undefined ? process.env.CHORD_TOKEN?.trim() : read(tokenFile);

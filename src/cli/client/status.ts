@@ -1,4 +1,7 @@
-/** Errors of the server to a Failure: google.rpc.Status with its details, from the trailer `grpc-status-details-bin`. */
+/**
+ * Converts the errors of a server to Failures: google.rpc.Status with its details, from the trailer
+ * `grpc-status-details-bin`.
+ */
 import { type ServiceError, status } from '@grpc/grpc-js';
 import { PositionMismatch } from '../../gen/chord/v1/errors.js';
 import type { Any } from '../../gen/google/protobuf/any.js';
@@ -39,11 +42,14 @@ function hintFor(error: ServiceError, called: ConnectionOptions, current: string
   return undefined;
 }
 
-/** What the server said; where none was reached, the network's words without grpc-js's frame around them. */
+/**
+ * The server's message; without an answer of a server, the network's message without the text that grpc-js puts around
+ * it.
+ */
 function messageOf(error: ServiceError): string {
   const message = error.details || error.message;
   const said = /Last error: (?:Error(?: \[\w+\])?: )?(.+?)\. Resolution note:/s.exec(message)?.[1] ?? message;
-  // OpenSSL frames its words with a thread, a function, and a line of its source; grpc-js adds the time.
+  // OpenSSL puts a thread, a function and a source line around its message; grpc-js adds the time.
   return /SSL routines:[^:]*:([^:]+):/.exec(said)?.[1] ?? said.replace(/ \([\dTZ:.-]+\)$/, '');
 }
 
@@ -53,7 +59,7 @@ function decodeDetails(error: ServiceError): readonly Any[] {
   return attempt(() => Status.decode(bytes))?.details ?? [];
 }
 
-/** What a proxy made of the trailer must not hide the error itself. */
+/** Undefined for a trailer that a proxy has damaged: the status itself is still reported. */
 function attempt<T>(decode: () => T): T | undefined {
   try {
     return decode();

@@ -1,4 +1,6 @@
-/** `backup`: copies what a running server holds, over the network; or a data directory that no server has open. */
+/**
+ * `backup`: copies the contents of a running server over the network, or of a data directory that no server has open.
+ */
 import type { Command } from 'commander';
 import type { BackupResponse } from '../../gen/chord/v1/admin_service.js';
 import type { Backup, BackupPart } from '../../store/store.js';
@@ -11,8 +13,8 @@ import { verifiedText } from '../output/verified.js';
 import { interrupted } from '../signals.js';
 
 const HELP = `
-The copy is of one moment, read back and verified before it gets its name. DIR must be missing or empty; it can be
-served as it is: chord serve --data-dir DIR. On Redis, use the persistence of Redis, or chord export.
+The copy is a consistent snapshot, read back and verified before it gets its name. DIR must be missing or empty. A server
+can serve the copy: chord serve --data-dir DIR. On Redis, use the persistence of Redis, or chord export.
 
 Examples:
   chord backup /backups/monday
@@ -23,8 +25,8 @@ Examples:
 export function define(program: Command, { connected, out }: CommandContext): void {
   program
     .command('backup <dir>')
-    .description('copy all that a server on lmdb holds into a new data directory, while it serves')
-    .option('--data-dir <dir>', 'not of a server, but of a data directory that no server has open')
+    .description('copy the contents of a running server on lmdb into a new data directory')
+    .option('--data-dir <dir>', 'copy from a data directory that no server has open, not from a server')
     .addHelpText('after', HELP)
     .action(async (directory: string, { dataDir }: { dataDir?: string }) => {
       if (dataDir !== undefined) await backupDirectory(out(), dataDir, directory);
@@ -34,7 +36,7 @@ export function define(program: Command, { connected, out }: CommandContext): vo
 
 async function backupServer(session: Session, directory: string): Promise<void> {
   const { checkTarget } = await import('../../maintenance/backup.js');
-  await checkTarget(directory); // before the server is asked for anything
+  await checkTarget(directory); // before the server is called
   const signal = interrupted();
   const stream = session.stream('backup', {});
   signal.addEventListener('abort', () => stream.cancel());

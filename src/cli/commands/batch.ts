@@ -1,4 +1,4 @@
-/** `batch`: several writes, each of another context, as one. */
+/** `batch`: several writes of different contexts, as one batch. */
 import type { Command } from 'commander';
 import type { CommandContext } from '../command.js';
 import { type ReturnFlags, returnFields, withReturning } from '../input/options.js';
@@ -7,11 +7,11 @@ import { parseBatch } from '../input/parse-batch.js';
 import { printDeleted, printTouched, printWrite } from '../output/write-result.js';
 
 const HELP = `
-The file has one JSON object for each write, one a line or in a JSON array. A write is named by what it does to which
-context: set with value; update with changes and mutations; revert with version; delete; touch. Each but touch may have
-expected (a position, or absent), each but delete a ttl, update and delete allowMissing.
+The file has one JSON object for each write, one a line or in a JSON array. A member names the operation and the context id:
+set with value; update with changes and mutations; revert with version; delete; touch. Every write but touch may have
+expected (a position, or absent), every write but delete a ttl, update and delete allowMissing.
 
-On Redis, all contexts must lie together: ids with the same part in braces do, as {bank}:ann and {bank}:bob.
+On Redis, all contexts must be in one partition: ids with the same part in braces are, such as {bank}:ann and {bank}:bob.
 
 Examples:
   chord batch transfer.jsonl --request-id transfer-7
@@ -26,8 +26,8 @@ Examples:
 export function define(program: Command, { connected }: CommandContext): void {
   const command = program
     .command('batch <file>')
-    .description('several writes, each of another context, as one: all or none; - reads standard input')
-    .option('--request-id <id>', 'name the batch, so that it can be repeated safely');
+    .description('several writes of different contexts, all or none; - reads standard input')
+    .option('--request-id <id>', 'request id of the batch: makes repeats safe');
   withReturning(command)
     .addHelpText('after', HELP)
     .action((file: string, { requestId = '', ...returning }: ReturnFlags & { requestId?: string }) =>

@@ -17,8 +17,8 @@ import { formatId, isoTime } from '../output/format.js';
 import { renderTable, type StyledText } from '../output/styled-text.js';
 
 const HELP = `
-What is not given is as the server is set (chord serve --help); --delta-ttl and the like hold for one run, or from
-start and update on until the server ends. Durations are written 500ms, 15s or 6h.
+Options that are not given keep the server's settings (chord serve --help). Options of run apply to that run; options of
+start and update apply until the server stops. Durations are written 500ms, 15s or 6h.
 
 Examples:
   chord cleanup run --dry-run
@@ -44,12 +44,12 @@ export function define(program: Command, { connected }: CommandContext): void {
     .command('cleanup')
     .description('remove old deltas, and unused contexts: run, start, stop, update, status')
     .addHelpText('after', HELP);
-  withRules(cleanup.command('run').description('sweep once, now'))
-    .option('--dry-run', 'remove nothing, only tell')
-    .addOption(option('--limit <n>', 'at most this many contexts', parseCount))
-    .option('--prefix <prefix>', 'only contexts whose ids begin with this')
+  withRules(cleanup.command('run').description('run cleanup once, now'))
+    .option('--dry-run', 'only print what would be removed')
+    .addOption(option('--limit <n>', 'maximum number of contexts', parseCount))
+    .option('--prefix <prefix>', 'only contexts under this prefix')
     .action((flags: CleanupRunFlags) => connected((session) => run(session, flags)));
-  withRules(cleanup.command('start').description('sweep at intervals'))
+  withRules(cleanup.command('start').description('start periodic cleanup'))
     .addOption(intervalOption())
     .action((flags: TuneFlags) => connected((session) => start(session, flags)));
   withRules(cleanup.command('update').description('change interval or options'))
@@ -57,21 +57,21 @@ export function define(program: Command, { connected }: CommandContext): void {
     .action((flags: TuneFlags) => connected((session) => update(session, flags)));
   cleanup
     .command('stop')
-    .description('sweep no more')
+    .description('stop periodic cleanup')
     .action(() => connected(stop));
   cleanup
     .command('status')
-    .description('how cleanup is set, and what it has done')
+    .description('show the configuration of cleanup and its counts')
     .action(() => connected(status));
 }
 
 function withRules(command: Command): Command {
   return command
     .addOption(option('--context-auto-delete <true|false>', 'remove unused contexts', parseFlag))
-    .addOption(option('--context-ttl <duration>', 'this long after their last write or touch', parseTtl))
+    .addOption(option('--context-ttl <duration>', 'time to live of contexts after the last write or touch', parseTtl))
     .addOption(option('--delta-ttl <duration>', 'how long deltas are kept', parseTtl))
     .addOption(option('--delta-threshold <n>', 'how many deltas of a context are kept', parseCount))
-    .addOption(option('--request-ttl <duration>', 'how long request ids are remembered', parseTtl));
+    .addOption(option('--request-ttl <duration>', 'how long request ids are kept', parseTtl));
 }
 
 const intervalOption = () => option('--interval <duration>', 'how often', parseTtl);

@@ -6,7 +6,7 @@ import { printDeleted } from '../output/write-result.js';
 
 export function define(program: Command, { connected }: CommandContext): void {
   withCondition(program.command('delete <id>').description('remove a context with its deltas'))
-    .option('--allow-missing', 'no error where it is missing already')
+    .option('--allow-missing', 'no error if the context does not exist')
     .action((contextId: string, { expected, requestId = '', allowMissing = false }: WriteFlags) =>
       connected(async (session) => {
         const answer = await session.call('deleteContext', { contextId, expected, requestId, allowMissing });

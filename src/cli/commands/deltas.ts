@@ -21,7 +21,7 @@ export function define(program: Command, { connected }: CommandContext): void {
   program
     .command('deltas <id>')
     .description('print the retained history, oldest first')
-    .addOption(option('--from <version>', 'only what came after it', parseVersion))
+    .addOption(option('--from <version>', 'only deltas after this version', parseVersion))
     .addOption(oldValuesOption())
     .addOption(formatOption())
     .action((contextId: string, flags: DeltasFlags) => connected((session) => deltas(session, contextId, flags)));

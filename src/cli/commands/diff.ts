@@ -1,4 +1,4 @@
-/** `diff`: what changed between two retained versions, or from one to now. */
+/** `diff`: the changes between two retained versions, or between one version and the present. */
 import type { Command } from 'commander';
 import { diff } from '../../delta/index.js';
 import type { Change as DomainChange } from '../../delta/types.js';
@@ -14,12 +14,12 @@ import { renderChange } from '../output/render.js';
 export function define(program: Command, { connected }: CommandContext): void {
   program
     .command('diff <id> <from> [to]')
-    .description('print what changed between two retained versions, or from one to now')
+    .description('print the changes between two retained versions, or since one version')
     .addOption(oldValuesOption())
     .action((contextId: string, from: string, to: string | undefined, { oldValues = false }: { oldValues?: boolean }) =>
       connected(async (session) => {
         const get = async (version: number) => (await session.call('getContext', { contextId, version })).context;
-        const [first, last] = [parseCount(from), to === undefined ? 0 : parseCount(to)]; // version 0: as it is now
+        const [first, last] = [parseCount(from), to === undefined ? 0 : parseCount(to)]; // version 0: the present
         const before = await get(first);
         const after = await get(last);
         const changes = diff((before?.value ?? {}) as JsonObject, (after?.value ?? {}) as JsonObject);

@@ -1,4 +1,4 @@
-/** `export`: saves a context, or all that begin with a prefix, to the external store of the server. */
+/** `export`: saves one context, or all contexts under a prefix, to the external store of the server. */
 import type { Command } from 'commander';
 import type { CommandContext } from '../command.js';
 import { TARGET_HELP } from '../input/options.js';
@@ -7,7 +7,7 @@ import { followTransfer, transferredForm, transferredLine } from '../output/tran
 
 const HELP = `
 ${TARGET_HELP}
-Where exports go, the server's --export-url says.
+The server's --export-url names the external store.
 
 Examples:
   chord export room:1 --history
@@ -17,7 +17,7 @@ Examples:
 export function define(program: Command, { connected }: CommandContext): void {
   program
     .command('export <target>')
-    .description('save a context, or all that begin with a prefix, to the external store of the server')
+    .description('save a context, or all contexts under a prefix, to the external store of the server')
     .option('--history', 'with its deltas, so that clients can resume after a restore')
     .addHelpText('after', HELP)
     .action((text: string, { history = false }: { history?: boolean }) =>

@@ -1,4 +1,4 @@
-/** `get`: prints a document, alone where it is piped on; on a terminal its position stands above it. */
+/** `get`: prints a document; on a terminal, below its position. */
 import type { Command } from 'commander';
 import type { CommandContext } from '../command.js';
 import { option } from '../input/option.js';
@@ -10,7 +10,7 @@ export function define(program: Command, { connected }: CommandContext): void {
   program
     .command('get <id>')
     .description('print a document')
-    .addOption(option('--version <n>', 'as it was at this version', parseVersion))
+    .addOption(option('--version <n>', 'the document at this version', parseVersion))
     .action((contextId: string, { version = 0 }: { version?: number }) =>
       connected(async (session) => {
         const { out } = session;

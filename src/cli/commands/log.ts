@@ -9,14 +9,14 @@ import { formatPath, formatPosition, isoTime } from '../output/format.js';
 import type { StyledText } from '../output/styled-text.js';
 
 const PAGE_SIZE = 500;
-/** Paths that a line of the log names. */
+/** The most paths that one line of the log names. */
 const PATHS_MAX = 5;
 
 export function define(program: Command, { connected }: CommandContext): void {
   program
     .command('log <id>')
     .description('print one line for each retained version, newest first')
-    .addOption(option('--limit <n>', 'at most so many', parseCount))
+    .addOption(option('--limit <n>', 'maximum number', parseCount))
     .action((contextId: string, { limit }: { limit?: number }) =>
       connected((session) => log(session, contextId, limit)),
     );

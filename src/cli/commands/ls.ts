@@ -13,7 +13,7 @@ export function define(program: Command, { connected }: CommandContext): void {
   program
     .command('ls [prefix]')
     .description('list contexts, in the order of their ids')
-    .option('--values', 'with their documents')
+    .option('--values', 'print documents too')
     .action((prefix: string | undefined, { values = false }: { values?: boolean }) =>
       connected((session) => list(session, prefix ?? '', values)),
     );
@@ -30,7 +30,7 @@ async function list(session: Session, prefix: string, includeValues: boolean): P
   } while (pageToken !== '');
 }
 
-/** The headings stand on the first page only. */
+/** Only the first page has headings. */
 function tableOf(contexts: readonly Context[], first: boolean): readonly StyledText[] {
   const rows = contexts.map((context) => [
     formatId(context.contextId),

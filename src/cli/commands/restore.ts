@@ -1,4 +1,4 @@
-/** `restore`: brings back a context, or all that begin with a prefix, from the external store of the server. */
+/** `restore`: restores one context, or all contexts under a prefix, from the external store of the server. */
 import type { Command } from 'commander';
 import type { CommandContext } from '../command.js';
 import { TARGET_HELP } from '../input/options.js';
@@ -7,7 +7,7 @@ import { followTransfer, transferredForm, transferredLine } from '../output/tran
 
 const HELP = `
 ${TARGET_HELP}
-Where exports come from, the server's --export-url says.
+The server's --export-url names the external store.
 
 Examples:
   chord restore room:1
@@ -17,8 +17,8 @@ Examples:
 export function define(program: Command, { connected }: CommandContext): void {
   program
     .command('restore <target>')
-    .description('bring back what was exported')
-    .option('--overwrite', 'replace contexts that are there')
+    .description('restore exported contexts')
+    .option('--overwrite', 'replace existing contexts')
     .addHelpText('after', HELP)
     .action((text: string, { overwrite = false }: { overwrite?: boolean }) =>
       connected(async (session) => {

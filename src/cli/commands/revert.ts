@@ -1,4 +1,4 @@
-/** `revert`: makes a document what it was at an earlier version, as a new write. */
+/** `revert`: writes the document of an earlier version as a new version. */
 import type { Command } from 'commander';
 import type { CommandContext } from '../command.js';
 import { type WriteFlags, withWriteOptions, writeFields } from '../input/options.js';
@@ -8,7 +8,7 @@ import { printWrite } from '../output/write-result.js';
 export function define(program: Command, { connected }: CommandContext): void {
   const command = program
     .command('revert <id> <version>')
-    .description('make a document again what it was at a version');
+    .description('write the document of an earlier version as a new version');
   withWriteOptions(command).action((contextId: string, version: string, flags: WriteFlags) =>
     connected(async (session) => {
       const request = { contextId, version: parseVersion(version), ...writeFields(flags) };

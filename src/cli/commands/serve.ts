@@ -1,4 +1,4 @@
-/** `serve`: settings, the ready line, signals. */
+/** `serve`: loads the settings, starts the server, prints the ready line, and handles signals. */
 import { isatty } from 'node:tty';
 import type { Command } from 'commander';
 import {
@@ -20,11 +20,11 @@ import type { Output } from '../output/output.js';
 import { renderTable } from '../output/styled-text.js';
 
 const HELP = `
-Flags win over variables, variables over the config file. Sizes are written 64MiB or 1GB,
+Flags override variables, variables override the config file. Sizes are written 64MiB or 1GB,
 durations 500ms, 15s or 6h. The log goes to stderr. SIGTERM or Ctrl-C stops gracefully; a second one
 at once. SIGHUP reads certificates and the config file again.
 
-Beyond loopback, TLS and authentication are needed, or --insecure: docs/tls.md.
+Beyond loopback, the server needs TLS and authentication, or --insecure: docs/tls.md.
 
 Examples:
   chord serve
@@ -36,13 +36,13 @@ Examples:
 `;
 
 interface ServeOptions {
-  /** Settings by key, as written; a flag without a value is true. */
+  /** Settings by key, as text; a flag without a value is true. */
   readonly settings: Readonly<Record<string, string | true>>;
   readonly config?: string | undefined;
   readonly printConfig?: boolean | undefined;
-  /** File of a module with parts of one's own. */
+  /** Path of a module with plugins. */
   readonly plugin?: string | undefined;
-  /** Arguments that belong to no known flag. */
+  /** Arguments that belong to no flag of the program. */
   readonly rest: readonly string[];
 }
 
@@ -51,7 +51,7 @@ export function define(program: Command, { args, out, exitWith }: CommandContext
     .command('serve')
     .description('run a server')
     .option('--config <file>', 'JSON file with settings, by their names in --print-config (CHORD_CONFIG)')
-    .option('--print-config', 'print the settings and where each comes from, and end')
+    .option('--print-config', 'print the settings and their origins, and exit')
     .option('--plugin <file>', 'module that replaces store, external store (provider), clock or formatters')
     .allowUnknownOption()
     .allowExcessArguments()
@@ -84,7 +84,7 @@ async function serve(options: ServeOptions, out: Output): Promise<number> {
     options.plugin === undefined ? {} : await (await import('../input/plugin.js')).loadPlugin(options.plugin);
   const { startChord } = await import('../../server/app.js');
   const { logVerbosity, setLogVerbosity } = await import('@grpc/grpc-js');
-  setLogVerbosity(logVerbosity.NONE); // it would print to stderr, beside the log, what it also throws
+  setLogVerbosity(logVerbosity.NONE); // grpc-js would print to stderr, beside the log, errors that it also throws
   const starting = startChord({ ...config, ...parts });
   onHangup(() => starting.then((chord) => chord.reload(load(options, out)?.config)));
   let chord: Chord;
@@ -110,7 +110,7 @@ async function serve(options: ServeOptions, out: Output): Promise<number> {
   return 0;
 }
 
-/** The settings; undefined after all that is wrong with them has been told. */
+/** The settings; undefined after all their problems have been printed. */
 function load({ settings, config, rest }: ServeOptions, out: Output): ReturnType<typeof explainConfig> | undefined {
   const flags = Object.fromEntries(Object.entries(settings).map(([key, value]) => [flagOf(key), String(value)]));
   const { unknown, extra } = sortOut(rest);
@@ -126,7 +126,10 @@ function load({ settings, config, rest }: ServeOptions, out: Output): ReturnType
   return undefined;
 }
 
-/** Unknown flags by name, for explainConfig to refuse (`--lisen X`, `--lisen=X`), and words that follow no flag. */
+/**
+ * Separates unknown flags (`--lisen X`, `--lisen=X`), which explainConfig refuses by name, from words that follow no
+ * flag.
+ */
 function sortOut(rest: readonly string[]): { unknown: Record<string, string>; extra: string[] } {
   const unknown: Record<string, string> = {};
   const extra: string[] = [];
@@ -147,26 +150,29 @@ async function printConfig(config: Config, origins: Origins, out: Output): Promi
   );
 }
 
-/** As it is, but for what a string's format hides, and what JSON cannot say. */
+/** The value itself, unless it has to be hidden, or JSON cannot represent it. */
 function shown(key: Key, value: Config[Key]): Config[Key] {
   if (typeof value !== 'string' && typeof value !== 'object') return value;
   return (SETTINGS[key].format as (value: unknown) => string)(value);
 }
 
-/** Reloads at each SIGHUP; but one that says that the terminal is gone ends the process, as it does all that runs there. */
+/**
+ * Reloads at each SIGHUP; but a SIGHUP of a terminal that is gone ends the process, as it ends all processes of that
+ * terminal.
+ */
 function onHangup(reload: () => Promise<void>): void {
   const terminal = isatty(0);
   process.on('SIGHUP', () => {
     if (terminal && !isatty(0)) {
       process.removeAllListeners('SIGHUP');
-      process.kill(process.pid, 'SIGHUP'); // at once: nobody is there to be told anything
+      process.kill(process.pid, 'SIGHUP'); // at once: no terminal is left to print to
     } else {
-      reload().catch(() => {}); // it could not start, and has said so
+      reload().catch(() => {}); // the start has failed, and has printed why
     }
   });
 }
 
-/** Resolves with the first SIGINT or SIGTERM. A second one ends the process at once: somebody is in a hurry. */
+/** Resolves with the first SIGINT or SIGTERM. A second one ends the process at once. */
 function firstSignal(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
     let received = 0;

@@ -1,4 +1,4 @@
-/** `sync`: prints what a client at a position lacks. */
+/** `sync`: prints the changes since a position. */
 import type { Command } from 'commander';
 import type { Position } from '../../gen/chord/v1/model.js';
 import type { SyncContextResponse } from '../../gen/chord/v1/sync_service.js';
@@ -22,8 +22,8 @@ interface SyncFlags {
 export function define(program: Command, { connected }: CommandContext): void {
   program
     .command('sync <id>')
-    .description('print what a client lacks: a delta, the document, or nothing')
-    .addOption(option('--known <position>', 'where the client stands', parsePosition))
+    .description('print the changes since a position: a delta, the document, or nothing')
+    .addOption(option('--known <position>', 'position of the client', parsePosition))
     .addOption(oldValuesOption())
     .addOption(formatOption())
     .addOption(pathOption())

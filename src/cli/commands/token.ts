@@ -1,4 +1,4 @@
-/** `token new` and `token hash`: makes lines for the file that `--auth-tokens` names. No server is called. */
+/** `token new` and `token hash`: make lines for the file that `--auth-tokens` names. They call no server. */
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { Problems } from '../../auth/file-problems.js';
@@ -10,8 +10,8 @@ import { parseMs } from '../input/parse.js';
 import type { Output } from '../output/output.js';
 
 const HELP = `
-The file has one line for each token: a name, the token's hash, and perhaps when it ends. A name may have several, so
-that a new token is good before the old one goes. The server reads the file again when it changes.
+The file has one line for each token: a name, the token's hash, and optionally its expiry. A name may have several
+tokens: add the new one before you remove the old one. The server reads the file again when it changes.
 
 Examples:
   chord token new ann --file tokens --expires 90d > ann.token
@@ -20,9 +20,9 @@ Examples:
 `;
 
 interface TokenOptions {
-  /** Add the line here. Absent: print it. */
+  /** Path of the file to append the line to. Absent: print the line. */
   readonly file?: string;
-  /** How long the token is good, in milliseconds. Absent: until its line is removed. */
+  /** Lifetime of the token in milliseconds. Absent: the token is valid until its line is removed. */
   readonly expires?: number;
 }
 
@@ -33,8 +33,14 @@ export function define(program: Command, { out }: CommandContext): void {
     .addHelpText('after', HELP);
   const making = (command: Command) =>
     command
-      .option('--file <file>', 'add the line to this file')
-      .addOption(option('--expires <duration>', 'good for this long, like 90d; else until it is removed', parseMs));
+      .option('--file <file>', 'append the line to this file')
+      .addOption(
+        option(
+          '--expires <duration>',
+          'lifetime, such as 90d; without it, the token is valid until its line is removed',
+          parseMs,
+        ),
+      );
   making(token.command('new <name>').description('print a random token, and the line with its hash')).action(
     (name: string, options: TokenOptions) => create(name, options, out()),
   );
@@ -43,7 +49,7 @@ export function define(program: Command, { out }: CommandContext): void {
   );
 }
 
-/** A random token, printed this one time. */
+/** Makes a random token, which is printed once and stored nowhere. */
 async function create(name: string, options: TokenOptions, out: Output): Promise<void> {
   const token = newToken();
   const line = keep(name, token, options);
@@ -54,14 +60,14 @@ async function create(name: string, options: TokenOptions, out: Output): Promise
   if (!out.json) out.note(`${kept(options)}. The token is printed only here`);
 }
 
-/** The line of a token that exists already, from standard input. */
+/** Makes the line of an existing token, read from standard input. */
 async function hash(name: string, options: TokenOptions, out: Output): Promise<void> {
   const line = keep(name, readFileSync(0, 'utf8').trim(), options);
   await out.print({ name, line, file: options.file }, () => (options.file === undefined ? [[['plain', line]]] : []));
   if (!out.json) out.note(kept(options));
 }
 
-/** @returns the line, which is in the file now if one was named */
+/** Appends the line to the file, if one is named. @returns the line */
 function keep(name: string, token: string, { file, expires }: TokenOptions): string {
   try {
     const line = tokenLine(name, token, expires === undefined ? undefined : Date.now() + expires);

@@ -1,4 +1,4 @@
-/** `top`: what a server does, live. */
+/** `top`: shows live statistics of a server. */
 import type { Command } from 'commander';
 import type { Stats } from '../../gen/chord/v1/stats.js';
 import type { Duration } from '../../gen/google/protobuf/duration.js';
@@ -11,9 +11,9 @@ import { statsForm, statsLines } from '../output/top-table.js';
 import { interrupted } from '../signals.js';
 
 const HELP = `
-On a terminal it is drawn anew at each interval (default 1s), until Ctrl-C; elsewhere, or with --json, each interval is
-printed below the one before. Counts are of the interval. Contexts are counted by the calls that name them, from when you
-look. Where callers are asked who they are, it takes the right admin on all contexts.
+On a terminal the screen is redrawn at each interval (default 1s), until Ctrl-C; elsewhere, or with --json, each interval is
+printed below the one before. Counts are of the interval. Contexts are counted by the calls that name them, from the start of
+top on. With authentication, it needs the right admin on all contexts.
 
 Examples:
   chord top
@@ -24,9 +24,9 @@ Examples:
 
 interface TopOptions {
   readonly interval?: Duration;
-  /** One interval, then the end. */
+  /** Ends after one interval. */
   readonly once?: boolean;
-  /** Aborted to end it. */
+  /** Abort it to end the command. */
   readonly signal: AbortSignal;
 }
 
@@ -35,14 +35,14 @@ export function define(program: Command, { connected }: CommandContext): void {
     .command('top')
     .description('show what a server does: rates, hottest contexts, watchers, latencies')
     .addOption(option('--interval <duration>', 'how often', parseTtl))
-    .option('--once', 'one interval, then end')
+    .option('--once', 'end after one interval')
     .addHelpText('after', HELP)
     .action((options: { interval?: Duration; once?: boolean }) =>
       connected((session) => top(session, { ...options, signal: interrupted() })),
     );
 }
 
-/** @throws ServiceError, also when the server goes away */
+/** @throws ServiceError, also when the server stops */
 async function top(session: Session, { interval, once = false, signal }: TopOptions): Promise<void> {
   const { out, options } = session;
   const screen = out.terminal && !out.json && !once ? new Screen(options.address) : undefined;
@@ -61,20 +61,20 @@ async function top(session: Session, { interval, once = false, signal }: TopOpti
     if (!signal.aborted) throw error;
   } finally {
     signal.removeEventListener('abort', cancel);
-    stream.on('error', () => {}); // what comes after the end concerns nobody
+    stream.on('error', () => {}); // an error after the end of the stream is of no interest
     stream.cancel();
     screen?.close();
   }
 }
 
-/** The terminal's other screen, which leaves the one before as it was. */
+/** The alternate screen of the terminal; leaving it restores the previous contents. */
 class Screen {
   #last: Stats | undefined;
 
   constructor(private readonly address: string) {
     process.stdout.write('\u001b[?1049h\u001b[?25l');
     process.stdout.on('resize', this.#draw);
-    process.once('exit', this.#restore); // a second Ctrl-C, say
+    process.once('exit', this.#restore); // for an exit by a second Ctrl-C
   }
 
   show(stats: Stats): void {
@@ -98,7 +98,7 @@ class Screen {
     const lines = statsLines(this.#last, this.address, rows).map((line) =>
       paint(line, { colour: true, width: columns }),
     );
-    // From the top, each line to its end, and nothing below: no flicker.
+    // Overwrites each line from the top, clears the rest of it, and then the lines below: no flicker.
     process.stdout.write(`\u001b[H${lines.map((line) => `${line}\u001b[K`).join('\n')}\u001b[J`);
   };
 }

@@ -1,4 +1,4 @@
-/** `touch`: renews a context's time to live. */
+/** `touch`: renews the time to live of a context. */
 import type { Command } from 'commander';
 import type { Duration } from '../../gen/google/protobuf/duration.js';
 import type { CommandContext } from '../command.js';
@@ -10,7 +10,7 @@ export function define(program: Command, { connected }: CommandContext): void {
   program
     .command('touch <id>')
     .description("renew a context's time to live")
-    .addOption(option('--ttl <duration>', 'a new one; 0: until it is deleted', parseTtl))
+    .addOption(option('--ttl <duration>', 'new time to live; 0: no expiry', parseTtl))
     .action((contextId: string, { ttl }: { ttl?: Duration }) =>
       connected(async (session) => {
         const { context } = await session.call('touchContext', { contextId, ttl });

@@ -28,11 +28,11 @@ export function define(program: Command, { connected }: CommandContext): void {
     .command('update <id> [document]')
     .description('merge a partial document, then apply the flags in order');
   withWriteOptions(command)
-    .addOption(mutation('set', 'path=json', 'store a value'))
+    .addOption(mutation('set', 'path=json', 'set a value'))
     .addOption(mutation('remove', 'path', 'remove a member'))
     .addOption(mutation('increment', 'path=number', 'add to a number'))
     .addOption(mutation('append', 'path=json', 'add one element to a list'))
-    .option('--allow-missing', 'start from {} where the context is missing')
+    .option('--allow-missing', 'start from {} if the context does not exist')
     .addHelpText('after', HELP)
     .action((contextId: string, document: string | undefined, flags: WriteFlags) =>
       connected(async (session) => {

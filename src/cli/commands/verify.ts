@@ -1,4 +1,4 @@
-/** `verify`: reads a data directory or backup that no server has open, and prints what is wrong. */
+/** `verify`: reads a data directory or backup that no server has open, and prints its faults. */
 import type { Command } from 'commander';
 import type { Damage } from '../../maintenance/verify.js';
 import type { CommandContext } from '../command.js';
@@ -9,7 +9,7 @@ import type { StyledText } from '../output/styled-text.js';
 import { verifiedText } from '../output/verified.js';
 
 const HELP = `
-Nothing is changed. Exit code 1 where something is wrong: one line for each, with the context and the version.
+Nothing is changed. Each fault is one line with the context and the version, and makes the exit code 1.
 
 Examples:
   chord verify /backups/monday
@@ -19,12 +19,12 @@ Examples:
 export function define(program: Command, { out }: CommandContext): void {
   program
     .command('verify <dir>')
-    .description('read everything in a data directory or backup that no server has open, and print what is wrong')
+    .description('check a data directory or backup that no server has open, and print its faults')
     .addHelpText('after', HELP)
     .action((directory: string) => verifyDirectory(out(), directory));
 }
 
-/** @throws Error where something is wrong, after all of it has been printed */
+/** @throws Error for a faulty directory, after all faults are printed */
 async function verifyDirectory(out: Output, directory: string): Promise<void> {
   const { verify } = await import('../../maintenance/verify.js');
   const bar = new ProgressBar(out, 'verifying');

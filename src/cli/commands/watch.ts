@@ -1,4 +1,4 @@
-/** `watch`: prints what changes, and reconnects with the positions it has when the server goes away. */
+/** `watch`: prints changes, and reconnects with its last positions when the server goes away. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClientReadableStream } from '@grpc/grpc-js';
 import type { Command } from 'commander';
@@ -19,7 +19,7 @@ import { interrupted } from '../signals.js';
 const HELP = `
 ${TARGET_HELP}
 Each line is one change: + added, ~ modified, - removed, = the whole document. When the server goes
-away, watch reconnects and continues from where it was.
+away, watch reconnects and resumes from its last positions.
 
 Examples:
   chord watch room:1 'user:*'
@@ -31,7 +31,7 @@ Examples:
 const BACKOFF_MIN_MS = 250;
 const BACKOFF_MAX_MS = 15_000;
 
-// Codes of gRPC. The library is loaded with the connection, not for `--help`.
+// gRPC codes. The library is loaded with the connection, not for `--help`.
 const UNAVAILABLE = 14;
 const UNAUTHENTICATED = 16;
 
@@ -39,11 +39,11 @@ interface WatchOptions {
   readonly targets: readonly ReturnType<typeof parseTarget>[];
   readonly known: ReadonlyMap<string, Position>;
   readonly oldValues: boolean;
-  /** Of deltas; empty: changes. */
+  /** Format of deltas; empty: changes. */
   readonly format: string;
-  /** The subtrees of interest; none: everything. */
+  /** The projection, as paths of subtrees; none: whole documents. */
   readonly paths: readonly string[][];
-  /** Aborted to end the watch, which then resolves. */
+  /** Abort it to end the watch, which then resolves. */
   readonly signal: AbortSignal;
 }
 
@@ -53,7 +53,7 @@ export function define(program: Command, { connected }: CommandContext): void {
     .command('watch <target...>')
     .description('print every change as it happens, until Ctrl-C')
     .addOption(
-      option('--known <id=position>', 'where you stand already; repeatable', (text) => {
+      option('--known <id=position>', 'position that the client has; repeatable', (text) => {
         known.set(...parseKnown(text));
       }),
     )
@@ -71,8 +71,8 @@ export function define(program: Command, { connected }: CommandContext): void {
 }
 
 /**
- * @throws ServiceError for everything but UNAVAILABLE, and for that too before the first event came. A token that was
- * good and is no more is read again from its file, and may be a new one.
+ * @throws ServiceError for every code but UNAVAILABLE; for UNAVAILABLE only before the first event. After
+ * UNAUTHENTICATED, a token that was accepted before is read again from its file, which may hold a new one.
  */
 async function watch(session: Session, options: WatchOptions): Promise<void> {
   const { targets, known, oldValues, format, signal } = options;
@@ -111,7 +111,7 @@ async function watch(session: Session, options: WatchOptions): Promise<void> {
   }
 }
 
-/** Reads one event at a time, so that a slow reader of stdout slows the stream and the server merges for it. */
+/** Reads one event at a time: a slow reader of stdout slows the stream down, and the server merges deltas for it. */
 async function* events(
   stream: ClientReadableStream<WatchContextsResponse>,
   signal: AbortSignal,
@@ -122,7 +122,7 @@ async function* events(
     yield* stream;
   } finally {
     signal.removeEventListener('abort', cancel);
-    stream.on('error', () => {}); // what comes after the first error concerns nobody
+    stream.on('error', () => {}); // an error after the first error is of no interest
     stream.cancel();
   }
 }
@@ -140,7 +140,7 @@ function covers({ kind, name }: WatchOptions['targets'][number], id: string): bo
   return kind === 'id' ? id === name : id.startsWith(name);
 }
 
-/** Keeps `positions` at what the events so far have left the client with. */
+/** Updates `positions` to the client's positions after the event. */
 function track(positions: Map<string, Position>, { event }: WatchContextsResponse): void {
   if (event?.$case === 'full' && event.value.context?.position) {
     positions.set(event.value.context.contextId, event.value.context.position);
@@ -156,14 +156,14 @@ async function show({ out }: Session, response: WatchContextsResponse): Promise<
   if (form) await out.print(form, () => []);
 }
 
-/** Full jitter keeps the clients of a server that comes back from calling all at once. */
+/** Full jitter: the clients of a restarted server do not reconnect all at once. */
 function backoff(failures: number): number {
   return BACKOFF_MIN_MS + Math.random() * Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** failures);
 }
 
 async function pause({ out, options }: Session, ms: number, signal: AbortSignal): Promise<void> {
   out.note(`${options.address} went away; trying again in ${(ms / 1000).toFixed(1)} s`);
-  await sleep(ms, undefined, { signal }).catch(() => {}); // only an abort rejects it, and the caller looks for that
+  await sleep(ms, undefined, { signal }).catch(() => {}); // rejects only when aborted, which the caller checks
 }
 
 function milliseconds(duration: Duration | undefined): number {

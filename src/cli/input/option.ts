@@ -1,7 +1,7 @@
 import { Option } from 'commander';
 import { Usage } from '../errors.js';
 
-/** An option whose parser's complaints name it. */
+/** An option; errors of its parser name the option. */
 export function option(flags: string, description: string, parser?: (text: string) => unknown): Option {
   const result = new Option(flags, description);
   if (!parser) return result;

@@ -7,11 +7,11 @@ import { parseExpected, parsePath, parseTtl } from './parse.js';
 
 /** Help for commands that take a context or a prefix. */
 export const TARGET_HELP =
-  "A target is a context id, or a prefix where it ends in *: 'user:*'. A final \\* is a star of the id itself.";
+  "A target is a context id, or a prefix where it ends in *: 'user:*'. A final \\* is an asterisk of the id itself.";
 
-const FORMATS = 'as flat, json_patch, merge_patch, or a format of the server';
+const FORMATS = 'delta format: flat, json_patch, merge_patch, or a format of the server';
 
-/** What the options of a write come to. */
+/** The parsed options of a write. */
 export interface WriteFlags extends ReturnFlags {
   readonly expected?: Expected;
   readonly requestId?: string;
@@ -19,9 +19,9 @@ export interface WriteFlags extends ReturnFlags {
   readonly allowMissing?: boolean;
 }
 
-/** What a write is to print beside its position. */
+/** What to print after a write beside the position. */
 export interface ReturnFlags {
-  /** Print what changed. */
+  /** Print the changes. */
   readonly delta?: boolean;
   /** With `delta`: print the old values too. */
   readonly oldValues?: boolean;
@@ -29,35 +29,36 @@ export interface ReturnFlags {
   readonly format?: string;
 }
 
-/** The condition and the name of a write. */
+/** Options for the precondition and the request id of a write. */
 export function withCondition(command: Command): Command {
   return command
-    .addOption(option('--expected <position>', 'only if it stands here: a position, or absent', parseExpected))
-    .option('--request-id <id>', 'name this write, so that it can be repeated safely');
+    .addOption(
+      option('--expected <position>', 'write only if the context is at this position, or absent', parseExpected),
+    )
+    .option('--request-id <id>', 'request id of the write: makes repeats safe');
 }
 
 export function withReturning(command: Command): Command {
   return command
-    .option('--delta', 'print what changed')
-    .option('--old-values', 'with --delta: and what was there before')
+    .option('--delta', 'print the changes')
+    .option('--old-values', 'with --delta: print old values too')
     .option('--format <name>', `with --delta: ${FORMATS}`);
 }
 
-/** The options of a write that changes a document. */
+/** Options of a write that changes a document. */
 export function withWriteOptions(command: Command): Command {
-  const ttl = option('--ttl <duration>', 'time to live; 0: until it is deleted', parseTtl);
+  const ttl = option('--ttl <duration>', 'time to live; 0: no expiry', parseTtl);
   return withReturning(withCondition(command).addOption(ttl));
 }
 
-export const oldValuesOption = () => option('--old-values', 'print what was there before, too');
-export const formatOption = () => option('--format <name>', `deltas ${FORMATS}`);
+export const oldValuesOption = () => option('--old-values', 'print old values too');
+export const formatOption = () => option('--format <name>', FORMATS);
 export const pathOption = () =>
-  option('--path <path>', 'only this part of documents; repeatable').argParser((text: string, before?: string[][]) => [
-    ...(before ?? []),
-    parsePath(text),
-  ]);
+  option('--path <path>', 'projection: only this part of documents; repeatable').argParser(
+    (text: string, before?: string[][]) => [...(before ?? []), parsePath(text)],
+  );
 
-/** The fields that all writes of documents have in their requests. */
+/** The request fields that all writes of documents share. */
 export function writeFields({ expected, requestId = '', ttl, ...returning }: WriteFlags) {
   return { expected, requestId, ttl, returning: returnFields(returning) };
 }

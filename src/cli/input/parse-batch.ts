@@ -1,4 +1,7 @@
-/** What `batch` reads: writes as JSON objects, one a line or in a JSON array. Throws a Usage error that says which is wrong. */
+/**
+ * Parses the input of `batch`: writes as JSON objects, one a line or in a JSON array. Throws a Usage error that names
+ * the faulty write.
+ */
 import type { Write } from '../../gen/chord/v1/context_service.js';
 import type { Mutation, ReturnOptions } from '../../gen/chord/v1/model.js';
 import { isObject, type Json, type JsonObject } from '../../model/model.js';
@@ -7,7 +10,7 @@ import { parseExpected, parsePath, parseTtl } from './parse.js';
 
 type Kind = NonNullable<Write['write']>['$case'];
 
-/** By what a write is, the members that it may have beside the one that names it. */
+/** By the kind of a write: the members that it may have beside the one that names the kind. */
 const MEMBERS: Readonly<Record<Kind, readonly string[]>> = {
   set: ['value', 'expected', 'ttl'],
   update: ['changes', 'mutations', 'allowMissing', 'expected', 'ttl'],
@@ -86,10 +89,10 @@ function parseMutation(mutation: Json): Mutation {
   }
 }
 
-/** The one member that says what it is. */
+/** The one member that names the kind. */
 function named(value: Json, names: readonly string[]): [string, Json] {
   const found = isObject(value) ? Object.entries(value).filter(([name]) => names.includes(name)) : [];
-  // In a splice, `remove` says how many.
+  // In a splice, `remove` is a count, not a kind.
   const [first] = found.length > 1 ? found.filter(([name]) => name === 'splice') : found;
   if (!first) throw new Usage(`expected an object with one of ${names.join(', ')}`);
   return first;

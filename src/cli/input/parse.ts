@@ -1,4 +1,7 @@
-/** What people type: paths, assignments, positions, documents. Each parser throws a Usage error that says what it expects. */
+/**
+ * Parses arguments: paths, assignments, positions, documents. Each parser throws a Usage error that names the expected
+ * form.
+ */
 import { readFileSync } from 'node:fs';
 import type { Expected, Mutation, Position } from '../../gen/chord/v1/model.js';
 import type { Duration } from '../../gen/google/protobuf/duration.js';
@@ -7,8 +10,8 @@ import { parseDuration } from '../../model/units.js';
 import { Usage } from '../errors.js';
 
 /**
- * A path: keys joined by dots, `users.ann.name`, or a JSON array of keys, `["a.b","c"]`, for keys with dots, equals
- * signs, spaces or nothing in them.
+ * A path: keys joined by dots, `users.ann.name`, or a JSON array of keys, `["a.b","c"]`, for keys that are empty or
+ * contain dots, equals signs or spaces.
  */
 export function parsePath(text: string): string[] {
   if (text.startsWith('[')) {
@@ -23,7 +26,7 @@ export function parsePath(text: string): string[] {
   return keys;
 }
 
-/** `path=text`, split after the path. A path that is a JSON array may hold equals signs itself. */
+/** `path=text`, split after the path. A path in the form of a JSON array may contain equals signs. */
 export function parseAssignment(text: string): { path: string[]; right: string } {
   for (let at = text.indexOf('='); at !== -1; at = text.indexOf('=', at + 1)) {
     const left = text.slice(0, at);
@@ -68,7 +71,7 @@ export function parseDocument(text: string): JsonObject {
   return value;
 }
 
-/** `EPOCH:VERSION:DIGEST` as every command prints it, or a version alone, which is weaker. */
+/** `EPOCH:VERSION:DIGEST` as every command prints it; or only a version, which is a weaker condition. */
 export function parsePosition(text: string): Position {
   const match = /^(?:([^:\s]+):)?(\d{1,15})(?::([^:\s]+))?$/.exec(text);
   if (!match || (match[1] === undefined) !== (match[3] === undefined)) {
@@ -83,7 +86,7 @@ export function parseVersion(text: string): number {
   return Number(text);
 }
 
-/** `ID=POSITION`; the id may hold equals signs. */
+/** `ID=POSITION`; the id may contain equals signs. */
 export function parseKnown(text: string): [id: string, position: Position] {
   const at = text.lastIndexOf('=');
   if (at === -1) throw new Usage(`expected ID=POSITION, got "${text}"`);
@@ -98,7 +101,7 @@ export function parseExpected(text: string): Expected {
   return { condition: { $case: 'position', value: position } };
 }
 
-/** A duration as the API has it. A time to live of 0 means: until it is deleted. */
+/** A duration in the form of the API. A time to live of 0 means no expiry. */
 export function parseTtl(text: string): Duration {
   const ms = parseMs(text);
   return { seconds: Math.floor(ms / 1000), nanos: (ms % 1000) * 1_000_000 };
@@ -123,7 +126,9 @@ export function parseCount(text: string): number {
   return Number(text);
 }
 
-/** What to watch: an id, or a prefix where the text ends in `*`. A final `\*` is a star of the id itself. */
+/**
+ * The target of a watch: an id, or a prefix where the text ends in `*`. A final `\*` is an asterisk of the id itself.
+ */
 export function parseTarget(text: string): { kind: 'id' | 'prefix'; name: string } {
   if (text.endsWith('\\*')) return { kind: 'id', name: `${text.slice(0, -2)}*` };
   if (text.endsWith('*')) return { kind: 'prefix', name: text.slice(0, -1) };
@@ -138,7 +143,7 @@ function tryJson(text: string): Json | undefined {
   }
 }
 
-/** A file, or 0: standard input. */
+/** @param file a path, or 0 for standard input */
 export function readText(file: string | 0): string {
   try {
     return readFileSync(file, 'utf8');

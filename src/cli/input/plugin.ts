@@ -1,4 +1,4 @@
-/** `serve --plugin`: parts of one's own, from a module. */
+/** `serve --plugin`: loads plugins from a module. */
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Plugins } from '../../server/plugins.js';
@@ -6,7 +6,7 @@ import { Usage } from '../errors.js';
 
 const KNOWN: readonly string[] = ['store', 'provider', 'clock', 'formatters'] satisfies (keyof Plugins)[];
 
-/** @throws Usage where the file is no such module */
+/** @throws Usage for a file that is no plugin module */
 export async function loadPlugin(file: string): Promise<Plugins> {
   const plugin = await load(file);
   if (typeof plugin !== 'object' || plugin === null) {

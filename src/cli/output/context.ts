@@ -1,4 +1,4 @@
-/** A context with its document, as lines. */
+/** Formats a context with its document as lines. */
 import type { Context } from '../../gen/chord/v1/model.js';
 import { formatDocument, formatId, formatPosition, isoTime } from './format.js';
 import type { StyledText } from './styled-text.js';

@@ -2,15 +2,15 @@
 import type { Position } from '../../gen/chord/v1/model.js';
 import type { Timestamp } from '../../gen/google/protobuf/timestamp.js';
 
-// Control characters, and those that turn the direction of text around.
+// Control characters, and characters that change the direction of text.
 const STEERING = /[\p{Cc}\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
 
-/** The text on one line, with everything escaped that could steer a terminal. */
+/** The text on one line; characters that could control a terminal are escaped. */
 export function harmless(text: string): string {
   return text.replace(STEERING, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
-/** JSON on one line: still the same JSON, but harmless. */
+/** JSON on one line, with escapes: equal JSON, but safe on a terminal. */
 export function formatValue(value: unknown): string {
   return harmless(JSON.stringify(value) ?? '-');
 }
@@ -20,7 +20,7 @@ export function formatDocument(value: unknown): string[] {
   return JSON.stringify(value, null, 2).split('\n').map(harmless);
 }
 
-/** A context id as it stands, or in quotes where it holds spaces or control characters. */
+/** A context id, quoted where it contains spaces or control characters. */
 export function formatId(id: string): string {
   return id === '' || /[\s\p{C}"]/u.test(id) ? formatValue(id) : id;
 }

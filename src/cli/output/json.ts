@@ -1,6 +1,6 @@
 /**
- * What `--json` prints: the API's messages as plain JSON. Positions stand in their text form, ready for `--known` and
- * `--expected`; times in ISO 8601; absent fields are left out. These forms are stable.
+ * The output of `--json`: the messages of the API as plain JSON. Positions are in their text form, ready for `--known`
+ * and `--expected`; times are in ISO 8601; absent fields are left out. These forms are stable.
  */
 import {
   type Change,
@@ -43,7 +43,7 @@ export function deltaForm(delta: Delta): Form {
   };
 }
 
-/** Whether it came in another format than changes. */
+/** Whether the delta is in a format other than changes. */
 export function isFormatted({ formatted, inexpressible }: Delta): boolean {
   return formatted !== undefined || inexpressible !== '';
 }
@@ -74,7 +74,7 @@ export function syncForm(contextId: string, { result }: SyncContextResponse): Fo
   }
 }
 
-/** Undefined for events that concern the connection alone. */
+/** Undefined for events of the connection. */
 export function eventForm({ event }: WatchContextsResponse): Form | undefined {
   switch (event?.$case) {
     case 'full':

@@ -1,16 +1,16 @@
-/** Where results and notes go: results to stdout, everything else to stderr. */
+/** The output of commands: results to stdout, everything else to stderr. */
 import { once } from 'node:events';
 import { type Failure, formatFailure } from '../errors.js';
 import { formatValue } from './format.js';
 import { type Look, paint, type StyledText } from './styled-text.js';
 
 export class Output {
-  /** Stdout is a terminal. */
+  /** Whether stdout is a terminal. */
   readonly terminal = process.stdout.isTTY === true;
 
   constructor(readonly json: boolean) {}
 
-  /** Prints the form as one line of JSON, or the lines. */
+  /** Prints the form as one line of JSON with --json, otherwise the lines. */
   async print(form: unknown, lines: () => readonly StyledText[]): Promise<void> {
     if (this.json) await this.text(formatValue(form));
     else await this.lines(lines());
@@ -21,17 +21,17 @@ export class Output {
     for (const line of lines) await this.text(paint(line, look));
   }
 
-  /** One line as it is; waits while the reader of stdout is slow. */
+  /** Prints one line unchanged; waits while the reader of stdout is slow. */
   async text(text: string): Promise<void> {
     if (!process.stdout.write(`${text}\n`)) await once(process.stdout, 'drain');
   }
 
-  /** Text on the terminal's last line, in place of the last such one. */
+  /** Shows a text on the last line of the terminal, in place of the previous one. */
   transient(text: string): void {
     process.stdout.write(`\r\u001b[K${text}`);
   }
 
-  /** A remark on stderr. */
+  /** Prints a note to stderr. */
   note(note: string): void {
     this.error({ note }, `chord: ${note}`);
   }

@@ -1,4 +1,4 @@
-/** How far something is, as a bar. */
+/** A progress bar. */
 import type { Output } from './output.js';
 
 export interface Progress {
@@ -7,7 +7,7 @@ export interface Progress {
   readonly failed?: number;
 }
 
-/** `[=======>            ]  35 %  350/1000, 2 failed`, within these columns. */
+/** `[=======>            ]  35 %  350/1000, 2 failed`, at most `columns` wide. */
 export function renderProgressBar({ total, done, failed = 0 }: Progress, columns: number): string {
   const share = total === 0 ? 1 : done / total;
   const text = `${String(Math.floor(share * 100)).padStart(4)} %  ${done}/${total}${failed > 0 ? `, ${failed} failed` : ''}`;
@@ -17,7 +17,7 @@ export function renderProgressBar({ total, done, failed = 0 }: Progress, columns
   return `[${'='.repeat(filled)}${filled < width ? '>' : ''}`.padEnd(width + 1).concat(']', text);
 }
 
-/** A bar on the last line of a terminal; elsewhere nothing. */
+/** A progress bar on the last line of a terminal; without a terminal nothing is printed. */
 export class ProgressBar {
   readonly #shown: boolean;
 

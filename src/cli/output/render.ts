@@ -1,12 +1,12 @@
 /**
- * Changes and events as lines for people:
+ * Formats changes and events as lines:
  *
  *     + path = value              added
  *     ~ path = value              modified
  *     - path                      removed
- *     ~ path[20] -1 +2 = [...]    at index 20 of a list, one element gave way to these two
+ *     ~ path[20] -1 +2 = [...]    at index 20 of a list, these two elements replace one
  *
- * With old values, `(was ...)` follows. Text that the server sent never reaches a terminal as control characters.
+ * With old values, `(was ...)` follows. Control characters in text of the server are escaped.
  */
 import { type Change, ChangeAction, type Delta, type Full, FullReason } from '../../gen/chord/v1/model.js';
 import { DeletedReason, type WatchContextsResponse } from '../../gen/chord/v1/sync_service.js';
@@ -44,7 +44,7 @@ function renderSplice(path: string, { splice }: Change): StyledText {
   return [['yellow', `~ ${path}[${index}]${minus}${plus}`], ...was];
 }
 
-/** The lines of one watch event; each begins with the context's id and, where there is one, its version. */
+/** The lines of one watch event; each begins with the context's id and, where the event has one, its version. */
 export function renderEvent({ event }: WatchContextsResponse): StyledText[] {
   switch (event?.$case) {
     case 'full':

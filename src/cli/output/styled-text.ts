@@ -1,14 +1,14 @@
-/** Lines of styled text, in colour on a terminal only. */
+/** Styled text: in colour on a terminal, otherwise plain. */
 import { styleText } from 'node:util';
 
 type Style = 'plain' | 'dim' | 'green' | 'yellow' | 'red' | 'cyan';
 
-/** A line in parts, each with its style. */
+/** A line of parts, each with its style. */
 export type StyledText = readonly (readonly [Style, string])[];
 
 export interface Look {
   readonly colour: boolean;
-  /** Columns to cut lines to; absent: lines are whole. */
+  /** Columns to cut lines to; absent: lines are not cut. */
   readonly width?: number;
 }
 
@@ -24,7 +24,7 @@ export function paint(line: StyledText, { colour, width = Number.POSITIVE_INFINI
   return text;
 }
 
-/** Rows under headings, columns two spaces apart. */
+/** Rows under headings, with two spaces between columns. */
 export function renderTable(headings: readonly string[], rows: readonly (readonly string[])[]): StyledText[] {
   const widths = headings.map((heading, i) => Math.max(heading.length, ...rows.map((row) => row[i]?.length ?? 0)));
   const align = (row: readonly string[]) =>

@@ -1,10 +1,10 @@
-/** What `top` shows of one message of WatchStats. */
+/** Formats one message of WatchStats for `top`. */
 import type { MethodStats, Stats } from '../../gen/chord/v1/stats.js';
 import type { Duration } from '../../gen/google/protobuf/duration.js';
 import { formatId, isoTime } from './format.js';
 import { renderTable, type StyledText } from './styled-text.js';
 
-/** Numbers as JSON: counts of the interval, times in milliseconds. These forms are stable. */
+/** As JSON: counts of the interval, times in milliseconds. These forms are stable. */
 export function statsForm({ takenAt, elapsed, server, methods, hottest, watches, store, cache }: Stats) {
   return {
     takenAt: isoTime(takenAt),
@@ -38,13 +38,13 @@ function quantilesForm(median: Duration | undefined, p99: Duration | undefined) 
   return { medianMs: milliseconds(median), p99Ms: milliseconds(p99) };
 }
 
-/** Busy methods and contexts first. At most `rows` lines. */
+/** Busy methods and contexts first, in at most `rows` lines. */
 export function statsLines(stats: Stats, address: string, rows = Number.POSITIVE_INFINITY): StyledText[] {
   const head = summary(stats, address);
   const methods = methodTable(stats);
   const hottest = contextTable(stats);
   const room = Math.max(0, rows - head.length - 2);
-  // The methods get what the contexts leave, but not less than half.
+  // Methods get the rows that contexts leave, and at least half.
   const forMethods = Math.min(methods.length, Math.max(Math.ceil(room / 2), room - hottest.length));
   return [...head, [], ...methods.slice(0, forMethods), [], ...hottest.slice(0, Math.max(0, room - forMethods))].slice(
     0,
@@ -117,7 +117,7 @@ function contextTable({ hottest }: Stats): StyledText[] {
   return numbersRight(['CONTEXT', 'WRITES/S', 'READS/S', 'WATCHERS'], rows);
 }
 
-/** All columns but the first stand right. */
+/** Aligns all columns but the first to the right. */
 function numbersRight(headings: readonly string[], rows: readonly (readonly string[])[]): StyledText[] {
   const widths = headings.map((heading, i) => Math.max(heading.length, ...rows.map((row) => row[i]!.length)));
   const aligned = (row: readonly string[]) => row.map((cell, i) => (i === 0 ? cell : cell.padStart(widths[i]!)));
@@ -140,7 +140,7 @@ function rounded(value: number): number {
   return Math.round(value * 1000) / 1000;
 }
 
-/** Three digits or more: 1,234, 12.3, 0.5. */
+/** A number with at most one decimal: 1,234, 12.3, 0.5. */
 function short(value: number): string {
   return value.toLocaleString('en', { maximumFractionDigits: value < 100 ? 1 : 0 });
 }
@@ -159,7 +159,7 @@ function size(bytes = 0): string {
   return `${short(bytes / 2 ** (10 * exponent))} ${['B', 'KiB', 'MiB', 'GiB', 'TiB'][exponent]}`;
 }
 
-/** Of two units at most: 3 d 4 h. */
+/** A duration in at most two units: 3 d 4 h. */
 function span(total: number): string {
   const units = [
     ['d', 86_400],

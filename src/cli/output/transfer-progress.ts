@@ -1,4 +1,4 @@
-/** How far `export` and `restore` are: a bar on a terminal, one line for each context elsewhere. */
+/** Shows the progress of `export` and `restore`: a bar on a terminal, otherwise one line for each context. */
 import type { ClientReadableStream } from '@grpc/grpc-js';
 import type { TransferFailure, TransferProgress, TransferredContext } from '../../gen/chord/v1/transfer_service.js';
 import { formatId, formatPosition, harmless, isoTime } from './format.js';

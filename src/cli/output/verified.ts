@@ -1,4 +1,4 @@
-/** What a verification has read, in words. */
+/** Formats the counts of a verification. */
 import type { Verified } from '../../maintenance/verify.js';
 
 /** `2 contexts, 5 deltas, 1 snapshot and 0 requests in 1.5 MiB`. */

@@ -1,4 +1,4 @@
-/** What a write has done, as `set`, `update`, `revert`, `delete`, `touch` and `batch` print it. */
+/** Formats the result of a write for `set`, `update`, `revert`, `delete`, `touch` and `batch`. */
 import type { Context, Delta, Position } from '../../gen/chord/v1/model.js';
 import { formatId, formatPosition, isoTime } from './format.js';
 import { contextForm, deltaForm } from './json.js';

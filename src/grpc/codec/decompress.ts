@@ -1,14 +1,14 @@
 /**
- * Requests that come packed. Unpacking stops at the limit, and a few at a time are unpacked: those that wait hold no
- * more than what was sent.
+ * Decompresses requests. Decompression stops at the size limit, and only a few requests are decompressed at a time: a
+ * request that waits holds no more memory than its compressed bytes.
  */
 import { gunzip, inflate } from 'node:zlib';
 import { ChordError } from '../../model/errors.js';
 import { Slots } from '../../model/slots.js';
 
-/** What is packed tighter is a bomb: documents come to 5 to 50. */
+/** A higher compression ratio is taken for a decompression bomb: documents reach 5 to 50. */
 const RATIO_MAX = 200;
-/** Up to so many bytes nothing is asked about the ratio. */
+/** Messages up to this many bytes decompressed are not checked for their ratio. */
 const SMALL = 64 * 1024;
 const AT_ONCE = 4;
 
@@ -16,14 +16,15 @@ const ENCODINGS = { gzip: gunzip, deflate: inflate } as const;
 
 const slots = new Slots(AT_ONCE);
 
-/** Whether a message in this encoding can be unpacked. */
+/** Whether messages in this encoding can be decompressed. */
 export function isEncoding(encoding: string): encoding is keyof typeof ENCODINGS {
   return Object.hasOwn(ENCODINGS, encoding);
 }
 
 /**
- * @param max bytes, unpacked
- * Rejects with RESOURCE_EXHAUSTED where there are more, with INVALID_ARGUMENT where it cannot be unpacked.
+ * @param max bytes after decompression
+ * Rejects with RESOURCE_EXHAUSTED for a message that is larger, with INVALID_ARGUMENT for one that cannot be
+ * decompressed.
  */
 export function decompress(message: Buffer, encoding: keyof typeof ENCODINGS, max: number): Promise<Buffer> {
   const most = Math.min(max, Math.max(SMALL, RATIO_MAX * message.length));

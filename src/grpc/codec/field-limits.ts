@@ -1,4 +1,6 @@
-/** How often the fields of requests may occur: those that repeat, as docs/limits.md has it. By the method's name. */
+/**
+ * How often the repeated fields of requests may occur, by the name of the method. docs/limits.md lists these limits.
+ */
 import type { FieldBounds } from '../../codec/field-counts.js';
 import { WRITES_MAX } from '../../contexts/writes/batch.js';
 import { MAX_DEPTH } from '../../model/model.js';

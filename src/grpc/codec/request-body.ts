@@ -1,26 +1,26 @@
 /**
- * The one message of a request, while its bytes come. It takes no more memory than twice what has come, whatever length
- * it announces; and one that announces too much is refused at once.
+ * Collects the one message of a request while its bytes arrive. The memory used is at most twice the bytes received,
+ * whatever length the message announces; a message that announces more than the limit is refused at once.
  */
 import { ChordError } from '../../model/errors.js';
 
-/** gRPC puts before each message: whether it is packed (1 byte), and its length (4). */
+/** The gRPC prefix of each message: a compressed flag (1 byte) and the length (4 bytes). */
 const HEAD = 5;
-/** A message that comes in pieces starts with this much memory, or what it needs if that is less. */
+/** Initial buffer of a message that arrives in pieces, in bytes; less for a message that needs less. */
 const FIRST_BYTES = 32 * 1024;
 
 export class Body {
-  /** The first piece, as it came; from the second one on, memory of its own. */
+  /** The first piece as received; from the second piece on, a buffer of this object. */
   #bytes: Buffer | undefined;
   #size = 0;
   #own = false;
-  /** More has come than one message. */
+  /** Bytes after the end of the first message were received. */
   surplus = false;
 
-  /** @param max bytes of the message, as it comes */
+  /** @param max bytes of the message as sent, before decompression */
   constructor(private readonly max: number) {}
 
-  /** @throws ChordError RESOURCE_EXHAUSTED where the message is larger than it may be */
+  /** @throws ChordError RESOURCE_EXHAUSTED for a message larger than the limit */
   add(piece: Buffer): void {
     if (this.#bytes === undefined) {
       this.#bytes = piece;
@@ -42,24 +42,27 @@ export class Body {
     return this.#bytes![0] === 1;
   }
 
-  /** Of a body that is whole. */
+  /** The message; the body must be complete. */
   get message(): Buffer {
     return this.#bytes!.subarray(HEAD, this.#size);
   }
 
-  /** Memory that it takes, in bytes. */
+  /** Memory that the body holds, in bytes. */
   get held(): number {
     return this.#bytes?.length ?? 0;
   }
 
-  /** It will stay for a while: a small piece must not keep the larger block alive in which it came. */
+  /**
+   * For a body that waits for more bytes: copies a small piece, so that it does not keep the larger network buffer
+   * alive.
+   */
   settle(): void {
     if (this.#own || !this.#bytes) return;
     this.#bytes = Buffer.from(this.#bytes);
     this.#own = true;
   }
 
-  /** Of the message; the head is there. */
+  /** Length of the message; the prefix must be complete. */
   get length(): number {
     return this.#bytes!.readUInt32BE(1);
   }

@@ -1,8 +1,8 @@
 /// <reference lib="es2024.string" />
 /**
- * Answers that carry documents and deltas, straight to bytes: documents and changes are encoded already and
- * only copied; and one encoded event serves every stream that asked for the same form. Everything else goes
- * through the generated code. test/grpc/codec/response-encoder.test.ts holds that both agree.
+ * Encodes responses with documents and deltas directly to bytes: documents and changes are stored encoded and are only
+ * copied, and one encoded event serves every stream with the same delta format. All other responses use the generated
+ * code. test/grpc/codec/response-encoder.test.ts verifies that both encoders agree.
  */
 import { spliceOlds } from '../../codec/changes.js';
 import { BackWriter } from '../../codec/writer.js';
@@ -30,23 +30,24 @@ const REASONS: Readonly<Record<FullReason, ProtoReason>> = {
   delta_larger: ProtoReason.DELTA_LARGER,
 };
 
-// Tags: field number << 3 | wire type, 0 for varints and 2 for what has a length. All fields used here are below 16.
+// Tags: field number << 3 | wire type, 0 for varints and 2 for length-delimited fields. All field numbers here are
+// below 16.
 const varint = (field: number): number => field << 3;
 const sized = (field: number): number => (field << 3) | 2;
 
-/** It may quote a path, but not all of a path of any length. */
+/** A reason may quote a path, and paths may be long: the reason is cut to this length. */
 const REASON_CHARACTERS_MAX = 500;
 
 const writer = new BackWriter();
 
-/** SetContextResponse and UpdateContextResponse, which have the same fields; DeleteContextResponse has the first two. */
+/** SetContextResponse and UpdateContextResponse have the same fields; DeleteContextResponse has the first two. */
 export function writeResponse(result: WriteResult, form: DeltaForm): Buffer {
   writer.reset();
   written(result, form);
   return Buffer.from(writer.peek());
 }
 
-/** BatchWriteResponse, whose results have the same fields again. */
+/** BatchWriteResponse: its results have the fields of the write responses. */
 export function batchResponse(
   writes: readonly { readonly id: string; readonly result: BatchedResult; readonly form: DeltaForm }[],
 ): Buffer {
@@ -106,7 +107,10 @@ export function deltasResponse(page: DeltaPage, form: DeltaForm): Buffer {
   return Buffer.from(writer.peek());
 }
 
-/** What a format makes of a delta may be much larger: such a page ends where the bytes that were made for it say so. */
+/**
+ * A delta may be much larger in a delta format than as changes: such a page ends when its formatted bytes reach the
+ * limit.
+ */
 function formattedPage(page: DeltaPage, form: Required<DeltaForm>): Buffer {
   const parts: Buffer[] = [];
   let bytes = 0;
@@ -126,15 +130,15 @@ function formattedPage(page: DeltaPage, form: Required<DeltaForm>): Buffer {
   return Buffer.concat([...parts, writer.peek()]);
 }
 
-/** Encoded forms of an event's content, for the other streams that need the same. */
+/** Encoded forms of the content of an event, shared by all streams that need the same form. */
 const encoded = new WeakMap<object, Map<string, Buffer>>();
-/** In a fan-out the same one is asked for again and again. */
+/** The form used last: during a fan-out the same form is needed many times in a row. */
 let last: { content: object; form: string; bytes: Buffer } | undefined;
 
-/** `more` of a WatchContextsResponse, at its end. */
+/** The field `more`, which ends a WatchContextsResponse. */
 const MORE = Buffer.from([varint(8), 1]);
 
-/** WatchContextsResponse. `more`: the next one belongs to the same group. */
+/** WatchContextsResponse. `more`: the next message belongs to the same batch. */
 export function watchResponse(event: WatchEvent, form: DeltaForm, more: boolean): Buffer {
   const bytes = eventResponse(event, form);
   return more ? Buffer.concat([bytes, MORE]) : bytes;
@@ -192,7 +196,7 @@ function shared(content: object, form: string, write: () => void): Buffer {
   return bytes;
 }
 
-// Messages, written from their last field to their first.
+// Messages, written from the last field to the first.
 
 function full(view: View, reason: FullReason): void {
   writer.varint(REASONS[reason]);

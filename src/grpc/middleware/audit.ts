@@ -33,14 +33,17 @@ export function auditMiddleware(log: AuditLog): Middleware {
 
 let last = { at: 0, text: '' };
 
-/** To write a time out costs half as much as all the rest of an entry; many are of the same millisecond. */
+/**
+ * Cached: formatting the time costs half as much as the rest of an entry, and many entries fall into the same
+ * millisecond.
+ */
 function isoNow(): string {
   const at = Date.now();
   if (at !== last.at) last = { at, text: new Date(at).toISOString() };
   return last.text;
 }
 
-/** Of what is undefined the line says nothing. No spread objects: this is done for each write. */
+/** Undefined members are left out of the line. No spread objects: this runs for each write. */
 function entry(call: CallFor, { code, details, answer }: End): object {
   const { method, identity, request, traceId } = call;
   const { requestId } = (request ?? {}) as { readonly requestId?: string };

@@ -10,7 +10,7 @@ import type { CallFor, Middleware } from '../call.js';
 import { policyOf, type RequiredRight } from '../methods.js';
 import { peerIdentity } from '../peer-identity.js';
 
-/** How often streams are looked through for those whose time is over, in milliseconds. A timer for each could overflow. */
+/** How often streams are checked for expired credentials, in milliseconds. A timer for each stream could overflow. */
 const LOOK_INTERVAL = 1000;
 
 export class AuthMiddleware {
@@ -22,7 +22,7 @@ export class AuthMiddleware {
     this.#timer = setInterval(() => this.#endExpired(), LOOK_INTERVAL).unref();
   }
 
-  /** Knows who calls. */
+  /** Authenticates the caller. */
   readonly identify: Middleware<'identity'> = {
     enter: (call) => {
       const found = this.#identify(call);
@@ -31,7 +31,7 @@ export class AuthMiddleware {
     },
   };
 
-  /** Comes behind `decoded`: rights are on what the request names. */
+  /** Runs after decoding: rights apply to the contexts that the request names. */
   readonly authorize: Middleware<'identity'> = {
     enter: (call) => {
       this.#allow(call);
@@ -53,7 +53,9 @@ export class AuthMiddleware {
     call.identity = identity;
   }
 
-  /** Before anything is read: who may not know whether a context exists is answered the same either way. */
+  /**
+   * Runs before anything is read: a caller without the right gets the same answer whether or not the context exists.
+   */
   #allow(call: CallFor): void {
     const rule = policyOf(call.method)?.access;
     if (rule === 'open' || rule === 'identity') return;
@@ -68,7 +70,7 @@ export class AuthMiddleware {
       try {
         const identity = await this.#identify(call);
         if (identity.name !== call.identity.name) throw refused();
-        this.#know(call, identity); // it may end at another time now
+        this.#know(call, identity); // the new credentials may expire at another time
         this.#allow(call);
       } catch (error) {
         this.#end(call, error as ChordError);
@@ -88,7 +90,7 @@ export class AuthMiddleware {
   }
 }
 
-/** The target has not been checked yet, and may be as long as a message: what is quoted must fit into trailers. */
+/** The target is not validated yet and may be as long as a message: what is quoted must fit into trailers. */
 function denied({ right, scope, target }: RequiredRight): ChordError {
   const quoted = JSON.stringify(target.slice(0, ID_BYTES_MAX));
   const on = scope === 'id' ? quoted : `all that begins with ${quoted}`;

@@ -1,8 +1,8 @@
 /**
- * Sheds load before the server suffers: with too many calls under way, or with an event loop that is late time after
- * time, a call is refused before its request is received. Until it is better each connection may have one call at a
- * time: whoever asks one thing after another hardly notices a flood on another connection. New streams wait. Streams
- * that are open go on, and whoever operates the server gets through: health, reflection, cleanup, administration.
+ * Sheds load. With too many calls under way, or with an event loop that stays late, a call is refused before its
+ * request is received. During overload each connection may have one call at a time: a client with sequential calls is
+ * barely affected by a flood on another connection. New streams are refused, open streams go on, and calls of operators
+ * pass: health, reflection, cleanup, administration.
  */
 import type { StatusObject } from '@grpc/grpc-js';
 import { ChordError } from '../../model/errors.js';
@@ -11,25 +11,25 @@ import type { ErrorMapper, Method, Middleware } from '../call.js';
 import { policyOf } from '../methods.js';
 
 export interface LoadSheddingOptions {
-  /** Calls under way at once, streams not among them. */
+  /** Calls under way at once, without streams. */
   readonly maxInFlight: number;
-  /** How late the event loop may be time after time, in milliseconds; 0: as late as it likes. */
+  /** How late the event loop may be repeatedly, in milliseconds; 0: no limit. */
   readonly maxEventLoopDelay: number;
 }
 
-/** Who was refused comes back after one of these times, in milliseconds: not all at once. */
+/** A refused client retries after one of these times, in milliseconds: clients do not retry all at once. */
 const RETRY_AFTER = [1000, 1200, 1400, 1600, 1800];
 const REFUSALS = RETRY_AFTER.map(
   (retryAfter) => new ChordError('RESOURCE_EXHAUSTED', 'the server is overloaded', { retryAfter }),
 );
-/** In place of a connection that is not known. */
+/** Stands for an unknown connection. */
 const ANY = {};
 
 export class LoadShedding {
   readonly #lateness: EventLoopDelay;
-  /** Of the refusals: making one for each call would cost as much as some calls do. */
+  /** Prepared refusals: building one for each call would cost as much as some calls do. */
   readonly statuses: ReadonlyMap<unknown, StatusObject>;
-  /** Calls under way, by connection. */
+  /** Number of calls under way, by connection. */
   readonly #underWay = new WeakMap<object, number>();
   #inFlight = 0;
   #shed = 0;
@@ -37,14 +37,14 @@ export class LoadShedding {
   constructor(
     private readonly options: LoadSheddingOptions,
     toStatus: ErrorMapper,
-    /** Hears when the event loop has been late for long, and when it is not any more. */
+    /** Called when the event loop has been late for long, and when it no longer is. */
     late: (forLong: boolean) => void,
   ) {
     this.#lateness = new EventLoopDelay(options.maxEventLoopDelay, late);
     this.statuses = new Map(REFUSALS.map((refusal) => [refusal, toStatus(refusal)]));
   }
 
-  /** Calls refused since the start. */
+  /** Number of calls refused since the start. */
   get shed(): number {
     return this.#shed;
   }
@@ -53,7 +53,7 @@ export class LoadShedding {
     this.#lateness.stop();
   }
 
-  /** The first middleware: refuses, or counts. */
+  /** The first middleware: refuses a call, or counts it. */
   readonly count: Middleware = {
     enter: ({ method, connection }) => {
       const refusal = this.#refuse(method, connection);

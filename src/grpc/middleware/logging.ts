@@ -12,7 +12,7 @@ import { callerOf } from '../caller.js';
 const ORDINARY = new Set([status.OK, status.CANCELLED, status.NOT_FOUND, status.ABORTED, status.ALREADY_EXISTS]);
 const TROUBLE = new Set([status.UNKNOWN, status.INTERNAL, status.UNAVAILABLE, status.DATA_LOSS]);
 
-/** @param stopping whether streams end since the server does, which is no trouble */
+/** @param stopping whether streams end because the server stops, which is not a fault */
 export function loggingMiddleware(log: Logger, stopping: () => boolean): Middleware {
   const limit = new LogRateLimit((left, caller) =>
     log.warn({ calls: left, ...caller }, 'more calls were refused or failed'),
@@ -45,7 +45,10 @@ function fields(call: CallFor, { code, details, answer }: End): object {
   };
 }
 
-/** What is wrong with a request may be told with words of it; the field at fault stands before the first colon. */
+/**
+ * Removes request content from the message of an invalid request; the name of the invalid field stands before the first
+ * colon.
+ */
 export function withoutContents(code: status, details: string): string {
   return code === status.INVALID_ARGUMENT ? details.replace(/:.*/s, '') : details;
 }

@@ -1,4 +1,4 @@
-/** The outermost middleware: counts every call, and how long it took. */
+/** The outermost middleware: counts every call and measures its duration. */
 import type { Calls } from '../../observability/calls.js';
 import type { CallFor, Middleware } from '../call.js';
 import { contextIdsOf } from '../call-description.js';

@@ -1,11 +1,11 @@
-/** The stage that charges each call to its identity and its connection. */
+/** Middleware that charges each call to its identity and its connection. */
 import type { WatchContextsRequest } from '../../gen/chord/v1/sync_service.js';
 import type { QuotaNeed } from '../../quota/account.js';
 import type { Quotas } from '../../quota/quotas.js';
 import type { CallFor, Middleware } from '../call.js';
 import { policyOf } from '../methods.js';
 
-/** Comes behind `decoded`, and behind whatever knows who calls. */
+/** Runs after decoding and authentication. */
 export function charge(quotas: Quotas): Middleware<'usage'> {
   return {
     enter(call) {

@@ -8,16 +8,16 @@ import type { Attributes, Context, Span, TextMapGetter, Tracer, TracerProvider }
 import type { CallFor, End, Middleware } from '../call.js';
 import { describeCall, pathOf, positionOf } from '../call-description.js';
 
-/** Where all copies of the API, 1.x, keep what was registered with one of them. */
+/** The symbol under which all copies of the API, 1.x, share what was registered with one of them. */
 const REGISTERED = Symbol.for('opentelemetry.js.api.1');
 
-/** Statuses that are the server's fault, as OpenTelemetry's conventions for gRPC have it. */
+/** Statuses that are faults of the server, by OpenTelemetry's conventions for gRPC. */
 const FAULTS = new Set([
   ...[status.UNKNOWN, status.DEADLINE_EXCEEDED, status.UNIMPLEMENTED, status.INTERNAL, status.UNAVAILABLE],
   status.DATA_LOSS,
 ]);
 
-/** Of a batch, a span names so many. */
+/** The most contexts of a batch that a span names. */
 const CONTEXTS_MAX = 10;
 
 const METADATA: TextMapGetter<Metadata> = {
@@ -25,7 +25,7 @@ const METADATA: TextMapGetter<Metadata> = {
   get: (metadata, key) => metadata.get(key).map(String),
 };
 
-/** Undefined where no SDK is set up yet: that comes first. */
+/** Undefined where no SDK is registered: the SDK must be set up first. */
 export async function openTracing(version: string): Promise<Middleware<'within' | 'traceId'> | undefined> {
   if (!(REGISTERED in globalThis)) return undefined;
   const api = await import('@opentelemetry/api');
@@ -33,7 +33,7 @@ export async function openTracing(version: string): Promise<Middleware<'within' 
   return tracer && traced(tracer, api);
 }
 
-/** The API puts a stand-in before the SDK's provider, also where there is none. */
+/** The API puts a proxy before the SDK's provider, also where there is no SDK. */
 function tracerOf(provider: TracerProvider, version: string): Tracer | undefined {
   const standIn = provider as Partial<{ getDelegateTracer(name: string, version: string): Tracer | undefined }>;
   return standIn.getDelegateTracer ? standIn.getDelegateTracer('chord', version) : provider.getTracer('chord', version);
@@ -46,7 +46,7 @@ function traced(
   { context, propagation, trace, SpanKind, SpanStatusCode }: Api,
 ): Middleware<'within' | 'traceId'> {
   const spans = new WeakMap<object, Span>();
-  /** An instrumentation of gRPC that made a span already has looked at the metadata, too. */
+  /** An instrumentation of gRPC that made a span already has read the metadata. */
   const parentOf = (metadata: Metadata): Context => {
     const active = context.active();
     return trace.getSpan(active) ? active : propagation.extract(active, metadata, METADATA);
@@ -73,7 +73,7 @@ function traced(
 
 function atFirst(call: CallFor): Attributes {
   const { method } = call;
-  const [, address, port] = /^(.*):(\d+)$/.exec(call.getPeer()) ?? []; // unknown, where the client is gone already
+  const [, address, port] = /^(.*):(\d+)$/.exec(call.getPeer()) ?? []; // unknown where the client is gone already
   return {
     'rpc.system': 'grpc',
     'rpc.service': method.service,

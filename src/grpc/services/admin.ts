@@ -1,4 +1,4 @@
-/** AdminService: backups, and what the server does, interval by interval. */
+/** AdminService.WatchStats: statistics of the server for each interval. */
 import * as a from '../../gen/chord/v1/admin_service.js';
 import type { Stats as ProtoStats } from '../../gen/chord/v1/stats.js';
 import { ChordError, invalid } from '../../model/errors.js';
@@ -43,7 +43,7 @@ export function adminService(store: Store, clock: Clock, stats: StatsSource, sto
   };
 }
 
-/** Until the call or the server ends. */
+/** Yields until the call or the server ends. */
 async function* watchStats(
   source: StatsSource,
   request: a.WatchStatsRequest,
@@ -66,7 +66,7 @@ async function* watchStats(
   }
 }
 
-/** Resolves after that time, or as soon as one of the signals is aborted. */
+/** Resolves after `ms`, or as soon as one of the signals is aborted. */
 function pause(ms: number, signals: readonly AbortSignal[]): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {

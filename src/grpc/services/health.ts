@@ -1,6 +1,6 @@
 /**
- * Standard health checking: the whole server under the empty name, and each service under its own. It is open to all,
- * so it keeps nothing of what they send: of a name that is not known, only that it is none.
+ * Standard health checking: the whole server under the empty name, and each service under its own name. The service is
+ * open to all callers, so it keeps nothing of a request: of an unknown name only that it is unknown.
  */
 import { type BinaryReader, BinaryWriter } from '@bufbuild/protobuf/wire';
 import { type ServiceDefinition, status } from '@grpc/grpc-js';
@@ -12,7 +12,7 @@ export const HEALTH = 'grpc.health.v1.Health';
 
 const [SERVING, NOT_SERVING, SERVICE_UNKNOWN] = [1, 2, 3];
 const REQUEST_BYTES_MAX = 1024;
-/** Streams that watch it. */
+/** Limit of open health watches. */
 const WATCHES_MAX = 2000;
 const WATCHES_PER_CONNECTION_MAX = 10;
 const RETRY_AFTER = 1000;
@@ -23,25 +23,25 @@ interface HealthRequest {
 
 export interface HealthOptions {
   readonly services: readonly string[];
-  /** In place of those of other calls. */
+  /** The middleware of health calls, in place of that of other calls. */
   readonly middleware: readonly Middleware[];
-  /** Hears of a connection's first watch, and of the end of its last one. */
+  /** Called at a connection's first health watch, and at the end of its last one. */
   readonly watches: (connection: object, yes: boolean) => void;
 }
 
 export class Health {
   readonly #names: ReadonlySet<string>;
-  /** Each with whether it asks for a name that is known. */
+  /** Open watches, each with whether its service name is known. */
   readonly #watches = new Map<Call, boolean>();
   readonly #perConnection = new Map<object, number>();
   #serving = false;
 
-  /** Not serving, at first. */
+  /** The health is NOT_SERVING at first. */
   constructor(private readonly options: HealthOptions) {
     this.#names = new Set(['', ...options.services]);
   }
 
-  /** Its methods, as gRPC wants them and as the call pipeline answers them. */
+  /** The methods in the form that grpc-js needs and the call pipeline answers. */
   get definition(): ServiceDefinition {
     return { check: method('Check', false), list: method('List', false), watch: method('Watch', true) };
   }
@@ -73,7 +73,7 @@ export class Health {
     for (const [call, known] of this.#watches) if (known) call.write(this.#answer(known));
   }
 
-  /** Ends the streams that watch it: left open, they would hold up the server's end. */
+  /** Ends the health watches: open streams would delay the server's stop. */
   end(reason: string): void {
     for (const call of this.#watches.keys()) call.finish({ code: status.UNAVAILABLE, details: reason });
   }

@@ -1,6 +1,6 @@
 /**
- * Server reflection, versions v1 and v1alpha, from the descriptors that buf built: so `grpcurl` and `ghz` work
- * without proto files. (The package @grpc/reflection sends files without their imports, which those tools refuse.)
+ * Server reflection, versions v1 and v1alpha, from the descriptors that buf built: `grpcurl` and `ghz` work without
+ * proto files. (The package @grpc/reflection sends files without their imports, which those tools refuse.)
  */
 
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
@@ -11,7 +11,9 @@ import { status } from '@grpc/grpc-js';
 import { descriptors } from '../../gen/descriptors.js';
 import { answeredByThePipeline, type CallPipeline } from '../pipeline.js';
 
-/** What of a ServerReflectionRequest is answered: its field number, its text, and the whole request to send back. */
+/**
+ * The parts of a ServerReflectionRequest that a response needs: field number, text, and the whole request to send back.
+ */
 interface ReflectionQuery {
   readonly field: number;
   readonly text: string;
@@ -23,12 +25,12 @@ const FILE_BY_FILENAME = 3;
 const FILE_CONTAINING_SYMBOL = 4;
 const LIST_SERVICES = 7;
 
-/** As large as a question of these may be, in bytes. */
+/** Size limit of a reflection request, in bytes. */
 const REQUEST_BYTES_MAX = 64 * 1024;
 
 export const REFLECTIONS = ['v1', 'v1alpha'].map((version) => `grpc.reflection.${version}.ServerReflection`);
 
-/** @param services those that the server answers: it lists no others */
+/** @param services the services to list */
 export function addReflection(server: Server, pipeline: CallPipeline, services: readonly string[]): void {
   const index = indexFiles(services);
   for (const service of REFLECTIONS) {
@@ -109,7 +111,7 @@ function answer({ field, text, request }: ReflectionQuery, index: Index): Uint8A
   return writer.join().finish();
 }
 
-/** A symbol inside a message is found by the message. */
+/** A symbol inside a message is found by the message's name. */
 function findSymbol(symbol: string, index: Index): FileDescriptorProto | undefined {
   for (let name = symbol; name !== ''; name = name.slice(0, Math.max(0, name.lastIndexOf('.')))) {
     const file = index.bySymbol.get(name);

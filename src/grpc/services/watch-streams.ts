@@ -1,9 +1,9 @@
 /**
- * Watch streams: the one place where backpressure, cancellation and the end of a stream are dealt with.
+ * Watch streams: the one place for backpressure, cancellation and the end of a stream.
  *
- * A stream has room until ROOM_BYTES wait to leave the process, and again once they have left. Node reports each
- * message's departure, so a reader that stalls leaves about that much behind, whatever happens to the contexts that
- * it watches.
+ * A stream has room until ROOM_BYTES wait to leave the process, and again after they have left. Node reports when each
+ * message has left, so a stalled reader leaves about that many bytes waiting, whatever happens to the contexts that it
+ * watches.
  */
 import { status } from '@grpc/grpc-js';
 import type { ContextService } from '../../contexts/service.js';
@@ -20,7 +20,7 @@ import { fromSubscriptions } from '../codec/sync-messages.js';
 import { fromDuration, toDuration } from '../codec/times.js';
 
 const ROOM_BYTES = 32 * 1024;
-/** What a message that waits takes in memory beside its own bytes, about: frames, callbacks, requests to the system. */
+/** Approximate memory of a waiting message beside its bytes: frames, callbacks, system requests. */
 const MESSAGE_BYTES = 512;
 const HEARTBEAT_MIN = 1000;
 const HEARTBEAT_MAX = 3_600_000;
@@ -30,7 +30,7 @@ export interface WatchStreamsOptions {
   readonly hub: Hub;
   readonly formats: Formats;
   readonly deliveries: Deliveries;
-  /** Milliseconds between heartbeats where the client asks for none. */
+  /** Milliseconds between heartbeats for a client that sets no interval. */
   readonly heartbeatInterval: number;
 }
 
@@ -55,7 +55,10 @@ export class WatchStreams {
     stream.open();
   }
 
-  /** Tells every reader that the stream ends, and when to come back: spread out, so that not all come at once. */
+  /**
+   * Sends `closing` to every reader, with a time to reconnect: spread out, so that readers do not all reconnect at
+   * once.
+   */
   closeAll(reason: string, retryWithin: number): void {
     for (const stream of this.#open) stream.closing(reason, Math.round(Math.random() * retryWithin));
   }
@@ -64,7 +67,7 @@ export class WatchStreams {
 class WatchStream implements Sink {
   #watcher: Watcher | undefined;
   #heartbeat: NodeJS.Timeout | undefined;
-  /** Messages that have not left, and the bytes that those sent since all had left have taken. */
+  /** Number of messages that have not left, and the bytes sent since all messages had left. */
   #messagesWaiting = 0;
   #bytesWaiting = 0;
   #full = false;
@@ -113,7 +116,7 @@ class WatchStream implements Sink {
   follows(contexts: number): void {
     if (this.#ended) return;
     const refusal = this.call.usage?.follow(contexts);
-    // Not at once: the watcher is in the middle of something.
+    // Deferred: the watcher is in the middle of its own work.
     if (refusal) queueMicrotask(() => this.refuse(refusal));
   }
 
@@ -121,13 +124,13 @@ class WatchStream implements Sink {
     this.call.fail(error);
   }
 
-  /** The server goes: the reader may come back. */
+  /** The server stops: the reader may reconnect. */
   closing(reason: string, retryAfter: number): void {
     this.#sayGoodbye(reason, retryAfter);
     this.call.finish({ code: status.UNAVAILABLE, details: reason });
   }
 
-  /** This reader must go. */
+  /** Ends the stream with an error. */
   refuse(error: ChordError): void {
     this.#sayGoodbye(error.message, error.details.retryAfter);
     this.call.fail(error);
@@ -138,7 +141,7 @@ class WatchStream implements Sink {
     this.call.write({ event: { $case: 'closing', value }, more: false });
   }
 
-  /** One for all messages of the stream: a fan-out makes nothing but calls. */
+  /** One function for all messages of the stream: a fan-out allocates no closures. */
   readonly #onLeft = (): void => {
     if (--this.#messagesWaiting > 0) return;
     this.#bytesWaiting = 0;
@@ -147,7 +150,7 @@ class WatchStream implements Sink {
     this.#watcher?.resume();
   };
 
-  /** The call is over, whoever ended it. */
+  /** The call is over, by the client or the server. */
   end(): void {
     this.#ended = true;
     clearInterval(this.#heartbeat);

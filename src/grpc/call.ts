@@ -110,13 +110,13 @@ export class Call extends ServerInterceptingCall implements Receiver, Unfinished
   request: unknown;
   /** What the request weighed on the wire, decompressed, in bytes. */
   requestBytes = 0;
-  /** Nobody waits for the answer any more. */
+  /** The client no longer waits for the answer. */
   cancelled = false;
   startedAt = 0;
   within: ((work: () => void) => void) | undefined;
   traceId: string | undefined;
   usage: QuotaUsage | undefined;
-  /** Of a stream: hears of its end, whoever ended it. */
+  /** Called at the end of a stream, whichever side ended it. */
   onEnd: () => void = NOTHING;
   /** Of a stream that says a word before it is ended. */
   onClose: ((error: ChordError) => void) | undefined;
@@ -270,7 +270,7 @@ export class Call extends ServerInterceptingCall implements Receiver, Unfinished
   #pass(): void {
     try {
       const later = this.#enter();
-      // A promise that nobody waits for would end the process when it is rejected: every way out is caught.
+      // An unhandled rejection would end the process: every path is caught.
       if (later instanceof Promise) later.then(() => this.#go()).catch((error) => this.fail(error));
       else this.#go();
     } catch (error) {
@@ -326,7 +326,7 @@ export class Call extends ServerInterceptingCall implements Receiver, Unfinished
 
   #handle(): void {
     if (this.cancelled) this.#end(CANCELLED);
-    // Whoever ended it on its way through the middleware, nobody would tell a handler so.
+    // The call may have ended while it passed the middleware: the handler must not start then.
     if (this.#over) return;
     this.#admitted = true;
     const { unary, stream } = this.route;

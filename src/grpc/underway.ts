@@ -1,6 +1,6 @@
 /**
  * Bounds the memory of requests under way, in bytes as they were sent, unpacked: what a request becomes
- * takes some ten times as much. Over the bound new ones are refused before any work, whoever sends them; a request
+ * takes some ten times as much. Over the bound, new requests of every caller are refused before any work; a request
  * that meets no other one always passes. Streams are counted elsewhere, and their requests are small.
  */
 import { ChordError } from '../model/errors.js';

@@ -18,7 +18,7 @@ for i = 1, #ARGV, 2 do arg[ARGV[i]] = ARGV[i + 1] end
 local context, log, removed, ids, expiries, idle, age, length, asked, answers = unpack(KEYS)
 local at, nonce, head, used, expiry = unpack(redis.call('HMGET', context, 'at', 'nonce', 'head', 'used', 'expiry'))
 
--- Whether this write, which was sent before, has happened; nil where nobody can tell any more. A record has its
+-- Whether this write, which was sent before, has happened; nil where that can no longer be determined. A record has its
 -- writer's nonce, a removal leaves it behind for a minute; what is neither leaves no trace.
 local function happened()
   if nonce == arg.nonce then return true end

@@ -17,7 +17,7 @@ export type Reason =
   | 'DEADLINE_EXCEEDED'
   | 'DATA_LOSS'; // stored bytes are not what was written
 
-/** One bad field of a request: its path as in the .proto, and what is wrong. */
+/** One bad field of a request: its path (`writes[2].value`), and what is wrong. grpc/status.ts names it as the .proto does. */
 export interface FieldViolation {
   readonly field: string;
   readonly description: string;

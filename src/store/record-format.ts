@@ -18,7 +18,7 @@ const FORMAT = 1;
 /** A head as stored. */
 export interface HeadRow {
   readonly head: Head;
-  /** Of an engine that keeps its indexes as due.ts says. */
+  /** Of an engine that keeps its indexes as retention-index.ts says. */
   readonly place?: Place;
 }
 

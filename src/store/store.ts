@@ -138,7 +138,8 @@ export type History =
 
 /**
  * What cleanup looks for; in each index the smallest key is due first. What is due is found by these alone, never by
- * looking at all contexts. An engine may keep its entries lazily, as long as an answer is right: see due.ts.
+ * looking at all contexts (the memory store does: it is the specification). An engine may keep its entries lazily, as long
+ * as an answer is right: see retention-index.ts.
  *
  * - `expiry`: when the context's own time to live runs out
  * - `idle`: when a context without one was last written to or touched

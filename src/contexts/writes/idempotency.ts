@@ -28,7 +28,7 @@ export function remember(
 
 /** The first answer. Throws INVALID_ARGUMENT where the id belongs to another request. */
 export function recall<T = RememberedAnswer>(first: Request, print: string): T {
-  if (first.fingerprint !== print) throw invalid('request_id', 'was used before, for another request');
+  if (first.fingerprint !== print) throw invalid('requestId', 'was used before, for another request');
   return JSON.parse(Buffer.from(first.result).toString()) as T;
 }
 

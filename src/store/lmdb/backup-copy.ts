@@ -3,7 +3,7 @@ import { open, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ChordError } from '../../model/errors.js';
 import type { Backup, BackupPart } from '../store.js';
-import { commitFailed } from './group-commit.js';
+import { commitFailed } from './errors.js';
 import { type Databases, FORMAT, NAMES, openDatabases } from './schema.js';
 
 /** Written at once. The most that is in memory, and about what LMDB may need beside it. */

@@ -6,11 +6,10 @@
  * fails, nothing that builds upon it has been handed to LMDB; and LMDB never has so much to do that it blocks.
  */
 import type { RootDatabase } from 'lmdb';
-import { ChordError } from '../../model/errors.js';
 import { Histogram } from '../../model/histogram.js';
 import type { HeadRow } from '../record-format.js';
 import type { Request } from '../store.js';
-import { unreadable } from './reads.js';
+import { commitFailed, DiskFailure, unreadable } from './errors.js';
 
 /** Keeps one transaction's decisions within a few milliseconds of the event loop. */
 const MAX_JOBS = 2_000;
@@ -56,6 +55,7 @@ export class GroupCommit {
   #running: Promise<void> | null = null;
   /** In the transaction under way. */
   #committing = 0;
+  #failure: DiskFailure | undefined;
   readonly commitSeconds = new Histogram(0.0001, 17);
   readonly groupSizes = new Histogram(1, 11);
 
@@ -64,6 +64,8 @@ export class GroupCommit {
     readonly gate: CommitGate,
     /** LmdbWrites what the jobs of a transaction have left for its end. */
     private readonly finish: (turn: CommitTurn) => void,
+    /** Called once, before the writes concerned are rejected. All later writes are rejected with the same error. */
+    private readonly onDiskFailure: (failure: DiskFailure) => void,
   ) {}
 
   get waiting(): number {
@@ -90,9 +92,14 @@ export class GroupCommit {
     while (this.#line.length > 0) {
       const turn = this.#take();
       try {
+        if (this.#failure) throw this.#failure;
         await this.gate.admit(turn.reduce((sum, { job }) => sum + job.bytes, 0));
         await this.#commit(turn);
       } catch (error) {
+        if (error instanceof DiskFailure && !this.#failure) {
+          this.#failure = error;
+          this.onDiskFailure(error);
+        }
         // What builds upon these and still waits in line will find that the context stands elsewhere.
         for (const { reject } of turn) reject(error);
       }
@@ -148,15 +155,4 @@ export class GroupCommit {
       else reject(failure);
     }
   }
-}
-
-/** lmdb tells the cause in a second promise, which would end the process if nobody waited for it. */
-export async function commitFailed(error: unknown): Promise<ChordError> {
-  let cause = error;
-  const { commitError } = error as { commitError?: Promise<unknown> };
-  await commitError?.catch((reason: unknown) => {
-    cause = reason;
-  });
-  const message = cause instanceof Error ? cause.message : String(cause);
-  return new ChordError('UNAVAILABLE', `the store could not commit: ${message}`, { cause });
 }

@@ -150,9 +150,3 @@ export class LmdbReads {
     return [...this.db.requestTimes.getKeys({ end: numberKey(before), limit })];
   }
 }
-
-/** What LMDB itself finds wrong with its pages is lost data, too. */
-export function unreadable(error: unknown): ChordError {
-  if (error instanceof ChordError) return error;
-  return new ChordError('DATA_LOSS', `the database cannot be read: ${error}`, { cause: error });
-}

@@ -27,9 +27,10 @@ import type {
 } from '../store.js';
 import { Backups } from './backup.js';
 import { type FreeBytes, SpaceWatch } from './disk-space.js';
+import { type DiskFailure, unreadable } from './errors.js';
 import { type CommitTurn, GroupCommit, type Job } from './group-commit.js';
 import { lockDirectory } from './lock.js';
-import { LmdbReads, unreadable } from './reads.js';
+import { LmdbReads } from './reads.js';
 import { type Databases, openDatabases } from './schema.js';
 import { LmdbWrites } from './writes.js';
 
@@ -86,13 +87,22 @@ class LmdbStore implements Store {
   readonly #unlock: () => void;
   #sweeping = false;
   #closed = false;
+  #failure: DiskFailure | undefined;
   #closing: Promise<void> | null = null;
 
   constructor(db: Databases, space: SpaceWatch, listeners: ((health: StoreHealth) => void)[], unlock: () => void) {
     this.#db = db;
     this.#reads = new LmdbReads(db);
     this.#writes = new LmdbWrites(db, this.#reads);
-    this.#writer = new GroupCommit(db.env, space, (turn) => this.#writes.putRows(turn));
+    this.#writer = new GroupCommit(
+      db.env,
+      space,
+      (turn) => this.#writes.putRows(turn),
+      (failure) => {
+        this.#failure = failure;
+        for (const listener of this.#listeners) listener(this.health());
+      },
+    );
     this.#backups = new Backups(db);
     this.#space = space;
     this.#listeners = listeners;
@@ -155,7 +165,7 @@ class LmdbStore implements Store {
 
   /** In steps, beside everything else. What is not done when the store closes, or the disk is full, is done later. */
   #sweepRemains(): void {
-    if (this.#sweeping || this.#closed || this.#reads.remains(1).length === 0) return;
+    if (this.#sweeping || this.#closed || this.#failure || this.#reads.remains(1).length === 0) return;
     this.#sweeping = true;
     const run = (turn: CommitTurn) => this.#writes.sweep(turn, AT_ONCE);
     const sweep = async () => {
@@ -257,7 +267,9 @@ class LmdbStore implements Store {
   }
 
   health(): StoreHealth {
-    return this.#closed ? { serving: false, readOnly: false, detail: 'the store is closed' } : this.#space.health();
+    if (this.#closed) return { serving: false, readOnly: false, detail: 'the store is closed' };
+    if (this.#failure) return { serving: false, readOnly: false, failed: true, detail: this.#failure.message };
+    return this.#space.health();
   }
 
   onHealth(listener: (health: StoreHealth) => void): void {
@@ -300,6 +312,7 @@ class LmdbStore implements Store {
 
   #checkOpen(): void {
     if (this.#closed) throw new ChordError('UNAVAILABLE', 'the store is closed');
+    if (this.#failure) throw this.#failure;
   }
 }
 

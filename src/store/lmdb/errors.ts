@@ -16,9 +16,13 @@ export const RUN_VERIFY = 'stop the server and run chord verify';
  */
 export class DiskFailure extends ChordError {
   constructor(cause: Error) {
-    super('UNAVAILABLE', `the disk failed a commit (${cause.message}): nothing is written until the server is restarted`, {
-      cause,
-    });
+    super(
+      'UNAVAILABLE',
+      `the disk failed a commit (${cause.message}): nothing is written until the server is restarted`,
+      {
+        cause,
+      },
+    );
   }
 }
 
@@ -42,10 +46,15 @@ export async function commitFailed(error: unknown): Promise<ChordError> {
   const failure = cause instanceof Error ? cause : new Error(String(cause));
   const code = codeOf(failure);
   if (code > 0 || code === MDB_PANIC) return new DiskFailure(failure);
-  if (DAMAGED.has(code)) {
+  if (isDamage(failure)) {
     return new ChordError('DATA_LOSS', `the database cannot be written: ${failure.message}; ${RUN_VERIFY}`, { cause });
   }
   return new ChordError('UNAVAILABLE', `the store could not commit: ${failure.message}`, { cause });
+}
+
+/** Whether LMDB found its pages damaged. */
+export function isDamage(error: unknown): boolean {
+  return DAMAGED.has(codeOf(error));
 }
 
 function codeOf(error: unknown): number {

@@ -23,6 +23,8 @@ export interface Job<T> {
   readonly scans: boolean;
   /** Roughly what it will write, in bytes. */
   readonly bytes: number;
+  /** It removes more than it writes, and is let in while the disk is nearly full. */
+  readonly frees?: boolean;
   /** Decides and writes, all synchronously, the reading before the first write: what throws has written nothing. */
   run(turn: CommitTurn): T;
 }
@@ -34,10 +36,10 @@ export class CommitTurn {
   readonly requests = new Map<string, Request>();
 }
 
-/** Guards the disk: see lmdb-space.ts. */
+/** Guards the disk: see disk-space.ts. */
 export interface CommitGate {
-  /** Resolves when `bytes` more may be written. Throws when they may not. */
-  admit(bytes: number): Promise<void>;
+  /** Resolves when `bytes` more may be written; `frees`: by what frees space. Throws when they may not. */
+  admit(bytes: number, frees: boolean): Promise<void>;
   readonly maxBytesPerTurn: number;
 }
 
@@ -93,7 +95,9 @@ export class GroupCommit {
       const turn = this.#take();
       try {
         if (this.#failure) throw this.#failure;
-        await this.gate.admit(turn.reduce((sum, { job }) => sum + job.bytes, 0));
+        const bytes = turn.reduce((sum, { job }) => sum + job.bytes, 0);
+        const frees = turn.every(({ job }) => job.frees);
+        await this.gate.admit(bytes, frees);
         await this.#commit(turn);
       } catch (error) {
         if (error instanceof DiskFailure && !this.#failure) {

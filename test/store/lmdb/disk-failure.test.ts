@@ -43,7 +43,11 @@ for (const kind of ['sync', 'meta', 'page']) {
       t.pass();
       return;
     }
-    const [data, trigger, log] = ['data', 'trigger', 'log'].map((name) => join(directory, name)) as [string, string, string];
+    const [data, trigger, log] = ['data', 'trigger', 'log'].map((name) => join(directory, name)) as [
+      string,
+      string,
+      string,
+    ];
     const args = ['serve', '--log-level', 'error', '--listen', '127.0.0.1:0', '--data-dir', data];
     const env = { LD_PRELOAD: library, FAULT_TRIGGER: trigger, FAULT_LOG: log };
     const server = await readyServer(new Running(args, undefined, env));
@@ -63,14 +67,21 @@ for (const kind of ['sync', 'meta', 'page']) {
       t.is(stderr.match(/the store has failed/g)?.length, 1, stderr);
       t.deepEqual(await healthy, ['SERVING', 'NOT_SERVING']);
     } else {
-      t.deepEqual([kind, code], ['page', null], `lmdb itself overruns its heap where it words this one error: ${stderr}`);
+      t.deepEqual(
+        [kind, code],
+        ['page', null],
+        `lmdb itself overruns its heap where it words this one error: ${stderr}`,
+      );
     }
 
     const again = await startServer('--listen', '127.0.0.1:0', '--data-dir', data);
     t.teardown(() => again.end('SIGTERM'));
     const other = connect(t, again.address);
     t.deepEqual(await other.document('a'), { n: 1 });
-    t.deepEqual((await other.list({})).contexts.map(({ contextId }) => contextId), ['a']);
+    t.deepEqual(
+      (await other.list({})).contexts.map(({ contextId }) => contextId),
+      ['a'],
+    );
     await other.set({ contextId: 'a', value: { n: 2 } });
   });
 }

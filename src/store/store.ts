@@ -180,6 +180,8 @@ export type FeedEvent =
 export interface StoreHealth {
   readonly serving: boolean;
   readonly readOnly: boolean;
+  /** Never again in this process: only a restart helps. */
+  readonly failed?: true;
   readonly detail?: string;
 }
 

@@ -56,6 +56,6 @@ export function deltasIn(oldest: number, head: Head): number {
 }
 
 /** One more than deltas: the first one only says where the second one begins. */
-function recordsKept({ deltaThreshold }: RetentionRules): number {
+export function recordsKept({ deltaThreshold }: Pick<RetentionRules, 'deltaThreshold'>): number {
   return deltaThreshold + 1;
 }

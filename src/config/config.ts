@@ -76,7 +76,7 @@ export const SETTINGS = {
   deltaTtl: setting(duration(1000, YEARS), 24 * HOUR, 'how long deltas are kept'),
   contextAutoDelete: setting(flag(), false, 'whether contexts that nobody uses are removed'),
   contextTtl: setting(duration(1000, YEARS), 6 * HOUR, 'if so, this long after their last write or touch'),
-  requestTtl: setting(duration(1000, YEARS), 24 * HOUR, 'how long request ids are remembered'),
+  requestTtl: setting(duration(1000, YEARS), HOUR, 'how long request ids are remembered'),
   cleanupInterval: setting(durationOrOff(1000, YEAR), HOUR, 'how often old deltas and contexts are removed, or off'),
   exportUrl: setting(exportUrl(), '', 'external store to export to: file:DIR, grpc[s]://HOST:PORT, or postgres://...'),
   exportCa: setting(file(), '', 'PEM file: authorities of a grpcs:// store, in place of the well-known ones'),

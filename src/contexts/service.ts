@@ -17,7 +17,7 @@ import type { ServiceOptions } from './options.js';
 import { type DeltaPage, deltaPage, type HeadPage, headPage, type PageOptions } from './pagination.js';
 import { hear } from './remote-events.js';
 import { answer, answerAt } from './sync/answer.js';
-import { documentAt, type PointInTime, past } from './sync/point-in-time.js';
+import { documentAt, documentViewAt, type PointInTime, past } from './sync/point-in-time.js';
 import { WholeLists } from './sync/projection.js';
 import { trim } from './trim.js';
 import { checkId, checkTtl } from './validation.js';
@@ -50,6 +50,8 @@ export class ContextService {
   readonly lists: WholeLists;
   /** With other servers on the same store, what is in memory may be old: each call asks. */
   readonly #shared: boolean;
+  /** What other servers did, and is being looked at. */
+  readonly #looks = new Set<Promise<void>>();
 
   constructor(options: ServiceOptions) {
     const { store, publish, deltaThreshold } = options;
@@ -109,8 +111,8 @@ export class ContextService {
    * Several writes, each of another context, as one: all or none. A repeat of a `requestId` answers what the first try
    * did. Takes the values over.
    */
-  batch(writes: readonly BatchedWrite[], { requestId }: { readonly requestId?: string } = {}) {
-    return writeBatch(this.#batchTools, writes, requestId);
+  batch(writes: readonly BatchedWrite[], options: Pick<WriteOptions, 'requestId' | 'caller'> = {}) {
+    return writeBatch(this.#batchTools, writes, options);
   }
 
   async get<T = EncodedStruct>(id: string, form = ENCODED as unknown as Form<T>): Promise<View<T>> {
@@ -118,6 +120,17 @@ export class ContextService {
     const view = await (await this.#freshLane(id)).view(form);
     if (!view || this.#endIfExpired(id, view.head)) throw notFound(id);
     return view;
+  }
+
+  /**
+   * The context as it stood at this position, though it may have moved on just now. NOT_FOUND, FAILED_PRECONDITION,
+   * RESOURCE_EXHAUSTED: that is gone.
+   */
+  async getAsOf(id: string, position: Position): Promise<View> {
+    const view = await this.get(id);
+    if (samePosition(view.head.position, position)) return view;
+    const { head, document } = await documentViewAt(this.#store, await this.#freshLane(id), position);
+    return { id, head, value: new EncodedStruct(encodeStruct(document)) };
   }
 
   /** The context as it was. NOT_FOUND above its version, FAILED_PRECONDITION where that is no longer retained. */
@@ -213,7 +226,20 @@ export class ContextService {
 
   /** Another server's commit. */
   onFeed(event: FeedEvent): void {
-    hear(event, this.#lanes, this.#options.publish);
+    for (const look of hear(event, this.#lanes, this.#options.publish)) {
+      this.#looks.add(look);
+      void look.then(() => this.#looks.delete(look));
+    }
+  }
+
+  /** Resolves when watchers have been told of everything that `onFeed` was given before. */
+  async told(): Promise<void> {
+    await Promise.all(this.#looks);
+  }
+
+  /** The time, as writes have it. */
+  now(): number {
+    return this.#now();
   }
 
   /** The hot path: no more promises than the lane's own. */
@@ -234,13 +260,13 @@ export class ContextService {
 
   /** What a write answers; one that names itself and was committed before, what it answered then. */
   #once(id: string, asked: WriteRequest, written: Promise<WriteResult>): Promise<WriteResult> {
-    const { requestId } = asked;
-    if (!requestId) return written;
+    const { name } = asked;
+    if (!name) return written;
     return written.catch(async (error) => {
       // A refusal may only mean that the first try has done its work already.
-      const first = error instanceof Duplicate ? error.first : await this.#store.recall(id, requestId);
+      const first = error instanceof Duplicate ? error.first : await this.#store.recall(id, name.id, name.formerId);
       if (!first) throw error;
-      return this.#repeat(id, recall(first, asked.fingerprint), asked);
+      return this.#repeat(id, recall(first, asked.fingerprint)[0]!, asked);
     });
   }
 

@@ -36,11 +36,11 @@
  *
  * Callers keep to this: ids are not empty, have no NUL and are at most 512 bytes of UTF-8, request ids likewise;
  * versions, times and limits are not negative, limits at least 1; bytes that were handed over, or that were read,
- * are not changed afterwards. Time never comes from the store: callers put it into heads and requests, and pass
- * `now`.
+ * are not changed afterwards. No operation looks at a clock: callers put times into heads and requests, and pass
+ * `now`. Servers that share a store take them from `cluster.clock`, where it has one.
  */
 import type { Histogram } from '../model/histogram.js';
-import type { Expiry, Head, Position } from '../model/model.js';
+import type { Clock, Expiry, Head, Position } from '../model/model.js';
 
 /** One version's record. */
 export interface LogRecord extends Payload {
@@ -72,10 +72,16 @@ export interface Stored {
   readonly records: readonly LogRecord[];
 }
 
-/** A write that names itself, so that a repeat can be recognised. */
-export interface Request {
+/** What a request is remembered under. */
+export interface RequestName {
   /** Unique within the context id. */
   readonly id: string;
+  /** What earlier releases of Chord remembered it under: looked for too, where there may be data of theirs, and never written. */
+  readonly formerId?: string;
+}
+
+/** A write that names itself, so that a repeat can be recognised. */
+export interface Request extends RequestName {
   /** Hash of the request's content: the same id with another one is a client's mistake. */
   readonly fingerprint: string;
   /** The answer to remember. Opaque. */
@@ -218,14 +224,17 @@ export interface Store {
    * one context at a time.
    */
   commitBatch?(operations: readonly BatchOperation[]): Promise<BatchOutcome>;
-  /** The result remembered under a request id for this context id, if it is still remembered. */
-  recall(id: string, requestId: string): Promise<Request | null>;
+  /** The result remembered under a request id (or else its `formerId`) for this context id, if it is still remembered. */
+  recall(id: string, requestId: string, formerId?: string): Promise<Request | null>;
   /**
    * Records after version `after`, oldest first: at most `limit`, and no more than make `maxBytes` of changes and
    * olds together, but at least one. None where `after` is the head's version or above.
    */
   deltas(id: string, after: number, limit: number, maxBytes?: number): Promise<History>;
-  /** Heads in the byte order of their ids (UTF-8): those that begin with `prefix` and come after `after`. */
+  /**
+   * Heads in the byte order of their ids (UTF-8): those that begin with `prefix` and come after `after`. Those that one batch
+   * could write are as of one moment.
+   */
   list(prefix: string, after: string | undefined, limit: number): Promise<ListPage>;
   /**
    * Contexts whose key in an index is at or below `upTo`, smallest key first, those of one key in the order of
@@ -254,6 +263,8 @@ export interface Store {
 export interface StoreCluster {
   /** Commits of other servers, for ids and prefixes that are watched here. */
   readonly feed: Feed;
+  /** The one clock of all servers on the store. Absent: each has its own. */
+  readonly clock?: Clock;
   /**
    * Where these contexts stand, as of one moment; null: there is no such context. The answer also has the contexts that were
    * written together with any of them by batches that `feed` reports only now, before this resolves. All ids are of contexts
@@ -286,4 +297,9 @@ export interface Feed {
   unwatchId(id: string): void;
   watchPrefix(prefix: string): Promise<void>;
   unwatchPrefix(prefix: string): void;
+  /**
+   * Resolves when everything has been told that was committed before this call. Rejects where that cannot be known.
+   * Absent: it never can.
+   */
+  confirm?(): Promise<void>;
 }

@@ -147,20 +147,24 @@ export class Lane {
     return this.#refreshNext;
   }
 
-  /** Another server's commit, as a hint. */
-  offer(delta: DeltaView): void {
+  /** Another server's commit, as a hint. Where the store is looked at for it, resolves when watchers are told. */
+  offer(delta: DeltaView): Promise<void> | undefined {
     // A load under way may bring this commit without a word.
-    if (!this.live) return void this.publish({ kind: 'delta', id: this.id, delta });
+    if (!this.live) {
+      this.publish({ kind: 'delta', id: this.id, delta });
+      return undefined;
+    }
     const { tip } = this;
-    if (tip && delta.to.epoch === tip.position.epoch && delta.to.version <= tip.position.version) return;
+    if (tip && delta.to.epoch === tip.position.epoch && delta.to.version <= tip.position.version) return undefined;
     const next = this.#inFlight.length === 0 && tip && samePosition(delta.from, tip.position);
-    if (next) this.#state.fold(delta);
-    else this.distrust();
+    if (!next) return this.distrust();
+    this.#state.fold(delta);
+    return undefined;
   }
 
-  /** Something may have happened elsewhere: look, and tell watchers. */
-  distrust(): void {
-    this.refresh().catch(() => this.publish({ kind: 'reset', id: this.id }));
+  /** Something may have happened elsewhere: look, and tell watchers. Resolves when they are told. */
+  distrust(): Promise<void> {
+    return this.refresh().catch(() => this.publish({ kind: 'reset', id: this.id }));
   }
 
   #start(task: PendingWrite): void {

@@ -7,13 +7,14 @@ import type { Effect, TipView } from '../lane/state.js';
 import type { PointInTime } from '../sync/point-in-time.js';
 import { checkId, checkRequestId, checkTtl } from '../validation.js';
 import { type BatchCommitTools, type BatchPart, commitBatchOf } from './batch-commit.js';
-import { fingerprint, type RememberedAnswer, recall, remember } from './idempotency.js';
+import { fingerprint } from './fingerprint.js';
+import { type RememberedAnswer, type RequestName, recall, remember, requestName } from './idempotency.js';
 import type { Edit } from './mutations.js';
 import { checkEdit } from './value-limits.js';
 import { edit, remove, revert, touch, type UpdateOptions, type WriteRequest, type WriteResult } from './writes.js';
 
 /** The options of the single writes, but for `requestId`, which a batch has as a whole. */
-type Options = Omit<UpdateOptions, 'requestId'>;
+type Options = Omit<UpdateOptions, 'requestId' | 'caller'>;
 
 /** One write of a batch, as its single call takes it. */
 export type BatchedWrite = { readonly id: string } & (
@@ -42,17 +43,18 @@ const RETURNED_BYTES_MAX = 3 << 20;
 export async function writeBatch(
   tools: BatchTools,
   writes: readonly BatchedWrite[],
-  requestId = '',
+  { requestId = '', caller }: { readonly requestId?: string | undefined; readonly caller?: string | undefined },
 ): Promise<readonly BatchedResult[]> {
   checkWrites(tools, writes);
   checkRequestId(requestId);
   const asked = writes.map((write, i) => within(i, write, () => askOne(write)));
-  const print = requestId && fingerprint(asked.map(({ essence }) => essence));
+  const name = requestName(requestId, caller);
+  const print = name ? fingerprint(asked.map(({ essence }) => essence)) : '';
   try {
     const evaluations = await Promise.all(writes.map((write, i) => prepare(tools, write, i)));
     const parts = writes.map((write, i): BatchPart<BatchedResult> => {
       // It is remembered with the first write's context, whatever that write stores.
-      const named = i === 0 ? { requestId, fingerprint: print } : { fingerprint: '' };
+      const named = i === 0 ? { name, fingerprint: print } : { fingerprint: '' };
       const all = { ...asked[i]?.options, ...named };
       const { id, kind } = write;
       const edits = kind !== 'touch' && kind !== 'delete';
@@ -60,14 +62,15 @@ export async function writeBatch(
     });
     return await commitBatchOf(tools, parts, (effects, operations) => {
       checkReturned(effects);
-      return requestId ? signed(operations, requestId, print, effects, tools.now()) : operations;
+      return name ? signed(operations, name, print, effects, tools.now()) : operations;
     });
   } catch (error) {
     // A refusal may only mean that the first try has done its work already.
     const { id } = writes[0] as BatchedWrite;
-    const first = error instanceof Duplicate ? error.first : requestId ? await tools.store.recall(id, requestId) : null;
+    const first =
+      error instanceof Duplicate ? error.first : name ? await tools.store.recall(id, name.id, name.formerId) : null;
     if (!first) throw error;
-    const before = recall<readonly RememberedAnswer[]>(first, print);
+    const before = recall(first, print);
     return Promise.all(
       writes.map(({ id }, i) => tools.repeat(id, before[i]!, { ...asked[i]?.options, fingerprint: '' })),
     );
@@ -145,16 +148,13 @@ async function prepare(
 /** The operations with the request, which remembers what all of them answered. */
 function signed(
   [first, ...others]: readonly BatchOperation[],
-  requestId: string,
+  name: RequestName,
   print: string,
   effects: readonly Effect<BatchedResult>[],
   now: number,
 ): BatchOperation[] {
-  const answers = effects.map(({ answer: { position, changed } }) => ({ position, changed }));
-  return [
-    { ...(first as BatchOperation), request: remember(requestId, print, answers, now) } as BatchOperation,
-    ...others,
-  ];
+  const answers = effects.map(({ answer }) => answer);
+  return [{ ...(first as BatchOperation), request: remember(name, print, answers, now) } as BatchOperation, ...others];
 }
 
 function checkReturned(effects: readonly Effect<BatchedResult>[]): void {

@@ -13,7 +13,7 @@ import type * as c from '../../gen/chord/v1/context_service.js';
 import type * as m from '../../gen/chord/v1/model.js';
 import type * as s from '../../gen/chord/v1/sync_service.js';
 import type * as t from '../../gen/chord/v1/transfer_service.js';
-import { ChordError } from '../../model/errors.js';
+import { ChordError, type Reason } from '../../model/errors.js';
 import type { Clock } from '../../model/model.js';
 import type { Store } from '../../store/store.js';
 import type { Transfer } from '../../transfer/transfer.js';
@@ -52,29 +52,29 @@ export function contextHandlers(contexts: ContextService, formats: Formats) {
     setContext(request: c.SetContextRequest, call: Call): Promise<Buffer> {
       const { contextId, value = {}, returning } = request;
       const form = formOf(returning);
-      return respond(contexts.set(contextId, value, writeOptions(request, true)), form, call);
+      return respond(contexts.set(contextId, value, writeOptions(request, call, true)), form, call);
     },
 
     updateContext(request: c.UpdateContextRequest, call: Call): Promise<Buffer> {
       const { contextId, changes, allowMissing, returning } = request;
       const edit = { changes, mutations: fromMutations(request.mutations) };
       const form = formOf(returning);
-      return respond(contexts.update(contextId, edit, writeOptions(request, allowMissing)), form, call);
+      return respond(contexts.update(contextId, edit, writeOptions(request, call, allowMissing)), form, call);
     },
 
     revertContext(request: c.RevertContextRequest, call: Call): Promise<Buffer> {
       const { contextId, version, returning } = request;
       const form = formOf(returning);
-      return respond(contexts.revert(contextId, version, writeOptions(request, false)), form, call);
+      return respond(contexts.revert(contextId, version, writeOptions(request, call, false)), form, call);
     },
 
     async getContext({ contextId, version }: c.GetContextRequest): Promise<Buffer> {
       return getResponse(await (version === 0 ? contexts.get(contextId) : contexts.getAtVersion(contextId, version)));
     },
 
-    async deleteContext(request: c.DeleteContextRequest): Promise<Buffer> {
+    async deleteContext(request: c.DeleteContextRequest, call: Call): Promise<Buffer> {
       const { allowMissing, requestId } = request;
-      const options = { allowMissing, requestId, expected: fromExpected(request.expected) };
+      const options = { allowMissing, requestId, caller: nameOf(call), expected: fromExpected(request.expected) };
       return writeResponse(await contexts.delete(request.contextId, options), PLAIN);
     },
 
@@ -88,7 +88,7 @@ export function contextHandlers(contexts: ContextService, formats: Formats) {
       const asked = fromWrites(writes, (returning, index) => {
         forms[index] = formOf(returning);
       });
-      const results = await contexts.batch(asked, { requestId });
+      const results = await contexts.batch(asked, { requestId, caller: nameOf(call) });
       for (const { stored = 0 } of results) call.usage?.owe(stored);
       return batchResponse(
         await Promise.all(
@@ -103,11 +103,18 @@ export function contextHandlers(contexts: ContextService, formats: Formats) {
     },
 
     async listContexts(request: c.ListContextsRequest): Promise<c.ListContextsResponse> {
-      const page = await contexts.list(request.prefix, request);
-      if (!request.includeValues) {
-        return { contexts: page.heads.map(({ id, head }) => toContext(id, head)), nextPageToken: page.nextPageToken };
+      for (let tries = 1; ; tries++) {
+        const page = await contexts.list(request.prefix, request);
+        if (!request.includeValues) {
+          return { contexts: page.heads.map(({ id, head }) => toContext(id, head)), nextPageToken: page.nextPageToken };
+        }
+        try {
+          return await withValues(contexts, page);
+        } catch (error) {
+          if (!isGone(error)) throw error;
+          if (tries === LIST_TRIES_MAX) throw movesOn();
+        }
       }
-      return withValues(contexts, page);
     },
   };
 }
@@ -204,25 +211,34 @@ export function adminStreams(store: Store, clock: Clock, stats: StatsSource, sto
 
 function writeOptions(
   request: c.SetContextRequest | c.UpdateContextRequest | c.RevertContextRequest,
+  call: Call,
   allowMissing: boolean,
 ): UpdateOptions {
   const { requestId, returning } = request;
   return {
     expected: fromExpected(request.expected),
     requestId,
+    caller: nameOf(call),
     ttl: fromDuration(request.ttl, 'ttl'),
     returning,
     allowMissing,
   };
 }
 
-/** Reads the documents of a page of heads, up to a page's bytes; the token then names the last one read. */
+/** Whose the ids of its requests are. */
+function nameOf({ identity }: Call): string {
+  return identity.kind === 'anonymous' ? '' : identity.name;
+}
+
+/**
+ * Reads the documents of a page of heads, as they stood when the page was read, up to a page's bytes; the token then names
+ * the last one read.
+ */
 async function withValues(contexts: ContextService, page: HeadPage): Promise<c.ListContextsResponse> {
   const answer: m.Context[] = [];
   let bytes = 0;
-  for (const { id } of page.heads) {
-    const view = await contexts.get(id).catch(unlessGone);
-    if (!view) continue;
+  for (const { id, head } of page.heads) {
+    const view = await contexts.getAsOf(id, head.position);
     // Generated code passes an encoded document through to the codec, which copies it.
     answer.push({ ...toContext(id, view.head), value: view.value as unknown as { [key: string]: unknown } });
     bytes += view.value.bytes.length;
@@ -232,7 +248,16 @@ async function withValues(contexts: ContextService, page: HeadPage): Promise<c.L
   return { contexts: answer, nextPageToken: page.nextPageToken };
 }
 
-function unlessGone(error: unknown): undefined {
-  if (error instanceof ChordError && error.reason === 'NOT_FOUND') return undefined;
-  throw error;
+/** How a document that the page names cannot be had any more: then the page is read anew. */
+const GONE: readonly Reason[] = ['NOT_FOUND', 'FAILED_PRECONDITION', 'RESOURCE_EXHAUSTED'];
+const LIST_TRIES_MAX = 20;
+
+function isGone(error: unknown): boolean {
+  return error instanceof ChordError && GONE.includes(error.reason);
+}
+
+function movesOn(): ChordError {
+  return new ChordError('UNAVAILABLE', 'the contexts of this page changed too fast to be read as of one moment', {
+    retryAfter: 100,
+  });
 }

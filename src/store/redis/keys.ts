@@ -9,8 +9,8 @@
  *     chord:{17.1}:x:<id>        the nonce of a removal, for a minute
  *     chord:{17.1}:ids           sorted set, all scores 0: the ids in byte order
  *     chord:{17.1}:expiry        sorted set: ids by when they expire; so are idle, age and length (store.ts, Index)
- *     chord:{17.1}:asked         sorted set: remembered requests by when they were made
- *     chord:{17.1}:answers       hash: what they were answered
+ *     chord:{17.1}:answers       hash: remembered requests, with when they were made and what they were answered
+ *     chord:{17.1}:asked         sorted set: those that earlier releases remembered, by when they were made
  *     chord:{17.1}:groups        stream: the last commits of several contexts at once (batch.ts)
  *
  * Where an id has a part in braces, that part alone is hashed, as Redis does with keys: so contexts can be placed

@@ -55,7 +55,7 @@ export function deltasIn(oldest: number, head: Head): number {
   return oldest === 1 ? records : Math.max(0, records - 1);
 }
 
-/** One more than the deltas: the first record only holds the position at which the second one starts. */
-function recordsKept({ deltaThreshold }: RetentionRules): number {
+/** One more than deltas: the first one only says where the second one begins. */
+export function recordsKept({ deltaThreshold }: Pick<RetentionRules, 'deltaThreshold'>): number {
   return deltaThreshold + 1;
 }

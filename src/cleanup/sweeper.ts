@@ -10,7 +10,7 @@
  */
 import { ChordError } from '../model/errors.js';
 import type { Clock } from '../model/model.js';
-import type { RetentionRules } from './policy.js';
+import { type RetentionRules, recordsKept } from './policy.js';
 import { type Counts, NOTHING, type SweepParts, type Swept, sweep } from './sweep.js';
 
 const TICK = 1000;
@@ -18,7 +18,9 @@ const LEASE = 'cleanup';
 /** Long enough for a batch; after this time another server takes the lease of a dead one. */
 const LEASE_TTL = 10_000;
 const FORGET_AT_ONCE = 1000;
-/** An error that occurs every second is reported once in this time. */
+/** A trim between sweeps takes at least so many records. */
+const TRIM_STEP_MIN = 64;
+/** What fails every second is told once in this time. */
 const REPORT_EVERY = 60_000;
 
 /** Times in milliseconds. */
@@ -82,6 +84,8 @@ export class Sweeper {
   #expiring: Promise<void> | undefined;
   #sweeping: Promise<void> | undefined;
   #reported = { message: '', at: 0 };
+  /** Trims under way that writes have begun, by context id. */
+  readonly #trimming = new Map<string, Promise<void>>();
   #closed = false;
 
   constructor(parts: SweeperOptions) {
@@ -102,7 +106,7 @@ export class Sweeper {
   async close(): Promise<void> {
     this.#closed = true;
     clearInterval(this.#timer);
-    await Promise.all([this.#expiring, this.#sweeping]);
+    await Promise.all([this.#expiring, this.#sweeping, this.trimmed()]);
   }
 
   status(): CleanupStatus {
@@ -138,7 +142,30 @@ export class Sweeper {
     return this.status();
   }
 
-  /** One sweep now, on this server, whichever server holds the lease. */
+  /**
+   * A context has come to this version. While cleanup is started, what its log has above the threshold is trimmed each
+   * time that so many have been written again: so a log has a bound between sweeps, and a write costs a part of a trim.
+   */
+  wrote(id: string, version: number): void {
+    const { deltaThreshold } = this.#options;
+    const step = Math.max(deltaThreshold, TRIM_STEP_MIN);
+    if (version % step !== 0 || this.#nextRunAt === undefined || this.#closed || this.#trimming.has(id)) return;
+    const upTo = version - recordsKept(this.#options);
+    if (upTo <= 0) return;
+    const trim = this.#parts.contexts.trim(id, upTo).then(
+      () => {},
+      (error) => this.#report(error),
+    );
+    this.#trimming.set(id, trim);
+    void trim.then(() => this.#trimming.delete(id));
+  }
+
+  /** Resolves when the trims that writes have begun are done. */
+  async trimmed(): Promise<void> {
+    await Promise.all(this.#trimming.values());
+  }
+
+  /** One sweep now, on whichever server is asked. */
   run(options: RunOptions = {}): Promise<CleanupResult> {
     return this.#run(options, () => !this.#closed);
   }

@@ -88,7 +88,7 @@ export const SETTINGS = {
     6 * HOUR,
     'time to live of contexts after the last write or touch; needs contextAutoDelete',
   ),
-  requestTtl: setting(duration(1000, YEARS), 24 * HOUR, 'how long request ids are kept'),
+  requestTtl: setting(duration(1000, YEARS), HOUR, 'how long request ids are kept'),
   cleanupInterval: setting(durationOrOff(1000, YEAR), HOUR, 'how often old deltas and contexts are removed, or off'),
   exportUrl: setting(exportUrl(), '', 'external store to export to: file:DIR, grpc[s]://HOST:PORT, or postgres://...'),
   exportCa: setting(file(), '', 'PEM file: authorities of a grpcs:// store, instead of the public ones'),

@@ -65,7 +65,9 @@ function finish(hash: number): number {
   return (h ^ (h >>> 16)) >>> 0;
 }
 
-/** Writes two times 24 bits as eight symbols. */
+/** Twice 24 bits as eight symbols. */
+export { write as symbols };
+
 function write(high: number, low: number): string {
   return PAIRS[high >>> 12]! + PAIRS[high & 0xfff]! + PAIRS[low >>> 12]! + PAIRS[low & 0xfff]!;
 }

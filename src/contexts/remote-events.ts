@@ -4,37 +4,44 @@ import type { CommitEvent } from './events.js';
 import type { Lane } from './lane/lane.js';
 import type { Lanes } from './lane/lanes.js';
 
-export function hear(event: FeedEvent, lanes: Lanes, publish: (event: CommitEvent) => void): void {
+/** Where the store is looked at for it: promises that resolve when watchers are told. */
+export function hear(event: FeedEvent, lanes: Lanes, publish: (event: CommitEvent) => void): Promise<void>[] {
   switch (event.kind) {
-    case 'gap':
-      for (const lane of lanes.all()) lane.distrust();
+    case 'gap': {
+      const looks = [...lanes.all()].map((lane) => lane.distrust());
       publish(event);
-      break;
-    case 'removed':
-      distrust(lanes.peek(event.id));
+      return looks;
+    }
+    case 'removed': {
+      const looks = distrust(lanes.peek(event.id));
       publish({ kind: 'removed', id: event.id, reason: event.reason });
-      break;
-    case 'moved':
-      distrust(lanes.peek(event.id));
+      return looks;
+    }
+    case 'moved': {
+      const looks = distrust(lanes.peek(event.id));
       publish({ kind: 'reset', id: event.id });
-      break;
+      return looks;
+    }
     case 'batch':
       // First of all: events that a lane publishes for one of these contexts then belong to the batch.
       publish({ kind: 'batch', events: event.ids.map((id) => ({ kind: 'reset', id })) });
-      for (const id of event.ids) distrust(lanes.peek(id));
-      break;
+      return event.ids.flatMap((id) => distrust(lanes.peek(id)));
     case 'committed': {
       const { id, record } = event;
       const from = event.from ?? { epoch: record.position.epoch, version: 0, digest: '' };
       // The size of the document is not available here: the receiver compares the sizes.
       const delta = { id, from, to: record.position, payload: record, at: record.at, large: true };
       const lane = lanes.peek(id);
-      if (lane) lane.offer(delta);
-      else publish({ kind: 'delta', id, delta });
+      if (!lane) {
+        publish({ kind: 'delta', id, delta });
+        return [];
+      }
+      const look = lane.offer(delta);
+      return look === undefined ? [] : [look];
     }
   }
 }
 
-function distrust(lane: Lane | undefined): void {
-  if (lane?.live) lane.distrust();
+function distrust(lane: Lane | undefined): Promise<void>[] {
+  return lane?.live ? [lane.distrust()] : [];
 }

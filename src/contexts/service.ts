@@ -15,7 +15,7 @@ import type { Effect, TipView } from './lane/state.js';
 import { type DeltaPage, deltaPage, type HeadPage, headPage, type PageOptions } from './pagination.js';
 import { hear } from './remote-events.js';
 import { answer, answerAt } from './sync/answer.js';
-import { documentAt, type PointInTime, past } from './sync/point-in-time.js';
+import { documentAt, documentViewAt, type PointInTime, past } from './sync/point-in-time.js';
 import { WholeLists } from './sync/projection.js';
 import { trim } from './trim.js';
 import { checkId, checkTtl } from './validation.js';
@@ -67,6 +67,8 @@ export class ContextService {
   readonly lists: WholeLists;
   /** Other servers share the store, so the state in memory may be old: each call checks the store. */
   readonly #shared: boolean;
+  /** What other servers did, and is being looked at. */
+  readonly #looks = new Set<Promise<void>>();
 
   constructor(options: ServiceOptions) {
     const { store, publish, deltaThreshold } = options;
@@ -126,8 +128,8 @@ export class ContextService {
    * Several writes, each to a different context, as one: all or none. A repeat of a `requestId` answers the result of the
    * first try. The contexts take the values over.
    */
-  batch(writes: readonly BatchedWrite[], { requestId }: { readonly requestId?: string } = {}) {
-    return writeBatch(this.#batchTools, writes, requestId);
+  batch(writes: readonly BatchedWrite[], options: Pick<WriteOptions, 'requestId' | 'caller'> = {}) {
+    return writeBatch(this.#batchTools, writes, options);
   }
 
   async get<T = EncodedStruct>(id: string, form = ENCODED as unknown as Form<T>): Promise<View<T>> {
@@ -137,7 +139,18 @@ export class ContextService {
     return view;
   }
 
-  /** An earlier version. NOT_FOUND above the current version, FAILED_PRECONDITION where it is no longer retained. */
+  /**
+   * The context as it stood at this position, though it may have moved on just now. NOT_FOUND, FAILED_PRECONDITION,
+   * RESOURCE_EXHAUSTED: that is gone.
+   */
+  async getAsOf(id: string, position: Position): Promise<View> {
+    const view = await this.get(id);
+    if (samePosition(view.head.position, position)) return view;
+    const { head, document } = await documentViewAt(this.#store, await this.#freshLane(id), position);
+    return { id, head, value: new EncodedStruct(encodeStruct(document)) };
+  }
+
+  /** The context as it was. NOT_FOUND above its version, FAILED_PRECONDITION where that is no longer retained. */
   async getAtVersion(id: string, version: number): Promise<View> {
     checkId(id);
     const { head, document } = await this.#past(id, version);
@@ -230,7 +243,20 @@ export class ContextService {
 
   /** A commit of another server. */
   onFeed(event: FeedEvent): void {
-    hear(event, this.#lanes, this.#options.publish);
+    for (const look of hear(event, this.#lanes, this.#options.publish)) {
+      this.#looks.add(look);
+      void look.then(() => this.#looks.delete(look));
+    }
+  }
+
+  /** Resolves when watchers have been told of everything that `onFeed` was given before. */
+  async told(): Promise<void> {
+    await Promise.all(this.#looks);
+  }
+
+  /** The time, as writes have it. */
+  now(): number {
+    return this.#now();
   }
 
   /** The hot path: no promise beside the lane's own. */
@@ -251,14 +277,14 @@ export class ContextService {
 
   /** The answer of a write; for a request id that was committed before, the first answer. */
   #once(id: string, asked: WriteRequest, written: Promise<WriteResult | Duplicate>): Promise<WriteResult> {
-    const { requestId } = asked;
-    if (!requestId) return written as Promise<WriteResult>; // without a request id there is no duplicate
-    const repeat = (first: Request) => this.#repeat(id, recall(first, asked.fingerprint), asked);
+    const { name } = asked;
+    if (!name) return written as Promise<WriteResult>; // without a request id there is no duplicate
+    const repeat = (first: Request) => this.#repeat(id, recall(first, asked.fingerprint)[0]!, asked);
     return written.then(
       (result) => ('first' in result ? repeat(result.first) : result),
       async (error) => {
         // A refusal may only mean that the first try has done its work already.
-        const first = await this.#store.recall(id, requestId);
+        const first = await this.#store.recall(id, name.id, name.formerId);
         if (!first) throw error;
         return repeat(first);
       },

@@ -9,7 +9,7 @@ import { lockDirectory } from '../store/lmdb/lock.js';
 import { dueKey, headKey, keysOf, numberKey, requestTimeKey, versionIn } from '../store/lmdb/reads.js';
 import { NAMES } from '../store/lmdb/schema.js';
 import { NOTHING } from '../store/lmdb/writes.js';
-import { decodeHead, decodeRequest, type HeadRow } from '../store/record-format.js';
+import { decodeHead, decodeRequest, type HeadRow, isFormerRequest } from '../store/record-format.js';
 import { INDEXES } from '../store/retention-index.js';
 import { checkContext, type Tell } from './stored-context.js';
 
@@ -168,14 +168,14 @@ class Verifier {
   async #requests(): Promise<void> {
     for (const { key, value } of this.#entries('requests')) {
       this.#result.requests++;
-      const at = key.indexOf(0);
-      const [contextId, requestId] = [key.toString('utf8', 0, at), key.toString('utf8', at + 1)];
+      const [contextId, requestId] = [key.toString('utf8', 0, key.indexOf(0)), requestIdOf(key)];
       try {
-        const request = decodeRequest(value(), `request "${requestId}"`);
-        if (request.id !== requestId) throw new Error(`request "${requestId}" says that it is "${request.id}"`);
+        const bytes = value();
+        const request = decodeRequest(bytes, requestId, `request "${requestId}"`);
         recall(request, request.fingerprint);
-        if (this.#contents.has('requestTimes', requestTimeKey(request.at, contextId, requestId))) this.#times++;
-        else
+        const indexed = this.#contents.has('requestTimes', requestTimeKey(request.at, contextId, requestId));
+        if (indexed) this.#times++;
+        else if (isFormerRequest(bytes))
           this.#tell({ contextId, what: `request "${requestId}" is not in the index of times, and never forgotten` });
       } catch (error) {
         this.#tell({ contextId, what: error instanceof Error ? error.message : String(error) });
@@ -212,7 +212,7 @@ class Verifier {
 
   #belongsToRequest(key: Buffer): boolean {
     const bytes = this.#contents.get('requests', key.subarray(8));
-    const request = bytes && readable(() => decodeRequest(bytes, 'the request'));
+    const request = bytes && readable(() => decodeRequest(bytes, requestIdOf(key.subarray(8)), 'the request'));
     return request === undefined || (request !== null && numberKey(request.at).equals(key.subarray(0, 8)));
   }
 
@@ -293,4 +293,9 @@ function isOfContext(key: Buffer): boolean {
 function isLogKey(key: Buffer): boolean {
   const version = key.length > 9 && key.indexOf(0) === key.length - 9 ? versionIn(key) : 0;
   return Number.isSafeInteger(version) && version > 0;
+}
+
+/** The part of a request's key that comes after the context's id. */
+function requestIdOf(key: Buffer): string {
+  return key.toString('utf8', key.indexOf(0) + 1);
 }

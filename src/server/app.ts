@@ -3,6 +3,7 @@ import { asksCallers } from '../auth/settings.js';
 import { ArchiveBeforeExpiry } from '../cleanup/archive.js';
 import { Sweeper } from '../cleanup/sweeper.js';
 import { type Config, ConfigError, loadConfig } from '../config/config.js';
+import type { CommitEvent } from '../contexts/events.js';
 import { ContextService } from '../contexts/service.js';
 import { Formats } from '../contexts/sync/projection.js';
 import { decoded, type Middleware } from '../grpc/call.js';
@@ -76,7 +77,7 @@ export async function startChord(options: ChordOptions = {}): Promise<Chord> {
       formats,
       transfer: engine.transfer,
       store: engine.store,
-      clock: clock ?? Date.now,
+      clock: clock ?? engine.store.cluster?.clock ?? Date.now,
       deliveries: telemetry.deliveries,
       stats: telemetry.stats,
       certificates,
@@ -183,7 +184,7 @@ async function openEngine(
   config: Config,
   parts: Omit<Plugins, 'formatters'> & { readonly onError: (error: unknown) => void },
 ): Promise<Engine> {
-  const clock = checkClock(parts.clock ?? Date.now);
+  const own = parts.clock && checkClock(parts.clock);
   const provider = await openExternal(config, parts.provider);
   if (config.exportOnExpiry && !provider) throw new ConfigError(['exportOnExpiry needs an exportUrl to export to']);
   const opening = parts.store ? openPlugin('store', parts.store, config) : openStore(config);
@@ -191,12 +192,16 @@ async function openEngine(
     await provider?.close();
     throw error;
   });
+  const clock = own ?? store.cluster?.clock ?? Date.now;
   const hub = new Hub(store.cluster?.feed);
   const contexts = new ContextService({
     ...config,
     store,
     clock,
-    publish: hub.publish,
+    publish: (event) => {
+      hub.publish(event);
+      noteWrites(event, (id, version) => cleanup.wrote(id, version));
+    },
     onError: parts.onError,
     keepExpired: config.exportOnExpiry,
   });
@@ -214,6 +219,12 @@ async function openEngine(
     await store.close();
   });
   return { contexts, hub, cleanup: cleanup.open(), transfer, store, close };
+}
+
+/** Tells of new versions. */
+function noteWrites(event: CommitEvent, wrote: (id: string, version: number) => void): void {
+  if (event.kind === 'delta') wrote(event.id, event.delta.to.version);
+  if (event.kind === 'batch') for (const each of event.events) noteWrites(each, wrote);
 }
 
 async function openExternal(config: Config, own: Plugins['provider']): Promise<Provider | undefined> {

@@ -1,12 +1,16 @@
 /**
  * The byte format in which a durable engine stores heads, log records, snapshots and requests.
  *
- * All four have the same frame: some numbers, then some byte strings.
+ * The first three are the same frame: some numbers, then some byte strings.
  *
  *     format (1 byte) | numbers (1) | blobs (1) | each number (8) | each blob's length (4) | the blobs
  *
  * The lengths must add up, so that truncated or foreign bytes are detected on reading (ChordError DATA_LOSS) and never
  * passed on. Numbers are big-endian doubles: exact up to 2^53, and sorted as their bytes where none is negative.
+ *
+ * A request is remembered for each write of most clients, so it is shorter: its id is in its key alone.
+ *
+ *     format 2 (1 byte) | time (6) | length of the fingerprint (1) | the fingerprint | the result
  */
 import { ChordError } from '../model/errors.js';
 import type { Head } from '../model/model.js';
@@ -14,6 +18,9 @@ import type { IndexKeys } from './retention-index.js';
 import type { LogRecord, Request, Snapshot } from './store.js';
 
 const FORMAT = 1;
+const REQUEST_FORMAT = 2;
+/** Where the fingerprint of a request begins. */
+const PRINT_AT = 8;
 
 /** A head as stored. */
 export interface HeadRow {
@@ -76,13 +83,42 @@ export function decodeSnapshot(bytes: Buffer, what: string): Snapshot {
   return { version: numbers[0]!, bytes: blobs[0]! };
 }
 
-export function encodeRequest({ id, fingerprint, result, at }: Request): Buffer {
-  return encode([at], [id, fingerprint, result]);
+export function encodeRequest({ fingerprint, result, at }: Request): Buffer {
+  const end = PRINT_AT + Buffer.byteLength(fingerprint);
+  const bytes = Buffer.allocUnsafe(end + result.length);
+  bytes[0] = REQUEST_FORMAT;
+  bytes.writeUIntBE(at, 1, 6);
+  bytes[7] = end - PRINT_AT;
+  bytes.write(fingerprint, PRINT_AT);
+  bytes.set(result, end);
+  return bytes;
 }
 
-export function decodeRequest(bytes: Buffer, what: string): Request {
+/** `id` as it was remembered under. */
+export function decodeRequest(bytes: Buffer, id: string, what: string): Request {
+  if (bytes[0] === REQUEST_FORMAT) {
+    const end = PRINT_AT + (bytes[7] ?? 0);
+    if (bytes.length < end) throw lost(what);
+    return {
+      id,
+      fingerprint: bytes.toString('utf8', PRINT_AT, end),
+      result: bytes.subarray(end),
+      at: bytes.readUIntBE(1, 6),
+    };
+  }
   const { numbers, blobs } = decode(bytes, what, 1, 3);
-  return { id: text(blobs[0]!), fingerprint: text(blobs[1]!), result: blobs[2]!, at: numbers[0]! };
+  if (text(blobs[0]!) !== id) throw lost(what);
+  return { id, fingerprint: text(blobs[1]!), result: blobs[2]!, at: numbers[0]! };
+}
+
+/** Whether an earlier release wrote it: in the frame of the others, and in an index of times. */
+export function isFormerRequest(bytes: Buffer): boolean {
+  return bytes[0] === FORMAT;
+}
+
+/** When a request was made, in bytes of the present form. */
+export function requestTime(bytes: Buffer): number {
+  return bytes.readUIntBE(1, 6);
 }
 
 function encode(numbers: readonly number[], blobs: readonly (string | Uint8Array)[]): Buffer {

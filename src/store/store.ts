@@ -34,13 +34,13 @@
  * Reads answer the durable state, and nothing of unanswered commits. A conflict states the position of the context at
  * the time of the answer.
  *
- * Obligations of callers: ids are not empty, have no NUL and are at most 512 bytes of UTF-8, request ids likewise;
- * versions, times and limits are not negative, limits at least 1; bytes that were passed to the store, or read from it,
- * are not changed afterwards. Time never comes from the store: callers put it into heads and requests, and pass
- * `now`.
+ * Callers keep to this: ids are not empty, have no NUL and are at most 512 bytes of UTF-8, request ids likewise;
+ * versions, times and limits are not negative, limits at least 1; bytes that were handed over, or that were read,
+ * are not changed afterwards. No operation looks at a clock: callers put times into heads and requests, and pass
+ * `now`. Servers that share a store take them from `cluster.clock`, where it has one.
  */
 import type { Histogram } from '../model/histogram.js';
-import type { Expiry, Head, Payload, Position } from '../model/model.js';
+import type { Clock, Expiry, Head, Payload, Position } from '../model/model.js';
 
 /** The record of one version. */
 export interface LogRecord extends Payload {
@@ -64,11 +64,17 @@ export interface Stored {
   readonly records: readonly LogRecord[];
 }
 
-/** The request id of a write, by which a repeat is recognised, and its answer. */
-export interface Request {
+/** What a request is remembered under. */
+export interface RequestName {
   /** Unique within the context id. */
   readonly id: string;
-  /** Hash of the request's content: the same id with a different hash is an error of the client. */
+  /** What earlier releases of Chord remembered it under: looked for too, where there may be data of theirs, and never written. */
+  readonly formerId?: string;
+}
+
+/** A write that names itself, so that a repeat can be recognised. */
+export interface Request extends RequestName {
+  /** Hash of the request's content: the same id with another one is a client's mistake. */
   readonly fingerprint: string;
   /** The answer to store. Opaque. */
   readonly result: Uint8Array;
@@ -218,14 +224,17 @@ export interface Store {
    * one context at a time.
    */
   commitBatch?(operations: readonly BatchOperation[]): Promise<BatchOutcome>;
-  /** The stored request with this id for this context, if it is not yet forgotten. */
-  recall(id: string, requestId: string): Promise<Request | null>;
+  /** The result remembered under a request id (or else its `formerId`) for this context id, if it is still remembered. */
+  recall(id: string, requestId: string, formerId?: string): Promise<Request | null>;
   /**
    * Records after version `after`, oldest first: at most `limit`, and at most `maxBytes` of changes and olds together,
    * but at least one. None where `after` is the head's version or above.
    */
   deltas(id: string, after: number, limit: number, maxBytes?: number): Promise<History>;
-  /** Heads in the byte order of their ids (UTF-8), of ids that begin with `prefix` and come after `after`. */
+  /**
+   * Heads in the byte order of their ids (UTF-8): those that begin with `prefix` and come after `after`. Those that one batch
+   * could write are as of one moment.
+   */
   list(prefix: string, after: string | undefined, limit: number): Promise<ListPage>;
   /**
    * Contexts whose key in an index is at or below `upTo`, smallest key first, equal keys in the order of `list`; with
@@ -254,6 +263,8 @@ export interface Store {
 export interface StoreCluster {
   /** Commits of other servers, for ids and prefixes that are watched here. */
   readonly feed: Feed;
+  /** The one clock of all servers on the store. Absent: each has its own. */
+  readonly clock?: Clock;
   /**
    * The heads of these contexts, as of one moment; null: the context does not exist. The answer also has the contexts
    * that were written together with any of them by batches that `feed` reports only now, before this resolves. All ids
@@ -286,4 +297,9 @@ export interface Feed {
   unwatchId(id: string): void;
   watchPrefix(prefix: string): Promise<void>;
   unwatchPrefix(prefix: string): void;
+  /**
+   * Resolves when everything has been told that was committed before this call. Rejects where that cannot be known.
+   * Absent: it never can.
+   */
+  confirm?(): Promise<void>;
 }

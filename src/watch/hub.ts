@@ -39,7 +39,13 @@ export class Hub {
     return this.#subscribersOf(id).length;
   }
 
-  /** Once this returns, or its promise resolves, no commit is missed. */
+  /** As `Feed.confirm`. Undefined: this process makes all commits, and has published those that were answered. */
+  confirm(): Promise<void> | undefined {
+    if (!this.feed) return undefined;
+    return this.feed.confirm?.() ?? Promise.reject(new Error('the feed cannot tell'));
+  }
+
+  /** From when this returns, or its promise resolves, no commit is missed. */
   subscribe(id: string, subscriber: Subscriber): Promise<void> | undefined {
     add(this.#byId, id, subscriber);
     return this.feed?.watchId(id);

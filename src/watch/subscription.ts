@@ -9,7 +9,8 @@ export type WatchEvent =
   | { readonly kind: 'deleted'; readonly id: string; readonly position: Position; readonly reason: RemovalReason }
   | { readonly kind: 'absent'; readonly id: string }
   | { readonly kind: 'caught_up' }
-  | { readonly kind: 'heartbeat' };
+  /** `at`: everything that was written and answered before has been sent. Absent: that is not known yet. Milliseconds. */
+  | { readonly kind: 'heartbeat'; readonly at?: number | undefined };
 
 /** The receiving end of a watcher, towards the reader. */
 export interface Sink {

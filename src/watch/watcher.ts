@@ -24,6 +24,7 @@ import { BatchDelivery, leave } from './batch-delivery.js';
 import { Coverage } from './coverage.js';
 import type { Cursor } from './cursor.js';
 import { Following } from './following.js';
+import { Heartbeats } from './heartbeats.js';
 import type { Hub, Subscriber } from './hub.js';
 import { fitNow, lack } from './lack.js';
 import { PendingQueue, type Slice } from './pending-queue.js';
@@ -38,7 +39,7 @@ const POSTPONED_MAX = 100;
 export class Watcher implements Subscriber {
   readonly #following: Following;
   readonly #turns = new PendingQueue();
-  #heartbeatDue = false;
+  readonly #heartbeats: Heartbeats;
   #caughtUp = false;
   #postponed = 0;
   /** A prefix could not be listed after a gap. */
@@ -65,6 +66,7 @@ export class Watcher implements Subscriber {
     this.#subscriptions = subscriptions;
     this.#coverage = new Coverage(subscriptions, wholeLists);
     this.#following = new Following(this, this.#coverage, sink);
+    this.#heartbeats = new Heartbeats(service, hub);
   }
 
   /** The number of followed contexts, and of waiting entries. */
@@ -102,10 +104,12 @@ export class Watcher implements Subscriber {
 
   /** Queues a heartbeat, unless one is waiting already. */
   heartbeat(): void {
-    if (this.#heartbeatDue || this.#closed) return;
-    this.#heartbeatDue = true;
-    this.#turns.push('heartbeat');
-    this.resume();
+    if (this.#closed) return;
+    this.#heartbeats.begin(() => {
+      if (this.#closed) return;
+      this.#turns.push('heartbeat');
+      this.resume();
+    });
   }
 
   /** Receives an event of a prefix. */
@@ -137,6 +141,7 @@ export class Watcher implements Subscriber {
     if (event.kind !== 'removed' || cursor.at || cursor.asked) return false;
     if (this.#reading === cursor || (this.#reading === 'several' && cursor.batch)) return false;
     leave(cursor);
+    this.#heartbeats.paid(cursor);
     this.#turns.drop(cursor);
     this.#following.drop(cursor);
     this.#following.tell();
@@ -226,15 +231,18 @@ export class Watcher implements Subscriber {
         continue;
       }
       const next = this.#turns.take() as Slice;
-      if (next === 'heartbeat') this.#heartbeatDue = false;
+      if (next === 'heartbeat') {
+        const knows = this.#caughtUp && !this.#unlisted;
+        if (knows && this.#heartbeats.waits()) this.#turns.push('heartbeat');
+        else this.sink.send({ kind: next, at: this.#heartbeats.take(knows) }, false);
+        continue;
+      }
       if (next === 'caught_up') {
         if (this.#following.lacks() && this.#postponed++ < POSTPONED_MAX) {
           this.#turns.push('caught_up');
           continue;
         }
         this.#caughtUp = true;
-      }
-      if (next === 'caught_up' || next === 'heartbeat') {
         this.sink.send({ kind: next }, false);
         continue;
       }
@@ -252,10 +260,14 @@ export class Watcher implements Subscriber {
           const result = lacks instanceof Promise ? await lacks : lacks;
           // The context may have joined a batch meanwhile: then it is due again.
           if (!next.batch) this.#send([next], [result]);
+          else this.#heartbeats.owe(next);
         }
       } catch (error) {
         if (!this.#caughtUp || !isUnavailable(error)) throw error;
-        for (const cursor of due) this.#turns.stall(cursor);
+        for (const cursor of due) {
+          this.#turns.stall(cursor);
+          this.#heartbeats.owe(cursor);
+        }
         this.#retryLater();
       } finally {
         this.#reading = undefined;
@@ -267,7 +279,12 @@ export class Watcher implements Subscriber {
     const lackOf = (cursor: Cursor, then?: Position | null) => lack(this.service, cursor, then);
     const read = await batch.read(due, lackOf, this.service.heads);
     if (read) this.#send(read.members, read.results);
-    else for (const cursor of due) this.#turns.mark(cursor);
+    else {
+      for (const cursor of due) {
+        this.#turns.mark(cursor);
+        this.#heartbeats.owe(cursor);
+      }
+    }
   }
 
   /** The store is unreachable: the reader keeps its state, and gets what it lacks when the store is reachable again. */
@@ -286,7 +303,8 @@ export class Watcher implements Subscriber {
     const events = due.flatMap((cursor, i) => cursor.take(results[i] as SyncResult) ?? []);
     for (const [i, event] of events.entries()) this.sink.send(event, i < events.length - 1);
     for (const cursor of due) {
-      // A context that is in the queue again must keep its cursor.
+      this.#heartbeats.paid(cursor);
+      // One that is in the queue again must be found again.
       if (cursor.at === null && !cursor.asked && !cursor.dirty) this.#following.drop(cursor);
     }
     this.#following.tell();
@@ -297,16 +315,21 @@ export class Watcher implements Subscriber {
    * those that no longer exist.
    */
   async #list(others: Set<Cursor>): Promise<void> {
-    for await (const heads of present(this.service, this.#coverage.roots, this.hub.slices)) {
-      if (this.#closed) return;
-      for (const { id, head } of heads) {
-        const { cursor, stays } = this.#following.find(id, head, !this.#caughtUp);
-        others.delete(cursor);
-        if (!stays) this.#turns.mark(cursor);
+    this.#heartbeats.listing++;
+    try {
+      for await (const heads of present(this.service, this.#coverage.roots, this.hub.slices)) {
+        if (this.#closed) return;
+        for (const { id, head } of heads) {
+          const { cursor, stays } = this.#following.find(id, head, !this.#caughtUp);
+          others.delete(cursor);
+          if (!stays) this.#turns.mark(cursor);
+        }
+        this.resume();
       }
-      this.resume();
+      for (const cursor of others) this.#turns.mark(cursor);
+    } finally {
+      this.#heartbeats.listing--;
     }
-    for (const cursor of others) this.#turns.mark(cursor);
     this.resume();
   }
 }

@@ -23,6 +23,8 @@ const OPTIONS = {
 /** Chord's parts, put together with a clock that only the test moves. */
 class Stage {
   now = 1_000_000_000;
+  /** Whether the sweeper hears of writes, as in a server. */
+  trims = false;
   readonly events: CommitEvent[] = [];
   readonly errors: unknown[] = [];
   readonly contexts: ContextService;
@@ -34,7 +36,10 @@ class Stage {
   ) {
     const onError = (error: unknown) => void this.errors.push(error);
     const clock = () => this.now;
-    const publish = (event: CommitEvent) => void this.events.push(event);
+    const publish = (event: CommitEvent) => {
+      this.events.push(event);
+      if (event.kind === 'delta' && this.trims) this.sweeper.wrote(event.id, event.delta.to.version);
+    };
     const sizes = { cacheBytes: 1 << 20, maxDocumentBytes: 1 << 20, maxRequestMembers: 1000, deltaThreshold: 100 };
     this.contexts = new ContextService({ store, clock, publish, onError, ...sizes });
     this.sweeper = new Sweeper({ store, contexts: this.contexts, clock, onError, options: OPTIONS, interval });
@@ -101,6 +106,36 @@ for (const [name, open] of Object.entries(STORES)) {
     const { value } = await stage.contexts.get('many');
     t.true(value.bytes.length > 0);
     t.is((await stage.contexts.get('many')).head.position.version, 251);
+  });
+
+  check('between sweeps a log has a bound, whatever is written', async (t, stage) => {
+    stage.trims = true;
+    for (let written = 0; written < 2000; written += 100) {
+      await stage.write('a', 100);
+      await stage.sweeper.trimmed();
+      t.true((await stage.deltas('a')) <= 200);
+    }
+    t.is((await stage.contexts.get('a')).head.position.version, 2000);
+    await stage.sweeper.stop();
+    await stage.write('a', 1000);
+    await stage.sweeper.trimmed();
+    t.true((await stage.deltas('a')) >= 1000, 'not where cleanup is stopped');
+  });
+
+  check('a clock that was ahead, or is set back, makes no time to live longer', async (t, stage) => {
+    stage.now += 2 * HOUR;
+    await stage.contexts.set('a', { n: 1 });
+    stage.now -= 2 * HOUR;
+    await stage.contexts.set('a', { n: 2 }, { ttl: 3000 });
+    await stage.contexts.set('b', { n: 1 }, { ttl: 10_000 });
+    stage.now -= HOUR;
+    await stage.contexts.set('b', { n: 2 });
+    await stage.contexts.touch('b');
+    stage.now += 10_000;
+    await t.throwsAsync(stage.contexts.get('b'), { message: /does not exist/ });
+    stage.now += HOUR;
+    await stage.sweeper.tick();
+    t.deepEqual(await stage.ids(), []);
   });
 
   check('with auto delete, contexts go that were neither written to nor touched', async (t, stage) => {

@@ -167,20 +167,24 @@ export class Lane {
     return this.#refreshNext;
   }
 
-  /** A commit of another server, as a hint: it may be old. */
-  offer(delta: DeltaView): void {
-    // A load in progress may include this commit and publish nothing for it.
-    if (!this.live) return void this.publish({ kind: 'delta', id: this.id, delta });
+  /** Another server's commit, as a hint. Where the store is looked at for it, resolves when watchers are told. */
+  offer(delta: DeltaView): Promise<void> | undefined {
+    // A load under way may bring this commit without a word.
+    if (!this.live) {
+      this.publish({ kind: 'delta', id: this.id, delta });
+      return undefined;
+    }
     const { tip } = this;
-    if (tip && delta.to.epoch === tip.position.epoch && delta.to.version <= tip.position.version) return;
+    if (tip && delta.to.epoch === tip.position.epoch && delta.to.version <= tip.position.version) return undefined;
     const next = this.#inFlight.length === 0 && tip && samePosition(delta.from, tip.position);
-    if (next) this.#state.fold(delta);
-    else this.distrust();
+    if (!next) return this.distrust();
+    this.#state.fold(delta);
+    return undefined;
   }
 
-  /** Reads the position again, since another server may have written; watchers receive the result. */
-  distrust(): void {
-    this.refresh().catch(() => this.publish({ kind: 'reset', id: this.id }));
+  /** Something may have happened elsewhere: look, and tell watchers. Resolves when they are told. */
+  distrust(): Promise<void> {
+    return this.refresh().catch(() => this.publish({ kind: 'reset', id: this.id }));
   }
 
   #start(task: PendingWrite): void {

@@ -6,13 +6,14 @@ import type { Effect, TipView } from '../lane/state.js';
 import type { PointInTime } from '../sync/point-in-time.js';
 import { checkId, checkRequestId, checkTtl } from '../validation.js';
 import { type BatchCommitTools, type BatchPart, commitBatchOf } from './batch-commit.js';
-import { fingerprint, type RememberedAnswer, recall, remember } from './idempotency.js';
+import { fingerprint } from './fingerprint.js';
+import { type RememberedAnswer, type RequestName, recall, remember, requestName } from './idempotency.js';
 import type { Edit } from './mutations.js';
 import { checkEdit } from './value-limits.js';
 import { edit, remove, revert, touch, type UpdateOptions, type WriteRequest, type WriteResult } from './writes.js';
 
-/** The options of the single writes, without `requestId`, which belongs to the batch as a whole. */
-type Options = Omit<UpdateOptions, 'requestId'>;
+/** The options of the single writes, but for `requestId`, which a batch has as a whole. */
+type Options = Omit<UpdateOptions, 'requestId' | 'caller'>;
 
 /** One write of a batch, with the arguments of its single call. */
 export type BatchedWrite = { readonly id: string } & (
@@ -41,17 +42,18 @@ const RETURNED_BYTES_MAX = 3 << 20;
 export async function writeBatch(
   tools: BatchTools,
   writes: readonly BatchedWrite[],
-  requestId = '',
+  { requestId = '', caller }: { readonly requestId?: string | undefined; readonly caller?: string | undefined },
 ): Promise<readonly BatchedResult[]> {
   checkWrites(tools, writes);
   checkRequestId(requestId);
   const asked = writes.map((write, i) => within(i, write, () => askOne(write)));
-  const print = requestId && fingerprint(asked.map(({ essence }) => essence));
+  const name = requestName(requestId, caller);
+  const print = name ? fingerprint(asked.map(({ essence }) => essence)) : '';
   const attempt = async () => {
     const evaluations = await Promise.all(writes.map((write, i) => prepare(tools, write, i)));
     const parts = writes.map((write, i): BatchPart<BatchedResult> => {
       // The request id is stored with the first write's context, whatever that write stores.
-      const named = i === 0 ? { requestId, fingerprint: print } : { fingerprint: '' };
+      const named = i === 0 ? { name, fingerprint: print } : { fingerprint: '' };
       const all = { ...asked[i]?.options, ...named };
       const { id, kind } = write;
       const edits = kind !== 'touch' && kind !== 'delete';
@@ -59,17 +61,17 @@ export async function writeBatch(
     });
     return commitBatchOf(tools, parts, (effects, operations) => {
       checkReturned(effects);
-      return requestId ? signed(operations, requestId, print, effects, tools.now()) : operations;
+      return name ? signed(operations, name, print, effects, tools.now()) : operations;
     });
   };
   const written = await attempt().catch(async (error): Promise<Duplicate> => {
     // A refusal may only mean that the first try has done its work already.
-    const first = requestId ? await tools.store.recall((writes[0] as BatchedWrite).id, requestId) : null;
+    const first = name ? await tools.store.recall((writes[0] as BatchedWrite).id, name.id, name.formerId) : null;
     if (!first) throw error;
     return { kind: 'duplicate', first };
   });
   if (!('first' in written)) return written;
-  const before = recall<readonly RememberedAnswer[]>(written.first, print);
+  const before = recall(written.first, print);
   return Promise.all(
     writes.map(({ id }, i) => tools.repeat(id, before[i]!, { ...asked[i]?.options, fingerprint: '' })),
   );
@@ -145,16 +147,13 @@ async function prepare(
 /** The operations with the request id, whose record holds the answers of all writes. */
 function signed(
   [first, ...others]: readonly BatchOperation[],
-  requestId: string,
+  name: RequestName,
   print: string,
   effects: readonly Effect<BatchedResult>[],
   now: number,
 ): BatchOperation[] {
-  const answers = effects.map(({ answer: { position, changed } }) => ({ position, changed }));
-  return [
-    { ...(first as BatchOperation), request: remember(requestId, print, answers, now) } as BatchOperation,
-    ...others,
-  ];
+  const answers = effects.map(({ answer }) => answer);
+  return [{ ...(first as BatchOperation), request: remember(name, print, answers, now) } as BatchOperation, ...others];
 }
 
 function checkReturned(effects: readonly Effect<BatchedResult>[]): void {

@@ -2,7 +2,7 @@
 import { hash } from 'node:crypto';
 import { invalid } from '../../model/errors.js';
 import type { Position } from '../../model/model.js';
-import type { Request } from '../../store/store.js';
+import type { Request, RequestName } from '../../store/store.js';
 
 /** The stored answer of a write. */
 export interface RememberedAnswer {
@@ -11,30 +11,42 @@ export interface RememberedAnswer {
   readonly changed: boolean;
 }
 
-/** A hash of the request. The order of members does not count: clients encode maps in any order. */
-export function fingerprint(asked: unknown): string {
-  return hash('sha256', JSON.stringify(asked, sortMembers), 'base64url').slice(0, 16);
+/**
+ * What a request is remembered under: 96 bits of its caller and its id. Thus no caller meets what another one has
+ * remembered, and an id takes 16 bytes whatever its length. Undefined: the request has no id.
+ */
+export function requestName(requestId = '', caller = ''): RequestName | undefined {
+  if (!requestId) return undefined;
+  const id = hash('sha256', `${caller.length}:${caller}${requestId}`, 'base64url').slice(0, 16);
+  return { id, formerId: requestId };
 }
 
-/** `answer`: for a batch, the answers of all its writes. */
-export function remember(
-  id: string,
-  print: string,
-  answer: RememberedAnswer | readonly RememberedAnswer[],
-  at: number,
-): Request {
-  return { id, fingerprint: print, result: Buffer.from(JSON.stringify(answer)), at };
+/** `answers`: of one write, or of all of a batch. */
+export function remember(name: RequestName, print: string, answers: readonly RememberedAnswer[], at: number): Request {
+  return { ...name, fingerprint: print, result: Buffer.from(answers.map(textOf).join('\n')), at };
 }
 
-/** The first answer. Throws INVALID_ARGUMENT where the request id belongs to a different request. */
-export function recall<T = RememberedAnswer>(first: Request, print: string): T {
+/** The first answers. Throws INVALID_ARGUMENT where the id belongs to another request. */
+export function recall(first: Request, print: string): readonly RememberedAnswer[] {
+  const text = Buffer.from(first.result).toString();
+  // As it was remembered under a formerId, with a hash that cannot be made any more.
+  if (/^[[{]/.test(text)) return [JSON.parse(text) as RememberedAnswer | RememberedAnswer[]].flat();
   if (first.fingerprint !== print) throw invalid('requestId', 'was used before, for another request');
-  return JSON.parse(Buffer.from(first.result).toString()) as T;
+  return text.split('\n').map(answerOf);
 }
 
-function sortMembers(_key: string, value: unknown): unknown {
-  // JSON has one zero, documents have two.
-  if (Object.is(value, -0)) return '\0-0';
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
-  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
+/** `+` where something changed, then the position. */
+function textOf({ position, changed }: RememberedAnswer): string {
+  const sign = changed ? '+' : '=';
+  return position ? `${sign}${position.version}:${position.epoch}:${position.digest}` : sign;
 }
+
+function answerOf(text: string): RememberedAnswer {
+  const changed = text.startsWith('+');
+  if (text.length === 1) return { changed };
+  const [, version, epoch, digest] = /^[+=](\d+):([^:]*):([^:]*)$/.exec(text) ?? [];
+  if (version === undefined) throw new Error(`not an answer: ${JSON.stringify(text)}`);
+  return { changed, position: { epoch: epoch!, version: Number(version), digest: digest! } };
+}
+
+export type { RequestName } from '../../store/store.js';

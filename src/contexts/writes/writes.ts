@@ -8,7 +8,7 @@ import type { Effect, TipView } from '../lane/state.js';
 import { advance, newLife } from '../position.js';
 import type { PointInTime } from '../sync/point-in-time.js';
 import type { Budget } from './budget.js';
-import { remember } from './idempotency.js';
+import { type RequestName, remember } from './idempotency.js';
 import { type Edit, evaluate } from './mutations.js';
 
 /** A condition on the position of the context. Positions without epoch or digest compare by the parts that they have. */
@@ -21,7 +21,9 @@ export interface WriteOptions {
   readonly expected?: Expected | undefined;
   /** Identifies this write, so that it can be repeated safely. */
   readonly requestId?: string | undefined;
-  /** Milliseconds; 0: no time to live; absent: unchanged. */
+  /** Whose name that is: the same one of another caller is another name. Absent: that of callers who have shown none. */
+  readonly caller?: string | undefined;
+  /** Milliseconds; 0: until it is deleted; absent: as before. */
   readonly ttl?: number | undefined;
   readonly returning?: { readonly context?: boolean; readonly delta?: boolean } | undefined;
 }
@@ -40,8 +42,9 @@ export interface WriteResult {
   readonly delta?: DeltaView | undefined;
 }
 
-/** Options with the hash of the whole request, where the request has an id. */
+/** Options; where the request has an id, with what it is remembered under, and the hash of the whole. */
 export interface WriteRequest extends UpdateOptions {
+  readonly name?: RequestName | undefined;
   readonly fingerprint: string;
 }
 
@@ -60,9 +63,10 @@ export function edit(
   const { id, tip } = view;
   checkExpected(id, asked.expected, tip);
   if (!tip && !asked.allowMissing) throw notFound(id);
-  // Time does not go backwards within a context, whatever the clock does.
+  // Time does not go backwards within a context, whatever the clock does. A time to live is counted by the clock alone:
+  // one that was ahead, or was set back, must not make it longer.
   const now = Math.max(clock, tip?.updatedAt ?? 0);
-  const expiry = renewed(tip?.expiry, asked.ttl, now);
+  const expiry = renewed(tip?.expiry, asked.ttl, clock);
   const document = view.document();
   const { changed, payload, weight, heap } = evaluate(document, what, tip?.weight ?? EMPTY_WEIGHT, budget);
 
@@ -70,9 +74,9 @@ export function edit(
     const head = used(tip, expiry, now);
     const unchanged = asked.returning?.context ? { id, head, value: view.encoded() } : undefined;
     const answer = { position: tip.position, changed: false, view: unchanged };
-    const counts = expiry || tip.expiry || asked.requestId || now - usedAt(tip) >= USE_GRAIN;
+    const counts = expiry || tip.expiry || asked.name || now - usedAt(tip) >= USE_GRAIN;
     if (!counts) return { head: tip, answer };
-    return { commit: { id, expected: tip.position, head, ...request(asked, answer, now) }, head, answer };
+    return { commit: { id, expected: tip.position, head, ...request(asked, answer, clock) }, head, answer };
   }
 
   const from = tip?.position ?? newLife();
@@ -99,7 +103,7 @@ export function edit(
     head,
     payload,
     ...(snapshot && { snapshot }),
-    ...request(asked, answer, now),
+    ...request(asked, answer, clock),
   };
   return { commit, head, delta, heap, answer };
 }
@@ -159,9 +163,8 @@ export function isExpired(head: Head | null, now: number): boolean {
   return head?.expiry !== undefined && head.expiry.at <= now;
 }
 
-function request({ requestId, fingerprint }: WriteRequest, answer: WriteResult, now: number) {
-  const { position, changed } = answer;
-  return requestId ? { request: remember(requestId, fingerprint, { position, changed }, now) } : {};
+function request({ name, fingerprint }: WriteRequest, answer: WriteResult, now: number) {
+  return name ? { request: remember(name, fingerprint, [answer], now) } : {};
 }
 
 function checkExpected(id: string, expected: Expected | undefined, tip: Head | null): void {

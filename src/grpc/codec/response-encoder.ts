@@ -171,7 +171,7 @@ function sign(event: Exclude<WatchEvent, { kind: 'delta' | 'full' }>): WatchCont
     case 'caught_up':
       return { $case: 'caughtUp', value: {} };
     case 'heartbeat':
-      return { $case: 'heartbeat', value: { sentAt: toTimestamp(Date.now()) } };
+      return { $case: 'heartbeat', value: { sentAt: event.at === undefined ? undefined : toTimestamp(event.at) } };
   }
 }
 

@@ -11,7 +11,7 @@ import { PAGE_BYTES } from '../../contexts/validation.js';
 import type { UpdateOptions, WriteResult } from '../../contexts/writes/writes.js';
 import * as c from '../../gen/chord/v1/context_service.js';
 import type * as m from '../../gen/chord/v1/model.js';
-import { ChordError } from '../../model/errors.js';
+import { ChordError, type Reason } from '../../model/errors.js';
 import type { Call } from '../call.js';
 import { fromWrites } from '../codec/batch-messages.js';
 import { fromExpected, fromMutations, toContext } from '../codec/context-messages.js';
@@ -38,9 +38,13 @@ export function contextService(contexts: ContextService, formats: Formats): Serv
     });
   };
 
-  const written = async (writes: readonly c.Write[], requestId: string, returns: Parameters<typeof fromWrites>[1]) => {
+  const written = async (
+    { writes, requestId }: c.BatchWriteRequest,
+    caller: string,
+    returns: Parameters<typeof fromWrites>[1],
+  ) => {
     try {
-      return await contexts.batch(fromWrites(writes, returns), { requestId });
+      return await contexts.batch(fromWrites(writes, returns), { requestId, caller });
     } catch (error) {
       throw ofBatch(error, writes);
     }
@@ -52,29 +56,29 @@ export function contextService(contexts: ContextService, formats: Formats): Serv
       setContext(request: c.SetContextRequest, call: Call): Promise<Buffer> {
         const { contextId, value = {}, returning } = request;
         const form = formOf(returning);
-        return respond(contexts.set(contextId, value, writeOptions(request, true)), form, call);
+        return respond(contexts.set(contextId, value, writeOptions(request, call, true)), form, call);
       },
 
       updateContext(request: c.UpdateContextRequest, call: Call): Promise<Buffer> {
         const { contextId, changes, allowMissing, returning } = request;
         const edit = { changes, mutations: fromMutations(request.mutations) };
         const form = formOf(returning);
-        return respond(contexts.update(contextId, edit, writeOptions(request, allowMissing)), form, call);
+        return respond(contexts.update(contextId, edit, writeOptions(request, call, allowMissing)), form, call);
       },
 
       revertContext(request: c.RevertContextRequest, call: Call): Promise<Buffer> {
         const { contextId, version, returning } = request;
         const form = formOf(returning);
-        return respond(contexts.revert(contextId, version, writeOptions(request, false)), form, call);
+        return respond(contexts.revert(contextId, version, writeOptions(request, call, false)), form, call);
       },
 
       async getContext({ contextId, version }: c.GetContextRequest): Promise<Buffer> {
         return getResponse(await (version === 0 ? contexts.get(contextId) : contexts.getAtVersion(contextId, version)));
       },
 
-      async deleteContext(request: c.DeleteContextRequest): Promise<Buffer> {
+      async deleteContext(request: c.DeleteContextRequest, call: Call): Promise<Buffer> {
         const { allowMissing, requestId } = request;
-        const options = { allowMissing, requestId, expected: fromExpected(request.expected) };
+        const options = { allowMissing, requestId, caller: nameOf(call), expected: fromExpected(request.expected) };
         return writeResponse(await contexts.delete(request.contextId, options), PLAIN);
       },
 
@@ -83,9 +87,10 @@ export function contextService(contexts: ContextService, formats: Formats): Serv
         return { context: toContext(request.contextId, head) };
       },
 
-      async batchWrite({ writes, requestId }: c.BatchWriteRequest, call: Call): Promise<Buffer> {
+      async batchWrite(request: c.BatchWriteRequest, call: Call): Promise<Buffer> {
+        const { writes } = request;
         const forms: DeltaForm[] = [];
-        const results = await written(writes, requestId, (returning, index) => {
+        const results = await written(request, nameOf(call), (returning, index) => {
           forms[index] = formOf(returning);
         });
         for (const { stored = 0 } of results) call.usage?.owe(stored);
@@ -102,11 +107,21 @@ export function contextService(contexts: ContextService, formats: Formats): Serv
       },
 
       async listContexts(request: c.ListContextsRequest): Promise<c.ListContextsResponse> {
-        const page = await contexts.list(request.prefix, request);
-        if (!request.includeValues) {
-          return { contexts: page.heads.map(({ id, head }) => toContext(id, head)), nextPageToken: page.nextPageToken };
+        for (let tries = 1; ; tries++) {
+          const page = await contexts.list(request.prefix, request);
+          if (!request.includeValues) {
+            return {
+              contexts: page.heads.map(({ id, head }) => toContext(id, head)),
+              nextPageToken: page.nextPageToken,
+            };
+          }
+          try {
+            return await withValues(contexts, page);
+          } catch (error) {
+            if (!isGone(error)) throw error;
+            if (tries === LIST_TRIES_MAX) throw changesTooFast();
+          }
         }
-        return withValues(contexts, page);
       },
     },
   };
@@ -114,25 +129,34 @@ export function contextService(contexts: ContextService, formats: Formats): Serv
 
 function writeOptions(
   request: c.SetContextRequest | c.UpdateContextRequest | c.RevertContextRequest,
+  call: Call,
   allowMissing: boolean,
 ): UpdateOptions {
   const { requestId, returning } = request;
   return {
     expected: fromExpected(request.expected),
     requestId,
+    caller: nameOf(call),
     ttl: fromDuration(request.ttl, 'ttl'),
     returning,
     allowMissing,
   };
 }
 
-/** Reads the documents of a page of heads, up to a page's bytes; the token then names the last one read. */
+/** The caller that the request ids of a call belong to. */
+function nameOf({ identity }: Call): string {
+  return identity.kind === 'anonymous' ? '' : identity.name;
+}
+
+/**
+ * Reads the documents of a page of heads, at the positions of the page, up to a page's bytes; the token then names the last
+ * one read.
+ */
 async function withValues(contexts: ContextService, page: HeadPage): Promise<c.ListContextsResponse> {
   const answer: m.Context[] = [];
   let bytes = 0;
-  for (const { id } of page.heads) {
-    const view = await contexts.get(id).catch(unlessGone);
-    if (!view) continue;
+  for (const { id, head } of page.heads) {
+    const view = await contexts.getAsOf(id, head.position);
     // Generated code passes an encoded document through to the codec, which copies it.
     answer.push({ ...toContext(id, view.head), value: view.value as unknown as { [key: string]: unknown } });
     bytes += view.value.bytes.length;
@@ -142,7 +166,16 @@ async function withValues(contexts: ContextService, page: HeadPage): Promise<c.L
   return { contexts: answer, nextPageToken: page.nextPageToken };
 }
 
-function unlessGone(error: unknown): undefined {
-  if (error instanceof ChordError && error.reason === 'NOT_FOUND') return undefined;
-  throw error;
+/** The reasons for which a document of the page can no longer be read: then the page is read anew. */
+const GONE: readonly Reason[] = ['NOT_FOUND', 'FAILED_PRECONDITION', 'RESOURCE_EXHAUSTED'];
+const LIST_TRIES_MAX = 20;
+
+function isGone(error: unknown): boolean {
+  return error instanceof ChordError && GONE.includes(error.reason);
+}
+
+function changesTooFast(): ChordError {
+  return new ChordError('UNAVAILABLE', 'the contexts of this page changed too fast to be read as of one moment', {
+    retryAfter: 100,
+  });
 }

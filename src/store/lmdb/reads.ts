@@ -72,7 +72,12 @@ export function keysOf({ head, place }: records.HeadRow): IndexKeys {
 }
 
 export class LmdbReads {
-  constructor(readonly db: Databases) {}
+  /** Whether there may be requests that an earlier release remembered. */
+  former: boolean;
+
+  constructor(readonly db: Databases) {
+    this.former = db.requestTimes.getKeysCount({ limit: 1 }) > 0;
+  }
 
   /** Null where there is no such context. Throws DATA_LOSS where the list knows one, and its head is missing. */
   row(id: string): records.HeadRow | null {
@@ -98,9 +103,14 @@ export class LmdbReads {
     return bytes === undefined ? null : records.decodeSnapshot(bytes, `the snapshot of context "${id}"`);
   }
 
-  request(id: string, requestId: string): Request | null {
+  request(id: string, requestId: string, formerId?: string): Request | null {
+    const what = `request "${requestId}" of context "${id}"`;
     const bytes = this.db.requests.getBinary(requestKey(id, requestId));
-    return bytes === undefined ? null : records.decodeRequest(bytes, `request "${requestId}" of context "${id}"`);
+    if (bytes !== undefined) return records.decodeRequest(bytes, requestId, what);
+    if (!this.former || formerId === undefined) return null;
+    const former = this.db.requests.getBinary(requestKey(id, formerId));
+    // Nothing else: that is somebody else's, under a name that only looks like this id.
+    return former && records.isFormerRequest(former) ? records.decodeRequest(former, formerId, what) : null;
   }
 
   /** Keys of records with versions `from` to `upTo`, of any life, oldest first, at most `limit`. */
@@ -154,7 +164,21 @@ export class LmdbReads {
     return { found, early };
   }
 
-  /** Keys of the request-time index for requests older than `before`, oldest first. */
+  /** Keys of requests made before `before`, of the next `limit` after a key; and the last key that was looked at, if there are more. */
+  oldRequests(before: number, limit: number, after: Buffer | undefined): { keys: Buffer[]; last: Buffer | undefined } {
+    const keys: Buffer[] = [];
+    let seen = 0;
+    let last: Buffer | undefined;
+    const from = after ? { start: after, exclusiveStart: true } : {};
+    for (const { key, value } of this.db.requests.getRange({ ...from, limit })) {
+      seen++;
+      last = key;
+      if (!records.isFormerRequest(value) && records.requestTime(value) < before) keys.push(key);
+    }
+    return { keys, last: seen === limit ? last : undefined };
+  }
+
+  /** IndexKeys of the request-time index for requests older than `before`, oldest first. */
   requestTimes(before: number, limit: number): Buffer[] {
     return [...this.db.requestTimes.getKeys({ end: numberKey(before), limit })];
   }

@@ -45,9 +45,9 @@ export interface Databases {
   readonly remains: Bytes;
   /** index (1 byte), key, id -> nothing: the indexes of `Store.due`, kept as retention-index.ts says. */
   readonly due: Bytes;
-  /** id, NUL, request id -> request. */
+  /** id, NUL, request id -> request. Each row has its time: what is old is found by a pass over all, now and then. */
   readonly requests: Bytes;
-  /** time, id, NUL, request id -> nothing. */
+  /** time, id, NUL, request id -> nothing: of requests that earlier releases remembered, until they are forgotten. */
   readonly requestTimes: Bytes;
 }
 

@@ -81,6 +81,8 @@ class LmdbStore implements Store {
   readonly #listeners: ((health: StoreHealth) => void)[];
   readonly #unlock: () => void;
   #sweeping = false;
+  /** The last request that was looked at, in a pass that is not at its end. */
+  #forgotTo: Buffer | undefined;
   #closed = false;
   #failure: DiskFailure | undefined;
   #closing: Promise<void> | null = null;
@@ -179,8 +181,8 @@ class LmdbStore implements Store {
     );
   }
 
-  async recall(id: string, requestId: string): Promise<Request | null> {
-    return this.#read(() => this.#reads.request(id, requestId));
+  async recall(id: string, requestId: string, formerId?: string): Promise<Request | null> {
+    return this.#read(() => this.#reads.request(id, requestId, formerId));
   }
 
   async deltas(id: string, after: number, limit: number, maxBytes = Number.POSITIVE_INFINITY): Promise<History> {
@@ -247,14 +249,24 @@ class LmdbStore implements Store {
 
   async forget(before: number, limit: number): Promise<number> {
     let count = 0;
-    for (;;) {
+    while (this.#reads.former && count < limit) {
       const most = Math.min(AT_ONCE, limit - count);
-      const run = () => this.#writes.forget(before, most);
-      const job = { id: '', scans: true, frees: true, bytes: size(), run };
-      const some = await this.#write(job);
+      const run = () => this.#writes.forgetFormer(before, most);
+      const some = await this.#write({ id: '', scans: true, frees: true, bytes: size(), run });
       count += some;
-      if (some < AT_ONCE || count === limit) return count;
+      if (some < most) break;
     }
+    this.#reads.former &&= this.#db.requestTimes.getKeysCount({ limit: 1 }) > 0;
+    // Where the limit is reached, the next call goes on there.
+    while (count < limit) {
+      const most = Math.min(AT_ONCE, limit - count);
+      const run = () => this.#writes.forget(before, most, this.#forgotTo);
+      const some = await this.#write({ id: '', scans: true, frees: true, bytes: size(), run });
+      count += some.count;
+      this.#forgotTo = some.last;
+      if (!some.last) break;
+    }
+    return count;
   }
 
   get work(): StoreWork {

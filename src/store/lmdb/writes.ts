@@ -8,17 +8,7 @@ import { encodeHead, encodeRecord, encodeRequest, encodeSnapshot, type HeadRow, 
 import { entriesAfter, INDEXES, type IndexKeys, NOWHERE, renewedSince } from '../retention-index.js';
 import type { BatchOperation, BatchOutcome, Commit, Due, Outcome, Removal, Request } from '../store.js';
 import type { CommitTurn } from './group-commit.js';
-import {
-  dueKey,
-  headKey,
-  idKey,
-  keysOf,
-  type LmdbReads,
-  logKey,
-  requestKey,
-  requestTimeKey,
-  versionIn,
-} from './reads.js';
+import { dueKey, headKey, idKey, keysOf, type LmdbReads, logKey, requestKey, versionIn } from './reads.js';
 import type { Databases } from './schema.js';
 
 /** The value of an index entry. */
@@ -78,7 +68,15 @@ export class LmdbWrites {
     return keys.length;
   }
 
-  forget(before: number, limit: number): number {
+  /** Looks at the next `limit` requests after a key, and removes those made before a time. Where it came to, if there are more. */
+  forget(before: number, limit: number, after: Buffer | undefined): { count: number; last: Buffer | undefined } {
+    const { keys, last } = this.reads.oldRequests(before, limit, after);
+    for (const key of keys) void this.db.requests.remove(key);
+    return { count: keys.length, last };
+  }
+
+  /** The same for what earlier releases remembered. */
+  forgetFormer(before: number, limit: number): number {
     const keys = this.reads.requestTimes(before, limit);
     for (const key of keys) {
       void this.db.requestTimes.remove(key);
@@ -140,7 +138,7 @@ export class LmdbWrites {
     const { id, expected } = act;
     const request = 'request' in act ? act.request : undefined;
     if (request !== undefined) {
-      const first = turn.requests.get(`${id}\0${request.id}`) ?? this.reads.request(id, request.id);
+      const first = turn.requests.get(`${id}\0${request.id}`) ?? this.reads.request(id, request.id, request.formerId);
       if (first !== null) return { kind: 'duplicate', first };
     }
     const head = before?.head ?? null;
@@ -204,7 +202,6 @@ export class LmdbWrites {
     if (request === undefined) return;
     turn.requests.set(`${id}\0${request.id}`, request);
     void this.db.requests.put(requestKey(id, request.id), encodeRequest(request));
-    void this.db.requestTimes.put(requestTimeKey(request.at, id, request.id), NOTHING);
   }
 }
 

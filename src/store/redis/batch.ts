@@ -38,7 +38,20 @@ export class RedisBatches {
     else if (this.#read.get(partition) !== numberOf(entries[0])) await this.news(partition);
   }
 
-  /** The heads of these contexts and of all contexts in batches that were not reported yet; reports those batches. */
+  /**
+   * As `news`, at a message that this write was one of them. Where nothing of the partition was read before, the batch and
+   * those since are told: it may have made contexts where there were none.
+   */
+  async heard(partition: Partition, nonce: string): Promise<void> {
+    const { cluster, watched } = this.options;
+    if (!watched() || this.#read.has(partition)) return this.news(partition);
+    const call = ['xrange', partition.groups, '-', '+'] as const;
+    const entries = (await cluster.call(partition.slot, () => call)) as Entry[];
+    const first = entries.findIndex(([, [, by]]) => String(by) === nonce);
+    this.#tellAll(partition, entries.slice(Math.max(0, first)));
+  }
+
+  /** The heads of these and of all that are in batches which were not told yet, and tells those. */
   async heads(partition: Partition, ids: readonly string[]): Promise<ReadonlyMap<string, Head | null>> {
     const from = this.#read.get(partition) ?? 0;
     const call = { script: HEADS, keys: [partition.groups, partition.context('')], args: [`(${from}-0`, ...ids] };

@@ -52,6 +52,11 @@ export class RedisFeed implements Feed {
   #toCheck: string[] = [];
   #listener: (event: FeedEvent) => void = () => {};
   #closed = false;
+  #confirming: Promise<void> | undefined;
+  #confirmNext: Promise<void> | undefined;
+  /** Logs of batches that are being read. */
+  readonly #reading = new Set<Promise<void>>();
+  #interruptions = 0;
 
   constructor(options: FeedOptions) {
     this.#options = options;
@@ -93,11 +98,31 @@ export class RedisFeed implements Feed {
     if (watched.length > 0 && !this.#closed) this.#listener({ kind: 'batch', ids: watched });
   }
 
+  /** Calls that come while one is being answered share the next one: all watchers ask. */
+  confirm(): Promise<void> {
+    this.#confirmNext ??= (async () => {
+      await this.#confirming?.catch(() => {});
+      this.#confirming = this.#confirmNext;
+      this.#confirmNext = undefined;
+      await this.#confirm();
+    })();
+    return this.#confirmNext;
+  }
+
   close(): void {
     this.#closed = true;
     clearInterval(this.#timer);
     for (const subscriber of this.#subscribers.values()) subscriber.close();
     this.#channels.clear();
+  }
+
+  /** What Redis published before it answers a ping has come before the answer. */
+  async #confirm(): Promise<void> {
+    const interrupted = this.#interruptions;
+    await Promise.all([...this.#subscribers.values()].map((subscriber) => subscriber.ping()));
+    await Promise.all(this.#reading);
+    const all = [...this.#channels.values()].every(({ live }) => live);
+    if (!all || interrupted !== this.#interruptions) throw unavailable();
   }
 
   #subscribe(name: string, slot: number): Promise<void> {
@@ -180,6 +205,7 @@ export class RedisFeed implements Feed {
   async #rejoin(subscriber: SubscriberConnection): Promise<void> {
     const channels = [...this.#channels.values()].filter((channel) => channel.subscriber === subscriber);
     const missed = channels.some(({ live }) => live);
+    if (missed) this.#interruptions++;
     for (const channel of channels) channel.live = false;
     await Promise.all(channels.map((channel) => this.#join(channel, subscriber)));
     if (missed) this.#interrupted();
@@ -190,9 +216,18 @@ export class RedisFeed implements Feed {
     if (!told || this.#options.isOwn(told.by)) return;
     const { id } = told.event;
     const partition = this.#options.keys.partitionOf(id);
+    if (told.event.kind === 'batch' && !this.watchesSeveral) {
+      const [only] = this.#ids;
+      if (only !== undefined && channel === this.#options.keys.partitionOf(only).context(only)) {
+        this.#listener({ kind: 'moved', id: only });
+      }
+      return;
+    }
     if (told.event.kind === 'batch') {
-      // Where this fails, the gap at the end of the interruption causes a check of all watched contexts.
-      this.#options.batches.news(partition).catch(() => {});
+      // Should this not be possible now, the gap at the end of the interruption has everything looked at.
+      const reading = this.#options.batches.heard(partition, told.by).catch(() => void this.#interruptions++);
+      this.#reading.add(reading);
+      void reading.then(() => this.#reading.delete(reading));
       return;
     }
     if (channel === partition.ids && (this.#ids.has(id) || !this.#matches(id))) return;
@@ -275,7 +310,18 @@ class SubscriberConnection {
 
   /** Closes a connection that is open but dead. */
   probe(): void {
-    if (this.#ready) this.redis.ping().catch(() => this.#restart());
+    if (this.#ready) this.ping().catch(() => {});
+  }
+
+  /** Resolves behind everything that was published before. */
+  async ping(): Promise<void> {
+    if (!this.#ready) throw unavailable();
+    try {
+      await this.redis.ping();
+    } catch (error) {
+      this.#restart();
+      throw error;
+    }
   }
 
   close(): void {

@@ -8,10 +8,10 @@
  *     chord:{17.1}:l:<id>        stream: the log; entry `<version>-0` has n (nonce), r (record), t (its time)
  *     chord:{17.1}:x:<id>        the nonce of a removal, for a minute
  *     chord:{17.1}:ids           sorted set, all scores 0: the ids in byte order
- *     chord:{17.1}:expiry        sorted set: ids by time of expiry; likewise idle, age and length (store.ts, Index)
- *     chord:{17.1}:asked         sorted set: stored requests by their time
- *     chord:{17.1}:answers       hash: the answers of these requests
- *     chord:{17.1}:groups        stream: the last batch commits (batch.ts)
+ *     chord:{17.1}:expiry        sorted set: ids by when they expire; so are idle, age and length (store.ts, Index)
+ *     chord:{17.1}:answers       hash: remembered requests, with when they were made and what they were answered
+ *     chord:{17.1}:asked         sorted set: those that earlier releases remembered, by when they were made
+ *     chord:{17.1}:groups        stream: the last commits of several contexts at once (batch.ts)
  *
  * Where an id has a part in braces, that part alone is hashed, as Redis does with keys: so contexts can be placed in one
  * partition. In format 1 the whole id is always hashed; data that began with format 1 stay in it.

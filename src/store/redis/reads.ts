@@ -8,7 +8,7 @@ import type { Cluster } from './cluster.js';
 import type { Argument } from './connection.js';
 import { kWayMerge } from './k-way-merge.js';
 import type { Partition, RedisKeys } from './keys.js';
-import { DELTAS, LOAD, type Script } from './scripts.js';
+import { DELTAS, HEADS_OF, LOAD, type Script } from './scripts.js';
 
 interface RawDue {
   readonly id: Buffer;
@@ -78,10 +78,35 @@ export class RedisReads {
     }));
     const found = (await kWayMerge(sources, limit + 1, Buffer.compare)).map(String);
     const ids = found.slice(0, limit);
-    const heads = await Promise.all(ids.map(async (id) => ({ id, head: await this.head(id) })));
-    // A context that was removed since its id was read has no head.
-    const present = heads.filter((each): each is { id: string; head: Head } => each.head !== null);
+    const heads = await this.#headsOf(ids);
+    // One that was removed since its id was read is not there any more.
+    const present = ids.flatMap((id) => {
+      const head = heads.get(id);
+      return head ? [{ id, head }] : [];
+    });
     return found.length > limit ? { heads: present, next: ids.at(-1) as string } : { heads: present };
+  }
+
+  /** Of each partition as of one moment: what a batch writes lies in one. */
+  async #headsOf(ids: readonly string[]): Promise<ReadonlyMap<string, Head>> {
+    const byPartition = new Map<Partition, string[]>();
+    for (const id of ids) {
+      const partition = this.keys.partitionOf(id);
+      const others = byPartition.get(partition);
+      if (others) others.push(id);
+      else byPartition.set(partition, [id]);
+    }
+    const heads = new Map<string, Head>();
+    const read = async (partition: Partition, some: readonly string[]) => {
+      const call = { script: HEADS_OF, keys: some.map((id) => partition.context(id)), args: [] };
+      const reading = this.cluster.call(partition.slot, () => call) as Promise<Buffer[]>;
+      const [found] = await Promise.all([reading, this.batches.news(partition)]);
+      for (const [i, id] of some.entries()) {
+        if (found[i]?.length) heads.set(id, decodeHead(found[i], headOf(id)).head);
+      }
+    };
+    await Promise.all([...byPartition].map(([partition, some]) => read(partition, some)));
+    return heads;
   }
 
   async due(index: Index, upTo: number, limit: number, after?: Due): Promise<readonly Due[]> {

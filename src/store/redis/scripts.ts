@@ -11,11 +11,11 @@ export interface Script {
   readonly sha: string;
 }
 
-/** KEYS: context, log, removed, ids, expiry, idle, age, length, asked, answers. */
+/** KEYS: context, log, removed, ids, expiry, idle, age, length, answers. */
 const WRITE_PRELUDE = `
 local arg = {}
 for i = 1, #ARGV, 2 do arg[ARGV[i]] = ARGV[i + 1] end
-local context, log, removed, ids, expiries, idle, age, length, asked, answers = unpack(KEYS)
+local context, log, removed, ids, expiries, idle, age, length, answers = unpack(KEYS)
 local at, nonce, head, used, expiry = unpack(redis.call('HMGET', context, 'at', 'nonce', 'head', 'used', 'expiry'))
 
 -- Whether this write, which was sent before, has happened; nil where that can no longer be determined. A record has its
@@ -40,6 +40,11 @@ end
 -- Why the write may not happen; nothing where it may.
 local function refusal()
   local first = arg.request and redis.call('HGET', answers, arg.request)
+  if not first and arg.former then
+    first = redis.call('HGET', answers, arg.former)
+    -- Nothing else: that is somebody else's, under a name that only looks like this id.
+    if first and string.byte(first, #arg.nonce + 1) ~= 1 then first = false end
+  end
   if first and string.sub(first, 1, #arg.nonce) == arg.nonce then return {'committed'} end
   if first then return {'duplicate', first} end
 
@@ -62,7 +67,6 @@ end
 local function remember()
   if not arg.request then return end
   redis.call('HSET', answers, arg.request, arg.nonce .. arg.answer)
-  redis.call('ZADD', asked, arg.asked_at, arg.request)
 end
 
 local function publish(message)
@@ -78,9 +82,9 @@ if refused then return refused end
 `;
 
 /**
- * nonce, expected (position or ''), at, epoch, version, head, used, id; optional: after, resent, record with time,
- * snapshot, expiry, message, request with answer and asked_at. The log comes first: where Redis refuses the entry,
- * nothing has been written.
+ * nonce, expected (position or ''), at, epoch, version, head, used, id; perhaps after, resent, record with time,
+ * snapshot, expiry, message, request with answer, and former. The log comes first: should Redis refuse the entry,
+ * nothing has happened.
  *
  * The indexes are always exact: checking whether an entry may stay would cost as much as moving it.
  */
@@ -110,7 +114,7 @@ remember()
 if arg.message then publish(arg.message .. (arg.record or '')) end
 `;
 
-/** nonce, expected, epoch, id; perhaps message, after, resent, expiry_seen, used_seen, request with answer and asked_at. */
+/** nonce, expected, epoch, id; perhaps message, after, resent, expiry_seen, used_seen, request with answer, and former. */
 const DROP = `
 redis.call('UNLINK', context, log)
 for _, index in ipairs({ids, expiries, idle, age, length}) do redis.call('ZREM', index, arg.id) end
@@ -131,17 +135,18 @@ return {'committed'}
 `);
 
 /**
- * KEYS: groups; ids, expiry, idle, age, length, asked, answers; then context, log, removed for each operation. ARGV:
- * nonce, ids of the changed contexts (JSON), a message for each of them, or '', how many groups are kept; then for each
- * operation `write`, `drop` or `check`, whether the context changes (1 or 0), the number of arguments that follow, and
- * those of COMMIT or REMOVE. Answers as these do; for conflicts each id and head.
+ * KEYS: groups; ids, expiry, idle, age, length, answers; then context, log, removed for each act. ARGV: nonce,
+ * ids of the contexts that move (JSON), a message for each of them, or '', how many groups are kept; then for each act
+ * `write`, `drop` or `check`, whether the context moves (1 or 0), how many arguments follow, and those of COMMIT or
+ * REMOVE. Answers as they do; of conflicts each id and head.
  *
  * All reasons for which Redis could refuse are checked before the first write.
  */
 export const GROUP = script(`#!lua
 local function look(KEYS, ARGV)
   ${WRITE_PRELUDE}${REFUSE}
-  for _, index in ipairs({ids, expiries, idle, age, length, asked}) do redis.call('ZCARD', index) end
+  for _, index in ipairs({ids, expiries, idle, age, length}) do redis.call('ZCARD', index) end
+  redis.call('HLEN', answers)
   local last = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
   if arg.record and last and tonumber(string.match(last[1], '%d+')) >= tonumber(arg.version) then
     return redis.error_reply('WRONGTYPE the log goes on after the head')
@@ -156,10 +161,10 @@ end
 
 local groups, nonce, moving, message, kept = KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 redis.call('XLEN', groups)
-local operations, k, i = {}, 9, 5
+local operations, k, i = {}, 8, 5
 while i <= #ARGV do
   local last = i + 2 + tonumber(ARGV[i + 2])
-  local keys = {KEYS[k], KEYS[k + 1], KEYS[k + 2], unpack(KEYS, 2, 8)}
+  local keys = {KEYS[k], KEYS[k + 1], KEYS[k + 2], unpack(KEYS, 2, 7)}
   operations[#operations + 1] = {kind = ARGV[i], moves = ARGV[i + 1] == '1', keys = keys, args = {unpack(ARGV, i + 3, last)}}
   k, i = k + 3, last + 1
 end
@@ -215,7 +220,14 @@ end
 return {groups, ids, heads}
 `);
 
-/** KEYS: context, log. Answers head, snapshot version, snapshot, records; nothing where the context does not exist. */
+/** KEYS: contexts. Answers their heads, '' where there is none. */
+export const HEADS_OF = script(`#!lua flags=no-writes
+local heads = {}
+for i, context in ipairs(KEYS) do heads[i] = redis.call('HGET', context, 'head') or '' end
+return heads
+`);
+
+/** KEYS: context, log. Answers head, snapshot version, snapshot, records; nothing where there is no context. */
 export const LOAD = script(`#!lua flags=no-writes
 local head, version, snapshot = unpack(redis.call('HMGET', KEYS[1], 'head', 'snapshotVersion', 'snapshot'))
 if not head then return false end
@@ -276,8 +288,29 @@ redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
 `);
 
-/** KEYS: asked, answers; ARGV: time, limit. Answers the number of forgotten requests. */
+/**
+ * KEYS: answers; ARGV: time, limit, cursor, bytes before the request (a nonce). Looks at some requests and removes
+ * those made before the time. Answers the next cursor, '0' at the end, and how many went.
+ */
 export const FORGET = script(`#!lua flags=allow-oom
+local before, limit, skip = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[4])
+local reply = redis.call('HSCAN', KEYS[1], ARGV[3], 'COUNT', 200)
+local old, found = {}, reply[2]
+for i = 1, #found, 2 do
+  local form, a, b, c, d, e, f = string.byte(found[i + 1], skip + 1, skip + 7)
+  local at = form == 2 and ((((a * 256 + b) * 256 + c) * 256 + d) * 256 + e) * 256 + f
+  if at and at < before then old[#old + 1] = found[i] end
+end
+if #old > limit then
+  for i = 1, limit do redis.call('HDEL', KEYS[1], old[i]) end
+  return {ARGV[3], limit}
+end
+for _, request in ipairs(old) do redis.call('HDEL', KEYS[1], request) end
+return {reply[1], #old}
+`);
+
+/** KEYS: asked, answers; ARGV: time, limit. The same for what earlier releases remembered; answers how many went. */
+export const FORGET_FORMER = script(`#!lua flags=allow-oom
 local old = redis.call('ZRANGE', KEYS[1], '-inf', '(' .. ARGV[1], 'BYSCORE', 'LIMIT', 0, ARGV[2])
 for _, request in ipairs(old) do
   redis.call('ZREM', KEYS[1], request)
@@ -286,7 +319,19 @@ end
 return #old
 `);
 
-export const SCRIPTS: readonly Script[] = [COMMIT, REMOVE, GROUP, HEADS, LOAD, DELTAS, TRIM, LEASE, FORGET];
+export const SCRIPTS: readonly Script[] = [
+  COMMIT,
+  REMOVE,
+  GROUP,
+  HEADS,
+  HEADS_OF,
+  LOAD,
+  DELTAS,
+  TRIM,
+  LEASE,
+  FORGET,
+  FORGET_FORMER,
+];
 
 function script(lua: string): Script {
   return { lua, sha: createHash('sha1').update(lua).digest('hex') };

@@ -22,12 +22,14 @@ import type {
   StoreWork,
 } from '../store.js';
 import { RedisBatches } from './batch.js';
+import { RedisClock } from './clock.js';
 import { Cluster, toChordError } from './cluster.js';
 import { RedisFeed } from './feed.js';
 import { RedisKeys, slotOf } from './keys.js';
 import { checkRedis } from './preflight.js';
 import { RedisReads } from './reads.js';
-import { FORGET, LEASE, TRIM } from './scripts.js';
+import { RedisRequests } from './requests.js';
+import { LEASE, TRIM } from './scripts.js';
 import { parseRedisUrl } from './url.js';
 import { RedisWrites } from './writes.js';
 
@@ -58,7 +60,14 @@ export async function openRedis(options: RedisStoreOptions): Promise<Store> {
     cluster.close();
     throw toChordError(error);
   }
-  return new RedisStore(cluster, new RedisKeys(prefix, format > 1), timeout, checkInterval);
+  const store = new RedisStore(cluster, new RedisKeys(prefix, format > 1), timeout, checkInterval);
+  try {
+    await store.clock.look();
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+  return store;
 }
 
 class RedisStore implements Store {
@@ -66,8 +75,10 @@ class RedisStore implements Store {
   readonly #keys: RedisKeys;
   readonly #reads: RedisReads;
   readonly #writes: RedisWrites;
+  readonly #requests: RedisRequests;
   readonly #batches: RedisBatches;
   readonly #feed: RedisFeed;
+  readonly clock: RedisClock;
   readonly cluster: StoreCluster;
   readonly #listeners: ((health: StoreHealth) => void)[] = [];
   #serving = true;
@@ -78,6 +89,7 @@ class RedisStore implements Store {
     this.#cluster = cluster;
     this.#keys = keys;
     this.#writes = new RedisWrites(cluster, keys);
+    this.#requests = new RedisRequests(cluster, keys, this.#writes);
     const isOwn = (nonce: string) => this.#writes.isOwn(nonce);
     this.#batches = new RedisBatches({
       cluster,
@@ -86,8 +98,10 @@ class RedisStore implements Store {
     });
     this.#reads = new RedisReads(cluster, keys, this.#batches);
     this.#feed = new RedisFeed({ cluster, keys, batches: this.#batches, isOwn, checkInterval, timeout });
+    this.clock = new RedisClock(cluster, slotOf(keys.format));
     this.cluster = {
       feed: this.#feed,
+      clock: this.clock.now,
       heads: (ids) => this.#heads(ids),
       apart: (ids) => keys.apart(ids),
       lease: (name, ttl) => this.#lease(name, ttl),
@@ -120,9 +134,9 @@ class RedisStore implements Store {
     return this.#writes.commitBatch(operations);
   }
 
-  async recall(id: string, requestId: string): Promise<Request | null> {
+  async recall(id: string, requestId: string, formerId?: string): Promise<Request | null> {
     this.#checkOpen();
-    return this.#writes.recall(id, requestId);
+    return this.#writes.recall(id, requestId, formerId);
   }
 
   async deltas(id: string, after: number, limit: number, maxBytes?: number): Promise<History> {
@@ -154,17 +168,7 @@ class RedisStore implements Store {
 
   async forget(before: number, limit: number): Promise<number> {
     this.#checkOpen();
-    const { partitions } = this.#keys;
-    const counts = await Promise.all(
-      partitions.map(({ slot, asked }) => this.#cluster.call(slot, () => ['zcount', asked, '-inf', `(${before}`])),
-    );
-    let forgotten = 0;
-    for (const { slot, asked, answers } of partitions.filter((_, i) => counts[i] !== 0)) {
-      if (forgotten === limit) break;
-      const call = { script: FORGET, keys: [asked, answers], args: [before, limit - forgotten] };
-      forgotten += (await this.#cluster.call(slot, () => call)) as number;
-    }
-    return forgotten;
+    return this.#requests.forget(before, limit);
   }
 
   get work(): StoreWork {
@@ -193,6 +197,7 @@ class RedisStore implements Store {
   async #close(): Promise<void> {
     this.#closed = true;
     this.#feed.close();
+    this.clock.close();
     await this.#cluster.idle();
     this.#cluster.close();
     for (const listener of this.#listeners) listener(this.health());

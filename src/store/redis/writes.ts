@@ -10,7 +10,15 @@ import { randomBytes } from 'node:crypto';
 import { ChordError } from '../../model/errors.js';
 import { Histogram } from '../../model/histogram.js';
 import { type Head, type Position, samePosition, usedAt } from '../../model/model.js';
-import { decodeHead, decodeRequest, encodeHead, encodeRecord, encodeRequest, headOf } from '../record-format.js';
+import {
+  decodeHead,
+  decodeRequest,
+  encodeHead,
+  encodeRecord,
+  encodeRequest,
+  headOf,
+  isFormerRequest,
+} from '../record-format.js';
 import { INDEXES } from '../retention-index.js';
 import type { BatchOperation, BatchOutcome, Commit, Outcome, Removal, Request } from '../store.js';
 import type { Cluster } from './cluster.js';
@@ -26,7 +34,7 @@ interface Write {
   readonly leadsTo: Position | null | undefined;
 }
 
-const NONCE_LENGTH = 20;
+export const NONCE_LENGTH = 20;
 const GIVEN_UP_MAX = 10_000;
 /** Batches kept per partition, for servers that read the log late. */
 const GROUPS_KEPT = 200;
@@ -42,6 +50,8 @@ export class RedisWrites {
   /** Sent, and not answered yet. */
   waiting = 0;
   readonly commitSeconds = new Histogram(0.0001, 17);
+  /** Whether there may be requests that an earlier release remembered. */
+  former = true;
 
   constructor(
     private readonly cluster: Cluster,
@@ -72,7 +82,7 @@ export class RedisWrites {
     const nonce = this.#nextNonce();
     const moving = operations.filter((act) => stepOf(act) !== undefined).map(({ id }) => id);
     const message = moving.length > 0 ? encodeMessage({ id: moving[0] as string, by: nonce, group: true }) : '';
-    const keys = [partition.groups, ...sharedKeys(partition), partition.asked, partition.answers];
+    const keys = [partition.groups, ...sharedKeys(partition), partition.answers];
     for (const { id } of operations) keys.push(...ownKeys(partition, id));
     const fields = operations.map((act) => this.#arguments(act, nonce));
     const answer = this.cluster.call(partition.slot, (resent) => {
@@ -84,7 +94,8 @@ export class RedisWrites {
       return { script: GROUP, keys, args: [nonce, JSON.stringify(moving), message, GROUPS_KEPT, ...args] };
     });
     const [kind, ...parts] = await this.#answered(operations, nonce, answer);
-    if (String(kind) !== 'conflict') return outcome(first, [kind as Buffer, ...parts]) as BatchOutcome;
+    if (String(kind) !== 'conflict')
+      return outcome(first, [kind as Buffer, ...parts], requestIn(operations)) as BatchOutcome;
     const heads = new Map<string, Head | null>();
     for (let i = 0; i < parts.length; i += 2) {
       const id = String(parts[i]);
@@ -94,11 +105,13 @@ export class RedisWrites {
     return { kind: 'conflict', heads };
   }
 
-  async recall(id: string, requestId: string): Promise<Request | null> {
+  async recall(id: string, requestId: string, formerId = requestId): Promise<Request | null> {
     const { slot, answers } = this.keys.partitionOf(id);
-    const call = ['hget', answers, requestField(id, requestId)] as const;
-    const bytes = (await this.cluster.call(slot, () => call)) as Buffer | null;
-    return bytes && decodeAnswer(bytes, id);
+    const names = [requestId, formerId];
+    const call = ['hmget', answers, ...names.map((name) => requestField(id, name))] as const;
+    const [bytes, former] = (await this.cluster.call(slot, () => call)) as [Buffer | null, Buffer | null];
+    if (bytes) return decodeAnswer(bytes, id, requestId);
+    return former && isFormerRequest(former.subarray(NONCE_LENGTH)) ? decodeAnswer(former, id, formerId) : null;
   }
 
   /** Whether a write is of this store, and its caller got or will get the answer. */
@@ -116,7 +129,8 @@ export class RedisWrites {
     return {
       ...args,
       ...('head' in act ? commitArguments(act) : removalArguments(act)),
-      ...(request && { request: requestField(id, request.id), answer: encodeRequest(request), asked_at: request.at }),
+      ...(request && { request: requestField(id, request.id), answer: encodeRequest(request) }),
+      ...(this.former && request?.formerId && { former: requestField(id, request.formerId) }),
     };
   }
 
@@ -124,12 +138,12 @@ export class RedisWrites {
     const { id, request } = act;
     const partition = this.keys.partitionOf(id);
     const keys = [...ownKeys(partition, id), ...sharedKeys(partition)];
-    if (request) keys.push(partition.asked, partition.answers);
+    if (request) keys.push(partition.answers);
     const args = Object.entries(fields).flat();
     const answer = this.cluster.call(partition.slot, (resent) => {
       return { script, keys, args: resent ? [...args, 'resent', '1'] : args };
     });
-    return this.#answered([act], nonce, answer).then((reply) => outcome(id, reply));
+    return this.#answered([act], nonce, answer).then((reply) => outcome(id, reply, request));
   }
 
   /** The answer of Redis; until then these operations are in flight. */
@@ -212,12 +226,17 @@ function sharedKeys(partition: Partition): string[] {
   return [partition.ids, ...INDEXES.map((index) => partition.index(index))];
 }
 
-function outcome(id: string, [kind, bytes]: readonly Buffer[]): Outcome {
+function requestIn(operations: readonly BatchOperation[]): Request | undefined {
+  for (const act of operations) if ('request' in act) return act.request;
+  return undefined;
+}
+
+function outcome(id: string, [kind, bytes]: readonly Buffer[], request?: Request): Outcome {
   switch (String(kind)) {
     case 'committed':
       return { kind: 'committed' };
     case 'duplicate':
-      return { kind: 'duplicate', first: decodeAnswer(bytes as Buffer, id) };
+      return { kind: 'duplicate', first: decodeDuplicate(bytes as Buffer, id, request as Request) };
     case 'conflict':
       return { kind: 'conflict', head: bytes?.length ? decodeHead(bytes, headOf(id)).head : null };
     default:
@@ -227,8 +246,12 @@ function outcome(id: string, [kind, bytes]: readonly Buffer[]): Outcome {
   }
 }
 
-function decodeAnswer(bytes: Buffer, id: string): Request {
-  return decodeRequest(bytes.subarray(NONCE_LENGTH), `a request of context "${id}"`);
+function decodeDuplicate(bytes: Buffer, id: string, { id: requestId, formerId = requestId }: Request): Request {
+  return decodeAnswer(bytes, id, isFormerRequest(bytes.subarray(NONCE_LENGTH)) ? formerId : requestId);
+}
+
+function decodeAnswer(bytes: Buffer, id: string, requestId: string): Request {
+  return decodeRequest(bytes.subarray(NONCE_LENGTH), requestId, `a request of context "${id}"`);
 }
 
 /** The length of the id comes first, so that no two pairs have the same name. */

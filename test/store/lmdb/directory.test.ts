@@ -11,7 +11,7 @@ import { range, write } from '../../../src/testing/commits.js';
 import { mountTmpfs, temporaryDirectory } from './directories.js';
 
 const BYTES = { keyEncoding: 'binary', encoding: 'binary' } as const;
-const HOLDER = new URL('lmdb-holder.ts', import.meta.url).pathname;
+const HOLDER = new URL('holder.ts', import.meta.url).pathname;
 
 async function refused(t: ExecutionContext, directory: string, reason: Reason, message: RegExp): Promise<void> {
   const error = await t.throwsAsync(openLmdb({ directory }), { message });

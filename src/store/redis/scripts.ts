@@ -37,7 +37,7 @@ local function happened()
   return entry[2][2] == arg.nonce
 end
 
--- Why the write may not happen; nothing where it may.
+-- Why the write must not happen; nil where it may.
 local function refusal()
   local first = arg.request and redis.call('HGET', answers, arg.request)
   if not first and arg.former then
@@ -49,12 +49,12 @@ local function refusal()
   if first then return {'duplicate', first} end
 
   local stands = (at or '') == arg.expected
-  -- A write that was sent before its predecessor was answered builds upon that one, not upon its double.
+  -- A write that was sent before its predecessor was answered depends on that one, not on an identical write.
   if stands and arg.after then stands = arg.after == (at and nonce or redis.call('GET', removed)) end
   if stands and arg.expiry_seen then stands = arg.expiry_seen == expiry end
   if stands and arg.used_seen then stands = tonumber(used) <= tonumber(arg.used_seen) end
 
-  -- Of one that names itself the answer is there if it has happened.
+  -- For a write with a request id, the answer above is stored if the write has happened.
   if arg.resent and not arg.request and (not stands or not at) then
     local done = happened()
     if done then return {'committed'} end
@@ -95,7 +95,7 @@ if arg.record then
   if records == 1 then redis.call('ZADD', age, arg.time, arg.id) else redis.call('ZADD', length, -records, arg.id) end
 end
 redis.call('HSET', context, 'at', arg.at, 'head', arg.head, 'used', arg.used)
--- Without a new version this is no step that others build upon: it leaves the nonce to the last that was.
+-- Later writes do not depend on a write without a new version: the nonce stays that of the last version.
 if arg.record or not at then redis.call('HSET', context, 'nonce', arg.nonce) end
 if arg.snapshot then redis.call('HSET', context, 'snapshot', arg.snapshot, 'snapshotVersion', arg.version) end
 if arg.expiry then
@@ -118,7 +118,7 @@ if arg.message then publish(arg.message .. (arg.record or '')) end
 const DROP = `
 redis.call('UNLINK', context, log)
 for _, index in ipairs({ids, expiries, idle, age, length}) do redis.call('ZREM', index, arg.id) end
--- Where nothing was, this is no step that others build upon.
+-- Later writes do not depend on the removal of a missing context.
 if at then redis.call('SET', removed, arg.nonce, 'PX', 60000) end
 remember()
 if arg.message then publish(arg.message) end
@@ -169,7 +169,7 @@ while i <= #ARGV do
   k, i = k + 3, last + 1
 end
 
--- What was found of one act holds for all: they happen together.
+-- The result for one operation holds for all: they happen together.
 local found, conflicts = {}, {'conflict'}
 for _, act in ipairs(operations) do
   local refused = look(act.keys, act.args)

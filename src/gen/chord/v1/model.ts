@@ -60,7 +60,7 @@ export interface Position {
 /** A named JSON document and its position. */
 export interface Context {
   contextId: string;
-  /** The document. Absent in answers to requests that do not ask for values. */
+  /** The document. Absent in answers to requests without values. */
   value: { [key: string]: any } | undefined;
   position: Position | undefined;
   createdAt: Timestamp | undefined;

@@ -41,7 +41,14 @@ export interface Expiry {
   readonly ttl: number;
 }
 
-/** The time of the last write or touch of a context. */
+/**
+ * How payloads and snapshots are encoded, as stored frames and exports name it, so that a later encoding can be told apart.
+ * 1: the bytes of `chord.v1.Delta.changes` with their old values apart (codec/changes.ts), and of `google.protobuf.Struct`
+ * (codec/struct.ts).
+ */
+export const PAYLOAD_ENCODING = 1;
+
+/** The changes of one version, as bytes: codec/changes.ts writes and reads them, to all others they are opaque. */
 export interface Payload {
   /** The changes without old values, ready for the wire. */
   readonly changes: Uint8Array;

@@ -5,6 +5,9 @@
  *
  *     format (1 byte) | numbers (1) | blobs (1) | each number (8) | each blob's length (4) | the blobs
  *
+ * The low half of the first byte is the format of the frame. The high half tells how the changes or the snapshot in it are
+ * encoded: PAYLOAD_ENCODING less one.
+ *
  * The lengths must add up, so that truncated or foreign bytes are detected on reading (ChordError DATA_LOSS) and never
  * passed on. Numbers are big-endian doubles: exact up to 2^53, and sorted as their bytes where none is negative.
  *
@@ -13,11 +16,12 @@
  *     format 2 (1 byte) | time (6) | length of the fingerprint (1) | the fingerprint | the result
  */
 import { ChordError } from '../model/errors.js';
-import type { Head } from '../model/model.js';
+import { type Head, PAYLOAD_ENCODING } from '../model/model.js';
 import type { IndexKeys } from './retention-index.js';
 import type { LogRecord, Request, Snapshot } from './store.js';
 
-const FORMAT = 1;
+const FRAME_FORMAT = 1;
+const FORMAT = ((PAYLOAD_ENCODING - 1) << 4) | FRAME_FORMAT;
 const REQUEST_FORMAT = 2;
 /** Where the fingerprint of a request begins. */
 const PRINT_AT = 8;
@@ -147,10 +151,11 @@ function encode(numbers: readonly number[], blobs: readonly (string | Uint8Array
 
 /** The blobs are views of `bytes`. */
 function decode(bytes: Buffer, what: string, minNumbers: number, blobCount: number) {
+  if (bytes.length > 0 && bytes[0] !== FORMAT) throw unknownFormat(bytes[0]!, what);
   const numberCount = bytes[1] ?? 0;
   const lengthsAt = 3 + 8 * numberCount;
   let at = lengthsAt + 4 * blobCount;
-  if (bytes[0] !== FORMAT || bytes[2] !== blobCount || numberCount < minNumbers || bytes.length < at) throw lost(what);
+  if (bytes[2] !== blobCount || numberCount < minNumbers || bytes.length < at) throw lost(what);
 
   const numbers: number[] = [];
   for (let i = 0; i < numberCount; i++) numbers.push(bytes.readDoubleBE(3 + 8 * i));
@@ -166,6 +171,12 @@ function decode(bytes: Buffer, what: string, minNumbers: number, blobCount: numb
 
 function text(bytes: Buffer): string {
   return bytes.toString('utf8');
+}
+
+function unknownFormat(byte: number, what: string): ChordError {
+  const [format, encoding] = [byte & 0x0f, (byte >> 4) + 1];
+  if (format !== FRAME_FORMAT) return lost(what);
+  return new ChordError('DATA_LOSS', `${what}: its encoding is ${encoding}, this Chord reads ${PAYLOAD_ENCODING}`);
 }
 
 function lost(what: string): ChordError {

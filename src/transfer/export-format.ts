@@ -4,11 +4,12 @@ import type { ExportedLife } from '../contexts/import-history.js';
 import type { Pace } from '../contexts/long-work.js';
 import { bytesOf } from '../contexts/sync/merge.js';
 import { ChordError } from '../model/errors.js';
-import { isObject, type Json, type Position } from '../model/model.js';
+import { isObject, type Json, PAYLOAD_ENCODING, type Position } from '../model/model.js';
 import type { LogRecord } from '../store/store.js';
 import type { ExportedContext, ExportedRecord } from './export-provider.js';
 
-const FORMAT = 'chord.context/1';
+/** Names the encoding of the records' changes, too. */
+const FORMAT = `chord.context/${PAYLOAD_ENCODING}`;
 
 /** Works in steps, since a history may be large. */
 export async function toText(packed: ExportedLife, pace: Pace): Promise<string> {

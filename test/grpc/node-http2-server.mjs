@@ -1,5 +1,5 @@
 /**
- * A server of http2 for internals.test.ts; with the argument `patchSession`, mended. `/collect` collects all garbage, `/old` answers
+ * A server of http2 for node-http2.test.ts; with the argument `patchSession`, mended. `/collect` collects all garbage, `/old` answers
  * how many bytes the old generation takes.
  */
 import { createServer } from 'node:http2';

@@ -1,7 +1,7 @@
 /** What a server tells of itself while it runs: built from the settings, for app.ts to put in its places. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
-import { type Config, ConfigError, KEYS, SETTINGS } from '../config/config.js';
+import { type Config, KEYS, SETTINGS } from '../config/config.js';
 import type { Middleware } from '../grpc/call.js';
 import { auditMiddleware } from '../grpc/middleware/audit.js';
 import { loggingMiddleware } from '../grpc/middleware/logging.js';
@@ -77,16 +77,13 @@ export class Telemetry {
   /** Opens the port for metrics, where one is set. Rejects where that cannot be. */
   async start(observed: () => Observed): Promise<void> {
     this.#observed = observed;
-    const { metricsListen, insecure } = this.config;
+    const { metricsListen } = this.config;
     if (metricsListen === 'off') return;
-    if (!isLoopback(metricsListen) && !insecure) {
-      const otherwise = 'Listen on 127.0.0.1, or say --insecure where everybody in the network may read them';
-      throw new ConfigError([`metrics on ${metricsListen} are beyond loopback, without encryption. ${otherwise}`]);
-    }
     const { openEndpoint } = await import('../observability/endpoint.js');
     this.#endpoint = await openEndpoint(metricsListen, {
       families: () => families(this.#sources()),
       unready: () => this.#unready(observed()),
+      localNamesOnly: isLoopback(metricsListen),
     });
   }
 

@@ -5,6 +5,7 @@
  * field at fault (left to itself, gRPC calls that INTERNAL). And an answer that is a Buffer goes out as it is.
  */
 import type { Http2Server } from 'node:http2';
+import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type MethodDefinition, Server, type ServiceDefinition } from '@grpc/grpc-js';
 import type { Sweeper } from '../cleanup/sweeper.js';
@@ -78,6 +79,8 @@ const RETRY_WITHIN = 1000;
 const UNFINISHED_BYTES_MAX = 256 * 2 ** 20;
 /** Metadata of a call, as HTTP/2 counts it: 32 more for each entry. */
 const HEADER_BYTES_MAX = 64 * 1024;
+/** Streams that a client may reset, which is how a watch is closed: at once, and a second. nghttp2's own 1000 and 33 are few. */
+const RESETS = { burst: 10_000, rate: 1000 };
 /** What is cut off after the grace has this long to be gone, in milliseconds. */
 const CLOSE_WITHIN = 500;
 const SERVICES = ['Context', 'Sync', 'Cleanup', 'Transfer', 'Admin'].map((name) => `chord.v1.${name}Service`);
@@ -125,6 +128,7 @@ export class GrpcServer {
       // Its counters would cost each call and message something, and nobody can ask for them.
       'grpc.enable_channelz': 0,
     });
+    limitResets(this.#server, RESETS);
     const { service, hub, formats, transfer, deliveries, heartbeatInterval } = options;
     this.#streams = new WatchStreams({ service, hub, formats, deliveries, heartbeatInterval });
     this.#add(ContextServiceService, edge, contextHandlers(service, formats));
@@ -167,6 +171,8 @@ export class GrpcServer {
       });
     });
     for (const server of serversOf(this.#server)) {
+      // A client that does not offer HTTP/2 in the handshake: Node would answer in HTTP/1.0.
+      server.on('unknownProtocol', (socket: Socket) => socket.destroy());
       this.#arrivals.watch(server);
       clampDeadlines(server);
       server.updateSettings({ maxHeaderListSize: HEADER_BYTES_MAX });
@@ -227,6 +233,15 @@ export class GrpcServer {
     for (const [name, stream] of Object.entries(streams)) edge.add({ ...methodOf(definition, name), stream });
     this.#server.addService(service, answeredByThePipeline(service));
   }
+}
+
+/**
+ * How many resets of streams end a connection (GOAWAY). From Node 22.10 on; before, http2 has no such option and passes
+ * it over. grpc-js has none, but keeps the options that it makes servers with.
+ */
+function limitResets(server: Server, { burst, rate }: { burst: number; rate: number }): void {
+  const { commonServerOptions } = server as unknown as { readonly commonServerOptions?: object };
+  if (commonServerOptions) Object.assign(commonServerOptions, { streamResetBurst: burst, streamResetRate: rate });
 }
 
 /** For what gRPC has no settings. */

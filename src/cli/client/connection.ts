@@ -1,5 +1,6 @@
 /** The options of all commands that call a server: which one, and how it is reached. Their variables are no settings. */
 import type { Option } from 'commander';
+import { Usage } from '../errors.js';
 import { option } from '../input/option.js';
 import { parseMs } from '../input/parse.js';
 
@@ -18,9 +19,19 @@ export interface ConnectionOptions {
   readonly tokenFile?: string;
 }
 
+/** gRPC itself takes 443, whatever the server is. An URI that names a resolver (dns:///, unix:) stays as it is. */
+function withPort(address: string): string {
+  if (/:\d+$/.test(address) && !/^[^[]*:.*:/.test(address)) return address;
+  if (/^(?:dns|unix|unix-abstract|ipv4|ipv6|xds):|:\/\//.test(address)) return address;
+  if (/^(?:[^\s:[\]/]+|\[[0-9a-fA-F:.%]+\])$/.test(address)) return `${address}:50051`;
+  throw new Usage(`expected HOST:PORT or HOST, got "${address}"; an IPv6 address stands in brackets: [::1]:50051`);
+}
+
 export function connectionOptions(): Option[] {
   return [
-    option('--address <host:port>', 'server to call').env('CHORD_ADDRESS').default('127.0.0.1:50051'),
+    option('--address <host:port>', 'server to call; its port is 50051 where none stands there', withPort)
+      .env('CHORD_ADDRESS')
+      .default('127.0.0.1:50051'),
     option('--timeout <duration>', 'for each call', parseMs).env('CHORD_TIMEOUT').default(10_000, '10s'),
     option('--tls', 'call it with TLS; what follows implies that (env: CHORD_TLS=true)'),
     option('--ca <file>', 'PEM of the authorities to trust, in place of the well-known ones').env('CHORD_CA'),

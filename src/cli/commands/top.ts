@@ -11,7 +11,7 @@ import { statsForm, statsLines } from '../output/top-table.js';
 import { interrupted } from '../signals.js';
 
 const HELP = `
-On a terminal it is drawn anew at each interval (default 1s), until Ctrl-C; elsewhere, or with --json, each interval is
+On a terminal it is drawn anew at each interval (default 1s), until q or Ctrl-C; elsewhere, or with --json, each interval is
 printed below the one before. Counts are of the interval. Contexts are counted by the calls that name them, from when you
 look. Where callers are asked who they are, it takes the right admin on all contexts.
 
@@ -21,6 +21,9 @@ Examples:
   chord top --json | jq .hottest[0].contextId
   chord top --once --json
 `;
+
+/** q, Q, and what Ctrl-C and Ctrl-D send. */
+const QUIT = ['q', 'Q', '\u0003', '\u0004'];
 
 interface TopOptions {
   readonly interval?: Duration;
@@ -45,9 +48,13 @@ export function define(program: Command, { connected }: CommandContext): void {
 /** @throws ServiceError, also when the server goes away */
 async function top(session: Session, { interval, once = false, signal }: TopOptions): Promise<void> {
   const { out, options } = session;
-  const screen = out.terminal && !out.json && !once ? new Screen(options.address) : undefined;
   const stream = session.stream('watchStats', { interval });
-  const cancel = () => stream.cancel();
+  let quit = false;
+  const cancel = () => {
+    quit = true;
+    stream.cancel();
+  };
+  const screen = out.terminal && !out.json && !once ? new Screen(options.address, cancel) : undefined;
   signal.addEventListener('abort', cancel);
   try {
     for await (const { stats } of stream) {
@@ -58,7 +65,7 @@ async function top(session: Session, { interval, once = false, signal }: TopOpti
       if (!screen && !out.json) await out.text('');
     }
   } catch (error) {
-    if (!signal.aborted) throw error;
+    if (!quit) throw error;
   } finally {
     signal.removeEventListener('abort', cancel);
     stream.on('error', () => {}); // what comes after the end concerns nobody
@@ -71,7 +78,12 @@ async function top(session: Session, { interval, once = false, signal }: TopOpti
 class Screen {
   #last: Stats | undefined;
 
-  constructor(private readonly address: string) {
+  constructor(
+    private readonly address: string,
+    private readonly quit: () => void,
+  ) {
+    // Keys come as they are typed; Ctrl-C is one of them then.
+    if (process.stdin.isTTY) process.stdin.setRawMode(true).on('data', this.#typed);
     process.stdout.write('\u001b[?1049h\u001b[?25l');
     process.stdout.on('resize', this.#draw);
     process.once('exit', this.#restore); // a second Ctrl-C, say
@@ -88,14 +100,19 @@ class Screen {
     this.#restore();
   }
 
+  readonly #typed = (keys: Buffer): void => {
+    if (QUIT.some((key) => keys.includes(key))) this.quit();
+  };
+
   readonly #restore = (): void => {
+    if (process.stdin.isTTY) process.stdin.setRawMode(false).off('data', this.#typed).pause();
     process.stdout.write('\u001b[?25h\u001b[?1049l');
   };
 
   readonly #draw = (): void => {
     if (!this.#last) return;
     const { columns, rows } = process.stdout;
-    const lines = statsLines(this.#last, this.address, rows).map((line) =>
+    const lines = statsLines(this.#last, this.address, rows, columns).map((line) =>
       paint(line, { colour: true, width: columns }),
     );
     // From the top, each line to its end, and nothing below: no flicker.

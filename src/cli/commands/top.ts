@@ -111,7 +111,8 @@ class Screen {
 
   readonly #draw = (): void => {
     if (!this.#last) return;
-    const { columns, rows } = process.stdout;
+    // A terminal that does not know its size says 0.
+    const [columns, rows] = [process.stdout.columns || 80, process.stdout.rows || 24];
     const lines = statsLines(this.#last, this.address, rows, columns).map((line) =>
       paint(line, { colour: true, width: columns }),
     );

@@ -13,7 +13,7 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 /** What the author of a store writes. */
 const AUTHORS_STORE = `
-import { type Commit, type Config, ChordError, openMemory, type Outcome, type Parts, type Store } from 'chord';
+import { type Commit, type Config, ChordError, openMemory, type Outcome, type Plugins, type Store } from 'chord';
 
 export function openMine({ dataDir }: Pick<Config, 'dataDir'>): Store {
   if (dataDir === '') throw new ChordError('FAILED_PRECONDITION', 'a directory is needed');
@@ -31,7 +31,7 @@ export default {
   store: openMine,
   clock: () => 86_400_000,
   formatters: { count: ({ changes }) => changes.length },
-} satisfies Parts;
+} satisfies Plugins;
 `;
 
 const AUTHORS_TEST = `

@@ -37,10 +37,13 @@ const COMMANDS: Readonly<Record<string, () => Promise<CommandModule>>> = {
   backup: () => import('./commands/backup.js'),
   verify: () => import('./commands/verify.js'),
   top: () => import('./commands/top.js'),
+  completion: () => import('./commands/completion.js'),
 };
 
-/** Commands without a server: their help leaves out the options of the connection. */
-const WITHOUT_SERVER = ['serve', 'token'];
+/** The options for a connection mean nothing to these, and are left out of their help. */
+const WITHOUT_SERVER = ['serve', 'token', 'completion'];
+/** They are about all commands. */
+const OF_ALL = ['help', 'completion'];
 
 const HELP = `
 Positions are written EPOCH:VERSION:DIGEST, as every command prints them.
@@ -84,6 +87,7 @@ export async function run(args: readonly string[]): Promise<number> {
   };
   try {
     await define(program, context);
+    await checkHelp(args);
     await program.parseAsync(args, { from: 'user' });
     return code;
   } catch (error) {
@@ -110,7 +114,7 @@ async function define(program: Command, context: CommandContext): Promise<void> 
   const names = Object.keys(COMMANDS);
   const named = names.filter((name) => context.args.includes(name));
   const modules = await Promise.all(
-    (named.length > 0 && !context.args.includes('help') ? named : names).map(async (name) => {
+    (named.length > 0 && !OF_ALL.some((word) => context.args.includes(word)) ? named : names).map(async (name) => {
       return [name, await COMMANDS[name]!()] as const;
     }),
   );
@@ -120,7 +124,15 @@ async function define(program: Command, context: CommandContext): Promise<void> 
   }
 }
 
-/** Commander's message without its prefix, on one line. */
+/** Commander would print the help of the program. */
+async function checkHelp([first, name]: readonly string[]): Promise<void> {
+  if (first !== 'help' || name === undefined || name.startsWith('-') || name in COMMANDS || name === 'help') return;
+  const { nearest } = await import('../config/config.js');
+  const near = nearest(name, Object.keys(COMMANDS));
+  throw new Usage(`there is no command ${name}${near ? `; did you mean ${near}?` : '; see chord --help'}`);
+}
+
+/** Commander's words without its prefix, on one line. */
 function asUsage(error: CommanderError): Usage {
   if (error.code === 'commander.help') return new Usage('a command is missing; see chord --help');
   return new Usage(error.message.replace(/^error: /, '').replaceAll('\n', ' '));

@@ -73,6 +73,7 @@ export const SETTINGS = {
   ),
   auditLog: setting(file(), '', 'audit log: file that records writes, administration and refused calls'),
   metricsListen: setting(hostPortOrOff(), 'off', 'address of metrics over HTTP, on loopback'),
+  metricsInsecure: setting(flag(), false, 'serve metrics beyond loopback, where the network can read them'),
   cacheBytes: setting(size(0, 2 ** 40), 256 * MiB, 'memory for decoded contexts'),
   maxDocumentBytes: setting(size(1024, 4 * MiB - 65536), 3 * MiB, 'maximum size of a document'),
   maxRequestMembers: setting(count(100, 4_000_000), 25_000, 'maximum members in the values of one write or batch'),
@@ -185,6 +186,11 @@ const OTHER_VARIABLES = [
   ...['CHORD_CONFIG', 'CHORD_ADDRESS', 'CHORD_TIMEOUT', 'CHORD_TOKEN', 'CHORD_TOKEN_FILE'],
   ...['CHORD_TLS', 'CHORD_CA', 'CHORD_CLIENT_CERT', 'CHORD_CLIENT_KEY', 'CHORD_SERVER_NAME'],
 ];
+/**
+ * What Kubernetes injects for a Service whose name begins with `chord`: CHORD_SERVICE_HOST, CHORD_PORT_50051_TCP_ADDR,
+ * CHORD_METRICS_SERVICE_PORT_HTTP. No setting has such a name.
+ */
+const SERVICE_LINK = /^CHORD(?:_\w+)?_(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_\w+)?)?)$/;
 const OTHER_FLAGS = ['config', 'print-config', 'plugin', 'json', 'help'];
 
 /** @throws ConfigError with all problems at once */
@@ -192,29 +198,31 @@ export function loadConfig(sources: ConfigSources = {}): Config {
   return explainConfig(sources).config;
 }
 
-/** loadConfig with the origin of each setting. */
+/** loadConfig, with the origin of each setting. An unknown variable is a warning: others set it, too. */
 export function explainConfig({ flags = {}, env = {}, file, options = {} }: ConfigSources): {
   config: Config;
   origins: Origins;
+  warnings: readonly string[];
 } {
   const settings = file ? file.settings : {};
   if (typeof settings !== 'object' || settings === null || Array.isArray(settings)) {
     throw new ConfigError([`${file?.path}: the settings must be a JSON object`]);
   }
   const fileName = (key: string) => `${key} in ${file?.path}`;
+  const variables = layer(
+    Object.entries(env).filter(([name]) => name.startsWith('CHORD_') && !isOther(name)),
+    KEYS.map(envOf),
+    envOf,
+    String,
+    OTHER_VARIABLES,
+  );
   const layers = [
     layer(Object.entries(options), KEYS, String, (name) => `option ${name}`, [], 'value'),
     layer(Object.entries(flags), KEYS.map(flagOf), flagOf, (name) => `--${name}`, OTHER_FLAGS),
-    layer(
-      Object.entries(env).filter(([name]) => name.startsWith('CHORD_') && !OTHER_VARIABLES.includes(name)),
-      KEYS.map(envOf),
-      envOf,
-      String,
-      OTHER_VARIABLES,
-    ),
+    variables,
     layer(Object.entries(settings), KEYS, String, fileName),
   ];
-  const problems = layers.flatMap(({ problems }) => problems);
+  const problems = layers.flatMap(({ unknown }) => (unknown === variables.unknown ? [] : unknown));
   const config: Record<string, unknown> = {};
   const origins: Record<string, string> = {};
   for (const key of KEYS) {
@@ -224,7 +232,11 @@ export function explainConfig({ flags = {}, env = {}, file, options = {} }: Conf
     origins[key] = found[0]?.origin ?? 'default';
   }
   if (problems.length > 0) throw new ConfigError(problems);
-  return { config: Object.freeze(config) as Config, origins: origins as Origins };
+  return { config: Object.freeze(config) as Config, origins: origins as Origins, warnings: variables.unknown };
+}
+
+function isOther(variable: string): boolean {
+  return OTHER_VARIABLES.includes(variable) || SERVICE_LINK.test(variable);
 }
 
 interface Found {
@@ -233,7 +245,7 @@ interface Found {
   readonly problem?: string;
 }
 
-/** One source: its unknown names, and how to read a setting from it. */
+/** One source: a sentence for each of its names that is unknown, and how to read a setting from it. */
 function layer(
   given: readonly (readonly [string, unknown])[],
   known: readonly string[],
@@ -241,9 +253,9 @@ function layer(
   display: (name: string) => string,
   suggestible: readonly string[] = [],
   form: 'written' | 'value' = 'written',
-): { problems: string[]; read: (key: Key) => Found | undefined } {
+): { unknown: string[]; read: (key: Key) => Found | undefined } {
   const values = new Map(given.filter(([, value]) => value !== undefined));
-  const problems = [...values.keys()]
+  const unknown = [...values.keys()]
     .filter((name) => !known.includes(name))
     .map((name) => unknownSetting(name, [...known, ...suggestible], display));
   const read = (key: Key): Found | undefined => {
@@ -257,7 +269,7 @@ function layer(
       problem: `${origin}: ${result.error.issues[0]?.message}, got ${JSON.stringify(values.get(name))}`,
     };
   };
-  return { problems, read };
+  return { unknown, read };
 }
 
 /**

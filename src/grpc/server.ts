@@ -5,6 +5,7 @@
  * (grpc-js alone answers INTERNAL). A response that is a Buffer is sent as it is.
  */
 import type { Http2Server } from 'node:http2';
+import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Server } from '@grpc/grpc-js';
 import type { Sweeper } from '../cleanup/sweeper.js';
@@ -67,7 +68,9 @@ const RETRY_WITHIN = 1000;
 const UNFINISHED_BYTES_MAX = 256 * 2 ** 20;
 /** Limit of a call's metadata, as HTTP/2 counts it: 32 bytes more for each entry. */
 const HEADER_BYTES_MAX = 64 * 1024;
-/** What is cut off after the grace period must be closed within this time, in milliseconds. */
+/** Streams that a client may reset, which is how a watch is closed: at once, and a second. nghttp2's own 1000 and 33 are few. */
+const RESETS = { burst: 10_000, rate: 1000 };
+/** What is cut off after the grace has this long to be gone, in milliseconds. */
 const CLOSE_WITHIN = 500;
 const GOODBYE = 'the server shuts down';
 
@@ -114,6 +117,7 @@ export class GrpcServer {
       // Channelz counters would cost time for each call and message, and no service reads them.
       'grpc.enable_channelz': 0,
     });
+    limitResets(this.#server, RESETS);
     const { service, hub, formats, transfer, deliveries, heartbeatInterval } = options;
     this.#streams = new WatchStreams({ service, hub, formats, deliveries, heartbeatInterval });
     const services: readonly ServedService[] = [
@@ -161,6 +165,8 @@ export class GrpcServer {
       });
     });
     for (const server of serversOf(this.#server)) {
+      // A client that does not offer HTTP/2 in the handshake: Node would answer in HTTP/1.0.
+      server.on('unknownProtocol', (socket: Socket) => socket.destroy());
       this.#arrivals.watch(server);
       clampDeadlines(server);
       server.updateSettings({ maxHeaderListSize: HEADER_BYTES_MAX });
@@ -216,7 +222,16 @@ export class GrpcServer {
   }
 }
 
-/** The HTTP/2 servers inside, for settings that grpc-js lacks. */
+/**
+ * How many resets of streams end a connection (GOAWAY). From Node 22.10 on; before, http2 has no such option and passes
+ * it over. grpc-js has none, but keeps the options that it makes servers with.
+ */
+function limitResets(server: Server, { burst, rate }: { burst: number; rate: number }): void {
+  const { commonServerOptions } = server as unknown as { readonly commonServerOptions?: object };
+  if (commonServerOptions) Object.assign(commonServerOptions, { streamResetBurst: burst, streamResetRate: rate });
+}
+
+/** For what gRPC has no settings. */
 function serversOf(server: Server): Iterable<Http2Server> {
   return (server as unknown as { readonly http2Servers: ReadonlyMap<Http2Server, unknown> }).http2Servers.keys();
 }

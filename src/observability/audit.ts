@@ -9,6 +9,7 @@ import { closeSync, fdatasync, fstatSync, openSync, readSync, write } from 'node
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { ChordError } from '../model/errors.js';
+import { escapeSteering } from '../model/text.js';
 import { type Caller, LogRateLimit } from './log-rate-limit.js';
 
 const writeTo = promisify(write);
@@ -55,7 +56,7 @@ export class AuditLog {
   }
 
   append(entry: object): void {
-    const line = JSON.stringify(entry) + NEWLINE;
+    const line = escapeSteering(JSON.stringify(entry)) + NEWLINE;
     this.#waiting += line.length;
     this.#lines.push(line);
     this.#flushing ??= this.#flush();

@@ -1,7 +1,7 @@
 /** The HTTP endpoint for operators' tools: metrics for Prometheus, and probes of liveness and readiness. */
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, isIP } from 'node:net';
 import { ChordError } from '../model/errors.js';
 import { CONTENT_TYPE, expose, type Family } from './exposition.js';
 
@@ -15,15 +15,21 @@ export interface EndpointSources {
   readonly families: () => readonly Family[];
   /** Why the server should get no calls; undefined: it is ready. */
   readonly unready: () => string | undefined;
+  /** Answer only what is asked by an address or as localhost: a page in a browser reaches loopback by a name of its own. */
+  readonly localNamesOnly: boolean;
 }
 
-/** Rejects with UNAVAILABLE where the port cannot be opened. */
-export async function openEndpoint(listen: string, { families, unready }: EndpointSources): Promise<Endpoint> {
+/** Rejects with UNAVAILABLE where it cannot listen. */
+export async function openEndpoint(
+  listen: string,
+  { families, unready, localNamesOnly }: EndpointSources,
+): Promise<Endpoint> {
   const node = await nodeMetrics();
-  const answer: RequestListener = async ({ url, method }, response) => {
+  const answer: RequestListener = async ({ url, method, headers }, response) => {
     const say = (status: number, text: string, type = 'text/plain; charset=utf-8') => {
       response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' }).end(text);
     };
+    if (localNamesOnly && !isLocalName(headers.host)) return say(421, 'call it by its address, or localhost\n');
     if (method !== 'GET' && method !== 'HEAD') return say(405, 'only GET\n');
     switch (url?.replace(/\?.*/, '')) {
       case '/metrics':
@@ -54,6 +60,12 @@ export async function openEndpoint(listen: string, { families, unready }: Endpoi
     server.closeAllConnections();
   };
   return { address: `${host}:${(server.address() as AddressInfo).port}`, close };
+}
+
+/** An address, or localhost, with a port or without. A client of HTTP/1.0 names no host. */
+function isLocalName(host = 'localhost'): boolean {
+  const name = host.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
+  return isIP(name) !== 0 || /^localhost\.?$/i.test(name);
 }
 
 let ofNode: Promise<() => Promise<string>> | undefined;

@@ -3,6 +3,7 @@
  * of errors only a few named fields are kept.
  */
 import pino, { type Logger } from 'pino';
+import { escapeSteering } from '../model/text.js';
 
 export interface LogOptions {
   readonly logLevel: string;
@@ -20,7 +21,7 @@ export function openLog(options: LogOptions): Logger {
   const stderr = pino.destination({ fd: STDERR, sync: true });
   const destination = isText(options)
     ? { write: (line: string) => void stderr.write(`${asText(JSON.parse(line))}\n`) }
-    : stderr;
+    : { write: (line: string) => void stderr.write(`${escapeSteering(line.trimEnd())}\n`) };
   return pino({ level: options.logLevel, base: null, name: 'chord', serializers: { err: errorForm } }, destination);
 }
 

@@ -1,15 +1,18 @@
-/** How the server listens: with TLS or without, and whether that is safe at its address. */
+/** How the server is reached: with TLS or without, whether that is safe where it listens, and whether it can listen there. */
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import type { Logger } from 'pino';
 import { type Config, ConfigError } from '../config/config.js';
+import { ChordError } from '../model/errors.js';
 import { Certificates } from '../tls/certificates.js';
 import type { CertificateInfo } from '../tls/pem.js';
 import { isLoopback } from './loopback.js';
 
 /**
- * The certificates to serve with; undefined: no TLS.
- * @param authenticated whether callers must authenticate, beside what the TLS settings demand
- * @throws ConfigError where the server would be open to other machines without authentication or encryption, unless
- * `insecure` is set
+ * The certificates to serve with, where some are set.
+ * @param authenticated whether callers must say who they are, beside what the settings of TLS ask
+ * @throws ConfigError where others could do what they should not, and no setting allows it; UNAVAILABLE where a port is
+ *   in use, before anything is created or opened
  */
 export async function openTransport(
   config: Config,
@@ -26,6 +29,8 @@ export async function openTransport(
     throw new ConfigError([`${listen} is beyond loopback, and others could ${open}. ${otherwise}; see docs/tls.md`]);
   }
   if (open) log.warn(`insecure: ${listen} is beyond loopback, and others can ${open}`);
+  checkMetrics(config);
+  for (const address of [listen, config.metricsListen]) await checkPort(address);
   if (!encrypted) return undefined;
   return Certificates.open({
     files: { cert, key, clientCa },
@@ -34,6 +39,27 @@ export async function openTransport(
       log.error({ reason: message }, 'keeping the current certificates: the files on disk are invalid'),
     onExpiring: (info) => log.warn(shown(info), 'the certificate expires soon and has not been renewed'),
   });
+}
+
+/** Metrics are plain HTTP and ask no caller who it is. */
+function checkMetrics({ metricsListen, metricsInsecure, insecure }: Config): void {
+  if (metricsListen === 'off' || isLoopback(metricsListen) || metricsInsecure || insecure) return;
+  const otherwise = 'Listen on 127.0.0.1, or say --metrics-insecure where everybody in the network may read them';
+  throw new ConfigError([`metrics on ${metricsListen} are beyond loopback, without encryption. ${otherwise}`]);
+}
+
+/** Listens for a moment: a server whose port is in use must not leave a data directory behind. */
+async function checkPort(address: string): Promise<void> {
+  const colon = address.lastIndexOf(':');
+  const port = Number(address.slice(colon + 1));
+  if (address === 'off' || port === 0) return;
+  const server = createServer().listen(port, address.slice(0, colon).replace(/^\[|\]$/g, ''));
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    throw new ChordError('UNAVAILABLE', `cannot listen on ${address}: ${(error as Error).message}`, { cause: error });
+  }
+  await new Promise((resolve) => server.close(resolve));
 }
 
 function exposure(encrypted: boolean, authenticated: boolean): string | undefined {

@@ -3,7 +3,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
-import { type Config, ConfigError, KEYS, SETTINGS } from '../config/config.js';
+import { type Config, KEYS, SETTINGS } from '../config/config.js';
 import type { Middleware } from '../grpc/call.js';
 import { auditMiddleware } from '../grpc/middleware/audit.js';
 import { loggingMiddleware } from '../grpc/middleware/logging.js';
@@ -79,16 +79,13 @@ export class Telemetry {
   /** Opens the port for metrics, if set. Rejects where that fails. */
   async start(observed: () => Observed): Promise<void> {
     this.#observed = observed;
-    const { metricsListen, insecure } = this.config;
+    const { metricsListen } = this.config;
     if (metricsListen === 'off') return;
-    if (!isLoopback(metricsListen) && !insecure) {
-      const otherwise = 'Listen on 127.0.0.1, or set --insecure if every host on the network may read them';
-      throw new ConfigError([`metrics on ${metricsListen} are beyond loopback and not encrypted. ${otherwise}`]);
-    }
     const { openEndpoint } = await import('../observability/endpoint.js');
     this.#endpoint = await openEndpoint(metricsListen, {
       families: () => families(this.#sources()),
       unready: () => this.#unready(observed()),
+      localNamesOnly: isLoopback(metricsListen),
     });
   }
 

@@ -34,6 +34,15 @@ export interface Checked {
   readonly info: CertificateInfo;
 }
 
+/**
+ * What RFC 9113 (9.2.2) leaves of TLS 1.2: an ephemeral key exchange and an authenticated cipher. Those of TLS 1.3 all are.
+ */
+const CIPHERS = [
+  ...['TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256', 'TLS_AES_128_GCM_SHA256'],
+  ...['ECDHE-ECDSA-AES128-GCM-SHA256', 'ECDHE-RSA-AES128-GCM-SHA256', 'ECDHE-ECDSA-AES256-GCM-SHA384'],
+  ...['ECDHE-RSA-AES256-GCM-SHA384', 'ECDHE-ECDSA-CHACHA20-POLY1305', 'ECDHE-RSA-CHACHA20-POLY1305'],
+].join(':');
+
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
 /** @throws FAILED_PRECONDITION with the name of the file */
@@ -78,6 +87,7 @@ export function checkTls(bytes: TlsBytes, files: TlsFiles, now: number): Checked
     key: bytes.key,
     ...(bytes.clientCa && { ca: bytes.clientCa }),
     minVersion: 'TLSv1.2',
+    ciphers: CIPHERS,
   };
   try {
     createSecureContext(context);

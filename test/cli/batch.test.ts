@@ -84,7 +84,10 @@ test('from an array, with an id, as JSON; what is refused says which write', asy
 test('what is no batch is refused here, with its place', (t) => {
   const returning = { context: false, delta: false, oldValues: false, format: '' };
   for (const [text, message] of [
-    ['{"set":"a"}\n{nonsense', /^line 2 is not JSON/],
+    ['{"set":"a"}\n{nonsense', /^wrong JSON: expected a key in double quotes \(line 2, column 2\)/],
+    ['{"set":"a"}\n{"set":"b","value":{"n":1e400}}', /^wrong JSON: 1e400 .*\(line 2, column 25 in \["value","n"\]\)/],
+    ['{"delete":"a","allowMissing":"yes"}', /^write 1: "allowMissing" is true or false/],
+    ['{"update":"a","allowMissing":1}', /^write 1: "allowMissing" is true or false/],
     ['[1]', /^write 1: expected an object with one of set, update, revert, delete, touch/],
     ['{"set":"a","delete":"b"}', /^write 1: expected an object with one of set/],
     ['{"set":7}', /^write 1: "set" is the id of a context/],

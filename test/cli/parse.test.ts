@@ -51,7 +51,14 @@ test('mutations', (t) => {
     path: ['l'],
     operation: { $case: 'append', value: { values: [[1]] } },
   });
-  for (const text of ['n=', 'n=x', 'n=Infinity', 'n=NaN']) {
+  t.deepEqual(parse.parseMutation('splice', 'a.l=2,1,"x",{"n":[1]}'), {
+    path: ['a', 'l'],
+    operation: { $case: 'splice', value: { index: 2, removeCount: 1, insert: ['x', { n: [1] }] } },
+  });
+  for (const text of ['l=', 'l=1', 'l=1,', 'l=-1,0', 'l=0,1.5', 'l=0,"1"', 'l=0,1,x']) {
+    t.throws(() => parse.parseMutation('splice', text), refused, text);
+  }
+  for (const text of ['n=', 'n=x', 'n=Infinity', 'n=NaN', 'n=1e400', 'n=9007199254740993']) {
     t.throws(() => parse.parseMutation('increment', text), refused, text);
   }
   t.throws(() => parse.parseMutation('set', 'a=word'), { ...refused, message: /a string needs its quotes/ });
@@ -99,4 +106,9 @@ test('a target is an id, or a prefix where it ends in a star', (t) => {
   t.deepEqual(parse.parseTarget('user:*'), { kind: 'prefix', name: 'user:' });
   t.deepEqual(parse.parseTarget('*'), { kind: 'prefix', name: '' });
   t.deepEqual(parse.parseTarget('star\\*'), { kind: 'id', name: 'star*' });
+});
+
+test('a lifetime is more than nothing', (t) => {
+  t.is(parse.parseLifetime('1h'), 3_600_000);
+  t.throws(() => parse.parseLifetime('0'), { ...refused, message: /above 0/ });
 });

@@ -80,6 +80,26 @@ test('lines are cut to the width of the terminal', (t) => {
   t.is(paint(line, { colour: false, width: 2 }), 'a…');
 });
 
+test('wide characters take two columns, combining ones none, and none is cut in two', (t) => {
+  const cut = (text: string, width: number) => paint([['plain', text]], { colour: false, width });
+  t.is(cut('日本語', 6), '日本語');
+  t.is(cut('日本語', 5), '日本…');
+  t.is(cut('日本語', 4), '日…');
+  t.is(cut('👩‍👩‍👧x', 3), '👩‍👩‍👧x');
+  t.is(cut('👩‍👩‍👧xy', 3), '👩‍👩‍👧…');
+  t.is(cut('e\u0301e\u0301', 2), 'e\u0301e\u0301');
+  t.deepEqual(
+    renderTable(
+      ['ID', 'N'],
+      [
+        ['日本', '1'],
+        ['abc', '2'],
+      ],
+    ).map(text),
+    ['ID    N', '日本  1', 'abc   2'],
+  );
+});
+
 test('tables are aligned under their headings', (t) => {
   t.deepEqual(
     renderTable(

@@ -1,5 +1,6 @@
 /** `chord serve`: its ready line, its settings, its end. */
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { type ClientHttp2Session, connect } from 'node:http2';
 import { type AddressInfo, createServer } from 'node:net';
@@ -84,6 +85,14 @@ test('a start that fails says why in one line', async (t) => {
   await once(occupied, 'listening');
   t.teardown(() => occupied.close());
   const listen = `127.0.0.1:${(occupied.address() as AddressInfo).port}`;
+  const data = join(tmpdir(), `chord-cli-none-${process.pid}`);
+  for (const taken of [
+    ['--listen', listen],
+    ['--listen', '127.0.0.1:0', '--metrics-listen', listen],
+  ]) {
+    t.is((await chord(['serve', ...taken, '--data-dir', data])).code, 1);
+    t.false(existsSync(data), 'a data directory is left behind');
+  }
   const { code, stdout, stderr } = await chord(['serve', '--backend', 'memory', '--listen', listen]);
   t.deepEqual({ code, stdout }, { code: 1, stdout: '' });
   t.regex(stderr, /^chord: cannot start: [^\n]+\n$/);
@@ -102,7 +111,6 @@ test('all that is wrong with the settings is told at once', async (t) => {
     'chord: unknown setting --address',
     'chord: unknown setting --data-dri; did you mean --data-dir?',
     'chord: unknown setting --lisen; did you mean --listen?',
-    'chord: unknown setting CHORD_LISEN; did you mean CHORD_LISTEN?',
   ]);
 });
 
@@ -134,6 +142,34 @@ test('--print-config shows each setting with its origin', async (t) => {
   const machine = JSON.parse((await chord([...args, '--json', '--config', file])).stdout);
   t.deepEqual(machine.deltaThreshold, { value: 7, origin: `deltaThreshold in ${file}` });
   t.deepEqual(machine.shutdownGrace, { value: 10_000, origin: 'default' });
+});
+
+test('an unknown variable is told of, and what Kubernetes injects is not; the server starts', async (t) => {
+  const env = { CHORD_LISEN: 'x', CHORD_SERVICE_HOST: '10.0.0.1', CHORD_PORT: 'tcp://10.0.0.1:50051' };
+  const { code, stderr } = await chord(['serve', '--print-config'], '', env);
+  t.deepEqual([code, stderr], [0, 'chord: ignored: unknown setting CHORD_LISEN; did you mean CHORD_LISTEN?\n']);
+});
+
+test('with --json the ready line is an object', async (t) => {
+  const server = new Running(['serve', ...memory, '--json']);
+  t.teardown(() => server.end('SIGKILL'));
+  const { serving, readyMs, ...rest } = await server.json();
+  t.regex(String(serving), /^127\.0\.0\.1:[1-9]\d*$/);
+  t.true(Number(readyMs) > 0);
+  t.deepEqual(rest, { store: 'memory', tls: false });
+});
+
+test('a start that fails names settings as they were given', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'chord-cli-'));
+  t.teardown(() => rm(folder, { recursive: true }));
+  const file = join(folder, 'chord.json');
+  await writeFile(file, JSON.stringify({ tlsCert: join(folder, 'none') }));
+  const said = async (args: string[], env = {}) => (await chord(['serve', ...memory, ...args], '', env)).stderr;
+  t.is(await said(['--tls-cert', 'x']), 'chord: cannot start: --tls-cert and --tls-key are needed together\n');
+  t.is(
+    await said(['--config', file], { CHORD_TLS_KEY: 'x' }),
+    `chord: cannot start: tlsCert in ${file}: ${join(folder, 'none')} cannot be read: ENOENT: no such file or directory, open '${join(folder, 'none')}'\n`,
+  );
 });
 
 test('a config file that cannot be read is refused', async (t) => {

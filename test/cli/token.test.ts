@@ -28,6 +28,12 @@ test('new prints a token once, and keeps its hash', async (t) => {
   t.deepEqual([json.name, json.file, (await readFile(file, 'utf8')).endsWith(`${json.line}\n`)], ['bob', file, true]);
 });
 
+test('a token that ends at once is refused', async (t) => {
+  const { code, stdout, stderr } = await chord(['token', 'new', 'ann', '--expires', '0']);
+  t.deepEqual([code, stdout], [2, '']);
+  t.regex(stderr, /^chord: --expires: expected a duration above 0/);
+});
+
 test('a new file is for its owner alone', async (t) => {
   const file = join(await folder(t), 'tokens');
   await chord(['token', 'new', 'ann', '--file', file]);

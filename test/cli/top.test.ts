@@ -1,13 +1,16 @@
 /** `chord top`, and the stream that it shows, on real servers. */
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import test from 'ava';
 import { paint } from '../../src/cli/output/styled-text.js';
 import { statsLines } from '../../src/cli/output/top-table.js';
+import { widthOf } from '../../src/cli/output/width.js';
 import { AdminServiceService } from '../../src/gen/chord/v1/admin_service.js';
 import type { Stats } from '../../src/gen/chord/v1/stats.js';
 import { temporaryDirectory } from '../store/lmdb/directories.js';
 import { ALL, guarded } from '../support/access.js';
 import { bytesOf, connect, type Peer, refused, serve, watch } from '../support/chord.js';
-import { chord, Running, startServer } from '../support/cli.js';
+import { chord, MAIN, Running, startServer } from '../support/cli.js';
 
 const method = AdminServiceService.watchStats;
 const UNAVAILABLE = 14;
@@ -131,6 +134,29 @@ test('top goes on until it is interrupted, and ends well', async (t) => {
   t.deepEqual(await top.end('SIGINT'), { code: 0, stderr: '' });
 });
 
+test('q ends it on a terminal', async (t) => {
+  if (spawnSync('script', ['--version']).error) {
+    t.log('script is not here');
+    t.pass();
+    return;
+  }
+  const server = await startServer('--listen', '127.0.0.1:0', '--backend', 'memory');
+  t.teardown(() => server.end('SIGKILL'));
+  const command = `${process.execPath} ${MAIN} top --interval 100ms --address ${server.address}`;
+  const terminal = spawn('script', ['-qec', command, '/dev/null']);
+  t.teardown(() => terminal.kill('SIGKILL'));
+  const exit = once(terminal, 'exit');
+  let shown = '';
+  await new Promise<void>((resolve) => {
+    terminal.stdout.on('data', (chunk) => {
+      shown += chunk;
+      if (shown.includes('METHOD')) resolve();
+    });
+  });
+  terminal.stdin.write('q');
+  t.deepEqual(await exit, [0, null]);
+});
+
 test('the lines fit the screen, with what is busiest', (t) => {
   const duration = { seconds: 0, nanos: 1_500_000 };
   const methods = Array.from({ length: 30 }, (_, n) => {
@@ -165,4 +191,17 @@ test('the lines fit the screen, with what is busiest', (t) => {
   const heading = lines.findIndex((line) => line.startsWith('CONTEXT'));
   t.is(lines[heading + 1], '"a\\u001b[2J"     2,000      0.3         0');
   t.true(lines.every((line) => line.length <= 80));
+  const loaded: Stats = {
+    ...stats,
+    methods: [{ ...methods[0]!, method: 'chord.v1.ContextService/UpdateContext', calls: 2_000_000, inFlight: 10_000 }],
+    hottest: [{ ...hottest[0]!, contextId: '語'.repeat(100) }],
+    watches: { streams: 10_000, targets: 20_000, deltas: 3e6, merged: 4e6, documents: 5e6, bytes: 3e9 },
+  };
+  const narrow = statsLines(loaded, 'here:1', 24, 80).map((line) => paint(line, { colour: false }));
+  t.true(narrow.every((line) => widthOf(line) <= 80));
+  const shown = narrow.join('\n');
+  for (const number of ['10000 streams', '1,500,000 deltas/s', '2,500,000 documents/s', '1.4 GiB/s', '1,000,000']) {
+    t.true(shown.includes(number), number);
+  }
+  t.regex(shown, /\n語+… {2,}2,000 +0.3 +0\n?/);
 });

@@ -2,7 +2,13 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Server as GrpcServer, ServerCredentials, type ServerWritableStream } from '@grpc/grpc-js';
 import test from 'ava';
+import {
+  SyncServiceService,
+  type WatchContextsRequest,
+  type WatchContextsResponse,
+} from '../../src/gen/chord/v1/sync_service.js';
 import { chord, Running, startServer } from '../support/cli.js';
 
 /** Makes documents larger than their deltas, which would otherwise give way to them. */
@@ -101,4 +107,65 @@ test('fails at once where there is no server, and where the server refuses', asy
   const refused = await chord(['watch', 'x'.repeat(513), '--address', server.address]);
   t.is(refused.code, 1);
   t.regex(refused.stderr, /^chord: INVALID_ARGUMENT: .+\n$/);
+});
+
+test('what a batch has written comes with --json as a group, and the last of it ends the group', async (t) => {
+  const server = await startServer(...memory);
+  t.teardown(() => server.end('SIGTERM'));
+  const watch = new Running(['watch', 'b:*', '--json', '--address', server.address]);
+  t.teardown(() => watch.end('SIGKILL'));
+  t.deepEqual(await watch.json(), { event: 'caughtUp' });
+  const lines = ['ann', 'bob', 'cy'].map((name) => JSON.stringify({ set: `b:${name}`, value: { n: 1 } }));
+  t.is((await chord(['batch', '-', '--address', server.address], lines.join('\n'))).code, 0);
+  const group = [await watch.json(), await watch.json(), await watch.json()];
+  t.deepEqual(
+    group.map(({ event, more }) => [event, more]),
+    [
+      ['full', true],
+      ['full', true],
+      ['full', undefined],
+    ],
+  );
+});
+
+test('of a batch that breaks off nothing is printed, and nothing counts as known', async (t) => {
+  const position = (version: number) => ({ epoch: 'epoch000', version, digest: 'digest00' });
+  const full = (contextId: string, more: boolean): WatchContextsResponse => {
+    const times = { createdAt: undefined, updatedAt: undefined, expiresAt: undefined };
+    const context = { contextId, value: { n: 1 }, position: position(1), ...times };
+    return { event: { $case: 'full', value: { context, reason: 1 } }, more };
+  };
+  const requests: WatchContextsRequest[] = [];
+  const server = new GrpcServer();
+  server.addService(SyncServiceService, {
+    watchContexts: (call: ServerWritableStream<WatchContextsRequest, WatchContextsResponse>) => {
+      requests.push(call.request);
+      if (requests.length === 1) {
+        call.write(full('whole', false));
+        call.write(full('torn', true));
+        call.emit('error', { code: 14, details: 'away' });
+      } else {
+        call.write(full('torn', true));
+        call.write(full('other', false));
+      }
+    },
+  } as never);
+  const port = await new Promise<number>((resolve, reject) =>
+    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
+      error ? reject(error) : resolve(bound),
+    ),
+  );
+  t.teardown(() => server.forceShutdown());
+  const watch = new Running(['watch', '*', '--json', '--address', `127.0.0.1:${port}`]);
+  t.teardown(() => watch.end('SIGKILL'));
+  const seen = [await watch.json(), await watch.json(), await watch.json()];
+  t.deepEqual(
+    seen.map(({ contextId, more }) => [contextId, more]),
+    [
+      ['whole', undefined],
+      ['torn', true],
+      ['other', undefined],
+    ],
+  );
+  t.deepEqual([...requests[1]!.subscriptions[0]!.known.keys()], ['whole']);
 });

@@ -29,6 +29,7 @@ const OTHER: { [K in Key]: readonly [written: string, value: Config[K]] } = {
   logFormat: ['text', 'text'],
   auditLog: ['/var/log/chord.audit', '/var/log/chord.audit'],
   metricsListen: ['127.0.0.1:0', '127.0.0.1:0'],
+  metricsInsecure: ['true', true],
   cacheBytes: ['1GB', 1e9],
   maxDocumentBytes: ['64KiB', 65_536],
   maxRequestMembers: ['1000', 1000],
@@ -151,23 +152,47 @@ test('a password is never printed', (t) => {
   );
 });
 
-test('an unknown setting is refused with its nearest name, wherever it stands', (t) => {
+test('an unknown flag or key of the file is refused with its nearest name', (t) => {
   t.deepEqual(
     problems({
       flags: { lisen: 'x', 'print-confg': '', frobnicate: '' },
-      env: { CHORD_LISEN: 'x', CHORD_ADRESS: 'x', HOME: '/root', CHORD_ADDRESS: 'other:1', CHORD_CONFIG: 'x' },
       file: { path: 'chord.json', settings: { data_dir: 'x', CacheBytes: 1 } },
     }),
     [
       'unknown setting --lisen; did you mean --listen?',
       'unknown setting --print-confg; did you mean --print-config?',
       'unknown setting --frobnicate',
-      'unknown setting CHORD_LISEN; did you mean CHORD_LISTEN?',
-      'unknown setting CHORD_ADRESS; did you mean CHORD_ADDRESS?',
       'unknown setting data_dir in chord.json; did you mean dataDir in chord.json?',
       'unknown setting CacheBytes in chord.json; did you mean cacheBytes in chord.json?',
     ],
   );
+});
+
+test('an unknown variable is a warning with its nearest name', (t) => {
+  const env = { CHORD_LISEN: 'x', CHORD_ADRESS: 'x', HOME: '/root', CHORD_ADDRESS: 'other:1', CHORD_CONFIG: 'x' };
+  t.deepEqual(explainConfig({ env }).warnings, [
+    'unknown setting CHORD_LISEN; did you mean CHORD_LISTEN?',
+    'unknown setting CHORD_ADRESS; did you mean CHORD_ADDRESS?',
+  ]);
+});
+
+test('what Kubernetes injects for a Service named chord, or chord-something, is passed over', (t) => {
+  const link = (name: string, port: string) => ({
+    [`${name}_SERVICE_HOST`]: '10.0.0.1',
+    [`${name}_SERVICE_PORT`]: '50051',
+    [`${name}_SERVICE_PORT_${port}`]: '50051',
+    [`${name}_PORT`]: 'tcp://10.0.0.1:50051',
+    [`${name}_PORT_50051_TCP`]: 'tcp://10.0.0.1:50051',
+    [`${name}_PORT_50051_TCP_PROTO`]: 'tcp',
+    [`${name}_PORT_50051_TCP_PORT`]: '50051',
+    [`${name}_PORT_50051_TCP_ADDR`]: '10.0.0.1',
+    [`${name}_PORT_53_UDP`]: 'udp://10.0.0.1:53',
+  });
+  const env = { ...link('CHORD', 'GRPC'), ...link('CHORD_METRICS', 'HTTP_2') };
+  t.deepEqual(explainConfig({ env }).warnings, []);
+  t.deepEqual(explainConfig({ env: { CHORD_PORTS: '1' } }).warnings.length, 1);
+  // None of Chord's own names can be taken for one of them.
+  for (const key of KEYS) t.notRegex(envOf(key), /_(?:SERVICE_HOST|SERVICE_PORT|PORT)(?:_|$)/);
 });
 
 test('keys that objects inherit are unknown settings like any other', (t) => {

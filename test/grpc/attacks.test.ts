@@ -190,3 +190,24 @@ test('a connection has only so many calls open at once', async (t) => {
   await Promise.race([refused, attacker.ended]);
   t.true(await works(connect(t, address)));
 });
+
+test('a client may close more watches than Node lets it by itself', async (t) => {
+  const [major, minor] = process.versions.node.split('.').map(Number) as [number, number];
+  if (major < 22 || (major === 22 && minor < 10)) {
+    t.log('this Node has no such option');
+    t.pass();
+    return;
+  }
+  const { address } = await serve(t);
+  const client = new Raw(t, address).greet();
+  const call = headers();
+  // nghttp2 gives 1000 at once, and 33 a second.
+  for (let n = 0; n < 3000; n++) {
+    client.socket.write(Buffer.concat([frame(HEADERS, 0x4, 2 * n + 1, call), reset(2 * n + 1)]));
+  }
+  const answered = new Promise((resolve) =>
+    client.socket.on('data', (bytes) => bytes.includes('answered') && resolve(true)),
+  );
+  client.socket.write(frame(PING, 0, 0, Buffer.from('answered')));
+  t.true(await Promise.race([answered, client.ended.then(() => false)]));
+});

@@ -96,6 +96,36 @@ test('TLS before 1.2, and protocols other than HTTP/2, are refused', async (t) =
   }
 });
 
+test('of TLS 1.2 only what HTTP/2 allows is spoken, also after the certificate was renewed', async (t) => {
+  const { chord, renew } = await serveTls(t);
+  const only = (ciphers: string) => ({ maxVersion: 'TLSv1.2', ciphers: `${ciphers}:@SECLEVEL=0` }) as const;
+  for (const round of ['at the start', 'renewed']) {
+    for (const name of [
+      'ECDHE-ECDSA-AES256-SHA384',
+      'ECDHE-ECDSA-AES128-SHA',
+      'ECDHE-RSA-AES128-SHA',
+      'AES128-GCM-SHA256',
+    ]) {
+      await t.throwsAsync(handshake(chord, only(name)), { message: /handshake failure/ }, `${name} ${round}`);
+    }
+    (await handshake(chord, only('ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256'))).destroy();
+    await renew(await ca.issue({ names: HERE }));
+  }
+});
+
+test('a client that offers no protocol is cut off without a byte', async (t) => {
+  const { chord } = await serveTls(t);
+  const { hostname: host, port } = new URL(`https://${chord.address}`);
+  const socket = connectTls({ host, port: Number(port), servername: 'localhost', ca: ca.cert });
+  socket.on('error', () => {});
+  let received = 0;
+  socket.on('data', (bytes) => {
+    received += bytes.length;
+  });
+  await once(socket, 'close');
+  t.is(received, 0);
+});
+
 test('a refused connection is counted, and logged with the reason', async (t) => {
   const folder = await temporaryDirectory(t);
   const { cert, key } = await writePair(folder, 'server', await ca.issue({ names: HERE }));

@@ -243,3 +243,29 @@ test('a server whose audit log cannot be opened does not start', async (t) => {
   const message = /cannot open the audit log: ENOENT/;
   await t.throwsAsync(serve(t, { auditLog: join(await temporaryDirectory(t), 'none', 'audit.log') }), { message });
 });
+
+test('no character that steers a terminal stands in an entry or a line of the log, and the entry says the same', async (t) => {
+  const auditLog = await auditFile(t);
+  const server = await startServer(
+    '--listen',
+    '127.0.0.1:0',
+    '--backend',
+    'memory',
+    '--audit-log',
+    auditLog,
+    '--log-level',
+    'info',
+  );
+  t.teardown(() => server.end('SIGKILL'));
+  const contextId = 'a\u009b2J\u202e\u2066\u061c\u2028\u007f';
+  const peer = connect(t, server.address);
+  await peer.set({ contextId, value: {} });
+  await refused(peer.set({ contextId, value: {}, ttl: { seconds: -1, nanos: 0 } }));
+  const { stderr } = await server.end('SIGTERM');
+  const text = await readFile(auditLog, 'utf8');
+  for (const written of [text, stderr]) {
+    t.notRegex(written.replaceAll('\n', ''), /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/u);
+    t.regex(written, /a\\u009b2J\\u202e/);
+  }
+  t.is((await entriesOf(auditLog))[0]!.contextId, contextId);
+});

@@ -1,5 +1,7 @@
 /** What a server tells over HTTP of what it did. */
+
 import { readFile } from 'node:fs/promises';
+import { get } from 'node:http';
 import { join } from 'node:path';
 import test from 'ava';
 import { expose } from '../../src/observability/exposition.js';
@@ -165,6 +167,32 @@ test('health and readiness follow the process and the store', async (t) => {
   t.deepEqual(await ask('/readyz'), { status: 503, text: 'the store does not serve: the store is closed\n' });
   t.is((await scrape(chord.metricsAddress)).value('chord_store_serving'), 0);
   t.is((await ask('/healthz')).status, 200);
+});
+
+test('on loopback only an address or localhost is answered: a name may be that of a page in a browser', async (t) => {
+  const { metricsAddress } = await serve(t, METRICS);
+  const port = metricsAddress!.slice(metricsAddress!.lastIndexOf(':') + 1);
+  const status = (host: string) =>
+    new Promise((resolve, reject) => {
+      get({ host: '127.0.0.1', port, path: '/metrics', headers: { host } }, (response) => {
+        response.resume();
+        resolve(response.statusCode);
+      }).on('error', reject);
+    });
+  for (const host of [
+    '127.0.0.1',
+    `127.0.0.1:${port}`,
+    'localhost',
+    'LOCALHOST:1',
+    '[::1]:9464',
+    '[::1]',
+    '10.0.0.7',
+  ]) {
+    t.is(await status(host), 200, host);
+  }
+  for (const host of ['rebound.example', 'rebound.example:9464', 'localhost.example', '127.0.0.1.example', 'x']) {
+    t.is(await status(host), 421, host);
+  }
 });
 
 test('the port is told in the ready line, and is gone after the stop', async (t) => {

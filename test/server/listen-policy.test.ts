@@ -61,6 +61,15 @@ test('beyond loopback, TLS and authentication are needed, and the refusal says w
   await serve(t, { ...named, insecure: true });
 });
 
+test('metrics beyond loopback need a word of their own, which opens nothing else', async (t) => {
+  const metrics = { ...here, metricsListen: '0.0.0.0:0' };
+  t.regex(await refusal(t, metrics), /^metrics on 0\.0\.0\.0:0 are beyond loopback.* or say --metrics-insecure/);
+  t.regex(await refusal(t, { ...anywhere, metricsInsecure: true }), /is beyond loopback, and others could/);
+  const { metricsAddress } = await serve(t, { ...metrics, metricsInsecure: true });
+  const port = metricsAddress!.slice(metricsAddress!.lastIndexOf(':') + 1);
+  t.is((await fetch(`http://127.0.0.1:${port}/readyz`)).status, 200);
+});
+
 test('certificates that cannot be served are refused at the start, with the file and the reason', async (t) => {
   const folder = await temporaryDirectory(t);
   const [server, other, late, early, chain] = await Promise.all([

@@ -5,6 +5,7 @@ import { CleanupServiceService } from '../../gen/chord/v1/cleanup_service.js';
 import { ContextServiceService } from '../../gen/chord/v1/context_service.js';
 import { SyncServiceService } from '../../gen/chord/v1/sync_service.js';
 import { TransferServiceService } from '../../gen/chord/v1/transfer_service.js';
+import { Usage } from '../errors.js';
 import type { Output } from '../output/output.js';
 import { channelOf } from './channel.js';
 import type { ConnectionOptions } from './connection.js';
@@ -35,6 +36,17 @@ function methodOf<N extends MethodName>(name: N): Method<RequestOf<N>, ResponseO
   return METHODS[name] as unknown as Method<RequestOf<N>, ResponseOf<N>>;
 }
 
+const asIs = (bytes: Buffer): Buffer => bytes;
+
+/** gRPC would call it INTERNAL where a value cannot be encoded. */
+function encoded<Q>(method: Method<Q, unknown>, request: Q): Buffer {
+  try {
+    return method.requestSerialize(request);
+  } catch (error) {
+    throw new Usage(`the request cannot be sent: ${(error as Error).message}`);
+  }
+}
+
 export class Session {
   private readonly client: Client;
 
@@ -54,16 +66,17 @@ export class Session {
     });
   }
 
-  /** @throws ServiceError of grpc-js */
+  /** @throws Usage where the request cannot be sent; ServiceError of grpc-js */
   call<N extends MethodName>(name: N, request: RequestOf<N>): Promise<ResponseOf<N>> {
     const method = methodOf(name);
     const deadline = Date.now() + this.options.timeout;
+    const bytes = encoded(method, request);
     return new Promise((resolve, reject) => {
       this.client.makeUnaryRequest(
         method.path,
-        method.requestSerialize,
+        asIs,
         method.responseDeserialize,
-        request,
+        bytes,
         metadataOf(this.options),
         { deadline },
         (error, answer) => (error ? reject(error) : resolve(answer!)),
@@ -75,9 +88,9 @@ export class Session {
     const method = methodOf(name);
     return this.client.makeServerStreamRequest(
       method.path,
-      method.requestSerialize,
+      asIs,
       method.responseDeserialize,
-      request,
+      encoded(method, request),
       metadataOf(this.options),
       {},
     );

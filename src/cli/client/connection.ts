@@ -3,6 +3,7 @@
  * settings of the server.
  */
 import type { Option } from 'commander';
+import { Usage } from '../errors.js';
 import { option } from '../input/option.js';
 import { parseMs } from '../input/parse.js';
 
@@ -21,9 +22,19 @@ export interface ConnectionOptions {
   readonly tokenFile?: string;
 }
 
+/** gRPC itself takes 443, whatever the server is. An URI that names a resolver (dns:///, unix:) stays as it is. */
+function withPort(address: string): string {
+  if (/:\d+$/.test(address) && !/^[^[]*:.*:/.test(address)) return address;
+  if (/^(?:dns|unix|unix-abstract|ipv4|ipv6|xds):|:\/\//.test(address)) return address;
+  if (/^(?:[^\s:[\]/]+|\[[0-9a-fA-F:.%]+\])$/.test(address)) return `${address}:50051`;
+  throw new Usage(`expected HOST:PORT or HOST, got "${address}"; an IPv6 address stands in brackets: [::1]:50051`);
+}
+
 export function connectionOptions(): Option[] {
   return [
-    option('--address <host:port>', 'server to call').env('CHORD_ADDRESS').default('127.0.0.1:50051'),
+    option('--address <host:port>', 'server to call; the default port is 50051', withPort)
+      .env('CHORD_ADDRESS')
+      .default('127.0.0.1:50051'),
     option('--timeout <duration>', 'timeout of each call', parseMs).env('CHORD_TIMEOUT').default(10_000, '10s'),
     option('--tls', 'use TLS; implied by the options below (env: CHORD_TLS=true)'),
     option('--ca <file>', 'PEM of the authorities to trust, instead of the public ones').env('CHORD_CA'),

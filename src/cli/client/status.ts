@@ -19,7 +19,10 @@ export function fromStatus(error: ServiceError, called: ConnectionOptions): Fail
   const violations = find(details, 'google.rpc.BadRequest', BadRequest)?.fieldViolations;
   const reason = info?.reason || status[error.code] || 'UNKNOWN';
   const current = mismatch && (mismatch.current ? formatPosition(mismatch.current) : null);
-  const hint = hintFor(error, called, current);
+  const hint =
+    info && error.code === status.UNAVAILABLE
+      ? `${called.address} answered so; try again`
+      : hintFor(error, called, current);
   return {
     reason,
     message: messageOf(error),

@@ -61,7 +61,7 @@ export function define(program: Command, { args, out, exitWith }: CommandContext
       const rest = [...words, ...strays.map(({ long }) => `${long}`)];
       exitWith(await serve({ settings, config, printConfig, plugin, rest }, out()));
     });
-  if (!args.includes('serve')) return;
+  if (!args.includes('serve') && !args.includes('completion')) return;
   for (const key of KEYS) {
     const { placeholder, help, default: fallback, format } = SETTINGS[key];
     const standard = (format as (value: unknown) => string)(fallback);
@@ -94,7 +94,7 @@ async function serve(options: ServeOptions, out: Output): Promise<number> {
   try {
     chord = await starting;
   } catch (error) {
-    out.fail({ reason: 'FAILED', message: `cannot start: ${(error as Error).message}` });
+    out.fail({ reason: 'FAILED', message: `cannot start: ${asWritten((error as Error).message, loaded.origins)}` });
     return 1;
   }
   const kept =
@@ -103,11 +103,12 @@ async function serve(options: ServeOptions, out: Output): Promise<number> {
       : config.backend === 'lmdb'
         ? `lmdb, ${config.dataDir}`
         : config.backend;
-  const metrics = chord.metricsAddress ? `, metrics on http://${chord.metricsAddress}/metrics` : '';
-  const tls = config.tlsCert === '' ? '' : ', TLS';
-  await out.text(
-    `chord: serving on ${chord.address} (${kept}${tls})${metrics}, ready in ${Math.round(performance.now())} ms`,
-  );
+  const { address, metricsAddress } = chord;
+  const tls = config.tlsCert !== '';
+  const readyMs = Math.round(performance.now());
+  const metrics = metricsAddress ? `, metrics on http://${metricsAddress}/metrics` : '';
+  const ready = `chord: serving on ${address} (${kept}${tls ? ', TLS' : ''})${metrics}, ready in ${readyMs} ms`;
+  await out.print({ serving: address, store: kept, tls, metrics: metricsAddress, readyMs }, () => [[['plain', ready]]]);
   const signal = await Promise.race([stopped, chord.failed]);
   if (signal) out.note(`${signal}: stopping`);
   await chord.close();
@@ -121,7 +122,10 @@ function load({ settings, config, rest }: ServeOptions, out: Output): ReturnType
   const problems = extra.map((word) => `unexpected argument ${word}`);
   try {
     const loaded = explainConfig(processSources({ ...flags, ...unknown }, config));
-    if (problems.length === 0) return loaded;
+    if (problems.length === 0) {
+      for (const warning of loaded.warnings) out.note(`ignored: ${warning}`);
+      return loaded;
+    }
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     problems.push(...error.problems);
@@ -130,10 +134,16 @@ function load({ settings, config, rest }: ServeOptions, out: Output): ReturnType
   return undefined;
 }
 
-/**
- * Separates unknown flags (`--lisen X`, `--lisen=X`), which explainConfig refuses by name, from words that follow no
- * flag.
- */
+/** A message with each setting in it named as it was given: `--auth-rules`, `CHORD_AUTH_RULES`, `authRules in chord.json`. */
+function asWritten(message: string, origins: Origins): string {
+  const names = KEYS.filter((key) => /[A-Z]/.test(key)).join('|'); // the others are words, too
+  return message.replace(new RegExp(`(?<![\\w./-])(?:${names})(?![\\w./-])`, 'g'), (key) => {
+    const origin = origins[key as Key];
+    return origin === 'default' ? `--${flagOf(key)}` : origin;
+  });
+}
+
+/** Unknown flags by name, for explainConfig to refuse (`--lisen X`, `--lisen=X`), and words that follow no flag. */
 function sortOut(rest: readonly string[]): { unknown: Record<string, string>; extra: string[] } {
   const unknown: Record<string, string> = {};
   const extra: string[] = [];

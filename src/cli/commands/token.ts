@@ -6,7 +6,7 @@ import { newToken, Tokens, tokenLine } from '../../auth/tokens.js';
 import type { CommandContext } from '../command.js';
 import { Usage } from '../errors.js';
 import { option } from '../input/option.js';
-import { parseMs } from '../input/parse.js';
+import { parseLifetime } from '../input/parse.js';
 import type { Output } from '../output/output.js';
 
 const HELP = `
@@ -36,7 +36,9 @@ export function define(program: Command, { out }: CommandContext): void {
   const making = (command: Command) =>
     command
       .option('--file <file>', 'add the line to this file')
-      .addOption(option('--expires <duration>', 'good for this long, like 90d; else until it is removed', parseMs));
+      .addOption(
+        option('--expires <duration>', 'good for this long, like 90d; else until it is removed', parseLifetime),
+      );
   making(token.command('new <name>').description('make a random token, and the line with its hash'))
     .option('--secret-file <file>', 'write the token to this new file, for its owner alone; else print it')
     .action((name: string, options: TokenOptions) => create(name, options, out()));

@@ -11,9 +11,9 @@ import { statsForm, statsLines } from '../output/top-table.js';
 import { interrupted } from '../signals.js';
 
 const HELP = `
-On a terminal the screen is redrawn at each interval (default 1s), until Ctrl-C; elsewhere, or with --json, each interval is
-printed below the one before. Counts are of the interval. Contexts are counted by the calls that name them, from the start of
-top on. With authentication, it needs the right admin on all contexts.
+On a terminal it is drawn anew at each interval (default 1s), until q or Ctrl-C; elsewhere, or with --json, each interval is
+printed below the one before. Counts are of the interval. Contexts are counted by the calls that name them, from when you
+look. Where callers are asked who they are, it takes the right admin on all contexts.
 
 Examples:
   chord top
@@ -21,6 +21,9 @@ Examples:
   chord top --json | jq .hottest[0].contextId
   chord top --once --json
 `;
+
+/** q, Q, and what Ctrl-C and Ctrl-D send. */
+const QUIT = ['q', 'Q', '\u0003', '\u0004'];
 
 interface TopOptions {
   readonly interval?: Duration;
@@ -45,9 +48,13 @@ export function define(program: Command, { connected }: CommandContext): void {
 /** @throws ServiceError, also when the server stops */
 async function top(session: Session, { interval, once = false, signal }: TopOptions): Promise<void> {
   const { out, options } = session;
-  const screen = out.terminal && !out.json && !once ? new Screen(options.address) : undefined;
   const stream = session.stream('watchStats', { interval });
-  const cancel = () => stream.cancel();
+  let quit = false;
+  const cancel = () => {
+    quit = true;
+    stream.cancel();
+  };
+  const screen = out.terminal && !out.json && !once ? new Screen(options.address, cancel) : undefined;
   signal.addEventListener('abort', cancel);
   try {
     for await (const { stats } of stream) {
@@ -58,7 +65,7 @@ async function top(session: Session, { interval, once = false, signal }: TopOpti
       if (!screen && !out.json) await out.text('');
     }
   } catch (error) {
-    if (!signal.aborted) throw error;
+    if (!quit) throw error;
   } finally {
     signal.removeEventListener('abort', cancel);
     stream.on('error', () => {}); // an error after the end of the stream is of no interest
@@ -71,7 +78,12 @@ async function top(session: Session, { interval, once = false, signal }: TopOpti
 class Screen {
   #last: Stats | undefined;
 
-  constructor(private readonly address: string) {
+  constructor(
+    private readonly address: string,
+    private readonly quit: () => void,
+  ) {
+    // Keys come as they are typed; Ctrl-C is one of them then.
+    if (process.stdin.isTTY) process.stdin.setRawMode(true).on('data', this.#typed);
     process.stdout.write('\u001b[?1049h\u001b[?25l');
     process.stdout.on('resize', this.#draw);
     process.once('exit', this.#restore); // for an exit by a second Ctrl-C
@@ -88,14 +100,20 @@ class Screen {
     this.#restore();
   }
 
+  readonly #typed = (keys: Buffer): void => {
+    if (QUIT.some((key) => keys.includes(key))) this.quit();
+  };
+
   readonly #restore = (): void => {
+    if (process.stdin.isTTY) process.stdin.setRawMode(false).off('data', this.#typed).pause();
     process.stdout.write('\u001b[?25h\u001b[?1049l');
   };
 
   readonly #draw = (): void => {
     if (!this.#last) return;
-    const { columns, rows } = process.stdout;
-    const lines = statsLines(this.#last, this.address, rows).map((line) =>
+    // A terminal that does not know its size says 0.
+    const [columns, rows] = [process.stdout.columns || 80, process.stdout.rows || 24];
+    const lines = statsLines(this.#last, this.address, rows, columns).map((line) =>
       paint(line, { colour: true, width: columns }),
     );
     // Overwrites each line from the top, clears the rest of it, and then the lines below: no flicker.

@@ -17,6 +17,7 @@ Examples:
   chord update room:1 '{"topic":"weekly"}'
   chord update room:1 --set users.ann='{"status":"here"}' --remove users.bob
   chord update room:1 --increment visits=1 --append 'log="ann came"' --delta
+  chord update room:1 --splice 'log=0,10' --splice 'queue=2,1,"x","y"'
   chord update room:1 --set '["a.b","c"]=true' --expected k3J9x0Qa:42:Zz81hT0e
 `;
 
@@ -32,7 +33,8 @@ export function define(program: Command, { connected }: CommandContext): void {
     .addOption(mutation('remove', 'path', 'remove a member'))
     .addOption(mutation('increment', 'path=number', 'add to a number'))
     .addOption(mutation('append', 'path=json', 'add one element to a list'))
-    .option('--allow-missing', 'start from {} if the context does not exist')
+    .addOption(mutation('splice', 'path=index,remove[,json...]', 'remove elements of a list, and insert others there'))
+    .option('--allow-missing', 'start from {} where the context is missing')
     .addHelpText('after', HELP)
     .action((contextId: string, document: string | undefined, flags: WriteFlags) =>
       connected(async (session) => {

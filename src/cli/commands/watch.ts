@@ -18,8 +18,11 @@ import { interrupted } from '../signals.js';
 
 const HELP = `
 ${TARGET_HELP}
-Each line is one change: + added, ~ modified, - removed, = the whole document. When the server goes
-away, watch reconnects and resumes from its last positions.
+Each line is one change: + added, ~ modified, - removed, = the whole document. On a terminal long lines
+are cut, unless --full is given. When the server goes away, watch reconnects and continues from where it was.
+
+What one batch has written is printed at once, or not at all; with --json all its objects but the last
+have "more": true.
 
 Examples:
   chord watch room:1 'user:*'
@@ -41,7 +44,9 @@ interface WatchOptions {
   readonly oldValues: boolean;
   /** Format of deltas; empty: changes. */
   readonly format: string;
-  /** The projection, as paths of subtrees; none: whole documents. */
+  /** Whether lines are whole on a terminal, too. */
+  readonly full: boolean;
+  /** The subtrees of interest; none: everything. */
   readonly paths: readonly string[][];
   /** Abort it to end the watch, which then resolves. */
   readonly signal: AbortSignal;
@@ -58,14 +63,15 @@ export function define(program: Command, { connected }: CommandContext): void {
       }),
     )
     .addOption(oldValuesOption())
+    .option('--full', 'do not cut lines to the width of the terminal')
     .addOption(formatOption())
     .addOption(pathOption())
     .addHelpText('after', HELP)
-    .action((names: string[], options: { oldValues?: boolean; format?: string; path?: string[][] }) =>
+    .action((names: string[], options: { oldValues?: boolean; full?: boolean; format?: string; path?: string[][] }) =>
       connected(async (session) => {
-        const { oldValues = false, format = '', path: paths = [] } = options;
+        const { oldValues = false, full = false, format = '', path: paths = [] } = options;
         const targets = names.map(parseTarget);
-        await watch(session, { targets, known, oldValues, format, paths, signal: interrupted() });
+        await watch(session, { targets, known, oldValues, full, format, paths, signal: interrupted() });
       }),
     );
 }
@@ -75,7 +81,7 @@ export function define(program: Command, { connected }: CommandContext): void {
  * UNAUTHENTICATED, a token that was accepted before is read again from its file, which may hold a new one.
  */
 async function watch(session: Session, options: WatchOptions): Promise<void> {
-  const { targets, known, oldValues, format, signal } = options;
+  const { targets, known, oldValues, full, format, signal } = options;
   const positions = new Map(known);
   const paths = options.paths.map((keys) => ({ keys }));
   const stray = [...known.keys()].find((id) => !targets.some((target) => covers(target, id)));
@@ -91,15 +97,22 @@ async function watch(session: Session, options: WatchOptions): Promise<void> {
     };
     let retryAfter = 0;
     let heard = false;
+    // Events of one batch, until the last of them: should the stream end before, none was printed or counts as known.
+    let batch: WatchContextsResponse[] = [];
     const stream = session.stream('watchContexts', request);
     try {
       for await (const response of events(stream, signal)) {
         if (failures > 0) session.out.note('connected again');
         failures = 0;
         connectedOnce = heard = true;
-        track(positions, response);
         if (response.event?.$case === 'closing') retryAfter = milliseconds(response.event.value.retryAfter);
-        await show(session, response);
+        batch.push(response);
+        if (response.more) continue;
+        for (const each of batch) {
+          track(positions, each);
+          await show(session, each, full);
+        }
+        batch = [];
       }
     } catch (error) {
       if (signal.aborted) return;
@@ -149,9 +162,9 @@ function track(positions: Map<string, Position>, { event }: WatchContextsRespons
   if (event?.$case === 'deleted' || event?.$case === 'absent') positions.delete(event.value.contextId);
 }
 
-async function show({ out }: Session, response: WatchContextsResponse): Promise<void> {
+async function show({ out }: Session, response: WatchContextsResponse, full: boolean): Promise<void> {
   if (response.event?.$case === 'caughtUp' && out.terminal) out.note('up to date; Ctrl-C ends');
-  if (!out.json) return out.lines(renderEvent(response), process.stdout.columns || undefined);
+  if (!out.json) return out.lines(renderEvent(response), full ? undefined : process.stdout.columns || undefined);
   const form = eventForm(response);
   if (form) await out.print(form, () => []);
 }

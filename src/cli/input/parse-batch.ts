@@ -6,6 +6,7 @@ import type { Write } from '../../gen/chord/v1/context_service.js';
 import type { Mutation, ReturnOptions } from '../../gen/chord/v1/model.js';
 import { isObject, type Json, type JsonObject } from '../../model/model.js';
 import { Usage } from '../errors.js';
+import { parseJson } from './json.js';
 import { parseExpected, parsePath, parseTtl } from './parse.js';
 
 type Kind = NonNullable<Write['write']>['$case'];
@@ -18,20 +19,25 @@ const MEMBERS: Readonly<Record<Kind, readonly string[]>> = {
   delete: ['expected', 'allowMissing'],
   touch: ['ttl'],
 };
+/** The batch, a write, `mutations`, a mutation, `values`. */
+const LEVELS_ABOVE = 5;
 const MUTATIONS: readonly string[] = ['set', 'remove', 'increment', 'append', 'splice'];
 
 export function parseBatch(text: string, returning: ReturnOptions): Write[] {
   const array = text.trimStart().startsWith('[');
-  const items = array ? [text] : text.split('\n').filter((line) => line.trim() !== '');
-  const parsed = items.map((item, i) => {
-    try {
-      return JSON.parse(item) as Json;
-    } catch (error) {
-      throw new Usage(`${array ? 'not JSON' : `line ${i + 1} is not JSON`}: ${(error as Error).message}`);
-    }
-  });
-  const writes = array ? (parsed[0] as Json[]) : parsed;
+  const writes = array
+    ? (json(text, 1) as Json[])
+    : text.split('\n').flatMap((line, i) => (line.trim() === '' ? [] : [json(line, i + 1)]));
   return writes.map((write, i) => at(`write ${i + 1}`, () => parseWrite(write, returning)));
+}
+
+/** Of the levels above a document, the batch and its mutations, the server knows nothing: it counts the document's. */
+function json(text: string, line: number): Json {
+  try {
+    return parseJson(text, { line, depth: -LEVELS_ABOVE });
+  } catch (error) {
+    throw new Usage(`wrong JSON: ${(error as Error).message}`);
+  }
 }
 
 function parseWrite(write: Json, returning: ReturnOptions): Write {
@@ -41,7 +47,8 @@ function parseWrite(write: Json, returning: ReturnOptions): Write {
   only(members, [kind, ...MEMBERS[kind]]);
   const ttl = text(members, 'ttl', parseTtl);
   const common = { contextId: id, expected: text(members, 'expected', parseExpected), requestId: '' };
-  const allowMissing = members.allowMissing === true;
+  const { allowMissing = false } = members;
+  if (typeof allowMissing !== 'boolean') throw new Usage('"allowMissing" is true or false');
   switch (kind) {
     case 'set':
       return { write: { $case: kind, value: { ...common, value: object(members, 'value') ?? {}, ttl, returning } } };

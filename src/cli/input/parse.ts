@@ -1,13 +1,12 @@
-/**
- * Parses arguments: paths, assignments, positions, documents. Each parser throws a Usage error that names the expected
- * form.
- */
+/** What people type: paths, assignments, positions, documents. Each parser throws a Usage error that says what it expects. */
+import { isUtf8 } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import type { Expected, Mutation, Position } from '../../gen/chord/v1/model.js';
 import type { Duration } from '../../gen/google/protobuf/duration.js';
 import { isObject, type Json, type JsonObject } from '../../model/model.js';
 import { parseDuration } from '../../model/units.js';
 import { Usage } from '../errors.js';
+import { type JsonPlace, parseJson, parseNumber } from './json.js';
 
 /**
  * A path: keys joined by dots, `users.ann.name`, or a JSON array of keys, `["a.b","c"]`, for keys that are empty or
@@ -36,39 +35,58 @@ export function parseAssignment(text: string): { path: string[]; right: string }
   throw new Usage(`expected PATH=VALUE, got ${text}`);
 }
 
-export type MutationKind = 'set' | 'remove' | 'increment' | 'append';
+export type MutationKind = 'set' | 'remove' | 'increment' | 'append' | 'splice';
 
-/** The argument of `--set`, `--remove`, `--increment` or `--append`. */
+/** The argument of `--set`, `--remove`, `--increment`, `--append` or `--splice`. */
 export function parseMutation(kind: MutationKind, text: string): Mutation {
   if (kind === 'remove') return { path: parsePath(text), operation: { $case: 'remove', value: true } };
   const { path, right } = parseAssignment(text);
   switch (kind) {
     case 'set':
-      return { path, operation: { $case: 'set', value: parseJson(right) } };
+      return { path, operation: { $case: 'set', value: value(right, path.length) } };
     case 'increment':
       return { path, operation: { $case: 'increment', value: parseNumber(right) } };
     case 'append':
-      return { path, operation: { $case: 'append', value: { values: [parseJson(right)] } } };
+      return { path, operation: { $case: 'append', value: { values: [value(right, path.length + 1)] } } };
+    case 'splice':
+      return { path, operation: { $case: 'splice', value: parseSplice(right, path.length) } };
   }
 }
 
-function parseJson(text: string): Json {
-  const value = tryJson(text);
-  if (value === undefined) throw new Usage(`not JSON: ${clip(text)} (a string needs its quotes: '"text"')`);
-  return value;
+/** A value below so many keys and list elements of its document. */
+function value(text: string, depth: number): Json {
+  if (/^\s*[^\s\d"[{-]/.test(text) && !/^\s*(?:true|false|null)\b/.test(text)) {
+    throw new Usage(`not JSON: ${clip(text)} (a string needs its quotes: '"text"')`);
+  }
+  return json(text, { depth });
 }
 
-function parseNumber(text: string): number {
-  const value = text.trim() === '' ? Number.NaN : Number(text);
-  if (!Number.isFinite(value)) throw new Usage(`expected a number, got "${text}"`);
-  return value;
+function json(text: string, place?: JsonPlace): Json {
+  try {
+    return parseJson(text, place);
+  } catch (error) {
+    throw new Usage(`wrong JSON: ${(error as Error).message}`);
+  }
+}
+
+/** As of Array.splice: `INDEX,REMOVE[,JSON...]`. */
+function parseSplice(text: string, depth: number) {
+  const [index, removeCount, ...insert] = json(`[${text}]`, { depth }) as Json[];
+  if (!isCount(index) || !isCount(removeCount)) {
+    throw new Usage(`expected PATH=INDEX,REMOVE[,JSON...], like list=2,1,"new", got ${clip(text)}`);
+  }
+  return { index, removeCount, insert };
+}
+
+function isCount(value: Json | undefined): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 /** JSON, `@FILE`, or `-` for standard input. */
 export function parseDocument(text: string): JsonObject {
-  const value = parseJson(text === '-' ? readText(0) : text.startsWith('@') ? readText(text.slice(1)) : text);
-  if (!isObject(value)) throw new Usage('a document is a JSON object: {"key": value, ...}');
-  return value;
+  const document = json(text === '-' ? readText(0) : text.startsWith('@') ? readText(text.slice(1)) : text);
+  if (!isObject(document)) throw new Usage('a document is a JSON object: {"key": value, ...}');
+  return document;
 }
 
 /** `EPOCH:VERSION:DIGEST` as every command prints it; or only a version, which is a weaker condition. */
@@ -107,6 +125,13 @@ export function parseTtl(text: string): Duration {
   return { seconds: Math.floor(ms / 1000), nanos: (ms % 1000) * 1_000_000 };
 }
 
+/** A duration in milliseconds, longer than none. */
+export function parseLifetime(text: string): number {
+  const ms = parseMs(text);
+  if (ms === 0) throw new Usage('expected a duration above 0; leave the option out for no end');
+  return ms;
+}
+
 /** A duration in milliseconds. */
 export function parseMs(text: string): number {
   const ms = parseDuration(text);
@@ -143,13 +168,19 @@ function tryJson(text: string): Json | undefined {
   }
 }
 
-/** @param file a path, or 0 for standard input */
+/** A file, or 0: standard input. @throws Usage where it is not UTF-8, which would be stored otherwise than it stands there */
 export function readText(file: string | 0): string {
+  const name = file === 0 ? 'standard input' : file;
+  let bytes: Buffer;
   try {
-    return readFileSync(file, 'utf8');
+    bytes = readFileSync(file);
   } catch (error) {
-    throw new Usage(`cannot read ${file === 0 ? 'standard input' : file}: ${(error as Error).message}`);
+    throw new Usage(`cannot read ${name}: ${(error as Error).message}`);
   }
+  const text = bytes.toString('utf8');
+  if (isUtf8(bytes)) return text.replace(/^\ufeff/, '');
+  const encoded = Buffer.from(text);
+  throw new Usage(`${name} is not UTF-8: byte ${bytes.findIndex((byte, i) => byte !== encoded[i]) + 1}`);
 }
 
 function clip(text: string): string {

@@ -1,13 +1,11 @@
 /** Single values as text, safe to show on a terminal. */
 import type { Position } from '../../gen/chord/v1/model.js';
 import type { Timestamp } from '../../gen/google/protobuf/timestamp.js';
-
-// Control characters, and characters that change the direction of text.
-const STEERING = /[\p{Cc}\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
+import { escapeSteering } from '../../model/text.js';
 
 /** The text on one line; characters that could control a terminal are escaped. */
 export function harmless(text: string): string {
-  return text.replace(STEERING, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return escapeSteering(text);
 }
 
 /** JSON on one line, with escapes: equal JSON, but safe on a terminal. */

@@ -74,8 +74,13 @@ export function syncForm(contextId: string, { result }: SyncContextResponse): Fo
   }
 }
 
-/** Undefined for events of the connection. */
-export function eventForm({ event }: WatchContextsResponse): Form | undefined {
+/** Undefined for events that concern the connection alone. `more`: the next one belongs to the same batch. */
+export function eventForm({ event, more }: WatchContextsResponse): Form | undefined {
+  const form = formOf(event);
+  return form && more ? { ...form, more } : form;
+}
+
+function formOf(event: WatchContextsResponse['event']): Form | undefined {
   switch (event?.$case) {
     case 'full':
       return { event: 'full', ...fullForm(event.value) };

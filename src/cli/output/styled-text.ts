@@ -1,5 +1,6 @@
 /** Styled text: in colour on a terminal, otherwise plain. */
 import { styleText } from 'node:util';
+import { cut, widthOf } from './width.js';
 
 type Style = 'plain' | 'dim' | 'green' | 'yellow' | 'red' | 'cyan';
 
@@ -16,20 +17,20 @@ export function paint(line: StyledText, { colour, width = Number.POSITIVE_INFINI
   let room = width;
   let text = '';
   for (const [style, part] of line) {
-    const shown = part.length <= room ? part : `${part.slice(0, Math.max(0, room - 1))}…`;
+    const shown = cut(part, room);
     text += colour && style !== 'plain' ? styleText(style, shown) : shown;
-    room -= part.length;
-    if (room < 0) break;
+    if (shown !== part) break;
+    room -= Number.isFinite(room) ? widthOf(part) : 0;
   }
   return text;
 }
 
 /** Rows under headings, with two spaces between columns. */
 export function renderTable(headings: readonly string[], rows: readonly (readonly string[])[]): StyledText[] {
-  const widths = headings.map((heading, i) => Math.max(heading.length, ...rows.map((row) => row[i]?.length ?? 0)));
+  const widths = headings.map((heading, i) => Math.max(heading.length, ...rows.map((row) => widthOf(row[i] ?? ''))));
   const align = (row: readonly string[]) =>
     row
-      .map((cell, i) => cell.padEnd(widths[i]!))
+      .map((cell, i) => cell + ' '.repeat(widths[i]! - widthOf(cell)))
       .join('  ')
       .trimEnd();
   return [[['dim', align(headings)]], ...rows.map((row): StyledText => [['plain', align(row)]])];

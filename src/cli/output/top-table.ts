@@ -3,6 +3,10 @@ import type { MethodStats, Stats } from '../../gen/chord/v1/stats.js';
 import type { Duration } from '../../gen/google/protobuf/duration.js';
 import { formatId, isoTime } from './format.js';
 import { renderTable, type StyledText } from './styled-text.js';
+import { cut, widthOf } from './width.js';
+
+/** Of the names before the lines of the summary. */
+const NAME_COLUMNS = 9;
 
 /** As JSON: counts of the interval, times in milliseconds. These forms are stable. */
 export function statsForm({ takenAt, elapsed, server, methods, hottest, watches, store, cache }: Stats) {
@@ -38,11 +42,16 @@ function quantilesForm(median: Duration | undefined, p99: Duration | undefined) 
   return { medianMs: milliseconds(median), p99Ms: milliseconds(p99) };
 }
 
-/** Busy methods and contexts first, in at most `rows` lines. */
-export function statsLines(stats: Stats, address: string, rows = Number.POSITIVE_INFINITY): StyledText[] {
-  const head = summary(stats, address);
-  const methods = methodTable(stats);
-  const hottest = contextTable(stats);
+/** Busy methods and contexts first. At most `rows` lines, of at most `columns` columns: no number is cut, names are. */
+export function statsLines(
+  stats: Stats,
+  address: string,
+  rows = Number.POSITIVE_INFINITY,
+  columns = Number.POSITIVE_INFINITY,
+): StyledText[] {
+  const head = summary(stats, address, columns);
+  const methods = methodTable(stats, columns);
+  const hottest = contextTable(stats, columns);
   const room = Math.max(0, rows - head.length - 2);
   // Methods get the rows that contexts leave, and at least half.
   const forMethods = Math.min(methods.length, Math.max(Math.ceil(room / 2), room - hottest.length));
@@ -52,7 +61,8 @@ export function statsLines(stats: Stats, address: string, rows = Number.POSITIVE
   ) as StyledText[];
 }
 
-function summary(stats: Stats, address: string): StyledText[] {
+function summary(stats: Stats, address: string, columns: number): StyledText[] {
+  const line = (name: string, ...items: readonly string[]) => wrapped(name, items, columns);
   const { server, methods, watches, store, cache } = stats;
   const rate = (count = 0) => perSecond(count, stats);
   const calls = methods.reduce((sum, method) => sum + method.calls, 0);
@@ -66,38 +76,58 @@ function summary(stats: Stats, address: string): StyledText[] {
       : ['green', 'serving'];
   return [
     [['cyan', 'chord '], ['plain', `${server?.version}  ${address}  ${server?.backend}  up ${up}  `], state],
-    line('process', `${percent(server?.cpu ?? 0)} cpu`, `${size(server?.residentBytes)} memory`, [
+    ...line(
+      'process',
+      `${percent(server?.cpu ?? 0)} cpu`,
+      `${size(server?.residentBytes)} memory`,
       `${size(server?.heapBytes)} heap`,
       `${ms(server?.eventLoopDelay)} event loop`,
       `${server?.connections} connections`,
-    ]),
-    line('calls', `${rate(calls)}/s`, `${percent(calls ? failed / calls : 0)} not OK`, []),
-    line('watches', `${watches?.streams} streams`, `${watches?.targets} watched`, [
+    ),
+    ...line('calls', `${rate(calls)}/s`, `${percent(calls ? failed / calls : 0)} not OK`),
+    ...line(
+      'watches',
+      `${watches?.streams} streams`,
+      `${watches?.targets} watched`,
       `${rate(watches?.deltas)} deltas/s`,
       `${rate(watches?.merged)} merged/s`,
       `${rate(watches?.documents)} documents/s`,
       `${size((watches?.bytes ?? 0) / seconds(stats))}/s`,
-    ]),
-    line('store', `${rate(store?.commits)} commits/s`, `${rate(store?.writes)} writes/s`, [
+    ),
+    ...line(
+      'store',
+      `${rate(store?.commits)} commits/s`,
+      `${rate(store?.writes)} writes/s`,
       `${ms(store?.median)} median`,
       `${ms(store?.p99)} p99`,
       `${store?.waiting} waiting`,
-    ]),
-    line('cache', `${cache?.contexts} contexts`, `${size(cache?.bytes)}`, [
+    ),
+    ...line(
+      'cache',
+      `${cache?.contexts} contexts`,
+      `${size(cache?.bytes)}`,
       `${percent(lookups ? (cache?.hits ?? 0) / lookups : 1)} hits`,
       `${rate(cache?.evicted)} evicted/s`,
-    ]),
+    ),
   ];
 }
 
-function line(name: string, first: string, second: string, rest: readonly string[]): StyledText {
-  return [
-    ['dim', name.padEnd(9)],
-    ['plain', [first.padEnd(16), second.padEnd(16), ...rest].join('  ')],
-  ];
+/** The items in as many lines as they need, the first two in columns. */
+function wrapped(name: string, items: readonly string[], columns: number): StyledText[] {
+  const lines: string[] = [];
+  for (const [i, item] of items.entries()) {
+    const cell = i < 2 && items.length > 2 ? item.padEnd(16) : item;
+    const longer = `${lines.at(-1)}  ${cell}`;
+    if (i > 0 && NAME_COLUMNS + longer.trimEnd().length <= columns) lines[lines.length - 1] = longer;
+    else lines.push(cell);
+  }
+  return lines.map((text, i) => [
+    ['dim', (i === 0 ? name : '').padEnd(NAME_COLUMNS)],
+    ['plain', text.trimEnd()],
+  ]);
 }
 
-function methodTable(stats: Stats): StyledText[] {
+function methodTable(stats: Stats, columns: number): StyledText[] {
   const busiest = [...stats.methods].sort((a, b) => b.calls - a.calls || b.inFlight - a.inFlight);
   const rows = busiest.map((method: MethodStats) => [
     method.method.replace(/^chord\.v1\./, ''),
@@ -107,20 +137,26 @@ function methodTable(stats: Stats): StyledText[] {
     ms(method.median),
     ms(method.p99),
   ]);
-  return numbersRight(['METHOD', 'CALLS/S', 'NOT OK/S', 'IN FLIGHT', 'MEDIAN', 'P99'], rows);
+  return numbersRight(['METHOD', 'CALLS/S', 'NOT OK/S', 'IN FLIGHT', 'MEDIAN', 'P99'], rows, columns);
 }
 
-function contextTable({ hottest }: Stats): StyledText[] {
+function contextTable({ hottest }: Stats, columns: number): StyledText[] {
   const rows = hottest.map(({ contextId, writesPerSecond, readsPerSecond, watchers }) => {
     return [formatId(contextId), short(writesPerSecond), short(readsPerSecond), `${watchers}`];
   });
-  return numbersRight(['CONTEXT', 'WRITES/S', 'READS/S', 'WATCHERS'], rows);
+  return numbersRight(['CONTEXT', 'WRITES/S', 'READS/S', 'WATCHERS'], rows, columns);
 }
 
-/** Aligns all columns but the first to the right. */
-function numbersRight(headings: readonly string[], rows: readonly (readonly string[])[]): StyledText[] {
-  const widths = headings.map((heading, i) => Math.max(heading.length, ...rows.map((row) => row[i]!.length)));
-  const aligned = (row: readonly string[]) => row.map((cell, i) => (i === 0 ? cell : cell.padStart(widths[i]!)));
+/** All columns but the first stand right, and leave it the rest of the line. */
+function numbersRight(
+  headings: readonly string[],
+  rows: readonly (readonly string[])[],
+  columns: number,
+): StyledText[] {
+  const widths = headings.map((heading, i) => Math.max(heading.length, ...rows.map((row) => widthOf(row[i]!))));
+  const room = widths.slice(1).reduce((rest, width) => rest - width - 2, columns);
+  const aligned = (row: readonly string[]) =>
+    row.map((cell, i) => (i === 0 ? cut(cell, Math.max(1, room)) : cell.padStart(widths[i]!)));
   return renderTable(aligned(headings), rows.map(aligned));
 }
 

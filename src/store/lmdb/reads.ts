@@ -109,7 +109,7 @@ export class LmdbReads {
     if (bytes !== undefined) return records.decodeRequest(bytes, requestId, what);
     if (!this.former || formerId === undefined) return null;
     const former = this.db.requests.getBinary(requestKey(id, formerId));
-    // Nothing else: that is somebody else's, under a name that only looks like this id.
+    // Nothing else: that record belongs to another caller, under a name that only looks like this id.
     return former && records.isFormerRequest(former) ? records.decodeRequest(former, formerId, what) : null;
   }
 

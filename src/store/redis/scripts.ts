@@ -42,7 +42,7 @@ local function refusal()
   local first = arg.request and redis.call('HGET', answers, arg.request)
   if not first and arg.former then
     first = redis.call('HGET', answers, arg.former)
-    -- Nothing else: that is somebody else's, under a name that only looks like this id.
+    -- Nothing else: that record belongs to another caller, under a name that only looks like this id.
     if first and string.byte(first, #arg.nonce + 1) ~= 1 then first = false end
   end
   if first and string.sub(first, 1, #arg.nonce) == arg.nonce then return {'committed'} end

@@ -2,7 +2,7 @@
 /** The command `chord`. */
 import { run } from './cli/program.js';
 
-// Whoever read our output has had enough (`chord ls | head`): that is no failure.
+// The reader of the output has closed it (`chord ls | head`): that is not a failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 
 process.exit(await run(process.argv.slice(2)));

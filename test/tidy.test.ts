@@ -19,9 +19,9 @@ const LADDER: readonly (readonly [part: string, imports: readonly string[]])[] =
   ['tls', ['config', 'model']],
   ['auth', ['config', 'model', 'quota']],
   ['store', ['model']],
-  ['codec', ['delta', 'gen', 'model', 'store']],
+  ['codec', ['delta', 'gen', 'model']],
   ['contexts', ['codec', 'delta', 'model', 'store']],
-  ['watch', ['contexts', 'model', 'store']],
+  ['watch', ['contexts', 'delta', 'model', 'store']],
   ['transfer', ['codec', 'contexts', 'delta', 'gen', 'model', 'store', 'tls']],
   ['cleanup', ['contexts', 'model', 'store', 'transfer']],
   ['maintenance', ['codec', 'contexts', 'delta', 'model', 'store']],
@@ -29,7 +29,7 @@ const LADDER: readonly (readonly [part: string, imports: readonly string[]])[] =
   [
     'grpc',
     [
-      ...['auth', 'cleanup', 'codec', 'contexts', 'gen', 'model', 'observability', 'quota', 'store', 'tls'],
+      ...['auth', 'cleanup', 'codec', 'contexts', 'delta', 'gen', 'model', 'observability', 'quota', 'store', 'tls'],
       ...['transfer', 'watch'],
     ],
   ],

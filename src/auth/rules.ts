@@ -8,6 +8,7 @@
  * final `*`, wherever it ends. The empty prefix covers everything.
  */
 
+import { ID_BYTES_MAX } from '../model/model.js';
 import { type Limits, parseLimits } from '../quota/limits.js';
 import { Problems, parseJson } from './file-problems.js';
 import { ANYBODY, nameProblem } from './identity.js';
@@ -15,7 +16,6 @@ import { ANYBODY, nameProblem } from './identity.js';
 export const RIGHTS = ['read', 'write', 'watch', 'admin', 'export'] as const;
 export type Right = (typeof RIGHTS)[number];
 
-const PREFIX_BYTES_MAX = 512;
 const SLASH = '/'.charCodeAt(0);
 const COLON = ':'.charCodeAt(0);
 
@@ -131,7 +131,7 @@ function readGrant(json: unknown, at: string, problems: string[]): Grant {
 
 function prefixProblem(prefix: unknown): string | undefined {
   if (typeof prefix !== 'string') return 'expected a text, "" for all contexts';
-  if (Buffer.byteLength(prefix) > PREFIX_BYTES_MAX) return `is longer than ${PREFIX_BYTES_MAX} bytes`;
+  if (Buffer.byteLength(prefix) > ID_BYTES_MAX) return `is longer than ${ID_BYTES_MAX} bytes`;
   if (prefix.includes('\0') || !prefix.isWellFormed()) return 'no context id begins like this';
   if (prefix.slice(0, -1).includes('*')) return 'a * has its meaning at the end only';
   return undefined;

@@ -1,31 +1,30 @@
 /**
- * Export before removal: what has expired is saved, read back, and only then removed. A few at a time, and in the
- * sweep alone, so that an external store that hangs or fails costs the sweep its deadline and writes nothing.
+ * Archive before expiry: an expired context is exported, read back, and only then removed. A few contexts run at a time,
+ * and only inside the sweep, so that an export provider that hangs or fails costs the sweep its deadline and no writes.
  *
- * What fails is tried again after a while. When the external store is away, nothing is tried for some seconds.
+ * A failed export is tried again after a while. While the export provider is away, no export is tried for some seconds.
  */
-
-import { ChordError } from '../model/errors.js';
+import { isUnavailable } from '../model/errors.js';
 import type { Clock, Position } from '../model/model.js';
+import { Slots } from '../model/slots.js';
 import type { Transfer } from '../transfer/transfer.js';
 
-/** Calls to the external store under way. */
+/** Concurrent exports. */
 const AT_ONCE = 8;
-/** So many calls in a row without an answer: it is away ... */
+/** After this many calls in a row without an answer, the provider counts as away ... */
 const AWAY_AFTER = 8;
-/** ... and asked again after this time. Milliseconds, as below. */
+/** ... and is tried again after this time. Milliseconds, as below. */
 const PAUSE = 10_000;
-/** A context that could not be exported is tried again after this time. */
+/** A failed export of a context is tried again after this time. */
 const RETRY_AFTER = 60_000;
-/** The most failures that are remembered. */
+/** The maximum number of remembered failures. */
 const FAILURES_MAX = 10_000;
 
 export class ArchiveBeforeExpiry {
-  #running = 0;
-  readonly #waiting: (() => void)[] = [];
+  readonly #slots = new Slots(AT_ONCE);
   #awayInARow = 0;
   #pausedAt = Number.NEGATIVE_INFINITY;
-  /** By context id: when it failed. */
+  /** By context id: the time of the failure. */
   readonly #failures = new Map<string, number>();
 
   constructor(
@@ -33,17 +32,20 @@ export class ArchiveBeforeExpiry {
     private readonly clock: Clock,
   ) {}
 
-  /** The external store is away: nothing can be removed now. */
+  /** The export provider is away: no context can be removed now. */
   get paused(): boolean {
     return this.#within(this.#pausedAt, PAUSE);
   }
 
-  /** Where the context stood whose export is confirmed: there it may be removed. Undefined: it may not, for now. */
+  /** The position whose export is confirmed: at that position the context may be removed. Undefined: not now. */
   async export(id: string): Promise<Position | undefined> {
     if (this.#within(this.#failures.get(id), RETRY_AFTER)) return undefined;
-    await this.#slot();
+    return this.#slots.run(() => this.#export(id));
+  }
+
+  async #export(id: string): Promise<Position | undefined> {
+    if (this.paused) return undefined;
     try {
-      if (this.paused) return undefined;
       const exported = await this.transfer.exportForGood(id);
       this.#awayInARow = 0;
       this.#failures.delete(id);
@@ -51,26 +53,17 @@ export class ArchiveBeforeExpiry {
     } catch (error) {
       this.#failed(id, error);
       throw error;
-    } finally {
-      this.#running--;
-      this.#waiting.shift()?.();
     }
-  }
-
-  async #slot(): Promise<void> {
-    while (this.#running >= AT_ONCE) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    this.#running++;
   }
 
   #failed(id: string, error: unknown): void {
     if (this.#failures.size >= FAILURES_MAX) this.#failures.clear();
     this.#failures.set(id, this.clock());
-    const away = error instanceof ChordError && ['UNAVAILABLE', 'DEADLINE_EXCEEDED'].includes(error.reason);
-    this.#awayInARow = away ? this.#awayInARow + 1 : 0;
+    this.#awayInARow = isUnavailable(error) ? this.#awayInARow + 1 : 0;
     if (this.#awayInARow >= AWAY_AFTER) this.#pausedAt = this.clock();
   }
 
-  /** Whether `at` is less than `span` ago. A clock that was set back makes nothing wait longer. */
+  /** Whether `at` is less than `span` ago. A clock that was set back makes no wait longer. */
   #within(at: number | undefined, span: number): boolean {
     if (at === undefined) return false;
     const passed = this.clock() - at;

@@ -1,35 +1,35 @@
-/** What is to be removed when: pure, so that every case can be read and tested in one place. Times are milliseconds. */
+/** Decides what is removed and when: pure, so that each case can be read and tested in one place. Times: milliseconds. */
 import { type Head, usedAt } from '../model/model.js';
 import type { Index } from '../store/store.js';
 
 export interface RetentionRules {
-  /** Whether contexts without a time to live of their own are removed when nobody uses them. */
+  /** Whether unused contexts are removed that have no time to live of their own. */
   readonly contextAutoDelete: boolean;
-  /** If so: how long after their last write or touch. */
+  /** If so: the time after their last write or touch. */
   readonly contextTtl: number;
   /** How long deltas are kept. */
   readonly deltaTtl: number;
-  /** How many deltas of a context are kept. */
+  /** How many deltas are kept for each context. */
   readonly deltaThreshold: number;
 }
 
-/** A context as cleanup finds it. */
+/** A context as cleanup finds it in the store. */
 export interface Found {
   readonly head: Head;
-  /** The first version whose record is retained; one above the head's where none is. */
+  /** The first version whose record is retained; the head's version plus 1 where no record is retained. */
   readonly oldest: number;
-  /** The last version whose record is older than deltas may become; below `oldest` where none is. */
+  /** The last version whose record is over the maximum age; below `oldest` where no record is. */
   readonly outdated: number;
 }
 
 export type Plan =
   | { readonly kind: 'keep' }
-  /** Its time to live has run out, or nobody used it for too long. */
+  /** The time to live has ended, or the context was unused for too long. */
   | { readonly kind: 'remove'; readonly reason: 'expired' | 'idle' }
-  /** Records up to and with this version are to go. */
+  /** Records up to and including this version are dropped. */
   | { readonly kind: 'trim'; readonly upTo: number };
 
-/** In each index: the highest key that is due. Absent: nothing is. */
+/** For each index, the highest key that is due. Absent: nothing is due. */
 export function dueUpTo(rules: RetentionRules, now: number): Partial<Record<Index, number>> {
   const [idle, age] = [now - rules.contextTtl, now - rules.deltaTtl];
   return {
@@ -49,13 +49,13 @@ export function plan({ head, oldest, outdated }: Found, rules: RetentionRules, n
   return upTo < oldest ? { kind: 'keep' } : { kind: 'trim', upTo };
 }
 
-/** How many deltas records make that begin with version `oldest`: a delta needs the position before it. */
+/** The number of deltas in the records from version `oldest` on: a delta needs the position before it. */
 export function deltasIn(oldest: number, head: Head): number {
   const records = head.position.version - oldest + 1;
   return oldest === 1 ? records : Math.max(0, records - 1);
 }
 
-/** One more than deltas: the first one only says where the second one begins. */
+/** One more than the deltas: the first record only holds the position at which the second one starts. */
 function recordsKept({ deltaThreshold }: RetentionRules): number {
   return deltaThreshold + 1;
 }

@@ -1,35 +1,35 @@
 /**
- * One sweep: finds by the store's indexes what is due, and removes it in small batches, between which writes go on.
- * Everything goes through the use cases, which look again at what is then the newest state; so what is renewed at the
- * last moment stays, and nothing is taken that a recovery needs.
+ * One sweep: finds due contexts by the store's indexes, and removes them in small batches, so that writes go on in
+ * between. Every removal is a use case, which checks the newest state again: a context that is renewed at the last moment
+ * stays, and no record is dropped that a recovery needs.
  */
 import type { ContextService } from '../contexts/service.js';
 import type { Due, Index, Store } from '../store/store.js';
 import type { ArchiveBeforeExpiry } from './archive.js';
 import { deltasIn, dueUpTo, type Plan, plan, type RetentionRules } from './policy.js';
 
-/** Contexts that are looked at together, so that their removals share a commit: one turn of the event loop ... */
+/** Contexts that are handled together, so that their removals share a commit: one turn of the event loop ... */
 const BATCH = 256;
-/** ... and asked for together: on Redis, that asks every partition. */
+/** ... and contexts that are read together from an index: on Redis such a read goes to every partition. */
 const PAGE = 8 * BATCH;
-/** The most that a result names; it counts the rest. */
+/** The maximum number of items in a result, which counts the rest. */
 const ITEMS_MAX = 1000;
 
 export interface CleanupTask {
   readonly rules: RetentionRules;
   readonly now: number;
   readonly dryRun?: boolean;
-  /** Only ids that begin with this. */
+  /** Only ids that begin with this prefix. */
   readonly prefix?: string;
   /** At most this many contexts. */
   readonly limit?: number;
-  /** Only what these indexes find. */
+  /** Only contexts that these indexes find. */
   readonly indexes?: readonly Index[];
-  /** WriteRequest before each batch: whether to go on. */
+  /** Called before each batch: whether to go on. */
   readonly goOn?: () => boolean | Promise<boolean>;
 }
 
-/** What happened to one context; `idle` and `expired`: it is gone, with its deltas. */
+/** What happened to one context; `idle` and `expired`: the context was removed, with its deltas. */
 export interface Item {
   readonly id: string;
   readonly reason: 'expired' | 'idle' | 'trimmed';
@@ -39,18 +39,18 @@ export interface Item {
 export interface Counts {
   readonly expired: number;
   readonly idle: number;
-  /** Contexts that lost deltas, and nothing else. */
+  /** Contexts of which only deltas were dropped. */
   readonly trimmed: number;
-  /** Of all of these contexts. */
+  /** Dropped deltas of all these contexts. */
   readonly deltas: number;
-  /** Contexts where it failed. */
+  /** Contexts whose cleanup failed. */
   readonly failed: number;
 }
 
 export interface Swept extends Counts {
-  /** The first 1,000. */
+  /** The first 1,000 items. */
   readonly items: readonly Item[];
-  /** More is due. */
+  /** More contexts are due. */
   readonly more: boolean;
 }
 
@@ -59,9 +59,9 @@ export const NOTHING: Counts = { expired: 0, idle: 0, trimmed: 0, deltas: 0, fai
 export interface SweepParts {
   readonly store: Store;
   readonly contexts: Pick<ContextService, 'expire' | 'trim'>;
-  /** Exports what is to be removed. Absent: it is removed as it is. */
+  /** Exports contexts before removal. Absent: they are removed without export. */
   readonly archive?: ArchiveBeforeExpiry | undefined;
-  /** Hears why a context could not be swept. The sweep goes on. */
+  /** Receives the error of a context that could not be swept. The sweep goes on. */
   readonly onError: (error: unknown) => void;
 }
 
@@ -69,7 +69,7 @@ export async function sweep(parts: SweepParts, task: CleanupTask): Promise<Swept
   const { prefix = '', limit = Number.POSITIVE_INFINITY, dryRun = false, goOn = () => true } = task;
   const counts = { ...NOTHING };
   const items: Item[] = [];
-  // What is still there after its turn is found by other indexes again.
+  // A context that stays may be found again by the other indexes.
   const passed = new Set<string>();
   let room = limit;
 
@@ -102,7 +102,7 @@ async function* dueBatches(
   for (const [index, upTo] of Object.entries(dueUpTo(rules, now)) as [Index, number][]) {
     if (indexes && !indexes.includes(index)) continue;
     for (let page = await store.due(index, upTo, PAGE); page.length > 0; ) {
-      // While nothing can be exported, those that are due to go would only be looked at in vain.
+      // While exports are paused, contexts that are due for removal need not be read.
       const inVain = () => !dryRun && (index === 'expiry' || index === 'idle') && archive?.paused;
       for (let at = 0; at < page.length && !inVain(); at += BATCH) yield page.slice(at, at + BATCH);
       if (page.length < PAGE || inVain()) break;
@@ -111,7 +111,7 @@ async function* dueBatches(
   }
 }
 
-/** Looks at one context and does what is due. Undefined: nothing was. */
+/** Checks one context and removes what is due. Undefined: nothing was due. */
 async function treat(parts: SweepParts, task: CleanupTask, id: string): Promise<Item | 'failed' | undefined> {
   const { store, contexts, onError } = parts;
   const { rules, now, dryRun } = task;
@@ -120,7 +120,7 @@ async function treat(parts: SweepParts, task: CleanupTask, id: string): Promise<
     if (!head) return undefined;
     const oldest = await oldestOf(store, id);
     const before = deltasIn(oldest, head);
-    // What is to go needs no look at how old its records are.
+    // A context that is due for removal needs no search for old records.
     let what: Plan = plan({ head, oldest, outdated: 0 }, rules, now);
     if (what.kind !== 'remove') {
       const outdated = await lastOutdated(store, id, oldest, head.position.version, now - rules.deltaTtl);
@@ -140,7 +140,7 @@ async function treat(parts: SweepParts, task: CleanupTask, id: string): Promise<
   }
 }
 
-/** Answers whether it did: not what was renewed, written to since its export, or could not be exported. */
+/** Answers whether the context was removed. It stays if it was renewed, written since its export, or not exported. */
 async function remove({ contexts, archive }: SweepParts, id: string, idleSince: number | undefined): Promise<boolean> {
   if (!archive) return contexts.expire(id, idleSince);
   const at = await archive.export(id);
@@ -152,9 +152,9 @@ async function oldestOf(store: Store, id: string): Promise<number> {
   return first.kind === 'truncated' ? first.oldest : 1;
 }
 
-/** The last version whose record is from `at` or before; below `oldest` where there is none. */
+/** The last version whose record was written at `at` or before; below `oldest` where there is none. */
 async function lastOutdated(store: Store, id: string, oldest: number, version: number, at: number): Promise<number> {
-  // Times do not decrease along a log: a binary search finds it.
+  // Times do not decrease along a log, so a binary search is possible.
   let [low, high] = [oldest, version + 1];
   while (low < high) {
     const middle = (low + high) >> 1;

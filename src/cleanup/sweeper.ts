@@ -1,11 +1,12 @@
 /**
- * Cleanup as it runs beside everything else. Once a second the sweeper looks at the clock:
+ * The cleanup schedule of a running server. Once a second the sweeper checks the clock:
  *
- *  - contexts whose own time to live has run out are removed, whether or not cleanup is started: their lifetime is
- *    theirs, and no setting of the server;
- *  - while cleanup is started, a whole sweep begins when its time has come.
+ *  - contexts whose own time to live has ended are removed, whether or not cleanup is started: the time to live is a
+ *    property of the context, and no setting of the server;
+ *  - while cleanup is started, a whole sweep begins when it is due.
  *
- * Where several servers share a store, only the one that holds the lease does so; it passes on when that one dies.
+ * Where several servers share a store, only the server that holds the lease sweeps; when it dies, another server takes
+ * the lease.
  */
 import { ChordError } from '../model/errors.js';
 import type { Clock } from '../model/model.js';
@@ -14,15 +15,15 @@ import { type Counts, NOTHING, type SweepParts, type Swept, sweep } from './swee
 
 const TICK = 1000;
 const LEASE = 'cleanup';
-/** Long enough for a batch; after this time another server takes over from a dead one. */
+/** Long enough for a batch; after this time another server takes the lease of a dead one. */
 const LEASE_TTL = 10_000;
 const FORGET_AT_ONCE = 1000;
-/** What fails every second is told once in this time. */
+/** An error that occurs every second is reported once in this time. */
 const REPORT_EVERY = 60_000;
 
 /** Times in milliseconds. */
 export interface CleanupOptions extends RetentionRules {
-  /** How long the ids of requests are remembered. */
+  /** How long request ids are kept. */
   readonly requestTtl: number;
 }
 
@@ -30,7 +31,7 @@ export interface RunOptions {
   readonly dryRun?: boolean;
   readonly prefix?: string;
   readonly limit?: number | undefined;
-  /** In place of those that are set. */
+  /** Overrides of the current options, for this run only. */
   readonly options?: Partial<CleanupOptions>;
 }
 
@@ -38,12 +39,12 @@ export interface CleanupResult extends Swept {
   readonly startedAt: number;
   readonly finishedAt: number;
   readonly dryRun: boolean;
-  /** Request ids; a dry run, or one with a prefix, forgets none. */
+  /** Forgotten request ids; a dry run, or a run with a prefix, forgets none. */
   readonly forgotten: number;
 }
 
 export interface CleanupTotals extends Counts {
-  /** Whole sweeps, also those that were asked for. */
+  /** Whole sweeps, including those started by a request. */
   readonly runs: number;
   readonly forgotten: number;
 }
@@ -52,22 +53,22 @@ export interface CleanupStatus {
   readonly running: boolean;
   readonly interval: number;
   readonly options: CleanupOptions;
-  /** When the next sweep begins. Absent: cleanup is not started. */
+  /** The time of the next sweep. Absent: cleanup is not started. */
   readonly nextRunAt?: number | undefined;
-  /** The last sweep that was no dry run. */
+  /** The last sweep that was not a dry run. */
   readonly last?: CleanupResult | undefined;
-  /** Since this server was started. */
+  /** Totals since the start of this server. */
   readonly totals: CleanupTotals;
 }
 
 export interface SweeperOptions extends SweepParts {
   readonly clock: Clock;
   readonly options: CleanupOptions;
-  /** Milliseconds; 0: cleanup waits to be started. */
+  /** Milliseconds; 0: cleanup is not started with the server. */
   readonly interval: number;
 }
 
-/** What StartCleanup uses where no interval was ever set. */
+/** StartCleanup uses this where no interval was ever set. */
 const INTERVAL_DEFAULT = 3_600_000;
 
 export class Sweeper {
@@ -91,13 +92,13 @@ export class Sweeper {
     if (parts.interval > 0) this.#schedule();
   }
 
-  /** Begins to look at the clock. This alone keeps no process alive. */
+  /** Starts the timer, which alone keeps no process alive. */
   open(): this {
     this.#timer = setInterval(() => void this.tick(), TICK).unref();
     return this;
   }
 
-  /** Resolves when the batch under way is done. */
+  /** Resolves when the current batch is done. */
   async close(): Promise<void> {
     this.#closed = true;
     clearInterval(this.#timer);
@@ -115,34 +116,34 @@ export class Sweeper {
     };
   }
 
-  /** The first sweep comes after one interval. Throws FAILED_PRECONDITION where cleanup is started already. */
+  /** The first sweep comes after one interval. Throws FAILED_PRECONDITION where cleanup is already started. */
   start(interval?: number, options: Partial<CleanupOptions> = {}): CleanupStatus {
-    if (this.#nextRunAt !== undefined) throw new ChordError('FAILED_PRECONDITION', 'cleanup is started already');
+    if (this.#nextRunAt !== undefined) throw new ChordError('FAILED_PRECONDITION', 'cleanup is already started');
     this.#set(interval, options);
     this.#schedule();
     return this.status();
   }
 
-  /** A sweep under way ends with its batch. Own times to live still run out. */
+  /** A sweep in progress ends with its current batch. Contexts with a time to live of their own still expire. */
   async stop(): Promise<CleanupStatus> {
     this.#nextRunAt = undefined;
     await this.#sweeping;
     return this.status();
   }
 
-  /** Takes effect at once: a sweep under way is the last one by the old options. */
+  /** Takes effect at once; only a sweep in progress still uses the old options. */
   update(interval?: number, options: Partial<CleanupOptions> = {}): CleanupStatus {
     this.#set(interval, options);
     if (interval !== undefined && this.#nextRunAt !== undefined) this.#schedule();
     return this.status();
   }
 
-  /** One sweep now, on whichever server is asked. */
+  /** One sweep now, on this server, whichever server holds the lease. */
   run(options: RunOptions = {}): Promise<CleanupResult> {
     return this.#run(options, () => !this.#closed);
   }
 
-  /** What happens every second. Never rejects; resolves when what it began is done. */
+  /** The work of each second. Never rejects; resolves when the work that it started is done. */
   async tick(): Promise<void> {
     try {
       if (this.#closed || !(await this.#leads())) return;
@@ -195,7 +196,7 @@ export class Sweeper {
     return result;
   }
 
-  /** Whether a sweep is due. A clock that was set back does not put the next one off. */
+  /** Whether a sweep is due. A clock that was set back does not postpone the next sweep. */
   #isTime(): boolean {
     if (this.#nextRunAt === undefined || this.#sweeping !== undefined) return false;
     const now = this.#parts.clock();
@@ -219,7 +220,7 @@ export class Sweeper {
     this.#parts.onError(error);
   }
 
-  /** Whether this server is the one that sweeps. */
+  /** Whether this server holds the lease. */
   async #leads(): Promise<boolean> {
     const { store } = this.#parts;
     return store.cluster ? store.cluster.lease(LEASE, LEASE_TTL) : true;

@@ -1,16 +1,15 @@
 /**
- * How a delta is stored and sent.
+ * The format in which a delta is stored and sent.
  *
- * `changes` holds the wire bytes of `repeated Change changes = 4` of message chord.v1.Delta, tags included
- * and without old values: they are copied into a Delta as they stand. `olds` holds, for each change in turn,
- * a length and the fields that `changes` lacks: `old_value` of a Change, `removed` of a Splice. So the form
- * that most clients ask for costs nothing at sending, and the other one a pass over the delta.
+ * `changes` holds the wire bytes of `repeated Change changes = 4` of message chord.v1.Delta, tags included and old
+ * values left out: the server copies these bytes into a Delta as they are. `olds` holds, for each change in turn, a
+ * length and the fields that `changes` lacks: `old_value` of a Change, `removed` of a Splice. So a delta without old
+ * values, as most clients request it, is sent without encoding, and a delta with old values costs one pass.
  */
 import type { Change, Changes, Path } from '../delta/types.js';
 import type * as proto from '../gen/chord/v1/model.js';
 import { ChordError, invalid } from '../model/errors.js';
-import type { Json } from '../model/model.js';
-import type { Payload } from '../store/store.js';
+import type { Json, Payload } from '../model/model.js';
 import { Reader, truncated } from './reader.js';
 import { readValue, writeField, writeValues } from './struct.js';
 import { BackWriter } from './writer.js';
@@ -27,15 +26,15 @@ const REMOVED_COUNT = 0x10;
 const REMOVED = 0x1a;
 const INSERTED = 0x22;
 
-/** By their number in enum ChangeAction. */
+/** By number in enum ChangeAction. */
 const ACTIONS = [undefined, 'added', 'modified', 'removed', 'spliced'] as const;
 const ACTION_NUMBERS = { added: 1, modified: 2, removed: 3, spliced: 4 } as const;
 
 const scratch = new BackWriter();
 
 /**
- * What the store keeps of a delta; undefined where that is more than `bytesMax`, found before much more is encoded.
- * Values that are not JSON are INVALID_ARGUMENT.
+ * The stored form of a delta; undefined where it is larger than `bytesMax`, which is found before much more is encoded.
+ * INVALID_ARGUMENT for values that are not JSON.
  */
 export function encodeChanges(changes: Changes): Payload;
 export function encodeChanges(changes: Changes, bytesMax: number): Payload | undefined;
@@ -45,14 +44,14 @@ export function encodeChanges(changes: Changes, bytesMax = Infinity): Payload | 
   return encoded && olds && { changes: encoded, olds };
 }
 
-/** The wire bytes of `changes` with the old values in them. */
+/** The wire bytes of `changes` with the old values included. */
 export function spliceOlds(payload: Payload): Uint8Array {
   return encode(decodeChanges(payload.changes, payload.olds), true, Infinity)!;
 }
 
 /**
- * The changes in these bytes. Old values come from `olds`, or from `changes` itself where it has them.
- * DATA_LOSS: the bytes are not what `encodeChanges` or `spliceOlds` wrote.
+ * Decodes changes. Old values come from `olds`, or from `changes` itself where it includes them.
+ * DATA_LOSS: the bytes do not have the format of `encodeChanges` or `spliceOlds`.
  */
 export function decodeChanges(changes: Uint8Array, olds?: Uint8Array): Change[] {
   const list: Change[] = [];
@@ -61,7 +60,7 @@ export function decodeChanges(changes: Uint8Array, olds?: Uint8Array): Change[] 
   return list;
 }
 
-/** The same, one by one, for those that let others have their turn in between. */
+/** The same as `decodeChanges`, one change at a time, for callers that yield to the event loop in between. */
 export class ChangeReader {
   readonly #changes: Reader;
   readonly #olds: Reader | undefined;
@@ -71,12 +70,12 @@ export class ChangeReader {
     this.#olds = olds && new Reader(olds);
   }
 
-  /** Bytes that were read. */
+  /** Bytes read so far. */
   get read(): number {
     return this.#changes.pos + (this.#olds?.pos ?? 0);
   }
 
-  /** Undefined: there are no more. */
+  /** The next change; undefined at the end. */
   next(): Change | undefined {
     const reader = this.#changes;
     try {
@@ -89,12 +88,12 @@ export class ChangeReader {
       return undefined;
     } catch (cause) {
       if (!(cause instanceof ChordError)) throw cause;
-      throw new ChordError('DATA_LOSS', `a stored delta is broken: ${cause.message}`, { cause });
+      throw new ChordError('DATA_LOSS', `a stored delta is invalid: ${cause.message}`, { cause });
     }
   }
 }
 
-/** The changes of a received Delta message. DATA_LOSS: they are not what a Chord server sends. */
+/** The changes of a received Delta message. DATA_LOSS: a Chord server does not send such changes. */
 export function changesFromProto(changes: readonly proto.Change[]): Change[] {
   return changes.map(({ path, action, value, oldValue, splice }) =>
     toChange({ path, action, value, oldValue, splice }),
@@ -150,14 +149,14 @@ function writeOld(writer: BackWriter, change: Change): void {
   else if (change.old !== undefined) writeField(writer, OLD_VALUE, change.old, 1);
 }
 
-/** proto3 leaves zeros out. */
+/** proto3 omits zeros. */
 function writeCount(writer: BackWriter, tag: number, count: number): void {
   if (count === 0) return;
   writer.varint(count);
   writer.byte(tag);
 }
 
-/** The fields of a Change, as they are met. */
+/** The fields of a Change, filled in while reading. */
 interface Fields {
   path: string[];
   action: number;
@@ -213,30 +212,30 @@ function readSplice(reader: Reader, end: number, splice: SpliceFields): void {
 
 function toChange({ path, action: number, value, oldValue, splice }: Fields): Change {
   const action = ACTIONS[number];
-  if (path.length === 0) throw broken('it has no path');
+  if (path.length === 0) throw broken('the path is missing');
   switch (action) {
     case 'added':
-      if (value === undefined) throw broken('it adds nothing');
+      if (value === undefined) throw broken('the added value is missing');
       return { action, path, value };
     case 'modified':
-      if (value === undefined) throw broken('it has no new value');
+      if (value === undefined) throw broken('the new value is missing');
       return oldValue === undefined ? { action, path, value } : { action, path, value, old: oldValue };
     case 'removed':
       return oldValue === undefined ? { action, path } : { action, path, old: oldValue };
     case 'spliced':
-      if (splice === undefined) throw broken('it splices nothing');
+      if (splice === undefined) throw broken('the splice is missing');
       return toSpliced(path, splice);
     default:
-      throw broken(`its action ${number} is unknown`);
+      throw broken(`unknown action ${number}`);
   }
 }
 
 function toSpliced(path: Path, { index, removedCount, removed, inserted }: SpliceFields): Change {
   if (removed.length === removedCount) return { action: 'spliced', path, index, removedCount, removed, inserted };
-  if (removed.length > 0) throw broken(`it names ${removed.length} of ${removedCount} removed elements`);
+  if (removed.length > 0) throw broken(`has ${removed.length} of ${removedCount} removed elements`);
   return { action: 'spliced', path, index, removedCount, inserted };
 }
 
 function broken(what: string): ChordError {
-  return new ChordError('DATA_LOSS', `a change is broken: ${what}`);
+  return new ChordError('DATA_LOSS', `a change is invalid: ${what}`);
 }

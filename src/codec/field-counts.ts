@@ -1,34 +1,34 @@
 /**
- * How often fields may occur in a message, looked at before it is decoded: two bytes of an empty submessage become an
- * object of a hundred. What a field holds is passed over, so that this costs a fraction of decoding, and no memory.
+ * Limits how often fields occur in a message, before the message is decoded: two bytes of an empty submessage become an
+ * object of a hundred bytes. The contents of fields are skipped, so the check costs a fraction of decoding and no memory.
  */
 import { invalid } from '../model/errors.js';
 import { Reader, truncated } from './reader.js';
 
-/** Of a message, by field number. */
+/** The bounds of one message, by field number. */
 export type FieldBounds = { readonly [field: number]: FieldBound };
 
 export interface FieldBound {
-  /** As in the .proto. */
+  /** The field's name, as in the .proto. */
   readonly name: string;
   readonly max: number;
-  /** `max` is for all messages of the kind together, and not for each. */
+  /** `max` bounds the sum over all messages of this type, and not each message alone. */
   readonly inAll?: boolean;
-  /** Of the messages that it holds. */
+  /** The bounds inside of the field's own message. */
   readonly inside?: FieldBounds;
 }
 
-/** Of fields that have no bound of their own: of all that is sent once, decoders take the last. */
+/** For all fields without a bound of their own. A singular field may repeat too: decoders take the last occurrence. */
 const OTHERS_MAX = 1000;
 const LENGTH_DELIMITED = 2;
 
-/** @throws ChordError INVALID_ARGUMENT that names the field, at the first one over its bound, or where bytes are malformed */
+/** @throws ChordError INVALID_ARGUMENT that names the first field over its bound; also where the bytes are malformed */
 export function checkBounds(bytes: Uint8Array, bounds: FieldBounds): void {
   check(new Reader(bytes), bytes.length, bounds, '', new Map());
 }
 
 function check(reader: Reader, end: number, bounds: FieldBounds, at: string, inAll: Map<FieldBound, number>): void {
-  // By field; those without a bound share the first place.
+  // Counts by field number; all fields without a bound share index 0.
   const counts: number[] = [];
   while (reader.pos < end) {
     const tag = reader.varint();
@@ -41,8 +41,8 @@ function check(reader: Reader, end: number, bounds: FieldBounds, at: string, inA
     } else if (bound.inAll) {
       const count = (inAll.get(bound) ?? 0) + 1;
       inAll.set(bound, count);
-      if (count > bound.max) throw invalid(named(at, bound), `are more than ${bound.max} in all`);
-    } else if (before >= bound.max) throw invalid(named(at, bound), `are more than ${bound.max}`);
+      if (count > bound.max) throw invalid(named(at, bound), `has more than ${bound.max} elements in all`);
+    } else if (before >= bound.max) throw invalid(named(at, bound), `has more than ${bound.max} elements`);
     if (bound?.inside && (tag & 7) === LENGTH_DELIMITED) {
       check(
         reader,

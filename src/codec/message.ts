@@ -3,8 +3,8 @@ import { ChordError, invalid } from '../model/errors.js';
 import { asBuffer, utf8 } from './reader.js';
 
 /**
- * Decodes a generated message. Whatever is wrong with its bytes is INVALID_ARGUMENT, invalid UTF-8 in any
- * string included: generated decoders alone would put U+FFFD in its place, so that two ids become one.
+ * Decodes a generated message. INVALID_ARGUMENT for malformed bytes and for invalid UTF-8 in any string: generated
+ * decoders alone would replace the invalid part with U+FFFD, so that two ids become one.
  */
 export function decodeMessage<T>(type: { decode(reader: BinaryReader): T }, bytes: Uint8Array): T {
   try {

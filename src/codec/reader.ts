@@ -1,18 +1,18 @@
 import { isUtf8 } from 'node:buffer';
 import { type ChordError, invalid } from '../model/errors.js';
 
-/** V8 copies substrings up to this length; longer ones would keep the whole text alive. */
+/** V8 copies substrings up to this length; a longer substring keeps the whole text alive. */
 const SHORT_STRING = 12;
-/** Keys up to this many bytes are kept, in a table of this size where a newer one pushes an older one out. */
+/** Keys up to this many bytes are cached in a table of this size, where a newer key replaces an older one. */
 const KEPT_KEY_BYTES = 24;
 const KEPT_KEYS = 1024;
 const keptKeys: string[] = new Array(KEPT_KEYS).fill('');
 const MAX_GROUPS = 32;
 
 /**
- * Reads protobuf, in place. Whatever is malformed is INVALID_ARGUMENT. A field may run past the end of the
- * message that it is in, unless it is a string or a message itself: who reads a message checks in the end
- * that `pos` is where it should be, and throws `truncated` otherwise.
+ * Reads protobuf in place. INVALID_ARGUMENT for malformed bytes. A field may run past the end of its message, unless the
+ * field is a string or a message: after the last field, the reader of a message checks that `pos` is at the end, and
+ * throws `truncated` otherwise.
  */
 export class Reader {
   private readonly bytes: Buffer;
@@ -33,7 +33,7 @@ export class Reader {
     this.first = pos;
   }
 
-  /** An unsigned integer that must fit into 32 bits: tags, lengths, counts. */
+  /** An unsigned integer that must fit into 32 bits: a tag, a length or a count. */
   varint(): number {
     const first = this.bytes[this.pos++];
     if (first === undefined) throw truncated();
@@ -49,7 +49,7 @@ export class Reader {
     throw malformed('an integer of more than 32 bits');
   }
 
-  /** Any integer: whether it is not 0. */
+  /** Any integer as a boolean: whether it is not 0. */
   bool(): boolean {
     let bits = 0;
     for (let i = 0; i < 10; i++) {
@@ -61,7 +61,7 @@ export class Reader {
     throw malformed('an integer of more than 10 bytes');
   }
 
-  /** A length: answers where that which it measures ends, which is at most at `end`. */
+  /** Reads a length and answers the position where the measured bytes end, at most `end`. */
   length(end: number): number {
     const length = this.varint();
     if (length > end - this.pos) throw truncated();
@@ -75,7 +75,7 @@ export class Reader {
     return value;
   }
 
-  /** A string within `end` that is likely to come again, as keys do: of those met lately, no new one is made. */
+  /** A string within `end` that is likely to occur again, such as a key: a recently read string is reused. */
   key(end: number): string {
     const to = this.length(end);
     const start = this.pos;
@@ -94,7 +94,7 @@ export class Reader {
       }
     }
     const key = this.stringTo(to);
-    // Shorter in characters: it is not ASCII, and characters are not bytes.
+    // A string with fewer characters than bytes is not ASCII, so its bytes cannot be compared with characters.
     if (key.length === length) keptKeys[slot] = key;
     return key;
   }
@@ -115,7 +115,7 @@ export class Reader {
     return this.text.substring(start - this.first, to - this.first);
   }
 
-  /** Passes over the field of this tag. Of fields up to number `known` only a wrong wire type comes here. */
+  /** Skips the field of this tag. A field with a number up to `known` comes here only with a wrong wire type. */
   skip(tag: number, known: number): void {
     const field = tag >>> 3;
     if (field > 0 && field <= known) throw malformed(`field ${field} with wire type ${tag & 7}`);
@@ -135,7 +135,7 @@ export class Reader {
         this.pos = this.length(this.end);
         return;
       case 3:
-        if (groups === MAX_GROUPS) throw malformed(`groups nested over ${MAX_GROUPS} levels`);
+        if (groups === MAX_GROUPS) throw malformed(`groups nested deeper than ${MAX_GROUPS} levels`);
         for (let inner = this.varint(); inner !== tag + 1; inner = this.varint()) this.skipField(inner, groups + 1);
         return;
       case 5:
@@ -146,7 +146,7 @@ export class Reader {
   }
 }
 
-/** Text from `start` to `end`, exactly: Buffer alone would put U+FFFD where bytes are invalid. */
+/** Text from `start` to `end`, strictly decoded: Buffer alone would replace invalid bytes with U+FFFD. */
 export function utf8(bytes: Buffer, start = 0, end = bytes.length): string {
   const text = bytes.toString('utf8', start, end);
   if (text.includes('\ufffd') && !isUtf8(bytes.subarray(start, end))) {
@@ -155,7 +155,7 @@ export function utf8(bytes: Buffer, start = 0, end = bytes.length): string {
   return text;
 }
 
-/** The same bytes. */
+/** A view of the same bytes. */
 export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

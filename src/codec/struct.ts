@@ -1,18 +1,18 @@
 /**
- * JSON values straight to and from the wire bytes of google.protobuf.Struct, Value and ListValue.
+ * Converts JSON values directly to and from the wire bytes of google.protobuf.Struct, Value and ListValue.
  *
- * Generated code imports `Struct` and `Value` from here (buf.gen.yaml says so) where it would use its own
- * three message objects for each JSON value. That is the hot path of every call; and only here, while
- * decoding, can limits be enforced before a hostile message has done its harm:
+ * Generated code imports `Struct` and `Value` from here (as buf.gen.yaml says) where it would otherwise create three
+ * message objects per JSON value. This is the hot path of every call; and limits must be enforced here, while decoding,
+ * before a hostile message does harm:
  *
  * - objects and lists nest at most MAX_DEPTH levels, the root being level 1;
  * - numbers are finite, strings and keys are valid Unicode, each value has a kind;
- * - what has the wrong wire type or ends beyond its message is refused, unknown fields are passed over.
+ * - a field with a wrong wire type, or one that ends beyond its message, is refused; unknown fields are skipped.
  *
- * Each violation, in either direction, is a ChordError INVALID_ARGUMENT. Where a map key or a member of the
- * oneof occurs twice, the last one holds. Key order is kept, as far as JavaScript objects keep it.
+ * Each violation, in either direction, is a ChordError INVALID_ARGUMENT. Where a map key or a member of the oneof
+ * occurs twice, the last one counts. The order of keys is kept, as far as JavaScript objects keep it.
  *
- * It takes about as long as JSON does: 30 us to encode and 38 us to decode a document of 10 KB, where
+ * The codec is about as fast as JSON: 30 us to encode and 38 us to decode a document of 10 KB, where
  * JSON.stringify takes 31 us and JSON.parse 27 us.
  */
 import type { BinaryReader, BinaryWriter } from '@bufbuild/protobuf/wire';
@@ -22,7 +22,7 @@ import { type Json, type JsonObject, MAX_DEPTH, setMember } from '../model/model
 import { Reader, truncated } from './reader.js';
 import { BackWriter } from './writer.js';
 
-/** A document that is encoded already: in place of a message's Struct field, it is copied as it stands. */
+/** A document that is already encoded: its bytes are copied into a message's Struct field as they are. */
 export class EncodedStruct {
   constructor(readonly bytes: Uint8Array) {}
 }
@@ -35,7 +35,7 @@ export function decodeStruct(bytes: Uint8Array): JsonObject {
   return readStruct(new Reader(bytes), bytes.length, 1);
 }
 
-/** The document cut down to a scope, as `prune` does, of bytes that `encodeStruct` wrote; all else is passed over. */
+/** As `projectDocument`, from the bytes that `encodeStruct` wrote; members outside of the projection are skipped. */
 export function decodeParts(bytes: Uint8Array, { tree }: Projection): JsonObject {
   return readParts(new Reader(bytes), bytes.length, tree, 1);
 }
@@ -48,7 +48,7 @@ export function decodeValue(bytes: Uint8Array): Json {
   return readValue(new Reader(bytes), bytes.length, 0);
 }
 
-/** What generated code calls for fields of type google.protobuf.Struct. */
+/** The functions that generated code calls for fields of type google.protobuf.Struct. */
 export const Struct = {
   wrap: (object: JsonObject | EncodedStruct) => object,
   unwrap: (object: JsonObject) => object,
@@ -58,7 +58,7 @@ export const Struct = {
   decode: (reader: BinaryReader, length: number): JsonObject => readFrom(reader, length, readStruct, 1),
 };
 
-/** What generated code calls for fields of type google.protobuf.Value. */
+/** The functions that generated code calls for fields of type google.protobuf.Value. */
 export const Value = {
   wrap: (value: Json) => value,
   unwrap: (value: Json) => value,
@@ -66,7 +66,7 @@ export const Value = {
   decode: (reader: BinaryReader, length: number): Json => readFrom(reader, length, readValue, 0),
 };
 
-// One writer serves all: values of JSON run no code that could write in between.
+// One writer is enough: encoding a JSON value runs no code that could use the writer in between.
 const scratch = new BackWriter();
 
 function written<T>(write: (writer: BackWriter, value: T, depth: number) => void, value: T): BackWriter {
@@ -75,7 +75,7 @@ function written<T>(write: (writer: BackWriter, value: T, depth: number) => void
   return scratch;
 }
 
-/** Reads in place: `buf` is private only in the types. */
+/** Reads in place; `buf` is private in the types only. */
 function readFrom<T>(
   source: BinaryReader,
   length: number,
@@ -101,7 +101,7 @@ const STRUCT = 0x2a;
 const LIST = 0x32;
 const VALUES = 0x0a; // ListValue.values
 
-/** The fields of a Value. An object or list in it stands at level `depth`. */
+/** Writes the fields of a Value. An object or list in the value is at level `depth`. */
 function writeValue(writer: BackWriter, value: Json, depth: number): void {
   switch (typeof value) {
     case 'string':
@@ -109,7 +109,7 @@ function writeValue(writer: BackWriter, value: Json, depth: number): void {
       writer.byte(STRING);
       return;
     case 'number':
-      if (!Number.isFinite(value)) throw invalid('value', `${value} is not a number of JSON`);
+      if (!Number.isFinite(value)) throw invalid('value', `${value} is not a JSON number`);
       writer.double(value);
       writer.byte(NUMBER);
       return;
@@ -156,12 +156,12 @@ function writeList(writer: BackWriter, list: readonly Json[], depth: number): vo
   writeValues(writer, VALUES, list, depth + 1);
 }
 
-/** A repeated field of type Value. */
+/** Writes a repeated field of type Value. */
 export function writeValues(writer: BackWriter, tag: number, list: readonly Json[], depth: number): void {
   for (let i = list.length - 1; i >= 0; i--) writeField(writer, tag, list[i]!, depth);
 }
 
-/** A field of type Value. */
+/** Writes a field of type Value. */
 export function writeField(writer: BackWriter, tag: number, value: Json, depth: number): void {
   const before = writer.size;
   writeValue(writer, value, depth);
@@ -169,14 +169,14 @@ export function writeField(writer: BackWriter, tag: number, value: Json, depth: 
   writer.byte(tag);
 }
 
-/** An object literal, of this realm or another: a Date or a Map would go as {} and be lost. */
+/** Whether the value is an object literal, of this realm or another: a Date or a Map would be written as {} and be lost. */
 function isPlain(object: unknown): boolean {
   if (typeof object !== 'object' || object === null || Array.isArray(object)) return false;
   const prototype = Object.getPrototypeOf(object);
   return prototype === Object.prototype || prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
-/** A Struct up to `end`, standing at level `depth`. */
+/** Reads a Struct up to `end`, at level `depth`. */
 function readStruct(reader: Reader, end: number, depth: number): JsonObject {
   if (depth > MAX_DEPTH) throw tooDeep();
   const object: JsonObject = {};
@@ -189,7 +189,7 @@ function readStruct(reader: Reader, end: number, depth: number): JsonObject {
   return object;
 }
 
-/** As `readStruct`, of what is in the tree. In each member the key comes before the value. */
+/** As `readStruct`, but only the members that the tree has. In each member the key comes before the value. */
 function readParts(reader: Reader, end: number, tree: Tree, depth: number): JsonObject {
   const object: JsonObject = {};
   while (reader.pos < end) {
@@ -236,7 +236,7 @@ function readList(reader: Reader, end: number, depth: number): Json[] {
   return list;
 }
 
-/** A Value up to `end`, inside of an object or list at level `depth`. */
+/** Reads a Value up to `end`, inside of an object or list at level `depth`. */
 export function readValue(reader: Reader, end: number, depth: number): Json {
   let value: Json | undefined;
   while (reader.pos < end) {
@@ -248,7 +248,7 @@ export function readValue(reader: Reader, end: number, depth: number): Json {
         break;
       case NUMBER:
         value = reader.double();
-        if (!Number.isFinite(value)) throw invalid('value', `${value} is not a number of JSON`);
+        if (!Number.isFinite(value)) throw invalid('value', `${value} is not a JSON number`);
         break;
       case STRING:
         value = reader.string(end);
@@ -272,9 +272,9 @@ export function readValue(reader: Reader, end: number, depth: number): Json {
 }
 
 function tooDeep() {
-  return invalid('value', `nested over ${MAX_DEPTH} levels`);
+  return invalid('value', `nested deeper than ${MAX_DEPTH} levels`);
 }
 
 function noKind() {
-  return invalid('value', 'a value is of no kind (null is a kind: null_value)');
+  return invalid('value', 'a value has no kind (null is a kind: null_value)');
 }

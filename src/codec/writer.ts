@@ -2,23 +2,23 @@
 import { invalid } from '../model/errors.js';
 
 const INITIAL_SIZE = 64 * 1024;
-/** A buffer that grew beyond this for one large document is let go after it. */
+/** A buffer that grew beyond this size for one large document is released after that document. */
 const KEPT_SIZE = 1024 * 1024;
-/** Up to this many characters a loop beats the call into Buffer. */
+/** Up to this many characters, a loop is faster than a call into Buffer. */
 const SHORT_STRING = 32;
 
 /**
- * Writes protobuf from the back to the front: a length stands before what it measures, and is known only
- * when that is written. So one pass does, without a pass for sizes and without moving bytes. Callers write
- * fields, and the tag of each field, in reverse.
+ * Writes protobuf from the back to the front. A length prefix stands before the bytes that it counts, and is known only
+ * after they are written; so one pass is enough, without a pass for sizes and without moving bytes. Callers write the
+ * fields in reverse order, and the tag of each field after its value.
  */
 export class BackWriter {
   private bytes = Buffer.allocUnsafeSlow(INITIAL_SIZE);
   private view = new DataView(this.bytes.buffer);
-  /** The first byte written. */
+  /** The position of the first written byte. */
   private start = INITIAL_SIZE;
 
-  /** Bytes written so far: take it before a message's fields, and give it to `length` after them. */
+  /** Bytes written so far: read `size` before the fields of a message, and pass that number to `length` after them. */
   get size(): number {
     return this.bytes.length - this.start;
   }
@@ -28,12 +28,12 @@ export class BackWriter {
     this.start = this.bytes.length;
   }
 
-  /** What was written, valid until the next write. */
+  /** The written bytes, valid until the next write. */
   peek(): Uint8Array {
     return this.bytes.subarray(this.start);
   }
 
-  /** What was written, as a copy. */
+  /** A copy of the written bytes. */
   take(): Uint8Array {
     return new Uint8Array(this.peek());
   }
@@ -43,7 +43,7 @@ export class BackWriter {
     this.bytes[--this.start] = value;
   }
 
-  /** An integer from 0 to 2^53 - 1. */
+  /** Writes an integer from 0 to 2^53 - 1. */
   varint(value: number): void {
     if (this.start < 8) this.grow(8);
     if (value < 0x80) {
@@ -56,7 +56,7 @@ export class BackWriter {
     this.bytes[at] = value;
   }
 
-  /** The length of all that was written since `size` was `before`. */
+  /** Writes the number of bytes written since `size` was `before`. */
   length(before: number): void {
     this.varint(this.bytes.length - this.start - before);
   }
@@ -67,12 +67,12 @@ export class BackWriter {
     this.view.setFloat64(this.start, value, true);
   }
 
-  /** A text in UTF-8 behind its length. Lone surrogates are INVALID_ARGUMENT. */
+  /** Writes a text in UTF-8 with its length before it. INVALID_ARGUMENT for lone surrogates. */
   string(text: string): void {
     if (text.length > SHORT_STRING || !this.shortAscii(text)) this.anyString(text);
   }
 
-  /** False, and nothing is written, where a character is not ASCII. */
+  /** Answers false and writes nothing where a character is not ASCII. */
   private shortAscii(text: string): boolean {
     const length = text.length;
     if (this.start < SHORT_STRING + 1) this.grow(SHORT_STRING + 1);
@@ -94,7 +94,7 @@ export class BackWriter {
   }
 
   private anyString(text: string): void {
-    if (!text.isWellFormed()) throw invalid('value', 'a string or key holds half of a surrogate pair');
+    if (!text.isWellFormed()) throw invalid('value', 'a string or a key contains a lone surrogate');
     const size = Buffer.byteLength(text);
     if (this.start < size) this.grow(size);
     this.start -= size;

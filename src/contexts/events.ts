@@ -1,7 +1,6 @@
-/** What the use cases answer and tell: views of contexts, deltas between positions, commits as they happen. */
+/** The results and events of the use cases: views of contexts, deltas between positions, commits. */
 import type { EncodedStruct } from '../codec/struct.js';
-import type { Head, Position } from '../model/model.js';
-import type { Payload } from '../store/store.js';
+import type { Head, Payload, Position } from '../model/model.js';
 
 /** A context with its document, at one position. */
 export interface View<T = EncodedStruct> {
@@ -10,33 +9,33 @@ export interface View<T = EncodedStruct> {
   readonly value: T;
 }
 
-/** The changes from one position to a later one. One object serves every watcher that stands at `from`. */
+/** The changes from one position to a later one. One object serves every watcher whose cursor is at `from`. */
 export interface DeltaView {
   readonly id: string;
   /** Version 0 for the delta that creates a context. */
   readonly from: Position;
   readonly to: Position;
   readonly payload: Payload;
-  /** When `to` was written, in milliseconds since 1970. */
+  /** The time at which `to` was written, in milliseconds since 1970. */
   readonly at: number;
-  /** It may take more bytes than the document: compare before sending. */
+  /** The delta may take more bytes than the document: compare the sizes before sending. */
   readonly large?: boolean;
 }
 
-/** A document takes at least half its weight on the wire: a delta below that need not be compared. */
+/** A document takes at least half its weight on the wire: a delta below half the weight need not be compared. */
 export function isLarge(payload: Payload, weight: number): boolean {
   return payload.changes.length * 2 > weight;
 }
 
 export type RemovalReason = 'deleted' | 'expired';
 
-/** A durable commit of one context, as the hub passes it on. `reset`: it may stand anywhere now; look. */
+/** A durable commit of one context, as the hub publishes it. `reset`: the context may have changed in any way. */
 export type ContextEvent =
   | { readonly kind: 'delta'; readonly id: string; readonly delta: DeltaView }
   | { readonly kind: 'removed'; readonly id: string; readonly reason: RemovalReason }
   | { readonly kind: 'reset'; readonly id: string };
 
-/** `group`: these happened as one, each to another context. `gap`: any context may stand anywhere now. */
+/** `batch`: the events belong to one commit, each to a different context. `gap`: events were lost, for any context. */
 export type CommitEvent =
   | ContextEvent
   | { readonly kind: 'batch'; readonly events: readonly ContextEvent[] }
@@ -44,10 +43,10 @@ export type CommitEvent =
 
 export type FullReason = 'initial' | 'epoch_changed' | 'ahead' | 'diverged' | 'history_truncated' | 'delta_larger';
 
-/** What a client that says where it stands gets. */
+/** The answer to a sync request, in which a client states its position. */
 export type SyncResult<T = EncodedStruct> =
   | { readonly kind: 'full'; readonly view: View<T>; readonly reason: FullReason }
   | { readonly kind: 'delta'; readonly delta: DeltaView }
   | { readonly kind: 'no_change'; readonly position: Position }
-  /** `removal`: how it went, where that is known. */
+  /** `removal`: why the context no longer exists, where the reason is available. */
   | { readonly kind: 'missing'; readonly removal?: RemovalReason };

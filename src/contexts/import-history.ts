@@ -1,4 +1,4 @@
-/** From an exported context with history to the commits that make it again, position by position. */
+/** Turns an exported context with history into the commits that restore the same positions, one after the other. */
 import { encodeStruct } from '../codec/struct.js';
 import { apply, equal, invert, weigh, weightChange } from '../delta/index.js';
 import { ChordError } from '../model/errors.js';
@@ -8,7 +8,7 @@ import type { Pace } from './long-work.js';
 import { advance } from './position.js';
 import { decodeInSteps } from './sync/merge.js';
 
-/** A context in transit. Times and the time to live are milliseconds. */
+/** An exported context. Times and the time to live are in milliseconds. */
 export interface ExportedLife {
   readonly id: string;
   readonly exportedAt: number;
@@ -17,25 +17,25 @@ export interface ExportedLife {
   readonly updatedAt: number;
   readonly ttl?: number | undefined;
   readonly value: JsonObject;
-  /** The retained records. Absent: without history. */
+  /** The retained records. Absent: exported without history. */
   readonly history?: readonly LogRecord[] | undefined;
 }
 
-/** Stands for the one digest that nobody knows: that of the position before the first record. No client has it. */
+/** Replaces the unknown digest of the position before the first record. No client has this position. */
 const UNKNOWN_DIGEST = '00000000';
 
-/** Each expects the position that the one before it makes. DATA_LOSS: the history is not that of the document. */
+/** Each commit expects the position of the one before it. DATA_LOSS: the history does not lead to the document. */
 export async function importedCommits(packed: ExportedLife, now: number, pace: Pace): Promise<readonly Commit[]> {
   const { id, position, createdAt, value, ttl, history = [] } = packed;
   const from = startOf(position, history);
   try {
     checkChain(from, position, history);
-    // One at a time, there and back: decoded, they take many times their bytes.
+    // One record at a time, backward and then forward: decoded records take many times their bytes.
     let base = value;
     for (const record of history.toReversed()) base = apply(invert(await decodeInSteps(record, pace)), base);
-    if (from.version === 0 && Object.keys(base).length > 0) throw new Error('it does not begin with nothing');
+    if (from.version === 0 && Object.keys(base).length > 0) throw new Error('the history does not begin empty');
 
-    // The time to live begins again: what was exported because it had expired must not expire at once.
+    // The time to live starts again: a context that was archived because it had expired must not expire at once.
     const use = ttl === undefined ? { touchedAt: now } : { expiry: { at: now + ttl, ttl } };
     const commits: Commit[] = from.version === 0 ? [] : [beginning(packed, from, base, use)];
     let weight = weigh(base);
@@ -49,33 +49,33 @@ export async function importedCommits(packed: ExportedLife, now: number, pace: P
       const expected = commits.at(-1)?.head.position ?? null;
       commits.push({ id, expected, head, payload: { changes: bytes, olds } });
     }
-    if (!equal(end, value)) throw new Error('its history does not lead to its document');
+    if (!equal(end, value)) throw new Error('the history does not lead to the document');
     return commits;
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw new ChordError('DATA_LOSS', `what was saved of ${JSON.stringify(id)} is damaged: ${why}`, {
+    throw new ChordError('DATA_LOSS', `the export of ${JSON.stringify(id)} is damaged: ${why}`, {
       contextId: id,
       cause: error,
     });
   }
 }
 
-/** Stores them. False: the context exists, nothing was stored. Throws ABORTED where it is written to meanwhile. */
+/** Stores the commits. False: the context exists, nothing was stored. Throws ABORTED where another write interferes. */
 export async function storeAll(store: Store, id: string, [first, ...others]: readonly Commit[]): Promise<boolean> {
   if (!first || (await store.commit(first)).kind !== 'committed') return false;
   const outcomes = await Promise.all(others.map((commit) => store.commit(commit)));
   if (outcomes.every(({ kind }) => kind === 'committed')) return true;
-  throw new ChordError('ABORTED', `${JSON.stringify(id)} was written to while it was restored`, { contextId: id });
+  throw new ChordError('ABORTED', `${JSON.stringify(id)} was written while it was being restored`, { contextId: id });
 }
 
-/** Where the first record leads from; without records, where the context stands. */
+/** The position before the first record; without records, the position of the context. */
 function startOf(position: Position, [first]: readonly LogRecord[]): Position {
   if (!first) return position;
   const version = first.position.version - 1;
   return { epoch: position.epoch, version, digest: version === 0 ? '' : UNKNOWN_DIGEST };
 }
 
-/** A context that begins with a snapshot and without a record. */
+/** The commit of a context that starts with a snapshot and has no record. */
 function beginning(
   { id, createdAt, updatedAt, history }: ExportedLife,
   position: Position,
@@ -90,11 +90,11 @@ function checkChain(from: Position, head: Position, history: readonly LogRecord[
   let at = from;
   for (const record of history) {
     const next = advance(at, record);
-    // Only the digest of a position that is known chains on.
+    // Only a known digest can be chained.
     const fits =
       at.digest === UNKNOWN_DIGEST ? record.position.version === next.version : samePosition(next, record.position);
-    if (!fits) throw new Error(`version ${record.position.version} does not follow from the one before it`);
+    if (!fits) throw new Error(`version ${record.position.version} does not follow from the version before`);
     at = record.position;
   }
-  if (!samePosition(at, head)) throw new Error('its history does not lead to its position');
+  if (!samePosition(at, head)) throw new Error('the history does not lead to the position of the context');
 }

@@ -1,20 +1,22 @@
 /**
- * Long work. It goes in steps, between which all others have their turn, and few such works go on at once: each holds
- * what it reads in memory.
+ * Long work. It runs in steps and yields to the event loop between them, and few long works run at once, because each
+ * one holds its input in memory.
  */
 
-/** So much is decoded, applied or encoded in one step. At worst, tiny values, that takes some 20 ms. */
+import { Slots } from '../model/slots.js';
+
+/** Bytes that one step decodes, applies or encodes. In the worst case, tiny values, a step takes some 20 ms. */
 const STEP_BYTES = 1 << 17;
-/** What takes no more than this is done at once, and waits for no other work. */
+/** Work of up to this many bytes runs at once, in one step, and waits for no other work. */
 export const SMALL_BYTES = 1 << 18;
-/** So many long works go on at once, whatever they are for: there is one event loop. */
+/** Long works that run at once, of all kinds together: there is one event loop. */
 const AT_ONCE = 2;
 
-/** The steps of one work. */
+/** The steps of one long work. */
 export class Pace {
   #spent = 0;
 
-  /** After so many bytes of work; undefined: go on. */
+  /** Counts bytes of work. Answers a promise to await where the step ends, else undefined. */
   spend(bytes: number): Promise<void> | undefined {
     this.#spent += bytes;
     if (this.#spent < STEP_BYTES) return undefined;
@@ -23,18 +25,9 @@ export class Pace {
   }
 }
 
-let running = 0;
-const waiting: (() => void)[] = [];
+const slots = new Slots(AT_ONCE);
 
-/** Does a long work when its turn comes. It must not wait for another one. */
-export async function paced<T>(work: (pace: Pace) => Promise<T>): Promise<T> {
-  if (running >= AT_ONCE) await new Promise<void>((resolve) => waiting.push(resolve));
-  else running++;
-  try {
-    return await work(new Pace());
-  } finally {
-    const next = waiting.shift();
-    if (next) next();
-    else running--;
-  }
+/** Runs a long work when its turn comes. A long work must not wait for another one. */
+export function paced<T>(work: (pace: Pace) => Promise<T>): Promise<T> {
+  return slots.run(() => work(new Pace()));
 }

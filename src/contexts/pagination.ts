@@ -1,4 +1,4 @@
-/** Lists that come in pages: contexts, and the history of one. Tokens say where the next page begins. */
+/** Lists in pages: of contexts, and of the history of one context. A token says where the next page begins. */
 import { invalid } from '../model/errors.js';
 import type { Head, Position } from '../model/model.js';
 import type { Store } from '../store/store.js';
@@ -20,11 +20,11 @@ export interface DeltaPage {
   readonly deltas: readonly DeltaView[];
   readonly nextPageToken: string;
   readonly head: Position;
-  /** Deltas right after the version asked for are gone. */
+  /** The deltas directly after the requested version are no longer retained. */
   readonly truncated: boolean;
 }
 
-/** Heads in the byte order of their ids. A page may be short; there are more while it has a token. */
+/** Heads in the byte order of their ids. A page may be short; while it has a token, there are more heads. */
 export async function headPage(
   store: Store,
   prefix: string,
@@ -41,18 +41,18 @@ export async function headPage(
   };
 }
 
-/** The page token of a list that goes on after this id. */
+/** The page token of a list that continues after this id. */
 export function tokenAfter(id: string): string {
   return Buffer.from(id).toString('base64url');
 }
 
 function idBefore(token: string): string {
   const id = Buffer.from(token, 'base64url').toString();
-  if (tokenAfter(id) !== token || !isId(id)) throw invalid('page_token', 'is none of this list');
+  if (tokenAfter(id) !== token || !isId(id)) throw invalid('page_token', 'does not belong to this list');
   return id;
 }
 
-/** Retained deltas after a version, oldest first, of a context that stands at `head`. */
+/** Retained deltas after a version, oldest first, of a context at position `head`. */
 export async function deltaPage(
   store: Store,
   id: string,
@@ -62,7 +62,7 @@ export async function deltaPage(
 ): Promise<DeltaPage> {
   const size = pageSize(options.pageSize ?? 0);
   const after = options.pageToken ? versionOf(options.pageToken, head) : fromVersion;
-  // The record before the first one says from which position that one starts.
+  // Only the record before a delta holds the position at which that delta starts.
   let read = await store.deltas(id, Math.max(0, after - 1), size + 1, PAGE_BYTES);
   const truncated = read.kind === 'truncated';
   if (read.kind === 'truncated') read = await store.deltas(id, read.oldest - 1, size + 1, PAGE_BYTES);
@@ -78,21 +78,21 @@ export async function deltaPage(
   return { deltas, nextPageToken: more ? tokenAfterDelta(last) : '', head, truncated };
 }
 
-/** The page with the first ones of its deltas alone, perhaps in another form; the token then names the last one. */
+/** The page with only its first deltas, perhaps in another form; the token then names the last of them. */
 export function cutTo(page: DeltaPage, deltas: readonly DeltaView[]): DeltaPage {
   const last = page.deltas[deltas.length - 1];
   const cut = last && deltas.length < page.deltas.length;
   return { ...page, deltas, nextPageToken: cut ? tokenAfterDelta(last.to) : page.nextPageToken };
 }
 
-/** The page token of a history that goes on after the delta to this position. */
+/** The page token of a history that continues after the delta to this position. */
 export function tokenAfterDelta({ epoch, version }: Position): string {
   return `${epoch}:${version}`;
 }
 
 function versionOf(token: string, head: Position): number {
   const [epoch, version = ''] = token.split(':');
-  if (!/^\d{1,15}$/.test(version)) throw invalid('page_token', 'is none of this list');
-  if (epoch !== head.epoch) throw invalid('page_token', 'is of an earlier life of the context');
+  if (!/^\d{1,15}$/.test(version)) throw invalid('page_token', 'does not belong to this list');
+  if (epoch !== head.epoch) throw invalid('page_token', 'belongs to an earlier life of the context');
   return Number(version);
 }

@@ -1,25 +1,24 @@
-/** Where positions come from. */
+/** Creates positions: new epochs, and the digest of the next version. */
 import { randomBytes } from 'node:crypto';
-import type { Position } from '../model/model.js';
-import type { Payload } from '../store/store.js';
+import type { Payload, Position } from '../model/model.js';
 
-/** Letters and digits only: a position must survive command lines. Two appear twice, which costs a fraction of a bit. */
+/** Letters and digits only: a position is safe on command lines. Two symbols occur twice, at a cost of less than a bit. */
 const SYMBOLS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345678901';
-/** All pairs of them: what 12 bits are written as. */
+/** All pairs of symbols: one pair encodes 12 bits. */
 const PAIRS = [...SYMBOLS].flatMap((first) => [...SYMBOLS].map((second) => first + second));
 
-/** The position that version 0 of a new life would have: the first delta leads away from here. */
+/** The position of version 0 of a new life: the first delta starts here. */
 export function newLife(): Position {
   const bytes = randomBytes(6);
   return { epoch: write(bytes.readUIntBE(0, 3), bytes.readUIntBE(3, 3)), version: 0, digest: '' };
 }
 
 /**
- * The position after one more delta. The digest chains all deltas of the epoch: 48 bits, enough to tell
- * apart two histories that a failover produced; it is no defence against someone who wants a collision.
+ * The position after one more delta. The digest chains all deltas of the epoch: 48 bits, enough to tell apart two
+ * histories that a failover produced. The digest is no defence against a deliberate collision.
  *
- * Two 32-bit hashes in the manner of MurmurHash3, of which 24 bits each are kept. On the hundred bytes of a usual
- * delta a hash of node:crypto takes six times as long, most of it on the way there and back.
+ * It consists of two 32-bit hashes like MurmurHash3, of which 24 bits each are kept. For the hundred bytes of a usual
+ * delta, a hash of node:crypto takes six times as long, most of it for the call into native code.
  */
 export function advance(from: Position, { changes, olds }: Payload): Position {
   const { digest } = from;
@@ -31,7 +30,7 @@ export function advance(from: Position, { changes, olds }: Payload): Position {
   return { epoch: from.epoch, version: from.version + 1, digest: write(finish(a) >>> 8, finish(b) >>> 8) };
 }
 
-// The state of the two hashes. Nothing here waits for anything, so one of each will do.
+// The state of the two hashes, shared by all calls: the functions are synchronous.
 let a = 0;
 let b = 0;
 
@@ -46,7 +45,7 @@ function mix(word: number): void {
   b = (Math.imul((b << 17) | (b >>> 15), 5) + 0x561ccd1b) | 0;
 }
 
-/** With the length: bytes that move from one part to the next make a difference. */
+/** Mixes the length in too: bytes that move from one part to the next change the hash. */
 function mixAll(bytes: Uint8Array): void {
   const { length } = bytes;
   const whole = length & ~3;
@@ -66,7 +65,7 @@ function finish(hash: number): number {
   return (h ^ (h >>> 16)) >>> 0;
 }
 
-/** Twice 24 bits as eight symbols. */
+/** Writes two times 24 bits as eight symbols. */
 function write(high: number, low: number): string {
   return PAIRS[high >>> 12]! + PAIRS[high & 0xfff]! + PAIRS[low >>> 12]! + PAIRS[low & 0xfff]!;
 }

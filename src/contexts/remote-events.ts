@@ -1,4 +1,4 @@
-/** What other servers did: to the lanes in memory, and on to whoever watches. */
+/** Passes the commits of other servers to the lanes in memory and to watchers. */
 import type { FeedEvent } from '../store/store.js';
 import type { CommitEvent } from './events.js';
 import type { Lane } from './lane/lane.js';
@@ -19,14 +19,14 @@ export function hear(event: FeedEvent, lanes: Lanes, publish: (event: CommitEven
       publish({ kind: 'reset', id: event.id });
       break;
     case 'batch':
-      // Before anything else: what a lane finds out about one of them is then known to be a part.
+      // First of all: events that a lane publishes for one of these contexts then belong to the batch.
       publish({ kind: 'batch', events: event.ids.map((id) => ({ kind: 'reset', id })) });
       for (const id of event.ids) distrust(lanes.peek(id));
       break;
     case 'committed': {
       const { id, record } = event;
       const from = event.from ?? { epoch: record.position.epoch, version: 0, digest: '' };
-      // Nothing here knows the document's size: let those whom it concerns look.
+      // The size of the document is not available here: the receiver compares the sizes.
       const delta = { id, from, to: record.position, payload: record, at: record.at, large: true };
       const lane = lanes.peek(id);
       if (lane) lane.offer(delta);

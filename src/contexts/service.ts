@@ -1,19 +1,17 @@
 /**
- * The use cases: what can be asked of Chord about contexts, whatever the transport. The gRPC edge calls
- * nothing else, and neither do Node programs that use Chord without a network.
+ * The use cases: the operations on contexts, whatever the transport. The gRPC edge calls nothing else, and neither do
+ * Node programs that use Chord without a network.
  */
 import { EncodedStruct, encodeStruct } from '../codec/struct.js';
-import { invalid, notFound } from '../model/errors.js';
-import { type Head, type JsonObject, type Position, samePosition } from '../model/model.js';
-import type { Commit, FeedEvent, Store, StoreCluster } from '../store/store.js';
-import type { SyncResult, View } from './events.js';
+import { ChordError, invalid, notFound } from '../model/errors.js';
+import { type Clock, type Head, type JsonObject, type Position, samePosition } from '../model/model.js';
+import type { Commit, Duplicate, FeedEvent, Request, Store, StoreCluster } from '../store/store.js';
+import type { CommitEvent, SyncResult, View } from './events.js';
 import { storeAll } from './import-history.js';
 import { ENCODED, type Form } from './lane/document.js';
 import { Lane } from './lane/lane.js';
 import { Lanes } from './lane/lanes.js';
-import { Duplicate } from './lane/pending-write.js';
 import type { Effect, TipView } from './lane/state.js';
-import type { ServiceOptions } from './options.js';
 import { type DeltaPage, deltaPage, type HeadPage, headPage, type PageOptions } from './pagination.js';
 import { hear } from './remote-events.js';
 import { answer, answerAt } from './sync/answer.js';
@@ -40,15 +38,34 @@ import {
   type WriteResult,
 } from './writes/writes.js';
 
+export interface ServiceOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  /** Hears of every durable commit, in order for each context. */
+  readonly publish: (event: CommitEvent) => void;
+  /** Hears of failures in work that no caller waits for. */
+  readonly onError: (error: unknown) => void;
+  /** Memory for contexts in use, in bytes. */
+  readonly cacheBytes: number;
+  /** The heaviest document, as `weigh` counts. */
+  readonly maxDocumentBytes: number;
+  /** The most members that the values of one request may have, in all. */
+  readonly maxRequestMembers: number;
+  /** A client further behind than this gets the document. */
+  readonly deltaThreshold: number;
+  /** What has expired stays, for readers and writers too, until `expire` removes it: it is exported before. */
+  readonly keepExpired?: boolean | undefined;
+}
+
 export class ContextService {
   readonly #options: ServiceOptions;
   readonly #store: Store;
   readonly #lanes: Lanes;
   readonly #batchTools: BatchTools;
   readonly #budget: Budget;
-  /** For clients that want lists whole. */
+  /** For clients that request whole lists. */
   readonly lists: WholeLists;
-  /** With other servers on the same store, what is in memory may be old: each call asks. */
+  /** Other servers share the store, so the state in memory may be old: each call checks the store. */
   readonly #shared: boolean;
 
   constructor(options: ServiceOptions) {
@@ -68,18 +85,18 @@ export class ContextService {
     };
   }
 
-  /** Contexts in memory, and what they take; look-ups that found them there or not; those that had to leave. */
+  /** Contexts in memory and their bytes; look-ups that found a lane in memory or none; evicted lanes. */
   get cache() {
     const { lookups, misses, evicted } = this.#lanes.counts;
     return { contexts: this.#lanes.size, bytes: this.#lanes.bytes, hits: lookups - misses, misses, evicted };
   }
 
-  /** Creates or replaces. Takes the value over: do not change it afterwards. */
+  /** Creates or replaces. The context takes the value over: the caller must not change it afterwards. */
   set(id: string, value: JsonObject, options: WriteOptions = {}): Promise<WriteResult> {
     return this.#edit(id, { kind: 'set', value }, { ...options, allowMissing: true });
   }
 
-  /** Deep-merges `changes`, then applies the mutations in order. Takes the values over. */
+  /** Deep-merges `changes`, then applies the mutations in order. The context takes the values over. */
   update(
     id: string,
     {
@@ -97,17 +114,17 @@ export class ContextService {
     return this.#once(id, asked, written);
   }
 
-  /** Begins the time to live again, or sets another one, in milliseconds. */
+  /** Renews the time to live, or sets another one, in milliseconds. */
   async touch(id: string, ttl?: number): Promise<Head> {
     checkId(id);
     if (ttl !== undefined) checkTtl(ttl);
     if (this.#shared) await this.#lanes.get(id).refresh();
-    return this.#submit(id, (view) => touch(view, ttl, this.#now()));
+    return this.#laneFor(id).submit((view) => touch(view, ttl, this.#now()));
   }
 
   /**
-   * Several writes, each of another context, as one: all or none. A repeat of a `requestId` answers what the first try
-   * did. Takes the values over.
+   * Several writes, each to a different context, as one: all or none. A repeat of a `requestId` answers the result of the
+   * first try. The contexts take the values over.
    */
   batch(writes: readonly BatchedWrite[], { requestId }: { readonly requestId?: string } = {}) {
     return writeBatch(this.#batchTools, writes, requestId);
@@ -120,14 +137,14 @@ export class ContextService {
     return view;
   }
 
-  /** The context as it was. NOT_FOUND above its version, FAILED_PRECONDITION where that is no longer retained. */
+  /** An earlier version. NOT_FOUND above the current version, FAILED_PRECONDITION where it is no longer retained. */
   async getAtVersion(id: string, version: number): Promise<View> {
     checkId(id);
     const { head, document } = await this.#past(id, version);
     return { id, head, value: new EncodedStruct(encodeStruct(document)) };
   }
 
-  /** Makes the document what it was at a version of this life, whatever was written since. Refuses as `getAtVersion` does. */
+  /** Restores the document of an earlier version of this life, whatever was written since. Throws as `getAtVersion`. */
   async revert(id: string, version: number, options: WriteOptions = {}): Promise<WriteResult> {
     if (version < 1) throw invalid('version', 'must be at least 1');
     const asked = ask(id, options, ['revert', version, options.expected, options.ttl]);
@@ -137,12 +154,12 @@ export class ContextService {
     return this.#once(id, asked, written);
   }
 
-  /** Heads in the byte order of their ids. A page may be short; there are more while it has a token. */
+  /** Heads in the byte order of their ids. A page may be short; while it has a token, there are more heads. */
   async list(prefix: string, options: PageOptions = {}): Promise<HeadPage> {
     return headPage(this.#store, prefix, options, (head) => this.isGone(head));
   }
 
-  /** What a client at `known` lacks. Answers at once where everything is in memory. */
+  /** What a client at position `known` lacks. Answers synchronously where the answer is in memory. */
   sync<T = EncodedStruct>(
     id: string,
     known: Position | undefined,
@@ -155,15 +172,15 @@ export class ContextService {
   }
 
   /**
-   * What a client at `known` lacks of a context that stood at this position, whatever was written since; null: there was
-   * none. Throws FAILED_PRECONDITION or NOT_FOUND where that is gone.
+   * What a client at position `known` lacks of the context as it was at position `at`, whatever was written since; null:
+   * the context did not exist. Throws FAILED_PRECONDITION or NOT_FOUND where that position is no longer available.
    */
   async syncAt(id: string, known: Position | undefined, at: Position | null): Promise<SyncResult> {
     if (!at) return { kind: 'missing' };
     return answerAt(this.#store, await this.#freshLane(id), at, known, this.#options.deltaThreshold);
   }
 
-  /** As `StoreCluster.heads`. Absent: this process writes all commits, and tells of them as they happen. */
+  /** As `StoreCluster.heads`. Absent: this process writes all commits, and publishes each one. */
   get heads(): StoreCluster['heads'] | undefined {
     return this.#store.cluster?.heads;
   }
@@ -177,8 +194,8 @@ export class ContextService {
   }
 
   /**
-   * Removes the context if its time to live has run out, or if it has none and was neither written to nor touched
-   * after `idleSince`; and if it still stands `at` a position, where one is given. Answers whether it did.
+   * Removes the context if its time to live has ended, or if it has none and was neither written nor touched after
+   * `idleSince`; where `at` is given, only at that position. Answers whether the context was removed.
    */
   async expire(id: string, idleSince?: number, at?: Position): Promise<boolean> {
     if (this.#shared) await this.#lanes.get(id).refresh();
@@ -186,37 +203,37 @@ export class ContextService {
   }
 
   /**
-   * Stores a life that began elsewhere, commit by commit. Answers false, and stores nothing, where there is a context.
-   * Throws ABORTED where another server writes to it meanwhile: it then stands before its end.
+   * Stores an imported life, commit by commit. Answers false and stores nothing where the context exists. Throws ABORTED
+   * where another server writes to the context meanwhile: the import then ends before its last commit.
    */
   async adopt(id: string, commits: readonly Commit[]): Promise<boolean> {
     if (!this.#options.keepExpired) await this.expire(id);
     try {
       return await storeAll(this.#store, id, commits);
     } finally {
-      await this.#lanes.get(id).refresh(); // nobody in this process has heard of it
+      await this.#lanes.get(id).refresh(); // the lanes and watchers of this process do not have the commits yet
       this.#options.publish({ kind: 'reset', id });
     }
   }
 
-  /** Whether a context with this head has expired and so is gone for every caller. */
+  /** Whether a context with this head has expired and is therefore gone for every caller. */
   isGone(head: Head | null): boolean {
     return !this.#options.keepExpired && isExpired(head, this.#now());
   }
 
-  /** Drops the deltas up to and with version `upTo`. Answers how many records went. */
+  /** Drops the deltas up to and including version `upTo`. Answers the number of dropped records. */
   async trim(id: string, upTo: number): Promise<number> {
     const count = await trim(this.#store, id, upTo, () => this.#lanes.get(id));
     this.#lanes.peek(id)?.forgetHistory(upTo);
     return count;
   }
 
-  /** Another server's commit. */
+  /** A commit of another server. */
   onFeed(event: FeedEvent): void {
     hear(event, this.#lanes, this.#options.publish);
   }
 
-  /** The hot path: no more promises than the lane's own. */
+  /** The hot path: no promise beside the lane's own. */
   #edit(id: string, what: Edit, options: UpdateOptions): Promise<WriteResult> {
     try {
       checkEdit(what, this.#budget.room());
@@ -228,46 +245,50 @@ export class ContextService {
     }
   }
 
-  #write(id: string, write: (view: TipView) => Effect<WriteResult>): Promise<WriteResult> {
-    return this.#shared ? this.#writeShared(id, write) : this.#submit(id, write);
+  #write(id: string, write: (view: TipView) => Effect<WriteResult>): Promise<WriteResult | Duplicate> {
+    return this.#shared ? this.#writeShared(id, write) : this.#laneFor(id).write(write);
   }
 
-  /** What a write answers; one that names itself and was committed before, what it answered then. */
-  #once(id: string, asked: WriteRequest, written: Promise<WriteResult>): Promise<WriteResult> {
+  /** The answer of a write; for a request id that was committed before, the first answer. */
+  #once(id: string, asked: WriteRequest, written: Promise<WriteResult | Duplicate>): Promise<WriteResult> {
     const { requestId } = asked;
-    if (!requestId) return written;
-    return written.catch(async (error) => {
-      // A refusal may only mean that the first try has done its work already.
-      const first = error instanceof Duplicate ? error.first : await this.#store.recall(id, requestId);
-      if (!first) throw error;
-      return this.#repeat(id, recall(first, asked.fingerprint), asked);
-    });
+    if (!requestId) return written as Promise<WriteResult>; // without a request id there is no duplicate
+    const repeat = (first: Request) => this.#repeat(id, recall(first, asked.fingerprint), asked);
+    return written.then(
+      (result) => ('first' in result ? repeat(result.first) : result),
+      async (error) => {
+        // A refusal may only mean that the first try has done its work already.
+        const first = await this.#store.recall(id, requestId);
+        if (!first) throw error;
+        return repeat(first);
+      },
+    );
   }
 
-  /** Beside other servers, what no commit has shown to rest on the newest state is done again, on that. */
-  async #writeShared(id: string, write: (view: TipView) => Effect<WriteResult>): Promise<WriteResult> {
+  /** With other servers, a refusal or an empty write is repeated after a refresh, since its tip may have been old. */
+  async #writeShared(id: string, write: (view: TipView) => Effect<WriteResult>): Promise<WriteResult | Duplicate> {
     if (this.isGone(this.#lanes.get(id).tip)) await this.#lanes.get(id).refresh();
     try {
-      const result = await this.#submit(id, write);
-      if (result.changed) return result;
+      const result = await this.#laneFor(id).write(write);
+      if ('first' in result || result.changed) return result;
     } catch (error) {
       if (!isRefusal(error)) throw error;
     }
     await this.#lanes.get(id).refresh();
-    return this.#submit(id, write);
+    return this.#laneFor(id).write(write);
   }
 
-  /** Runs a write at once: a lane that was looked up before an await may have been evicted since. */
-  #submit<T>(id: string, write: (view: TipView) => Effect<T>): Promise<T> {
+  /** Runs a write synchronously: a lane that was looked up before an await may have been evicted since. */
+  #laneFor(id: string): Lane {
     const lane = this.#lanes.get(id);
-    // What has expired is gone for every caller, whether or not it was swept. Where this fails, so does the write.
+    // An expired context is gone for every caller, swept or not. Where this removal fails, the write fails too.
     if (!this.#options.keepExpired && (!lane.live || this.isGone(lane.tip))) {
       lane.submit((view) => expire(view, this.#now())).catch(() => {});
     }
-    return lane.submit(write);
+    return lane;
   }
 
-  /** The answer of a write that was committed before. What it returned beside its position is given where it still can be had. */
+  /** The answer of a write that was committed before: its position, and the context and delta where still retained. */
   async #repeat(
     id: string,
     { position, changed }: RememberedAnswer,
@@ -276,7 +297,7 @@ export class ContextService {
     const view = returning?.context ? await (await this.#freshLane(id)).view(ENCODED) : undefined;
     const page =
       returning?.delta && changed && position
-        ? await this.deltas(id, position.version - 1, { pageSize: 1 }).catch(() => undefined)
+        ? await this.deltas(id, position.version - 1, { pageSize: 1 }).catch(unlessGone)
         : undefined;
     return {
       position,
@@ -299,7 +320,7 @@ export class ContextService {
     return answer(lane, head, known, this.#options.deltaThreshold, form);
   }
 
-  /** A lane that holds every commit acknowledged before this call. For reading only: it may have been evicted. */
+  /** A lane with every commit acknowledged before this call. For reading only: the lane may have been evicted. */
   async #freshLane(id: string): Promise<Lane> {
     const lane = this.#lanes.get(id);
     if (this.#shared) await lane.refresh();
@@ -307,7 +328,7 @@ export class ContextService {
     return lane;
   }
 
-  /** Whether the context has expired. If so it is removed too, but no reader waits for that. */
+  /** Whether the context has expired. If so, the context is also removed, but no reader waits for the removal. */
   #endIfExpired(id: string, head: Head): boolean {
     if (!this.isGone(head)) return false;
     this.expire(id).catch(this.#options.onError);
@@ -319,6 +340,8 @@ export class ContextService {
   }
 }
 
-export type { DeltaPage, HeadPage, PageOptions } from './pagination.js';
-export type { BatchedResult, BatchedWrite } from './writes/batch.js';
-export type { Expected, UpdateOptions, WriteOptions, WriteResult } from './writes/writes.js';
+/** What was deleted or trimmed since cannot be had. Any other failure is the caller's to know. */
+function unlessGone(error: unknown): undefined {
+  if (error instanceof ChordError && (error.reason === 'NOT_FOUND' || error.reason === 'FAILED_PRECONDITION')) return;
+  throw error;
+}

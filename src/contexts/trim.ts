@@ -4,11 +4,11 @@ import type { Lane } from './lane/lane.js';
 import type { Effect, TipView } from './lane/state.js';
 
 /**
- * Drops the deltas up to and with version `upTo`; answers how many records went. The store keeps every record that
- * its newest snapshot does not cover, so a snapshot comes first where one is lacking.
+ * Drops the deltas up to and including version `upTo`; answers the number of dropped records. The store keeps every
+ * record that its newest snapshot does not cover, so a snapshot is stored first where one is missing.
  */
 export async function trim(store: Store, id: string, upTo: number, lane: () => Lane): Promise<number> {
-  // As a rule there is a snapshot, and neither the document nor its lane is needed.
+  // Usually a snapshot exists, so neither the document nor its lane is needed.
   let count = await store.trim(id, upTo);
   const first = await store.deltas(id, 0, 1);
   const oldest = first.kind === 'truncated' ? first.oldest : 1;
@@ -16,7 +16,7 @@ export async function trim(store: Store, id: string, upTo: number, lane: () => L
   return count;
 }
 
-/** Stores the document at the tip; answers whether there is one. */
+/** Stores a snapshot of the document at the tip; answers whether the context exists. */
 function takeSnapshot(view: TipView): Effect<boolean> {
   const { id, tip } = view;
   if (!tip) return { head: null, answer: false };

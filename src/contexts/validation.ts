@@ -1,18 +1,18 @@
-/** What a request may ask for. Each check throws INVALID_ARGUMENT that names the field. */
+/** Validation of requests. Each check throws INVALID_ARGUMENT that names the field. */
 import { invalid } from '../model/errors.js';
+import { ID_BYTES_MAX } from '../model/model.js';
 
-const ID_BYTES_MAX = 512;
 const REQUEST_ID_BYTES_MAX = 128;
 const PAGE_SIZE_DEFAULT = 100;
 const PAGE_SIZE_MAX = 1000;
 const TTL_MAX = 100 * 365 * 86_400_000;
 
-/** Pages of documents or deltas end at about this many bytes, far below what a gRPC client receives by default. */
+/** A page of documents or deltas ends at about this many bytes, far below the default limit of gRPC clients. */
 export const PAGE_BYTES = 1 << 20;
 
 /**
- * The most bytes of deltas, changes and old values, that are merged for a document of this weight. Where there are more,
- * the document is sent without a look at them: so no sync costs many times the document.
+ * The most bytes of deltas, changes and old values, that are merged for a document of this weight. Where the deltas have
+ * more bytes, the document is sent without decoding them: so no sync costs many times the document.
  */
 export function mergeBytesMax(weight: number): number {
   return 2 * weight + 8192;
@@ -23,7 +23,7 @@ export function checkId(id: string, field = 'context_id'): void {
   checkText(id, field, ID_BYTES_MAX);
 }
 
-/** Whether a context may have this id. */
+/** Whether the text is a valid context id. */
 export function isId(text: string): boolean {
   return text !== '' && Buffer.byteLength(text) <= ID_BYTES_MAX && !text.includes('\0') && text.isWellFormed();
 }
@@ -46,7 +46,7 @@ export function pageSize(asked: number): number {
 }
 
 function checkText(text: string, field: string, bytesMax: number): void {
-  // A string has at most three bytes for each UTF-16 unit: most need no counting.
+  // A UTF-16 unit takes at most three bytes in UTF-8: most texts need no byte count.
   if (text.length * 3 > bytesMax && Buffer.byteLength(text) > bytesMax) {
     throw invalid(field, `is longer than ${bytesMax} bytes`);
   }

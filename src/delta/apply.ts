@@ -1,26 +1,26 @@
-/** From a document and changes to the next document. */
+/** Applies changes to a document. */
 import { getMember, hasMember, isObject, type Json, type JsonObject, setMember } from '../model/model.js';
 import { DeltaMismatch } from './mismatch.js';
 import { Pieces } from './piece-table.js';
 import type { Change, Changes, Spliced } from './types.js';
 
 /**
- * The containers that a caller made itself and may therefore write to; all others are copied first. So each
- * container on a changed path is copied once, however many changes go through it.
+ * The containers that the caller created and may therefore write to; all others are copied first. So each container on
+ * a changed path is copied once, however many changes go through that container.
  */
 export type Owned = Set<JsonObject | Json[]>;
 
-/** So many splices of one list are carried out as they come; each moves the list's tail. */
+/** The first splices of one list, up to this many, are applied at once; each one moves the tail of the list. */
 const DIRECT_MAX = 8;
 
 /**
- * Splices of lists that are carried out together, where they are many: then they cost the list's length once. Until
- * `flush` such a list is as it was before; nothing in a delta depends on what is in a list.
+ * Collects the splices of a list that has many and applies them together, at a cost of one pass over the list. Until
+ * `flush` the list keeps its elements; no change in a delta depends on the elements of a list.
  */
 export class Splices {
   readonly #lists = new Map<Json[], { count: number; pieces?: Pieces }>();
 
-  /** The list must be the caller's own. Throws DeltaMismatch. */
+  /** The list must be writable (see `writable`). Throws DeltaMismatch. */
   splice(list: Json[], change: Spliced): void {
     let known = this.#lists.get(list);
     if (!known) {
@@ -44,7 +44,7 @@ export class Splices {
   }
 }
 
-/** A new document that shares with the old one all that did not change. Throws DeltaMismatch. */
+/** A new document; its unchanged values are shared with the old document. Throws DeltaMismatch. */
 export function apply(changes: Changes, document: JsonObject): JsonObject {
   if (changes.length === 0) return document;
   const owned: Owned = new Set();
@@ -54,9 +54,9 @@ export function apply(changes: Changes, document: JsonObject): JsonObject {
 }
 
 /**
- * Changes the document itself, at a cost of the changes' size (a splice: and of the list's tail). Values become
- * part of the document: whoever goes on using these changes must not see it changed in place again. Throws
- * DeltaMismatch, with the changes before the unfitting one already applied.
+ * Changes the document in place. The cost is in proportion to the changes (for a splice, also to the tail of the list).
+ * The values of the changes become part of the document: a caller that uses these changes later must not change the
+ * document in place again. Throws DeltaMismatch; the changes before the one that does not fit are then applied.
  */
 export function applyInPlace(changes: Changes, document: JsonObject): void {
   applyAll(changes, document, undefined);
@@ -72,8 +72,8 @@ function applyAll(changes: Changes, document: JsonObject, owned: Owned | undefin
 }
 
 /**
- * Applies one change to `object`, which stands at the first `depth` keys of the change's path and is writable.
- * `splices`: where lists are spliced later.
+ * Applies one change to `object`, which is at the first `depth` keys of the change's path and is writable.
+ * `splices`, where given, collects the splices of lists for later.
  */
 export function applyOne(
   change: Change,
@@ -88,7 +88,7 @@ export function applyOne(
   let parent = object;
   for (let i = depth; i < last; i++) {
     const child = getMember(parent, path[i]!);
-    if (!isObject(child)) throw new DeltaMismatch(path, `no object at key ${i}`);
+    if (!isObject(child)) throw new DeltaMismatch(path, `key ${i} does not lead to an object`);
     parent = writableMember(parent, path[i]!, child, owned);
   }
   applyToMember(change, parent, path[last]!, owned, splices);
@@ -102,7 +102,7 @@ function applyToMember(
   splices: Splices | undefined,
 ): void {
   if (hasMember(parent, key) === (change.action === 'added')) {
-    throw new DeltaMismatch(change.path, change.action === 'added' ? 'is there already' : 'is not there');
+    throw new DeltaMismatch(change.path, change.action === 'added' ? 'already exists' : 'does not exist');
   }
   switch (change.action) {
     case 'added':
@@ -127,11 +127,11 @@ function applyToMember(
 
 function checkBounds({ path, index, removedCount }: Spliced, length: number): void {
   if (!(index >= 0 && removedCount >= 0 && index + removedCount <= length)) {
-    throw new DeltaMismatch(path, `no ${removedCount} elements at ${index} of ${length}`);
+    throw new DeltaMismatch(path, `cannot remove ${removedCount} elements at ${index} of a list of ${length}`);
   }
 }
 
-/** Like Array.splice, for any number of elements: as arguments, some hundred thousand overflow the stack. */
+/** Array.splice for any number of elements: some hundred thousand elements as arguments overflow the stack. */
 export function spliceInPlace(list: Json[], index: number, removedCount: number, inserted: readonly Json[]): void {
   if (inserted.length < 1000) {
     list.splice(index, removedCount, ...inserted);
@@ -143,7 +143,7 @@ export function spliceInPlace(list: Json[], index: number, removedCount: number,
   for (const value of tail) list.push(value);
 }
 
-/** The container itself where it is owned, else a copy, owned from now on. No set: everything is owned. */
+/** The container itself where it is owned, else a copy, owned from now on. Without a set, all containers are owned. */
 export function writable<T extends JsonObject | Json[]>(container: T, owned: Owned | undefined): T {
   if (owned === undefined || owned.has(container)) return container;
   const copy = (Array.isArray(container) ? container.slice() : { ...container }) as T;

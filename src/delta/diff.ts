@@ -1,11 +1,11 @@
-/** From two documents to the changes between them. Changes refer to the documents' values, they do not copy them. */
+/** Computes the changes between two documents. Changes refer to the values of the documents and do not copy them. */
 import { getMember, hasMember, isObject, type Json, type JsonObject } from '../model/model.js';
 import { equal } from './equal.js';
 import { DeltaMismatch } from './mismatch.js';
 import { type Change, type Path, pathLength } from './types.js';
 import { weigh } from './weigh.js';
 
-/** The changes that turn `before` into `after`; none exactly where they are equal. */
+/** The changes that turn `before` into `after`; the list is empty exactly where the documents are equal. */
 export function diff(before: JsonObject, after: JsonObject): Change[] {
   const into: Change[] = [];
   diffObjects([], before, after, into);
@@ -13,8 +13,8 @@ export function diff(before: JsonObject, after: JsonObject): Change[] {
 }
 
 /**
- * Appends the changes that turn the member at `path` from `before` into `after`, where undefined is absent.
- * The path may be empty only where both are objects: throws DeltaMismatch.
+ * Appends the changes that turn the member at `path` from `before` into `after`; undefined means that the member is
+ * absent. Throws DeltaMismatch where the path is empty and a value is not an object.
  */
 export function diffAt(path: Path, before: Json | undefined, after: Json | undefined, into: Change[]): void {
   if (path.length === 0 && !(isObject(before) && isObject(after))) {
@@ -23,12 +23,12 @@ export function diffAt(path: Path, before: Json | undefined, after: Json | undef
   diffValues([...path], before, after, into);
 }
 
-/** Paths of changes that take no more than this, in characters, are not weighed against the values. */
+/** Characters: shorter paths in sum are not compared with the weight of the values. */
 const PATHS_MAX = 65_536;
 
 /**
- * As `diffAt`; but where the paths of the members that changed outweigh the values, as they may under very long keys,
- * the old value goes as a whole and the new one comes. So a delta takes no more than in proportion to the values in it.
+ * As `diffAt`; but where the paths of the changed members outweigh the values, as very long keys may make them, the whole
+ * old value is removed and the whole new value is added. So the size of a delta stays in proportion to its values.
  */
 export function diffCompact(path: Path, before: Json | undefined, after: Json | undefined, into: Change[]): void {
   const start = into.length;
@@ -36,7 +36,7 @@ export function diffCompact(path: Path, before: Json | undefined, after: Json | 
   if (into.length - start <= 2) return;
   let paths = 0;
   for (let i = start; i < into.length; i++) paths += pathLength(into[i]!.path);
-  // More than one change: both are objects.
+  // With more than one change, both values are objects.
   if (paths <= PATHS_MAX || paths <= weigh(before as Json) + weigh(after as Json)) return;
   into.length = start;
   into.push(
@@ -45,7 +45,7 @@ export function diffCompact(path: Path, before: Json | undefined, after: Json | 
   );
 }
 
-// Below, `path` is one array for the whole walk: it is pushed to and popped from, and copied into changes only.
+// Below, `path` is one array for the whole walk: keys are pushed and popped, and only changes copy the array.
 
 function diffValues(path: string[], before: Json | undefined, after: Json | undefined, into: Change[]): void {
   if (Object.is(before, after)) return;
@@ -79,8 +79,8 @@ function diffObjects(path: string[], before: JsonObject, after: JsonObject, into
 }
 
 /**
- * One splice between common prefix and suffix. Where nothing is common, the new list as a whole is no larger
- * than the splice; with one common element, even null (5 by weigh), it is.
+ * One splice between the common prefix and the common suffix. Without common elements, the whole new list is no larger
+ * than the splice; with one common element, even null (5 by `weigh`), the whole list is larger.
  */
 function diffLists(path: string[], before: Json[], after: Json[], into: Change[]): void {
   const splice = spliceBetween(before, after);
@@ -92,14 +92,14 @@ function diffLists(path: string[], before: Json[], after: Json[], into: Change[]
   }
 }
 
-/** In some list, the elements `removed` at `index` gave way to `inserted`. */
+/** A replacement in a list: `inserted` takes the place of the elements `removed` at `index`. */
 export interface Splice {
   readonly index: number;
   readonly removed: readonly Json[];
   readonly inserted: readonly Json[];
 }
 
-/** What lies between the longest common prefix and the longest common suffix; undefined where the lists are equal. */
+/** The elements between the longest common prefix and the longest common suffix; undefined where the lists are equal. */
 export function spliceBetween(before: readonly Json[], after: readonly Json[]): Splice | undefined {
   const shorter = Math.min(before.length, after.length);
   let prefix = 0;

@@ -1,6 +1,6 @@
 import { hasMember, isObject, type Json } from '../model/model.js';
 
-/** Deep equality. Numbers by Object.is, so that -0 differs from 0 as it does on the wire; key order means nothing. */
+/** Deep equality. Numbers compare by Object.is: -0 differs from 0, as on the wire. The order of keys does not count. */
 export function equal(a: Json, b: Json): boolean {
   if (Object.is(a, b)) return true;
   if (Array.isArray(a)) return Array.isArray(b) && equalLists(a, b);

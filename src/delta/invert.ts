@@ -1,7 +1,7 @@
 import { known } from './mismatch.js';
 import type { Change, Changes } from './types.js';
 
-/** The changes that take back these. They must carry their old values: throws DeltaMismatch. */
+/** The changes that undo the given changes, which must carry their old values: throws DeltaMismatch. */
 export function invert(changes: Changes): Change[] {
   return changes.map(invertOne).reverse();
 }

@@ -1,6 +1,6 @@
 /**
- * Many deltas, one after the other, as one. A tree by path holds what is known so far of each place that changed;
- * later changes fold into it: below a known value into that value, above changed places by taking those back.
+ * Merges consecutive deltas into one. A tree by path holds the merged state of each changed place. A later change folds
+ * into the tree: below a place with a known value into that value, above changed places by undoing the earlier changes.
  */
 import { getMember, isObject, type Json, setMember } from '../model/model.js';
 import { applyOne, type Owned, Splices, writable } from './apply.js';
@@ -9,12 +9,12 @@ import { DeltaMismatch, known } from './mismatch.js';
 import { Pieces, splicesOf, undoHunks } from './piece-table.js';
 import type { Change, Changes, Path, Spliced } from './types.js';
 
-/** A place in the document: replaced as a whole, or a list under splices, or an object with changes below. */
+/** A place in the document: a replaced value, a list with splices, or an object with changes below. */
 type Place = Replaced | SplicedList | Changed;
 
 interface Replaced {
   readonly kind: 'replaced';
-  /** undefined: absent. */
+  /** undefined: the place was absent. */
   readonly old: Json | undefined;
   value: Json | undefined;
 }
@@ -30,8 +30,8 @@ interface Changed {
 }
 
 /**
- * One delta with the effect of all, from the first old values to the last new ones; what cancels out is gone.
- * The inputs must carry old values, follow upon one another, and stay as they are. Throws DeltaMismatch.
+ * One delta with the effect of all, from the first old values to the last new ones; changes that cancel out are dropped.
+ * The inputs must carry old values and follow upon one another; they are not changed. Throws DeltaMismatch.
  */
 export function merge(deltas: readonly Changes[]): Change[] {
   const merging = new Merge();
@@ -41,18 +41,18 @@ export function merge(deltas: readonly Changes[]): Change[] {
   return merging.result();
 }
 
-/** The same, change by change. */
+/** The same as `merge`, one change at a time. */
 export class Merge {
   readonly #root: Changed = { kind: 'changed', members: new Map() };
-  /** What was copied of known values, and what is still to be done to lists in them. */
+  /** The copied containers of known values, and the pending splices of lists in those values. */
   readonly #own: Own = { owned: new Set(), splices: new Splices() };
 
-  /** The next one in the order of time. Throws DeltaMismatch. */
+  /** Adds the next change in order of time. Throws DeltaMismatch. */
   add(change: Change): void {
     fold(change, this.#root, this.#own);
   }
 
-  /** All that was added, as one delta. To be called once, at the end. */
+  /** All added changes as one delta. To be called once, at the end. */
   result(): Change[] {
     this.#own.splices.flush();
     const into: Change[] = [];
@@ -81,7 +81,7 @@ function fold(change: Change, root: Changed, own: Own): void {
       foldBelow(change, i + 1, place, own);
       return;
     }
-    if (place.kind === 'spliced') throw new DeltaMismatch(path, `a list at key ${i}`);
+    if (place.kind === 'spliced') throw new DeltaMismatch(path, `key ${i} leads to a list`);
     parent = place;
   }
 
@@ -97,9 +97,9 @@ function fold(change: Change, root: Changed, own: Own): void {
   }
 }
 
-/** A change below a value that is known: becomes part of that value. */
+/** A change below a known value becomes part of that value. */
 function foldBelow(change: Change, depth: number, place: Replaced, { owned, splices }: Own): void {
-  if (!isObject(place.value)) throw new DeltaMismatch(change.path, `no object at key ${depth - 1}`);
+  if (!isObject(place.value)) throw new DeltaMismatch(change.path, `key ${depth - 1} does not lead to an object`);
   const object = writable(place.value, owned);
   place.value = object;
   applyOne(change, depth, object, owned, splices);
@@ -121,18 +121,18 @@ function foldSplice(change: Spliced, place: Place | undefined, { owned, splices 
 
 type ValueChange = Exclude<Change, Spliced>;
 
-/** A change of a value that is known: the newer one counts. */
+/** A change of a known value: the newer value replaces the older one. */
 function foldValue(change: ValueChange, place: Replaced): void {
   if ((place.value === undefined) !== (change.action === 'added')) {
-    throw new DeltaMismatch(change.path, `${change.action}, but is ${place.value === undefined ? 'not ' : ''}there`);
+    throw new DeltaMismatch(change.path, `${change.action}, but ${place.value === undefined ? 'absent' : 'present'}`);
   }
   place.value = change.action === 'removed' ? undefined : change.value;
 }
 
-/** A change of a value that was not known before: its old value, without what has changed at or below this place. */
+/** A change of a value that was not known before: its old value, with the earlier changes at or below the place undone. */
 function replacedBy(change: ValueChange, place: Place | undefined): Replaced {
   if (change.action === 'added') {
-    if (place !== undefined) throw new DeltaMismatch(change.path, 'added, but is there');
+    if (place !== undefined) throw new DeltaMismatch(change.path, 'added, but present');
     return { kind: 'replaced', old: undefined, value: change.value };
   }
   const old = known(change.old, change);
@@ -143,7 +143,7 @@ function replacedBy(change: ValueChange, place: Place | undefined): Replaced {
   };
 }
 
-/** What stood at a place before it changed, from what stands there now. */
+/** The value at a place before its changes, computed from the value after them. */
 function original(place: Place, now: Json | undefined, path: Path): Json | undefined {
   if (place.kind === 'replaced') return place.old;
   if (place.kind === 'spliced') {

@@ -1,4 +1,4 @@
-/** A change that does not fit: what it needs is not in the document, or an old value that it should carry is not there. */
+/** The error of a change that does not fit: the document lacks what the change needs, or the change lacks its old value. */
 import type { Change, Path } from './types.js';
 
 export class DeltaMismatch extends Error {
@@ -11,7 +11,7 @@ export class DeltaMismatch extends Error {
   }
 }
 
-/** The old value or removed elements of a change. Throws where the change was sent without them. */
+/** The old value or the removed elements of a change. Throws where the change does not carry them. */
 export function known<T>(old: T | undefined, change: Change): T {
   if (old === undefined) throw new DeltaMismatch(change.path, `${change.action} without its old value`);
   return old;

@@ -1,57 +1,57 @@
 /**
- * A list under many splices, as pieces in the order of their places: elements that no splice has touched, elements that
- * were inserted, and between them what is gone. The pieces are a treap by position, and what is gone is joined without
- * copying it, so that n splices cost O(n log n) steps, wherever they fall.
+ * A list under many splices, as a piece table: pieces of untouched elements, pieces of inserted elements, and between
+ * them pieces for removed elements. The pieces form a treap ordered by position, and adjacent removed pieces are joined
+ * without a copy, so that n splices cost O(n log n) steps, at any position.
  */
 import type { Json } from '../model/model.js';
 import { type Splice, spliceBetween } from './diff.js';
 
-/** A place where elements gave way to others, with untouched elements around it. `index` counts in the list as it is now. */
+/** One run of replaced elements, between untouched elements. `index` counts in the current list. */
 export interface Hunk {
   readonly index: number;
   readonly removed: Json[];
   readonly inserted: Json[];
 }
 
-/** Elements that were there before the first splice, in their order; or how many, where nobody asks which. */
+/** Removed elements of the list before the first splice, in order; or only their number, where `hunks` is not called. */
 type Gone = { readonly size: number } & (
   | { readonly values: readonly Json[] | undefined }
   | { readonly before: Gone; readonly after: Gone }
 );
 
 interface Piece {
-  /** Elements of the list as it is now; 0 for what is gone. */
+  /** Elements in the current list; 0 for removed elements. */
   readonly length: number;
-  /** Inserted elements, from `from`. */
+  /** Inserted elements, which start at `from`. */
   readonly values: readonly Json[] | undefined;
   readonly from: number;
   readonly gone: Gone | undefined;
-  /** Of the heap: above those below it. */
+  /** Priority in the treap: a piece has a higher rank than its children. */
   readonly rank: number;
-  /** Elements of this piece and of those below it. */
+  /** Elements of this piece and of all pieces below it. */
   total: number;
   left: Piece | undefined;
   right: Piece | undefined;
 }
 
 export class Pieces {
-  /** Pieces that were looked at: what the splices have cost. */
+  /** Visited pieces: the cost of the splices. */
   steps = 0;
   #root: Piece | undefined;
 
-  /** @param length of the list before the first splice, where that is known */
+  /** @param length of the list before the first splice, where the caller has it */
   constructor(length = Number.POSITIVE_INFINITY) {
     this.#root = length > 0 ? piece(length) : undefined;
   }
 
-  /** Elements of the list as it is now. */
+  /** Elements in the current list. */
   get length(): number {
     return this.#root?.total ?? 0;
   }
 
-  /** Takes in one more splice, which must lie within the list. `removed` is not needed where `hunks` is not called. */
+  /** Adds a splice, which must lie within the list. `removed` is needed only where `hunks` is called. */
   add(index: number, removedCount: number, removed: readonly Json[] | undefined, inserted: readonly Json[]): void {
-    // What is gone at an edge of the splice stays outside of it, and is not looked at again.
+    // Removed pieces at an edge of the splice stay outside of it, and are not visited again.
     const [left, rest] = this.#split(this.#root, index, true);
     const [middle, right] = this.#split(rest, removedCount, false);
     let gone: Gone | undefined;
@@ -70,7 +70,7 @@ export class Pieces {
     this.#root = this.#join(root, right);
   }
 
-  /** Where elements gave way to others. */
+  /** The runs of replaced elements, in order. */
   hunks(): Hunk[] {
     const hunks: Hunk[] = [];
     let hunk: Hunk | undefined;
@@ -90,7 +90,7 @@ export class Pieces {
     return hunks;
   }
 
-  /** The list as it is now, from the list as it was. */
+  /** The current list, computed from the list before the first splice. */
   applied(before: readonly Json[]): Json[] {
     const list: Json[] = [];
     let at = 0;
@@ -103,7 +103,7 @@ export class Pieces {
     return list;
   }
 
-  /** @param emptyLeft on which side what has no length goes, where it stands at the very place */
+  /** @param emptyLeft whether pieces of length 0 at exactly `at` go to the left side */
   #split(of: Piece | undefined, at: number, emptyLeft: boolean): [Piece | undefined, Piece | undefined] {
     if (!of) return [undefined, undefined];
     this.steps++;
@@ -144,7 +144,7 @@ export class Pieces {
   }
 }
 
-/** The list as it was before the hunks; undefined where they do not fit. */
+/** The list before the hunks; undefined where the hunks do not fit the list. */
 export function undoHunks(hunks: readonly Hunk[], list: readonly Json[]): Json[] | undefined {
   const before: Json[] = [];
   let from = 0;
@@ -158,7 +158,7 @@ export function undoHunks(hunks: readonly Hunk[], list: readonly Json[]): Json[]
   return before;
 }
 
-/** The hunks as splices to apply in this order, each no longer than it must be. */
+/** The hunks as splices to apply in this order; each splice has minimal length. */
 export function splicesOf(hunks: readonly Hunk[]): Splice[] {
   const splices: Splice[] = [];
   for (const { index, removed, inserted } of hunks) {
@@ -181,7 +181,7 @@ function joined(before: Gone | undefined, after: Gone): Gone {
   return before ? { size: before.size + after.size, before, after } : after;
 }
 
-/** A loop, since what is gone may be nested as deep as there were splices. */
+/** A loop and no recursion, since the nesting is as deep as the number of splices. */
 function collect(gone: Gone, into: Json[]): void {
   const stack = [gone];
   for (let next = stack.pop(); next; next = stack.pop()) {

@@ -1,7 +1,7 @@
 /**
- * Parts of documents: a scope is a set of subtrees, each named by the path of its root. A document is cut down to a
- * scope by leaving out every member that is in no subtree and on the way to none; objects on the way stay, with what
- * is left of them, and values that are no objects are on no way. Then for every delta
+ * Projections of documents. A scope is a set of subtrees, each named by the path of its root. The projection of a
+ * document leaves out every member that is neither in a subtree nor on the path to one; objects on such a path stay, with
+ * their members projected, and any other value on such a path is left out. Then for every delta
  *
  *     projectDocument(apply(delta, document)) = apply(projectChanges(delta), projectDocument(document))
  */
@@ -10,36 +10,36 @@ import { diffCompact } from './diff.js';
 import { known } from './mismatch.js';
 import type { Change, Changes, Path } from './types.js';
 
-/** Members by key: 'whole' where a subtree begins, else what is of interest below. */
+/** Members by key: 'whole' where a subtree begins, else the tree of the levels below. */
 export type Tree = Map<string, Tree | 'whole'>;
 
 export interface Projection {
-  /** Equal for equal scopes. */
+  /** Equal for equal scopes, different for different ones. */
   readonly key: string;
   readonly tree: Tree;
   readonly paths: readonly Path[];
 }
 
-/** Paths are not empty; a path below another one adds nothing to it. */
+/** Paths must not be empty; a path below another path adds nothing. */
 export function projectionOf(paths: readonly Path[]): Projection {
   const tree: Tree = new Map();
   for (const path of paths) add(tree, path);
   return { key: textOf(tree), tree, paths };
 }
 
-/** Everything that is in any of these; undefined stands for the whole document. */
+/** The projection to all subtrees of the given ones; undefined stands for the whole document. */
 export function union(scopes: readonly (Projection | undefined)[]): Projection | undefined {
   const [first, ...rest] = scopes;
   if (rest.length === 0) return first;
   return scopes.every((scope) => scope !== undefined) ? projectionOf(scopes.flatMap(({ paths }) => paths)) : undefined;
 }
 
-/** The document cut down to the scope; it shares with the document all that is in it. */
+/** The projection of a document, which shares its values with the document. */
 export function projectDocument(document: JsonObject, { tree }: Projection): JsonObject {
   return pruneObject(document, tree);
 }
 
-/** What these changes do to the document cut down to the scope. They must carry their old values: throws DeltaMismatch. */
+/** The changes of the projected document. The given changes must carry their old values: throws DeltaMismatch. */
 export function projectChanges(changes: Changes, { tree }: Projection): Change[] {
   const into: Change[] = [];
   for (const change of changes) narrowOne(change, tree, into);
@@ -58,7 +58,7 @@ function narrowOne(change: Change, scope: Tree, into: Change[]): void {
     }
     tree = next;
   }
-  // It is above subtrees, and changes as much of them as its old and new values have. A list has nothing of them.
+  // The change is above subtrees: its old and new values are projected. A list has no members in any subtree.
   if (change.action === 'spliced') return;
   const before = change.action === 'added' ? undefined : pruneValue(known(change.old, change), tree);
   const after = change.action === 'removed' ? undefined : pruneValue(change.value, tree);
@@ -93,7 +93,7 @@ function add(root: Tree, path: Path): void {
   tree.set(path.at(-1) as string, 'whole');
 }
 
-/** Keys in order, each as JSON, since a member's name may be anything, and what is below it in braces. */
+/** Keys in order, each as JSON, since a key may contain any character; the tree below a key stands in braces. */
 function textOf(tree: Tree): string {
   const keys = [...tree.keys()].sort();
   let text = '';

@@ -1,10 +1,10 @@
-/** What a delta is made of. See docs/deltas.md for the laws. */
+/** The types of a delta. See docs/deltas.md for the laws. */
 import type { Json } from '../model/model.js';
 
 /** Object keys from the root, never empty. */
 export type Path = readonly string[];
 
-/** In characters. */
+/** The length of all keys, in characters. */
 export function pathLength(path: Path): number {
   let length = 0;
   for (const key of path) length += key.length;
@@ -12,8 +12,8 @@ export function pathLength(path: Path): number {
 }
 
 /**
- * One change at a path. `old` and `removed` are always present in deltas that the server computes and
- * stores; they are absent in deltas that were sent without them, which apply but do not invert or merge.
+ * One change at a path. Deltas that the server computes and stores always have `old` and `removed`. Deltas that were
+ * sent without old values lack them: such a delta applies, but cannot be inverted or merged.
  */
 export type Change = Added | Modified | Removed | Spliced;
 
@@ -23,7 +23,7 @@ export interface Added {
   readonly value: Json;
 }
 
-/** Never with an object on both sides: such a change is the changes of its members. */
+/** At least one side is not an object: two objects differ in the changes of their members. */
 export interface Modified {
   readonly action: 'modified';
   readonly path: Path;
@@ -37,7 +37,7 @@ export interface Removed {
   readonly old?: Json;
 }
 
-/** In the list at `path`, `removedCount` elements at `index` gave way to `inserted`. */
+/** In the list at `path`, `inserted` replaces `removedCount` elements at `index`. */
 export interface Spliced {
   readonly action: 'spliced';
   readonly path: Path;

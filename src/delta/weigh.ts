@@ -1,14 +1,14 @@
 /**
- * How large a value is, without encoding it. The weight is additive, so a document's can be kept up to date from
- * its changes alone; for that, a container must count the same whatever it holds. Lengths of unknown size are
- * therefore counted at their longest:
+ * The size of a value, without encoding the value. The weight is additive, so the weight of a document can be updated
+ * from changes alone; for that, a container must count the same whatever its contents. Lengths of unknown size are
+ * therefore counted at their maximum:
  *
  *   a member      entry tag and length (1 + 4), key tag, key length, key
- *   a value       as member or element: tag and length, then its kind's tag and its payload
+ *   a value       as member or element: tag and length, then the tag of its kind and its payload
  *   a container   as a value, both lengths at 3 bytes (the length that lists of empty lists can bear)
  *
- * Containers of 2 MiB and more have lengths of 4 bytes, up to 62 bytes too few in 31 levels. What they hold makes
- * up for it: every scalar counts one byte too many, and text one for each 16 KiB.
+ * Containers of 2 MiB and more have lengths of 4 bytes, which is up to 62 bytes too few in 31 levels. Their contents
+ * compensate for that: every scalar counts one byte too many, and text counts one byte too many for each 16 KiB.
  *
  * For every document below 256 MiB: wire size <= weight <= 2 * wire size + 8.
  */
@@ -34,7 +34,7 @@ export function weigh(value: Json): number {
   return weight;
 }
 
-/** By how much these changes move a document's weight. They must carry their old values: throws DeltaMismatch. */
+/** By how much the changes move a document's weight. They must carry their old values: throws DeltaMismatch. */
 export function weightChange(changes: Changes): number {
   let weight = 0;
   for (const change of changes) weight += weightChangeOf(change);
@@ -64,7 +64,7 @@ function weighAll(values: readonly Json[]): number {
   return weight;
 }
 
-/** UTF-8 bytes, with the given number of lengths that are about as large. */
+/** UTF-8 bytes of a text, plus the given number of length prefixes of about that value. */
 function text(value: string, lengths: number): number {
   const bytes = Buffer.byteLength(value);
   const length = bytes < 120 ? 1 : bytes < 16_000 ? 2 : bytes < 2_000_000 ? 3 : 4;

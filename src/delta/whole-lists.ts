@@ -7,7 +7,7 @@ export function hasSplices(changes: Changes): boolean {
   return changes.some(({ action }) => action === 'spliced');
 }
 
-/** The same changes of this document, with each list that is spliced as one `modified`, old list to new. Throws DeltaMismatch. */
+/** The same changes, but each spliced list of the document as one `modified`, old list to new. Throws DeltaMismatch. */
 export function unsplice(changes: Changes, before: JsonObject, after = apply(changes, before)): Change[] {
   const whole = new Set<string>();
   return changes.flatMap((change): Change[] => {
@@ -23,6 +23,6 @@ export function unsplice(changes: Changes, before: JsonObject, after = apply(cha
 function valueAt(document: JsonObject, path: Path): Json {
   let value: Json | undefined = document;
   for (const key of path) value = isObject(value) ? getMember(value, key) : undefined;
-  if (value === undefined) throw new DeltaMismatch(path, 'is not there');
+  if (value === undefined) throw new DeltaMismatch(path, 'does not exist');
   return value;
 }

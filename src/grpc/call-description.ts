@@ -3,10 +3,11 @@
  * contents.
  */
 import { BinaryReader } from '@bufbuild/protobuf/wire';
+import { WRITES_MAX } from '../contexts/writes/batch.js';
 import type { Write } from '../gen/chord/v1/context_service.js';
 import { Position } from '../gen/chord/v1/model.js';
-import type { Position as Stands } from '../model/model.js';
-import type { Call, Method } from './call.js';
+import { ID_BYTES_MAX, type Position as Stands } from '../model/model.js';
+import type { CallFor, Method } from './call.js';
 import { kindOf } from './methods.js';
 
 export interface CallDescription {
@@ -18,30 +19,25 @@ export interface CallDescription {
   readonly contextIds?: readonly string[];
 }
 
-/** The longest valid context id, in characters. */
-export const ID_CHARACTERS_MAX = 512;
-/** The most writes that a valid batch holds. */
-const BATCH_MAX = 100;
-
 /** Empty for a request that was invalid, or has not been decoded yet. */
-export function describeCall({ request }: Call): CallDescription {
+export function describeCall({ request }: CallFor): CallDescription {
   const { contextId, prefix, subscriptions, writes } = (request ?? {}) as Record<string, unknown>;
   return {
-    ...(typeof contextId === 'string' && { contextId: contextId.slice(0, ID_CHARACTERS_MAX) }),
-    ...(typeof prefix === 'string' && { prefix: prefix.slice(0, ID_CHARACTERS_MAX) }),
+    ...(typeof contextId === 'string' && { contextId: contextId.slice(0, ID_BYTES_MAX) }),
+    ...(typeof prefix === 'string' && { prefix: prefix.slice(0, ID_BYTES_MAX) }),
     ...(Array.isArray(subscriptions) && { targets: subscriptions.length }),
-    ...(Array.isArray(writes) && { contextIds: writes.slice(0, BATCH_MAX).map(batched) }),
+    ...(Array.isArray(writes) && { contextIds: writes.slice(0, WRITES_MAX).map(batched) }),
   };
 }
 
 /** The contexts that a call names one by one, not by a prefix. */
-export function contextIdsOf(call: Call): readonly string[] {
+export function contextIdsOf(call: CallFor): readonly string[] {
   const { contextId, contextIds } = describeCall(call);
   return contextIds ?? (contextId === undefined ? [] : [contextId]);
 }
 
 function batched({ write }: Write): string {
-  return write?.value.contextId.slice(0, ID_CHARACTERS_MAX) ?? '';
+  return write?.value.contextId.slice(0, ID_BYTES_MAX) ?? '';
 }
 
 /** `chord.v1.ContextService/UpdateContext` */

@@ -1,11 +1,11 @@
 /** One call, from its metadata to its status, and what the call pipeline is made of. See pipeline.ts. */
 import { type Metadata, ServerInterceptingCall, type StatusObject, status } from '@grpc/grpc-js';
 import { ANONYMOUS, type Identity } from '../auth/identity.js';
-import { ChordError } from '../model/errors.js';
+import type { ChordError } from '../model/errors.js';
+import { MESSAGE_BYTES_MAX } from '../model/model.js';
 import type { QuotaUsage } from '../quota/quotas.js';
-import { unpack, unpacks } from './codec/decompress.js';
+import { decompress, isEncoding } from './codec/decompress.js';
 import { Body } from './codec/request-body.js';
-import { MESSAGE_BYTES_MAX } from './codec/request-decoding.js';
 import type { Unfinished, UnfinishedCalls } from './incomplete-requests.js';
 import { encodingOf, hangUp, type Inner, limitMessages, type Receiver, receive, writeShared } from './node-http2.js';
 
@@ -20,11 +20,34 @@ export interface Method {
   readonly streams: boolean;
 }
 
-export interface Middleware {
+/**
+ * What middleware and streams note on a call. Each slot has one writer, which is named here and which the types admit; all
+ * others read. The slots are fields of the call itself: they cost no allocation.
+ */
+export interface CallData {
+  /** Written by middleware/auth. Anonymous where there is none. */
+  identity: Identity;
+  /** Written by middleware/metrics, as `performance.now()` counts. */
+  startedAt: number;
+  /** Written by middleware/tracing: what the handler runs within. */
+  within: ((work: () => void) => void) | undefined;
+  /** Written by middleware/tracing. */
+  traceId: string | undefined;
+  /** Written by middleware/quota: what the call holds of quotas. Undefined where there are none. */
+  usage: QuotaUsage | undefined;
+  /** Written by services/watch-streams, as is the next. */
+  messagesSent: number;
+  bytesSent: number;
+}
+
+/** A call as middleware sees it that writes these slots alone. */
+export type CallFor<Slots extends keyof CallData = never> = Readonly<Call> & Pick<CallData, Slots>;
+
+export interface Middleware<Slots extends keyof CallData = never> {
   /** Lets the call on, at once or later, or throws the ChordError that refuses it. */
-  enter(call: Call): void | Promise<void>;
-  /** What became of a call that this stage let in. Called once for each. Must not throw. */
-  leave?(call: Call, end: End): void;
+  enter(call: CallFor<Slots>): void | Promise<void>;
+  /** What became of a call that this middleware let in. Called once for each. Must not throw. */
+  leave?(call: CallFor<Slots>, end: End): void;
 }
 
 export interface End {
@@ -35,22 +58,21 @@ export interface End {
   readonly answer?: unknown;
 }
 
-/** The stage between those that need the metadata alone and those that need the request: what is none is refused here. */
-export const decoded: Middleware = {
-  enter({ request }) {
-    if (request instanceof ChordError) throw request;
-  },
-};
+/**
+ * Stands between middleware that needs the metadata alone and middleware that needs the request. A request that cannot be
+ * decoded is refused here: what stands behind never sees it.
+ */
+export const decoded: Middleware = { enter() {} };
 
 /** A method with what answers it. */
 export interface Route extends Method {
   readonly path: string;
-  /** Bytes to a request, or to the ChordError that says why it is none. */
+  /** Bytes to a request. Throws the ChordError that says why they are none. */
   readonly decode?: (bytes: Buffer) => unknown;
   readonly encode: (answer: unknown) => Uint8Array;
   /** Of each request message, unpacked. */
   readonly maxBytes?: number;
-  /** In place of those of the edge. */
+  /** In place of the middleware of the pipeline. */
   readonly middleware?: readonly Middleware[];
   /** Of a unary method: answers, or promises to. */
   readonly unary?: (request: never, call: Call) => unknown;
@@ -67,6 +89,8 @@ export type CallStatus = Parameters<Inner['sendStatus']>[0];
 interface Pipeline {
   readonly middleware: readonly Middleware[];
   readonly toStatus: ErrorMapper;
+  /** Receives what middleware throws when a call leaves it. */
+  readonly onDefect: (error: unknown) => void;
   readonly unfinished?: UnfinishedCalls | undefined;
 }
 
@@ -75,31 +99,27 @@ const CANCELLED: End = { code: status.CANCELLED };
 const NOTHING = (): undefined => {};
 
 /** One call on its way. */
-export class Call extends ServerInterceptingCall implements Receiver, Unfinished {
+export class Call extends ServerInterceptingCall implements Receiver, Unfinished, CallData {
   // First what each message of a fan-out looks at: it lies together in memory.
   #over = false;
-  /** Of a watch. */
   messagesSent = 0;
   bytesSent = 0;
-  /** Known after the stage that asks for it, if there is one. */
   identity: Identity = ANONYMOUS;
   metadata!: Metadata;
-  /** Decoded. Before the stage `decoded` perhaps a ChordError: why it is none. Of `each` there is none at all. */
+  /** Decoded, behind `decoded`. Of `each` there is none at all. */
   request: unknown;
-  /** Nobody waits for the answer any more. */
+  /** What the request weighed on the wire, decompressed, in bytes. */
+  requestBytes = 0;
+  /** The client no longer waits for the answer. */
   cancelled = false;
-  /** As `performance.now()` counts; set by the stage that measures. */
   startedAt = 0;
-  /** What the handler runs within, where a stage wants that. */
   within: ((work: () => void) => void) | undefined;
-  /** Of distributed tracing. */
   traceId: string | undefined;
-  /** Of a stream: hears of its end, whoever ended it. */
+  usage: QuotaUsage | undefined;
+  /** Called at the end of a stream, whichever side ended it. */
   onEnd: () => void = NOTHING;
   /** Of a stream that says a word before it is ended. */
   onClose: ((error: ChordError) => void) | undefined;
-  /** What it holds of quotas, where there are any. */
-  usage: QuotaUsage | undefined;
   #body: Body | undefined;
   #middleware: readonly Middleware[];
   #entered = 0;
@@ -113,12 +133,12 @@ export class Call extends ServerInterceptingCall implements Receiver, Unfinished
   constructor(
     private readonly next: Inner,
     private readonly route: Route,
-    private readonly edge: Pipeline,
+    private readonly pipeline: Pipeline,
     /** The same object for all calls of a connection; undefined where it is not known. */
     readonly connection: object | undefined,
   ) {
     super(next);
-    this.#middleware = route.middleware ?? edge.middleware;
+    this.#middleware = route.middleware ?? pipeline.middleware;
   }
 
   get method(): Method {
@@ -146,7 +166,7 @@ export class Call extends ServerInterceptingCall implements Receiver, Unfinished
     try {
       this.#body.add(bytes);
       if (this.#body.surplus) this.#refuse('more than one request message');
-      else this.edge.unfinished?.grow(this);
+      else this.pipeline.unfinished?.grow(this);
     } catch (error) {
       this.fail(error);
     }
@@ -162,9 +182,9 @@ export class Call extends ServerInterceptingCall implements Receiver, Unfinished
     }
     const encoding = body.packed ? encodingOf(this.next) : 'identity';
     if (encoding === 'identity') this.#receive(body.message);
-    else if (unpacks(encoding)) {
+    else if (isEncoding(encoding)) {
       this.#arrived();
-      unpack(body.message, encoding, this.#maxBytes).then(
+      decompress(body.message, encoding, this.#maxBytes).then(
         (message) => this.#receive(message),
         (error) => this.fail(error),
       );
@@ -237,7 +257,7 @@ export class Call extends ServerInterceptingCall implements Receiver, Unfinished
 
   /** Answers with an error, or ends a stream with it. */
   fail(error: unknown): void {
-    if (!this.#over) this.finish(this.edge.toStatus(error));
+    if (!this.#over) this.finish(this.pipeline.toStatus(error));
   }
 
   /** Ends it from outside. */
@@ -250,7 +270,7 @@ export class Call extends ServerInterceptingCall implements Receiver, Unfinished
   #pass(): void {
     try {
       const later = this.#enter();
-      // A promise that nobody waits for would end the process when it is rejected: every way out is caught.
+      // An unhandled rejection would end the process: every path is caught.
       if (later instanceof Promise) later.then(() => this.#go()).catch((error) => this.fail(error));
       else this.#go();
     } catch (error) {
@@ -266,7 +286,7 @@ export class Call extends ServerInterceptingCall implements Receiver, Unfinished
   /** From now on its request may come. */
   #listen(): void {
     this.#waits = true;
-    this.edge.unfinished?.begin(this);
+    this.pipeline.unfinished?.begin(this);
     if (this.route.each) {
       limitMessages(this.next, this.#maxBytes);
       this.#received = true;
@@ -277,7 +297,7 @@ export class Call extends ServerInterceptingCall implements Receiver, Unfinished
   #arrived(): void {
     if (!this.#waits) return;
     this.#waits = false;
-    this.edge.unfinished?.end(this);
+    this.pipeline.unfinished?.end(this);
   }
 
   #receive(message: Buffer): void {
@@ -285,8 +305,10 @@ export class Call extends ServerInterceptingCall implements Receiver, Unfinished
     this.#arrived();
     this.#received = true;
     this.#body = undefined;
+    this.request = undefined; // where grpc-js reads, it was the message
     try {
       this.request = this.route.decode ? this.route.decode(message) : message;
+      this.requestBytes = message.length;
       this.#pass();
     } catch (error) {
       this.fail(error);
@@ -304,7 +326,7 @@ export class Call extends ServerInterceptingCall implements Receiver, Unfinished
 
   #handle(): void {
     if (this.cancelled) this.#end(CANCELLED);
-    // Whoever ended it on its way through the middleware, nobody would tell a handler so.
+    // The call may have ended while it passed the middleware: the handler must not start then.
     if (this.#over) return;
     this.#admitted = true;
     const { unary, stream } = this.route;
@@ -354,8 +376,8 @@ export class Call extends ServerInterceptingCall implements Receiver, Unfinished
       try {
         this.#middleware[--this.#entered]!.leave?.(this, how);
       } catch (error) {
-        // Nobody is above to catch it, and what one stage gets wrong must not end the process.
-        this.edge.toStatus(error);
+        // No caller is above to catch it, and a defect of one middleware must not end the process.
+        this.pipeline.onDefect(error);
       }
     }
   }

@@ -26,6 +26,7 @@ export class CallPipeline {
   constructor(
     readonly middleware: readonly Middleware[],
     readonly toStatus: ErrorMapper,
+    readonly onDefect: (error: unknown) => void,
     readonly unfinished?: UnfinishedCalls,
   ) {}
 

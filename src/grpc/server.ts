@@ -6,43 +6,32 @@
  */
 import type { Http2Server } from 'node:http2';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type MethodDefinition, Server, type ServiceDefinition } from '@grpc/grpc-js';
+import { Server } from '@grpc/grpc-js';
 import type { Sweeper } from '../cleanup/sweeper.js';
 import type { ContextService } from '../contexts/service.js';
 import type { Formats } from '../contexts/sync/projection.js';
-import { AdminServiceService } from '../gen/chord/v1/admin_service.js';
-import { CleanupServiceService } from '../gen/chord/v1/cleanup_service.js';
-import { ContextServiceService } from '../gen/chord/v1/context_service.js';
-import { SyncServiceService } from '../gen/chord/v1/sync_service.js';
-import { TransferServiceService } from '../gen/chord/v1/transfer_service.js';
 import { ChordError } from '../model/errors.js';
-import type { Clock } from '../model/model.js';
+import { type Clock, MESSAGE_BYTES_MAX } from '../model/model.js';
 import type { Deliveries } from '../observability/deliveries.js';
 import type { Store, StoreHealth } from '../store/store.js';
 import type { Certificates } from '../tls/certificates.js';
 import type { Transfer } from '../transfer/transfer.js';
 import type { Hub } from '../watch/hub.js';
-import { type Call, decoded, type ErrorMapper, type Middleware } from './call.js';
-import { BOUNDS } from './codec/field-limits.js';
-import { decodeRequest, MESSAGE_BYTES_MAX } from './codec/request-decoding.js';
+import { decoded, type ErrorMapper, type Middleware } from './call.js';
 import { type ArrivalOptions, Arrivals } from './connection-limits.js';
 import { clampDeadlines } from './deadlines.js';
 import { UnfinishedCalls } from './incomplete-requests.js';
 import { LoadShedding, type LoadSheddingOptions } from './middleware/load-shedding.js';
 import { answeredByThePipeline, CallPipeline } from './pipeline.js';
+import { definitionOf, nameOf, routesOf, type ServedService } from './served-service.js';
 import { serverCredentials } from './server-credentials.js';
-import { serveStream } from './server-streaming.js';
-import {
-  adminStreams,
-  cleanupHandlers,
-  contextHandlers,
-  syncHandlers,
-  transferHandlers,
-  transferStreams,
-} from './services/handlers.js';
+import { adminService, type StatsSource } from './services/admin.js';
+import { cleanupService } from './services/cleanup.js';
+import { contextService } from './services/context.js';
 import { HEALTH, Health } from './services/health.js';
 import { addReflection, REFLECTIONS } from './services/reflection.js';
-import type { StatsSource } from './services/stats.js';
+import { syncService } from './services/sync.js';
+import { transferService } from './services/transfer.js';
 import { WatchStreams } from './services/watch-streams.js';
 import { toStatus } from './status.js';
 
@@ -60,7 +49,7 @@ export interface GrpcOptions extends LoadSheddingOptions, ArrivalOptions {
   readonly listen: string;
   /** Undefined: no TLS. */
   readonly certificates: Certificates | undefined;
-  /** The middleware of every call, in this order; `decoded` of pipeline.ts is one of them. */
+  /** The middleware of every call, in this order; `decoded` of call.ts is one of them. */
   readonly middleware: readonly Middleware[];
   readonly heartbeatInterval: number;
   readonly maxStreamsPerConnection: number;
@@ -69,7 +58,7 @@ export interface GrpcOptions extends LoadSheddingOptions, ArrivalOptions {
   readonly keepaliveInterval: number;
   readonly keepaliveTimeout: number;
   /** Called with each error that is a defect, and with the id that the client was given. */
-  readonly onDefect: (error: unknown, id: string) => void;
+  readonly onDefect: (error: unknown, id?: string) => void;
 }
 
 /** Clients that should reconnect spread their attempts over this time, in milliseconds. */
@@ -80,7 +69,6 @@ const UNFINISHED_BYTES_MAX = 256 * 2 ** 20;
 const HEADER_BYTES_MAX = 64 * 1024;
 /** What is cut off after the grace period must be closed within this time, in milliseconds. */
 const CLOSE_WITHIN = 500;
-const SERVICES = ['Context', 'Sync', 'Cleanup', 'Transfer', 'Admin'].map((name) => `chord.v1.${name}Service`);
 const GOODBYE = 'the server shuts down';
 
 export class GrpcServer {
@@ -88,7 +76,7 @@ export class GrpcServer {
   readonly #streams: WatchStreams;
   readonly #arrivals: Arrivals;
   readonly #health: Health;
-  readonly #overload: LoadShedding;
+  readonly #loadShedding: LoadShedding;
   readonly #unfinished: UnfinishedCalls;
   readonly #stopping = new AbortController();
   #address = '';
@@ -97,8 +85,8 @@ export class GrpcServer {
 
   constructor(private readonly options: GrpcOptions) {
     const toStatusHere: ErrorMapper = (error) => toStatus(error, options.onDefect);
-    const overload = new LoadShedding(options, toStatusHere, (forLong) => this.#setLate(forLong));
-    this.#overload = overload;
+    const loadShedding = new LoadShedding(options, toStatusHere, (forLong) => this.#setLate(forLong));
+    this.#loadShedding = loadShedding;
     const arrivals = new Arrivals(options);
     this.#arrivals = arrivals;
     this.#unfinished = new UnfinishedCalls({
@@ -107,15 +95,16 @@ export class GrpcServer {
       maxCalls: Math.ceil(options.maxInFlight / 2),
       maxBytes: UNFINISHED_BYTES_MAX,
     });
-    const middleware = [overload.count, ...options.middleware];
+    const middleware = [loadShedding.count, ...options.middleware];
     middleware.splice(middleware.indexOf(decoded), 0, arrivals.know);
-    const edge = new CallPipeline(
+    const pipeline = new CallPipeline(
       middleware,
-      (error) => overload.statuses.get(error) ?? toStatusHere(error),
+      (error) => loadShedding.statuses.get(error) ?? toStatusHere(error),
+      options.onDefect,
       this.#unfinished,
     );
     this.#server = new Server({
-      interceptors: [edge.intercept],
+      interceptors: [pipeline.intercept],
       'grpc.max_concurrent_streams': options.maxStreamsPerConnection,
       'grpc.keepalive_time_ms': options.keepaliveInterval,
       'grpc.keepalive_timeout_ms': options.keepaliveTimeout,
@@ -127,22 +116,27 @@ export class GrpcServer {
     });
     const { service, hub, formats, transfer, deliveries, heartbeatInterval } = options;
     this.#streams = new WatchStreams({ service, hub, formats, deliveries, heartbeatInterval });
-    this.#add(ContextServiceService, edge, contextHandlers(service, formats));
-    this.#add(SyncServiceService, edge, syncHandlers(service, formats), {
-      watchContexts: (call: Call) => this.#streams.serve(call),
-    });
-    this.#add(CleanupServiceService, edge, cleanupHandlers(options.cleanup));
-    this.#add(TransferServiceService, edge, transferHandlers(transfer), sequences(transferStreams(transfer)));
-    const { store, clock, stats } = options;
-    this.#add(AdminServiceService, edge, {}, sequences(adminStreams(store, clock, stats, this.#stopping.signal)));
+    const services: readonly ServedService[] = [
+      contextService(service, formats),
+      syncService(service, formats, this.#streams),
+      cleanupService(options.cleanup),
+      transferService(transfer),
+      adminService(options.store, options.clock, options.stats, this.#stopping.signal),
+    ];
+    for (const each of services) {
+      for (const route of routesOf(each)) pipeline.add(route);
+      const definition = definitionOf(each);
+      this.#server.addService(definition, answeredByThePipeline(definition));
+    }
+    const names = services.map(nameOf);
     this.#health = new Health({
-      services: SERVICES,
+      services: names,
       middleware: [arrivals.notice, decoded],
       watches: (connection, yes) => arrivals.watches(connection, yes),
     });
-    for (const route of this.#health.routes) edge.add(route);
+    for (const route of this.#health.routes) pipeline.add(route);
     this.#server.addService(this.#health.definition, answeredByThePipeline(this.#health.definition));
-    addReflection(this.#server, edge, [...SERVICES, HEALTH, ...REFLECTIONS]);
+    addReflection(this.#server, pipeline, [...names, HEALTH, ...REFLECTIONS]);
   }
 
   /** Open watch streams. */
@@ -152,7 +146,7 @@ export class GrpcServer {
 
   /** Number of calls refused by load shedding. */
   get shed(): number {
-    return this.#overload.shed;
+    return this.#loadShedding.shed;
   }
 
   /** Resolves with the listening address, HOST:PORT with the real port. */
@@ -203,7 +197,7 @@ export class GrpcServer {
     this.#storeServes = false;
     this.#health.set(false);
     if (delay > 0) await sleep(delay);
-    this.#overload.stop();
+    this.#loadShedding.stop();
     this.#streams.closeAll(GOODBYE, RETRY_WITHIN);
     this.#health.end(GOODBYE);
     this.#stopping.abort();
@@ -220,48 +214,9 @@ export class GrpcServer {
     this.#unfinished.close();
     this.#arrivals.close();
   }
-
-  #add(definition: ServiceDefinition, edge: CallPipeline, calls: object, streams: object = {}): void {
-    const service = wire(definition);
-    for (const [name, unary] of Object.entries(calls)) edge.add({ ...methodOf(definition, name), unary });
-    for (const [name, stream] of Object.entries(streams)) edge.add({ ...methodOf(definition, name), stream });
-    this.#server.addService(service, answeredByThePipeline(service));
-  }
 }
 
 /** The HTTP/2 servers inside, for settings that grpc-js lacks. */
 function serversOf(server: Server): Iterable<Http2Server> {
   return (server as unknown as { readonly http2Servers: ReadonlyMap<Http2Server, unknown> }).http2Servers.keys();
-}
-
-/** The same service with Chord's decoding and encoding of messages. */
-function wire(definition: ServiceDefinition): ServiceDefinition {
-  const methods = Object.entries(definition).map(([name, method]: [string, MethodDefinition<unknown, unknown>]) => [
-    name,
-    {
-      ...method,
-      requestDeserialize: (bytes: Buffer) => bytes,
-      responseSerialize: encoder(method),
-    },
-  ]);
-  return Object.fromEntries(methods);
-}
-
-function methodOf(definition: ServiceDefinition, key: string) {
-  const { path, responseStream: streams, requestDeserialize } = definition[key]!;
-  const [, service, name] = path.split('/');
-  const decode = decodeRequest(requestDeserialize, BOUNDS[name!]);
-  return { path, service: service!, name: name!, streams, decode, encode: encoder(definition[key]!) };
-}
-
-function encoder(method: Pick<MethodDefinition<unknown, unknown>, 'responseSerialize'>): (answer: unknown) => Buffer {
-  return (answer) => (Buffer.isBuffer(answer) ? answer : method.responseSerialize(answer));
-}
-
-function sequences(answers: object): object {
-  const served = Object.entries(answers).map(([name, answer]) => [
-    name,
-    (call: Call) => void serveStream(call, answer),
-  ]);
-  return Object.fromEntries(served);
 }

@@ -6,7 +6,7 @@ import { PositionMismatch } from '../gen/chord/v1/errors.js';
 import { BadRequest, ErrorInfo, RetryInfo } from '../gen/google/rpc/error_details.js';
 import { Status } from '../gen/google/rpc/status.js';
 import { ChordError, type Reason } from '../model/errors.js';
-import { toDuration } from './codec/convert.js';
+import { toDuration } from './codec/times.js';
 
 const CODES: Readonly<Record<Reason, status>> = {
   NOT_FOUND: status.NOT_FOUND,

@@ -1,11 +1,10 @@
 /**
- * Middleware that bounds the memory of requests under way, counted in decompressed bytes as sent: a decoded request
- * takes about ten times as much. Over the bound new requests of every caller are refused before any work; a request
- * that is alone always passes. Streams have limits of their own, and their requests are small.
+ * Bounds the memory of requests under way, in bytes as they were sent, unpacked: what a request becomes
+ * takes some ten times as much. Over the bound, new requests of every caller are refused before any work; a request
+ * that meets no other one always passes. Streams are counted elsewhere, and their requests are small.
  */
 import { ChordError } from '../model/errors.js';
 import type { Middleware } from './call.js';
-import { sizeOf } from './codec/request-decoding.js';
 
 /** The share of the bound that one connection may hold, so that it cannot keep all others out. */
 const CONNECTION_PART = 1 / 4;
@@ -20,9 +19,8 @@ export function boundUnderWay(bytesMax: number): Middleware {
   const connections = new WeakMap<object, number>();
   const fits = (before: number, bytes: number, max: number) => before === 0 || before + bytes <= max;
   return {
-    enter({ request, connection = ANY, method }) {
+    enter({ requestBytes: bytes, connection = ANY, method }) {
       if (method.streams) return;
-      const bytes = sizeOf(request);
       const held = connections.get(connection) ?? 0;
       if (!fits(underWay, bytes, bytesMax) || !fits(held, bytes, bytesMax * CONNECTION_PART)) {
         const message = `too many bytes of requests are under way: at most ${bytesMax}, and a quarter of it on a connection`;
@@ -31,9 +29,8 @@ export function boundUnderWay(bytesMax: number): Middleware {
       underWay += bytes;
       connections.set(connection, held + bytes);
     },
-    leave({ request, connection = ANY, method }) {
+    leave({ requestBytes: bytes, connection = ANY, method }) {
       if (method.streams) return;
-      const bytes = sizeOf(request);
       underWay -= bytes;
       connections.set(connection, (connections.get(connection) ?? 0) - bytes);
     },

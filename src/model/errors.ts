@@ -1,23 +1,23 @@
 /**
- * The closed list of what can go wrong. Each reason has one gRPC status (see grpc/status.ts); whatever
- * is thrown and is not a ChordError is a defect: clients see INTERNAL with an id that the log also has.
+ * The closed list of errors that Chord answers with. Each reason has one gRPC status (see grpc/status.ts). A thrown
+ * value that is not a ChordError is a defect: clients see INTERNAL with an id that the log also has.
  */
 import type { Position } from './model.js';
 
 export type Reason =
   | 'NOT_FOUND' // the context does not exist
-  | 'ALREADY_EXISTS' // it exists and must not
-  | 'ABORTED' // it does not stand where the write expected it
+  | 'ALREADY_EXISTS' // the context exists, and the request needs one that does not
+  | 'ABORTED' // the context is not at the position that the write expects
   | 'INVALID_ARGUMENT' // the request can never succeed
-  | 'UNAUTHENTICATED' // the caller did not show who it is, or not in a way that is accepted
+  | 'UNAUTHENTICATED' // the credentials are missing or not accepted
   | 'PERMISSION_DENIED' // the caller may not do this, whether or not the context exists
-  | 'RESOURCE_EXHAUSTED' // over a size or a quota
-  | 'FAILED_PRECONDITION' // not in this configuration or state
-  | 'UNAVAILABLE' // the store is away or the server shuts down: try again
+  | 'RESOURCE_EXHAUSTED' // a size or a quota is exceeded
+  | 'FAILED_PRECONDITION' // the configuration or the state does not allow the request
+  | 'UNAVAILABLE' // the store is unreachable or the server shuts down: a retry may succeed
   | 'DEADLINE_EXCEEDED'
-  | 'DATA_LOSS'; // stored bytes are not what was written
+  | 'DATA_LOSS'; // the stored bytes differ from the bytes that were written
 
-/** One bad field of a request: its path as in the .proto, and what is wrong. */
+/** One invalid field of a request: its path as in the .proto, and what is wrong with the field. */
 export interface FieldViolation {
   readonly field: string;
   readonly description: string;
@@ -25,12 +25,12 @@ export interface FieldViolation {
 
 export interface ErrorDetails {
   readonly contextId?: string;
-  /** ABORTED: where the context stands; null where it does not exist. */
+  /** ABORTED: the current position of the context; null where the context does not exist. */
   readonly current?: Position | null;
   readonly violations?: readonly FieldViolation[];
-  /** When a retry makes sense, in milliseconds. */
+  /** How long to wait before a retry, in milliseconds. */
   readonly retryAfter?: number;
-  /** RESOURCE_EXHAUSTED: the limit that is reached, and whose it is. */
+  /** RESOURCE_EXHAUSTED: the quota that is exceeded, and whether the quota is of the identity or of the connection. */
   readonly quota?: { readonly name: string; readonly limit: number; readonly whose: 'identity' | 'connection' };
   readonly cause?: unknown;
 }
@@ -50,7 +50,12 @@ export function notFound(contextId: string): ChordError {
   return new ChordError('NOT_FOUND', `there is no context ${JSON.stringify(contextId)}`, { contextId });
 }
 
-/** INVALID_ARGUMENT at one field. */
+/** INVALID_ARGUMENT for one field. */
 export function invalid(field: string, description: string): ChordError {
   return new ChordError('INVALID_ARGUMENT', `${field}: ${description}`, { violations: [{ field, description }] });
+}
+
+/** Whether something that is asked gave no answer: the same call may succeed later. */
+export function isUnavailable(error: unknown): boolean {
+  return error instanceof ChordError && (error.reason === 'UNAVAILABLE' || error.reason === 'DEADLINE_EXCEEDED');
 }

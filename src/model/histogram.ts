@@ -1,16 +1,16 @@
 /**
- * How values are distributed: counts in buckets whose bounds grow by the fourth root of two, so that a quantile is at
- * most a tenth off. Adding one costs a logarithm and no memory.
+ * The distribution of values: counts in buckets whose bounds grow by the fourth root of two, so that the error of a
+ * quantile is at most 10 %. An observation costs one logarithm and allocates nothing.
  */
 const PER_DOUBLING = 4;
 
 export class Histogram {
   count = 0;
   sum = 0;
-  /** The first holds what is at most `first`, the last what is above all bounds. */
+  /** The first bucket counts values up to `first`, the last one values above all bounds. */
   private readonly counts: Float64Array;
 
-  /** Bounds from `first` to `first` times 2 ** `doublings`. */
+  /** The bounds go from `first` to `first` times 2 ** `doublings`. */
   constructor(
     private readonly first: number,
     private readonly doublings: number,
@@ -26,7 +26,7 @@ export class Histogram {
     this.sum += value;
   }
 
-  /** Bounds, each twice the one before, with how many values are at or below them. */
+  /** Bounds, each twice the one before, with the number of values at or below each bound. */
   *buckets(): Generator<readonly [bound: number, count: number]> {
     let count = 0;
     for (let index = 0; index < this.counts.length - 1; index++) {
@@ -35,7 +35,7 @@ export class Histogram {
     }
   }
 
-  /** The value that a share `q` of all values is at or below, about; 0 where there are none. */
+  /** The value that a share `q` of all values is at or below, approximately; 0 where the histogram is empty. */
   quantile(q: number): number {
     let left = q * this.count;
     const index = this.counts.findIndex((count) => {
@@ -49,7 +49,7 @@ export class Histogram {
     return this.since(new Histogram(this.first, this.doublings));
   }
 
-  /** What came after `earlier` was copied from this one. */
+  /** The values that were observed after `earlier` was copied from this histogram. */
   since(earlier: Histogram): Histogram {
     const later = new Histogram(this.first, this.doublings);
     this.counts.forEach((count, index) => {

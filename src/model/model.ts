@@ -6,46 +6,60 @@ export type JsonObject = { [key: string]: Json };
 /** The deepest nesting of a document; its root object is level 1. Protobuf runtimes stop at 100 messages, three a level. */
 export const MAX_DEPTH = 32;
 
+/** The longest id of a context, and the longest prefix of ids, in bytes of UTF-8. */
+export const ID_BYTES_MAX = 512;
+
+/** The largest message that a server takes, and that gRPC clients take by default. */
+export const MESSAGE_BYTES_MAX = 4 * 2 ** 20;
+
 /** A point in the history of one context. */
 export interface Position {
-  /** One life of the context: 8 characters, new on creation and restore. */
+  /** One life of the context: 8 characters, new at each creation and restore. */
   readonly epoch: string;
-  /** From 1, one more for each write that changed something. */
+  /** Starts at 1; each write that changes the document adds 1. */
   readonly version: number;
-  /** Chained hash of the deltas so far: 8 characters. */
+  /** Chained hash of all deltas so far: 8 characters. */
   readonly digest: string;
 }
 
-/** What is known of a context beside its document. Times are milliseconds since 1970. */
+/** The metadata of a context: all but its document. Times are milliseconds since 1970. */
 export interface Head {
   readonly position: Position;
   readonly createdAt: number;
   readonly updatedAt: number;
   /** Size of the document as `weigh` counts it, in bytes. */
   readonly weight: number;
-  /** Absent: no time to live of its own. */
+  /** Absent: the context has no time to live of its own. */
   readonly expiry?: Expiry;
-  /** When it was last touched, or written to without a change. Absent: not since `updatedAt`. */
+  /** The last touch, or the last write that changed nothing. Absent: neither came after `updatedAt`. */
   readonly touchedAt?: number;
 }
 
-/** A time to live: `at` is when it runs out, `ttl` what a write or touch renews it to, both in milliseconds. */
+/** A time to live: `at` is when it ends, `ttl` is how far a write or a touch moves the end. Both in milliseconds. */
 export interface Expiry {
   readonly at: number;
   readonly ttl: number;
 }
 
-/** When a context was last written to or touched. */
+/** The time of the last write or touch of a context. */
+export interface Payload {
+  /** The changes without old values, ready for the wire. */
+  readonly changes: Uint8Array;
+  /** The old values that belong to them. */
+  readonly olds: Uint8Array;
+}
+
+/** The time of the last write or touch of a context. */
 export function usedAt({ updatedAt, touchedAt = 0 }: Head): number {
   return Math.max(updatedAt, touchedAt);
 }
 
-/** Whether neither of two heads at one position knows of a touch that the other does not. */
+/** Whether two heads at one position agree on expiry and last use: neither has a touch that the other lacks. */
 export function sameUse(a: Head, b: Head): boolean {
   return a.expiry?.at === b.expiry?.at && usedAt(a) === usedAt(b);
 }
 
-/** Whole milliseconds since 1970. Injected, so that tests can move it. */
+/** Whole milliseconds since 1970. Injected, so that tests can set the time. */
 export type Clock = () => number;
 
 export function samePosition(a: Position, b: Position): boolean {
@@ -56,7 +70,7 @@ export function isObject(value: Json | undefined): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-// Any key is data. Members are reached only through these three, so that `__proto__` and
+// Any key is data. Members are reached only through the next three functions, so that `__proto__` and
 // `constructor` mean what the document says and never what JavaScript inherits.
 
 export function getMember(object: JsonObject, key: string): Json | undefined {
@@ -75,7 +89,7 @@ export function hasMember(object: JsonObject, key: string): boolean {
   return Object.hasOwn(object, key);
 }
 
-/** With nothing in common with the original. */
+/** A deep copy, which shares nothing with the original. */
 export function copy<T extends Json>(value: T): T {
   if (Array.isArray(value)) return value.map(copy) as T;
   if (!isObject(value)) return value;

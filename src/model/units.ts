@@ -1,4 +1,4 @@
-/** Durations and sizes as people write them: `500ms`, `15s`, `6h`; `64MiB`, `1GB`. */
+/** Durations and sizes in text form: `500ms`, `15s`, `6h`; `64MiB`, `1GB`. */
 
 const MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
@@ -15,8 +15,8 @@ const BYTES: Record<string, number> = {
 };
 
 /**
- * Milliseconds, or undefined where `text` is no duration. Parts add up: `1h30m`. A bare number is refused
- * (seconds or milliseconds?), but `0` needs no unit.
+ * Milliseconds, or undefined where `text` is not a duration. Parts add up: `1h30m`. A bare number is refused, since
+ * its unit would be a guess; only `0` needs no unit.
  */
 export function parseDuration(text: string): number | undefined {
   if (text === '0') return 0;
@@ -26,7 +26,7 @@ export function parseDuration(text: string): number | undefined {
   return Math.round(total);
 }
 
-/** Bytes, or undefined where `text` is no size. KB is 1000 bytes, KiB is 1024; without a unit: bytes. */
+/** Bytes, or undefined where `text` is not a size. KB is 1000 bytes, KiB is 1024; a bare number counts bytes. */
 export function parseSize(text: string): number | undefined {
   const match = /^(\d+(?:\.\d+)?) ?([kmgt]?i?b)?$/i.exec(text);
   const factor = BYTES[match?.[2]?.toLowerCase() ?? 'b'];

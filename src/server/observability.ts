@@ -9,7 +9,7 @@ import { auditMiddleware } from '../grpc/middleware/audit.js';
 import { loggingMiddleware } from '../grpc/middleware/logging.js';
 import { metricsMiddleware } from '../grpc/middleware/metrics.js';
 import { openTracing } from '../grpc/middleware/tracing.js';
-import type { StatsSource } from '../grpc/services/stats.js';
+import type { StatsSource } from '../grpc/services/admin.js';
 import { AuditLog } from '../observability/audit.js';
 import { Calls } from '../observability/calls.js';
 import { Connections } from '../observability/connections.js';
@@ -58,7 +58,7 @@ export class Telemetry {
   private constructor(
     private readonly config: Config,
     private readonly log: Logger,
-    tracing: Middleware | undefined,
+    tracing: Awaited<ReturnType<typeof openTracing>>,
     backend: string,
   ) {
     this.stats = { version: version(), backend, startedAt: Date.now(), look: () => new StatsView(this.#sources()) };

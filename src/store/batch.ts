@@ -1,8 +1,8 @@
-/** What engines have in common that carry out several operations as one (`Store.commitBatch`). */
+/** Shared by the engines that carry out several operations as one (`Store.commitBatch`). */
 import type { Head } from '../model/model.js';
 import type { BatchOperation, BatchOutcome, Outcome } from './store.js';
 
-/** Why a group may not happen; null where it may. `refusals` has what speaks against each act, or null. */
+/** Why a batch must not happen; null where it may. `refusals` has the refusal of each operation, or null. */
 export function batchRefusal(
   operations: readonly BatchOperation[],
   refusals: readonly (Outcome | null)[],

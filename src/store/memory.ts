@@ -1,6 +1,6 @@
 /**
- * The store in this process's memory: gone when it ends. Also the executable specification of the contract:
- * where an engine differs from this one, the engine is wrong.
+ * The store in the memory of this process, which is lost when the process ends. Also the executable specification of the
+ * contract: where an engine differs from this store, the engine is wrong.
  */
 import { ChordError } from '../model/errors.js';
 import { type Head, samePosition } from '../model/model.js';
@@ -28,9 +28,9 @@ import type {
 interface Context {
   head: Head;
   snapshot?: Snapshot;
-  /** Contiguous up to the head, or empty; they may begin long before the snapshot. */
+  /** Contiguous up to the head, or empty; the records may begin long before the snapshot. */
   records: LogRecord[];
-  /** Where it stands in the indexes. */
+  /** The keys of its index entries. */
   entries: IndexKeys;
 }
 
@@ -40,10 +40,10 @@ export function openMemory(): Store {
 
 class MemoryStore implements Store {
   readonly #contexts = new Map<string, Context>();
-  /** By context id, then request id. Outlives the context. */
+  /** By context id, then by request id. Outlives the context. */
   readonly #requests = new Map<string, Map<string, Request>>();
   readonly #indexes = INDEXES.map(() => new SortedIndex());
-  /** All with key 0: so they are sorted by themselves. */
+  /** All entries have key 0, so they are sorted by id. */
   readonly #ids = new SortedIndex();
   readonly #listeners: ((health: StoreHealth) => void)[] = [];
   #closed = false;
@@ -132,7 +132,7 @@ class MemoryStore implements Store {
         const context = this.#contexts.get(id) as Context;
         this.#enter(id, context, context.entries.with(which, keysOf(context)[which] as number));
       }
-      // Moving very many takes a while: others have their turn in between.
+      // Moving very many entries takes a while: other work runs in between.
       await new Promise((resolve) => setImmediate(resolve));
     }
   }
@@ -180,7 +180,7 @@ class MemoryStore implements Store {
     for (const listener of this.#listeners) listener(this.health());
   }
 
-  /** Why a write may not happen; null where it may. A repeat is recognised before its position is looked at. */
+  /** Why a write must not happen; null where it may. A repeat is recognised before its position is compared. */
   #refusal(act: BatchOperation): Outcome | null {
     const { id, expected } = act;
     const first = 'request' in act && act.request && this.#requests.get(id)?.get(act.request.id);
@@ -226,7 +226,7 @@ class MemoryStore implements Store {
     this.#requests.set(id, requests.set(request.id, request));
   }
 
-  /** Moves a context in the indexes. */
+  /** Moves the index entries of a context. */
   #enter(id: string, context: Context, entries: IndexKeys): void {
     this.#indexes.forEach((index, which) => {
       const [from, to] = [context.entries[which] as number, entries[which] as number];

@@ -1,11 +1,11 @@
 /**
- * How a durable engine writes heads, log records, snapshots and requests as bytes, and reads them back.
+ * The byte format in which a durable engine stores heads, log records, snapshots and requests.
  *
- * All four are the same frame: some numbers, then some byte strings.
+ * All four have the same frame: some numbers, then some byte strings.
  *
  *     format (1 byte) | numbers (1) | blobs (1) | each number (8) | each blob's length (4) | the blobs
  *
- * The lengths must add up, so that cut or foreign bytes are found on reading (ChordError DATA_LOSS) and never
+ * The lengths must add up, so that truncated or foreign bytes are detected on reading (ChordError DATA_LOSS) and never
  * passed on. Numbers are big-endian doubles: exact up to 2^53, and sorted as their bytes where none is negative.
  */
 import { ChordError } from '../model/errors.js';
@@ -18,15 +18,15 @@ const FORMAT = 1;
 /** A head as stored. */
 export interface HeadRow {
   readonly head: Head;
-  /** Of an engine that keeps its indexes as due.ts says. */
+  /** Only for an engine that keeps its indexes as retention-index.ts says. */
   readonly place?: Place;
 }
 
-/** What an engine must know of a context to move it in the indexes. */
+/** The state of a context that an engine needs in order to move its index entries. */
 export interface Place {
-  /** The last version that was trimmed; 0: none was. Records are retained from the next one on. */
+  /** The last trimmed version; 0: none was trimmed. Records are retained from the next version on. */
   readonly trimmed: number;
-  /** When the oldest retained record was written; NaN where there is none. */
+  /** The time of the oldest retained record; NaN where there is none. */
   readonly oldestAt: number;
   readonly entries: IndexKeys;
 }
@@ -39,7 +39,7 @@ export function encodeHead({ head, place }: HeadRow): Buffer {
   return encode(numbers, [position.epoch, position.digest]);
 }
 
-/** `what` names the value in the message of the error. So it does below. */
+/** `what` names the value in the error message, here and below. */
 export function decodeHead(bytes: Buffer, what: string): HeadRow {
   const { numbers, blobs } = decode(bytes, what, 7, 2);
   const position = { epoch: text(blobs[0]!), version: numbers[0]!, digest: text(blobs[1]!) };
@@ -50,7 +50,7 @@ export function decodeHead(bytes: Buffer, what: string): HeadRow {
   return { head, place: { trimmed: numbers[7]!, oldestAt: numbers[8]!, entries: numbers.slice(9) } };
 }
 
-/** What a head is called in messages. */
+/** The name of a head in error messages. */
 export function headOf(id: string): string {
   return `the head of context "${id}"`;
 }
@@ -133,5 +133,5 @@ function text(bytes: Buffer): string {
 }
 
 function lost(what: string): ChordError {
-  return new ChordError('DATA_LOSS', `${what}: the stored bytes are not what was written`);
+  return new ChordError('DATA_LOSS', `${what}: the stored bytes are damaged`);
 }

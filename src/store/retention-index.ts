@@ -1,25 +1,25 @@
 /**
- * How an engine keeps the four indexes of `Store.due` without a write for each write.
+ * Keeps the four indexes of `Store.due` without an index write for each write.
  *
- * The one rule: *an entry stands at or before the true key*. While it does, a write leaves it alone; whoever looks
- * something up compares what it met with the truth, and moves the entries that stood too early. So a context that is
- * written to all day costs one move for each time that somebody looks, and a renewal costs nothing.
+ * The one rule: *an entry is at or before the true key*. While that holds, a write leaves the entry alone; a look-up
+ * compares each entry that it reads with the true key, and moves the entries that are too early. So a context that is
+ * written all day costs one move per look-up, and a renewal costs nothing.
  *
- * All keys but one grow as time goes on, which keeps the rule by itself. `length` shrinks by one with each record:
- * there an entry is put ahead, at the next power of two, and is overtaken only when the log has doubled.
+ * All keys but one grow over time, which keeps the rule by itself. `length` decreases by one with each record: there an
+ * entry is placed ahead, at the next power of two, and is passed only when the log has doubled.
  */
 import { type Head, usedAt } from '../model/model.js';
 import type { Index, Removal } from './store.js';
 
-/** The order of everything that is kept for each index. */
+/** The order of all arrays that have one element per index. */
 export const INDEXES = ['expiry', 'idle', 'age', 'length'] as const satisfies readonly Index[];
 
-/** One number for each of INDEXES; NaN where the context has no place in it. */
+/** One number for each of INDEXES; NaN where the context has no entry in the index. */
 export type IndexKeys = readonly number[];
 
 export const NOWHERE: IndexKeys = INDEXES.map(() => Number.NaN);
 
-/** Where a context belongs: `records` are retained, the oldest of them from `oldestAt`. */
+/** The true keys of a context with `records` retained records, the oldest of them written at `oldestAt`. */
 export function trueKeys(head: Head, records: number, oldestAt: number): IndexKeys {
   const { expiry } = head;
   return [
@@ -30,7 +30,7 @@ export function trueKeys(head: Head, records: number, oldestAt: number): IndexKe
   ];
 }
 
-/** Where its entries stand after a write, given where they stood before: as a rule the same. */
+/** The keys of the entries after a write, from the keys before it: usually the same object. */
 export function entriesAfter(before: IndexKeys, truth: IndexKeys): IndexKeys {
   if (truth.every((key, index) => staysAt(before[index] as number, key))) return before;
   return truth.map((key, index) => {
@@ -48,7 +48,7 @@ function ceilingPower(count: number): number {
   return 2 ** Math.ceil(Math.log2(count));
 }
 
-/** Whether somebody renewed the context, which the removal does not know of. */
+/** Whether the context was renewed in a way that the removal does not include. */
 export function renewedSince(head: Head, { expiry, usedAt: used }: Removal): boolean {
   return (expiry !== undefined && head.expiry?.at !== expiry.at) || (used !== undefined && usedAt(head) > used);
 }

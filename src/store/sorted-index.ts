@@ -1,12 +1,12 @@
-/** Sorted entries in memory: a list of short sorted lists, so that adding and removing move only a few. */
+/** Sorted entries in memory: a list of short sorted lists, so that adding and removing move only few entries. */
 import type { Due } from './store.js';
 
-/** Longer lists than this are cut in two. */
+/** A longer list is cut in two. */
 const LENGTH_MAX = 512;
 
-/** By key, then by id. */
+/** Sorted by key, then by id. */
 export class SortedIndex {
-  /** None is empty, but for the only one. */
+  /** No list is empty, unless it is the only one. */
   readonly #lists: Due[][] = [[]];
 
   add(entry: Due): void {
@@ -40,7 +40,7 @@ export class SortedIndex {
     return found;
   }
 
-  /** The list that the entry is in or belongs into: the first whose last entry is not before it, or the last list. */
+  /** The list of the entry: the first one whose last entry is not before the given entry, or the last list. */
   #listFor(entry: Due): number {
     const lists = this.#lists;
     const last = lists.length - 1;
@@ -52,7 +52,7 @@ function placeIn(list: readonly Due[], entry: Due): number {
   return lowest(list.length, (place) => compare(list[place] as Due, entry) >= 0);
 }
 
-/** The lowest index for which it holds, given that it holds for all above; `length` where it holds for none. */
+/** The lowest index where `holds` is true, given that it is true for all above; `length` where it is true for none. */
 function lowest(length: number, holds: (index: number) => boolean): number {
   let [low, high] = [0, length];
   while (low < high) {

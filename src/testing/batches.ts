@@ -1,4 +1,4 @@
-/** Promise 8 of the store contract: several contexts at once. A store without `commitBatch` keeps it by having none. */
+/** Promise 8 of the store contract: batches. A store without `commitBatch` keeps the promise by having no batches. */
 import { deepEqual, equal } from 'node:assert/strict';
 import type { BatchOperation, Store } from '../store/store.js';
 import { commitOf, numbered, plain, positionAt, range, recordOf, requestOf, write } from './commits.js';
@@ -7,10 +7,10 @@ import type { StoreLaw } from './store-subject.js';
 
 const COMMITTED = { kind: 'committed' } as const;
 
-/** Contexts that lie together, if any do: for stores that place them by the part in braces. */
+/** Contexts in one partition, for stores that choose the partition by the part in braces. */
 const [a, b, c, d] = ['a{together}', 'b{together}', 'c{together}', 'd{together}'] as const;
 
-/** A law about stores that have batches. */
+/** A law for stores that have batches. */
 function batchLaw(
   name: string,
   check: (
@@ -23,7 +23,7 @@ function batchLaw(
   });
 }
 
-/** Everything of these contexts that can be read. */
+/** All readable state of these contexts. */
 async function see(store: Store): Promise<unknown> {
   const ids = [a, b, c, d];
   return plain([
@@ -36,7 +36,7 @@ async function see(store: Store): Promise<unknown> {
 }
 
 export const batches: readonly StoreLaw[] = [
-  batchLaw('8. a group writes, removes and checks as one', (commitBatch) => async (store, reopen) => {
+  batchLaw('8. a batch writes, removes and checks as one', (commitBatch) => async (store, reopen) => {
     await write(store, a, 2);
     await write(store, b, 3);
     await write(store, d, 1);
@@ -60,7 +60,7 @@ export const batches: readonly StoreLaw[] = [
     deepEqual(await see(await reopen()), before);
   }),
 
-  batchLaw('8. one act that does not fit, and nothing of the group happens', (commitBatch) => async (store) => {
+  batchLaw('8. where one operation does not fit, no part of the batch happens', (commitBatch) => async (store) => {
     await write(store, a, 2);
     await write(store, b, 2);
     const head = await store.head(b);
@@ -93,13 +93,13 @@ export const batches: readonly StoreLaw[] = [
     });
   }),
 
-  batchLaw('8. a group that names itself happens once', (commitBatch) => async (store) => {
+  batchLaw('8. a batch with a request id happens once', (commitBatch) => async (store) => {
     const group = [commitOf(a, null, { request: requestOf('r') }), commitOf(b, null)];
     const duplicate = plain({ kind: 'duplicate', first: requestOf('r') });
     const outcomes = await Promise.all([commitBatch(store, group), commitBatch(store, group)]);
     deepEqual(plain(outcomes), plain([COMMITTED, duplicate]));
     const later = [commitOf(c, null), commitOf(a, positionAt(1), { request: requestOf('r') })];
-    deepEqual(plain(await commitBatch(store, later)), duplicate, 'wherever the contexts stand');
+    deepEqual(plain(await commitBatch(store, later)), duplicate, 'whatever the positions of the contexts');
     equal(await store.head(c), null);
     deepEqual(plain(await store.commit(commitOf(a, positionAt(1), { request: requestOf('r') }))), duplicate);
   }),
@@ -108,7 +108,7 @@ export const batches: readonly StoreLaw[] = [
     const outcomes = await Promise.all(
       range(100).flatMap((i) => {
         const at = (version: number) => (version === 0 ? null : positionAt(version));
-        // In the middle one group fails by its second act, and so does all that builds upon it.
+        // In the middle, one batch fails by its second operation, and so do all commits that depend on it.
         const other = commitOf(b, i === 60 ? positionAt(999) : at(i), { payload: numbered(i) });
         return [commitBatch(store, [commitOf(a, at(2 * i)), other]), store.commit(commitOf(a, at(2 * i + 1)))];
       }),
@@ -131,7 +131,7 @@ export const batches: readonly StoreLaw[] = [
     equal((await store.load(a))?.records.length, 1);
   }),
 
-  batchLaw('8. what lies apart is refused, and nothing happens', (commitBatch) => async (store) => {
+  batchLaw('8. contexts in different partitions are refused, and nothing happens', (commitBatch) => async (store) => {
     const others = range(20).map((i) => `elsewhere ${i}`);
     const apart = store.cluster?.apart([a, ...others]) ?? [];
     for (const id of apart) {
@@ -143,7 +143,7 @@ export const batches: readonly StoreLaw[] = [
     equal(apart.includes(a), false);
   }),
   batchLaw(
-    '8. the removal of what is not there is no step: what was sent behind it goes on',
+    '8. the removal of a missing context changes nothing: a commit that was sent behind it succeeds',
     (commitBatch) => async (store) => {
       await write(store, a, 1);
       const removal = commitBatch(store, [{ id: a, expected: positionAt(1), reason: 'deleted' }]);

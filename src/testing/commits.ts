@@ -1,17 +1,17 @@
-/** Short ways to make commits: positions, heads and payloads that follow from the version. */
-import type { Expiry, Position } from '../model/model.js';
-import type { Commit, Due, LogRecord, Outcome, Payload, Request, Store } from '../store/store.js';
+/** Helpers that make commits: positions, heads and payloads follow from the version. */
+import type { Expiry, Payload, Position } from '../model/model.js';
+import type { Commit, Due, LogRecord, Outcome, Request, Store } from '../store/store.js';
 
 export function range(count: number): number[] {
   return Array.from({ length: count }, (_, i) => i);
 }
 
-/** `line` tells histories apart that share epoch and version. */
+/** `line` distinguishes histories that share epoch and version. */
 export function positionAt(version: number, line = '', epoch = 'first'): Position {
   return { epoch, version, digest: `${line}${version}` };
 }
 
-/** A payload that `number` marks, padded to `bytes` in each half. */
+/** A payload with the given number in it, padded to `bytes` in each half. */
 export function numbered(number: number, bytes = 8): Payload {
   return {
     changes: Buffer.from(`change ${number}`.padEnd(bytes)),
@@ -20,7 +20,7 @@ export function numbered(number: number, bytes = 8): Payload {
 }
 
 export interface CommitParts {
-  /** Of the position after the commit. Default: that of `expected`, or the one that positionAt gives. */
+  /** The line of the position after the commit. Default: the line of `expected`, or the default of positionAt. */
   readonly line?: string;
   readonly epoch?: string;
   /** null: no new version. */
@@ -47,12 +47,12 @@ export function commitOf(id: string, expected: Position | null, parts: CommitPar
   };
 }
 
-/** What the store should make of a commit with a payload. */
+/** The record that the store should keep for a commit with a payload. */
 export function recordOf({ head, payload }: Commit): LogRecord {
   return { position: head.position, at: head.updatedAt, ...payload! };
 }
 
-/** Brings a context from version `from` to `to`, one pipelined commit for each. */
+/** Writes a context from version `from` to `to`, with one pipelined commit per version. */
 export async function write(
   store: Store,
   id: string,
@@ -70,14 +70,14 @@ export async function write(
   return commits;
 }
 
-/** How many outcomes there are of each kind. */
+/** The number of outcomes of each kind. */
 export function kinds(outcomes: readonly Outcome[]): Partial<Record<Outcome['kind'], number>> {
   const counts: Partial<Record<Outcome['kind'], number>> = {};
   for (const { kind } of outcomes) counts[kind] = (counts[kind] ?? 0) + 1;
   return counts;
 }
 
-/** The same with all bytes as text, so that Buffer and Uint8Array compare by what is in them. */
+/** The same value with all bytes as text, so that Buffer and Uint8Array compare by their contents. */
 export function plain(value: unknown): unknown {
   if (value instanceof Uint8Array) return `bytes ${Buffer.from(value).toString('hex')}`;
   if (Array.isArray(value)) return value.map(plain);
@@ -86,12 +86,12 @@ export function plain(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, plain(member)]));
 }
 
-/** The same for the same id. */
+/** Deterministic: the same request for the same id. */
 export function requestOf(id: string): Request {
   return { id, fingerprint: `print of ${id}`, result: Buffer.from(`result of ${id}`), at: 1 };
 }
 
-/** Whose turn it is, without their keys. */
+/** The ids of due entries, without their keys. */
 export async function ids(found: Promise<readonly Due[]>): Promise<string[]> {
   return (await found).map(({ id }) => id);
 }

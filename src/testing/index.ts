@@ -1,5 +1,5 @@
 /**
- * For those who write a store or an external store of their own: `import { storeLaws } from 'chord/testing'`. See
+ * For authors of stores and export providers: `import { storeLaws } from 'chord/testing'`. See
  * docs/extending.md.
  */
 export type { Law } from './law.js';

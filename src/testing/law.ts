@@ -1,12 +1,12 @@
-/** Contracts as laws, which know of no test runner: whoever declares tests, with whatever, has each run. */
+/** Contracts as laws, which are independent of test runners: a test file runs each law as one test. */
 
 export interface Law<Subject> {
   readonly name: string;
-  /** Makes the subjects that it needs, and destroys them. Rejects where the law does not hold. */
+  /** Creates the subjects that the law needs, and destroys them. Rejects where the law does not hold. */
   readonly run: (make: () => Promise<Subject>) => Promise<void>;
 }
 
-/** A law that one subject shows. */
+/** A law that needs one subject. */
 export function law<Subject extends { destroy(): Promise<void> }>(
   name: string,
   check: (subject: Subject) => Promise<void>,

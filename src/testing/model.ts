@@ -1,4 +1,4 @@
-/** Random commands against an engine and against the memory engine, which is the specification: same answers. */
+/** Model-based test: random commands on an engine and on the memory engine, which is the specification: equal answers. */
 import { isDeepStrictEqual } from 'node:util';
 import { openMemory } from '../store/memory.js';
 import type { BatchOperation, Commit, Due, Store } from '../store/store.js';
@@ -9,7 +9,7 @@ const IDS = ['a', 'ab', 'é', '\u{1f600}', '\uffff', 'a{t}', 'é{t}', '{t}'];
 
 type Check = typeof import('fast-check');
 
-/** `stale`: expects what is not. `pipelined`: the next command does not wait for this one. */
+/** `stale`: expects a wrong position. `pipelined`: the next command does not wait for this one. */
 function commands(fc: Check) {
   const id = fc.constantFrom(...IDS);
   const few = fc.nat(12);
@@ -109,7 +109,7 @@ export const againstMemory: StoreLaw = {
   },
 };
 
-/** Only those who test a store need it. A suite that passed without this law would say less than it seems to. */
+/** Needed only for testing a store. Where it is missing, the law fails: a suite without this law would prove less. */
 async function fastCheck(): Promise<Check> {
   return import('fast-check').catch((cause) => {
     throw new Error('this law needs fast-check: npm install --save-dev fast-check', { cause });
@@ -179,7 +179,7 @@ class Comparison {
     if (this.reopen !== undefined) this.store = await this.reopen();
   }
 
-  /** The memory engine takes effect at once, so it knows where the other will stand when all is written. */
+  /** The memory engine takes effect at once, so its position is the one that the other engine will reach. */
   async #write(what: string, pipelined: boolean, write: (store: Store) => Promise<unknown>): Promise<void> {
     const expected = plain(await write(this.#memory));
     this.#pending.push(write(this.store).then((answer) => equal(plain(answer), expected, what)));
@@ -194,13 +194,13 @@ class Comparison {
     equal(plain(await read(this.store)), plain(await read(this.#memory)), what);
   }
 
-  /** All pages. */
+  /** All pages of due entries. */
   async #due(store: Store, { index, upTo, limit }: Extract<Command, { kind: 'due' }>): Promise<Due[]> {
     const key = index === 'length' ? -upTo : index === 'expiry' ? upTo : 1_000 + upTo;
     const found: Due[] = [];
     for (let page = await store.due(index, key, limit); page.length > 0; ) {
       found.push(...page);
-      if (page.length > limit || found.length > IDS.length) throw new Error('more than there is, or was asked for');
+      if (page.length > limit || found.length > IDS.length) throw new Error('more than exists or was requested');
       page = await store.due(index, key, limit, page.at(-1));
     }
     return found;
@@ -211,7 +211,7 @@ class Comparison {
     return stale && position !== null ? { ...position, digest: 'stale' } : position;
   }
 
-  /** Those of a group that may be one. */
+  /** The operations of a batch that may be in one batch. */
   async #actsOf({ operations, request }: Extract<Command, { kind: 'batch' }>): Promise<BatchOperation[]> {
     if (!this.store.commitBatch) return [];
     const apart = this.store.cluster?.apart(operations.map(({ id }) => id)) ?? [];

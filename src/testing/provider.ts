@@ -1,5 +1,5 @@
 /**
- * The contract of external stores as laws: what transfer/provider.ts promises, on any provider.
+ * The export provider contract as laws: the promises of transfer/export-provider.ts, for any provider.
  *
  *     for (const { name, run } of providerLaws) test(name, () => run(async () => ({ provider, reopen, destroy })));
  */
@@ -8,12 +8,12 @@ import { setMaxListeners } from 'node:events';
 import type { Provider, SavedContext } from '../transfer/export-provider.js';
 import { type Law, law } from './law.js';
 
-/** A provider over storage of its own, empty at first. */
+/** A provider with its own storage, which is empty at first. */
 export interface ProviderSubject {
   readonly provider: Provider;
-  /** Another one on the same data. */
+  /** Opens another provider on the same data. */
   readonly reopen: () => Promise<Provider>;
-  /** Closes the provider too. */
+  /** Closes the provider, and removes the storage. */
   readonly destroy: () => Promise<void>;
 }
 
@@ -66,19 +66,19 @@ export async function listed(provider: Provider, prefix = ''): Promise<string[]>
 }
 
 export const providerLaws: readonly Law<ProviderSubject>[] = [
-  law('nothing is there at first', async ({ provider }) => {
+  law('the storage is empty at first', async ({ provider }) => {
     equal(await provider.load('a', SIGNAL), null);
     deepEqual(await listed(provider), []);
     equal(await provider.delete('a', SIGNAL), false);
   }),
 
-  law('what was saved is given back as it was, also to another one', async ({ provider, reopen }) => {
+  law('a saved text is returned unchanged, also by another provider', async ({ provider, reopen }) => {
     const texts = ['{"zero":-0, "b":1,  "a":2}', `"${'long '.repeat(1_000_000)}"`, '"\\u0000 ü 日 😀 \\" \'"'];
     for (const [i, text] of texts.entries()) await provider.save(savedOf(`id ${i}`, text), SIGNAL);
     const other = await reopen();
     for (const [i, text] of texts.entries()) {
-      ok((await provider.load(`id ${i}`, SIGNAL)) === text, 'another text came back');
-      ok((await other.load(`id ${i}`, SIGNAL)) === text, 'another one finds another text');
+      ok((await provider.load(`id ${i}`, SIGNAL)) === text, 'a different text was returned');
+      ok((await other.load(`id ${i}`, SIGNAL)) === text, 'another provider returned a different text');
     }
     deepEqual(await listed(other), ['id 0', 'id 1', 'id 2']);
     await other.close();
@@ -91,14 +91,14 @@ export const providerLaws: readonly Law<ProviderSubject>[] = [
     deepEqual(await listed(provider), ['a']);
   }),
 
-  law('saves of one id at once leave one of them, whole', async ({ provider }) => {
+  law('concurrent saves of one id leave one of the texts, whole', async ({ provider }) => {
     const texts = Array.from({ length: 20 }, (_, i) => `"${String(i).repeat(10_000)}"`);
     await Promise.all(texts.map((text) => provider.save(savedOf('a', text), SIGNAL)));
-    ok(texts.includes((await provider.load('a', SIGNAL)) as string), 'what came back is none of what was saved');
+    ok(texts.includes((await provider.load('a', SIGNAL)) as string), 'the returned text was never saved');
     deepEqual(await listed(provider), ['a']);
   }),
 
-  law('a list has what begins with the prefix, however much there is', async ({ provider }) => {
+  law('a list has every id with the prefix, however many there are', async ({ provider }) => {
     const ids = Array.from({ length: 1200 }, (_, i) => `room:${i}`);
     const all = [...ids, 'roo', 'Room:1', 'user:1', 'a_b', 'aXb', 'a%b'];
     for (let at = 0; at < all.length; at += 100) {
@@ -111,7 +111,7 @@ export const providerLaws: readonly Law<ProviderSubject>[] = [
     deepEqual(await listed(provider), all.sort());
   }),
 
-  law('delete forgets one, and says whether there was one', async ({ provider }) => {
+  law('delete removes one text, and answers whether there was one', async ({ provider }) => {
     await provider.save(savedOf('a'), SIGNAL);
     await provider.save(savedOf('b'), SIGNAL);
     equal(await provider.delete('a', SIGNAL), true);

@@ -1,4 +1,4 @@
-/** Promises 5 to 7 of the store contract, lists, expiry, and bytes that stay as they are. */
+/** Promises 5 to 7 of the store contract, lists, expiry, and the integrity of stored bytes. */
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import type { Store } from '../store/store.js';
 import { commitOf, ids, kinds, numbered, plain, positionAt, range, recordOf, write } from './commits.js';
@@ -18,7 +18,7 @@ export const reads: readonly StoreLaw[] = [
     deepEqual(await deltas(7, 3), plain(all.slice(7, 10)));
     deepEqual(await deltas(19, 3), plain(all.slice(19)));
     deepEqual(await deltas(20, 3), []);
-    deepEqual(await deltas(21, 3), [], 'nothing comes after a version that is not there yet');
+    deepEqual(await deltas(21, 3), [], 'there are no records after a future version');
     const each = all[0]!.changes.length + all[0]!.olds.length;
     deepEqual(await deltas(0, 100, 3 * each), plain(all.slice(0, 3)));
     deepEqual(await deltas(0, 100, 4 * each - 1), plain(all.slice(0, 3)));
@@ -27,7 +27,7 @@ export const reads: readonly StoreLaw[] = [
     deepEqual(await store.deltas('b', 0, 10), { kind: 'truncated', oldest: 1 });
   }),
 
-  law('5. and 6. trim stops at the snapshot, and what it took is said to be gone', async ({ store }) => {
+  law('5. and 6. trim stops at the snapshot, and trimmed records are reported as truncated', async ({ store }) => {
     await write(store, 'a', 10);
     equal(await store.trim('a', 10), 0, 'there is no snapshot');
     await store.commit(commitOf('a', positionAt(10), { payload: null, snapshot: Buffer.from('ten') }));
@@ -84,7 +84,7 @@ export const reads: readonly StoreLaw[] = [
     equal(await store.trim('a', 43), 0);
   }),
 
-  law('7. after a removal nothing is left, and a later life is a new one', async ({ store }) => {
+  law('7. after a removal nothing is left, and a later life is independent', async ({ store }) => {
     await write(store, 'a', 10, 0, () => ({ expiry: { at: 5, ttl: 5 } }));
     await store.commit(commitOf('a', positionAt(10), { snapshot: Buffer.from('old'), expiry: { at: 50, ttl: 5 } }));
     await write(store, 'a2', 2);
@@ -112,7 +112,7 @@ export const reads: readonly StoreLaw[] = [
     for (let from = 0; from < MANY; from += 200) await write(store, 'a', from + 200, from);
     await store.commit(commitOf('a', positionAt(MANY), { snapshot: Buffer.from('old') }));
     const removed = store.remove({ id: 'a', expected: positionAt(MANY + 1), reason: 'deleted' });
-    // It begins in the middle of the old log, with no history of its own.
+    // The new life begins in the middle of the old log, with no history of its own.
     const second = commitOf('a', null, { epoch: 'second', payload: null, snapshot: Buffer.from('second') });
     const head = { ...second.head, position: positionAt(100, '', 'second') };
     const began = store.commit({ ...second, head });
@@ -163,7 +163,7 @@ export const reads: readonly StoreLaw[] = [
     equal((await store.load('a'))!.records.length, 3);
   }),
 
-  law('due: expiry tells whose time has come, soonest first, also after renewals', async ({ store }) => {
+  law('due: expiry answers expired contexts, soonest first, also after renewals', async ({ store }) => {
     const expire = async (id: string, at: number, version = 0) =>
       store.commit(commitOf(id, version === 0 ? null : positionAt(version), { expiry: { at, ttl: 10 } }));
     for (const [id, at] of [
@@ -203,9 +203,9 @@ export const reads: readonly StoreLaw[] = [
       let after: string | undefined;
       do {
         const page = await store.list('', after, size);
-        ok(page.heads.length <= size, 'more than was asked for');
+        ok(page.heads.length <= size, 'more heads than requested');
         listed.push(...page.heads.map(({ id }) => id));
-        ok(listed.length <= ids.length, 'what was on a page comes again');
+        ok(listed.length <= ids.length, 'an id of an earlier page comes again');
         after = page.next;
       } while (after !== undefined);
       deepEqual(listed, inOrder);
@@ -228,7 +228,7 @@ export const reads: readonly StoreLaw[] = [
     for (const id of ids) equal((await store.load(id))?.records.length, 1, JSON.stringify(id));
   }),
 
-  law('contexts whose ids begin alike do not mix', async ({ store }) => {
+  law('contexts whose ids share a prefix do not mix', async ({ store }) => {
     const ids = ['a', 'aa', 'a\u0001', 'a?', 'ab'];
     for (const [i, id] of ids.entries()) await write(store, id, i + 2, 0, () => ({ snapshot: Buffer.from(id) }));
     for (const id of ids) equal(await store.trim(id, 1), 1);
@@ -237,7 +237,7 @@ export const reads: readonly StoreLaw[] = [
       equal((await store.head(id))?.position.version, id === 'a' ? undefined : i + 2);
   }),
 
-  law('bytes come back as they went in', async ({ store }) => {
+  law('bytes are returned unchanged', async ({ store }) => {
     const every = Buffer.from(range(256));
     const large = Buffer.alloc(3_000_000, every);
     for (const [id, bytes] of [
@@ -256,7 +256,7 @@ export const reads: readonly StoreLaw[] = [
     }
   }),
 
-  law('what was read stays as it was', async ({ store }) => {
+  law('bytes that were read do not change afterwards', async ({ store }) => {
     await write(store, 'a', 3);
     const before = (await store.load('a'))!;
     const copy = plain(before);
@@ -266,7 +266,7 @@ export const reads: readonly StoreLaw[] = [
   }),
 ];
 
-/** Prefixes of one another, beyond the basic plane, at both ends of UTF-8, 512 bytes long. */
+/** Ids that are prefixes of one another, beyond the basic plane, at both ends of UTF-8, 512 bytes long. */
 function hostileIds(): string[] {
   const long = 'x'.repeat(511);
   const marks = [

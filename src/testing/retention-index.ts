@@ -1,4 +1,4 @@
-/** The indexes by which cleanup finds its work, and what a removal that rests on them must not miss. */
+/** The retention index of cleanup, and the conflicts that a removal based on it must detect. */
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import type { Due, Store } from '../store/store.js';
 import { commitOf, ids, positionAt, range, write } from './commits.js';
@@ -8,7 +8,7 @@ import type { StoreLaw } from './store-subject.js';
 const snapshot = Buffer.from('document');
 
 export const dues: readonly StoreLaw[] = [
-  law('due: idle goes by the last write or touch of what has no time to live of its own', async ({ store }) => {
+  law('due: idle goes by the last write or touch of contexts without a time to live', async ({ store }) => {
     await write(store, 'often', 500);
     await write(store, 'b', 3);
     await write(store, 'a', 3);
@@ -20,7 +20,7 @@ export const dues: readonly StoreLaw[] = [
     deepEqual(await store.due('idle', 2_000, 10, due('b', 1_003)), [due('often', 1_500), due('a', 2_000)]);
     deepEqual(await store.head('a'), { ...commitOf('a', positionAt(2)).head, touchedAt: 2_000 });
 
-    // To a time to live of its own and back.
+    // A time to live is set and taken away again.
     await store.commit(commitOf('b', positionAt(3), { expiry: { at: 9, ttl: 9 } }));
     deepEqual(await ids(store.due('idle', 5_000, 10)), ['often', 'a']);
     deepEqual(await ids(store.due('expiry', 5_000, 10)), ['mortal', 'b']);
@@ -29,7 +29,7 @@ export const dues: readonly StoreLaw[] = [
     deepEqual(await ids(store.due('expiry', 5_000, 10)), ['mortal']);
   }),
 
-  law('due: age goes by the oldest record that is retained', async ({ store }) => {
+  law('due: age goes by the oldest retained record', async ({ store }) => {
     await write(store, 'a', 20);
     await write(store, 'b', 5);
     deepEqual(await store.due('age', 1_000, 10), []);
@@ -38,12 +38,12 @@ export const dues: readonly StoreLaw[] = [
     await store.trim('a', 7);
     deepEqual(await store.due('age', 5_000, 10), [due('b', 1_001), due('a', 1_008)]);
     await store.trim('a', 20);
-    deepEqual(await store.due('age', 5_000, 10), [due('b', 1_001)], 'nothing is left to grow old');
+    deepEqual(await store.due('age', 5_000, 10), [due('b', 1_001)], 'no record is left');
     await write(store, 'a', 23, 20);
     deepEqual(await store.due('age', 5_000, 10), [due('b', 1_001), due('a', 1_021)]);
   }),
 
-  law('due: length goes by how many records are retained, most first', async ({ store }) => {
+  law('due: length goes by the number of retained records, most first', async ({ store }) => {
     for (const [id, count] of Object.entries({ one: 1, two: 2, some: 100, many: 130 })) await write(store, id, count);
     deepEqual(await store.due('length', -131, 10), []);
     deepEqual(await store.due('length', -101, 10), [due('many', -130)]);
@@ -53,19 +53,19 @@ export const dues: readonly StoreLaw[] = [
     deepEqual(await store.due('length', -101, 10), []);
     deepEqual(await store.due('length', -2, 10), [due('many', -100), due('some', -100), due('two', -2)]);
     await write(store, 'many', 132, 131);
-    deepEqual(await store.due('length', -101, 10), [due('many', -101)], 'the next write is seen at once');
+    deepEqual(await store.due('length', -101, 10), [due('many', -101)], 'the next write counts at once');
     for (const version of range(300)) await write(store, 'two', version + 3, version + 2);
     deepEqual(await store.due('length', -101, 1), [due('two', -302)]);
   }),
 
-  law('due: pages go on where the last one ended, whatever was removed in between', async ({ store }) => {
+  law('due: a page starts where the last one ended, whatever was removed in between', async ({ store }) => {
     const all = range(50).map((i) => `c${String(i).padStart(2, '0')}`);
     for (const id of all.toReversed()) await write(store, id, 2);
     for (const size of [1, 7, 50]) {
       const found: string[] = [];
       for (let page = await store.due('age', 1_001, size); page.length > 0; ) {
         found.push(...page.map(({ id }) => id));
-        ok(found.length <= all.length, 'what was on a page comes again');
+        ok(found.length <= all.length, 'an entry of an earlier page comes again');
         page = await store.due('age', 1_001, size, page.at(-1));
       }
       deepEqual(found, all);
@@ -76,7 +76,7 @@ export const dues: readonly StoreLaw[] = [
     for (const index of ['idle', 'length'] as const) equal((await store.due(index, 5_000, 100)).length, 47);
   }),
 
-  law('due: a later life begins anew in all indexes', async ({ store }) => {
+  law('due: a later life starts anew in all indexes', async ({ store }) => {
     await write(store, 'a', 200, 0, () => ({ expiry: { at: 5, ttl: 5 } }));
     await store.remove({ id: 'a', expected: positionAt(200), reason: 'expired' });
     for (const index of ['expiry', 'idle', 'age', 'length'] as const) deepEqual(await store.due(index, 9_000, 9), []);
@@ -107,7 +107,7 @@ export const dues: readonly StoreLaw[] = [
     deepEqual(await see(await reopen()), before);
   }),
 
-  law('a removal that does not know of a renewal is a conflict', async ({ store }) => {
+  law('a removal conflicts with a renewal that it does not include', async ({ store }) => {
     await write(store, 'a', 2, 0, () => ({ expiry: { at: 50, ttl: 50 } }));
     const removal = { id: 'a', expected: positionAt(2), reason: 'expired', expiry: { at: 50, ttl: 50 } } as const;
     const renewed = commitOf('a', positionAt(2), { payload: null, expiry: { at: 90, ttl: 50 } });

@@ -1,5 +1,5 @@
 /**
- * The store contract as laws: what store/store.ts promises, on any engine.
+ * The store contract as laws: the promises of store/store.ts, for any engine.
  *
  *     for (const { name, run } of storeLaws) test(name, () => run(async () => ({ store, reopen, destroy })));
  */

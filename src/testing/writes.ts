@@ -6,7 +6,7 @@ import { law } from './law.js';
 import type { StoreLaw } from './store-subject.js';
 
 export const writes: readonly StoreLaw[] = [
-  law('1. a commit happens exactly when the context stands where it expects', async ({ store }) => {
+  law('1. a commit happens exactly when the context is at the expected position', async ({ store }) => {
     const first = commitOf('a', null);
     deepEqual(await store.commit(first), { kind: 'committed' });
     deepEqual(await store.head('a'), first.head);
@@ -25,7 +25,7 @@ export const writes: readonly StoreLaw[] = [
     equal(await store.head('b'), null);
   }),
 
-  law('1. of fifty writers who expect the same position exactly one succeeds', async ({ store }) => {
+  law('1. of fifty commits that expect the same position exactly one succeeds', async ({ store }) => {
     for (const expected of [null, positionAt(1)]) {
       const rivals = range(50).map((i) => commitOf('a', expected, { payload: numbered(i) }));
       const outcomes = await Promise.all(rivals.map((rival) => store.commit(rival)));
@@ -39,7 +39,7 @@ export const writes: readonly StoreLaw[] = [
     }
   }),
 
-  law('2. what was answered is found again, all of it', async ({ store, reopen }) => {
+  law('2. every answered commit is found again, in full', async ({ store, reopen }) => {
     if (reopen === undefined) return;
     await write(store, 'a', 5);
     await store.commit(
@@ -64,7 +64,7 @@ export const writes: readonly StoreLaw[] = [
     deepEqual(plain(await see(await reopen())), before);
   }),
 
-  law('2. close keeps what was accepted, and refuses what comes after', async ({ store, reopen }) => {
+  law('2. close keeps accepted writes, and refuses later ones', async ({ store, reopen }) => {
     const accepted = range(100).map((i) => store.commit(commitOf('a', i === 0 ? null : positionAt(i))));
     const closed = reopen === undefined ? store.close() : reopen();
     deepEqual(kinds(await Promise.all(accepted)), { committed: 100 });
@@ -95,11 +95,11 @@ export const writes: readonly StoreLaw[] = [
     deepEqual(plain((await store.load('a'))!.records), plain(commits.map(recordOf)));
   }),
 
-  law('3. what builds upon a commit that conflicts does not happen', async ({ store }) => {
+  law('3. commits that depend on a conflicting commit do not happen', async ({ store }) => {
     await write(store, 'bystander', 1);
     const outcomes = await Promise.all(
       range(1_000).flatMap((i) => {
-        // The one in the middle expects another digest, and the later ones build upon what it would have made.
+        // The commit in the middle expects another digest, and the later ones expect the position it would have made.
         const line = i < 500 ? '' : 'lost';
         const expected = i === 0 ? null : positionAt(i, i === 500 ? 'elsewhere' : line);
         const other = commitOf('bystander', positionAt(i + 1));
@@ -136,7 +136,7 @@ export const writes: readonly StoreLaw[] = [
     );
   }),
 
-  law('4. a repeated request id is answered with the first result, wherever the context stands', async ({ store }) => {
+  law('4. a repeated request id is answered with the first result, whatever the position', async ({ store }) => {
     const request = requestOf('r');
     const repeat = { ...request, fingerprint: 'another', result: Buffer.from('another'), at: 99 };
     const duplicate = plain({ kind: 'duplicate', first: request });
@@ -150,7 +150,7 @@ export const writes: readonly StoreLaw[] = [
     deepEqual(plain(await store.recall('a', 'r')), plain(request));
     equal(await store.recall('a', 'R'), null);
     equal(await store.recall('b', 'r'), null);
-    deepEqual(await store.commit(commitOf('b', null, { request })), { kind: 'committed' }, 'each context has its own');
+    deepEqual(await store.commit(commitOf('b', null, { request })), { kind: 'committed' }, 'ids are per context');
 
     const last = requestOf('remove');
     deepEqual(await store.remove({ ...removal, request: last }), { kind: 'committed' });
@@ -159,7 +159,7 @@ export const writes: readonly StoreLaw[] = [
     equal(await store.head('a'), null);
   }),
 
-  law('4. a request id is remembered without a new version, but not of a commit that conflicts', async ({ store }) => {
+  law('4. a request id is stored without a new version, but not for a commit that conflicts', async ({ store }) => {
     await write(store, 'a', 2);
     const quiet = commitOf('a', positionAt(2), { payload: null, request: requestOf('quiet') });
     deepEqual(await store.commit(quiet), { kind: 'committed' });
@@ -172,7 +172,7 @@ export const writes: readonly StoreLaw[] = [
     equal((await store.commit(commitOf('a', positionAt(2), { request: requestOf('later') }))).kind, 'committed');
   }),
 
-  law('4. a removal of nothing keeps its request, and nothing else', async ({ store }) => {
+  law('4. a removal of a missing context stores its request, and nothing else', async ({ store }) => {
     const nothing = { id: 'a', expected: null, reason: 'deleted', request: requestOf('none') } as const;
     deepEqual(await store.remove(nothing), { kind: 'committed' });
     equal(await store.head('a'), null);
@@ -188,10 +188,10 @@ export const writes: readonly StoreLaw[] = [
       store.remove({ ...nothing, request: requestOf('another') }),
       store.commit(commitOf('a', null, { epoch: 'second' })),
     ]);
-    deepEqual(kinds(pipelined), { committed: 3 }, 'nothing that others would have to know of');
+    deepEqual(kinds(pipelined), { committed: 3 }, 'no position that later commits depend on');
   }),
 
-  law('4. of a request sent twice at once, one is the duplicate of the other', async ({ store }) => {
+  law('4. where a request is sent twice at once, one is the duplicate of the other', async ({ store }) => {
     const commit = commitOf('a', null, { request: requestOf('r') });
     const outcomes = await Promise.all([store.commit(commit), store.commit(commit), store.commit(commit)]);
     const duplicate = { kind: 'duplicate', first: requestOf('r') } as const;
@@ -199,14 +199,14 @@ export const writes: readonly StoreLaw[] = [
     equal((await store.head('a'))?.position.version, 1);
   }),
 
-  law('forget takes the requests before a time, as many as it may', async ({ store }) => {
+  law('forget drops the requests before a time, up to the limit', async ({ store }) => {
     for (const i of range(10)) {
       await store.commit(commitOf(`c${i % 3}`, null, { request: { ...requestOf(`r${i}`), at: i } }));
       await store.commit(commitOf('d', i === 0 ? null : positionAt(i), { request: { ...requestOf(`r${i}`), at: i } }));
     }
     equal(await store.forget(0, 100), 0);
     equal(await store.forget(5, 2), 2);
-    ok((await store.forget(5, 100)) > 0, 'there was more to forget');
+    ok((await store.forget(5, 100)) > 0, 'more requests were to be forgotten');
     equal(await store.forget(5, 100), 0);
     for (const i of range(10)) equal((await store.recall('d', `r${i}`)) !== null, i >= 5, `r${i}`);
     equal((await store.commit(commitOf('d', positionAt(10), { request: requestOf('r1') }))).kind, 'committed');

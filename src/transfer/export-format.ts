@@ -1,4 +1,4 @@
-/** An exported context as text, and back: the shape is described at ExportedContext. */
+/** The export format: an exported context as text, and back. ExportedContext describes the shape. */
 
 import type { ExportedLife } from '../contexts/import-history.js';
 import type { Pace } from '../contexts/long-work.js';
@@ -10,7 +10,7 @@ import type { ExportedContext, ExportedRecord } from './export-provider.js';
 
 const FORMAT = 'chord.context/1';
 
-/** In steps: a history may be large. */
+/** Works in steps, since a history may be large. */
 export async function toText(packed: ExportedLife, pace: Pace): Promise<string> {
   const exported: ExportedContext = {
     format: FORMAT,
@@ -33,13 +33,13 @@ export async function toText(packed: ExportedLife, pace: Pace): Promise<string> 
   return `${text.slice(0, -1)},"history":[${records.join(',')}]}`;
 }
 
-/** DATA_LOSS: the text is not what was exported from this id. */
+/** DATA_LOSS: the text is not an export of this id. */
 export function fromText(text: string, id: string): ExportedLife {
   try {
     return read(JSON.parse(text) as Partial<ExportedContext>, id);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw new ChordError('DATA_LOSS', `what was saved of ${JSON.stringify(id)} cannot be read: ${why}`, {
+    throw new ChordError('DATA_LOSS', `the export of ${JSON.stringify(id)} cannot be read: ${why}`, {
       contextId: id,
       cause: error,
     });
@@ -48,11 +48,11 @@ export function fromText(text: string, id: string): ExportedLife {
 
 function read(exported: Partial<ExportedContext>, id: string): ExportedLife {
   const { format, contextId, position, value, ttl, history } = exported ?? {};
-  if (format !== FORMAT) throw new Error(`its format is ${JSON.stringify(format)}, expected ${FORMAT}`);
-  if (contextId !== id) throw new Error(`it is of ${JSON.stringify(contextId)}`);
-  if (!isObject(value)) throw new Error('its value is no object');
-  if (ttl !== undefined && !(typeof ttl === 'number' && ttl > 0)) throw new Error('its ttl is no duration');
-  if (history !== undefined && !Array.isArray(history)) throw new Error('its history is no list');
+  if (format !== FORMAT) throw new Error(`the format is ${JSON.stringify(format)}, expected ${FORMAT}`);
+  if (contextId !== id) throw new Error(`the context id is ${JSON.stringify(contextId)}`);
+  if (!isObject(value)) throw new Error('the value is not an object');
+  if (ttl !== undefined && !(typeof ttl === 'number' && ttl > 0)) throw new Error('the ttl is not a duration');
+  if (history !== undefined && !Array.isArray(history)) throw new Error('the history is not a list');
   const { epoch, version, digest } = position ?? {};
   return {
     id,
@@ -76,7 +76,7 @@ function toRecord({ position, at, changes, olds }: LogRecord): ExportedRecord {
   return { version, digest, at: iso(at), changes: base64(changes), olds: base64(olds) };
 }
 
-/** As JSON.stringify, which writes the negative zero as 0. */
+/** As JSON.stringify, which would write the negative zero as 0. */
 function json(value: Json): string {
   if (Object.is(value, -0)) return '-0';
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
@@ -97,7 +97,7 @@ function iso(at: number): string {
 
 function time(text: unknown): number {
   const at = typeof text === 'string' ? Date.parse(text) : Number.NaN;
-  if (!(at >= 0)) throw new Error(`${JSON.stringify(text)} is no time`);
+  if (!(at >= 0)) throw new Error(`${JSON.stringify(text)} is not a time`);
   return at;
 }
 
@@ -106,6 +106,6 @@ function base64(value: Uint8Array): string {
 }
 
 function bytes(text: unknown): Uint8Array {
-  if (typeof text !== 'string' || !/^[A-Za-z0-9+/]*={0,2}$/.test(text)) throw new Error('its bytes are no base64');
+  if (typeof text !== 'string' || !/^[A-Za-z0-9+/]*={0,2}$/.test(text)) throw new Error('the bytes are not base64');
   return Buffer.from(text, 'base64');
 }

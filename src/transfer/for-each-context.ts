@@ -1,5 +1,5 @@
-/** Work on many contexts, a few at a time, told one by one as they are done. */
-import { ChordError, type Reason } from '../model/errors.js';
+/** Runs work for many contexts, a few at a time, and reports each one when it is done. */
+import { ChordError, isUnavailable, type Reason } from '../model/errors.js';
 import type { Position } from '../model/model.js';
 
 export interface Transferred {
@@ -13,7 +13,7 @@ export interface TransferProgress {
   readonly total: number;
   readonly done: number;
   readonly failed: number;
-  /** What was done last. Absent at first, and where the context was not there any more. */
+  /** The last finished context. Absent at first, and where the context no longer existed. */
   readonly last?: Transferred | Failed | undefined;
 }
 
@@ -24,10 +24,10 @@ export interface Failed {
 }
 
 const AT_ONCE = 8;
-/** When the external store fails this often in a row, it is away: going on would only take long. */
+/** After this many failures in a row the provider counts as away: going on would only take long. */
 const AWAY_AFTER = 20;
 
-/** Throws what is no ChordError, and UNAVAILABLE or DEADLINE_EXCEEDED when they come many times in a row. */
+/** Throws errors that are no ChordError; and UNAVAILABLE or DEADLINE_EXCEEDED when they occur many times in a row. */
 export async function* forEachContext(
   ids: readonly string[],
   work: (id: string) => Promise<Transferred>,
@@ -46,7 +46,7 @@ export async function* forEachContext(
     if (error !== undefined && !last) throw error;
     done++;
     if (last && 'reason' in last) failed++;
-    awayInARow = isAway(error) ? awayInARow + 1 : 0;
+    awayInARow = isUnavailable(error) ? awayInARow + 1 : 0;
     if (awayInARow >= AWAY_AFTER) throw error;
     yield { total, done, failed, last };
   }
@@ -60,8 +60,4 @@ async function outcome(id: string, work: Promise<Transferred>) {
     if (error.reason === 'NOT_FOUND') return { id, last: undefined };
     return { id, last: { id, reason: error.reason, message: error.message }, error };
   }
-}
-
-function isAway(error: unknown): boolean {
-  return error instanceof ChordError && ['UNAVAILABLE', 'DEADLINE_EXCEEDED'].includes(error.reason);
 }

@@ -1,6 +1,6 @@
 /**
- * Export and restore: contexts to an external store and back. Exports read the store alone, and pass by the lanes:
- * they neither wait for writes nor make writes wait. No call to the external store lasts longer than the timeout.
+ * Export and restore: contexts to an export provider and back. Exports read the store alone, and bypass the lanes: they
+ * neither wait for writes nor delay them. No call to the provider lasts longer than the timeout.
  */
 import { encodeStruct } from '../codec/struct.js';
 import { type ExportedLife, importedCommits } from '../contexts/import-history.js';
@@ -20,35 +20,35 @@ import { forEachContext, type TransferProgress, type Transferred } from './for-e
 export interface TransferOptions {
   readonly store: Store;
   readonly contexts: ContextService;
-  /** Absent: everything is refused. */
+  /** Absent: every export and restore is refused. */
   readonly provider?: Provider | undefined;
   readonly clock: Clock;
-  /** For each call to the provider, in milliseconds. */
+  /** The timeout of each call to the provider, in milliseconds. */
   readonly timeout: number;
   readonly maxDocumentBytes: number;
 }
 
-/** So much of a history is exported, its newest part; all of it is held in memory, and so is its text. */
+/** The maximum bytes of an exported history, its newest part; the history and its text are held in memory. */
 export const HISTORY_BYTES_MAX = 16 * 2 ** 20;
-/** How often a context is read again that is written to, or trimmed, while it is read. */
+/** How often a context is read again that is written or trimmed during the read. */
 const READS_MAX = 20;
-/** How often an overwritten context that others create again is removed again. */
+/** How often an overwritten context is removed again that other writers create again. */
 const OVERWRITES_MAX = 20;
 
 export class Transfer {
-  /** Of each call under way: what ends it. */
+  /** The cancel functions of the calls in progress. */
   readonly #calls = new Set<(error: ChordError) => void>();
-  /** Contexts, since the start. */
+  /** Contexts since the start of the server. */
   readonly counts = { export: { ok: 0, failed: 0 }, restore: { ok: 0, failed: 0 } };
 
   constructor(private readonly options: TransferOptions) {}
 
-  /** Whether there is an external store. */
+  /** Whether an export provider is configured. */
   get configured(): boolean {
     return this.options.provider !== undefined;
   }
 
-  /** Saves a context; with its retained deltas, if asked. Resolves when the provider has confirmed. */
+  /** Exports a context, with its retained deltas where `history` is set. Resolves when the provider has confirmed. */
   export(id: string, history: boolean): Promise<Transferred> {
     return this.#counted('export', this.#export(id, history));
   }
@@ -65,8 +65,8 @@ export class Transfer {
   }
 
   /**
-   * Saves a context with its deltas, whether or not it has expired, and reads back what was saved: before a deletion
-   * a provider is not taken at its word. Null: it does not exist.
+   * Exports a context with its deltas, whether or not it has expired, and reads the saved text back: before a deletion,
+   * the confirmation of a provider is verified. Null: the context does not exist.
    */
   exportForGood(id: string): Promise<Transferred | null> {
     return this.#counted('export', this.#exportForGood(id));
@@ -83,11 +83,11 @@ export class Transfer {
     await this.#call((signal) => provider.save(saved, signal));
     const kept = await this.#call((signal) => provider.load(id, signal));
     if (kept === saved.text) return summary(packed, packed.position);
-    const what = kept === null ? 'nothing' : 'something else';
+    const what = kept === null ? 'nothing' : 'a different text';
     throw new ChordError('DATA_LOSS', `the external store kept ${what} of ${JSON.stringify(id)}`, { contextId: id });
   }
 
-  /** Brings a context back. Throws NOT_FOUND where none was saved, ALREADY_EXISTS where there is one. */
+  /** Restores a context. Throws NOT_FOUND where no export is saved, ALREADY_EXISTS where the context exists. */
   restore(id: string, overwrite: boolean): Promise<Transferred> {
     return this.#counted('restore', this.#restore(id, overwrite));
   }
@@ -97,7 +97,7 @@ export class Transfer {
     const provider = this.#provider();
     const text = await this.#call((signal) => provider.load(id, signal));
     if (text === null)
-      throw new ChordError('NOT_FOUND', `nothing is saved of ${JSON.stringify(id)}`, { contextId: id });
+      throw new ChordError('NOT_FOUND', `no export of ${JSON.stringify(id)} is saved`, { contextId: id });
     const packed = fromText(text, id);
     const bring = await this.#prepare(packed);
     for (let attempt = 1; attempt <= OVERWRITES_MAX; attempt++) {
@@ -106,7 +106,7 @@ export class Transfer {
       if (position) return summary(packed, position);
       if (!overwrite) break;
     }
-    throw new ChordError('ALREADY_EXISTS', `there is a context ${JSON.stringify(id)}`, { contextId: id });
+    throw new ChordError('ALREADY_EXISTS', `context ${JSON.stringify(id)} already exists`, { contextId: id });
   }
 
   async *exportAll(prefix: string, history: boolean): AsyncGenerator<TransferProgress> {
@@ -139,14 +139,14 @@ export class Transfer {
     yield* forEachContext(ids, (id) => this.restore(id, overwrite));
   }
 
-  /** Cuts off what is under way, and lets go of the provider. One that does not let go is left. */
+  /** Cancels the calls in progress, and closes the provider. A provider that does not close is abandoned. */
   async close(): Promise<void> {
     const { provider } = this.options;
     for (const cutOff of this.#calls) cutOff(new ChordError('UNAVAILABLE', 'the server shuts down'));
     await this.#call(async () => provider?.close()).catch(() => {});
   }
 
-  /** Finds all that is wrong with it before anything is overwritten. The result tries to store it: where it stands then. */
+  /** Validates the import before anything is overwritten. The result tries to store it, and answers the new position. */
   async #prepare(packed: ExportedLife): Promise<() => Promise<Position | undefined>> {
     const { id, value, ttl = 0, history } = packed;
     const { contexts, clock, maxDocumentBytes } = this.options;
@@ -178,8 +178,8 @@ export class Transfer {
   }
 
   /**
-   * The retained records up to this head, the newest that make no more than HISTORY_BYTES_MAX, but at least one; `moved`
-   * where they are no longer those of this head.
+   * The newest retained records up to this head, at most HISTORY_BYTES_MAX but at least one record; `moved` where the
+   * records are no longer those of this head.
    */
   async #records(id: string, head: Head, pace: Pace): Promise<readonly LogRecord[] | 'moved'> {
     const { version } = head.position;
@@ -219,7 +219,7 @@ export class Transfer {
   #provider(): Provider {
     const { provider } = this.options;
     if (provider) return provider;
-    throw new ChordError('FAILED_PRECONDITION', 'there is no external store to export to: set exportUrl');
+    throw new ChordError('FAILED_PRECONDITION', 'no external store is configured: set exportUrl');
   }
 
   async #call<T>(call: (signal: AbortSignal) => Promise<T>): Promise<T> {
@@ -232,7 +232,7 @@ export class Transfer {
         controller.abort();
       };
     });
-    const late = new ChordError('DEADLINE_EXCEEDED', `the external store gave no answer within ${timeout} ms`);
+    const late = new ChordError('DEADLINE_EXCEEDED', `the external store did not answer within ${timeout} ms`);
     const timer = setTimeout(cutOff, timeout, late);
     this.#calls.add(cutOff);
     try {
@@ -254,7 +254,7 @@ async function toSave(packed: ExportedLife, pace: Pace) {
 }
 
 function summary({ id, exportedAt, history = [] }: ExportedLife, position: Position): Transferred {
-  // The first record of a history that does not begin with version 1 only says where the second one leads from.
+  // Unless it is version 1, the first record of a history only holds the position at which the second one starts.
   const deltas = history[0]?.position.version === 1 ? history.length : Math.max(0, history.length - 1);
   return { id, position, deltas, exportedAt };
 }
@@ -264,7 +264,7 @@ function checkDocument(value: JsonObject, weightMax: number): void {
   if (weight > weightMax) {
     throw new ChordError('RESOURCE_EXHAUSTED', `the document takes ${weight} bytes, the limit is ${weightMax}`);
   }
-  encodeStruct(value); // throws for what no document may hold
+  encodeStruct(value); // throws where the value is no valid document
 }
 
 async function unlessThere(written: Promise<{ readonly position?: Position | undefined }>) {

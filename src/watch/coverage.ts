@@ -1,28 +1,29 @@
 /**
- * Which subscriptions of a watch cover a context, and how much of it is of interest then: as much as any of them asks
- * for. Prefixes are sorted, and each knows the longest other one that it begins with: one search finds all prefixes of
- * an id.
+ * Which subscriptions of a watch cover a context, and which part of the context the reader requests: the union of the
+ * subscriptions. Prefixes are sorted, and each one refers to the longest other prefix that it begins with: one search
+ * finds all prefixes of an id.
  */
-import { type Projection, union, type WatchInterest } from '../contexts/sync/projection.js';
+import type { WatchInterest } from '../contexts/sync/projection.js';
+import { type Projection, union } from '../delta/projection.js';
 import { invalid } from '../model/errors.js';
 import type { Subscription } from './subscription.js';
 
-/** As many as one subscription may have: 1000 paths of 32 keys. A key takes some 250 bytes while the watch is open. */
+/** The maximum of one subscription: 1000 paths of 32 keys. A key takes some 250 bytes while the watch is open. */
 export const KEYS_MAX = 32_000;
 
 interface Prefix {
   readonly prefix: string;
-  /** The longest other one that it begins with. */
+  /** The longest other prefix that this one begins with. */
   readonly parent: Prefix | undefined;
   readonly asks: Asks;
 }
 
 export class Coverage {
-  /** The prefixes that no other one covers. */
+  /** The prefixes that no other prefix covers. */
   readonly roots: readonly string[];
   readonly #prefixes: readonly Prefix[];
   readonly #ids = new Map<string, Asks>();
-  /** The context ids that are asked for. */
+  /** The ids of single contexts in the subscriptions. */
   readonly ids: Pick<ReadonlySet<string>, 'has' | 'keys'> = this.#ids;
   readonly #everything: WatchInterest | undefined;
   readonly #wholeLists: boolean;
@@ -55,7 +56,7 @@ export class Coverage {
     for (const [id, scopes] of ids) this.#ids.set(id, this.#add(this.#longest(id)?.asks ?? nothing, scopes));
   }
 
-  /** How much of a context that is covered is of interest. Undefined: everything, as it is. */
+  /** The requested part and form of a covered context. Undefined: the whole context, in the plain form. */
   interestIn(id: string): WatchInterest | undefined {
     const asks = this.#ids.get(id) ?? this.#longest(id)?.asks;
     if (!asks?.scopes) return this.#everything;
@@ -63,7 +64,7 @@ export class Coverage {
     return asks.interest;
   }
 
-  /** The same object for the same scopes, as a rule: so what overlaps alike is counted, and made, once. */
+  /** Usually the same object for the same scopes, so that equal overlaps are counted and created once. */
   #add(asks: Asks, scopes: readonly (Projection | undefined)[]): Asks {
     let all = asks;
     for (const scope of scopes) {
@@ -74,7 +75,7 @@ export class Coverage {
         this.#keys += keys;
         if (this.#keys > KEYS_MAX) {
           const counted = 'counted together where subscriptions overlap';
-          throw invalid('subscriptions', `have more than ${KEYS_MAX} keys in their paths, ${counted}`);
+          throw invalid('subscriptions', `has more than ${KEYS_MAX} keys in paths, ${counted}`);
         }
         more = new Asks(scope && [...all.scopes, scope], keys);
         all.with.set(scope, more);
@@ -93,7 +94,7 @@ export class Coverage {
       if (prefixes[middle]!.prefix <= id) low = middle + 1;
       else high = middle;
     }
-    // What lies between a prefix of the id and the id begins with that prefix, too.
+    // Every text between a prefix of the id and the id itself begins with that prefix, too.
     let found = prefixes[low - 1];
     if (!found) return undefined;
     let common = 0;
@@ -103,14 +104,14 @@ export class Coverage {
   }
 }
 
-/** What some subscriptions together ask for of a context. */
+/** The union of some subscriptions for one context. */
 class Asks {
-  /** With those of one more. */
+  /** By scope: the union with that scope added. */
   readonly with = new Map<Projection | undefined, Asks>();
   interest: WatchInterest | undefined;
 
   constructor(
-    /** Undefined: everything. */
+    /** Undefined: the whole document. */
     readonly scopes: readonly Projection[] | undefined,
     readonly keys: number,
   ) {}

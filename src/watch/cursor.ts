@@ -1,4 +1,4 @@
-/** What a watcher remembers of one context. */
+/** The cursor of a watcher in one context: the reader's position, and what the watcher has seen of the context since. */
 import type { ContextEvent, RemovalReason, SyncResult } from '../contexts/events.js';
 import type { WatchInterest } from '../contexts/sync/projection.js';
 import type { Position } from '../model/model.js';
@@ -6,39 +6,39 @@ import type { BatchDelivery, BatchMember } from './batch-delivery.js';
 import type { BatchSubscriber, Subscriber } from './hub.js';
 import type { WatchEvent } from './subscription.js';
 
-/** The watcher that it belongs to. */
+/** The watcher that a cursor belongs to. */
 export interface Owner extends BatchSubscriber {
   offerTo(cursor: Cursor, event: ContextEvent | { readonly kind: 'gap' }): void;
 }
 
-/** It subscribes itself where its id was asked for: so no event looks it up. */
+/** A cursor subscribes to its own id where the reader requested the id: so its events need no look-up. */
 export class Cursor implements Subscriber, BatchMember<Cursor> {
-  /** Where the reader stands. Null: it knows that there is no such context. Undefined: it knows nothing. */
+  /** The reader's position. Null: the reader was sent that the context does not exist. Undefined: nothing was sent. */
   at: Position | null | undefined = undefined;
-  /** What was told of it last: where it stands, or that it is where the reader is. */
+  /** The position after the last event or answer; 'here' where that is the reader's position. */
   #told: Position | null | undefined | 'here' = undefined;
-  /** Something may have happened to it since. */
+  /** The context may have changed since the last answer. */
   dirty = false;
-  /** In the queue, dirty or no longer. */
+  /** In the pending queue, dirty or no longer dirty. */
   queued = false;
-  /** Something about it was sent or confirmed on this watch. */
+  /** Something of the context was sent or confirmed on this watch. */
   confirmed = false;
-  /** It existed at the open, or was asked for: the reader is caught up when it has it. */
+  /** The context existed at the open, or was requested by id: the reader is caught up after it. */
   initial = false;
-  /** The reader wants to hear if it is absent. */
+  /** The reader requested this id, so its absence is sent too. */
   asked = false;
   removal: RemovalReason = 'deleted';
-  /** What it must be sent together with. */
+  /** The delivery that must include this context. */
   batch: BatchDelivery<Cursor> | undefined;
 
   constructor(
     readonly id: string,
     readonly owner: Owner,
-    /** Absent: everything, as it is. */
+    /** Absent: the whole document, in the plain form. */
     readonly interest: WatchInterest | undefined,
   ) {}
 
-  /** Where it stands by what was told of it: exactly there, unless other servers write to it. Undefined: not known. */
+  /** The position after the last event: exact, unless other servers write to the context. Undefined: not known. */
   get latest(): Position | null | undefined {
     return this.#told === 'here' ? this.at : this.#told;
   }
@@ -47,21 +47,21 @@ export class Cursor implements Subscriber, BatchMember<Cursor> {
     this.owner.offerTo(this, event);
   }
 
-  /** What an event tells of it. */
+  /** Records the position that an event leads to. */
   note(event: ContextEvent): void {
     if (event.kind === 'removed') this.removal = event.reason;
     this.#told = event.kind === 'delta' ? event.delta.to : event.kind === 'removed' ? null : undefined;
   }
 
-  /** The reader is told what it lacks, and stands there. Undefined: it lacks nothing. */
+  /** Moves the reader to the position of the answer; returns the event to send. Undefined: the reader lacks nothing. */
   take(result: SyncResult): WatchEvent | undefined {
     const event = this.#move(result);
-    // Not where it was told to be gone.
+    // An event may have moved the context away meanwhile, for example by a removal.
     if (this.#told === undefined) this.#told = 'here';
     return event;
   }
 
-  /** The reader is told of this one step, and stands there. */
+  /** Moves the reader to `at`, by the one delta that was sent. */
   arrive(at: Position): void {
     this.at = at;
     this.#told = 'here';
@@ -73,7 +73,7 @@ export class Cursor implements Subscriber, BatchMember<Cursor> {
     this.confirmed = true;
     switch (result.kind) {
       case 'no_change':
-        // The reader may have named only a version: from here on it has the whole position.
+        // The reader may have named a version only: from now on the cursor has the whole position.
         this.at = result.position;
         return undefined;
       case 'delta':

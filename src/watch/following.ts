@@ -1,4 +1,4 @@
-/** The contexts that a watch follows: those that its reader asks for or knows, and those that there are. */
+/** The contexts that a watch follows: those that its reader requests or has, and those that exist under its prefixes. */
 import type { ContextEvent } from '../contexts/events.js';
 import { type Head, samePosition } from '../model/model.js';
 import type { Coverage } from './coverage.js';
@@ -35,7 +35,7 @@ export class Following {
     return cursor;
   }
 
-  /** What the reader asks for by its id, or says that it knows; where it stands, as it says. */
+  /** Follows the contexts that the reader requests by id, or has, with the reader's positions. */
   async ask(subscriptions: readonly Subscription[], slices: Slices): Promise<void> {
     for await (const [id, at] of asked(subscriptions, slices)) {
       if (this.#closed) return;
@@ -45,12 +45,12 @@ export class Following {
     }
   }
 
-  /** Undefined where something is gone that the reader was never told of. */
+  /** The cursor that an event concerns. Undefined where a context was removed of which the reader was sent nothing. */
   concerned(event: ContextEvent): Cursor | undefined {
     return this.#cursors.get(event.id) ?? (event.kind === 'removed' ? undefined : this.track(event.id));
   }
 
-  /** It stands there, or did when it was read: what has happened since is told, and makes it dirty. */
+  /** A context as a list has found it. Events after the list make the cursor dirty. `stays`: the reader is up to date. */
   find(id: string, { position }: Head, initial: boolean): { readonly cursor: Cursor; readonly stays: boolean } {
     const cursor = this.track(id);
     cursor.initial ||= initial;
@@ -60,7 +60,7 @@ export class Following {
     return { cursor, stays: true };
   }
 
-  /** Whether something that existed at the open is still to come, since it was written to as it was read. */
+  /** Whether a context that existed at the open is still to be sent, because it was written while it was read. */
   lacks(): boolean {
     for (const { initial, confirmed } of this.#cursors.values()) if (initial && !confirmed) return true;
     return false;

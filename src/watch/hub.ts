@@ -1,45 +1,45 @@
 /**
- * The hub: from durable commits to everyone who watches that context, by its id or by a prefix of it.
- * It keeps no events. A commit costs one look-up for the id and one for each length of prefix in use.
+ * The hub passes durable commits to every watcher of a context, by the id or by a prefix of the id. It keeps no events.
+ * A commit costs one look-up for the id and one for each length of prefix in use.
  */
 import type { CommitEvent, ContextEvent } from '../contexts/events.js';
 import type { Feed } from '../store/store.js';
 import { Slices } from './slices.js';
 
 export interface Subscriber {
-  /** Called for each commit, in order for each context; for the same commit perhaps more than once. Must not throw. */
+  /** Called for each commit, in order for each context; for one commit possibly more than once. Must not throw. */
   offer(event: Exclude<CommitEvent, { kind: 'batch' }>): void;
-  /** Who hears of a group in place of its subscribers: once, whatever of it they subscribed to. */
+  /** Receives a batch in place of its subscribers: once, however many of the contexts it subscribed to. */
   readonly owner: BatchSubscriber;
 }
 
 export interface BatchSubscriber {
-  /** Those of the events that concern this reader. Must not throw. */
+  /** Receives those events of the batch that its subscriptions cover. Must not throw. */
   offerBatch(events: readonly ContextEvent[]): void;
 }
 
 export class Hub {
   readonly #byId = new Map<string, Set<Subscriber>>();
   readonly #byPrefix = new Map<string, Set<Subscriber>>();
-  /** How many prefixes of each length are in use. */
+  /** The number of prefixes in use, by length. */
   readonly #prefixLengths = new Map<number, number>();
-  /** What all watchers share. */
+  /** Shared by all watchers. */
   readonly slices = new Slices();
 
-  /** `feed`: tells this server of other servers' commits, for what is watched here. */
+  /** `feed` sends the commits of other servers for the contexts that are watched here. */
   constructor(private readonly feed: Feed | undefined) {}
 
-  /** Ids and prefixes that somebody watches. */
+  /** The number of watched ids and prefixes. */
   get watched(): number {
     return this.#byId.size + this.#byPrefix.size;
   }
 
-  /** How many subscribers hear of a context. */
+  /** The number of subscribers of a context, by its id or a prefix. */
   watchersOf(id: string): number {
     return this.#subscribersOf(id).length;
   }
 
-  /** From when this returns, or its promise resolves, no commit is missed. */
+  /** Once this returns, or its promise resolves, no commit is missed. */
   subscribe(id: string, subscriber: Subscriber): Promise<void> | undefined {
     add(this.#byId, id, subscriber);
     return this.feed?.watchId(id);
@@ -105,7 +105,7 @@ export class Hub {
   }
 }
 
-/** Whether this is the first subscriber under the key. */
+/** Answers whether the subscriber is the first one under the key. */
 function add(index: Map<string, Set<Subscriber>>, key: string, subscriber: Subscriber): boolean {
   const present = index.get(key);
   if (present) present.add(subscriber);
@@ -113,7 +113,7 @@ function add(index: Map<string, Set<Subscriber>>, key: string, subscriber: Subsc
   return !present;
 }
 
-/** Whether this was the last one. */
+/** Answers whether the subscriber was the last one under the key. */
 function drop(index: Map<string, Set<Subscriber>>, key: string, subscriber: Subscriber): boolean {
   const present = index.get(key);
   if (!present?.delete(subscriber) || present.size > 0) return false;

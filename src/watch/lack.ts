@@ -1,4 +1,4 @@
-/** What a reader lacks of a context, as it wants to have it. */
+/** What a reader lacks of a context, in the form that the reader requested. */
 import type { DeltaView, SyncResult } from '../contexts/events.js';
 import type { ContextService } from '../contexts/service.js';
 import { fit, projectDeltaFor, type WatchInterest } from '../contexts/sync/projection.js';
@@ -6,7 +6,7 @@ import type { Position } from '../model/model.js';
 import type { Cursor } from './cursor.js';
 import type { WatchEvent } from './subscription.js';
 
-/** Now, or as the context stood `then`. */
+/** The lack now, or as of position `then`. */
 export function lack(
   service: ContextService,
   { id, at, interest }: Cursor,
@@ -19,7 +19,7 @@ export function lack(
   return fit(answer, interest, service.lists);
 }
 
-/** Undefined: not at once, or not at all; the long way finds out. */
+/** The event to send at once. Undefined: not available synchronously, or an error; the long path handles both. */
 export function fitNow(service: ContextService, delta: DeltaView, interest: WatchInterest): WatchEvent | undefined {
   try {
     const sent = projectDeltaFor(delta, interest, service.lists);

@@ -1,7 +1,7 @@
-/** Contexts and marks whose turn comes, first in, first out: each context at most once, however often it is marked. */
+/** The pending queue: contexts and marks in order, first in, first out. A context is in it at most once. */
 import type { Cursor } from './cursor.js';
 
-/** Fewer are not worth a pass over all. */
+/** With fewer dropped entries, a pass over the queue is not worth its cost. */
 const DROPPED_MIN = 100;
 
 export type Slice = Cursor | 'caught_up' | 'heartbeat';
@@ -9,16 +9,16 @@ export type Slice = Cursor | 'caught_up' | 'heartbeat';
 export class PendingQueue {
   #queue: Slice[] = [];
   #start = 0;
-  /** Contexts whose turn came while the store was away; they are dirty still. */
+  /** Contexts whose turn came while the store was unreachable; they are still dirty. */
   #stalled: Cursor[] = [];
-  /** Of these, contexts that were dropped, about. */
+  /** The approximate number of dropped contexts in the queue. */
   #dropped = 0;
 
   get empty(): boolean {
     return this.#start === this.#queue.length;
   }
 
-  /** How many entries it holds. */
+  /** The number of entries. */
   get size(): number {
     return this.#queue.length - this.#start + this.#stalled.length;
   }
@@ -34,7 +34,7 @@ export class PendingQueue {
     this.#queue.push(cursor);
   }
 
-  /** Nothing is to be said of it any more. What was dropped takes no more room than what is left. */
+  /** Drops a context: nothing is to be sent of it. Dropped entries never take more room than the others. */
   drop(cursor: Cursor): void {
     cursor.dirty = false;
     if (!cursor.queued || ++this.#dropped < DROPPED_MIN + this.size / 2) return;
@@ -43,7 +43,7 @@ export class PendingQueue {
     this.#start = this.#dropped = 0;
   }
 
-  /** It waits until the store may be back. */
+  /** Sets a context aside until the store may be reachable again. */
   stall(cursor: Cursor): void {
     cursor.dirty = true;
     if (cursor.queued) return;
@@ -51,12 +51,12 @@ export class PendingQueue {
     this.#stalled.push(cursor);
   }
 
-  /** What waited for the store has its turn again. */
+  /** Puts the contexts that were set aside back into the queue. */
   goOn(): void {
     this.#queue.push(...this.#stalled.splice(0));
   }
 
-  /** Undefined where nothing is left. A context may have been sent since it was marked: then it is not dirty. */
+  /** The next entry; undefined where the queue is empty. A context that was sent since it was marked is not dirty. */
   take(): Slice | undefined {
     const next = this.#queue[this.#start];
     if (next === undefined) return undefined;

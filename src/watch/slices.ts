@@ -1,22 +1,22 @@
 /**
- * Shares of the event loop. Watchers that have much to do (a prefix to open, many contexts to catch up on) do it in
- * steps, and all watchers of a process together take one slice in each turn of the loop: between two slices everything
- * else has its turn, however many watchers there are.
+ * Time slices of the event loop. Watchers with much work (opening a prefix, catching up on many contexts) work in steps,
+ * and all watchers of a process together take one slice in each turn of the loop: so other work runs between two slices,
+ * however many watchers there are.
  */
 
-/** Steps of one slice; a step is about one context that is looked up in memory. */
+/** Steps in one slice; a step is about one look-up of a context in memory. */
 export const SLICE_STEPS = 100;
-/** Steps may be long, where documents are: then a slice ends earlier. */
+/** A slice also ends after this time: a step with a large document takes longer. */
 const SLICE_MS = 4;
 
 export class Slices {
   #steps = 0;
   #began = 0;
-  /** The next turn of the loop has been asked for. */
+  /** The next turn of the loop is scheduled. */
   #asked = false;
   #waiting: (() => void)[] = [];
 
-  /** So many steps are taken. True: the slice is used up, first wait for the next one. */
+  /** Counts steps. True: the slice is used up; wait for the next one before going on. */
   spend(steps = 1): boolean {
     if (!this.#asked) {
       this.#asked = true;
@@ -31,7 +31,7 @@ export class Slices {
     return new Promise((resolve) => void this.#waiting.push(resolve));
   }
 
-  /** In each turn one of those that wait goes on, first come, first served. */
+  /** In each turn, one waiting watcher goes on, in order of arrival. */
   readonly #next = (): void => {
     this.#steps = 0;
     const first = this.#waiting.shift();

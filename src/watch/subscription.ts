@@ -1,6 +1,6 @@
-/** What a reader asks for, and what it is told. */
+/** What a reader requests, and what it receives. */
 import type { DeltaView, FullReason, RemovalReason, View } from '../contexts/events.js';
-import type { Projection } from '../contexts/sync/projection.js';
+import type { Projection } from '../delta/projection.js';
 import type { Position } from '../model/model.js';
 
 export type WatchEvent =
@@ -11,22 +11,22 @@ export type WatchEvent =
   | { readonly kind: 'caught_up' }
   | { readonly kind: 'heartbeat' };
 
-/** The reader's end. */
+/** The receiving end of a watcher, towards the reader. */
 export interface Sink {
-  /** Whether the reader has room. When it has room again, it calls `watcher.resume`. */
+  /** Whether the sink has room. Where it had none, it calls `watcher.resume` once it has room again. */
   ready(): boolean;
-  /** `more`: the next event belongs to the same group of writes; whoever shows one without the other shows half of it. */
+  /** `more`: the next event belongs to the same batch; a reader that shows one without the other shows half a batch. */
   send(event: WatchEvent, more: boolean): void;
-  /** So many contexts are followed now. Must not close the watcher before it returns. */
+  /** The number of followed contexts has changed to `contexts`. Must not close the watcher before it returns. */
   follows?(contexts: number): void;
-  /** The watch cannot go on. */
+  /** The watch has failed and ends. */
   fail(error: unknown): void;
 }
 
-/** One context or all whose ids begin with a prefix; with where the reader stands already, by id. */
+/** One context, or all contexts whose ids begin with a prefix; with the positions that the reader has, by id. */
 export interface Subscription {
   readonly target: { readonly kind: 'id'; readonly id: string } | { readonly kind: 'prefix'; readonly prefix: string };
   readonly known: ReadonlyMap<string, Position>;
-  /** The parts of documents that are of interest. Absent: everything. */
+  /** The requested parts of documents. Absent: whole documents. */
   readonly scope?: Projection | undefined;
 }

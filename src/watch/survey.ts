@@ -1,14 +1,16 @@
-/** What a watch looks through as a whole when it opens: what its reader knows, and what there is. In slices. */
-import type { ContextService, HeadPage } from '../contexts/service.js';
+/** The lists that a watch reads when it opens: the contexts that its reader has, and those that exist. In slices. */
+
+import type { HeadPage } from '../contexts/pagination.js';
+import type { ContextService } from '../contexts/service.js';
 import type { Position } from '../model/model.js';
 import type { Slices } from './slices.js';
 import type { Subscription } from './subscription.js';
 
 const LIST_PAGE = 1000;
-/** What is told from a list of heads, or from the request, costs little. */
+/** An entry of a list of heads, or of the request, costs this part of a step. */
 const STEPS_OF_LOOK_UP = 0.1;
 
-/** Ids that are asked for, and those that the reader says it knows; where it stands, if it says so. */
+/** Ids that the reader requests or has, each with the reader's position where the reader states one. */
 export async function* asked(
   subscriptions: readonly Subscription[],
   slices: Slices,

@@ -1,24 +1,24 @@
 /**
- * A watcher: one reader that is kept up to date on many contexts.
+ * A watcher keeps one reader up to date on many contexts.
  *
- * It holds no events. For each context it remembers where the reader stands and whether something happened
- * since (the dirty mark), so a reader that stops reading costs the same however much is written. Two ways
- * lead to the reader:
- *  - the short one: a delta that starts exactly where the reader stands goes out as it comes, if the reader
- *    has room and nothing else is due; it is the same object for all watchers, and so is its encoding;
- *  - the long one: everything else marks the context, and when its turn comes the sync decision says what the
+ * It holds no events. For each context a cursor holds the reader's position and a dirty mark, which says that the context
+ * has changed since. So a reader that stops reading costs the same however much is written. Events reach the reader on
+ * two paths:
+ *  - the short path: a delta that starts exactly at the reader's position is sent at once, if the reader has room and
+ *    nothing else is due; the delta is one object for all watchers, and so is its encoding;
+ *  - the long path: any other event marks the context as dirty, and when its turn comes the sync decision finds what the
  *    reader lacks *then*: one merged delta, the document, or nothing.
  * Per context the reader's positions therefore form a chain, whatever is skipped, lost or repeated on the way.
  *
- * Contexts that were written to as one are batched until the reader has heard of it: when the turn of one comes, all go
- * out in one go, as of a moment at which no group was half done. A batch that has grown too large for that is none.
+ * Contexts that were written in one batch are joined until the reader is up to date: when the turn of one comes, all are
+ * sent together, as of a moment at which no batch was half done. A batch delivery that grows too large is dissolved.
  *
- * A context that is gone, and of which the reader was sent nothing, is forgotten at once: what a reader that stalls
- * costs is bound by what it knows and what there is, not by what came and went.
+ * A removed context of which the reader was sent nothing is forgotten at once: the cost of a stalled reader is bounded
+ * by the contexts that it has and those that exist, and not by those that came and went.
  */
 import type { ContextEvent, SyncResult } from '../contexts/events.js';
 import type { ContextService } from '../contexts/service.js';
-import { ChordError } from '../model/errors.js';
+import { isUnavailable } from '../model/errors.js';
 import { type Position, samePosition } from '../model/model.js';
 import { BatchDelivery, leave } from './batch-delivery.js';
 import { Coverage } from './coverage.js';
@@ -30,9 +30,9 @@ import { PendingQueue, type Slice } from './pending-queue.js';
 import type { Sink, Subscription, WatchEvent } from './subscription.js';
 import { present } from './survey.js';
 
-/** How often the store is asked again while it is away, in milliseconds. */
+/** How often the store is tried while it is unreachable, in milliseconds. */
 const RETRY_EVERY = 1000;
-/** So often the mark of having caught up lets others go first. */
+/** How often the caught-up mark may be postponed behind other entries. */
 const POSTPONED_MAX = 100;
 
 export class Watcher implements Subscriber {
@@ -47,14 +47,14 @@ export class Watcher implements Subscriber {
   #pumping = false;
   #closed = false;
   readonly #coverage: Coverage;
-  /** With where the reader stands; until it is open. */
+  /** The subscriptions with the reader's positions; cleared after the open. */
   #subscriptions: readonly Subscription[];
-  /** What is read now, to be sent: one context, or several that are batched. */
+  /** What is being read in order to be sent: one context, or several of a batch delivery. */
   #reading: Cursor | 'several' | undefined;
-  /** A group that the hub offers concerns the watcher as a whole. */
+  /** The hub passes a batch to the watcher as a whole. */
   readonly owner = this;
 
-  /** `wholeLists`: lists that changed come whole, not as splices. Throws what Coverage throws. */
+  /** `wholeLists`: changed lists are sent whole, not as splices. Throws as Coverage does. */
   constructor(
     private readonly service: ContextService,
     private readonly hub: Hub,
@@ -67,12 +67,12 @@ export class Watcher implements Subscriber {
     this.#following = new Following(this, this.#coverage, sink);
   }
 
-  /** What it holds: contexts, and entries that wait for their turn. */
+  /** The number of followed contexts, and of waiting entries. */
   get size(): { readonly contexts: number; readonly waiting: number } {
     return { contexts: this.#following.size, waiting: this.#turns.size };
   }
 
-  /** Registers the interest, then reads the first state: in this order nothing falls between. */
+  /** Subscribes first, then reads the initial state: in this order no commit is missed. */
   async open(): Promise<void> {
     await this.#following.ask(this.#subscriptions, this.hub.slices);
     this.#subscriptions = [];
@@ -100,7 +100,7 @@ export class Watcher implements Subscriber {
     this.#turns.clear();
   }
 
-  /** Queues a sign of life, unless one is waiting already. */
+  /** Queues a heartbeat, unless one is waiting already. */
   heartbeat(): void {
     if (this.#heartbeatDue || this.#closed) return;
     this.#heartbeatDue = true;
@@ -108,7 +108,7 @@ export class Watcher implements Subscriber {
     this.resume();
   }
 
-  /** Under a prefix. */
+  /** Receives an event of a prefix. */
   offer(event: ContextEvent | { readonly kind: 'gap' }): void {
     if (this.#closed) return;
     if (event.kind === 'gap') return void this.#checkAll();
@@ -126,13 +126,13 @@ export class Watcher implements Subscriber {
     if (!first) return;
     if (others.length === 0) return void this.offerTo(first.cursor, first.event);
     for (const { cursor, event } of members) cursor.note(event);
-    // With those that are forgotten: what they were batched with belongs together still.
+    // Includes contexts that are forgotten below: the others of their deliveries still belong together.
     BatchDelivery.join(members.map(({ cursor }) => cursor));
     for (const { cursor, event } of members) if (!this.#forgets(cursor, event)) this.#turns.mark(cursor);
     this.resume();
   }
 
-  /** Whether it is gone, without a trace: nothing of it was sent, and nothing is on its way. */
+  /** Whether the context is removed and can be forgotten: nothing of it was sent, and no read is in progress. */
   #forgets(cursor: Cursor, event: ContextEvent): boolean {
     if (event.kind !== 'removed' || cursor.at || cursor.asked) return false;
     if (this.#reading === cursor || (this.#reading === 'several' && cursor.batch)) return false;
@@ -143,17 +143,17 @@ export class Watcher implements Subscriber {
     return true;
   }
 
-  /** Of one context, or a gap, in which something may have happened to it. */
+  /** Receives an event of one context, or a gap, after which the context may have changed. */
   offerTo(cursor: Cursor, event: ContextEvent | { readonly kind: 'gap' }): void {
     if (this.#closed) return;
     if (event.kind === 'delta' && cursor.at && !cursor.dirty) {
       const { delta } = event;
-      // Heard twice, by id and by prefix. A lower version need not be old: the reader may only claim to be ahead.
+      // The same event came by id and by prefix. A lower version need not be old: the reader may only claim to be ahead.
       if (delta.to === cursor.at || samePosition(delta.to, cursor.at)) return void cursor.note(event);
       const next = delta.from === cursor.at || samePosition(delta.from, cursor.at);
       if (next && !delta.large && !this.#pumping && this.#turns.empty && this.sink.ready()) {
         const { interest } = cursor;
-        // The commit's own event, where everything is of interest: a fan-out makes no object for each reader.
+        // Where the whole document is requested, the commit's own event is sent: a fan-out creates no object per reader.
         const sent = interest ? fitNow(this.service, delta, interest) : event;
         if (sent) {
           cursor.arrive(delta.to);
@@ -171,7 +171,7 @@ export class Watcher implements Subscriber {
     this.resume();
   }
 
-  /** Events were lost: each followed context may stand anywhere, and there may be more of them. */
+  /** Events were lost: each followed context may have changed, and contexts may have been created. */
   #checkAll(): void {
     const listed = new Set<Cursor>();
     for (const cursor of this.#following.all()) {
@@ -181,13 +181,13 @@ export class Watcher implements Subscriber {
     this.resume();
     this.#unlisted = false;
     this.#list(listed).catch((error) => {
-      if (!isAway(error)) return this.#fail(error);
+      if (!isUnavailable(error)) return this.#fail(error);
       this.#unlisted = true;
       this.#retryLater();
     });
   }
 
-  /** Whoever offers an event must not hear that this reader has failed. */
+  /** Sends an event. An error of the reader must not reach the caller, which publishes the event. */
   #sendNow(event: WatchEvent): void {
     try {
       this.sink.send(event, false);
@@ -200,14 +200,14 @@ export class Watcher implements Subscriber {
     if (!this.#closed) this.sink.fail(error);
   }
 
-  /** Sends what is due while the reader has room. */
+  /** Sends due events while the reader has room. */
   resume(): void {
     if (this.#pumping || this.#closed || this.#turns.empty) return;
     this.#pumping = true;
     this.#pump().then(
       () => {
         this.#pumping = false;
-        // What came in while the last one was sent.
+        // Events that arrived during the last send.
         if (this.sink.ready()) this.resume();
       },
       (error) => {
@@ -250,11 +250,11 @@ export class Watcher implements Subscriber {
         else {
           const lacks = lack(this.service, next);
           const result = lacks instanceof Promise ? await lacks : lacks;
-          // It may have become a part of something meanwhile: then it is due again.
+          // The context may have joined a batch meanwhile: then it is due again.
           if (!next.batch) this.#send([next], [result]);
         }
       } catch (error) {
-        if (!this.#caughtUp || !isAway(error)) throw error;
+        if (!this.#caughtUp || !isUnavailable(error)) throw error;
         for (const cursor of due) this.#turns.stall(cursor);
         this.#retryLater();
       } finally {
@@ -270,7 +270,7 @@ export class Watcher implements Subscriber {
     else for (const cursor of due) this.#turns.mark(cursor);
   }
 
-  /** The store is away: the reader keeps what it has, and gets what it lacks when the store is back. */
+  /** The store is unreachable: the reader keeps its state, and gets what it lacks when the store is reachable again. */
   #retryLater(): void {
     if (this.#closed) return;
     this.#retry ??= setTimeout(() => {
@@ -286,15 +286,15 @@ export class Watcher implements Subscriber {
     const events = due.flatMap((cursor, i) => cursor.take(results[i] as SyncResult) ?? []);
     for (const [i, event] of events.entries()) this.sink.send(event, i < events.length - 1);
     for (const cursor of due) {
-      // One that is in the queue again must be found again.
+      // A context that is in the queue again must keep its cursor.
       if (cursor.at === null && !cursor.asked && !cursor.dirty) this.#following.drop(cursor);
     }
     this.#following.tell();
   }
 
   /**
-   * Looks at everything under the prefixes that there is. Only what stands elsewhere than the reader is read; and of
-   * `others`, what is not there any more.
+   * Lists all contexts under the prefixes. Reads only contexts whose position differs from the reader's; and of `others`,
+   * those that no longer exist.
    */
   async #list(others: Set<Cursor>): Promise<void> {
     for await (const heads of present(this.service, this.#coverage.roots, this.hub.slices)) {
@@ -310,9 +310,3 @@ export class Watcher implements Subscriber {
     this.resume();
   }
 }
-
-function isAway(error: unknown): boolean {
-  return error instanceof ChordError && error.reason === 'UNAVAILABLE';
-}
-
-export type { Sink, Subscription, WatchEvent } from './subscription.js';

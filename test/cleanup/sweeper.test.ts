@@ -199,7 +199,7 @@ for (const [name, open] of Object.entries(STORES)) {
     t.is(await stage.deltas('a'), 10);
     t.like(stage.sweeper.status().totals, { runs: 2, deltas: 290 });
 
-    t.throws(() => stage.sweeper.start(), { message: /started already/ });
+    t.throws(() => stage.sweeper.start(), { message: /already started/ });
     t.like(await stage.sweeper.stop(), { running: false, nextRunAt: undefined, interval: 60_000 });
     await stage.write('a', 50);
     stage.now += 10 * HOUR;

@@ -61,7 +61,7 @@ test('get --version, log, diff, revert', async (t) => {
   t.deepEqual((await json('get', 'a')).value, { topic: 'daily', list: [1, 2] });
   const above = await run('get', 'a', '--version', '9');
   t.is(above.code, 1);
-  t.regex(above.stderr, /NOT_FOUND: "a" has no version 9: it stands at version 4/);
+  t.regex(above.stderr, /NOT_FOUND: "a" has no version 9: the current version is 4/);
   t.is((await run('diff', 'a', '0')).code, 2);
   t.regex(await ok('--version'), /^\d+\.\d+\.\d+$/);
 });
@@ -104,8 +104,8 @@ test('--path and --format', async (t) => {
   ]);
   await ok('update', 'b', '{"x":null}');
   const synced = await ok('sync', 'b', '--known', '3', '--format', 'merge_patch');
-  t.is(synced.split('\n')[1], '! a merge patch cannot store null: it would at ["x"]');
+  t.is(synced.split('\n')[1], '! a merge patch cannot store null, as at ["x"]');
   const unknown = await run('watch', 'b', '--format', 'yaml');
   t.is(unknown.code, 1);
-  t.regex(unknown.stderr, /"yaml" is unknown; there are changes, flat, json_patch, merge_patch/);
+  t.regex(unknown.stderr, /"yaml" is unknown; known are changes, flat, json_patch, merge_patch/);
 });

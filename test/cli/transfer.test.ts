@@ -39,7 +39,7 @@ test.serial('one context there and back', async (t) => {
   const { position } = JSON.parse(await ok('get', 'one', '--json'));
   const refused = await run('restore', 'one');
   t.is(refused.code, 1);
-  t.regex(refused.stderr, /^chord: ALREADY_EXISTS: there is a context "one"/);
+  t.regex(refused.stderr, /^chord: ALREADY_EXISTS: context "one" already exists/);
   const restored = JSON.parse(await ok('restore', 'one', '--overwrite', '--json'));
   t.like(restored, { contextId: 'one', position, deltas: 2 });
   t.is(new Date(restored.exportedAt).toISOString(), restored.exportedAt);

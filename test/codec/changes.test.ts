@@ -115,11 +115,11 @@ test('each way to be broken is told', (t) => {
     () => decodeChanges(encodeChanges([{ ...spliced, removed: [1] }]).changes, Buffer.of(6, 0x1a, 4, 0x1a, 2, 97, 98)),
     /1 of 2 removed/,
   );
-  fails(() => changesFromProto([{ ...proto, path: [] }]), /no path/);
-  fails(() => changesFromProto([{ ...proto, value: undefined }]), /adds nothing/);
-  fails(() => changesFromProto([{ ...proto, value: undefined, action: ChangeAction.MODIFIED }]), /no new value/);
-  fails(() => changesFromProto([{ ...proto, action: ChangeAction.SPLICED }]), /splices nothing/);
-  fails(() => changesFromProto([{ ...proto, action: ChangeAction.UNSPECIFIED }]), /action 0 is unknown/);
+  fails(() => changesFromProto([{ ...proto, path: [] }]), /path is missing/);
+  fails(() => changesFromProto([{ ...proto, value: undefined }]), /added value is missing/);
+  fails(() => changesFromProto([{ ...proto, value: undefined, action: ChangeAction.MODIFIED }]), /new value is mis/);
+  fails(() => changesFromProto([{ ...proto, action: ChangeAction.SPLICED }]), /splice is missing/);
+  fails(() => changesFromProto([{ ...proto, action: ChangeAction.UNSPECIFIED }]), /unknown action 0/);
   t.pass();
 });
 

@@ -81,18 +81,18 @@ test('nesting 10,000 deep is refused on the way down', (t) => {
         writer.byte(tag);
       }
     }
-    refuses(() => decodeValue(writer.take()), /nested over 32 levels/);
+    refuses(() => decodeValue(writer.take()), /nested deeper than 32 levels/);
   }
   const groups = Buffer.alloc(20_000, hex('7b')); // field 15, start of a group, again and again
-  refuses(() => decodeStruct(groups), /groups nested over 32 levels/);
+  refuses(() => decodeStruct(groups), /groups nested deeper than 32 levels/);
   t.pass();
 });
 
 test('what is refused, and why', (t) => {
   const cases: [string, RegExp][] = [
-    ['11 000000000000f87f', /NaN is not a number/],
-    ['11 000000000000f07f', /Infinity is not a number/],
-    ['11 000000000000f0ff', /-Infinity is not a number/],
+    ['11 000000000000f87f', /NaN is not a JSON number/],
+    ['11 000000000000f07f', /Infinity is not a JSON number/],
+    ['11 000000000000f0ff', /-Infinity is not a JSON number/],
     ['11 0000', /ends beyond its message/],
     ['1a 02 c328', /not valid UTF-8/],
     ['1a 03 eda080', /not valid UTF-8/], // a surrogate
@@ -109,10 +109,10 @@ test('what is refused, and why', (t) => {
     ['7c', /wire type 4/],
     ['7e', /wire type 6/],
     ['7b 08 01', /ends beyond its message/], // a group without an end
-    ['2a 04 0a 02 0a 00', /a value is of no kind/], // a member without a value
+    ['2a 04 0a 02 0a 00', /a value has no kind/], // a member without a value
     ['2a 08 0a 06 0a 01 61 12 01 08', /ends beyond its message/], // an integer out of the last byte
-    ['32 02 0a 00', /a value is of no kind/],
-    ['', /a value is of no kind/],
+    ['32 02 0a 00', /a value has no kind/],
+    ['', /a value has no kind/],
   ];
   for (const [bytes, message] of cases) refuses(() => decodeValue(hex(bytes)), message);
   refuses(() => decodeStruct(hex('0a 06 0a 01 ff 12 01 08')), /not valid UTF-8/);

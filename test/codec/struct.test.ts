@@ -89,14 +89,14 @@ test('objects and lists nest 32 levels and no more', (t) => {
   for (const wrap of [inObject, inList]) {
     const deepest = nested(MAX_DEPTH, wrap);
     t.deepEqual(decodeValue(encodeValue(deepest)), deepest);
-    refuses(() => encodeValue(nested(MAX_DEPTH + 1, wrap)), /nested over 32 levels/);
+    refuses(() => encodeValue(nested(MAX_DEPTH + 1, wrap)), /nested deeper than 32 levels/);
     const tooDeep = reference.encodeValue(nested(MAX_DEPTH + 1, wrap));
-    refuses(() => decodeValue(tooDeep), /nested over 32 levels/);
+    refuses(() => decodeValue(tooDeep), /nested deeper than 32 levels/);
   }
   const document = nested(MAX_DEPTH, inObject) as JsonObject;
   t.deepEqual(decodeStruct(encodeStruct(document)), document);
-  refuses(() => encodeStruct({ a: document }), /nested over 32 levels/);
-  refuses(() => decodeStruct(reference.encode({ a: document })), /nested over 32 levels/);
+  refuses(() => encodeStruct({ a: document }), /nested deeper than 32 levels/);
+  refuses(() => decodeStruct(reference.encode({ a: document })), /nested deeper than 32 levels/);
 });
 
 test('what is not JSON is not encoded', (t) => {
@@ -107,20 +107,20 @@ test('what is not JSON is not encoded', (t) => {
     [() => 1, /function is not JSON/],
     [1n, /bigint is not JSON/],
     [Symbol('s'), /symbol is not JSON/],
-    [Number.NaN, /NaN is not a number of JSON/],
-    [Number.NEGATIVE_INFINITY, /-Infinity is not a number of JSON/],
-    ['\ud800', /half of a surrogate pair/],
-    [`${'long '.repeat(20)}\udc00`, /half of a surrogate pair/],
+    [Number.NaN, /NaN is not a JSON number/],
+    [Number.NEGATIVE_INFINITY, /-Infinity is not a JSON number/],
+    ['\ud800', /a lone surrogate/],
+    [`${'long '.repeat(20)}\udc00`, /a lone surrogate/],
     [new Date(0), /only plain objects and lists/],
     [new Map(), /only plain objects and lists/],
     [new EncodedStruct(new Uint8Array()), /only plain objects and lists/],
-    [circle, /nested over 32 levels/],
+    [circle, /nested deeper than 32 levels/],
   ];
   for (const [value, message] of cases) {
     refuses(() => encodeValue(value as Json), message);
     refuses(() => encodeStruct({ deep: [{ inside: value as Json }] }), message);
   }
-  refuses(() => encodeStruct({ '\ud800': 1 }), /half of a surrogate pair/);
+  refuses(() => encodeStruct({ '\ud800': 1 }), /a lone surrogate/);
   refuses(() => encodeStruct([1] as unknown as JsonObject), /only plain objects and lists/);
   refuses(() => encodeValue(new Array(1) as Json), /undefined is not JSON/);
   t.deepEqual(decodeStruct(encodeStruct(Object.assign(Object.create(null), { a: 1 }))), { a: 1 });

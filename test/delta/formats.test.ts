@@ -120,9 +120,9 @@ test('merge patch: what it cannot say', (t) => {
     const made = mergePatch.format({ ...PATHS, changes });
     return made instanceof Inexpressible ? made.why : made;
   };
-  t.is(refusal(diff({}, { a: null })), 'a merge patch cannot store null: it would at ["a"]');
-  t.is(refusal(diff({ a: { b: 1 } }, { a: { b: null } })), 'a merge patch cannot store null: it would at ["a","b"]');
-  t.is(refusal(diff({}, { a: { b: null } })), 'a merge patch cannot store null: it would at ["a"]');
+  t.is(refusal(diff({}, { a: null })), 'a merge patch cannot store null, as at ["a"]');
+  t.is(refusal(diff({ a: { b: 1 } }, { a: { b: null } })), 'a merge patch cannot store null, as at ["a","b"]');
+  t.is(refusal(diff({}, { a: { b: null } })), 'a merge patch cannot store null, as at ["a"]');
   t.deepEqual(refusal(diff({}, { a: [null, { b: null }] })) as never, { a: [null, { b: null }] });
   const again: Change[] = [
     { action: 'removed', path: ['a'], old: { b: 1 } },

@@ -249,7 +249,7 @@ for (const [who, end] of Object.entries({
   'its client': (call: Call) => call.onCancel(),
   'the server': (call: Call) => call.close(new ChordError('UNAUTHENTICATED', 'expired')),
 })) {
-  test(`a call that ${who} ends while a stage still thinks goes no further`, async (t) => {
+  test(`a call that ${who} ends while a middleware still decides goes no further`, async (t) => {
     const seen: string[] = [];
     let decide = () => {};
     const decision = new Promise<void>((resolve) => (decide = resolve));
@@ -261,7 +261,11 @@ for (const [who, end] of Object.entries({
     const call = new Call(
       next,
       route,
-      new CallPipeline([first, second], () => ({ code: UNAUTHENTICATED, details: '', metadata: new Metadata() })),
+      new CallPipeline(
+        [first, second],
+        () => ({ code: UNAUTHENTICATED, details: '', metadata: new Metadata() }),
+        (error) => t.fail(String(error)),
+      ),
       undefined,
     );
     call.onReceiveMetadata(new Metadata());

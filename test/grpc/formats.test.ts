@@ -81,7 +81,7 @@ test('an unknown format is refused, with the names of those that there are', asy
   ];
   for (const { code, message } of refusals) {
     t.is(code, INVALID_ARGUMENT);
-    t.regex(message, /"yaml" is unknown; there are changes, flat, json_patch, merge_patch, mine/);
+    t.regex(message, /"yaml" is unknown; known are changes, flat, json_patch, merge_patch, mine/);
   }
   t.deepEqual(
     refusals.map(({ fields }) => fields.join()),
@@ -96,7 +96,7 @@ test('what a merge patch cannot say is flagged, and the document says it', async
   await peer.update({ contextId: 'a', changes: { a: null } });
   const delta = await deltaOf(peer.sync({ contextId: 'a', known, format: 'merge_patch' }));
   t.is(delta.formatted, undefined);
-  t.is(delta.inexpressible, 'a merge patch cannot store null: it would at ["a"]');
+  t.is(delta.inexpressible, 'a merge patch cannot store null, as at ["a"]');
   t.is(delta.to!.version, 2);
 });
 

@@ -115,7 +115,7 @@ test('nesting 10,000 deep, and one level too deep', async (t) => {
     for (let depth = 0; depth < 10_000; depth++) {
       value = field(kind, kind === 5 ? member(KEY, value) : field(1, value));
     }
-    await invalid(peer.raw(setContext, setBytes(member(KEY, value))), 'value', /nested over 32 levels/);
+    await invalid(peer.raw(setContext, setBytes(member(KEY, value))), 'value', /nested deeper than 32 levels/);
   }
   const nest = (depth: number): JsonObject => (depth === 1 ? { leaf: 1 } : { k: nest(depth - 1) });
   await peer.set({ contextId: 'a', value: nest(32) });
@@ -172,7 +172,7 @@ test('numbers that JSON has not', async (t) => {
   const { peer, invalid } = await start(t);
   await peer.set({ contextId: 'a', value: { n: 1.7e308, text: 'x' } });
   for (const value of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
-    await invalid(peer.raw(setContext, setBytes(member(KEY, number(value)))), 'value', /not a number of JSON/);
+    await invalid(peer.raw(setContext, setBytes(member(KEY, number(value)))), 'value', /not a JSON number/);
     const mutations: Mutation[] = [{ path: ['n'], operation: { $case: 'increment', value } }];
     await invalid(peer.update({ contextId: 'a', mutations }), 'mutations[0].increment');
   }

@@ -16,7 +16,7 @@ import {
 import test, { type ExecutionContext } from 'ava';
 import { connectionOf, type Inner, patchSession, writeShared } from '../../src/grpc/node-http2.js';
 
-const SERVER = fileURLToPath(new URL('internals-server.mjs', import.meta.url));
+const SERVER = fileURLToPath(new URL('node-http2-server.mjs', import.meta.url));
 
 async function start(t: ExecutionContext, ...args: string[]): Promise<ClientHttp2Session> {
   const flags = ['--import', 'tsx', '--max-semi-space-size=8', '--no-allocation-site-pretenuring'];

@@ -50,7 +50,7 @@ test('a version that never was, and one that is no longer retained', async (t) =
   await write(peer, 'a', DOCUMENTS);
   const above = await refused(peer.get({ contextId: 'a', version: 7 }));
   t.is(above.code, NOT_FOUND);
-  t.is(above.message, '"a" has no version 7: it stands at version 6');
+  t.is(above.message, '"a" has no version 7: the current version is 6');
   t.is((await refused(peer.revert({ contextId: 'a', version: 7 }))).code, NOT_FOUND);
   t.is((await refused(peer.revert({ contextId: 'a' }))).code, INVALID_ARGUMENT);
 

@@ -118,7 +118,7 @@ test('records that are missing, strange or out of order make no backup', async (
   };
   const of = (source: Backup) => makeBackup(join(parent, 'backup'), source, QUIET);
   await t.throwsAsync(of(changed((parts) => parts.slice(0, -1))), {
-    message: /not whole: \d+ too few records of request-times/,
+    message: /incomplete: \d+ too few records of request-times/,
   });
   await t.throwsAsync(of(changed(([first, ...rest]) => [first!, first!, ...rest])), { message: /ids out of order/ });
   await t.throwsAsync(of(changed(([first]) => [{ ...first!, database: 'what' }])), { message: /records of what/ });
@@ -162,7 +162,7 @@ test('whoever takes no records is cut off, and the store goes on', async (t) => 
   const parts = backups.begin().parts[Symbol.asyncIterator]();
   t.is((await parts.next()).value.database, 'ids');
   await sleep(100);
-  await t.throwsAsync(parts.next(), { message: /^nobody took records of the backup for 20 ms$/ });
+  await t.throwsAsync(parts.next(), { message: /^no records of the backup were read for 20 ms$/ });
   await db.env.close();
 });
 

@@ -1,7 +1,7 @@
 /** The commands of the model test: what each may ask, and how it is done. */
 import fc from 'fast-check';
-import type { Expected } from '../../src/contexts/service.js';
 import type { Mutation } from '../../src/contexts/writes/mutations.js';
+import type { Expected } from '../../src/contexts/writes/writes.js';
 import type { JsonObject, Position } from '../../src/model/model.js';
 import { jsonObject, jsonValue } from '../support/arbitrary.js';
 import type { Copy } from '../support/reader.js';

@@ -3,8 +3,8 @@
  * Chord's answers; the model knows which of their parts must be new and which the same.
  */
 import { isDeepStrictEqual } from 'node:util';
-import type { Expected, WriteResult } from '../../src/contexts/service.js';
 import type { Mutation } from '../../src/contexts/writes/mutations.js';
+import type { Expected, WriteResult } from '../../src/contexts/writes/writes.js';
 import { weigh } from '../../src/delta/index.js';
 import { getMember, isObject, type Json, type JsonObject, type Position, setMember } from '../../src/model/model.js';
 import { copied } from '../support/arbitrary.js';

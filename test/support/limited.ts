@@ -42,7 +42,7 @@ export async function serveLimited(
     while (!holds()) await new Promise<void>((resolve) => (changed = resolve));
   };
 
-  const identify: Middleware = {
+  const identify: Middleware<'identity'> = {
     enter(call) {
       const [shown] = call.metadata.get('authorization');
       call.identity = { name: String(shown).replace('Bearer ', ''), kind: 'token' };

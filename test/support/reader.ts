@@ -10,7 +10,8 @@ import type { ContextService } from '../../src/contexts/service.js';
 import { apply, invert } from '../../src/delta/index.js';
 import { type JsonObject, type Position, samePosition } from '../../src/model/model.js';
 import type { Hub } from '../../src/watch/hub.js';
-import { type Sink, type Subscription, type WatchEvent, Watcher } from '../../src/watch/watcher.js';
+import type { Sink, Subscription, WatchEvent } from '../../src/watch/subscription.js';
+import { Watcher } from '../../src/watch/watcher.js';
 
 /** Where a reader stands. A position that it only claims has no value. */
 export interface Copy {

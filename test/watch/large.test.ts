@@ -1,8 +1,8 @@
 /** Watches of very much: what they may ask for, what they hold, and how long they hold the event loop. */
 import test from 'ava';
-import { projectionOf } from '../../src/contexts/sync/projection.js';
+import { projectionOf } from '../../src/delta/projection.js';
 import type { Subscription as ProtoSubscription } from '../../src/gen/chord/v1/sync_service.js';
-import { fromSubscriptions } from '../../src/grpc/codec/convert.js';
+import { fromSubscriptions } from '../../src/grpc/codec/sync-messages.js';
 import type { ChordError } from '../../src/model/errors.js';
 import type { Position } from '../../src/model/model.js';
 import { openChord } from '../../src/server/app.js';

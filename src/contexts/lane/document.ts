@@ -1,35 +1,35 @@
 /**
- * A lane's document at the tip, in whichever forms are at hand: as bytes from the store, decoded, encoded.
- * Each form is made when it is first needed, so that a client that only asks whether something changed
- * never causes a document to be decoded.
+ * A lane's document at the tip, in the forms that are available: bytes from the store, decoded, encoded. Each form is
+ * created when it is first needed, so that a client that only checks for changes never causes a document to be
+ * decoded.
  */
 import { decodeChanges } from '../../codec/changes.js';
 import { decodeStruct, EncodedStruct, encodeStruct } from '../../codec/struct.js';
 import { applyInPlace, invert } from '../../delta/index.js';
 import type { Change } from '../../delta/types.js';
-import { copy, type JsonObject } from '../../model/model.js';
-import type { Payload, Stored } from '../../store/store.js';
+import { copy, type JsonObject, type Payload } from '../../model/model.js';
+import type { Stored } from '../../store/store.js';
 import { heapChange, heapOf } from './heap-size.js';
 
-/** A snapshot is due when the log since the last one has this many bytes more than twice the document ... */
+/** A snapshot is due when the log since the last snapshot exceeds twice the document by this many bytes ... */
 const LOG_SLACK_BYTES = 4096;
-/** ... or this many records: what a cold load has to fold at the most. */
+/** ... or has this many records: the most records that a cold load must fold. */
 const LOG_RECORDS_MAX = 2000;
 
-/** In which form a reader wants documents. */
+/** The form in which a reader receives documents. */
 export interface Form<T> {
   of(document: LaneDocument): T;
-  /** What it takes on the wire; where it does not go there, no delta is larger. */
+  /** The size on the wire; a form that is not sent answers a size that no delta exceeds. */
   bytes(value: T): number;
 }
 
-/** As it goes over the wire: many readers share it. */
+/** The wire form, which all readers share. */
 export const ENCODED: Form<EncodedStruct> = {
   of: (document) => document.encoded(),
   bytes: (value) => value.bytes.length,
 };
 
-/** As plain objects, which are the reader's own: for programs that use Chord without a network. */
+/** Plain objects, a copy for each reader: for programs that use Chord without a network. */
 export const DECODED: Form<JsonObject> = {
   of: (document) => copy(document.value()),
   bytes: () => Number.POSITIVE_INFINITY,
@@ -37,25 +37,25 @@ export const DECODED: Form<JsonObject> = {
 
 export class LaneDocument {
   #decoded: JsonObject | undefined;
-  /** What `#decoded` takes, in bytes. */
+  /** The memory of `#decoded`, in bytes. */
   #heap = 0;
   #encoded: EncodedStruct | undefined;
-  /** What the store gave, until it is decoded. */
+  /** The snapshot and the deltas from the store, until they are decoded. */
   #stored: { readonly snapshot?: Uint8Array | undefined; readonly payloads: readonly Payload[] } | undefined;
   #logBytes = 0;
   #logRecords = 0;
 
-  /** False: the document must be loaded before it is used, unless the context does not exist. */
+  /** False: the document must be loaded before use, unless the context does not exist. */
   get known(): boolean {
     return this.#decoded !== undefined || this.#encoded !== undefined || this.#stored !== undefined;
   }
 
-  /** Whether its value is at hand without work. */
+  /** Whether the value is available without decoding. */
   get decoded(): boolean {
     return this.#decoded !== undefined;
   }
 
-  /** Memory that it takes, about. */
+  /** The approximate memory of the document, in bytes. */
   get bytes(): number {
     const stored = this.#stored ? (this.#stored.snapshot?.length ?? 0) + this.#logBytes : 0;
     return (this.#decoded ? this.#heap : 0) + (this.#encoded?.bytes.length ?? stored);
@@ -73,7 +73,7 @@ export class LaneDocument {
     this.#logBytes = this.#logRecords = 0;
   }
 
-  /** {} where nothing is known. The caller may change it in place, and then says so by `moved`. */
+  /** The document, {} where none is known. The caller may change it in place, and must then call `moved`. */
   value(): JsonObject {
     if (!this.#decoded) {
       this.#decoded = this.#decode();
@@ -90,7 +90,7 @@ export class LaneDocument {
     return this.#encoded;
   }
 
-  /** The value was changed in place, by a write with this payload and perhaps a snapshot, and takes so much more memory. */
+  /** A write has changed the value in place, with this payload and perhaps a snapshot. `heap`: bytes of memory added. */
   moved(payload: Payload, snapshot: Uint8Array | undefined, heap: number): void {
     this.#heap += heap;
     this.#encoded = snapshot && new EncodedStruct(snapshot);
@@ -98,7 +98,7 @@ export class LaneDocument {
     this.#logRecords = snapshot ? 0 : this.#logRecords + 1;
   }
 
-  /** A snapshot of it was handed to the store. */
+  /** A snapshot of the document was passed to the store. */
   saved(): void {
     this.#logBytes = this.#logRecords = 0;
   }
@@ -109,7 +109,7 @@ export class LaneDocument {
     this.moved(payload, undefined, heapChange(changes));
   }
 
-  /** Takes a delta back that was applied last. */
+  /** Undoes the delta that was applied last. */
   undo(payload: Payload): void {
     const changes = invert(decodeChanges(payload.changes, payload.olds));
     applyInPlace(changes, this.value());
@@ -119,7 +119,7 @@ export class LaneDocument {
     this.#logRecords--;
   }
 
-  /** Whether the log since the last snapshot, with this payload too, outweighs the document. */
+  /** Whether the log since the last snapshot, this payload included, is long enough for a new snapshot. */
   snapshotDue(payload: Payload, weight: number): boolean {
     return this.#logBytes + sizeOf(payload) > 2 * weight + LOG_SLACK_BYTES || this.#logRecords >= LOG_RECORDS_MAX;
   }

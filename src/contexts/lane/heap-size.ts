@@ -1,20 +1,20 @@
 /**
- * What a decoded document takes in memory, about: what V8 on 64 bits uses for its objects, lists, texts and numbers.
- * Like the weight it is additive, so that changes alone keep it up to date; for that a member counts the same in an
- * object of any size. So small objects, which share their keys, take less than is counted, and none takes much more.
+ * The approximate memory of a decoded document: what 64-bit V8 uses for objects, lists, texts and numbers. Like the
+ * weight, the size is additive, so that changes alone keep it up to date; for that, a member counts the same in an object
+ * of any size. So small objects, which share their keys, take less than the count, and no object takes much more.
  */
 import type { Changes } from '../../delta/index.js';
 import { isObject, type Json } from '../../model/model.js';
 
 const OBJECT = 56;
 const LIST = 32;
-/** A place in the hash table that an object of many members is, with the places that are free. */
+/** A slot in the hash table of an object with many members, with its share of the free slots. */
 const MEMBER = 48;
 const ELEMENT = 8;
 const NUMBER = 16;
 const SMALL_INTEGER_MAX = 2 ** 31;
 
-/** Bytes, beside the place in which it stands. */
+/** Bytes of a value, without the slot that refers to it. */
 export function heapOf(value: Json): number {
   if (typeof value === 'string') return textOf(value);
   if (typeof value === 'number') return isSmall(value) ? 0 : NUMBER;
@@ -25,7 +25,7 @@ export function heapOf(value: Json): number {
   return bytes;
 }
 
-/** By how much these changes move it. Old values that are not known count nothing. */
+/** By how much the changes move the heap size. Unknown old values count 0. */
 export function heapChange(changes: Changes): number {
   let bytes = 0;
   for (const change of changes) {
@@ -45,7 +45,7 @@ function heapOfAll(values: readonly Json[]): number {
   return bytes;
 }
 
-/** As if each character took one byte: V8 takes two for all of a text where one is beyond Latin-1. */
+/** Counts one byte per character: V8 uses two for a whole text where one character is beyond Latin-1. */
 function textOf(text: string): number {
   return 24 + text.length;
 }

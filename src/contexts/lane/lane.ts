@@ -1,29 +1,44 @@
+/**
+ * A lane: the single file in which the writes of one context line up. Each is evaluated on the tip and handed to the store at
+ * once, without waiting for the one before (*in flight*); answers leave in order, each when its own commit is durable.
+ *
+ * The phases:
+ *
+ *              a write, a lock                 the store answered
+ *      cold -------------------> recovering ------------------------> live <---------------+
+ *       ^                        |   ^   ^                            |  |                  |
+ *       |     the store failed   |   |   |  a commit failed, or met   |  |  a lock, a       | nothing is in flight
+ *       +------------------------+   |   |  a conflict or a repeat    |  |  removal, ...    | any more; or released
+ *       ^                            |   +----------------------------+  v                  |
+ *       |                            +------------------------------- holding --------------+
+ *       |      released as stale                                         |
+ *       +----------------------------------------------------------------+
+ *
+ * cold: nothing of the context is known. A write or a lock waits, and begins the recovery.
+ * recovering: takes back what was in flight and did not become durable, reads what the store has, and evaluates again what
+ *   may happen again: after a conflict; not after a failure, where the store may have it. Everything new waits. It begins when
+ *   all that is in flight has an outcome.
+ * live: a write starts at once.
+ * holding: nothing starts. Either a removal, or a write with a request id that changed nothing, is in flight: later writes
+ *   could not tell by the position whether it came to nothing. Or a batch waits for the lane, or has it (`hold`).
+ */
 import { type Head, type Position, samePosition, sameUse } from '../../model/model.js';
-import type { Outcome, Store } from '../../store/store.js';
+import type { Duplicate, Outcome, Store } from '../../store/store.js';
 import type { CommitEvent, DeltaView, View } from '../events.js';
 import type { Since } from '../sync/history.js';
 import type { Form } from './document.js';
-import {
-  ATTEMPTS_MAX,
-  Duplicate,
-  isDurable,
-  isSettled,
-  type LaneLock,
-  PendingWrite,
-  tooBusy,
-} from './pending-write.js';
+import { ATTEMPTS_MAX, isDurable, isSettled, type LaneLock, PendingWrite, tooBusy } from './pending-write.js';
 import { type Effect, LaneState, type TipView } from './state.js';
 
-/** What an empty lane costs in memory, about. */
+/** The approximate memory of an empty lane, in bytes. */
 export const LANE_BYTES = 1300;
 
 export class Lane {
-  /** For `Lanes`: what it has counted for this lane, and those next to it in the order of use. */
+  /** For `Lanes`: the bytes counted for this lane, and its neighbours in the order of use. */
   bytesCounted = 0;
   older: Lane | undefined;
   newer: Lane | undefined;
   readonly #state: LaneState;
-  /** `holding`: what is in flight must be answered before anything rests on it, or the lane was given to a holder. */
   #phase: 'cold' | 'recovering' | 'live' | 'holding' = 'cold';
   readonly #inFlight: PendingWrite[] = [];
   readonly #waiting: (PendingWrite | LaneLock)[] = [];
@@ -40,12 +55,12 @@ export class Lane {
     this.#state = new LaneState(id, store, publish, threshold);
   }
 
-  /** What the store has confirmed. */
+  /** The state that the store has confirmed. */
   get durable(): Head | null {
     return this.#state.durable;
   }
 
-  /** What the next write is evaluated on. */
+  /** The state on which the next write is evaluated. */
   get tip(): Head | null {
     return this.#state.tip;
   }
@@ -54,24 +69,29 @@ export class Lane {
     return this.#phase === 'live';
   }
 
-  /** Whether `durable` is what the store has confirmed, and not only to be found out yet. */
+  /** Whether `durable` is confirmed by the store: false before a load, and during recovery. */
   get known(): boolean {
     return this.#phase === 'live' || this.#phase === 'holding';
   }
 
-  /** Whether something is under way: such a lane must not be forgotten. */
+  /** Whether work is in progress: a busy lane must not be evicted. */
   get busy(): boolean {
     const { length } = this.#inFlight;
     return length > 0 || this.#waiting.length > 0 || this.#phase === 'recovering' || this.#phase === 'holding';
   }
 
-  /** Memory it takes, in bytes, about. */
+  /** The approximate memory of the lane, in bytes. */
   get bytes(): number {
     return LANE_BYTES + this.#state.bytes;
   }
 
-  /** Runs a use case on the tip; resolves when everything that its answer rests on is durable. */
+  /** Runs a use case on the tip; resolves when every commit that the answer depends on is durable. */
   submit<T>(evaluate: (tip: TipView) => Effect<T>): Promise<T> {
+    return this.write(evaluate) as Promise<T>; // without a request id there is no duplicate
+  }
+
+  /** The same for a use case that may be a repeat: where the store knows its request id, the first try is the answer. */
+  write<T>(evaluate: (tip: TipView) => Effect<T>): Promise<T | Duplicate> {
     return new Promise((resolve, reject) => {
       const task = new PendingWrite(evaluate, resolve, reject);
       if (this.live && this.#waiting.length === 0) return this.#start(task);
@@ -80,15 +100,15 @@ export class Lane {
     });
   }
 
-  /** Resolves when the lane has state from the store, and what is in flight now is durable. */
+  /** Resolves when the lane has loaded its state, and the commits that are now in flight are durable. */
   ready(): Promise<void> {
     return this.submit(({ tip }) => ({ head: tip, answer: undefined }));
   }
 
   /**
-   * The lane to oneself, for writes to several contexts at once: resolves when nothing is in flight here and the state
-   * is loaded; until `release`, nothing else starts. Whoever holds several has asked for all of them in one go, without
-   * waiting in between: then no two wait for one another.
+   * Acquires the lane lock, for writes to several contexts at once: resolves when no write is in flight and the state
+   * is loaded; until `release`, no other write starts. A batch must request all of its lane locks in one turn of the event
+   * loop, without waiting in between: then no two batches wait for one another.
    */
   hold(): Promise<LaneState> {
     return new Promise((grant, reject) => {
@@ -98,7 +118,7 @@ export class Lane {
     });
   }
 
-  /** `stale`: the state must be loaded before anything rests on it. */
+  /** `stale`: the state must be loaded again before use. */
   release(stale: boolean): void {
     this.#phase = stale || !this.#state.whole ? 'cold' : 'live';
     if (this.live) this.#admit();
@@ -106,36 +126,36 @@ export class Lane {
     this.changed(this);
   }
 
-  /** The durable context with its document; null where it does not exist. */
+  /** The durable context with its document; null where the context does not exist. */
   view<T>(form: Form<T>): View<T> | null | Promise<View<T> | null> {
     if (this.live && this.#inFlight.length === 0) {
       const view = this.#state.view(form);
       this.changed(this);
       return view;
     }
-    // Made now, at the tip, and answered when that is durable.
+    // The view is made now, at the tip, and answered when the tip is durable.
     return this.submit(({ id, tip }) => ({
       head: tip,
       answer: tip ? { id, head: tip, value: form.of(this.#state.content) } : null,
     }));
   }
 
-  /** The one delta from `known`, which is behind the durable position `head` by at most the threshold, of so many bytes. */
+  /** One delta from `known`, which is at most the threshold behind the durable position `head`; merges at most `bytesMax`. */
   since(known: Position, head: Position, bytesMax: number): Since | Promise<Since> {
     const found = this.#state.history.since(known, bytesMax);
     const since = found === 'not in memory' ? this.#state.history.fetch(known, head, bytesMax) : found;
     return since instanceof Promise ? since.finally(() => this.changed(this)) : since;
   }
 
-  /** Forgets what the store has forgotten. */
+  /** Drops the deltas that the store has trimmed. */
   forgetHistory(upTo: number): void {
     this.#state.history.trim(upTo);
     this.changed(this);
   }
 
   /**
-   * Makes sure that the durable state holds every commit acknowledged before this call, by whatever server.
-   * Calls that come while one is being answered share the next one.
+   * Ensures that the durable state includes every commit acknowledged before this call, by any server.
+   * Calls that arrive during a refresh share the next refresh.
    */
   refresh(): Promise<void> {
     this.#refreshNext ??= (async () => {
@@ -147,9 +167,9 @@ export class Lane {
     return this.#refreshNext;
   }
 
-  /** Another server's commit, as a hint. */
+  /** A commit of another server, as a hint: it may be old. */
   offer(delta: DeltaView): void {
-    // A load under way may bring this commit without a word.
+    // A load in progress may include this commit and publish nothing for it.
     if (!this.live) return void this.publish({ kind: 'delta', id: this.id, delta });
     const { tip } = this;
     if (tip && delta.to.epoch === tip.position.epoch && delta.to.version <= tip.position.version) return;
@@ -158,7 +178,7 @@ export class Lane {
     else this.distrust();
   }
 
-  /** Something may have happened elsewhere: look, and tell watchers. */
+  /** Reads the position again, since another server may have written; watchers receive the result. */
   distrust(): void {
     this.refresh().catch(() => this.publish({ kind: 'reset', id: this.id }));
   }
@@ -170,11 +190,11 @@ export class Lane {
     try {
       task.effect = task.evaluate(this.#state);
     } catch (error) {
-      // A refusal, too, rests on a tip that may not become durable.
+      // A refusal, too, depends on a tip that may not become durable.
       task.refusal = error;
     }
     const stored = task.effect && this.#store(task.effect);
-    // Should one of these come to nothing, what rests on it might not notice: the position is the same without it.
+    // Where such a commit fails, a write based on it could not detect that: the position is the same without the commit.
     const { removal, commit, delta } = task.effect ?? {};
     if (removal || (commit?.request && !delta)) this.#phase = 'holding';
     if (stored) {
@@ -200,12 +220,12 @@ export class Lane {
     return effect.removal && this.store.remove(effect.removal);
   }
 
-  /** Lets go, in order, of everything at the front that is durable. */
+  /** Answers all durable writes at the front of the queue, in order. */
   #settle(): void {
     const queue = this.#inFlight;
     for (let task = queue[0]; task && isSettled(task); task = queue[0]) {
       if (!isDurable(task)) {
-        this.#phase = 'recovering'; // what comes from now on would only have to be taken back too
+        this.#phase = 'recovering'; // a write that started now would have to be undone too
         if (queue.every(isSettled)) void this.#recover();
         return;
       }
@@ -222,7 +242,7 @@ export class Lane {
     this.changed(this);
   }
 
-  /** Starts what waits, up to the next hold: while something waits, the lane is busy and not forgotten. */
+  /** Starts waiting writes, up to the next lane lock: while writes wait, the lane is busy and not evicted. */
   #admit(): void {
     for (let next = this.#waiting[0]; this.live && next; next = this.#waiting[0]) {
       if ('evaluate' in next) {
@@ -237,7 +257,7 @@ export class Lane {
     }
   }
 
-  /** Takes back what did not become durable, reads what the store has, and starts again what may start again. */
+  /** Undoes the writes that did not become durable, loads the state, and starts the writes that may be repeated. */
   async #recover(): Promise<void> {
     this.#phase = 'recovering';
     const taken = this.#inFlight.splice(0);
@@ -257,14 +277,14 @@ export class Lane {
     this.changed(this);
   }
 
-  /** Answers the tasks whose fate is known; returns those that are to be evaluated again. */
+  /** Answers the writes whose outcome is known; returns those that must be evaluated again. */
   #answerKnown(taken: readonly PendingWrite[]): PendingWrite[] {
     let failure: unknown;
     return taken.filter((task) => {
       const { outcome, effect } = task;
       failure ??= task.failure;
-      if (typeof outcome === 'object' && outcome.kind === 'duplicate') task.reject(new Duplicate(outcome.first));
-      // It stands on one that did not succeed, or did not say so. Evaluated again, it would happen twice.
+      if (typeof outcome === 'object' && outcome.kind === 'duplicate') task.resolve(outcome as never);
+      // This write depends on one that failed or has no known outcome. Evaluated again, this write could happen twice.
       else if (isDurable(task) && (effect?.commit || effect?.removal)) task.resolve(effect.answer as never);
       else if (failure !== undefined && (effect?.commit || effect?.removal)) task.reject(task.failure ?? failure);
       else if (task.attempts >= ATTEMPTS_MAX) task.reject(tooBusy(this.id));
@@ -282,7 +302,7 @@ export class Lane {
     while (!this.#holds(head, before)) {
       const idle = this.live && this.#inFlight.length === 0;
       if (idle) void this.#recover();
-      // What is in flight ends durable, or finds out by a conflict and reads.
+      // A write in flight becomes durable, or ends in a conflict and causes a load.
       await this.ready();
       if (idle) return;
     }
@@ -294,8 +314,8 @@ export class Lane {
     if (!head || !durable) return head === durable;
     const { epoch, version } = head.position;
     if (epoch !== durable.position.epoch) return false;
-    if (before?.position.epoch === epoch && version < before.position.version) return false; // it has lost writes
+    if (before?.position.epoch === epoch && version < before.position.version) return false; // the store has lost writes
     if (version < durable.position.version) return true;
-    return samePosition(head.position, durable.position) && sameUse(head, durable); // a touch moves the times alone
+    return samePosition(head.position, durable.position) && sameUse(head, durable); // a touch changes the times only
   }
 }

@@ -1,16 +1,16 @@
-/** The lanes in memory: least recently used go first, never while something is under way on them. */
+/** The lanes in memory. The least recently used lane is evicted first, and never while it is busy. */
 import type { Lane } from './lane.js';
 
 export class Lanes {
   readonly #lanes = new Map<string, Lane>();
   #bytes = 0;
   /**
-   * Ends of the list of all lanes in order of use, which they hold themselves. (A Map in that order would do, but what
-   * leaves it at the front leaves a hole there, and each look for the oldest would pass all the holes.)
+   * Ends of the linked list of all lanes in order of use. (A Map in that order is slower: a deleted first entry leaves
+   * a hole, and each search for the oldest entry would pass all holes.)
    */
   #newest: Lane | undefined;
   #oldest: Lane | undefined;
-  /** Look-ups, contexts that were not there, and contexts that had to leave. */
+  /** Look-ups, look-ups without a lane in memory, and evicted lanes. */
   readonly counts = { lookups: 0, misses: 0, evicted: 0 };
 
   constructor(
@@ -26,7 +26,7 @@ export class Lanes {
     return this.#lanes.size;
   }
 
-  /** The lane in memory, if it is there. */
+  /** The lane, where it is in memory. */
   peek(id: string): Lane | undefined {
     return this.#lanes.get(id);
   }
@@ -48,13 +48,13 @@ export class Lanes {
     return lane;
   }
 
-  /** Every lane that is in memory now. */
+  /** All lanes in memory. */
   all(): IterableIterator<Lane> {
     return this.#lanes.values();
   }
 
   readonly #changed = (lane: Lane): void => {
-    // A lane that was forgotten while somebody still held it does not come back.
+    // A lane that was evicted while a caller still referred to it must not come back.
     if (this.#lanes.get(lane.id) !== lane) return;
     const bytes = lane.bytes;
     this.#bytes += bytes - lane.bytesCounted;

@@ -1,16 +1,9 @@
-/** What waits on a lane: writes, and locks of the whole lane. */
+/** The entries of a lane's queue: writes, and lane locks. */
 import { ChordError } from '../../model/errors.js';
-import type { Outcome, Request } from '../../store/store.js';
+import type { Outcome } from '../../store/store.js';
 import type { Effect, LaneState, TipView } from './state.js';
 
-/** The store knows this request id already. */
-export class Duplicate extends Error {
-  constructor(readonly first: Request) {
-    super('this request was committed before');
-  }
-}
-
-/** One use case. */
+/** One use case on a lane. */
 export class PendingWrite {
   attempts = 0;
   effect: Effect<unknown> | undefined = undefined;
@@ -19,20 +12,20 @@ export class PendingWrite {
   failure: unknown = undefined;
 
   constructor(
-    /** Evaluates on the tip, or throws why it refuses. */
+    /** Evaluates on the tip, or throws the refusal. */
     readonly evaluate: (tip: TipView) => Effect<unknown>,
     readonly resolve: (answer: never) => void,
     readonly reject: (error: unknown) => void,
   ) {}
 }
 
-/** A request for the lane as a whole, by a batch. */
+/** A request of a batch for the whole lane. */
 export interface LaneLock {
   readonly grant: (state: LaneState) => void;
   readonly reject: (error: unknown) => void;
 }
 
-/** Times that a write is evaluated again because other servers were faster. */
+/** How often a write is evaluated at most, where other servers commit first. */
 export const ATTEMPTS_MAX = 100;
 
 export function isSettled(task: PendingWrite): boolean {

@@ -1,12 +1,12 @@
 /**
- * What a lane knows of its context: the durable state, which readers and watchers see, and the tip, which is
- * ahead of it by the writes in flight. Moves both by writes of this server, by deltas of others, and by loads.
+ * The state of a lane's context: the durable state, which readers and watchers see, and the tip, which is ahead of the
+ * durable state by the writes in flight. Writes of this server, deltas of other servers and loads move both.
  */
 import { decodeChanges } from '../../codec/changes.js';
 import type { EncodedStruct } from '../../codec/struct.js';
 import { weightChange } from '../../delta/index.js';
-import { type Head, type JsonObject, samePosition } from '../../model/model.js';
-import type { Commit, Payload, Removal, Store } from '../../store/store.js';
+import { type Head, type JsonObject, type Payload, samePosition } from '../../model/model.js';
+import type { Commit, Removal, Store } from '../../store/store.js';
 import { type ContextEvent, type DeltaView, isLarge, type View } from '../events.js';
 import { advance } from '../position.js';
 import { LaneHistory } from '../sync/history.js';
@@ -14,30 +14,30 @@ import { bytesOf } from '../sync/merge.js';
 import { mergeBytesMax, PAGE_BYTES } from '../validation.js';
 import { ENCODED, type Form, LaneDocument } from './document.js';
 
-/** What a use case makes of the tip. */
+/** The effect of a use case on the tip. */
 export interface Effect<T> {
-  /** What to store. Absent: nothing; the answer only waits for what is in flight. */
+  /** The commit to store. Absent: nothing is stored, and the answer waits only for the commits in flight. */
   readonly commit?: Commit;
   readonly removal?: Removal;
-  /** The tip afterwards. */
+  /** The tip after the use case. */
   readonly head: Head | null;
-  /** What was done to the document, in place. */
+  /** The changes made to the document in place. */
   readonly delta?: DeltaView;
-  /** By how much that moved the document's memory, in bytes. */
+  /** The change of the document's memory, in bytes. */
   readonly heap?: number;
   readonly answer: T;
 }
 
-/** What a use case sees of a context: the newest state, which is ahead of the durable one by the writes in flight. */
+/** A use case's view of a context: the newest state, which is ahead of the durable one by the writes in flight. */
 export interface TipView {
   readonly id: string;
   /** Null: the context does not exist. */
   readonly tip: Head | null;
-  /** The document; {} where there is none. A use case that changes it in place says so in its effect. */
+  /** The document; {} where the context does not exist. A use case that changes it in place must return the delta. */
   document(): JsonObject;
-  /** The document, encoded once. */
+  /** The document, encoded at most once. */
   encoded(): EncodedStruct;
-  /** Whether this write should store a snapshot too. */
+  /** Whether this write should store a snapshot as well. */
   snapshotDue(payload: Payload, weight: number): boolean;
 }
 
@@ -59,12 +59,12 @@ export class LaneState implements TipView {
     this.history = new LaneHistory(id, store, threshold);
   }
 
-  /** Memory it takes, in bytes, about. */
+  /** The approximate memory of the state, in bytes. */
   get bytes(): number {
     return this.history.bytes + this.content.bytes;
   }
 
-  /** Whether everything is at hand that writes are evaluated on. */
+  /** Whether all state is loaded that writes are evaluated on. */
   get whole(): boolean {
     return this.durable === null || this.content.known;
   }
@@ -81,7 +81,7 @@ export class LaneState implements TipView {
     return this.content.snapshotDue(payload, weight);
   }
 
-  /** The durable context with its document. Only where tip and durable state are the same. */
+  /** The durable context with its document. Only valid while the tip is the durable state. */
   view<T>(form: Form<T>): View<T> | null {
     if (!this.durable) return null;
     if (this.#view && (form as unknown) === ENCODED) return this.#view as View<T>;
@@ -90,7 +90,7 @@ export class LaneState implements TipView {
     return view;
   }
 
-  /** The tip moves ahead, by a write that was handed to the store. */
+  /** Moves the tip ahead, after a write was passed to the store. */
   moveTip({ head, removal, delta, commit, heap = 0 }: Effect<unknown>): void {
     this.tip = head;
     if (removal) this.content.clear();
@@ -98,7 +98,7 @@ export class LaneState implements TipView {
     if (delta) this.content.moved(delta.payload, commit?.snapshot, heap);
   }
 
-  /** The durable state follows: the oldest write in flight has become durable. `tell` receives the event. */
+  /** Moves the durable state: the oldest write in flight has become durable. `tell` receives the event. */
   confirm({ head, commit, removal, delta }: Effect<unknown>, tell = this.publish): void {
     if (commit || removal) {
       this.durable = head;
@@ -114,7 +114,7 @@ export class LaneState implements TipView {
     }
   }
 
-  /** The tip goes back to the durable state: undone, newest first, or forgotten and read again where that is not possible. */
+  /** Moves the tip back to the durable state: undoes the effects, newest first, or else drops the document. */
   takeBack(effects: readonly Effect<unknown>[]): void {
     const moves = effects.filter(({ delta, removal, commit }) => delta || removal || commit?.snapshot);
     const undoable = this.durable && moves.every(({ delta, commit }) => delta && !commit?.snapshot);
@@ -123,12 +123,12 @@ export class LaneState implements TipView {
     this.tip = this.durable;
   }
 
-  /** Forgets the document. It is read again by the next catchUp. */
+  /** Drops the document; the next catchUp reads it again. */
   forget(): void {
     this.content.clear();
   }
 
-  /** Brings the durable state up to the store's, by the missing deltas where that is possible. Nothing is in flight. */
+  /** Brings the durable state up to the store's, by the missing deltas where possible. No write may be in flight. */
   async catchUp(): Promise<void> {
     const known = this.durable;
     if (known && this.content.known) {
@@ -146,7 +146,7 @@ export class LaneState implements TipView {
     this.#loadedBefore = true;
   }
 
-  /** Applies another server's delta. Nothing is in flight. */
+  /** Applies a delta of another server. No write may be in flight. */
   fold(delta: DeltaView): void {
     const before = this.durable as Head;
     const changes = decodeChanges(delta.payload.changes, delta.payload.olds);
@@ -159,7 +159,7 @@ export class LaneState implements TipView {
     this.publish({ kind: 'delta', id: this.id, delta: sized });
   }
 
-  /** Whether the deltas up to `head` could be had, follow from what is known by their digests, and were applied. */
+  /** Applies the deltas up to `head`. False: they are missing, or their digests do not follow from the known position. */
   async #foldMissing(known: Head, head: Head): Promise<boolean> {
     let at = known.position;
     let left = mergeBytesMax(head.weight);
@@ -167,7 +167,7 @@ export class LaneState implements TipView {
     while (at.version < head.position.version) {
       const missing = await this.store.deltas(this.id, at.version, head.position.version - at.version, PAGE_BYTES);
       if (missing.kind === 'truncated' || missing.records.length === 0) return false;
-      // The document itself is less to read.
+      // Beyond this, reading the document costs less.
       left -= bytesOf(missing.records);
       if (left < 0) return false;
       for (const record of missing.records) {

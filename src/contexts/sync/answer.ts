@@ -1,4 +1,4 @@
-/** From the sync decision to what is sent: a merged delta, the document, or nothing. */
+/** Turns the sync decision into the answer: a merged delta, the document, or nothing. */
 import { EncodedStruct, encodeStruct } from '../../codec/struct.js';
 import type { Head, Position } from '../../model/model.js';
 import type { Store } from '../../store/store.js';
@@ -12,7 +12,7 @@ import { documentViewAt } from './point-in-time.js';
 
 type Answer<T> = SyncResult<T> | Promise<SyncResult<T>>;
 
-/** Why the document is sent where there is no delta. */
+/** Why the document is sent, where there is no delta. */
 const REASONS: Readonly<Record<Exclude<Since, DeltaView>, FullReason>> = {
   diverged: 'diverged',
   truncated: 'history_truncated',
@@ -20,7 +20,7 @@ const REASONS: Readonly<Record<Exclude<Since, DeltaView>, FullReason>> = {
   'not in memory': 'history_truncated',
 };
 
-/** What a client at `known` lacks of a lane whose durable state is `head`. At once where everything is in memory. */
+/** What a client at `known` lacks, for a lane with the durable state `head`. Synchronous where the answer is in memory. */
 export function answer<T>(
   lane: Lane,
   head: Head,
@@ -42,7 +42,7 @@ export function answer<T>(
   return since instanceof Promise ? since.then(choose) : choose(since);
 }
 
-/** The same for a context that stood at `position` once. Throws what `past` throws where that is gone. */
+/** The same for an earlier position of the context. Throws as `past` does where that position is no longer available. */
 export async function answerAt(
   store: Store,
   lane: Lane,
@@ -71,7 +71,7 @@ function full<T>(lane: Lane, head: Head, known: Position | undefined, reason: Fu
     if (!view) return { kind: 'missing' };
     const { position } = view.head;
     if (position.epoch === head.position.epoch) return { kind: 'full', view, reason };
-    // Deleted and created again, while what is in flight was waited for.
+    // The context was deleted and created again while this read waited for the commits in flight.
     const now = decide(known, position, Number.POSITIVE_INFINITY);
     return { kind: 'full', view, reason: now.kind === 'full' ? now.reason : 'epoch_changed' };
   };
@@ -79,7 +79,7 @@ function full<T>(lane: Lane, head: Head, known: Position | undefined, reason: Fu
   return view instanceof Promise ? view.then(send) : send(view);
 }
 
-/** The delta, unless the document is smaller. */
+/** The delta, or the document where that is smaller. */
 function smaller<T>(delta: DeltaView, whole: Answer<T>, form: Form<T>): Answer<T> {
   const choose = (result: SyncResult<T>): SyncResult<T> => {
     const larger = result.kind === 'full' && form.bytes(result.view.value) < delta.payload.changes.length;

@@ -3,7 +3,7 @@ import type { Position } from '../../model/model.js';
 import type { FullReason } from '../events.js';
 
 /**
- * What a client at `known` needs from a context at `head`.
+ * What a client at position `known` needs from a context at position `head`.
  * `behind`: the deltas after `known.version`, provided that the history agrees with the client's digest.
  */
 export type Decision =
@@ -12,8 +12,8 @@ export type Decision =
   | { readonly kind: 'behind' };
 
 /**
- * A delta is answered only where it is exactly right. A client that is ahead of the head is never told that
- * nothing changed. `known` without epoch or digest comes from a hand-written call, and is taken at its word.
+ * A delta is answered only where it is exactly right. A client that is ahead of the head never gets the answer that
+ * nothing changed. A position without epoch or digest comes from a hand-written call; its missing parts match anything.
  */
 export function decide(known: Position | undefined, head: Position, threshold: number): Decision {
   if (!known || known.version === 0) return { kind: 'full', reason: 'initial' };
@@ -26,7 +26,7 @@ export function decide(known: Position | undefined, head: Position, threshold: n
   return { kind: 'behind' };
 }
 
-/** Whether a client's position lies on the history that has `ours` at the same version. */
+/** Whether a client's position belongs to the history that has `ours` at the same version. */
 export function agrees(known: Position, ours: Position): boolean {
   return known.digest === '' || known.digest === ours.digest;
 }

@@ -1,7 +1,7 @@
 /**
- * The recent deltas of one context in memory, up to the durable version: enough for every client that may get
- * a delta at all. What is not in memory is read from the store once, and kept. Of the deltas that a client lacks no more
- * bytes are read and merged than the caller allows: whether they are too many is found out before any is decoded.
+ * The recent deltas of one context in memory, up to the durable version: enough for every client that may get a delta at
+ * all. Deltas that are not in memory are read from the store once, and kept. The bytes of the deltas that a client lacks
+ * are limited by the caller: deltas over that limit are neither decoded nor merged.
  */
 import { type Position, samePosition } from '../../model/model.js';
 import type { LogRecord, Store } from '../../store/store.js';
@@ -10,42 +10,42 @@ import { SMALL_BYTES } from '../long-work.js';
 import { agrees } from './decision.js';
 import { bytesOf, mergeInSteps, mergeViews } from './merge.js';
 
-/** The merged delta; or why there is none: another history, no longer kept, more bytes than allowed, or not in memory. */
+/** The merged delta; or why there is none: another history, not retained, more bytes than allowed, or not in memory. */
 export type Since = DeltaView | 'diverged' | 'truncated' | 'larger' | 'not in memory';
 
-/** What is known of a version: which position it was, and what came since. */
+/** What the store has about a version: its position, and the deltas since. */
 interface Found {
   readonly from: Position;
   readonly since: Since;
 }
 
-/** What one delta takes beside its bytes, about. */
+/** The approximate memory of one delta beside its bytes. */
 const DELTA_BYTES = 600;
-/** More than this in memory helps nobody: a client so far behind gets the document. */
+/** More deltas in memory are useless: a client so far behind gets the document. */
 const HISTORY_BYTES_MAX = 1 << 20;
-/** Readers stand at few places, even if they are many. */
+/** Readers are at few different positions, even where there are many readers. */
 const MERGED_MAX = 16;
-/** Places of readers that are so far behind that the store had to be asked. */
+/** Versions of readers so far behind that their deltas were read from the store. */
 const FOUND_MAX = 1000;
 
 export class LaneHistory {
-  /** Contiguous; the last one leads to the durable position. */
+  /** Contiguous; the last delta leads to the durable position. */
   #deltas: DeltaView[] = [];
   #deltaBytes = 0;
-  /** By version that they start from: what leads to the durable position, or will. Valid until the next push. */
+  /** By start version: the merged delta to the durable position, or its promise. Valid until the next push. */
   #merged = new Map<number, Since | Promise<Since>>();
   #mergedBytes = 0;
-  /** Likewise, of what is not in memory: what the store had. */
+  /** Likewise for versions that are not in memory: the result of the read from the store. */
   #found = new Map<number, Promise<Found | 'truncated'>>();
 
   constructor(
     private readonly id: string,
     private readonly store: Store,
-    /** The most versions that are ever merged. */
+    /** The maximum number of versions that are merged. */
     private readonly threshold: number,
   ) {}
 
-  /** Memory it takes, about. */
+  /** The approximate memory of the history, in bytes. */
   get bytes(): number {
     return this.#deltaBytes + this.#mergedBytes;
   }
@@ -56,22 +56,22 @@ export class LaneHistory {
     if (last && !samePosition(last.to, delta.from)) this.clear();
     this.#deltas.push(delta);
     this.#deltaBytes += sizeOf(delta);
-    // Cut to the threshold only at twice its length, so that a push costs O(1) on average.
+    // Trimmed to the threshold only at twice its length, so that a push costs O(1) on average.
     if (this.#deltas.length > 2 * this.threshold) this.#drop(this.#deltas.length - this.threshold);
     while (this.#deltaBytes > HISTORY_BYTES_MAX && this.#deltas.length > 1)
       this.#drop(Math.ceil(this.#deltas.length / 2));
   }
 
-  /** Begins anew with what a load brought: contiguous records that end at the head. */
+  /** Starts again with the result of a load: contiguous records that end at the head. */
   load(records: readonly LogRecord[]): void {
     this.clear();
-    // Where the first record starts from, only the record before it knows.
+    // The first record gives only the position at which the second one starts.
     for (const delta of viewsOf(this.id, records).slice(-this.threshold)) this.push(delta);
   }
 
   /**
-   * Forgets what the store has forgotten, so that no answer depends on what happens to be in memory. Where the first
-   * delta that is retained began, only the one before it knew.
+   * Drops the deltas that the store has trimmed, so that no answer depends on the contents of the memory. The position at
+   * which the first retained delta starts was stored in the record before it, so that delta is dropped too.
    */
   trim(upTo: number): void {
     const kept = this.#deltas.findIndex((delta) => delta.from.version > upTo);
@@ -85,7 +85,7 @@ export class LaneHistory {
     this.#outdate();
   }
 
-  /** The one merged delta from `known`, which is behind the durable position by at most the threshold. */
+  /** One merged delta from `known`, which is behind the durable position by at most the threshold. */
   since(known: Position, bytesMax: number): Since | Promise<Since> {
     const first = this.#deltas[0];
     const index = first ? known.version - first.from.version : -1;
@@ -96,9 +96,9 @@ export class LaneHistory {
     return this.#merged.get(known.version) ?? this.#merge(known.version, this.#deltas.slice(index), bytesMax);
   }
 
-  /** As `since`, reading from the store what is not in memory. `head` is the durable position. */
+  /** As `since`, but reads missing deltas from the store. `head` is the durable position. */
   async fetch(known: Position, head: Position, bytesMax: number): Promise<Since> {
-    // Many may stand where this one does, and come back.
+    // Many readers may be at this version, and may return.
     const found = await (this.#found.get(known.version) ?? this.#remember(known.version, head, bytesMax));
     if (found === 'truncated') return 'truncated';
     return agrees(known, found.from) ? found.since : 'diverged';
@@ -128,19 +128,19 @@ export class LaneHistory {
       return { from, since: 'larger' };
     }
     const views = viewsOf(this.id, records);
-    // The store may have moved on meanwhile, by a delete or another server's writes: then the caller looks again.
+    // The store may have advanced meanwhile, by a delete or by another server's writes: then the caller tries again.
     const last = views.find((view) => samePosition(view.to, head));
     if (!last) return 'truncated';
     const needed = views.slice(0, views.indexOf(last) + 1);
-    // Another array: the history was cleared, or has them already.
+    // A different array means that the history was cleared, or already has the deltas.
     if (before === this.#deltas) this.#prepend(needed);
     const since = this.since(from, bytesMax);
     return { from, since: await (since === 'not in memory' ? merged(needed) : since) };
   }
 
   /**
-   * The record of a version, which alone says what its position was, and those after it up to `last`: all, or so many
-   * that they have more bytes than allowed, or only the first where that is known of the others. Undefined: they are gone.
+   * The record of a version, which alone holds that version's position, and the records up to `last`: all of them; or
+   * just more than the allowed bytes; or only the first where the rest is known to exceed them. Undefined: not retained.
    */
   async #read(version: number, last: number, bytesMax: number): Promise<LogRecord[] | undefined> {
     const known = this.#deltaBytes - DELTA_BYTES * this.#deltas.length > bytesMax;
@@ -163,7 +163,7 @@ export class LaneHistory {
     const all = this.#merged;
     all.set(version, since);
     const keep = (made: Since): Since => {
-      // Unless something was pushed meanwhile.
+      // Unless a delta was pushed meanwhile.
       if (all === this.#merged) this.#mergedBytes += typeof made === 'object' ? sizeOf(made) : 0;
       if (all.get(version) === since) all.set(version, made);
       return made;
@@ -173,7 +173,7 @@ export class LaneHistory {
     return since;
   }
 
-  /** What led to the durable position leads no longer there. */
+  /** Drops the merged deltas: they no longer lead to the durable position. */
   #outdate(): void {
     if (this.#merged.size > 0) this.#merged = new Map();
     if (this.#found.size > 0) this.#found = new Map();
@@ -197,8 +197,8 @@ export class LaneHistory {
 }
 
 /**
- * Records as deltas. The first record only gives the position that the second one starts from; unless it is the
- * one that created the context and `creation` is asked for.
+ * Records as deltas. The first record only gives the position at which the second one starts, unless `creation` is set
+ * and the first record is the one that created the context.
  */
 export function viewsOf(id: string, records: readonly LogRecord[], creation = false): DeltaView[] {
   const views: DeltaView[] = [];
@@ -212,7 +212,7 @@ export function viewsOf(id: string, records: readonly LogRecord[], creation = fa
   return views;
 }
 
-/** At once where they are small; they are not empty. */
+/** Merges a list of deltas, which must not be empty; synchronous where the deltas are small. */
 function merged(deltas: readonly DeltaView[]): DeltaView | Promise<DeltaView> {
   const [first] = deltas;
   if (first && deltas.length === 1) return first;

@@ -1,12 +1,12 @@
-/** Deltas that follow upon one another, as one. */
+/** Merges consecutive deltas into one. */
 import { ChangeReader, decodeChanges, encodeChanges } from '../../codec/changes.js';
 import { Merge, merge } from '../../delta/merge.js';
 import type { Change, Changes } from '../../delta/types.js';
-import type { Payload } from '../../store/store.js';
+import type { Payload } from '../../model/model.js';
 import type { DeltaView } from '../events.js';
 import { type Pace, paced } from '../long-work.js';
 
-/** So many changes are encoded in one step, unless they are large. */
+/** Changes that are encoded in one step, unless they are large. */
 const CHANGES_AT_ONCE = 500;
 
 export function mergeViews(views: readonly DeltaView[]): DeltaView {
@@ -14,7 +14,7 @@ export function mergeViews(views: readonly DeltaView[]): DeltaView {
   return spanning(views, encodeChanges(changes));
 }
 
-/** The same when its turn comes, and so that others have theirs. */
+/** The same as long work: waits for its turn, and yields to the event loop between steps. */
 export function mergeInSteps(views: readonly DeltaView[]): Promise<DeltaView> {
   return paced(async (pace) => {
     const merging = new Merge();
@@ -25,7 +25,7 @@ export function mergeInSteps(views: readonly DeltaView[]): Promise<DeltaView> {
   });
 }
 
-/** The changes of a record with their old values, so that others have their turn meanwhile. */
+/** Decodes a record's changes with their old values; yields to the event loop between steps. */
 export async function decodeInSteps({ changes, olds }: Payload, pace: Pace): Promise<Change[]> {
   const list: Change[] = [];
   const reader = new ChangeReader(changes, olds);
@@ -57,7 +57,7 @@ function spanning(views: readonly DeltaView[], payload: Payload): DeltaView {
   return { id: first.id, from: first.from, to: last.to, payload, at: last.at };
 }
 
-/** What they take, changes and old values together. */
+/** The bytes of the payloads, changes and old values together. */
 export function bytesOf(payloads: readonly Payload[]): number {
   let bytes = 0;
   for (const { changes, olds } of payloads) bytes += changes.length + olds.length;

@@ -1,6 +1,6 @@
 /**
- * Documents of earlier versions: today's, with the retained deltas since taken back; or made anew from the first version
- * on, where that is the shorter way and everything is retained. Both read no more than a budget allows.
+ * Documents of earlier versions: the current document with the retained deltas undone; or, where all deltas are retained
+ * and this way is shorter, the deltas applied from the first version on. Both read no more than a budget allows.
  */
 import { applyInPlace, invert, weigh } from '../../delta/index.js';
 import { ChordError, notFound } from '../../model/errors.js';
@@ -12,29 +12,29 @@ import { Pace, paced, SMALL_BYTES } from '../long-work.js';
 import { PAGE_BYTES } from '../validation.js';
 import { bytesOf, decodeInSteps } from './merge.js';
 
-/** What one read may have to take back. */
+/** The maximum number of versions that one read may undo. */
 const VERSIONS_BACK_MAX = 10_000;
-/** How many bytes of deltas, changes and old values: they are held in memory, and each is decoded. */
+/** The maximum bytes of deltas, changes and old values: they are held in memory, and each one is decoded. */
 export const PAST_BYTES_MAX = 32 * 2 ** 20;
 
 export interface PointInTime {
-  /** As it was, but for the expiry, which is today's. */
+  /** The head at that version, with the current expiry. */
   readonly head: Head;
-  /** The caller's own. */
+  /** A copy for the caller. */
   readonly document: JsonObject;
 }
 
 /**
- * The context at a version of its present life, of a lane that is known.
- * NOT_FOUND: it never had that version, or does not exist. FAILED_PRECONDITION: that is no longer retained.
- * RESOURCE_EXHAUSTED: it takes too many bytes of deltas to find out.
+ * The context at a version of its current life; the lane's state must be known.
+ * NOT_FOUND: the context does not exist or never had that version. FAILED_PRECONDITION: the version is no longer
+ * retained. RESOURCE_EXHAUSTED: the deltas in between have too many bytes.
  */
 export async function past(store: Store, lane: Lane, version: number): Promise<PointInTime> {
   const { id, durable } = lane;
   if (!durable) throw notFound(id);
   const now = durable.position.version;
   if (version > now) {
-    const message = `${JSON.stringify(id)} has no version ${version}: it stands at version ${now}`;
+    const message = `${JSON.stringify(id)} has no version ${version}: the current version is ${now}`;
     throw new ChordError('NOT_FOUND', message, { contextId: id });
   }
   if (now - version > VERSIONS_BACK_MAX) throw gone(id, version, now - VERSIONS_BACK_MAX);
@@ -51,11 +51,11 @@ export async function past(store: Store, lane: Lane, version: number): Promise<P
     (durable.weight <= SMALL_BYTES && (await find(new Pace(), SMALL_BYTES))) ||
     (await paced((pace) => find(pace, PAST_BYTES_MAX)));
   if (found) return found;
-  const message = `version ${version} of ${JSON.stringify(id)} is more than ${PAST_BYTES_MAX} bytes of deltas away, which is the limit`;
+  const message = `version ${version} of ${JSON.stringify(id)} is over the limit of ${PAST_BYTES_MAX} bytes of deltas away`;
   throw new ChordError('RESOURCE_EXHAUSTED', message, { contextId: id });
 }
 
-/** From today's document. Undefined: that takes more bytes. */
+/** Undoes deltas of the current document. Undefined: the deltas have too many bytes. */
 async function back(
   store: Store,
   lane: Lane,
@@ -66,7 +66,7 @@ async function back(
 ): Promise<PointInTime | undefined> {
   const { id } = lane;
   const records: LogRecord[] = [];
-  /** Whether they are within the bytes. */
+  /** Reads records. Answers whether they are within the bytes. */
   const read = async (after: number, last: number): Promise<boolean> => {
     const some = await between(store, id, after, last, bytesMax - bytesOf(records), pace);
     if (some === 'larger') return false;
@@ -83,14 +83,14 @@ async function back(
   if (stands === version) return { head, document };
   if (stands > now && !(await read(version < now ? now : version - 1, stands))) return undefined;
   const [first, ...since] = records;
-  // Deleted or recreated meanwhile: of that life nothing is retained.
+  // The context was deleted or recreated meanwhile: no version of that life is retained.
   if (!first || !samePosition(since.at(-1)?.position ?? first.position, head.position)) throw notFound(id);
   for (const record of since.reverse()) applyInPlace(invert(await decodeInSteps(record, pace)), document);
   const { position, at } = first;
   return { head: { ...head, position, updatedAt: at, weight: weigh(document) }, document };
 }
 
-/** From nothing, by the first deltas. Undefined: they are not there any more, or take more bytes. */
+/** Applies the first deltas to an empty document. Undefined: they are no longer retained, or have too many bytes. */
 async function forth(
   store: Store,
   head: Head,
@@ -109,7 +109,7 @@ async function forth(
   return { head: { ...head, position, updatedAt: at, weight: weigh(document) }, document };
 }
 
-/** The records after a version up to another one, as many as there are; or that they take more bytes, or are gone. */
+/** The records after a version up to another one; or that they have too many bytes, or are no longer retained. */
 async function between(
   store: Store,
   id: string,
@@ -141,7 +141,7 @@ export async function documentViewAt(store: Store, lane: Lane, position: Positio
   return then;
 }
 
-/** The document of a position, as `past`. */
+/** The document at a position, as `past`. */
 export async function documentAt(store: Store, lane: Lane, position: Position): Promise<JsonObject> {
   return position.version === 0 ? {} : (await documentViewAt(store, lane, position)).document;
 }

@@ -1,6 +1,6 @@
 /**
- * The forms in which clients want what they lack: parts of documents, other formats of deltas. Each is made once for
- * all who ask for it, and kept as long as that which it was made from. Who asks for neither pays nothing.
+ * Projections and delta formats of answers. Each result is made once for all clients that request it, and is kept as
+ * long as its source. Clients that request neither cost nothing.
  */
 import { decodeChanges, encodeChanges } from '../../codec/changes.js';
 import { decodeParts, EncodedStruct, encodeStruct, encodeValue } from '../../codec/struct.js';
@@ -9,87 +9,87 @@ import { type Format, type Formatter, Inexpressible } from '../../delta/formats/
 import { jsonPatch } from '../../delta/formats/json-patch.js';
 import { mergePatch } from '../../delta/formats/merge-patch.js';
 import { apply } from '../../delta/index.js';
-import { type Projection, projectChanges, projectionOf, union } from '../../delta/projection.js';
+import { type Projection, projectChanges } from '../../delta/projection.js';
 import type { Change } from '../../delta/types.js';
 import { hasSplices, unsplice } from '../../delta/whole-lists.js';
 import { ChordError, invalid, type Reason } from '../../model/errors.js';
-import { type JsonObject, MAX_DEPTH, type Position } from '../../model/model.js';
+import { type JsonObject, MAX_DEPTH, MESSAGE_BYTES_MAX, type Position } from '../../model/model.js';
 import type { DeltaView, SyncResult, View } from '../events.js';
 import { PAGE_BYTES } from '../validation.js';
 import { deeper } from '../writes/value-limits.js';
 import { bytesOf } from './merge.js';
 
-/** How a client wants deltas to be written. */
+/** How a client requests deltas to be written. */
 export interface DeltaForm {
   /** Equal for equal forms of one server. */
   readonly key: string;
   readonly oldValues: boolean;
-  /** Absent: the changes as they are. */
+  /** Absent: Chord's own changes. */
   readonly format?: Format & { readonly name: string };
 }
 
 export const PLAIN: DeltaForm = { key: 'changes', oldValues: false };
 const WITH_OLDS: DeltaForm = { key: 'changes, old values', oldValues: true };
 
-/** One's own formats, by name. A function alone gets lists as splices. */
+/** Custom formats by name. A plain function receives lists as splices. */
 export type Formatters = Readonly<Record<string, Formatter | Format>>;
 
-/** All formats of a server, by their names. */
+/** All formats of a server, by name. */
 export class Formats {
   readonly #forms = new Map<string, readonly [plain: DeltaForm, withOlds: DeltaForm]>([
     ['changes', [PLAIN, WITH_OLDS]],
   ]);
 
-  /** Throws TypeError where a name is no name, or taken, or stands for no function. */
+  /** Throws TypeError where a name is invalid or already used, or its format is not a function. */
   constructor(own: Formatters = {}) {
     const all = { flat, json_patch: jsonPatch, merge_patch: mergePatch };
     for (const [name, format] of [...Object.entries(all), ...Object.entries(own)]) {
-      if (!/^[\w.-]{1,64}$/.test(name)) throw new TypeError(`${JSON.stringify(name)} is no name for a delta format`);
-      if (this.#forms.has(name)) throw new TypeError(`there is a delta format ${name} already`);
+      if (!/^[\w.-]{1,64}$/.test(name)) throw new TypeError(`${JSON.stringify(name)} is not a valid delta format name`);
+      if (this.#forms.has(name)) throw new TypeError(`the delta format ${name} already exists`);
       const named = { name, ...(typeof format === 'function' ? { format } : format) };
-      if (typeof named.format !== 'function') throw new TypeError(`the delta format ${name} is no function`);
+      if (typeof named.format !== 'function') throw new TypeError(`the delta format ${name} is not a function`);
       const form = (oldValues: boolean): DeltaForm => ({ key: `${name}, ${oldValues}`, oldValues, format: named });
       this.#forms.set(name, [form(false), form(true)]);
     }
   }
 
-  /** The form that a request asks for. INVALID_ARGUMENT where the name is unknown. */
+  /** The requested form. INVALID_ARGUMENT where the name is unknown. */
   form(name: string, oldValues: boolean, field = 'format'): DeltaForm {
     const forms = this.#forms.get(name || 'changes');
     if (!forms)
-      throw invalid(field, `${JSON.stringify(name)} is unknown; there are ${[...this.#forms.keys()].join(', ')}`);
+      throw invalid(field, `${JSON.stringify(name)} is unknown; known are ${[...this.#forms.keys()].join(', ')}`);
     return forms[oldValues ? 1 : 0];
   }
 }
 
-/** More than this many bytes no client receives by default, and a document never has. */
-const FORMATTED_BYTES_MAX = 4 * 2 ** 20 - 65_536;
+/** Clients receive no more bytes by default; no document is larger. */
+const FORMATTED_BYTES_MAX = MESSAGE_BYTES_MAX - 65_536;
 
 export class TooLarge extends Inexpressible {
-  /** @param made how many bytes were made in vain */
+  /** @param made bytes of a result that is not used */
   constructor(
     bytes: string,
     readonly made = 0,
   ) {
-    super(`in this format it takes ${bytes} bytes, the limit is ${FORMATTED_BYTES_MAX}`);
+    super(`the formatted delta takes ${bytes} bytes, the limit is ${FORMATTED_BYTES_MAX}`);
   }
 }
 
-/** The bytes of a google.protobuf.Value; or why there are none. What a formatter throws is a defect of it. */
+/** The bytes of a google.protobuf.Value; or why there are none. An error that a formatter throws is a defect. */
 export function formatDelta(
   view: DeltaView,
   { name, format, wholeLists, bytesAtLeast }: NonNullable<DeltaForm['format']>,
   oldValues: boolean,
 ): Uint8Array | Inexpressible {
   const changes = changesOf(view);
-  if (wholeLists && hasSplices(changes)) return new Inexpressible('the lists that changed are no longer at hand');
+  if (wholeLists && hasSplices(changes)) return new Inexpressible('the changed lists are no longer retained');
   const delta = { contextId: view.id, changes, oldValues };
   try {
     const least = bytesAtLeast?.(delta) ?? 0;
     if (least > FORMATTED_BYTES_MAX) return new TooLarge(`at least ${least}`);
     const value = format(delta);
     if (value instanceof Inexpressible) return value;
-    if (deeper(value, MAX_DEPTH)) return new Inexpressible(`in this format it nests deeper than ${MAX_DEPTH} levels`);
+    if (deeper(value, MAX_DEPTH)) return new Inexpressible(`the formatted delta nests deeper than ${MAX_DEPTH} levels`);
     const bytes = encodeValue(value);
     if (bytes.length <= FORMATTED_BYTES_MAX) return bytes;
     return new TooLarge(`${bytes.length}`, bytes.length);
@@ -98,19 +98,19 @@ export function formatDelta(
   }
 }
 
-/** So many scopes of one delta or document are kept: many readers may each have one of their own. */
+/** Projections kept per delta or document: many readers may have a different one each. */
 const SCOPES_MAX = 8;
 
 const narrowed = new WeakMap<object, Map<string, DeltaView | View>>();
 
-/** The delta of the document cut down to a scope; perhaps without changes. */
+/** The delta of the projected document; it may have no changes. */
 export function projectDelta(delta: DeltaView, scope: Projection): DeltaView {
   return once(delta, scope, () => {
     return { ...delta, payload: encodeChanges(projectChanges(changesOf(delta), scope)) };
   });
 }
 
-/** The document cut down to a scope. */
+/** The projection of a document. */
 export function projectView(view: View, scope: Projection): View {
   return once(view, scope, () => {
     const document = decodeParts(view.value.bytes, scope);
@@ -133,15 +133,15 @@ function once<T extends DeltaView | View>(content: T, { key }: Projection, make:
   return made as T;
 }
 
-/** What a client wants to hear of a context. */
+/** The part of a context that a client requests, and its form. */
 export interface WatchInterest {
-  /** Absent: everything. */
+  /** Absent: the whole document. */
   readonly scope?: Projection | undefined;
-  /** Lists that changed come whole, not as splices. */
+  /** Changed lists come whole, not as splices. */
   readonly wholeLists?: boolean | undefined;
 }
 
-/** What of an answer a client wants to hear. At once where nothing must be read for it. */
+/** The part of an answer that a client requested. Synchronous where nothing must be read. */
 export function fit(result: SyncResult, interest: WatchInterest, lists: WholeLists): SyncResult | Promise<SyncResult> {
   const { scope, wholeLists } = interest;
   if (result.kind === 'full' && scope) return { ...result, view: projectView(result.view, scope) };
@@ -155,17 +155,17 @@ export function projectDeltaFor(delta: DeltaView, { scope, wholeLists }: WatchIn
   return wholeLists ? lists.of(projectChanges) : projectChanges;
 }
 
-/** Deltas with whole lists that are kept: those of late, since lists may be large. */
+/** Recent deltas with whole lists that are kept; few, since lists may be large. */
 const WHOLE_MAX = 16;
 
-/** Puts whole lists in place of splices, where what it takes is still retained; else the splices stay. */
+/** Replaces splices by whole lists while the needed versions are retained; otherwise the splices stay. */
 export class WholeLists {
   readonly #made = new Map<DeltaView, DeltaView | Promise<DeltaView>>();
   readonly #withoutSplices = new WeakSet<DeltaView>();
 
   constructor(private readonly documentAt: (id: string, position: Position) => Promise<JsonObject>) {}
 
-  /** Made once for all who ask at about the same time; at once where it was made before or there is nothing to do. */
+  /** Made once for all concurrent requests; synchronous where the result exists or there is nothing to replace. */
   of(delta: DeltaView): DeltaView | Promise<DeltaView> {
     if (this.#withoutSplices.has(delta)) return delta;
     const made = this.#made.get(delta);
@@ -186,8 +186,8 @@ export class WholeLists {
   }
 
   /**
-   * The same for deltas of one context that follow upon one another: one document is read for all. Ends early, but not
-   * before the first one, where they have grown to the bytes of a page.
+   * The same for consecutive deltas of one context: one document is read for all of them. Ends early, but not before the
+   * first delta, where the deltas have grown to the bytes of a page.
    */
   async all(deltas: readonly DeltaView[]): Promise<readonly DeltaView[]> {
     const made: DeltaView[] = [];
@@ -213,12 +213,10 @@ function changesOf({ payload }: DeltaView): Change[] {
   return decodeChanges(payload.changes, payload.olds);
 }
 
-/** Why there is no document of an earlier version: it is gone, or too far away. */
+/** Reasons why the document of an earlier version is not available: not retained, or too many bytes. */
 const GONE: readonly Reason[] = ['NOT_FOUND', 'FAILED_PRECONDITION', 'RESOURCE_EXHAUSTED'];
 
 function unlessGone(error: unknown): undefined {
   if (error instanceof ChordError && GONE.includes(error.reason)) return;
   throw error;
 }
-
-export { Inexpressible, type Projection, projectionOf, union };

@@ -1,17 +1,17 @@
 /**
- * Writes to several contexts as one. The group has all of their lanes to itself, evaluates each write on the newest
- * state, and hands everything to the store as one act. So nothing is ever built upon half of it, and taking it back is
- * simple. Groups of the same contexts follow one another, each after its own commit; single writes wait meanwhile, and
- * share their commits as ever.
+ * Writes to several contexts as one commit. A batch acquires all of their lane locks, evaluates each write on the newest
+ * state, and passes all operations to the store as one. So no write ever depends on half a batch, and undoing a batch is
+ * simple. Batches of the same contexts run one after the other, each with its own commit; single writes wait meanwhile,
+ * and share group commits as usual.
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import { ChordError } from '../../model/errors.js';
 import type { Head } from '../../model/model.js';
-import type { BatchOperation, BatchOutcome, Store } from '../../store/store.js';
+import type { BatchOperation, BatchOutcome, Duplicate, Store } from '../../store/store.js';
 import type { CommitEvent, ContextEvent } from '../events.js';
 import type { Lane } from '../lane/lane.js';
 import type { Lanes } from '../lane/lanes.js';
-import { ATTEMPTS_MAX, Duplicate, tooBusy } from '../lane/pending-write.js';
+import { ATTEMPTS_MAX, tooBusy } from '../lane/pending-write.js';
 import type { Effect, LaneState, TipView } from '../lane/state.js';
 import type { Budget } from './budget.js';
 import { isRefusal } from './write-request.js';
@@ -23,14 +23,14 @@ export interface BatchCommitTools {
   readonly publish: (event: CommitEvent) => void;
   readonly now: () => number;
   readonly isGone: (head: Head | null) => boolean;
-  /** What the parts may cost together. */
+  /** The budget that the parts share. */
   readonly budget: Budget;
 }
 
-/** One write of a group. */
+/** One write of a batch. */
 export interface BatchPart<T> {
   readonly id: string;
-  /** It needs the document. */
+  /** The write needs the document. */
   readonly edits: boolean;
   /** As for `Lane.submit`. */
   readonly evaluate: (view: TipView) => Effect<T>;
@@ -41,25 +41,26 @@ interface Held {
   readonly state: LaneState;
 }
 
-/** What the documents may weigh that one group changes: all of them are in memory at once, decoded. */
+/** The maximum weight of all documents that one batch changes: all of them are in memory at once, decoded. */
 const DOCUMENTS_BYTES_MAX = 64 << 20;
 
 /**
  * Carries out all parts, each of another context, or none, and answers in their order. `seal` looks at what the parts
- * come to, and may refuse it or add to the operations. Throws what a part or `seal` throws, Duplicate, or what the store says.
+ * come to, and may refuse it or add to the operations. Answers the first try where the store knows the request id. Throws
+ * what a part or `seal` throws, or what the store says.
  */
 export async function commitBatchOf<T>(
   tools: BatchCommitTools,
   parts: readonly BatchPart<T>[],
   seal: (effects: readonly Effect<T>[], operations: readonly BatchOperation[]) => readonly BatchOperation[],
-): Promise<readonly T[]> {
+): Promise<readonly T[] | Duplicate> {
   const { lanes, store, publish } = tools;
   const held = await holdAll(parts.map(({ id }) => lanes.get(id)));
   const heard: ContextEvent[] = [];
-  /** Nobody knows what is stored. */
+  /** The stored state is unknown. */
   let stale = false;
   try {
-    // Beside other servers a refusal may rest on what is old: then it is looked at once more.
+    // With other servers, a refusal may come from an old state: then the batch is evaluated once more.
     for (let attempt = 1, fresh = store.cluster === undefined; attempt <= ATTEMPTS_MAX; attempt++, fresh = true) {
       if (attempt > 1) await Promise.all(held.map(({ state }) => state.catchUp()));
       stale = true;
@@ -90,7 +91,7 @@ export async function commitBatchOf<T>(
         return effects.map(({ answer }) => answer);
       }
       takeBack(held, effects);
-      if (outcome.kind === 'duplicate') throw new Duplicate(outcome.first);
+      if (outcome.kind === 'duplicate') return outcome;
     }
     throw tooBusy((parts[0] as BatchPart<T>).id);
   } finally {
@@ -105,7 +106,7 @@ export async function commitBatchOf<T>(
   }
 }
 
-/** All of them at once, or none: none of these waits for another one that has the others. */
+/** Acquires all lane locks at once, or none: no batch waits for a second one while that one waits for the first. */
 async function holdAll(lanes: readonly Lane[]): Promise<readonly Held[]> {
   const holds = await Promise.allSettled(
     lanes.map(async (lane): Promise<Held> => {
@@ -119,7 +120,7 @@ async function holdAll(lanes: readonly Lane[]): Promise<readonly Held[]> {
   throw failed.reason;
 }
 
-/** What has expired is gone for every caller, whether or not it was swept. */
+/** Removes expired contexts: they are gone for every caller, swept or not. */
 async function endExpired({ store, now, isGone }: BatchCommitTools, held: readonly Held[]): Promise<void> {
   await Promise.all(
     held.map(async ({ lane, state }) => {
@@ -137,7 +138,7 @@ async function endExpired({ store, now, isGone }: BatchCommitTools, held: readon
   );
 }
 
-/** Each document in a turn of its own: a hundred large ones in one would be seconds. */
+/** Decodes each document in a turn of its own: a hundred large ones in one turn would take seconds. */
 async function decodeAll(held: readonly Held[], parts: readonly BatchPart<unknown>[]): Promise<void> {
   const edited = held.filter((_, i) => parts[i]?.edits);
   const bytes = edited.reduce((sum, { lane }) => sum + (lane.tip?.weight ?? 0), 0);
@@ -152,17 +153,17 @@ async function decodeAll(held: readonly Held[], parts: readonly BatchPart<unknow
   }
 }
 
-/** Adds to `effects`, so that what was done can be taken back where a later part refuses. */
+/** Appends to `effects`, so that they can be undone where a later part refuses. */
 function evaluate<T>(held: readonly Held[], parts: readonly BatchPart<T>[], effects: Effect<T>[]): void {
   parts.forEach((part, i) => {
-    const { lane, state } = held[i] as Held;
+    const { state } = held[i] as Held;
     const effect = part.evaluate(state);
     state.moveTip(effect);
     effects.push(effect);
   });
 }
 
-/** What stores nothing rests on where its context stands, and so does the group. */
+/** A part that stores nothing depends on the position of its context, and so does the batch. */
 function operationOf({ commit, removal }: Effect<unknown>, { state }: Held): BatchOperation {
   return commit ?? removal ?? { id: state.id, expected: state.durable?.position ?? null };
 }
@@ -173,7 +174,7 @@ function takeBack(held: readonly Held[], effects: readonly Effect<unknown>[]): v
   });
 }
 
-/** A store that writes one context at a time is asked for one alone. */
+/** A store that writes one context at a time receives a single operation. */
 async function commitBatch(store: Store, operations: readonly BatchOperation[]): Promise<BatchOutcome> {
   if (store.commitBatch) return store.commitBatch(operations);
   const [act] = operations as readonly [BatchOperation];

@@ -1,8 +1,7 @@
-/** BatchWrite: what it asks for, as parts of one group; whom it refuses; and how a repeat of it is answered. */
+/** BatchWrite: turns the request into parts of one batch commit, validates it, and answers a repeat of it. */
 import { ChordError, invalid } from '../../model/errors.js';
 import type { Head, JsonObject } from '../../model/model.js';
-import type { BatchOperation } from '../../store/store.js';
-import { Duplicate } from '../lane/pending-write.js';
+import type { BatchOperation, Duplicate } from '../../store/store.js';
 import type { Effect, TipView } from '../lane/state.js';
 import type { PointInTime } from '../sync/point-in-time.js';
 import { checkId, checkRequestId, checkTtl } from '../validation.js';
@@ -12,10 +11,10 @@ import type { Edit } from './mutations.js';
 import { checkEdit } from './value-limits.js';
 import { edit, remove, revert, touch, type UpdateOptions, type WriteRequest, type WriteResult } from './writes.js';
 
-/** The options of the single writes, but for `requestId`, which a batch has as a whole. */
+/** The options of the single writes, without `requestId`, which belongs to the batch as a whole. */
 type Options = Omit<UpdateOptions, 'requestId'>;
 
-/** One write of a batch, as its single call takes it. */
+/** One write of a batch, with the arguments of its single call. */
 export type BatchedWrite = { readonly id: string } & (
   | ({ readonly kind: 'set'; readonly value: JsonObject } & Options)
   | ({ readonly kind: 'update' } & Omit<Extract<Edit, { kind: 'update' }>, 'kind'> & Options)
@@ -25,7 +24,7 @@ export type BatchedWrite = { readonly id: string } & (
 );
 
 export interface BatchedResult extends WriteResult {
-  /** Of a touch. */
+  /** For a touch only. */
   readonly head?: Head | undefined;
 }
 
@@ -36,7 +35,7 @@ export interface BatchTools extends BatchCommitTools {
 }
 
 export const WRITES_MAX = 100;
-/** Clients receive 4 MiB by default. */
+/** gRPC clients receive messages of up to 4 MiB by default. */
 const RETURNED_BYTES_MAX = 3 << 20;
 
 export async function writeBatch(
@@ -48,36 +47,38 @@ export async function writeBatch(
   checkRequestId(requestId);
   const asked = writes.map((write, i) => within(i, write, () => askOne(write)));
   const print = requestId && fingerprint(asked.map(({ essence }) => essence));
-  try {
+  const attempt = async () => {
     const evaluations = await Promise.all(writes.map((write, i) => prepare(tools, write, i)));
     const parts = writes.map((write, i): BatchPart<BatchedResult> => {
-      // It is remembered with the first write's context, whatever that write stores.
+      // The request id is stored with the first write's context, whatever that write stores.
       const named = i === 0 ? { requestId, fingerprint: print } : { fingerprint: '' };
       const all = { ...asked[i]?.options, ...named };
       const { id, kind } = write;
       const edits = kind !== 'touch' && kind !== 'delete';
       return { id, edits, evaluate: (view) => within(i, write, () => evaluations[i]!(view, all)) };
     });
-    return await commitBatchOf(tools, parts, (effects, operations) => {
+    return commitBatchOf(tools, parts, (effects, operations) => {
       checkReturned(effects);
       return requestId ? signed(operations, requestId, print, effects, tools.now()) : operations;
     });
-  } catch (error) {
+  };
+  const written = await attempt().catch(async (error): Promise<Duplicate> => {
     // A refusal may only mean that the first try has done its work already.
-    const { id } = writes[0] as BatchedWrite;
-    const first = error instanceof Duplicate ? error.first : requestId ? await tools.store.recall(id, requestId) : null;
+    const first = requestId ? await tools.store.recall((writes[0] as BatchedWrite).id, requestId) : null;
     if (!first) throw error;
-    const before = recall<readonly RememberedAnswer[]>(first, print);
-    return Promise.all(
-      writes.map(({ id }, i) => tools.repeat(id, before[i]!, { ...asked[i]?.options, fingerprint: '' })),
-    );
-  }
+    return { kind: 'duplicate', first };
+  });
+  if (!('first' in written)) return written;
+  const before = recall<readonly RememberedAnswer[]>(written.first, print);
+  return Promise.all(
+    writes.map(({ id }, i) => tools.repeat(id, before[i]!, { ...asked[i]?.options, fingerprint: '' })),
+  );
 }
 
-/** What all writes must be, before anything is looked at. */
+/** Checks all writes before any context is read. */
 function checkWrites({ store, budget }: BatchTools, writes: readonly BatchedWrite[]): void {
   if (writes.length === 0) throw invalid('writes', 'must not be empty');
-  if (writes.length > WRITES_MAX) throw invalid('writes', `are more than ${WRITES_MAX}`);
+  if (writes.length > WRITES_MAX) throw invalid('writes', `has more than ${WRITES_MAX} elements`);
   const places = new Map<string, number>();
   const room = budget.room();
   writes.forEach((write, i) => {
@@ -90,7 +91,7 @@ function checkWrites({ store, budget }: BatchTools, writes: readonly BatchedWrit
     places.set(write.id, i);
   });
   if (writes.length > 1 && !store.commitBatch) {
-    throw new ChordError('FAILED_PRECONDITION', 'this store writes one context at a time');
+    throw new ChordError('FAILED_PRECONDITION', 'this store supports batches of one write only');
   }
   const apart = store.cluster?.apart([...places.keys()]) ?? [];
   if (apart.length === 0) return;
@@ -100,12 +101,12 @@ function checkWrites({ store, budget }: BatchTools, writes: readonly BatchedWrit
   const hint = 'ids with the same part in braces, as {room:1}:a and {room:1}:b, lie together (docs/redis.md)';
   const violations = apart.slice(0, 10).map((id) => {
     const i = places.get(id) as number;
-    return { field: fieldOf(i, writes[i] as BatchedWrite), description: `does not lie ${where}` };
+    return { field: fieldOf(i, writes[i] as BatchedWrite), description: `is not ${where}` };
   });
-  throw new ChordError('FAILED_PRECONDITION', `these do not lie ${where}: ${names}; ${hint}`, { violations });
+  throw new ChordError('FAILED_PRECONDITION', `these contexts are not ${where}: ${names}; ${hint}`, { violations });
 }
 
-/** The options of a write, and everything that makes it another one. */
+/** The options of a write, and the rest of the request, which identifies the write. */
 function askOne(write: BatchedWrite): { readonly options: Options; readonly essence: unknown } {
   const { expected, ttl, allowMissing, returning, ...essence } = write as BatchedWrite & Options;
   if (ttl !== undefined) checkTtl(ttl);
@@ -114,7 +115,7 @@ function askOne(write: BatchedWrite): { readonly options: Options; readonly esse
   return { options, essence: [essence, expected, ttl, allowMissing] };
 }
 
-/** How a write is evaluated; what must be read for it before is read now. */
+/** Prepares the evaluation of a write: what must be read before it is read now. */
 async function prepare(
   { budget, past, now }: BatchTools,
   write: BatchedWrite,
@@ -142,7 +143,7 @@ async function prepare(
   }
 }
 
-/** The operations with the request, which remembers what all of them answered. */
+/** The operations with the request id, whose record holds the answers of all writes. */
 function signed(
   [first, ...others]: readonly BatchOperation[],
   requestId: string,
@@ -168,7 +169,7 @@ function checkReturned(effects: readonly Effect<BatchedResult>[]): void {
   throw new ChordError('RESOURCE_EXHAUSTED', `the batch would return ${returned} bytes, ${limit}`);
 }
 
-/** What is thrown says which write it is about. */
+/** Adds the index of the write to thrown errors. */
 export function within<T>(index: number, { kind, id }: Pick<BatchedWrite, 'kind' | 'id'>, run: () => T): T {
   try {
     return run();

@@ -1,14 +1,14 @@
-/** What one request may cost, decided while it is evaluated: a batch shares one budget among its writes. */
+/** The cost limits of one request, checked during its evaluation; the writes of a batch share one budget. */
 import { ChordError } from '../../model/errors.js';
 
-/** Of deltas: changes with their paths, and old values. */
+/** Bytes of deltas: changes with their paths, and old values. */
 const STORED_BYTES_MAX = 16 << 20;
-/** Of documents that are stored anew; what is left out is due with the next write. */
+/** Bytes of snapshots; a snapshot that is skipped is due with the next write. */
 const SNAPSHOT_BYTES_MAX = 8 << 20;
-/** Elements that splices move along in their lists. To move as many takes about a tenth of a second. */
+/** Elements that splices move within their lists. Moving this many takes about a tenth of a second. */
 const MOVES_MAX = 200_000_000;
 
-/** How many members one request may still have. An object or list in a list counts as one. */
+/** The members that a request may still have. An object or a list inside a list counts as one member. */
 export interface Room {
   members: number;
   readonly max: number;
@@ -20,20 +20,20 @@ export class Budget {
   #moves = MOVES_MAX;
 
   /**
-   * @param documentBytes the heaviest document, as `weigh` counts
-   * @param members that the values of one request may have
+   * @param documentBytes the maximum weight of a document, as `weigh` counts
+   * @param members the maximum number of members in the values of one request
    */
   constructor(
     readonly documentBytes: number,
     private readonly members: number,
   ) {}
 
-  /** For the members of one request. */
+  /** A new count of members, for one request. */
   room(): Room {
     return { members: this.members, max: this.members };
   }
 
-  /** As new: evaluation is synchronous, so that one budget serves all requests of one write, one after the other. */
+  /** Resets the budget: evaluation is synchronous, so one budget serves all attempts of a write in turn. */
   renew(): this {
     this.#stored = STORED_BYTES_MAX;
     this.#snapshots = SNAPSHOT_BYTES_MAX;
@@ -50,7 +50,7 @@ export class Budget {
     this.#stored -= bytes;
   }
 
-  /** Whether a document of this weight may be stored anew. */
+  /** Whether a snapshot of this weight may be stored. */
   snapshot(weight: number): boolean {
     if (weight > this.#snapshots) return false;
     this.#snapshots -= weight;
@@ -60,12 +60,12 @@ export class Budget {
   move(elements: number): void {
     this.#moves -= elements;
     if (this.#moves >= 0) return;
-    throw new ChordError('RESOURCE_EXHAUSTED', `the request would move over ${MOVES_MAX} elements of lists`);
+    throw new ChordError('RESOURCE_EXHAUSTED', `the request would move more than ${MOVES_MAX} list elements`);
   }
 }
 
-/** Of a delta that was not encoded to its end. */
+/** The error for a delta whose encoding was stopped at the limit. */
 export function tooMuchToStore(): ChordError {
   const limit = `the limit is ${STORED_BYTES_MAX}`;
-  return new ChordError('RESOURCE_EXHAUSTED', `the request would store more bytes of changes than it may, ${limit}`);
+  return new ChordError('RESOURCE_EXHAUSTED', `the request would store too many bytes of changes, ${limit}`);
 }

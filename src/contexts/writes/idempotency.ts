@@ -1,22 +1,22 @@
-/** Writes that name themselves, so that a client can repeat them safely. */
+/** Idempotency: request ids with which a client can repeat a write safely. */
 import { hash } from 'node:crypto';
 import { invalid } from '../../model/errors.js';
 import type { Position } from '../../model/model.js';
 import type { Request } from '../../store/store.js';
 
-/** What is remembered of a write. */
+/** The stored answer of a write. */
 export interface RememberedAnswer {
   /** Absent only for a delete of a missing context. */
   readonly position?: Position | undefined;
   readonly changed: boolean;
 }
 
-/** A hash of what a request asks for. The order of members is no difference: clients encode maps in any order. */
+/** A hash of the request. The order of members does not count: clients encode maps in any order. */
 export function fingerprint(asked: unknown): string {
   return hash('sha256', JSON.stringify(asked, sortMembers), 'base64url').slice(0, 16);
 }
 
-/** `answer`: of a batch, those of all its writes. */
+/** `answer`: for a batch, the answers of all its writes. */
 export function remember(
   id: string,
   print: string,
@@ -26,9 +26,9 @@ export function remember(
   return { id, fingerprint: print, result: Buffer.from(JSON.stringify(answer)), at };
 }
 
-/** The first answer. Throws INVALID_ARGUMENT where the id belongs to another request. */
+/** The first answer. Throws INVALID_ARGUMENT where the request id belongs to a different request. */
 export function recall<T = RememberedAnswer>(first: Request, print: string): T {
-  if (first.fingerprint !== print) throw invalid('request_id', 'was used before, for another request');
+  if (first.fingerprint !== print) throw invalid('request_id', 'was already used for a different request');
   return JSON.parse(Buffer.from(first.result).toString()) as T;
 }
 

@@ -1,17 +1,16 @@
 /**
- * What a write means: from a document and a request to the changes it makes.
+ * Evaluates writes: from a document and a request to the resulting changes.
  *
- * Documents are changed in place, so that a write costs what it changes and not what the document weighs.
- * When a step fails, the steps before it are undone: a write happens whole or not at all. The document takes
- * copies of the request's values: after a conflict the same request is evaluated again, and must still say what
- * it said, however the document was changed meanwhile.
+ * Documents are changed in place, so that the cost of a write depends on its changes and not on the document's size.
+ * When a step fails, the steps before it are undone: a write happens whole or not at all. The document receives copies
+ * of the request's values: after a conflict the same request is evaluated again, so its values must not change with the
+ * document.
  */
 import { encodeChanges } from '../../codec/changes.js';
 import { applyInPlace, diff, diffAt, equal, invert, merge, weightChange } from '../../delta/index.js';
 import type { Change, Path } from '../../delta/types.js';
 import { ChordError, invalid } from '../../model/errors.js';
-import { copy, getMember, hasMember, isObject, type Json, type JsonObject } from '../../model/model.js';
-import type { Payload } from '../../store/store.js';
+import { copy, getMember, hasMember, isObject, type Json, type JsonObject, type Payload } from '../../model/model.js';
 import { heapChange } from '../lane/heap-size.js';
 import { type Budget, tooMuchToStore } from './budget.js';
 
@@ -35,20 +34,20 @@ export type Edit =
 export interface Evaluated {
   readonly changed: boolean;
   readonly payload: Payload;
-  /** Of the document afterwards, in bytes as `weigh` counts. */
+  /** The weight of the document afterwards, in bytes as `weigh` counts. */
   readonly weight: number;
-  /** By how much the document's memory has changed, in bytes as `heapOf` counts. */
+  /** The change of the document's memory, in bytes as `heapOf` counts. */
   readonly heap: number;
 }
 
-/** To insert so many at once, all that comes behind is moved one by one, which costs as much more for each element. */
+/** An insertion of this many elements moves the tail of the list one by one, at this factor of the cost per element. */
 const MANY = 1000;
 const MANY_FACTOR = 100;
 
 /**
- * Carries an edit that `checkEdit` let pass out on a document of this weight, in place.
- * Throws INVALID_ARGUMENT with the field of the request that is at fault, or RESOURCE_EXHAUSTED where the
- * document or what is to be done is over the budget; the document is then as before.
+ * Carries out an edit, which `checkEdit` has accepted, on a document of this weight, in place.
+ * Throws INVALID_ARGUMENT with the invalid field of the request, or RESOURCE_EXHAUSTED where the document or the work is
+ * over the budget; the document is then unchanged.
  */
 export function evaluate(document: JsonObject, edit: Edit, weight: number, budget: Budget): Evaluated {
   if (edit.kind === 'set') {
@@ -80,7 +79,7 @@ function step(document: JsonObject, changes: Change[], steps: Change[][]): void 
   steps.push(changes);
 }
 
-/** Everything that can be wrong with the changes is found here. */
+/** Checks the changes: all limits of their size are enforced here. */
 function finish(changes: readonly Change[], before: number, budget: Budget): Evaluated {
   const weight = before + weightChange(changes);
   if (weight > budget.documentBytes && weight > before) {
@@ -93,7 +92,7 @@ function finish(changes: readonly Change[], before: number, budget: Budget): Eva
   return { changed: changes.length > 0, payload, weight, heap: heapChange(changes) };
 }
 
-/** The changes with values of their own. */
+/** The changes with copies of their values. */
 function copied(changes: readonly Change[]): Change[] {
   return changes.map((change) => {
     if (change.action === 'removed') return change;
@@ -103,7 +102,7 @@ function copied(changes: readonly Change[]): Change[] {
   });
 }
 
-/** Deep merge: objects member by member, everything else replaces. */
+/** Deep merge: objects merge member by member, any other value replaces the old one. */
 function mergeMembers(target: JsonObject, source: JsonObject, path: Path, into: Change[]): void {
   for (const key of Object.keys(source)) {
     const next = getMember(source, key) as Json;
@@ -143,7 +142,7 @@ function changesOf(document: JsonObject, mutation: Mutation, field: string, budg
       const list = listAt(place, `${field}.splice`);
       const { index, removeCount, insert } = mutation;
       if (!(index >= 0 && removeCount >= 0 && index + removeCount <= list.length)) {
-        throw invalid(`${field}.splice`, `reaches to ${index + removeCount} in a list of ${list.length}`);
+        throw invalid(`${field}.splice`, `ends at ${index + removeCount} in a list of ${list.length} elements`);
       }
       budget.move((list.length - index) * (insert.length < MANY ? 1 : MANY_FACTOR));
       if (place.old === undefined) put(place, [...insert], changes);
@@ -154,7 +153,7 @@ function changesOf(document: JsonObject, mutation: Mutation, field: string, budg
   return changes;
 }
 
-/** Where a path leads: the deepest object that exists, how many keys lead there, and the member if it exists. */
+/** The target of a path: the deepest existing object, the number of keys to it, and the member where it exists. */
 interface Place {
   readonly path: Path;
   readonly depth: number;
@@ -176,7 +175,7 @@ function findPlace(document: JsonObject, path: Path, field: string): Place {
   return { path, depth: 0, old: undefined };
 }
 
-/** Stores a value; objects that are missing on the way become part of the one subtree that is added. */
+/** Stores a value; missing objects on the path become part of the one subtree that is added. */
 function put(place: Place, value: Json, into: Change[]): void {
   const { path, depth } = place;
   let subtree = value;

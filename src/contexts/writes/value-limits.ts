@@ -1,15 +1,15 @@
 /**
- * What the values of a write may be: how deep, under keys how long, how many. Looked at once for each request, before
- * it waits for its context. Each refusal names the field of the request.
+ * Limits of the values in a write: depth, length of keys, number of members. Checked once per request, before the
+ * request waits for its context. Each refusal names the field of the request.
  */
 import { ChordError, invalid } from '../../model/errors.js';
 import { type Json, type JsonObject, MAX_DEPTH } from '../../model/model.js';
 import type { Room } from './budget.js';
 import type { Edit, Mutation } from './mutations.js';
 
-/** In bytes of UTF-8. Each change of a delta names its whole path, so a long one is stored as often as it has members. */
+/** Bytes in UTF-8. Each change of a delta contains its whole path, so a long key is stored as often as it has members. */
 const KEY_BYTES_MAX = 1024;
-/** All keys from the root to a member, in bytes. */
+/** All keys from the root to a member together, in bytes. */
 const PATH_BYTES_MAX = 4096;
 
 /** @throws ChordError INVALID_ARGUMENT, or RESOURCE_EXHAUSTED where there are too many members */
@@ -28,7 +28,7 @@ function checkMutation(mutation: Mutation, field: string, room: Room): void {
   const { kind, path } = mutation;
   if (path.length === 0) throw invalid(`${field}.path`, 'must name at least one key');
   if (path.length > MAX_DEPTH) throw invalid(`${field}.path`, `is longer than ${MAX_DEPTH} keys`);
-  // What an earlier version let in under a longer key can still be removed.
+  // A member under a longer key, which an earlier version of Chord accepted, can still be removed.
   if (kind === 'remove') return;
   let bytes = 0;
   for (const key of path) bytes = checkKey(key, bytes, `${field}.path`);
@@ -38,7 +38,7 @@ function checkMutation(mutation: Mutation, field: string, room: Room): void {
   else if (kind === 'splice') checkList(mutation.insert, path.length, bytes, `${field}.splice`, room);
 }
 
-/** A value below `depth` keys, levels and list elements, whose keys have so many bytes. */
+/** Checks a value below `depth` levels of keys and list elements, whose keys have `bytes` bytes in all. */
 function checkValue(value: Json, depth: number, bytes: number, field: string, room: Room): void {
   if (typeof value !== 'object' || value === null) return;
   if (Array.isArray(value)) checkList(value, depth, bytes, field, room);
@@ -51,7 +51,7 @@ function checkObject(object: JsonObject, depth: number, bytes: number, field: st
   spend(keys.length, room);
   for (const key of keys) {
     const value = object[key];
-    // Three bytes are the most that a UTF-16 unit takes: most keys need no counting.
+    // A UTF-16 unit takes at most three bytes in UTF-8: most keys need no byte count.
     const long = key.length * 3 > KEY_BYTES_MAX || bytes + key.length * 3 > PATH_BYTES_MAX;
     const below = typeof value === 'object' && value !== null;
     if (long || below) {
@@ -70,11 +70,11 @@ function checkList(list: readonly Json[], depth: number, bytes: number, field: s
   }
 }
 
-/** Answers the bytes of the path with this key. */
+/** Answers the bytes of the path including this key. */
 function checkKey(key: string, before: number, field: string): number {
   const bytes = Buffer.byteLength(key);
-  if (bytes > KEY_BYTES_MAX) throw invalid(field, `has a key of ${bytes} bytes, at most ${KEY_BYTES_MAX}`);
-  if (before + bytes > PATH_BYTES_MAX) throw invalid(field, `has a path of over ${PATH_BYTES_MAX} bytes`);
+  if (bytes > KEY_BYTES_MAX) throw invalid(field, `has a key of ${bytes} bytes, the limit is ${KEY_BYTES_MAX}`);
+  if (before + bytes > PATH_BYTES_MAX) throw invalid(field, `has a path of more than ${PATH_BYTES_MAX} bytes`);
   return before + bytes;
 }
 

@@ -1,4 +1,4 @@
-/** What each write makes of a lane's tip: its condition, its effect, and what it answers. */
+/** Evaluates each kind of write on a lane's tip: its condition, its effect, and its answer. */
 import { EncodedStruct, encodeStruct } from '../../codec/struct.js';
 import { weigh } from '../../delta/index.js';
 import { ChordError, notFound } from '../../model/errors.js';
@@ -11,7 +11,7 @@ import type { Budget } from './budget.js';
 import { remember } from './idempotency.js';
 import { type Edit, evaluate } from './mutations.js';
 
-/** A condition on where the context stands. Positions without epoch or digest compare by what they have. */
+/** A condition on the position of the context. Positions without epoch or digest compare by the parts that they have. */
 export type Expected =
   | { readonly kind: 'position'; readonly position: Position }
   | { readonly kind: 'version'; readonly version: number }
@@ -19,9 +19,9 @@ export type Expected =
 
 export interface WriteOptions {
   readonly expected?: Expected | undefined;
-  /** Names this write, so that it can be repeated safely. */
+  /** Identifies this write, so that it can be repeated safely. */
   readonly requestId?: string | undefined;
-  /** Milliseconds; 0: until it is deleted; absent: as before. */
+  /** Milliseconds; 0: no time to live; absent: unchanged. */
   readonly ttl?: number | undefined;
   readonly returning?: { readonly context?: boolean; readonly delta?: boolean } | undefined;
 }
@@ -34,19 +34,19 @@ export interface WriteResult {
   /** Absent only for a delete of a missing context. */
   readonly position?: Position | undefined;
   readonly changed: boolean;
-  /** Bytes that it stored: the delta, and the document where that was due. Absent: none. */
+  /** Bytes that the write stored: the delta, and the snapshot where one was due. Absent: none. */
   readonly stored?: number | undefined;
   readonly view?: View | undefined;
   readonly delta?: DeltaView | undefined;
 }
 
-/** Options with the hash of the whole request, where it has an id. */
+/** Options with the hash of the whole request, where the request has an id. */
 export interface WriteRequest extends UpdateOptions {
   readonly fingerprint: string;
 }
 
 const EMPTY_WEIGHT = weigh({});
-/** How exactly it is known when a context was last written to without a change, in milliseconds. */
+/** The precision of the time of the last write without a change, in milliseconds. */
 const USE_GRAIN = 1000;
 
 /** SetContext and UpdateContext. */
@@ -113,7 +113,7 @@ export function revert(
   budget: Budget,
 ): Effect<WriteResult> {
   const { id, tip } = view;
-  // Deleted and recreated while the past was read: what is there now never had that version.
+  // The context was deleted and recreated during the read: the new life never had that version.
   if (tip && tip.position.epoch !== to.head.position.epoch) throw notFound(id);
   return edit(view, { kind: 'set', value: to.document }, asked, clock, budget);
 }
@@ -124,7 +124,7 @@ export function remove({ id, tip }: TipView, asked: WriteRequest, now: number): 
   if (!tip && !asked.allowMissing) throw notFound(id);
   const answer = tip ? { position: tip.position, changed: true } : { changed: false };
   const named = request(asked, answer, now);
-  // A late repeat must not remove what was created since.
+  // A late repeat must not remove a context that was created since.
   if (!tip && !named.request) return { head: null, answer };
   const removal = { id, expected: tip?.position ?? null, reason: 'deleted' as const, ...named };
   return { removal, head: null, answer };
@@ -138,9 +138,9 @@ export function touch({ id, tip }: TipView, ttl: number | undefined, now: number
 }
 
 /**
- * Removes the context if its time to live has run out, or if it has none and was not used after `idleSince`, and only
- * where it stands `at` this position, if one is given; answers whether it did. Another server's touch that is not known
- * here yet saves it.
+ * Removes the context if its time to live has ended, or if it has none and was not used after `idleSince`; where `at` is
+ * given, only at that position. Answers whether the context was removed. A touch by another server that is not known
+ * here yet prevents the removal.
  */
 export function expire(
   { id, tip }: TipView,
@@ -167,7 +167,7 @@ function request({ requestId, fingerprint }: WriteRequest, answer: WriteResult, 
 function checkExpected(id: string, expected: Expected | undefined, tip: Head | null): void {
   if (!expected) return;
   if (tip ? isAt(expected, tip.position) : expected.kind === 'absent') return;
-  const stands = tip ? `stands at version ${tip.position.version}` : 'does not exist';
+  const stands = tip ? `is at version ${tip.position.version}` : 'does not exist';
   throw new ChordError('ABORTED', `${JSON.stringify(id)} ${stands}, which is not what the write expected`, {
     contextId: id,
     current: tip?.position ?? null,
@@ -182,7 +182,7 @@ function isAt(expected: Expected, { epoch, version, digest }: Position): boolean
   return position.version === version && (position.digest === '' || position.digest === digest);
 }
 
-/** A write or touch begins the time to live again. */
+/** A write or a touch renews the time to live. */
 function renewed(old: Expiry | undefined, ttl: number | undefined, now: number): Expiry | undefined {
   const lasts = ttl ?? old?.ttl ?? 0;
   return lasts > 0 ? { at: now + lasts, ttl: lasts } : undefined;

@@ -4,9 +4,9 @@ import { type Change, pathLength } from '../types.js';
 import type { Format } from './format.js';
 
 /**
- * A flat list with one entry for each change: `{ key_path, action, value, old_value, context_id }`. The action is
- * `added`, `modified` or `removed`; `value` is left out where something was removed, `old_value` where it was added or
- * was not asked for.
+ * A flat list with one entry per change: `{ key_path, action, value, old_value, context_id }`. The action is `added`,
+ * `modified` or `removed`. An entry of a removal has no `value`; an entry of an addition has no `old_value`, and neither
+ * has any entry where the client did not request old values.
  */
 export const flat: Format = {
   wholeLists: true,
@@ -20,7 +20,7 @@ export const flat: Format = {
 
 function entry(contextId: string, change: Change, oldValues: boolean): Json {
   const { action, path } = change;
-  if (action === 'spliced') throw new DeltaMismatch(path, 'a splice in place of the whole list');
+  if (action === 'spliced') throw new DeltaMismatch(path, 'a splice where the whole list is needed');
   const made: JsonObject = { key_path: [...path], action };
   if (action !== 'removed') made.value = change.value;
   if (action !== 'added' && oldValues && change.old !== undefined) made.old_value = change.old;

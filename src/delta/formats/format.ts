@@ -1,17 +1,17 @@
-/** Other shapes of a delta, for clients that speak another language than Chord's changes. */
+/** Delta formats: the shapes in which a delta is written for clients that do not read Chord's own changes. */
 import type { Json } from '../../model/model.js';
 import type { Changes } from '../types.js';
 
-/** What a format is given. Values are shared with others: do not change them. */
+/** The input of a format. Values are shared with other readers: a format must not change them. */
 export interface DeltaToFormat {
   readonly contextId: string;
-  /** In the order in which they apply. Old values are in them whether or not they were asked for. */
+  /** In the order in which they apply. The changes carry old values whether or not the client requested them. */
   readonly changes: Changes;
-  /** Whether the client asked for old values. */
+  /** Whether the client requested old values. */
   readonly oldValues: boolean;
 }
 
-/** A format cannot express these changes; `why` is for people. The client is told, and reads the document. */
+/** The format cannot express these changes. The client gets `why`, a text for people, and then reads the document. */
 export class Inexpressible {
   constructor(readonly why: string) {}
 }
@@ -21,13 +21,13 @@ export type Formatter = (delta: DeltaToFormat) => Json | Inexpressible;
 export interface Format {
   readonly format: Formatter;
   /**
-   * Lists that changed come whole, as `modified` with the old and the new list, and never as splices. Costs a look at
+   * A changed list comes whole, as `modified` with the old and the new list, and never as splices. This costs a read of
    * the document for each delta that has splices.
    */
   readonly wholeLists?: boolean;
   /**
-   * Bytes that what `format` answers takes at least, found without making it: where that is more than any client gets,
-   * it is not made. Absent: nothing is known of it.
+   * A lower bound of the formatted size in bytes, computed without formatting: a delta whose bound exceeds the limit of
+   * a message is not formatted. Absent: the format has no bound.
    */
   readonly bytesAtLeast?: (delta: DeltaToFormat) => number;
 }

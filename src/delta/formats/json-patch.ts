@@ -3,8 +3,8 @@ import { type Change, type Path, pathLength, type Spliced } from '../types.js';
 import type { Format } from './format.js';
 
 /**
- * RFC 6902: a list of operations `add`, `replace` and `remove`. With old values a `test` of the old value stands before
- * each `replace` and `remove`, so that the patch applies to no other document than the one it was made for.
+ * RFC 6902: a list of operations `add`, `replace` and `remove`. With old values, a `test` of the old value comes before
+ * each `replace` and `remove`, so that the patch applies to no document but the one that the patch was made for.
  */
 export const jsonPatch: Format = {
   bytesAtLeast({ changes, oldValues }) {
@@ -15,10 +15,10 @@ export const jsonPatch: Format = {
   format: ({ changes, oldValues }) => changes.flatMap((change) => operations(change, oldValues)),
 };
 
-/** Of an operation beside its path and value, at least: the names of its members, and what it does. */
+/** Bytes of an operation beside its path and value, at least: the member names and the operation name. */
 const OPERATION_BYTES = 20;
 
-/** How many operations `operations` makes. */
+/** The number of operations that `operations` makes. */
 function count(change: Change, tests: boolean): number {
   if (change.action !== 'spliced') return tests && change.action !== 'added' && change.old !== undefined ? 2 : 1;
   const { removedCount, removed, inserted } = change;
@@ -39,7 +39,7 @@ function operations(change: Change, tests: boolean): JsonObject[] {
   }
 }
 
-/** Elements that give way to others are replaced; what is left over is removed or added behind them. */
+/** Replaces elements pairwise; the surplus is removed or added behind the replaced elements. */
 function splice(list: string, { index, removedCount, removed, inserted }: Spliced, tests: boolean): JsonObject[] {
   const made: JsonObject[] = [];
   const replaced = Math.min(removedCount, inserted.length);

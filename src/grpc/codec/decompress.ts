@@ -4,6 +4,7 @@
  */
 import { gunzip, inflate } from 'node:zlib';
 import { ChordError } from '../../model/errors.js';
+import { Slots } from '../../model/slots.js';
 
 /** A higher compression ratio is taken for a decompression bomb: documents reach 5 to 50. */
 const RATIO_MAX = 200;
@@ -11,14 +12,13 @@ const RATIO_MAX = 200;
 const SMALL = 64 * 1024;
 const AT_ONCE = 4;
 
-const KINDS = { gzip: gunzip, deflate: inflate } as const;
+const ENCODINGS = { gzip: gunzip, deflate: inflate } as const;
 
-let underWay = 0;
-const waiting: (() => void)[] = [];
+const slots = new Slots(AT_ONCE);
 
 /** Whether messages in this encoding can be decompressed. */
-export function unpacks(encoding: string): encoding is keyof typeof KINDS {
-  return Object.hasOwn(KINDS, encoding);
+export function isEncoding(encoding: string): encoding is keyof typeof ENCODINGS {
+  return Object.hasOwn(ENCODINGS, encoding);
 }
 
 /**
@@ -26,22 +26,14 @@ export function unpacks(encoding: string): encoding is keyof typeof KINDS {
  * Rejects with RESOURCE_EXHAUSTED for a message that is larger, with INVALID_ARGUMENT for one that cannot be
  * decompressed.
  */
-export async function unpack(message: Buffer, encoding: keyof typeof KINDS, max: number): Promise<Buffer> {
-  if (underWay === AT_ONCE) await new Promise<void>((resolve) => waiting.push(resolve));
-  else underWay++;
-  try {
-    return await unpacked(message, encoding, Math.min(max, Math.max(SMALL, RATIO_MAX * message.length)));
-  } finally {
-    // The slot goes to the next waiting message.
-    const next = waiting.shift();
-    if (next) next();
-    else underWay--;
-  }
+export function decompress(message: Buffer, encoding: keyof typeof ENCODINGS, max: number): Promise<Buffer> {
+  const most = Math.min(max, Math.max(SMALL, RATIO_MAX * message.length));
+  return slots.run(() => decompressed(message, encoding, most));
 }
 
-function unpacked(message: Buffer, encoding: keyof typeof KINDS, maxOutputLength: number): Promise<Buffer> {
+function decompressed(message: Buffer, encoding: keyof typeof ENCODINGS, maxOutputLength: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    KINDS[encoding](message, { maxOutputLength }, (error: NodeJS.ErrnoException | null, bytes) => {
+    ENCODINGS[encoding](message, { maxOutputLength }, (error: NodeJS.ErrnoException | null, bytes) => {
       if (!error) return resolve(bytes);
       reject(
         error.code === 'ERR_BUFFER_TOO_LARGE'

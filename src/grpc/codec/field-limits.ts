@@ -4,7 +4,8 @@
 import type { FieldBounds } from '../../codec/field-counts.js';
 import { WRITES_MAX } from '../../contexts/writes/batch.js';
 import { MAX_DEPTH } from '../../model/model.js';
-import { KNOWN_MAX, MUTATIONS_MAX, PATHS_MAX, SUBSCRIPTIONS_MAX } from './convert.js';
+import { MUTATIONS_MAX } from './context-messages.js';
+import { KNOWN_MAX, PATHS_MAX, SUBSCRIPTIONS_MAX } from './sync-messages.js';
 
 const PATH: FieldBounds = { 1: { name: 'keys', max: MAX_DEPTH } };
 const MUTATION: FieldBounds = { 1: { name: 'path', max: MAX_DEPTH } };

@@ -7,16 +7,19 @@
 import { spliceOlds } from '../../codec/changes.js';
 import { BackWriter } from '../../codec/writer.js';
 import type { DeltaView, FullReason, SyncResult, View } from '../../contexts/events.js';
+import type { DeltaPage } from '../../contexts/pagination.js';
 import { cutTo } from '../../contexts/pagination.js';
-import type { BatchedResult, DeltaPage, WriteResult } from '../../contexts/service.js';
-import { type DeltaForm, formatDelta, type Inexpressible, TooLarge } from '../../contexts/sync/projection.js';
+import { type DeltaForm, formatDelta, TooLarge } from '../../contexts/sync/projection.js';
 import { PAGE_BYTES } from '../../contexts/validation.js';
+import type { BatchedResult } from '../../contexts/writes/batch.js';
+import type { WriteResult } from '../../contexts/writes/writes.js';
+import type { Inexpressible } from '../../delta/formats/format.js';
 import { FullReason as ProtoReason } from '../../gen/chord/v1/model.js';
 import { DeletedReason, WatchContextsResponse } from '../../gen/chord/v1/sync_service.js';
 import { notFound } from '../../model/errors.js';
 import type { Position } from '../../model/model.js';
-import type { WatchEvent } from '../../watch/watcher.js';
-import { toTimestamp } from './convert.js';
+import type { WatchEvent } from '../../watch/subscription.js';
+import { toTimestamp } from './times.js';
 
 const REASONS: Readonly<Record<FullReason, ProtoReason>> = {
   initial: ProtoReason.INITIAL,

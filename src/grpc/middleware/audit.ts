@@ -1,12 +1,13 @@
 /**
- * Middleware that records in the audit log every write, every administrative call, and every refused call. While the
- * audit log cannot be written, only reads pass.
+ * Notes in the audit log every write, every call that administers, and everything that was refused. While
+ * nothing can be noted, only reads are let on.
  */
 import { status } from '@grpc/grpc-js';
 import { ChordError } from '../../model/errors.js';
+import { ID_BYTES_MAX } from '../../model/model.js';
 import type { AuditLog } from '../../observability/audit.js';
-import type { Call, End, Middleware } from '../call.js';
-import { describeCall, ID_CHARACTERS_MAX, pathOf, positionOf, positionsOf } from '../call-description.js';
+import type { CallFor, End, Middleware } from '../call.js';
+import { describeCall, pathOf, positionOf, positionsOf } from '../call-description.js';
 import { callerOf } from '../caller.js';
 import { kindOf } from '../methods.js';
 import { withoutContents } from './logging.js';
@@ -43,7 +44,7 @@ function isoNow(): string {
 }
 
 /** Undefined members are left out of the line. No spread objects: this runs for each write. */
-function entry(call: Call, { code, details, answer }: End): object {
+function entry(call: CallFor, { code, details, answer }: End): object {
   const { method, identity, request, traceId } = call;
   const { requestId } = (request ?? {}) as { readonly requestId?: string };
   const { contextId, contextIds, prefix, targets } = describeCall(call);
@@ -56,7 +57,7 @@ function entry(call: Call, { code, details, answer }: End): object {
     contextIds,
     prefix,
     targets,
-    requestId: requestId?.slice(0, ID_CHARACTERS_MAX) || undefined,
+    requestId: requestId?.slice(0, ID_BYTES_MAX) || undefined,
     position: positionOf(method, answer),
     positions: positionsOf(method, answer),
     outcome: status[code],

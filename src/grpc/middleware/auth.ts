@@ -1,22 +1,20 @@
 /**
- * Middleware for authentication and authorization, and the check of open streams: when a caller's credentials expire,
- * or tokens, keys or rules change, a stream that is no longer allowed is closed.
+ * The middleware that lets in whom the rules allow, and the watch over streams: one that is open when its caller's token
+ * expires, or when tokens, keys or rules change, must still be allowed then, or it is closed.
  */
 import { type Access, expired, refused } from '../../auth/authenticator.js';
 import type { Identity } from '../../auth/identity.js';
 import { ChordError } from '../../model/errors.js';
-import type { Call, Middleware } from '../call.js';
+import { ID_BYTES_MAX } from '../../model/model.js';
+import type { CallFor, Middleware } from '../call.js';
 import { policyOf, type RequiredRight } from '../methods.js';
 import { peerIdentity } from '../peer-identity.js';
 
 /** How often streams are checked for expired credentials, in milliseconds. A timer for each stream could overflow. */
 const LOOK_INTERVAL = 1000;
 
-/** Longer than any valid context id, in characters. */
-const QUOTED_MAX = 512;
-
 export class AuthMiddleware {
-  readonly #open = new Set<Call>();
+  readonly #open = new Set<CallFor<'identity'>>();
   readonly #timer: NodeJS.Timeout;
 
   constructor(private readonly access: Access) {
@@ -25,7 +23,7 @@ export class AuthMiddleware {
   }
 
   /** Authenticates the caller. */
-  readonly identify: Middleware = {
+  readonly identify: Middleware<'identity'> = {
     enter: (call) => {
       const found = this.#identify(call);
       if (found instanceof Promise) return found.then((identity) => this.#know(call, identity));
@@ -34,7 +32,7 @@ export class AuthMiddleware {
   };
 
   /** Runs after decoding: rights apply to the contexts that the request names. */
-  readonly authorize: Middleware = {
+  readonly authorize: Middleware<'identity'> = {
     enter: (call) => {
       this.#allow(call);
       if (call.method.streams) this.#open.add(call);
@@ -46,19 +44,19 @@ export class AuthMiddleware {
     clearInterval(this.#timer);
   }
 
-  #identify(call: Call): Identity | Promise<Identity> {
+  #identify(call: CallFor): Identity | Promise<Identity> {
     const [authorization] = call.metadata.get('authorization');
     return this.access.identify(authorization as string | undefined, () => peerIdentity(call));
   }
 
-  #know(call: Call, identity: Identity): void {
+  #know(call: CallFor<'identity'>, identity: Identity): void {
     call.identity = identity;
   }
 
   /**
    * Runs before anything is read: a caller without the right gets the same answer whether or not the context exists.
    */
-  #allow(call: Call): void {
+  #allow(call: CallFor): void {
     const rule = policyOf(call.method)?.access;
     if (rule === 'open' || rule === 'identity') return;
     if (!rule) throw new ChordError('PERMISSION_DENIED', `no rule can allow ${call.method.name}`);
@@ -86,7 +84,7 @@ export class AuthMiddleware {
     }
   }
 
-  #end(call: Call, error: ChordError): void {
+  #end(call: CallFor<'identity'>, error: ChordError): void {
     if (!this.#open.has(call)) return;
     call.close(error);
   }
@@ -94,8 +92,8 @@ export class AuthMiddleware {
 
 /** The target is not validated yet and may be as long as a message: what is quoted must fit into trailers. */
 function denied({ right, scope, target }: RequiredRight): ChordError {
-  const quoted = JSON.stringify(target.slice(0, QUOTED_MAX));
+  const quoted = JSON.stringify(target.slice(0, ID_BYTES_MAX));
   const on = scope === 'id' ? quoted : `all that begins with ${quoted}`;
-  const details = scope === 'id' && target.length <= QUOTED_MAX ? { contextId: target } : {};
+  const details = scope === 'id' && target.length <= ID_BYTES_MAX ? { contextId: target } : {};
   return new ChordError('PERMISSION_DENIED', `no right to ${right} ${on}`, details);
 }

@@ -1,11 +1,11 @@
 /**
- * Middleware that logs the outcome of calls. Server faults are warnings, denied and invalid calls are information, and
- * ordinary outcomes are debug lines. Warnings and information are rate-limited for each caller.
+ * Tells the log what became of calls. Troubles of the server are warnings, what clients may not or got wrong is
+ * information, and ordinary outcomes are for debugging. Of the first two there are only so many lines a second for each caller.
  */
 import { status } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { LogRateLimit } from '../../observability/log-rate-limit.js';
-import type { Call, End, Middleware } from '../call.js';
+import type { CallFor, End, Middleware } from '../call.js';
 import { describeCall, pathOf, positionOf } from '../call-description.js';
 import { callerOf } from '../caller.js';
 
@@ -33,7 +33,7 @@ export function loggingMiddleware(log: Logger, stopping: () => boolean): Middlew
   };
 }
 
-function fields(call: Call, { code, details, answer }: End): object {
+function fields(call: CallFor, { code, details, answer }: End): object {
   const { identity, method, startedAt, messagesSent, bytesSent, traceId } = call;
   return {
     ...{ method: pathOf(method), code: status[code], identity: identity.name, peer: call.getPeer() },

@@ -1,10 +1,10 @@
 /** The outermost middleware: counts every call and measures its duration. */
 import type { Calls } from '../../observability/calls.js';
-import type { Call, Middleware } from '../call.js';
+import type { CallFor, Middleware } from '../call.js';
 import { contextIdsOf } from '../call-description.js';
 import { kindOf } from '../methods.js';
 
-export function metricsMiddleware(calls: Calls): Middleware {
+export function metricsMiddleware(calls: Calls): Middleware<'startedAt'> {
   return {
     enter(call) {
       call.startedAt = performance.now();
@@ -21,7 +21,7 @@ export function metricsMiddleware(calls: Calls): Middleware {
   };
 }
 
-function warm({ heats }: Calls, call: Call): void {
+function warm({ heats }: Calls, call: CallFor): void {
   const writes = kindOf(call.method) === 'write';
   for (const id of contextIdsOf(call)) for (const heat of heats) heat.add(id, writes);
 }

@@ -2,12 +2,11 @@
 import type { WatchContextsRequest } from '../../gen/chord/v1/sync_service.js';
 import type { QuotaNeed } from '../../quota/account.js';
 import type { Quotas } from '../../quota/quotas.js';
-import type { Call, Middleware } from '../call.js';
-import { sizeOf } from '../codec/request-decoding.js';
+import type { CallFor, Middleware } from '../call.js';
 import { policyOf } from '../methods.js';
 
 /** Runs after decoding and authentication. */
-export function charge(quotas: Quotas): Middleware {
+export function charge(quotas: Quotas): Middleware<'usage'> {
   return {
     enter(call) {
       call.usage = quotas.admit(call.identity.name, call.connection, needOf(call));
@@ -19,12 +18,12 @@ export function charge(quotas: Quotas): Middleware {
   };
 }
 
-function needOf({ method, request }: Call): QuotaNeed {
+function needOf({ method, request, requestBytes }: CallFor): QuotaNeed {
   return {
     calls: method.streams ? 0 : 1,
     streams: method.streams ? 1 : 0,
     subscriptions: method.name === 'WatchContexts' ? (request as WatchContextsRequest).subscriptions.length : 0,
     writesPerSecond: policyOf(method)?.writes?.(request as never) ?? 0,
-    bytesPerSecond: sizeOf(request),
+    bytesPerSecond: requestBytes,
   };
 }

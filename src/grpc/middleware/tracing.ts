@@ -1,11 +1,11 @@
 /**
- * Middleware that makes an OpenTelemetry span for each call, as a child of the span that the client names by W3C trace
- * context. The handler runs within the span: spans of other code (a store or provider plugin, an instrumented driver)
- * become its children. Without an SDK there is no middleware, and the API is not loaded.
+ * A span of OpenTelemetry for each call, below the one that the client names by W3C trace context. What the
+ * handler does runs within it: so spans that others make (a store or provider of one's own, an instrumented driver)
+ * stand below it. Without an SDK there is no such middleware, and the API is not even loaded.
  */
 import { type Metadata, status } from '@grpc/grpc-js';
 import type { Attributes, Context, Span, TextMapGetter, Tracer, TracerProvider } from '@opentelemetry/api';
-import type { Call, End, Middleware } from '../call.js';
+import type { CallFor, End, Middleware } from '../call.js';
 import { describeCall, pathOf, positionOf } from '../call-description.js';
 
 /** The symbol under which all copies of the API, 1.x, share what was registered with one of them. */
@@ -26,7 +26,7 @@ const METADATA: TextMapGetter<Metadata> = {
 };
 
 /** Undefined where no SDK is registered: the SDK must be set up first. */
-export async function openTracing(version: string): Promise<Middleware | undefined> {
+export async function openTracing(version: string): Promise<Middleware<'within' | 'traceId'> | undefined> {
   if (!(REGISTERED in globalThis)) return undefined;
   const api = await import('@opentelemetry/api');
   const tracer = tracerOf(api.trace.getTracerProvider(), version);
@@ -41,8 +41,11 @@ function tracerOf(provider: TracerProvider, version: string): Tracer | undefined
 
 type Api = typeof import('@opentelemetry/api');
 
-function traced(tracer: Tracer, { context, propagation, trace, SpanKind, SpanStatusCode }: Api): Middleware {
-  const spans = new WeakMap<Call, Span>();
+function traced(
+  tracer: Tracer,
+  { context, propagation, trace, SpanKind, SpanStatusCode }: Api,
+): Middleware<'within' | 'traceId'> {
+  const spans = new WeakMap<object, Span>();
   /** An instrumentation of gRPC that made a span already has read the metadata. */
   const parentOf = (metadata: Metadata): Context => {
     const active = context.active();
@@ -68,7 +71,7 @@ function traced(tracer: Tracer, { context, propagation, trace, SpanKind, SpanSta
   };
 }
 
-function atFirst(call: Call): Attributes {
+function atFirst(call: CallFor): Attributes {
   const { method } = call;
   const [, address, port] = /^(.*):(\d+)$/.exec(call.getPeer()) ?? []; // unknown where the client is gone already
   return {
@@ -79,7 +82,7 @@ function atFirst(call: Call): Attributes {
   };
 }
 
-function atLast(call: Call, { code, answer }: End): Attributes {
+function atLast(call: CallFor, { code, answer }: End): Attributes {
   const { contextId, contextIds, prefix, targets } = describeCall(call);
   const position = positionOf(call.method, answer);
   const { identity, method, messagesSent, bytesSent } = call;

@@ -17,7 +17,7 @@ const WATCHES_MAX = 2000;
 const WATCHES_PER_CONNECTION_MAX = 10;
 const RETRY_AFTER = 1000;
 
-interface WriteRequest {
+interface HealthRequest {
   readonly service: string;
 }
 
@@ -61,7 +61,7 @@ export class Health {
       };
     };
     return [
-      { ...of('Check'), streams: false, unary: ({ service }: WriteRequest) => this.#check(service) },
+      { ...of('Check'), streams: false, unary: ({ service }: HealthRequest) => this.#check(service) },
       { ...of('List'), streams: false, unary: () => this.#list() },
       { ...of('Watch'), streams: true, stream: (call) => this.#watch(call) },
     ];
@@ -104,7 +104,7 @@ export class Health {
     if (this.#watches.size >= WATCHES_MAX || before >= WATCHES_PER_CONNECTION_MAX) {
       throw new ChordError('RESOURCE_EXHAUSTED', 'too many health watches', { retryAfter: RETRY_AFTER });
     }
-    const known = this.#names.has((call.request as WriteRequest).service);
+    const known = this.#names.has((call.request as HealthRequest).service);
     call.request = undefined;
     this.#watches.set(call, known);
     this.#perConnection.set(connection, before + 1);
@@ -125,7 +125,7 @@ export class Health {
   }
 }
 
-const readRequest = decodeRequest((input): WriteRequest => {
+const readRequest = decodeRequest((input): HealthRequest => {
   const reader = input as unknown as BinaryReader;
   let service = '';
   while (reader.pos < reader.len) {

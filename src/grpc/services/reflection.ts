@@ -14,7 +14,7 @@ import { answeredByThePipeline, type CallPipeline } from '../pipeline.js';
 /**
  * The parts of a ServerReflectionRequest that a response needs: field number, text, and the whole request to send back.
  */
-interface WriteRequest {
+interface ReflectionQuery {
   readonly field: number;
   readonly text: string;
   readonly request: Uint8Array;
@@ -31,14 +31,14 @@ const REQUEST_BYTES_MAX = 64 * 1024;
 export const REFLECTIONS = ['v1', 'v1alpha'].map((version) => `grpc.reflection.${version}.ServerReflection`);
 
 /** @param services the services to list */
-export function addReflection(server: Server, edge: CallPipeline, services: readonly string[]): void {
+export function addReflection(server: Server, pipeline: CallPipeline, services: readonly string[]): void {
   const index = indexFiles(services);
   for (const service of REFLECTIONS) {
     const defined = definition(service);
     const { path, responseSerialize: encode } = defined.serverReflectionInfo!;
-    const each = (asked: WriteRequest) => answer(asked, index);
+    const each = (query: ReflectionQuery) => answer(query, index);
     const maxBytes = REQUEST_BYTES_MAX;
-    edge.add({ path, service, name: 'ServerReflectionInfo', streams: true, encode, maxBytes, each });
+    pipeline.add({ path, service, name: 'ServerReflectionInfo', streams: true, encode, maxBytes, each });
     server.addService(defined, answeredByThePipeline(defined));
   }
 }
@@ -77,7 +77,7 @@ function indexFiles(services: readonly string[]): Index {
   return { services, byName: new Map(file.map((each) => [each.name, each])), bySymbol };
 }
 
-function answer({ field, text, request }: WriteRequest, index: Index): Uint8Array {
+function answer({ field, text, request }: ReflectionQuery, index: Index): Uint8Array {
   const writer = new BinaryWriter().uint32((2 << 3) | 2).bytes(request);
   if (field === LIST_SERVICES) {
     writer.uint32((6 << 3) | 2).fork();
@@ -133,14 +133,14 @@ function withImports(
   return found;
 }
 
-function readRequest(bytes: Buffer): WriteRequest {
+function readRequest(bytes: Buffer): ReflectionQuery {
   const reader = new BinaryReader(bytes);
-  let asked = { field: 0, text: '' };
+  let found = { field: 0, text: '' };
   while (reader.pos < reader.len) {
     const [field, wireType] = reader.tag();
     const text = field === FILE_BY_FILENAME || field === FILE_CONTAINING_SYMBOL || field === LIST_SERVICES;
-    if (text && wireType === 2) asked = { field, text: reader.string() };
+    if (text && wireType === 2) found = { field, text: reader.string() };
     else reader.skip(wireType);
   }
-  return { ...asked, request: bytes };
+  return { ...found, request: bytes };
 }

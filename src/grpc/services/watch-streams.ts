@@ -12,10 +12,12 @@ import type { WatchContextsRequest } from '../../gen/chord/v1/sync_service.js';
 import { type ChordError, invalid } from '../../model/errors.js';
 import type { Deliveries } from '../../observability/deliveries.js';
 import type { Hub } from '../../watch/hub.js';
-import { type Sink, type WatchEvent, Watcher } from '../../watch/watcher.js';
+import type { Sink, WatchEvent } from '../../watch/subscription.js';
+import { Watcher } from '../../watch/watcher.js';
 import type { Call } from '../call.js';
-import { fromDuration, fromSubscriptions, toDuration } from '../codec/convert.js';
 import { watchResponse } from '../codec/response-encoder.js';
+import { fromSubscriptions } from '../codec/sync-messages.js';
+import { fromDuration, toDuration } from '../codec/times.js';
 
 const ROOM_BYTES = 32 * 1024;
 /** Approximate memory of a waiting message beside its bytes: frames, callbacks, system requests. */

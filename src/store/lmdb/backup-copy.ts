@@ -1,4 +1,4 @@
-/** Makes an LMDB store of the records of a backup, in a directory where there was none. */
+/** Writes the records of a backup into a new LMDB store, in an empty directory. */
 import { open, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ChordError } from '../../model/errors.js';
@@ -6,12 +6,12 @@ import type { Backup, BackupPart } from '../store.js';
 import { commitFailed } from './group-commit.js';
 import { type Databases, FORMAT, NAMES, openDatabases } from './schema.js';
 
-/** Written at once. The most that is in memory, and about what LMDB may need beside it. */
+/** Bytes written at once: the most that is held in memory, and about the memory that LMDB may need beside it. */
 const BATCH_BYTES = 8 * 2 ** 20;
-/** Left free on the disk: a commit that finds it full is what LMDB may not survive. */
+/** Bytes left free on the disk: LMDB may not survive a commit that finds the disk full. */
 const RESERVE_BYTES = 4 * 2 ** 20;
 
-/** In the order of their keys, each page is filled to its end. The types know of a version only. */
+/** With records in the order of their keys, LMDB fills each page to its end. The types only accept a version here. */
 const APPEND = { append: true } as unknown as number;
 
 export class Copy {
@@ -28,16 +28,16 @@ export class Copy {
     this.#missing = new Map(counts);
   }
 
-  /** In an empty directory. Throws FAILED_PRECONDITION where the records are of another Chord's layout. */
+  /** Starts in an empty directory. Throws FAILED_PRECONDITION where the records have another Chord's layout. */
   static async begin(directory: string, { format, counts }: Pick<Backup, 'format' | 'counts'>): Promise<Copy> {
     if (format !== FORMAT.version) {
-      const message = `the records are of format ${format}, this Chord writes ${FORMAT.version}: use the server's version`;
+      const message = `the records have format ${format}, this Chord writes ${FORMAT.version}: use the server's version`;
       throw new ChordError('FAILED_PRECONDITION', message);
     }
     return new Copy(directory, await openDatabases({ directory, noSync: true }), counts);
   }
 
-  /** IndexKeys come in order. Throws RESOURCE_EXHAUSTED where the disk is nearly full. */
+  /** Adds records, whose keys must be in order. Throws RESOURCE_EXHAUSTED where the disk is nearly full. */
   async add(part: BackupPart): Promise<void> {
     const missing = this.#missing.get(part.database);
     if (missing === undefined || part.keys.length !== part.values.length) throw unfit(`records of ${part.database}`);
@@ -52,7 +52,7 @@ export class Copy {
     if (this.#bytes >= BATCH_BYTES) await this.#write();
   }
 
-  /** Resolves when everything is on the disk. Throws DATA_LOSS where not all records have come. */
+  /** Resolves when all records are on the disk. Throws DATA_LOSS where records are missing. */
   async finish(): Promise<void> {
     await this.#write();
     for (const [name, missing] of this.#missing) {
@@ -89,7 +89,7 @@ export class Copy {
   }
 }
 
-/** Also of a directory: the names in it. */
+/** Syncs a file, or the names in a directory. */
 export async function sync(path: string): Promise<void> {
   const file = await open(path, 'r');
   try {
@@ -100,5 +100,5 @@ export async function sync(path: string): Promise<void> {
 }
 
 function unfit(what: string): ChordError {
-  return new ChordError('DATA_LOSS', `the backup is not whole: ${what}`);
+  return new ChordError('DATA_LOSS', `the backup is incomplete: ${what}`);
 }

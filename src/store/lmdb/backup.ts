@@ -1,7 +1,7 @@
 /**
- * Copies of a whole store while it is in use. A read transaction holds on to one moment; its records are taken in
- * small parts, with room for everything else between them. While it is held LMDB cannot use again what writes set
- * free, and the file grows: so nobody may hold it without taking records.
+ * Copies of a whole store while it is in use. A read transaction keeps the state of one moment; its records are read in
+ * small parts, and other work runs in between. While the transaction is open, LMDB cannot reuse the pages that writes
+ * free, and the file grows: so a transaction from which no records are read is ended.
  */
 import type { Transaction } from 'lmdb';
 import { ChordError } from '../../model/errors.js';
@@ -9,11 +9,11 @@ import type { Backup, BackupPart } from '../store.js';
 import { unreadable } from './reads.js';
 import { type Bytes, type Databases, FORMAT, NAMES } from './schema.js';
 
-/** Keeps one part within a few milliseconds of the event loop. */
+/** Limits one part to a few milliseconds of the event loop. */
 const PART_BYTES = 128 * 1024;
-/** And this many records, where they are small. */
+/** The maximum number of records in one part, where records are small. */
 const PART_RECORDS = 1000;
-/** How long a moment is held while nobody takes a part, in milliseconds. */
+/** How long a transaction stays open while no part is read, in milliseconds. */
 const PATIENCE_MS = 60_000;
 
 const DATABASES = Object.keys(NAMES) as (keyof typeof NAMES)[];
@@ -32,7 +32,7 @@ export class Backups {
     return { format: FORMAT.version, counts: moment.counts, parts: this.#parts(moment) };
   }
 
-  /** Lets go of all: the environment cannot be closed before. */
+  /** Ends all backups: before that the environment cannot be closed. */
   close(): void {
     for (const moment of this.#moments) moment.end(new ChordError('UNAVAILABLE', 'the store is closed'));
   }
@@ -66,16 +66,16 @@ class Moment {
     patience: number,
     private readonly onEnd: () => void,
   ) {
-    db.env.resetReadTxn(); // or it would be the moment of the last read
+    db.env.resetReadTxn(); // otherwise the transaction would show the moment of the last read
     this.#transaction = db.env.useReadTransaction();
-    // The same transaction answers these, as nothing has been awaited since.
+    // Nothing was awaited since, so the same transaction answers these counts.
     const count = (database: Bytes) => (database.getStats() as { entryCount: number }).entryCount;
     this.counts = new Map(DATABASES.map((database) => [NAMES[database], count(db[database])]));
-    const late = new ChordError('DEADLINE_EXCEEDED', `nobody took records of the backup for ${patience} ms`);
+    const late = new ChordError('DEADLINE_EXCEEDED', `no records of the backup were read for ${patience} ms`);
     this.#timer = setTimeout(() => this.end(late), patience).unref();
   }
 
-  /** The next records after this key. Throws why it has ended, if it has. */
+  /** The next records after this key. Throws the reason where the backup has ended. */
   read(database: Bytes, after: Buffer | undefined): { keys: Buffer[]; values: Buffer[] } {
     if (this.#over) throw this.#over;
     this.#timer.refresh();

@@ -1,7 +1,7 @@
 /**
- * Watches the free space of the disk and turns the store read-only before it runs out: a commit that finds the
- * disk full is the one failure that LMDB may not survive. What is on its way to the disk between two looks is
- * kept well below the reserve.
+ * Watches the free space of the disk and makes the store read-only before the disk is full: a commit that finds the disk
+ * full is the one failure that LMDB may not survive. The bytes that are written between two measurements are kept well
+ * below the reserve.
  */
 import { ChordError } from '../../model/errors.js';
 import type { StoreHealth } from '../store.js';
@@ -17,7 +17,7 @@ export class SpaceWatch implements CommitGate {
   readonly #timer: NodeJS.Timeout;
   #free = 0;
   #readOnly = false;
-  /** Admitted since the last look, in bytes. */
+  /** Bytes admitted since the last measurement. */
   #admitted = 0;
   #failure: string | undefined;
 
@@ -36,7 +36,7 @@ export class SpaceWatch implements CommitGate {
     return watch;
   }
 
-  /** A half of the reserve is the most that may be written unseen. A single larger write has its own look. */
+  /** Admits up to half of the reserve between two measurements. A larger single write causes a measurement of its own. */
   async admit(bytes: number): Promise<void> {
     this.check();
     this.#admitted += bytes;

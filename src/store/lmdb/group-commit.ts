@@ -1,9 +1,9 @@
 /**
- * Group commit. LmdbWrites wait in line; all that wait share one transaction and one fsync, and while that is on its
- * way to the disk the next ones gather. Only one transaction is ever outstanding. That costs nothing, since LMDB
- * runs them one after another anyway, and it buys three things: each write is decided against what is durable
- * plus what came before it in its own transaction, so there is no other state in flight; when a transaction
- * fails, nothing that builds upon it has been handed to LMDB; and LMDB never has so much to do that it blocks.
+ * Group commit. Writes wait in a queue. All waiting writes share one transaction and one fsync, and while that
+ * transaction is on its way to the disk the next writes gather. Only one transaction is ever outstanding. That costs
+ * nothing, since LMDB runs transactions one after another anyway, and it has three advantages: each write is decided on
+ * the durable state plus the earlier writes of its own transaction, so no other state is in flight; when a transaction
+ * fails, no write that depends on it has been passed to LMDB; and LMDB never has so much work that it blocks.
  */
 import type { RootDatabase } from 'lmdb';
 import { ChordError } from '../../model/errors.js';
@@ -12,32 +12,32 @@ import type { HeadRow } from '../record-format.js';
 import type { Request } from '../store.js';
 import { unreadable } from './reads.js';
 
-/** Keeps one transaction's decisions within a few milliseconds of the event loop. */
+/** Limits the decisions of one transaction to a few milliseconds of the event loop. */
 const MAX_JOBS = 2_000;
 
 export interface Job<T> {
-  /** The context that it may change. */
+  /** The context that the job may change. */
   readonly id: string;
-  /** Of a group: the other ones. */
+  /** For a batch: the other contexts. */
   readonly others?: readonly string[];
-  /** It looks at ranges of the database, where earlier writes of the same transaction do not show yet. */
+  /** The job reads ranges of the database, where earlier writes of the same transaction are not visible yet. */
   readonly scans: boolean;
-  /** Roughly what it will write, in bytes. */
+  /** The approximate number of bytes to be written. */
   readonly bytes: number;
-  /** Decides and writes, all synchronously, the reading before the first write: what throws has written nothing. */
+  /** Decides and writes synchronously; all reads come before the first write: a job that throws has written nothing. */
   run(turn: CommitTurn): T;
 }
 
-/** What a transaction has written so far, where later jobs of the same transaction must know of it. */
+/** The writes of a transaction so far, as far as later jobs of the same transaction must see them. */
 export class CommitTurn {
   readonly heads = new Map<string, HeadRow | null>();
   /** By context id, NUL, request id. */
   readonly requests = new Map<string, Request>();
 }
 
-/** Guards the disk: see lmdb-space.ts. */
+/** Guards the disk: see disk-space.ts. */
 export interface CommitGate {
-  /** Resolves when `bytes` more may be written. Throws when they may not. */
+  /** Resolves when `bytes` more may be written. Throws when they must not. */
   admit(bytes: number): Promise<void>;
   readonly maxBytesPerTurn: number;
 }
@@ -46,7 +46,7 @@ interface Waiting {
   readonly job: Job<unknown>;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
-  /** What the job came to, to be told when that is durable. */
+  /** The result of the job, which is answered when the transaction is durable. */
   value: unknown;
   failure: unknown;
 }
@@ -54,7 +54,7 @@ interface Waiting {
 export class GroupCommit {
   #line: Waiting[] = [];
   #running: Promise<void> | null = null;
-  /** In the transaction under way. */
+  /** Jobs in the current transaction. */
   #committing = 0;
   readonly commitSeconds = new Histogram(0.0001, 17);
   readonly groupSizes = new Histogram(1, 11);
@@ -62,7 +62,7 @@ export class GroupCommit {
   constructor(
     readonly env: RootDatabase,
     readonly gate: CommitGate,
-    /** LmdbWrites what the jobs of a transaction have left for its end. */
+    /** Writes what the jobs of a transaction have left for its end. */
     private readonly finish: (turn: CommitTurn) => void,
   ) {}
 
@@ -70,7 +70,7 @@ export class GroupCommit {
     return this.#line.length + this.#committing;
   }
 
-  /** Resolves when what the job wrote is durable. */
+  /** Resolves when the writes of the job are durable. */
   write<T>(job: Job<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const settle = resolve as (value: unknown) => void;
@@ -79,13 +79,13 @@ export class GroupCommit {
     });
   }
 
-  /** Resolves when nothing waits any more. */
+  /** Resolves when no job waits. */
   async idle(): Promise<void> {
     while (this.#running !== null) await this.#running;
   }
 
   async #run(): Promise<void> {
-    // Let the rest of this event turn join the first transaction.
+    // The other writes of this turn of the event loop join the first transaction.
     await new Promise<void>((resolve) => setImmediate(resolve));
     while (this.#line.length > 0) {
       const turn = this.#take();
@@ -93,14 +93,14 @@ export class GroupCommit {
         await this.gate.admit(turn.reduce((sum, { job }) => sum + job.bytes, 0));
         await this.#commit(turn);
       } catch (error) {
-        // What builds upon these and still waits in line will find that the context stands elsewhere.
+        // Waiting writes that depend on these will find a conflict.
         for (const { reject } of turn) reject(error);
       }
     }
     this.#running = null;
   }
 
-  /** The front of the line, as far as one transaction may go. */
+  /** Takes jobs from the front of the queue, as many as one transaction may have. */
   #take(): Waiting[] {
     const touched = new Set<string>();
     let bytes = 0;
@@ -119,7 +119,7 @@ export class GroupCommit {
   }
 
   async #commit(waiting: Waiting[]): Promise<void> {
-    // lmdb renews its read view by itself after each commit. Here a stale one would mean lost updates.
+    // lmdb renews its read view by itself after each commit. A stale view here would mean lost updates.
     this.env.resetReadTxn();
     const turn = new CommitTurn();
     const began = performance.now();
@@ -150,7 +150,7 @@ export class GroupCommit {
   }
 }
 
-/** lmdb tells the cause in a second promise, which would end the process if nobody waited for it. */
+/** lmdb reports the cause in a second promise, which would end the process if it were not awaited. */
 export async function commitFailed(error: unknown): Promise<ChordError> {
   let cause = error;
   const { commitError } = error as { commitError?: Promise<unknown> };

@@ -1,8 +1,8 @@
 /**
- * One server per data directory. The lock is the kernel's own: it ends with the process, however that dies. On
- * Linux it is flock(2) on the file LOCK, which holds between containers that share a volume, taken through the
- * flock command since Node has no call for it; where there is no such command, an abstract socket, which only
- * holds within one network namespace. On macOS it is a flag of open(2). The text in LOCK is for people.
+ * One server per data directory. The lock is one of the kernel: it ends with the process, however the process dies. On
+ * Linux the lock is flock(2) on the file LOCK, which works between containers that share a volume. The flock command
+ * acquires it, since Node has no call for it. Where that command is missing, the lock is an abstract socket, which only
+ * works within one network namespace. On macOS the lock is a flag of open(2). The text in LOCK is for people.
  */
 import { spawnSync } from 'node:child_process';
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
@@ -11,10 +11,10 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { ChordError } from '../../model/errors.js';
 
-/** open(2) on macOS: take an exclusive flock with the file. Node does not name it. */
+/** open(2) on macOS: acquires an exclusive flock with the file. Node has no name for this flag. */
 const O_EXLOCK = 0x20;
 
-/** Locks until the answer is called. Throws FAILED_PRECONDITION where it is held, or the directory is not writable. */
+/** Locks until the answer is called. Throws FAILED_PRECONDITION where the lock is held, or the directory not writable. */
 export async function lockDirectory(directory: string): Promise<() => void> {
   const path = join(directory, 'LOCK');
   const file = openLockFile(path, directory);
@@ -43,7 +43,7 @@ function openLockFile(path: string, directory: string): number {
   }
 }
 
-/** The child locks the open file that it inherits, and so ours: the lock stays when the child is gone. */
+/** The child locks the open file that it inherits from this process: the lock stays when the child has ended. */
 async function lockOnLinux(file: number): Promise<Server | 'held' | null> {
   const { status, error } = spawnSync('flock', ['-x', '-n', '3'], { stdio: ['ignore', 'ignore', 'ignore', file] });
   if (error === undefined) return status === 0 ? null : 'held';

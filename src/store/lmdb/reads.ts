@@ -1,13 +1,13 @@
-/** The keys of the LMDB layout, and looking things up by them. Everything here sees what is durable, nothing else. */
+/** The keys of the LMDB layout, and reads by these keys. All reads see the durable state only. */
 import { ChordError } from '../../model/errors.js';
 import * as records from '../record-format.js';
 import { INDEXES, type IndexKeys, trueKeys } from '../retention-index.js';
 import type { Due, LogRecord, Request, Snapshot } from '../store.js';
 import type { Databases } from './schema.js';
 
-/** LMDB's own limit with pages of 4 KiB. */
+/** The limit of LMDB with pages of 4 KiB. */
 const MAX_KEY_BYTES = 1978;
-/** How many index entries that stand too early are collected before they are corrected. */
+/** The number of index entries with too low keys that are collected before they are corrected. */
 const MAX_EARLY = 1_000;
 
 export function idKey(id: string): Buffer {
@@ -23,7 +23,7 @@ export function logKey(id: string, version: number): Buffer {
   return key;
 }
 
-/** Behind all versions: none of them, as a double, begins with this byte. */
+/** Sorts behind all versions: no version, as a double, begins with this byte. */
 export function headKey(id: string): Buffer {
   const length = Buffer.byteLength(id);
   const key = Buffer.allocUnsafe(length + 2);
@@ -33,12 +33,12 @@ export function headKey(id: string): Buffer {
   return key;
 }
 
-/** The version that a key of the log ends in. */
+/** The version at the end of a log key. */
 export function versionIn(key: Buffer): number {
   return key.readDoubleBE(key.length - 8);
 }
 
-/** `key` as in Store.due. What is negative is counted up from where doubles cease to be exact. */
+/** `key` as in Store.due. A negative key is stored with an offset, from the point where doubles cease to be exact. */
 export function dueKey(index: number, key: number, id: string): Buffer {
   return Buffer.concat([Buffer.from([index]), numberKey(key + offset(index)), Buffer.from(id)]);
 }
@@ -57,14 +57,14 @@ export function requestTimeKey(at: number, id: string, requestId: string): Buffe
   return Buffer.concat([numberKey(at), requestKey(id, requestId)]);
 }
 
-/** Not negative: then the order of the bytes is that of the numbers. */
+/** The value must not be negative: then the bytes sort as the numbers do. */
 export function numberKey(value: number): Buffer {
   const key = Buffer.allocUnsafe(8);
   key.writeDoubleBE(value);
   return key;
 }
 
-/** Where a context belongs in the indexes. */
+/** The index keys of a context. */
 export function keysOf({ head, place }: records.HeadRow): IndexKeys {
   const { trimmed, oldestAt } = place as records.Place;
   return trueKeys(head, head.position.version - trimmed, oldestAt);
@@ -74,7 +74,7 @@ export class LmdbReads {
   constructor(readonly db: Databases) {}
 
   row(id: string): records.HeadRow | null {
-    // Fast: the bytes are not copied, and only valid until the next read. Decoding keeps none of them.
+    // Fast: the bytes are not copied, and are valid only until the next read. The decoded head does not refer to them.
     const bytes = this.db.contexts.getBinaryFast(headKey(id));
     return bytes === undefined ? null : records.decodeHead(bytes, `the head of context "${id}"`);
   }
@@ -94,19 +94,19 @@ export class LmdbReads {
     return bytes === undefined ? null : records.decodeRequest(bytes, `request "${requestId}" of context "${id}"`);
   }
 
-  /** IndexKeys of records with versions `from` to `upTo`, of whatever life, oldest first, at most `limit`. */
+  /** Keys of records with versions `from` to `upTo`, of any life, oldest first, at most `limit`. */
   logKeys(id: string, from: number, upTo: number, limit: number): Buffer[] {
     return [...this.db.contexts.getKeys({ start: logKey(id, from), end: logKey(id, upTo + 1), limit })];
   }
 
-  /** The first version that the log still has; one above the head's where it has none. */
+  /** The first version in the log; the head's version plus 1 where the log is empty. */
   oldest(id: string, { head, place }: records.HeadRow): number {
     const { version } = head.position;
     const [key] = this.logKeys(id, (place?.trimmed ?? 0) + 1, version, 1);
     return key === undefined ? version + 1 : versionIn(key);
   }
 
-  /** Contexts of which an earlier life has left records. */
+  /** Contexts with records of an earlier life. */
   remains(limit: number): string[] {
     return [...this.db.remains.getKeys({ limit })].map(String);
   }
@@ -126,8 +126,8 @@ export class LmdbReads {
   }
 
   /**
-   * What `Store.due` answers, and the entries met that stand too early. The answer is only right when there are none
-   * of those: correct them and ask again.
+   * The answer of `Store.due`, and the entries with too low keys. The answer is only right where there are no such
+   * entries: correct them and read again.
    */
   due(index: number, upTo: number, limit: number, after?: Due): { found: Due[]; early: Due[] } {
     const found: Due[] = [];
@@ -145,13 +145,13 @@ export class LmdbReads {
     return { found, early };
   }
 
-  /** IndexKeys of the request-time index for requests older than `before`, oldest first. */
+  /** Keys of the request-time index for requests older than `before`, oldest first. */
   requestTimes(before: number, limit: number): Buffer[] {
     return [...this.db.requestTimes.getKeys({ end: numberKey(before), limit })];
   }
 }
 
-/** What LMDB itself finds wrong with its pages is lost data, too. */
+/** A page that LMDB itself finds damaged is data loss, too. */
 export function unreadable(error: unknown): ChordError {
   if (error instanceof ChordError) return error;
   return new ChordError('DATA_LOSS', `the database cannot be read: ${error}`, { cause: error });

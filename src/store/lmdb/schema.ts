@@ -1,16 +1,16 @@
-/** Opens the LMDB files of a data directory, after making sure that they are ours, known and whole. */
+/** Opens the LMDB files of a data directory, after checking that they are Chord's, in a known format, and intact. */
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { ChordError } from '../../model/errors.js';
 import { checkDataFile } from './fsck/data-file.js';
 
-/** What the layout of Databases below is called. A change that older code would misread makes it 3. */
+/** The format of the Databases below. A change that older code would misread must increase the version. */
 export const FORMAT = { name: 'chord', version: 2 };
 export const FORMAT_KEY = Buffer.from('format');
 const BYTES = { keyEncoding: 'binary', encoding: 'binary', cache: false } as const;
 
 export type Bytes = Database<Buffer, Buffer>;
 
-/** What the databases are called in the environment. */
+/** The names of the databases in the environment. */
 export const NAMES = {
   ids: 'ids',
   contexts: 'contexts',
@@ -21,25 +21,25 @@ export const NAMES = {
   requestTimes: 'request-times',
 } as const;
 
-/** IndexKeys are bytes: ids in UTF-8, which never have a NUL, and numbers as in records.ts. */
+/** Keys are bytes: ids in UTF-8, which never have a NUL, and numbers as in record-format.ts. */
 export interface Databases {
   /** The environment. Its own records are the format and the names of the databases. */
   readonly env: RootDatabase<Buffer, Buffer>;
-  /** id -> nothing: what there is. */
+  /** id -> nothing: the existing contexts. */
   readonly ids: Bytes;
   /**
-   * id, NUL, version -> log record; id, NUL, 0xff -> head. A context's head lies beside its newest record, in the same
-   * page as a rule, so that a commit of one context among very many changes one leaf and not two.
+   * id, NUL, version -> log record; id, NUL, 0xff -> head. The head of a context is next to its newest record, usually in
+   * the same page, so that a commit of one context among very many changes one leaf and not two.
    */
   readonly contexts: Bytes;
   /** id -> snapshot. */
   readonly snapshots: Bytes;
   /**
-   * id -> nothing: of an earlier life there are records left, to be removed in steps. No context has records of its own
-   * but from just behind what was trimmed up to its head.
+   * id -> nothing: contexts with records of an earlier life, which are removed in steps. The current life only has the
+   * records after the trimmed version and up to its head.
    */
   readonly remains: Bytes;
-  /** index (1 byte), key, id -> nothing: the indexes of `Store.due`, kept as due.ts says. */
+  /** index (1 byte), key, id -> nothing: the indexes of `Store.due`, kept as retention-index.ts says. */
   readonly due: Bytes;
   /** id, NUL, request id -> request. */
   readonly requests: Bytes;
@@ -49,13 +49,13 @@ export interface Databases {
 
 export interface OpenOptions {
   readonly directory: string;
-  /** Of address space, in bytes. Absent: grows as needed. */
+  /** Address space in bytes. Absent: grows as needed. */
   readonly mapSize?: number | undefined;
-  /** Commits do not wait for the disk: for whoever syncs when all is written. */
+  /** Commits do not wait for the disk: for callers that sync after all writes. */
   readonly noSync?: boolean | undefined;
 }
 
-/** Throws FAILED_PRECONDITION on another program's or a newer Chord's files, DATA_LOSS on damaged ones. */
+/** Throws FAILED_PRECONDITION for files of another program or a newer Chord, DATA_LOSS for damaged files. */
 export async function openDatabases(options: OpenOptions): Promise<Databases> {
   const { directory } = options;
   checkDataFile(directory);
@@ -85,8 +85,8 @@ function openEnvironment({ directory, mapSize, noSync = false }: OpenOptions): R
       ...BYTES,
       path: directory,
       noSubdir: false,
-      overlappingSync: false, // a promise kept means: on the disk
-      eventTurnBatching: false, // lmdb-writer.ts does that
+      overlappingSync: false, // a resolved promise means that the data are on the disk
+      eventTurnBatching: false, // group-commit.ts does that
       maxDbs: 8,
       noSync,
       ...(mapSize === undefined ? {} : { mapSize }),
@@ -106,21 +106,21 @@ async function checkFormat(env: RootDatabase<Buffer, Buffer>, directory: string)
   checkStored(stored, directory);
 }
 
-/** Throws FAILED_PRECONDITION where the format record is another program's or a newer Chord's. */
+/** Throws FAILED_PRECONDITION where the format record is of another program or of a newer Chord. */
 export function checkStored(stored: Buffer, directory: string): void {
   const { name, version } = parse(stored);
   if (name !== FORMAT.name || typeof version !== 'number') throw foreign(directory);
   if (version < FORMAT.version) {
     throw new ChordError(
       'FAILED_PRECONDITION',
-      `${directory} holds data of an older Chord (format ${version}; this one reads ${FORMAT.version}): ` +
-        'export it with that one, and restore it here',
+      `${directory} contains data of an older Chord (format ${version}; this one reads ${FORMAT.version}): ` +
+        'export the contexts with the older version, and restore them here',
     );
   }
   if (version > FORMAT.version) {
     throw new ChordError(
       'FAILED_PRECONDITION',
-      `${directory} holds data of a newer Chord (format ${version}; this one knows up to ${FORMAT.version})`,
+      `${directory} contains data of a newer Chord (format ${version}; this one reads up to ${FORMAT.version})`,
     );
   }
 }
@@ -134,5 +134,5 @@ function parse(bytes: Buffer): { name?: unknown; version?: unknown } {
 }
 
 export function foreign(directory: string): ChordError {
-  return new ChordError('FAILED_PRECONDITION', `${directory} holds an LMDB database that is not Chord's`);
+  return new ChordError('FAILED_PRECONDITION', `${directory} contains an LMDB database that is not Chord's`);
 }

@@ -1,7 +1,7 @@
 /**
- * The store on LMDB: durable on one machine, for one process (lmdb-lock.ts). LmdbReads see what is durable and
- * nothing else; writes go through lmdb-writer.ts, where each is decided and written in one go; lmdb-open.ts has
- * the layout. Measured: a small put of the head with each commit costs less than finding it as the log's last record.
+ * The store on LMDB: durable on one machine, for one process (lock.ts). Reads see the durable state only. Writes go
+ * through group-commit.ts, where each write is decided and written in one step; schema.ts has the layout. Measured: a
+ * small put of the head with each commit costs less than finding the head as the log's last record.
  */
 import { mkdir, statfs } from 'node:fs/promises';
 import { ChordError } from '../../model/errors.js';
@@ -34,19 +34,19 @@ import { type Databases, openDatabases } from './schema.js';
 import { LmdbWrites } from './writes.js';
 
 export interface LmdbOptions {
-  /** Created where it is missing. */
+  /** Created where it does not exist. */
   readonly directory: string;
-  /** Below this much free space on its disk the store is read-only. Default: 256 MiB. */
+  /** With less free space than this on its disk, the store is read-only. In bytes, default: 256 MiB. */
   readonly minFreeBytes?: number;
   /** Address space to reserve, in bytes. Default: grows with the data. */
   readonly mapSize?: number;
-  /** Tells the free space. Default: asks the file system. */
+  /** Measures the free space. Default: a call to the file system. */
   readonly freeBytes?: FreeBytes;
 }
 
-/** Roughly what one write takes on the disk beside its own bytes: the pages that lead to it. */
+/** The approximate disk space of one write beside its own bytes: the pages on the path to it. */
 const PAGES_BYTES = 16 * 1024;
-/** Deletions in one transaction, where they need not all be in the same. */
+/** Deletions in one transaction, where they may be split over several. */
 const AT_ONCE = 500;
 
 /** Throws FAILED_PRECONDITION (in use, not writable, not Chord's, newer) or DATA_LOSS (damaged). */
@@ -153,7 +153,7 @@ class LmdbStore implements Store {
     }).finally(() => removes && this.#sweepRemains());
   }
 
-  /** In steps, beside everything else. What is not done when the store closes, or the disk is full, is done later. */
+  /** Removes remains in steps, beside other work. Where the store closes or the disk is full, the rest is removed later. */
   #sweepRemains(): void {
     if (this.#sweeping || this.#closed || this.#reads.remains(1).length === 0) return;
     this.#sweeping = true;
@@ -164,7 +164,7 @@ class LmdbStore implements Store {
     sweep().then(
       () => {
         this.#sweeping = false;
-        this.#sweepRemains(); // of what was removed meanwhile
+        this.#sweepRemains(); // for contexts that were removed meanwhile
       },
       () => {
         this.#sweeping = false;
@@ -184,7 +184,7 @@ class LmdbStore implements Store {
     const row = this.#reads.row(id);
     if (row === null) return { kind: 'truncated', oldest: 1 };
     const { head, place } = row;
-    // What is stored before that is of an earlier life.
+    // Earlier records belong to an earlier life.
     if (after < (place?.trimmed ?? 0)) return { kind: 'truncated', oldest: this.#reads.oldest(id, row) };
 
     const records: LogRecord[] = [];

@@ -1,6 +1,6 @@
 /**
- * What a transaction decides and writes: the body of each Job of lmdb-writer.ts. All reading comes before the
- * first write. What the same transaction wrote before is looked up in the turn.
+ * The decisions and writes of a transaction: the body of each Job of group-commit.ts. All reads come before the first
+ * write. The earlier writes of the same transaction are looked up in the turn.
  */
 import { type Head, samePosition } from '../../model/model.js';
 import { batchRefusal } from '../batch.js';
@@ -21,9 +21,9 @@ import {
 } from './reads.js';
 import type { Databases } from './schema.js';
 
-/** The value of an index's entry. */
+/** The value of an index entry. */
 export const NOTHING = Buffer.from([1]);
-/** More records than this do not go with their context, but in steps after it: thousands may expire in one transaction. */
+/** More records than this are removed in steps, after their context: thousands may expire in one transaction. */
 export const RECORDS_AT_ONCE = 8;
 
 export class LmdbWrites {
@@ -87,7 +87,7 @@ export class LmdbWrites {
     return keys.length;
   }
 
-  /** Removes records that earlier lives have left, at most `limit`. Answers whether there may be more. */
+  /** Removes records of earlier lives, at most `limit`. Answers whether there may be more. */
   sweep(turn: CommitTurn, limit: number): boolean {
     const ids = this.reads.remains(limit);
     let room = limit;
@@ -105,7 +105,7 @@ export class LmdbWrites {
     return ids.length === limit;
   }
 
-  /** Moves entries of an index to where their contexts really belong. */
+  /** Moves entries of an index to the true keys of their contexts. */
   correct(turn: CommitTurn, index: number, entries: readonly Due[]): void {
     for (const { id, key } of entries) {
       const before = this.#row(turn, id);
@@ -114,12 +114,12 @@ export class LmdbWrites {
         const entries = place.entries.with(index, keysOf(before)[index] as number);
         this.#putRow(turn, id, before, { head: before.head, place: { ...place, entries } });
       } else {
-        void this.db.due.remove(dueKey(index, key, id)); // moved or gone since it was looked up
+        void this.db.due.remove(dueKey(index, key, id)); // moved or removed since it was looked up
       }
     }
   }
 
-  /** The rows of the whole transaction: of many writes to one context only the last one's. */
+  /** Writes the rows of the whole transaction: one row for many writes to one context. */
   putRows(turn: CommitTurn): void {
     for (const [id, row] of turn.heads) if (row !== null) void this.db.contexts.put(headKey(id), encodeHead(row));
   }
@@ -129,7 +129,7 @@ export class LmdbWrites {
     return written === undefined ? this.reads.row(id) : written;
   }
 
-  /** Why a write may not happen; null where it may. A repeat is recognised before its position is looked at. */
+  /** Why a write must not happen; null where it may. A repeat is recognised before its position is compared. */
   #refusal(turn: CommitTurn, act: BatchOperation, before: HeadRow | null): Outcome | null {
     const { id, expected } = act;
     const request = 'request' in act ? act.request : undefined;
@@ -158,7 +158,7 @@ export class LmdbWrites {
     this.#remember(turn, id, request);
   }
 
-  /** Gone at once for all who look; of many records the removal is only noted. */
+  /** Removes a context, which is at once invisible to all readers; the removal of many records is only noted. */
   #drop(turn: CommitTurn, { id, request }: Removal, before: HeadRow | null, log: readonly Buffer[]): void {
     if (log.length > RECORDS_AT_ONCE) void this.db.remains.put(idKey(id), NOTHING);
     else for (const key of log) void this.db.contexts.remove(key);
@@ -172,7 +172,7 @@ export class LmdbWrites {
     this.#remember(turn, id, request);
   }
 
-  /** Of the life that ends: as far as it matters whether they are many. */
+  /** The log keys of the life that ends: no more than needed to see whether there are many. */
   #logOf(id: string, before: HeadRow | null): Buffer[] {
     if (before === null) return [];
     return this.reads.logKeys(id, (before.place?.trimmed ?? 0) + 1, before.head.position.version, RECORDS_AT_ONCE + 1);
@@ -183,7 +183,7 @@ export class LmdbWrites {
     this.#enter(id, before?.place?.entries ?? NOWHERE, row.place?.entries ?? NOWHERE);
   }
 
-  /** Keeps the indexes in step: a context has an entry there exactly where its row says so. */
+  /** Updates the indexes: a context has an entry exactly where its row says so. */
   #enter(id: string, before: IndexKeys, entries: IndexKeys): void {
     if (entries === before) return;
     for (let index = 0; index < INDEXES.length; index++) {
@@ -214,7 +214,7 @@ function placed(before: HeadRow | null, head: Head, writes: boolean): HeadRow {
   return kept({ head, place: { trimmed, oldestAt: first ? head.updatedAt : oldestAt, entries } });
 }
 
-/** With its entries where they may stand. */
+/** The row with the keys of its index entries. */
 function kept(row: HeadRow & { place: Place }): HeadRow {
   return { head: row.head, place: { ...row.place, entries: entriesAfter(row.place.entries, keysOf(row)) } };
 }

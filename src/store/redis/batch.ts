@@ -1,7 +1,7 @@
 /**
- * Commits of several contexts at once, as other servers hear of them. Whoever shows contexts to a reader must know that
- * they moved together before it reads the first of them, and pub/sub alone may be late. So each partition has a short
- * log of its batches, and whoever reads a position reads on in that log, in the same round trip.
+ * Batch commits, as other servers receive them. A server must know which contexts changed together before it sends the
+ * first of them to a reader, and pub/sub alone may be late. So each partition has a short log of its batches, and every
+ * read of a position also reads the rest of that log, in the same round trip.
  */
 import type { Head } from '../../model/model.js';
 import { decodeHead, headOf } from '../record-format.js';
@@ -11,34 +11,34 @@ import { HEADS } from './scripts.js';
 
 export interface RedisBatchesOptions {
   readonly cluster: Cluster;
-  /** Whether anybody here watches several contexts. Where nobody does, the logs are not read. */
+  /** Whether this server watches several contexts. If not, the logs are not read. */
   readonly watched: () => boolean;
-  /** These moved together, by whatever server. */
+  /** Reports contexts that changed in one batch, by any server. */
   readonly tell: (ids: readonly string[]) => void;
 }
 
 export class RedisBatches {
-  /** How far each log was read. */
+  /** The position up to which each log was read. */
   readonly #read = new Map<Partition, number>();
 
   constructor(private readonly options: RedisBatchesOptions) {}
 
-  /** Tells of every batch that happened before this call reaches Redis, and was not told yet. */
+  /** Reports every batch that was committed before this call reaches Redis, and was not reported yet. */
   async news(partition: Partition): Promise<void> {
     const { cluster, watched } = this.options;
     if (!watched()) return this.forget();
     const from = this.#read.get(partition);
-    // At first only its end is of interest: nobody here has been shown anything older.
+    // The first read only finds the end of the log: no reader here has received anything older.
     const range = from === undefined ? ['xrevrange', '+', '-', 'COUNT', '1'] : ['xrange', `(${from}-0`, '+'];
     const [command, ...bounds] = range as [string, ...string[]];
     const entries = (await cluster.call(partition.slot, () => [command, partition.groups, ...bounds])) as Entry[];
     if (from !== undefined) this.#tellAll(partition, entries);
     else if (!this.#read.has(partition)) this.#read.set(partition, numberOf(entries[0]));
-    // Another one was faster: what happened between its look and this one is to be told.
+    // Another read was faster: batches between its read and this one must be reported.
     else if (this.#read.get(partition) !== numberOf(entries[0])) await this.news(partition);
   }
 
-  /** The heads of these and of all that are in batches which were not told yet, and tells those. */
+  /** The heads of these contexts and of all contexts in batches that were not reported yet; reports those batches. */
   async heads(partition: Partition, ids: readonly string[]): Promise<ReadonlyMap<string, Head | null>> {
     const from = this.#read.get(partition) ?? 0;
     const call = { script: HEADS, keys: [partition.groups, partition.context('')], args: [`(${from}-0`, ...ids] };
@@ -67,13 +67,13 @@ export class RedisBatches {
     }
   }
 
-  /** What is shown from now on begins anew. */
+  /** Starts again: the next read only finds the end of the log. */
   forget(): void {
     this.#read.clear();
   }
 }
 
-/** `<number>-0`, then n, nonce, ids, their JSON. */
+/** `<number>-0`, then n, nonce, ids, the ids as JSON. */
 type Entry = readonly [id: Buffer, fields: readonly [Buffer, Buffer, Buffer, Buffer]];
 
 function numberOf(entry: Entry | undefined): number {

@@ -1,10 +1,10 @@
 /**
- * All the Redis servers of one store, and which of them has which slot. One server (or a master that sentinels
- * name) has them all; of a cluster, each command goes to the master of its slot, follows redirections, and
- * outlives short interruptions.
+ * All the Redis servers of one store, and which of them has which slot. One server (or a master that sentinels name) has
+ * all slots; in a cluster, each command goes to the master of its slot, follows redirections, and survives short
+ * interruptions.
  *
- * A command that an interruption may have cut off is made again with `resent` set. Commands of one slot that
- * wait for a connection leave in the order in which they were called.
+ * A command that an interruption may have cut off is built and sent again with `resent` set. Commands of one slot that
+ * wait for a connection are sent in the order of the calls.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { RedisOptions } from 'ioredis';
@@ -24,13 +24,13 @@ export interface ScriptCall {
 export type PlainCall = readonly [string, ...Argument[]];
 export type RedisCall = ScriptCall | PlainCall;
 
-/** What Redis says when it has not run a command, but soon may. */
+/** Errors of Redis that mean: the command was not run, but soon may be. */
 const NOT_NOW = /^(TRYAGAIN|CLUSTERDOWN|LOADING|MASTERDOWN|READONLY|BUSY) /;
 const RETRY_EVERY = 50;
 const REFRESH_EVERY = 250;
 
 export class Cluster {
-  /** Whoever wants to know that connections came or went, or slots moved. */
+  /** Called when connections come or go, or slots move. */
   readonly listeners: (() => void)[] = [];
   readonly #connections = new Map<string, Connection>();
   readonly #pending = new Set<Promise<unknown>>();
@@ -41,7 +41,7 @@ export class Cluster {
   #refreshTimer: NodeJS.Timeout | undefined;
   #closed = false;
 
-  /** `timeout`: how long a command may take, in milliseconds. */
+  /** `timeout`: the maximum duration of a command, in milliseconds. */
   constructor(
     private readonly target: Target,
     private readonly timeout: number,
@@ -67,7 +67,7 @@ export class Cluster {
     return this.#slots[slot] as Connection;
   }
 
-  /** Resolves with a connection to whichever of the given servers answers first. */
+  /** Resolves with a connection to the first of the given servers that answers. */
   async connect(): Promise<Connection> {
     const connections = this.target.addresses.map((address) => this.#connection(address));
     try {
@@ -77,14 +77,14 @@ export class Cluster {
     }
   }
 
-  /** From now on slots are looked up. Rejects with FAILED_PRECONDITION where they are not all served. */
+  /** Switches to slot look-ups. Rejects with FAILED_PRECONDITION where not all slots are served. */
   async becomeCluster(): Promise<void> {
     this.#isCluster = true;
     await this.refresh();
     await Promise.all(this.connections.map((connection) => connection.whenReady()));
   }
 
-  /** Runs one command or script where `slot` is. Rejects with ChordError. */
+  /** Runs one command or script on the server of `slot`. Rejects with ChordError. */
   call(slot: number, make: (resent: boolean) => RedisCall): Promise<unknown> {
     const answer = this.#call(slot, make);
     this.#pending.add(answer);
@@ -93,13 +93,13 @@ export class Cluster {
     return answer;
   }
 
-  /** Resolves when nothing is under way. */
+  /** Resolves when no command is in progress. */
   async idle(): Promise<void> {
     while (this.#pending.size > 0) await Promise.allSettled(this.#pending);
   }
 
   async #call(slot: number, make: (resent: boolean) => RedisCall): Promise<unknown> {
-    // A command that timed out is past it; one that was cut off early may go again.
+    // A command that timed out is past this deadline; a command that was cut off early may be sent again.
     const deadline = Date.now() + this.timeout * 0.9;
     let resent = false;
     let whole = false;
@@ -124,7 +124,7 @@ export class Cluster {
     }
   }
 
-  /** Asks the cluster who has which slot. */
+  /** Reads from the cluster which server has which slot. */
   refresh(): Promise<void> {
     if (!this.#isCluster || this.#closed) return Promise.resolve();
     this.#refreshing ??= this.#readSlots().finally(() => {
@@ -159,13 +159,13 @@ export class Cluster {
   }
 
   async #notNow(connection: Connection, message: string): Promise<void> {
-    // A master that became a replica: the sentinels know the new one, and so does the rest of the cluster.
+    // A master that became a replica: the sentinels name the new one, and so does the rest of the cluster.
     if (message.startsWith('READONLY') && !this.#isCluster) connection.reset();
     await delay(RETRY_EVERY);
     await this.refresh();
   }
 
-  /** HOST:PORT as Redis writes it; a node that does not know its own name leaves the host out. */
+  /** HOST:PORT as Redis writes it; a node without a name of its own leaves the host out. */
   #linkNamed(name: string, from: Connection): Connection {
     const colon = name.lastIndexOf(':');
     const host = name.slice(0, colon) || (from.redis.options.host as string);
@@ -197,7 +197,7 @@ export class Cluster {
     if (this.#isCluster && this.connections.some(({ ready }) => !ready)) this.#refreshSoon();
   }
 
-  /** While a master is missing, another one may take its slots over. */
+  /** While a master is missing, another server may take over its slots. */
   #refreshSoon(): void {
     if (this.#refreshTimer || this.#closed) return;
     this.#refreshTimer = setTimeout(async () => {
@@ -228,7 +228,7 @@ export function toChordError(error: unknown): ChordError {
     return new ChordError('RESOURCE_EXHAUSTED', 'the memory of Redis is full', { cause: error });
   }
   if (message.startsWith('WRONGTYPE')) {
-    return new ChordError('DATA_LOSS', 'a key in Redis is not what was written there', { cause: error });
+    return new ChordError('DATA_LOSS', 'a key in Redis has a type that Chord did not write', { cause: error });
   }
   return new ChordError('UNAVAILABLE', `Redis did not answer: ${message}`, { retryAfter: 1000, cause: error });
 }

@@ -1,7 +1,7 @@
 /**
- * One connection to one Redis server, which comes back by itself when it breaks. Commands leave in the order of
- * their calls, those of one turn of the event loop in one write. A command is sent once: when the connection
- * breaks, what was not answered fails at once, and the caller knows best whether it may be sent again.
+ * One connection to one Redis server, which reconnects when it breaks. Commands are sent in the order of their calls,
+ * those of one turn of the event loop in one write. A command is sent once: when the connection breaks, unanswered
+ * commands fail at once, and the caller decides whether they may be sent again.
  */
 import { Command, Redis, type RedisOptions } from 'ioredis';
 import { ChordError } from '../../model/errors.js';
@@ -9,16 +9,16 @@ import { SCRIPTS } from './scripts.js';
 
 export type Argument = string | number | Uint8Array;
 
-/** The connection broke, or was not there: the command may or may not have happened. */
+/** The connection broke, or did not exist: the command may or may not have been run. */
 export class Interrupted extends Error {}
 
-/** A shorter interruption is not told to anyone: calls wait. After a longer one they fail at once. */
+/** Milliseconds. During a shorter interruption calls wait, without a report; after a longer one they fail at once. */
 const GRACE = 1000;
 const RECONNECT_MAX = 300;
 
 export class Connection {
   readonly redis: Redis;
-  /** When it was last asked for, in milliseconds since 1970. */
+  /** The time of the last use, in milliseconds since 1970. */
   usedAt = Date.now();
   #state: 'connecting' | 'ready' | 'away' | 'closed' = 'connecting';
   #lastError: Error | undefined;
@@ -27,7 +27,7 @@ export class Connection {
   #grace: NodeJS.Timeout | undefined;
   #corked = false;
 
-  /** `changed` hears whenever `ready` or `away` change. */
+  /** `changed` is called whenever `ready` or `away` changes. */
   constructor(
     readonly name: string,
     options: RedisOptions,
@@ -36,14 +36,14 @@ export class Connection {
     this.redis = new Redis({ ...options, ...OPTIONS });
     this.redis.on('ready', () => this.#ready());
     this.redis.on('close', () => this.#lost());
-    // Where no server could even be looked up, ioredis gives up; we do not.
+    // Where no server could even be looked up, ioredis gives up; Chord tries again.
     this.redis.on('end', () => setTimeout(() => this.#connect(), RECONNECT_MAX).unref());
     this.redis.on('connect', () => {
       this.#refused = false;
     });
     this.redis.on('error', (error) => {
       this.#lastError = error;
-      // A wrong password, say: ioredis may call the connection ready nonetheless, shortly before it ends.
+      // For example a wrong password: ioredis may still call the connection ready, shortly before it ends.
       this.#refused ||= error.name === 'ReplyError';
     });
     this.#startGrace(options.commandTimeout ?? GRACE);
@@ -53,19 +53,19 @@ export class Connection {
     return this.#state === 'ready';
   }
 
-  /** For longer than a moment. */
+  /** The connection is broken for longer than a moment. */
   get away(): boolean {
     return this.#state === 'away' || this.#state === 'closed';
   }
 
-  /** Resolves when it is ready, in the order of the calls. Rejects with UNAVAILABLE where that takes too long. */
+  /** Resolves when the connection is ready, in the order of the calls. Rejects with UNAVAILABLE after the grace time. */
   whenReady(): Promise<void> {
     if (this.ready) return Promise.resolve();
     if (this.away) return Promise.reject(this.#awayError());
     return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
   }
 
-  /** The raw reply, strings as Buffers. Rejects with Redis' error, or with Interrupted. */
+  /** The raw reply, strings as Buffers. Rejects with the error of Redis, or with Interrupted. */
   async send(name: string, args: readonly Argument[]): Promise<unknown> {
     this.usedAt = Date.now();
     this.#cork();
@@ -74,13 +74,13 @@ export class Connection {
       return await this.redis.sendCommand(command);
     } catch (error) {
       if (error instanceof Error && error.name === 'ReplyError') throw error;
-      // A server that lets commands wait too long has stopped, or is out of reach without our having heard.
+      // A server that does not answer in time has stopped, or is unreachable without a sign of it on the socket.
       this.reset();
       throw new Interrupted((error as Error).message, { cause: error });
     }
   }
 
-  /** Breaks the connection off and connects again. */
+  /** Closes the connection and connects again. */
   reset(): void {
     if (this.redis.status === 'ready') this.redis.disconnect(true);
     this.#lost();
@@ -94,7 +94,7 @@ export class Connection {
   }
 
   #connect(): void {
-    if (this.#state !== 'closed') this.redis.connect().catch(() => {}); // told by the event `error`
+    if (this.#state !== 'closed') this.redis.connect().catch(() => {}); // the event `error` reports it
   }
 
   #cork(): void {
@@ -110,7 +110,7 @@ export class Connection {
 
   #ready(): void {
     if (this.#state === 'closed' || this.#refused) return;
-    // Ahead of everything: a script that is unknown when it is called is sent again, and loses its place in the line.
+    // Sent first: a script that is unknown when it is called is sent again, and loses its place in the order.
     for (const { lua } of SCRIPTS) this.redis.script('LOAD', lua).catch(() => {});
     this.#state = 'ready';
     clearTimeout(this.#grace);
@@ -146,7 +146,7 @@ export class Connection {
   }
 }
 
-/** ioredis takes any other array of bytes for a list of numbers. */
+/** ioredis treats any other array of bytes as a list of numbers. */
 function asBuffer(argument: Argument): string | number | Buffer {
   if (!(argument instanceof Uint8Array) || Buffer.isBuffer(argument)) return argument;
   return Buffer.from(argument.buffer, argument.byteOffset, argument.byteLength);
@@ -154,7 +154,7 @@ function asBuffer(argument: Argument): string | number | Buffer {
 
 const OPTIONS: RedisOptions = {
   enableOfflineQueue: false,
-  // Nothing is sent again without our knowledge: writes say so when they are (redis-scripts.ts).
+  // ioredis never sends a command again by itself: repeated writes carry `resent` (scripts.ts).
   maxRetriesPerRequest: 0,
   autoResendUnfulfilledCommands: false,
   autoResubscribe: false,

@@ -1,10 +1,10 @@
 /**
- * The commits of other servers, by sharded pub/sub: one subscription for each context that is watched here, and
- * one for each partition while any prefix is. Subscriptions are at the master that has the channel's slot, on a
- * connection of their own.
+ * The commits of other servers, by sharded pub/sub: one subscription for each context that is watched here, and one for
+ * each partition while any prefix is watched. Subscriptions are at the master of the channel's slot, on a connection of
+ * their own.
  *
- * Messages are hints: they are lost when a connection breaks or a slot moves. Then a `gap` has everything that is
- * watched looked at; and now and then that is done in any case.
+ * Messages are hints: they are lost when a connection breaks or a slot moves. Then a `gap` causes a check of all watched
+ * contexts; and such a check also runs at intervals.
  */
 import { Redis } from 'ioredis';
 import { ChordError } from '../../model/errors.js';
@@ -19,25 +19,25 @@ export interface FeedOptions {
   readonly cluster: Cluster;
   readonly keys: RedisKeys;
   readonly batches: RedisBatches;
-  /** Whether a write of this server will be, or was, told by its answer. */
+  /** Whether a write is of this server and is, or will be, published by its answer. */
   readonly isOwn: (nonce: string) => boolean;
-  /** How often everything watched is looked at, in milliseconds. */
+  /** The interval between checks of all watched contexts, in milliseconds. */
   readonly checkInterval: number;
-  /** How long a subscription may take. */
+  /** The timeout of a subscription, in milliseconds. */
   readonly timeout: number;
 }
 
 interface Channel {
   readonly name: string;
   readonly slot: number;
-  /** Where it is subscribed, or being subscribed. */
+  /** The connection on which the channel is subscribed, or being subscribed. */
   subscriber: SubscriberConnection | undefined;
   live: boolean;
   waiting: (() => void)[];
 }
 
 const RETRY_EVERY = 250;
-/** In how many steps everything is looked at. */
+/** The number of steps in which all watched contexts are checked. */
 const ROUND = 30;
 
 export class RedisFeed implements Feed {
@@ -47,7 +47,7 @@ export class RedisFeed implements Feed {
   readonly #prefixes = new Set<string>();
   readonly #subscribers = new Map<Connection, SubscriberConnection>();
   readonly #timer: NodeJS.Timeout;
-  /** Of the round under way: its step, and the ids whose turn is still to come. */
+  /** The current round of checks: its step, and the ids that are still to be checked. */
   #step = 0;
   #toCheck: string[] = [];
   #listener: (event: FeedEvent) => void = () => {};
@@ -83,7 +83,7 @@ export class RedisFeed implements Feed {
     for (const { ids } of this.#options.keys.partitions) this.#unsubscribe(ids);
   }
 
-  /** Whether two contexts are watched here, so that somebody might see one without the other. */
+  /** Whether several contexts are watched here, so that a reader might receive one of a batch without the others. */
   get watchesSeveral(): boolean {
     return this.#prefixes.size > 0 || this.#ids.size > 1;
   }
@@ -127,7 +127,7 @@ export class RedisFeed implements Feed {
     for (const done of channel.waiting.splice(0)) done();
   }
 
-  /** Slots or connections may have changed: every channel belongs where its slot is now. */
+  /** Slots or connections may have changed: moves every channel to the server that has its slot now. */
   #place(): void {
     if (this.#closed) return;
     for (const channel of this.#channels.values()) this.#placeOne(channel);
@@ -176,7 +176,7 @@ export class RedisFeed implements Feed {
     return subscriber;
   }
 
-  /** The connection is new: nothing is subscribed on it, and what was said meanwhile is lost. */
+  /** The connection is new: it has no subscriptions, and messages during the interruption are lost. */
   async #rejoin(subscriber: SubscriberConnection): Promise<void> {
     const channels = [...this.#channels.values()].filter((channel) => channel.subscriber === subscriber);
     const missed = channels.some(({ live }) => live);
@@ -191,7 +191,7 @@ export class RedisFeed implements Feed {
     const { id } = told.event;
     const partition = this.#options.keys.partitionOf(id);
     if (told.event.kind === 'batch') {
-      // Should this not be possible now, the gap at the end of the interruption has everything looked at.
+      // Where this fails, the gap at the end of the interruption causes a check of all watched contexts.
       this.#options.batches.news(partition).catch(() => {});
       return;
     }
@@ -204,7 +204,7 @@ export class RedisFeed implements Feed {
     return false;
   }
 
-  /** A part of what is watched at a time, so that the check never comes as a burst; prefixes in one go. */
+  /** Checks a part of the watched contexts at a time, so that the check never comes as a burst; all prefixes at once. */
   #checkSome(): void {
     if (this.#toCheck.length === 0 && this.#step === 0) this.#toCheck = [...this.#ids];
     for (const id of this.#toCheck.splice(0, Math.ceil(this.#toCheck.length / (ROUND - this.#step)))) {
@@ -217,7 +217,7 @@ export class RedisFeed implements Feed {
     if (this.#prefixes.size > 0) this.#gap();
   }
 
-  /** Redis may even have lost what it had. */
+  /** Redis may even have lost data. */
   #interrupted(): void {
     this.#options.batches.forget();
     this.#gap();
@@ -228,7 +228,7 @@ export class RedisFeed implements Feed {
   }
 }
 
-/** A connection that only listens. */
+/** A connection for subscriptions only. */
 class SubscriberConnection {
   #ready = false;
   #closed = false;
@@ -250,14 +250,14 @@ class SubscriberConnection {
     redis.on('end', () => setTimeout(() => this.#connect(), RETRY_EVERY).unref());
     redis.on('moved', misplaced);
     redis.on('error', (error: Error) => {
-      // A subscription ended without our asking, as when its slot moved away.
+      // A subscription ended without a request, for example because its slot moved away.
       if (!error.message.startsWith('Command queue state error')) return;
       misplaced();
       this.#restart();
     });
   }
 
-  /** Whether it is subscribed now. Where not, a later `connected` or a move of its slot is the time to try again. */
+  /** Whether the channel is now subscribed. If not, the next `connected` or move of its slot causes another try. */
   async add(channel: string): Promise<boolean> {
     if (!this.#ready) return false;
     return this.redis.ssubscribe(channel).then(
@@ -273,7 +273,7 @@ class SubscriberConnection {
     if (this.#ready) this.redis.sunsubscribe(channel).catch(() => {});
   }
 
-  /** Breaks off a connection that is open and dead. */
+  /** Closes a connection that is open but dead. */
   probe(): void {
     if (this.#ready) this.redis.ping().catch(() => this.#restart());
   }
@@ -291,7 +291,7 @@ class SubscriberConnection {
   }
 
   #connect(): void {
-    if (!this.#closed) this.redis.connect().catch(() => {}); // it tries again
+    if (!this.#closed) this.redis.connect().catch(() => {}); // ioredis tries again
   }
 }
 

@@ -1,9 +1,9 @@
 /**
- * The first `limit` items of many sorted sources, in order. Asks each source for its share and a little more,
- * then again those of which more may be needed: two rounds as a rule, whatever the limit.
+ * K-way merge: the first `limit` items of many sorted sources, in order. Reads from each source its share and a little
+ * more, then again from those of which more may be needed: usually two rounds, whatever the limit.
  */
 export interface Source<T> {
-  /** The next `count` items behind `last`, or all that there are. */
+  /** The next `count` items behind `last`, or all remaining items. */
   read(count: number, last: T | undefined): Promise<readonly T[]>;
 }
 
@@ -29,7 +29,7 @@ export async function kWayMerge<T>(
       .flatMap(({ items }) => items)
       .sort(compare)
       .slice(0, limit);
-    // A source whose last item is among the first ones may have more that belong there.
+    // A source whose last item is among the first `limit` items may have more items that belong there.
     const end = first.length === limit ? first.at(-1) : undefined;
     open = queues.filter(({ done, items }) => {
       const last = items.at(-1);

@@ -1,26 +1,26 @@
 /**
- * Where things are in Redis. A context belongs to one of 256 partitions, by a hash of its id; all keys of a
- * partition carry the same hash tag, so that on a cluster they share a slot and one script may touch them.
+ * The keys of the Redis layout. A context belongs to one of 256 partitions, by a hash of its id; all keys of a partition
+ * carry the same hash tag, so that on a cluster they share a slot and one script may use them all.
  *
- *     chord:format               what this is, and the version of this layout
- *     chord:lease:<name>         who has what only one server may have
+ *     chord:format               the name Chord, and the version of this layout
+ *     chord:lease:<name>         the holder of a lease, which only one server may have
  *     chord:{17.1}:c:<id>        hash: at, nonce, head, used, expiry, snapshot, snapshotVersion
  *     chord:{17.1}:l:<id>        stream: the log; entry `<version>-0` has n (nonce), r (record), t (its time)
  *     chord:{17.1}:x:<id>        the nonce of a removal, for a minute
  *     chord:{17.1}:ids           sorted set, all scores 0: the ids in byte order
- *     chord:{17.1}:expiry        sorted set: ids by when they expire; so are idle, age and length (store.ts, Index)
- *     chord:{17.1}:asked         sorted set: remembered requests by when they were made
- *     chord:{17.1}:answers       hash: what they were answered
- *     chord:{17.1}:groups        stream: the last commits of several contexts at once (batch.ts)
+ *     chord:{17.1}:expiry        sorted set: ids by time of expiry; likewise idle, age and length (store.ts, Index)
+ *     chord:{17.1}:asked         sorted set: stored requests by their time
+ *     chord:{17.1}:answers       hash: the answers of these requests
+ *     chord:{17.1}:groups        stream: the last batch commits (batch.ts)
  *
- * Where an id has a part in braces, that part alone is hashed, as Redis does with keys: so contexts can be placed
- * together. In format 1 the whole id is hashed always; what began with it goes on with it.
+ * Where an id has a part in braces, that part alone is hashed, as Redis does with keys: so contexts can be placed in one
+ * partition. In format 1 the whole id is always hashed; data that began with format 1 stay in it.
  *
- * Channels are named as the keys whose changes they tell: `c:<id>` for one context, `ids` for a partition.
+ * Channels have the names of the keys whose changes they report: `c:<id>` for one context, `ids` for a partition.
  *
- * Why 256: a page of a list asks every partition, so more of them cost; fewer would not spread over many cluster.
- * The tags are chosen so that partition p lies in slots 64 p to 64 p + 63: where cluster have equal ranges of
- * slots, up to 256 of them get equal shares.
+ * Why 256: a page of a list reads every partition, so more partitions cost more; fewer would not spread over many
+ * servers. The tags are chosen so that partition p lies in slots 64 p to 64 p + 63: where servers have equal ranges of
+ * slots, up to 256 servers get equal shares.
  */
 import { crc32 } from 'node:zlib';
 import type { Index } from '../store.js';
@@ -74,7 +74,7 @@ export class RedisKeys {
   readonly format: string;
   readonly partitions: readonly Partition[];
 
-  /** `prefix` must not contain braces. `tags`: a part of an id in braces decides where it lies. */
+  /** `prefix` must not contain braces. `tags`: a part of an id in braces decides its partition. */
   constructor(
     private readonly prefix: string,
     private readonly tags = true,
@@ -91,21 +91,21 @@ export class RedisKeys {
     return this.partitions[crc32(this.tags ? tagOf(id) : id) % PARTITIONS] as Partition;
   }
 
-  /** Those that lie in another partition than the first. */
+  /** The ids that are in another partition than the first id. */
   apart(ids: readonly string[]): string[] {
     const [first] = ids;
     return first === undefined ? [] : ids.filter((id) => this.partitionOf(id) !== this.partitionOf(first));
   }
 }
 
-/** What comes between the first brace and the next closing one, where there is anything; else the whole id. */
+/** The text between the first opening brace and the next closing one, where it is not empty; else the whole id. */
 function tagOf(id: string): string {
   const start = id.indexOf('{');
   const end = start < 0 ? -1 : id.indexOf('}', start);
   return end > start + 1 ? id.slice(start + 1, end) : id;
 }
 
-/** The slot of a key without hash tag: CRC-16/XMODEM, as the cluster specification has it. */
+/** The slot of a key without hash tag: CRC-16/XMODEM, as the cluster specification says. */
 export function slotOf(key: string): number {
   let crc = 0;
   for (const byte of Buffer.from(key)) {

@@ -1,6 +1,6 @@
 /**
- * What a commit tells the other servers: one line of JSON, and after it the record's bytes where there is one.
- * Redis puts the two together, so that a record travels there once.
+ * The message of a commit to the other servers: one line of JSON, followed by the record's bytes where there is a record.
+ * Redis joins the two, so that the record is sent to Redis once.
  */
 import type { Position } from '../../model/model.js';
 import { decodeRecord } from '../record-format.js';
@@ -16,7 +16,7 @@ export type Message = { readonly id: string; readonly by: string } & (
 
 export interface Told {
   readonly by: string;
-  /** `batch`: it was part of a commit of several contexts, of which batch.ts finds out more. */
+  /** `batch`: the write was part of a batch commit, whose contexts batch.ts reads. */
   readonly event: Exclude<FeedEvent, { kind: 'gap' | 'batch' }> | { readonly kind: 'batch'; readonly id: string };
 }
 
@@ -26,7 +26,7 @@ export function encodeMessage(message: Message): string {
   return `${JSON.stringify(message)}\n`;
 }
 
-/** Null for what no Chord has written. */
+/** Null for bytes that are no message of Chord. */
 export function decodeMessage(bytes: Buffer): Told | null {
   const end = bytes.indexOf(NEWLINE);
   try {

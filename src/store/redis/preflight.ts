@@ -1,26 +1,26 @@
-/** What is asked of Redis once, at the start, and refused with a reason (ChordError FAILED_PRECONDITION). */
+/** Checks of Redis at the start of a server. A failed check is a ChordError FAILED_PRECONDITION with the reason. */
 import { ChordError } from '../../model/errors.js';
 import type { Cluster } from './cluster.js';
 import type { Connection } from './connection.js';
 import { PARTITIONS, type RedisKeys, slotOf } from './keys.js';
 import type { Target } from './url.js';
 
-/** 2: a part of an id in braces decides where it lies. Servers that know only 1 would look for it elsewhere. */
+/** 2: a part of an id in braces decides its partition. A server that supports only 1 would look in the wrong one. */
 const FORMAT = { name: 'chord', version: 2, partitions: PARTITIONS };
 const MAJOR_MIN = 7;
 
-/** Connects, finds out what is there, and marks it as Chord's. Answers the format, which is that of its first server. */
+/** Connects, checks the servers, and marks the data as Chord's. Answers the format, which the first server has chosen. */
 export async function checkRedis(cluster: Cluster, target: Target, keys: RedisKeys): Promise<number> {
   const first = await cluster.connect();
   const info = await infoOf(first);
   checkServer(first, info);
   if (info.get('cluster_enabled') === '1') await joinCluster(cluster, target, first);
-  else if (target.kind === 'cluster') throw refusal(`Redis at ${first.name} is no cluster node`);
+  else if (target.kind === 'cluster') throw refusal(`Redis at ${first.name} is not a cluster node`);
   return checkFormat(cluster, keys);
 }
 
 async function joinCluster(cluster: Cluster, target: Target, first: Connection): Promise<void> {
-  if (target.options.db) throw refusal('a Redis Cluster has no other database than 0');
+  if (target.options.db) throw refusal('a Redis Cluster has only database 0');
   const state = fields(String(await first.send('cluster', ['info'])));
   if (state.get('cluster_state') !== 'ok') {
     const served = `${state.get('cluster_slots_ok')} of 16384 slots are served`;
@@ -38,7 +38,7 @@ function checkServer(connection: Connection, info: Map<string, string>): void {
   const policy = info.get('maxmemory_policy');
   if (policy !== 'noeviction') {
     throw refusal(
-      `Redis at ${connection.name} would throw data away when its memory is full: ` +
+      `Redis at ${connection.name} would discard data when its memory is full: ` +
         `maxmemory-policy is ${policy}; Chord needs noeviction`,
     );
   }
@@ -52,7 +52,7 @@ async function checkFormat(cluster: Cluster, keys: RedisKeys): Promise<number> {
   if (format?.name !== FORMAT.name) throw refusal(`the key ${keys.format} in Redis is not Chord's: use another prefix`);
   const { version, partitions } = format;
   if ((version === 1 || version === FORMAT.version) && partitions === FORMAT.partitions) return version;
-  throw refusal(`the data in Redis is of a newer Chord (format ${version}; this one knows up to ${FORMAT.version})`);
+  throw refusal(`the data in Redis is of a newer Chord (format ${version}; this one reads up to ${FORMAT.version})`);
 }
 
 function parse(stored: unknown): Record<string, unknown> | null {

@@ -1,4 +1,4 @@
-/** What is read from Redis. Whatever looks at several keys of one context does so in one script. */
+/** Reads from Redis. A read of several keys of one context is one script. */
 import { ChordError } from '../../model/errors.js';
 import type { Head } from '../../model/model.js';
 import { decodeHead, decodeRecord, headOf } from '../record-format.js';
@@ -15,7 +15,7 @@ interface RawDue {
   readonly key: number;
 }
 
-/** Above every byte that UTF-8 has. */
+/** Above every byte of UTF-8. */
 const BEYOND = Buffer.from([0xff]);
 
 export class RedisReads {
@@ -34,7 +34,7 @@ export class RedisReads {
     const records = decodeRecords(id, entries);
     const covered = Number(snapshotVersion.toString());
     const whole = covered + records.length === head.position.version && holeIn(records, covered) < 0;
-    if (!whole) throw new ChordError('DATA_LOSS', `the log of context "${id}" has a hole`, { contextId: id });
+    if (!whole) throw new ChordError('DATA_LOSS', `the log of context "${id}" has a gap`, { contextId: id });
     if (snapshotVersion.length === 0) return { head, records };
     return { head, snapshot: { version: covered, bytes: snapshot }, records };
   }
@@ -63,7 +63,7 @@ export class RedisReads {
     return { kind: 'records', records: end < 0 ? records : records.slice(0, end) };
   }
 
-  /** Asks every partition for its share of the page, then each id for its head. */
+  /** Reads from every partition its share of the page, then the head of each id. */
   async list(prefix: string, after: string | undefined, limit: number): Promise<ListPage> {
     const start = Buffer.from(prefix);
     const end = prefix === '' ? '+' : Buffer.concat([Buffer.from('('), start, BEYOND]);
@@ -79,7 +79,7 @@ export class RedisReads {
     const found = (await kWayMerge(sources, limit + 1, Buffer.compare)).map(String);
     const ids = found.slice(0, limit);
     const heads = await Promise.all(ids.map(async (id) => ({ id, head: await this.head(id) })));
-    // One that was removed since its id was read is not there any more.
+    // A context that was removed since its id was read has no head.
     const present = heads.filter((each): each is { id: string; head: Head } => each.head !== null);
     return found.length > limit ? { heads: present, next: ids.at(-1) as string } : { heads: present };
   }
@@ -93,7 +93,7 @@ export class RedisReads {
     return first.map(({ id, key }) => ({ id: id.toString(), key }));
   }
 
-  /** One partition's part of `due`. */
+  /** The part of `due` in one partition. */
   async #dueIn(
     partition: Partition,
     index: Index,
@@ -112,7 +112,7 @@ export class RedisReads {
     return found.slice(0, limit);
   }
 
-  /** A script over a context and its log. */
+  /** Runs a script on a context and its log. */
   #script(script: Script, id: string, args: readonly Argument[]): Promise<unknown> {
     const partition = this.keys.partitionOf(id);
     const call = { script, keys: [partition.context(id), partition.log(id)], args };
@@ -124,17 +124,17 @@ function byKey(a: RawDue, b: RawDue): number {
   return a.key - b.key || Buffer.compare(a.id, b.id);
 }
 
-/** Members and scores, as Redis lists them. */
+/** Members and scores, in the format of Redis. */
 function pairs(reply: readonly Buffer[]): RawDue[] {
   return reply.flatMap((id, i) => (i % 2 === 0 ? [{ id, key: Number(String(reply[i + 1])) }] : []));
 }
 
-/** Of copies: a record that is kept must not keep all that came from the socket together with it. */
+/** Copies the bytes: a record that is kept must not keep the whole chunk of the socket. */
 function decodeRecords(id: string, entries: readonly Buffer[]): LogRecord[] {
   return entries.map((bytes) => decodeRecord(Buffer.from(bytes), `the log of context "${id}"`));
 }
 
-/** The index of the first record that does not follow from the one before it; -1 where there is none. */
+/** The index of the first record that does not follow the record before it; -1 where there is none. */
 function holeIn(records: readonly LogRecord[], after: number): number {
   return records.findIndex(({ position }, i) => position.version !== after + 1 + i);
 }

@@ -1,9 +1,8 @@
 /**
- * The scripts that run inside Redis. Each is atomic; none has a rollback, so everything is decided before the
- * first write. Arguments come as pairs of name and value; an absent name is false. Documents, records and
- * answers are opaque bytes here.
+ * The scripts that run inside Redis. Each is atomic; none has a rollback, so all decisions come before the first write.
+ * Arguments are pairs of name and value; an absent name is false. Documents, records and answers are opaque bytes here.
  *
- * Without `allow-oom` Redis refuses a script that writes when its memory is full, before it runs.
+ * Without `allow-oom`, Redis refuses a writing script before it runs when the memory of Redis is full.
  */
 import { createHash } from 'node:crypto';
 
@@ -19,7 +18,7 @@ for i = 1, #ARGV, 2 do arg[ARGV[i]] = ARGV[i + 1] end
 local context, log, removed, ids, expiries, idle, age, length, asked, answers = unpack(KEYS)
 local at, nonce, head, used, expiry = unpack(redis.call('HMGET', context, 'at', 'nonce', 'head', 'used', 'expiry'))
 
--- Whether this write, which was sent before, has happened; nil where nobody can tell any more. A record has its
+-- Whether this write, which was sent before, has happened; nil where that can no longer be determined. A record has its
 -- writer's nonce, a removal leaves it behind for a minute; what is neither leaves no trace.
 local function happened()
   if nonce == arg.nonce then return true end
@@ -79,11 +78,11 @@ if refused then return refused end
 `;
 
 /**
- * nonce, expected (position or ''), at, epoch, version, head, used, id; perhaps after, resent, record with time,
- * snapshot, expiry, message, request with answer and asked_at. The log comes first: should Redis refuse the entry,
- * nothing has happened.
+ * nonce, expected (position or ''), at, epoch, version, head, used, id; optional: after, resent, record with time,
+ * snapshot, expiry, message, request with answer and asked_at. The log comes first: where Redis refuses the entry,
+ * nothing has been written.
  *
- * The indexes are always exact: to look whether an entry may stay where it is would cost as much as moving it.
+ * The indexes are always exact: checking whether an entry may stay would cost as much as moving it.
  */
 const WRITE = `
 if arg.record then
@@ -132,12 +131,12 @@ return {'committed'}
 `);
 
 /**
- * KEYS: groups; ids, expiry, idle, age, length, asked, answers; then context, log, removed for each act. ARGV: nonce,
- * ids of the contexts that move (JSON), a message for each of them, or '', how many groups are kept; then for each act
- * `write`, `drop` or `check`, whether the context moves (1 or 0), how many arguments follow, and those of COMMIT or
- * REMOVE. Answers as they do; of conflicts each id and head.
+ * KEYS: groups; ids, expiry, idle, age, length, asked, answers; then context, log, removed for each operation. ARGV:
+ * nonce, ids of the changed contexts (JSON), a message for each of them, or '', how many groups are kept; then for each
+ * operation `write`, `drop` or `check`, whether the context changes (1 or 0), the number of arguments that follow, and
+ * those of COMMIT or REMOVE. Answers as these do; for conflicts each id and head.
  *
- * Everything that Redis could refuse is looked at before the first write.
+ * All reasons for which Redis could refuse are checked before the first write.
  */
 export const GROUP = script(`#!lua
 local function look(KEYS, ARGV)
@@ -198,8 +197,8 @@ return {'committed'}
 `);
 
 /**
- * KEYS: groups, and what the key of a context begins with; ARGV: where to read on in groups, ids. Answers the groups,
- * the ids with those of the groups, and their heads, '' where there is no context.
+ * KEYS: groups, and the prefix of the keys of contexts; ARGV: where to continue in groups, ids. Answers the groups, the
+ * ids together with those of the groups, and their heads, '' where the context does not exist.
  */
 export const HEADS = script(`#!lua flags=no-writes
 local groups, ids, seen, heads = redis.call('XRANGE', KEYS[1], ARGV[1], '+'), {}, {}, {}
@@ -216,7 +215,7 @@ end
 return {groups, ids, heads}
 `);
 
-/** KEYS: context, log. Answers head, snapshot version, snapshot, records; nothing where there is no context. */
+/** KEYS: context, log. Answers head, snapshot version, snapshot, records; nothing where the context does not exist. */
 export const LOAD = script(`#!lua flags=no-writes
 local head, version, snapshot = unpack(redis.call('HMGET', KEYS[1], 'head', 'snapshotVersion', 'snapshot'))
 if not head then return false end
@@ -228,9 +227,9 @@ return {head, version or '', snapshot or '', records}
 `);
 
 /**
- * KEYS: context, log; ARGV: version, limit, bytes at most. Answers the oldest version and records after `version`
- * where they are all there. Counts a little less than each record has, so that never too few are read,
- * and no more than four records too many.
+ * KEYS: context, log; ARGV: version, limit, bytes at most. Answers the oldest version, and the records after `version`
+ * where they are all retained. Counts slightly less than the size of each record, so that never too few records are
+ * read, and at most four too many.
  */
 export const DELTAS = script(`#!lua flags=no-writes
 local at = redis.call('HGET', KEYS[1], 'at')
@@ -253,7 +252,7 @@ end
 return {oldest, records}
 `);
 
-/** KEYS: context, log, age, length; ARGV: id, version, how many records at most. Answers how many went. */
+/** KEYS: context, log, age, length; ARGV: id, version, maximum of records. Answers the number of dropped records. */
 export const TRIM = script(`#!lua flags=allow-oom
 local covered = redis.call('HGET', KEYS[1], 'snapshotVersion')
 if not covered then return 0 end
@@ -269,7 +268,7 @@ if records > 1 then redis.call('ZADD', KEYS[4], -records, ARGV[1]) else redis.ca
 return count
 `);
 
-/** KEYS: a lease; ARGV: who asks, for how many milliseconds. Answers 1 or 0. */
+/** KEYS: a lease; ARGV: name of the server, milliseconds. Answers 1 or 0. */
 export const LEASE = script(`#!lua
 local holder = redis.call('GET', KEYS[1])
 if holder and holder ~= ARGV[1] then return 0 end
@@ -277,7 +276,7 @@ redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
 `);
 
-/** KEYS: asked, answers; ARGV: time, limit. Answers how many went. */
+/** KEYS: asked, answers; ARGV: time, limit. Answers the number of forgotten requests. */
 export const FORGET = script(`#!lua flags=allow-oom
 local old = redis.call('ZRANGE', KEYS[1], '-inf', '(' .. ARGV[1], 'BYSCORE', 'LIMIT', 0, ARGV[2])
 for _, request in ipairs(old) do

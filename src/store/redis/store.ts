@@ -1,6 +1,6 @@
 /**
- * The store on Redis or a Redis Cluster, for many servers at once. redis-keys.ts has the layout, redis-scripts.ts
- * what happens inside Redis, redis-cluster.ts how one gets there, docs/redis.md what is promised and what it costs.
+ * The store on Redis or a Redis Cluster, for many servers at once. keys.ts has the layout, scripts.ts the code that runs
+ * inside Redis, cluster.ts the connections; docs/redis.md has the promises and their costs.
  */
 import { ChordError } from '../../model/errors.js';
 import type { Head } from '../../model/model.js';
@@ -32,20 +32,20 @@ import { parseRedisUrl } from './url.js';
 import { RedisWrites } from './writes.js';
 
 export interface RedisStoreOptions {
-  /** As in redis-url.ts. */
+  /** As in url.ts. */
   readonly url: string;
-  /** What all keys begin with; no braces. Default: `chord:`. */
+  /** The prefix of all keys; no braces. Default: `chord:`. */
   readonly prefix?: string;
-  /** How long one command may take before the connection counts as dead, in milliseconds. Default: 3000. */
+  /** The time after which a command without an answer means a dead connection, in milliseconds. Default: 3000. */
   readonly timeout?: number;
-  /** How often everything that is watched is looked at, in milliseconds. Default: 30 s. */
+  /** The interval between checks of all watched contexts, in milliseconds. Default: 30 s. */
   readonly checkInterval?: number;
 }
 
-/** Records that one script trims: Redis answers nothing else meanwhile. */
+/** Records that one script trims: Redis runs nothing else meanwhile. */
 const TRIM_AT_ONCE = 500;
 
-/** Throws FAILED_PRECONDITION (too old, evicts, foreign data, cluster down) or UNAVAILABLE (out of reach). */
+/** Throws FAILED_PRECONDITION (too old, evicts, foreign data, cluster down) or UNAVAILABLE (unreachable). */
 export async function openRedis(options: RedisStoreOptions): Promise<Store> {
   const { prefix = 'chord:', timeout = 3000, checkInterval = 30_000 } = options;
   if (/[{}]/.test(prefix)) throw new ChordError('FAILED_PRECONDITION', 'the Redis prefix must not contain braces');
@@ -171,7 +171,7 @@ class RedisStore implements Store {
     return this.#writes;
   }
 
-  /** Serving while any node is in reach: contexts there can be had still. */
+  /** Serving while any node is reachable: the contexts on that node are still available. */
   health(): StoreHealth {
     if (this.#closed) return { serving: false, readOnly: false, detail: 'the store is closed' };
     const { connections } = this.#cluster;

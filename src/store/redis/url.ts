@@ -1,5 +1,5 @@
 /**
- * What a Redis URL says:
+ * The syntax of a Redis URL:
  *
  *     redis[s]://[[user]:password@]host[:port][/db]            one server, or any node of a cluster
  *     redis[s]://...,host[:port],...                           several nodes of one cluster
@@ -19,7 +19,7 @@ export interface Target {
   readonly kind: 'any' | 'cluster' | 'sentinel';
   /** Servers, or sentinels. */
   readonly addresses: readonly Address[];
-  /** Who we are, the database, TLS; with sentinels also where they are. */
+  /** User, database, TLS; with sentinels also their addresses. */
   readonly options: RedisOptions;
 }
 
@@ -40,7 +40,7 @@ export function parseRedisUrl(url: string): Target {
     ...(db && { db: Number(db) }),
     ...(tls && { tls: {} }),
   };
-  if (kind === 'cluster' && options.db) throw bad('a cluster has no other database than 0');
+  if (kind === 'cluster' && options.db) throw bad('a cluster has only database 0');
   if (kind === 'sentinel') Object.assign(options, sentinel(new URLSearchParams(query), addresses, Boolean(tls)));
   else if (query) throw bad(`unknown parameter ${query.split('=')[0]}`);
   return { kind, addresses, options };
@@ -51,10 +51,10 @@ function isMany(hosts: string, others: readonly string[]): boolean {
 }
 
 function parseHost(text: string, defaultPort: number): Address {
-  // Of several whole URLs, the first one says who we are.
+  // Of several whole URLs, the first one has the user and the password.
   const match = HOST_FORM.exec(text.replace(/\/\/[^@]*@/, '//').replace(/\/\d*$/, ''));
   const port = Number(match?.[2] ?? defaultPort);
-  if (!match?.[1] || port === 0 || port > 65_535) throw bad('a host or its port is not well-formed');
+  if (!match?.[1] || port === 0 || port > 65_535) throw bad('a host or a port is malformed');
   return { host: match[1].replace(/^\[|\]$/g, ''), port };
 }
 
@@ -70,7 +70,7 @@ function sentinel(query: URLSearchParams, sentinels: readonly Address[], tls: bo
   const { name, sentinelUsername, sentinelPassword, ...unknown } = Object.fromEntries(query);
   const [other] = Object.keys(unknown);
   if (other) throw bad(`unknown parameter ${other}`);
-  if (!name) throw bad('sentinels need the name of their master: ?name=mymaster');
+  if (!name) throw bad('the name of the master that the sentinels watch is missing: ?name=mymaster');
   return {
     sentinels: [...sentinels],
     name,
@@ -89,5 +89,5 @@ function decode(text: string): string {
 }
 
 function bad(what: string): ChordError {
-  return new ChordError('FAILED_PRECONDITION', `the Redis URL is not understood: ${what}`);
+  return new ChordError('FAILED_PRECONDITION', `the Redis URL is invalid: ${what}`);
 }

@@ -1,10 +1,10 @@
 /**
- * Commits and removals, and the requests that they remember.
+ * Commits and removals, and the requests that they store.
  *
- * Positions do not identify a write: two servers that make the same change from the same position reach the same
- * digest. So each write carries a nonce of its own. By it a write that is sent again after an interruption is
- * recognised; and a write that was sent before its predecessor was answered names that one's nonce, so that it
- * never builds upon another server's double.
+ * Positions do not identify a write: two servers that make the same change from the same position reach the same digest.
+ * So each write carries a nonce of its own. The nonce identifies a write that is sent again after an interruption; and a
+ * write that is sent before its predecessor is answered names the predecessor's nonce, so that it never depends on an
+ * identical write of another server.
  */
 import { randomBytes } from 'node:crypto';
 import { ChordError } from '../../model/errors.js';
@@ -19,25 +19,25 @@ import type { Partition, RedisKeys } from './keys.js';
 import { encodeMessage } from './messages.js';
 import { COMMIT, GROUP, REMOVE, type Script } from './scripts.js';
 
-/** A write that was sent and not answered yet. */
+/** A write that was sent and is not answered yet. */
 interface Write {
   readonly nonce: string;
-  /** Where the context stands after it; null: it does not exist. Undefined: where it stood before. */
+  /** The position after the write; null: the context does not exist then. Undefined: the position is unchanged. */
   readonly leadsTo: Position | null | undefined;
 }
 
 const NONCE_LENGTH = 20;
 const GIVEN_UP_MAX = 10_000;
-/** How many batches of a partition servers can still hear of that were slow to read. */
+/** Batches kept per partition, for servers that read the log late. */
 const GROUPS_KEPT = 200;
 
 export class RedisWrites {
-  /** Of this store alone; with a counter behind it, a nonce. */
+  /** Unique to this store; with a counter appended, a nonce. */
   readonly name = randomBytes(9).toString('base64url');
   #count = 0;
-  /** By context id, in the order in which they were sent. */
+  /** By context id, in the order of sending. */
   readonly #underWay = new Map<string, Write[]>();
-  /** Nonces of writes whose fate was never learned: what Redis tells of them is news. */
+  /** Nonces of writes whose outcome stayed unknown: messages of Redis about them are news. */
   readonly #givenUp = new Set<string>();
   /** Sent, and not answered yet. */
   waiting = 0;
@@ -66,7 +66,7 @@ export class RedisWrites {
   async commitBatch(operations: readonly BatchOperation[]): Promise<BatchOutcome> {
     const ids = operations.map(({ id }) => id);
     const apart = this.keys.apart(ids);
-    if (apart.length > 0) throw new ChordError('FAILED_PRECONDITION', `${apart.join(', ')} lie in other partitions`);
+    if (apart.length > 0) throw new ChordError('FAILED_PRECONDITION', `${apart.join(', ')} are in other partitions`);
     const [{ id: first }] = operations as readonly [BatchOperation];
     const partition = this.keys.partitionOf(first);
     const nonce = this.#nextNonce();
@@ -101,12 +101,12 @@ export class RedisWrites {
     return bytes && decodeAnswer(bytes, id);
   }
 
-  /** Whether a write is this store's, and its caller has heard of it or will. */
+  /** Whether a write is of this store, and its caller got or will get the answer. */
   isOwn(nonce: string): boolean {
     return nonce.startsWith(this.name) && !this.#givenUp.has(nonce);
   }
 
-  /** What the scripts must know of an act, but for what only a single one has. */
+  /** The arguments that the scripts need for an operation, without those that only a single operation has. */
   #arguments(act: BatchOperation, nonce: string): Record<string, Argument> {
     const { id, expected } = act;
     const after = this.#underWay.get(id)?.findLast(({ leadsTo }) => same(leadsTo, expected))?.nonce;
@@ -132,7 +132,7 @@ export class RedisWrites {
     return this.#answered([act], nonce, answer).then((reply) => outcome(id, reply));
   }
 
-  /** What Redis answers; until then these operations are under way. */
+  /** The answer of Redis; until then these operations are in flight. */
   async #answered(
     operations: readonly BatchOperation[],
     nonce: string,
@@ -178,7 +178,7 @@ export class RedisWrites {
   }
 }
 
-/** Where an act leads those who build upon it: what makes no new version is no step. */
+/** The position on which later operations depend: an operation without a new version changes none. */
 function stepOf(act: BatchOperation): Position | null | undefined {
   if ('reason' in act) return act.expected ? null : undefined;
   return 'head' in act && (act.payload || act.expected === null) ? act.head.position : undefined;
@@ -231,12 +231,12 @@ function decodeAnswer(bytes: Buffer, id: string): Request {
   return decodeRequest(bytes.subarray(NONCE_LENGTH), `a request of context "${id}"`);
 }
 
-/** The length of the id comes first, so that no two pairs make the same name. */
+/** The length of the id comes first, so that no two pairs have the same name. */
 function requestField(id: string, requestId: string): string {
   return `${id.length}:${id}${requestId}`;
 }
 
-/** A position as the scripts compare it. */
+/** A position in the form that the scripts compare. */
 function text({ epoch, version, digest }: Position): string {
   return `${version}:${epoch}:${digest}`;
 }

@@ -1,7 +1,7 @@
 /**
- * Exported contexts as files: `file:DIR`. One JSON document for each, written beside it, flushed, and renamed into its
- * place, so that a reader or a crash never finds half of one. What a crash leaves behind ends in `.tmp`, and is never
- * read. Several servers may share a directory.
+ * Exported contexts as files: `file:DIR`. Each context is one JSON document, which is written beside its final place,
+ * flushed and renamed, so that a reader or a crash never finds half a file. Files that a crash leaves behind end in
+ * `.tmp`, and are never read. Several servers may share a directory.
  */
 import { hash, randomUUID } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rename, rm, unlink } from 'node:fs/promises';
@@ -10,10 +10,10 @@ import { fileURLToPath } from 'node:url';
 import type { Provider, SavedContext } from '../export-provider.js';
 
 const SUFFIX = '.json';
-/** File systems allow 255 bytes. */
+/** Characters of a file name. File systems allow 255 bytes. */
 const NAME_MAX = 200;
 
-/** @param url `file:DIR`, as written, or `file:///DIR` with its escapes */
+/** @param url `file:DIR`, taken literally, or `file:///DIR` with URL escapes */
 export function openFiles(url: string): Provider {
   return new FileProvider(url.startsWith('file://') ? fileURLToPath(url) : url.slice('file:'.length));
 }
@@ -32,7 +32,7 @@ class FileProvider implements Provider {
       await rm(draft, { force: true });
       throw error;
     }
-    // The rename is durable when the directory is.
+    // The rename is durable once the directory is synced.
     const directory = await open(this.directory);
     await directory.sync().finally(() => directory.close());
   }
@@ -62,20 +62,20 @@ class FileProvider implements Provider {
     return join(this.directory, fileName(id));
   }
 
-  /** Of a name that was cut: the document says it. */
+  /** The id in the document, for a file whose name was cut. */
   async #idInside(name: string): Promise<string | undefined> {
     try {
       const { contextId } = JSON.parse(await readFile(join(this.directory, name), 'utf8'));
       return typeof contextId === 'string' ? contextId : undefined;
     } catch {
-      return undefined; // not one of ours
+      return undefined; // not an export of Chord
     }
   }
 }
 
 /**
- * Small letters, digits, `_` and `-` stand for themselves; of all else each byte is written `%41`: so no id leads out
- * of the directory, and none means another one where file systems ignore case. Long names are cut, with a hash.
+ * Small letters, digits, `_` and `-` stand for themselves; each byte of other characters is written as `%41`. So no id
+ * leads out of the directory, and no two ids collide where file systems ignore case. Long names are cut, with a hash.
  */
 export function fileName(id: string): string {
   const escaped = (char: string) =>
@@ -85,7 +85,7 @@ export function fileName(id: string): string {
   return `${name.slice(0, NAME_MAX - 50)}~${hash('sha256', id, 'hex').slice(0, 40)}${SUFFIX}`;
 }
 
-/** The inverse; undefined where the name was cut, or is none of ours. */
+/** The inverse of `fileName`; undefined where the name was cut, or `fileName` did not make it. */
 function idOf(name: string): string | undefined {
   const escaped = name.slice(0, -SUFFIX.length);
   if (!/^(?:[a-z0-9_-]|%[0-9a-f]{2})+$/.test(escaped)) return undefined;

@@ -1,6 +1,6 @@
 /**
- * Exported contexts in a store that its users wrote: `grpc://HOST:PORT`, or `grpcs://` with TLS, where something serves
- * chord.v1.ExternalStoreService. Each call has a deadline, and is cancelled when it is given up.
+ * Exported contexts in a store that users of Chord provide: `grpc://HOST:PORT`, or `grpcs://` with TLS, where a server
+ * implements chord.v1.ExternalStoreService. Each call has a deadline, and is cancelled when Chord abandons it.
  */
 import {
   type CallOptions,
@@ -16,7 +16,7 @@ import type { Provider, SavedContext } from '../export-provider.js';
 
 /**
  * @param timeout of each call, in milliseconds
- * @param authorities PEM of those to trust with TLS; the well-known ones where absent
+ * @param authorities PEM of the authorities that TLS trusts; the well-known ones where absent
  */
 export function openRemote(url: string, timeout: number, authorities?: Buffer): Provider {
   const [scheme, address] = url.split('://') as [string, string];
@@ -58,7 +58,7 @@ class RemoteProvider implements Provider {
   async load(contextId: string, signal: AbortSignal): Promise<string | null> {
     try {
       const { context } = await this.#call(this.#client.load, { contextId }, signal);
-      if (context?.contextId !== contextId) throw new Error('it answered another context, or none');
+      if (context?.contextId !== contextId) throw new Error('the answer has another context, or none');
       return context.document;
     } catch (error) {
       if ((error as ServiceError).code === status.NOT_FOUND) return null;
@@ -70,7 +70,7 @@ class RemoteProvider implements Provider {
     let pageToken = '';
     do {
       const page = await this.#call(this.#client.list, { prefix, pageToken }, signal);
-      if (page.nextPageToken === pageToken && pageToken !== '') throw new Error('its list does not get on');
+      if (page.nextPageToken === pageToken && pageToken !== '') throw new Error('the list repeats a page token');
       for (const id of page.contextIds) if (id.startsWith(prefix)) yield id;
       pageToken = page.nextPageToken;
     } while (pageToken !== '');

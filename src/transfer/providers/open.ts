@@ -1,12 +1,12 @@
-/** The provider that a URL names. What it needs is loaded only where it is used. */
+/** Opens the export provider of a URL. The code of a provider is loaded only where the provider is used. */
 import { ChordError } from '../../model/errors.js';
 import { readAuthorities } from '../../tls/pem.js';
 import type { Provider } from '../export-provider.js';
 
 /**
- * Opens without a connection: a provider that is away fails call by call.
+ * Opens without connecting: calls to a provider that is away fail one by one.
  * @param timeout of each call over a network, in milliseconds
- * @param ca PEM file of the authorities to trust with grpcs:; empty: the well-known ones
+ * @param ca PEM file of the authorities that grpcs: trusts; empty: the well-known ones
  */
 export async function openProvider(url: string, timeout: number, ca = ''): Promise<Provider> {
   const scheme = url.slice(0, url.indexOf(':'));
@@ -22,6 +22,6 @@ export async function openProvider(url: string, timeout: number, ca = ''): Promi
     case 'postgresql':
       return (await import('./postgres.js')).openPostgres(url, timeout);
     default:
-      throw new ChordError('FAILED_PRECONDITION', `no external store is known by ${scheme}:`);
+      throw new ChordError('FAILED_PRECONDITION', `there is no export provider for ${scheme}:`);
   }
 }

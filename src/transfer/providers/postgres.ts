@@ -1,7 +1,7 @@
 /**
  * Exported contexts in a table of PostgreSQL: `postgres://USER:PASSWORD@HOST/DATABASE`, as libpq reads it, with
- * `table=NAME` beside its own parameters. The table is made when it is first needed. Connections are few, and made
- * when they are needed, so that a database that is away fails call by call.
+ * `table=NAME` beside the parameters of libpq. The table is created when it is first needed. Connections are few, and
+ * opened on demand, so that calls to a database that is away fail one by one.
  */
 import { escapeIdentifier, Pool } from 'pg';
 import type { Provider, SavedContext } from '../export-provider.js';
@@ -12,7 +12,7 @@ const PAGE = 1000;
 
 /** @param timeout of connecting and of each statement, in milliseconds */
 export function openPostgres(url: string, timeout: number): Provider {
-  // No URL of the web: a host may be missing, as for sockets of this machine.
+  // Not a web URL: the host may be missing, as for local sockets.
   const [base = '', query = ''] = url.split(/\?(.*)/s);
   const parameters = new URLSearchParams(query);
   const table = parameters.get('table') ?? TABLE;
@@ -22,13 +22,13 @@ export function openPostgres(url: string, timeout: number): Provider {
     application_name: 'chord',
     max: CONNECTIONS_MAX,
     connectionTimeoutMillis: timeout,
-    // The server gives up by itself; where it does not answer at all, the connection is given up.
+    // The server cancels the statement; where the server does not answer at all, the client drops the connection.
     statement_timeout: timeout,
     query_timeout: timeout,
     idleTimeoutMillis: 30_000,
     allowExitOnIdle: true,
   });
-  // A connection that breaks while nobody uses it concerns nobody: the pool makes another one.
+  // The error of an idle connection needs no handling: the pool opens another one.
   pool.on('error', () => {});
   return new PostgresProvider(pool, table.split('.').map(escapeIdentifier).join('.'));
 }
@@ -38,7 +38,7 @@ class PostgresProvider implements Provider {
 
   constructor(
     private readonly pool: Pool,
-    /** Quoted, perhaps with its schema. */
+    /** Quoted, with its schema where one is given. */
     private readonly table: string,
   ) {}
 
@@ -86,7 +86,7 @@ class PostgresProvider implements Provider {
     return (await this.pool.query(text, [...values])).rows;
   }
 
-  /** Collation C: ids in the order of their bytes, so that the key's index serves prefixes. */
+  /** Collation C orders ids by their bytes, so that the index of the key serves prefixes. */
   async #create(): Promise<void> {
     const create = `create table if not exists ${this.table} (
       id text collate "C" primary key,
@@ -99,7 +99,7 @@ class PostgresProvider implements Provider {
     try {
       await this.pool.query(create);
     } catch (error) {
-      // Two servers made it at once, which `if not exists` does not see: a key, a type or a table was there already.
+      // Two servers created the table at once, which `if not exists` does not cover: a key, type or table exists already.
       if (!['23505', '42710', '42P07'].includes((error as { code?: string }).code ?? '')) throw error;
       await this.pool.query(create);
     }

@@ -1,10 +1,11 @@
 /** Lanes on stores that hold, fail and conflict; and several servers on one store. */
 import test from 'ava';
 import { LANE_BYTES } from '../../../src/contexts/lane/lane.js';
+import { ChordError } from '../../../src/model/errors.js';
 import { type Engine, openChord } from '../../../src/server/app.js';
 import { openMemory } from '../../../src/store/memory.js';
 import { documentOf, Reader } from '../../support/reader.js';
-import { controlled, type Fate, shared } from '../stores.js';
+import { controlled, type Fate, over, shared } from '../stores.js';
 
 const increment = (by = 1) => ({ mutations: [{ kind: 'increment' as const, path: ['n'], by }] });
 const read = async ({ contexts }: Engine, id = 'a') => documentOf(await contexts.get(id));
@@ -179,4 +180,26 @@ test('after a gap a reader of a prefix finds what it has not heard of', async (t
   gap();
   await reader.until(() => reader.copies.has('new'));
   t.deepEqual(reader.copies.get('new')?.value, { n: 1 });
+});
+
+test('a repeat whose delta cannot be read since the store is away says so; without one it answers', async (t) => {
+  const inner = openMemory();
+  let away = false;
+  const store = over(inner, {
+    deltas: (...asked) => {
+      if (away) return Promise.reject(new ChordError('UNAVAILABLE', 'the store is away'));
+      return inner.deltas(...asked);
+    },
+  });
+  const { contexts } = await openChord({ store });
+  const options = { requestId: 'r', returning: { delta: true } };
+  const first = await contexts.set('a', { n: 1 }, options);
+  away = true;
+  await t.throwsAsync(contexts.set('a', { n: 1 }, options), { message: 'the store is away' });
+  t.deepEqual((await contexts.set('a', { n: 1 }, { requestId: 'r' })).position, first.position);
+  away = false;
+  t.truthy((await contexts.set('a', { n: 1 }, options)).delta);
+  await contexts.delete('a');
+  const gone = await contexts.set('a', { n: 1 }, options);
+  t.deepEqual([gone.position, gone.delta], [first.position, undefined]);
 });

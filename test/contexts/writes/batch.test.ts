@@ -1,6 +1,6 @@
 /** Writes to several contexts as one: what they do, whom they refuse, and what readers see of them. */
 import test from 'ava';
-import type { BatchedWrite } from '../../../src/contexts/service.js';
+import type { BatchedWrite } from '../../../src/contexts/writes/batch.js';
 import { ChordError } from '../../../src/model/errors.js';
 import { type Engine, openChord } from '../../../src/server/app.js';
 import { openMemory } from '../../../src/store/memory.js';
@@ -129,7 +129,7 @@ test('a batch may neither store nor return more than its limits', async (t) => {
   };
   const stored = await refused(contexts.batch(Array.from({ length: 9 }, (_, i) => big(`${i}`))));
   t.is(stored.reason, 'RESOURCE_EXHAUSTED');
-  t.regex(stored.message, /would store more bytes of changes than it may, the limit is 16777216/);
+  t.regex(stored.message, /would store too many bytes of changes, the limit is 16777216/);
   const returning = { context: true };
   const returned = await refused(contexts.batch([big('0', { returning }), big('1', { returning })]));
   t.is(returned.reason, 'RESOURCE_EXHAUSTED');

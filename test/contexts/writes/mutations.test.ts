@@ -212,7 +212,7 @@ test('splices move so many elements in a request, and no more', (t) => {
   ] as const) {
     const error = t.throws(() => carryOut(document, splices(count, inserted), 10_000_000), { instanceOf: ChordError });
     t.is(error?.reason, 'RESOURCE_EXHAUSTED');
-    t.regex(error?.message ?? '', /200000000 elements/);
+    t.regex(error?.message ?? '', /200000000 list elements/);
     t.is(list.length, 300_000, 'what was done is undone');
   }
   carryOut(document, splices(300, 1), 10_000_000);

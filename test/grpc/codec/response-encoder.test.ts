@@ -6,8 +6,10 @@ import { decodeChanges, encodeChanges } from '../../../src/codec/changes.js';
 import { EncodedStruct, encodeStruct } from '../../../src/codec/struct.js';
 import type { DeltaView, FullReason, RemovalReason, SyncResult, View } from '../../../src/contexts/events.js';
 import { type DeltaPage, tokenAfterDelta } from '../../../src/contexts/pagination.js';
-import type { BatchedResult, WriteResult } from '../../../src/contexts/service.js';
-import { type DeltaForm, Inexpressible, PLAIN } from '../../../src/contexts/sync/projection.js';
+import { type DeltaForm, PLAIN } from '../../../src/contexts/sync/projection.js';
+import type { BatchedResult } from '../../../src/contexts/writes/batch.js';
+import type { WriteResult } from '../../../src/contexts/writes/writes.js';
+import { Inexpressible } from '../../../src/delta/formats/format.js';
 import {
   BatchWriteResponse,
   DeleteContextResponse,
@@ -32,9 +34,8 @@ import {
   watchResponse,
   writeResponse,
 } from '../../../src/grpc/codec/response-encoder.js';
-import type { Head, JsonObject, Position } from '../../../src/model/model.js';
-import type { Payload } from '../../../src/store/store.js';
-import type { WatchEvent } from '../../../src/watch/watcher.js';
+import type { Head, JsonObject, Payload, Position } from '../../../src/model/model.js';
+import type { WatchEvent } from '../../../src/watch/subscription.js';
 import { copied, jsonObject, jsonValue } from '../../support/arbitrary.js';
 import { deltaChanges, toProto } from '../../support/changes.js';
 

@@ -136,7 +136,7 @@ test('data of a newer Chord is refused', async (t) => {
   const env = open({ path: directory, noSubdir: false, ...BYTES });
   await env.put(Buffer.from('format'), Buffer.from(JSON.stringify({ name: 'chord', version: 3 })));
   await env.close();
-  await refused(t, directory, 'FAILED_PRECONDITION', /newer Chord \(format 3; this one knows up to 2\)/);
+  await refused(t, directory, 'FAILED_PRECONDITION', /newer Chord \(format 3; this one reads up to 2\)/);
 });
 
 test('data of an older Chord is refused, and how it can be brought over is said', async (t) => {
@@ -144,7 +144,7 @@ test('data of an older Chord is refused, and how it can be brought over is said'
   const env = open({ path: directory, noSubdir: false, ...BYTES });
   await env.put(Buffer.from('format'), Buffer.from(JSON.stringify({ name: 'chord', version: 1 })));
   await env.close();
-  await refused(t, directory, 'FAILED_PRECONDITION', /older Chord \(format 1; this one reads 2\): export it/);
+  await refused(t, directory, 'FAILED_PRECONDITION', /older Chord \(format 1; this one reads 2\): export the contexts/);
 });
 
 test('a record that is not what was written is DATA_LOSS, and no other record suffers', async (t) => {

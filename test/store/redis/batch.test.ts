@@ -23,7 +23,7 @@ if (REDIS_INSTALLED) {
     const refusal = await refused(peer.batch({ writes }));
     t.is(refusal.code, FAILED_PRECONDITION);
     t.deepEqual(refusal.fields, ['writes[1].set.context_id', 'writes[3].set.context_id']);
-    t.regex(refusal.message, /these do not lie in the partition of "\{room\}:a": "elsewhere", "else"; .*braces/);
+    t.regex(refusal.message, /these contexts are not in the partition of "\{room\}:a": "elsewhere", "else"; .*braces/);
     t.is((await peer.list({})).contexts.length, 0);
     await peer.batch({ writes: [writes[0]!, writes[2]!] });
     t.is((await peer.list({})).contexts.length, 2);

@@ -170,7 +170,7 @@ if (REDIS_INSTALLED) {
 
   test.serial('a cluster that is down is refused, and so is a lone server called a cluster', async (t) => {
     const { url } = await setUp(t);
-    await refused(t, { url: url.replace('redis:', 'redis+cluster:') }, 'FAILED_PRECONDITION', /is no cluster node/);
+    await refused(t, { url: url.replace('redis:', 'redis+cluster:') }, 'FAILED_PRECONDITION', /is not a cluster node/);
     const down = await RedisServer.start(['--cluster-enabled', 'yes', '--cluster-port', String(await freePort())]);
     t.teardown(() => down.destroy());
     await refused(t, { url: down.url }, 'FAILED_PRECONDITION', /is down: 0 of 16384 slots are served/);

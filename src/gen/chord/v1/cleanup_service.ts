@@ -27,17 +27,17 @@ export const protobufFileName = "chord/v1/cleanup_service.proto";
 
 export enum CleanupReason {
   UNSPECIFIED = 0,
-  /** EXPIRED - The context is gone: its own time to live had run out. */
+  /** EXPIRED - The context was removed: its own time to live had ended. */
   EXPIRED = 1,
-  /** IDLE - The context is gone: nobody had used it for `context_ttl`. */
+  /** IDLE - The context was removed: it was not used for `context_ttl`. */
   IDLE = 2,
-  /** TRIMMED - Deltas are gone: older than `delta_ttl`, or more than `delta_threshold`. */
+  /** TRIMMED - Deltas were removed: they were older than `delta_ttl`, or more than `delta_threshold`. */
   TRIMMED = 3,
 }
 
-/** What is to be removed when. Absent fields in a request: as they are set. */
+/** What is removed and when. Fields absent in a request keep their current values. */
 export interface CleanupOptions {
-  /** Whether contexts without a time to live of their own are removed when nobody writes to them or touches them. */
+  /** Whether contexts without a time to live of their own are removed when they are neither written nor touched. */
   contextAutoDelete?:
     | boolean
     | undefined;
@@ -49,11 +49,11 @@ export interface CleanupOptions {
   deltaTtl:
     | Duration
     | undefined;
-  /** How many deltas of a context are kept. At least 1. */
+  /** How many deltas are kept for each context. At least 1. */
   deltaThreshold?:
     | number
     | undefined;
-  /** How long the request ids of writes are remembered. At least 1 s. */
+  /** How long the request ids of writes are kept. At least 1 s. */
   requestTtl: Duration | undefined;
 }
 
@@ -62,9 +62,9 @@ export interface RunCleanupRequest {
   limit: number;
   /** Remove nothing. */
   dryRun: boolean;
-  /** Only contexts whose ids begin with this. */
+  /** Only contexts whose ids begin with this prefix. */
   prefix: string;
-  /** For this run alone. */
+  /** For this run only. */
   options: CleanupOptions | undefined;
 }
 
@@ -73,7 +73,7 @@ export interface RunCleanupResponse {
 }
 
 export interface StartCleanupRequest {
-  /** 1 s to 365 d. Absent: as it is set. */
+  /** 1 s to 365 d. Absent: the current interval. */
   interval: Duration | undefined;
   options: CleanupOptions | undefined;
 }
@@ -90,7 +90,7 @@ export interface StopCleanupResponse {
 }
 
 export interface UpdateCleanupRequest {
-  /** 1 s to 365 d; the next sweep begins that long from now. Absent: as it is set. */
+  /** 1 s to 365 d; the next sweep begins after this time. Absent: the current interval. */
   interval: Duration | undefined;
   options: CleanupOptions | undefined;
 }
@@ -113,17 +113,17 @@ export interface CleanedContext {
   deltas: number;
 }
 
-/** Numbers of what was removed. */
+/** Numbers of removed items. */
 export interface CleanupCounts {
   contextsExpired: number;
   contextsIdle: number;
-  /** Contexts that lost deltas only. */
+  /** Contexts of which only deltas were removed. */
   contextsTrimmed: number;
-  /** Of all these contexts. */
+  /** The removed deltas of all these contexts. */
   deltas: number;
-  /** Not in dry runs, nor with a prefix. */
+  /** Forgotten request ids: none in dry runs, nor with a prefix. */
   requestIds: number;
-  /** Contexts where it failed; the server's log says why. */
+  /** Contexts whose cleanup failed; the server's log has the reasons. */
   failed: number;
 }
 
@@ -135,19 +135,19 @@ export interface CleanupResult {
   counts:
     | CleanupCounts
     | undefined;
-  /** The first 1000. */
+  /** The first 1000 contexts. */
   contexts: CleanedContext[];
-  /** More is due: the limit was reached, or the sweep was stopped. */
+  /** More contexts are due: the limit was reached, or the sweep was stopped. */
   more: boolean;
 }
 
 export interface CleanupStatus {
-  /** Sweeps come at intervals. */
+  /** Whether sweeps run at intervals. */
   running: boolean;
   interval:
     | Duration
     | undefined;
-  /** All fields. */
+  /** All fields are present. */
   options:
     | CleanupOptions
     | undefined;
@@ -155,15 +155,15 @@ export interface CleanupStatus {
   nextRunAt:
     | Timestamp
     | undefined;
-  /** Absent: there was none. Without its contexts; dry runs do not count. */
+  /** The last sweep, without its contexts; dry runs do not count. Absent: there was none. */
   lastRun:
     | CleanupResult
     | undefined;
-  /** Since the server was started, with contexts that expired between sweeps. */
+  /** Since the start of the server, including contexts that expired between sweeps. */
   totals:
     | CleanupCounts
     | undefined;
-  /** Sweeps since the server was started. */
+  /** Sweeps since the start of the server. */
   runs: number;
 }
 
@@ -1147,13 +1147,13 @@ export const CleanupStatus: MessageFns<CleanupStatus> = {
 };
 
 /**
- * Retention: removes contexts that nobody uses, and deltas that are old or too many. Concerns the server that is
- * asked. Contexts whose own time to live has run out are removed within about a second, whether or not cleanup is
- * started.
+ * Retention: removes contexts that are no longer used, and deltas that are old or too many. A call concerns the server
+ * that receives it. Contexts whose own time to live has ended are removed within about a second, whether or not cleanup
+ * is started.
  */
 export type CleanupServiceService = typeof CleanupServiceService;
 export const CleanupServiceService = {
-  /** Sweeps once, now, and answers what was removed; or, as a dry run, what would be. */
+  /** Sweeps once, now, and answers what was removed; or, as a dry run, what would be removed. */
   runCleanup: {
     path: "/chord.v1.CleanupService/RunCleanup" as const,
     requestStream: false as const,
@@ -1163,7 +1163,7 @@ export const CleanupServiceService = {
     responseSerialize: (value: RunCleanupResponse): Buffer => Buffer.from(RunCleanupResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RunCleanupResponse => RunCleanupResponse.decode(value),
   },
-  /** Begins to sweep at intervals, the first time after one interval. FAILED_PRECONDITION where it is started already. */
+  /** Starts sweeps at intervals; the first sweep comes after one interval. FAILED_PRECONDITION where cleanup is started. */
   startCleanup: {
     path: "/chord.v1.CleanupService/StartCleanup" as const,
     requestStream: false as const,
@@ -1174,7 +1174,7 @@ export const CleanupServiceService = {
       Buffer.from(StartCleanupResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): StartCleanupResponse => StartCleanupResponse.decode(value),
   },
-  /** Ends that. A sweep under way stops after the batch that it is at. OK also where cleanup is not started. */
+  /** Stops these sweeps. A sweep in progress ends after its current batch. OK also where cleanup is not started. */
   stopCleanup: {
     path: "/chord.v1.CleanupService/StopCleanup" as const,
     requestStream: false as const,
@@ -1184,7 +1184,7 @@ export const CleanupServiceService = {
     responseSerialize: (value: StopCleanupResponse): Buffer => Buffer.from(StopCleanupResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): StopCleanupResponse => StopCleanupResponse.decode(value),
   },
-  /** Changes interval and options, while cleanup runs or for when it is started. */
+  /** Changes the interval and the options, for running cleanup or for the next start. */
   updateCleanup: {
     path: "/chord.v1.CleanupService/UpdateCleanup" as const,
     requestStream: false as const,
@@ -1195,7 +1195,7 @@ export const CleanupServiceService = {
       Buffer.from(UpdateCleanupResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): UpdateCleanupResponse => UpdateCleanupResponse.decode(value),
   },
-  /** Tells how cleanup is set, and what it has done. */
+  /** Answers the settings of cleanup, and its totals. */
   getCleanup: {
     path: "/chord.v1.CleanupService/GetCleanup" as const,
     requestStream: false as const,
@@ -1208,20 +1208,20 @@ export const CleanupServiceService = {
 } as const;
 
 export interface CleanupServiceServer extends UntypedServiceImplementation {
-  /** Sweeps once, now, and answers what was removed; or, as a dry run, what would be. */
+  /** Sweeps once, now, and answers what was removed; or, as a dry run, what would be removed. */
   runCleanup: handleUnaryCall<RunCleanupRequest, RunCleanupResponse>;
-  /** Begins to sweep at intervals, the first time after one interval. FAILED_PRECONDITION where it is started already. */
+  /** Starts sweeps at intervals; the first sweep comes after one interval. FAILED_PRECONDITION where cleanup is started. */
   startCleanup: handleUnaryCall<StartCleanupRequest, StartCleanupResponse>;
-  /** Ends that. A sweep under way stops after the batch that it is at. OK also where cleanup is not started. */
+  /** Stops these sweeps. A sweep in progress ends after its current batch. OK also where cleanup is not started. */
   stopCleanup: handleUnaryCall<StopCleanupRequest, StopCleanupResponse>;
-  /** Changes interval and options, while cleanup runs or for when it is started. */
+  /** Changes the interval and the options, for running cleanup or for the next start. */
   updateCleanup: handleUnaryCall<UpdateCleanupRequest, UpdateCleanupResponse>;
-  /** Tells how cleanup is set, and what it has done. */
+  /** Answers the settings of cleanup, and its totals. */
   getCleanup: handleUnaryCall<GetCleanupRequest, GetCleanupResponse>;
 }
 
 export interface CleanupServiceClient extends Client {
-  /** Sweeps once, now, and answers what was removed; or, as a dry run, what would be. */
+  /** Sweeps once, now, and answers what was removed; or, as a dry run, what would be removed. */
   runCleanup(
     request: RunCleanupRequest,
     callback: (error: ServiceError | null, response: RunCleanupResponse) => void,
@@ -1237,7 +1237,7 @@ export interface CleanupServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: RunCleanupResponse) => void,
   ): ClientUnaryCall;
-  /** Begins to sweep at intervals, the first time after one interval. FAILED_PRECONDITION where it is started already. */
+  /** Starts sweeps at intervals; the first sweep comes after one interval. FAILED_PRECONDITION where cleanup is started. */
   startCleanup(
     request: StartCleanupRequest,
     callback: (error: ServiceError | null, response: StartCleanupResponse) => void,
@@ -1253,7 +1253,7 @@ export interface CleanupServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: StartCleanupResponse) => void,
   ): ClientUnaryCall;
-  /** Ends that. A sweep under way stops after the batch that it is at. OK also where cleanup is not started. */
+  /** Stops these sweeps. A sweep in progress ends after its current batch. OK also where cleanup is not started. */
   stopCleanup(
     request: StopCleanupRequest,
     callback: (error: ServiceError | null, response: StopCleanupResponse) => void,
@@ -1269,7 +1269,7 @@ export interface CleanupServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: StopCleanupResponse) => void,
   ): ClientUnaryCall;
-  /** Changes interval and options, while cleanup runs or for when it is started. */
+  /** Changes the interval and the options, for running cleanup or for the next start. */
   updateCleanup(
     request: UpdateCleanupRequest,
     callback: (error: ServiceError | null, response: UpdateCleanupResponse) => void,
@@ -1285,7 +1285,7 @@ export interface CleanupServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: UpdateCleanupResponse) => void,
   ): ClientUnaryCall;
-  /** Tells how cleanup is set, and what it has done. */
+  /** Answers the settings of cleanup, and its totals. */
   getCleanup(
     request: GetCleanupRequest,
     callback: (error: ServiceError | null, response: GetCleanupResponse) => void,

@@ -35,13 +35,13 @@ export interface SetContextRequest {
     | Expected
     | undefined;
   /**
-   * Names this write, so that it can be repeated safely: a repeat answers what the first try did, and
-   * writes nothing. The same id with another request is INVALID_ARGUMENT.
+   * Identifies this write, so that it can be repeated safely: a repeat answers the result of the first try, and writes
+   * nothing. The same id with a different request is INVALID_ARGUMENT.
    */
   requestId: string;
   /**
-   * Time to live from now on, renewed by each write and touch. Zero: until it is deleted.
-   * Absent: as before.
+   * Time to live from now on, renewed by each write and touch. Zero: no time to live.
+   * Absent: unchanged.
    */
   ttl: Duration | undefined;
   returning: ReturnOptions | undefined;
@@ -51,7 +51,7 @@ export interface SetContextResponse {
   position:
     | Position
     | undefined;
-  /** False: the document was like this already; the version stays. */
+  /** False: the document was already equal; the version stays. */
   changed: boolean;
   context: Context | undefined;
   delta: Delta | undefined;
@@ -59,13 +59,13 @@ export interface SetContextResponse {
 
 export interface UpdateContextRequest {
   contextId: string;
-  /** Deep-merged first: objects merge member by member, everything else replaces. null stores null. */
+  /** Deep-merged first: objects merge member by member, any other value replaces the old one. null stores null. */
   changes:
     | { [key: string]: any }
     | undefined;
   /** Applied next, in order. All or nothing. At most 1000. */
   mutations: Mutation[];
-  /** Start from {} where the context is missing, not NOT_FOUND. */
+  /** Where the context is missing, start from {}, instead of NOT_FOUND. */
   allowMissing: boolean;
   expected:
     | Expected
@@ -90,8 +90,8 @@ export interface UpdateContextResponse {
 export interface GetContextRequest {
   contextId: string;
   /**
-   * The document as it was at this version of the present life, with `position` and `updated_at` of that version.
-   * FAILED_PRECONDITION where its history is no longer retained, NOT_FOUND above the head. 0: as it is now.
+   * The document at this version of the current life, with `position` and `updated_at` of that version.
+   * FAILED_PRECONDITION where its history is no longer retained, NOT_FOUND above the head. 0: the current version.
    */
   version: number;
 }
@@ -118,7 +118,7 @@ export interface RevertContextResponse {
   position:
     | Position
     | undefined;
-  /** False: the document was like this already; the version stays. */
+  /** False: the document was already equal; the version stays. */
   changed: boolean;
   context: Context | undefined;
   delta: Delta | undefined;
@@ -131,22 +131,22 @@ export interface DeleteContextRequest {
     | undefined;
   /** As in SetContextRequest. */
   requestId: string;
-  /** Answer OK, not NOT_FOUND, where the context is missing. */
+  /** Where the context is missing, answer OK, instead of NOT_FOUND. */
   allowMissing: boolean;
 }
 
 export interface DeleteContextResponse {
-  /** Where the context stood last. Absent where it was missing. */
+  /** The last position of the context. Absent where the context was missing. */
   position:
     | Position
     | undefined;
-  /** False: it was missing already. */
+  /** False: the context was already missing. */
   changed: boolean;
 }
 
 export interface TouchContextRequest {
   contextId: string;
-  /** A new time to live. Zero: until it is deleted. Absent: the present one begins again. */
+  /** A new time to live. Zero: no time to live. Absent: the current one starts again. */
   ttl: Duration | undefined;
 }
 
@@ -157,16 +157,16 @@ export interface TouchContextResponse {
 
 export interface BatchWriteRequest {
   /**
-   * 1 to 100, each of another context. One that is refused refuses all of them: the error names it, as `writes[2]`,
-   * and says what it would say alone. Together they may store 16 MiB, and return 3 MiB.
+   * 1 to 100, each of another context. Where one write is refused, all are: the error names that write, as `writes[2]`,
+   * with the error of the single call. Together they may store 16 MiB, and return 3 MiB.
    *
-   * On Redis, all contexts must lie in one partition: FAILED_PRECONDITION otherwise, with those that lie elsewhere.
-   * Ids with the same part in braces do: `{room:1}:members` and `{room:1}:topic`.
+   * On Redis, all contexts must be in one partition: FAILED_PRECONDITION otherwise, with the contexts that are not.
+   * Ids with the same part in braces are in one partition: `{room:1}:members` and `{room:1}:topic`.
    */
   writes: Write[];
   /**
-   * As in SetContextRequest, for the batch as a whole; `request_id` of its writes must be empty. It is remembered with
-   * the first write's context.
+   * As in SetContextRequest, for the batch as a whole; `request_id` of its writes must be empty. The request id is stored
+   * with the first write's context.
    */
   requestId: string;
 }
@@ -188,25 +188,25 @@ export interface BatchWriteResponse {
 }
 
 export interface WriteResult {
-  /** After the write. Of a delete: where the context stood last; absent where it was missing. */
+  /** After the write. For a delete: the last position of the context; absent where the context was missing. */
   position:
     | Position
     | undefined;
-  /** False: it was like this already; the version stays. */
+  /** False: the write changed nothing; the version stays. */
   changed: boolean;
-  /** Where `returning` asks for it; and of a touch, without the value. */
+  /** Where `returning` requests it; and for a touch, without the value. */
   context: Context | undefined;
   delta: Delta | undefined;
 }
 
 export interface ListContextsRequest {
-  /** Only ids that begin with this. */
+  /** Only ids that begin with this prefix. */
   prefix: string;
-  /** 1 to 1000; 0: 100. A page may hold fewer. */
+  /** 1 to 1000; 0: 100. A page may have fewer contexts. */
   pageSize: number;
   /** `next_page_token` of the page before. */
   pageToken: string;
-  /** Answer with the documents too. Pages then also end at about 1 MiB. */
+  /** Include the documents. Pages then also end at about 1 MiB. */
   includeValues: boolean;
 }
 
@@ -1540,12 +1540,12 @@ export const ListContextsResponse: MessageFns<ListContextsResponse> = {
 };
 
 /**
- * Writes and reads of contexts. An acknowledged write is durable, and is never lost or overwritten
- * unseen: concurrent writes of one context are applied one after the other, each to the newest state.
+ * Writes and reads of contexts. An acknowledged write is durable, and is never lost or silently overwritten: concurrent
+ * writes of one context are applied one after the other, each to the newest state.
  */
 export type ContextServiceService = typeof ContextServiceService;
 export const ContextServiceService = {
-  /** Creates a context, or replaces its document; the delta is computed. */
+  /** Creates a context, or replaces its document; the server computes the delta. */
   setContext: {
     path: "/chord.v1.ContextService/SetContext" as const,
     requestStream: false as const,
@@ -1576,7 +1576,7 @@ export const ContextServiceService = {
     responseSerialize: (value: GetContextResponse): Buffer => Buffer.from(GetContextResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetContextResponse => GetContextResponse.decode(value),
   },
-  /** Makes a document again what it was at a retained version: a new write, which takes back what came after. */
+  /** Restores the document of a retained version: a new write, which undoes all later changes. */
   revertContext: {
     path: "/chord.v1.ContextService/RevertContext" as const,
     requestStream: false as const,
@@ -1598,7 +1598,7 @@ export const ContextServiceService = {
       Buffer.from(DeleteContextResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): DeleteContextResponse => DeleteContextResponse.decode(value),
   },
-  /** Renews a context's time to live; position and document stay. */
+  /** Renews a context's time to live; position and document stay unchanged. */
   touchContext: {
     path: "/chord.v1.ContextService/TouchContext" as const,
     requestStream: false as const,
@@ -1610,8 +1610,8 @@ export const ContextServiceService = {
     responseDeserialize: (value: Buffer): TouchContextResponse => TouchContextResponse.decode(value),
   },
   /**
-   * Several of these writes, each of another context, as one: all happen or none does, and no reader that is up to
-   * date sees some of them without the others.
+   * Several of these writes, each of another context, as one: all happen or none does, and a reader that is up to date
+   * never receives some of them without the others.
    */
   batchWrite: {
     path: "/chord.v1.ContextService/BatchWrite" as const,
@@ -1636,21 +1636,21 @@ export const ContextServiceService = {
 } as const;
 
 export interface ContextServiceServer extends UntypedServiceImplementation {
-  /** Creates a context, or replaces its document; the delta is computed. */
+  /** Creates a context, or replaces its document; the server computes the delta. */
   setContext: handleUnaryCall<SetContextRequest, SetContextResponse>;
   /** Changes parts of a document. */
   updateContext: handleUnaryCall<UpdateContextRequest, UpdateContextResponse>;
   /** Reads a document. The answer contains every write acknowledged before the call. */
   getContext: handleUnaryCall<GetContextRequest, GetContextResponse>;
-  /** Makes a document again what it was at a retained version: a new write, which takes back what came after. */
+  /** Restores the document of a retained version: a new write, which undoes all later changes. */
   revertContext: handleUnaryCall<RevertContextRequest, RevertContextResponse>;
   /** Removes a context with its deltas. */
   deleteContext: handleUnaryCall<DeleteContextRequest, DeleteContextResponse>;
-  /** Renews a context's time to live; position and document stay. */
+  /** Renews a context's time to live; position and document stay unchanged. */
   touchContext: handleUnaryCall<TouchContextRequest, TouchContextResponse>;
   /**
-   * Several of these writes, each of another context, as one: all happen or none does, and no reader that is up to
-   * date sees some of them without the others.
+   * Several of these writes, each of another context, as one: all happen or none does, and a reader that is up to date
+   * never receives some of them without the others.
    */
   batchWrite: handleUnaryCall<BatchWriteRequest, BatchWriteResponse>;
   /** Lists contexts in the order of their ids. */
@@ -1658,7 +1658,7 @@ export interface ContextServiceServer extends UntypedServiceImplementation {
 }
 
 export interface ContextServiceClient extends Client {
-  /** Creates a context, or replaces its document; the delta is computed. */
+  /** Creates a context, or replaces its document; the server computes the delta. */
   setContext(
     request: SetContextRequest,
     callback: (error: ServiceError | null, response: SetContextResponse) => void,
@@ -1706,7 +1706,7 @@ export interface ContextServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetContextResponse) => void,
   ): ClientUnaryCall;
-  /** Makes a document again what it was at a retained version: a new write, which takes back what came after. */
+  /** Restores the document of a retained version: a new write, which undoes all later changes. */
   revertContext(
     request: RevertContextRequest,
     callback: (error: ServiceError | null, response: RevertContextResponse) => void,
@@ -1738,7 +1738,7 @@ export interface ContextServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: DeleteContextResponse) => void,
   ): ClientUnaryCall;
-  /** Renews a context's time to live; position and document stay. */
+  /** Renews a context's time to live; position and document stay unchanged. */
   touchContext(
     request: TouchContextRequest,
     callback: (error: ServiceError | null, response: TouchContextResponse) => void,
@@ -1755,8 +1755,8 @@ export interface ContextServiceClient extends Client {
     callback: (error: ServiceError | null, response: TouchContextResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Several of these writes, each of another context, as one: all happen or none does, and no reader that is up to
-   * date sees some of them without the others.
+   * Several of these writes, each of another context, as one: all happen or none does, and a reader that is up to date
+   * never receives some of them without the others.
    */
   batchWrite(
     request: BatchWriteRequest,

@@ -12,10 +12,10 @@ export const protobufPackage = "chord.v1";
 
 export const protobufFileName = "chord/v1/errors.proto";
 
-/** In the details of ABORTED: the context does not stand where the write expected it. */
+/** In the details of ABORTED: the context is not at the position that the write expects. */
 export interface PositionMismatch {
   contextId: string;
-  /** Where it stands. Absent: it does not exist. */
+  /** The current position. Absent: the context does not exist. */
   current: Position | undefined;
 }
 

@@ -13,7 +13,7 @@ export const protobufPackage = "chord.v1";
 
 export const protobufFileName = "chord/v1/stats.proto";
 
-/** What a server does: counts are of the time since the message before, everything else is as it stood at the end. */
+/** The activity of a server: counts are since the message before, all other values are as of the end of that time. */
 export interface Stats {
   takenAt:
     | Timestamp
@@ -23,9 +23,9 @@ export interface Stats {
   server:
     | ServerStats
     | undefined;
-  /** Of methods that were called since the server was started. */
+  /** Methods that were called since the start of the server. */
   methods: MethodStats[];
-  /** Contexts that calls of this server named most often, busiest first: at most 20. */
+  /** Contexts that calls to this server named most often, busiest first: at most 20. */
   hottest: HotContext[];
   watches: DeliveryStats | undefined;
   store: StoreStats | undefined;
@@ -34,46 +34,46 @@ export interface Stats {
 
 export interface ServerStats {
   version: string;
-  /** lmdb, redis, memory; or what a program that embeds the server has brought. */
+  /** lmdb, redis, memory; or the name that an embedding program gives. */
   backend: string;
   startedAt: Timestamp | undefined;
   connections: number;
-  /** Cores in use: 0.5 is half of one. */
+  /** Cores in use: 0.5 is half a core. */
   cpu: number;
   residentBytes: number;
   heapBytes: number;
-  /** How late timers were, of a hundred the latest but one. */
+  /** The delay of timers, 99th percentile. */
   eventLoopDelay: Duration | undefined;
 }
 
 export interface MethodStats {
   /** chord.v1.ContextService/UpdateContext */
   method: string;
-  /** Those that ended. */
+  /** Calls that ended. */
   calls: number;
-  /** Those among them that ended otherwise than OK. */
+  /** Calls that ended with another status than OK. */
   failed: number;
-  /** Open streams, of a method that streams. */
+  /** Open streams, for a method that streams. */
   inFlight: number;
-  /** How long half of the calls took at most, and 99 of 100. Absent where none ended, and for streams. */
+  /** Duration of the calls, 50th and 99th percentile. Absent where no call ended, and for streams. */
   median: Duration | undefined;
   p99: Duration | undefined;
 }
 
-/** Rates are smoothed over the last few messages, and may be too high by a little where many contexts are busy. */
+/** Rates are smoothed over the last few messages, and may be slightly too high where many contexts are busy. */
 export interface HotContext {
   contextId: string;
   writesPerSecond: number;
   readsPerSecond: number;
-  /** Subscriptions that it comes under. */
+  /** Subscriptions that cover the context. */
   watchers: number;
 }
 
 export interface DeliveryStats {
   streams: number;
-  /** Context ids and prefixes that are watched. */
+  /** Watched context ids and prefixes. */
   targets: number;
-  /** Deltas of one version, deltas of several versions in one, whole documents. */
+  /** Deltas of one version, merged deltas of several versions, whole documents. */
   deltas: number;
   merged: number;
   documents: number;
@@ -83,10 +83,10 @@ export interface DeliveryStats {
 export interface StoreStats {
   serving: boolean;
   readOnly: boolean;
-  /** Why it does not serve. */
+  /** Why the store does not serve. */
   detail: string;
   /**
-   * The rest is absent, and 0, where the store does not tell.
+   * The remaining fields are absent, or 0, where the store does not measure them.
    * Writes that are not durable yet.
    */
   waiting: number;

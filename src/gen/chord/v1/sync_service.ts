@@ -30,15 +30,15 @@ export const protobufFileName = "chord/v1/sync_service.proto";
 
 export enum DeletedReason {
   UNSPECIFIED = 0,
-  /** DELETED - A client deleted it. */
+  /** DELETED - A client deleted the context. */
   DELETED = 1,
-  /** EXPIRED - Its time to live ran out. */
+  /** EXPIRED - The time to live of the context ended. */
   EXPIRED = 2,
 }
 
 export interface SyncContextRequest {
   contextId: string;
-  /** Where the client stands. Absent or version 0: it knows nothing. */
+  /** The client's position. Absent or version 0: the client has no state. */
   known:
     | Position
     | undefined;
@@ -46,12 +46,12 @@ export interface SyncContextRequest {
   includeOldValues: boolean;
   /**
    * The format of deltas. Empty or "changes": Delta.changes. "flat", "json_patch" (RFC 6902), "merge_patch"
-   * (RFC 7396) or a name that this server was given a formatter for: Delta.formatted.
+   * (RFC 7396) or the name of a custom format of this server: Delta.formatted.
    */
   format: string;
   /**
-   * Only these subtrees: documents are cut down to them, deltas hold what changed in them. A change elsewhere
-   * moves the position and brings no data. Empty: everything. At most 1000.
+   * Only these subtrees: documents and deltas are projected to them. A change elsewhere moves the position and brings
+   * no data. Empty: the whole document. At most 1000.
    */
   paths: Path[];
 }
@@ -69,7 +69,7 @@ export interface WatchContextsRequest {
   subscriptions: Subscription[];
   /** Send old values with the changes. */
   includeOldValues: boolean;
-  /** How often a heartbeat is sent. 1 s to 1 h; absent: 15 s. */
+  /** The interval of heartbeats. 1 s to 1 h; absent: 15 s. */
   heartbeatInterval:
     | Duration
     | undefined;
@@ -77,17 +77,17 @@ export interface WatchContextsRequest {
   format: string;
 }
 
-/** One context, or all whose ids begin with a prefix, those still to be created included. */
+/** One context, or all contexts whose ids begin with a prefix, including contexts that are created later. */
 export interface Subscription {
   target:
     | { $case: "contextId"; value: string }
     | //
-    /** May be empty: every context. */
+    /** May be empty: all contexts. */
     { $case: "prefix"; value: string }
     | undefined;
-  /** By context id: where the client stands already. At most 100,000 in all subscriptions of a watch. */
+  /** By context id: the client's positions. At most 100,000 in all subscriptions of a watch. */
   known: Map<string, Position>;
-  /** As in SyncContextRequest. A context that several subscriptions cover is sent as far as any of them asks. */
+  /** As in SyncContextRequest. Where several subscriptions cover a context, the union of their subtrees is sent. */
   paths: Path[];
 }
 
@@ -108,35 +108,35 @@ export interface WatchContextsResponse {
     | undefined;
   /**
    * The next event belongs to the same BatchWrite as this one: apply them together, up to the first event without this
-   * mark, and nobody sees half of a batch. Events of one group follow upon one another; should the stream end before
-   * the last of them, apply none. A reader that was behind gets merged deltas, and several batches as one group.
+   * mark, and no reader sees half of a batch. The events of one group are consecutive; where the stream ends before the
+   * last of them, apply none. A reader that was behind gets merged deltas, and several batches as one group.
    *
-   * Only from `caught_up` on; and never more than 1000 contexts or 16 MiB: a reader that is so far behind that more
-   * belongs together gets it context by context.
+   * Only after `caught_up`; and never more than 1000 contexts or 16 MiB: a reader that is so far behind that a group
+   * exceeds this gets the contexts one by one.
    */
   more: boolean;
 }
 
-/** The context is gone. Should it come back, it comes as `full`. */
+/** The context no longer exists. Where it is created again, it comes as `full`. */
 export interface Deleted {
   contextId: string;
-  /** Where the client stood. */
+  /** The client's position before the removal. */
   position: Position | undefined;
   reason: DeletedReason;
 }
 
-/** The context was asked for by its id, or is in `known`, and does not exist. Its creation comes as `full`. */
+/** The context was requested by id, or is in `known`, and does not exist. Its creation comes as `full`. */
 export interface Absent {
   contextId: string;
 }
 
-/** Everything that existed when the stream was opened has been sent. */
+/** All contexts that existed when the stream was opened have been sent. */
 export interface CaughtUp {
 }
 
 /**
- * The stream is alive. In order with the data: everything written before `sent_at` that the reader
- * had room for has been sent.
+ * The stream is alive. In order with the data: all writes before `sent_at` for which the reader had room have been
+ * sent.
  */
 export interface Heartbeat {
   sentAt: Timestamp | undefined;
@@ -144,12 +144,12 @@ export interface Heartbeat {
 
 /**
  * The server ends the stream next. With UNAVAILABLE: reconnect with the positions that you have. With UNAUTHENTICATED or
- * PERMISSION_DENIED: the token has expired, or the right to watch was taken.
- * With RESOURCE_EXHAUSTED: it has come to follow more contexts than a quota allows.
+ * PERMISSION_DENIED: the token has expired, or the permission to watch was revoked.
+ * With RESOURCE_EXHAUSTED: the stream follows more contexts than a quota allows.
  */
 export interface Closing {
   reason: string;
-  /** Wait this long first. */
+  /** Wait this long before reconnecting. */
   retryAfter: Duration | undefined;
 }
 
@@ -170,11 +170,11 @@ export interface ListDeltasResponse {
   deltas: Delta[];
   /** Empty: this is the last page. */
   nextPageToken: string;
-  /** Where the context stands now. */
+  /** The current position of the context. */
   head:
     | Position
     | undefined;
-  /** Deltas right after `from_version` are no longer kept: the list begins later. */
+  /** Deltas directly after `from_version` are no longer retained: the list begins later. */
   truncated: boolean;
 }
 
@@ -1118,7 +1118,7 @@ export const ListDeltasResponse: MessageFns<ListDeltasResponse> = {
 /** Brings clients up to date, once or continuously. */
 export type SyncServiceService = typeof SyncServiceService;
 export const SyncServiceService = {
-  /** Answers what a client at `known` lacks: one merged delta, the whole document, or nothing. */
+  /** Answers what a client at position `known` lacks: one merged delta, the whole document, or nothing. */
   syncContext: {
     path: "/chord.v1.SyncService/SyncContext" as const,
     requestStream: false as const,
@@ -1129,9 +1129,9 @@ export const SyncServiceService = {
     responseDeserialize: (value: Buffer): SyncContextResponse => SyncContextResponse.decode(value),
   },
   /**
-   * The same, kept up: per context the events are in order, without gaps and without duplicates.
-   * Each delta begins exactly where the last event left the client; anything else comes as `full`.
-   * A client that reads slowly gets merged deltas; it is never disconnected for it.
+   * The same, continuously: per context the events are in order, without gaps and without duplicates.
+   * Each delta begins exactly at the position of the last event; any other step comes as `full`.
+   * A client that reads slowly gets merged deltas; it is never disconnected for reading slowly.
    */
   watchContexts: {
     path: "/chord.v1.SyncService/WatchContexts" as const,
@@ -1156,12 +1156,12 @@ export const SyncServiceService = {
 } as const;
 
 export interface SyncServiceServer extends UntypedServiceImplementation {
-  /** Answers what a client at `known` lacks: one merged delta, the whole document, or nothing. */
+  /** Answers what a client at position `known` lacks: one merged delta, the whole document, or nothing. */
   syncContext: handleUnaryCall<SyncContextRequest, SyncContextResponse>;
   /**
-   * The same, kept up: per context the events are in order, without gaps and without duplicates.
-   * Each delta begins exactly where the last event left the client; anything else comes as `full`.
-   * A client that reads slowly gets merged deltas; it is never disconnected for it.
+   * The same, continuously: per context the events are in order, without gaps and without duplicates.
+   * Each delta begins exactly at the position of the last event; any other step comes as `full`.
+   * A client that reads slowly gets merged deltas; it is never disconnected for reading slowly.
    */
   watchContexts: handleServerStreamingCall<WatchContextsRequest, WatchContextsResponse>;
   /** Reads the retained history, oldest first. */
@@ -1169,7 +1169,7 @@ export interface SyncServiceServer extends UntypedServiceImplementation {
 }
 
 export interface SyncServiceClient extends Client {
-  /** Answers what a client at `known` lacks: one merged delta, the whole document, or nothing. */
+  /** Answers what a client at position `known` lacks: one merged delta, the whole document, or nothing. */
   syncContext(
     request: SyncContextRequest,
     callback: (error: ServiceError | null, response: SyncContextResponse) => void,
@@ -1186,9 +1186,9 @@ export interface SyncServiceClient extends Client {
     callback: (error: ServiceError | null, response: SyncContextResponse) => void,
   ): ClientUnaryCall;
   /**
-   * The same, kept up: per context the events are in order, without gaps and without duplicates.
-   * Each delta begins exactly where the last event left the client; anything else comes as `full`.
-   * A client that reads slowly gets merged deltas; it is never disconnected for it.
+   * The same, continuously: per context the events are in order, without gaps and without duplicates.
+   * Each delta begins exactly at the position of the last event; any other step comes as `full`.
+   * A client that reads slowly gets merged deltas; it is never disconnected for reading slowly.
    */
   watchContexts(
     request: WatchContextsRequest,

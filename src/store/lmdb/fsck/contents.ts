@@ -1,4 +1,4 @@
-/** What a data directory holds, read without LMDB and without a change to it: for tools, not for serving. */
+/** Reads the contents of a data directory without LMDB and without changing them: for tools, not for serving. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { ChordError } from '../../../model/errors.js';
@@ -10,7 +10,7 @@ const EMPTY: BTree = { root: null, entries: 0 };
 
 export interface Entry {
   readonly key: Buffer;
-  /** Throws DATA_LOSS. */
+  /** Throws DATA_LOSS where the value cannot be read. */
   value(): Buffer;
 }
 
@@ -23,8 +23,8 @@ export class Contents {
   ) {}
 
   /**
-   * Of a directory that nobody writes to meanwhile. `onDamage` hears of damaged pages, whenever they are met.
-   * Throws FAILED_PRECONDITION where there is no data, or it is not Chord's; DATA_LOSS where its head is damaged.
+   * Opens a directory, which no process may write to meanwhile. `onDamage` receives each damaged page when it is read.
+   * Throws FAILED_PRECONDITION where there is no data, or it is not Chord's; DATA_LOSS where the file header is damaged.
    */
   static open(directory: string, onDamage: (error: ChordError) => void): Contents {
     const file = new PageFile(requireData(directory));
@@ -43,7 +43,7 @@ export class Contents {
       else if (holds) throw foreign(directory);
       const known = new Set<string>(Object.values(NAMES));
       for (const name of trees.keys()) {
-        if (!known.has(name)) onDamage(new ChordError('DATA_LOSS', `it holds a database ${JSON.stringify(name)}`));
+        if (!known.has(name)) onDamage(new ChordError('DATA_LOSS', `unknown database ${JSON.stringify(name)}`));
       }
       return new Contents(file, walk, trees, onDamage);
     } catch (error) {
@@ -56,12 +56,12 @@ export class Contents {
     return this.file.size;
   }
 
-  /** How many records there should be. */
+  /** The number of records that the database should have. */
   count(database: keyof typeof NAMES): number {
     return this.#tree(database).entries;
   }
 
-  /** All records in the order of their keys; once for each database. Tells where there are not as many as there should be. */
+  /** All records in the order of their keys; once per database. Reports a number of records that differs from `count`. */
   *entries(database: keyof typeof NAMES): Generator<Entry> {
     let found = 0;
     for (const { key, value } of this.walk.records(this.#tree(database))) {
@@ -84,7 +84,7 @@ export class Contents {
     return value && this.file.read(value);
   }
 
-  /** Pages that LMDB would write to next, after everything else was read. */
+  /** Checks the pages that LMDB would write to next; call it after all records were read. */
   checkFree(): void {
     this.walk.checkFree();
   }
@@ -94,12 +94,12 @@ export class Contents {
   }
 
   #tree(database: keyof typeof NAMES): BTree {
-    // A server that was stopped when it had just made the file has not made all.
+    // A server that was stopped directly after creating the file has not created all databases.
     return this.trees.get(NAMES[database]) ?? EMPTY;
   }
 }
 
-/** The path of its file. Throws FAILED_PRECONDITION where there is none. */
+/** The path of the data file. Throws FAILED_PRECONDITION where it does not exist. */
 export function requireData(directory: string): string {
   const path = join(directory, 'data.mdb');
   if (existsSync(path)) return path;

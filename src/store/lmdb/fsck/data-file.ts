@@ -1,6 +1,6 @@
 /**
- * Looks at data.mdb before LMDB maps it into memory: a file that is shorter than it should be would end the
- * process with SIGBUS at the first read of what is missing.
+ * Checks data.mdb before LMDB maps the file into memory: where the file is too short, the first read of a missing page
+ * would end the process with SIGBUS.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,14 +8,14 @@ import { ChordError } from '../../../model/errors.js';
 import { type BTree, PageFile } from './pages.js';
 import { Walk } from './walk.js';
 
-/** Throws DATA_LOSS where the file is no LMDB file or a part of it is missing. No file at all is fine. */
+/** Throws DATA_LOSS where the file is not an LMDB file or is truncated. A missing file is accepted. */
 export function checkDataFile(directory: string): void {
   const path = join(directory, 'data.mdb');
   if (!existsSync(path)) return;
   const file = new PageFile(path);
   try {
-    // LMDB does not write pages at the end that it took and gave back in one transaction, so a file may be whole
-    // and yet shorter than it says. That is rare enough to go through all of it then.
+    // LMDB does not write pages at the end that one transaction allocated and freed, so an intact file may be shorter
+    // than its header says. That is rare, so in this case the whole file is checked.
     const claimed = (file.meta.lastPage + 1) * file.meta.pageSize;
     if (file.size < claimed && !hasAllPages(file)) {
       throw new ChordError('DATA_LOSS', `${path} is truncated: ${file.size} bytes of ${claimed}`);
@@ -25,7 +25,7 @@ export function checkDataFile(directory: string): void {
   }
 }
 
-/** Whether every page that is in use is there. */
+/** Whether every used page is in the file. */
 function hasAllPages(file: PageFile): boolean {
   const walk = new Walk(file, (error) => {
     throw error;

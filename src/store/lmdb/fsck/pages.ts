@@ -1,6 +1,6 @@
 /**
- * LmdbReads an LMDB file without LMDB, which follows a damaged page wherever it points to, and may end the process.
- * Here each page is checked before it is believed, and what is wrong is told.
+ * Reads an LMDB file without LMDB, which follows the pointers of a damaged page anywhere, and may end the process.
+ * Here each page is checked before it is used, and damage is reported.
  *
  * The layout is that of LMDB's data format 2, as in the structs MDB_meta, MDB_db, MDB_page, MDB_node and MDB_ovpage
  * of mdb.c in the lmdb package, on little-endian 64-bit machines. Reading is synchronous: for start-up and tools.
@@ -19,34 +19,34 @@ const ON_OVERFLOW_PAGES = 1;
 const IS_DATABASE = 2;
 const NO_PAGE = 0xffff_ffff_ffff_ffffn;
 
-/** What one of the two descriptions at the head of the file says. */
+/** One of the two meta pages at the start of the file. */
 interface Meta {
   /** In bytes. */
   readonly pageSize: number;
   /** The list of free pages. */
   readonly free: BTree;
-  /** The database of databases. */
+  /** The tree of the named databases. */
   readonly main: BTree;
   readonly lastPage: number;
   readonly transaction: bigint;
 }
 
 export interface BTree {
-  /** Null: it is empty. */
+  /** Null: the tree is empty. */
   readonly root: number | null;
   readonly entries: number;
 }
 
 export interface Node {
   readonly key: Buffer;
-  /** Of a branch. */
+  /** In a branch page. */
   readonly child?: number;
-  /** Of a leaf. */
+  /** In a leaf page. */
   readonly value?: Value;
 }
 
 export interface Value {
-  /** In the page itself; absent where it has pages of its own. */
+  /** The value inside the page; absent where the value has overflow pages of its own. */
   readonly bytes?: Buffer;
   readonly first?: number;
   readonly length: number;
@@ -64,13 +64,13 @@ export class PageFile {
   readonly meta: Meta;
   readonly #file: number;
 
-  /** Throws DATA_LOSS where this is no LMDB file. */
+  /** Throws DATA_LOSS where the file is not an LMDB file. */
   constructor(readonly path: string) {
     this.#file = openSync(path, 'r');
     try {
       this.size = fstatSync(this.#file).size;
       const meta = newerMeta(this.#read(0, Math.min(this.size, 2 * MAX_PAGE_SIZE)));
-      if (meta === null) throw new ChordError('DATA_LOSS', `${path} is not an LMDB data file, or its head is damaged`);
+      if (meta === null) throw new ChordError('DATA_LOSS', `${path} is not an LMDB data file, or has a damaged head`);
       this.meta = meta;
     } catch (error) {
       closeSync(this.#file);
@@ -78,7 +78,7 @@ export class PageFile {
     }
   }
 
-  /** Pages that are there in full. */
+  /** The number of pages that are in the file in full. */
   get pages(): number {
     return Math.floor(this.size / this.meta.pageSize);
   }
@@ -87,25 +87,25 @@ export class PageFile {
     closeSync(this.#file);
   }
 
-  /** A page of a tree, in which nothing points out of the file. Throws DATA_LOSS. */
+  /** A page of a tree; no pointer in it leads out of the file. Throws DATA_LOSS. */
   page(number: number): Page {
     const { leaf, count, node } = this.look(number);
     return { number, leaf, nodes: Array.from({ length: count }, (_, index) => node(index)) };
   }
 
-  /** The same, with each node read when it is asked for. */
+  /** The same, but each node is read only when it is requested. */
   look(number: number): { readonly leaf: boolean; readonly count: number; node(index: number): Node } {
     const bytes = this.#page(number);
     const flags = bytes.readUInt16LE(18);
     if (flags !== BRANCH_PAGE && flags !== LEAF_PAGE) throw damaged(number, `is of an unknown kind (${flags})`);
     const leaf = flags === LEAF_PAGE;
     const end = PAGE_HEADER + bytes.readUInt16LE(20);
-    if (end > bytes.length || (end & 1) !== 0) throw damaged(number, 'has a damaged head');
+    if (end > bytes.length || (end & 1) !== 0) throw damaged(number, 'has a damaged header');
     const node = (index: number) => this.#node(bytes, number, PAGE_HEADER + 2 * index, leaf);
     return { leaf, count: (end - PAGE_HEADER) / 2, node };
   }
 
-  /** How many pages a value has of its own. */
+  /** The number of overflow pages for a value of this length. */
   span(length: number): number {
     return Math.floor((PAGE_HEADER - 1 + length) / this.meta.pageSize) + 1;
   }
@@ -117,7 +117,7 @@ export class PageFile {
     if (first + this.span(length) > this.pages) throw damaged(first, 'is not in the file');
     const head = this.#page(first);
     if (head.readUInt16LE(18) !== OVERFLOW_PAGE || head.readUInt32LE(20) < this.span(length)) {
-      throw damaged(first, 'should hold a value and does not');
+      throw damaged(first, 'should contain a value and does not');
     }
     return this.#read(first * pageSize + PAGE_HEADER, length);
   }
@@ -137,19 +137,19 @@ export class PageFile {
 
   #node(page: Buffer, number: number, pointer: number, leaf: boolean): Node {
     const at = PAGE_HEADER + page.readUInt16LE(pointer);
-    if (at + NODE_HEADER > page.length) throw damaged(number, 'points out of itself');
+    if (at + NODE_HEADER > page.length) throw damaged(number, 'has a node outside of the page');
     const [low, high, flags, keyLength] = [0, 2, 4, 6].map((offset) => page.readUInt16LE(at + offset)) as Four;
     const key = page.subarray(at + NODE_HEADER, at + NODE_HEADER + keyLength);
     const rest = page.subarray(at + NODE_HEADER + keyLength);
-    if (key.length < keyLength) throw damaged(number, 'points out of itself');
+    if (key.length < keyLength) throw damaged(number, 'has a key outside of the page');
     if (!leaf) return { key, child: low + high * 2 ** 16 + flags * 2 ** 32 };
     const length = low + high * 2 ** 16;
     const isDatabase = (flags & IS_DATABASE) !== 0;
     if ((flags & ON_OVERFLOW_PAGES) === 0) {
-      if (rest.length < length || (isDatabase && length < 48)) throw damaged(number, 'points out of itself');
+      if (rest.length < length || (isDatabase && length < 48)) throw damaged(number, 'has a value outside of the page');
       return { key, value: { bytes: rest.subarray(0, length), length, isDatabase } };
     }
-    if (rest.length < 8) throw damaged(number, 'points out of itself');
+    if (rest.length < 8) throw damaged(number, 'has a value outside of the page');
     return { key, value: { first: Number(rest.readBigUInt64LE(0)), length, isDatabase } };
   }
 

@@ -1,13 +1,13 @@
 /**
- * Goes through the trees of an LMDB file from left to right, and tells what is wrong with their pages: one that is not
- * there, or is used twice, keys out of order. What lies below a damaged page is left out, and the rest is visited.
+ * Walks the trees of an LMDB file from left to right, and reports damaged pages: missing pages, pages that are used
+ * twice, keys out of order. Subtrees of a damaged page are skipped; the other pages are visited.
  */
 import { ChordError } from '../../../model/errors.js';
 import { type BTree, damaged, type Node, type Page, type PageFile, type Value } from './pages.js';
 
-/** More than that is no tree: each level has at least two times the pages of the one above. */
+/** A deeper tree is damaged: each level has at least twice the pages of the level above. */
 const DEPTH_MAX = 48;
-/** Pages above the leaves that are kept, so that looking something up reads little more than a leaf. */
+/** Branch pages that are cached, so that a look-up reads little more than a leaf. */
 const KEPT_MAX = 10_000;
 
 export type Compare = (a: Buffer, b: Buffer) => number;
@@ -20,24 +20,24 @@ interface Step {
 }
 
 export class Walk {
-  /** One bit for each page of the file. */
+  /** One bit for each page of the file: set where the page is used. */
   readonly #used: Uint8Array;
   readonly #kept = new Map<number, ReturnType<PageFile['look']>>();
 
   constructor(
     readonly file: PageFile,
-    /** Hears of damaged pages. What it throws ends the walk. */
+    /** Receives damaged pages. An error that it throws ends the walk. */
     private readonly onDamage: (error: ChordError) => void,
   ) {
     this.#used = new Uint8Array(Math.ceil(file.pages / 8));
   }
 
-  /** The records of a tree, each page of which is visited for the first time. */
+  /** The records of a tree, which is visited for the first time. */
   *records(tree: BTree, compare: Compare = Buffer.compare): Generator<Node> {
     const path: Step[] = [];
     const enter = (number: number, low?: Buffer, high?: Buffer): void => {
       const page = this.#attempt(() => {
-        if (path.length === DEPTH_MAX) throw damaged(number, 'leads into a circle');
+        if (path.length === DEPTH_MAX) throw damaged(number, 'is part of a cycle');
         this.#use(number, 1);
         const page = this.file.page(number);
         checkOrder(page, low, high, compare);
@@ -56,14 +56,14 @@ export class Walk {
     }
   }
 
-  /** The value under a key; null where there is none, or where the way to it is damaged. */
+  /** The value of a key; null where the key does not exist, or a page on the path to it is damaged. */
   find(tree: BTree, key: Buffer): Value | null {
     let number = tree.root;
     try {
       for (let depth = 0; number !== null && depth < DEPTH_MAX; depth++) {
         const kept = this.#kept.get(number);
         const { leaf, count, node } = kept ?? this.file.look(number);
-        // The last one at or before the key. The first key of a branch stands for whatever is smaller.
+        // The last node at or before the key. The first key of a branch stands for all smaller keys.
         let [low, high] = [leaf ? -1 : 0, count - 1];
         while (low < high) {
           const middle = Math.ceil((low + high) / 2);
@@ -76,12 +76,12 @@ export class Walk {
         number = found?.child ?? null;
       }
     } catch (error) {
-      if (!(error instanceof ChordError)) throw error; // who visits the page tells what is wrong with it
+      if (!(error instanceof ChordError)) throw error; // the visit of that page reports its damage
     }
     return null;
   }
 
-  /** Pages that LMDB would write to next. Damage: somebody uses them. */
+  /** Checks the pages that LMDB would write to next. A page in use among them is damage. */
   checkFree(): void {
     for (const { value } of this.records(this.file.meta.free, compareNumbers)) {
       this.#attempt(() => {
@@ -118,7 +118,7 @@ export class Walk {
   }
 }
 
-/** IndexKeys ascend, and lie where the page above says. The first key of a branch stands for whatever is smaller. */
+/** Keys must ascend within the range of the page above. The first key of a branch stands for all smaller keys. */
 function checkOrder(
   { number, leaf, nodes }: Page,
   low: Buffer | undefined,
@@ -141,7 +141,7 @@ function compareNumbers(a: Buffer, b: Buffer): number {
   return first < second ? -1 : first > second ? 1 : 0;
 }
 
-/** A count, then numbers of pages; a negative number is the length of a row of pages, and its first page follows. */
+/** A count, then page numbers; a negative number is the length of a run of pages, and its first page follows. */
 function* freePages(list: Buffer): Generator<[first: number, count: number]> {
   const count = list.length >= 8 ? Number(list.readBigUInt64LE()) : -1;
   if (count < 0 || count > list.length / 8 - 1) throw new ChordError('DATA_LOSS', 'the list of free pages is damaged');

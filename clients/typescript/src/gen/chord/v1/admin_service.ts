@@ -33,13 +33,13 @@ export interface BackupResponse {
 }
 
 export interface BackupStart {
-  /** The layout of the store's records. Only a Chord that knows it can make a store of them. */
+  /** The layout of the store's records. Only a version of Chord that supports this layout can restore them. */
   format: number;
-  /** The moment that the records are of. */
+  /** The moment of the backup. */
   takenAt:
     | Timestamp
     | undefined;
-  /** How many records there are, by the name of their database. Where fewer have come, the copy is not whole. */
+  /** The number of records, by the name of their database. Where fewer records have come, the copy is incomplete. */
   counts: Map<string, number>;
 }
 
@@ -48,10 +48,10 @@ export interface BackupStart_CountsEntry {
   value: number;
 }
 
-/** Records of one database in the order of their keys, going on where the message before ended. */
+/** Records of one database in the order of their keys, continuing where the message before ended. */
 export interface BackupRecords {
   database: string;
-  /** Of the same length. */
+  /** One value for each key. */
   keys: Buffer[];
   values: Buffer[];
 }
@@ -447,13 +447,13 @@ export const WatchStatsResponse: MessageFns<WatchStatsResponse> = {
   },
 };
 
-/** For those who look after a server. Concerns the one that is asked. */
+/** For administrators of a server. A call concerns the server that receives it. */
 export type AdminServiceService = typeof AdminServiceService;
 export const AdminServiceService = {
   /**
-   * Everything that an LMDB store holds, as it stood at one moment, while the server goes on reading and writing.
-   * `chord backup` makes a data directory of it. First `start`, then the records, as fast as they are read: a reader
-   * that takes none for a minute is cut off, since the store cannot give space free again meanwhile.
+   * All data of an LMDB store as of one moment, while the server continues to read and write. `chord backup` writes the
+   * answer into a data directory. First comes `start`, then the records, as fast as the client reads them: a client that
+   * reads none for a minute is disconnected, since the store cannot reuse freed space meanwhile.
    * FAILED_PRECONDITION with another backend.
    */
   backup: {
@@ -465,7 +465,7 @@ export const AdminServiceService = {
     responseSerialize: (value: BackupResponse): Buffer => Buffer.from(BackupResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): BackupResponse => BackupResponse.decode(value),
   },
-  /** Tells at intervals what the server does. The first message comes after one interval, and is about it. */
+  /** Reports at intervals what the server does. The first message comes after one interval, and covers that interval. */
   watchStats: {
     path: "/chord.v1.AdminService/WatchStats" as const,
     requestStream: false as const,
@@ -479,21 +479,21 @@ export const AdminServiceService = {
 
 export interface AdminServiceServer extends UntypedServiceImplementation {
   /**
-   * Everything that an LMDB store holds, as it stood at one moment, while the server goes on reading and writing.
-   * `chord backup` makes a data directory of it. First `start`, then the records, as fast as they are read: a reader
-   * that takes none for a minute is cut off, since the store cannot give space free again meanwhile.
+   * All data of an LMDB store as of one moment, while the server continues to read and write. `chord backup` writes the
+   * answer into a data directory. First comes `start`, then the records, as fast as the client reads them: a client that
+   * reads none for a minute is disconnected, since the store cannot reuse freed space meanwhile.
    * FAILED_PRECONDITION with another backend.
    */
   backup: handleServerStreamingCall<BackupRequest, BackupResponse>;
-  /** Tells at intervals what the server does. The first message comes after one interval, and is about it. */
+  /** Reports at intervals what the server does. The first message comes after one interval, and covers that interval. */
   watchStats: handleServerStreamingCall<WatchStatsRequest, WatchStatsResponse>;
 }
 
 export interface AdminServiceClient extends Client {
   /**
-   * Everything that an LMDB store holds, as it stood at one moment, while the server goes on reading and writing.
-   * `chord backup` makes a data directory of it. First `start`, then the records, as fast as they are read: a reader
-   * that takes none for a minute is cut off, since the store cannot give space free again meanwhile.
+   * All data of an LMDB store as of one moment, while the server continues to read and write. `chord backup` writes the
+   * answer into a data directory. First comes `start`, then the records, as fast as the client reads them: a client that
+   * reads none for a minute is disconnected, since the store cannot reuse freed space meanwhile.
    * FAILED_PRECONDITION with another backend.
    */
   backup(request: BackupRequest, options?: Partial<CallOptions>): ClientReadableStream<BackupResponse>;
@@ -502,7 +502,7 @@ export interface AdminServiceClient extends Client {
     metadata?: Metadata,
     options?: Partial<CallOptions>,
   ): ClientReadableStream<BackupResponse>;
-  /** Tells at intervals what the server does. The first message comes after one interval, and is about it. */
+  /** Reports at intervals what the server does. The first message comes after one interval, and covers that interval. */
   watchStats(request: WatchStatsRequest, options?: Partial<CallOptions>): ClientReadableStream<WatchStatsResponse>;
   watchStats(
     request: WatchStatsRequest,

@@ -32,7 +32,7 @@ export interface SavedContext {
   exportedAt:
     | Timestamp
     | undefined;
-  /** The whole of it as JSON text (docs/transfer.md), to be kept as it stands. The fields above repeat what is in it. */
+  /** The whole context as JSON text (docs/transfer.md), to be stored unchanged. The fields above repeat parts of it. */
   document: string;
 }
 
@@ -53,13 +53,13 @@ export interface LoadResponse {
 
 export interface ListRequest {
   prefix: string;
-  /** From the last answer. Empty: from the beginning. */
+  /** `next_page_token` of the last answer. Empty: from the beginning. */
   pageToken: string;
 }
 
 export interface ListResponse {
   contextIds: string[];
-  /** Empty: there are no more. */
+  /** Empty: this is the last page. */
   nextPageToken: string;
 }
 
@@ -68,7 +68,7 @@ export interface DeleteRequest {
 }
 
 export interface DeleteResponse {
-  /** There was one. */
+  /** Whether a saved context was deleted. */
   existed: boolean;
 }
 
@@ -531,12 +531,12 @@ export const DeleteResponse: MessageFns<DeleteResponse> = {
 };
 
 /**
- * Where exported contexts are kept: implemented by users, in any language, and called by Chord (`exportUrl` =
- * `grpc://HOST:PORT`). Every call has a deadline; after it Chord takes the call for failed, whatever became of it.
+ * Stores exported contexts: implemented by users, in any language, and called by Chord (`exportUrl` =
+ * `grpc://HOST:PORT`). Every call has a deadline; after it Chord treats the call as failed, whatever its outcome.
  */
 export type ExternalStoreServiceService = typeof ExternalStoreServiceService;
 export const ExternalStoreServiceService = {
-  /** Keeps a context in place of what is kept under its id. OK says that it is durable: Chord may delete its own then. */
+  /** Stores a context, and replaces the one with the same id. OK means that it is durable: Chord may then delete its own. */
   save: {
     path: "/chord.v1.ExternalStoreService/Save" as const,
     requestStream: false as const,
@@ -546,7 +546,7 @@ export const ExternalStoreServiceService = {
     responseSerialize: (value: SaveResponse): Buffer => Buffer.from(SaveResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): SaveResponse => SaveResponse.decode(value),
   },
-  /** Gives back what was saved last, as it was. NOT_FOUND where nothing is. */
+  /** Returns the context that was saved last, unchanged. NOT_FOUND where none is saved. */
   load: {
     path: "/chord.v1.ExternalStoreService/Load" as const,
     requestStream: false as const,
@@ -566,7 +566,7 @@ export const ExternalStoreServiceService = {
     responseSerialize: (value: ListResponse): Buffer => Buffer.from(ListResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListResponse => ListResponse.decode(value),
   },
-  /** Forgets a context. OK also where there is none. */
+  /** Deletes a saved context. OK also where none is saved. */
   delete: {
     path: "/chord.v1.ExternalStoreService/Delete" as const,
     requestStream: false as const,
@@ -579,18 +579,18 @@ export const ExternalStoreServiceService = {
 } as const;
 
 export interface ExternalStoreServiceServer extends UntypedServiceImplementation {
-  /** Keeps a context in place of what is kept under its id. OK says that it is durable: Chord may delete its own then. */
+  /** Stores a context, and replaces the one with the same id. OK means that it is durable: Chord may then delete its own. */
   save: handleUnaryCall<SaveRequest, SaveResponse>;
-  /** Gives back what was saved last, as it was. NOT_FOUND where nothing is. */
+  /** Returns the context that was saved last, unchanged. NOT_FOUND where none is saved. */
   load: handleUnaryCall<LoadRequest, LoadResponse>;
   /** Ids of saved contexts that begin with a prefix, each once. */
   list: handleUnaryCall<ListRequest, ListResponse>;
-  /** Forgets a context. OK also where there is none. */
+  /** Deletes a saved context. OK also where none is saved. */
   delete: handleUnaryCall<DeleteRequest, DeleteResponse>;
 }
 
 export interface ExternalStoreServiceClient extends Client {
-  /** Keeps a context in place of what is kept under its id. OK says that it is durable: Chord may delete its own then. */
+  /** Stores a context, and replaces the one with the same id. OK means that it is durable: Chord may then delete its own. */
   save(request: SaveRequest, callback: (error: ServiceError | null, response: SaveResponse) => void): ClientUnaryCall;
   save(
     request: SaveRequest,
@@ -603,7 +603,7 @@ export interface ExternalStoreServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: SaveResponse) => void,
   ): ClientUnaryCall;
-  /** Gives back what was saved last, as it was. NOT_FOUND where nothing is. */
+  /** Returns the context that was saved last, unchanged. NOT_FOUND where none is saved. */
   load(request: LoadRequest, callback: (error: ServiceError | null, response: LoadResponse) => void): ClientUnaryCall;
   load(
     request: LoadRequest,
@@ -629,7 +629,7 @@ export interface ExternalStoreServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListResponse) => void,
   ): ClientUnaryCall;
-  /** Forgets a context. OK also where there is none. */
+  /** Deletes a saved context. OK also where none is saved. */
   delete(
     request: DeleteRequest,
     callback: (error: ServiceError | null, response: DeleteResponse) => void,

@@ -13,67 +13,67 @@ export const protobufPackage = "chord.v1";
 
 export const protobufFileName = "chord/v1/model.proto";
 
-/** What happened at one path. */
+/** The kind of a change at one path. */
 export enum ChangeAction {
   UNSPECIFIED = 0,
   /** ADDED - `value` is new; a whole subtree is one change. */
   ADDED = 1,
   /** MODIFIED - `value` replaces `old_value`. */
   MODIFIED = 2,
-  /** REMOVED - `old_value` is gone. */
+  /** REMOVED - `old_value` is removed. */
   REMOVED = 3,
-  /** SPLICED - Elements of a list were exchanged: see `splice`. */
+  /** SPLICED - Elements of a list were replaced: see `splice`. */
   SPLICED = 4,
 }
 
 /** Why a client gets the whole document and not a delta. */
 export enum FullReason {
   UNSPECIFIED = 0,
-  /** INITIAL - The client knows nothing yet. */
+  /** INITIAL - The client has no state yet. */
   INITIAL = 1,
   /** EPOCH_CHANGED - The context was deleted and recreated, or restored, since. */
   EPOCH_CHANGED = 2,
-  /** AHEAD - The client's version is above the server's: the store lost writes that were acknowledged. */
+  /** AHEAD - The client's version is above the server's: the store lost acknowledged writes. */
   AHEAD = 3,
-  /** DIVERGED - Same epoch and version, another history: the store lost writes and then reused their versions. */
+  /** DIVERGED - Same epoch and version, different history: the store lost writes and then reused their versions. */
   DIVERGED = 4,
-  /** HISTORY_TRUNCATED - The deltas that the client lacks are no longer kept, or more of them than `delta_threshold`. */
+  /** HISTORY_TRUNCATED - The deltas that the client lacks are no longer retained, or are more than `delta_threshold`. */
   HISTORY_TRUNCATED = 5,
   /** DELTA_LARGER - The merged delta would be larger than the document. */
   DELTA_LARGER = 6,
 }
 
 /**
- * A point in the history of one context. Clients keep the last one they saw and hand it back; they
- * never compute one. All three fields together name exactly one state. A position with only
- * `version` is accepted from hand-written calls, but cannot tell two histories apart.
+ * A point in the history of one context. Clients keep the last position they received and send it back; they never
+ * compute one. All three fields together identify exactly one state. A position with only `version` is accepted from
+ * hand-written calls, but cannot distinguish two histories.
  */
 export interface Position {
   /** One life of the context: new whenever it is created, recreated after a delete, or restored. */
   epoch: string;
-  /** Counts from 1; one more for each write that changes something. 0: nothing is known. */
+  /** Counts from 1; each write that changes something adds 1. 0: no state is known. */
   version: number;
   /** Chained hash of all deltas of this epoch up to `version`. */
   digest: string;
 }
 
-/** A named JSON document and where it stands. */
+/** A named JSON document and its position. */
 export interface Context {
   contextId: string;
-  /** The document. Absent in answers that were not asked for values. */
+  /** The document. Absent in answers to requests that do not ask for values. */
   value: { [key: string]: any } | undefined;
   position: Position | undefined;
   createdAt: Timestamp | undefined;
   updatedAt:
     | Timestamp
     | undefined;
-  /** Absent: lives until it is deleted. */
+  /** Absent: the context has no time to live. */
   expiresAt: Timestamp | undefined;
 }
 
-/** One change of a document. Changes of a delta apply in their order. */
+/** One change of a document. The changes of a delta apply in order. */
 export interface Change {
-  /** Object keys from the root, never empty. Each string is one key as it stands, with no escaping. */
+  /** Object keys from the root, never empty. Each string is one key, without escaping. */
   path: string[];
   action: ChangeAction;
   /** ADDED, MODIFIED: the new value. */
@@ -88,7 +88,7 @@ export interface Change {
   splice: Splice | undefined;
 }
 
-/** At `index` of a list, `removed_count` elements gave way to `inserted`. */
+/** At `index` of a list, `inserted` replaces `removed_count` elements. */
 export interface Splice {
   index: number;
   removedCount: number;
@@ -100,23 +100,23 @@ export interface Splice {
 /** The ordered changes that lead from one position to a later one of the same epoch. */
 export interface Delta {
   contextId: string;
-  /** The client must be exactly here to apply the changes ... */
+  /** The client must be exactly at this position to apply the changes ... */
   from:
     | Position
     | undefined;
-  /** ... and is here afterwards. */
+  /** ... and is at this position afterwards. */
   to: Position | undefined;
   changes: Change[];
-  /** When `to` was written. */
+  /** The time at which `to` was written. */
   updatedAt:
     | Timestamp
     | undefined;
-  /** The changes in the format that the request named; `changes` is then empty. */
+  /** The changes in the requested format; `changes` is then empty. */
   formatted:
     | any
     | undefined;
   /**
-   * Not empty: the format cannot express these changes, and this says why. `changes` and `formatted` are then
+   * Not empty: the format cannot express these changes, for this reason. `changes` and `formatted` are then
    * empty: read the document.
    */
   inexpressible: string;
@@ -124,7 +124,7 @@ export interface Delta {
 
 /** A place in a document. */
 export interface Path {
-  /** Object keys from the root, never empty. Each string is one key as it stands, with no escaping. */
+  /** Object keys from the root, never empty. Each string is one key, without escaping. */
   keys: string[];
 }
 
@@ -134,19 +134,19 @@ export interface Full {
   reason: FullReason;
 }
 
-/** The client is current. */
+/** The client is up to date. */
 export interface NoChange {
   position: Position | undefined;
 }
 
-/** A condition on the state that a write meets. Unmet: ABORTED, with PositionMismatch in the details. */
+/** A condition on the state before a write. Where it is not met: ABORTED, with PositionMismatch in the details. */
 export interface Expected {
   condition:
     | //
-    /** The context stands exactly here. */
+    /** The context is at exactly this position. */
     { $case: "position"; value: Position }
     | //
-    /** The context has this version, whatever its epoch. Weaker than `position`. */
+    /** The context has this version, in any epoch. Weaker than `position`. */
     { $case: "version"; value: number }
     | //
     /** The context does not exist. Must be true. */
@@ -154,16 +154,16 @@ export interface Expected {
     | undefined;
 }
 
-/** One change that a client asks for, at a path. Intermediate objects that are missing are created. */
+/** One requested change at a path. Missing objects on the path are created. */
 export interface Mutation {
   /** Object keys from the root, never empty. */
   path: string[];
   operation:
     | //
-    /** Store this value, null included, in place of whatever is there. */
+    /** Store this value, null included, in place of any old value. */
     { $case: "set"; value: any | undefined }
     | //
-    /** Remove the member; nothing happens where it is missing. Must be true. */
+    /** Remove the member; a missing member is no error. Must be true. */
     { $case: "remove"; value: boolean }
     | //
     /** Add to a number; a missing member counts as 0. */
@@ -172,7 +172,7 @@ export interface Mutation {
     /** Add elements at the end of a list; a missing member counts as the empty list. */
     { $case: "append"; value: ListValues }
     | //
-    /** Exchange elements of a list. */
+    /** Replace elements of a list. */
     { $case: "splice"; value: ListSplice }
     | undefined;
 }
@@ -186,18 +186,18 @@ export interface ListValues {
 export interface ListSplice {
   /** 0 to the list's length. */
   index: number;
-  /** At most what follows `index`. */
+  /** At most the number of elements after `index`. */
   removeCount: number;
   insert: any[];
 }
 
-/** What a write answers beside the new position. */
+/** What a write answers in addition to the new position. */
 export interface ReturnOptions {
-  /** Answer with the context as it is after this write. */
+  /** Answer the context after this write. */
   context: boolean;
-  /** Answer with the delta of this write. */
+  /** Answer the delta of this write. */
   delta: boolean;
-  /** With `delta`: its old values too. */
+  /** With `delta`: include its old values. */
   oldValues: boolean;
   /** With `delta`: as in SyncContextRequest. */
   format: string;

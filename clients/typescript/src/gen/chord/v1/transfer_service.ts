@@ -27,24 +27,24 @@ export const protobufPackage = "chord.v1";
 
 export const protobufFileName = "chord/v1/transfer_service.proto";
 
-/** A context that was saved or brought back. */
+/** A context that was exported or restored. */
 export interface TransferredContext {
   contextId: string;
-  /** Where it stood when it was saved; or where it stands now that it is back. */
+  /** The position that was exported; or the current position after the restore. */
   position:
     | Position
     | undefined;
-  /** How many retained deltas went with it. 0: none, or it was saved without history. */
+  /** The number of retained deltas included. 0: none, or exported without history. */
   deltas: number;
-  /** When it was saved. */
+  /** The time of the export. */
   exportedAt: Timestamp | undefined;
 }
 
 export interface ExportContextRequest {
   contextId: string;
   /**
-   * Save the retained deltas, too. A restore then goes on at the same position, and clients resume by delta; without
-   * them it begins a new epoch.
+   * Include the retained deltas. A restore then continues at the same position, and clients resume by delta; without
+   * the deltas a restore begins a new epoch.
    */
   history: boolean;
 }
@@ -55,7 +55,7 @@ export interface ExportContextResponse {
 
 export interface RestoreContextRequest {
   contextId: string;
-  /** Replace the context that is there. */
+  /** Replace an existing context. */
   overwrite: boolean;
 }
 
@@ -74,7 +74,7 @@ export interface ExportContextsResponse {
 }
 
 export interface RestoreContextsRequest {
-  /** Empty: everything that was saved. */
+  /** Empty: all exported contexts. */
   prefix: string;
   overwrite: boolean;
 }
@@ -83,14 +83,14 @@ export interface RestoreContextsResponse {
   progress: TransferProgress | undefined;
 }
 
-/** How far a whole prefix has come. */
+/** The progress of the transfer of a whole prefix. */
 export interface TransferProgress {
-  /** Contexts in all, counted at the start. */
+  /** The number of contexts, counted at the start. */
   total: number;
-  /** Of these: contexts that are done, failed ones and vanished ones among them. */
+  /** Contexts that are done, including failed and vanished ones. */
   done: number;
   failed: number;
-  /** What happened last. Absent at first, and where a context was deleted meanwhile. */
+  /** The last finished context. Absent at first, and where a context was deleted meanwhile. */
   last: { $case: "context"; value: TransferredContext } | { $case: "failure"; value: TransferFailure } | undefined;
 }
 
@@ -753,12 +753,12 @@ export const TransferFailure: MessageFns<TransferFailure> = {
 };
 
 /**
- * Export of contexts to a store outside of Chord, and restore from it. Which store, the server's setting `exportUrl`
- * says; without one each call is FAILED_PRECONDITION.
+ * Export of contexts to a store outside of Chord, and restore from it. The server's setting `exportUrl` names the store;
+ * without the setting each call is FAILED_PRECONDITION.
  */
 export type TransferServiceService = typeof TransferServiceService;
 export const TransferServiceService = {
-  /** Saves one context, in place of what was saved under its id before. */
+  /** Exports one context, and replaces the earlier export of its id. */
   exportContext: {
     path: "/chord.v1.TransferService/ExportContext" as const,
     requestStream: false as const,
@@ -769,7 +769,7 @@ export const TransferServiceService = {
       Buffer.from(ExportContextResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ExportContextResponse => ExportContextResponse.decode(value),
   },
-  /** Brings one context back. ALREADY_EXISTS where there is one, unless `overwrite`; NOT_FOUND where none was saved. */
+  /** Restores one context. ALREADY_EXISTS where the context exists, unless `overwrite`; NOT_FOUND where no export exists. */
   restoreContext: {
     path: "/chord.v1.TransferService/RestoreContext" as const,
     requestStream: false as const,
@@ -782,8 +782,8 @@ export const TransferServiceService = {
     responseDeserialize: (value: Buffer): RestoreContextResponse => RestoreContextResponse.decode(value),
   },
   /**
-   * Saves all contexts whose ids begin with a prefix. One message at first, with the total, and one for each context.
-   * What fails for one context is told, and the others go on. A call that is cancelled stops there.
+   * Exports all contexts whose ids begin with a prefix. The first message has the total, then one follows per context.
+   * A failure of one context is reported, and the others continue. Cancelling the call stops the transfer.
    */
   exportContexts: {
     path: "/chord.v1.TransferService/ExportContexts" as const,
@@ -796,7 +796,7 @@ export const TransferServiceService = {
       Buffer.from(ExportContextsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ExportContextsResponse => ExportContextsResponse.decode(value),
   },
-  /** Brings all saved contexts back whose ids begin with a prefix, told in the same way. */
+  /** Restores all exported contexts whose ids begin with a prefix, with the same messages. */
   restoreContexts: {
     path: "/chord.v1.TransferService/RestoreContexts" as const,
     requestStream: false as const,
@@ -811,21 +811,21 @@ export const TransferServiceService = {
 } as const;
 
 export interface TransferServiceServer extends UntypedServiceImplementation {
-  /** Saves one context, in place of what was saved under its id before. */
+  /** Exports one context, and replaces the earlier export of its id. */
   exportContext: handleUnaryCall<ExportContextRequest, ExportContextResponse>;
-  /** Brings one context back. ALREADY_EXISTS where there is one, unless `overwrite`; NOT_FOUND where none was saved. */
+  /** Restores one context. ALREADY_EXISTS where the context exists, unless `overwrite`; NOT_FOUND where no export exists. */
   restoreContext: handleUnaryCall<RestoreContextRequest, RestoreContextResponse>;
   /**
-   * Saves all contexts whose ids begin with a prefix. One message at first, with the total, and one for each context.
-   * What fails for one context is told, and the others go on. A call that is cancelled stops there.
+   * Exports all contexts whose ids begin with a prefix. The first message has the total, then one follows per context.
+   * A failure of one context is reported, and the others continue. Cancelling the call stops the transfer.
    */
   exportContexts: handleServerStreamingCall<ExportContextsRequest, ExportContextsResponse>;
-  /** Brings all saved contexts back whose ids begin with a prefix, told in the same way. */
+  /** Restores all exported contexts whose ids begin with a prefix, with the same messages. */
   restoreContexts: handleServerStreamingCall<RestoreContextsRequest, RestoreContextsResponse>;
 }
 
 export interface TransferServiceClient extends Client {
-  /** Saves one context, in place of what was saved under its id before. */
+  /** Exports one context, and replaces the earlier export of its id. */
   exportContext(
     request: ExportContextRequest,
     callback: (error: ServiceError | null, response: ExportContextResponse) => void,
@@ -841,7 +841,7 @@ export interface TransferServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ExportContextResponse) => void,
   ): ClientUnaryCall;
-  /** Brings one context back. ALREADY_EXISTS where there is one, unless `overwrite`; NOT_FOUND where none was saved. */
+  /** Restores one context. ALREADY_EXISTS where the context exists, unless `overwrite`; NOT_FOUND where no export exists. */
   restoreContext(
     request: RestoreContextRequest,
     callback: (error: ServiceError | null, response: RestoreContextResponse) => void,
@@ -858,8 +858,8 @@ export interface TransferServiceClient extends Client {
     callback: (error: ServiceError | null, response: RestoreContextResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Saves all contexts whose ids begin with a prefix. One message at first, with the total, and one for each context.
-   * What fails for one context is told, and the others go on. A call that is cancelled stops there.
+   * Exports all contexts whose ids begin with a prefix. The first message has the total, then one follows per context.
+   * A failure of one context is reported, and the others continue. Cancelling the call stops the transfer.
    */
   exportContexts(
     request: ExportContextsRequest,
@@ -870,7 +870,7 @@ export interface TransferServiceClient extends Client {
     metadata?: Metadata,
     options?: Partial<CallOptions>,
   ): ClientReadableStream<ExportContextsResponse>;
-  /** Brings all saved contexts back whose ids begin with a prefix, told in the same way. */
+  /** Restores all exported contexts whose ids begin with a prefix, with the same messages. */
   restoreContexts(
     request: RestoreContextsRequest,
     options?: Partial<CallOptions>,

@@ -5,7 +5,7 @@ import { checkPrefix } from '../../contexts/validation.js';
 import * as proto from '../../gen/chord/v1/cleanup_service.js';
 import type { Duration } from '../../gen/google/protobuf/duration.js';
 import { invalid } from '../../model/errors.js';
-import { fromDuration, toDuration, toTimestamp } from './convert.js';
+import { fromDuration, toDuration, toTimestamp } from './times.js';
 
 const DAY = 86_400_000;
 const YEAR = 365 * DAY;

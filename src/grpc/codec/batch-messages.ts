@@ -1,11 +1,12 @@
 /** From BatchWriteRequest to what the use case takes. Throws INVALID_ARGUMENT that names the write and its field. */
 
-import type { BatchedWrite } from '../../contexts/service.js';
+import type { BatchedWrite } from '../../contexts/writes/batch.js';
 import { within } from '../../contexts/writes/batch.js';
 import type * as c from '../../gen/chord/v1/context_service.js';
 import type { ReturnOptions } from '../../gen/chord/v1/model.js';
 import { invalid } from '../../model/errors.js';
-import { fromDuration, fromExpected, fromMutations } from './convert.js';
+import { fromExpected, fromMutations } from './context-messages.js';
+import { fromDuration } from './times.js';
 
 /** `returns` hears what each write is to return. */
 export function fromWrites(

@@ -3,7 +3,7 @@
 import type * as proto from '../../gen/chord/v1/transfer_service.js';
 import type { TransferProgress, Transferred } from '../../transfer/for-each-context.js';
 
-import { toTimestamp } from './convert.js';
+import { toTimestamp } from './times.js';
 
 export function toTransferred({ id, position, deltas, exportedAt }: Transferred): proto.TransferredContext {
   return { contextId: id, position, deltas, exportedAt: toTimestamp(exportedAt) };

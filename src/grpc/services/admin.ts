@@ -1,11 +1,14 @@
 /** AdminService.WatchStats: statistics of the server for each interval. */
-
-import type * as a from '../../gen/chord/v1/admin_service.js';
+import * as a from '../../gen/chord/v1/admin_service.js';
 import type { Stats as ProtoStats } from '../../gen/chord/v1/stats.js';
 import { ChordError, invalid } from '../../model/errors.js';
+import type { Clock } from '../../model/model.js';
 import type { Stats, StatsView } from '../../observability/stats.js';
+import type { Store } from '../../store/store.js';
 import { pathOf } from '../call-description.js';
-import { fromDuration, toDuration, toTimestamp } from '../codec/convert.js';
+import { fromDuration, toDuration, toTimestamp } from '../codec/times.js';
+import type { ServedService } from '../served-service.js';
+import { streaming } from '../server-streaming.js';
 
 export interface StatsSource {
   readonly version: string;
@@ -18,9 +21,30 @@ export interface StatsSource {
 const INTERVAL = 1000;
 const INTERVAL_MIN = 100;
 const INTERVAL_MAX = 3_600_000;
+const NO_BACKUP =
+  'only a server on lmdb can be backed up like this; on Redis, use the persistence of Redis or `chord export`';
+
+export function adminService(store: Store, clock: Clock, stats: StatsSource, stopping: AbortSignal): ServedService {
+  return {
+    definition: a.AdminServiceService,
+    streams: streaming({
+      watchStats: (request: a.WatchStatsRequest, ended: AbortSignal) => watchStats(stats, request, ended, stopping),
+
+      async *backup(): AsyncGenerator<a.BackupResponse> {
+        if (!store.backup) throw new ChordError('FAILED_PRECONDITION', NO_BACKUP);
+        const { format, counts, parts } = store.backup();
+        const start = { format, takenAt: toTimestamp(clock()), counts: new Map(counts) };
+        yield { part: { $case: 'start', value: start } };
+        for await (const { database, keys, values } of parts) {
+          yield { part: { $case: 'records', value: { database, keys: [...keys], values: [...values] } } };
+        }
+      },
+    }),
+  };
+}
 
 /** Yields until the call or the server ends. */
-export async function* watchStats(
+async function* watchStats(
   source: StatsSource,
   request: a.WatchStatsRequest,
   ended: AbortSignal,

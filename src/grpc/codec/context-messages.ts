@@ -1,0 +1,62 @@
+/** Contexts, conditions and mutations: from protobuf messages to the domain, and back. Throws INVALID_ARGUMENT that names the field. */
+import type { Mutation } from '../../contexts/writes/mutations.js';
+import type { Expected } from '../../contexts/writes/writes.js';
+import type * as proto from '../../gen/chord/v1/model.js';
+import { invalid } from '../../model/errors.js';
+import type { Head } from '../../model/model.js';
+import { toTimestamp } from './times.js';
+
+export const MUTATIONS_MAX = 1000;
+
+/** A context without its value. */
+export function toContext(id: string, head: Head): proto.Context {
+  return {
+    contextId: id,
+    value: undefined,
+    position: head.position,
+    createdAt: toTimestamp(head.createdAt),
+    updatedAt: toTimestamp(head.updatedAt),
+    expiresAt: head.expiry && toTimestamp(head.expiry.at),
+  };
+}
+
+export function fromExpected(expected: proto.Expected | undefined): Expected | undefined {
+  if (!expected) return undefined;
+  const { condition } = expected;
+  switch (condition?.$case) {
+    case 'position':
+      if (condition.value.version === 0) throw invalid('expected.position', 'has no version');
+      return { kind: 'position', position: condition.value };
+    case 'version':
+      return { kind: 'version', version: condition.value };
+    case 'absent':
+      if (!condition.value) throw invalid('expected.absent', 'must be true');
+      return { kind: 'absent' };
+    default:
+      throw invalid('expected', 'names no condition');
+  }
+}
+
+export function fromMutations(mutations: readonly proto.Mutation[]): Mutation[] {
+  if (mutations.length > MUTATIONS_MAX) throw invalid('mutations', `are more than ${MUTATIONS_MAX}`);
+  return mutations.map(({ path, operation }, index): Mutation => {
+    switch (operation?.$case) {
+      case 'set':
+        return { kind: 'set', path, value: operation.value };
+      case 'remove':
+        if (!operation.value) throw invalid(`mutations[${index}].remove`, 'must be true');
+        return { kind: 'remove', path };
+      case 'increment':
+        if (!Number.isFinite(operation.value)) throw invalid(`mutations[${index}].increment`, 'is not a finite number');
+        return { kind: 'increment', path, by: operation.value };
+      case 'append':
+        return { kind: 'append', path, values: operation.value.values };
+      case 'splice': {
+        const { index: at, removeCount, insert } = operation.value;
+        return { kind: 'splice', path, index: at, removeCount, insert };
+      }
+      default:
+        throw invalid(`mutations[${index}]`, 'names no operation');
+    }
+  });
+}

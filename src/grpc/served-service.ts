@@ -1,0 +1,56 @@
+/**
+ * A proto service as Chord serves it. Two things are done here once for all calls. A request that cannot be decoded is
+ * INVALID_ARGUMENT with the field at fault (grpc-js would answer INTERNAL). And an answer that is a Buffer goes out as it is.
+ */
+import type { MethodDefinition, ServiceDefinition } from '@grpc/grpc-js';
+import type { Call, Route } from './call.js';
+import { BOUNDS } from './codec/field-limits.js';
+import { decodeRequest } from './codec/request-decoding.js';
+
+export interface ServedService {
+  readonly definition: ServiceDefinition;
+  /** What answers unary methods, by their keys in the definition. */
+  readonly unary?: Readonly<Record<string, (request: never, call: Call) => unknown>>;
+  /** What answers streaming methods. */
+  readonly streams?: Readonly<Record<string, (call: Call) => void>>;
+}
+
+/** `chord.v1.ContextService` */
+export function nameOf({ definition }: ServedService): string {
+  return serviceOf(Object.values(definition)[0]!.path);
+}
+
+export function routesOf({ definition, unary = {}, streams = {} }: ServedService): Route[] {
+  return [
+    ...Object.entries(unary).map(([key, answer]) => ({ ...methodOf(definition, key), unary: answer })),
+    ...Object.entries(streams).map(([key, serve]) => ({ ...methodOf(definition, key), stream: serve })),
+  ];
+}
+
+/** The same service for grpc-js, with Chord's way into and out of bytes. */
+export function definitionOf({ definition }: ServedService): ServiceDefinition {
+  const methods = Object.entries(definition).map(([name, method]: [string, MethodDefinition<unknown, unknown>]) => [
+    name,
+    {
+      ...method,
+      requestDeserialize: (bytes: Buffer) => bytes,
+      responseSerialize: encoder(method),
+    },
+  ]);
+  return Object.fromEntries(methods);
+}
+
+function methodOf(definition: ServiceDefinition, key: string) {
+  const { path, responseStream: streams, requestDeserialize } = definition[key]!;
+  const name = path.slice(path.lastIndexOf('/') + 1);
+  const decode = decodeRequest(requestDeserialize, BOUNDS[name]);
+  return { path, service: serviceOf(path), name, streams, decode, encode: encoder(definition[key]!) };
+}
+
+function serviceOf(path: string): string {
+  return path.split('/')[1]!;
+}
+
+function encoder(method: Pick<MethodDefinition<unknown, unknown>, 'responseSerialize'>): (answer: unknown) => Buffer {
+  return (answer) => (Buffer.isBuffer(answer) ? answer : method.responseSerialize(answer));
+}

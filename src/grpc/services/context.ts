@@ -1,0 +1,140 @@
+/**
+ * ContextService: convert, call, answer. Whatever is thrown or rejected becomes a status in the call pipeline. The two
+ * most frequent writes return the promise that they have: an async function would make two more for each call in flight.
+ */
+
+import type { HeadPage } from '../../contexts/pagination.js';
+import { tokenAfter } from '../../contexts/pagination.js';
+import type { ContextService } from '../../contexts/service.js';
+import { type DeltaForm, type Formats, PLAIN } from '../../contexts/sync/projection.js';
+import { PAGE_BYTES } from '../../contexts/validation.js';
+import type { UpdateOptions, WriteResult } from '../../contexts/writes/writes.js';
+import * as c from '../../gen/chord/v1/context_service.js';
+import type * as m from '../../gen/chord/v1/model.js';
+import { ChordError } from '../../model/errors.js';
+import type { Call } from '../call.js';
+import { fromWrites } from '../codec/batch-messages.js';
+import { fromExpected, fromMutations, toContext } from '../codec/context-messages.js';
+import { batchResponse, getResponse, writeResponse } from '../codec/response-encoder.js';
+import { fromDuration } from '../codec/times.js';
+import type { ServedService } from '../served-service.js';
+
+export function contextService(contexts: ContextService, formats: Formats): ServedService {
+  const formOf = (returning: m.ReturnOptions | undefined): DeltaForm =>
+    returning ? formats.form(returning.format, returning.oldValues, 'returning.format') : PLAIN;
+
+  const respond = (written: Promise<WriteResult>, form: DeltaForm, call: Call): Promise<Buffer> => {
+    if (!form.format?.wholeLists) {
+      return written.then((result) => {
+        call.usage?.owe(result.stored ?? 0);
+        return writeResponse(result, form);
+      });
+    }
+    return written.then(async (result) => {
+      call.usage?.owe(result.stored ?? 0);
+      const delta = result.delta && (await contexts.lists.of(result.delta));
+      return writeResponse({ ...result, delta }, form);
+    });
+  };
+
+  return {
+    definition: c.ContextServiceService,
+    unary: {
+      setContext(request: c.SetContextRequest, call: Call): Promise<Buffer> {
+        const { contextId, value = {}, returning } = request;
+        const form = formOf(returning);
+        return respond(contexts.set(contextId, value, writeOptions(request, true)), form, call);
+      },
+
+      updateContext(request: c.UpdateContextRequest, call: Call): Promise<Buffer> {
+        const { contextId, changes, allowMissing, returning } = request;
+        const edit = { changes, mutations: fromMutations(request.mutations) };
+        const form = formOf(returning);
+        return respond(contexts.update(contextId, edit, writeOptions(request, allowMissing)), form, call);
+      },
+
+      revertContext(request: c.RevertContextRequest, call: Call): Promise<Buffer> {
+        const { contextId, version, returning } = request;
+        const form = formOf(returning);
+        return respond(contexts.revert(contextId, version, writeOptions(request, false)), form, call);
+      },
+
+      async getContext({ contextId, version }: c.GetContextRequest): Promise<Buffer> {
+        return getResponse(await (version === 0 ? contexts.get(contextId) : contexts.getAtVersion(contextId, version)));
+      },
+
+      async deleteContext(request: c.DeleteContextRequest): Promise<Buffer> {
+        const { allowMissing, requestId } = request;
+        const options = { allowMissing, requestId, expected: fromExpected(request.expected) };
+        return writeResponse(await contexts.delete(request.contextId, options), PLAIN);
+      },
+
+      async touchContext(request: c.TouchContextRequest): Promise<c.TouchContextResponse> {
+        const head = await contexts.touch(request.contextId, fromDuration(request.ttl, 'ttl'));
+        return { context: toContext(request.contextId, head) };
+      },
+
+      async batchWrite({ writes, requestId }: c.BatchWriteRequest, call: Call): Promise<Buffer> {
+        const forms: DeltaForm[] = [];
+        const asked = fromWrites(writes, (returning, index) => {
+          forms[index] = formOf(returning);
+        });
+        const results = await contexts.batch(asked, { requestId });
+        for (const { stored = 0 } of results) call.usage?.owe(stored);
+        return batchResponse(
+          await Promise.all(
+            results.map(async (result, i) => {
+              const form = forms[i] ?? PLAIN;
+              const delta =
+                form.format?.wholeLists && result.delta ? await contexts.lists.of(result.delta) : result.delta;
+              return { id: asked[i]!.id, result: { ...result, delta }, form };
+            }),
+          ),
+        );
+      },
+
+      async listContexts(request: c.ListContextsRequest): Promise<c.ListContextsResponse> {
+        const page = await contexts.list(request.prefix, request);
+        if (!request.includeValues) {
+          return { contexts: page.heads.map(({ id, head }) => toContext(id, head)), nextPageToken: page.nextPageToken };
+        }
+        return withValues(contexts, page);
+      },
+    },
+  };
+}
+
+function writeOptions(
+  request: c.SetContextRequest | c.UpdateContextRequest | c.RevertContextRequest,
+  allowMissing: boolean,
+): UpdateOptions {
+  const { requestId, returning } = request;
+  return {
+    expected: fromExpected(request.expected),
+    requestId,
+    ttl: fromDuration(request.ttl, 'ttl'),
+    returning,
+    allowMissing,
+  };
+}
+
+/** Reads the documents of a page of heads, up to a page's bytes; the token then names the last one read. */
+async function withValues(contexts: ContextService, page: HeadPage): Promise<c.ListContextsResponse> {
+  const answer: m.Context[] = [];
+  let bytes = 0;
+  for (const { id } of page.heads) {
+    const view = await contexts.get(id).catch(unlessGone);
+    if (!view) continue;
+    // Generated code passes an encoded document through to the codec, which copies it.
+    answer.push({ ...toContext(id, view.head), value: view.value as unknown as { [key: string]: unknown } });
+    bytes += view.value.bytes.length;
+    const last = id === page.heads.at(-1)?.id;
+    if (bytes >= PAGE_BYTES && !last) return { contexts: answer, nextPageToken: tokenAfter(id) };
+  }
+  return { contexts: answer, nextPageToken: page.nextPageToken };
+}
+
+function unlessGone(error: unknown): undefined {
+  if (error instanceof ChordError && error.reason === 'NOT_FOUND') return undefined;
+  throw error;
+}

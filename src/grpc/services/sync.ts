@@ -1,0 +1,37 @@
+/** SyncService. Its watch streams are in watch-streams.ts. */
+import { cutTo } from '../../contexts/pagination.js';
+import type { ContextService } from '../../contexts/service.js';
+import { type Formats, fit } from '../../contexts/sync/projection.js';
+import * as s from '../../gen/chord/v1/sync_service.js';
+import { deltasResponse, syncResponse } from '../codec/response-encoder.js';
+import { fromPaths } from '../codec/sync-messages.js';
+import type { ServedService } from '../served-service.js';
+import type { WatchStreams } from './watch-streams.js';
+
+export function syncService(contexts: ContextService, formats: Formats, watches: WatchStreams): ServedService {
+  return {
+    definition: s.SyncServiceService,
+    unary: {
+      syncContext(request: s.SyncContextRequest): Buffer | Promise<Buffer> {
+        const { contextId, known } = request;
+        const form = formats.form(request.format, request.includeOldValues);
+        const interest = { scope: fromPaths(request.paths), wholeLists: form.format?.wholeLists };
+        const result = contexts.sync(contextId, known);
+        if (interest.scope || interest.wholeLists) {
+          const fitting = Promise.resolve(result).then((later) => fit(later, interest, contexts.lists));
+          return fitting.then((later) => syncResponse(contextId, later, form));
+        }
+        if (!(result instanceof Promise)) return syncResponse(contextId, result, form);
+        return result.then((later) => syncResponse(contextId, later, form));
+      },
+
+      async listDeltas(request: s.ListDeltasRequest): Promise<Buffer> {
+        const form = formats.form(request.format, request.includeOldValues);
+        const page = await contexts.deltas(request.contextId, request.fromVersion, request);
+        if (!form.format?.wholeLists) return deltasResponse(page, form);
+        return deltasResponse(cutTo(page, await contexts.lists.all(page.deltas)), form);
+      },
+    },
+    streams: { watchContexts: (call) => watches.serve(call) },
+  };
+}

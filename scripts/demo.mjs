@@ -1,7 +1,7 @@
 /**
  * A chat room in one terminal: a server, and a guest process in each language whose tools are installed
- * (clients/LANGUAGE/examples). Ends when all guests have left; fails unless all have the same final document and position. Names of
- * languages as arguments select guests.
+ * (clients/LANGUAGE/examples). Ends when all guests have left; fails unless all have the same final document and
+ * position. Names of languages as arguments select guests.
  */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';

@@ -33,7 +33,7 @@ export async function headPage(
 ): Promise<HeadPage> {
   checkPrefix(prefix);
   const after = options.pageToken ? idBefore(options.pageToken) : undefined;
-  if (after !== undefined && !after.startsWith(prefix)) throw invalid('page_token', 'belongs to another list');
+  if (after !== undefined && !after.startsWith(prefix)) throw invalid('pageToken', 'belongs to another list');
   const { heads, next } = await store.list(prefix, after, pageSize(options.pageSize ?? 0));
   return {
     heads: heads.filter(({ head }) => !isGone(head)),
@@ -48,7 +48,7 @@ export function tokenAfter(id: string): string {
 
 function idBefore(token: string): string {
   const id = Buffer.from(token, 'base64url').toString();
-  if (tokenAfter(id) !== token || !isId(id)) throw invalid('page_token', 'does not belong to this list');
+  if (tokenAfter(id) !== token || !isId(id)) throw invalid('pageToken', 'does not belong to this list');
   return id;
 }
 
@@ -92,7 +92,7 @@ export function tokenAfterDelta({ epoch, version }: Position): string {
 
 function versionOf(token: string, head: Position): number {
   const [epoch, version = ''] = token.split(':');
-  if (!/^\d{1,15}$/.test(version)) throw invalid('page_token', 'does not belong to this list');
-  if (epoch !== head.epoch) throw invalid('page_token', 'belongs to an earlier life of the context');
+  if (!/^\d{1,15}$/.test(version)) throw invalid('pageToken', 'does not belong to this list');
+  if (epoch !== head.epoch) throw invalid('pageToken', 'is of an earlier life of the context');
   return Number(version);
 }

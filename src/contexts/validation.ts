@@ -18,7 +18,7 @@ export function mergeBytesMax(weight: number): number {
   return 2 * weight + 8192;
 }
 
-export function checkId(id: string, field = 'context_id'): void {
+export function checkId(id: string, field = 'id'): void {
   if (id === '') throw invalid(field, 'must not be empty');
   checkText(id, field, ID_BYTES_MAX);
 }
@@ -33,7 +33,7 @@ export function checkPrefix(prefix: string): void {
 }
 
 export function checkRequestId(requestId: string): void {
-  checkText(requestId, 'request_id', REQUEST_ID_BYTES_MAX);
+  checkText(requestId, 'requestId', REQUEST_ID_BYTES_MAX);
 }
 
 export function checkTtl(ttl: number): void {
@@ -41,7 +41,7 @@ export function checkTtl(ttl: number): void {
 }
 
 export function pageSize(asked: number): number {
-  if (asked < 0 || asked > PAGE_SIZE_MAX) throw invalid('page_size', `must be between 0 and ${PAGE_SIZE_MAX}`);
+  if (asked < 0 || asked > PAGE_SIZE_MAX) throw invalid('pageSize', `must be between 0 and ${PAGE_SIZE_MAX}`);
   return asked || PAGE_SIZE_DEFAULT;
 }
 

@@ -6,6 +6,7 @@ import { PositionMismatch } from '../gen/chord/v1/errors.js';
 import { BadRequest, ErrorInfo, RetryInfo } from '../gen/google/rpc/error_details.js';
 import { Status } from '../gen/google/rpc/status.js';
 import { ChordError, type Reason } from '../model/errors.js';
+import { protoField, protoMessage } from './codec/field-names.js';
 import { toDuration } from './codec/times.js';
 
 const CODES: Readonly<Record<Reason, status>> = {
@@ -41,7 +42,7 @@ export function toStatus(error: unknown, onDefect: (error: unknown, id: string) 
 function richStatus(error: ChordError): StatusObject {
   const code = CODES[error.reason];
   const { contextId, current, violations, retryAfter, quota } = error.details;
-  const message = cut(error.message);
+  const message = cut(protoMessage(error));
   const metadata = new Map<string, string>();
   if (contextId !== undefined) metadata.set('context_id', contextId);
   if (quota) metadata.set('quota', quota.name).set('quota_limit', `${quota.limit}`).set('quota_of', quota.whose);
@@ -50,7 +51,7 @@ function richStatus(error: ChordError): StatusObject {
   ];
   if (violations) {
     const fieldViolations = violations.map(({ field, description }) => ({
-      field,
+      field: protoField(field),
       description: cut(description),
       reason: '',
       localizedMessage: undefined,

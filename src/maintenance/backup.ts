@@ -5,7 +5,8 @@
 import { mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { ChordError } from '../model/errors.js';
-import { Copy, sync } from '../store/lmdb/backup-copy.js';
+import { Copy } from '../store/lmdb/backup-copy.js';
+import { sync } from '../store/lmdb/directory.js';
 import { requireData } from '../store/lmdb/fsck/contents.js';
 import { openLmdb } from '../store/lmdb/store.js';
 import type { Backup } from '../store/store.js';

@@ -41,6 +41,8 @@ export interface Listener {
 const DATABASES = Object.keys(NAMES) as (keyof typeof NAMES)[];
 /** Records between two calls of onProgress. */
 const PROGRESS_RECORDS = 5_000;
+/** The most time between them, in milliseconds, but for a single record. */
+const PROGRESS_MS = 200;
 
 /**
  * Throws FAILED_PRECONDITION for a directory that is in use or holds no data of Chord; DATA_LOSS where the header of
@@ -77,7 +79,8 @@ class Verifier {
   readonly #total: number;
   #done = 0;
   #told = 0;
-  /** Index entries that belong to a head or a request. */
+  #toldAt = performance.now();
+  /** Entries of the indexes that something belongs to. */
   #due = 0;
   #times = 0;
 
@@ -101,7 +104,7 @@ class Verifier {
     await this.#index('requestTimes', this.#times, (key) => this.#belongsToRequest(key));
     for (const { value } of this.#entries('remains')) value();
     this.#contents.checkFree();
-    await this.listener.onProgress?.(this.#total, this.#total);
+    await this.#report(this.#total);
     return this.#result;
   }
 
@@ -227,9 +230,16 @@ class Verifier {
   }
 
   async #went(): Promise<void> {
-    if (this.#done < this.#told + PROGRESS_RECORDS) return;
+    if (this.#done < this.#told + PROGRESS_RECORDS && performance.now() < this.#toldAt + PROGRESS_MS) return;
     this.#told = this.#done;
-    await this.listener.onProgress?.(this.#done, this.#total);
+    await this.#report(this.#done);
+    this.#toldAt = performance.now();
+  }
+
+  /** All reading is synchronous: without a turn of the event loop no signal would arrive. */
+  async #report(done: number): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
+    await this.listener.onProgress?.(done, this.#total);
   }
 }
 

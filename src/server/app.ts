@@ -46,6 +46,8 @@ export interface Chord extends Engine {
   readonly metricsAddress: string | undefined;
   /** Open watch streams. */
   readonly streams: number;
+  /** Resolves when the store has failed for good: the process should end, and be started again. */
+  readonly failed: Promise<void>;
   /**
    * Reads certificates again, and applies settings that can change at run time. Never rejects: what cannot be applied
    * is logged, and the previous state stays.
@@ -95,10 +97,16 @@ export async function startChord(options: ChordOptions = {}): Promise<Chord> {
     telemetry.serving(address);
     let stopping = false;
     let shutdown = config;
+    let fail = () => {};
+    const failed = new Promise<void>((resolve) => {
+      fail = resolve;
+    });
     engine.store.onHealth((health) => {
       if (stopping) return;
-      log.warn(health, 'store health changed');
       server.setHealth(health);
+      if (!health.failed) return log.warn(health, 'store health changed');
+      log.fatal({ detail: health.detail }, 'the store has failed: the server ends');
+      fail();
     });
     const close = once(async () => {
       stopping = true;
@@ -130,6 +138,7 @@ export async function startChord(options: ChordOptions = {}): Promise<Chord> {
       ...engine,
       address,
       metricsAddress: telemetry.address,
+      failed,
       get streams() {
         return server.streams;
       },

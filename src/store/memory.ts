@@ -1,12 +1,10 @@
 /**
- * The store in the memory of this process, which is lost when the process ends. Also the executable specification of the
- * contract: where an engine differs from this store, the engine is wrong.
+ * The store in this process's memory: gone when it ends. Also the executable specification of the contract: where an
+ * engine differs from this one, the engine is wrong. So it is naive: it keeps no index, and finds what is listed or due by
+ * looking at all contexts. It shares no code with the engines that it judges, but for the types.
  */
 import { ChordError } from '../model/errors.js';
-import { type Head, samePosition } from '../model/model.js';
-import { batchRefusal } from './batch.js';
-import { entriesAfter, INDEXES, type IndexKeys, NOWHERE, renewedSince, trueKeys } from './retention-index.js';
-import { byUtf8, SortedIndex } from './sorted-index.js';
+import { type Head, samePosition, usedAt } from '../model/model.js';
 import type {
   BatchOperation,
   BatchOutcome,
@@ -30,9 +28,10 @@ interface Context {
   snapshot?: Snapshot;
   /** Contiguous up to the head, or empty; the records may begin long before the snapshot. */
   records: LogRecord[];
-  /** The keys of its index entries. */
-  entries: IndexKeys;
 }
+
+/** So many contexts are looked at in one turn of the event loop. */
+const LOOK_AT_ONCE = 10_000;
 
 export function openMemory(): Store {
   return new MemoryStore();
@@ -42,9 +41,8 @@ class MemoryStore implements Store {
   readonly #contexts = new Map<string, Context>();
   /** By context id, then by request id. Outlives the context. */
   readonly #requests = new Map<string, Map<string, Request>>();
-  readonly #indexes = INDEXES.map(() => new SortedIndex());
-  /** All entries have key 0, so they are sorted by id. */
-  readonly #ids = new SortedIndex();
+  /** All ids in order; sorted again when a context has come or gone. */
+  #ids: readonly string[] | undefined;
   readonly #listeners: ((health: StoreHealth) => void)[] = [];
   #closed = false;
 
@@ -81,10 +79,14 @@ class MemoryStore implements Store {
 
   async commitBatch(operations: readonly BatchOperation[]): Promise<BatchOutcome> {
     this.#checkOpen();
-    const refusals = operations.map((act) => this.#refusal(act));
-    const refusal = batchRefusal(operations, refusals);
-    if (refusal !== null) return refusal;
-    for (const act of operations) this.#carryOut(act);
+    const heads = new Map<string, Head | null>();
+    for (const operation of operations) {
+      const refusal = this.#refusal(operation);
+      if (refusal?.kind === 'duplicate') return refusal;
+      if (refusal?.kind === 'conflict') heads.set(operation.id, refusal.head);
+    }
+    if (heads.size > 0) return { kind: 'conflict', heads };
+    for (const operation of operations) this.#carryOut(operation);
     return { kind: 'committed' };
   }
 
@@ -112,29 +114,25 @@ class MemoryStore implements Store {
 
   async list(prefix: string, after: string | undefined, limit: number): Promise<ListPage> {
     this.#checkOpen();
-    const isLater = after !== undefined && byUtf8(after, prefix) >= 0;
-    const first = !isLater && this.#contexts.has(prefix) ? [prefix] : [];
-    const behind = this.#ids.range(0, limit + 1, { id: isLater ? after : prefix, key: 0 }).map(({ id }) => id);
-    const ids = [...first, ...behind].filter((id) => id.startsWith(prefix));
+    this.#ids ??= [...this.#contexts.keys()].sort(byUtf8);
+    const ids = this.#ids.filter((id) => id.startsWith(prefix) && (after === undefined || byUtf8(id, after) > 0));
     const heads = ids.slice(0, limit).map((id) => ({ id, head: this.#contexts.get(id)!.head }));
     return ids.length > limit ? { heads, next: ids[limit - 1]! } : { heads };
   }
 
   async due(index: Index, upTo: number, limit: number, after?: Due): Promise<readonly Due[]> {
     this.#checkOpen();
-    const which = INDEXES.indexOf(index);
-    const entries = this.#indexes[which] as SortedIndex;
-    for (;;) {
-      const found = entries.range(upTo, limit, after);
-      const early = found.filter(({ id, key }) => keysOf(this.#contexts.get(id) as Context)[which] !== key);
-      if (early.length === 0) return found;
-      for (const { id } of early) {
-        const context = this.#contexts.get(id) as Context;
-        this.#enter(id, context, context.entries.with(which, keysOf(context)[which] as number));
-      }
-      // Moving very many entries takes a while: other work runs in between.
+    let found: Due[] = [];
+    let looked = 0;
+    for (const id of [...this.#contexts.keys()]) {
+      const context = this.#contexts.get(id); // none where it has gone since
+      const key = context && keyOf(index, context);
+      if (key !== undefined && key <= upTo && (!after || byKey({ id, key }, after) > 0)) found.push({ id, key });
+      if (++looked % LOOK_AT_ONCE !== 0) continue;
+      found = found.sort(byKey).slice(0, limit);
       await new Promise((resolve) => setImmediate(resolve));
     }
+    return found.sort(byKey).slice(0, limit);
   }
 
   async trim(id: string, version: number): Promise<number> {
@@ -145,7 +143,6 @@ class MemoryStore implements Store {
     const oldest = context.records[0]?.position.version ?? upTo + 1;
     const count = Math.min(context.records.length, Math.max(0, upTo + 1 - oldest));
     context.records.splice(0, count);
-    this.#enter(id, context, entriesAfter(context.entries, keysOf(context)));
     return count;
   }
 
@@ -181,42 +178,36 @@ class MemoryStore implements Store {
   }
 
   /** Why a write must not happen; null where it may. A repeat is recognised before its position is compared. */
-  #refusal(act: BatchOperation): Outcome | null {
-    const { id, expected } = act;
-    const first = 'request' in act && act.request && this.#requests.get(id)?.get(act.request.id);
+  #refusal(operation: BatchOperation): Outcome | null {
+    const { id, expected } = operation;
+    const first = 'request' in operation && operation.request && this.#requests.get(id)?.get(operation.request.id);
     if (first) return { kind: 'duplicate', first };
     const head = this.#contexts.get(id)?.head ?? null;
     const stands = head === null || expected === null ? head === expected : samePosition(head.position, expected);
-    const renewed = head !== null && 'reason' in act && renewedSince(head, act);
+    const renewed = head !== null && 'reason' in operation && wasRenewed(head, operation);
     return stands && !renewed ? null : { kind: 'conflict', head };
   }
 
-  #carryOut(act: BatchOperation): void {
-    if ('head' in act) this.#write(act);
-    if ('reason' in act) this.#drop(act);
+  #carryOut(operation: BatchOperation): void {
+    if ('head' in operation) this.#write(operation);
+    if ('reason' in operation) this.#drop(operation);
   }
 
   #write({ id, head, payload, snapshot, request }: Commit): void {
     let context = this.#contexts.get(id);
     if (!context) {
-      context = { head, records: [], entries: NOWHERE };
+      context = { head, records: [] };
       this.#contexts.set(id, context);
-      this.#ids.add({ id, key: 0 });
+      this.#ids = undefined;
     }
     context.head = head;
     if (payload !== undefined) context.records.push({ position: head.position, at: head.updatedAt, ...payload });
     if (snapshot !== undefined) context.snapshot = { version: head.position.version, bytes: snapshot };
-    this.#enter(id, context, entriesAfter(context.entries, keysOf(context)));
     this.#remember(id, request);
   }
 
   #drop({ id, request }: Removal): void {
-    const context = this.#contexts.get(id);
-    if (context) {
-      this.#enter(id, context, NOWHERE);
-      this.#contexts.delete(id);
-      this.#ids.remove({ id, key: 0 });
-    }
+    if (this.#contexts.delete(id)) this.#ids = undefined;
     this.#remember(id, request);
   }
 
@@ -226,22 +217,45 @@ class MemoryStore implements Store {
     this.#requests.set(id, requests.set(request.id, request));
   }
 
-  /** Moves the index entries of a context. */
-  #enter(id: string, context: Context, entries: IndexKeys): void {
-    this.#indexes.forEach((index, which) => {
-      const [from, to] = [context.entries[which] as number, entries[which] as number];
-      if (Object.is(from, to)) return;
-      if (!Number.isNaN(from)) index.remove({ id, key: from });
-      if (!Number.isNaN(to)) index.add({ id, key: to });
-    });
-    context.entries = entries;
-  }
-
   #checkOpen(): void {
     if (this.#closed) throw new ChordError('UNAVAILABLE', 'the store is closed');
   }
 }
 
-function keysOf({ head, records }: Context): IndexKeys {
-  return trueKeys(head, records.length, records[0]?.at ?? Number.NaN);
+/** Where a context stands in an index; undefined where it does not. */
+function keyOf(index: Index, { head, records }: Context): number | undefined {
+  switch (index) {
+    case 'expiry':
+      return head.expiry?.at;
+    case 'idle':
+      return head.expiry ? undefined : usedAt(head);
+    case 'age':
+      return records[0]?.at;
+    case 'length':
+      return records.length > 1 ? -records.length : undefined;
+  }
+}
+
+/** Whether the context was renewed or used since, which the removal does not know of. */
+function wasRenewed(head: Head, { expiry, usedAt: used }: Removal): boolean {
+  return (expiry !== undefined && head.expiry?.at !== expiry.at) || (used !== undefined && usedAt(head) > used);
+}
+
+function byKey(a: Due, b: Due): number {
+  return a.key - b.key || byUtf8(a.id, b.id);
+}
+
+/** Orders strings as their UTF-8 bytes: as JavaScript does, but for surrogates, which belong above U+FFFF. */
+function byUtf8(a: string, b: string): number {
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i++) {
+    const [x, y] = [a.charCodeAt(i), b.charCodeAt(i)];
+    if (x !== y) return rank(x) - rank(y);
+  }
+  return a.length - b.length;
+}
+
+function rank(unit: number): number {
+  if (unit < 0xd800) return unit;
+  return unit < 0xe000 ? unit + 0x2000 : unit - 0x800;
 }

@@ -137,9 +137,9 @@ export type History =
   | { readonly kind: 'truncated'; readonly oldest: number };
 
 /**
- * The indexes of cleanup; in each index the smallest key is due first. Due contexts are found by these indexes alone,
- * never by a scan of all contexts. An engine may update its entries lazily, as long as answers are right: see
- * retention-index.ts.
+ * What cleanup looks for; in each index the smallest key is due first. What is due is found by these alone, never by
+ * looking at all contexts (the memory store does: it is the specification). An engine may keep its entries lazily, as long
+ * as an answer is right: see retention-index.ts.
  *
  * - `expiry`: when the context's own time to live ends
  * - `idle`: when a context without a time to live was last written or touched
@@ -180,6 +180,8 @@ export type FeedEvent =
 export interface StoreHealth {
   readonly serving: boolean;
   readonly readOnly: boolean;
+  /** Never again in this process: only a restart helps. */
+  readonly failed?: true;
   readonly detail?: string;
 }
 

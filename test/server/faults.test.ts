@@ -13,7 +13,7 @@ const NOT_FOUND = 5;
 const RESOURCE_EXHAUSTED = 8;
 const LISTEN = ['--listen', '127.0.0.1:0'];
 
-test('with the disk nearly full writes are refused, reads and watches go on, and with space writes do', async (t) => {
+test('with the disk nearly full writes are refused but for removals, reads and watches go on, and with space writes do', async (t) => {
   let free = 1_000 * MIB;
   let now = 1_000_000;
   const directory = await temporaryDirectory(t);
@@ -21,6 +21,7 @@ test('with the disk nearly full writes are refused, reads and watches go on, and
   const { address } = await serve(t, { store, clock: () => now, logLevel: 'silent' });
   const peer = connect(t, address);
   const { position } = await peer.set({ contextId: 'a', value: { n: 1, ballast: 'b'.repeat(200) } });
+  await peer.set({ contextId: 'c', value: {} });
   await peer.set({ contextId: 'b', value: {}, ttl: { seconds: 1, nanos: 0 } });
   const reader = watch(t, peer, { id: 'a' });
   await reader.caughtUp();
@@ -31,7 +32,6 @@ test('with the disk nearly full writes are refused, reads and watches go on, and
     peer.set({ contextId: 'a', value: { n: 2 } }),
     peer.set({ contextId: 'new', value: {} }),
     peer.update({ contextId: 'a', changes: { n: 2 } }),
-    peer.delete({ contextId: 'a' }),
     peer.touch({ contextId: 'a', ttl: { seconds: 1, nanos: 0 } }),
     peer.update({ contextId: 'a', changes: { n: 2 }, requestId: 'r' }),
   ];
@@ -40,6 +40,7 @@ test('with the disk nearly full writes are refused, reads and watches go on, and
     t.like(found, { code: RESOURCE_EXHAUSTED, reason: 'RESOURCE_EXHAUSTED' });
     t.regex(found.message, /disk nearly full/);
   }
+  await peer.delete({ contextId: 'c' });
   // What changes nothing stores nothing.
   t.false((await peer.update({ contextId: 'a', changes: { n: 1 } })).changed);
   t.is((await peer.document('a')).n, 1);
@@ -54,7 +55,7 @@ test('with the disk nearly full writes are refused, reads and watches go on, and
   await late.caughtUp();
   t.deepEqual(late.log, ['caughtUp']);
   now += 1_000;
-  t.is((await refused(peer.get({ contextId: 'b' }))).code, NOT_FOUND, 'expired, although it cannot be removed');
+  t.is((await refused(peer.get({ contextId: 'b' }))).code, NOT_FOUND, 'expired');
   t.is((await refused(peer.sync({ contextId: 'b' }))).code, NOT_FOUND);
 
   free = 1_000 * MIB;

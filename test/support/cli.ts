@@ -40,8 +40,8 @@ export class Running {
   private stderr = '';
 
   /** @param main another build than that of this repository */
-  constructor(args: readonly string[], main?: string) {
-    this.child = spawnChord(args, {}, main);
+  constructor(args: readonly string[], main?: string, env: Record<string, string> = {}) {
+    this.child = spawnChord(args, env, main);
     const kill = () => this.child.kill('SIGKILL');
     process.once('exit', kill); // nothing outlives a test file that is cut short
     this.child.once('close', () => process.off('exit', kill));
@@ -96,7 +96,11 @@ export type Server = Running & { readonly address: string; readonly ready: strin
 
 /** A server that is ready; `address` is where it says it listens. */
 export async function startServer(...args: string[]): Promise<Server> {
-  const server = new Running(['serve', '--log-level', 'error', ...args]);
+  return readyServer(new Running(['serve', '--log-level', 'error', ...args]));
+}
+
+/** The same, of `chord serve` as it was started. */
+export async function readyServer(server: Running): Promise<Server> {
   const ready = await server.line();
   const address = /^chord: serving on (\S+) /.exec(ready)?.[1];
   if (!address) throw new Error(`not the ready line: ${ready}`);

@@ -70,7 +70,10 @@ export function define(program: Command, { args, out, exitWith }: CommandContext
   }
 }
 
-/** Serves until a signal. @returns the exit code */
+/** The exit code where the disk failed a commit: EX_IOERR of sysexits.h. */
+const STORE_FAILED = 74;
+
+/** Serves until a signal, or until the store fails. @returns the exit code */
 async function serve(options: ServeOptions, out: Output): Promise<number> {
   const loaded = load(options, out);
   if (!loaded) return 2;
@@ -105,9 +108,10 @@ async function serve(options: ServeOptions, out: Output): Promise<number> {
   await out.text(
     `chord: serving on ${chord.address} (${kept}${tls})${metrics}, ready in ${Math.round(performance.now())} ms`,
   );
-  out.note(`${await stopped}: stopping`);
+  const signal = await Promise.race([stopped, chord.failed]);
+  if (signal) out.note(`${signal}: stopping`);
   await chord.close();
-  return 0;
+  return signal ? 0 : STORE_FAILED;
 }
 
 /** The settings; undefined after all their problems have been printed. */

@@ -1,5 +1,5 @@
-/** `token new` and `token hash`: make lines for the file that `--auth-tokens` names. They call no server. */
-import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+/** `token new` and `token hash`: makes lines for the file that `--auth-tokens` names. No server is called. */
+import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { Problems } from '../../auth/file-problems.js';
 import { newToken, Tokens, tokenLine } from '../../auth/tokens.js';
@@ -14,8 +14,8 @@ The file has one line for each token: a name, the token's hash, and optionally i
 tokens: add the new one before you remove the old one. The server reads the file again when it changes.
 
 Examples:
-  chord token new ann --file tokens --expires 90d > ann.token
-  openssl rand -hex 32 | tee bob.token | chord token hash bob --file tokens
+  chord token new ann --file tokens --expires 90d --secret-file ann.token
+  chord token hash bob --file tokens < bob.token
   chord serve --auth-tokens tokens --auth-rules rules.json
 `;
 
@@ -24,6 +24,8 @@ interface TokenOptions {
   readonly file?: string;
   /** Lifetime of the token in milliseconds. Absent: the token is valid until its line is removed. */
   readonly expires?: number;
+  /** Write the token here. Absent: print it. */
+  readonly secretFile?: string;
 }
 
 export function define(program: Command, { out }: CommandContext): void {
@@ -33,31 +35,44 @@ export function define(program: Command, { out }: CommandContext): void {
     .addHelpText('after', HELP);
   const making = (command: Command) =>
     command
-      .option('--file <file>', 'append the line to this file')
-      .addOption(
-        option(
-          '--expires <duration>',
-          'lifetime, such as 90d; without it, the token is valid until its line is removed',
-          parseMs,
-        ),
-      );
-  making(token.command('new <name>').description('print a random token, and the line with its hash')).action(
-    (name: string, options: TokenOptions) => create(name, options, out()),
-  );
+      .option('--file <file>', 'add the line to this file')
+      .addOption(option('--expires <duration>', 'good for this long, like 90d; else until it is removed', parseMs));
+  making(token.command('new <name>').description('make a random token, and the line with its hash'))
+    .option('--secret-file <file>', 'write the token to this new file, for its owner alone; else print it')
+    .action((name: string, options: TokenOptions) => create(name, options, out()));
   making(token.command('hash <name>').description('the line of a token from standard input')).action(
     (name: string, options: TokenOptions) => hash(name, options, out()),
   );
 }
 
-/** Makes a random token, which is printed once and stored nowhere. */
+/** A random token, written or printed this one time. */
 async function create(name: string, options: TokenOptions, out: Output): Promise<void> {
   const token = newToken();
-  const line = keep(name, token, options);
-  await out.print({ name, token, line, file: options.file }, () => [
-    [['plain', token]],
-    ...(options.file === undefined ? [[['plain', line] as const]] : []),
+  const { file, secretFile } = options;
+  if (secretFile !== undefined) writeSecret(secretFile, token);
+  let line: string;
+  try {
+    line = keep(name, token, options);
+  } catch (error) {
+    if (secretFile !== undefined) rmSync(secretFile);
+    throw error;
+  }
+  const printed = secretFile === undefined ? { token } : { secretFile };
+  await out.print({ name, ...printed, line, file }, () => [
+    ...(secretFile === undefined ? [[['plain', token] as const]] : []),
+    ...(file === undefined ? [[['plain', line] as const]] : []),
   ]);
-  if (!out.json) out.note(`${kept(options)}. The token is printed only here`);
+  const where = secretFile === undefined ? 'printed only here' : `in ${secretFile}`;
+  if (!out.json) out.note(`${kept(options)}. The token is ${where}`);
+}
+
+/** Of a file that exists already, others may know the name, or have it open. */
+function writeSecret(file: string, token: string): void {
+  try {
+    writeFileSync(file, `${token}\n`, { flag: 'wx', mode: 0o600 });
+  } catch (error) {
+    throw new Usage(`the token cannot be written: ${(error as Error).message}`);
+  }
 }
 
 /** Makes the line of an existing token, read from standard input. */

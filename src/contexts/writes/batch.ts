@@ -87,7 +87,7 @@ function checkWrites({ store, budget }: BatchTools, writes: readonly BatchedWrit
       if (write.kind === 'set' || write.kind === 'update') checkEdit(write, room);
     });
     const before = places.get(write.id);
-    if (before !== undefined) throw invalid(fieldOf(i, write), `names the same context as writes[${before}]`);
+    if (before !== undefined) throw invalid(fieldOf(i), `names the same context as writes[${before}]`);
     places.set(write.id, i);
   });
   if (writes.length > 1 && !store.commitBatch) {
@@ -100,8 +100,7 @@ function checkWrites({ store, budget }: BatchTools, writes: readonly BatchedWrit
   const where = `in the partition of ${JSON.stringify(first.id)}`;
   const hint = 'ids with the same part in braces, as {room:1}:a and {room:1}:b, lie together (docs/redis.md)';
   const violations = apart.slice(0, 10).map((id) => {
-    const i = places.get(id) as number;
-    return { field: fieldOf(i, writes[i] as BatchedWrite), description: `is not ${where}` };
+    return { field: fieldOf(places.get(id) as number), description: `does not lie ${where}` };
   });
   throw new ChordError('FAILED_PRECONDITION', `these contexts are not ${where}: ${names}; ${hint}`, { violations });
 }
@@ -170,18 +169,18 @@ function checkReturned(effects: readonly Effect<BatchedResult>[]): void {
 }
 
 /** Adds the index of the write to thrown errors. */
-export function within<T>(index: number, { kind, id }: Pick<BatchedWrite, 'kind' | 'id'>, run: () => T): T {
+export function within<T>(index: number, { id }: { readonly id: string }, run: () => T): T {
   try {
     return run();
   } catch (error) {
     if (!(error instanceof ChordError)) throw error;
     const { contextId = id, violations, ...details } = error.details;
-    const fields = violations?.map((each) => ({ ...each, field: `writes[${index}].${kind}.${each.field}` }));
-    const message = `writes[${index}].${kind}${violations ? '.' : ': '}${error.message}`;
+    const fields = violations?.map((each) => ({ ...each, field: `writes[${index}].${each.field}` }));
+    const message = `writes[${index}]${violations ? '.' : ': '}${error.message}`;
     throw new ChordError(error.reason, message, { ...details, contextId, ...(fields && { violations: fields }) });
   }
 }
 
-function fieldOf(index: number, { kind }: BatchedWrite): string {
-  return `writes[${index}].${kind}.context_id`;
+function fieldOf(index: number): string {
+  return `writes[${index}].id`;
 }

@@ -28,7 +28,7 @@ export function remember(
 
 /** The first answer. Throws INVALID_ARGUMENT where the request id belongs to a different request. */
 export function recall<T = RememberedAnswer>(first: Request, print: string): T {
-  if (first.fingerprint !== print) throw invalid('request_id', 'was already used for a different request');
+  if (first.fingerprint !== print) throw invalid('requestId', 'was used before, for another request');
   return JSON.parse(Buffer.from(first.result).toString()) as T;
 }
 

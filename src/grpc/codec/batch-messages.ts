@@ -15,8 +15,8 @@ export function fromWrites(
 ): BatchedWrite[] {
   return writes.map(({ write }, index): BatchedWrite => {
     if (!write) throw invalid(`writes[${index}]`, 'names no write');
-    const { $case: kind, value: request } = write;
-    return within(index, { kind, id: request.contextId }, () => {
+    const { value: request } = write;
+    return within(index, { id: request.contextId }, () => {
       if ('requestId' in request && request.requestId !== '') throw invalid('request_id', 'belongs to the batch');
       if ('returning' in request) returns(request.returning, index);
       return fromWrite(write);

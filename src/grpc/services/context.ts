@@ -15,6 +15,7 @@ import { ChordError } from '../../model/errors.js';
 import type { Call } from '../call.js';
 import { fromWrites } from '../codec/batch-messages.js';
 import { fromExpected, fromMutations, toContext } from '../codec/context-messages.js';
+import { ofBatch } from '../codec/field-names.js';
 import { batchResponse, getResponse, writeResponse } from '../codec/response-encoder.js';
 import { fromDuration } from '../codec/times.js';
 import type { ServedService } from '../served-service.js';
@@ -35,6 +36,14 @@ export function contextService(contexts: ContextService, formats: Formats): Serv
       const delta = result.delta && (await contexts.lists.of(result.delta));
       return writeResponse({ ...result, delta }, form);
     });
+  };
+
+  const written = async (writes: readonly c.Write[], requestId: string, returns: Parameters<typeof fromWrites>[1]) => {
+    try {
+      return await contexts.batch(fromWrites(writes, returns), { requestId });
+    } catch (error) {
+      throw ofBatch(error, writes);
+    }
   };
 
   return {
@@ -76,10 +85,9 @@ export function contextService(contexts: ContextService, formats: Formats): Serv
 
       async batchWrite({ writes, requestId }: c.BatchWriteRequest, call: Call): Promise<Buffer> {
         const forms: DeltaForm[] = [];
-        const asked = fromWrites(writes, (returning, index) => {
+        const results = await written(writes, requestId, (returning, index) => {
           forms[index] = formOf(returning);
         });
-        const results = await contexts.batch(asked, { requestId });
         for (const { stored = 0 } of results) call.usage?.owe(stored);
         return batchResponse(
           await Promise.all(
@@ -87,7 +95,7 @@ export function contextService(contexts: ContextService, formats: Formats): Serv
               const form = forms[i] ?? PLAIN;
               const delta =
                 form.format?.wholeLists && result.delta ? await contexts.lists.of(result.delta) : result.delta;
-              return { id: asked[i]!.id, result: { ...result, delta }, form };
+              return { id: writes[i]!.write!.value.contextId, result: { ...result, delta }, form };
             }),
           ),
         );

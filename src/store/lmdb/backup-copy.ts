@@ -1,9 +1,11 @@
-/** Writes the records of a backup into a new LMDB store, in an empty directory. */
-import { open, rm, statfs } from 'node:fs/promises';
+/** Makes an LMDB store of the records of a backup, in a directory where there was none. */
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ChordError } from '../../model/errors.js';
 import type { Backup, BackupPart } from '../store.js';
-import { commitFailed } from './group-commit.js';
+import { sync } from './directory.js';
+import { freeBytesOf } from './disk-space.js';
+import { commitFailed } from './errors.js';
 import { type Databases, FORMAT, NAMES, openDatabases } from './schema.js';
 
 /** Bytes written at once: the most that is held in memory, and about the memory that LMDB may need beside it. */
@@ -72,8 +74,7 @@ export class Copy {
     const [parts, bytes] = [this.#waiting, this.#bytes];
     [this.#waiting, this.#bytes] = [[], 0];
     if (parts.length === 0) return;
-    const { bavail, bsize } = await statfs(this.directory);
-    if (bavail * bsize < 2 * bytes + RESERVE_BYTES) {
+    if ((await freeBytesOf(this.directory)) < 2 * bytes + RESERVE_BYTES) {
       throw new ChordError('RESOURCE_EXHAUSTED', `the disk of ${this.directory} is nearly full`);
     }
     const databases = new Map(Object.entries(NAMES).map(([key, name]) => [name as string, this.db[key as 'contexts']]));
@@ -86,16 +87,6 @@ export class Copy {
     await written.catch(async (error) => {
       throw await commitFailed(error);
     });
-  }
-}
-
-/** Syncs a file, or the names in a directory. */
-export async function sync(path: string): Promise<void> {
-  const file = await open(path, 'r');
-  try {
-    await file.sync();
-  } finally {
-    await file.close();
   }
 }
 

@@ -6,7 +6,7 @@
 import type { Transaction } from 'lmdb';
 import { ChordError } from '../../model/errors.js';
 import type { Backup, BackupPart } from '../store.js';
-import { unreadable } from './reads.js';
+import { unreadable } from './errors.js';
 import { type Bytes, type Databases, FORMAT, NAMES } from './schema.js';
 
 /** Limits one part to a few milliseconds of the event loop. */

@@ -1,8 +1,11 @@
 /**
- * Watches the free space of the disk and makes the store read-only before the disk is full: a commit that finds the disk
- * full is the one failure that LMDB may not survive. The bytes that are written between two measurements are kept well
- * below the reserve.
+ * Watches the free space of the disk and turns the store read-only before it runs out: a commit that finds the
+ * disk full ends the server. What is on its way to the disk between two looks is kept well below the reserve.
+ * Below the reserve, removals and trims go on down to a half of it: they need pages of their own, and free more.
  */
+import { readFileSync } from 'node:fs';
+import { stat, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
 import { ChordError } from '../../model/errors.js';
 import type { StoreHealth } from '../store.js';
 import type { CommitGate } from './group-commit.js';
@@ -36,20 +39,21 @@ export class SpaceWatch implements CommitGate {
     return watch;
   }
 
-  /** Admits up to half of the reserve between two measurements. A larger single write causes a measurement of its own. */
-  async admit(bytes: number): Promise<void> {
-    this.check();
+  /** A quarter of the reserve is the most that may be written unseen. A single larger write has its own look. */
+  async admit(bytes: number, frees: boolean): Promise<void> {
+    this.check(frees);
     this.#admitted += bytes;
-    if (this.#admitted > this.minFreeBytes / 2) {
+    if (this.#admitted > this.minFreeBytes / 4) {
       await this.#look();
-      this.check();
+      this.check(frees);
       if (bytes > this.#free) throw this.#nearlyFull();
     }
   }
 
-  /** Throws RESOURCE_EXHAUSTED while the store is read-only. */
-  check(): void {
-    if (this.#readOnly) throw this.#nearlyFull();
+  /** Throws RESOURCE_EXHAUSTED while the store is read-only; of what frees space, while half of the reserve is gone, too. */
+  check(frees: boolean): void {
+    if (!this.#readOnly) return;
+    if (!frees || this.#free < this.minFreeBytes / 2) throw this.#nearlyFull();
   }
 
   health(): StoreHealth {
@@ -79,9 +83,31 @@ export class SpaceWatch implements CommitGate {
   #nearlyFull(): ChordError {
     const message =
       this.#failure === undefined
-        ? `disk nearly full: ${mib(this.#free)} free, ${mib(this.minFreeBytes)} are kept in reserve`
+        ? `disk nearly full: ${mib(this.#free)} free, ${mib(this.minFreeBytes)} are kept in reserve${LIMITED}`
         : `the free space of the disk is unknown: ${this.#failure}`;
     return new ChordError('RESOURCE_EXHAUSTED', message);
+  }
+}
+
+/** The most bytes of a file that this process may write (RLIMIT_FSIZE), as it was at the start. */
+const FILE_SIZE_LIMIT = fileSizeLimit();
+const LIMITED = Number.isFinite(FILE_SIZE_LIMIT) ? `; a file may have ${mib(FILE_SIZE_LIMIT)} (ulimit -f)` : '';
+
+/** What a data directory may still grow by: on its disk, and within the limit for a file. */
+export async function freeBytesOf(directory: string): Promise<number> {
+  const { bavail, bsize } = await statfs(directory);
+  const free = bavail * bsize;
+  if (!Number.isFinite(FILE_SIZE_LIMIT)) return free;
+  return Math.min(free, FILE_SIZE_LIMIT - (await stat(join(directory, 'data.mdb'))).size);
+}
+
+/** Infinity where there is none, or where the system is not Linux. */
+function fileSizeLimit(): number {
+  try {
+    const [, bytes] = /^Max file size\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];
+    return bytes === undefined ? Number.POSITIVE_INFINITY : Number(bytes);
+  } catch {
+    return Number.POSITIVE_INFINITY;
   }
 }
 

@@ -6,11 +6,10 @@
  * fails, no write that depends on it has been passed to LMDB; and LMDB never has so much work that it blocks.
  */
 import type { RootDatabase } from 'lmdb';
-import { ChordError } from '../../model/errors.js';
 import { Histogram } from '../../model/histogram.js';
 import type { HeadRow } from '../record-format.js';
 import type { Request } from '../store.js';
-import { unreadable } from './reads.js';
+import { commitFailed, DiskFailure, unreadable } from './errors.js';
 
 /** Limits the decisions of one transaction to a few milliseconds of the event loop. */
 const MAX_JOBS = 2_000;
@@ -24,7 +23,9 @@ export interface Job<T> {
   readonly scans: boolean;
   /** The approximate number of bytes to be written. */
   readonly bytes: number;
-  /** Decides and writes synchronously; all reads come before the first write: a job that throws has written nothing. */
+  /** It removes more than it writes, and is let in while the disk is nearly full. */
+  readonly frees?: boolean;
+  /** Decides and writes, all synchronously, the reading before the first write: what throws has written nothing. */
   run(turn: CommitTurn): T;
 }
 
@@ -37,8 +38,8 @@ export class CommitTurn {
 
 /** Guards the disk: see disk-space.ts. */
 export interface CommitGate {
-  /** Resolves when `bytes` more may be written. Throws when they must not. */
-  admit(bytes: number): Promise<void>;
+  /** Resolves when `bytes` more may be written; `frees`: by what frees space. Throws when they may not. */
+  admit(bytes: number, frees: boolean): Promise<void>;
   readonly maxBytesPerTurn: number;
 }
 
@@ -56,6 +57,7 @@ export class GroupCommit {
   #running: Promise<void> | null = null;
   /** Jobs in the current transaction. */
   #committing = 0;
+  #failure: DiskFailure | undefined;
   readonly commitSeconds = new Histogram(0.0001, 17);
   readonly groupSizes = new Histogram(1, 11);
 
@@ -64,6 +66,8 @@ export class GroupCommit {
     readonly gate: CommitGate,
     /** Writes what the jobs of a transaction have left for its end. */
     private readonly finish: (turn: CommitTurn) => void,
+    /** Called once, before the writes concerned are rejected. All later writes are rejected with the same error. */
+    private readonly onDiskFailure: (failure: DiskFailure) => void,
   ) {}
 
   get waiting(): number {
@@ -90,10 +94,17 @@ export class GroupCommit {
     while (this.#line.length > 0) {
       const turn = this.#take();
       try {
-        await this.gate.admit(turn.reduce((sum, { job }) => sum + job.bytes, 0));
+        if (this.#failure) throw this.#failure;
+        const bytes = turn.reduce((sum, { job }) => sum + job.bytes, 0);
+        const frees = turn.every(({ job }) => job.frees);
+        await this.gate.admit(bytes, frees);
         await this.#commit(turn);
       } catch (error) {
-        // Waiting writes that depend on these will find a conflict.
+        if (error instanceof DiskFailure && !this.#failure) {
+          this.#failure = error;
+          this.onDiskFailure(error);
+        }
+        // What builds upon these and still waits in line will find that the context stands elsewhere.
         for (const { reject } of turn) reject(error);
       }
     }
@@ -148,15 +159,4 @@ export class GroupCommit {
       else reject(failure);
     }
   }
-}
-
-/** lmdb reports the cause in a second promise, which would end the process if it were not awaited. */
-export async function commitFailed(error: unknown): Promise<ChordError> {
-  let cause = error;
-  const { commitError } = error as { commitError?: Promise<unknown> };
-  await commitError?.catch((reason: unknown) => {
-    cause = reason;
-  });
-  const message = cause instanceof Error ? cause.message : String(cause);
-  return new ChordError('UNAVAILABLE', `the store could not commit: ${message}`, { cause });
 }

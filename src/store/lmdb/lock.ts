@@ -1,8 +1,9 @@
 /**
- * One server per data directory. The lock is one of the kernel: it ends with the process, however the process dies. On
- * Linux the lock is flock(2) on the file LOCK, which works between containers that share a volume. The flock command
- * acquires it, since Node has no call for it. Where that command is missing, the lock is an abstract socket, which only
- * works within one network namespace. On macOS the lock is a flag of open(2). The text in LOCK is for people.
+ * One server per data directory. The lock is the kernel's own: it ends with the process, however that dies. Two files are
+ * locked: LOCK, which stays where data.mdb is exchanged, and data.mdb, which holds where LOCK is removed. On
+ * Linux it is flock(2), which holds between containers that share a volume, taken through the
+ * flock command since Node has no call for it; where there is no such command, an abstract socket, which only
+ * holds within one network namespace. On macOS it is a flag of open(2). The text in LOCK is for people.
  */
 import { spawnSync } from 'node:child_process';
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
@@ -14,21 +15,40 @@ import { ChordError } from '../../model/errors.js';
 /** open(2) on macOS: acquires an exclusive flock with the file. Node has no name for this flag. */
 const O_EXLOCK = 0x20;
 
-/** Locks until the answer is called. Throws FAILED_PRECONDITION where the lock is held, or the directory not writable. */
+/**
+ * Locks until the answer is called; makes data.mdb, empty, where it is missing. Throws FAILED_PRECONDITION where it is
+ * held, or the directory is not writable.
+ */
 export async function lockDirectory(directory: string): Promise<() => void> {
-  const path = join(directory, 'LOCK');
+  const releases: (() => void)[] = [];
+  const release = () => {
+    for (const each of releases.splice(0)) each();
+  };
+  try {
+    const { file, release: first } = await lockFile(join(directory, 'LOCK'), directory);
+    releases.push(first);
+    releases.push((await lockFile(join(directory, 'data.mdb'), directory)).release);
+    ftruncateSync(file);
+    writeSync(file, `process ${process.pid} on ${hostname()}\n`);
+    return release;
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+async function lockFile(path: string, directory: string): Promise<{ file: number; release: () => void }> {
   const file = openLockFile(path, directory);
   const socket = await (process.platform === 'linux' ? lockOnLinux(file) : null);
   if (socket === 'held') {
     closeSync(file);
-    throw inUse(path, directory);
+    throw inUse(directory);
   }
-  ftruncateSync(file);
-  writeSync(file, `process ${process.pid} on ${hostname()}\n`);
-  return () => {
+  const release = () => {
     closeSync(file);
     socket?.close();
   };
+  return { file, release };
 }
 
 function openLockFile(path: string, directory: string): number {
@@ -36,7 +56,7 @@ function openLockFile(path: string, directory: string): number {
   try {
     return openSync(path, process.platform === 'darwin' ? flags | O_EXLOCK | constants.O_NONBLOCK : flags, 0o600);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EAGAIN') throw inUse(path, directory);
+    if ((error as NodeJS.ErrnoException).code === 'EAGAIN') throw inUse(directory);
     throw new ChordError('FAILED_PRECONDITION', `the data directory ${directory} is not writable: ${error}`, {
       cause: error,
     });
@@ -56,7 +76,7 @@ async function lockOnLinux(file: number): Promise<Server | 'held' | null> {
   });
 }
 
-function inUse(path: string, directory: string): ChordError {
-  const holder = readFileSync(path, 'utf8').trim() || 'another process';
+function inUse(directory: string): ChordError {
+  const holder = readFileSync(join(directory, 'LOCK'), 'utf8').trim() || 'another process';
   return new ChordError('FAILED_PRECONDITION', `the data directory ${directory} is in use by ${holder}`);
 }

@@ -3,6 +3,7 @@ import { ChordError } from '../../model/errors.js';
 import * as records from '../record-format.js';
 import { INDEXES, type IndexKeys, trueKeys } from '../retention-index.js';
 import type { Due, LogRecord, Request, Snapshot } from '../store.js';
+import { RUN_VERIFY } from './errors.js';
 import type { Databases } from './schema.js';
 
 /** The limit of LMDB with pages of 4 KiB. */
@@ -73,8 +74,16 @@ export function keysOf({ head, place }: records.HeadRow): IndexKeys {
 export class LmdbReads {
   constructor(readonly db: Databases) {}
 
+  /** Null where there is no such context. Throws DATA_LOSS where the list knows one, and its head is missing. */
   row(id: string): records.HeadRow | null {
-    // Fast: the bytes are not copied, and are valid only until the next read. The decoded head does not refer to them.
+    const row = this.find(id);
+    if (row === null && this.db.ids.getBinaryFast(idKey(id)) !== undefined) throw lost(id);
+    return row;
+  }
+
+  /** The same, without a look at the list. */
+  find(id: string): records.HeadRow | null {
+    // Fast: the bytes are not copied, and only valid until the next read. Decoding keeps none of them.
     const bytes = this.db.contexts.getBinaryFast(headKey(id));
     return bytes === undefined ? null : records.decodeHead(bytes, `the head of context "${id}"`);
   }
@@ -119,8 +128,8 @@ export class LmdbReads {
     for (const key of this.db.ids.getKeys({ start })) {
       if (Buffer.compare(key.subarray(0, first.length), first) !== 0) return;
       const id = key.toString();
-      const row = this.row(id);
-      if (row === null) throw new ChordError('DATA_LOSS', `the head of context "${id}" is missing`);
+      const row = this.find(id);
+      if (row === null) throw lost(id);
       yield { id, row };
     }
   }
@@ -138,7 +147,7 @@ export class LmdbReads {
     for (const bytes of this.db.due.getKeys({ start, end })) {
       if (found.length === limit || early.length === MAX_EARLY) break;
       const due = { id: bytes.toString('utf8', 9), key: bytes.readDoubleBE(1) - offset(index) };
-      const row = this.row(due.id);
+      const row = this.find(due.id);
       if (row && keysOf(row)[index] === due.key) found.push(due);
       else early.push(due);
     }
@@ -151,8 +160,6 @@ export class LmdbReads {
   }
 }
 
-/** A page that LMDB itself finds damaged is data loss, too. */
-export function unreadable(error: unknown): ChordError {
-  if (error instanceof ChordError) return error;
-  return new ChordError('DATA_LOSS', `the database cannot be read: ${error}`, { cause: error });
+function lost(id: string): ChordError {
+  return new ChordError('DATA_LOSS', `the head of context "${id}" is missing; ${RUN_VERIFY}`);
 }

@@ -1,12 +1,16 @@
 /** Opens the LMDB files of a data directory, after checking that they are Chord's, in a known format, and intact. */
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { ChordError } from '../../model/errors.js';
+import { isDamage, unreadable } from './errors.js';
 import { checkDataFile } from './fsck/data-file.js';
 
 /** The format of the Databases below. A change that older code would misread must increase the version. */
 export const FORMAT = { name: 'chord', version: 2 };
 export const FORMAT_KEY = Buffer.from('format');
 const BYTES = { keyEncoding: 'binary', encoding: 'binary', cache: false } as const;
+
+/** Of files that it makes. The types do not know of it. */
+const PERMISSIONS = { permissionsMode: 0o600 } as object;
 
 export type Bytes = Database<Buffer, Buffer>;
 
@@ -75,7 +79,7 @@ export async function openDatabases(options: OpenOptions): Promise<Databases> {
     };
   } catch (error) {
     await env.close();
-    throw error;
+    throw unreadable(error);
   }
 }
 
@@ -89,9 +93,11 @@ function openEnvironment({ directory, mapSize, noSync = false }: OpenOptions): R
       eventTurnBatching: false, // group-commit.ts does that
       maxDbs: 8,
       noSync,
+      ...PERMISSIONS,
       ...(mapSize === undefined ? {} : { mapSize }),
     });
   } catch (error) {
+    if (isDamage(error)) throw unreadable(error);
     throw new ChordError('FAILED_PRECONDITION', `cannot open the database in ${directory}: ${error}`, { cause: error });
   }
 }

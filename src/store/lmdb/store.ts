@@ -3,7 +3,6 @@
  * through group-commit.ts, where each write is decided and written in one step; schema.ts has the layout. Measured: a
  * small put of the head with each commit costs less than finding the head as the log's last record.
  */
-import { mkdir, statfs } from 'node:fs/promises';
 import { ChordError } from '../../model/errors.js';
 import type { Head } from '../../model/model.js';
 import { INDEXES } from '../retention-index.js';
@@ -26,17 +25,19 @@ import type {
   StoreWork,
 } from '../store.js';
 import { Backups } from './backup.js';
-import { type FreeBytes, SpaceWatch } from './disk-space.js';
+import { createDirectory, restrictFiles, syncNames } from './directory.js';
+import { type FreeBytes, freeBytesOf, SpaceWatch } from './disk-space.js';
+import { type DiskFailure, unreadable } from './errors.js';
 import { type CommitTurn, GroupCommit, type Job } from './group-commit.js';
 import { lockDirectory } from './lock.js';
-import { LmdbReads, unreadable } from './reads.js';
+import { LmdbReads } from './reads.js';
 import { type Databases, openDatabases } from './schema.js';
 import { LmdbWrites } from './writes.js';
 
 export interface LmdbOptions {
   /** Created where it does not exist. */
   readonly directory: string;
-  /** With less free space than this on its disk, the store is read-only. In bytes, default: 256 MiB. */
+  /** Below this much free space on its disk the store is read-only, but for removals, down to a half. Default: 256 MiB. */
   readonly minFreeBytes?: number;
   /** Address space to reserve, in bytes. Default: grows with the data. */
   readonly mapSize?: number;
@@ -52,12 +53,12 @@ const AT_ONCE = 500;
 /** Throws FAILED_PRECONDITION (in use, not writable, not Chord's, newer) or DATA_LOSS (damaged). */
 export async function openLmdb(options: LmdbOptions): Promise<Store> {
   const { directory, minFreeBytes = 256 * 1024 * 1024 } = options;
-  await mkdir(directory, { recursive: true, mode: 0o700 }).catch((error) => {
-    throw new ChordError('FAILED_PRECONDITION', `cannot create the data directory: ${error.message}`, { cause: error });
-  });
+  const created = await createDirectory(directory);
   const unlock = await lockDirectory(directory);
   try {
     const databases = await openDatabases({ directory, mapSize: options.mapSize });
+    await restrictFiles(directory);
+    await syncNames(directory, created);
     const listeners: ((health: StoreHealth) => void)[] = [];
     const freeBytes = options.freeBytes ?? (() => freeBytesOf(directory));
     const space = await SpaceWatch.start(freeBytes, minFreeBytes, () => {
@@ -68,11 +69,6 @@ export async function openLmdb(options: LmdbOptions): Promise<Store> {
     unlock();
     throw error;
   }
-}
-
-async function freeBytesOf(directory: string): Promise<number> {
-  const { bavail, bsize } = await statfs(directory);
-  return bavail * bsize;
 }
 
 class LmdbStore implements Store {
@@ -86,13 +82,22 @@ class LmdbStore implements Store {
   readonly #unlock: () => void;
   #sweeping = false;
   #closed = false;
+  #failure: DiskFailure | undefined;
   #closing: Promise<void> | null = null;
 
   constructor(db: Databases, space: SpaceWatch, listeners: ((health: StoreHealth) => void)[], unlock: () => void) {
     this.#db = db;
     this.#reads = new LmdbReads(db);
     this.#writes = new LmdbWrites(db, this.#reads);
-    this.#writer = new GroupCommit(db.env, space, (turn) => this.#writes.putRows(turn));
+    this.#writer = new GroupCommit(
+      db.env,
+      space,
+      (turn) => this.#writes.putRows(turn),
+      (failure) => {
+        this.#failure = failure;
+        for (const listener of this.#listeners) listener(this.health());
+      },
+    );
     this.#backups = new Backups(db);
     this.#space = space;
     this.#listeners = listeners;
@@ -136,6 +141,7 @@ class LmdbStore implements Store {
     return this.#write({
       id,
       scans: true,
+      frees: true,
       bytes: size(request?.result),
       run: (turn) => this.#writes.remove(turn, removal),
     }).finally(() => this.#sweepRemains());
@@ -148,6 +154,7 @@ class LmdbStore implements Store {
       id,
       others,
       scans: removes,
+      frees: operations.every((act) => 'reason' in act),
       bytes: operations.reduce((sum, act) => sum + ('head' in act ? sizeOf(act) : size()), 0),
       run: (turn) => this.#writes.commitBatch(turn, operations),
     }).finally(() => removes && this.#sweepRemains());
@@ -155,11 +162,11 @@ class LmdbStore implements Store {
 
   /** Removes remains in steps, beside other work. Where the store closes or the disk is full, the rest is removed later. */
   #sweepRemains(): void {
-    if (this.#sweeping || this.#closed || this.#reads.remains(1).length === 0) return;
+    if (this.#sweeping || this.#closed || this.#failure || this.#reads.remains(1).length === 0) return;
     this.#sweeping = true;
     const run = (turn: CommitTurn) => this.#writes.sweep(turn, AT_ONCE);
     const sweep = async () => {
-      while (await this.#write({ id: '', scans: false, bytes: size(), run }));
+      while (await this.#write({ id: '', scans: false, frees: true, bytes: size(), run }));
     };
     sweep().then(
       () => {
@@ -226,6 +233,7 @@ class LmdbStore implements Store {
     const job = {
       id,
       scans: true,
+      frees: true,
       bytes: size(),
       run: (turn: CommitTurn) => this.#writes.trim(turn, id, version, AT_ONCE),
     };
@@ -241,7 +249,8 @@ class LmdbStore implements Store {
     let count = 0;
     for (;;) {
       const most = Math.min(AT_ONCE, limit - count);
-      const job = { id: '', scans: true, bytes: size(), run: () => this.#writes.forget(before, most) };
+      const run = () => this.#writes.forget(before, most);
+      const job = { id: '', scans: true, frees: true, bytes: size(), run };
       const some = await this.#write(job);
       count += some;
       if (some < AT_ONCE || count === limit) return count;
@@ -257,7 +266,9 @@ class LmdbStore implements Store {
   }
 
   health(): StoreHealth {
-    return this.#closed ? { serving: false, readOnly: false, detail: 'the store is closed' } : this.#space.health();
+    if (this.#closed) return { serving: false, readOnly: false, detail: 'the store is closed' };
+    if (this.#failure) return { serving: false, readOnly: false, failed: true, detail: this.#failure.message };
+    return this.#space.health();
   }
 
   onHealth(listener: (health: StoreHealth) => void): void {
@@ -291,7 +302,7 @@ class LmdbStore implements Store {
   #write<T>(job: Job<T>): Promise<T> {
     try {
       this.#checkOpen();
-      this.#space.check();
+      this.#space.check(job.frees === true);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -300,6 +311,7 @@ class LmdbStore implements Store {
 
   #checkOpen(): void {
     if (this.#closed) throw new ChordError('UNAVAILABLE', 'the store is closed');
+    if (this.#failure) throw this.#failure;
   }
 }
 

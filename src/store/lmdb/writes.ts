@@ -92,7 +92,7 @@ export class LmdbWrites {
     const ids = this.reads.remains(limit);
     let room = limit;
     for (const id of ids) {
-      const row = this.#row(turn, id);
+      const row = this.#found(turn, id);
       const [trimmed, last] = row ? [row.place?.trimmed ?? 0, row.head.position.version] : [0, 0];
       const before = this.reads.logKeys(id, 0, trimmed, room);
       const behind = this.reads.logKeys(id, last + 1, Number.MAX_SAFE_INTEGER, room);
@@ -108,7 +108,7 @@ export class LmdbWrites {
   /** Moves entries of an index to the true keys of their contexts. */
   correct(turn: CommitTurn, index: number, entries: readonly Due[]): void {
     for (const { id, key } of entries) {
-      const before = this.#row(turn, id);
+      const before = this.#found(turn, id);
       const place = before?.place;
       if (before && place?.entries[index] === key) {
         const entries = place.entries.with(index, keysOf(before)[index] as number);
@@ -129,7 +129,13 @@ export class LmdbWrites {
     return written === undefined ? this.reads.row(id) : written;
   }
 
-  /** Why a write must not happen; null where it may. A repeat is recognised before its position is compared. */
+  /** For upkeep, which one lost head must not stop. */
+  #found(turn: CommitTurn, id: string): HeadRow | null {
+    const written = turn.heads.get(id);
+    return written === undefined ? this.reads.find(id) : written;
+  }
+
+  /** Why a write may not happen; null where it may. A repeat is recognised before its position is looked at. */
   #refusal(turn: CommitTurn, act: BatchOperation, before: HeadRow | null): Outcome | null {
     const { id, expected } = act;
     const request = 'request' in act ? act.request : undefined;

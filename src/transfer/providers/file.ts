@@ -22,7 +22,7 @@ class FileProvider implements Provider {
   constructor(private readonly directory: string) {}
 
   async save({ id, text }: SavedContext): Promise<void> {
-    await mkdir(this.directory, { recursive: true });
+    await mkdir(this.directory, { recursive: true, mode: 0o700 });
     const path = this.#path(id);
     const draft = join(this.directory, `${randomUUID()}.tmp`);
     try {

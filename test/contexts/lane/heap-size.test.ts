@@ -10,7 +10,7 @@ import { openChord } from '../../../src/index.js';
 import { jsonObject } from '../../support/arbitrary.js';
 
 const run = promisify(execFile);
-const measure = fileURLToPath(new URL('heap.ts', import.meta.url));
+const measure = fileURLToPath(new URL('heap-size.ts', import.meta.url));
 
 for (const kind of ['empty', 'numbers', 'integers', 'texts', 'long texts', 'users', 'lists', 'nulls', 'deep']) {
   test(`a document of ${kind} takes about what is counted`, async (t) => {

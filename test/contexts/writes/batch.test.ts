@@ -82,12 +82,12 @@ test('one write that is refused refuses all of them, and the error names it', as
     [
       { kind: 'update', id: 'b', mutations: [{ kind: 'append', path: ['text'], values: [1] }] },
       { reason: 'INVALID_ARGUMENT' },
-      'writes[1].update.mutations[0].append',
+      'writes[1].mutations[0].append',
     ],
-    [{ kind: 'revert', id: 'b', version: 0 }, { reason: 'INVALID_ARGUMENT' }, 'writes[1].revert.version'],
-    [{ kind: 'set', id: 'b', value: {}, ttl: -1 }, { reason: 'INVALID_ARGUMENT' }, 'writes[1].set.ttl'],
-    [{ kind: 'set', id: '', value: {} }, { reason: 'INVALID_ARGUMENT' }, 'writes[1].set.context_id'],
-    [{ kind: 'touch', id: 'a' }, { reason: 'INVALID_ARGUMENT' }, 'writes[1].touch.context_id'],
+    [{ kind: 'revert', id: 'b', version: 0 }, { reason: 'INVALID_ARGUMENT' }, 'writes[1].version'],
+    [{ kind: 'set', id: 'b', value: {}, ttl: -1 }, { reason: 'INVALID_ARGUMENT' }, 'writes[1].ttl'],
+    [{ kind: 'set', id: '', value: {} }, { reason: 'INVALID_ARGUMENT' }, 'writes[1].id'],
+    [{ kind: 'touch', id: 'a' }, { reason: 'INVALID_ARGUMENT' }, 'writes[1].id'],
     [{ kind: 'set', id: 'b', value: { big: 'x'.repeat(4 << 20) } }, { reason: 'RESOURCE_EXHAUSTED' }],
   ];
   for (const [write, expected, field] of wrong) {

@@ -1,17 +1,17 @@
 /** What the LMDB engine makes of its data directory: who may open it, and what it refuses to open. */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readFile, stat, truncate, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { open } from 'lmdb';
 import type { Reason } from '../../../src/model/errors.js';
 import { openLmdb } from '../../../src/store/lmdb/store.js';
-import { range, write } from '../../../src/testing/commits.js';
+import { commitOf, positionAt, range, write } from '../../../src/testing/commits.js';
 import { mountTmpfs, temporaryDirectory } from './directories.js';
 
 const BYTES = { keyEncoding: 'binary', encoding: 'binary' } as const;
-const HOLDER = new URL('lmdb-holder.ts', import.meta.url).pathname;
+const HOLDER = new URL('holder.ts', import.meta.url).pathname;
 
 async function refused(t: ExecutionContext, directory: string, reason: Reason, message: RegExp): Promise<void> {
   const error = await t.throwsAsync(openLmdb({ directory }), { message });
@@ -32,6 +32,72 @@ test('a data directory is created for its owner alone', async (t) => {
   await (await openLmdb({ directory })).close();
   t.is((await stat(directory)).mode & 0o777, 0o700);
   t.true((await stat(join(directory, 'data.mdb'))).isFile());
+});
+
+test('files are for their owner alone, also where another program made the directory and the files', async (t) => {
+  const directory = await filled(t);
+  await chmod(directory, 0o755);
+  await chmod(join(directory, 'data.mdb'), 0o644);
+  await rm(join(directory, 'lock.mdb'));
+  await (await openLmdb({ directory })).close();
+  for (const name of ['data.mdb', 'lock.mdb', 'LOCK']) {
+    t.is((await stat(join(directory, name))).mode & 0o777, 0o600, name);
+  }
+});
+
+test('an empty data file that no server has used is a new one', async (t) => {
+  const directory = await temporaryDirectory(t);
+  await writeFile(join(directory, 'data.mdb'), '');
+  const store = await openLmdb({ directory });
+  await write(store, 'a', 1);
+  t.is((await store.load('a'))!.records.length, 1);
+  await store.close();
+});
+
+test('without its file LOCK a directory that is in use is refused all the same', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const first = await openLmdb({ directory });
+  await rm(join(directory, 'LOCK'));
+  await refused(t, directory, 'FAILED_PRECONDITION', /in use by another process/);
+  await first.close();
+  await (await openLmdb({ directory })).close();
+});
+
+test('pages that LMDB finds damaged as it opens are DATA_LOSS, with what to do', async (t) => {
+  const directory = await filled(t);
+  const file = join(directory, 'data.mdb');
+  const bytes = await readFile(file);
+  const newer = bytes.readBigUInt64LE(24 + 128) > bytes.readBigUInt64LE(4096 + 24 + 128) ? 0 : 4096;
+  const root = Number(bytes.readBigUInt64LE(newer + 24 + 72 + 40));
+  bytes.writeUInt16LE(0x40, root * 4096 + 18);
+  await writeFile(file, bytes);
+  await refused(t, directory, 'DATA_LOSS', /MDB_CORRUPTED.*run chord verify/);
+});
+
+test('a context that the list knows and whose head is missing is DATA_LOSS, and is not made anew', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const store = await openLmdb({ directory });
+  await write(store, 'lost', 3);
+  await write(store, 'sound', 3);
+  await store.close();
+  const env = open({ path: directory, noSubdir: false, ...BYTES, maxDbs: 8 });
+  await env.openDB({ ...BYTES, name: 'contexts' }).remove(Buffer.concat([Buffer.from('lost'), Buffer.from([0, 0xff])]));
+  await env.close();
+  const again = await openLmdb({ directory });
+  const uses = [
+    () => again.load('lost'),
+    () => again.head('lost'),
+    () => again.deltas('lost', 0, 10),
+    () => again.commit(commitOf('lost', null)),
+    () => again.remove({ id: 'lost', expected: positionAt(3), reason: 'deleted' }),
+  ];
+  for (const use of uses) {
+    t.like(await t.throwsAsync(use, { message: /head of context "lost" is missing/ }), { reason: 'DATA_LOSS' });
+  }
+  t.is(await again.load('never'), null);
+  await write(again, 'sound', 4, 3);
+  t.is((await again.due('age', Number.MAX_SAFE_INTEGER, 10)).length, 1, 'upkeep goes on with the others');
+  await again.close();
 });
 
 test('a second store on the same directory is refused, until the first is closed', async (t) => {
@@ -88,7 +154,7 @@ test('a truncated data file is refused, wherever it ends', async (t) => {
   for (const length of [0, 100, 4096, 8191, 8192, 20_000, size >> 1, size - 4096, size - 1]) {
     await writeFile(file, whole);
     await truncate(file, length);
-    await refused(t, directory, 'DATA_LOSS', /truncated|damaged/);
+    await refused(t, directory, 'DATA_LOSS', /truncated|damaged|is empty, and was not always/);
     t.is((await stat(file)).size, length, 'and is left as it is');
   }
   await writeFile(file, whole);

@@ -12,14 +12,15 @@ function change(store: { onHealth(listener: (health: StoreHealth) => void): void
   return new Promise((resolve) => store.onHealth(resolve));
 }
 
-test('below the reserve all writes are refused, reads go on, and with space writes do too', async (t) => {
+test('below the reserve writes are refused but for removals, reads go on, and with space writes do too', async (t) => {
   // The store's own timer does not keep the process alive.
   const alive = setInterval(() => {}, 1_000);
   t.teardown(() => clearInterval(alive));
   let free = 1_000 * MIB;
   const directory = await temporaryDirectory(t);
   const store = await openLmdb({ directory, minFreeBytes: 100 * MIB, freeBytes: async () => BigInt(free) });
-  await write(store, 'a', 5);
+  await write(store, 'a', 5, 0, (i) => (i === 2 ? { snapshot: Buffer.from('two') } : {}));
+  await write(store, 'b', 1);
   t.deepEqual(store.health(), { serving: true, readOnly: false });
 
   const full = change(store);
@@ -30,14 +31,15 @@ test('below the reserve all writes are refused, reads go on, and with space writ
   t.regex(health.detail!, /disk nearly full: 99 MiB free, 100 MiB are kept in reserve/);
   const writes = [
     () => store.commit(commitOf('a', positionAt(5))),
-    () => store.remove({ id: 'a', expected: positionAt(5), reason: 'deleted' }),
-    () => store.trim('a', 1),
-    () => store.forget(1, 1),
+    () => store.commitBatch!([commitOf('a', positionAt(5)), { id: 'b', expected: positionAt(1), reason: 'deleted' }]),
   ];
   for (const refused of writes) {
     t.like(await t.throwsAsync(refused, { message: /disk nearly full/ }), { reason: 'RESOURCE_EXHAUSTED' });
   }
-  t.is((await store.load('a'))!.records.length, 5);
+  t.is(await store.trim('a', 2), 2);
+  t.is(await store.forget(1, 1), 0);
+  t.is((await store.remove({ id: 'b', expected: positionAt(1), reason: 'deleted' })).kind, 'committed');
+  t.is((await store.head('a'))!.position.version, 5);
   t.is((await store.list('', undefined, 10)).heads.length, 1);
   t.deepEqual(await store.due('expiry', 1_000, 10), []);
 
@@ -46,6 +48,23 @@ test('below the reserve all writes are refused, reads go on, and with space writ
   t.deepEqual(await space, { serving: true, readOnly: false });
   await write(store, 'a', 6, 5);
   await store.close();
+});
+
+test('with half of the reserve gone removals are refused, too', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const first = await openLmdb({ directory });
+  await write(first, 'a', 2);
+  await first.close();
+  const remove = { id: 'a', expected: positionAt(2), reason: 'deleted' } as const;
+  const tight = await openLmdb({ directory, minFreeBytes: 100 * MIB, freeBytes: async () => 50 * MIB - 1 });
+  const refusals = [() => tight.remove(remove), () => tight.trim('a', 1), () => tight.forget(1, 1)];
+  for (const refused of refusals) {
+    t.like(await t.throwsAsync(refused, { message: /disk nearly full/ }), { reason: 'RESOURCE_EXHAUSTED' });
+  }
+  await tight.close();
+  const half = await openLmdb({ directory, minFreeBytes: 100 * MIB, freeBytes: async () => 50 * MIB });
+  t.deepEqual(await half.remove(remove), { kind: 'committed' });
+  await half.close();
 });
 
 test('a store opens read-only on a disk that is nearly full, or that cannot be asked', async (t) => {
@@ -135,11 +154,12 @@ for (const [title, minFreeBytes] of [
     ]);
     t.like(first, { status: 'rejected', reason: { reason: 'UNAVAILABLE' } });
     for (const each of later) t.false(each.status === 'fulfilled' && each.value.kind === 'committed');
-    t.deepEqual((await store.head('a'))?.position, positionAt(3));
-    await write(store, 'a', 5, 3);
+    t.like(store.health(), { serving: false, failed: true });
+    t.like(await t.throwsAsync(store.head('a')), { reason: 'UNAVAILABLE' });
     await store.close();
     const again = await openLmdb(blind);
-    t.is((await again.load('a'))!.records.length, 5);
+    t.is((await again.load('a'))!.records.length, 3);
+    await write(again, 'a', 5, 3);
     await again.close();
   });
 }

@@ -3,10 +3,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { ChordError } from '../../../model/errors.js';
 import { checkStored, FORMAT_KEY, foreign, NAMES } from '../schema.js';
-import { type BTree, PageFile } from './pages.js';
+import { type BTree, EMPTY, PageFile } from './pages.js';
 import { Walk } from './walk.js';
-
-const EMPTY: BTree = { root: null, entries: 0 };
 
 export interface Entry {
   readonly key: Buffer;
@@ -31,16 +29,21 @@ export class Contents {
     try {
       const walk = new Walk(file, onDamage);
       const trees = new Map<string, BTree>();
+      file.checkMetas();
       let format: Buffer | undefined;
-      let holds = false;
+      let entries = 0;
       for (const node of walk.records(file.meta.main)) {
-        holds = true;
+        entries++;
         const tree = file.tree(node);
+        if (tree && tree.flags !== 0) onDamage(new ChordError('DATA_LOSS', `database ${node.key} is of another kind`));
         if (tree) trees.set(node.key.toString().replace(/\0$/, ''), tree);
         else if (node.key.equals(FORMAT_KEY) && node.value) format = file.read(node.value);
       }
       if (format) checkStored(format, directory);
-      else if (holds) throw foreign(directory);
+      else if (entries > 0) throw foreign(directory);
+      const wanted = file.meta.main.entries;
+      if (entries !== wanted)
+        onDamage(new ChordError('DATA_LOSS', `it should hold ${wanted} databases and records, and holds ${entries}`));
       const known = new Set<string>(Object.values(NAMES));
       for (const name of trees.keys()) {
         if (!known.has(name)) onDamage(new ChordError('DATA_LOSS', `unknown database ${JSON.stringify(name)}`));
@@ -66,6 +69,9 @@ export class Contents {
     let found = 0;
     for (const { key, value } of this.walk.records(this.#tree(database))) {
       found++;
+      if (value?.isDatabase) {
+        this.onDamage(new ChordError('DATA_LOSS', `a record of ${NAMES[database]} is marked as a database`));
+      }
       yield { key, value: () => this.file.read(value!) };
     }
     const wanted = this.count(database);

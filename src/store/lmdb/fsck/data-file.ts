@@ -2,16 +2,24 @@
  * Checks data.mdb before LMDB maps the file into memory: where the file is too short, the first read of a missing page
  * would end the process with SIGBUS.
  */
-import { existsSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { ChordError } from '../../../model/errors.js';
 import { type BTree, PageFile } from './pages.js';
 import { Walk } from './walk.js';
 
-/** Throws DATA_LOSS where the file is not an LMDB file or is truncated. A missing file is accepted. */
+/**
+ * Throws DATA_LOSS where the file is no LMDB file or a part of it is missing. No file at all is fine, and so is an empty
+ * one that LMDB has never opened: a server was stopped when it had just made it.
+ */
 export function checkDataFile(directory: string): void {
   const path = join(directory, 'data.mdb');
-  if (!existsSync(path)) return;
+  const size = sizeOf(path);
+  if (size === 0 && sizeOf(join(directory, 'lock.mdb')) === 0) return;
+  if (size === 0) {
+    const message = `${path} is empty, and was not always; if it never held anything, remove it and lock.mdb`;
+    throw new ChordError('DATA_LOSS', message);
+  }
   const file = new PageFile(path);
   try {
     // LMDB does not write pages at the end that one transaction allocated and freed, so an intact file may be shorter
@@ -25,7 +33,12 @@ export function checkDataFile(directory: string): void {
   }
 }
 
-/** Whether every used page is in the file. */
+/** Of a file that is not there: 0. */
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+/** Whether every page that is in use is there. */
 function hasAllPages(file: PageFile): boolean {
   const walk = new Walk(file, (error) => {
     throw error;

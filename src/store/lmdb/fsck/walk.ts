@@ -22,6 +22,7 @@ interface Step {
 export class Walk {
   /** One bit for each page of the file: set where the page is used. */
   readonly #used: Uint8Array;
+  #told = 0;
   readonly #kept = new Map<number, ReturnType<PageFile['look']>>();
 
   constructor(
@@ -35,11 +36,15 @@ export class Walk {
   /** The records of a tree, which is visited for the first time. */
   *records(tree: BTree, compare: Compare = Buffer.compare): Generator<Node> {
     const path: Step[] = [];
+    const found = { branches: 0, leaves: 0, overflows: 0 };
+    const told = this.#told;
     const enter = (number: number, low?: Buffer, high?: Buffer): void => {
       const page = this.#attempt(() => {
         if (path.length === DEPTH_MAX) throw damaged(number, 'is part of a cycle');
         this.#use(number, 1);
         const page = this.file.page(number);
+        if (page.leaf !== (path.length + 1 === tree.depth)) throw damaged(number, 'is at the wrong depth');
+        found[page.leaf ? 'leaves' : 'branches']++;
         checkOrder(page, low, high, compare);
         return page;
       });
@@ -52,8 +57,23 @@ export class Walk {
       const node = page.nodes[at];
       if (!node) path.pop();
       else if (node.child !== undefined) enter(node.child, at === 0 ? low : node.key, page.nodes[at + 1]?.key ?? high);
-      else if (this.#attempt(() => this.#useValue(node.value)) !== undefined) yield node;
+      else {
+        const pages = this.#attempt(() => this.#useValue(node.value));
+        if (pages === undefined) continue;
+        found.overflows += pages;
+        yield node;
+      }
     }
+    if (this.#told > told) return; // of a part that is left out, nothing is counted
+    for (const [kind, count] of Object.entries(found)) {
+      const wanted = tree[kind as keyof typeof found];
+      if (wanted !== count) this.#attempt(() => this.#miscounted(tree, `${count} ${kind}, and says ${wanted}`));
+    }
+    if (tree.root === null && tree.depth !== 0) this.#attempt(() => this.#miscounted(tree, 'no pages, but a depth'));
+  }
+
+  #miscounted({ root }: BTree, what: string): never {
+    throw new ChordError('DATA_LOSS', `the tree of page ${root ?? 'none'} has ${what}`);
   }
 
   /** The value of a key; null where the key does not exist, or a page on the path to it is damaged. */
@@ -83,19 +103,25 @@ export class Walk {
 
   /** Checks the pages that LMDB would write to next. A page in use among them is damage. */
   checkFree(): void {
-    for (const { value } of this.records(this.file.meta.free, compareNumbers)) {
+    const { free, transaction } = this.file.meta;
+    let entries = 0;
+    for (const { key, value } of this.records(free, compareNumbers)) {
+      entries++;
       this.#attempt(() => {
+        if (key.readBigUInt64LE() > transaction || value?.isDatabase) throw brokenList();
         for (const [first, count] of freePages(this.file.read(value as Value))) this.#use(first, count);
       });
     }
+    if (entries !== free.entries)
+      this.#attempt(() => this.#miscounted(free, `${entries} entries, and says ${free.entries}`));
   }
 
-  #useValue(value: Value | undefined): true {
-    if (value?.first === undefined) return true;
-    const count = this.file.span(value.length);
-    if (value.first + count > this.file.pages) throw damaged(value.first, 'is not in the file');
+  /** @returns how many pages the value has of its own */
+  #useValue(value: Value | undefined): number {
+    if (value?.first === undefined) return 0;
+    const count = this.file.pagesOf(value);
     this.#use(value.first, count);
-    return true;
+    return count;
   }
 
   #use(first: number, count: number): void {
@@ -112,6 +138,7 @@ export class Walk {
       return work();
     } catch (error) {
       if (!(error instanceof ChordError)) throw error;
+      this.#told++;
       this.onDamage(error);
       return undefined;
     }
@@ -144,10 +171,15 @@ function compareNumbers(a: Buffer, b: Buffer): number {
 /** A count, then page numbers; a negative number is the length of a run of pages, and its first page follows. */
 function* freePages(list: Buffer): Generator<[first: number, count: number]> {
   const count = list.length >= 8 ? Number(list.readBigUInt64LE()) : -1;
-  if (count < 0 || count > list.length / 8 - 1) throw new ChordError('DATA_LOSS', 'the list of free pages is damaged');
+  if (count < 0 || count > list.length / 8 - 1) throw brokenList();
   for (let i = 1; i <= count; i++) {
     const entry = Number(list.readBigInt64LE(8 * i));
     if (entry > 0) yield [entry, 1];
-    else if (entry < 0 && i < count) yield [Number(list.readBigInt64LE(8 * ++i)), -entry];
+    else if (entry < 0 && i === count) throw brokenList();
+    else if (entry < 0) yield [Number(list.readBigInt64LE(8 * ++i)), -entry];
   }
+}
+
+function brokenList(): ChordError {
+  return new ChordError('DATA_LOSS', 'the list of free pages is damaged');
 }

@@ -1,4 +1,4 @@
-# Chord's chores. `make` alone lists them. Everything that is needed is installed by the targets that need it:
+# The tasks of the repository. `make` alone lists them. Each target installs what it needs:
 # Node packages from the lockfile, tools into .tools/, and (for tests) redis-server and postgresql from Debian's packages.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -11,11 +11,11 @@ SOURCES := $(shell find src -name '*.ts' 2>/dev/null)
 GHZ := .tools/bin/ghz
 ACTIONLINT_VERSION := v1.7.12
 ACTIONLINT := .tools/bin/actionlint-$(ACTIONLINT_VERSION)
-# Of `make test-node`. Not from the environment: npm sets a variable of this name there.
+# The Node version of `make test-node`. Not read from the environment: npm sets a variable of this name.
 NODE = 24
 NODE_BIN = .tools/node-$(NODE)/node_modules/$(NODE_PACKAGE)/bin
 NODE_PACKAGE := node-linux-$(if $(filter aarch64,$(shell uname -m)),arm64,x64)
-# The clients whose tools are here.
+# The clients whose tools are installed.
 CLIENTS := $(foreach each,typescript:node go:go python:python3 java:mvn rust:cargo,\
   $(if $(shell command -v $(lastword $(subst :, ,$(each)))),$(firstword $(subst :, ,$(each)))))
 
@@ -46,7 +46,7 @@ generate: node_modules/.installed ## make all generated code from proto/ with bu
 	@for each in $(filter-out typescript,$(CLIENTS)); do $(MAKE) -C clients/$$each generate; done
 
 .PHONY: check
-check: node_modules/.installed check-workflows ## lint, format, types, protos, workflows, and whether generated code is current
+check: node_modules/.installed check-workflows ## lint, format, types, protos, workflows, and up-to-date generated code
 	@npx --no-install biome check .
 	@npx --no-install tsc --noEmit
 	@npx --no-install buf lint
@@ -73,7 +73,7 @@ test: build redis postgres ## set up what is missing and run all tests
 coverage: build redis postgres ## the server's tests with their coverage, in .tools/coverage/index.html
 	@npx --no-install c8 npx --no-install ava $(ARGS)
 
-# npm brings the binary; it stands first in PATH, so that the servers that tests start run on it, too.
+# npm installs the binary, which is first in PATH, so that tests also start their servers with it.
 .PHONY: test-node
 test-node: build redis postgres $(NODE_BIN)/node ## the server's tests on another Node: make test-node NODE=22 (ARGS=test/delta/*.test.ts for some)
 	@export PATH="$(CURDIR)/$(NODE_BIN):$$PATH"; echo "on Node $$(node --version)"; npx --no-install ava $(ARGS)
@@ -85,7 +85,7 @@ $(NODE_BIN)/node:
 	@touch $@
 
 .PHONY: sbom
-sbom: ## write sbom.json: what is in a release beside Chord, from the lockfile
+sbom: ## write sbom.json: the dependencies in a release, from the lockfile
 	@node scripts/sbom.mjs
 
 .PHONY: redis
@@ -101,11 +101,11 @@ postgres:
 	  echo 'PostgreSQL is not installed: the tests that need it are skipped (Debian: apt-get install postgresql)'
 
 .PHONY: clients
-clients: node_modules/.installed ## build the clients of all languages whose tools are here
+clients: node_modules/.installed ## build the clients of all languages whose tools are installed
 	@for each in $(CLIENTS); do echo "== $$each"; $(MAKE) -C clients/$$each build; done
 
 .PHONY: check-clients
-check-clients: node_modules/.installed ## whether the clients' generated code is current
+check-clients: node_modules/.installed ## check that the clients' generated code is current
 	@for each in $(CLIENTS); do echo "== $$each"; $(MAKE) -C clients/$$each generate-check; done
 
 .PHONY: test-clients
@@ -125,15 +125,15 @@ bench: build ghz redis etcd ## all benchmarks beside their ceilings and peers, s
 	@npm run -s bench -- $(ARGS)
 
 .PHONY: bench-quick
-bench-quick: build ghz ## the most telling ones, in less than two minutes
+bench-quick: build ghz ## the most important benchmarks, in less than two minutes
 	@npm run -s bench:quick -- $(ARGS)
 
 .PHONY: bench-hostile
-bench-hostile: build ## what one caller can make a server do (ARGS="--only 'a1-*'" for some)
+bench-hostile: build ## the cost of attacks by one caller (ARGS="--only 'a1-*'" for some)
 	@npm run -s bench:hostile -- $(ARGS)
 
 .PHONY: bench-publish
-bench-publish: ## take the figures and plots of the last whole run into docs/
+bench-publish: ## copy the figures and plots of the last whole run to docs/
 	@npm run -s bench:publish -- $(ARGS)
 
 .PHONY: ghz
@@ -149,5 +149,5 @@ etcd:
 	  echo 'etcd is not installed: what needs it is skipped (Debian: apt-get install etcd-server)'
 
 .PHONY: clean
-clean: ## remove what was built and installed here (never ./data)
+clean: ## remove build results and installed tools (never ./data)
 	@rm -rf dist node_modules .tools

@@ -1,6 +1,7 @@
 /**
- * A chat room in one terminal: a server, and a guest in each language whose tools are here (clients/LANGUAGE/examples).
- * Ends when all have left; fails unless all of them saw the same end. Names of languages as arguments: only those.
+ * A chat room in one terminal: a server, and a guest process in each language whose tools are installed
+ * (clients/LANGUAGE/examples). Ends when all guests have left; fails unless all have the same final document and
+ * position. Names of languages as arguments select guests.
  */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -14,10 +15,10 @@ import { isDeepStrictEqual } from 'node:util';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const CHORD = join(ROOT, 'dist', 'main.js');
 const NUMBERS = ['no', 'one', 'two', 'three', 'four', 'five'];
-/** For the talk, which takes some five seconds where the machine is not busy. */
+/** Time limit of the talk, which takes some five seconds on an idle machine. */
 const PATIENCE_MS = 60_000;
 
-/** How a guest is run in clients/NAME, once `make chatroom` has been there, and what that needs. */
+/** How to run a guest in clients/NAME after `make chatroom`, and which tools that needs. */
 const LANGUAGES = [
   { name: 'go', color: 36, tool: 'go', command: 'exec bin/chatroom' },
   { name: 'python', color: 33, tool: 'python3', command: 'exec .venv/bin/python -u examples/chatroom.py' },
@@ -37,17 +38,17 @@ process.on('exit', () => {
   for (const child of children) child.kill('SIGKILL');
   rmSync(folder, { recursive: true, force: true });
 });
-process.stdout.on('error', () => process.exit(1)); // whoever read this has had enough
+process.stdout.on('error', () => process.exit(1)); // the reader of the output has closed the pipe
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(1));
 
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !LANGUAGES.some((language) => language.name === name));
 if (unknown.length > 0) fail(`there is no client in ${unknown.join(', ')}`);
 const guests = LANGUAGES.filter(({ name }) => wanted.length === 0 || wanted.includes(name)).filter(build);
-if (guests.length === 0) fail('nobody is here to talk');
+if (guests.length === 0) fail('no guest can run: the tools of all languages are missing');
 
 const address = await serve();
-// The talk waits until all seats are taken: so each guest sees the others come, speak and leave.
+// Guests begin when all have joined: so each guest sees the others join, speak and leave.
 const room = { topic: 'many languages, one state', seats: guests.length };
 execFileSync(process.execPath, [CHORD, '--address', address, 'set', 'room:lobby', JSON.stringify(room)]);
 console.log(`\nseats: ${guests.length}, at room:lobby on ${address}\n`);
@@ -61,7 +62,7 @@ if (!ends.every((end) => isDeepStrictEqual(end, first))) fail('they do not agree
 console.log(`\n${NUMBERS[guests.length]} process${guests.length > 1 ? 'es' : ''}, one state: ${first.position}`);
 process.exit(0);
 
-/** Whether there is a guest in this language. If not, says why in one line. */
+/** Whether a guest in this language can run. If not, prints the reason in one line. */
 function build({ name, tool }) {
   if (spawnSync('which', [tool]).status !== 0) {
     console.log(`${name}: left out, ${tool} not found`);
@@ -78,7 +79,7 @@ function build({ name, tool }) {
   return false;
 }
 
-/** @returns the address */
+/** @returns the address of the server */
 async function serve() {
   const args = [CHORD, 'serve', '--listen', '127.0.0.1:0', '--data-dir', folder, '--log-level', 'error'];
   const server = start(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -89,7 +90,7 @@ async function serve() {
   fail('the server has not started');
 }
 
-/** Shows what a guest prints. @returns where its copy of the room stood at the end */
+/** Prints the output of a guest. @returns the final position of its replica */
 async function visit({ name, color, command }) {
   const guest = start('sh', ['-c', `${command} ${address}`], {
     cwd: join(ROOT, 'clients', name),

@@ -1,6 +1,6 @@
 /**
- * Writes what buf.gen.yaml names (OUTPUTS), and the descriptors that server reflection answers with.
- * With --check it writes elsewhere, compares, and fails where something is not current.
+ * Writes the generated code of buf.gen.yaml (OUTPUTS), and the descriptors for server reflection. With --check it writes
+ * to a temporary directory, compares, and fails if a file is not current.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -28,7 +28,7 @@ export const descriptors =
   );
 }
 
-/** Path below `root` -> content. */
+/** The files below `root`: path to content. */
 function contents(root) {
   if (!existsSync(root)) return new Map();
   const files = readdirSync(root, { recursive: true }).filter((name) => statSync(join(root, name)).isFile());

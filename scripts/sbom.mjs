@@ -1,6 +1,6 @@
 /**
- * Writes sbom.json: what is in a release beside Chord, as CycloneDX, from the lockfile alone. The same lockfile makes
- * the same file. Fails where it would name a host that packages are fetched from.
+ * Writes sbom.json: the dependencies in a release, as CycloneDX, from the lockfile alone. The same lockfile gives the same
+ * file. Fails if the file would name the host of a package registry.
  */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -18,7 +18,7 @@ const bom = JSON.parse(
   }),
 );
 
-// Not npm's own --omit=dev: it leaves out what is released, too, where a tool for development also uses it.
+// Not npm's --omit=dev: it also leaves out a released package that a development tool uses.
 const locked = Object.entries(JSON.parse(readFileSync('package-lock.json', 'utf8')).packages);
 const released = locked.filter(([path, { dev, devOptional }]) => path !== '' && !dev && !devOptional);
 const names = new Set(released.map(([path, { version }]) => `${path.replace(/^.*node_modules\//, '')}@${version}`));
@@ -32,7 +32,7 @@ const digest = createHash('sha256').update(readFileSync('package-lock.json')).di
 const [, a, b, c, d, e] = /^(.{8})(.{4}).(.{3}).(.{3})(.{12})/.exec(digest);
 bom.serialNumber = `urn:uuid:${a}-${b}-5${c}-a${d}-${e}`;
 delete bom.metadata.timestamp;
-bom.metadata.component.name = 'chord'; // and not the directory's name
+bom.metadata.component.name = 'chord'; // not the name of the directory
 
 const fetched = bom.components
   .flatMap(({ externalReferences = [] }) => externalReferences)

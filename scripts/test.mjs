@@ -1,12 +1,12 @@
 /**
- * Runs every test suite, one after the other, shows their output, and ends with one line for all:
+ * Runs every test suite, one after the other, prints their output, and ends with one line for all:
  * `N passed, N failed, N skipped`. Names of suites as arguments run only those.
  */
 import { spawn, spawnSync } from 'node:child_process';
 
 /**
- * How a suite is run, how its counts are read from what it prints, and commands that work where its tools are. Where
- * one does not, the suite is left out, in one line, and counts as skipped.
+ * How to run a suite, how to read its counts from its output, and commands that succeed if its tools are installed. If
+ * one fails, the suite is left out with one line, and counts as skipped.
  */
 const SUITES = [
   { name: 'server', command: 'npx --no-install ava', count: ava },
@@ -73,7 +73,7 @@ async function runSuite({ name, command, count, needs = [], get }) {
   console.log(`\n== ${name}: ${command}`);
   const { code, output } = await run(command);
   const counts = count(output);
-  // A runner that fails without a failed test has failed all the same: it did not start, or ended badly.
+  // A runner that fails without a failed test counts as a failure: it did not start, or crashed.
   if (code !== 0 && counts.failed === 0) counts.failed = 1;
   if (code === 0 && counts.passed === 0) {
     console.error(`${name}: no test was run`);
@@ -96,7 +96,7 @@ function run(command) {
   });
 }
 
-/** The sum of the numbers that a pattern finds. */
+/** The sum of the numbers that the pattern matches. */
 function sum(output, pattern) {
   return [...output.matchAll(pattern)].reduce((all, [, number]) => all + Number(number), 0);
 }
@@ -110,7 +110,7 @@ function ava(output) {
   };
 }
 
-/** `--- PASS: TestName` at the start of a line: tests, not their parts. */
+/** `--- PASS: TestName` at the start of a line: tests, without subtests. */
 function go(output) {
   const lines = (word) => (output.match(new RegExp(`^--- ${word}: `, 'gm')) ?? []).length;
   return { passed: lines('PASS'), failed: lines('FAIL'), skipped: lines('SKIP') };
@@ -126,7 +126,7 @@ function pytest(output) {
   };
 }
 
-/** `Tests run: 12, Failures: 0, Errors: 0, Skipped: 0`: the last one is the sum. */
+/** `Tests run: 12, Failures: 0, Errors: 0, Skipped: 0`: the last line is the sum. */
 function surefire(output) {
   const last = [...output.matchAll(/Tests run: (\d+), Failures: (\d+), Errors: (\d+), Skipped: (\d+)/g)].at(-1) ?? [];
   const [all = 0, failures = 0, errors = 0, skipped = 0] = last.slice(1).map(Number);
@@ -142,7 +142,7 @@ function cargo(output) {
   };
 }
 
-/** The cells of the matrix, languages by scenarios: `ok`, `FAILED`, or `-` where a language cannot run one. */
+/** The cells of the matrix, languages by scenarios: `ok`, `FAILED`, or `-` where a language cannot run a scenario. */
 function matrix(output) {
   const cells = (text) => (output.match(new RegExp(`(?<=\\| )${text} *(?= \\|)`, 'g')) ?? []).length;
   return { passed: cells('ok'), failed: cells('FAILED'), skipped: cells('-') };

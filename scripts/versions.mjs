@@ -1,6 +1,6 @@
 /**
- * Whether the server and the clients name one version, as a release needs it. With a tag (`v0.2.0`) as the argument: also
- * whether it is that one, and the changelog gives its date.
+ * Checks that the server and the clients have the same version, as a release needs. With a tag (`v0.2.0`) as the
+ * argument, also checks that the version is that of the tag, and that the changelog has its date.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { join } from 'node:path';
 process.chdir(join(import.meta.dirname, '..'));
 const [tag] = process.argv.slice(2);
 
-/** Where each part names its version; the Go client has the tag alone. */
+/** Where each part has its version; the Go client has only the tag. */
 const PLACES = [
   ['package.json', /"version": "(.+?)"/],
   ['clients/typescript/package.json', /"version": "(.+?)"/],

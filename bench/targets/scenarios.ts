@@ -122,7 +122,7 @@ function watchedFigure(plan: Plan, backend: Backend, shape: Shape, peer: number)
       unit: 'ms/run',
       ours: median(times),
       peer,
-      against: 'nobody watches',
+      against: 'without watchers',
       sides: [side],
     });
   });

@@ -1,6 +1,6 @@
 /**
- * A proto service as Chord serves it. Two things are done here once for all calls. A request that cannot be decoded is
- * INVALID_ARGUMENT with the field at fault (grpc-js would answer INTERNAL). And an answer that is a Buffer goes out as it is.
+ * A proto service as Chord serves it. All calls share two rules. A request that cannot be decoded is INVALID_ARGUMENT
+ * with the name of the invalid field (grpc-js alone answers INTERNAL). A response that is a Buffer is sent as it is.
  */
 import type { MethodDefinition, ServiceDefinition } from '@grpc/grpc-js';
 import type { Call, Route } from './call.js';
@@ -9,9 +9,9 @@ import { decodeRequest } from './codec/request-decoding.js';
 
 export interface ServedService {
   readonly definition: ServiceDefinition;
-  /** What answers unary methods, by their keys in the definition. */
+  /** Handlers of unary methods, by their keys in the definition. */
   readonly unary?: Readonly<Record<string, (request: never, call: Call) => unknown>>;
-  /** What answers streaming methods. */
+  /** Handlers of streaming methods. */
   readonly streams?: Readonly<Record<string, (call: Call) => void>>;
 }
 
@@ -27,7 +27,7 @@ export function routesOf({ definition, unary = {}, streams = {} }: ServedService
   ];
 }
 
-/** The same service for grpc-js, with Chord's way into and out of bytes. */
+/** The same service for grpc-js, with Chord's decoding and encoding of messages. */
 export function definitionOf({ definition }: ServedService): ServiceDefinition {
   const methods = Object.entries(definition).map(([name, method]: [string, MethodDefinition<unknown, unknown>]) => [
     name,

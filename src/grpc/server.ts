@@ -1,9 +1,4 @@
-/**
- * The gRPC server: services, health, reflection, start and stop.
- *
- * All calls share two rules. A request that cannot be decoded is INVALID_ARGUMENT with the name of the invalid field
- * (grpc-js alone answers INTERNAL). A response that is a Buffer is sent as it is.
- */
+/** The gRPC server: services, health, reflection, start and stop. */
 import type { Http2Server } from 'node:http2';
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';

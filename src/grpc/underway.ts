@@ -1,7 +1,7 @@
 /**
- * Bounds the memory of requests under way, in bytes as they were sent, unpacked: what a request becomes
- * takes some ten times as much. Over the bound, new requests of every caller are refused before any work; a request
- * that meets no other one always passes. Streams are counted elsewhere, and their requests are small.
+ * Bounds the memory of requests under way, counted in decompressed bytes as sent: a decoded request takes about ten
+ * times as much. Over the bound, new requests of every caller are refused before any work; a request that is alone
+ * always passes. Streams have limits of their own, and their requests are small.
  */
 import { ChordError } from '../model/errors.js';
 import type { Middleware } from './call.js';

@@ -1,4 +1,4 @@
-/** From BatchWriteRequest to what the use case takes. Throws INVALID_ARGUMENT that names the write and its field. */
+/** Decodes a BatchWriteRequest for the use case. Throws INVALID_ARGUMENT that names the write and its field. */
 
 import type { BatchedWrite } from '../../contexts/writes/batch.js';
 import { within } from '../../contexts/writes/batch.js';
@@ -8,7 +8,7 @@ import { invalid } from '../../model/errors.js';
 import { fromExpected, fromMutations } from './context-messages.js';
 import { fromDuration } from './times.js';
 
-/** `returns` hears what each write is to return. */
+/** @param returns called with what each write is to return */
 export function fromWrites(
   writes: readonly c.Write[],
   returns: (returning: ReturnOptions | undefined, index: number) => void,

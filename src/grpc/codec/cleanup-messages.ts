@@ -1,4 +1,6 @@
-/** Cleanup's messages to the words of the sweeper, and back. Throws INVALID_ARGUMENT that names the field. */
+/**
+ * Converts the messages of cleanup to the types of the sweeper, and back. Throws INVALID_ARGUMENT that names the field.
+ */
 import type { Counts, Item } from '../../cleanup/sweep.js';
 import type { CleanupOptions, CleanupResult, CleanupStatus, RunOptions } from '../../cleanup/sweeper.js';
 import { checkPrefix } from '../../contexts/validation.js';
@@ -25,7 +27,7 @@ export function fromInterval(interval: Duration | undefined): number | undefined
   return between('interval', fromDuration(interval, 'interval'), YEAR);
 }
 
-/** Only what the message has. */
+/** Only the options that the message has. */
 export function fromOptions(options: proto.CleanupOptions | undefined): Partial<CleanupOptions> {
   if (!options) return {};
   const { contextAutoDelete, deltaThreshold } = options;

@@ -10,7 +10,7 @@ import { KEYS_MAX } from '../../watch/coverage.js';
 import type { Subscription } from '../../watch/subscription.js';
 
 export const SUBSCRIPTIONS_MAX = 1000;
-/** Of all subscriptions of a watch. */
+/** Limit of known positions in all subscriptions of a watch. */
 export const KNOWN_MAX = 100_000;
 export const PATHS_MAX = 1000;
 
@@ -38,7 +38,7 @@ export function fromSubscriptions(subscriptions: readonly ProtoSubscription[]): 
   });
 }
 
-/** The projections of one watch: one for each set of paths, however many subscriptions ask for it. */
+/** The projections of one watch: one for each set of paths, shared by all subscriptions with these paths. */
 class Projections {
   readonly #made = new Map<string, Projection>();
   #keys = 0;
@@ -57,7 +57,7 @@ class Projections {
   }
 }
 
-/** Undefined where there are none: everything. */
+/** Undefined without paths: the whole document. */
 export function fromPaths(paths: readonly proto.Path[], field = 'paths'): Projection | undefined {
   if (paths.length === 0) return undefined;
   if (paths.length > PATHS_MAX) throw invalid(field, `are more than ${PATHS_MAX}`);

@@ -1,4 +1,4 @@
-/** What the use cases of export and restore answer, as protobuf messages. */
+/** Converts the results of export and restore to protobuf messages. */
 
 import type * as proto from '../../gen/chord/v1/transfer_service.js';
 import type { TransferProgress, Transferred } from '../../transfer/for-each-context.js';

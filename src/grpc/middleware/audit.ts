@@ -1,6 +1,6 @@
 /**
- * Notes in the audit log every write, every call that administers, and everything that was refused. While
- * nothing can be noted, only reads are let on.
+ * Records in the audit log every write, every administrative call, and every refused call. While the audit log cannot
+ * be written, only reads pass.
  */
 import { status } from '@grpc/grpc-js';
 import { ChordError } from '../../model/errors.js';

@@ -1,6 +1,6 @@
 /**
- * The middleware that lets in whom the rules allow, and the watch over streams: one that is open when its caller's token
- * expires, or when tokens, keys or rules change, must still be allowed then, or it is closed.
+ * Authentication and authorization, and the check of open streams: when a caller's credentials expire, or tokens, keys
+ * or rules change, a stream that is no longer allowed is closed.
  */
 import { type Access, expired, refused } from '../../auth/authenticator.js';
 import type { Identity } from '../../auth/identity.js';

@@ -1,6 +1,6 @@
 /**
- * Tells the log what became of calls. Troubles of the server are warnings, what clients may not or got wrong is
- * information, and ordinary outcomes are for debugging. Of the first two there are only so many lines a second for each caller.
+ * Logs the outcome of calls. Server faults are warnings, denied and invalid calls are information, and ordinary
+ * outcomes are debug lines. Warnings and information are rate-limited for each caller.
  */
 import { status } from '@grpc/grpc-js';
 import type { Logger } from 'pino';

@@ -1,4 +1,4 @@
-/** Middleware that charges each call to its identity and its connection. */
+/** Charges each call to its identity and its connection. */
 import type { WatchContextsRequest } from '../../gen/chord/v1/sync_service.js';
 import type { QuotaNeed } from '../../quota/account.js';
 import type { Quotas } from '../../quota/quotas.js';

@@ -1,7 +1,7 @@
 /**
- * A span of OpenTelemetry for each call, below the one that the client names by W3C trace context. What the
- * handler does runs within it: so spans that others make (a store or provider of one's own, an instrumented driver)
- * stand below it. Without an SDK there is no such middleware, and the API is not even loaded.
+ * Makes an OpenTelemetry span for each call, as a child of the span that the client names by W3C trace context. The
+ * handler runs within the span: spans of other code (a store or provider plugin, an instrumented driver) become its
+ * children. Without an SDK there is no such middleware, and the API is not loaded.
  */
 import { type Metadata, status } from '@grpc/grpc-js';
 import type { Attributes, Context, Span, TextMapGetter, Tracer, TracerProvider } from '@opentelemetry/api';

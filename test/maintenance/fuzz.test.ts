@@ -33,8 +33,15 @@ function random(seed: number): Random {
 function fieldsOf(path: string): [number, number][] {
   const file = new PageFile(path);
   const fields: [number, number][] = [];
-  const page = (at: number) => fields.push([at, 8], [at + 8, 8], [at + 16, 2], [at + 18, 2], [at + 20, 2], [at + 22, 2]);
-  const tree = (at: number) => fields.push([at, 4], [at + 4, 2], [at + 6, 2], ...[8, 16, 24, 32, 40].map((by) => [at + by, 8] as [number, number]));
+  const page = (at: number) =>
+    fields.push([at, 8], [at + 8, 8], [at + 16, 2], [at + 18, 2], [at + 20, 2], [at + 22, 2]);
+  const tree = (at: number) =>
+    fields.push(
+      [at, 4],
+      [at + 4, 2],
+      [at + 6, 2],
+      ...[8, 16, 24, 32, 40].map((by) => [at + by, 8] as [number, number]),
+    );
   const visit = ({ root }: BTree, bytes: Buffer, list = false): void => {
     if (root === null) return;
     page(root * PAGE);

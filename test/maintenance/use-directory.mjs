@@ -2,7 +2,12 @@
 import { createHash } from 'node:crypto';
 import { openChord } from '../../dist/server/app.js';
 
-const chord = await openChord({ dataDir: process.argv[2], cleanupInterval: 0, minFreeBytes: 0, clock: () => 1_800_000_900_000 });
+const chord = await openChord({
+  dataDir: process.argv[2],
+  cleanupInterval: 0,
+  minFreeBytes: 0,
+  clock: () => 1_800_000_900_000,
+});
 const { contexts } = chord;
 const found = createHash('sha256');
 

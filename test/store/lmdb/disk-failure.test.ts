@@ -99,7 +99,11 @@ test('the names of a new data directory and of its files are durable', async (t)
   const log = join(directory, 'log');
   const data = join(directory, 'new', 'data');
   const args = ['serve', '--listen', '127.0.0.1:0', '--data-dir', data];
-  const server = new Running(args, undefined, { LD_PRELOAD: library, FAULT_TRIGGER: join(directory, 'never'), FAULT_LOG: log });
+  const server = new Running(args, undefined, {
+    LD_PRELOAD: library,
+    FAULT_TRIGGER: join(directory, 'never'),
+    FAULT_LOG: log,
+  });
   await readyServer(server);
   await server.end('SIGTERM');
   const synced = (await readFile(log, 'utf8')).split('\n');

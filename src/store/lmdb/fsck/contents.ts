@@ -42,7 +42,8 @@ export class Contents {
       else if (entries > 0) throw foreign(directory);
       file.checkMetas();
       const wanted = file.meta.main.entries;
-      if (entries !== wanted) onDamage(new ChordError('DATA_LOSS', `it should hold ${wanted} databases and records, and holds ${entries}`));
+      if (entries !== wanted)
+        onDamage(new ChordError('DATA_LOSS', `it should hold ${wanted} databases and records, and holds ${entries}`));
       const known = new Set<string>(Object.values(NAMES));
       for (const name of trees.keys()) {
         if (!known.has(name)) onDamage(new ChordError('DATA_LOSS', `it holds a database ${JSON.stringify(name)}`));

@@ -172,7 +172,8 @@ export class PageFile {
     const head = this.#page(first);
     const count = head.readUInt32LE(20);
     const fits = count >= this.span(length) && first + count <= this.pages && first + count - 1 <= this.meta.lastPage;
-    if (head.readUInt16LE(18) !== OVERFLOW_PAGE || count !== pages || !fits) throw damaged(first, 'should hold a value and does not');
+    if (head.readUInt16LE(18) !== OVERFLOW_PAGE || count !== pages || !fits)
+      throw damaged(first, 'should hold a value and does not');
     return count;
   }
 
@@ -220,7 +221,9 @@ export class PageFile {
     const isDatabase = flags === IS_DATABASE;
     if (flags === ON_OVERFLOW_PAGES) {
       const to = ends(at + OVERFLOW_BYTES);
-      const [first, transaction, pages] = [0, 8, 16].map((offset) => Number(page.readBigUInt64LE(at + offset))) as Three;
+      const [first, transaction, pages] = [0, 8, 16].map((offset) =>
+        Number(page.readBigUInt64LE(at + offset)),
+      ) as Three;
       if (transaction > Number(this.meta.transaction)) throw damaged(number, 'has a node that never was written');
       return { node: { key, value: { first, pages, length, isDatabase } }, from, to };
     }

@@ -112,7 +112,8 @@ export class Walk {
         for (const [first, count] of freePages(this.file.read(value as Value))) this.#use(first, count);
       });
     }
-    if (entries !== free.entries) this.#attempt(() => this.#miscounted(free, `${entries} entries, and says ${free.entries}`));
+    if (entries !== free.entries)
+      this.#attempt(() => this.#miscounted(free, `${entries} entries, and says ${free.entries}`));
   }
 
   /** @returns how many pages the value has of its own */

@@ -103,3 +103,20 @@ test('commands show the token of a file or of the environment', async (t) => {
   t.is(code, 1);
   t.regex(stderr, /^chord: UNAUTHENTICATED: the token is not accepted/m);
 });
+
+test('--secret-file keeps the token from the terminal, in a new file for its owner alone', async (t) => {
+  const directory = await folder(t);
+  const [file, secret] = [join(directory, 'tokens'), join(directory, 'ann.token')];
+  const made = await chord(['token', 'new', 'ann', '--file', file, '--secret-file', secret]);
+  t.deepEqual(made, { code: 0, stdout: '', stderr: `chord: added to ${file}. The token is in ${secret}\n` });
+  t.regex(await readFile(secret, 'utf8'), TOKEN);
+  t.is((await stat(secret)).mode & 0o777, 0o600);
+  const again = await chord(['token', 'new', 'ann', '--file', file, '--secret-file', secret]);
+  t.is(again.code, 2);
+  t.regex(again.stderr, /^chord: the token cannot be written: EEXIST/);
+  t.is((await readFile(file, 'utf8')).split('\n').length, 2, 'nothing was added');
+  const json = await chord(['--json', 'token', 'new', 'bob', '--file', file, '--secret-file', `${secret}2`]);
+  t.false(json.stdout.includes((await readFile(`${secret}2`, 'utf8')).trim()));
+  t.is((await chord(['token', 'new', 'a b', '--secret-file', `${secret}3`])).code, 2);
+  await t.throwsAsync(stat(`${secret}3`), { code: 'ENOENT' });
+});

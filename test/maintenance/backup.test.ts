@@ -230,3 +230,19 @@ test('other backends say what to do instead', async (t) => {
   t.is(code, 9);
   t.regex(message, /only a server on lmdb .* persistence of Redis or `chord export`/);
 });
+
+test('while a backup is verified the event loop turns, so that a signal ends it', async (t) => {
+  const dataDir = await filled(t, 6_000);
+  const chord = await opened(t, dataDir);
+  const parent = await temporaryDirectory(t);
+  let signalled = false;
+  const onVerified = (done: number, total: number) => {
+    if (signalled) throw new Error(`interrupted at ${done < total ? 'some' : 'all'}`);
+    setImmediate(() => {
+      signalled = true;
+    });
+  };
+  const backup = makeBackup(join(parent, 'backup'), chord.store.backup!(), { onCopied: () => {}, onVerified });
+  await t.throwsAsync(backup, { message: 'interrupted at some' });
+  t.deepEqual(await readdir(parent), []);
+});

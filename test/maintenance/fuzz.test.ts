@@ -128,3 +128,27 @@ test('what ends LMDB, or lets it answer other data, verify finds', async (t) => 
   }
   t.log(`${SEEDS} seeds from ${FIRST}; verify was silent at ${silent}`);
 });
+
+for (const [name, offset] of [
+  ['transaction', 8],
+  ['lower bound', 20],
+  ['upper bound', 22],
+] as const) {
+  test(`a page with another ${name} in its head is found`, async (t) => {
+    const directory = await filled(t, 60);
+    const path = join(directory, 'data.mdb');
+    const whole = await readFile(path);
+    const file = new PageFile(path);
+    const trees = file.page(file.meta.main.root!).nodes.map((node) => file.tree(node));
+    const root = trees.find((tree) => tree?.depth === 1)!.root!;
+    file.close();
+    const at = root * PAGE + offset;
+    for (const value of [0, 0xfffe, whole.readUInt16LE(at) + 2, whole.readUInt16LE(at) + 400]) {
+      const bytes = Buffer.from(whole);
+      bytes.writeUInt16LE(value, at);
+      if (offset === 8) bytes.writeUInt32LE(value + 1, at + 4);
+      await writeFile(path, bytes);
+      t.true((await problems(directory)) > 0, `${whole.readUInt16LE(at)} -> ${value}`);
+    }
+  });
+}

@@ -1,6 +1,7 @@
 /*
  * For LD_PRELOAD: calls on data.mdb fail with EIO from the moment that the file $FAULT_TRIGGER exists. It holds which ones:
- * "meta" (the write of a meta page), "page" (of any other page) or "sync". Each failed call adds a line to $FAULT_LOG.
+ * "meta" (the write of a meta page), "page" (of any other page) or "sync". Each failed call adds a line to $FAULT_LOG, and
+ * so does each directory that was synced: its path.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -9,22 +10,34 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-static int fails(int fd, const char *call) {
-  char link[64], path[4096], kind[16] = "";
+static ssize_t path_of(int fd, char *path) {
+  char link[64];
   snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-  ssize_t length = readlink(link, path, sizeof path - 1);
+  ssize_t length = readlink(link, path, 4095);
+  path[length < 0 ? 0 : length] = 0;
+  return length;
+}
+
+static void add_line(const char *line) {
+  int log = open(getenv("FAULT_LOG"), O_WRONLY | O_APPEND | O_CREAT, 0600);
+  dprintf(log, "%s\n", line);
+  close(log);
+}
+
+static int fails(int fd, const char *call) {
+  char path[4096], kind[16] = "";
+  ssize_t length = path_of(fd, path);
   if (length < 8 || memcmp(path + length - 8, "data.mdb", 8) != 0) return 0;
   int trigger = open(getenv("FAULT_TRIGGER"), O_RDONLY);
   if (trigger < 0) return 0;
   ssize_t got = read(trigger, kind, sizeof kind - 1);
   close(trigger);
   if (got <= 0 || strcmp(kind, call) != 0) return 0;
-  int log = open(getenv("FAULT_LOG"), O_WRONLY | O_APPEND | O_CREAT, 0600);
-  dprintf(log, "%s\n", call);
-  close(log);
+  add_line(call);
   errno = EIO;
   return 1;
 }
@@ -57,6 +70,9 @@ ssize_t writev(int fd, const struct iovec *parts, int count) {
 #define SYNC(name)                                                                         \
   int name(int fd) {                                                                       \
     if (fails(fd, "sync")) return -1;                                                      \
+    char path[4096];                                                                       \
+    struct stat found;                                                                     \
+    if (fstat(fd, &found) == 0 && S_ISDIR(found.st_mode) && path_of(fd, path) > 0) add_line(path); \
     return REAL(int, #name, int)(fd);                                                      \
   }
 SYNC(fsync)

@@ -29,7 +29,6 @@ export class Contents {
     try {
       const walk = new Walk(file, onDamage);
       const trees = new Map<string, BTree>();
-      file.checkMetas();
       let format: Buffer | undefined;
       let entries = 0;
       for (const node of walk.records(file.meta.main)) {
@@ -41,6 +40,7 @@ export class Contents {
       }
       if (format) checkStored(format, directory);
       else if (entries > 0) throw foreign(directory);
+      file.checkMetas();
       const wanted = file.meta.main.entries;
       if (entries !== wanted)
         onDamage(new ChordError('DATA_LOSS', `it should hold ${wanted} databases and records, and holds ${entries}`));

@@ -3,8 +3,8 @@ import { randomUUID } from 'node:crypto';
 import test from 'ava';
 import { fingerprint } from '../../../src/contexts/writes/fingerprint.js';
 import { openChord } from '../../../src/server/app.js';
-import { encodeRequest } from '../../../src/store/record-format.js';
 import { openMemory } from '../../../src/store/memory.js';
+import { encodeRequest } from '../../../src/store/record-format.js';
 import type { Commit } from '../../../src/store/store.js';
 import { over } from '../stores.js';
 

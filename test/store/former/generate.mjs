@@ -20,7 +20,13 @@ async function write(options) {
   await contexts.set('a', { n: 1 }, { requestId: 'first' });
   await contexts.update('a', { changes: { n: 2 } }, { requestId: 'second' });
   await contexts.delete('gone', { allowMissing: true, requestId: 'nothing' });
-  await contexts.batch([{ kind: 'set', id: '{r}b', value: {} }, { kind: 'set', id: '{r}c', value: {} }], { requestId: 'both' });
+  await contexts.batch(
+    [
+      { kind: 'set', id: '{r}b', value: {} },
+      { kind: 'set', id: '{r}c', value: {} },
+    ],
+    { requestId: 'both' },
+  );
   const { position } = (await contexts.get('a')).head;
   await close();
   return position;

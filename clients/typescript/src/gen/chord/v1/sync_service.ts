@@ -111,8 +111,9 @@ export interface WatchContextsResponse {
    * mark, and nobody sees half of a batch. Events of one group follow upon one another; should the stream end before
    * the last of them, apply none. A reader that was behind gets merged deltas, and several batches as one group.
    *
-   * Only from `caught_up` on; and never more than 1000 contexts or 16 MiB: a reader that is so far behind that more
-   * belongs together gets it context by context.
+   * Before `caught_up` a batch of that time may come so too, but what was written before the stream was opened comes context
+   * by context: show nothing until then. And never more than 1000 contexts or 16 MiB: a reader that is so far behind
+   * that more belongs together gets it context by context.
    */
   more: boolean;
 }
@@ -135,10 +136,12 @@ export interface CaughtUp {
 }
 
 /**
- * The stream is alive. In order with the data: everything written before `sent_at` that the reader
- * had room for has been sent.
+ * The stream is alive. In order with the data: all that was written, and answered, before `sent_at` has been sent. That time
+ * is the server's, or the one of Redis that servers share. It may stand still: where Redis is away, or what was due has to
+ * wait, nothing newer is known.
  */
 export interface Heartbeat {
+  /** Absent: nothing is known yet, as before `caught_up`. */
   sentAt: Timestamp | undefined;
 }
 

@@ -233,7 +233,7 @@ const WAYS: readonly [string, (db: Databases) => void, RegExp][] = [
   [
     'a request that does not decode',
     (db) => cut(db.requests, requestKey('new', requestName('first')!.id)),
-    /^new : (request "[\w-]{16}": the stored|not an answer)/,
+    /^new : (request "[\w-]{16}": the stored|what a request was answered is damaged)/,
   ],
   [
     'a request that would never be forgotten',

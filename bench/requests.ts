@@ -24,8 +24,15 @@ export function setRequest(contextId: string, value: JsonObject): Uint8Array {
   return SetContextRequest.encode({ ...PLAIN, contextId, value }).finish();
 }
 
-export function updateRequest(contextId: string, changes: JsonObject): Uint8Array {
-  return UpdateContextRequest.encode({ ...PLAIN, contextId, changes, mutations: [], allowMissing: false }).finish();
+export function updateRequest(contextId: string, changes: JsonObject, requestId = ''): Uint8Array {
+  return UpdateContextRequest.encode({
+    ...PLAIN,
+    requestId,
+    contextId,
+    changes,
+    mutations: [],
+    allowMissing: false,
+  }).finish();
 }
 
 export function syncRequest(contextId: string, known?: Position): Uint8Array {

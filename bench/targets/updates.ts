@@ -1,4 +1,5 @@
 /** What one update costs: beside an echo (P1), beside etcd (P2), as the document grows (P6). */
+import { randomUUID } from 'node:crypto';
 import { chatRoom, counterUpdate, documentOf, statusUpdate } from '../chatroom.js';
 import type { Connection } from '../client.js';
 import { PUT, putRequest } from '../etcd.js';
@@ -17,6 +18,8 @@ const ANSWER = '/bench.Echo/Answer';
 /** Ready requests, taken in turn. */
 const updates = Array.from({ length: 1000 }, (_, n) => updateRequest(ROOM, statusUpdate(n)));
 const nextUpdate = (n: number) => updates[n % updates.length]!;
+/** As every official client calls: each write has an id of its own. */
+const nextNamed = (n: number) => updateRequest(ROOM, statusUpdate(n % updates.length), randomUUID());
 
 function drive(server: Process, connections: Connection[], plan: Plan, path: string, body: (n: number) => Uint8Array) {
   return () => closedLoop(server, connections, { path, body, inFlight: IN_FLIGHT, seconds: plan.seconds });
@@ -25,7 +28,7 @@ function drive(server: Process, connections: Connection[], plan: Plan, path: str
 export const p1: Target = {
   id: 'P1',
   title: 'UpdateContext, one field of the chat room, durable',
-  seconds: 38,
+  seconds: 50,
   run: (plan) =>
     using(async (keep) => {
       const chord = keep(await startChord(), (server) => server.stop());
@@ -39,6 +42,7 @@ export const p1: Target = {
       for (const connections of [theirs, others]) await connections[0]!.unary('/bench.Echo/Prepare', answer);
       const sides = await inTurn(plan, {
         'Chord, LMDB': drive(chord, ours, plan, UPDATE, nextUpdate),
+        'Chord, LMDB, with request ids': drive(chord, ours, plan, UPDATE, nextNamed),
         'grpc-js echo': drive(echo, theirs, plan, ANSWER, nextUpdate),
         'echo, sessions mended': drive(mended, others, plan, ANSWER, nextUpdate),
       });
@@ -46,6 +50,13 @@ export const p1: Target = {
       return [
         cpuRatio('P1', p1.title, 'call', mine, sides['grpc-js echo'], 1.4),
         cpuRatio('P1', 'the same, beside an echo mended as Chord is', 'call', mine, sides['echo, sessions mended']),
+        cpuRatio(
+          'P1',
+          'the same as clients really call, each with a request_id, beside without',
+          'call',
+          sides['Chord, LMDB, with request ids'],
+          mine,
+        ),
       ];
     }),
 };

@@ -33,7 +33,7 @@ test('run, start, stop, update and get, with the settings and what was asked for
     contextTtl: { seconds: 6 * 3600, nanos: 0 },
     deltaTtl: { seconds: 24 * 3600, nanos: 0 },
     deltaThreshold: 5,
-    requestTtl: { seconds: 24 * 3600, nanos: 0 },
+    requestTtl: { seconds: 3600, nanos: 0 },
   });
 
   const dry = (await call(peer, cleanup.runCleanup, { dryRun: true })).result;

@@ -132,7 +132,7 @@ for (const [name, open] of Object.entries(STORES)) {
     await stage.contexts.set('b', { n: 2 });
     await stage.contexts.touch('b');
     stage.now += 10_000;
-    await t.throwsAsync(stage.contexts.get('b'), { message: /does not exist/ });
+    await t.throwsAsync(stage.contexts.get('b'), { message: /no context "b"/ });
     stage.now += HOUR;
     await stage.sweeper.tick();
     t.deepEqual(await stage.ids(), []);

@@ -6,6 +6,7 @@ import test from 'ava';
 import { encodeChanges } from '../../src/codec/changes.js';
 import { encodeStruct } from '../../src/codec/struct.js';
 import { advance } from '../../src/contexts/position.js';
+import { requestName } from '../../src/contexts/writes/idempotency.js';
 import { verify } from '../../src/maintenance/verify.js';
 import { ChordError } from '../../src/model/errors.js';
 import { openChord } from '../../src/server/app.js';
@@ -231,15 +232,15 @@ const WAYS: readonly [string, (db: Databases) => void, RegExp][] = [
   ],
   [
     'a request that does not decode',
-    (db) => cut(db.requests, requestKey('new', 'first')),
-    /^new : request "first": the stored/,
+    (db) => cut(db.requests, requestKey('new', requestName('first')!.id)),
+    /^new : (request "[\w-]{16}": the stored|what a request was answered is damaged)/,
   ],
   [
     'a request that would never be forgotten',
     (db) => {
-      for (const key of [...db.requestTimes.getKeys()]) void db.requestTimes.remove(key);
+      void db.requests.put(requestKey('new', 'former'), formerRequest('former'));
     },
-    /^(new : request "first"|gone : request "kept") is not in the index of times/,
+    /^new : request "former" is not in the index of times/,
   ],
   [
     'a time of no request',
@@ -337,4 +338,12 @@ function stored(directory: string): Map<string, string> {
   } finally {
     contents.close();
   }
+}
+
+/** As an earlier release remembered a request. */
+function formerRequest(id: string): Buffer {
+  const blobs = [id, 'print', '{"changed":false}'].map((text) => Buffer.from(text));
+  const numbers = Buffer.alloc(8 + 12);
+  for (const [i, blob] of blobs.entries()) numbers.writeUInt32BE(blob.length, 8 + 4 * i);
+  return Buffer.concat([Buffer.from([1, 1, 3]), numbers, ...blobs]);
 }

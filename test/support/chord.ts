@@ -30,6 +30,8 @@ export async function serve(t: ExecutionContext, options: ChordOptions = {}): Pr
     // Tests share their event loop with the server, and their machine with other tests.
     maxEventLoopDelay: 0,
     requestTimeout: 0,
+    // What is written stays, to be looked at.
+    cleanupInterval: 0,
     ...options,
   });
   t.teardown(() => chord.close());

@@ -1,6 +1,6 @@
 /** Idempotency: request ids with which a client can repeat a write safely. */
 import { hash } from 'node:crypto';
-import { invalid } from '../../model/errors.js';
+import { ChordError, invalid } from '../../model/errors.js';
 import type { Position } from '../../model/model.js';
 import type { Request, RequestName } from '../../store/store.js';
 
@@ -44,8 +44,10 @@ function textOf({ position, changed }: RememberedAnswer): string {
 function answerOf(text: string): RememberedAnswer {
   const changed = text.startsWith('+');
   if (text.length === 1) return { changed };
-  const [, version, epoch, digest] = /^[+=](\d+):([^:]*):([^:]*)$/.exec(text) ?? [];
-  if (version === undefined) throw new Error(`not an answer: ${JSON.stringify(text)}`);
+  const [, version, epoch, digest] = /^[+=](\d+):(.{8}):(.{8})$/.exec(text) ?? [];
+  if (version === undefined) {
+    throw new ChordError('DATA_LOSS', `what a request was answered is damaged: ${JSON.stringify(text)}`);
+  }
   return { changed, position: { epoch: epoch!, version: Number(version), digest: digest! } };
 }
 

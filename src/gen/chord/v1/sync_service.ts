@@ -111,8 +111,9 @@ export interface WatchContextsResponse {
    * mark, and no reader sees half of a batch. The events of one group are consecutive; where the stream ends before the
    * last of them, apply none. A reader that was behind gets merged deltas, and several batches as one group.
    *
-   * Only after `caught_up`; and never more than 1000 contexts or 16 MiB: a reader that is so far behind that a group
-   * exceeds this gets the contexts one by one.
+   * Before `caught_up` a batch of that time may come so too, but what was written before the stream was opened comes context
+   * by context: show nothing until then. And never more than 1000 contexts or 16 MiB: a reader that is so far behind
+   * that more belongs together gets it context by context.
    */
   more: boolean;
 }
@@ -135,10 +136,12 @@ export interface CaughtUp {
 }
 
 /**
- * The stream is alive. In order with the data: all writes before `sent_at` for which the reader had room have been
- * sent.
+ * The stream is alive. In order with the data: all that was written, and answered, before `sent_at` has been sent. That time
+ * is the server's, or the one of Redis that servers share. It may stand still: where Redis is away, or what was due has to
+ * wait, nothing newer is known.
  */
 export interface Heartbeat {
+  /** Absent: nothing is known yet, as before `caught_up`. */
   sentAt: Timestamp | undefined;
 }
 

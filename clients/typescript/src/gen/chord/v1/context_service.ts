@@ -35,8 +35,9 @@ export interface SetContextRequest {
     | Expected
     | undefined;
   /**
-   * Identifies this write, so that it can be repeated safely: a repeat answers the result of the first try, and writes
-   * nothing. The same id with a different request is INVALID_ARGUMENT.
+   * Names this write, so that it can be repeated safely: a repeat answers what the first try did, and
+   * writes nothing. The same id with another request is INVALID_ARGUMENT. Remembered for `request_ttl` (an hour), for this
+   * context and this caller: callers with other identities may use the same id.
    */
   requestId: string;
   /**
@@ -206,7 +207,10 @@ export interface ListContextsRequest {
   pageSize: number;
   /** `next_page_token` of the page before. */
   pageToken: string;
-  /** Include the documents. Pages then also end at about 1 MiB. */
+  /**
+   * Answer with the documents too. Pages then also end at about 1 MiB. Those of a page that one BatchWrite could write are
+   * as of one moment: no page shows some of its writes alone. UNAVAILABLE: they change too fast for that.
+   */
   includeValues: boolean;
 }
 

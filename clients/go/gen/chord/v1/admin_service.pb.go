@@ -143,11 +143,11 @@ func (*BackupResponse_Records) isBackupResponse_Part() {}
 
 type BackupStart struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The layout of the store's records. Only a Chord that knows it can make a store of them.
+	// The layout of the store's records. Only a version of Chord that supports this layout can restore them.
 	Format uint32 `protobuf:"varint,1,opt,name=format,proto3" json:"format,omitempty"`
-	// The moment that the records are of.
+	// The moment of the backup.
 	TakenAt *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=taken_at,json=takenAt,proto3" json:"taken_at,omitempty"`
-	// How many records there are, by the name of their database. Where fewer have come, the copy is not whole.
+	// The number of records, by the name of their database. Where fewer records have come, the copy is incomplete.
 	Counts        map[string]uint64 `protobuf:"bytes,3,rep,name=counts,proto3" json:"counts,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -204,11 +204,11 @@ func (x *BackupStart) GetCounts() map[string]uint64 {
 	return nil
 }
 
-// Records of one database in the order of their keys, going on where the message before ended.
+// Records of one database in the order of their keys, continuing where the message before ended.
 type BackupRecords struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Database string                 `protobuf:"bytes,1,opt,name=database,proto3" json:"database,omitempty"`
-	// Of the same length.
+	// One value for each key.
 	Keys          [][]byte `protobuf:"bytes,2,rep,name=keys,proto3" json:"keys,omitempty"`
 	Values        [][]byte `protobuf:"bytes,3,rep,name=values,proto3" json:"values,omitempty"`
 	unknownFields protoimpl.UnknownFields

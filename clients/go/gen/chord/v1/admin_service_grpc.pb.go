@@ -27,14 +27,14 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// For those who look after a server. Concerns the one that is asked.
+// For administrators of a server. A call concerns the server that receives it.
 type AdminServiceClient interface {
-	// Everything that an LMDB store holds, as it stood at one moment, while the server goes on reading and writing.
-	// `chord backup` makes a data directory of it. First `start`, then the records, as fast as they are read: a reader
-	// that takes none for a minute is cut off, since the store cannot give space free again meanwhile.
+	// All data of an LMDB store as of one moment, while the server continues to read and write. `chord backup` writes the
+	// answer into a data directory. First comes `start`, then the records, as fast as the client reads them: a client that
+	// reads none for a minute is disconnected, since the store cannot reuse freed space meanwhile.
 	// FAILED_PRECONDITION with another backend.
 	Backup(ctx context.Context, in *BackupRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[BackupResponse], error)
-	// Tells at intervals what the server does. The first message comes after one interval, and is about it.
+	// Reports at intervals what the server does. The first message comes after one interval, and covers that interval.
 	WatchStats(ctx context.Context, in *WatchStatsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchStatsResponse], error)
 }
 
@@ -88,14 +88,14 @@ type AdminService_WatchStatsClient = grpc.ServerStreamingClient[WatchStatsRespon
 // All implementations must embed UnimplementedAdminServiceServer
 // for forward compatibility.
 //
-// For those who look after a server. Concerns the one that is asked.
+// For administrators of a server. A call concerns the server that receives it.
 type AdminServiceServer interface {
-	// Everything that an LMDB store holds, as it stood at one moment, while the server goes on reading and writing.
-	// `chord backup` makes a data directory of it. First `start`, then the records, as fast as they are read: a reader
-	// that takes none for a minute is cut off, since the store cannot give space free again meanwhile.
+	// All data of an LMDB store as of one moment, while the server continues to read and write. `chord backup` writes the
+	// answer into a data directory. First comes `start`, then the records, as fast as the client reads them: a client that
+	// reads none for a minute is disconnected, since the store cannot reuse freed space meanwhile.
 	// FAILED_PRECONDITION with another backend.
 	Backup(*BackupRequest, grpc.ServerStreamingServer[BackupResponse]) error
-	// Tells at intervals what the server does. The first message comes after one interval, and is about it.
+	// Reports at intervals what the server does. The first message comes after one interval, and covers that interval.
 	WatchStats(*WatchStatsRequest, grpc.ServerStreamingServer[WatchStatsResponse]) error
 	mustEmbedUnimplementedAdminServiceServer()
 }

@@ -27,11 +27,11 @@ type CleanupReason int32
 
 const (
 	CleanupReason_CLEANUP_REASON_UNSPECIFIED CleanupReason = 0
-	// The context is gone: its own time to live had run out.
+	// The context was removed: its own time to live had ended.
 	CleanupReason_CLEANUP_REASON_EXPIRED CleanupReason = 1
-	// The context is gone: nobody had used it for `context_ttl`.
+	// The context was removed: it was not used for `context_ttl`.
 	CleanupReason_CLEANUP_REASON_IDLE CleanupReason = 2
-	// Deltas are gone: older than `delta_ttl`, or more than `delta_threshold`.
+	// Deltas were removed: they were older than `delta_ttl`, or more than `delta_threshold`.
 	CleanupReason_CLEANUP_REASON_TRIMMED CleanupReason = 3
 )
 
@@ -78,18 +78,18 @@ func (CleanupReason) EnumDescriptor() ([]byte, []int) {
 	return file_chord_v1_cleanup_service_proto_rawDescGZIP(), []int{0}
 }
 
-// What is to be removed when. Absent fields in a request: as they are set.
+// What is removed and when. Fields absent in a request keep their current values.
 type CleanupOptions struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Whether contexts without a time to live of their own are removed when nobody writes to them or touches them.
+	// Whether contexts without a time to live of their own are removed when they are neither written nor touched.
 	ContextAutoDelete *bool `protobuf:"varint,1,opt,name=context_auto_delete,json=contextAutoDelete,proto3,oneof" json:"context_auto_delete,omitempty"`
 	// If so: how long after the last write or touch. At least 1 s.
 	ContextTtl *durationpb.Duration `protobuf:"bytes,2,opt,name=context_ttl,json=contextTtl,proto3" json:"context_ttl,omitempty"`
 	// How long deltas are kept. At least 1 s.
 	DeltaTtl *durationpb.Duration `protobuf:"bytes,3,opt,name=delta_ttl,json=deltaTtl,proto3" json:"delta_ttl,omitempty"`
-	// How many deltas of a context are kept. At least 1.
+	// How many deltas are kept for each context. At least 1.
 	DeltaThreshold *uint32 `protobuf:"varint,4,opt,name=delta_threshold,json=deltaThreshold,proto3,oneof" json:"delta_threshold,omitempty"`
-	// How long the request ids of writes are remembered. At least 1 s.
+	// How long the request ids of writes are kept. At least 1 s.
 	RequestTtl    *durationpb.Duration `protobuf:"bytes,5,opt,name=request_ttl,json=requestTtl,proto3" json:"request_ttl,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -166,9 +166,9 @@ type RunCleanupRequest struct {
 	Limit uint32 `protobuf:"varint,1,opt,name=limit,proto3" json:"limit,omitempty"`
 	// Remove nothing.
 	DryRun bool `protobuf:"varint,2,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
-	// Only contexts whose ids begin with this.
+	// Only contexts whose ids begin with this prefix.
 	Prefix string `protobuf:"bytes,3,opt,name=prefix,proto3" json:"prefix,omitempty"`
-	// For this run alone.
+	// For this run only.
 	Options       *CleanupOptions `protobuf:"bytes,4,opt,name=options,proto3" json:"options,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -278,7 +278,7 @@ func (x *RunCleanupResponse) GetResult() *CleanupResult {
 
 type StartCleanupRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// 1 s to 365 d. Absent: as it is set.
+	// 1 s to 365 d. Absent: the current interval.
 	Interval      *durationpb.Duration `protobuf:"bytes,1,opt,name=interval,proto3" json:"interval,omitempty"`
 	Options       *CleanupOptions      `protobuf:"bytes,2,opt,name=options,proto3" json:"options,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -455,7 +455,7 @@ func (x *StopCleanupResponse) GetStatus() *CleanupStatus {
 
 type UpdateCleanupRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// 1 s to 365 d; the next sweep begins that long from now. Absent: as it is set.
+	// 1 s to 365 d; the next sweep begins after this time. Absent: the current interval.
 	Interval      *durationpb.Duration `protobuf:"bytes,1,opt,name=interval,proto3" json:"interval,omitempty"`
 	Options       *CleanupOptions      `protobuf:"bytes,2,opt,name=options,proto3" json:"options,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -691,18 +691,18 @@ func (x *CleanedContext) GetDeltas() uint64 {
 	return 0
 }
 
-// Numbers of what was removed.
+// Numbers of removed items.
 type CleanupCounts struct {
 	state           protoimpl.MessageState `protogen:"open.v1"`
 	ContextsExpired uint64                 `protobuf:"varint,1,opt,name=contexts_expired,json=contextsExpired,proto3" json:"contexts_expired,omitempty"`
 	ContextsIdle    uint64                 `protobuf:"varint,2,opt,name=contexts_idle,json=contextsIdle,proto3" json:"contexts_idle,omitempty"`
-	// Contexts that lost deltas only.
+	// Contexts of which only deltas were removed.
 	ContextsTrimmed uint64 `protobuf:"varint,3,opt,name=contexts_trimmed,json=contextsTrimmed,proto3" json:"contexts_trimmed,omitempty"`
-	// Of all these contexts.
+	// The removed deltas of all these contexts.
 	Deltas uint64 `protobuf:"varint,4,opt,name=deltas,proto3" json:"deltas,omitempty"`
-	// Not in dry runs, nor with a prefix.
+	// Forgotten request ids: none in dry runs, nor with a prefix.
 	RequestIds uint64 `protobuf:"varint,5,opt,name=request_ids,json=requestIds,proto3" json:"request_ids,omitempty"`
-	// Contexts where it failed; the server's log says why.
+	// Contexts whose cleanup failed; the server's log has the reasons.
 	Failed        uint64 `protobuf:"varint,6,opt,name=failed,proto3" json:"failed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -787,9 +787,9 @@ type CleanupResult struct {
 	FinishedAt *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=finished_at,json=finishedAt,proto3" json:"finished_at,omitempty"`
 	DryRun     bool                   `protobuf:"varint,3,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
 	Counts     *CleanupCounts         `protobuf:"bytes,4,opt,name=counts,proto3" json:"counts,omitempty"`
-	// The first 1000.
+	// The first 1000 contexts.
 	Contexts []*CleanedContext `protobuf:"bytes,5,rep,name=contexts,proto3" json:"contexts,omitempty"`
-	// More is due: the limit was reached, or the sweep was stopped.
+	// More contexts are due: the limit was reached, or the sweep was stopped.
 	More          bool `protobuf:"varint,6,opt,name=more,proto3" json:"more,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -869,18 +869,18 @@ func (x *CleanupResult) GetMore() bool {
 
 type CleanupStatus struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Sweeps come at intervals.
+	// Whether sweeps run at intervals.
 	Running  bool                 `protobuf:"varint,1,opt,name=running,proto3" json:"running,omitempty"`
 	Interval *durationpb.Duration `protobuf:"bytes,2,opt,name=interval,proto3" json:"interval,omitempty"`
-	// All fields.
+	// All fields are present.
 	Options *CleanupOptions `protobuf:"bytes,3,opt,name=options,proto3" json:"options,omitempty"`
 	// Absent: cleanup is not started.
 	NextRunAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=next_run_at,json=nextRunAt,proto3" json:"next_run_at,omitempty"`
-	// Absent: there was none. Without its contexts; dry runs do not count.
+	// The last sweep, without its contexts; dry runs do not count. Absent: there was none.
 	LastRun *CleanupResult `protobuf:"bytes,5,opt,name=last_run,json=lastRun,proto3" json:"last_run,omitempty"`
-	// Since the server was started, with contexts that expired between sweeps.
+	// Since the start of the server, including contexts that expired between sweeps.
 	Totals *CleanupCounts `protobuf:"bytes,6,opt,name=totals,proto3" json:"totals,omitempty"`
-	// Sweeps since the server was started.
+	// Sweeps since the start of the server.
 	Runs          uint64 `protobuf:"varint,7,opt,name=runs,proto3" json:"runs,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

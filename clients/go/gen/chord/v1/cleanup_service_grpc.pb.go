@@ -30,19 +30,19 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Retention: removes contexts that nobody uses, and deltas that are old or too many. Concerns the server that is
-// asked. Contexts whose own time to live has run out are removed within about a second, whether or not cleanup is
-// started.
+// Retention: removes contexts that are no longer used, and deltas that are old or too many. A call concerns the server
+// that receives it. Contexts whose own time to live has ended are removed within about a second, whether or not cleanup
+// is started.
 type CleanupServiceClient interface {
-	// Sweeps once, now, and answers what was removed; or, as a dry run, what would be.
+	// Sweeps once, now, and answers what was removed; or, as a dry run, what would be removed.
 	RunCleanup(ctx context.Context, in *RunCleanupRequest, opts ...grpc.CallOption) (*RunCleanupResponse, error)
-	// Begins to sweep at intervals, the first time after one interval. FAILED_PRECONDITION where it is started already.
+	// Starts sweeps at intervals; the first sweep comes after one interval. FAILED_PRECONDITION where cleanup is started.
 	StartCleanup(ctx context.Context, in *StartCleanupRequest, opts ...grpc.CallOption) (*StartCleanupResponse, error)
-	// Ends that. A sweep under way stops after the batch that it is at. OK also where cleanup is not started.
+	// Stops these sweeps. A sweep in progress ends after its current batch. OK also where cleanup is not started.
 	StopCleanup(ctx context.Context, in *StopCleanupRequest, opts ...grpc.CallOption) (*StopCleanupResponse, error)
-	// Changes interval and options, while cleanup runs or for when it is started.
+	// Changes the interval and the options, for running cleanup or for the next start.
 	UpdateCleanup(ctx context.Context, in *UpdateCleanupRequest, opts ...grpc.CallOption) (*UpdateCleanupResponse, error)
-	// Tells how cleanup is set, and what it has done.
+	// Answers the settings of cleanup, and its totals.
 	GetCleanup(ctx context.Context, in *GetCleanupRequest, opts ...grpc.CallOption) (*GetCleanupResponse, error)
 }
 
@@ -108,19 +108,19 @@ func (c *cleanupServiceClient) GetCleanup(ctx context.Context, in *GetCleanupReq
 // All implementations must embed UnimplementedCleanupServiceServer
 // for forward compatibility.
 //
-// Retention: removes contexts that nobody uses, and deltas that are old or too many. Concerns the server that is
-// asked. Contexts whose own time to live has run out are removed within about a second, whether or not cleanup is
-// started.
+// Retention: removes contexts that are no longer used, and deltas that are old or too many. A call concerns the server
+// that receives it. Contexts whose own time to live has ended are removed within about a second, whether or not cleanup
+// is started.
 type CleanupServiceServer interface {
-	// Sweeps once, now, and answers what was removed; or, as a dry run, what would be.
+	// Sweeps once, now, and answers what was removed; or, as a dry run, what would be removed.
 	RunCleanup(context.Context, *RunCleanupRequest) (*RunCleanupResponse, error)
-	// Begins to sweep at intervals, the first time after one interval. FAILED_PRECONDITION where it is started already.
+	// Starts sweeps at intervals; the first sweep comes after one interval. FAILED_PRECONDITION where cleanup is started.
 	StartCleanup(context.Context, *StartCleanupRequest) (*StartCleanupResponse, error)
-	// Ends that. A sweep under way stops after the batch that it is at. OK also where cleanup is not started.
+	// Stops these sweeps. A sweep in progress ends after its current batch. OK also where cleanup is not started.
 	StopCleanup(context.Context, *StopCleanupRequest) (*StopCleanupResponse, error)
-	// Changes interval and options, while cleanup runs or for when it is started.
+	// Changes the interval and the options, for running cleanup or for the next start.
 	UpdateCleanup(context.Context, *UpdateCleanupRequest) (*UpdateCleanupResponse, error)
-	// Tells how cleanup is set, and what it has done.
+	// Answers the settings of cleanup, and its totals.
 	GetCleanup(context.Context, *GetCleanupRequest) (*GetCleanupResponse, error)
 	mustEmbedUnimplementedCleanupServiceServer()
 }

@@ -31,10 +31,11 @@ type SetContextRequest struct {
 	Value    *structpb.Struct `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
 	Expected *Expected        `protobuf:"bytes,3,opt,name=expected,proto3" json:"expected,omitempty"`
 	// Names this write, so that it can be repeated safely: a repeat answers what the first try did, and
-	// writes nothing. The same id with another request is INVALID_ARGUMENT.
+	// writes nothing. The same id with another request is INVALID_ARGUMENT. Remembered for `request_ttl` (an hour), for this
+	// context and this caller: callers with other identities may use the same id.
 	RequestId string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// Time to live from now on, renewed by each write and touch. Zero: until it is deleted.
-	// Absent: as before.
+	// Time to live from now on, renewed by each write and touch. Zero: no time to live.
+	// Absent: unchanged.
 	Ttl           *durationpb.Duration `protobuf:"bytes,5,opt,name=ttl,proto3" json:"ttl,omitempty"`
 	Returning     *ReturnOptions       `protobuf:"bytes,6,opt,name=returning,proto3" json:"returning,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -116,7 +117,7 @@ func (x *SetContextRequest) GetReturning() *ReturnOptions {
 type SetContextResponse struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Position *Position              `protobuf:"bytes,1,opt,name=position,proto3" json:"position,omitempty"`
-	// False: the document was like this already; the version stays.
+	// False: the document was already equal; the version stays.
 	Changed       bool     `protobuf:"varint,2,opt,name=changed,proto3" json:"changed,omitempty"`
 	Context       *Context `protobuf:"bytes,3,opt,name=context,proto3" json:"context,omitempty"`
 	Delta         *Delta   `protobuf:"bytes,4,opt,name=delta,proto3" json:"delta,omitempty"`
@@ -185,11 +186,11 @@ func (x *SetContextResponse) GetDelta() *Delta {
 type UpdateContextRequest struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	ContextId string                 `protobuf:"bytes,1,opt,name=context_id,json=contextId,proto3" json:"context_id,omitempty"`
-	// Deep-merged first: objects merge member by member, everything else replaces. null stores null.
+	// Deep-merged first: objects merge member by member, any other value replaces the old one. null stores null.
 	Changes *structpb.Struct `protobuf:"bytes,2,opt,name=changes,proto3" json:"changes,omitempty"`
 	// Applied next, in order. All or nothing. At most 1000.
 	Mutations []*Mutation `protobuf:"bytes,3,rep,name=mutations,proto3" json:"mutations,omitempty"`
-	// Start from {} where the context is missing, not NOT_FOUND.
+	// Where the context is missing, start from {}, instead of NOT_FOUND.
 	AllowMissing bool      `protobuf:"varint,4,opt,name=allow_missing,json=allowMissing,proto3" json:"allow_missing,omitempty"`
 	Expected     *Expected `protobuf:"bytes,5,opt,name=expected,proto3" json:"expected,omitempty"`
 	// As in SetContextRequest.
@@ -359,8 +360,8 @@ func (x *UpdateContextResponse) GetDelta() *Delta {
 type GetContextRequest struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	ContextId string                 `protobuf:"bytes,1,opt,name=context_id,json=contextId,proto3" json:"context_id,omitempty"`
-	// The document as it was at this version of the present life, with `position` and `updated_at` of that version.
-	// FAILED_PRECONDITION where its history is no longer retained, NOT_FOUND above the head. 0: as it is now.
+	// The document at this version of the current life, with `position` and `updated_at` of that version.
+	// FAILED_PRECONDITION where its history is no longer retained, NOT_FOUND above the head. 0: the current version.
 	Version       uint64 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -544,7 +545,7 @@ func (x *RevertContextRequest) GetReturning() *ReturnOptions {
 type RevertContextResponse struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Position *Position              `protobuf:"bytes,1,opt,name=position,proto3" json:"position,omitempty"`
-	// False: the document was like this already; the version stays.
+	// False: the document was already equal; the version stays.
 	Changed       bool     `protobuf:"varint,2,opt,name=changed,proto3" json:"changed,omitempty"`
 	Context       *Context `protobuf:"bytes,3,opt,name=context,proto3" json:"context,omitempty"`
 	Delta         *Delta   `protobuf:"bytes,4,opt,name=delta,proto3" json:"delta,omitempty"`
@@ -616,7 +617,7 @@ type DeleteContextRequest struct {
 	Expected  *Expected              `protobuf:"bytes,2,opt,name=expected,proto3" json:"expected,omitempty"`
 	// As in SetContextRequest.
 	RequestId string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// Answer OK, not NOT_FOUND, where the context is missing.
+	// Where the context is missing, answer OK, instead of NOT_FOUND.
 	AllowMissing  bool `protobuf:"varint,4,opt,name=allow_missing,json=allowMissing,proto3" json:"allow_missing,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -682,9 +683,9 @@ func (x *DeleteContextRequest) GetAllowMissing() bool {
 
 type DeleteContextResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Where the context stood last. Absent where it was missing.
+	// The last position of the context. Absent where the context was missing.
 	Position *Position `protobuf:"bytes,1,opt,name=position,proto3" json:"position,omitempty"`
-	// False: it was missing already.
+	// False: the context was already missing.
 	Changed       bool `protobuf:"varint,2,opt,name=changed,proto3" json:"changed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -737,7 +738,7 @@ func (x *DeleteContextResponse) GetChanged() bool {
 type TouchContextRequest struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	ContextId string                 `protobuf:"bytes,1,opt,name=context_id,json=contextId,proto3" json:"context_id,omitempty"`
-	// A new time to live. Zero: until it is deleted. Absent: the present one begins again.
+	// A new time to live. Zero: no time to live. Absent: the current one starts again.
 	Ttl           *durationpb.Duration `protobuf:"bytes,2,opt,name=ttl,proto3" json:"ttl,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -834,14 +835,14 @@ func (x *TouchContextResponse) GetContext() *Context {
 
 type BatchWriteRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// 1 to 100, each of another context. One that is refused refuses all of them: the error names it, as `writes[2]`,
-	// and says what it would say alone. Together they may store 16 MiB, and return 3 MiB.
+	// 1 to 100, each of another context. Where one write is refused, all are: the error names that write, as `writes[2]`,
+	// with the error of the single call. Together they may store 16 MiB, and return 3 MiB.
 	//
-	// On Redis, all contexts must lie in one partition: FAILED_PRECONDITION otherwise, with those that lie elsewhere.
-	// Ids with the same part in braces do: `{room:1}:members` and `{room:1}:topic`.
+	// On Redis, all contexts must be in one partition: FAILED_PRECONDITION otherwise, with the contexts that are not.
+	// Ids with the same part in braces are in one partition: `{room:1}:members` and `{room:1}:topic`.
 	Writes []*Write `protobuf:"bytes,1,rep,name=writes,proto3" json:"writes,omitempty"`
-	// As in SetContextRequest, for the batch as a whole; `request_id` of its writes must be empty. It is remembered with
-	// the first write's context.
+	// As in SetContextRequest, for the batch as a whole; `request_id` of its writes must be empty. The request id is stored
+	// with the first write's context.
 	RequestId     string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1069,11 +1070,11 @@ func (x *BatchWriteResponse) GetResults() []*WriteResult {
 
 type WriteResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// After the write. Of a delete: where the context stood last; absent where it was missing.
+	// After the write. For a delete: the last position of the context; absent where the context was missing.
 	Position *Position `protobuf:"bytes,1,opt,name=position,proto3" json:"position,omitempty"`
-	// False: it was like this already; the version stays.
+	// False: the write changed nothing; the version stays.
 	Changed bool `protobuf:"varint,2,opt,name=changed,proto3" json:"changed,omitempty"`
-	// Where `returning` asks for it; and of a touch, without the value.
+	// Where `returning` requests it; and for a touch, without the value.
 	Context       *Context `protobuf:"bytes,3,opt,name=context,proto3" json:"context,omitempty"`
 	Delta         *Delta   `protobuf:"bytes,4,opt,name=delta,proto3" json:"delta,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1140,13 +1141,14 @@ func (x *WriteResult) GetDelta() *Delta {
 
 type ListContextsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Only ids that begin with this.
+	// Only ids that begin with this prefix.
 	Prefix string `protobuf:"bytes,1,opt,name=prefix,proto3" json:"prefix,omitempty"`
-	// 1 to 1000; 0: 100. A page may hold fewer.
+	// 1 to 1000; 0: 100. A page may have fewer contexts.
 	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// `next_page_token` of the page before.
 	PageToken string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	// Answer with the documents too. Pages then also end at about 1 MiB.
+	// Answer with the documents too. Pages then also end at about 1 MiB. Those of a page that one BatchWrite could write are
+	// as of one moment: no page shows some of its writes alone. UNAVAILABLE: they change too fast for that.
 	IncludeValues bool `protobuf:"varint,4,opt,name=include_values,json=includeValues,proto3" json:"include_values,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

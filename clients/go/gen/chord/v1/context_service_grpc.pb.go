@@ -33,23 +33,23 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Writes and reads of contexts. An acknowledged write is durable, and is never lost or overwritten
-// unseen: concurrent writes of one context are applied one after the other, each to the newest state.
+// Writes and reads of contexts. An acknowledged write is durable, and is never lost or silently overwritten: concurrent
+// writes of one context are applied one after the other, each to the newest state.
 type ContextServiceClient interface {
-	// Creates a context, or replaces its document; the delta is computed.
+	// Creates a context, or replaces its document; the server computes the delta.
 	SetContext(ctx context.Context, in *SetContextRequest, opts ...grpc.CallOption) (*SetContextResponse, error)
 	// Changes parts of a document.
 	UpdateContext(ctx context.Context, in *UpdateContextRequest, opts ...grpc.CallOption) (*UpdateContextResponse, error)
 	// Reads a document. The answer contains every write acknowledged before the call.
 	GetContext(ctx context.Context, in *GetContextRequest, opts ...grpc.CallOption) (*GetContextResponse, error)
-	// Makes a document again what it was at a retained version: a new write, which takes back what came after.
+	// Restores the document of a retained version: a new write, which undoes all later changes.
 	RevertContext(ctx context.Context, in *RevertContextRequest, opts ...grpc.CallOption) (*RevertContextResponse, error)
 	// Removes a context with its deltas.
 	DeleteContext(ctx context.Context, in *DeleteContextRequest, opts ...grpc.CallOption) (*DeleteContextResponse, error)
-	// Renews a context's time to live; position and document stay.
+	// Renews a context's time to live; position and document stay unchanged.
 	TouchContext(ctx context.Context, in *TouchContextRequest, opts ...grpc.CallOption) (*TouchContextResponse, error)
-	// Several of these writes, each of another context, as one: all happen or none does, and no reader that is up to
-	// date sees some of them without the others.
+	// Several of these writes, each of another context, as one: all happen or none does, and a reader that is up to date
+	// never receives some of them without the others.
 	BatchWrite(ctx context.Context, in *BatchWriteRequest, opts ...grpc.CallOption) (*BatchWriteResponse, error)
 	// Lists contexts in the order of their ids.
 	ListContexts(ctx context.Context, in *ListContextsRequest, opts ...grpc.CallOption) (*ListContextsResponse, error)
@@ -147,23 +147,23 @@ func (c *contextServiceClient) ListContexts(ctx context.Context, in *ListContext
 // All implementations must embed UnimplementedContextServiceServer
 // for forward compatibility.
 //
-// Writes and reads of contexts. An acknowledged write is durable, and is never lost or overwritten
-// unseen: concurrent writes of one context are applied one after the other, each to the newest state.
+// Writes and reads of contexts. An acknowledged write is durable, and is never lost or silently overwritten: concurrent
+// writes of one context are applied one after the other, each to the newest state.
 type ContextServiceServer interface {
-	// Creates a context, or replaces its document; the delta is computed.
+	// Creates a context, or replaces its document; the server computes the delta.
 	SetContext(context.Context, *SetContextRequest) (*SetContextResponse, error)
 	// Changes parts of a document.
 	UpdateContext(context.Context, *UpdateContextRequest) (*UpdateContextResponse, error)
 	// Reads a document. The answer contains every write acknowledged before the call.
 	GetContext(context.Context, *GetContextRequest) (*GetContextResponse, error)
-	// Makes a document again what it was at a retained version: a new write, which takes back what came after.
+	// Restores the document of a retained version: a new write, which undoes all later changes.
 	RevertContext(context.Context, *RevertContextRequest) (*RevertContextResponse, error)
 	// Removes a context with its deltas.
 	DeleteContext(context.Context, *DeleteContextRequest) (*DeleteContextResponse, error)
-	// Renews a context's time to live; position and document stay.
+	// Renews a context's time to live; position and document stay unchanged.
 	TouchContext(context.Context, *TouchContextRequest) (*TouchContextResponse, error)
-	// Several of these writes, each of another context, as one: all happen or none does, and no reader that is up to
-	// date sees some of them without the others.
+	// Several of these writes, each of another context, as one: all happen or none does, and a reader that is up to date
+	// never receives some of them without the others.
 	BatchWrite(context.Context, *BatchWriteRequest) (*BatchWriteResponse, error)
 	// Lists contexts in the order of their ids.
 	ListContexts(context.Context, *ListContextsRequest) (*ListContextsResponse, error)

@@ -21,11 +21,11 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// In the details of ABORTED: the context does not stand where the write expected it.
+// In the details of ABORTED: the context is not at the position that the write expects.
 type PositionMismatch struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	ContextId string                 `protobuf:"bytes,1,opt,name=context_id,json=contextId,proto3" json:"context_id,omitempty"`
-	// Where it stands. Absent: it does not exist.
+	// The current position. Absent: the context does not exist.
 	Current       *Position `protobuf:"bytes,2,opt,name=current,proto3" json:"current,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

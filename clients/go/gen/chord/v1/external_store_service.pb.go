@@ -28,7 +28,7 @@ type SavedContext struct {
 	ContextId  string                 `protobuf:"bytes,1,opt,name=context_id,json=contextId,proto3" json:"context_id,omitempty"`
 	Position   *Position              `protobuf:"bytes,2,opt,name=position,proto3" json:"position,omitempty"`
 	ExportedAt *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=exported_at,json=exportedAt,proto3" json:"exported_at,omitempty"`
-	// The whole of it as JSON text (docs/transfer.md), to be kept as it stands. The fields above repeat what is in it.
+	// The whole context as JSON text (docs/transfer.md), to be stored unchanged. The fields above repeat parts of it.
 	Document      string `protobuf:"bytes,4,opt,name=document,proto3" json:"document,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -263,7 +263,7 @@ func (x *LoadResponse) GetContext() *SavedContext {
 type ListRequest struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Prefix string                 `protobuf:"bytes,1,opt,name=prefix,proto3" json:"prefix,omitempty"`
-	// From the last answer. Empty: from the beginning.
+	// `next_page_token` of the last answer. Empty: from the beginning.
 	PageToken     string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -316,7 +316,7 @@ func (x *ListRequest) GetPageToken() string {
 type ListResponse struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
 	ContextIds []string               `protobuf:"bytes,1,rep,name=context_ids,json=contextIds,proto3" json:"context_ids,omitempty"`
-	// Empty: there are no more.
+	// Empty: this is the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -412,7 +412,7 @@ func (x *DeleteRequest) GetContextId() string {
 
 type DeleteResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// There was one.
+	// Whether a saved context was deleted.
 	Existed       bool `protobuf:"varint,1,opt,name=existed,proto3" json:"existed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -29,16 +29,16 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Where exported contexts are kept: implemented by users, in any language, and called by Chord (`exportUrl` =
-// `grpc://HOST:PORT`). Every call has a deadline; after it Chord takes the call for failed, whatever became of it.
+// Stores exported contexts: implemented by users, in any language, and called by Chord (`exportUrl` =
+// `grpc://HOST:PORT`). Every call has a deadline; after it Chord treats the call as failed, whatever its outcome.
 type ExternalStoreServiceClient interface {
-	// Keeps a context in place of what is kept under its id. OK says that it is durable: Chord may delete its own then.
+	// Stores a context, and replaces the one with the same id. OK means that it is durable: Chord may then delete its own.
 	Save(ctx context.Context, in *SaveRequest, opts ...grpc.CallOption) (*SaveResponse, error)
-	// Gives back what was saved last, as it was. NOT_FOUND where nothing is.
+	// Returns the context that was saved last, unchanged. NOT_FOUND where none is saved.
 	Load(ctx context.Context, in *LoadRequest, opts ...grpc.CallOption) (*LoadResponse, error)
 	// Ids of saved contexts that begin with a prefix, each once.
 	List(ctx context.Context, in *ListRequest, opts ...grpc.CallOption) (*ListResponse, error)
-	// Forgets a context. OK also where there is none.
+	// Deletes a saved context. OK also where none is saved.
 	Delete(ctx context.Context, in *DeleteRequest, opts ...grpc.CallOption) (*DeleteResponse, error)
 }
 
@@ -94,16 +94,16 @@ func (c *externalStoreServiceClient) Delete(ctx context.Context, in *DeleteReque
 // All implementations must embed UnimplementedExternalStoreServiceServer
 // for forward compatibility.
 //
-// Where exported contexts are kept: implemented by users, in any language, and called by Chord (`exportUrl` =
-// `grpc://HOST:PORT`). Every call has a deadline; after it Chord takes the call for failed, whatever became of it.
+// Stores exported contexts: implemented by users, in any language, and called by Chord (`exportUrl` =
+// `grpc://HOST:PORT`). Every call has a deadline; after it Chord treats the call as failed, whatever its outcome.
 type ExternalStoreServiceServer interface {
-	// Keeps a context in place of what is kept under its id. OK says that it is durable: Chord may delete its own then.
+	// Stores a context, and replaces the one with the same id. OK means that it is durable: Chord may then delete its own.
 	Save(context.Context, *SaveRequest) (*SaveResponse, error)
-	// Gives back what was saved last, as it was. NOT_FOUND where nothing is.
+	// Returns the context that was saved last, unchanged. NOT_FOUND where none is saved.
 	Load(context.Context, *LoadRequest) (*LoadResponse, error)
 	// Ids of saved contexts that begin with a prefix, each once.
 	List(context.Context, *ListRequest) (*ListResponse, error)
-	// Forgets a context. OK also where there is none.
+	// Deletes a saved context. OK also where none is saved.
 	Delete(context.Context, *DeleteRequest) (*DeleteResponse, error)
 	mustEmbedUnimplementedExternalStoreServiceServer()
 }

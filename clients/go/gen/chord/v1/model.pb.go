@@ -25,7 +25,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// What happened at one path.
+// The kind of a change at one path.
 type ChangeAction int32
 
 const (
@@ -34,9 +34,9 @@ const (
 	ChangeAction_CHANGE_ACTION_ADDED ChangeAction = 1
 	// `value` replaces `old_value`.
 	ChangeAction_CHANGE_ACTION_MODIFIED ChangeAction = 2
-	// `old_value` is gone.
+	// `old_value` is removed.
 	ChangeAction_CHANGE_ACTION_REMOVED ChangeAction = 3
-	// Elements of a list were exchanged: see `splice`.
+	// Elements of a list were replaced: see `splice`.
 	ChangeAction_CHANGE_ACTION_SPLICED ChangeAction = 4
 )
 
@@ -90,15 +90,15 @@ type FullReason int32
 
 const (
 	FullReason_FULL_REASON_UNSPECIFIED FullReason = 0
-	// The client knows nothing yet.
+	// The client has no state yet.
 	FullReason_FULL_REASON_INITIAL FullReason = 1
 	// The context was deleted and recreated, or restored, since.
 	FullReason_FULL_REASON_EPOCH_CHANGED FullReason = 2
-	// The client's version is above the server's: the store lost writes that were acknowledged.
+	// The client's version is above the server's: the store lost acknowledged writes.
 	FullReason_FULL_REASON_AHEAD FullReason = 3
-	// Same epoch and version, another history: the store lost writes and then reused their versions.
+	// Same epoch and version, different history: the store lost writes and then reused their versions.
 	FullReason_FULL_REASON_DIVERGED FullReason = 4
-	// The deltas that the client lacks are no longer kept, or more of them than `delta_threshold`.
+	// The deltas that the client lacks are no longer retained, or are more than `delta_threshold`.
 	FullReason_FULL_REASON_HISTORY_TRUNCATED FullReason = 5
 	// The merged delta would be larger than the document.
 	FullReason_FULL_REASON_DELTA_LARGER FullReason = 6
@@ -153,14 +153,14 @@ func (FullReason) EnumDescriptor() ([]byte, []int) {
 	return file_chord_v1_model_proto_rawDescGZIP(), []int{1}
 }
 
-// A point in the history of one context. Clients keep the last one they saw and hand it back; they
-// never compute one. All three fields together name exactly one state. A position with only
-// `version` is accepted from hand-written calls, but cannot tell two histories apart.
+// A point in the history of one context. Clients keep the last position they received and send it back; they never
+// compute one. All three fields together identify exactly one state. A position with only `version` is accepted from
+// hand-written calls, but cannot distinguish two histories.
 type Position struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// One life of the context: new whenever it is created, recreated after a delete, or restored.
 	Epoch string `protobuf:"bytes,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
-	// Counts from 1; one more for each write that changes something. 0: nothing is known.
+	// Counts from 1; each write that changes something adds 1. 0: no state is known.
 	Version uint64 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
 	// Chained hash of all deltas of this epoch up to `version`.
 	Digest        string `protobuf:"bytes,3,opt,name=digest,proto3" json:"digest,omitempty"`
@@ -219,16 +219,16 @@ func (x *Position) GetDigest() string {
 	return ""
 }
 
-// A named JSON document and where it stands.
+// A named JSON document and its position.
 type Context struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	ContextId string                 `protobuf:"bytes,1,opt,name=context_id,json=contextId,proto3" json:"context_id,omitempty"`
-	// The document. Absent in answers that were not asked for values.
+	// The document. Absent in answers to requests without values.
 	Value     *structpb.Struct       `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
 	Position  *Position              `protobuf:"bytes,3,opt,name=position,proto3" json:"position,omitempty"`
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
 	UpdatedAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
-	// Absent: lives until it is deleted.
+	// Absent: the context has no time to live.
 	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -306,10 +306,10 @@ func (x *Context) GetExpiresAt() *timestamppb.Timestamp {
 	return nil
 }
 
-// One change of a document. Changes of a delta apply in their order.
+// One change of a document. The changes of a delta apply in order.
 type Change struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Object keys from the root, never empty. Each string is one key as it stands, with no escaping.
+	// Object keys from the root, never empty. Each string is one key, without escaping.
 	Path   []string     `protobuf:"bytes,1,rep,name=path,proto3" json:"path,omitempty"`
 	Action ChangeAction `protobuf:"varint,2,opt,name=action,proto3,enum=chord.v1.ChangeAction" json:"action,omitempty"`
 	// ADDED, MODIFIED: the new value.
@@ -387,7 +387,7 @@ func (x *Change) GetSplice() *Splice {
 	return nil
 }
 
-// At `index` of a list, `removed_count` elements gave way to `inserted`.
+// At `index` of a list, `inserted` replaces `removed_count` elements.
 type Splice struct {
 	state        protoimpl.MessageState `protogen:"open.v1"`
 	Index        uint32                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
@@ -461,16 +461,16 @@ func (x *Splice) GetInserted() []*structpb.Value {
 type Delta struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	ContextId string                 `protobuf:"bytes,1,opt,name=context_id,json=contextId,proto3" json:"context_id,omitempty"`
-	// The client must be exactly here to apply the changes ...
+	// The client must be exactly at this position to apply the changes ...
 	From *Position `protobuf:"bytes,2,opt,name=from,proto3" json:"from,omitempty"`
-	// ... and is here afterwards.
+	// ... and is at this position afterwards.
 	To      *Position `protobuf:"bytes,3,opt,name=to,proto3" json:"to,omitempty"`
 	Changes []*Change `protobuf:"bytes,4,rep,name=changes,proto3" json:"changes,omitempty"`
-	// When `to` was written.
+	// The time at which `to` was written.
 	UpdatedAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
-	// The changes in the format that the request named; `changes` is then empty.
+	// The changes in the requested format; `changes` is then empty.
 	Formatted *structpb.Value `protobuf:"bytes,6,opt,name=formatted,proto3" json:"formatted,omitempty"`
-	// Not empty: the format cannot express these changes, and this says why. `changes` and `formatted` are then
+	// Not empty: the format cannot express these changes, for this reason. `changes` and `formatted` are then
 	// empty: read the document.
 	Inexpressible string `protobuf:"bytes,7,opt,name=inexpressible,proto3" json:"inexpressible,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -559,7 +559,7 @@ func (x *Delta) GetInexpressible() string {
 // A place in a document.
 type Path struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Object keys from the root, never empty. Each string is one key as it stands, with no escaping.
+	// Object keys from the root, never empty. Each string is one key, without escaping.
 	Keys          []string `protobuf:"bytes,1,rep,name=keys,proto3" json:"keys,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -655,7 +655,7 @@ func (x *Full) GetReason() FullReason {
 	return FullReason_FULL_REASON_UNSPECIFIED
 }
 
-// The client is current.
+// The client is up to date.
 type NoChange struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Position      *Position              `protobuf:"bytes,1,opt,name=position,proto3" json:"position,omitempty"`
@@ -700,7 +700,7 @@ func (x *NoChange) GetPosition() *Position {
 	return nil
 }
 
-// A condition on the state that a write meets. Unmet: ABORTED, with PositionMismatch in the details.
+// A condition on the state before a write. Where it is not met: ABORTED, with PositionMismatch in the details.
 type Expected struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Condition:
@@ -782,12 +782,12 @@ type isExpected_Condition interface {
 }
 
 type Expected_Position struct {
-	// The context stands exactly here.
+	// The context is at exactly this position.
 	Position *Position `protobuf:"bytes,1,opt,name=position,proto3,oneof"`
 }
 
 type Expected_Version struct {
-	// The context has this version, whatever its epoch. Weaker than `position`.
+	// The context has this version, in any epoch. Weaker than `position`.
 	Version uint64 `protobuf:"varint,2,opt,name=version,proto3,oneof"`
 }
 
@@ -802,7 +802,7 @@ func (*Expected_Version) isExpected_Condition() {}
 
 func (*Expected_Absent) isExpected_Condition() {}
 
-// One change that a client asks for, at a path. Intermediate objects that are missing are created.
+// One requested change at a path. Missing objects on the path are created.
 type Mutation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Object keys from the root, never empty.
@@ -913,12 +913,12 @@ type isMutation_Operation interface {
 }
 
 type Mutation_Set struct {
-	// Store this value, null included, in place of whatever is there.
+	// Store this value, null included, in place of any old value.
 	Set *structpb.Value `protobuf:"bytes,2,opt,name=set,proto3,oneof"`
 }
 
 type Mutation_Remove struct {
-	// Remove the member; nothing happens where it is missing. Must be true.
+	// Remove the member; a missing member is no error. Must be true.
 	Remove bool `protobuf:"varint,3,opt,name=remove,proto3,oneof"`
 }
 
@@ -933,7 +933,7 @@ type Mutation_Append struct {
 }
 
 type Mutation_Splice struct {
-	// Exchange elements of a list.
+	// Replace elements of a list.
 	Splice *ListSplice `protobuf:"bytes,6,opt,name=splice,proto3,oneof"`
 }
 
@@ -997,7 +997,7 @@ type ListSplice struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// 0 to the list's length.
 	Index uint32 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
-	// At most what follows `index`.
+	// At most the number of elements after `index`.
 	RemoveCount   uint32            `protobuf:"varint,2,opt,name=remove_count,json=removeCount,proto3" json:"remove_count,omitempty"`
 	Insert        []*structpb.Value `protobuf:"bytes,3,rep,name=insert,proto3" json:"insert,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1055,14 +1055,14 @@ func (x *ListSplice) GetInsert() []*structpb.Value {
 	return nil
 }
 
-// What a write answers beside the new position.
+// What a write answers in addition to the new position.
 type ReturnOptions struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Answer with the context as it is after this write.
+	// Answer the context after this write.
 	Context bool `protobuf:"varint,1,opt,name=context,proto3" json:"context,omitempty"`
-	// Answer with the delta of this write.
+	// Answer the delta of this write.
 	Delta bool `protobuf:"varint,2,opt,name=delta,proto3" json:"delta,omitempty"`
-	// With `delta`: its old values too.
+	// With `delta`: include its old values.
 	OldValues bool `protobuf:"varint,3,opt,name=old_values,json=oldValues,proto3" json:"old_values,omitempty"`
 	// With `delta`: as in SyncContextRequest.
 	Format        string `protobuf:"bytes,4,opt,name=format,proto3" json:"format,omitempty"`

@@ -23,16 +23,16 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// What a server does: counts are of the time since the message before, everything else is as it stood at the end.
+// The activity of a server: counts are since the message before, all other values are as of the end of that time.
 type Stats struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	TakenAt *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=taken_at,json=takenAt,proto3" json:"taken_at,omitempty"`
 	// The time since the message before.
 	Elapsed *durationpb.Duration `protobuf:"bytes,2,opt,name=elapsed,proto3" json:"elapsed,omitempty"`
 	Server  *ServerStats         `protobuf:"bytes,3,opt,name=server,proto3" json:"server,omitempty"`
-	// Of methods that were called since the server was started.
+	// Methods that were called since the start of the server.
 	Methods []*MethodStats `protobuf:"bytes,4,rep,name=methods,proto3" json:"methods,omitempty"`
-	// Contexts that calls of this server named most often, busiest first: at most 20.
+	// Contexts that calls to this server named most often, busiest first: at most 20.
 	Hottest       []*HotContext  `protobuf:"bytes,5,rep,name=hottest,proto3" json:"hottest,omitempty"`
 	Watches       *DeliveryStats `protobuf:"bytes,6,opt,name=watches,proto3" json:"watches,omitempty"`
 	Store         *StoreStats    `protobuf:"bytes,7,opt,name=store,proto3" json:"store,omitempty"`
@@ -130,15 +130,15 @@ func (x *Stats) GetCache() *CacheStats {
 type ServerStats struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Version string                 `protobuf:"bytes,1,opt,name=version,proto3" json:"version,omitempty"`
-	// lmdb, redis, memory; or what a program that embeds the server has brought.
+	// lmdb, redis, memory; or the name that an embedding program gives.
 	Backend     string                 `protobuf:"bytes,2,opt,name=backend,proto3" json:"backend,omitempty"`
 	StartedAt   *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=started_at,json=startedAt,proto3" json:"started_at,omitempty"`
 	Connections uint32                 `protobuf:"varint,4,opt,name=connections,proto3" json:"connections,omitempty"`
-	// Cores in use: 0.5 is half of one.
+	// Cores in use: 0.5 is half a core.
 	Cpu           float64 `protobuf:"fixed64,5,opt,name=cpu,proto3" json:"cpu,omitempty"`
 	ResidentBytes uint64  `protobuf:"varint,6,opt,name=resident_bytes,json=residentBytes,proto3" json:"resident_bytes,omitempty"`
 	HeapBytes     uint64  `protobuf:"varint,7,opt,name=heap_bytes,json=heapBytes,proto3" json:"heap_bytes,omitempty"`
-	// How late timers were, of a hundred the latest but one.
+	// The delay of timers, 99th percentile.
 	EventLoopDelay *durationpb.Duration `protobuf:"bytes,8,opt,name=event_loop_delay,json=eventLoopDelay,proto3" json:"event_loop_delay,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
@@ -234,13 +234,13 @@ type MethodStats struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// chord.v1.ContextService/UpdateContext
 	Method string `protobuf:"bytes,1,opt,name=method,proto3" json:"method,omitempty"`
-	// Those that ended.
+	// Calls that ended.
 	Calls uint64 `protobuf:"varint,2,opt,name=calls,proto3" json:"calls,omitempty"`
-	// Those among them that ended otherwise than OK.
+	// Calls that ended with another status than OK.
 	Failed uint64 `protobuf:"varint,3,opt,name=failed,proto3" json:"failed,omitempty"`
-	// Open streams, of a method that streams.
+	// Open streams, for a method that streams.
 	InFlight uint32 `protobuf:"varint,4,opt,name=in_flight,json=inFlight,proto3" json:"in_flight,omitempty"`
-	// How long half of the calls took at most, and 99 of 100. Absent where none ended, and for streams.
+	// Duration of the calls, 50th and 99th percentile. Absent where no call ended, and for streams.
 	Median        *durationpb.Duration `protobuf:"bytes,5,opt,name=median,proto3" json:"median,omitempty"`
 	P99           *durationpb.Duration `protobuf:"bytes,6,opt,name=p99,proto3" json:"p99,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -319,13 +319,13 @@ func (x *MethodStats) GetP99() *durationpb.Duration {
 	return nil
 }
 
-// Rates are smoothed over the last few messages, and may be too high by a little where many contexts are busy.
+// Rates are smoothed over the last few messages, and may be slightly too high where many contexts are busy.
 type HotContext struct {
 	state           protoimpl.MessageState `protogen:"open.v1"`
 	ContextId       string                 `protobuf:"bytes,1,opt,name=context_id,json=contextId,proto3" json:"context_id,omitempty"`
 	WritesPerSecond float64                `protobuf:"fixed64,2,opt,name=writes_per_second,json=writesPerSecond,proto3" json:"writes_per_second,omitempty"`
 	ReadsPerSecond  float64                `protobuf:"fixed64,3,opt,name=reads_per_second,json=readsPerSecond,proto3" json:"reads_per_second,omitempty"`
-	// Subscriptions that it comes under.
+	// Subscriptions that cover the context.
 	Watchers      uint32 `protobuf:"varint,4,opt,name=watchers,proto3" json:"watchers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -392,9 +392,9 @@ func (x *HotContext) GetWatchers() uint32 {
 type DeliveryStats struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Streams uint32                 `protobuf:"varint,1,opt,name=streams,proto3" json:"streams,omitempty"`
-	// Context ids and prefixes that are watched.
+	// Watched context ids and prefixes.
 	Targets uint32 `protobuf:"varint,2,opt,name=targets,proto3" json:"targets,omitempty"`
-	// Deltas of one version, deltas of several versions in one, whole documents.
+	// Deltas of one version, merged deltas of several versions, whole documents.
 	Deltas        uint64 `protobuf:"varint,3,opt,name=deltas,proto3" json:"deltas,omitempty"`
 	Merged        uint64 `protobuf:"varint,4,opt,name=merged,proto3" json:"merged,omitempty"`
 	Documents     uint64 `protobuf:"varint,5,opt,name=documents,proto3" json:"documents,omitempty"`
@@ -479,9 +479,9 @@ type StoreStats struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Serving  bool                   `protobuf:"varint,1,opt,name=serving,proto3" json:"serving,omitempty"`
 	ReadOnly bool                   `protobuf:"varint,2,opt,name=read_only,json=readOnly,proto3" json:"read_only,omitempty"`
-	// Why it does not serve.
+	// Why the store does not serve.
 	Detail string `protobuf:"bytes,3,opt,name=detail,proto3" json:"detail,omitempty"`
-	// The rest is absent, and 0, where the store does not tell.
+	// The remaining fields are absent, or 0, where the store does not measure them.
 	// Writes that are not durable yet.
 	Waiting uint64 `protobuf:"varint,4,opt,name=waiting,proto3" json:"waiting,omitempty"`
 	Commits uint64 `protobuf:"varint,5,opt,name=commits,proto3" json:"commits,omitempty"`

@@ -27,9 +27,9 @@ type DeletedReason int32
 
 const (
 	DeletedReason_DELETED_REASON_UNSPECIFIED DeletedReason = 0
-	// A client deleted it.
+	// A client deleted the context.
 	DeletedReason_DELETED_REASON_DELETED DeletedReason = 1
-	// Its time to live ran out.
+	// The time to live of the context ended.
 	DeletedReason_DELETED_REASON_EXPIRED DeletedReason = 2
 )
 
@@ -77,15 +77,15 @@ func (DeletedReason) EnumDescriptor() ([]byte, []int) {
 type SyncContextRequest struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	ContextId string                 `protobuf:"bytes,1,opt,name=context_id,json=contextId,proto3" json:"context_id,omitempty"`
-	// Where the client stands. Absent or version 0: it knows nothing.
+	// The client's position. Absent or version 0: the client has no state.
 	Known *Position `protobuf:"bytes,2,opt,name=known,proto3" json:"known,omitempty"`
 	// Send old values with the changes.
 	IncludeOldValues bool `protobuf:"varint,3,opt,name=include_old_values,json=includeOldValues,proto3" json:"include_old_values,omitempty"`
 	// The format of deltas. Empty or "changes": Delta.changes. "flat", "json_patch" (RFC 6902), "merge_patch"
-	// (RFC 7396) or a name that this server was given a formatter for: Delta.formatted.
+	// (RFC 7396) or the name of a custom format of this server: Delta.formatted.
 	Format string `protobuf:"bytes,4,opt,name=format,proto3" json:"format,omitempty"`
-	// Only these subtrees: documents are cut down to them, deltas hold what changed in them. A change elsewhere
-	// moves the position and brings no data. Empty: everything. At most 1000.
+	// Only these subtrees: documents and deltas are projected to them. A change elsewhere moves the position and brings
+	// no data. Empty: the whole document. At most 1000.
 	Paths         []*Path `protobuf:"bytes,5,rep,name=paths,proto3" json:"paths,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -260,7 +260,7 @@ type WatchContextsRequest struct {
 	Subscriptions []*Subscription `protobuf:"bytes,1,rep,name=subscriptions,proto3" json:"subscriptions,omitempty"`
 	// Send old values with the changes.
 	IncludeOldValues bool `protobuf:"varint,2,opt,name=include_old_values,json=includeOldValues,proto3" json:"include_old_values,omitempty"`
-	// How often a heartbeat is sent. 1 s to 1 h; absent: 15 s.
+	// The interval of heartbeats. 1 s to 1 h; absent: 15 s.
 	HeartbeatInterval *durationpb.Duration `protobuf:"bytes,3,opt,name=heartbeat_interval,json=heartbeatInterval,proto3" json:"heartbeat_interval,omitempty"`
 	// As in SyncContextRequest.
 	Format        string `protobuf:"bytes,4,opt,name=format,proto3" json:"format,omitempty"`
@@ -326,7 +326,7 @@ func (x *WatchContextsRequest) GetFormat() string {
 	return ""
 }
 
-// One context, or all whose ids begin with a prefix, those still to be created included.
+// One context, or all contexts whose ids begin with a prefix, including contexts that are created later.
 type Subscription struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Target:
@@ -334,9 +334,9 @@ type Subscription struct {
 	//	*Subscription_ContextId
 	//	*Subscription_Prefix
 	Target isSubscription_Target `protobuf_oneof:"target"`
-	// By context id: where the client stands already. At most 100,000 in all subscriptions of a watch.
+	// By context id: the client's positions. At most 100,000 in all subscriptions of a watch.
 	Known map[string]*Position `protobuf:"bytes,3,rep,name=known,proto3" json:"known,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// As in SyncContextRequest. A context that several subscriptions cover is sent as far as any of them asks.
+	// As in SyncContextRequest. Where several subscriptions cover a context, the union of their subtrees is sent.
 	Paths         []*Path `protobuf:"bytes,4,rep,name=paths,proto3" json:"paths,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -420,7 +420,7 @@ type Subscription_ContextId struct {
 }
 
 type Subscription_Prefix struct {
-	// May be empty: every context.
+	// May be empty: all contexts.
 	Prefix string `protobuf:"bytes,2,opt,name=prefix,proto3,oneof"`
 }
 
@@ -441,11 +441,12 @@ type WatchContextsResponse struct {
 	//	*WatchContextsResponse_Closing
 	Event isWatchContextsResponse_Event `protobuf_oneof:"event"`
 	// The next event belongs to the same BatchWrite as this one: apply them together, up to the first event without this
-	// mark, and nobody sees half of a batch. Events of one group follow upon one another; should the stream end before
-	// the last of them, apply none. A reader that was behind gets merged deltas, and several batches as one group.
+	// mark, and no reader sees half of a batch. The events of one group are consecutive; where the stream ends before the
+	// last of them, apply none. A reader that was behind gets merged deltas, and several batches as one group.
 	//
-	// Only from `caught_up` on; and never more than 1000 contexts or 16 MiB: a reader that is so far behind that more
-	// belongs together gets it context by context.
+	// Before `caught_up` a batch of that time may come so too, but what was written before the stream was opened comes context
+	// by context: show nothing until then. And never more than 1000 contexts or 16 MiB: a reader that is so far behind
+	// that more belongs together gets it context by context.
 	More          bool `protobuf:"varint,8,opt,name=more,proto3" json:"more,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -604,11 +605,11 @@ func (*WatchContextsResponse_Heartbeat) isWatchContextsResponse_Event() {}
 
 func (*WatchContextsResponse_Closing) isWatchContextsResponse_Event() {}
 
-// The context is gone. Should it come back, it comes as `full`.
+// The context no longer exists. Where it is created again, it comes as `full`.
 type Deleted struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	ContextId string                 `protobuf:"bytes,1,opt,name=context_id,json=contextId,proto3" json:"context_id,omitempty"`
-	// Where the client stood.
+	// The client's position before the removal.
 	Position      *Position     `protobuf:"bytes,2,opt,name=position,proto3" json:"position,omitempty"`
 	Reason        DeletedReason `protobuf:"varint,3,opt,name=reason,proto3,enum=chord.v1.DeletedReason" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -666,7 +667,7 @@ func (x *Deleted) GetReason() DeletedReason {
 	return DeletedReason_DELETED_REASON_UNSPECIFIED
 }
 
-// The context was asked for by its id, or is in `known`, and does not exist. Its creation comes as `full`.
+// The context was requested by id, or is in `known`, and does not exist. Its creation comes as `full`.
 type Absent struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	ContextId     string                 `protobuf:"bytes,1,opt,name=context_id,json=contextId,proto3" json:"context_id,omitempty"`
@@ -711,7 +712,7 @@ func (x *Absent) GetContextId() string {
 	return ""
 }
 
-// Everything that existed when the stream was opened has been sent.
+// All contexts that existed when the stream was opened have been sent.
 type CaughtUp struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -748,10 +749,12 @@ func (*CaughtUp) Descriptor() ([]byte, []int) {
 	return file_chord_v1_sync_service_proto_rawDescGZIP(), []int{7}
 }
 
-// The stream is alive. In order with the data: everything written before `sent_at` that the reader
-// had room for has been sent.
+// The stream is alive. In order with the data: all that was written, and answered, before `sent_at` has been sent. That time
+// is the server's, or the one of Redis that servers share. It may stand still: where Redis is away, or what was due has to
+// wait, nothing newer is known.
 type Heartbeat struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Absent: nothing is known yet, as before `caught_up`.
 	SentAt        *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=sent_at,json=sentAt,proto3" json:"sent_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -795,12 +798,12 @@ func (x *Heartbeat) GetSentAt() *timestamppb.Timestamp {
 }
 
 // The server ends the stream next. With UNAVAILABLE: reconnect with the positions that you have. With UNAUTHENTICATED or
-// PERMISSION_DENIED: the token has expired, or the right to watch was taken.
-// With RESOURCE_EXHAUSTED: it has come to follow more contexts than a quota allows.
+// PERMISSION_DENIED: the token has expired, or the permission to watch was revoked.
+// With RESOURCE_EXHAUSTED: the stream follows more contexts than a quota allows.
 type Closing struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Reason string                 `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
-	// Wait this long first.
+	// Wait this long before reconnecting.
 	RetryAfter    *durationpb.Duration `protobuf:"bytes,2,opt,name=retry_after,json=retryAfter,proto3" json:"retry_after,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -943,9 +946,9 @@ type ListDeltasResponse struct {
 	Deltas []*Delta               `protobuf:"bytes,1,rep,name=deltas,proto3" json:"deltas,omitempty"`
 	// Empty: this is the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
-	// Where the context stands now.
+	// The current position of the context.
 	Head *Position `protobuf:"bytes,3,opt,name=head,proto3" json:"head,omitempty"`
-	// Deltas right after `from_version` are no longer kept: the list begins later.
+	// Deltas directly after `from_version` are no longer retained: the list begins later.
 	Truncated     bool `protobuf:"varint,4,opt,name=truncated,proto3" json:"truncated,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

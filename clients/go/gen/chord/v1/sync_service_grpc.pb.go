@@ -30,11 +30,11 @@ const (
 //
 // Brings clients up to date, once or continuously.
 type SyncServiceClient interface {
-	// Answers what a client at `known` lacks: one merged delta, the whole document, or nothing.
+	// Answers what a client at position `known` lacks: one merged delta, the whole document, or nothing.
 	SyncContext(ctx context.Context, in *SyncContextRequest, opts ...grpc.CallOption) (*SyncContextResponse, error)
-	// The same, kept up: per context the events are in order, without gaps and without duplicates.
-	// Each delta begins exactly where the last event left the client; anything else comes as `full`.
-	// A client that reads slowly gets merged deltas; it is never disconnected for it.
+	// The same, continuously: per context the events are in order, without gaps and without duplicates.
+	// Each delta begins exactly at the position of the last event; any other step comes as `full`.
+	// A client that reads slowly gets merged deltas; it is never disconnected for reading slowly.
 	WatchContexts(ctx context.Context, in *WatchContextsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchContextsResponse], error)
 	// Reads the retained history, oldest first.
 	ListDeltas(ctx context.Context, in *ListDeltasRequest, opts ...grpc.CallOption) (*ListDeltasResponse, error)
@@ -93,11 +93,11 @@ func (c *syncServiceClient) ListDeltas(ctx context.Context, in *ListDeltasReques
 //
 // Brings clients up to date, once or continuously.
 type SyncServiceServer interface {
-	// Answers what a client at `known` lacks: one merged delta, the whole document, or nothing.
+	// Answers what a client at position `known` lacks: one merged delta, the whole document, or nothing.
 	SyncContext(context.Context, *SyncContextRequest) (*SyncContextResponse, error)
-	// The same, kept up: per context the events are in order, without gaps and without duplicates.
-	// Each delta begins exactly where the last event left the client; anything else comes as `full`.
-	// A client that reads slowly gets merged deltas; it is never disconnected for it.
+	// The same, continuously: per context the events are in order, without gaps and without duplicates.
+	// Each delta begins exactly at the position of the last event; any other step comes as `full`.
+	// A client that reads slowly gets merged deltas; it is never disconnected for reading slowly.
 	WatchContexts(*WatchContextsRequest, grpc.ServerStreamingServer[WatchContextsResponse]) error
 	// Reads the retained history, oldest first.
 	ListDeltas(context.Context, *ListDeltasRequest) (*ListDeltasResponse, error)

@@ -22,15 +22,15 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// A context that was saved or brought back.
+// A context that was exported or restored.
 type TransferredContext struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	ContextId string                 `protobuf:"bytes,1,opt,name=context_id,json=contextId,proto3" json:"context_id,omitempty"`
-	// Where it stood when it was saved; or where it stands now that it is back.
+	// The position that was exported; or the current position after the restore.
 	Position *Position `protobuf:"bytes,2,opt,name=position,proto3" json:"position,omitempty"`
-	// How many retained deltas went with it. 0: none, or it was saved without history.
+	// The number of retained deltas included. 0: none, or exported without history.
 	Deltas uint64 `protobuf:"varint,3,opt,name=deltas,proto3" json:"deltas,omitempty"`
-	// When it was saved.
+	// The time of the export.
 	ExportedAt    *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=exported_at,json=exportedAt,proto3" json:"exported_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -97,8 +97,8 @@ func (x *TransferredContext) GetExportedAt() *timestamppb.Timestamp {
 type ExportContextRequest struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	ContextId string                 `protobuf:"bytes,1,opt,name=context_id,json=contextId,proto3" json:"context_id,omitempty"`
-	// Save the retained deltas, too. A restore then goes on at the same position, and clients resume by delta; without
-	// them it begins a new epoch.
+	// Include the retained deltas. A restore then continues at the same position, and clients resume by delta; without
+	// the deltas a restore begins a new epoch.
 	History       bool `protobuf:"varint,2,opt,name=history,proto3" json:"history,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -195,7 +195,7 @@ func (x *ExportContextResponse) GetContext() *TransferredContext {
 type RestoreContextRequest struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	ContextId string                 `protobuf:"bytes,1,opt,name=context_id,json=contextId,proto3" json:"context_id,omitempty"`
-	// Replace the context that is there.
+	// Replace an existing context.
 	Overwrite     bool `protobuf:"varint,2,opt,name=overwrite,proto3" json:"overwrite,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -388,7 +388,7 @@ func (x *ExportContextsResponse) GetProgress() *TransferProgress {
 
 type RestoreContextsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Empty: everything that was saved.
+	// Empty: all exported contexts.
 	Prefix        string `protobuf:"bytes,1,opt,name=prefix,proto3" json:"prefix,omitempty"`
 	Overwrite     bool   `protobuf:"varint,2,opt,name=overwrite,proto3" json:"overwrite,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -483,15 +483,15 @@ func (x *RestoreContextsResponse) GetProgress() *TransferProgress {
 	return nil
 }
 
-// How far a whole prefix has come.
+// The progress of the transfer of a whole prefix.
 type TransferProgress struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Contexts in all, counted at the start.
+	// The number of contexts, counted at the start.
 	Total uint64 `protobuf:"varint,1,opt,name=total,proto3" json:"total,omitempty"`
-	// Of these: contexts that are done, failed ones and vanished ones among them.
+	// Contexts that are done, including failed and vanished ones.
 	Done   uint64 `protobuf:"varint,2,opt,name=done,proto3" json:"done,omitempty"`
 	Failed uint64 `protobuf:"varint,3,opt,name=failed,proto3" json:"failed,omitempty"`
-	// What happened last. Absent at first, and where a context was deleted meanwhile.
+	// The last finished context. Absent at first, and where a context was deleted meanwhile.
 	//
 	// Types that are valid to be assigned to Last:
 	//

@@ -29,17 +29,17 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Export of contexts to a store outside of Chord, and restore from it. Which store, the server's setting `exportUrl`
-// says; without one each call is FAILED_PRECONDITION.
+// Export of contexts to a store outside of Chord, and restore from it. The server's setting `exportUrl` names the store;
+// without the setting each call is FAILED_PRECONDITION.
 type TransferServiceClient interface {
-	// Saves one context, in place of what was saved under its id before.
+	// Exports one context, and replaces the earlier export of its id.
 	ExportContext(ctx context.Context, in *ExportContextRequest, opts ...grpc.CallOption) (*ExportContextResponse, error)
-	// Brings one context back. ALREADY_EXISTS where there is one, unless `overwrite`; NOT_FOUND where none was saved.
+	// Restores one context. ALREADY_EXISTS where the context exists, unless `overwrite`; NOT_FOUND where no export exists.
 	RestoreContext(ctx context.Context, in *RestoreContextRequest, opts ...grpc.CallOption) (*RestoreContextResponse, error)
-	// Saves all contexts whose ids begin with a prefix. One message at first, with the total, and one for each context.
-	// What fails for one context is told, and the others go on. A call that is cancelled stops there.
+	// Exports all contexts whose ids begin with a prefix. The first message has the total, then one follows per context.
+	// A failure of one context is reported, and the others continue. Cancelling the call stops the transfer.
 	ExportContexts(ctx context.Context, in *ExportContextsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ExportContextsResponse], error)
-	// Brings all saved contexts back whose ids begin with a prefix, told in the same way.
+	// Restores all exported contexts whose ids begin with a prefix, with the same messages.
 	RestoreContexts(ctx context.Context, in *RestoreContextsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[RestoreContextsResponse], error)
 }
 
@@ -113,17 +113,17 @@ type TransferService_RestoreContextsClient = grpc.ServerStreamingClient[RestoreC
 // All implementations must embed UnimplementedTransferServiceServer
 // for forward compatibility.
 //
-// Export of contexts to a store outside of Chord, and restore from it. Which store, the server's setting `exportUrl`
-// says; without one each call is FAILED_PRECONDITION.
+// Export of contexts to a store outside of Chord, and restore from it. The server's setting `exportUrl` names the store;
+// without the setting each call is FAILED_PRECONDITION.
 type TransferServiceServer interface {
-	// Saves one context, in place of what was saved under its id before.
+	// Exports one context, and replaces the earlier export of its id.
 	ExportContext(context.Context, *ExportContextRequest) (*ExportContextResponse, error)
-	// Brings one context back. ALREADY_EXISTS where there is one, unless `overwrite`; NOT_FOUND where none was saved.
+	// Restores one context. ALREADY_EXISTS where the context exists, unless `overwrite`; NOT_FOUND where no export exists.
 	RestoreContext(context.Context, *RestoreContextRequest) (*RestoreContextResponse, error)
-	// Saves all contexts whose ids begin with a prefix. One message at first, with the total, and one for each context.
-	// What fails for one context is told, and the others go on. A call that is cancelled stops there.
+	// Exports all contexts whose ids begin with a prefix. The first message has the total, then one follows per context.
+	// A failure of one context is reported, and the others continue. Cancelling the call stops the transfer.
 	ExportContexts(*ExportContextsRequest, grpc.ServerStreamingServer[ExportContextsResponse]) error
-	// Brings all saved contexts back whose ids begin with a prefix, told in the same way.
+	// Restores all exported contexts whose ids begin with a prefix, with the same messages.
 	RestoreContexts(*RestoreContextsRequest, grpc.ServerStreamingServer[RestoreContextsResponse]) error
 	mustEmbedUnimplementedTransferServiceServer()
 }

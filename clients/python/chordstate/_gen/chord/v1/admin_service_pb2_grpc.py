@@ -6,7 +6,7 @@ from chordstate._gen.chord.v1 import admin_service_pb2 as chord_dot_v1_dot_admin
 
 
 class AdminServiceStub(object):
-    """For those who look after a server. Concerns the one that is asked.
+    """For administrators of a server. A call concerns the server that receives it.
     """
 
     def __init__(self, channel):
@@ -28,13 +28,13 @@ class AdminServiceStub(object):
 
 
 class AdminServiceServicer(object):
-    """For those who look after a server. Concerns the one that is asked.
+    """For administrators of a server. A call concerns the server that receives it.
     """
 
     def Backup(self, request, context):
-        """Everything that an LMDB store holds, as it stood at one moment, while the server goes on reading and writing.
-        `chord backup` makes a data directory of it. First `start`, then the records, as fast as they are read: a reader
-        that takes none for a minute is cut off, since the store cannot give space free again meanwhile.
+        """All data of an LMDB store as of one moment, while the server continues to read and write. `chord backup` writes the
+        answer into a data directory. First comes `start`, then the records, as fast as the client reads them: a client that
+        reads none for a minute is disconnected, since the store cannot reuse freed space meanwhile.
         FAILED_PRECONDITION with another backend.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -42,7 +42,7 @@ class AdminServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def WatchStats(self, request, context):
-        """Tells at intervals what the server does. The first message comes after one interval, and is about it.
+        """Reports at intervals what the server does. The first message comes after one interval, and covers that interval.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -69,7 +69,7 @@ def add_AdminServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AdminService(object):
-    """For those who look after a server. Concerns the one that is asked.
+    """For administrators of a server. A call concerns the server that receives it.
     """
 
     @staticmethod

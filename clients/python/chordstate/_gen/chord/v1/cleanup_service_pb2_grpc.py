@@ -6,9 +6,9 @@ from chordstate._gen.chord.v1 import cleanup_service_pb2 as chord_dot_v1_dot_cle
 
 
 class CleanupServiceStub(object):
-    """Retention: removes contexts that nobody uses, and deltas that are old or too many. Concerns the server that is
-    asked. Contexts whose own time to live has run out are removed within about a second, whether or not cleanup is
-    started.
+    """Retention: removes contexts that are no longer used, and deltas that are old or too many. A call concerns the server
+    that receives it. Contexts whose own time to live has ended are removed within about a second, whether or not cleanup
+    is started.
     """
 
     def __init__(self, channel):
@@ -45,41 +45,41 @@ class CleanupServiceStub(object):
 
 
 class CleanupServiceServicer(object):
-    """Retention: removes contexts that nobody uses, and deltas that are old or too many. Concerns the server that is
-    asked. Contexts whose own time to live has run out are removed within about a second, whether or not cleanup is
-    started.
+    """Retention: removes contexts that are no longer used, and deltas that are old or too many. A call concerns the server
+    that receives it. Contexts whose own time to live has ended are removed within about a second, whether or not cleanup
+    is started.
     """
 
     def RunCleanup(self, request, context):
-        """Sweeps once, now, and answers what was removed; or, as a dry run, what would be.
+        """Sweeps once, now, and answers what was removed; or, as a dry run, what would be removed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StartCleanup(self, request, context):
-        """Begins to sweep at intervals, the first time after one interval. FAILED_PRECONDITION where it is started already.
+        """Starts sweeps at intervals; the first sweep comes after one interval. FAILED_PRECONDITION where cleanup is started.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StopCleanup(self, request, context):
-        """Ends that. A sweep under way stops after the batch that it is at. OK also where cleanup is not started.
+        """Stops these sweeps. A sweep in progress ends after its current batch. OK also where cleanup is not started.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateCleanup(self, request, context):
-        """Changes interval and options, while cleanup runs or for when it is started.
+        """Changes the interval and the options, for running cleanup or for the next start.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetCleanup(self, request, context):
-        """Tells how cleanup is set, and what it has done.
+        """Answers the settings of cleanup, and its totals.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -121,9 +121,9 @@ def add_CleanupServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class CleanupService(object):
-    """Retention: removes contexts that nobody uses, and deltas that are old or too many. Concerns the server that is
-    asked. Contexts whose own time to live has run out are removed within about a second, whether or not cleanup is
-    started.
+    """Retention: removes contexts that are no longer used, and deltas that are old or too many. A call concerns the server
+    that receives it. Contexts whose own time to live has ended are removed within about a second, whether or not cleanup
+    is started.
     """
 
     @staticmethod

@@ -6,8 +6,8 @@ from chordstate._gen.chord.v1 import context_service_pb2 as chord_dot_v1_dot_con
 
 
 class ContextServiceStub(object):
-    """Writes and reads of contexts. An acknowledged write is durable, and is never lost or overwritten
-    unseen: concurrent writes of one context are applied one after the other, each to the newest state.
+    """Writes and reads of contexts. An acknowledged write is durable, and is never lost or silently overwritten: concurrent
+    writes of one context are applied one after the other, each to the newest state.
     """
 
     def __init__(self, channel):
@@ -59,12 +59,12 @@ class ContextServiceStub(object):
 
 
 class ContextServiceServicer(object):
-    """Writes and reads of contexts. An acknowledged write is durable, and is never lost or overwritten
-    unseen: concurrent writes of one context are applied one after the other, each to the newest state.
+    """Writes and reads of contexts. An acknowledged write is durable, and is never lost or silently overwritten: concurrent
+    writes of one context are applied one after the other, each to the newest state.
     """
 
     def SetContext(self, request, context):
-        """Creates a context, or replaces its document; the delta is computed.
+        """Creates a context, or replaces its document; the server computes the delta.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -85,7 +85,7 @@ class ContextServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def RevertContext(self, request, context):
-        """Makes a document again what it was at a retained version: a new write, which takes back what came after.
+        """Restores the document of a retained version: a new write, which undoes all later changes.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -99,15 +99,15 @@ class ContextServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def TouchContext(self, request, context):
-        """Renews a context's time to live; position and document stay.
+        """Renews a context's time to live; position and document stay unchanged.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BatchWrite(self, request, context):
-        """Several of these writes, each of another context, as one: all happen or none does, and no reader that is up to
-        date sees some of them without the others.
+        """Several of these writes, each of another context, as one: all happen or none does, and a reader that is up to date
+        never receives some of them without the others.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -171,8 +171,8 @@ def add_ContextServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ContextService(object):
-    """Writes and reads of contexts. An acknowledged write is durable, and is never lost or overwritten
-    unseen: concurrent writes of one context are applied one after the other, each to the newest state.
+    """Writes and reads of contexts. An acknowledged write is durable, and is never lost or silently overwritten: concurrent
+    writes of one context are applied one after the other, each to the newest state.
     """
 
     @staticmethod

@@ -6,8 +6,8 @@ from chordstate._gen.chord.v1 import external_store_service_pb2 as chord_dot_v1_
 
 
 class ExternalStoreServiceStub(object):
-    """Where exported contexts are kept: implemented by users, in any language, and called by Chord (`exportUrl` =
-    `grpc://HOST:PORT`). Every call has a deadline; after it Chord takes the call for failed, whatever became of it.
+    """Stores exported contexts: implemented by users, in any language, and called by Chord (`exportUrl` =
+    `grpc://HOST:PORT`). Every call has a deadline; after it Chord treats the call as failed, whatever its outcome.
     """
 
     def __init__(self, channel):
@@ -39,19 +39,19 @@ class ExternalStoreServiceStub(object):
 
 
 class ExternalStoreServiceServicer(object):
-    """Where exported contexts are kept: implemented by users, in any language, and called by Chord (`exportUrl` =
-    `grpc://HOST:PORT`). Every call has a deadline; after it Chord takes the call for failed, whatever became of it.
+    """Stores exported contexts: implemented by users, in any language, and called by Chord (`exportUrl` =
+    `grpc://HOST:PORT`). Every call has a deadline; after it Chord treats the call as failed, whatever its outcome.
     """
 
     def Save(self, request, context):
-        """Keeps a context in place of what is kept under its id. OK says that it is durable: Chord may delete its own then.
+        """Stores a context, and replaces the one with the same id. OK means that it is durable: Chord may then delete its own.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Load(self, request, context):
-        """Gives back what was saved last, as it was. NOT_FOUND where nothing is.
+        """Returns the context that was saved last, unchanged. NOT_FOUND where none is saved.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -65,7 +65,7 @@ class ExternalStoreServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Delete(self, request, context):
-        """Forgets a context. OK also where there is none.
+        """Deletes a saved context. OK also where none is saved.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -102,8 +102,8 @@ def add_ExternalStoreServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ExternalStoreService(object):
-    """Where exported contexts are kept: implemented by users, in any language, and called by Chord (`exportUrl` =
-    `grpc://HOST:PORT`). Every call has a deadline; after it Chord takes the call for failed, whatever became of it.
+    """Stores exported contexts: implemented by users, in any language, and called by Chord (`exportUrl` =
+    `grpc://HOST:PORT`). Every call has a deadline; after it Chord treats the call as failed, whatever its outcome.
     """
 
     @staticmethod

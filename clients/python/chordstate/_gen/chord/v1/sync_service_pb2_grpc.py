@@ -37,16 +37,16 @@ class SyncServiceServicer(object):
     """
 
     def SyncContext(self, request, context):
-        """Answers what a client at `known` lacks: one merged delta, the whole document, or nothing.
+        """Answers what a client at position `known` lacks: one merged delta, the whole document, or nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchContexts(self, request, context):
-        """The same, kept up: per context the events are in order, without gaps and without duplicates.
-        Each delta begins exactly where the last event left the client; anything else comes as `full`.
-        A client that reads slowly gets merged deltas; it is never disconnected for it.
+        """The same, continuously: per context the events are in order, without gaps and without duplicates.
+        Each delta begins exactly at the position of the last event; any other step comes as `full`.
+        A client that reads slowly gets merged deltas; it is never disconnected for reading slowly.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -6,8 +6,8 @@ from chordstate._gen.chord.v1 import transfer_service_pb2 as chord_dot_v1_dot_tr
 
 
 class TransferServiceStub(object):
-    """Export of contexts to a store outside of Chord, and restore from it. Which store, the server's setting `exportUrl`
-    says; without one each call is FAILED_PRECONDITION.
+    """Export of contexts to a store outside of Chord, and restore from it. The server's setting `exportUrl` names the store;
+    without the setting each call is FAILED_PRECONDITION.
     """
 
     def __init__(self, channel):
@@ -39,34 +39,34 @@ class TransferServiceStub(object):
 
 
 class TransferServiceServicer(object):
-    """Export of contexts to a store outside of Chord, and restore from it. Which store, the server's setting `exportUrl`
-    says; without one each call is FAILED_PRECONDITION.
+    """Export of contexts to a store outside of Chord, and restore from it. The server's setting `exportUrl` names the store;
+    without the setting each call is FAILED_PRECONDITION.
     """
 
     def ExportContext(self, request, context):
-        """Saves one context, in place of what was saved under its id before.
+        """Exports one context, and replaces the earlier export of its id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RestoreContext(self, request, context):
-        """Brings one context back. ALREADY_EXISTS where there is one, unless `overwrite`; NOT_FOUND where none was saved.
+        """Restores one context. ALREADY_EXISTS where the context exists, unless `overwrite`; NOT_FOUND where no export exists.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ExportContexts(self, request, context):
-        """Saves all contexts whose ids begin with a prefix. One message at first, with the total, and one for each context.
-        What fails for one context is told, and the others go on. A call that is cancelled stops there.
+        """Exports all contexts whose ids begin with a prefix. The first message has the total, then one follows per context.
+        A failure of one context is reported, and the others continue. Cancelling the call stops the transfer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RestoreContexts(self, request, context):
-        """Brings all saved contexts back whose ids begin with a prefix, told in the same way.
+        """Restores all exported contexts whose ids begin with a prefix, with the same messages.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -103,8 +103,8 @@ def add_TransferServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class TransferService(object):
-    """Export of contexts to a store outside of Chord, and restore from it. Which store, the server's setting `exportUrl`
-    says; without one each call is FAILED_PRECONDITION.
+    """Export of contexts to a store outside of Chord, and restore from it. The server's setting `exportUrl` names the store;
+    without the setting each call is FAILED_PRECONDITION.
     """
 
     @staticmethod

@@ -171,7 +171,7 @@ test('a file of keys has public ones that can be told apart, or is refused', asy
       { ...a.jwk, d: 'x' },
       { kty: 'oct', k: 'x', kid: 'c' },
     ]),
-    /^keys\[0\] is secret.*\nkeys\[1\] is secret/,
+    /^keys\[0\] is a secret key.*\nkeys\[1\] is a secret key/,
   );
   t.is(
     told([{ kid: 'x' }, null]),

@@ -215,7 +215,7 @@ test('wrong usage exits with 2 and one line', async (t) => {
     [['get'], /missing required argument 'id'/],
     [['gte', 'x'], /unknown command 'gte' \(Did you mean get\?\)/],
     [['get', 'x', '--jsn'], /unknown option '--jsn' \(Did you mean --json\?\)/],
-    [['set', 'x', 'word'], /not JSON: word/],
+    [['set', 'x', 'word'], /wrong JSON: expected a value \(line 1, column 1\)/],
     [['set', 'x', '[]'], /a document is a JSON object/],
     [['set', 'x', '{}', '--expected', 'e:1'], /--expected: expected a position/],
     [['set', 'x', '{}', '--ttl', '5'], /--ttl: expected a duration/],

@@ -228,7 +228,7 @@ test('a server whose files or settings do not go together does not start', async
   };
   t.regex(
     await start({ authTokens: tokens }),
-    /^authRules is missing, .*"rights":\["read","write","watch","admin","export"\]/,
+    /^authRules is missing: .*"rights":\["read","write","watch","admin","export"\]/,
   );
   t.regex(await start({ authRules: rules }), /^authRules needs authTokens, authJwks or authCertificates/);
   t.regex(

@@ -12,7 +12,7 @@ const [tag] = process.argv.slice(2);
 const PLACES = [
   ['package.json', /"version": "(.+?)"/],
   ['clients/typescript/package.json', /"version": "(.+?)"/],
-  ['clients/python/chord/__init__.py', /^__version__ = "(.+?)"/m],
+  ['clients/python/chordstate/__init__.py', /^__version__ = "(.+?)"/m],
   ['clients/rust/Cargo.toml', /^version = "(.+?)"/m],
   ['clients/java/pom.xml', /<artifactId>chord-client<\/artifactId>\s*<version>(.+?)<\/version>/],
 ];

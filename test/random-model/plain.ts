@@ -133,9 +133,10 @@ export class Plain {
     const weight = weigh(document);
     if (weight > this.weightMax && weight > weigh(before?.document ?? {})) throw new Refusal('RESOURCE_EXHAUSTED');
 
+    // Time does not go backwards within a context. A time to live is counted from the clock alone.
     const now = Math.max(this.now, before?.updatedAt ?? 0);
     const lasts = ttl ?? before?.expiry?.ttl ?? 0;
-    const expiry = lasts > 0 ? { at: now + lasts, ttl: lasts } : undefined;
+    const expiry = lasts > 0 ? { at: this.now + lasts, ttl: lasts } : undefined;
     if (before && isDeepStrictEqual(before.document, document)) {
       before.expiry = expiry;
       return { changed: false, position: before.position };

@@ -330,6 +330,9 @@ export class System {
       store,
       clock: () => this.plain.now,
       maxDocumentBytes: WEIGHT_MAX,
+      // The model forgets no request, and knows of no trims but those of a sweep.
+      requestTtl: 86_400_000,
+      cleanupInterval: 0,
       ...this.settings,
     });
   }

@@ -16,6 +16,6 @@ test('a stored frame names its format and the encoding of its payload', (t) => {
   snapshot[0] = 0x21;
   t.throws(() => decodeSnapshot(snapshot, 'it'), { message: 'it: its encoding is 3, this Chord reads 1' });
   later[0] = 0x02;
-  t.throws(() => decodeRecord(later, 'it'), { message: 'it: the stored bytes are not what was written' });
-  t.throws(() => decodeRecord(Buffer.alloc(0), 'it'), { message: 'it: the stored bytes are not what was written' });
+  t.throws(() => decodeRecord(later, 'it'), { message: 'it: the stored bytes are damaged' });
+  t.throws(() => decodeRecord(Buffer.alloc(0), 'it'), { message: 'it: the stored bytes are damaged' });
 });

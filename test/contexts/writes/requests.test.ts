@@ -17,7 +17,7 @@ test('a request id is its caller’s: another one neither spoils a repeat nor le
   const first = await write('ann', 1);
   t.is(first.position!.version, mallory.position!.version + 1);
   t.deepEqual((await write('ann', 1)).position, first.position);
-  await t.throwsAsync(write('ann', 2), { message: /request_id/ });
+  await t.throwsAsync(write('ann', 2), { message: /requestId/ });
   t.is((await write(undefined, 1)).changed, false, 'a write of its own, that changes nothing');
   const batch = (caller: string, n: number) =>
     contexts.batch([{ kind: 'set', id: 'b', value: { n } }], { requestId: 'r', caller });

@@ -12,7 +12,7 @@ import { type Answer, Attacker, told } from './attacker.js';
 import type { Bounds, Measured } from './probe.js';
 
 const PROBE = fileURLToPath(new URL('./probe.ts', import.meta.url));
-const PREPARE_SECONDS_MAX = 600;
+const PREPARE_SECONDS_MAX = 1200;
 /** How long answers may take to be counted when their server is gone. */
 const LAST_WORDS_MS = 1000;
 const TINY = 'tiny';

@@ -100,12 +100,12 @@ const hundred: Preparation = {
 };
 
 const deepUpdates: Preparation = {
-  name: '10 updates of 1,000 paths with 30 keys',
+  name: '6 updates of 1,000 paths with 30 keys',
   async run(scene) {
     const eve = scene.as('eve');
     await set(eve, contextId, {});
     const path = (n: number) => [`p${n}`, ...Array(29).fill('a')];
-    await each(10, 1, (n) =>
+    await each(6, 1, (n) =>
       mutate(
         eve,
         contextId,
@@ -274,7 +274,7 @@ export const tenants: readonly Row[] = [
   },
   {
     name: 'b19-deep',
-    what: 'a sync over 10 updates of 1,000 unrelated paths of 30 keys',
+    what: 'a sync over 6 updates of 1,000 unrelated paths of 30 keys',
     prepared: deepUpdates,
     attack: (scene) => synced(scene, 1),
   },

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::args::{Args, Optioned};
 use crate::forms::{self, Failure};
-use crate::streams::{CopyHandle, WatchHandle};
+use crate::handles::{CopyHandle, WatchHandle};
 
 #[derive(Default)]
 pub struct Driver {

@@ -2,6 +2,7 @@
 
 mod args;
 mod forms;
+mod handles;
 mod live;
 mod streams;
 mod vectors;

@@ -3,23 +3,15 @@
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
-use chord_client::{Event, Replica, ResultStream};
+use chord_client::Replica;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 use crate::args::Args;
 use crate::forms::{self, Failure};
+use crate::handles::CopyHandle;
 use crate::live::Driver;
-
-/// Nothing reads it but `next`.
-pub type WatchHandle = ResultStream<Event>;
-
-pub struct CopyHandle {
-    pub replica: Arc<Replica>,
-    changed: Arc<Notify>,
-    seen: Arc<Mutex<Vec<Value>>>,
-}
 
 impl Driver {
     pub fn watch(&mut self, args: &Args) -> Result<Value, Failure> {

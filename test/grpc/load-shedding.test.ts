@@ -1,4 +1,4 @@
-/** With more to do than it can: the server refuses early, in an orderly way, and recovers. */
+/** With more to do than it can: the server refuses early, in an orderly way, and recovers. One test at a time: some make the loop late. */
 import { Metadata } from '@grpc/grpc-js';
 import test from 'ava';
 import { CleanupServiceService } from '../../src/gen/chord/v1/cleanup_service.js';
@@ -29,7 +29,7 @@ function health(peer: Peer): Promise<Buffer> {
   });
 }
 
-test('too many calls under way: one connection’s flood leaves the others their turn', async (t) => {
+test.serial('too many calls under way: one connection’s flood leaves the others their turn', async (t) => {
   const { as, hold, letGo } = await serveLimited(t, { maxInFlight: 3 });
   const [flooding, honest, newcomer] = [as('a'), as('b'), as('c')];
   const reader = watch(t, honest, { id: 'watched' });
@@ -61,7 +61,7 @@ test('too many calls under way: one connection’s flood leaves the others their
 
 const missing = { responseDeserialize: () => undefined };
 
-test('a flood on one connection, and a client that asks one thing after another on its own', async (t) => {
+test.serial('a flood on one connection, and a client that asks one thing after another on its own', async (t) => {
   const { address } = await serve(t, { backend: 'lmdb', dataDir: await temporaryDirectory(t), maxInFlight: 20 });
   const flooding = connect(t, address);
   const honest = connect(t, address);
@@ -86,7 +86,7 @@ test('a flood on one connection, and a client that asks one thing after another 
   t.is(context!.position!.version, 20);
 });
 
-test('an event loop that is late time after time, and then no more', async (t) => {
+test.serial('an event loop that is late time after time, and then no more', async (t) => {
   const { as, hold, letGo } = await serveLimited(t, { maxEventLoopDelay: 100 });
   const peer = as('a');
   const held = hold('slow', 1);
@@ -113,7 +113,7 @@ test('an event loop that is late time after time, and then no more', async (t) =
   t.pass();
 });
 
-test('without a limit of delay, a late event loop refuses nobody', async (t) => {
+test.serial('without a limit of delay, a late event loop refuses nobody', async (t) => {
   const { as, hold, letGo } = await serveLimited(t, { maxEventLoopDelay: 0 });
   const peer = as('a');
   const held = hold('slow', 1);

@@ -24,7 +24,7 @@ test('a request id is its caller’s: another one neither spoils a repeat nor le
   await batch('mallory', 1);
   t.is((await batch('ann', 2))[0]!.position!.version, 2);
   t.is((await batch('ann', 2))[0]!.position!.version, 2);
-  await t.throwsAsync(batch('ann', 3), { message: /request_id/ });
+  await t.throwsAsync(batch('ann', 3), { message: /requestId/ });
 });
 
 test('no two pairs of caller and id are one', async (t) => {

@@ -11,6 +11,7 @@ import { storeAll } from './import-history.js';
 import { ENCODED, type Form } from './lane/document.js';
 import { Lane } from './lane/lane.js';
 import { Lanes } from './lane/lanes.js';
+import type { TraceEvaluation } from './lane/pending-write.js';
 import type { Effect, TipView } from './lane/state.js';
 import { type DeltaPage, deltaPage, type HeadPage, headPage, type PageOptions } from './pagination.js';
 import { hear } from './remote-events.js';
@@ -55,6 +56,7 @@ export interface ServiceOptions {
   readonly deltaThreshold: number;
   /** What has expired stays, for readers and writers too, until `expire` removes it: it is exported before. */
   readonly keepExpired?: boolean | undefined;
+  readonly traceEvaluation?: TraceEvaluation | undefined;
 }
 
 export class ContextService {
@@ -71,12 +73,14 @@ export class ContextService {
   readonly #looks = new Set<Promise<void>>();
 
   constructor(options: ServiceOptions) {
-    const { store, publish, deltaThreshold } = options;
+    const { store, publish, deltaThreshold, traceEvaluation: trace } = options;
     this.#options = options;
     this.#store = store;
     this.#shared = store.cluster !== undefined;
     this.lists = new WholeLists(async (id, at) => documentAt(store, await this.#freshLane(id), at));
-    this.#lanes = new Lanes(options.cacheBytes, (id, changed) => new Lane(id, store, publish, changed, deltaThreshold));
+    this.#lanes = new Lanes(options.cacheBytes, (id, changed) => {
+      return new Lane(id, store, publish, changed, deltaThreshold, trace);
+    });
     this.#budget = new Budget(options.maxDocumentBytes, options.maxRequestMembers);
     this.#batchTools = {
       ...{ store, publish, lanes: this.#lanes, budget: this.#budget },

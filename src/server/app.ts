@@ -12,6 +12,7 @@ import { GrpcServer } from '../grpc/server.js';
 import { boundUnderWay } from '../grpc/underway.js';
 import type { Clock } from '../model/model.js';
 import { openLog } from '../observability/log.js';
+import type { WriteSpans } from '../observability/write-spans.js';
 import { Quotas } from '../quota/quotas.js';
 import { openLmdb } from '../store/lmdb/store.js';
 import { openMemory } from '../store/memory.js';
@@ -68,7 +69,9 @@ export async function startChord(options: ChordOptions = {}): Promise<Chord> {
     const certificates = opened.add(await openTransport(config, asksCallers(config), log));
     const gate = opened.add(await openGate(config, clock ?? Date.now, log));
     const onError = (error: unknown) => log.error({ err: error }, 'background work failed');
-    const engine = opened.add(await openEngine(config, { store, provider, clock, onError }));
+    const engine = opened.add(
+      await openEngine(config, { store, provider, clock, onError, spans: telemetry.writeSpans }),
+    );
     const server = new GrpcServer({
       ...config,
       service: engine.contexts,
@@ -182,16 +185,21 @@ export async function openChord(options: ChordOptions = {}): Promise<Engine> {
 
 async function openEngine(
   config: Config,
-  parts: Omit<Plugins, 'formatters'> & { readonly onError: (error: unknown) => void },
+  parts: Omit<Plugins, 'formatters'> & {
+    readonly onError: (error: unknown) => void;
+    readonly spans?: WriteSpans | undefined;
+  },
 ): Promise<Engine> {
   const own = parts.clock && checkClock(parts.clock);
   const provider = await openExternal(config, parts.provider);
   if (config.exportOnExpiry && !provider) throw new ConfigError(['exportOnExpiry needs an exportUrl to export to']);
   const opening = parts.store ? openPlugin('store', parts.store, config) : openStore(config);
-  const store = await opening.catch(async (error) => {
+  const opened = await opening.catch(async (error) => {
     await provider?.close();
     throw error;
   });
+  const { spans } = parts;
+  const store = spans ? spans.store(opened) : opened;
   const clock = own ?? store.cluster?.clock ?? Date.now;
   const hub = new Hub(store.cluster?.feed);
   const contexts = new ContextService({
@@ -204,6 +212,7 @@ async function openEngine(
     },
     onError: parts.onError,
     keepExpired: config.exportOnExpiry,
+    traceEvaluation: spans && ((evaluate) => spans.evaluation(evaluate)),
   });
   store.cluster?.feed.listen((event) => contexts.onFeed(event));
   const { onError } = parts;

@@ -8,7 +8,7 @@ import type { Middleware } from '../grpc/call.js';
 import { auditMiddleware } from '../grpc/middleware/audit.js';
 import { loggingMiddleware } from '../grpc/middleware/logging.js';
 import { metricsMiddleware } from '../grpc/middleware/metrics.js';
-import { openTracing } from '../grpc/middleware/tracing.js';
+import { durationMiddleware, tracingMiddleware } from '../grpc/middleware/tracing.js';
 import type { StatsSource } from '../grpc/services/admin.js';
 import { AuditLog } from '../observability/audit.js';
 import { Calls } from '../observability/calls.js';
@@ -19,7 +19,10 @@ import { isText } from '../observability/log.js';
 import { LogRateLimit } from '../observability/log-rate-limit.js';
 import { families, type MetricSources } from '../observability/metrics.js';
 import { networkOf } from '../observability/network-address.js';
+import { type OpenTelemetry, openOpenTelemetry } from '../observability/opentelemetry.js';
+import { callDurations, observeMetrics } from '../observability/otel-metrics.js';
 import { StatsView } from '../observability/stats.js';
+import { WriteSpans } from '../observability/write-spans.js';
 import { isLoopback } from './loopback.js';
 import type { Reloadable } from './reload.js';
 import { version } from './version.js';
@@ -45,27 +48,32 @@ export class Telemetry {
   readonly middleware: readonly Middleware[];
   /** Statistics for AdminService.WatchStats. */
   readonly stats: StatsSource;
+  /** Where there is a tracer. */
+  readonly writeSpans: WriteSpans | undefined;
+  #stopObserving = () => {};
   #observed: (() => Observed) | undefined;
   #state: 'starting' | 'serving' | 'stopping' = 'starting';
   #endpoint: Endpoint | undefined;
 
   /** Throws where the audit log cannot be opened. */
   static async open(config: Config, log: Logger, backend: string): Promise<Telemetry> {
-    const tracing = await openTracing(version());
-    return new Telemetry(config, log, tracing, backend);
+    return new Telemetry(config, log, await openOpenTelemetry(version()), backend);
   }
 
   private constructor(
     private readonly config: Config,
     private readonly log: Logger,
-    tracing: Awaited<ReturnType<typeof openTracing>>,
+    private readonly otel: OpenTelemetry | undefined,
     backend: string,
   ) {
     this.stats = { version: version(), backend, startedAt: Date.now(), look: () => new StatsView(this.#sources()) };
     if (config.auditLog !== '') this.#audit = this.#openAudit();
+    const { api, tracer, meter } = otel ?? {};
+    this.writeSpans = api && tracer && new WriteSpans(api, tracer);
     this.middleware = [
       metricsMiddleware(this.calls),
-      ...(tracing ? [tracing] : []),
+      ...(meter ? [durationMiddleware(callDurations(meter))] : []),
+      ...(api && tracer ? [tracingMiddleware(tracer, api)] : []),
       loggingMiddleware(log, () => this.#state === 'stopping'),
       ...(this.#audit ? [auditMiddleware(this.#audit)] : []),
     ];
@@ -79,6 +87,8 @@ export class Telemetry {
   /** Opens the port for metrics, if set. Rejects where that fails. */
   async start(observed: () => Observed): Promise<void> {
     this.#observed = observed;
+    const { meter } = this.otel ?? {};
+    if (meter) this.#stopObserving = observeMetrics(meter, () => families(this.#sources()));
     const { metricsListen } = this.config;
     if (metricsListen === 'off') return;
     const { openEndpoint } = await import('../observability/endpoint.js');
@@ -108,6 +118,7 @@ export class Telemetry {
   }
 
   async close(): Promise<void> {
+    this.#stopObserving();
     this.connections.close();
     this.#refusals.close();
     this.#endpoint?.close();

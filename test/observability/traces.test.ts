@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import { InMemorySpanExporter, NodeTracerProvider, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-node';
 import test from 'ava';
+import { SetContextRequest } from '../../src/gen/chord/v1/context_service.js';
 import { openMemory } from '../../src/store/memory.js';
 import { connect, refused, serve, watch } from '../support/chord.js';
 import { startServer } from '../support/cli.js';
@@ -36,19 +37,23 @@ test.serial('each call is a span below that of its client, and what it does is d
   const peer = connect(t, address);
   peer.metadata.set('traceparent', `00-${TRACE}-${PARENT}-01`);
   const { position } = await peer.set({ contextId: 'a', value: { n: 1 } });
-  const [inner, span] = exporter.getFinishedSpans();
+  const [evaluated, inner, committed, span] = exporter.getFinishedSpans();
+  for (const [name, each] of Object.entries({ evaluate: evaluated!, commit: committed! })) {
+    t.is(each.name, `chord.${name}`);
+    t.is(each.parentSpanContext?.spanId, span!.spanContext().spanId);
+    t.deepEqual(each.attributes, { 'chord.context_id': 'a' });
+  }
   t.is(span!.name, 'chord.v1.ContextService/SetContext');
   t.is(span!.kind, SpanKind.SERVER);
   t.is(span!.spanContext().traceId, TRACE);
   t.is(span!.parentSpanContext?.spanId, PARENT);
   t.is(span!.status.code, SpanStatusCode.UNSET);
-  t.is(inner!.parentSpanContext?.spanId, span!.spanContext().spanId);
+  t.is(inner!.parentSpanContext?.spanId, committed!.spanContext().spanId);
   const { 'network.peer.port': port, ...attributes } = span!.attributes;
   t.deepEqual(attributes, {
-    'rpc.system': 'grpc',
-    'rpc.service': 'chord.v1.ContextService',
-    'rpc.method': 'SetContext',
-    'rpc.grpc.status_code': 0,
+    'rpc.system.name': 'grpc',
+    'rpc.method': 'chord.v1.ContextService/SetContext',
+    'rpc.response.status_code': 'OK',
     'network.peer.address': '127.0.0.1',
     'chord.context_id': 'a',
     'chord.position': `${position!.epoch}:1:${position!.digest}`,
@@ -63,14 +68,67 @@ test.serial('what clients get wrong is no error of the server; what the server c
   await refused(peer.get({ contextId: 'none' }));
   await store.close();
   await refused(peer.set({ contextId: 'a', value: {} }));
-  const [absent, away] = exporter.getFinishedSpans();
-  t.is(absent!.attributes['rpc.grpc.status_code'], 5);
+  const [absent, away] = exporter.getFinishedSpans().filter(({ kind }) => kind === SpanKind.SERVER);
+  t.is(absent!.attributes['rpc.response.status_code'], 'NOT_FOUND');
   t.is(absent!.status.code, SpanStatusCode.UNSET);
   t.is(away!.attributes['error.type'], 'UNAVAILABLE');
   t.is(away!.status.code, SpanStatusCode.ERROR);
   // Nobody was named: each begins a trace of its own.
   t.is(absent!.parentSpanContext, undefined);
   t.not(absent!.spanContext().traceId, away!.spanContext().traceId);
+});
+
+test.serial('writes that wait for a context are evaluated and committed below their own calls', async (t) => {
+  const store = openMemory();
+  let load = () => {};
+  const began = new Promise<void>((resolve) => {
+    const { load: read } = store;
+    store.load = async (id) => {
+      resolve();
+      await new Promise<void>((go) => {
+        load = go;
+      });
+      return read.call(store, id);
+    };
+  });
+  const { address } = await serve(t, { store });
+  const peer = connect(t, address);
+  exporter.reset();
+  const writes = ['a', 'b'].map((key) => peer.update({ contextId: 'w', changes: { [key]: 1 }, allowMissing: true }));
+  await began;
+  await peer.list({}); // on the same connection: both writes have come to the lane
+  load();
+  await Promise.all(writes);
+  const spans = exporter.getFinishedSpans();
+  const calls = spans.filter(({ name }) => name.endsWith('UpdateContext'));
+  t.is(calls.length, 2);
+  for (const call of calls) {
+    const below = spans.filter(({ parentSpanContext }) => parentSpanContext?.spanId === call.spanContext().spanId);
+    t.deepEqual(below.map(({ name }) => name).sort(), ['chord.commit', 'chord.evaluate']);
+  }
+});
+
+test.serial('a batch is one commit; what is read or swept has no spans below', async (t) => {
+  let now = 1_790_000_000_000;
+  const { address, cleanup } = await serve(t, { clock: () => now });
+  const peer = connect(t, address);
+  await peer.set({ contextId: 'old', value: {}, ttl: { seconds: 1, nanos: 0 } });
+  exporter.reset();
+  const set = (contextId: string) => ({ ...SetContextRequest.decode(new Uint8Array()), contextId, value: {} });
+  await peer.batch({ writes: ['a', 'b'].map((id) => ({ write: { $case: 'set', value: set(id) } })) });
+  await peer.get({ contextId: 'a' });
+  now += 60_000;
+  await cleanup.run();
+  t.is((await refused(peer.get({ contextId: 'old' }))).code, 5);
+  t.deepEqual(
+    exporter.getFinishedSpans().map(({ name, attributes }) => [name.replace(/.*\//, ''), attributes['chord.writes']]),
+    [
+      ['chord.commit', 2],
+      ['BatchWrite', undefined],
+      ['GetContext', undefined],
+      ['GetContext', undefined],
+    ],
+  );
 });
 
 test.serial('a watch is a span from its open to its end, and tells what was sent', async (t) => {
@@ -86,7 +144,7 @@ test.serial('a watch is a span from its open to its end, and tells what was sent
   // The server hears of it a moment later than the client.
   while (!found()) await peer.list({});
   const span = found()!;
-  t.like(span.attributes, { 'chord.targets': 1, 'chord.messages_sent': 2, 'rpc.grpc.status_code': 1 });
+  t.like(span.attributes, { 'chord.targets': 1, 'chord.messages_sent': 2, 'rpc.response.status_code': 'CANCELLED' });
   t.true(Number(span.attributes['chord.bytes_sent']) > 10);
 });
 

@@ -27,8 +27,17 @@ import type { Duplicate, Outcome, Store } from '../../store/store.js';
 import type { CommitEvent, DeltaView, View } from '../events.js';
 import type { Since } from '../sync/history.js';
 import type { Form } from './document.js';
-import { ATTEMPTS_MAX, isDurable, isSettled, type LaneLock, PendingWrite, tooBusy } from './pending-write.js';
-import { type Effect, LaneState, type TipView } from './state.js';
+import {
+  ATTEMPTS_MAX,
+  type Evaluation,
+  isDurable,
+  isSettled,
+  type LaneLock,
+  PendingWrite,
+  type TraceEvaluation,
+  tooBusy,
+} from './pending-write.js';
+import { type Effect, LaneState } from './state.js';
 
 /** The approximate memory of an empty lane, in bytes. */
 export const LANE_BYTES = 1300;
@@ -51,6 +60,7 @@ export class Lane {
     private readonly publish: (event: CommitEvent) => void,
     private readonly changed: (lane: Lane) => void,
     threshold: number,
+    private readonly traceEvaluation?: TraceEvaluation,
   ) {
     this.#state = new LaneState(id, store, publish, threshold);
   }
@@ -86,12 +96,13 @@ export class Lane {
   }
 
   /** Runs a use case on the tip; resolves when every commit that the answer depends on is durable. */
-  submit<T>(evaluate: (tip: TipView) => Effect<T>): Promise<T> {
+  submit<T>(evaluate: Evaluation<T>): Promise<T> {
     return this.write(evaluate) as Promise<T>; // without a request id there is no duplicate
   }
 
   /** The same for a use case that may be a repeat: where the store knows its request id, the first try is the answer. */
-  write<T>(evaluate: (tip: TipView) => Effect<T>): Promise<T | Duplicate> {
+  write<T>(useCase: Evaluation<T>): Promise<T | Duplicate> {
+    const evaluate = this.traceEvaluation ? this.traceEvaluation(useCase) : useCase;
     return new Promise((resolve, reject) => {
       const task = new PendingWrite(evaluate, resolve, reject);
       if (this.live && this.#waiting.length === 0) return this.#start(task);

@@ -3,6 +3,12 @@ import { ChordError } from '../../model/errors.js';
 import type { Outcome } from '../../store/store.js';
 import type { Effect, LaneState, TipView } from './state.js';
 
+/** A use case: evaluates on the tip, or throws the refusal. */
+export type Evaluation<T> = (tip: TipView) => Effect<T>;
+
+/** Wraps the evaluation of a write, to trace it, when the write begins to wait. */
+export type TraceEvaluation = <T>(evaluate: Evaluation<T>) => Evaluation<T>;
+
 /** One use case on a lane. */
 export class PendingWrite {
   attempts = 0;
@@ -12,8 +18,7 @@ export class PendingWrite {
   failure: unknown = undefined;
 
   constructor(
-    /** Evaluates on the tip, or throws the refusal. */
-    readonly evaluate: (tip: TipView) => Effect<unknown>,
+    readonly evaluate: Evaluation<unknown>,
     readonly resolve: (answer: never) => void,
     readonly reject: (error: unknown) => void,
   ) {}

@@ -1,15 +1,13 @@
 /**
  * Makes an OpenTelemetry span for each call, as a child of the span that the client names by W3C trace context. The
  * handler runs within the span: spans of other code (a store or provider plugin, an instrumented driver) become its
- * children. Without an SDK there is no such middleware, and the API is not loaded.
+ * children. Without an SDK there is no such middleware.
  */
 import { type Metadata, status } from '@grpc/grpc-js';
-import type { Attributes, Context, Span, TextMapGetter, Tracer, TracerProvider } from '@opentelemetry/api';
-import type { CallFor, End, Middleware } from '../call.js';
+import type { Attributes, Context, Histogram, Span, TextMapGetter, Tracer } from '@opentelemetry/api';
+import type { OpenTelemetryApi } from '../../observability/opentelemetry.js';
+import type { CallFor, End, Method, Middleware } from '../call.js';
 import { describeCall, pathOf, positionOf } from '../call-description.js';
-
-/** The symbol under which all copies of the API, 1.x, share what was registered with one of them. */
-const REGISTERED = Symbol.for('opentelemetry.js.api.1');
 
 /** Statuses that are faults of the server, by OpenTelemetry's conventions for gRPC. */
 const FAULTS = new Set([
@@ -25,25 +23,9 @@ const METADATA: TextMapGetter<Metadata> = {
   get: (metadata, key) => metadata.get(key).map(String),
 };
 
-/** Undefined where no SDK is registered: the SDK must be set up first. */
-export async function openTracing(version: string): Promise<Middleware<'within' | 'traceId'> | undefined> {
-  if (!(REGISTERED in globalThis)) return undefined;
-  const api = await import('@opentelemetry/api');
-  const tracer = tracerOf(api.trace.getTracerProvider(), version);
-  return tracer && traced(tracer, api);
-}
-
-/** The API puts a proxy before the SDK's provider, also where there is no SDK. */
-function tracerOf(provider: TracerProvider, version: string): Tracer | undefined {
-  const standIn = provider as Partial<{ getDelegateTracer(name: string, version: string): Tracer | undefined }>;
-  return standIn.getDelegateTracer ? standIn.getDelegateTracer('chord', version) : provider.getTracer('chord', version);
-}
-
-type Api = typeof import('@opentelemetry/api');
-
-function traced(
+export function tracingMiddleware(
   tracer: Tracer,
-  { context, propagation, trace, SpanKind, SpanStatusCode }: Api,
+  { context, propagation, trace, SpanKind, SpanStatusCode }: OpenTelemetryApi,
 ): Middleware<'within' | 'traceId'> {
   const spans = new WeakMap<object, Span>();
   /** An instrumentation of gRPC that made a span already has read the metadata. */
@@ -71,13 +53,30 @@ function traced(
   };
 }
 
+/** Records how long each call took, as the RPC conventions name it; streams are left out. */
+export function durationMiddleware(durations: Histogram): Middleware {
+  return {
+    enter() {},
+    leave({ method, startedAt }, { code }) {
+      if (method.streams) return;
+      durations.record((performance.now() - startedAt) / 1000, { ...rpc(method), ...outcome(code) });
+    },
+  };
+}
+
+function rpc(method: Method): Attributes {
+  return { 'rpc.system.name': 'grpc', 'rpc.method': pathOf(method) };
+}
+
+function outcome(code: status): Attributes {
+  return { 'rpc.response.status_code': status[code], ...(FAULTS.has(code) && { 'error.type': status[code] }) };
+}
+
 function atFirst(call: CallFor): Attributes {
   const { method } = call;
   const [, address, port] = /^(.*):(\d+)$/.exec(call.getPeer()) ?? []; // unknown where the client is gone already
   return {
-    'rpc.system': 'grpc',
-    'rpc.service': method.service,
-    'rpc.method': method.name,
+    ...rpc(method),
     ...(address !== undefined && { 'network.peer.address': address, 'network.peer.port': Number(port) }),
   };
 }
@@ -87,8 +86,7 @@ function atLast(call: CallFor, { code, answer }: End): Attributes {
   const position = positionOf(call.method, answer);
   const { identity, method, messagesSent, bytesSent } = call;
   return {
-    'rpc.grpc.status_code': code,
-    ...(FAULTS.has(code) && { 'error.type': status[code] }),
+    ...outcome(code),
     ...(identity.kind !== 'anonymous' && { 'enduser.id': identity.name }),
     ...(contextId !== undefined && { 'chord.context_id': contextId }),
     ...(contextIds !== undefined && { 'chord.context_ids': contextIds.slice(0, CONTEXTS_MAX) }),

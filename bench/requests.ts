@@ -74,7 +74,7 @@ export async function remove(connection: Connection, contextId: string): Promise
 }
 
 export function getRequest(contextId: string): Uint8Array {
-  return GetContextRequest.encode({ contextId, version: 0 }).finish();
+  return GetContextRequest.encode({ contextId, version: 0, includeExpiries: false }).finish();
 }
 
 /** Which event a watch sent. */

@@ -105,7 +105,7 @@ export function update(fields: Partial<Update>): Uint8Array {
 }
 
 export function get(fields: Partial<Get>): Uint8Array {
-  return GetContextRequest.encode({ contextId: '', version: 0, ...fields }).finish();
+  return GetContextRequest.encode({ contextId: '', version: 0, includeExpiries: false, ...fields }).finish();
 }
 
 export function revert(fields: Partial<Revert>): Uint8Array {

@@ -34,7 +34,7 @@ export interface MethodPolicy {
 
 type OfContext = { readonly contextId: string };
 type OfPrefix = { readonly prefix: string };
-type Writing = OfContext & { readonly returning: ReturnOptions | undefined };
+type Writing = OfContext & { readonly returning?: ReturnOptions | undefined };
 
 const READ: readonly Right[] = ['read'];
 const WRITE: readonly Right[] = ['write'];

@@ -10,7 +10,7 @@ const refuses = (what: () => unknown, message: RegExp) =>
   assert.throws(what, { name: 'ChordError', reason: 'INVALID_ARGUMENT', message });
 
 test('a message comes back', (t) => {
-  const mutation: Mutation = { path: ['ä', 'b'], operation: { $case: 'set', value: { c: [null] } } };
+  const mutation: Mutation = { path: ['ä', 'b'], operation: { $case: 'set', value: { c: [null] } }, ttl: undefined };
   t.deepEqual(decodeMessage(Mutation, Mutation.encode(mutation).finish()), mutation);
 });
 

@@ -130,8 +130,8 @@ test('generated messages carry plain objects and values', (t) => {
   fc.assert(
     fc.property(jsonObject, fc.array(jsonValue), jsonValue, (changes, values, set) => {
       const mutations: Mutation[] = [
-        { path: ['a'], operation: { $case: 'set', value: set } },
-        { path: ['b'], operation: { $case: 'append', value: { values } } },
+        { path: ['a'], operation: { $case: 'set', value: set }, ttl: undefined },
+        { path: ['b'], operation: { $case: 'append', value: { values } }, ttl: undefined },
       ];
       const request = { ...UpdateContextRequest.decode(new Uint8Array()), contextId: 'x', changes, mutations };
       assert.deepEqual(UpdateContextRequest.decode(UpdateContextRequest.encode(request).finish()), request);

@@ -71,7 +71,7 @@ async function versionOf(server: Server, contextId: string): Promise<number> {
     const get = promisify(client.getContext.bind(client)) as (
       request: GetContextRequest,
     ) => Promise<GetContextResponse>;
-    return (await get({ contextId, version: 0 })).context?.position?.version ?? 0;
+    return (await get({ contextId, version: 0, includeExpiries: false })).context?.position?.version ?? 0;
   } finally {
     client.close();
   }

@@ -55,7 +55,9 @@ test('what is returned, in the order of the writes, each in the form that it ask
   const ofB = add('b', 5);
   if (ofA.write?.$case === 'update') ofA.write.value.returning = returning;
   if (ofB.write?.$case === 'update') ofB.write.value.returning = { ...returning, context: false, format: 'json_patch' };
-  const touch = { write: { $case: 'touch' as const, value: { contextId: 'd', ttl: { seconds: 60, nanos: 0 } } } };
+  const touch = {
+    write: { $case: 'touch' as const, value: { contextId: 'd', ttl: { seconds: 60, nanos: 0 }, paths: [] } },
+  };
   await peer.set({ contextId: 'd', value: {} });
   const { results } = await peer.batch({ writes: [ofB, touch, remove('c'), ofA] });
   t.like(results[0], { changed: true, context: undefined });

@@ -294,7 +294,7 @@ test('numbers out of range', async (t) => {
   const version = Number.MAX_SAFE_INTEGER;
   t.like((await peer.sync({ contextId: 'a', known: { epoch: '', version, digest: '' } })).result, { $case: 'full' });
   t.deepEqual((await peer.deltas({ contextId: 'a', fromVersion: version })).deltas, []);
-  const expected = { condition: { $case: 'version' as const, value: version } };
+  const expected = { condition: { $case: 'version' as const, value: version }, checks: [] };
   t.is((await refused(peer.set({ contextId: 'a', expected }))).code, 10);
 
   for (const ttl of [
@@ -363,9 +363,9 @@ test('mutations and conditions that say nothing', async (t) => {
   const increment: Mutation = { path: ['n'], operation: { $case: 'increment', value: 1 } };
   await invalid(peer.update({ contextId: 'a', mutations: Array(1001).fill(increment) }), 'mutations');
   await invalid(peer.update({ contextId: 'a', mutations: [increment, cases[0]![0]] }), 'mutations[1]');
-  await invalid(peer.set({ contextId: 'a', expected: { condition: undefined } }), 'expected');
+  await invalid(peer.set({ contextId: 'a', expected: { condition: undefined, checks: [] } }), 'expected');
   await invalid(
-    peer.set({ contextId: 'a', expected: { condition: { $case: 'absent', value: false } } }),
+    peer.set({ contextId: 'a', expected: { condition: { $case: 'absent', value: false }, checks: [] } }),
     'expected.absent',
   );
   t.deepEqual(await peer.document('a'), { list: [1], n: 1 });

@@ -74,10 +74,10 @@ test('a revert is a write: a new version, a delta, a condition, an id', async (t
   const peer = connect(t, (await serve(t)).address);
   const positions = await write(peer, 'a', DOCUMENTS);
   const returning = { context: true, delta: true, oldValues: true, format: '' };
-  const stale = { condition: { $case: 'position' as const, value: positions[2]! } };
+  const stale = { condition: { $case: 'position' as const, value: positions[2]! }, checks: [] };
   t.is((await refused(peer.revert({ contextId: 'a', version: 2, expected: stale }))).code, ABORTED);
 
-  const expected = { condition: { $case: 'position' as const, value: positions[5]! } };
+  const expected = { condition: { $case: 'position' as const, value: positions[5]! }, checks: [] };
   const request = { contextId: 'a', version: 2, expected, requestId: 'back', returning };
   const reverted = await peer.revert(request);
   t.true(reverted.changed);

@@ -183,7 +183,7 @@ test('calls under way: what has been cancelled counts until it is over', async (
   const held = hold('a', 2);
   const going = as('ann').set({ contextId: 'a' });
   const { path, requestSerialize, responseDeserialize } = ContextServiceService.getContext;
-  const request = { contextId: 'a', version: 0 };
+  const request = { contextId: 'a', version: 0, includeExpiries: false };
   const given = ann.client.makeUnaryRequest(
     path,
     requestSerialize,

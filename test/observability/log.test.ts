@@ -128,7 +128,7 @@ test('documents, tokens and passwords never reach the log, at any level', async 
   await peer.update({ contextId: 'a', changes: { text: `${SECRET} too` } });
   const below = [SECRET, 'deeper', 'below'];
   await refused(peer.update({ contextId: 'a', mutations: [{ path: below, operation: { $case: 'set', value: 1 } }] }));
-  const expected = { condition: { $case: 'position' as const, value: { ...position!, digest: 'other' } } };
+  const expected = { condition: { $case: 'position' as const, value: { ...position!, digest: 'other' } }, checks: [] };
   await refused(peer.update({ contextId: 'a', expected, changes: { [SECRET]: 1 } }));
   await refused(peer.sync({ contextId: 'a', format: SECRET }));
   await refused(peer.export({ contextId: 'a' }));

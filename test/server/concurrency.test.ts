@@ -83,8 +83,8 @@ test('of writers that expect the same position exactly one wins, and the others 
   let at: Position | undefined;
   for (let round = 1; round <= 20; round++) {
     const expected = at
-      ? { condition: { $case: 'position' as const, value: at } }
-      : { condition: { $case: 'absent' as const, value: true } };
+      ? { condition: { $case: 'position' as const, value: at }, checks: [] }
+      : { condition: { $case: 'absent' as const, value: true }, checks: [] };
     const tries = range(10).map((i) => connections[i % 4]!.set({ contextId: 'a', value: { round, i }, expected }));
     const results = await Promise.allSettled(tries);
     const won = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));

@@ -22,7 +22,7 @@ export function add(contextId: string, by: number): Write {
 }
 
 export function create(contextId: string, balance: number): Write {
-  const expected = { condition: { $case: 'absent' as const, value: true } };
+  const expected = { condition: { $case: 'absent' as const, value: true }, checks: [] };
   const rest = { requestId: '', ttl: undefined, returning: NOTHING };
   return { write: { $case: 'set', value: { contextId, value: { balance, text: 'x'.repeat(50) }, expected, ...rest } } };
 }

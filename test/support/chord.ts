@@ -98,7 +98,7 @@ export class Peer {
   }
 
   /** All messages of an export or restore of a whole prefix. Rejects as the stream ends. */
-  async transfer<Q, A extends { progress: TransferProgress | undefined }>(
+  async transfer<Q, A extends { progress?: TransferProgress | undefined }>(
     method: Method<Q, A>,
     request: Partial<Q>,
   ): Promise<TransferProgress[]> {

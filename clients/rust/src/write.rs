@@ -149,7 +149,7 @@ impl Update {
             let field = || format!("mutations[{}].{field}", request.mutations.len());
             let operation = Some(operation().map_err(|problem| unsendable(&field(), problem))?);
             let path = path.into_iter().map(Into::into).collect();
-            request.mutations.push(wire::Mutation { path, operation });
+            request.mutations.push(wire::Mutation { path, operation, ..Default::default() });
             Ok(())
         }))
     }
@@ -169,7 +169,7 @@ impl Delete {
 
 impl Touch {
     pub(crate) fn new(connection: Connection, context_id: String) -> Self {
-        Self(Pending { connection, request: Ok(wire::TouchContextRequest { context_id, ttl: None }) })
+        Self(Pending { connection, request: Ok(wire::TouchContextRequest { context_id, ..Default::default() }) })
     }
 }
 
@@ -187,7 +187,7 @@ macro_rules! conditional_and_named {
             }
 
             fn expecting(self, condition: Condition) -> Self {
-                let expected = wire::Expected { condition: Some(condition) };
+                let expected = wire::Expected { condition: Some(condition), ..Default::default() };
                 Self(self.0.with(|request| request.expected = Some(expected)))
             }
 

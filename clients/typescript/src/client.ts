@@ -143,7 +143,11 @@ export class Client {
 
   /** The answer contains every write acknowledged before this call. */
   async get(contextId: string, options: CallOptions = {}): Promise<Context & { readonly value: JsonObject }> {
-    const { context } = await this.#call(contexts.getContext, { contextId, version: 0 }, options);
+    const { context } = await this.#call(
+      contexts.getContext,
+      { contextId, version: 0, includeExpiries: false },
+      options,
+    );
     return { ...fromContext(context!), value: context?.value ?? {} };
   }
 
@@ -157,7 +161,11 @@ export class Client {
 
   /** Renews the time to live, or sets another one: milliseconds, 0 for none. Answers without the value. */
   async touch(contextId: string, ttl?: number, options: CallOptions = {}): Promise<Context> {
-    const { context } = await this.#call(contexts.touchContext, { contextId, ttl: toDuration(ttl) }, options);
+    const { context } = await this.#call(
+      contexts.touchContext,
+      { contextId, ttl: toDuration(ttl), paths: [] },
+      options,
+    );
     return fromContext(context!);
   }
 

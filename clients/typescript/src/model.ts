@@ -116,9 +116,9 @@ function fromChange({ path, action, value, oldValue, splice }: ProtoChange): Cha
 
 export function toExpected(expected: Expected | undefined): ProtoExpected | undefined {
   if (!expected) return undefined;
-  if ('position' in expected) return { condition: { $case: 'position', value: expected.position } };
-  if ('version' in expected) return { condition: { $case: 'version', value: expected.version } };
-  return { condition: { $case: 'absent', value: true } };
+  if ('position' in expected) return { condition: { $case: 'position', value: expected.position }, checks: [] };
+  if ('version' in expected) return { condition: { $case: 'version', value: expected.version }, checks: [] };
+  return { condition: { $case: 'absent', value: true }, checks: [] };
 }
 
 export function toMutation(mutation: Mutation): ProtoMutation {

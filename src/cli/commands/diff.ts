@@ -18,7 +18,8 @@ export function define(program: Command, { connected }: CommandContext): void {
     .addOption(oldValuesOption())
     .action((contextId: string, from: string, to: string | undefined, { oldValues = false }: { oldValues?: boolean }) =>
       connected(async (session) => {
-        const get = async (version: number) => (await session.call('getContext', { contextId, version })).context;
+        const get = async (version: number) =>
+          (await session.call('getContext', { contextId, version, includeExpiries: false })).context;
         const [first, last] = [parseCount(from), to === undefined ? 0 : parseCount(to)]; // version 0: the present
         const before = await get(first);
         const after = await get(last);

@@ -14,7 +14,7 @@ export function define(program: Command, { connected }: CommandContext): void {
     .action((contextId: string, { version = 0 }: { version?: number }) =>
       connected(async (session) => {
         const { out } = session;
-        const { context } = await session.call('getContext', { contextId, version });
+        const { context } = await session.call('getContext', { contextId, version, includeExpiries: false });
         await out.print(context && contextForm(context), () => [
           ...(out.terminal && context ? [contextLine(context)] : []),
           ...documentLines(context),

@@ -13,7 +13,7 @@ export function define(program: Command, { connected }: CommandContext): void {
     .addOption(option('--ttl <duration>', 'new time to live; 0: no expiry', parseTtl))
     .action((contextId: string, { ttl }: { ttl?: Duration }) =>
       connected(async (session) => {
-        const { context } = await session.call('touchContext', { contextId, ttl });
+        const { context } = await session.call('touchContext', { contextId, ttl, paths: [] });
         await printTouched(session.out, contextId, context);
       }),
     );

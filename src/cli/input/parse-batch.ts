@@ -66,7 +66,7 @@ function parseWrite(write: Json, returning: ReturnOptions): Write {
     case 'delete':
       return { write: { $case: kind, value: { ...common, allowMissing } } };
     case 'touch':
-      return { write: { $case: kind, value: { contextId: id, ttl } } };
+      return { write: { $case: kind, value: { contextId: id, ttl, paths: [] } } };
   }
 }
 

@@ -113,10 +113,10 @@ export function parseKnown(text: string): [id: string, position: Position] {
 
 /** A position, a version, or `absent`. */
 export function parseExpected(text: string): Expected {
-  if (text === 'absent') return { condition: { $case: 'absent', value: true } };
+  if (text === 'absent') return { condition: { $case: 'absent', value: true }, checks: [] };
   const position = parsePosition(text);
-  if (!position.epoch) return { condition: { $case: 'version', value: position.version } };
-  return { condition: { $case: 'position', value: position } };
+  if (!position.epoch) return { condition: { $case: 'version', value: position.version }, checks: [] };
+  return { condition: { $case: 'position', value: position }, checks: [] };
 }
 
 /** A duration in the form of the API. A time to live of 0 means no expiry. */

@@ -10,11 +10,11 @@ import type { StyledText } from './styled-text.js';
 export async function followTransfer(
   out: Output,
   done: string,
-  stream: ClientReadableStream<{ progress: TransferProgress | undefined }>,
+  stream: ClientReadableStream<{ progress?: TransferProgress | undefined }>,
 ): Promise<void> {
   const bar = out.terminal && !out.json;
   let now: TransferProgress | undefined;
-  for await (const { progress } of stream as AsyncIterable<{ progress: TransferProgress | undefined }>) {
+  for await (const { progress } of stream as AsyncIterable<{ progress?: TransferProgress | undefined }>) {
     if (!progress) continue;
     now = progress;
     const { last } = progress;

@@ -7,10 +7,10 @@ import { renderDelta } from './render.js';
 import type { StyledText } from './styled-text.js';
 
 interface WriteAnswer {
-  readonly position: Position | undefined;
+  readonly position?: Position | undefined;
   readonly changed: boolean;
-  readonly context: Context | undefined;
-  readonly delta: Delta | undefined;
+  readonly context?: Context | undefined;
+  readonly delta?: Delta | undefined;
 }
 
 export async function printWrite(

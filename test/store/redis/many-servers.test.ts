@@ -26,7 +26,7 @@ if (REDIS_INSTALLED) {
     const [a, b] = await serveMany(t, 2, server.url, 'expected:');
     const { position } = await a!.peer.set({ contextId: 'a', value: { n: 1 } });
     await b!.peer.set({ contextId: 'a', value: { n: 2 } });
-    const expected = { condition: { $case: 'position' as const, value: position! } };
+    const expected = { condition: { $case: 'position' as const, value: position! }, checks: [] };
     t.like(await refused(a!.peer.set({ contextId: 'a', value: { n: 3 }, expected })), { code: ABORTED });
     t.deepEqual(await a!.peer.document('a'), { n: 2 });
   });

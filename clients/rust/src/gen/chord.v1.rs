@@ -1717,9 +1717,12 @@ pub struct Change {
     /// MODIFIED, REMOVED: the former value; sent only on request.
     #[prost(message, optional, tag = "4")]
     pub old_value: ::core::option::Option<::prost_types::Value>,
-    /// SPLICED only.
+    /// SPLICED only, where the value is a list.
     #[prost(message, optional, tag = "5")]
     pub splice: ::core::option::Option<Splice>,
+    /// SPLICED only, where the value is a string.
+    #[prost(message, optional, tag = "6")]
+    pub text_splice: ::core::option::Option<TextSplice>,
 }
 impl ::prost::Name for Change {
     const NAME: &'static str = "Change";
@@ -1754,6 +1757,29 @@ impl ::prost::Name for Splice {
         "/chord.v1.Splice".into()
     }
 }
+/// At `index` of a string, `inserted` replaces `removed_count` code points. Positions and counts are in Unicode code points.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TextSplice {
+    #[prost(uint32, tag = "1")]
+    pub index: u32,
+    #[prost(uint32, tag = "2")]
+    pub removed_count: u32,
+    /// The removed text; sent only on request.
+    #[prost(string, tag = "3")]
+    pub removed: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub inserted: ::prost::alloc::string::String,
+}
+impl ::prost::Name for TextSplice {
+    const NAME: &'static str = "TextSplice";
+    const PACKAGE: &'static str = "chord.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "chord.v1.TextSplice".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/chord.v1.TextSplice".into()
+    }
+}
 /// The ordered changes that lead from one position to a later one of the same epoch.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Delta {
@@ -1777,6 +1803,9 @@ pub struct Delta {
     /// empty: read the document.
     #[prost(string, tag = "7")]
     pub inexpressible: ::prost::alloc::string::String,
+    /// Of a delta of a single version: where that version comes from. Absent in merged deltas.
+    #[prost(message, optional, tag = "8")]
+    pub provenance: ::core::option::Option<Provenance>,
 }
 impl ::prost::Name for Delta {
     const NAME: &'static str = "Delta";
@@ -1786,6 +1815,22 @@ impl ::prost::Name for Delta {
     }
     fn type_url() -> ::prost::alloc::string::String {
         "/chord.v1.Delta".into()
+    }
+}
+/// Where a version comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Provenance {
+    #[prost(enumeration = "Cause", tag = "1")]
+    pub cause: i32,
+}
+impl ::prost::Name for Provenance {
+    const NAME: &'static str = "Provenance";
+    const PACKAGE: &'static str = "chord.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "chord.v1.Provenance".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/chord.v1.Provenance".into()
     }
 }
 /// A place in a document.
@@ -1839,15 +1884,19 @@ impl ::prost::Name for NoChange {
         "/chord.v1.NoChange".into()
     }
 }
-/// A condition on the state before a write. Where it is not met: ABORTED, with PositionMismatch in the details.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+/// Conditions on the state before a write; all must hold. Where one does not: ABORTED, with PositionMismatch (for `position`,
+/// `version` and `absent`) or UnmetConditions (for `unchanged` and `checks`) in the details, and nothing is written.
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Expected {
-    #[prost(oneof = "expected::Condition", tags = "1, 2, 3")]
+    /// What the document holds. At most 100.
+    #[prost(message, repeated, tag = "5")]
+    pub checks: ::prost::alloc::vec::Vec<Check>,
+    #[prost(oneof = "expected::Condition", tags = "1, 2, 3, 4")]
     pub condition: ::core::option::Option<expected::Condition>,
 }
 /// Nested message and enum types in `Expected`.
 pub mod expected {
-    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum Condition {
         /// The context is at exactly this position.
         #[prost(message, tag = "1")]
@@ -1858,6 +1907,9 @@ pub mod expected {
         /// The context does not exist. Must be true.
         #[prost(bool, tag = "3")]
         Absent(bool),
+        /// Parts of the document are as they were at an earlier position.
+        #[prost(message, tag = "4")]
+        Unchanged(super::Unchanged),
     }
 }
 impl ::prost::Name for Expected {
@@ -1870,13 +1922,75 @@ impl ::prost::Name for Expected {
         "/chord.v1.Expected".into()
     }
 }
+/// No version after `since` touched one of the paths, an ancestor or a descendant of it. A change that was taken back is a
+/// touch. Splices of lists and strings in the same write name places of the document at `since`: they are carried through
+/// the splices made after it, and an overlap is a conflict.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Unchanged {
+    #[prost(message, optional, tag = "1")]
+    pub since: ::core::option::Option<Position>,
+    /// At most 1000. A path that is absent from the document can be guarded too. Empty: nothing is guarded but what splices name.
+    #[prost(message, repeated, tag = "2")]
+    pub paths: ::prost::alloc::vec::Vec<Path>,
+}
+impl ::prost::Name for Unchanged {
+    const NAME: &'static str = "Unchanged";
+    const PACKAGE: &'static str = "chord.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "chord.v1.Unchanged".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/chord.v1.Unchanged".into()
+    }
+}
+/// A test of the value at a path, on the document before a write's own changes.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Check {
+    #[prost(message, optional, tag = "1")]
+    pub path: ::core::option::Option<Path>,
+    #[prost(oneof = "check::Test", tags = "2, 3, 4, 5")]
+    pub test: ::core::option::Option<check::Test>,
+}
+/// Nested message and enum types in `Check`.
+pub mod check {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Test {
+        /// The value is equal to this one.
+        #[prost(message, tag = "2")]
+        Equals(::prost_types::Value),
+        /// True: the path has a value, null included. False: it has none.
+        #[prost(bool, tag = "3")]
+        Exists(bool),
+        /// The value is a number, and at least this one.
+        #[prost(double, tag = "4")]
+        AtLeast(f64),
+        /// The value is a number, and at most this one.
+        #[prost(double, tag = "5")]
+        AtMost(f64),
+    }
+}
+impl ::prost::Name for Check {
+    const NAME: &'static str = "Check";
+    const PACKAGE: &'static str = "chord.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "chord.v1.Check".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/chord.v1.Check".into()
+    }
+}
 /// One requested change at a path. Missing objects on the path are created.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Mutation {
     /// Object keys from the root, never empty.
     #[prost(string, repeated, tag = "1")]
     pub path: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    #[prost(oneof = "mutation::Operation", tags = "2, 3, 4, 5, 6")]
+    /// With `set`: the member removes itself when this time has passed, as a write with CAUSE_EXPIRED. 1 s to 365 days. Changes
+    /// below the path keep the time. `set` of the same value with the same `ttl`, and TouchContext, start it again without a new
+    /// version. A `set` of the path without it, and a write that sets or removes an ancestor, ends it.
+    #[prost(message, optional, tag = "7")]
+    pub ttl: ::core::option::Option<::prost_types::Duration>,
+    #[prost(oneof = "mutation::Operation", tags = "2, 3, 4, 5, 6, 8, 9")]
     pub operation: ::core::option::Option<mutation::Operation>,
 }
 /// Nested message and enum types in `Mutation`.
@@ -1898,6 +2012,12 @@ pub mod mutation {
         /// Replace elements of a list.
         #[prost(message, tag = "6")]
         Splice(super::ListSplice),
+        /// Add text at the end of a string; a missing member counts as the empty string.
+        #[prost(string, tag = "8")]
+        AppendText(::prost::alloc::string::String),
+        /// Replace a part of a string.
+        #[prost(message, tag = "9")]
+        SpliceText(super::TextEdit),
     }
 }
 impl ::prost::Name for Mutation {
@@ -1948,6 +2068,46 @@ impl ::prost::Name for ListSplice {
         "/chord.v1.ListSplice".into()
     }
 }
+/// Remove `remove_count` code points at `index` of a string, then insert `insert` there.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TextEdit {
+    /// 0 to the string's length, in Unicode code points.
+    #[prost(uint32, tag = "1")]
+    pub index: u32,
+    /// At most the number of code points after `index`.
+    #[prost(uint32, tag = "2")]
+    pub remove_count: u32,
+    #[prost(string, tag = "3")]
+    pub insert: ::prost::alloc::string::String,
+}
+impl ::prost::Name for TextEdit {
+    const NAME: &'static str = "TextEdit";
+    const PACKAGE: &'static str = "chord.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "chord.v1.TextEdit".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/chord.v1.TextEdit".into()
+    }
+}
+/// The time at which a member of a document removes itself.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MemberExpiry {
+    #[prost(message, optional, tag = "1")]
+    pub path: ::core::option::Option<Path>,
+    #[prost(message, optional, tag = "2")]
+    pub expires_at: ::core::option::Option<::prost_types::Timestamp>,
+}
+impl ::prost::Name for MemberExpiry {
+    const NAME: &'static str = "MemberExpiry";
+    const PACKAGE: &'static str = "chord.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "chord.v1.MemberExpiry".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/chord.v1.MemberExpiry".into()
+    }
+}
 /// What a write answers in addition to the new position.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ReturnOptions {
@@ -1985,7 +2145,7 @@ pub enum ChangeAction {
     Modified = 2,
     /// `old_value` is removed.
     Removed = 3,
-    /// Elements of a list were replaced: see `splice`.
+    /// Elements of a list were replaced: see `splice`. Or a part of a string: see `text_splice`.
     Spliced = 4,
 }
 impl ChangeAction {
@@ -2010,6 +2170,35 @@ impl ChangeAction {
             "CHANGE_ACTION_MODIFIED" => Some(Self::Modified),
             "CHANGE_ACTION_REMOVED" => Some(Self::Removed),
             "CHANGE_ACTION_SPLICED" => Some(Self::Spliced),
+            _ => None,
+        }
+    }
+}
+/// What wrote a version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Cause {
+    /// A client.
+    Unspecified = 0,
+    /// The server: the time to live of a member ended.
+    Expired = 1,
+}
+impl Cause {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "CAUSE_UNSPECIFIED",
+            Self::Expired => "CAUSE_EXPIRED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "CAUSE_UNSPECIFIED" => Some(Self::Unspecified),
+            "CAUSE_EXPIRED" => Some(Self::Expired),
             _ => None,
         }
     }
@@ -2180,6 +2369,9 @@ pub struct GetContextRequest {
     /// FAILED_PRECONDITION where its history is no longer retained, NOT_FOUND above the head. 0: the current version.
     #[prost(uint64, tag = "2")]
     pub version: u64,
+    /// Answer which members expire, and when. Of the current version only.
+    #[prost(bool, tag = "3")]
+    pub include_expiries: bool,
 }
 impl ::prost::Name for GetContextRequest {
     const NAME: &'static str = "GetContextRequest";
@@ -2195,6 +2387,9 @@ impl ::prost::Name for GetContextRequest {
 pub struct GetContextResponse {
     #[prost(message, optional, tag = "1")]
     pub context: ::core::option::Option<Context>,
+    /// Where `include_expiries` requests it, in the order of the paths.
+    #[prost(message, repeated, tag = "2")]
+    pub expiries: ::prost::alloc::vec::Vec<MemberExpiry>,
 }
 impl ::prost::Name for GetContextResponse {
     const NAME: &'static str = "GetContextResponse";
@@ -2206,7 +2401,7 @@ impl ::prost::Name for GetContextResponse {
         "/chord.v1.GetContextResponse".into()
     }
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct RevertContextRequest {
     #[prost(string, tag = "1")]
     pub context_id: ::prost::alloc::string::String,
@@ -2256,7 +2451,7 @@ impl ::prost::Name for RevertContextResponse {
         "/chord.v1.RevertContextResponse".into()
     }
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct DeleteContextRequest {
     #[prost(string, tag = "1")]
     pub context_id: ::prost::alloc::string::String,
@@ -2298,13 +2493,17 @@ impl ::prost::Name for DeleteContextResponse {
         "/chord.v1.DeleteContextResponse".into()
     }
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct TouchContextRequest {
     #[prost(string, tag = "1")]
     pub context_id: ::prost::alloc::string::String,
     /// A new time to live. Zero: no time to live. Absent: the current one starts again.
     #[prost(message, optional, tag = "2")]
     pub ttl: ::core::option::Option<::prost_types::Duration>,
+    /// Renew these members, and not the context: `ttl` is then theirs. FAILED_PRECONDITION, and none is renewed, where one has
+    /// no time to live or has expired. At most 1000.
+    #[prost(message, repeated, tag = "3")]
+    pub paths: ::prost::alloc::vec::Vec<Path>,
 }
 impl ::prost::Name for TouchContextRequest {
     const NAME: &'static str = "TouchContextRequest";
@@ -2679,7 +2878,7 @@ pub mod context_service_client {
                 .insert(GrpcMethod::new("chord.v1.ContextService", "DeleteContext"));
             self.inner.unary(req, path, codec).await
         }
-        /// Renews a context's time to live; position and document stay unchanged.
+        /// Renews the time to live of a context, or of members of it; position and document stay unchanged.
         pub async fn touch_context(
             &mut self,
             request: impl tonic::IntoRequest<super::TouchContextRequest>,
@@ -2821,7 +3020,7 @@ pub mod context_service_server {
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
-        /// Renews a context's time to live; position and document stay unchanged.
+        /// Renews the time to live of a context, or of members of it; position and document stay unchanged.
         async fn touch_context(
             &self,
             request: tonic::Request<super::TouchContextRequest>,
@@ -3348,6 +3547,61 @@ impl ::prost::Name for PositionMismatch {
     }
     fn type_url() -> ::prost::alloc::string::String {
         "/chord.v1.PositionMismatch".into()
+    }
+}
+/// In the details of ABORTED: `unchanged` or `checks` of the write do not hold.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct UnmetConditions {
+    #[prost(string, tag = "1")]
+    pub context_id: ::prost::alloc::string::String,
+    /// The current position. Absent: the context does not exist.
+    #[prost(message, optional, tag = "2")]
+    pub current: ::core::option::Option<Position>,
+    /// Why `unchanged.since` cannot be compared with the current position: EPOCH_CHANGED, AHEAD, DIVERGED or HISTORY_TRUNCATED.
+    /// Unspecified: it can.
+    #[prost(enumeration = "FullReason", tag = "3")]
+    pub since_reason: i32,
+    /// The first 100 that do not hold.
+    #[prost(message, repeated, tag = "4")]
+    pub conditions: ::prost::alloc::vec::Vec<UnmetCondition>,
+}
+impl ::prost::Name for UnmetConditions {
+    const NAME: &'static str = "UnmetConditions";
+    const PACKAGE: &'static str = "chord.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "chord.v1.UnmetConditions".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/chord.v1.UnmetConditions".into()
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct UnmetCondition {
+    #[prost(message, optional, tag = "1")]
+    pub path: ::core::option::Option<Path>,
+    #[prost(oneof = "unmet_condition::Cause", tags = "2, 3")]
+    pub cause: ::core::option::Option<unmet_condition::Cause>,
+}
+/// Nested message and enum types in `UnmetCondition`.
+pub mod unmet_condition {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Cause {
+        /// The last version that touched the path, an ancestor or a descendant of it.
+        #[prost(uint64, tag = "2")]
+        TouchedAt(u64),
+        /// The check that does not hold.
+        #[prost(message, tag = "3")]
+        Check(super::Check),
+    }
+}
+impl ::prost::Name for UnmetCondition {
+    const NAME: &'static str = "UnmetCondition";
+    const PACKAGE: &'static str = "chord.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "chord.v1.UnmetCondition".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/chord.v1.UnmetCondition".into()
     }
 }
 /// One exported context.

@@ -20,7 +20,7 @@ import {
 } from "@grpc/grpc-js";
 import { Struct } from "../../../codec/struct.js";
 import { Duration } from "../../google/protobuf/duration.js";
-import { Context, Delta, Expected, Mutation, Position, ReturnOptions } from "./model.js";
+import { Context, Delta, Expected, MemberExpiry, Mutation, Path, Position, ReturnOptions } from "./model.js";
 
 export const protobufPackage = "chord.v1";
 
@@ -30,8 +30,8 @@ export interface SetContextRequest {
   /** 1 to 512 bytes of UTF-8. */
   contextId: string;
   /** The whole document. Absent counts as {}. */
-  value: { [key: string]: any } | undefined;
-  expected:
+  value?: { [key: string]: any } | undefined;
+  expected?:
     | Expected
     | undefined;
   /**
@@ -44,48 +44,48 @@ export interface SetContextRequest {
    * Time to live from now on, renewed by each write and touch. Zero: no time to live.
    * Absent: unchanged.
    */
-  ttl: Duration | undefined;
-  returning: ReturnOptions | undefined;
+  ttl?: Duration | undefined;
+  returning?: ReturnOptions | undefined;
 }
 
 export interface SetContextResponse {
-  position:
+  position?:
     | Position
     | undefined;
   /** False: the document was already equal; the version stays. */
   changed: boolean;
-  context: Context | undefined;
-  delta: Delta | undefined;
+  context?: Context | undefined;
+  delta?: Delta | undefined;
 }
 
 export interface UpdateContextRequest {
   contextId: string;
   /** Deep-merged first: objects merge member by member, any other value replaces the old one. null stores null. */
-  changes:
+  changes?:
     | { [key: string]: any }
     | undefined;
   /** Applied next, in order. All or nothing. At most 1000. */
   mutations: Mutation[];
   /** Where the context is missing, start from {}, instead of NOT_FOUND. */
   allowMissing: boolean;
-  expected:
+  expected?:
     | Expected
     | undefined;
   /** As in SetContextRequest. */
   requestId: string;
   /** As in SetContextRequest. */
-  ttl: Duration | undefined;
-  returning: ReturnOptions | undefined;
+  ttl?: Duration | undefined;
+  returning?: ReturnOptions | undefined;
 }
 
 export interface UpdateContextResponse {
-  position:
+  position?:
     | Position
     | undefined;
   /** False: nothing changed; the version stays. */
   changed: boolean;
-  context: Context | undefined;
-  delta: Delta | undefined;
+  context?: Context | undefined;
+  delta?: Delta | undefined;
 }
 
 export interface GetContextRequest {
@@ -95,39 +95,45 @@ export interface GetContextRequest {
    * FAILED_PRECONDITION where its history is no longer retained, NOT_FOUND above the head. 0: the current version.
    */
   version: number;
+  /** Answer which members expire, and when. Of the current version only. */
+  includeExpiries: boolean;
 }
 
 export interface GetContextResponse {
-  context: Context | undefined;
+  context?:
+    | Context
+    | undefined;
+  /** Where `include_expiries` requests it, in the order of the paths. */
+  expiries: MemberExpiry[];
 }
 
 export interface RevertContextRequest {
   contextId: string;
   /** 1 to the head's version. FAILED_PRECONDITION where its history is no longer retained, NOT_FOUND above the head. */
   version: number;
-  expected:
+  expected?:
     | Expected
     | undefined;
   /** As in SetContextRequest. */
   requestId: string;
   /** As in SetContextRequest. */
-  ttl: Duration | undefined;
-  returning: ReturnOptions | undefined;
+  ttl?: Duration | undefined;
+  returning?: ReturnOptions | undefined;
 }
 
 export interface RevertContextResponse {
-  position:
+  position?:
     | Position
     | undefined;
   /** False: the document was already equal; the version stays. */
   changed: boolean;
-  context: Context | undefined;
-  delta: Delta | undefined;
+  context?: Context | undefined;
+  delta?: Delta | undefined;
 }
 
 export interface DeleteContextRequest {
   contextId: string;
-  expected:
+  expected?:
     | Expected
     | undefined;
   /** As in SetContextRequest. */
@@ -138,7 +144,7 @@ export interface DeleteContextRequest {
 
 export interface DeleteContextResponse {
   /** The last position of the context. Absent where the context was missing. */
-  position:
+  position?:
     | Position
     | undefined;
   /** False: the context was already missing. */
@@ -148,12 +154,19 @@ export interface DeleteContextResponse {
 export interface TouchContextRequest {
   contextId: string;
   /** A new time to live. Zero: no time to live. Absent: the current one starts again. */
-  ttl: Duration | undefined;
+  ttl?:
+    | Duration
+    | undefined;
+  /**
+   * Renew these members, and not the context: `ttl` is then theirs. FAILED_PRECONDITION, and none is renewed, where one has
+   * no time to live or has expired. At most 1000.
+   */
+  paths: Path[];
 }
 
 export interface TouchContextResponse {
   /** Without the value. */
-  context: Context | undefined;
+  context?: Context | undefined;
 }
 
 export interface BatchWriteRequest {
@@ -174,7 +187,7 @@ export interface BatchWriteRequest {
 
 /** One write of a batch. */
 export interface Write {
-  write:
+  write?:
     | { $case: "set"; value: SetContextRequest }
     | { $case: "update"; value: UpdateContextRequest }
     | { $case: "revert"; value: RevertContextRequest }
@@ -190,14 +203,14 @@ export interface BatchWriteResponse {
 
 export interface WriteResult {
   /** After the write. For a delete: the last position of the context; absent where the context was missing. */
-  position:
+  position?:
     | Position
     | undefined;
   /** False: the write changed nothing; the version stays. */
   changed: boolean;
   /** Where `returning` requests it; and for a touch, without the value. */
-  context: Context | undefined;
-  delta: Delta | undefined;
+  context?: Context | undefined;
+  delta?: Delta | undefined;
 }
 
 export interface ListContextsRequest {
@@ -612,7 +625,7 @@ export const UpdateContextResponse: MessageFns<UpdateContextResponse> = {
 };
 
 function createBaseGetContextRequest(): GetContextRequest {
-  return { contextId: "", version: 0 };
+  return { contextId: "", version: 0, includeExpiries: false };
 }
 
 export const GetContextRequest: MessageFns<GetContextRequest> = {
@@ -622,6 +635,9 @@ export const GetContextRequest: MessageFns<GetContextRequest> = {
     }
     if (message.version !== 0) {
       writer.uint32(16).uint64(message.version);
+    }
+    if (message.includeExpiries !== false) {
+      writer.uint32(24).bool(message.includeExpiries);
     }
     return writer;
   },
@@ -655,6 +671,14 @@ export const GetContextRequest: MessageFns<GetContextRequest> = {
             message.version = longToNumber(reader.uint64());
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.includeExpiries = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -669,13 +693,16 @@ export const GetContextRequest: MessageFns<GetContextRequest> = {
 };
 
 function createBaseGetContextResponse(): GetContextResponse {
-  return { context: undefined };
+  return { context: undefined, expiries: [] };
 }
 
 export const GetContextResponse: MessageFns<GetContextResponse> = {
   encode(message: GetContextResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.context !== undefined) {
       Context.encode(message.context, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.expiries) {
+      MemberExpiry.encode(v!, writer.uint32(18).fork()).join();
     }
     return writer;
   },
@@ -699,6 +726,14 @@ export const GetContextResponse: MessageFns<GetContextResponse> = {
             }
 
             message.context = Context.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.expiries.push(MemberExpiry.decode(reader, reader.uint32()));
             continue;
           }
         }
@@ -1031,7 +1066,7 @@ export const DeleteContextResponse: MessageFns<DeleteContextResponse> = {
 };
 
 function createBaseTouchContextRequest(): TouchContextRequest {
-  return { contextId: "", ttl: undefined };
+  return { contextId: "", ttl: undefined, paths: [] };
 }
 
 export const TouchContextRequest: MessageFns<TouchContextRequest> = {
@@ -1041,6 +1076,9 @@ export const TouchContextRequest: MessageFns<TouchContextRequest> = {
     }
     if (message.ttl !== undefined) {
       Duration.encode(message.ttl, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.paths) {
+      Path.encode(v!, writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -1072,6 +1110,14 @@ export const TouchContextRequest: MessageFns<TouchContextRequest> = {
             }
 
             message.ttl = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.paths.push(Path.decode(reader, reader.uint32()));
             continue;
           }
         }
@@ -1602,7 +1648,7 @@ export const ContextServiceService = {
       Buffer.from(DeleteContextResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): DeleteContextResponse => DeleteContextResponse.decode(value),
   },
-  /** Renews a context's time to live; position and document stay unchanged. */
+  /** Renews the time to live of a context, or of members of it; position and document stay unchanged. */
   touchContext: {
     path: "/chord.v1.ContextService/TouchContext" as const,
     requestStream: false as const,
@@ -1650,7 +1696,7 @@ export interface ContextServiceServer extends UntypedServiceImplementation {
   revertContext: handleUnaryCall<RevertContextRequest, RevertContextResponse>;
   /** Removes a context with its deltas. */
   deleteContext: handleUnaryCall<DeleteContextRequest, DeleteContextResponse>;
-  /** Renews a context's time to live; position and document stay unchanged. */
+  /** Renews the time to live of a context, or of members of it; position and document stay unchanged. */
   touchContext: handleUnaryCall<TouchContextRequest, TouchContextResponse>;
   /**
    * Several of these writes, each of another context, as one: all happen or none does, and a reader that is up to date
@@ -1742,7 +1788,7 @@ export interface ContextServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: DeleteContextResponse) => void,
   ): ClientUnaryCall;
-  /** Renews a context's time to live; position and document stay unchanged. */
+  /** Renews the time to live of a context, or of members of it; position and document stay unchanged. */
   touchContext(
     request: TouchContextRequest,
     callback: (error: ServiceError | null, response: TouchContextResponse) => void,

@@ -28,8 +28,8 @@ export const protobufFileName = "chord/v1/external_store_service.proto";
 /** One exported context. */
 export interface SavedContext {
   contextId: string;
-  position: Position | undefined;
-  exportedAt:
+  position?: Position | undefined;
+  exportedAt?:
     | Timestamp
     | undefined;
   /** The whole context as JSON text (docs/transfer.md), to be stored unchanged. The fields above repeat parts of it. */
@@ -37,7 +37,7 @@ export interface SavedContext {
 }
 
 export interface SaveRequest {
-  context: SavedContext | undefined;
+  context?: SavedContext | undefined;
 }
 
 export interface SaveResponse {
@@ -48,7 +48,7 @@ export interface LoadRequest {
 }
 
 export interface LoadResponse {
-  context: SavedContext | undefined;
+  context?: SavedContext | undefined;
 }
 
 export interface ListRequest {

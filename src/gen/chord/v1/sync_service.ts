@@ -39,7 +39,7 @@ export enum DeletedReason {
 export interface SyncContextRequest {
   contextId: string;
   /** The client's position. Absent or version 0: the client has no state. */
-  known:
+  known?:
     | Position
     | undefined;
   /** Send old values with the changes. */
@@ -57,7 +57,7 @@ export interface SyncContextRequest {
 }
 
 export interface SyncContextResponse {
-  result:
+  result?:
     | { $case: "full"; value: Full }
     | { $case: "delta"; value: Delta }
     | { $case: "noChange"; value: NoChange }
@@ -70,7 +70,7 @@ export interface WatchContextsRequest {
   /** Send old values with the changes. */
   includeOldValues: boolean;
   /** The interval of heartbeats. 1 s to 1 h; absent: 15 s. */
-  heartbeatInterval:
+  heartbeatInterval?:
     | Duration
     | undefined;
   /** As in SyncContextRequest. */
@@ -79,7 +79,7 @@ export interface WatchContextsRequest {
 
 /** One context, or all contexts whose ids begin with a prefix, including contexts that are created later. */
 export interface Subscription {
-  target:
+  target?:
     | { $case: "contextId"; value: string }
     | //
     /** May be empty: all contexts. */
@@ -93,11 +93,11 @@ export interface Subscription {
 
 export interface Subscription_KnownEntry {
   key: string;
-  value: Position | undefined;
+  value?: Position | undefined;
 }
 
 export interface WatchContextsResponse {
-  event:
+  event?:
     | { $case: "full"; value: Full }
     | { $case: "delta"; value: Delta }
     | { $case: "deleted"; value: Deleted }
@@ -122,7 +122,7 @@ export interface WatchContextsResponse {
 export interface Deleted {
   contextId: string;
   /** The client's position before the removal. */
-  position: Position | undefined;
+  position?: Position | undefined;
   reason: DeletedReason;
 }
 
@@ -142,7 +142,7 @@ export interface CaughtUp {
  */
 export interface Heartbeat {
   /** Absent: nothing is known yet, as before `caught_up`. */
-  sentAt: Timestamp | undefined;
+  sentAt?: Timestamp | undefined;
 }
 
 /**
@@ -153,7 +153,7 @@ export interface Heartbeat {
 export interface Closing {
   reason: string;
   /** Wait this long before reconnecting. */
-  retryAfter: Duration | undefined;
+  retryAfter?: Duration | undefined;
 }
 
 export interface ListDeltasRequest {
@@ -174,7 +174,7 @@ export interface ListDeltasResponse {
   /** Empty: this is the last page. */
   nextPageToken: string;
   /** The current position of the context. */
-  head:
+  head?:
     | Position
     | undefined;
   /** Deltas directly after `from_version` are no longer retained: the list begins later. */

@@ -31,13 +31,13 @@ export const protobufFileName = "chord/v1/transfer_service.proto";
 export interface TransferredContext {
   contextId: string;
   /** The position that was exported; or the current position after the restore. */
-  position:
+  position?:
     | Position
     | undefined;
   /** The number of retained deltas included. 0: none, or exported without history. */
   deltas: number;
   /** The time of the export. */
-  exportedAt: Timestamp | undefined;
+  exportedAt?: Timestamp | undefined;
 }
 
 export interface ExportContextRequest {
@@ -50,7 +50,7 @@ export interface ExportContextRequest {
 }
 
 export interface ExportContextResponse {
-  context: TransferredContext | undefined;
+  context?: TransferredContext | undefined;
 }
 
 export interface RestoreContextRequest {
@@ -60,7 +60,7 @@ export interface RestoreContextRequest {
 }
 
 export interface RestoreContextResponse {
-  context: TransferredContext | undefined;
+  context?: TransferredContext | undefined;
 }
 
 export interface ExportContextsRequest {
@@ -70,7 +70,7 @@ export interface ExportContextsRequest {
 }
 
 export interface ExportContextsResponse {
-  progress: TransferProgress | undefined;
+  progress?: TransferProgress | undefined;
 }
 
 export interface RestoreContextsRequest {
@@ -80,7 +80,7 @@ export interface RestoreContextsRequest {
 }
 
 export interface RestoreContextsResponse {
-  progress: TransferProgress | undefined;
+  progress?: TransferProgress | undefined;
 }
 
 /** The progress of the transfer of a whole prefix. */
@@ -91,7 +91,7 @@ export interface TransferProgress {
   done: number;
   failed: number;
   /** The last finished context. Absent at first, and where a context was deleted meanwhile. */
-  last: { $case: "context"; value: TransferredContext } | { $case: "failure"; value: TransferFailure } | undefined;
+  last?: { $case: "context"; value: TransferredContext } | { $case: "failure"; value: TransferFailure } | undefined;
 }
 
 export interface TransferFailure {

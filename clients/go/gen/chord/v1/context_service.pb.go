@@ -362,9 +362,11 @@ type GetContextRequest struct {
 	ContextId string                 `protobuf:"bytes,1,opt,name=context_id,json=contextId,proto3" json:"context_id,omitempty"`
 	// The document at this version of the current life, with `position` and `updated_at` of that version.
 	// FAILED_PRECONDITION where its history is no longer retained, NOT_FOUND above the head. 0: the current version.
-	Version       uint64 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Version uint64 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	// Answer which members expire, and when. Of the current version only.
+	IncludeExpiries bool `protobuf:"varint,3,opt,name=include_expiries,json=includeExpiries,proto3" json:"include_expiries,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *GetContextRequest) Reset() {
@@ -411,9 +413,18 @@ func (x *GetContextRequest) GetVersion() uint64 {
 	return 0
 }
 
+func (x *GetContextRequest) GetIncludeExpiries() bool {
+	if x != nil {
+		return x.IncludeExpiries
+	}
+	return false
+}
+
 type GetContextResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Context       *Context               `protobuf:"bytes,1,opt,name=context,proto3" json:"context,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Context *Context               `protobuf:"bytes,1,opt,name=context,proto3" json:"context,omitempty"`
+	// Where `include_expiries` requests it, in the order of the paths.
+	Expiries      []*MemberExpiry `protobuf:"bytes,2,rep,name=expiries,proto3" json:"expiries,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -451,6 +462,13 @@ func (*GetContextResponse) Descriptor() ([]byte, []int) {
 func (x *GetContextResponse) GetContext() *Context {
 	if x != nil {
 		return x.Context
+	}
+	return nil
+}
+
+func (x *GetContextResponse) GetExpiries() []*MemberExpiry {
+	if x != nil {
+		return x.Expiries
 	}
 	return nil
 }
@@ -739,7 +757,10 @@ type TouchContextRequest struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	ContextId string                 `protobuf:"bytes,1,opt,name=context_id,json=contextId,proto3" json:"context_id,omitempty"`
 	// A new time to live. Zero: no time to live. Absent: the current one starts again.
-	Ttl           *durationpb.Duration `protobuf:"bytes,2,opt,name=ttl,proto3" json:"ttl,omitempty"`
+	Ttl *durationpb.Duration `protobuf:"bytes,2,opt,name=ttl,proto3" json:"ttl,omitempty"`
+	// Renew these members, and not the context: `ttl` is then theirs. FAILED_PRECONDITION, and none is renewed, where one has
+	// no time to live or has expired. At most 1000.
+	Paths         []*Path `protobuf:"bytes,3,rep,name=paths,proto3" json:"paths,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -784,6 +805,13 @@ func (x *TouchContextRequest) GetContextId() string {
 func (x *TouchContextRequest) GetTtl() *durationpb.Duration {
 	if x != nil {
 		return x.Ttl
+	}
+	return nil
+}
+
+func (x *TouchContextRequest) GetPaths() []*Path {
+	if x != nil {
+		return x.Paths
 	}
 	return nil
 }
@@ -1299,13 +1327,15 @@ const file_chord_v1_context_service_proto_rawDesc = "" +
 	"\bposition\x18\x01 \x01(\v2\x12.chord.v1.PositionR\bposition\x12\x18\n" +
 	"\achanged\x18\x02 \x01(\bR\achanged\x12+\n" +
 	"\acontext\x18\x03 \x01(\v2\x11.chord.v1.ContextR\acontext\x12%\n" +
-	"\x05delta\x18\x04 \x01(\v2\x0f.chord.v1.DeltaR\x05delta\"L\n" +
+	"\x05delta\x18\x04 \x01(\v2\x0f.chord.v1.DeltaR\x05delta\"w\n" +
 	"\x11GetContextRequest\x12\x1d\n" +
 	"\n" +
 	"context_id\x18\x01 \x01(\tR\tcontextId\x12\x18\n" +
-	"\aversion\x18\x02 \x01(\x04R\aversion\"A\n" +
+	"\aversion\x18\x02 \x01(\x04R\aversion\x12)\n" +
+	"\x10include_expiries\x18\x03 \x01(\bR\x0fincludeExpiries\"u\n" +
 	"\x12GetContextResponse\x12+\n" +
-	"\acontext\x18\x01 \x01(\v2\x11.chord.v1.ContextR\acontext\"\x82\x02\n" +
+	"\acontext\x18\x01 \x01(\v2\x11.chord.v1.ContextR\acontext\x122\n" +
+	"\bexpiries\x18\x02 \x03(\v2\x16.chord.v1.MemberExpiryR\bexpiries\"\x82\x02\n" +
 	"\x14RevertContextRequest\x12\x1d\n" +
 	"\n" +
 	"context_id\x18\x01 \x01(\tR\tcontextId\x12\x18\n" +
@@ -1329,11 +1359,12 @@ const file_chord_v1_context_service_proto_rawDesc = "" +
 	"\rallow_missing\x18\x04 \x01(\bR\fallowMissing\"a\n" +
 	"\x15DeleteContextResponse\x12.\n" +
 	"\bposition\x18\x01 \x01(\v2\x12.chord.v1.PositionR\bposition\x12\x18\n" +
-	"\achanged\x18\x02 \x01(\bR\achanged\"a\n" +
+	"\achanged\x18\x02 \x01(\bR\achanged\"\x87\x01\n" +
 	"\x13TouchContextRequest\x12\x1d\n" +
 	"\n" +
 	"context_id\x18\x01 \x01(\tR\tcontextId\x12+\n" +
-	"\x03ttl\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\"C\n" +
+	"\x03ttl\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\x12$\n" +
+	"\x05paths\x18\x03 \x03(\v2\x0e.chord.v1.PathR\x05paths\"C\n" +
 	"\x14TouchContextResponse\x12+\n" +
 	"\acontext\x18\x01 \x01(\v2\x11.chord.v1.ContextR\acontext\"[\n" +
 	"\x11BatchWriteRequest\x12'\n" +
@@ -1417,6 +1448,8 @@ var file_chord_v1_context_service_proto_goTypes = []any{
 	(*Context)(nil),               // 23: chord.v1.Context
 	(*Delta)(nil),                 // 24: chord.v1.Delta
 	(*Mutation)(nil),              // 25: chord.v1.Mutation
+	(*MemberExpiry)(nil),          // 26: chord.v1.MemberExpiry
+	(*Path)(nil),                  // 27: chord.v1.Path
 }
 var file_chord_v1_context_service_proto_depIdxs = []int32{
 	18, // 0: chord.v1.SetContextRequest.value:type_name -> google.protobuf.Struct
@@ -1435,48 +1468,50 @@ var file_chord_v1_context_service_proto_depIdxs = []int32{
 	23, // 13: chord.v1.UpdateContextResponse.context:type_name -> chord.v1.Context
 	24, // 14: chord.v1.UpdateContextResponse.delta:type_name -> chord.v1.Delta
 	23, // 15: chord.v1.GetContextResponse.context:type_name -> chord.v1.Context
-	19, // 16: chord.v1.RevertContextRequest.expected:type_name -> chord.v1.Expected
-	20, // 17: chord.v1.RevertContextRequest.ttl:type_name -> google.protobuf.Duration
-	21, // 18: chord.v1.RevertContextRequest.returning:type_name -> chord.v1.ReturnOptions
-	22, // 19: chord.v1.RevertContextResponse.position:type_name -> chord.v1.Position
-	23, // 20: chord.v1.RevertContextResponse.context:type_name -> chord.v1.Context
-	24, // 21: chord.v1.RevertContextResponse.delta:type_name -> chord.v1.Delta
-	19, // 22: chord.v1.DeleteContextRequest.expected:type_name -> chord.v1.Expected
-	22, // 23: chord.v1.DeleteContextResponse.position:type_name -> chord.v1.Position
-	20, // 24: chord.v1.TouchContextRequest.ttl:type_name -> google.protobuf.Duration
-	23, // 25: chord.v1.TouchContextResponse.context:type_name -> chord.v1.Context
-	13, // 26: chord.v1.BatchWriteRequest.writes:type_name -> chord.v1.Write
-	0,  // 27: chord.v1.Write.set:type_name -> chord.v1.SetContextRequest
-	2,  // 28: chord.v1.Write.update:type_name -> chord.v1.UpdateContextRequest
-	6,  // 29: chord.v1.Write.revert:type_name -> chord.v1.RevertContextRequest
-	8,  // 30: chord.v1.Write.delete:type_name -> chord.v1.DeleteContextRequest
-	10, // 31: chord.v1.Write.touch:type_name -> chord.v1.TouchContextRequest
-	15, // 32: chord.v1.BatchWriteResponse.results:type_name -> chord.v1.WriteResult
-	22, // 33: chord.v1.WriteResult.position:type_name -> chord.v1.Position
-	23, // 34: chord.v1.WriteResult.context:type_name -> chord.v1.Context
-	24, // 35: chord.v1.WriteResult.delta:type_name -> chord.v1.Delta
-	23, // 36: chord.v1.ListContextsResponse.contexts:type_name -> chord.v1.Context
-	0,  // 37: chord.v1.ContextService.SetContext:input_type -> chord.v1.SetContextRequest
-	2,  // 38: chord.v1.ContextService.UpdateContext:input_type -> chord.v1.UpdateContextRequest
-	4,  // 39: chord.v1.ContextService.GetContext:input_type -> chord.v1.GetContextRequest
-	6,  // 40: chord.v1.ContextService.RevertContext:input_type -> chord.v1.RevertContextRequest
-	8,  // 41: chord.v1.ContextService.DeleteContext:input_type -> chord.v1.DeleteContextRequest
-	10, // 42: chord.v1.ContextService.TouchContext:input_type -> chord.v1.TouchContextRequest
-	12, // 43: chord.v1.ContextService.BatchWrite:input_type -> chord.v1.BatchWriteRequest
-	16, // 44: chord.v1.ContextService.ListContexts:input_type -> chord.v1.ListContextsRequest
-	1,  // 45: chord.v1.ContextService.SetContext:output_type -> chord.v1.SetContextResponse
-	3,  // 46: chord.v1.ContextService.UpdateContext:output_type -> chord.v1.UpdateContextResponse
-	5,  // 47: chord.v1.ContextService.GetContext:output_type -> chord.v1.GetContextResponse
-	7,  // 48: chord.v1.ContextService.RevertContext:output_type -> chord.v1.RevertContextResponse
-	9,  // 49: chord.v1.ContextService.DeleteContext:output_type -> chord.v1.DeleteContextResponse
-	11, // 50: chord.v1.ContextService.TouchContext:output_type -> chord.v1.TouchContextResponse
-	14, // 51: chord.v1.ContextService.BatchWrite:output_type -> chord.v1.BatchWriteResponse
-	17, // 52: chord.v1.ContextService.ListContexts:output_type -> chord.v1.ListContextsResponse
-	45, // [45:53] is the sub-list for method output_type
-	37, // [37:45] is the sub-list for method input_type
-	37, // [37:37] is the sub-list for extension type_name
-	37, // [37:37] is the sub-list for extension extendee
-	0,  // [0:37] is the sub-list for field type_name
+	26, // 16: chord.v1.GetContextResponse.expiries:type_name -> chord.v1.MemberExpiry
+	19, // 17: chord.v1.RevertContextRequest.expected:type_name -> chord.v1.Expected
+	20, // 18: chord.v1.RevertContextRequest.ttl:type_name -> google.protobuf.Duration
+	21, // 19: chord.v1.RevertContextRequest.returning:type_name -> chord.v1.ReturnOptions
+	22, // 20: chord.v1.RevertContextResponse.position:type_name -> chord.v1.Position
+	23, // 21: chord.v1.RevertContextResponse.context:type_name -> chord.v1.Context
+	24, // 22: chord.v1.RevertContextResponse.delta:type_name -> chord.v1.Delta
+	19, // 23: chord.v1.DeleteContextRequest.expected:type_name -> chord.v1.Expected
+	22, // 24: chord.v1.DeleteContextResponse.position:type_name -> chord.v1.Position
+	20, // 25: chord.v1.TouchContextRequest.ttl:type_name -> google.protobuf.Duration
+	27, // 26: chord.v1.TouchContextRequest.paths:type_name -> chord.v1.Path
+	23, // 27: chord.v1.TouchContextResponse.context:type_name -> chord.v1.Context
+	13, // 28: chord.v1.BatchWriteRequest.writes:type_name -> chord.v1.Write
+	0,  // 29: chord.v1.Write.set:type_name -> chord.v1.SetContextRequest
+	2,  // 30: chord.v1.Write.update:type_name -> chord.v1.UpdateContextRequest
+	6,  // 31: chord.v1.Write.revert:type_name -> chord.v1.RevertContextRequest
+	8,  // 32: chord.v1.Write.delete:type_name -> chord.v1.DeleteContextRequest
+	10, // 33: chord.v1.Write.touch:type_name -> chord.v1.TouchContextRequest
+	15, // 34: chord.v1.BatchWriteResponse.results:type_name -> chord.v1.WriteResult
+	22, // 35: chord.v1.WriteResult.position:type_name -> chord.v1.Position
+	23, // 36: chord.v1.WriteResult.context:type_name -> chord.v1.Context
+	24, // 37: chord.v1.WriteResult.delta:type_name -> chord.v1.Delta
+	23, // 38: chord.v1.ListContextsResponse.contexts:type_name -> chord.v1.Context
+	0,  // 39: chord.v1.ContextService.SetContext:input_type -> chord.v1.SetContextRequest
+	2,  // 40: chord.v1.ContextService.UpdateContext:input_type -> chord.v1.UpdateContextRequest
+	4,  // 41: chord.v1.ContextService.GetContext:input_type -> chord.v1.GetContextRequest
+	6,  // 42: chord.v1.ContextService.RevertContext:input_type -> chord.v1.RevertContextRequest
+	8,  // 43: chord.v1.ContextService.DeleteContext:input_type -> chord.v1.DeleteContextRequest
+	10, // 44: chord.v1.ContextService.TouchContext:input_type -> chord.v1.TouchContextRequest
+	12, // 45: chord.v1.ContextService.BatchWrite:input_type -> chord.v1.BatchWriteRequest
+	16, // 46: chord.v1.ContextService.ListContexts:input_type -> chord.v1.ListContextsRequest
+	1,  // 47: chord.v1.ContextService.SetContext:output_type -> chord.v1.SetContextResponse
+	3,  // 48: chord.v1.ContextService.UpdateContext:output_type -> chord.v1.UpdateContextResponse
+	5,  // 49: chord.v1.ContextService.GetContext:output_type -> chord.v1.GetContextResponse
+	7,  // 50: chord.v1.ContextService.RevertContext:output_type -> chord.v1.RevertContextResponse
+	9,  // 51: chord.v1.ContextService.DeleteContext:output_type -> chord.v1.DeleteContextResponse
+	11, // 52: chord.v1.ContextService.TouchContext:output_type -> chord.v1.TouchContextResponse
+	14, // 53: chord.v1.ContextService.BatchWrite:output_type -> chord.v1.BatchWriteResponse
+	17, // 54: chord.v1.ContextService.ListContexts:output_type -> chord.v1.ListContextsResponse
+	47, // [47:55] is the sub-list for method output_type
+	39, // [39:47] is the sub-list for method input_type
+	39, // [39:39] is the sub-list for extension type_name
+	39, // [39:39] is the sub-list for extension extendee
+	0,  // [0:39] is the sub-list for field type_name
 }
 
 func init() { file_chord_v1_context_service_proto_init() }

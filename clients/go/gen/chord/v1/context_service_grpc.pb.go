@@ -46,7 +46,7 @@ type ContextServiceClient interface {
 	RevertContext(ctx context.Context, in *RevertContextRequest, opts ...grpc.CallOption) (*RevertContextResponse, error)
 	// Removes a context with its deltas.
 	DeleteContext(ctx context.Context, in *DeleteContextRequest, opts ...grpc.CallOption) (*DeleteContextResponse, error)
-	// Renews a context's time to live; position and document stay unchanged.
+	// Renews the time to live of a context, or of members of it; position and document stay unchanged.
 	TouchContext(ctx context.Context, in *TouchContextRequest, opts ...grpc.CallOption) (*TouchContextResponse, error)
 	// Several of these writes, each of another context, as one: all happen or none does, and a reader that is up to date
 	// never receives some of them without the others.
@@ -160,7 +160,7 @@ type ContextServiceServer interface {
 	RevertContext(context.Context, *RevertContextRequest) (*RevertContextResponse, error)
 	// Removes a context with its deltas.
 	DeleteContext(context.Context, *DeleteContextRequest) (*DeleteContextResponse, error)
-	// Renews a context's time to live; position and document stay unchanged.
+	// Renews the time to live of a context, or of members of it; position and document stay unchanged.
 	TouchContext(context.Context, *TouchContextRequest) (*TouchContextResponse, error)
 	// Several of these writes, each of another context, as one: all happen or none does, and a reader that is up to date
 	// never receives some of them without the others.

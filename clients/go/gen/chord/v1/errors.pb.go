@@ -75,6 +75,171 @@ func (x *PositionMismatch) GetCurrent() *Position {
 	return nil
 }
 
+// In the details of ABORTED: `unchanged` or `checks` of the write do not hold.
+type UnmetConditions struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	ContextId string                 `protobuf:"bytes,1,opt,name=context_id,json=contextId,proto3" json:"context_id,omitempty"`
+	// The current position. Absent: the context does not exist.
+	Current *Position `protobuf:"bytes,2,opt,name=current,proto3" json:"current,omitempty"`
+	// Why `unchanged.since` cannot be compared with the current position: EPOCH_CHANGED, AHEAD, DIVERGED or HISTORY_TRUNCATED.
+	// Unspecified: it can.
+	SinceReason FullReason `protobuf:"varint,3,opt,name=since_reason,json=sinceReason,proto3,enum=chord.v1.FullReason" json:"since_reason,omitempty"`
+	// The first 100 that do not hold.
+	Conditions    []*UnmetCondition `protobuf:"bytes,4,rep,name=conditions,proto3" json:"conditions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnmetConditions) Reset() {
+	*x = UnmetConditions{}
+	mi := &file_chord_v1_errors_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnmetConditions) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnmetConditions) ProtoMessage() {}
+
+func (x *UnmetConditions) ProtoReflect() protoreflect.Message {
+	mi := &file_chord_v1_errors_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnmetConditions.ProtoReflect.Descriptor instead.
+func (*UnmetConditions) Descriptor() ([]byte, []int) {
+	return file_chord_v1_errors_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *UnmetConditions) GetContextId() string {
+	if x != nil {
+		return x.ContextId
+	}
+	return ""
+}
+
+func (x *UnmetConditions) GetCurrent() *Position {
+	if x != nil {
+		return x.Current
+	}
+	return nil
+}
+
+func (x *UnmetConditions) GetSinceReason() FullReason {
+	if x != nil {
+		return x.SinceReason
+	}
+	return FullReason_FULL_REASON_UNSPECIFIED
+}
+
+func (x *UnmetConditions) GetConditions() []*UnmetCondition {
+	if x != nil {
+		return x.Conditions
+	}
+	return nil
+}
+
+type UnmetCondition struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Path  *Path                  `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	// Types that are valid to be assigned to Cause:
+	//
+	//	*UnmetCondition_TouchedAt
+	//	*UnmetCondition_Check
+	Cause         isUnmetCondition_Cause `protobuf_oneof:"cause"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnmetCondition) Reset() {
+	*x = UnmetCondition{}
+	mi := &file_chord_v1_errors_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnmetCondition) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnmetCondition) ProtoMessage() {}
+
+func (x *UnmetCondition) ProtoReflect() protoreflect.Message {
+	mi := &file_chord_v1_errors_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnmetCondition.ProtoReflect.Descriptor instead.
+func (*UnmetCondition) Descriptor() ([]byte, []int) {
+	return file_chord_v1_errors_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *UnmetCondition) GetPath() *Path {
+	if x != nil {
+		return x.Path
+	}
+	return nil
+}
+
+func (x *UnmetCondition) GetCause() isUnmetCondition_Cause {
+	if x != nil {
+		return x.Cause
+	}
+	return nil
+}
+
+func (x *UnmetCondition) GetTouchedAt() uint64 {
+	if x != nil {
+		if x, ok := x.Cause.(*UnmetCondition_TouchedAt); ok {
+			return x.TouchedAt
+		}
+	}
+	return 0
+}
+
+func (x *UnmetCondition) GetCheck() *Check {
+	if x != nil {
+		if x, ok := x.Cause.(*UnmetCondition_Check); ok {
+			return x.Check
+		}
+	}
+	return nil
+}
+
+type isUnmetCondition_Cause interface {
+	isUnmetCondition_Cause()
+}
+
+type UnmetCondition_TouchedAt struct {
+	// The last version that touched the path, an ancestor or a descendant of it.
+	TouchedAt uint64 `protobuf:"varint,2,opt,name=touched_at,json=touchedAt,proto3,oneof"`
+}
+
+type UnmetCondition_Check struct {
+	// The check that does not hold.
+	Check *Check `protobuf:"bytes,3,opt,name=check,proto3,oneof"`
+}
+
+func (*UnmetCondition_TouchedAt) isUnmetCondition_Cause() {}
+
+func (*UnmetCondition_Check) isUnmetCondition_Cause() {}
+
 var File_chord_v1_errors_proto protoreflect.FileDescriptor
 
 const file_chord_v1_errors_proto_rawDesc = "" +
@@ -83,7 +248,21 @@ const file_chord_v1_errors_proto_rawDesc = "" +
 	"\x10PositionMismatch\x12\x1d\n" +
 	"\n" +
 	"context_id\x18\x01 \x01(\tR\tcontextId\x12,\n" +
-	"\acurrent\x18\x02 \x01(\v2\x12.chord.v1.PositionR\acurrentBN\n" +
+	"\acurrent\x18\x02 \x01(\v2\x12.chord.v1.PositionR\acurrent\"\xd1\x01\n" +
+	"\x0fUnmetConditions\x12\x1d\n" +
+	"\n" +
+	"context_id\x18\x01 \x01(\tR\tcontextId\x12,\n" +
+	"\acurrent\x18\x02 \x01(\v2\x12.chord.v1.PositionR\acurrent\x127\n" +
+	"\fsince_reason\x18\x03 \x01(\x0e2\x14.chord.v1.FullReasonR\vsinceReason\x128\n" +
+	"\n" +
+	"conditions\x18\x04 \x03(\v2\x18.chord.v1.UnmetConditionR\n" +
+	"conditions\"\x87\x01\n" +
+	"\x0eUnmetCondition\x12\"\n" +
+	"\x04path\x18\x01 \x01(\v2\x0e.chord.v1.PathR\x04path\x12\x1f\n" +
+	"\n" +
+	"touched_at\x18\x02 \x01(\x04H\x00R\ttouchedAt\x12'\n" +
+	"\x05check\x18\x03 \x01(\v2\x0f.chord.v1.CheckH\x00R\x05checkB\a\n" +
+	"\x05causeBN\n" +
 	"\fdev.chord.v1P\x01Z<github.com/chord-state/chord/clients/go/gen/chord/v1;chordv1b\x06proto3"
 
 var (
@@ -98,18 +277,28 @@ func file_chord_v1_errors_proto_rawDescGZIP() []byte {
 	return file_chord_v1_errors_proto_rawDescData
 }
 
-var file_chord_v1_errors_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
+var file_chord_v1_errors_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
 var file_chord_v1_errors_proto_goTypes = []any{
 	(*PositionMismatch)(nil), // 0: chord.v1.PositionMismatch
-	(*Position)(nil),         // 1: chord.v1.Position
+	(*UnmetConditions)(nil),  // 1: chord.v1.UnmetConditions
+	(*UnmetCondition)(nil),   // 2: chord.v1.UnmetCondition
+	(*Position)(nil),         // 3: chord.v1.Position
+	(FullReason)(0),          // 4: chord.v1.FullReason
+	(*Path)(nil),             // 5: chord.v1.Path
+	(*Check)(nil),            // 6: chord.v1.Check
 }
 var file_chord_v1_errors_proto_depIdxs = []int32{
-	1, // 0: chord.v1.PositionMismatch.current:type_name -> chord.v1.Position
-	1, // [1:1] is the sub-list for method output_type
-	1, // [1:1] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	3, // 0: chord.v1.PositionMismatch.current:type_name -> chord.v1.Position
+	3, // 1: chord.v1.UnmetConditions.current:type_name -> chord.v1.Position
+	4, // 2: chord.v1.UnmetConditions.since_reason:type_name -> chord.v1.FullReason
+	2, // 3: chord.v1.UnmetConditions.conditions:type_name -> chord.v1.UnmetCondition
+	5, // 4: chord.v1.UnmetCondition.path:type_name -> chord.v1.Path
+	6, // 5: chord.v1.UnmetCondition.check:type_name -> chord.v1.Check
+	6, // [6:6] is the sub-list for method output_type
+	6, // [6:6] is the sub-list for method input_type
+	6, // [6:6] is the sub-list for extension type_name
+	6, // [6:6] is the sub-list for extension extendee
+	0, // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_chord_v1_errors_proto_init() }
@@ -118,13 +307,17 @@ func file_chord_v1_errors_proto_init() {
 		return
 	}
 	file_chord_v1_model_proto_init()
+	file_chord_v1_errors_proto_msgTypes[2].OneofWrappers = []any{
+		(*UnmetCondition_TouchedAt)(nil),
+		(*UnmetCondition_Check)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_chord_v1_errors_proto_rawDesc), len(file_chord_v1_errors_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   1,
+			NumMessages:   3,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -11,6 +11,7 @@ package chordv1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	structpb "google.golang.org/protobuf/types/known/structpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
@@ -36,7 +37,7 @@ const (
 	ChangeAction_CHANGE_ACTION_MODIFIED ChangeAction = 2
 	// `old_value` is removed.
 	ChangeAction_CHANGE_ACTION_REMOVED ChangeAction = 3
-	// Elements of a list were replaced: see `splice`.
+	// Elements of a list were replaced: see `splice`. Or a part of a string: see `text_splice`.
 	ChangeAction_CHANGE_ACTION_SPLICED ChangeAction = 4
 )
 
@@ -83,6 +84,55 @@ func (x ChangeAction) Number() protoreflect.EnumNumber {
 // Deprecated: Use ChangeAction.Descriptor instead.
 func (ChangeAction) EnumDescriptor() ([]byte, []int) {
 	return file_chord_v1_model_proto_rawDescGZIP(), []int{0}
+}
+
+// What wrote a version.
+type Cause int32
+
+const (
+	// A client.
+	Cause_CAUSE_UNSPECIFIED Cause = 0
+	// The server: the time to live of a member ended.
+	Cause_CAUSE_EXPIRED Cause = 1
+)
+
+// Enum value maps for Cause.
+var (
+	Cause_name = map[int32]string{
+		0: "CAUSE_UNSPECIFIED",
+		1: "CAUSE_EXPIRED",
+	}
+	Cause_value = map[string]int32{
+		"CAUSE_UNSPECIFIED": 0,
+		"CAUSE_EXPIRED":     1,
+	}
+)
+
+func (x Cause) Enum() *Cause {
+	p := new(Cause)
+	*p = x
+	return p
+}
+
+func (x Cause) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Cause) Descriptor() protoreflect.EnumDescriptor {
+	return file_chord_v1_model_proto_enumTypes[1].Descriptor()
+}
+
+func (Cause) Type() protoreflect.EnumType {
+	return &file_chord_v1_model_proto_enumTypes[1]
+}
+
+func (x Cause) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Cause.Descriptor instead.
+func (Cause) EnumDescriptor() ([]byte, []int) {
+	return file_chord_v1_model_proto_rawDescGZIP(), []int{1}
 }
 
 // Why a client gets the whole document and not a delta.
@@ -137,11 +187,11 @@ func (x FullReason) String() string {
 }
 
 func (FullReason) Descriptor() protoreflect.EnumDescriptor {
-	return file_chord_v1_model_proto_enumTypes[1].Descriptor()
+	return file_chord_v1_model_proto_enumTypes[2].Descriptor()
 }
 
 func (FullReason) Type() protoreflect.EnumType {
-	return &file_chord_v1_model_proto_enumTypes[1]
+	return &file_chord_v1_model_proto_enumTypes[2]
 }
 
 func (x FullReason) Number() protoreflect.EnumNumber {
@@ -150,7 +200,7 @@ func (x FullReason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use FullReason.Descriptor instead.
 func (FullReason) EnumDescriptor() ([]byte, []int) {
-	return file_chord_v1_model_proto_rawDescGZIP(), []int{1}
+	return file_chord_v1_model_proto_rawDescGZIP(), []int{2}
 }
 
 // A point in the history of one context. Clients keep the last position they received and send it back; they never
@@ -316,8 +366,10 @@ type Change struct {
 	Value *structpb.Value `protobuf:"bytes,3,opt,name=value,proto3" json:"value,omitempty"`
 	// MODIFIED, REMOVED: the former value; sent only on request.
 	OldValue *structpb.Value `protobuf:"bytes,4,opt,name=old_value,json=oldValue,proto3" json:"old_value,omitempty"`
-	// SPLICED only.
-	Splice        *Splice `protobuf:"bytes,5,opt,name=splice,proto3" json:"splice,omitempty"`
+	// SPLICED only, where the value is a list.
+	Splice *Splice `protobuf:"bytes,5,opt,name=splice,proto3" json:"splice,omitempty"`
+	// SPLICED only, where the value is a string.
+	TextSplice    *TextSplice `protobuf:"bytes,6,opt,name=text_splice,json=textSplice,proto3" json:"text_splice,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -383,6 +435,13 @@ func (x *Change) GetOldValue() *structpb.Value {
 func (x *Change) GetSplice() *Splice {
 	if x != nil {
 		return x.Splice
+	}
+	return nil
+}
+
+func (x *Change) GetTextSplice() *TextSplice {
+	if x != nil {
+		return x.TextSplice
 	}
 	return nil
 }
@@ -457,6 +516,76 @@ func (x *Splice) GetInserted() []*structpb.Value {
 	return nil
 }
 
+// At `index` of a string, `inserted` replaces `removed_count` code points. Positions and counts are in Unicode code points.
+type TextSplice struct {
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	Index        uint32                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	RemovedCount uint32                 `protobuf:"varint,2,opt,name=removed_count,json=removedCount,proto3" json:"removed_count,omitempty"`
+	// The removed text; sent only on request.
+	Removed       string `protobuf:"bytes,3,opt,name=removed,proto3" json:"removed,omitempty"`
+	Inserted      string `protobuf:"bytes,4,opt,name=inserted,proto3" json:"inserted,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TextSplice) Reset() {
+	*x = TextSplice{}
+	mi := &file_chord_v1_model_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TextSplice) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TextSplice) ProtoMessage() {}
+
+func (x *TextSplice) ProtoReflect() protoreflect.Message {
+	mi := &file_chord_v1_model_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TextSplice.ProtoReflect.Descriptor instead.
+func (*TextSplice) Descriptor() ([]byte, []int) {
+	return file_chord_v1_model_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *TextSplice) GetIndex() uint32 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *TextSplice) GetRemovedCount() uint32 {
+	if x != nil {
+		return x.RemovedCount
+	}
+	return 0
+}
+
+func (x *TextSplice) GetRemoved() string {
+	if x != nil {
+		return x.Removed
+	}
+	return ""
+}
+
+func (x *TextSplice) GetInserted() string {
+	if x != nil {
+		return x.Inserted
+	}
+	return ""
+}
+
 // The ordered changes that lead from one position to a later one of the same epoch.
 type Delta struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
@@ -473,13 +602,15 @@ type Delta struct {
 	// Not empty: the format cannot express these changes, for this reason. `changes` and `formatted` are then
 	// empty: read the document.
 	Inexpressible string `protobuf:"bytes,7,opt,name=inexpressible,proto3" json:"inexpressible,omitempty"`
+	// Of a delta of a single version: where that version comes from. Absent in merged deltas.
+	Provenance    *Provenance `protobuf:"bytes,8,opt,name=provenance,proto3" json:"provenance,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Delta) Reset() {
 	*x = Delta{}
-	mi := &file_chord_v1_model_proto_msgTypes[4]
+	mi := &file_chord_v1_model_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -491,7 +622,7 @@ func (x *Delta) String() string {
 func (*Delta) ProtoMessage() {}
 
 func (x *Delta) ProtoReflect() protoreflect.Message {
-	mi := &file_chord_v1_model_proto_msgTypes[4]
+	mi := &file_chord_v1_model_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -504,7 +635,7 @@ func (x *Delta) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Delta.ProtoReflect.Descriptor instead.
 func (*Delta) Descriptor() ([]byte, []int) {
-	return file_chord_v1_model_proto_rawDescGZIP(), []int{4}
+	return file_chord_v1_model_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Delta) GetContextId() string {
@@ -556,6 +687,58 @@ func (x *Delta) GetInexpressible() string {
 	return ""
 }
 
+func (x *Delta) GetProvenance() *Provenance {
+	if x != nil {
+		return x.Provenance
+	}
+	return nil
+}
+
+// Where a version comes from.
+type Provenance struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Cause         Cause                  `protobuf:"varint,1,opt,name=cause,proto3,enum=chord.v1.Cause" json:"cause,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Provenance) Reset() {
+	*x = Provenance{}
+	mi := &file_chord_v1_model_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Provenance) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Provenance) ProtoMessage() {}
+
+func (x *Provenance) ProtoReflect() protoreflect.Message {
+	mi := &file_chord_v1_model_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Provenance.ProtoReflect.Descriptor instead.
+func (*Provenance) Descriptor() ([]byte, []int) {
+	return file_chord_v1_model_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Provenance) GetCause() Cause {
+	if x != nil {
+		return x.Cause
+	}
+	return Cause_CAUSE_UNSPECIFIED
+}
+
 // A place in a document.
 type Path struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -567,7 +750,7 @@ type Path struct {
 
 func (x *Path) Reset() {
 	*x = Path{}
-	mi := &file_chord_v1_model_proto_msgTypes[5]
+	mi := &file_chord_v1_model_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -579,7 +762,7 @@ func (x *Path) String() string {
 func (*Path) ProtoMessage() {}
 
 func (x *Path) ProtoReflect() protoreflect.Message {
-	mi := &file_chord_v1_model_proto_msgTypes[5]
+	mi := &file_chord_v1_model_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -592,7 +775,7 @@ func (x *Path) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Path.ProtoReflect.Descriptor instead.
 func (*Path) Descriptor() ([]byte, []int) {
-	return file_chord_v1_model_proto_rawDescGZIP(), []int{5}
+	return file_chord_v1_model_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Path) GetKeys() []string {
@@ -613,7 +796,7 @@ type Full struct {
 
 func (x *Full) Reset() {
 	*x = Full{}
-	mi := &file_chord_v1_model_proto_msgTypes[6]
+	mi := &file_chord_v1_model_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -625,7 +808,7 @@ func (x *Full) String() string {
 func (*Full) ProtoMessage() {}
 
 func (x *Full) ProtoReflect() protoreflect.Message {
-	mi := &file_chord_v1_model_proto_msgTypes[6]
+	mi := &file_chord_v1_model_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -638,7 +821,7 @@ func (x *Full) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Full.ProtoReflect.Descriptor instead.
 func (*Full) Descriptor() ([]byte, []int) {
-	return file_chord_v1_model_proto_rawDescGZIP(), []int{6}
+	return file_chord_v1_model_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Full) GetContext() *Context {
@@ -665,7 +848,7 @@ type NoChange struct {
 
 func (x *NoChange) Reset() {
 	*x = NoChange{}
-	mi := &file_chord_v1_model_proto_msgTypes[7]
+	mi := &file_chord_v1_model_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -677,7 +860,7 @@ func (x *NoChange) String() string {
 func (*NoChange) ProtoMessage() {}
 
 func (x *NoChange) ProtoReflect() protoreflect.Message {
-	mi := &file_chord_v1_model_proto_msgTypes[7]
+	mi := &file_chord_v1_model_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -690,7 +873,7 @@ func (x *NoChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NoChange.ProtoReflect.Descriptor instead.
 func (*NoChange) Descriptor() ([]byte, []int) {
-	return file_chord_v1_model_proto_rawDescGZIP(), []int{7}
+	return file_chord_v1_model_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *NoChange) GetPosition() *Position {
@@ -700,7 +883,8 @@ func (x *NoChange) GetPosition() *Position {
 	return nil
 }
 
-// A condition on the state before a write. Where it is not met: ABORTED, with PositionMismatch in the details.
+// Conditions on the state before a write; all must hold. Where one does not: ABORTED, with PositionMismatch (for `position`,
+// `version` and `absent`) or UnmetConditions (for `unchanged` and `checks`) in the details, and nothing is written.
 type Expected struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Condition:
@@ -708,14 +892,17 @@ type Expected struct {
 	//	*Expected_Position
 	//	*Expected_Version
 	//	*Expected_Absent
-	Condition     isExpected_Condition `protobuf_oneof:"condition"`
+	//	*Expected_Unchanged
+	Condition isExpected_Condition `protobuf_oneof:"condition"`
+	// What the document holds. At most 100.
+	Checks        []*Check `protobuf:"bytes,5,rep,name=checks,proto3" json:"checks,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Expected) Reset() {
 	*x = Expected{}
-	mi := &file_chord_v1_model_proto_msgTypes[8]
+	mi := &file_chord_v1_model_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -727,7 +914,7 @@ func (x *Expected) String() string {
 func (*Expected) ProtoMessage() {}
 
 func (x *Expected) ProtoReflect() protoreflect.Message {
-	mi := &file_chord_v1_model_proto_msgTypes[8]
+	mi := &file_chord_v1_model_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -740,7 +927,7 @@ func (x *Expected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Expected.ProtoReflect.Descriptor instead.
 func (*Expected) Descriptor() ([]byte, []int) {
-	return file_chord_v1_model_proto_rawDescGZIP(), []int{8}
+	return file_chord_v1_model_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Expected) GetCondition() isExpected_Condition {
@@ -777,6 +964,22 @@ func (x *Expected) GetAbsent() bool {
 	return false
 }
 
+func (x *Expected) GetUnchanged() *Unchanged {
+	if x != nil {
+		if x, ok := x.Condition.(*Expected_Unchanged); ok {
+			return x.Unchanged
+		}
+	}
+	return nil
+}
+
+func (x *Expected) GetChecks() []*Check {
+	if x != nil {
+		return x.Checks
+	}
+	return nil
+}
+
 type isExpected_Condition interface {
 	isExpected_Condition()
 }
@@ -796,11 +999,201 @@ type Expected_Absent struct {
 	Absent bool `protobuf:"varint,3,opt,name=absent,proto3,oneof"`
 }
 
+type Expected_Unchanged struct {
+	// Parts of the document are as they were at an earlier position.
+	Unchanged *Unchanged `protobuf:"bytes,4,opt,name=unchanged,proto3,oneof"`
+}
+
 func (*Expected_Position) isExpected_Condition() {}
 
 func (*Expected_Version) isExpected_Condition() {}
 
 func (*Expected_Absent) isExpected_Condition() {}
+
+func (*Expected_Unchanged) isExpected_Condition() {}
+
+// No version after `since` touched one of the paths, an ancestor or a descendant of it. A change that was taken back is a
+// touch. Splices of lists and strings in the same write name places of the document at `since`: they are carried through
+// the splices made after it, and an overlap is a conflict.
+type Unchanged struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Since *Position              `protobuf:"bytes,1,opt,name=since,proto3" json:"since,omitempty"`
+	// At most 1000. A path that is absent from the document can be guarded too. Empty: nothing is guarded but what splices name.
+	Paths         []*Path `protobuf:"bytes,2,rep,name=paths,proto3" json:"paths,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Unchanged) Reset() {
+	*x = Unchanged{}
+	mi := &file_chord_v1_model_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Unchanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Unchanged) ProtoMessage() {}
+
+func (x *Unchanged) ProtoReflect() protoreflect.Message {
+	mi := &file_chord_v1_model_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Unchanged.ProtoReflect.Descriptor instead.
+func (*Unchanged) Descriptor() ([]byte, []int) {
+	return file_chord_v1_model_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *Unchanged) GetSince() *Position {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *Unchanged) GetPaths() []*Path {
+	if x != nil {
+		return x.Paths
+	}
+	return nil
+}
+
+// A test of the value at a path, on the document before a write's own changes.
+type Check struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Path  *Path                  `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	// Types that are valid to be assigned to Test:
+	//
+	//	*Check_Equals
+	//	*Check_Exists
+	//	*Check_AtLeast
+	//	*Check_AtMost
+	Test          isCheck_Test `protobuf_oneof:"test"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Check) Reset() {
+	*x = Check{}
+	mi := &file_chord_v1_model_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Check) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Check) ProtoMessage() {}
+
+func (x *Check) ProtoReflect() protoreflect.Message {
+	mi := &file_chord_v1_model_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Check.ProtoReflect.Descriptor instead.
+func (*Check) Descriptor() ([]byte, []int) {
+	return file_chord_v1_model_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *Check) GetPath() *Path {
+	if x != nil {
+		return x.Path
+	}
+	return nil
+}
+
+func (x *Check) GetTest() isCheck_Test {
+	if x != nil {
+		return x.Test
+	}
+	return nil
+}
+
+func (x *Check) GetEquals() *structpb.Value {
+	if x != nil {
+		if x, ok := x.Test.(*Check_Equals); ok {
+			return x.Equals
+		}
+	}
+	return nil
+}
+
+func (x *Check) GetExists() bool {
+	if x != nil {
+		if x, ok := x.Test.(*Check_Exists); ok {
+			return x.Exists
+		}
+	}
+	return false
+}
+
+func (x *Check) GetAtLeast() float64 {
+	if x != nil {
+		if x, ok := x.Test.(*Check_AtLeast); ok {
+			return x.AtLeast
+		}
+	}
+	return 0
+}
+
+func (x *Check) GetAtMost() float64 {
+	if x != nil {
+		if x, ok := x.Test.(*Check_AtMost); ok {
+			return x.AtMost
+		}
+	}
+	return 0
+}
+
+type isCheck_Test interface {
+	isCheck_Test()
+}
+
+type Check_Equals struct {
+	// The value is equal to this one.
+	Equals *structpb.Value `protobuf:"bytes,2,opt,name=equals,proto3,oneof"`
+}
+
+type Check_Exists struct {
+	// True: the path has a value, null included. False: it has none.
+	Exists bool `protobuf:"varint,3,opt,name=exists,proto3,oneof"`
+}
+
+type Check_AtLeast struct {
+	// The value is a number, and at least this one.
+	AtLeast float64 `protobuf:"fixed64,4,opt,name=at_least,json=atLeast,proto3,oneof"`
+}
+
+type Check_AtMost struct {
+	// The value is a number, and at most this one.
+	AtMost float64 `protobuf:"fixed64,5,opt,name=at_most,json=atMost,proto3,oneof"`
+}
+
+func (*Check_Equals) isCheck_Test() {}
+
+func (*Check_Exists) isCheck_Test() {}
+
+func (*Check_AtLeast) isCheck_Test() {}
+
+func (*Check_AtMost) isCheck_Test() {}
 
 // One requested change at a path. Missing objects on the path are created.
 type Mutation struct {
@@ -814,14 +1207,20 @@ type Mutation struct {
 	//	*Mutation_Increment
 	//	*Mutation_Append
 	//	*Mutation_Splice
-	Operation     isMutation_Operation `protobuf_oneof:"operation"`
+	//	*Mutation_AppendText
+	//	*Mutation_SpliceText
+	Operation isMutation_Operation `protobuf_oneof:"operation"`
+	// With `set`: the member removes itself when this time has passed, as a write with CAUSE_EXPIRED. 1 s to 365 days. Changes
+	// below the path keep the time. `set` of the same value with the same `ttl`, and TouchContext, start it again without a new
+	// version. A `set` of the path without it, and a write that sets or removes an ancestor, ends it.
+	Ttl           *durationpb.Duration `protobuf:"bytes,7,opt,name=ttl,proto3" json:"ttl,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Mutation) Reset() {
 	*x = Mutation{}
-	mi := &file_chord_v1_model_proto_msgTypes[9]
+	mi := &file_chord_v1_model_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -833,7 +1232,7 @@ func (x *Mutation) String() string {
 func (*Mutation) ProtoMessage() {}
 
 func (x *Mutation) ProtoReflect() protoreflect.Message {
-	mi := &file_chord_v1_model_proto_msgTypes[9]
+	mi := &file_chord_v1_model_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -846,7 +1245,7 @@ func (x *Mutation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Mutation.ProtoReflect.Descriptor instead.
 func (*Mutation) Descriptor() ([]byte, []int) {
-	return file_chord_v1_model_proto_rawDescGZIP(), []int{9}
+	return file_chord_v1_model_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Mutation) GetPath() []string {
@@ -908,6 +1307,31 @@ func (x *Mutation) GetSplice() *ListSplice {
 	return nil
 }
 
+func (x *Mutation) GetAppendText() string {
+	if x != nil {
+		if x, ok := x.Operation.(*Mutation_AppendText); ok {
+			return x.AppendText
+		}
+	}
+	return ""
+}
+
+func (x *Mutation) GetSpliceText() *TextEdit {
+	if x != nil {
+		if x, ok := x.Operation.(*Mutation_SpliceText); ok {
+			return x.SpliceText
+		}
+	}
+	return nil
+}
+
+func (x *Mutation) GetTtl() *durationpb.Duration {
+	if x != nil {
+		return x.Ttl
+	}
+	return nil
+}
+
 type isMutation_Operation interface {
 	isMutation_Operation()
 }
@@ -937,6 +1361,16 @@ type Mutation_Splice struct {
 	Splice *ListSplice `protobuf:"bytes,6,opt,name=splice,proto3,oneof"`
 }
 
+type Mutation_AppendText struct {
+	// Add text at the end of a string; a missing member counts as the empty string.
+	AppendText string `protobuf:"bytes,8,opt,name=append_text,json=appendText,proto3,oneof"`
+}
+
+type Mutation_SpliceText struct {
+	// Replace a part of a string.
+	SpliceText *TextEdit `protobuf:"bytes,9,opt,name=splice_text,json=spliceText,proto3,oneof"`
+}
+
 func (*Mutation_Set) isMutation_Operation() {}
 
 func (*Mutation_Remove) isMutation_Operation() {}
@@ -946,6 +1380,10 @@ func (*Mutation_Increment) isMutation_Operation() {}
 func (*Mutation_Append) isMutation_Operation() {}
 
 func (*Mutation_Splice) isMutation_Operation() {}
+
+func (*Mutation_AppendText) isMutation_Operation() {}
+
+func (*Mutation_SpliceText) isMutation_Operation() {}
 
 // Elements of a list.
 type ListValues struct {
@@ -957,7 +1395,7 @@ type ListValues struct {
 
 func (x *ListValues) Reset() {
 	*x = ListValues{}
-	mi := &file_chord_v1_model_proto_msgTypes[10]
+	mi := &file_chord_v1_model_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -969,7 +1407,7 @@ func (x *ListValues) String() string {
 func (*ListValues) ProtoMessage() {}
 
 func (x *ListValues) ProtoReflect() protoreflect.Message {
-	mi := &file_chord_v1_model_proto_msgTypes[10]
+	mi := &file_chord_v1_model_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -982,7 +1420,7 @@ func (x *ListValues) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListValues.ProtoReflect.Descriptor instead.
 func (*ListValues) Descriptor() ([]byte, []int) {
-	return file_chord_v1_model_proto_rawDescGZIP(), []int{10}
+	return file_chord_v1_model_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ListValues) GetValues() []*structpb.Value {
@@ -1006,7 +1444,7 @@ type ListSplice struct {
 
 func (x *ListSplice) Reset() {
 	*x = ListSplice{}
-	mi := &file_chord_v1_model_proto_msgTypes[11]
+	mi := &file_chord_v1_model_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1018,7 +1456,7 @@ func (x *ListSplice) String() string {
 func (*ListSplice) ProtoMessage() {}
 
 func (x *ListSplice) ProtoReflect() protoreflect.Message {
-	mi := &file_chord_v1_model_proto_msgTypes[11]
+	mi := &file_chord_v1_model_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1031,7 +1469,7 @@ func (x *ListSplice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSplice.ProtoReflect.Descriptor instead.
 func (*ListSplice) Descriptor() ([]byte, []int) {
-	return file_chord_v1_model_proto_rawDescGZIP(), []int{11}
+	return file_chord_v1_model_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ListSplice) GetIndex() uint32 {
@@ -1055,6 +1493,122 @@ func (x *ListSplice) GetInsert() []*structpb.Value {
 	return nil
 }
 
+// Remove `remove_count` code points at `index` of a string, then insert `insert` there.
+type TextEdit struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 0 to the string's length, in Unicode code points.
+	Index uint32 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	// At most the number of code points after `index`.
+	RemoveCount   uint32 `protobuf:"varint,2,opt,name=remove_count,json=removeCount,proto3" json:"remove_count,omitempty"`
+	Insert        string `protobuf:"bytes,3,opt,name=insert,proto3" json:"insert,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TextEdit) Reset() {
+	*x = TextEdit{}
+	mi := &file_chord_v1_model_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TextEdit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TextEdit) ProtoMessage() {}
+
+func (x *TextEdit) ProtoReflect() protoreflect.Message {
+	mi := &file_chord_v1_model_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TextEdit.ProtoReflect.Descriptor instead.
+func (*TextEdit) Descriptor() ([]byte, []int) {
+	return file_chord_v1_model_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *TextEdit) GetIndex() uint32 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *TextEdit) GetRemoveCount() uint32 {
+	if x != nil {
+		return x.RemoveCount
+	}
+	return 0
+}
+
+func (x *TextEdit) GetInsert() string {
+	if x != nil {
+		return x.Insert
+	}
+	return ""
+}
+
+// The time at which a member of a document removes itself.
+type MemberExpiry struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Path          *Path                  `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MemberExpiry) Reset() {
+	*x = MemberExpiry{}
+	mi := &file_chord_v1_model_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MemberExpiry) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MemberExpiry) ProtoMessage() {}
+
+func (x *MemberExpiry) ProtoReflect() protoreflect.Message {
+	mi := &file_chord_v1_model_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MemberExpiry.ProtoReflect.Descriptor instead.
+func (*MemberExpiry) Descriptor() ([]byte, []int) {
+	return file_chord_v1_model_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *MemberExpiry) GetPath() *Path {
+	if x != nil {
+		return x.Path
+	}
+	return nil
+}
+
+func (x *MemberExpiry) GetExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpiresAt
+	}
+	return nil
+}
+
 // What a write answers in addition to the new position.
 type ReturnOptions struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1072,7 +1626,7 @@ type ReturnOptions struct {
 
 func (x *ReturnOptions) Reset() {
 	*x = ReturnOptions{}
-	mi := &file_chord_v1_model_proto_msgTypes[12]
+	mi := &file_chord_v1_model_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1084,7 +1638,7 @@ func (x *ReturnOptions) String() string {
 func (*ReturnOptions) ProtoMessage() {}
 
 func (x *ReturnOptions) ProtoReflect() protoreflect.Message {
-	mi := &file_chord_v1_model_proto_msgTypes[12]
+	mi := &file_chord_v1_model_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1097,7 +1651,7 @@ func (x *ReturnOptions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnOptions.ProtoReflect.Descriptor instead.
 func (*ReturnOptions) Descriptor() ([]byte, []int) {
-	return file_chord_v1_model_proto_rawDescGZIP(), []int{12}
+	return file_chord_v1_model_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ReturnOptions) GetContext() bool {
@@ -1132,7 +1686,7 @@ var File_chord_v1_model_proto protoreflect.FileDescriptor
 
 const file_chord_v1_model_proto_rawDesc = "" +
 	"\n" +
-	"\x14chord/v1/model.proto\x12\bchord.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"R\n" +
+	"\x14chord/v1/model.proto\x12\bchord.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"R\n" +
 	"\bPosition\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\tR\x05epoch\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x12\x16\n" +
@@ -1147,18 +1701,26 @@ const file_chord_v1_model_proto_rawDesc = "" +
 	"\n" +
 	"updated_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAt\x129\n" +
 	"\n" +
-	"expires_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"\xd9\x01\n" +
+	"expires_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"\x90\x02\n" +
 	"\x06Change\x12\x12\n" +
 	"\x04path\x18\x01 \x03(\tR\x04path\x12.\n" +
 	"\x06action\x18\x02 \x01(\x0e2\x16.chord.v1.ChangeActionR\x06action\x12,\n" +
 	"\x05value\x18\x03 \x01(\v2\x16.google.protobuf.ValueR\x05value\x123\n" +
 	"\told_value\x18\x04 \x01(\v2\x16.google.protobuf.ValueR\boldValue\x12(\n" +
-	"\x06splice\x18\x05 \x01(\v2\x10.chord.v1.SpliceR\x06splice\"\xa9\x01\n" +
+	"\x06splice\x18\x05 \x01(\v2\x10.chord.v1.SpliceR\x06splice\x125\n" +
+	"\vtext_splice\x18\x06 \x01(\v2\x14.chord.v1.TextSpliceR\n" +
+	"textSplice\"\xa9\x01\n" +
 	"\x06Splice\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\rR\x05index\x12#\n" +
 	"\rremoved_count\x18\x02 \x01(\rR\fremovedCount\x120\n" +
 	"\aremoved\x18\x03 \x03(\v2\x16.google.protobuf.ValueR\aremoved\x122\n" +
-	"\binserted\x18\x04 \x03(\v2\x16.google.protobuf.ValueR\binserted\"\xb5\x02\n" +
+	"\binserted\x18\x04 \x03(\v2\x16.google.protobuf.ValueR\binserted\"}\n" +
+	"\n" +
+	"TextSplice\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\rR\x05index\x12#\n" +
+	"\rremoved_count\x18\x02 \x01(\rR\fremovedCount\x12\x18\n" +
+	"\aremoved\x18\x03 \x01(\tR\aremoved\x12\x1a\n" +
+	"\binserted\x18\x04 \x01(\tR\binserted\"\xeb\x02\n" +
 	"\x05Delta\x12\x1d\n" +
 	"\n" +
 	"context_id\x18\x01 \x01(\tR\tcontextId\x12&\n" +
@@ -1168,26 +1730,49 @@ const file_chord_v1_model_proto_rawDesc = "" +
 	"\n" +
 	"updated_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAt\x124\n" +
 	"\tformatted\x18\x06 \x01(\v2\x16.google.protobuf.ValueR\tformatted\x12$\n" +
-	"\rinexpressible\x18\a \x01(\tR\rinexpressible\"\x1a\n" +
+	"\rinexpressible\x18\a \x01(\tR\rinexpressible\x124\n" +
+	"\n" +
+	"provenance\x18\b \x01(\v2\x14.chord.v1.ProvenanceR\n" +
+	"provenance\"3\n" +
+	"\n" +
+	"Provenance\x12%\n" +
+	"\x05cause\x18\x01 \x01(\x0e2\x0f.chord.v1.CauseR\x05cause\"\x1a\n" +
 	"\x04Path\x12\x12\n" +
 	"\x04keys\x18\x01 \x03(\tR\x04keys\"a\n" +
 	"\x04Full\x12+\n" +
 	"\acontext\x18\x01 \x01(\v2\x11.chord.v1.ContextR\acontext\x12,\n" +
 	"\x06reason\x18\x02 \x01(\x0e2\x14.chord.v1.FullReasonR\x06reason\":\n" +
 	"\bNoChange\x12.\n" +
-	"\bposition\x18\x01 \x01(\v2\x12.chord.v1.PositionR\bposition\"\x7f\n" +
+	"\bposition\x18\x01 \x01(\v2\x12.chord.v1.PositionR\bposition\"\xdd\x01\n" +
 	"\bExpected\x120\n" +
 	"\bposition\x18\x01 \x01(\v2\x12.chord.v1.PositionH\x00R\bposition\x12\x1a\n" +
 	"\aversion\x18\x02 \x01(\x04H\x00R\aversion\x12\x18\n" +
-	"\x06absent\x18\x03 \x01(\bH\x00R\x06absentB\v\n" +
-	"\tcondition\"\xf1\x01\n" +
+	"\x06absent\x18\x03 \x01(\bH\x00R\x06absent\x123\n" +
+	"\tunchanged\x18\x04 \x01(\v2\x13.chord.v1.UnchangedH\x00R\tunchanged\x12'\n" +
+	"\x06checks\x18\x05 \x03(\v2\x0f.chord.v1.CheckR\x06checksB\v\n" +
+	"\tcondition\"[\n" +
+	"\tUnchanged\x12(\n" +
+	"\x05since\x18\x01 \x01(\v2\x12.chord.v1.PositionR\x05since\x12$\n" +
+	"\x05paths\x18\x02 \x03(\v2\x0e.chord.v1.PathR\x05paths\"\xb7\x01\n" +
+	"\x05Check\x12\"\n" +
+	"\x04path\x18\x01 \x01(\v2\x0e.chord.v1.PathR\x04path\x120\n" +
+	"\x06equals\x18\x02 \x01(\v2\x16.google.protobuf.ValueH\x00R\x06equals\x12\x18\n" +
+	"\x06exists\x18\x03 \x01(\bH\x00R\x06exists\x12\x1b\n" +
+	"\bat_least\x18\x04 \x01(\x01H\x00R\aatLeast\x12\x19\n" +
+	"\aat_most\x18\x05 \x01(\x01H\x00R\x06atMostB\x06\n" +
+	"\x04test\"\xf8\x02\n" +
 	"\bMutation\x12\x12\n" +
 	"\x04path\x18\x01 \x03(\tR\x04path\x12*\n" +
 	"\x03set\x18\x02 \x01(\v2\x16.google.protobuf.ValueH\x00R\x03set\x12\x18\n" +
 	"\x06remove\x18\x03 \x01(\bH\x00R\x06remove\x12\x1e\n" +
 	"\tincrement\x18\x04 \x01(\x01H\x00R\tincrement\x12.\n" +
 	"\x06append\x18\x05 \x01(\v2\x14.chord.v1.ListValuesH\x00R\x06append\x12.\n" +
-	"\x06splice\x18\x06 \x01(\v2\x14.chord.v1.ListSpliceH\x00R\x06spliceB\v\n" +
+	"\x06splice\x18\x06 \x01(\v2\x14.chord.v1.ListSpliceH\x00R\x06splice\x12!\n" +
+	"\vappend_text\x18\b \x01(\tH\x00R\n" +
+	"appendText\x125\n" +
+	"\vsplice_text\x18\t \x01(\v2\x12.chord.v1.TextEditH\x00R\n" +
+	"spliceText\x12+\n" +
+	"\x03ttl\x18\a \x01(\v2\x19.google.protobuf.DurationR\x03ttlB\v\n" +
 	"\toperation\"<\n" +
 	"\n" +
 	"ListValues\x12.\n" +
@@ -1196,7 +1781,15 @@ const file_chord_v1_model_proto_rawDesc = "" +
 	"ListSplice\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\rR\x05index\x12!\n" +
 	"\fremove_count\x18\x02 \x01(\rR\vremoveCount\x12.\n" +
-	"\x06insert\x18\x03 \x03(\v2\x16.google.protobuf.ValueR\x06insert\"v\n" +
+	"\x06insert\x18\x03 \x03(\v2\x16.google.protobuf.ValueR\x06insert\"[\n" +
+	"\bTextEdit\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\rR\x05index\x12!\n" +
+	"\fremove_count\x18\x02 \x01(\rR\vremoveCount\x12\x16\n" +
+	"\x06insert\x18\x03 \x01(\tR\x06insert\"m\n" +
+	"\fMemberExpiry\x12\"\n" +
+	"\x04path\x18\x01 \x01(\v2\x0e.chord.v1.PathR\x04path\x129\n" +
+	"\n" +
+	"expires_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"v\n" +
 	"\rReturnOptions\x12\x18\n" +
 	"\acontext\x18\x01 \x01(\bR\acontext\x12\x14\n" +
 	"\x05delta\x18\x02 \x01(\bR\x05delta\x12\x1d\n" +
@@ -1208,7 +1801,10 @@ const file_chord_v1_model_proto_rawDesc = "" +
 	"\x13CHANGE_ACTION_ADDED\x10\x01\x12\x1a\n" +
 	"\x16CHANGE_ACTION_MODIFIED\x10\x02\x12\x19\n" +
 	"\x15CHANGE_ACTION_REMOVED\x10\x03\x12\x19\n" +
-	"\x15CHANGE_ACTION_SPLICED\x10\x04*\xd3\x01\n" +
+	"\x15CHANGE_ACTION_SPLICED\x10\x04*1\n" +
+	"\x05Cause\x12\x15\n" +
+	"\x11CAUSE_UNSPECIFIED\x10\x00\x12\x11\n" +
+	"\rCAUSE_EXPIRED\x10\x01*\xd3\x01\n" +
 	"\n" +
 	"FullReason\x12\x1b\n" +
 	"\x17FULL_REASON_UNSPECIFIED\x10\x00\x12\x17\n" +
@@ -1232,59 +1828,80 @@ func file_chord_v1_model_proto_rawDescGZIP() []byte {
 	return file_chord_v1_model_proto_rawDescData
 }
 
-var file_chord_v1_model_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_chord_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_chord_v1_model_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_chord_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_chord_v1_model_proto_goTypes = []any{
 	(ChangeAction)(0),             // 0: chord.v1.ChangeAction
-	(FullReason)(0),               // 1: chord.v1.FullReason
-	(*Position)(nil),              // 2: chord.v1.Position
-	(*Context)(nil),               // 3: chord.v1.Context
-	(*Change)(nil),                // 4: chord.v1.Change
-	(*Splice)(nil),                // 5: chord.v1.Splice
-	(*Delta)(nil),                 // 6: chord.v1.Delta
-	(*Path)(nil),                  // 7: chord.v1.Path
-	(*Full)(nil),                  // 8: chord.v1.Full
-	(*NoChange)(nil),              // 9: chord.v1.NoChange
-	(*Expected)(nil),              // 10: chord.v1.Expected
-	(*Mutation)(nil),              // 11: chord.v1.Mutation
-	(*ListValues)(nil),            // 12: chord.v1.ListValues
-	(*ListSplice)(nil),            // 13: chord.v1.ListSplice
-	(*ReturnOptions)(nil),         // 14: chord.v1.ReturnOptions
-	(*structpb.Struct)(nil),       // 15: google.protobuf.Struct
-	(*timestamppb.Timestamp)(nil), // 16: google.protobuf.Timestamp
-	(*structpb.Value)(nil),        // 17: google.protobuf.Value
+	(Cause)(0),                    // 1: chord.v1.Cause
+	(FullReason)(0),               // 2: chord.v1.FullReason
+	(*Position)(nil),              // 3: chord.v1.Position
+	(*Context)(nil),               // 4: chord.v1.Context
+	(*Change)(nil),                // 5: chord.v1.Change
+	(*Splice)(nil),                // 6: chord.v1.Splice
+	(*TextSplice)(nil),            // 7: chord.v1.TextSplice
+	(*Delta)(nil),                 // 8: chord.v1.Delta
+	(*Provenance)(nil),            // 9: chord.v1.Provenance
+	(*Path)(nil),                  // 10: chord.v1.Path
+	(*Full)(nil),                  // 11: chord.v1.Full
+	(*NoChange)(nil),              // 12: chord.v1.NoChange
+	(*Expected)(nil),              // 13: chord.v1.Expected
+	(*Unchanged)(nil),             // 14: chord.v1.Unchanged
+	(*Check)(nil),                 // 15: chord.v1.Check
+	(*Mutation)(nil),              // 16: chord.v1.Mutation
+	(*ListValues)(nil),            // 17: chord.v1.ListValues
+	(*ListSplice)(nil),            // 18: chord.v1.ListSplice
+	(*TextEdit)(nil),              // 19: chord.v1.TextEdit
+	(*MemberExpiry)(nil),          // 20: chord.v1.MemberExpiry
+	(*ReturnOptions)(nil),         // 21: chord.v1.ReturnOptions
+	(*structpb.Struct)(nil),       // 22: google.protobuf.Struct
+	(*timestamppb.Timestamp)(nil), // 23: google.protobuf.Timestamp
+	(*structpb.Value)(nil),        // 24: google.protobuf.Value
+	(*durationpb.Duration)(nil),   // 25: google.protobuf.Duration
 }
 var file_chord_v1_model_proto_depIdxs = []int32{
-	15, // 0: chord.v1.Context.value:type_name -> google.protobuf.Struct
-	2,  // 1: chord.v1.Context.position:type_name -> chord.v1.Position
-	16, // 2: chord.v1.Context.created_at:type_name -> google.protobuf.Timestamp
-	16, // 3: chord.v1.Context.updated_at:type_name -> google.protobuf.Timestamp
-	16, // 4: chord.v1.Context.expires_at:type_name -> google.protobuf.Timestamp
+	22, // 0: chord.v1.Context.value:type_name -> google.protobuf.Struct
+	3,  // 1: chord.v1.Context.position:type_name -> chord.v1.Position
+	23, // 2: chord.v1.Context.created_at:type_name -> google.protobuf.Timestamp
+	23, // 3: chord.v1.Context.updated_at:type_name -> google.protobuf.Timestamp
+	23, // 4: chord.v1.Context.expires_at:type_name -> google.protobuf.Timestamp
 	0,  // 5: chord.v1.Change.action:type_name -> chord.v1.ChangeAction
-	17, // 6: chord.v1.Change.value:type_name -> google.protobuf.Value
-	17, // 7: chord.v1.Change.old_value:type_name -> google.protobuf.Value
-	5,  // 8: chord.v1.Change.splice:type_name -> chord.v1.Splice
-	17, // 9: chord.v1.Splice.removed:type_name -> google.protobuf.Value
-	17, // 10: chord.v1.Splice.inserted:type_name -> google.protobuf.Value
-	2,  // 11: chord.v1.Delta.from:type_name -> chord.v1.Position
-	2,  // 12: chord.v1.Delta.to:type_name -> chord.v1.Position
-	4,  // 13: chord.v1.Delta.changes:type_name -> chord.v1.Change
-	16, // 14: chord.v1.Delta.updated_at:type_name -> google.protobuf.Timestamp
-	17, // 15: chord.v1.Delta.formatted:type_name -> google.protobuf.Value
-	3,  // 16: chord.v1.Full.context:type_name -> chord.v1.Context
-	1,  // 17: chord.v1.Full.reason:type_name -> chord.v1.FullReason
-	2,  // 18: chord.v1.NoChange.position:type_name -> chord.v1.Position
-	2,  // 19: chord.v1.Expected.position:type_name -> chord.v1.Position
-	17, // 20: chord.v1.Mutation.set:type_name -> google.protobuf.Value
-	12, // 21: chord.v1.Mutation.append:type_name -> chord.v1.ListValues
-	13, // 22: chord.v1.Mutation.splice:type_name -> chord.v1.ListSplice
-	17, // 23: chord.v1.ListValues.values:type_name -> google.protobuf.Value
-	17, // 24: chord.v1.ListSplice.insert:type_name -> google.protobuf.Value
-	25, // [25:25] is the sub-list for method output_type
-	25, // [25:25] is the sub-list for method input_type
-	25, // [25:25] is the sub-list for extension type_name
-	25, // [25:25] is the sub-list for extension extendee
-	0,  // [0:25] is the sub-list for field type_name
+	24, // 6: chord.v1.Change.value:type_name -> google.protobuf.Value
+	24, // 7: chord.v1.Change.old_value:type_name -> google.protobuf.Value
+	6,  // 8: chord.v1.Change.splice:type_name -> chord.v1.Splice
+	7,  // 9: chord.v1.Change.text_splice:type_name -> chord.v1.TextSplice
+	24, // 10: chord.v1.Splice.removed:type_name -> google.protobuf.Value
+	24, // 11: chord.v1.Splice.inserted:type_name -> google.protobuf.Value
+	3,  // 12: chord.v1.Delta.from:type_name -> chord.v1.Position
+	3,  // 13: chord.v1.Delta.to:type_name -> chord.v1.Position
+	5,  // 14: chord.v1.Delta.changes:type_name -> chord.v1.Change
+	23, // 15: chord.v1.Delta.updated_at:type_name -> google.protobuf.Timestamp
+	24, // 16: chord.v1.Delta.formatted:type_name -> google.protobuf.Value
+	9,  // 17: chord.v1.Delta.provenance:type_name -> chord.v1.Provenance
+	1,  // 18: chord.v1.Provenance.cause:type_name -> chord.v1.Cause
+	4,  // 19: chord.v1.Full.context:type_name -> chord.v1.Context
+	2,  // 20: chord.v1.Full.reason:type_name -> chord.v1.FullReason
+	3,  // 21: chord.v1.NoChange.position:type_name -> chord.v1.Position
+	3,  // 22: chord.v1.Expected.position:type_name -> chord.v1.Position
+	14, // 23: chord.v1.Expected.unchanged:type_name -> chord.v1.Unchanged
+	15, // 24: chord.v1.Expected.checks:type_name -> chord.v1.Check
+	3,  // 25: chord.v1.Unchanged.since:type_name -> chord.v1.Position
+	10, // 26: chord.v1.Unchanged.paths:type_name -> chord.v1.Path
+	10, // 27: chord.v1.Check.path:type_name -> chord.v1.Path
+	24, // 28: chord.v1.Check.equals:type_name -> google.protobuf.Value
+	24, // 29: chord.v1.Mutation.set:type_name -> google.protobuf.Value
+	17, // 30: chord.v1.Mutation.append:type_name -> chord.v1.ListValues
+	18, // 31: chord.v1.Mutation.splice:type_name -> chord.v1.ListSplice
+	19, // 32: chord.v1.Mutation.splice_text:type_name -> chord.v1.TextEdit
+	25, // 33: chord.v1.Mutation.ttl:type_name -> google.protobuf.Duration
+	24, // 34: chord.v1.ListValues.values:type_name -> google.protobuf.Value
+	24, // 35: chord.v1.ListSplice.insert:type_name -> google.protobuf.Value
+	10, // 36: chord.v1.MemberExpiry.path:type_name -> chord.v1.Path
+	23, // 37: chord.v1.MemberExpiry.expires_at:type_name -> google.protobuf.Timestamp
+	38, // [38:38] is the sub-list for method output_type
+	38, // [38:38] is the sub-list for method input_type
+	38, // [38:38] is the sub-list for extension type_name
+	38, // [38:38] is the sub-list for extension extendee
+	0,  // [0:38] is the sub-list for field type_name
 }
 
 func init() { file_chord_v1_model_proto_init() }
@@ -1292,25 +1909,34 @@ func file_chord_v1_model_proto_init() {
 	if File_chord_v1_model_proto != nil {
 		return
 	}
-	file_chord_v1_model_proto_msgTypes[8].OneofWrappers = []any{
+	file_chord_v1_model_proto_msgTypes[10].OneofWrappers = []any{
 		(*Expected_Position)(nil),
 		(*Expected_Version)(nil),
 		(*Expected_Absent)(nil),
+		(*Expected_Unchanged)(nil),
 	}
-	file_chord_v1_model_proto_msgTypes[9].OneofWrappers = []any{
+	file_chord_v1_model_proto_msgTypes[12].OneofWrappers = []any{
+		(*Check_Equals)(nil),
+		(*Check_Exists)(nil),
+		(*Check_AtLeast)(nil),
+		(*Check_AtMost)(nil),
+	}
+	file_chord_v1_model_proto_msgTypes[13].OneofWrappers = []any{
 		(*Mutation_Set)(nil),
 		(*Mutation_Remove)(nil),
 		(*Mutation_Increment)(nil),
 		(*Mutation_Append)(nil),
 		(*Mutation_Splice)(nil),
+		(*Mutation_AppendText)(nil),
+		(*Mutation_SpliceText)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_chord_v1_model_proto_rawDesc), len(file_chord_v1_model_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   13,
+			NumEnums:      3,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -69,18 +69,22 @@ class UpdateContextResponse(_message.Message):
     def __init__(self, position: _Optional[_Union[_model_pb2.Position, _Mapping]] = ..., changed: bool = ..., context: _Optional[_Union[_model_pb2.Context, _Mapping]] = ..., delta: _Optional[_Union[_model_pb2.Delta, _Mapping]] = ...) -> None: ...
 
 class GetContextRequest(_message.Message):
-    __slots__ = ("context_id", "version")
+    __slots__ = ("context_id", "version", "include_expiries")
     CONTEXT_ID_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
+    INCLUDE_EXPIRIES_FIELD_NUMBER: _ClassVar[int]
     context_id: str
     version: int
-    def __init__(self, context_id: _Optional[str] = ..., version: _Optional[int] = ...) -> None: ...
+    include_expiries: bool
+    def __init__(self, context_id: _Optional[str] = ..., version: _Optional[int] = ..., include_expiries: bool = ...) -> None: ...
 
 class GetContextResponse(_message.Message):
-    __slots__ = ("context",)
+    __slots__ = ("context", "expiries")
     CONTEXT_FIELD_NUMBER: _ClassVar[int]
+    EXPIRIES_FIELD_NUMBER: _ClassVar[int]
     context: _model_pb2.Context
-    def __init__(self, context: _Optional[_Union[_model_pb2.Context, _Mapping]] = ...) -> None: ...
+    expiries: _containers.RepeatedCompositeFieldContainer[_model_pb2.MemberExpiry]
+    def __init__(self, context: _Optional[_Union[_model_pb2.Context, _Mapping]] = ..., expiries: _Optional[_Iterable[_Union[_model_pb2.MemberExpiry, _Mapping]]] = ...) -> None: ...
 
 class RevertContextRequest(_message.Message):
     __slots__ = ("context_id", "version", "expected", "request_id", "ttl", "returning")
@@ -131,12 +135,14 @@ class DeleteContextResponse(_message.Message):
     def __init__(self, position: _Optional[_Union[_model_pb2.Position, _Mapping]] = ..., changed: bool = ...) -> None: ...
 
 class TouchContextRequest(_message.Message):
-    __slots__ = ("context_id", "ttl")
+    __slots__ = ("context_id", "ttl", "paths")
     CONTEXT_ID_FIELD_NUMBER: _ClassVar[int]
     TTL_FIELD_NUMBER: _ClassVar[int]
+    PATHS_FIELD_NUMBER: _ClassVar[int]
     context_id: str
     ttl: _duration_pb2.Duration
-    def __init__(self, context_id: _Optional[str] = ..., ttl: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    paths: _containers.RepeatedCompositeFieldContainer[_model_pb2.Path]
+    def __init__(self, context_id: _Optional[str] = ..., ttl: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., paths: _Optional[_Iterable[_Union[_model_pb2.Path, _Mapping]]] = ...) -> None: ...
 
 class TouchContextResponse(_message.Message):
     __slots__ = ("context",)

@@ -99,7 +99,7 @@ class ContextServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def TouchContext(self, request, context):
-        """Renews a context's time to live; position and document stay unchanged.
+        """Renews the time to live of a context, or of members of it; position and document stay unchanged.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

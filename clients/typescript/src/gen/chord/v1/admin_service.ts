@@ -29,14 +29,14 @@ export interface BackupRequest {
 }
 
 export interface BackupResponse {
-  part: { $case: "start"; value: BackupStart } | { $case: "records"; value: BackupRecords } | undefined;
+  part?: { $case: "start"; value: BackupStart } | { $case: "records"; value: BackupRecords } | undefined;
 }
 
 export interface BackupStart {
   /** The layout of the store's records. Only a version of Chord that supports this layout can restore them. */
   format: number;
   /** The moment of the backup. */
-  takenAt:
+  takenAt?:
     | Timestamp
     | undefined;
   /** The number of records, by the name of their database. Where fewer records have come, the copy is incomplete. */
@@ -58,11 +58,11 @@ export interface BackupRecords {
 
 export interface WatchStatsRequest {
   /** 100 ms to 1 h. Absent: 1 s. */
-  interval: Duration | undefined;
+  interval?: Duration | undefined;
 }
 
 export interface WatchStatsResponse {
-  stats: Stats | undefined;
+  stats?: Stats | undefined;
 }
 
 function createBaseBackupRequest(): BackupRequest {

@@ -42,11 +42,11 @@ export interface CleanupOptions {
     | boolean
     | undefined;
   /** If so: how long after the last write or touch. At least 1 s. */
-  contextTtl:
+  contextTtl?:
     | Duration
     | undefined;
   /** How long deltas are kept. At least 1 s. */
-  deltaTtl:
+  deltaTtl?:
     | Duration
     | undefined;
   /** How many deltas are kept for each context. At least 1. */
@@ -54,7 +54,7 @@ export interface CleanupOptions {
     | number
     | undefined;
   /** How long the request ids of writes are kept. At least 1 s. */
-  requestTtl: Duration | undefined;
+  requestTtl?: Duration | undefined;
 }
 
 export interface RunCleanupRequest {
@@ -65,45 +65,45 @@ export interface RunCleanupRequest {
   /** Only contexts whose ids begin with this prefix. */
   prefix: string;
   /** For this run only. */
-  options: CleanupOptions | undefined;
+  options?: CleanupOptions | undefined;
 }
 
 export interface RunCleanupResponse {
-  result: CleanupResult | undefined;
+  result?: CleanupResult | undefined;
 }
 
 export interface StartCleanupRequest {
   /** 1 s to 365 d. Absent: the current interval. */
-  interval: Duration | undefined;
-  options: CleanupOptions | undefined;
+  interval?: Duration | undefined;
+  options?: CleanupOptions | undefined;
 }
 
 export interface StartCleanupResponse {
-  status: CleanupStatus | undefined;
+  status?: CleanupStatus | undefined;
 }
 
 export interface StopCleanupRequest {
 }
 
 export interface StopCleanupResponse {
-  status: CleanupStatus | undefined;
+  status?: CleanupStatus | undefined;
 }
 
 export interface UpdateCleanupRequest {
   /** 1 s to 365 d; the next sweep begins after this time. Absent: the current interval. */
-  interval: Duration | undefined;
-  options: CleanupOptions | undefined;
+  interval?: Duration | undefined;
+  options?: CleanupOptions | undefined;
 }
 
 export interface UpdateCleanupResponse {
-  status: CleanupStatus | undefined;
+  status?: CleanupStatus | undefined;
 }
 
 export interface GetCleanupRequest {
 }
 
 export interface GetCleanupResponse {
-  status: CleanupStatus | undefined;
+  status?: CleanupStatus | undefined;
 }
 
 /** What was removed of one context. */
@@ -129,10 +129,10 @@ export interface CleanupCounts {
 
 /** One sweep. */
 export interface CleanupResult {
-  startedAt: Timestamp | undefined;
-  finishedAt: Timestamp | undefined;
+  startedAt?: Timestamp | undefined;
+  finishedAt?: Timestamp | undefined;
   dryRun: boolean;
-  counts:
+  counts?:
     | CleanupCounts
     | undefined;
   /** The first 1000 contexts. */
@@ -144,23 +144,23 @@ export interface CleanupResult {
 export interface CleanupStatus {
   /** Whether sweeps run at intervals. */
   running: boolean;
-  interval:
+  interval?:
     | Duration
     | undefined;
   /** All fields are present. */
-  options:
+  options?:
     | CleanupOptions
     | undefined;
   /** Absent: cleanup is not started. */
-  nextRunAt:
+  nextRunAt?:
     | Timestamp
     | undefined;
   /** The last sweep, without its contexts; dry runs do not count. Absent: there was none. */
-  lastRun:
+  lastRun?:
     | CleanupResult
     | undefined;
   /** Since the start of the server, including contexts that expired between sweeps. */
-  totals:
+  totals?:
     | CleanupCounts
     | undefined;
   /** Sweeps since the start of the server. */

@@ -6,7 +6,7 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
-import { Position } from "./model.js";
+import { Check, FullReason, Path, Position } from "./model.js";
 
 export const protobufPackage = "chord.v1";
 
@@ -16,7 +16,35 @@ export const protobufFileName = "chord/v1/errors.proto";
 export interface PositionMismatch {
   contextId: string;
   /** The current position. Absent: the context does not exist. */
-  current: Position | undefined;
+  current?: Position | undefined;
+}
+
+/** In the details of ABORTED: `unchanged` or `checks` of the write do not hold. */
+export interface UnmetConditions {
+  contextId: string;
+  /** The current position. Absent: the context does not exist. */
+  current?:
+    | Position
+    | undefined;
+  /**
+   * Why `unchanged.since` cannot be compared with the current position: EPOCH_CHANGED, AHEAD, DIVERGED or HISTORY_TRUNCATED.
+   * Unspecified: it can.
+   */
+  sinceReason: FullReason;
+  /** The first 100 that do not hold. */
+  conditions: UnmetCondition[];
+}
+
+export interface UnmetCondition {
+  path?: Path | undefined;
+  cause?:
+    | //
+    /** The last version that touched the path, an ancestor or a descendant of it. */
+    { $case: "touchedAt"; value: number }
+    | //
+    /** The check that does not hold. */
+    { $case: "check"; value: Check }
+    | undefined;
 }
 
 function createBasePositionMismatch(): PositionMismatch {
@@ -75,6 +103,166 @@ export const PositionMismatch: MessageFns<PositionMismatch> = {
     }
   },
 };
+
+function createBaseUnmetConditions(): UnmetConditions {
+  return { contextId: "", current: undefined, sinceReason: 0, conditions: [] };
+}
+
+export const UnmetConditions: MessageFns<UnmetConditions> = {
+  encode(message: UnmetConditions, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.contextId !== "") {
+      writer.uint32(10).string(message.contextId);
+    }
+    if (message.current !== undefined) {
+      Position.encode(message.current, writer.uint32(18).fork()).join();
+    }
+    if (message.sinceReason !== 0) {
+      writer.uint32(24).int32(message.sinceReason);
+    }
+    for (const v of message.conditions) {
+      UnmetCondition.encode(v!, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UnmetConditions {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUnmetConditions();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.contextId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.current = Position.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.sinceReason = reader.int32() as any;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.conditions.push(UnmetCondition.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseUnmetCondition(): UnmetCondition {
+  return { path: undefined, cause: undefined };
+}
+
+export const UnmetCondition: MessageFns<UnmetCondition> = {
+  encode(message: UnmetCondition, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.path !== undefined) {
+      Path.encode(message.path, writer.uint32(10).fork()).join();
+    }
+    switch (message.cause?.$case) {
+      case "touchedAt":
+        writer.uint32(16).uint64(message.cause.value);
+        break;
+      case "check":
+        Check.encode(message.cause.value, writer.uint32(26).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UnmetCondition {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUnmetCondition();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.path = Path.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.cause = { $case: "touchedAt", value: longToNumber(reader.uint64()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.cause = { $case: "check", value: Check.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function longToNumber(int64: { toString(): string }): number {
+  const num = globalThis.Number(int64.toString());
+  if (num > globalThis.Number.MAX_SAFE_INTEGER) {
+    throw new globalThis.Error("Value is larger than Number.MAX_SAFE_INTEGER");
+  }
+  if (num < globalThis.Number.MIN_SAFE_INTEGER) {
+    throw new globalThis.Error("Value is smaller than Number.MIN_SAFE_INTEGER");
+  }
+  return num;
+}
 
 export interface MessageFns<T> {
   encode(message: T, writer?: BinaryWriter): BinaryWriter;

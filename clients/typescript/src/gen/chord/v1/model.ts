@@ -7,6 +7,7 @@
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { Struct, Value } from "../../../struct.js";
+import { Duration } from "../../google/protobuf/duration.js";
 import { Timestamp } from "../../google/protobuf/timestamp.js";
 
 export const protobufPackage = "chord.v1";
@@ -22,8 +23,16 @@ export enum ChangeAction {
   MODIFIED = 2,
   /** REMOVED - `old_value` is removed. */
   REMOVED = 3,
-  /** SPLICED - Elements of a list were replaced: see `splice`. */
+  /** SPLICED - Elements of a list were replaced: see `splice`. Or a part of a string: see `text_splice`. */
   SPLICED = 4,
+}
+
+/** What wrote a version. */
+export enum Cause {
+  /** UNSPECIFIED - A client. */
+  UNSPECIFIED = 0,
+  /** EXPIRED - The server: the time to live of a member ended. */
+  EXPIRED = 1,
 }
 
 /** Why a client gets the whole document and not a delta. */
@@ -61,14 +70,14 @@ export interface Position {
 export interface Context {
   contextId: string;
   /** The document. Absent in answers to requests without values. */
-  value: { [key: string]: any } | undefined;
-  position: Position | undefined;
-  createdAt: Timestamp | undefined;
-  updatedAt:
+  value?: { [key: string]: any } | undefined;
+  position?: Position | undefined;
+  createdAt?: Timestamp | undefined;
+  updatedAt?:
     | Timestamp
     | undefined;
   /** Absent: the context has no time to live. */
-  expiresAt: Timestamp | undefined;
+  expiresAt?: Timestamp | undefined;
 }
 
 /** One change of a document. The changes of a delta apply in order. */
@@ -77,15 +86,19 @@ export interface Change {
   path: string[];
   action: ChangeAction;
   /** ADDED, MODIFIED: the new value. */
-  value:
+  value?:
     | any
     | undefined;
   /** MODIFIED, REMOVED: the former value; sent only on request. */
-  oldValue:
+  oldValue?:
     | any
     | undefined;
-  /** SPLICED only. */
-  splice: Splice | undefined;
+  /** SPLICED only, where the value is a list. */
+  splice?:
+    | Splice
+    | undefined;
+  /** SPLICED only, where the value is a string. */
+  textSplice?: TextSplice | undefined;
 }
 
 /** At `index` of a list, `inserted` replaces `removed_count` elements. */
@@ -97,22 +110,31 @@ export interface Splice {
   inserted: any[];
 }
 
+/** At `index` of a string, `inserted` replaces `removed_count` code points. Positions and counts are in Unicode code points. */
+export interface TextSplice {
+  index: number;
+  removedCount: number;
+  /** The removed text; sent only on request. */
+  removed: string;
+  inserted: string;
+}
+
 /** The ordered changes that lead from one position to a later one of the same epoch. */
 export interface Delta {
   contextId: string;
   /** The client must be exactly at this position to apply the changes ... */
-  from:
+  from?:
     | Position
     | undefined;
   /** ... and is at this position afterwards. */
-  to: Position | undefined;
+  to?: Position | undefined;
   changes: Change[];
   /** The time at which `to` was written. */
-  updatedAt:
+  updatedAt?:
     | Timestamp
     | undefined;
   /** The changes in the requested format; `changes` is then empty. */
-  formatted:
+  formatted?:
     | any
     | undefined;
   /**
@@ -120,6 +142,13 @@ export interface Delta {
    * empty: read the document.
    */
   inexpressible: string;
+  /** Of a delta of a single version: where that version comes from. Absent in merged deltas. */
+  provenance?: Provenance | undefined;
+}
+
+/** Where a version comes from. */
+export interface Provenance {
+  cause: Cause;
 }
 
 /** A place in a document. */
@@ -130,18 +159,21 @@ export interface Path {
 
 /** The whole document. */
 export interface Full {
-  context: Context | undefined;
+  context?: Context | undefined;
   reason: FullReason;
 }
 
 /** The client is up to date. */
 export interface NoChange {
-  position: Position | undefined;
+  position?: Position | undefined;
 }
 
-/** A condition on the state before a write. Where it is not met: ABORTED, with PositionMismatch in the details. */
+/**
+ * Conditions on the state before a write; all must hold. Where one does not: ABORTED, with PositionMismatch (for `position`,
+ * `version` and `absent`) or UnmetConditions (for `unchanged` and `checks`) in the details, and nothing is written.
+ */
 export interface Expected {
-  condition:
+  condition?:
     | //
     /** The context is at exactly this position. */
     { $case: "position"; value: Position }
@@ -151,6 +183,43 @@ export interface Expected {
     | //
     /** The context does not exist. Must be true. */
     { $case: "absent"; value: boolean }
+    | //
+    /** Parts of the document are as they were at an earlier position. */
+    { $case: "unchanged"; value: Unchanged }
+    | undefined;
+  /** What the document holds. At most 100. */
+  checks: Check[];
+}
+
+/**
+ * No version after `since` touched one of the paths, an ancestor or a descendant of it. A change that was taken back is a
+ * touch. Splices of lists and strings in the same write name places of the document at `since`: they are carried through
+ * the splices made after it, and an overlap is a conflict.
+ */
+export interface Unchanged {
+  since?:
+    | Position
+    | undefined;
+  /** At most 1000. A path that is absent from the document can be guarded too. Empty: nothing is guarded but what splices name. */
+  paths: Path[];
+}
+
+/** A test of the value at a path, on the document before a write's own changes. */
+export interface Check {
+  path?: Path | undefined;
+  test?:
+    | //
+    /** The value is equal to this one. */
+    { $case: "equals"; value: any | undefined }
+    | //
+    /** True: the path has a value, null included. False: it has none. */
+    { $case: "exists"; value: boolean }
+    | //
+    /** The value is a number, and at least this one. */
+    { $case: "atLeast"; value: number }
+    | //
+    /** The value is a number, and at most this one. */
+    { $case: "atMost"; value: number }
     | undefined;
 }
 
@@ -158,7 +227,7 @@ export interface Expected {
 export interface Mutation {
   /** Object keys from the root, never empty. */
   path: string[];
-  operation:
+  operation?:
     | //
     /** Store this value, null included, in place of any old value. */
     { $case: "set"; value: any | undefined }
@@ -174,7 +243,19 @@ export interface Mutation {
     | //
     /** Replace elements of a list. */
     { $case: "splice"; value: ListSplice }
+    | //
+    /** Add text at the end of a string; a missing member counts as the empty string. */
+    { $case: "appendText"; value: string }
+    | //
+    /** Replace a part of a string. */
+    { $case: "spliceText"; value: TextEdit }
     | undefined;
+  /**
+   * With `set`: the member removes itself when this time has passed, as a write with CAUSE_EXPIRED. 1 s to 365 days. Changes
+   * below the path keep the time. `set` of the same value with the same `ttl`, and TouchContext, start it again without a new
+   * version. A `set` of the path without it, and a write that sets or removes an ancestor, ends it.
+   */
+  ttl?: Duration | undefined;
 }
 
 /** Elements of a list. */
@@ -189,6 +270,21 @@ export interface ListSplice {
   /** At most the number of elements after `index`. */
   removeCount: number;
   insert: any[];
+}
+
+/** Remove `remove_count` code points at `index` of a string, then insert `insert` there. */
+export interface TextEdit {
+  /** 0 to the string's length, in Unicode code points. */
+  index: number;
+  /** At most the number of code points after `index`. */
+  removeCount: number;
+  insert: string;
+}
+
+/** The time at which a member of a document removes itself. */
+export interface MemberExpiry {
+  path?: Path | undefined;
+  expiresAt?: Timestamp | undefined;
 }
 
 /** What a write answers in addition to the new position. */
@@ -380,7 +476,7 @@ export const Context: MessageFns<Context> = {
 };
 
 function createBaseChange(): Change {
-  return { path: [], action: 0, value: undefined, oldValue: undefined, splice: undefined };
+  return { path: [], action: 0, value: undefined, oldValue: undefined, splice: undefined, textSplice: undefined };
 }
 
 export const Change: MessageFns<Change> = {
@@ -399,6 +495,9 @@ export const Change: MessageFns<Change> = {
     }
     if (message.splice !== undefined) {
       Splice.encode(message.splice, writer.uint32(42).fork()).join();
+    }
+    if (message.textSplice !== undefined) {
+      TextSplice.encode(message.textSplice, writer.uint32(50).fork()).join();
     }
     return writer;
   },
@@ -454,6 +553,14 @@ export const Change: MessageFns<Change> = {
             }
 
             message.splice = Splice.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.textSplice = TextSplice.decode(reader, reader.uint32());
             continue;
           }
         }
@@ -548,6 +655,85 @@ export const Splice: MessageFns<Splice> = {
   },
 };
 
+function createBaseTextSplice(): TextSplice {
+  return { index: 0, removedCount: 0, removed: "", inserted: "" };
+}
+
+export const TextSplice: MessageFns<TextSplice> = {
+  encode(message: TextSplice, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.index !== 0) {
+      writer.uint32(8).uint32(message.index);
+    }
+    if (message.removedCount !== 0) {
+      writer.uint32(16).uint32(message.removedCount);
+    }
+    if (message.removed !== "") {
+      writer.uint32(26).string(message.removed);
+    }
+    if (message.inserted !== "") {
+      writer.uint32(34).string(message.inserted);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TextSplice {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTextSplice();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.index = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.removedCount = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.removed = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.inserted = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 function createBaseDelta(): Delta {
   return {
     contextId: "",
@@ -557,6 +743,7 @@ function createBaseDelta(): Delta {
     updatedAt: undefined,
     formatted: undefined,
     inexpressible: "",
+    provenance: undefined,
   };
 }
 
@@ -582,6 +769,9 @@ export const Delta: MessageFns<Delta> = {
     }
     if (message.inexpressible !== "") {
       writer.uint32(58).string(message.inexpressible);
+    }
+    if (message.provenance !== undefined) {
+      Provenance.encode(message.provenance, writer.uint32(66).fork()).join();
     }
     return writer;
   },
@@ -653,6 +843,60 @@ export const Delta: MessageFns<Delta> = {
             }
 
             message.inexpressible = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.provenance = Provenance.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseProvenance(): Provenance {
+  return { cause: 0 };
+}
+
+export const Provenance: MessageFns<Provenance> = {
+  encode(message: Provenance, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.cause !== 0) {
+      writer.uint32(8).int32(message.cause);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Provenance {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseProvenance();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.cause = reader.int32() as any;
             continue;
           }
         }
@@ -818,7 +1062,7 @@ export const NoChange: MessageFns<NoChange> = {
 };
 
 function createBaseExpected(): Expected {
-  return { condition: undefined };
+  return { condition: undefined, checks: [] };
 }
 
 export const Expected: MessageFns<Expected> = {
@@ -833,6 +1077,12 @@ export const Expected: MessageFns<Expected> = {
       case "absent":
         writer.uint32(24).bool(message.condition.value);
         break;
+      case "unchanged":
+        Unchanged.encode(message.condition.value, writer.uint32(34).fork()).join();
+        break;
+    }
+    for (const v of message.checks) {
+      Check.encode(v!, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -874,6 +1124,171 @@ export const Expected: MessageFns<Expected> = {
             message.condition = { $case: "absent", value: reader.bool() };
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.condition = { $case: "unchanged", value: Unchanged.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.checks.push(Check.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseUnchanged(): Unchanged {
+  return { since: undefined, paths: [] };
+}
+
+export const Unchanged: MessageFns<Unchanged> = {
+  encode(message: Unchanged, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.since !== undefined) {
+      Position.encode(message.since, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.paths) {
+      Path.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Unchanged {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUnchanged();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.since = Position.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.paths.push(Path.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseCheck(): Check {
+  return { path: undefined, test: undefined };
+}
+
+export const Check: MessageFns<Check> = {
+  encode(message: Check, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.path !== undefined) {
+      Path.encode(message.path, writer.uint32(10).fork()).join();
+    }
+    switch (message.test?.$case) {
+      case "equals":
+        Value.encode(Value.wrap(message.test.value), writer.uint32(18).fork()).join();
+        break;
+      case "exists":
+        writer.uint32(24).bool(message.test.value);
+        break;
+      case "atLeast":
+        writer.uint32(33).double(message.test.value);
+        break;
+      case "atMost":
+        writer.uint32(41).double(message.test.value);
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Check {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCheck();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.path = Path.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.test = { $case: "equals", value: Value.unwrap(Value.decode(reader, reader.uint32())) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.test = { $case: "exists", value: reader.bool() };
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.test = { $case: "atLeast", value: reader.double() };
+            continue;
+          }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.test = { $case: "atMost", value: reader.double() };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -888,7 +1303,7 @@ export const Expected: MessageFns<Expected> = {
 };
 
 function createBaseMutation(): Mutation {
-  return { path: [], operation: undefined };
+  return { path: [], operation: undefined, ttl: undefined };
 }
 
 export const Mutation: MessageFns<Mutation> = {
@@ -912,6 +1327,15 @@ export const Mutation: MessageFns<Mutation> = {
       case "splice":
         ListSplice.encode(message.operation.value, writer.uint32(50).fork()).join();
         break;
+      case "appendText":
+        writer.uint32(66).string(message.operation.value);
+        break;
+      case "spliceText":
+        TextEdit.encode(message.operation.value, writer.uint32(74).fork()).join();
+        break;
+    }
+    if (message.ttl !== undefined) {
+      Duration.encode(message.ttl, writer.uint32(58).fork()).join();
     }
     return writer;
   },
@@ -975,6 +1399,30 @@ export const Mutation: MessageFns<Mutation> = {
             }
 
             message.operation = { $case: "splice", value: ListSplice.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.operation = { $case: "appendText", value: reader.string() };
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.operation = { $case: "spliceText", value: TextEdit.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.ttl = Duration.decode(reader, reader.uint32());
             continue;
           }
         }
@@ -1089,6 +1537,131 @@ export const ListSplice: MessageFns<ListSplice> = {
             }
 
             message.insert.push(Value.unwrap(Value.decode(reader, reader.uint32())));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseTextEdit(): TextEdit {
+  return { index: 0, removeCount: 0, insert: "" };
+}
+
+export const TextEdit: MessageFns<TextEdit> = {
+  encode(message: TextEdit, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.index !== 0) {
+      writer.uint32(8).uint32(message.index);
+    }
+    if (message.removeCount !== 0) {
+      writer.uint32(16).uint32(message.removeCount);
+    }
+    if (message.insert !== "") {
+      writer.uint32(26).string(message.insert);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TextEdit {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTextEdit();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.index = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.removeCount = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.insert = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseMemberExpiry(): MemberExpiry {
+  return { path: undefined, expiresAt: undefined };
+}
+
+export const MemberExpiry: MessageFns<MemberExpiry> = {
+  encode(message: MemberExpiry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.path !== undefined) {
+      Path.encode(message.path, writer.uint32(10).fork()).join();
+    }
+    if (message.expiresAt !== undefined) {
+      Timestamp.encode(message.expiresAt, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MemberExpiry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMemberExpiry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.path = Path.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.expiresAt = Timestamp.decode(reader, reader.uint32());
             continue;
           }
         }

@@ -15,35 +15,35 @@ export const protobufFileName = "chord/v1/stats.proto";
 
 /** The activity of a server: counts are since the message before, all other values are as of the end of that time. */
 export interface Stats {
-  takenAt:
+  takenAt?:
     | Timestamp
     | undefined;
   /** The time since the message before. */
-  elapsed: Duration | undefined;
-  server:
+  elapsed?: Duration | undefined;
+  server?:
     | ServerStats
     | undefined;
   /** Methods that were called since the start of the server. */
   methods: MethodStats[];
   /** Contexts that calls to this server named most often, busiest first: at most 20. */
   hottest: HotContext[];
-  watches: DeliveryStats | undefined;
-  store: StoreStats | undefined;
-  cache: CacheStats | undefined;
+  watches?: DeliveryStats | undefined;
+  store?: StoreStats | undefined;
+  cache?: CacheStats | undefined;
 }
 
 export interface ServerStats {
   version: string;
   /** lmdb, redis, memory; or the name that an embedding program gives. */
   backend: string;
-  startedAt: Timestamp | undefined;
+  startedAt?: Timestamp | undefined;
   connections: number;
   /** Cores in use: 0.5 is half a core. */
   cpu: number;
   residentBytes: number;
   heapBytes: number;
   /** The delay of timers, 99th percentile. */
-  eventLoopDelay: Duration | undefined;
+  eventLoopDelay?: Duration | undefined;
 }
 
 export interface MethodStats {
@@ -56,8 +56,8 @@ export interface MethodStats {
   /** Open streams, for a method that streams. */
   inFlight: number;
   /** Duration of the calls, 50th and 99th percentile. Absent where no call ended, and for streams. */
-  median: Duration | undefined;
-  p99: Duration | undefined;
+  median?: Duration | undefined;
+  p99?: Duration | undefined;
 }
 
 /** Rates are smoothed over the last few messages, and may be slightly too high where many contexts are busy. */
@@ -93,8 +93,8 @@ export interface StoreStats {
   commits: number;
   /** Writes in these commits. */
   writes: number;
-  median: Duration | undefined;
-  p99: Duration | undefined;
+  median?: Duration | undefined;
+  p99?: Duration | undefined;
 }
 
 export interface CacheStats {

@@ -21,6 +21,8 @@ export class Cursor implements Subscriber, BatchMember<Cursor> {
   dirty = false;
   /** In the pending queue, dirty or no longer dirty. */
   queued = false;
+  /** Among the contexts that the queue has set aside, dirty or no longer dirty. */
+  aside = false;
   /** Something of the context was sent or confirmed on this watch. */
   confirmed = false;
   /** The context existed at the open, or was requested by id: the reader is caught up after it. */

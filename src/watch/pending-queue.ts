@@ -9,7 +9,7 @@ export type Slice = Cursor | 'caught_up' | 'heartbeat';
 export class PendingQueue {
   #queue: Slice[] = [];
   #start = 0;
-  /** Contexts whose turn came while the store was unreachable; they are still dirty. */
+  /** Contexts whose turn came while the store was unreachable; dirty, unless they were sent since with their batch. */
   #stalled: Cursor[] = [];
   /** The approximate number of dropped contexts in the queue. */
   #dropped = 0;
@@ -27,9 +27,11 @@ export class PendingQueue {
     this.#queue.push(mark);
   }
 
+  /** A context that was set aside, and was sent since with its batch, has a turn of its own again. */
   mark(cursor: Cursor): void {
+    const waits = cursor.queued || (cursor.aside && cursor.dirty);
     cursor.dirty = true;
-    if (cursor.queued) return;
+    if (waits) return;
     cursor.queued = true;
     this.#queue.push(cursor);
   }
@@ -37,23 +39,29 @@ export class PendingQueue {
   /** Drops a context: nothing is to be sent of it. Dropped entries never take more room than the others. */
   drop(cursor: Cursor): void {
     cursor.dirty = false;
-    if (!cursor.queued || ++this.#dropped < DROPPED_MIN + this.size / 2) return;
+    if (!(cursor.queued || cursor.aside) || ++this.#dropped < DROPPED_MIN + this.size / 2) return;
     this.#queue = this.#queue.slice(this.#start).filter(isDue);
-    this.#stalled = this.#stalled.filter(isDue);
+    this.#stalled = this.#stalled.filter((each) => {
+      each.aside = each.dirty;
+      return each.dirty;
+    });
     this.#start = this.#dropped = 0;
   }
 
   /** Sets a context aside until the store may be reachable again. */
   stall(cursor: Cursor): void {
     cursor.dirty = true;
-    if (cursor.queued) return;
-    cursor.queued = true;
+    if (cursor.queued || cursor.aside) return;
+    cursor.aside = true;
     this.#stalled.push(cursor);
   }
 
   /** Puts the contexts that were set aside back into the queue. */
   goOn(): void {
-    this.#queue.push(...this.#stalled.splice(0));
+    for (const cursor of this.#stalled.splice(0)) {
+      cursor.aside = false;
+      if (cursor.dirty) this.mark(cursor);
+    }
   }
 
   /** The next entry; undefined where the queue is empty. A context that was sent since it was marked is not dirty. */

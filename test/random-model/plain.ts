@@ -129,7 +129,7 @@ export class Plain {
     const before = this.contexts.get(id);
     this.#expect(write.expected, before);
     if (!before && write.kind === 'update' && !write.allowMissing) throw new Refusal('NOT_FOUND');
-    const document = write.kind === 'set' ? copied(write.value) : updated(before?.document ?? {}, write);
+    const document = documentAfter(write, before?.document ?? {});
     const weight = weigh(document);
     if (weight > this.weightMax && weight > weigh(before?.document ?? {})) throw new Refusal('RESOURCE_EXHAUSTED');
 
@@ -176,6 +176,11 @@ export class Plain {
           : position && agrees(expected.position, position);
     if (!holds) throw new Refusal('ABORTED');
   }
+}
+
+/** The document that a write leads to. Throws Refusal. */
+export function documentAfter(write: Exclude<Write, { kind: 'delete' }>, before: JsonObject): JsonObject {
+  return write.kind === 'set' ? copied(write.value) : updated(before, write);
 }
 
 function updated(before: JsonObject, { changes, mutations }: Extract<Write, { kind: 'update' }>): JsonObject {

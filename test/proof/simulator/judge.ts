@@ -1,0 +1,178 @@
+/**
+ * Holds what clients and readers saw against what is durable, as it is seen; and keeps the history for the checker. Throws
+ * at the first thing that Chord does not allow.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import type { Expected } from '../../../src/contexts/writes/writes.js';
+import type { JsonObject, Position } from '../../../src/model/model.js';
+import { documentAfter, type Write } from '../../random-model/plain.js';
+import { agrees } from '../../support/reader.js';
+import { check } from '../checker/check.js';
+import type { Operation, Touch } from '../checker/history.js';
+import { type Disk, nameOf, type State } from './disk.js';
+import { isPassing, MARK, type Single } from './requests.js';
+
+/** One operation of a client, whatever the number of its attempts. */
+export class Call {
+  called = 0;
+  returned = Number.POSITIVE_INFINITY;
+  /** The request arrived more than once, or may have: a refusal then says nothing. */
+  repeated = false;
+  touches: Touch[] = [];
+  /** What the first attempt that was answered said. */
+  answer: string | undefined;
+
+  constructor(
+    readonly number: number,
+    readonly name: string,
+    readonly writes: readonly Single[],
+  ) {}
+}
+
+export class Judge {
+  readonly calls: Call[] = [];
+  /** Which states each call made: by number, then by context. */
+  readonly #made = new Map<number, Map<string, State>>();
+  /** Places of acknowledged states, with the clock at their answer, by context. */
+  readonly #acknowledged = new Map<string, { readonly at: number; readonly place: number }[]>();
+  /** Contexts may go without a delete. */
+  idleMayGo = false;
+  /** The first thing that was wrong where nobody waited for an answer. */
+  failure: unknown;
+
+  constructor(private readonly disk: Disk) {}
+
+  /** A state has become durable: exactly one write that was called, and not yet carried out, leads to it. */
+  committed(id: string, before: State, state: State): void {
+    const number = state.document[MARK] as number;
+    const call = this.calls[number];
+    const write = call?.writes.find((each) => each.id === id);
+    const made = this.#made.get(number) ?? new Map<string, State>();
+    if (!write || write.kind === 'delete' || write.kind === 'revert' || made.has(id)) {
+      if (this.#isReverted(id, state)) return;
+      if (made.has(id)) throw new Error(`${call?.name} happened twice on ${id}`);
+      throw new Error(`${id} ${nameOf(state.position!)}: no write leads to ${JSON.stringify(state.document)}`);
+    }
+    this.#expect(call!.name, id, write.expected, before);
+    if (!isDeepStrictEqual(documentAfter(write, before.document), state.document)) {
+      throw new Error(
+        `${call?.name} on ${JSON.stringify(before.document)} does not lead to ${JSON.stringify(state.document)}`,
+      );
+    }
+    this.#made.set(number, made.set(id, state));
+  }
+
+  /** A client or a reader has this document at this position. */
+  saw(who: string, id: string, position: Position, document?: JsonObject): State {
+    const state = this.disk.at(id, position);
+    if (!state) throw new Error(`${who}: ${id} at ${nameOf(position)}, which is not durable`);
+    if (document && !isDeepStrictEqual(document, state.document)) {
+      throw new Error(`${who}: ${id} at ${nameOf(position)} is ${JSON.stringify(document)}`);
+    }
+    return state;
+  }
+
+  reads(call: Call, id: string, position: Position | null): void {
+    if (position) this.saw(call.name, id, position);
+    else if (isPassing(id) || this.idleMayGo) return;
+    call.touches.push({ context: id, kind: 'reads', state: position && nameOf(position) });
+  }
+
+  /** `clock`: the time of the answer. */
+  wrote(call: Call, write: Single, changed: boolean, position: Position | undefined, clock: number): void {
+    if (!changed || !position) {
+      const state = position && this.saw(call.name, write.id, position);
+      if (state && (write.kind === 'set' || write.kind === 'update')) this.#changesNothing(call, write, state);
+      this.reads(call, write.id, position ?? null);
+    } else if (write.kind === 'delete') this.#deleted(call, write, position, clock);
+    else this.#edited(call, write, position, clock);
+  }
+
+  #changesNothing(call: Call, write: Exclude<Write, { kind: 'delete' }>, { document }: State): void {
+    if (isDeepStrictEqual(documentAfter(write, document), document)) return;
+    throw new Error(`${call.name} changed nothing in ${JSON.stringify(document)}`);
+  }
+
+  #deleted(call: Call, write: Write, position: Position, clock: number): void {
+    const { id, expected } = write;
+    const { place } = this.saw(call.name, id, position);
+    const gap = this.disk.chainOf(id)[place + 1];
+    if (!gap || gap.position || gap.reason !== 'deleted') throw new Error(`${call.name}: ${id} was not deleted`);
+    this.#expect(call.name, id, expected, this.disk.chainOf(id)[place]!);
+    call.touches.push({ context: id, kind: 'writes', state: null, from: nameOf(position) });
+    this.#acknowledge(id, gap.place, clock);
+  }
+
+  #edited(call: Call, { id, kind }: Single, position: Position, clock: number): void {
+    const state = this.saw(call.name, id, position);
+    const made = this.#made.get(call.number)?.get(id);
+    if (kind !== 'revert' && made !== state) {
+      throw new Error(`${call.name} was answered ${nameOf(position)}, which it did not make`);
+    }
+    call.touches.push({ context: id, kind: 'writes', state: nameOf(position) });
+    this.#acknowledge(id, state.place, clock);
+  }
+
+  /** The newest place that was acknowledged before this time. */
+  acknowledgedBefore(id: string, clock: number): number {
+    const all = this.#acknowledged.get(id) ?? [];
+    return all.reduce((most, { at, place }) => (at < clock ? Math.max(most, place) : most), 0);
+  }
+
+  /** A refusal that an `expected` position caused must be true. */
+  refused(call: Call, id: string, current: Position | null): void {
+    const write = call.writes.find((each) => each.id === id);
+    if (current && write && write.kind !== 'revert' && write.expected && holds(write.expected, current)) {
+      throw new Error(`${call.name} was refused at ${nameOf(current)}, which it expected`);
+    }
+    this.reads(call, id, current);
+  }
+
+  /** The whole history, when all is done. */
+  checkHistory(): void {
+    const operations = this.calls.map((call): Operation => {
+      const { name, called, returned, touches, number } = call;
+      const happened = [...(this.#made.get(number) ?? [])].map(([context, { position }]): Touch => {
+        return { context, kind: 'writes', state: nameOf(position!) };
+      });
+      const known = new Set(touches.map(({ context }) => context));
+      return { name, called, returned, touches: [...touches, ...happened.filter((each) => !known.has(each.context))] };
+    });
+    const chains = new Map(
+      [...this.disk.chains].map(([id, chain]) => [
+        id,
+        chain.map(({ position }) => (position ? nameOf(position) : null)),
+      ]),
+    );
+    const [violation] = check({ chains, operations });
+    if (violation) throw new Error(`the history: ${violation.kind}: ${violation.message}`);
+  }
+
+  #acknowledge(id: string, place: number, at: number): void {
+    const all = this.#acknowledged.get(id);
+    if (all) all.push({ at, place });
+    else this.#acknowledged.set(id, [{ at, place }]);
+  }
+
+  /** Whether a revert was asked that leads here. */
+  #isReverted(id: string, state: State): boolean {
+    const asked = this.calls.flatMap(({ writes }) => writes.filter((each) => each.id === id && each.kind === 'revert'));
+    return asked.some((write) => {
+      const then = write.kind === 'revert' && this.disk.version(id, state.position!.epoch, write.version);
+      return then && then !== state && isDeepStrictEqual(then.document, state.document);
+    });
+  }
+
+  #expect(name: string, id: string, expected: Expected | undefined, before: State): void {
+    if (!expected) return;
+    const { position } = before;
+    const met = position ? holds(expected, position) : expected.kind === 'absent';
+    if (!met) throw new Error(`${name} happened on ${id} at ${position ? nameOf(position) : 'absent'}`);
+  }
+}
+
+function holds(expected: Expected, position: Position): boolean {
+  if (expected.kind === 'absent') return false;
+  if (expected.kind === 'version') return expected.version === position.version;
+  return agrees(expected.position, position);
+}

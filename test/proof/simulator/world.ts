@@ -1,0 +1,399 @@
+/**
+ * One simulated history: servers, clients, readers and faults, all by one seed. Whatever happens is checked as it happens;
+ * in the end the faults stop, and everything must come right: each reader has what is durable, each server reads it, and
+ * nothing is left in memory. Throws what is wrong.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import { isUnavailable } from '../../../src/model/errors.js';
+import type { BatchOperation, FeedEvent } from '../../../src/store/store.js';
+import type { Copy } from '../../support/reader.js';
+import { documentOf } from '../../support/reader.js';
+import { Random } from '../random.js';
+import { BatchWatch } from './batches.js';
+import { runClient } from './client.js';
+import { Disk, nameOf } from './disk.js';
+import { Judge } from './judge.js';
+import { Loop } from './loop.js';
+import { IDS, isPassing } from './requests.js';
+import { type EngineSettings, SimulatedReader, SimulatedServer } from './server.js';
+import { type Faults, SimulatedStore } from './store.js';
+
+const START = 1_700_000_000_000;
+const STEPS_MAX = 60_000;
+const TARGETS = [['a'], ['a', 'b'], ['*'], ['r:*'], ['t:*', 'a'], ['zz', '*', 'b'], ['t:1']];
+
+export interface Told {
+  readonly steps: number;
+  readonly calls: number;
+  readonly deliveries: number;
+  readonly kills: number;
+}
+
+/** Runs the history of a seed. `tell` receives what happens, line by line. */
+export async function simulate(seed: number, tell: (line: string) => void = () => {}): Promise<Told> {
+  const random = new Random(seed);
+  const loop = new Loop(random);
+  loop.install();
+  try {
+    return await new World(random, loop, tell).run();
+  } finally {
+    loop.uninstall();
+  }
+}
+
+class World {
+  readonly #disk: Disk;
+  readonly #judge: Judge;
+  readonly #batches: BatchWatch;
+  readonly #shared: boolean;
+  readonly #settings: EngineSettings;
+  #faults: Faults;
+  readonly #servers: (SimulatedServer | undefined)[];
+  readonly #readers = new Set<SimulatedReader>();
+  readonly #leases = new Map<string, { readonly store: SimulatedStore; readonly until: number }>();
+  #skew = 0;
+  #latest = 0;
+  #turnedBack = false;
+  #committing: SimulatedStore | undefined;
+  #deliveries = 0;
+  #kills = 0;
+  #calm = false;
+
+  constructor(
+    private readonly random: Random,
+    private readonly loop: Loop,
+    private readonly tell: (line: string) => void,
+  ) {
+    this.#disk = new Disk(
+      ({ idle, at }) => at <= this.#latest && (!idle || this.#judge.idleMayGo),
+      (operations, made) => this.#committed(operations, made),
+    );
+    this.#judge = new Judge(this.#disk);
+    this.#batches = new BatchWatch(this.#disk);
+    this.#shared = random.chance(0.5);
+    this.#servers = Array<undefined>(this.#shared ? 1 + random.below(3) : 1).fill(undefined);
+    this.#judge.idleMayGo = random.chance(0.2);
+    this.#settings = {
+      cacheBytes: random.pick([0, 0, 4000, 100_000_000]),
+      deltaThreshold: random.pick([1, 3, 100]),
+    };
+    const harsh = random.chance(0.7);
+    this.#faults = {
+      commitLost: harsh ? random.pick([0, 0.01, 0.1]) : 0,
+      readFails: harsh && this.#shared ? random.pick([0, 0.02]) : 0,
+      messageLost: harsh ? random.pick([0, 0.05, 0.5]) : 0,
+      messageRepeated: harsh ? random.pick([0, 0.2]) : 0,
+      delayMax: random.pick([1, 4, 40]),
+    };
+  }
+
+  async run(): Promise<Told> {
+    const { loop, random } = this;
+    const network = {
+      lost: random.pick([0, 0.02, 0.15]),
+      repeated: random.pick([0, 0.1]),
+      delayMax: random.pick([1, 5, 100]),
+    };
+    const around = {
+      ...{ loop, random, network, disk: this.#disk, judge: this.#judge },
+      server: () => this.#aServer(),
+      clock: () => this.#clock(),
+    };
+    const script = async () => {
+      await Promise.all(this.#servers.map((_, i) => this.#start(i)));
+      const clients = Array.from({ length: 1 + random.below(4) }, (_, i) => runClient(around, `c${i}`, 12));
+      const nemesis = this.#nemesis();
+      await Promise.all(clients);
+      this.#calm = true;
+      await nemesis;
+      await this.#finish();
+    };
+    const done = script();
+    await loop.until(done, STEPS_MAX, () => this.#check());
+    this.#judge.checkHistory();
+    const [steps, calls] = [loop.steps, this.#judge.calls.length];
+    return { steps, calls, deliveries: this.#deliveries, kills: this.#kills };
+  }
+
+  /** After each step. */
+  #check(): void {
+    if (this.#judge.failure) throw this.#judge.failure;
+    for (const reader of this.#readers) {
+      if (!reader.error) continue;
+      if (!isUnavailable(reader.error))
+        throw new Error(`a reader of ${reader.targets}: ${reader.error}; ${reader.log}`);
+      // The store was away while the watch was opened: the stream ends, and the client opens another one.
+      this.#reopen(reader);
+    }
+  }
+
+  #clock(): number {
+    const now = START + this.loop.now + this.#skew;
+    this.#latest = Math.max(this.#latest, now);
+    return now;
+  }
+
+  #aServer(): SimulatedServer | undefined {
+    const alive = this.#servers.flatMap((server) => (server?.alive ? server : []));
+    return alive.length > 0 ? this.random.pick(alive) : undefined;
+  }
+
+  #runs(index: number): boolean {
+    return this.#servers[index]?.alive === true;
+  }
+
+  async #start(index: number): Promise<void> {
+    const shared = this.#shared
+      ? { clock: () => this.#clock(), lease: (name: string, ttl: number) => this.#lease(store, name, ttl) }
+      : undefined;
+    const store: SimulatedStore = new SimulatedStore(
+      ...([this.loop, this.random, this.#disk] as const),
+      {
+        faults: () => this.#faults,
+        committing: (by) => {
+          this.#committing = by;
+        },
+      },
+      shared,
+      () => void this.#crash(index),
+    );
+    const server = await SimulatedServer.start(store, () => this.#clock(), this.#settings);
+    this.#servers[index] = server;
+    this.tell(`${this.loop.now} server ${index} starts`);
+  }
+
+  #lease(store: SimulatedStore, name: string, ttl: number): boolean {
+    const lease = this.#leases.get(name);
+    if (lease && lease.store !== store && lease.until > this.loop.now) return false;
+    this.#leases.set(name, { store, until: this.loop.now + ttl });
+    return true;
+  }
+
+  /** A change is durable: it is judged, and the other servers get messages of it. */
+  #committed(operations: readonly BatchOperation[], made: readonly string[]): void {
+    const events: FeedEvent[] = [];
+    for (const operation of operations) {
+      const { id } = operation;
+      const chain = this.#disk.chainOf(id);
+      const state = chain.at(-1)!;
+      if (made.includes(id)) {
+        this.tell(
+          `${this.loop.now} durable: ${id} ${state.position ? nameOf(state.position) : `gone (${state.reason})`}`,
+        );
+        if (state.position) this.#judge.committed(id, chain.at(-2)!, state);
+      }
+      if ('reason' in operation && operation.expected) {
+        events.push({ kind: 'removed', id, reason: operation.reason, position: operation.expected });
+      }
+      if (!('head' in operation)) continue;
+      const { head, payload, expected } = operation;
+      const record = payload && { position: head.position, at: head.updatedAt, ...payload };
+      events.push(record ? { kind: 'committed', id, from: expected, record } : { kind: 'moved', id });
+    }
+    for (const server of this.#servers) {
+      if (server?.alive && server.store !== this.#committing) server.store.feed?.publish(operations, events);
+    }
+  }
+
+  async #nemesis(): Promise<void> {
+    const { random, loop } = this;
+    const weights = {
+      ...{ watch: 8, end: 2, stall: 4, resume: 6, beat: 4, sweep: 3, trim: 2 },
+      ...{
+        kill: random.pick([0, 1, 3]),
+        stop: random.pick([0, 1]),
+        cut: this.#shared ? 1 : 0,
+        jump: random.pick([0, 0, 1]),
+      },
+    };
+    while (!this.#calm) {
+      await loop.sleep(random.below(80));
+      const what = random.weighted(weights);
+      this.tell(`${loop.now} ${what}`);
+      await this.#happens(what);
+    }
+  }
+
+  async #happens(what: string): Promise<void> {
+    const { random, loop } = this;
+    const index = random.below(this.#servers.length);
+    const server = this.#servers[index];
+    const reader = this.#readers.size > 0 ? random.pick([...this.#readers]) : undefined;
+    if (what === 'watch' && this.#readers.size < 5) this.#watch(random.pick(TARGETS), this.#someCopies());
+    else if (what === 'end' && reader) this.#end(reader);
+    else if (what === 'stall' && reader) reader.room = random.below(3);
+    else if (what === 'resume' && reader) reader.resume();
+    else if (what === 'beat' && reader) reader.watcher.heartbeat();
+    else if (what === 'kill' && server?.alive) await this.#crash(index);
+    else if (what === 'stop' && server?.alive) await this.#stop(index);
+    else if (what === 'jump') this.#jump(random.pick([-3_600_000, -50, 60_000, 3_600_000]));
+    else if (what === 'sweep' && server?.alive) this.#sweep(server);
+    else if (what === 'trim' && server?.alive)
+      server.engine.contexts.trim(random.pick(IDS), random.below(20)).catch(() => {});
+    else if (what === 'cut' && server?.alive) {
+      server.store.cutOff = true;
+      loop.later(random.below(2500), () => {
+        server.store.cutOff = false;
+        server.store.feed?.gap();
+      });
+    }
+  }
+
+  #jump(by: number): void {
+    this.#skew += by;
+    if (by < 0) this.#turnedBack = true;
+  }
+
+  #sweep(server: SimulatedServer): void {
+    const options = {
+      contextAutoDelete: this.#judge.idleMayGo && this.random.chance(0.3),
+      contextTtl: 500,
+      deltaTtl: this.random.pick([1, 1000, 10_000_000]),
+      deltaThreshold: this.random.pick([1, 3, 100]),
+    };
+    server.engine.cleanup.run({ options }).catch((error) => {
+      if (!isUnavailable(error)) this.#judge.failure ??= error;
+    });
+  }
+
+  /** As a client does that was here before. */
+  #someCopies(): ReadonlyMap<string, Copy> {
+    const known = new Map<string, Copy>();
+    for (const id of IDS) {
+      if (!this.random.chance(0.2)) continue;
+      const { position, document } = this.random.pick(this.#disk.chainOf(id));
+      if (position) known.set(id, { position, value: document });
+    }
+    return known;
+  }
+
+  #watch(targets: readonly string[], known: ReadonlyMap<string, Copy>): void {
+    const server = this.#aServer();
+    if (!server) return;
+    const reader: SimulatedReader = new SimulatedReader(targets, new Map(), server, (at) => this.#beat(reader, at));
+    for (const [id, copy] of known) if (reader.covers(id)) reader.copies.set(id, copy);
+    reader.shown = new Map(reader.copies);
+    reader.onSettled = () => this.#settled(reader);
+    this.#readers.add(reader);
+    reader.open(server.engine.contexts, server.engine.hub);
+  }
+
+  #settled(reader: SimulatedReader): void {
+    try {
+      this.#deliveries++;
+      for (const [id, copy] of reader.copies) {
+        if (reader.shown.get(id) === copy) continue;
+        this.#judge.saw(`a reader of ${reader.targets}`, id, copy.position, copy.value);
+      }
+      reader.shown = new Map(reader.copies);
+      if (reader.log.includes('caught_up')) this.#batches.shows(reader, reader.shown);
+    } catch (error) {
+      this.#judge.failure ??= error;
+    }
+  }
+
+  /** A heartbeat says that all is here that was acknowledged before. */
+  #beat(reader: SimulatedReader, at: number): void {
+    if (this.#turnedBack || at > this.#clock()) return;
+    for (const id of IDS) {
+      if (!reader.covers(id)) continue;
+      const chain = this.#disk.chainOf(id);
+      const place = this.#judge.acknowledgedBefore(id, at);
+      const copy = reader.copies.get(id);
+      // It may have expired, and not have been removed yet.
+      if (!copy && isPassing(id)) continue;
+      const has = copy ? this.#disk.at(id, copy.position)!.place : chain.findLastIndex(({ position }) => !position);
+      if (has >= place) continue;
+      this.#judge.failure ??= new Error(
+        `a heartbeat of ${at} to a reader of ${reader.targets}, which has ${id}[${has}] and not [${place}]; ${reader.log}`,
+      );
+    }
+  }
+
+  #end(reader: SimulatedReader): void {
+    reader.watcher.close();
+    this.#readers.delete(reader);
+    this.#batches.forget(reader);
+  }
+
+  #reopen(reader: SimulatedReader): void {
+    this.#end(reader);
+    this.loop.later(this.random.below(500), () => this.#watch(reader.targets, reader.shown));
+  }
+
+  async #crash(index: number): Promise<void> {
+    const server = this.#servers[index];
+    if (!server?.alive) return;
+    this.#kills++;
+    server.kill();
+    await this.#replace(index, server);
+  }
+
+  /** As by SIGTERM: what was accepted is answered, and the store is closed. */
+  async #stop(index: number): Promise<void> {
+    const server = this.#servers[index]!;
+    for (const reader of [...this.#readers].filter((each) => each.server === server)) this.#reopen(reader);
+    this.#servers[index] = undefined;
+    await server.engine.close();
+    await this.#replace(index, server);
+  }
+
+  async #replace(index: number, server: SimulatedServer): Promise<void> {
+    this.#servers[index] = undefined;
+    for (const reader of [...this.#readers].filter((each) => each.server === server)) this.#reopen(reader);
+    await this.loop.sleep(this.random.below(300));
+    if (!this.#runs(index)) await this.#start(index);
+  }
+
+  /** Nothing fails any more. */
+  async #finish(): Promise<void> {
+    const { loop } = this;
+    this.tell(`${loop.now} the faults end`);
+    this.#faults = { ...this.#faults, commitLost: 0, readFails: 0, messageLost: 0 };
+    await loop.sleep(5000);
+    for (const i of this.#servers.keys()) if (!this.#runs(i)) await this.#start(i);
+    for (const server of this.#servers) {
+      server!.store.cutOff = false;
+      server!.store.feed?.gap();
+    }
+    // Waits until what is due to expire has been removed, and watches that ended have been opened again.
+    await loop.sleep(20_000);
+    for (const reader of this.#readers) reader.resume();
+    // A heartbeat that waited while a reader stalled is no answer to this one.
+    const waits = () => [...this.#readers].some(({ watcher }) => watcher.size.waiting > 0);
+    for (let i = 0; i < 100 && (i === 0 || waits()); i++) await loop.sleep(1000);
+    await Promise.all([...this.#readers].map((reader) => reader.beat()));
+    for (const reader of this.#readers) this.#compare(`a reader of ${reader.targets} (${reader.log})`, reader);
+    for (const reader of [...this.#readers]) this.#end(reader);
+    for (const server of this.#servers as SimulatedServer[]) {
+      for (const id of IDS) await this.#reads(server, id);
+      const { hub, contexts } = server.engine;
+      if (hub.watched > 0) throw new Error(`${hub.watched} are watched, and no reader is left`);
+      if (contexts.cache.bytes > Math.max(this.#settings.cacheBytes, 5000)) {
+        throw new Error(`${contexts.cache.bytes} bytes are cached`);
+      }
+      await server.engine.close();
+    }
+  }
+
+  #compare(who: string, reader: SimulatedReader): void {
+    for (const id of IDS) {
+      if (!reader.covers(id)) continue;
+      const { position, document } = this.#disk.newest(id);
+      const copy = reader.copies.get(id);
+      if (position ? isDeepStrictEqual(copy, { position, value: document }) : copy === undefined) continue;
+      throw new Error(`${who} has ${id} ${JSON.stringify(copy)}, and not ${JSON.stringify({ position, document })}`);
+    }
+  }
+
+  async #reads(server: SimulatedServer, id: string): Promise<void> {
+    const view = await server.engine.contexts.get(id).catch((error) => {
+      if (error.reason !== 'NOT_FOUND') throw error;
+    });
+    const { position, document } = this.#disk.newest(id);
+    const found = view && { position: view.head.position, document: documentOf(view) };
+    if (!isDeepStrictEqual(found, position && { position, document })) {
+      throw new Error(`${id} reads as ${JSON.stringify(found)}, and is ${JSON.stringify({ position, document })}`);
+    }
+  }
+}

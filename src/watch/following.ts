@@ -66,6 +66,11 @@ export class Following {
     return false;
   }
 
+  /** Whether this cursor was not dropped. */
+  has(cursor: Cursor): boolean {
+    return this.#cursors.get(cursor.id) === cursor;
+  }
+
   drop({ id }: Cursor): void {
     this.#cursors.delete(id);
   }

@@ -326,7 +326,8 @@ export class Watcher implements Subscriber {
         }
         this.resume();
       }
-      for (const cursor of others) this.#turns.mark(cursor);
+      // One that was dropped meanwhile has no place any more: the context may be followed by another cursor.
+      for (const cursor of others) if (this.#following.has(cursor)) this.#turns.mark(cursor);
     } finally {
       this.#heartbeats.listing--;
     }

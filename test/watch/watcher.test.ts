@@ -1,7 +1,9 @@
 /** What a reader gets: while it reads, while it stalls, and when nothing is left of it. */
+import { setImmediate as turn } from 'node:timers/promises';
 import test from 'ava';
 import type { CommitEvent } from '../../src/contexts/events.js';
 import { openChord } from '../../src/server/app.js';
+import { openMemory } from '../../src/store/memory.js';
 import { Hub } from '../../src/watch/hub.js';
 import { Reader } from '../support/reader.js';
 
@@ -52,6 +54,40 @@ test('deleted, or deleted and recreated, while the reader stalls', async (t) => 
   reader.resume();
   await reader.beat();
   t.deepEqual(reader.log.slice(-3), ['deleted deleted a 1', 'full epoch_changed b 1', 'heartbeat']);
+});
+
+test('a context that is deleted and made again while a gap is looked into comes once', async (t) => {
+  let [began, goOn] = [() => {}, () => {}];
+  const listing = new Promise<void>((resolve) => {
+    began = resolve;
+  });
+  const memory = openMemory();
+  const { list } = memory;
+  const { contexts, hub } = await openChord({ store: memory });
+  await contexts.set('a', { n: 1 });
+  const reader = new Reader(['*']).open(contexts, hub);
+  await reader.beat();
+  memory.list = async (...args) => {
+    const page = await list.apply(memory, args);
+    began();
+    await new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    return page;
+  };
+  reader.stalled = true;
+  await contexts.delete('a');
+  hub.publish({ kind: 'gap' });
+  await listing;
+  reader.resume();
+  await reader.until(() => reader.log.includes('deleted deleted a 1'));
+  await contexts.set('a', { n: 2 });
+  await reader.until(() => reader.log.at(-1) === 'full initial a 1');
+  memory.list = list;
+  goOn();
+  await turn();
+  for (let beats = 0; beats < 2; beats++) await reader.beat();
+  t.deepEqual(reader.log.slice(3), ['deleted deleted a 1', 'full initial a 1', 'heartbeat', 'heartbeat']);
 });
 
 test('known positions: a delta, nothing, the document with its reason, absent', async (t) => {

@@ -17,6 +17,8 @@ export interface State {
   readonly place: number;
   readonly position: Position | undefined;
   readonly document: JsonObject;
+  /** A client was answered or sent this state: before that no client can name it. */
+  seen?: true;
   /** Why the life before this gap ended. */
   readonly reason?: 'deleted' | 'expired';
 }
@@ -120,7 +122,7 @@ export class Disk {
       if (!before && this.chainOf(id).some((state) => state.position?.epoch === position.epoch)) {
         throw new Error(`${id}: a second life with the epoch ${position.epoch}`);
       }
-      const state = { place: newest.place + 1, position, document };
+      const state: State = { place: newest.place + 1, position, document };
       this.chainOf(id).push(state);
       this.#named.set(`${id} ${nameOf(position)}`, state);
     } else if (!before || !samePosition(before, position)) throw new Error(`${id}: a new version without changes`);

@@ -66,6 +66,7 @@ export class Judge {
   saw(who: string, id: string, position: Position, document?: JsonObject): State {
     const state = this.disk.at(id, position);
     if (!state) throw new Error(`${who}: ${id} at ${nameOf(position)}, which is not durable`);
+    state.seen = true;
     if (document && !isDeepStrictEqual(document, state.document)) {
       throw new Error(`${who}: ${id} at ${nameOf(position)} is ${JSON.stringify(document)}`);
     }

@@ -261,8 +261,8 @@ class World {
     const known = new Map<string, Copy>();
     for (const id of IDS) {
       if (!this.random.chance(0.2)) continue;
-      const { position, document } = this.random.pick(this.#disk.chainOf(id));
-      if (position) known.set(id, { position, value: document });
+      const { position, document, seen } = this.random.pick(this.#disk.chainOf(id));
+      if (position && seen) known.set(id, { position, value: document });
     }
     return known;
   }

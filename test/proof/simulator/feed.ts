@@ -4,8 +4,8 @@
  */
 import type { BatchOperation, Feed, FeedEvent } from '../../../src/store/store.js';
 import type { Random } from '../random.js';
+import type { Faults } from './faults.js';
 import type { Loop } from './loop.js';
-import type { Faults } from './store.js';
 
 const GAP_AFTER = 1000;
 

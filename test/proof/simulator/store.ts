@@ -22,20 +22,9 @@ import type {
 } from '../../../src/store/store.js';
 import type { Random } from '../random.js';
 import type { Disk } from './disk.js';
+import type { Faults } from './faults.js';
 import { SimulatedFeed } from './feed.js';
 import type { Loop } from './loop.js';
-
-export interface Faults {
-  /** Of a commit: the answer is lost. */
-  readonly commitLost: number;
-  /** Of a read: rejected. */
-  readonly readFails: number;
-  /** Of a message between servers. */
-  readonly messageLost: number;
-  readonly messageRepeated: number;
-  /** The longest usual delay, in milliseconds. */
-  readonly delayMax: number;
-}
 
 interface Write {
   readonly run: () => Promise<unknown>;

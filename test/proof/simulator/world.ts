@@ -12,11 +12,12 @@ import { Random } from '../random.js';
 import { BatchWatch } from './batches.js';
 import { runClient } from './client.js';
 import { Disk, nameOf } from './disk.js';
+import type { Faults } from './faults.js';
 import { Judge } from './judge.js';
 import { Loop } from './loop.js';
 import { IDS, isPassing } from './requests.js';
 import { type EngineSettings, SimulatedReader, SimulatedServer } from './server.js';
-import { type Faults, SimulatedStore } from './store.js';
+import { SimulatedStore } from './store.js';
 
 const START = 1_700_000_000_000;
 const STEPS_MAX = 60_000;

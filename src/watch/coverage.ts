@@ -56,6 +56,10 @@ export class Coverage {
     for (const [id, scopes] of ids) this.#ids.set(id, this.#add(this.#longest(id)?.asks ?? nothing, scopes));
   }
 
+  covers(id: string): boolean {
+    return this.#ids.has(id) || this.#longest(id) !== undefined;
+  }
+
   /** The requested part and form of a covered context. Undefined: the whole context, in the plain form. */
   interestIn(id: string): WatchInterest | undefined {
     const asks = this.#ids.get(id) ?? this.#longest(id)?.asks;

@@ -1,9 +1,11 @@
 /**
- * The hub passes durable commits to every watcher of a context, by the id or by a prefix of the id. It keeps no events.
- * A commit costs one look-up for the id and one for each length of prefix in use.
+ * The hub passes durable commits to every watcher of a context, by the id or by a prefix of the id. A commit costs one
+ * look-up for the id and one for each length of prefix in use. Few subscribers are offered an event at once, many in
+ * slices of the event loop, so that the answer of the write need not wait for them. The hub keeps no other events.
  */
 import type { CommitEvent, ContextEvent } from '../contexts/events.js';
 import type { Feed } from '../store/store.js';
+import { type FanOutEvent, FanOuts } from './fan-outs.js';
 import { Slices } from './slices.js';
 
 export interface Subscriber {
@@ -14,9 +16,15 @@ export interface Subscriber {
 }
 
 export interface BatchSubscriber {
+  /** The number of the last fan-out that it caught up with, or that began before it subscribed. */
+  readonly seen: number;
   /** Receives those events of the batch that its subscriptions cover. Must not throw. */
   offerBatch(events: readonly ContextEvent[]): void;
 }
+
+/** So many subscribers are offered an event at once. */
+const AT_ONCE = 32;
+const NONE: readonly Set<Subscriber>[] = [];
 
 export class Hub {
   readonly #byId = new Map<string, Set<Subscriber>>();
@@ -25,6 +33,7 @@ export class Hub {
   readonly #prefixLengths = new Map<number, number>();
   /** Shared by all watchers. */
   readonly slices = new Slices();
+  readonly #fanOuts = new FanOuts();
 
   /** `feed` sends the commits of other servers for the contexts that are watched here. */
   constructor(private readonly feed: Feed | undefined) {}
@@ -36,7 +45,7 @@ export class Hub {
 
   /** The number of subscribers of a context, by its id or a prefix. */
   watchersOf(id: string): number {
-    return this.#subscribersOf(id).length;
+    return sizeOf(this.#setsOf(id));
   }
 
   /** As `Feed.confirm`. Undefined: this process makes all commits, and has published those that were answered. */
@@ -72,27 +81,54 @@ export class Hub {
 
   readonly publish = (event: CommitEvent): void => {
     if (event.kind === 'gap') {
+      this.#fanOuts.flush();
       for (const subscriber of this.#all()) subscriber.offer(event);
-      return;
-    }
-    if (event.kind === 'batch') {
-      this.#offerBatch(event.events);
-      return;
-    }
-    const exact = this.#byId.get(event.id);
-    if (exact) for (const subscriber of exact) subscriber.offer(event);
-    for (const length of this.#prefixLengths.keys()) {
-      if (length > event.id.length) continue;
-      const matching = this.#byPrefix.get(event.id.slice(0, length));
-      if (matching) for (const subscriber of matching) subscriber.offer(event);
+    } else if (event.kind === 'batch') {
+      if (this.#fanOuts.idle && event.events.reduce((sum, { id }) => sum + this.watchersOf(id), 0) <= AT_ONCE) {
+        for (const [owner, heard] of this.#ownersOf(event.events)) owner.offerBatch(heard);
+      } else this.#fanOuts.add(event, (number) => this.#offersOfBatch(event.events, number));
+    } else {
+      const sets = this.#setsOf(event.id);
+      if (this.#fanOuts.idle && sizeOf(sets) <= AT_ONCE) {
+        for (const some of sets) for (const subscriber of some) subscriber.offer(event);
+      } else if (sets.length > 0) this.#fanOuts.add(event, (number) => this.#offersOf(event, sets, number));
     }
   };
+
+  /** The number of the last fan-out. */
+  get published(): number {
+    return this.#fanOuts.last;
+  }
+
+  /**
+   * The events published since `seen` that some subscribers have not been offered. A watcher takes them in before it
+   * reads a context: what it reads must not be ahead of the events that it was offered.
+   */
+  missed(seen: number): Iterable<FanOutEvent> | undefined {
+    return this.#fanOuts.idle ? undefined : this.#fanOuts.after(seen);
+  }
 
   #all(): Set<Subscriber> {
     return new Set([...this.#byId.values(), ...this.#byPrefix.values()].flatMap((some) => [...some]));
   }
 
-  #offerBatch(events: readonly ContextEvent[]): void {
+  *#offersOf(event: ContextEvent, sets: readonly Set<Subscriber>[], number: number): Iterator<void> {
+    for (const some of sets) {
+      for (const subscriber of some) {
+        if (subscriber.owner.seen < number) subscriber.offer(event);
+        yield;
+      }
+    }
+  }
+
+  *#offersOfBatch(events: readonly ContextEvent[], number: number): Iterator<void> {
+    for (const [owner, heard] of this.#ownersOf(events)) {
+      if (owner.seen < number) owner.offerBatch(heard);
+      yield;
+    }
+  }
+
+  #ownersOf(events: readonly ContextEvent[]): Map<BatchSubscriber, ContextEvent[]> {
     const concerned = new Map<BatchSubscriber, ContextEvent[]>();
     for (const event of events) {
       for (const { owner } of this.#subscribersOf(event.id)) {
@@ -101,14 +137,31 @@ export class Hub {
         else if (heard.at(-1) !== event) heard.push(event);
       }
     }
-    for (const [owner, heard] of concerned) owner.offerBatch(heard);
+    return concerned;
+  }
+
+  #setsOf(id: string): readonly Set<Subscriber>[] {
+    let sets: Set<Subscriber>[] | undefined;
+    const exact = this.#byId.get(id);
+    if (exact) sets = [exact];
+    for (const length of this.#prefixLengths.keys()) {
+      const matching = length <= id.length ? this.#byPrefix.get(id.slice(0, length)) : undefined;
+      if (!matching) continue;
+      if (sets) sets.push(matching);
+      else sets = [matching];
+    }
+    return sets ?? NONE;
   }
 
   #subscribersOf(id: string): Subscriber[] {
-    const prefixes = [...this.#prefixLengths.keys()].filter((length) => length <= id.length);
-    const sets = [this.#byId.get(id), ...prefixes.map((length) => this.#byPrefix.get(id.slice(0, length)))];
-    return sets.flatMap((some) => (some ? [...some] : []));
+    return this.#setsOf(id).flatMap((some) => [...some]);
   }
+}
+
+function sizeOf(sets: readonly Set<Subscriber>[]): number {
+  let size = 0;
+  for (const some of sets) size += some.size;
+  return size;
 }
 
 /** Answers whether the subscriber is the first one under the key. */

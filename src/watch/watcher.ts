@@ -54,6 +54,7 @@ export class Watcher implements Subscriber {
   #reading: Cursor | 'several' | undefined;
   /** The hub passes a batch to the watcher as a whole. */
   readonly owner = this;
+  seen = 0;
 
   /** `wholeLists`: changed lists are sent whole, not as splices. Throws as Coverage does. */
   constructor(
@@ -79,6 +80,7 @@ export class Watcher implements Subscriber {
     await this.#following.ask(this.#subscriptions, this.hub.slices);
     this.#subscriptions = [];
     if (this.#closed) return;
+    this.seen = this.hub.published;
     const known = new Set(this.#following.all());
     const asked = [...this.#coverage.ids.keys()].map((id) => this.#following.track(id));
     for (const cursor of asked) known.delete(cursor);
@@ -107,8 +109,31 @@ export class Watcher implements Subscriber {
     if (this.#closed) return;
     this.#heartbeats.begin(() => {
       if (this.#closed) return;
+      this.#catchUp();
       this.#turns.push('heartbeat');
       this.resume();
+    });
+  }
+
+  /** Takes in the events of fan-outs that have not come to this watcher yet. */
+  #catchUp(): void {
+    const missed = this.hub.missed(this.seen);
+    if (!missed) return;
+    this.seen = this.hub.published;
+    for (const event of missed) {
+      if (event.kind === 'batch') this.offerBatch(event.events.filter(({ id }) => this.#coverage.covers(id)));
+      else if (this.#coverage.ids.has(event.id)) this.offerTo(this.#following.track(event.id), event);
+      else if (this.#coverage.covers(event.id)) this.offer(event);
+    }
+  }
+
+  /** What the reader lacks of a context. Events of commits that the answer includes have been offered before. */
+  #lack(cursor: Cursor, then?: Position | null): SyncResult | Promise<SyncResult> {
+    const lacks = lack(this.service, cursor, then);
+    if (!(lacks instanceof Promise)) return lacks;
+    return lacks.then((result) => {
+      this.#catchUp();
+      return result;
     });
   }
 
@@ -230,6 +255,7 @@ export class Watcher implements Subscriber {
         await this.hub.slices.next();
         continue;
       }
+      this.#catchUp();
       const next = this.#turns.take() as Slice;
       if (next === 'heartbeat') {
         const knows = this.#caughtUp && !this.#unlisted;
@@ -256,7 +282,7 @@ export class Watcher implements Subscriber {
       try {
         if (batch) await this.#sendTogether(due, batch);
         else {
-          const lacks = lack(this.service, next);
+          const lacks = this.#lack(next);
           const result = lacks instanceof Promise ? await lacks : lacks;
           // The context may have joined a batch meanwhile: then it is due again.
           if (!next.batch) this.#send([next], [result]);
@@ -276,7 +302,7 @@ export class Watcher implements Subscriber {
   }
 
   async #sendTogether(due: readonly Cursor[], batch: BatchDelivery<Cursor>): Promise<void> {
-    const lackOf = (cursor: Cursor, then?: Position | null) => lack(this.service, cursor, then);
+    const lackOf = (cursor: Cursor, then?: Position | null) => this.#lack(cursor, then);
     const read = await batch.read(due, lackOf, this.service.heads);
     if (read) this.#send(read.members, read.results);
     else {

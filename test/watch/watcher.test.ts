@@ -122,7 +122,7 @@ test('the hub offers by id and by every prefix, and keeps nothing of those who l
   const heard: string[] = [];
   const named = (name: string) => ({
     offer: (event: CommitEvent) => void heard.push(`${name} ${event.kind}`),
-    owner: { offerBatch: () => {} },
+    owner: { offerBatch: () => {}, seen: 0 },
   });
   const [exact, all, some] = [named('exact'), named('all'), named('some')] as const;
   void hub.subscribe('abc', exact);

@@ -102,6 +102,11 @@ export const SETTINGS = {
     'maximum connections; beyond it, unauthenticated connections are closed',
   ),
   maxConnectionsPerAddress: setting(count(1, 1_000_000), 5000, 'maximum connections of each remote address'),
+  acceptQueue: setting(
+    count(1, 65_535),
+    4096,
+    'connections that may wait to be accepted; net.core.somaxconn of the system may allow fewer',
+  ),
   identifyTimeout: setting(
     durationOrOff(1000, 600_000),
     20_000,

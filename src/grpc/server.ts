@@ -1,5 +1,5 @@
 /** The gRPC server: services, health, reflection, start and stop. */
-import type { Http2Server } from 'node:http2';
+import type { Http2SecureServer, Http2Server } from 'node:http2';
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Server } from '@grpc/grpc-js';
@@ -8,6 +8,7 @@ import type { ContextService } from '../contexts/service.js';
 import type { Formats } from '../contexts/sync/projection.js';
 import { ChordError } from '../model/errors.js';
 import { type Clock, MESSAGE_BYTES_MAX } from '../model/model.js';
+import type { Connections } from '../observability/connections.js';
 import type { Deliveries } from '../observability/deliveries.js';
 import type { Store, StoreHealth } from '../store/store.js';
 import type { Certificates } from '../tls/certificates.js';
@@ -17,6 +18,7 @@ import { decoded, type ErrorMapper, type Middleware } from './call.js';
 import { type ArrivalOptions, Arrivals } from './connection-limits.js';
 import { clampDeadlines } from './deadlines.js';
 import { UnfinishedCalls } from './incomplete-requests.js';
+import { Listener } from './listener.js';
 import { LoadShedding, type LoadSheddingOptions } from './middleware/load-shedding.js';
 import { answeredByThePipeline, CallPipeline } from './pipeline.js';
 import { definitionOf, nameOf, routesOf, type ServedService } from './served-service.js';
@@ -39,10 +41,13 @@ export interface GrpcOptions extends LoadSheddingOptions, ArrivalOptions {
   readonly transfer: Transfer;
   readonly store: Store;
   readonly clock: Clock;
+  readonly connections: Connections;
   readonly deliveries: Deliveries;
   readonly stats: StatsSource;
   /** HOST:PORT; port 0 takes a free one. */
   readonly listen: string;
+  /** Connections that may wait to be accepted. */
+  readonly acceptQueue: number;
   /** Undefined: no TLS. */
   readonly certificates: Certificates | undefined;
   /** The middleware of every call, in this order; `decoded` of call.ts is one of them. */
@@ -77,7 +82,8 @@ export class GrpcServer {
   readonly #loadShedding: LoadShedding;
   readonly #unfinished: UnfinishedCalls;
   readonly #stopping = new AbortController();
-  #address = '';
+  #injector: ReturnType<Server['createConnectionInjector']> | undefined;
+  #listener: Listener | undefined;
   #storeServes = false;
   #late = false;
 
@@ -150,25 +156,23 @@ export class GrpcServer {
 
   /** Resolves with the listening address, HOST:PORT with the real port. */
   async start(): Promise<string> {
-    const { listen, certificates } = this.options;
-    const port = await new Promise<number>((resolve, reject) => {
-      this.#server.bindAsync(listen, serverCredentials(certificates), (error, bound) => {
-        if (!error) return resolve(bound);
-        // grpc-js wraps the system's message: "No address added out of total 1 resolved errors: [...]".
-        const said = /\[(.*)\]/.exec(error.message)?.[1] ?? error.message;
-        reject(new ChordError('UNAVAILABLE', `cannot listen on ${listen}: ${said}`, { cause: error }));
-      });
-    });
+    const { listen, acceptQueue, certificates, connections } = this.options;
+    const injector = this.#server.createConnectionInjector(serverCredentials(certificates));
+    this.#injector = injector;
     for (const server of serversOf(this.#server)) {
       // A client that does not offer HTTP/2 in the handshake: Node would answer in HTTP/1.0.
       server.on('unknownProtocol', (socket: Socket) => socket.destroy());
+      (server as Http2SecureServer).on('tlsClientError', connections.failed);
       this.#arrivals.watch(server);
       clampDeadlines(server);
       server.updateSettings({ maxHeaderListSize: HEADER_BYTES_MAX });
     }
+    this.#listener = await Listener.open(listen, acceptQueue, (socket) => {
+      connections.accepted(socket);
+      injector.injectConnection(socket);
+    });
     this.setHealth({ serving: true, readOnly: false });
-    this.#address = `${listen.slice(0, listen.lastIndexOf(':'))}:${port}`;
-    return this.#address;
+    return `${listen.slice(0, listen.lastIndexOf(':'))}:${this.#listener.port}`;
   }
 
   setHealth({ serving }: StoreHealth): void {
@@ -203,7 +207,8 @@ export class GrpcServer {
     this.#health.end(GOODBYE);
     this.#stopping.abort();
     // Not forceShutdown: without channelz grpc-js tracks no connections.
-    this.#server.drain(this.#address, grace);
+    this.#listener?.close();
+    this.#injector?.drain(grace);
     // A stalled client never confirms the end of its connection: the wait is bounded.
     await new Promise<void>((resolve) => {
       const overdue = setTimeout(resolve, grace + CLOSE_WITHIN);

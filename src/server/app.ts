@@ -81,6 +81,7 @@ export async function startChord(options: ChordOptions = {}): Promise<Chord> {
       transfer: engine.transfer,
       store: engine.store,
       clock: clock ?? engine.store.cluster?.clock ?? Date.now,
+      connections: telemetry.connections,
       deliveries: telemetry.deliveries,
       stats: telemetry.stats,
       certificates,

@@ -103,7 +103,6 @@ export class Telemetry {
   serving(address: string): void {
     this.#state = 'serving';
     this.#tell('serving', { address, metrics: this.address, settings: changed(this.config) });
-    this.connections.watch(Number(address.slice(address.lastIndexOf(':') + 1)));
   }
 
   stopping(): void {
@@ -119,7 +118,6 @@ export class Telemetry {
 
   async close(): Promise<void> {
     this.#stopObserving();
-    this.connections.close();
     this.#refusals.close();
     this.#endpoint?.close();
     await this.#audit?.close();

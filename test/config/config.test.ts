@@ -46,6 +46,7 @@ const OTHER: { [K in Key]: readonly [written: string, value: Config[K]] } = {
   minFreeBytes: ['0', 0],
   maxConnections: ['7', 7],
   maxConnectionsPerAddress: ['8', 8],
+  acceptQueue: ['9', 9],
   identifyTimeout: ['5s', 5000],
   requestTimeout: ['off', 0],
   maxStreamsPerConnection: ['12', 12],

@@ -5,6 +5,7 @@ import { Formats } from '../../src/contexts/sync/projection.js';
 import { decoded, type Middleware } from '../../src/grpc/call.js';
 import { charge } from '../../src/grpc/middleware/quota.js';
 import { GrpcServer } from '../../src/grpc/server.js';
+import { Connections } from '../../src/observability/connections.js';
 import { Deliveries } from '../../src/observability/deliveries.js';
 import type { Limits } from '../../src/quota/limits.js';
 import { Quotas } from '../../src/quota/quotas.js';
@@ -65,6 +66,7 @@ export async function serveLimited(
     ...config,
     ...{ service: engine.contexts, hub: engine.hub, cleanup: engine.cleanup, transfer: engine.transfer },
     ...{ formats: new Formats(), deliveries: new Deliveries(), certificates: undefined },
+    connections: new Connections({ changed() {}, refused() {} }),
     ...{
       store: engine.store,
       clock: Date.now,

@@ -1,0 +1,57 @@
+/**
+ * Listens for connections, with an accept queue of the size that is set: grpc-js would listen with Node's 511, and the
+ * connections of a storm beyond that wait a second for their next attempt.
+ */
+import { lookup } from 'node:dns/promises';
+import { once } from 'node:events';
+import { createServer, type Server, type Socket } from 'node:net';
+import { ChordError } from '../model/errors.js';
+
+export class Listener {
+  readonly #servers: Server[] = [];
+
+  private constructor(private readonly accept: (socket: Socket) => void) {}
+
+  /**
+   * Listens on all addresses of the host; the addresses that the system lacks are left out, unless it lacks all.
+   * @param listen HOST:PORT; port 0 takes a free one
+   * @param backlog connections that may wait to be accepted; the system may allow fewer
+   */
+  static async open(listen: string, backlog: number, accept: (socket: Socket) => void): Promise<Listener> {
+    const listener = new Listener(accept);
+    const colon = listen.lastIndexOf(':');
+    const host = listen.slice(0, colon).replace(/^\[|\]$/g, '');
+    try {
+      await listener.#listen(host, Number(listen.slice(colon + 1)), backlog);
+    } catch (error) {
+      listener.close();
+      throw new ChordError('UNAVAILABLE', `cannot listen on ${listen}: ${(error as Error).message}`, { cause: error });
+    }
+    return listener;
+  }
+
+  get port(): number {
+    const address = this.#servers[0]?.address();
+    return typeof address === 'object' && address ? address.port : 0;
+  }
+
+  /** Accepts no more connections; those that are open stay. */
+  close(): void {
+    for (const server of this.#servers) server.close();
+  }
+
+  async #listen(host: string, port: number, backlog: number): Promise<void> {
+    let failure: unknown;
+    for (const { address } of await lookup(host, { all: true })) {
+      const server = createServer(this.accept);
+      try {
+        server.listen({ host: address, port: this.port || port, backlog });
+        await once(server, 'listening');
+        this.#servers.push(server);
+      } catch (error) {
+        failure ??= error;
+      }
+    }
+    if (this.#servers.length === 0) throw failure;
+  }
+}

@@ -58,7 +58,8 @@ test('a watcher that reads while fan-outs wait shows no half batch', async (t) =
   const sum = (reader: Reader, id: string) => (reader.copies.get(id)?.value?.sum ?? 0) as number;
   for (const reader of readers) {
     reader.onSettled = () => {
-      if (sum(reader, 'a') + sum(reader, 'b') !== 0) reader.error ??= new Error(`half a batch: ${reader.log.slice(-5)}`);
+      if (sum(reader, 'a') + sum(reader, 'b') !== 0)
+        reader.error ??= new Error(`half a batch: ${reader.log.slice(-5)}`);
     };
   }
   const update = (id: string, changes: { readonly [key: string]: number }) =>

@@ -24,7 +24,7 @@ export class Listener {
     try {
       await listener.#listen(host, Number(listen.slice(colon + 1)), backlog);
     } catch (error) {
-      listener.close();
+      void listener.close();
       throw new ChordError('UNAVAILABLE', `cannot listen on ${listen}: ${(error as Error).message}`, { cause: error });
     }
     return listener;
@@ -35,9 +35,10 @@ export class Listener {
     return typeof address === 'object' && address ? address.port : 0;
   }
 
-  /** Accepts no more connections; those that are open stay. */
-  close(): void {
-    for (const server of this.#servers) server.close();
+  /** Accepts no more connections. Resolves when those that are open have ended. */
+  async close(): Promise<void> {
+    const closing = this.#servers.map((server) => new Promise((resolve) => server.close(resolve)));
+    await Promise.all(closing);
   }
 
   async #listen(host: string, port: number, backlog: number): Promise<void> {

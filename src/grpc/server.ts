@@ -207,16 +207,11 @@ export class GrpcServer {
     this.#health.end(GOODBYE);
     this.#stopping.abort();
     // Not forceShutdown: without channelz grpc-js tracks no connections.
-    this.#listener?.close();
+    const ended = this.#listener?.close();
     this.#injector?.drain(grace);
+    this.#server.tryShutdown(() => {});
     // A stalled client never confirms the end of its connection: the wait is bounded.
-    await new Promise<void>((resolve) => {
-      const overdue = setTimeout(resolve, grace + CLOSE_WITHIN);
-      this.#server.tryShutdown(() => {
-        clearTimeout(overdue);
-        resolve();
-      });
-    });
+    await Promise.race([ended, sleep(grace + CLOSE_WITHIN, undefined, { ref: false })]);
     this.#unfinished.close();
     this.#arrivals.close();
   }

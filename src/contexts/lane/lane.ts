@@ -151,10 +151,10 @@ export class Lane {
     }));
   }
 
-  /** One delta from `known`, which is at most the threshold behind the durable position `head`; merges at most `bytesMax`. */
-  since(known: Position, head: Position, bytesMax: number): Since | Promise<Since> {
-    const found = this.#state.history.since(known, bytesMax);
-    const since = found === 'not in memory' ? this.#state.history.fetch(known, head, bytesMax) : found;
+  /** One delta from `known`, which is at most the threshold behind the durable position `head`; the merge may cost `costMax`. */
+  since(known: Position, head: Position, costMax: number): Since | Promise<Since> {
+    const found = this.#state.history.since(known, costMax);
+    const since = found === 'not in memory' ? this.#state.history.fetch(known, head, costMax) : found;
     return since instanceof Promise ? since.finally(() => this.changed(this)) : since;
   }
 

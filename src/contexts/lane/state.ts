@@ -10,8 +10,8 @@ import type { Commit, Removal, Store } from '../../store/store.js';
 import { type ContextEvent, type DeltaView, isLarge, type View } from '../events.js';
 import { advance } from '../position.js';
 import { LaneHistory } from '../sync/history.js';
-import { bytesOf } from '../sync/merge.js';
-import { mergeBytesMax, PAGE_BYTES } from '../validation.js';
+import { mergeCost } from '../sync/merge.js';
+import { mergeCostMax, PAGE_BYTES } from '../validation.js';
 import { ENCODED, type Form, LaneDocument } from './document.js';
 
 /** The effect of a use case on the tip. */
@@ -162,13 +162,13 @@ export class LaneState implements TipView {
   /** Applies the deltas up to `head`. False: they are missing, or their digests do not follow from the known position. */
   async #foldMissing(known: Head, head: Head): Promise<boolean> {
     let at = known.position;
-    let left = mergeBytesMax(head.weight);
+    let left = mergeCostMax(head.weight);
     if (head.position.epoch !== at.epoch) return false;
     while (at.version < head.position.version) {
       const missing = await this.store.deltas(this.id, at.version, head.position.version - at.version, PAGE_BYTES);
       if (missing.kind === 'truncated' || missing.records.length === 0) return false;
       // Beyond this, reading the document costs less.
-      left -= bytesOf(missing.records);
+      left -= mergeCost(missing.records);
       if (left < 0) return false;
       for (const record of missing.records) {
         if (!samePosition(advance(at, record), record.position)) return false;

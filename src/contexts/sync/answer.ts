@@ -5,7 +5,7 @@ import type { Store } from '../../store/store.js';
 import { type DeltaView, type FullReason, isLarge, type SyncResult, type View } from '../events.js';
 import { ENCODED, type Form } from '../lane/document.js';
 import type { Lane } from '../lane/lane.js';
-import { mergeBytesMax } from '../validation.js';
+import { mergeCostMax } from '../validation.js';
 import { decide } from './decision.js';
 import { LaneHistory, type Since } from './history.js';
 import { documentViewAt } from './point-in-time.js';
@@ -38,7 +38,7 @@ export function answer<T>(
       ? smaller(since, whole('delta_larger'), form)
       : { kind: 'delta', delta: since };
   };
-  const since = lane.since(known as Position, head.position, mergeBytesMax(head.weight));
+  const since = lane.since(known as Position, head.position, mergeCostMax(head.weight));
   return since instanceof Promise ? since.then(choose) : choose(since);
 }
 
@@ -59,8 +59,8 @@ export async function answerAt(
   };
   if (decision.kind === 'full') return whole(decision.reason);
   const { durable } = lane;
-  const bytesMax = mergeBytesMax(durable?.weight ?? 0);
-  const since = await new LaneHistory(id, store, threshold).fetch(known as Position, position, bytesMax);
+  const costMax = mergeCostMax(durable?.weight ?? 0);
+  const since = await new LaneHistory(id, store, threshold).fetch(known as Position, position, costMax);
   if (typeof since !== 'object') return whole(REASONS[since]);
   if (durable && !isLarge(since.payload, durable.weight)) return { kind: 'delta', delta: since };
   return smaller(since, whole('delta_larger'), ENCODED);

@@ -1,14 +1,15 @@
 /**
  * The recent deltas of one context in memory, up to the durable version: enough for every client that may get a delta at
- * all. Deltas that are not in memory are read from the store once, and kept. The bytes of the deltas that a client lacks
- * are limited by the caller: deltas over that limit are neither decoded nor merged.
+ * all. Deltas that are not in memory are read from the store once, and kept. What the merge of the deltas that a client
+ * lacks may cost is limited by the caller: deltas over that limit are neither decoded nor merged.
  */
 import { type Position, samePosition } from '../../model/model.js';
 import type { LogRecord, Store } from '../../store/store.js';
 import type { DeltaView } from '../events.js';
 import { SMALL_BYTES } from '../long-work.js';
+import { DELTA_COST } from '../validation.js';
 import { agrees } from './decision.js';
-import { bytesOf, mergeInSteps, mergeViews } from './merge.js';
+import { bytesOf, mergeCost, mergeInSteps, mergeViews } from './merge.js';
 
 /** The merged delta; or why there is none: another history, not retained, more bytes than allowed, or not in memory. */
 export type Since = DeltaView | 'diverged' | 'truncated' | 'larger' | 'not in memory';
@@ -86,28 +87,28 @@ export class LaneHistory {
   }
 
   /** One merged delta from `known`, which is behind the durable position by at most the threshold. */
-  since(known: Position, bytesMax: number): Since | Promise<Since> {
+  since(known: Position, costMax: number): Since | Promise<Since> {
     const first = this.#deltas[0];
     const index = first ? known.version - first.from.version : -1;
     const oldest = this.#deltas[index];
     if (index < 0 || !oldest) return 'not in memory';
     if (!agrees(known, oldest.from)) return 'diverged';
     if (index === this.#deltas.length - 1) return oldest;
-    return this.#merged.get(known.version) ?? this.#merge(known.version, this.#deltas.slice(index), bytesMax);
+    return this.#merged.get(known.version) ?? this.#merge(known.version, this.#deltas.slice(index), costMax);
   }
 
   /** As `since`, but reads missing deltas from the store. `head` is the durable position. */
-  async fetch(known: Position, head: Position, bytesMax: number): Promise<Since> {
+  async fetch(known: Position, head: Position, costMax: number): Promise<Since> {
     // Many readers may be at this version, and may return.
-    const found = await (this.#found.get(known.version) ?? this.#remember(known.version, head, bytesMax));
+    const found = await (this.#found.get(known.version) ?? this.#remember(known.version, head, costMax));
     if (found === 'truncated') return 'truncated';
     return agrees(known, found.from) ? found.since : 'diverged';
   }
 
-  #remember(version: number, head: Position, bytesMax: number): Promise<Found | 'truncated'> {
+  #remember(version: number, head: Position, costMax: number): Promise<Found | 'truncated'> {
     if (this.#found.size === FOUND_MAX || this.#mergedBytes > HISTORY_BYTES_MAX) this.#outdate();
     const all = this.#found;
-    const finding = this.#find(version, head, bytesMax);
+    const finding = this.#find(version, head, costMax);
     all.set(version, finding);
     finding.then(
       (found) => {
@@ -119,12 +120,12 @@ export class LaneHistory {
     return finding;
   }
 
-  async #find(version: number, head: Position, bytesMax: number): Promise<Found | 'truncated'> {
+  async #find(version: number, head: Position, costMax: number): Promise<Found | 'truncated'> {
     const before = this.#deltas;
-    const records = await this.#read(version, head.version, bytesMax);
+    const records = await this.#read(version, head.version, costMax);
     const from = records?.[0]?.position;
     if (!records || from?.version !== version) return 'truncated';
-    if (bytesOf(records.slice(1)) > bytesMax || (records.length === 1 && head.version > version)) {
+    if (mergeCost(records.slice(1)) > costMax || (records.length === 1 && head.version > version)) {
       return { from, since: 'larger' };
     }
     const views = viewsOf(this.id, records);
@@ -134,22 +135,23 @@ export class LaneHistory {
     const needed = views.slice(0, views.indexOf(last) + 1);
     // A different array means that the history was cleared, or already has the deltas.
     if (before === this.#deltas) this.#prepend(needed);
-    const since = this.since(from, bytesMax);
+    const since = this.since(from, costMax);
     return { from, since: await (since === 'not in memory' ? merged(needed) : since) };
   }
 
   /**
    * The record of a version, which alone holds that version's position, and the records up to `last`: all of them; or
-   * just more than the allowed bytes; or only the first where the rest is known to exceed them. Undefined: not retained.
+   * just more than the allowed cost; or only the first where the rest is known to exceed them. Undefined: not retained.
    */
-  async #read(version: number, last: number, bytesMax: number): Promise<LogRecord[] | undefined> {
-    const known = this.#deltaBytes - DELTA_BYTES * this.#deltas.length > bytesMax;
+  async #read(version: number, last: number, costMax: number): Promise<LogRecord[] | undefined> {
+    const known = this.#deltaBytes - (DELTA_BYTES - DELTA_COST) * this.#deltas.length > costMax;
     const records: LogRecord[] = [];
-    for (let after = version - 1, left = bytesMax; after < last && left >= 0; ) {
-      const read = await this.store.deltas(this.id, after, known ? 1 : last - after, Math.max(1, left));
+    for (let after = version - 1, left = costMax; after < last && left >= 0; ) {
+      const most = Math.min(last - after, Math.ceil(left / DELTA_COST) + 1);
+      const read = await this.store.deltas(this.id, after, known ? 1 : most, Math.max(1, left));
       if (read.kind === 'truncated') return undefined;
       if (read.records.length === 0) break;
-      left -= bytesOf(records.length === 0 ? read.records.slice(1) : read.records);
+      left -= mergeCost(records.length === 0 ? read.records.slice(1) : read.records);
       records.push(...read.records);
       after = version - 1 + records.length;
       if (known) break;
@@ -157,8 +159,8 @@ export class LaneHistory {
     return records;
   }
 
-  #merge(version: number, deltas: readonly DeltaView[], bytesMax: number): Since | Promise<Since> {
-    const since = bytesOf(deltas.map(({ payload }) => payload)) > bytesMax ? 'larger' : merged(deltas);
+  #merge(version: number, deltas: readonly DeltaView[], costMax: number): Since | Promise<Since> {
+    const since = mergeCost(deltas.map(({ payload }) => payload)) > costMax ? 'larger' : merged(deltas);
     if (this.#merged.size === MERGED_MAX || this.#mergedBytes > HISTORY_BYTES_MAX) this.#outdate();
     const all = this.#merged;
     all.set(version, since);

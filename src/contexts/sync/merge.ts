@@ -5,6 +5,7 @@ import type { Change, Changes } from '../../delta/types.js';
 import type { Payload } from '../../model/model.js';
 import type { DeltaView } from '../events.js';
 import { type Pace, paced } from '../long-work.js';
+import { DELTA_COST } from '../validation.js';
 
 /** Changes that are encoded in one step, unless they are large. */
 const CHANGES_AT_ONCE = 500;
@@ -62,4 +63,9 @@ export function bytesOf(payloads: readonly Payload[]): number {
   let bytes = 0;
   for (const { changes, olds } of payloads) bytes += changes.length + olds.length;
   return bytes;
+}
+
+/** What it costs to merge the payloads, in bytes of a document that costs as much. */
+export function mergeCost(payloads: readonly Payload[]): number {
+  return bytesOf(payloads) + DELTA_COST * payloads.length;
 }

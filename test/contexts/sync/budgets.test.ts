@@ -1,9 +1,10 @@
 /** What a read may cost: bytes that are read and decoded, turns that others have meanwhile. Bytes and counts, never times. */
 import test, { type ExecutionContext } from 'ava';
 import { decodeStruct } from '../../../src/codec/struct.js';
+import { bytesOf } from '../../../src/contexts/sync/merge.js';
 import { PAST_BYTES_MAX } from '../../../src/contexts/sync/point-in-time.js';
 import { Formats, formatDelta, TooLarge } from '../../../src/contexts/sync/projection.js';
-import { mergeBytesMax } from '../../../src/contexts/validation.js';
+import { mergeCostMax } from '../../../src/contexts/validation.js';
 import { jsonPatch } from '../../../src/delta/formats/json-patch.js';
 import type { JsonObject, Position } from '../../../src/model/model.js';
 import { openChord } from '../../../src/server/app.js';
@@ -64,7 +65,7 @@ test('deltas that outweigh the document several times are neither merged nor rea
     const result = await contexts.sync('a', known);
     t.like(result, { kind: 'full', reason: 'delta_larger' });
   }
-  t.true(read.bytes < 3 * mergeBytesMax(head.weight), `${read.bytes}`);
+  t.true(read.bytes < 5 * mergeCostMax(head.weight), `${read.bytes}`);
 
   // The answer is the same with the deltas in memory, where they would merge to less than the document.
   const warm = await open(t, counting().store);
@@ -102,6 +103,31 @@ test('readers that stand at one place share one read and one answer, and so do t
   }
 });
 
+test('many small deltas cost more than their bytes: the document is sent, and none of them is decoded', async (t) => {
+  const { store, read } = counting();
+  const open = async () => {
+    const chord = await openChord({ store, cleanupInterval: 0, deltaThreshold: 10_000 });
+    t.teardown(() => chord.close());
+    return chord.contexts;
+  };
+  const contexts = await open();
+  const numbers = Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`n${i}`, 0]));
+  const positions = [(await contexts.set('a', numbers)).position as Position];
+  for (let i = 1; i <= 400; i++) {
+    positions.push((await contexts.update('a', { changes: { n5: i } })).position as Position);
+  }
+  t.like(await contexts.sync('a', positions.at(-100)), { kind: 'delta' });
+  const { head } = await contexts.get('a');
+  const history = await store.deltas('a', 1, 400);
+  const records = history.kind === 'truncated' ? [] : history.records;
+  t.is(records.length, 400);
+  t.true(bytesOf(records) < mergeCostMax(head.weight), 'the bytes alone would do');
+  read.spoil = true;
+  for (const each of [contexts, await open()]) {
+    t.like(await each.sync('a', positions[0]), { kind: 'full', reason: 'delta_larger' });
+  }
+});
+
 /** How often others had their turn while this was done. */
 async function turnsDuring(work: () => unknown): Promise<number> {
   let [turns, done] = [0, false];
@@ -118,7 +144,7 @@ async function turnsDuring(work: () => unknown): Promise<number> {
 test('a large merge lets others have their turn', async (t) => {
   const chord = await open(t, openMemory());
   const members = (of: number) => Object.fromEntries(Array.from({ length: 20_000 }, (_, i) => [`m${i}`, of]));
-  const first = (await chord.contexts.set('a', { filler: filler.repeat(10), members: members(0) })).position;
+  const first = (await chord.contexts.set('a', { filler: filler.repeat(12), members: members(0) })).position;
   for (let i = 1; i < 4; i++) await chord.contexts.update('a', { changes: { members: members(i) } });
   const turns = await turnsDuring(async () => {
     const result = await chord.contexts.sync('a', first);

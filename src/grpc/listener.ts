@@ -5,9 +5,14 @@
 import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
+import { ServerCredentials } from '@grpc/grpc-js';
 import { ChordError } from '../model/errors.js';
+import type { Certificates } from '../tls/certificates.js';
 
-export class Listener {
+/** An unfinished TLS handshake may hold a socket for this long, in milliseconds. */
+const HANDSHAKE_TIMEOUT = 10_000;
+
+export class PortListener {
   readonly #servers: Server[] = [];
 
   private constructor(private readonly accept: (socket: Socket) => void) {}
@@ -17,8 +22,8 @@ export class Listener {
    * @param listen HOST:PORT; port 0 takes a free one
    * @param backlog connections that may wait to be accepted; the system may allow fewer
    */
-  static async open(listen: string, backlog: number, accept: (socket: Socket) => void): Promise<Listener> {
-    const listener = new Listener(accept);
+  static async open(listen: string, backlog: number, accept: (socket: Socket) => void): Promise<PortListener> {
+    const listener = new PortListener(accept);
     const colon = listen.lastIndexOf(':');
     const host = listen.slice(0, colon).replace(/^\[|\]$/g, '');
     try {
@@ -54,5 +59,23 @@ export class Listener {
       }
     }
     if (this.#servers.length === 0) throw failure;
+  }
+}
+
+/** TLS of the server: new connections get the current certificate, open connections keep theirs. */
+export function serverCredentials(certificates: Certificates | undefined): ServerCredentials {
+  return certificates ? new TlsCredentials(certificates) : ServerCredentials.createInsecure();
+}
+
+class TlsCredentials extends ServerCredentials {
+  constructor(certificates: Certificates) {
+    const { asksClients, context } = certificates;
+    const handshakeTimeout = HANDSHAKE_TIMEOUT;
+    super({ requestCert: asksClients, rejectUnauthorized: asksClients, handshakeTimeout }, context);
+    certificates.onChange((context) => this.updateSecureContextOptions(context));
+  }
+
+  override _equals(other: ServerCredentials): boolean {
+    return this === other;
   }
 }

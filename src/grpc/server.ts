@@ -18,11 +18,10 @@ import { decoded, type ErrorMapper, type Middleware } from './call.js';
 import { type ArrivalOptions, Arrivals } from './connection-limits.js';
 import { clampDeadlines } from './deadlines.js';
 import { UnfinishedCalls } from './incomplete-requests.js';
-import { Listener } from './listener.js';
+import { PortListener, serverCredentials } from './listener.js';
 import { LoadShedding, type LoadSheddingOptions } from './middleware/load-shedding.js';
 import { answeredByThePipeline, CallPipeline } from './pipeline.js';
 import { definitionOf, nameOf, routesOf, type ServedService } from './served-service.js';
-import { serverCredentials } from './server-credentials.js';
 import { adminService, type StatsSource } from './services/admin.js';
 import { cleanupService } from './services/cleanup.js';
 import { contextService } from './services/context.js';
@@ -83,7 +82,7 @@ export class GrpcServer {
   readonly #unfinished: UnfinishedCalls;
   readonly #stopping = new AbortController();
   #injector: ReturnType<Server['createConnectionInjector']> | undefined;
-  #listener: Listener | undefined;
+  #listener: PortListener | undefined;
   #storeServes = false;
   #late = false;
 
@@ -167,7 +166,7 @@ export class GrpcServer {
       clampDeadlines(server);
       server.updateSettings({ maxHeaderListSize: HEADER_BYTES_MAX });
     }
-    this.#listener = await Listener.open(listen, acceptQueue, (socket) => {
+    this.#listener = await PortListener.open(listen, acceptQueue, (socket) => {
       connections.accepted(socket);
       injector.injectConnection(socket);
     });

@@ -3,7 +3,7 @@ import test from 'ava';
 import { Cursor } from '../../src/watch/cursor.js';
 import { PendingQueue } from '../../src/watch/pending-queue.js';
 
-const owner = { offerTo() {}, offerBatch() {} };
+const owner = { offerTo() {}, offerBatch() {}, seen: 0 };
 
 function cursor(id: string): Cursor {
   return new Cursor(id, owner, undefined);

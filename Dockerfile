@@ -1,6 +1,5 @@
-# A server on LMDB in /data. docs/operations.md says how to run it.
-# Node 24 is faster: --build-arg NODE=24-slim
-ARG NODE=20.20.2-slim
+# A server on LMDB in /data. deploy/README.md says how to run it.
+ARG NODE=24.22.3-slim
 
 FROM node:${NODE} AS build
 WORKDIR /src
@@ -19,12 +18,14 @@ WORKDIR /app
 COPY package.json ./
 COPY --from=build /src/node_modules node_modules
 COPY --from=build /src/dist dist
+# For `docker exec ... chord get ID`: the same command, with the server of the container.
+RUN ln -s /app/dist/main.js /usr/local/bin/chord
 USER 1000:1000
 VOLUME /data
 EXPOSE 50051
-# The heap, in MiB: with the container's limit (docker run --memory) at about twice as much. Above it the process ends, and
-# is started again, in place of collecting garbage for ever.
-ENV NODE_OPTIONS=--max-old-space-size=1536
+# The heap is half of the container's memory limit (docker run --memory, resources.limits.memory): buffers and LMDB's pages need
+# the rest. Above it the process ends, and is started again, in place of collecting garbage for ever.
+ENV NODE_OPTIONS=--max-old-space-size-percentage=50
 ENV NODE_ENV=production CHORD_LISTEN=0.0.0.0:50051 CHORD_DATA_DIR=/data CHORD_METRICS_LISTEN=127.0.0.1:9464
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
   CMD ["node", "-e", "fetch('http://127.0.0.1:9464/readyz').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]

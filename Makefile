@@ -10,6 +10,8 @@ FILE ?=
 SOURCES := $(shell find src -name '*.ts' 2>/dev/null)
 GHZ := .tools/bin/ghz
 ACTIONLINT_VERSION := v1.7.12
+HELM := .tools/bin/helm
+KUBERNETES_VALIDATE := .tools/kubernetes-validate/bin/kubernetes-validate
 ACTIONLINT := .tools/bin/actionlint-$(ACTIONLINT_VERSION)
 # The Node version of `make test-node`. Not read from the environment: npm sets a variable of this name.
 NODE = 24
@@ -83,6 +85,29 @@ $(NODE_BIN)/node:
 	@echo 'installing Node $(NODE)'
 	@npm install --prefix .tools/node-$(NODE) --no-save --ignore-scripts --no-audit --no-fund --loglevel=error $(NODE_PACKAGE)@$(NODE) >/dev/null
 	@touch $@
+
+.PHONY: package
+package: build ## what is published, in packages/: tarballs, wheel, crate, jars, Go module (ARGS="rust java" for some)
+	@node scripts/package.mjs $(ARGS)
+
+.PHONY: try-packages
+try-packages: package ## install each package into an empty project, and use it there
+	@node scripts/try-packages.mjs $(ARGS)
+
+.PHONY: reference
+reference: build ## docs/reference/ and the man page, from the protos, the commands and the settings
+	@node scripts/reference.mjs
+
+.PHONY: deploy-tools
+deploy-tools: $(HELM) $(KUBERNETES_VALIDATE) ## Helm and Kubernetes' schemas, for the tests of deploy/ (with Go and Python)
+
+$(HELM):
+	@echo 'building Helm'
+	@GOBIN=$(CURDIR)/.tools/bin go install helm.sh/helm/v3/cmd/helm@v3.22.0
+
+$(KUBERNETES_VALIDATE):
+	@python3 -m venv .tools/kubernetes-validate
+	@.tools/kubernetes-validate/bin/python -m pip install --quiet --disable-pip-version-check kubernetes-validate==1.37.0
 
 .PHONY: sbom
 sbom: ## write sbom.json: the dependencies in a release, from the lockfile

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { providerLaws } from 'chord/testing';
+import { providerLaws } from 'chordstate-server/testing';
 import { openArchive } from './external-store.js';
 
 for (const { name, run } of providerLaws) test(name, () => run(makeSubject));

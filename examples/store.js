@@ -14,7 +14,7 @@
 import { mkdir, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { ChordError, openMemory } from 'chord';
+import { ChordError, openMemory } from 'chordstate-server';
 
 /** So many calls make one line: also the largest of them fit into one string. */
 const BATCH_MAX = 32;

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { storeLaws } from 'chord/testing';
+import { storeLaws } from 'chordstate-server/testing';
 import { openJournal } from './store.js';
 
 for (const { name, run } of storeLaws) test(name, () => run(makeSubject));

@@ -32,7 +32,7 @@ const digest = createHash('sha256').update(readFileSync('package-lock.json')).di
 const [, a, b, c, d, e] = /^(.{8})(.{4}).(.{3}).(.{3})(.{12})/.exec(digest);
 bom.serialNumber = `urn:uuid:${a}-${b}-5${c}-a${d}-${e}`;
 delete bom.metadata.timestamp;
-bom.metadata.component.name = 'chord'; // not the name of the directory
+bom.metadata.component.name = 'chordstate-server'; // not the name of the directory
 
 const fetched = bom.components
   .flatMap(({ externalReferences = [] }) => externalReferences)

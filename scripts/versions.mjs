@@ -14,7 +14,7 @@ const PLACES = [
   ['clients/typescript/package.json', /"version": "(.+?)"/],
   ['clients/python/chordstate/__init__.py', /^__version__ = "(.+?)"/m],
   ['clients/rust/Cargo.toml', /^version = "(.+?)"/m],
-  ['clients/java/pom.xml', /<artifactId>chord-client<\/artifactId>\s*<version>(.+?)<\/version>/],
+  ['clients/java/pom.xml', /<artifactId>chordstate<\/artifactId>\s*<version>(.+?)<\/version>/],
 ];
 
 const found = PLACES.map(([path, pattern]) => [path, pattern.exec(readFileSync(path, 'utf8'))?.[1]]);

@@ -1,4 +1,4 @@
-/** The entry of the library: `import { startChord } from 'chord'`. */
+/** The entry of the library: `import { startChord } from 'chordstate-server'`. */
 
 export type { RetentionRules } from './cleanup/policy.js';
 export type { Counts, Item, Swept } from './cleanup/sweep.js';

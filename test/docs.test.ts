@@ -70,6 +70,8 @@ const OF_OTHERS = new Set([
     '--ignore-scripts',
     '--memory',
     '--max-old-space-size',
+    '--max-old-space-size-percentage',
+    '--root',
     '--max-semi-space-size',
     '--no-allocation-site-pretenuring',
   ],

@@ -13,7 +13,7 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 /** What the author of a store writes. */
 const AUTHORS_STORE = `
-import { type Commit, type Config, ChordError, openMemory, type Outcome, type Plugins, type Store } from 'chord';
+import { type Commit, type Config, ChordError, openMemory, type Outcome, type Plugins, type Store } from 'chordstate-server';
 
 export function openMine({ dataDir }: Pick<Config, 'dataDir'>): Store {
   if (dataDir === '') throw new ChordError('FAILED_PRECONDITION', 'a directory is needed');
@@ -36,7 +36,7 @@ export default {
 
 const AUTHORS_TEST = `
 import { test } from 'node:test';
-import { providerLaws, type StoreSubject, storeLaws } from 'chord/testing';
+import { providerLaws, type StoreSubject, storeLaws } from 'chordstate-server/testing';
 import { openMine } from './mine.js';
 
 async function makeSubject(): Promise<StoreSubject> {
@@ -71,10 +71,10 @@ test('a store of somebody else: compiled, tested and served', async (t) => {
     'LICENSE',
     'README.md',
     'SECURITY.md',
+    'deploy',
     'dist',
     'docs',
     'examples',
-    'ops',
     'package.json',
     'proto',
   ]);
@@ -85,7 +85,7 @@ test('a store of somebody else: compiled, tested and served', async (t) => {
   await mkdir(join(app, 'node_modules'), { recursive: true });
   await symlink(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
   await run('tar', ['-xzf', join(folder, filename), '-C', join(app, 'node_modules')]);
-  await run('mv', [join(app, 'node_modules', 'package'), join(app, 'node_modules', 'chord')]);
+  await run('mv', [join(app, 'node_modules', 'package'), join(app, 'node_modules', 'chordstate-server')]);
 
   await writeFile(join(app, 'package.json'), '{"type":"module"}');
   await writeFile(join(app, 'tsconfig.json'), JSON.stringify(TSCONFIG));
@@ -97,7 +97,7 @@ test('a store of somebody else: compiled, tested and served', async (t) => {
   t.regex(tested.stdout, /^# fail 0$/m);
   t.regex(tested.stdout, /^ok \d+ - random commands/m);
 
-  const main = join(app, 'node_modules', 'chord', 'dist', 'main.js');
+  const main = join(app, 'node_modules', 'chordstate-server', 'dist', 'main.js');
   const server = new Running(['serve', '--listen', '127.0.0.1:0', '--plugin', join(app, 'out', 'mine.js')], main);
   t.teardown(() => server.end('SIGTERM'));
   const [, address = ''] = /^chord: serving on (\S+) \(the store of /.exec(await server.line()) ?? [];

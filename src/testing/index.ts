@@ -1,5 +1,5 @@
 /**
- * For authors of stores and export providers: `import { storeLaws } from 'chord/testing'`. See
+ * For authors of stores and export providers: `import { storeLaws } from 'chordstate-server/testing'`. See
  * docs/extending.md.
  */
 export type { Law } from './law.js';

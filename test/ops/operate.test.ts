@@ -30,7 +30,7 @@ test('the example of a config file has every setting, each with its default', as
 });
 
 test('the unit is one that systemd takes, and gives a stop the time that it may need', async (t) => {
-  const unit = await read('ops/chord.service');
+  const unit = await read('deploy/systemd/chord.service');
   const { shutdownDelay, shutdownGrace } = SETTINGS;
   const seconds = Number(/^TimeoutStopSec=(\d+)$/m.exec(unit)?.[1]);
   t.true(seconds * 1000 > shutdownDelay.default + shutdownGrace.default + 5_000);
@@ -62,6 +62,9 @@ test('the image names settings and files that there are', async (t) => {
     for (const source of line.split(' ').slice(1, -1)) t.true(ignored.includes(`!${source}`), `${source} is not sent`);
   }
   t.regex(lines.join('\n'), /^USER \d+:\d+$/m);
+  // An option of Node 24.
+  t.regex(lines.join('\n'), /^ARG NODE=24\./m);
+  t.regex(lines.join('\n'), /^ENV NODE_OPTIONS=--max-old-space-size-percentage=50$/m);
 });
 
 interface Locked {
@@ -110,7 +113,7 @@ test('the list of what is in a release can be made, names each package, and no h
     components: { name: string; version: string; purl: string }[];
     metadata: { component: { name: string } };
   };
-  t.is(metadata.component.name, 'chord');
+  t.is(metadata.component.name, 'chordstate-server');
   const listed = new Set(components.map(({ name, version }) => `${name}@${version}`));
   for (const [name, { version, dev, devOptional }] of await lockfile()) {
     t.true(dev || devOptional || listed.has(`${name}@${version}`), `${name} is missing`);

@@ -4,7 +4,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use chord_client::{Client, Document, json};
+use chordstate::{Client, Document, json};
 use serde_json::Value;
 use tokio::sync::watch;
 

@@ -33,8 +33,8 @@ impl Client {
     /// Creates a context, or replaces its document.
     ///
     /// ```no_run
-    /// # async fn run(client: chord_client::Client) -> Result<(), chord_client::Error> {
-    /// # use chord_client::json;
+    /// # async fn run(client: chordstate::Client) -> Result<(), chordstate::Error> {
+    /// # use chordstate::json;
     /// let created = client.set("room:1", json!({ "topic": "daily" })).if_absent().await?;
     /// client.set("room:1", json!({ "topic": "weekly" })).if_position(created.position).await?;
     /// # Ok(())
@@ -47,8 +47,8 @@ impl Client {
     /// Changes parts of a document.
     ///
     /// ```no_run
-    /// # async fn run(client: chord_client::Client) -> Result<(), chord_client::Error> {
-    /// # use chord_client::json;
+    /// # async fn run(client: chordstate::Client) -> Result<(), chordstate::Error> {
+    /// # use chordstate::json;
     /// client.update("room:1").merge(json!({ "topic": "weekly" })).increment(["visits"], 1.0).allow_missing().await?;
     /// # Ok(())
     /// # }

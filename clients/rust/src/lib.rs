@@ -4,8 +4,8 @@
 //! what happens to them, and a [`Replica`] keeps a live local copy.
 //!
 //! ```no_run
-//! # async fn run() -> Result<(), chord_client::Error> {
-//! use chord_client::{Client, Event, json};
+//! # async fn run() -> Result<(), chordstate::Error> {
+//! use chordstate::{Client, Event, json};
 //!
 //! let client = Client::connect("127.0.0.1:50051")?;
 //! client.set("room:1", json!({ "topic": "daily", "members": [] })).await?;

@@ -17,8 +17,8 @@ use crate::watch::Watch;
 /// network. It ends when it is dropped or closed.
 ///
 /// ```no_run
-/// # async fn run(client: chord_client::Client) -> Result<(), chord_client::Error> {
-/// # use chord_client::Target;
+/// # async fn run(client: chordstate::Client) -> Result<(), chordstate::Error> {
+/// # use chordstate::Target;
 /// let users = client
 ///     .replica([Target::prefix("user:")])
 ///     .on_change(|change| println!("{} is now {:?}", change.id, change.value))

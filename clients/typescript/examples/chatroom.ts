@@ -4,7 +4,7 @@
  */
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connect, Replica } from 'chord-client';
+import { connect, Replica } from 'chordstate';
 
 interface Room {
   /** How many guests the talk waits for, if anybody set that. */

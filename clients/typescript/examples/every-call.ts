@@ -4,8 +4,8 @@
  * `npx tsx examples/every-call.ts [HOST:PORT]`.
  */
 import { randomUUID } from 'node:crypto';
-import { connect } from 'chord-client';
-import { cleanup, contexts, sync, transfer } from 'chord-client/grpc';
+import { connect } from 'chordstate';
+import { cleanup, contexts, sync, transfer } from 'chordstate/grpc';
 
 const client = connect(process.argv[2] ?? '127.0.0.1:50051');
 const contextId = `room:${randomUUID()}`;

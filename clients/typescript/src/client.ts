@@ -225,7 +225,7 @@ export class Client {
   }
 
   /**
-   * Any call of the service, with the messages of `chord-client/grpc`; fields may be left out. One try: whether it may be
+   * Any call of the service, with the messages of `chordstate/grpc`; fields may be left out. One try: whether it may be
    * repeated, its caller knows.
    */
   async call<Q, A>(method: Definition<Q, A, false>, request: Partial<Q>, options: CallOptions = {}): Promise<A> {

@@ -1,6 +1,6 @@
 /**
  * The services as they are generated from the .proto files, for `Client.call` and `Client.stream`:
- * `import { cleanup } from 'chord-client/grpc'`.
+ * `import { cleanup } from 'chordstate/grpc'`.
  */
 export { CleanupServiceService as cleanup } from './gen/chord/v1/cleanup_service.js';
 export { ContextServiceService as contexts } from './gen/chord/v1/context_service.js';

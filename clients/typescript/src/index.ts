@@ -1,4 +1,4 @@
-/** The client of Chord: `import { connect, Replica } from 'chord-client'`. */
+/** The client of Chord: `import { connect, Replica } from 'chordstate'`. */
 export { apply, DeltaMismatch } from './apply.js';
 export type { Definition, TlsOptions, Token } from './channel.js';
 export {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use chord_client::{Delete, Document, Position, Set, Target, Tls, Touch, Update};
+use chordstate::{Delete, Document, Position, Set, Target, Tls, Touch, Update};
 use serde_json::Value;
 
 use crate::forms::Failure;

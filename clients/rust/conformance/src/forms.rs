@@ -1,7 +1,7 @@
 //! What the client answers, as the protocol writes it.
 
-use chord_client::internals::Unsendable;
-use chord_client::{
+use chordstate::internals::Unsendable;
+use chordstate::{
     Action, Change, Context, Delta, DeltaMismatch, Error, Event, Full, Head, Position, SyncResult, WriteResult,
 };
 use serde_json::{Value, json};
@@ -102,7 +102,7 @@ impl Failure {
 }
 
 pub fn described(error: &Error) -> Value {
-    let violation = |each: &chord_client::Violation| json!({ "field": each.field, "description": each.description });
+    let violation = |each: &chordstate::Violation| json!({ "field": each.field, "description": each.description });
     let violations: Vec<Value> = error.violations().iter().map(violation).collect();
     let form = json!({ "reason": error.reason().as_str(), "message": error.message(), "violations": violations });
     let form = with("contextId", &error.context_id().map(Value::from), form);

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use chord_client::{Event, Replica, ResultStream};
+use chordstate::{Event, Replica, ResultStream};
 use serde_json::Value;
 use tokio::sync::Notify;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use chord_client::{Client, Error, Retry};
+use chordstate::{Client, Error, Retry};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 

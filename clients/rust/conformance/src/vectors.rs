@@ -1,8 +1,8 @@
 //! Ops that need no server: they run the client's own code on bytes and values.
 
-use chord_client::internals::{KNOWN_BYTES_MAX, Tracker, from_struct, to_struct};
-use chord_client::proto::chord::v1 as wire;
-use chord_client::{Delta, Error, Position, apply};
+use chordstate::internals::{KNOWN_BYTES_MAX, Tracker, from_struct, to_struct};
+use chordstate::proto::chord::v1 as wire;
+use chordstate::{Delta, Error, Position, apply};
 use prost::Message;
 use prost_types::Struct;
 use serde_json::{Value, json};

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
 
-use chord_client::{Action, Client, DeleteResult, Mismatch, Position, Reason, SyncResult, Target, json};
+use chordstate::{Action, Client, DeleteResult, Mismatch, Position, Reason, SyncResult, Target, json};
 use serde_json::Value;
 use tokio::task::JoinSet;
 
@@ -196,7 +196,7 @@ async fn deep_documents_come_every_way() {
     let replica = client.replica([&id]).start();
     replica.ready().await.unwrap();
     assert_eq!(*replica.get(&id).unwrap(), document(nested(32, json!(1))));
-    let chord_client::Event::Full { full, .. } = crate::support::next(&mut events).await else { panic!("no full") };
+    let chordstate::Event::Full { full, .. } = crate::support::next(&mut events).await else { panic!("no full") };
     assert_eq!(Value::from(full.context.value), nested(32, json!(1)));
 
     client.set(&id, json!({ "o": [nested(29, json!({}))] })).await.unwrap();

@@ -6,15 +6,15 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use chord_client::proto::chord::v1::context_service_server::{ContextService, ContextServiceServer};
-use chord_client::proto::chord::v1::sync_service_server::{SyncService, SyncServiceServer};
-use chord_client::proto::chord::v1::watch_contexts_response::Event as Message;
-use chord_client::proto::chord::v1::{
+use chordstate::proto::chord::v1::context_service_server::{ContextService, ContextServiceServer};
+use chordstate::proto::chord::v1::sync_service_server::{SyncService, SyncServiceServer};
+use chordstate::proto::chord::v1::watch_contexts_response::Event as Message;
+use chordstate::proto::chord::v1::{
     Change, ChangeAction, Closing, Context, Delta, Full, Position, SetContextRequest, SetContextResponse,
     WatchContextsRequest, WatchContextsResponse,
 };
-use chord_client::proto::google::rpc;
-use chord_client::{Client, ClientBuilder, Event, Reason, Retry, Target, json};
+use chordstate::proto::google::rpc;
+use chordstate::{Client, ClientBuilder, Event, Reason, Retry, Target, json};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream, StreamExt};
 use prost::{Message as _, Name};
@@ -207,7 +207,7 @@ fn known(request: &WatchContextsRequest) -> u64 {
     request.subscriptions[0].known.get("a").map_or(0, |position| position.version)
 }
 
-async fn next_version(events: &mut chord_client::ResultStream<Event>) -> u64 {
+async fn next_version(events: &mut chordstate::ResultStream<Event>) -> u64 {
     match next(events).await {
         Event::Full { full, .. } => full.context.position.version,
         event => panic!("{event:?}"),
@@ -285,7 +285,7 @@ async fn a_replica_heals_itself() {
     });
     let (sender, mut versions) = tokio::sync::mpsc::unbounded_channel();
     let replica = peer.client().await.replica([Target::id("a")]);
-    let version = |change: &chord_client::ReplicaChange| change.position.as_ref().unwrap().version;
+    let version = |change: &chordstate::ReplicaChange| change.position.as_ref().unwrap().version;
     let replica = replica
         .on_change(move |change| {
             _ = sender.send(version(change));
@@ -333,7 +333,7 @@ async fn a_token_source() {
 #[cfg(feature = "tls")]
 #[tokio::test]
 async fn tls_and_token() {
-    use chord_client::Tls;
+    use chordstate::Tls;
     use tonic::transport::{Certificate, Identity, ServerTlsConfig};
 
     let made = rcgen::generate_simple_self_signed(["chord.test".to_owned()]).unwrap();
@@ -417,7 +417,7 @@ async fn batches_arrive_whole() {
 #[tokio::test]
 async fn a_replica_applies_batches_whole() {
     let (sender, mut versions) = tokio::sync::mpsc::unbounded_channel();
-    let shared: Arc<std::sync::OnceLock<std::sync::Weak<chord_client::Replica>>> = Arc::default();
+    let shared: Arc<std::sync::OnceLock<std::sync::Weak<chordstate::Replica>>> = Arc::default();
     let copy = shared.clone();
     let builder = torn().client().await.replica([Target::prefix("")]).on_change(move |change| {
         let replica = copy.get().unwrap().upgrade().unwrap();
@@ -457,12 +457,12 @@ async fn a_replica_applies_no_part_of_a_batch() {
     });
     let replica = peer.client().await.replica([Target::prefix("")]).start();
     let (mut before, three) = (Vec::new(), "3".parse().unwrap());
-    let mut note = |documents: &chord_client::Documents| {
+    let mut note = |documents: &chordstate::Documents| {
         before.push((documents.get("a").cloned(), documents.position("a").cloned()));
         documents.position("b").is_some_and(|at| at.reaches(&three))
     };
     patient(replica.wait_until(&mut note)).await.unwrap();
-    let fits = |(document, position): &(Option<Arc<chord_client::Document>>, Option<chord_client::Position>)| {
+    let fits = |(document, position): &(Option<Arc<chordstate::Document>>, Option<chordstate::Position>)| {
         document.as_ref().is_none_or(|document| document.is_empty())
             && position.as_ref().is_none_or(|position| position.version != 2)
     };
@@ -588,7 +588,7 @@ struct Log(Arc<AtomicUsize>);
 #[cfg(feature = "tracing")]
 impl tracing::Subscriber for Log {
     fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
-        metadata.target().starts_with("chord_client") && *metadata.level() == tracing::Level::ERROR
+        metadata.target().starts_with("chordstate") && *metadata.level() == tracing::Level::ERROR
     }
     fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
         tracing::span::Id::from_u64(1)

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chord_client::{Client, Reason, Replica, ReplicaBuilder, ReplicaChange, Target, json};
+use chordstate::{Client, Reason, Replica, ReplicaBuilder, ReplicaChange, Target, json};
 use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -141,7 +141,7 @@ async fn from_what_was_kept() {
     let (first, _) = copying(client.replica(target.clone())).await;
     let mut kept = first.read(|documents| documents.kept());
     first.close().await;
-    kept.push(chord_client::Kept { id: "elsewhere".into(), ..kept[0].clone() });
+    kept.push(chordstate::Kept { id: "elsewhere".into(), ..kept[0].clone() });
     client.delete(&b).await.unwrap();
     let written = client.update(&a).increment(["n"], 1.0).await.unwrap().position;
 

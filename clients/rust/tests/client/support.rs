@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Once, Weak};
 use std::time::Duration;
 
-use chord_client::{Client, Document, Error, Event, Reason, ResultStream};
+use chordstate::{Client, Document, Error, Event, Reason, ResultStream};
 use serde_json::Value;
 
 pub fn root() -> PathBuf {

@@ -5,9 +5,9 @@ use std::fs::read_to_string;
 use std::time::Duration;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
-use chord_client::internals::{KNOWN_BYTES_MAX, Tracker, from_struct, to_struct};
-use chord_client::proto::chord::v1 as wire;
-use chord_client::{Delta, Error, Event, Position, Target, apply};
+use chordstate::internals::{KNOWN_BYTES_MAX, Tracker, from_struct, to_struct};
+use chordstate::proto::chord::v1 as wire;
+use chordstate::{Delta, Error, Event, Position, Target, apply};
 use prost::Message;
 use prost_types::Struct;
 use serde_json::Value;

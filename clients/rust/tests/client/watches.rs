@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use chord_client::{Action, Client, DeletedReason, Event, Position, Reason, Target, apply, json};
+use chordstate::{Action, Client, DeletedReason, Event, Position, Reason, Target, apply, json};
 use serde_json::Value;
 
 use crate::support::{REST, Server, Stage, failure, next, patient};

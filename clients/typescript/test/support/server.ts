@@ -21,7 +21,7 @@ export interface Server {
 
 /** On LMDB, in a directory of its own. Ends with the test. */
 export async function startServer(t: ExecutionContext, ...settings: string[]): Promise<Server> {
-  const folder = await mkdtemp(join(tmpdir(), 'chord-client-'));
+  const folder = await mkdtemp(join(tmpdir(), 'chordstate-'));
   let address = '127.0.0.1:0';
   let stop = async (_signal: NodeJS.Signals) => {};
   const start = async () => {

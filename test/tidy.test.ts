@@ -33,11 +33,12 @@ const LADDER: readonly (readonly [part: string, imports: readonly string[]])[] =
       ...['transfer', 'watch'],
     ],
   ],
+  ['web', ['gen', 'grpc', 'model', 'observability', 'tls']],
   [
     'server',
     [
       ...['auth', 'cleanup', 'config', 'contexts', 'grpc', 'model', 'observability', 'quota', 'store', 'tls'],
-      ...['transfer', 'watch'],
+      ...['transfer', 'watch', 'web'],
     ],
   ],
   ['testing', ['model', 'store', 'transfer']],

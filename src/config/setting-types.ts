@@ -35,6 +35,17 @@ export function hostPortOrOff(): SettingType<string> {
   return { placeholder: 'HOST:PORT|off', value, written: value, format: String };
 }
 
+/** Origins of pages, as browsers name them; none: []. Separated by commas, or a list in the file. */
+export function origins(): SettingType<readonly string[]> {
+  const error = 'expected origins like https://app.example.com, or none';
+  const isOrigin = (text: string) => /^https?:\/\//.test(text) && URL.canParse(text) && new URL(text).origin === text;
+  const value = z.array(z.string(error).refine(isOrigin, error), error);
+  const split = (raw: string) => (raw === 'none' || raw === '' ? [] : raw.split(',').map((each) => each.trim()));
+  const read = (raw: unknown) => (typeof raw === 'string' ? split(raw) : raw);
+  const written = z.unknown().transform(read).pipe(value);
+  return { placeholder: 'ORIGIN,...|none', value, written, format: (list) => list.join() || 'none' };
+}
+
 export function text(placeholder: string): SettingType<string> {
   const value = z.string('expected a string').min(1, 'must not be empty');
   return { placeholder, value, written: value, format: String };

@@ -223,7 +223,7 @@ export class Call extends ServerInterceptingCall implements Receiver, Unfinished
   }
 
   get held(): number {
-    return this.#body?.held ?? 0;
+    return this.#body?.held ?? (this.next as { readonly held?: number }).held ?? 0;
   }
 
   settle(): void {
@@ -239,7 +239,7 @@ export class Call extends ServerInterceptingCall implements Receiver, Unfinished
 
   /** One more message of a stream, as it is in the .proto. `onLeft` hears when it has left the process. */
   write(message: unknown, onLeft: () => void = NOTHING): void {
-    if (!this.#over) this.next.sendMessage(message, onLeft);
+    if (!this.#over) this.next.sendMessage(this.route.encode(message), onLeft);
   }
 
   /** The same for what is encoded: where it is the same Buffer for many calls, it costs each of them less. */

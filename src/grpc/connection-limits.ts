@@ -47,8 +47,8 @@ export class Arrivals {
 
   /** Follows the connections of this server. */
   watch(server: Http2Server): void {
-    server.prependListener('connection', (socket: Socket) => this.#arrived(socket));
-    server.on('session', (session) => this.#begun(session));
+    server.prependListener('connection', (socket: Socket) => this.arrived(socket));
+    server.on('session', (session) => this.begun(session, session.socket));
   }
 
   close(): void {
@@ -86,7 +86,7 @@ export class Arrivals {
     to.add(connection);
   }
 
-  #arrived(socket: Socket): void {
+  arrived(socket: Socket): void {
     const address = networkOf(socket.remoteAddress ?? '');
     const now = performance.now();
     const connection: Connection = { socket, address, session: undefined, since: now, known: false, open: true };
@@ -105,12 +105,13 @@ export class Arrivals {
     else if (this.#open > maxConnections) this.#turnAway(this.#dispensable(connection));
   }
 
-  #begun(session: Http2Session): void {
-    const peer = peerOf(session.socket);
+  /** Calls of this connection name the session: that of HTTP/2, or the socket itself with HTTP/1.1. */
+  begun(session: Http2Session | Socket, socket: Socket): void {
+    const peer = peerOf(socket);
     const connection = this.#coming.get(peer);
     if (!connection) return;
     this.#coming.delete(peer);
-    connection.session = session;
+    if (session !== socket) connection.session = session as Http2Session;
     this.#ofSessions.set(session, connection);
   }
 

@@ -18,7 +18,7 @@ import {
 } from '@grpc/grpc-js';
 import { Call, type ErrorMapper, type Middleware, type Route } from './call.js';
 import type { UnfinishedCalls } from './incomplete-requests.js';
-import { connectionOf, patchSession } from './node-http2.js';
+import { connectionOf, type Inner, patchSession } from './node-http2.js';
 
 export class CallPipeline {
   readonly #routes = new Map<string, Route>();
@@ -32,6 +32,16 @@ export class CallPipeline {
 
   add(route: Route): void {
     this.#routes.set(route.path, route);
+  }
+
+  /**
+   * A call that another port than that of grpc-js received; the caller starts it. Throws for an unknown path.
+   * @param connection the same object for all calls of a connection
+   */
+  call(path: string, inner: Inner, connection: object): Call {
+    const route = this.#routes.get(path);
+    if (!route) throw new Error(`no such method: ${path}`);
+    return new Call(inner, route, this, connection);
   }
 
   readonly intercept: ServerInterceptor = ({ path }, next) => {

@@ -76,7 +76,11 @@ const GOODBYE = 'the server shuts down';
 export class GrpcServer {
   readonly #server: Server;
   readonly #streams: WatchStreams;
-  readonly #arrivals: Arrivals;
+  /** What further ports of the server share with this one. */
+  readonly arrivals: Arrivals;
+  readonly pipeline: CallPipeline;
+  /** The names of the services, as `chord.v1.ContextService`. */
+  readonly services: readonly string[];
   readonly #health: Health;
   readonly #loadShedding: LoadShedding;
   readonly #unfinished: UnfinishedCalls;
@@ -91,7 +95,7 @@ export class GrpcServer {
     const loadShedding = new LoadShedding(options, toStatusHere, (forLong) => this.#setLate(forLong));
     this.#loadShedding = loadShedding;
     const arrivals = new Arrivals(options);
-    this.#arrivals = arrivals;
+    this.arrivals = arrivals;
     this.#unfinished = new UnfinishedCalls({
       requestTimeout: options.requestTimeout,
       // Complete calls must not be refused because of incomplete ones.
@@ -106,6 +110,7 @@ export class GrpcServer {
       options.onDefect,
       this.#unfinished,
     );
+    this.pipeline = pipeline;
     this.#server = new Server({
       interceptors: [pipeline.intercept],
       'grpc.max_concurrent_streams': options.maxStreamsPerConnection,
@@ -140,7 +145,8 @@ export class GrpcServer {
     });
     for (const route of this.#health.routes) pipeline.add(route);
     this.#server.addService(this.#health.definition, answeredByThePipeline(this.#health.definition));
-    addReflection(this.#server, pipeline, [...names, HEALTH, ...REFLECTIONS]);
+    this.services = [...names, HEALTH];
+    addReflection(this.#server, pipeline, [...this.services, ...REFLECTIONS]);
   }
 
   /** Open watch streams. */
@@ -162,7 +168,7 @@ export class GrpcServer {
       // A client that does not offer HTTP/2 in the handshake: Node would answer in HTTP/1.0.
       server.on('unknownProtocol', (socket: Socket) => socket.destroy());
       (server as Http2SecureServer).on('tlsClientError', connections.failed);
-      this.#arrivals.watch(server);
+      this.arrivals.watch(server);
       clampDeadlines(server);
       server.updateSettings({ maxHeaderListSize: HEADER_BYTES_MAX });
     }
@@ -212,7 +218,7 @@ export class GrpcServer {
     // A stalled client never confirms the end of its connection: the wait is bounded.
     await Promise.race([ended, sleep(grace + CLOSE_WITHIN, undefined, { ref: false })]);
     this.#unfinished.close();
-    this.#arrivals.close();
+    this.arrivals.close();
   }
 }
 

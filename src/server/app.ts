@@ -1,4 +1,5 @@
 /** The composition root: builds a server from its parts. */
+
 import { asksCallers } from '../auth/settings.js';
 import { ArchiveBeforeExpiry } from '../cleanup/archive.js';
 import { Sweeper } from '../cleanup/sweeper.js';
@@ -17,10 +18,12 @@ import { Quotas } from '../quota/quotas.js';
 import { openLmdb } from '../store/lmdb/store.js';
 import { openMemory } from '../store/memory.js';
 import type { Store } from '../store/store.js';
+import type { Certificates } from '../tls/certificates.js';
 import type { Provider } from '../transfer/export-provider.js';
 import { openProvider } from '../transfer/providers/open.js';
 import { Transfer } from '../transfer/transfer.js';
 import { Hub } from '../watch/hub.js';
+import type { WebServer } from '../web/server.js';
 import { type Gate, openGate } from './auth.js';
 import { openTransport } from './listen-policy.js';
 import { Telemetry } from './observability.js';
@@ -44,6 +47,8 @@ export interface Engine {
 export interface Chord extends Engine {
   /** HOST:PORT, with the real port. */
   readonly address: string;
+  /** Where the API is served over HTTP, HOST:PORT with the real port. */
+  readonly webAddress: string | undefined;
   /** Where metrics are served, HOST:PORT with the real port. */
   readonly metricsAddress: string | undefined;
   /** Open watch streams. */
@@ -93,13 +98,15 @@ export async function startChord(options: ChordOptions = {}): Promise<Chord> {
       ],
       onDefect: (error, id) => log.error({ err: error, id }, 'internal error'),
     });
+    const web = config.webListen === 'off' ? undefined : await openWeb(config, server, certificates, telemetry);
     const measured = () => ({
       ...{ ...engine, streams: server.streams, shed: server.shed, late: server.late },
       certificateEnd: certificates?.info.notAfter.getTime(),
     });
     await telemetry.start(measured);
     const address = await server.start();
-    telemetry.serving(address);
+    await web?.start();
+    telemetry.serving(address, web?.address);
     let stopping = false;
     let shutdown = config;
     let fail = () => {};
@@ -117,6 +124,7 @@ export async function startChord(options: ChordOptions = {}): Promise<Chord> {
       stopping = true;
       telemetry.stopping();
       await server.stop(shutdown.shutdownDelay, shutdown.shutdownGrace);
+      await web?.stop(shutdown.shutdownGrace);
       await opened.close();
     });
     const parts: Reloadable[] = [
@@ -142,6 +150,7 @@ export async function startChord(options: ChordOptions = {}): Promise<Chord> {
     return {
       ...engine,
       address,
+      webAddress: web?.address,
       metricsAddress: telemetry.address,
       failed,
       get streams() {
@@ -254,6 +263,21 @@ async function openStore(config: Config): Promise<Store> {
     default:
       throw new Error(`no such backend: ${config.backend}`);
   }
+}
+
+/** Loads what speaks HTTP only when it is needed. */
+async function openWeb(
+  config: Config,
+  { pipeline, arrivals, services }: GrpcServer,
+  certificates: Certificates | undefined,
+  { connections, log }: Telemetry,
+): Promise<WebServer> {
+  const [{ WebApi }, { WebServer }] = await Promise.all([import('../web/api.js'), import('../web/server.js')]);
+  return new WebServer({
+    ...{ ...config, listen: config.webListen, origins: config.webOrigins, certificates, arrivals, connections },
+    api: new WebApi(pipeline, services),
+    onDefect: (error) => log.error({ err: error }, 'a request over HTTP failed'),
+  });
 }
 
 /** Loads the Redis client only when it is needed. */

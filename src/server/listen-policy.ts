@@ -19,18 +19,21 @@ export async function openTransport(
   authenticated: boolean,
   log: Logger,
 ): Promise<Certificates | undefined> {
-  const { tlsCert: cert, tlsKey: key, tlsClientCa: clientCa, listen } = config;
+  const { tlsCert: cert, tlsKey: key, tlsClientCa: clientCa, listen, webListen } = config;
   const encrypted = cert !== '';
   if (encrypted !== (key !== '')) throw new ConfigError(['tlsCert and tlsKey are needed together']);
   if (clientCa !== '' && !encrypted) throw new ConfigError(['tlsClientCa needs tlsCert and tlsKey']);
-  const open = isLoopback(listen) ? undefined : exposure(encrypted, authenticated || clientCa !== '');
-  if (open && !config.insecure) {
-    const otherwise = 'Listen on 127.0.0.1, or set --insecure if every host on the network may do that';
-    throw new ConfigError([`${listen} is beyond loopback, and others could ${open}. ${otherwise}; see docs/tls.md`]);
+  const open = exposure(encrypted, authenticated || clientCa !== '');
+  for (const address of [listen, webListen]) {
+    if (!open || address === 'off' || isLoopback(address)) continue;
+    if (!config.insecure) {
+      const otherwise = 'Listen on 127.0.0.1, or set --insecure if every host on the network may do that';
+      throw new ConfigError([`${address} is beyond loopback, and others could ${open}. ${otherwise}; see docs/tls.md`]);
+    }
+    log.warn(`insecure: ${address} is beyond loopback, and others can ${open}`);
   }
-  if (open) log.warn(`insecure: ${listen} is beyond loopback, and others can ${open}`);
   checkMetrics(config);
-  for (const address of [listen, config.metricsListen]) await checkPort(address);
+  for (const address of [listen, webListen, config.metricsListen]) await checkPort(address);
   if (!encrypted) return undefined;
   return Certificates.open({
     files: { cert, key, clientCa },

@@ -62,7 +62,7 @@ export class Telemetry {
 
   private constructor(
     private readonly config: Config,
-    private readonly log: Logger,
+    readonly log: Logger,
     private readonly otel: OpenTelemetry | undefined,
     backend: string,
   ) {
@@ -99,10 +99,13 @@ export class Telemetry {
     });
   }
 
-  /** @param address the gRPC address, HOST:PORT */
-  serving(address: string): void {
+  /**
+   * @param address the gRPC address, HOST:PORT
+   * @param web that of the API over HTTP
+   */
+  serving(address: string, web: string | undefined): void {
     this.#state = 'serving';
-    this.#tell('serving', { address, metrics: this.address, settings: changed(this.config) });
+    this.#tell('serving', { address, web, metrics: this.address, settings: changed(this.config) });
   }
 
   stopping(): void {

@@ -29,7 +29,7 @@ export class Certificates {
   #refused: string | undefined;
   #warned = false;
   readonly #poller: FilePoller;
-  #listener: (context: SecureContextOptions) => void = () => {};
+  readonly #listeners: ((context: SecureContextOptions) => void)[] = [];
 
   /** @throws FAILED_PRECONDITION for invalid files */
   static async open(options: CertificatesOptions): Promise<Certificates> {
@@ -68,7 +68,7 @@ export class Certificates {
   }
 
   onChange(listener: (context: SecureContextOptions) => void): void {
-    this.#listener = listener;
+    this.#listeners.push(listener);
   }
 
   /** Reads the files on disk now. @throws FAILED_PRECONDITION for invalid files, and keeps the current certificates */
@@ -98,7 +98,7 @@ export class Certificates {
     this.#context = context;
     this.#info = info;
     this.#warned = false;
-    this.#listener(context);
+    for (const listener of this.#listeners) listener(context);
     this.options.onLoaded(info);
   }
 

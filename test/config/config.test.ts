@@ -29,6 +29,8 @@ const OTHER: { [K in Key]: readonly [written: string, value: Config[K]] } = {
   logFormat: ['text', 'text'],
   auditLog: ['/var/log/chord.audit', '/var/log/chord.audit'],
   metricsListen: ['127.0.0.1:0', '127.0.0.1:0'],
+  webListen: ['127.0.0.1:0', '127.0.0.1:0'],
+  webOrigins: ['https://a.example,https://b.example:8443', ['https://a.example', 'https://b.example:8443']],
   metricsInsecure: ['true', true],
   cacheBytes: ['1GB', 1e9],
   maxDocumentBytes: ['64KiB', 65_536],

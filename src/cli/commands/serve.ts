@@ -103,12 +103,16 @@ async function serve(options: ServeOptions, out: Output): Promise<number> {
       : config.backend === 'lmdb'
         ? `lmdb, ${config.dataDir}`
         : config.backend;
-  const { address, metricsAddress } = chord;
+  const { address, webAddress, metricsAddress } = chord;
   const tls = config.tlsCert !== '';
   const readyMs = Math.round(performance.now());
+  const scheme = tls ? 'https' : 'http';
+  const web = webAddress ? `, over HTTP on ${scheme}://${webAddress}` : '';
   const metrics = metricsAddress ? `, metrics on http://${metricsAddress}/metrics` : '';
-  const ready = `chord: serving on ${address} (${kept}${tls ? ', TLS' : ''})${metrics}, ready in ${readyMs} ms`;
-  await out.print({ serving: address, store: kept, tls, metrics: metricsAddress, readyMs }, () => [[['plain', ready]]]);
+  const ready = `chord: serving on ${address} (${kept}${tls ? ', TLS' : ''})${web}${metrics}, ready in ${readyMs} ms`;
+  await out.print({ serving: address, web: webAddress, store: kept, tls, metrics: metricsAddress, readyMs }, () => [
+    [['plain', ready]],
+  ]);
   const signal = await Promise.race([stopped, chord.failed]);
   if (signal) out.note(`${signal}: stopping`);
   await chord.close();

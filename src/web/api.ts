@@ -1,0 +1,153 @@
+/**
+ * Chord's API over HTTP: the protocols Connect (with JSON or Protobuf, and GET for reads), gRPC-Web and gRPC. The package
+ * @connectrpc/connect speaks them; every call passes the same call pipeline as on the gRPC port.
+ *
+ * Connect sees an empty request in place of each request's message (see request-message.ts), and where the answer is
+ * Protobuf, its bytes: the messages of a document are encoded once, by the codec of the gRPC port.
+ */
+import { createFileRegistry, type DescMethod, fromBinary, type Message } from '@bufbuild/protobuf';
+import { EmptySchema, FileDescriptorSetSchema, MethodOptions_IdempotencyLevel } from '@bufbuild/protobuf/wkt';
+import {
+  ConnectError,
+  type ConnectRouter,
+  createConnectRouter,
+  createContextKey,
+  createContextValues,
+  type HandlerContext,
+} from '@connectrpc/connect';
+import type { UniversalHandler, UniversalServerRequest, UniversalServerResponse } from '@connectrpc/connect/protocol';
+import { compressionGzip } from '@connectrpc/connect-node';
+import { descriptors } from '../gen/descriptors.js';
+import { kindOf } from '../grpc/methods.js';
+import type { CallPipeline } from '../grpc/pipeline.js';
+import { entityTag } from './entity-tag.js';
+import { readRequest } from './request-message.js';
+import { WebCall, type WebCaller } from './web-call.js';
+
+/** Smaller answers are sent as they are, in bytes. */
+const COMPRESS_FROM = 1024;
+/** The longest timer, in milliseconds. */
+const TIMEOUT_MAX = 2 ** 31 - 1;
+const CALL = createContextKey<WebCall | undefined>(undefined);
+
+interface Served {
+  readonly method: DescMethod;
+  /** Encodes answers as JSON, or passes them as they are. */
+  readonly json: UniversalHandler;
+  readonly proto: UniversalHandler;
+}
+
+export class WebApi {
+  readonly #served = new Map<string, Served>();
+
+  /** @param services the names of the services to serve, as `chord.v1.ContextService` */
+  constructor(
+    private readonly pipeline: CallPipeline,
+    services: readonly string[],
+  ) {
+    const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, Buffer.from(descriptors, 'base64')));
+    for (const name of services) {
+      for (const method of registry.getService(name)!.methods) {
+        const json = handler({ ...method, input: EmptySchema });
+        const proto = handler({ ...method, input: EmptySchema, output: EmptySchema });
+        this.#served.set(`/${name}/${method.name}`, { method, json, proto });
+      }
+    }
+  }
+
+  /** @param path `/chord.v1.ContextService/GetContext` */
+  serves(path: string): boolean {
+    return this.#served.has(path);
+  }
+
+  /**
+   * Never rejects for what a client sends.
+   * @param connection the same object for all calls of a connection
+   */
+  async answer(
+    path: string,
+    request: UniversalServerRequest,
+    caller: WebCaller,
+    connection: object,
+  ): Promise<UniversalServerResponse> {
+    const { method, json, proto } = this.#served.get(path)!;
+    const web = new WebCall(caller, () => readRequest(counted(request, web), method.input));
+    const call = this.pipeline.call(path, web, connection);
+    web.onReceived = () => this.pipeline.unfinished?.grow(call);
+    web.onUnreadable = (error) => {
+      if (error instanceof ConnectError) call.finish({ code: error.code as number, details: error.rawMessage });
+      else call.fail(error);
+    };
+    call.start();
+    const contextValues = createContextValues().set(CALL, web);
+    const respond = isJson(request) ? json : proto;
+    const response = await respond({ ...request, ...emptied(request), contextValues });
+    // Connect has refused the request by its headers, and the pipeline still waits for its message.
+    if (call.waits) web.cancel();
+    return response;
+  }
+}
+
+function handler(declared: DescMethod): UniversalHandler {
+  const router = createConnectRouter({
+    acceptCompression: [compressionGzip],
+    compressMinBytes: COMPRESS_FROM,
+    maxTimeoutMs: TIMEOUT_MAX,
+  });
+  serve(router, declared);
+  return router.handlers[0]!;
+}
+
+function serve(router: ConnectRouter, declared: DescMethod): void {
+  const { name, parent, output, methodKind } = declared;
+  const decode = (bytes: Uint8Array) => fromBinary(output, bytes);
+  const answers = ({ values, signal }: HandlerContext) => values.get(CALL)!.answers(signal);
+  if (methodKind === 'server_streaming') {
+    const method = declared as DescMethod & { methodKind: 'server_streaming' };
+    router.rpc(method, async function* (_: Message, context: HandlerContext) {
+      for await (const bytes of answers(context)) yield decode(bytes);
+    });
+    return;
+  }
+  // Connect answers GET for methods without side effects.
+  const reads = kindOf({ service: parent.typeName, name }) === 'read';
+  const method = reads ? { ...declared, idempotency: MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS } : declared;
+  router.rpc(method as DescMethod & { methodKind: 'unary' }, async (_: Message, context: HandlerContext) => {
+    for await (const bytes of answers(context)) {
+      const tag = context.requestMethod === 'GET' && entityTag(name, bytes);
+      if (tag) context.responseHeader.set('etag', tag);
+      return decode(bytes);
+    }
+    throw new Error(`${name} has ended without an answer`);
+  });
+}
+
+function isJson({ method, url, header }: UniversalServerRequest): boolean {
+  if (method === 'GET') return new URL(url).searchParams.get('encoding') === 'json';
+  return /json/i.test(header.get('content-type') ?? '');
+}
+
+/** The request with an empty message, as its protocol frames it. */
+function emptied(request: UniversalServerRequest): Pick<UniversalServerRequest, 'url' | 'header' | 'body'> {
+  const header = new Headers(request.header);
+  for (const name of ['content-length', 'content-encoding', 'connect-content-encoding', 'grpc-encoding'])
+    header.delete(name);
+  const url = new URL(request.url);
+  const message = isJson(request) ? '{}' : '';
+  if (request.method === 'GET') {
+    url.searchParams.set('message', message);
+    for (const name of ['base64', 'compression']) url.searchParams.delete(name);
+  }
+  const framed = /^application\/(?:connect\+|grpc)/i.test(header.get('content-type') ?? '');
+  const prefix = framed ? Buffer.from([0, 0, 0, 0, message.length]) : Buffer.alloc(0);
+  return { url: url.href, header, body: once(Buffer.concat([prefix, Buffer.from(message)])) };
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
+
+/** The same request; the call counts the bytes of its body as they arrive. */
+function counted(request: UniversalServerRequest, call: WebCall): UniversalServerRequest {
+  return { ...request, body: call.count(request.body as AsyncIterable<Uint8Array>) };
+}

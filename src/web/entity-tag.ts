@@ -1,0 +1,30 @@
+/** Entity tags of answers that carry a position: a client that has the answer asks whether it is still current. */
+import type { UniversalServerResponse } from '@connectrpc/connect/protocol';
+import { GetContextResponse } from '../gen/chord/v1/context_service.js';
+import type { Position } from '../gen/chord/v1/model.js';
+import { SyncContextResponse } from '../gen/chord/v1/sync_service.js';
+
+const POSITIONS: Readonly<Record<string, (bytes: Uint8Array) => Position | undefined>> = {
+  GetContext: (bytes) => GetContextResponse.decode(bytes).context?.position,
+  SyncContext: (bytes) => {
+    const { result } = SyncContextResponse.decode(bytes);
+    if (result?.$case === 'full') return result.value.context?.position;
+    return result?.$case === 'delta' ? result.value.to : result?.value.position;
+  },
+};
+
+/** `W/"EPOCH:VERSION:DIGEST"`, weak because an answer may be compressed. Undefined for an answer without a position. */
+export function entityTag(method: string, answer: Uint8Array): string | undefined {
+  const position = POSITIONS[method]?.(answer);
+  return position && `W/"${position.epoch}:${position.version}:${position.digest}"`;
+}
+
+/** 304 without a body where the client has this answer. */
+export function orNotModified(
+  response: UniversalServerResponse,
+  ifNoneMatch: string | undefined,
+): UniversalServerResponse {
+  const tag = response.header?.get('etag');
+  if (!tag || !ifNoneMatch?.split(',').some((each) => each.trim() === tag)) return response;
+  return { status: 304, header: new Headers({ etag: tag }) };
+}

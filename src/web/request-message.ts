@@ -1,0 +1,99 @@
+/**
+ * The one message of a request over HTTP. Chord reads it itself: the bytes of a Protobuf message go to the call pipeline as
+ * they are, with its bounds while decoding, and JSON is counted before it is parsed.
+ */
+import { type DescMessage, fromJsonString, toBinary } from '@bufbuild/protobuf';
+import { base64Decode } from '@bufbuild/protobuf/wire';
+import { Code, ConnectError } from '@connectrpc/connect';
+import type { UniversalServerRequest } from '@connectrpc/connect/protocol';
+import { decompress, isEncoding } from '../grpc/codec/decompress.js';
+import { Body } from '../grpc/codec/request-body.js';
+import { ChordError, invalid } from '../model/errors.js';
+import { MESSAGE_BYTES_MAX } from '../model/model.js';
+
+/** Values in a JSON request: about 2 microseconds and 1 KiB of memory each while it is converted. */
+const JSON_VALUES_MAX = 30_000;
+
+/** Encoded as Protobuf. Rejects with ChordError, or with ConnectError UNIMPLEMENTED where the framing is another one. */
+export async function readRequest(request: UniversalServerRequest, type: DescMessage): Promise<Uint8Array> {
+  const { message, json } = request.method === 'GET' ? await fromQuery(request) : await fromBody(request);
+  return json ? convert(message, type) : message;
+}
+
+interface RequestMessage {
+  readonly message: Buffer;
+  readonly json: boolean;
+}
+
+async function fromQuery({ url }: UniversalServerRequest): Promise<RequestMessage> {
+  const query = new URL(url).searchParams;
+  const text = query.get('message') ?? '';
+  const message = query.get('base64') === '1' ? Buffer.from(base64Decode(text)) : Buffer.from(text);
+  return { message: await unpacked(message, query.get('compression')), json: query.get('encoding') === 'json' };
+}
+
+async function fromBody({ header, body }: UniversalServerRequest): Promise<RequestMessage> {
+  const type = header.get('content-type') ?? '';
+  const json = /json/i.test(type);
+  const chunks = body as AsyncIterable<Uint8Array>;
+  if (!/^application\/(?:connect\+|grpc)/i.test(type)) {
+    const message = await unpacked(await collect(chunks), header.get('content-encoding'));
+    return { message, json };
+  }
+  const framed = new Body(MESSAGE_BYTES_MAX);
+  for await (const chunk of chunks) {
+    framed.add(Buffer.from(chunk));
+    if (framed.surplus) throw new ConnectError('more than one request message', Code.Unimplemented);
+  }
+  if (!framed.whole) throw new ConnectError('no request message', Code.Unimplemented);
+  const encoding = header.get('connect-content-encoding') ?? header.get('grpc-encoding');
+  return { message: framed.packed ? await unpacked(framed.message, encoding) : framed.message, json };
+}
+
+async function collect(body: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of body) {
+    size += chunk.length;
+    if (size > MESSAGE_BYTES_MAX) {
+      throw new ChordError('RESOURCE_EXHAUSTED', `the message has more than ${MESSAGE_BYTES_MAX} bytes`);
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+function unpacked(message: Buffer, encoding: string | null): Buffer | Promise<Buffer> {
+  if (encoding === null || encoding === '' || encoding === 'identity') return message;
+  if (!isEncoding(encoding)) throw new ConnectError(`cannot unpack ${encoding}`, Code.Unimplemented);
+  return decompress(message, encoding, MESSAGE_BYTES_MAX);
+}
+
+function convert(json: Buffer, type: DescMessage): Uint8Array {
+  const values = countValues(json);
+  if (values > JSON_VALUES_MAX) {
+    const text = `the request has ${values} JSON values, at most ${JSON_VALUES_MAX}: send it as Protobuf`;
+    throw new ChordError('RESOURCE_EXHAUSTED', text);
+  }
+  try {
+    // A name that is mistyped, or newer than this server, must not be passed over in silence.
+    return toBinary(type, fromJsonString(type, json.toString('utf8'), { ignoreUnknownFields: false }));
+  } catch (error) {
+    throw invalid('request', (error as Error).message);
+  }
+}
+
+const [QUOTE, BACKSLASH, COMMA, BRACE, BRACKET] = [...'"\\,{['].map((each) => each.charCodeAt(0));
+
+/** At least the number of values in a JSON text, in one pass over its bytes. */
+function countValues(json: Buffer): number {
+  let values = 1;
+  let quoted = false;
+  for (let at = 0; at < json.length; at++) {
+    const byte = json[at];
+    if (byte === BACKSLASH) at++;
+    else if (byte === QUOTE) quoted = !quoted;
+    else if (!quoted && (byte === COMMA || byte === BRACE || byte === BRACKET)) values++;
+  }
+  return values;
+}

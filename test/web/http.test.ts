@@ -1,0 +1,221 @@
+/** What HTTP adds: plain JSON, GET with entity tags, origins, names, and requests that attack. */
+import { once } from 'node:events';
+import { Agent, request as httpRequest } from 'node:http';
+import { connect as connectSocket } from 'node:net';
+import { gunzipSync } from 'node:zlib';
+import test, { type ExecutionContext } from 'ava';
+import type { Chord, ChordOptions } from '../../src/server/app.js';
+import { ALL, guarded } from '../support/access.js';
+import { connect, serve } from '../support/chord.js';
+
+const WEB = { webListen: '127.0.0.1:0' };
+const GET = '/chord.v1.ContextService/GetContext';
+const JSON_TYPE = { 'content-type': 'application/json' };
+
+interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly body: Buffer;
+}
+
+async function ask(
+  chord: Chord,
+  path: string,
+  headers: Record<string, string> = {},
+  body?: string | Buffer,
+  method?: string,
+): Promise<Answer> {
+  const [host, port] = chord.webAddress!.split(':');
+  const agent = new Agent({ keepAlive: true });
+  const request = httpRequest({
+    host,
+    port,
+    path,
+    headers,
+    method: method ?? (body === undefined ? 'GET' : 'POST'),
+    agent,
+  });
+  request.end(body);
+  const [response] = await once(request, 'response');
+  const chunks: Buffer[] = [];
+  for await (const chunk of response) chunks.push(chunk);
+  agent.destroy();
+  return { status: response.statusCode, headers: response.headers, body: Buffer.concat(chunks) };
+}
+
+function json({ body }: Answer): Record<string, unknown> {
+  return JSON.parse(body.toString());
+}
+
+async function served(t: ExecutionContext, options: ChordOptions = {}): Promise<Chord> {
+  const chord = await serve(t, { ...WEB, ...options });
+  await connect(t, chord.address).set({ contextId: 'room:1', value: { text: 'x'.repeat(5000) } });
+  return chord;
+}
+
+const query = (fields: object) => `?connect=v1&encoding=json&message=${encodeURIComponent(JSON.stringify(fields))}`;
+
+test('what curl -d sends is JSON', async (t) => {
+  const chord = await served(t);
+  const form = { 'content-type': 'application/x-www-form-urlencoded' };
+  const answer = await ask(chord, GET, form, '{"contextId":"room:1"}');
+  t.is(answer.status, 200);
+  t.like(json(answer), { context: { contextId: 'room:1', position: { version: '1' } } });
+  for (const browser of [{ origin: `http://${chord.webAddress}` }, { 'sec-fetch-site': 'cross-site' }]) {
+    t.is((await ask(chord, GET, { ...form, ...browser }, '{"contextId":"room:1"}')).status, 415, 'a form on a page');
+  }
+  const wrong = await ask(chord, GET, JSON_TYPE, '{"contextID":1}');
+  t.is(wrong.status, 400);
+  t.regex(String(json(wrong).message), /contextID/);
+});
+
+test('GET reads, with an entity tag: 304 until the context changes', async (t) => {
+  const chord = await served(t);
+  const peer = connect(t, chord.address);
+  const { position } = (await peer.get({ contextId: 'room:1' })).context!;
+  const paths = [
+    GET + query({ contextId: 'room:1' }),
+    `/chord.v1.SyncService/SyncContext${query({ contextId: 'room:1' })}`,
+  ];
+  for (const path of paths) {
+    const first = await ask(chord, path);
+    const etag = String(first.headers.etag);
+    t.is(etag, `W/"${position!.epoch}:1:${position!.digest}"`);
+    const again = await ask(chord, path, { 'if-none-match': `"x", ${etag}` });
+    t.deepEqual([again.status, again.body.length, again.headers.etag], [304, 0, etag]);
+  }
+  const tag = String((await ask(chord, paths[0]!)).headers.etag);
+  await peer.update({ contextId: 'room:1', changes: { n: 1 } });
+  t.is((await ask(chord, paths[0]!, { 'if-none-match': tag })).status, 200);
+  t.is(
+    (await ask(chord, `/chord.v1.ContextService/DeleteContext${query({ contextId: 'room:1' })}`)).status,
+    405,
+    'a write',
+  );
+  t.is((await ask(chord, GET + query({ contextId: 'none' }))).status, 404);
+});
+
+test('gzip on request', async (t) => {
+  const chord = await served(t);
+  const packed = await ask(chord, GET, { ...JSON_TYPE, 'accept-encoding': 'gzip' }, '{"contextId":"room:1"}');
+  t.is(packed.headers['content-encoding'], 'gzip');
+  t.true(packed.body.length < 500);
+  t.like(JSON.parse(gunzipSync(packed.body).toString()), { context: { contextId: 'room:1' } });
+});
+
+test('pages of other origins and other names are refused; allowed ones may', async (t) => {
+  const page = 'https://app.example';
+  const chord = await served(t, { webOrigins: [page] });
+  const body = '{"contextId":"room:1"}';
+  const own = await ask(chord, GET, { ...JSON_TYPE, origin: `http://${chord.webAddress}` }, body);
+  t.deepEqual([own.status, own.headers['access-control-allow-origin']], [200, undefined]);
+  const allowed = await ask(chord, GET, { ...JSON_TYPE, origin: page }, body);
+  t.deepEqual(
+    [allowed.status, allowed.headers['access-control-allow-origin'], allowed.headers.vary],
+    [200, page, 'origin'],
+  );
+  t.is(allowed.headers['access-control-allow-credentials'], undefined);
+  const preflight = await ask(
+    chord,
+    GET,
+    { origin: page, 'access-control-request-method': 'POST' },
+    undefined,
+    'OPTIONS',
+  );
+  t.is(preflight.status, 204);
+  t.regex(String(preflight.headers['access-control-allow-headers']), /authorization/i);
+  for (const origin of [
+    'https://evil.example',
+    'null',
+    `https://${chord.webAddress}`,
+    'https://app.example.evil.example',
+  ]) {
+    for (const method of ['POST', 'OPTIONS', 'GET']) {
+      const refused = await ask(chord, GET, { ...JSON_TYPE, origin }, method === 'POST' ? body : undefined, method);
+      t.deepEqual(
+        [refused.status, refused.headers['access-control-allow-origin']],
+        [403, undefined],
+        `${method} ${origin}`,
+      );
+    }
+  }
+  const names = {
+    'evil.example': 421,
+    localhost: 200,
+    '[::1]:80': 200,
+    '10.0.0.1': 200,
+    'app.example': 200,
+    'localhost.evil.example': 421,
+  };
+  for (const [host, status] of Object.entries(names))
+    t.is((await ask(chord, GET, { ...JSON_TYPE, host }, body)).status, status, host);
+  t.is((await ask(chord, GET, { ...JSON_TYPE }, body)).headers['x-content-type-options'], 'nosniff');
+});
+
+test('a stranger is refused before the body is read', async (t) => {
+  const { chord } = await guarded(t, { ann: { '': ALL } }, WEB);
+  const [host, port] = chord.webAddress!.split(':');
+  const socket = connectSocket(Number(port), host);
+  const type = 'content-type: application/json';
+  socket.write(`POST ${GET} HTTP/1.1\r\nhost: localhost\r\n${type}\r\ncontent-length: 4000000\r\n\r\n{"conte`);
+  const [head] = (await once(socket, 'data')) as [Buffer];
+  t.regex(head.toString(), /^HTTP\/1.1 401 /);
+  socket.destroy();
+});
+
+test('requests that attack are refused by size, depth and number', async (t) => {
+  const chord = await served(t);
+  const set = '/chord.v1.ContextService/SetContext';
+  const deep = `{"contextId":"a","value":{"a":${'['.repeat(200_000)}${']'.repeat(200_000)}}}`;
+  const many = `{"contextId":"a","value":{"a":[${'{},'.repeat(400_000)}{}]}}`;
+  const long = `{"contextId":"${'x'.repeat(5 * 2 ** 20)}"}`;
+  const bodies: [string, number][] = [
+    [deep, 429],
+    ['{"contextId":"a","value":{"a":' + '['.repeat(200) + ']'.repeat(200) + '}}', 400],
+    [many, 429],
+    [long, 429],
+    [`{"contextId":"a","value":{"__proto__":{"polluted":1}}}`, 200],
+    ['\u0000', 400],
+    ['{"contextId":"a","contextId":"b"', 400],
+  ];
+  for (const [body, status] of bodies) {
+    const answer = await ask(chord, set, JSON_TYPE, body);
+    t.is(answer.status, status, `${body.slice(0, 40)}: ${answer.body.toString().slice(0, 200)}`);
+  }
+  t.is(({} as { polluted?: number }).polluted, undefined);
+  t.is((await ask(chord, '/../../etc/passwd')).status, 404);
+  t.is((await ask(chord, '/chord.v1.ContextService/Nothing', JSON_TYPE, '{}')).status, 404);
+  t.is((await ask(chord, GET, JSON_TYPE, '{"contextId":"room:1"}')).status, 200, 'it serves on');
+});
+
+test('a watch whose reader stalls holds few bytes, and then gets one merged delta', async (t) => {
+  const chord = await served(t);
+  const peer = connect(t, chord.address);
+  const body = Buffer.from(JSON.stringify({ subscriptions: [{ contextId: 'room:1' }] }));
+  const frame = Buffer.concat([Buffer.from([0, 0, 0, 0, body.length]), body]);
+  const [host, port] = chord.webAddress!.split(':');
+  const path = '/chord.v1.SyncService/WatchContexts';
+  const request = httpRequest({
+    host,
+    port,
+    path,
+    headers: { 'content-type': 'application/connect+json' },
+    method: 'POST',
+    agent: false,
+  });
+  request.end(frame);
+  const [response] = await once(request, 'response');
+  response.pause();
+  const [updates, size] = [200, 100_000];
+  for (let n = 1; n <= updates; n++)
+    await peer.update({ contextId: 'room:1', changes: { n, text: String(n).padEnd(size) } });
+  let received = 0;
+  let text = '';
+  for await (const chunk of response) {
+    received += chunk.length;
+    text = text.slice(-size) + chunk.toString('latin1');
+    if (text.includes(`"version":"${updates + 1}"`)) break;
+  }
+  // What Node and the sockets of both sides hold: some megabytes at most.
+  t.true(received < (updates * size) / 2, `${received} bytes of ${updates * size}`);
+});

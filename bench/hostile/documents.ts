@@ -170,10 +170,14 @@ export async function positions(attacker: Attacker, prefix: string): Promise<Map
   return found;
 }
 
+/** For preparations whose single writes are larger than a server admits by default: as an operator may have set it. */
+export const ANY_MEMBERS = ['--max-request-members', '1000000'];
+
 /** The context `big`, set again and again to a document in which everything is new. */
 export function sets(name: string, count: number, document: (n: number) => JsonObject): Preparation {
   return {
     name,
+    chord: ANY_MEMBERS,
     async run(scene) {
       const eve = scene.as('eve');
       await set(eve, 'big', document(0));

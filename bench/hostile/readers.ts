@@ -70,19 +70,24 @@ export const readers: readonly Row[] = [
   },
   {
     name: 'c1-set',
-    what: 'a set of 100,000 keys where there was nothing',
+    what: 'a set of 25,000 keys where there was nothing',
+    attack: (scene) => setOnce(scene, members(25_000, 0)),
+  },
+  {
+    name: 'c1-set-refused',
+    what: 'a set of 100,000 keys',
     attack: (scene) => setOnce(scene, members(100_000, 0)),
   },
   {
     name: 'c1-set-again',
-    what: 'a set of 100,000 keys in place of others',
+    what: 'a set of 25,000 keys in place of 100,000 others',
     prepared: sets('1 set of 100,000 keys', 1, (n) => members(100_000, n)),
-    attack: (scene) => setOnce(scene, members(100_000, 1)),
+    attack: (scene) => setOnce(scene, members(25_000, 1)),
   },
   {
     name: 'c1-deep',
-    what: 'a set of 60,000 keys, 2,000 chains of 30 levels',
-    attack: (scene) => setOnce(scene, deep(2000, 30, 1)),
+    what: 'a set of 24,000 keys, 800 chains of 30 levels',
+    attack: (scene) => setOnce(scene, deep(800, 30, 1)),
   },
   {
     name: 'c1-open',

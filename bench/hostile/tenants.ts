@@ -10,13 +10,13 @@ import {
 import { GET, SYNC, UPDATE } from '../requests.js';
 import { SYNC_KINDS, tally } from './attacker.js';
 import {
+  ANY_MEMBERS,
   at,
   deltas,
   each,
   empties,
   get,
   list,
-  MB,
   METHODS,
   many,
   members,
@@ -35,7 +35,8 @@ import {
 } from './documents.js';
 import { must, type Preparation, type Row, type Scene } from './run.js';
 
-const LONG_KEY = 'k'.repeat(MB);
+/** As long as a key may be. */
+const LONG_KEY = 'k'.repeat(1024);
 const contextId = 'big';
 const sync99 = sets('99 + 1 sets of 1.5 MB of {}', 100, (n) => empties(115_000, n));
 const sets100 = sets('100 sets of 2 MB', 100, (n) => members(87_000, n));
@@ -70,12 +71,12 @@ const oneByOne: Preparation = {
 };
 
 const nothingBehindKey: Preparation = {
-  name: 'an object under a key of 1 MB',
+  name: 'an object under a key of 1 KiB',
   run: async (scene) => void (await set(scene.as('eve'), contextId, { [LONG_KEY]: {} })),
 };
 
 const listBehindKey: Preparation = {
-  name: '3,000 elements inserted under a key of 1 MB',
+  name: '3,000 elements inserted under a key of 1 KiB',
   async run(scene) {
     const eve = scene.as('eve');
     await set(eve, contextId, { [LONG_KEY]: [0] });
@@ -85,6 +86,7 @@ const listBehindKey: Preparation = {
 
 const large60: Preparation = {
   name: '60 contexts of 3 MB of {}',
+  chord: ANY_MEMBERS,
   async run(scene) {
     const eve = scene.as('eve');
     await each(60, 2, (n) => set(eve, `large:${n}`, empties(125_000, n)));
@@ -101,6 +103,7 @@ const hundred: Preparation = {
 
 const deepUpdates: Preparation = {
   name: '6 updates of 1,000 paths with 30 keys',
+  chord: ANY_MEMBERS,
   async run(scene) {
     const eve = scene.as('eve');
     await set(eve, contextId, {});
@@ -141,7 +144,7 @@ export const tenants: readonly Row[] = [
   },
   {
     name: 'b4-patch',
-    what: 'a sync as json_patch: 3,000 elements inserted under a key of 1 MB',
+    what: 'a sync as json_patch: 3,000 elements inserted under a key of 1 KiB',
     prepared: listBehindKey,
     attack: (scene) => synced(scene, 1, 'json_patch'),
   },
@@ -241,12 +244,12 @@ export const tenants: readonly Row[] = [
   },
   {
     name: 'b15-batch-sets',
-    what: 'a batch of 100 sets of 35 KB of {}',
+    what: 'a batch of 100 sets of 250 {} each',
     async attack(scene) {
       const fields = { expected: undefined, requestId: '', ttl: undefined, returning: undefined };
       const setOf = (n: number): Write['write'] => ({
         $case: 'set',
-        value: { ...fields, contextId: `batch:${n}`, value: empties(2500, n) },
+        value: { ...fields, contextId: `batch:${n}`, value: empties(250, n) },
       });
       return batch(scene, setOf);
     },
@@ -308,9 +311,9 @@ export const tenants: readonly Row[] = [
   },
   {
     name: 'b22-returning',
-    what: 'one update that inserts 3,000 elements under a key of 1 MB, and asks for its delta as json_patch',
+    what: 'one update that inserts 3,000 elements under a key of 1 KiB, and asks for its delta as json_patch',
     prepared: {
-      name: 'a list under a key of 1 MB',
+      name: 'a list under a key of 1 KiB',
       run: async (scene) => void (await set(scene.as('eve'), contextId, { [LONG_KEY]: [0] })),
     },
     async attack(scene) {

@@ -12,6 +12,25 @@ export const SMALL_BYTES = 1 << 18;
 /** Long works that run at once, of all kinds together: there is one event loop. */
 const AT_ONCE = 2;
 
+/** Milliseconds after which `TimeSlices` yields. */
+const SLICE_MS = 10;
+
+/** The steps of a work that is measured in time: many small works, of which some may be large. */
+export class TimeSlices {
+  #began = performance.now();
+
+  /** Call between two works. Answers a promise to await where they have taken a slice of time, else undefined. */
+  next(): Promise<void> | undefined {
+    if (performance.now() - this.#began < SLICE_MS) return undefined;
+    return new Promise((resolve) => {
+      setImmediate(() => {
+        this.#began = performance.now();
+        resolve();
+      });
+    });
+  }
+}
+
 /** The steps of one long work. */
 export class Pace {
   #spent = 0;

@@ -16,7 +16,7 @@ import type { Effect, TipView } from './lane/state.js';
 import { type DeltaPage, deltaPage, type HeadPage, headPage, type PageOptions } from './pagination.js';
 import { hear } from './remote-events.js';
 import { answer, answerAt } from './sync/answer.js';
-import { documentAt, documentViewAt, type PointInTime, past } from './sync/point-in-time.js';
+import { documentAt, documentViewAt, type PastBudget, type PointInTime, past } from './sync/point-in-time.js';
 import { WholeLists } from './sync/projection.js';
 import { trim } from './trim.js';
 import { checkId, checkTtl } from './validation.js';
@@ -86,7 +86,7 @@ export class ContextService {
       ...{ store, publish, lanes: this.#lanes, budget: this.#budget },
       now: () => this.#now(),
       isGone: (head) => this.isGone(head),
-      past: (id, version) => this.#past(id, version),
+      past: (id, version, budget) => this.#past(id, version, budget),
       repeat: (id, first, asked) => this.#repeat(id, first, asked),
     };
   }
@@ -337,10 +337,10 @@ export class ContextService {
     };
   }
 
-  async #past(id: string, version: number): Promise<PointInTime> {
+  async #past(id: string, version: number, budget?: PastBudget): Promise<PointInTime> {
     const lane = await this.#freshLane(id);
     if (lane.durable && this.#endIfExpired(id, lane.durable)) throw notFound(id);
-    return past(this.#store, lane, version);
+    return past(this.#store, lane, version, budget);
   }
 
   #answer<T>(lane: Lane, known: Position | undefined, form: Form<T>): SyncResult<T> | Promise<SyncResult<T>> {

@@ -8,6 +8,7 @@ import { weightChange } from '../../delta/index.js';
 import { type Head, type JsonObject, type Payload, samePosition } from '../../model/model.js';
 import type { Commit, Removal, Store } from '../../store/store.js';
 import { type ContextEvent, type DeltaView, isLarge, type View } from '../events.js';
+import { SMALL_BYTES } from '../long-work.js';
 import { advance } from '../position.js';
 import { LaneHistory } from '../sync/history.js';
 import { mergeCost } from '../sync/merge.js';
@@ -114,10 +115,14 @@ export class LaneState implements TipView {
     }
   }
 
-  /** Moves the tip back to the durable state: undoes the effects, newest first, or else drops the document. */
+  /**
+   * Moves the tip back to the durable state: undoes the effects, newest first; or drops the document, where the effects
+   * cannot be undone or are so large that undoing them would take long.
+   */
   takeBack(effects: readonly Effect<unknown>[]): void {
     const moves = effects.filter(({ delta, removal, commit }) => delta || removal || commit?.snapshot);
-    const undoable = this.durable && moves.every(({ delta, commit }) => delta && !commit?.snapshot);
+    const deltas = moves.flatMap(({ delta, commit }) => (delta && !commit?.snapshot ? delta.payload : []));
+    const undoable = this.durable && deltas.length === moves.length && bytesOf(deltas) <= SMALL_BYTES;
     if (!undoable) this.content.clear();
     else for (const { delta } of moves.reverse()) this.content.undo((delta as DeltaView).payload);
     this.tip = this.durable;

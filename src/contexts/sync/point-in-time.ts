@@ -17,6 +17,21 @@ const VERSIONS_BACK_MAX = 10_000;
 /** The maximum bytes of deltas, changes and old values: they are held in memory, and each one is decoded. */
 export const PAST_BYTES_MAX = 32 * 2 ** 20;
 
+/** What the reads of one request may cost together; reads count it down. */
+export interface PastBudget {
+  /** Bytes of deltas. */
+  deltas: number;
+  /** Weight of the documents that the reads begin with. */
+  documents: number;
+}
+
+/** The maximum weight of all documents that one request holds in memory at once. */
+export const DOCUMENTS_BYTES_MAX = 64 << 20;
+
+export function pastBudget(): PastBudget {
+  return { deltas: PAST_BYTES_MAX, documents: DOCUMENTS_BYTES_MAX };
+}
+
 export interface PointInTime {
   /** The head at that version, with the current expiry. */
   readonly head: Head;
@@ -27,9 +42,14 @@ export interface PointInTime {
 /**
  * The context at a version of its current life; the lane's state must be known.
  * NOT_FOUND: the context does not exist or never had that version. FAILED_PRECONDITION: the version is no longer
- * retained. RESOURCE_EXHAUSTED: the deltas in between have too many bytes.
+ * retained. RESOURCE_EXHAUSTED: the deltas in between have too many bytes, or the budget is used up.
  */
-export async function past(store: Store, lane: Lane, version: number): Promise<PointInTime> {
+export async function past(
+  store: Store,
+  lane: Lane,
+  version: number,
+  budget: PastBudget = pastBudget(),
+): Promise<PointInTime> {
   const { id, durable } = lane;
   if (!durable) throw notFound(id);
   const now = durable.position.version;
@@ -39,10 +59,13 @@ export async function past(store: Store, lane: Lane, version: number): Promise<P
   }
   if (now - version > VERSIONS_BACK_MAX) throw gone(id, version, now - VERSIONS_BACK_MAX);
 
+  budget.documents -= durable.weight;
+  if (budget.documents < 0) throw usedUp('documents', DOCUMENTS_BYTES_MAX);
+
   const find = async (pace: Pace, bytesMax: number): Promise<PointInTime | undefined> => {
     const ways = [
-      () => back(store, lane, now, version, bytesMax, pace),
-      () => forth(store, durable, id, version, bytesMax, pace),
+      () => back(store, lane, now, version, bytesMax, pace, budget),
+      () => forth(store, durable, id, version, bytesMax, pace, budget),
     ];
     if (version < now - version) ways.reverse();
     return (await ways[0]?.()) ?? (await ways[1]?.());
@@ -51,6 +74,7 @@ export async function past(store: Store, lane: Lane, version: number): Promise<P
     (durable.weight <= SMALL_BYTES && (await find(new Pace(), SMALL_BYTES))) ||
     (await paced((pace) => find(pace, PAST_BYTES_MAX)));
   if (found) return found;
+  if (budget.deltas < 0) throw usedUp('deltas', PAST_BYTES_MAX);
   const message = `version ${version} of ${JSON.stringify(id)} is over the limit of ${PAST_BYTES_MAX} bytes of deltas away`;
   throw new ChordError('RESOURCE_EXHAUSTED', message, { contextId: id });
 }
@@ -63,12 +87,13 @@ async function back(
   version: number,
   bytesMax: number,
   pace: Pace,
+  budget: PastBudget,
 ): Promise<PointInTime | undefined> {
   const { id } = lane;
   const records: LogRecord[] = [];
   /** Reads records. Answers whether they are within the bytes. */
   const read = async (after: number, last: number): Promise<boolean> => {
-    const some = await between(store, id, after, last, bytesMax - bytesOf(records), pace);
+    const some = await between(store, id, after, last, bytesMax - bytesOf(records), pace, budget);
     if (some === 'larger') return false;
     if (!Array.isArray(some)) throw gone(id, version, some.oldest);
     records.push(...some);
@@ -98,8 +123,9 @@ async function forth(
   version: number,
   bytesMax: number,
   pace: Pace,
+  budget: PastBudget,
 ): Promise<PointInTime | undefined> {
-  const records = await between(store, id, 0, version, bytesMax, pace);
+  const records = await between(store, id, 0, version, bytesMax, pace, budget);
   if (!Array.isArray(records)) return undefined;
   const last = records.at(-1);
   if (last?.position.version !== version || last.position.epoch !== head.position.epoch) throw notFound(id);
@@ -117,6 +143,7 @@ async function between(
   last: number,
   bytesMax: number,
   pace: Pace,
+  budget: PastBudget,
 ): Promise<LogRecord[] | 'larger' | { readonly oldest: number }> {
   const records: LogRecord[] = [];
   let left = bytesMax;
@@ -126,7 +153,8 @@ async function between(
     if (read.records.length === 0) break;
     const bytes = bytesOf(read.records);
     left -= bytes;
-    if (left < 0) return 'larger';
+    budget.deltas -= bytes;
+    if (left < 0 || budget.deltas < 0) return 'larger';
     records.push(...read.records);
     at = read.records.at(-1)?.position.version as number;
     await pace.spend(bytes);
@@ -144,6 +172,11 @@ export async function documentViewAt(store: Store, lane: Lane, position: Positio
 /** The document at a position, as `past`. */
 export async function documentAt(store: Store, lane: Lane, position: Position): Promise<JsonObject> {
   return position.version === 0 ? {} : (await documentViewAt(store, lane, position)).document;
+}
+
+function usedUp(what: keyof PastBudget, limit: number): ChordError {
+  const message = `the reverts of the request would read more than ${limit} bytes of ${what}`;
+  return new ChordError('RESOURCE_EXHAUSTED', message);
 }
 
 function gone(id: string, version: number, oldest: number): ChordError {

@@ -1,10 +1,9 @@
 /**
  * Writes to several contexts as one commit. A batch acquires all of their lane locks, evaluates each write on the newest
- * state, and passes all operations to the store as one. So no write ever depends on half a batch, and undoing a batch is
+ * state, in slices of time, and passes all operations to the store as one. So no write ever depends on half a batch, and undoing a batch is
  * simple. Batches of the same contexts run one after the other, each with its own commit; single writes wait meanwhile,
  * and share group commits as usual.
  */
-import { setImmediate as turn } from 'node:timers/promises';
 import { ChordError } from '../../model/errors.js';
 import type { Head } from '../../model/model.js';
 import type { BatchOperation, BatchOutcome, Duplicate, Store } from '../../store/store.js';
@@ -13,6 +12,8 @@ import type { Lane } from '../lane/lane.js';
 import type { Lanes } from '../lane/lanes.js';
 import { ATTEMPTS_MAX, tooBusy } from '../lane/pending-write.js';
 import type { Effect, LaneState, TipView } from '../lane/state.js';
+import { TimeSlices } from '../long-work.js';
+import { DOCUMENTS_BYTES_MAX } from '../sync/point-in-time.js';
 import type { Budget } from './budget.js';
 import { isRefusal } from './write-request.js';
 import { expire } from './writes.js';
@@ -23,7 +24,7 @@ export interface BatchCommitTools {
   readonly publish: (event: CommitEvent) => void;
   readonly now: () => number;
   readonly isGone: (head: Head | null) => boolean;
-  /** The budget that the parts share. */
+  /** The budget that the parts share, and no other write. */
   readonly budget: Budget;
 }
 
@@ -40,9 +41,6 @@ interface Held {
   readonly lane: Lane;
   readonly state: LaneState;
 }
-
-/** The maximum weight of all documents that one batch changes: all of them are in memory at once, decoded. */
-const DOCUMENTS_BYTES_MAX = 64 << 20;
 
 /**
  * Carries out all parts, each of another context, or none, and answers in their order. `seal` looks at what the parts
@@ -71,13 +69,13 @@ export async function commitBatchOf<T>(
       try {
         await decodeAll(held, parts);
         tools.budget.renew();
-        evaluate(held, parts, effects);
+        await evaluate(held, parts, effects);
         operations = seal(
           effects,
           effects.map((effect, i) => operationOf(effect, held[i] as Held)),
         );
       } catch (error) {
-        takeBack(held, effects);
+        await takeBack(held, effects);
         if (fresh || !isRefusal(error)) throw error;
         continue;
       }
@@ -90,7 +88,7 @@ export async function commitBatchOf<T>(
         });
         return effects.map(({ answer }) => answer);
       }
-      takeBack(held, effects);
+      await takeBack(held, effects);
       if (outcome.kind === 'duplicate') return outcome;
     }
     throw tooBusy((parts[0] as BatchPart<T>).id);
@@ -138,7 +136,7 @@ async function endExpired({ store, now, isGone }: BatchCommitTools, held: readon
   );
 }
 
-/** Decodes each document in a turn of its own: a hundred large ones in one turn would take seconds. */
+/** Decodes the documents: a hundred large ones in one turn would take seconds. */
 async function decodeAll(held: readonly Held[], parts: readonly BatchPart<unknown>[]): Promise<void> {
   const edited = held.filter((_, i) => parts[i]?.edits);
   const bytes = edited.reduce((sum, { lane }) => sum + (lane.tip?.weight ?? 0), 0);
@@ -146,21 +144,24 @@ async function decodeAll(held: readonly Held[], parts: readonly BatchPart<unknow
     const limit = `the limit is ${DOCUMENTS_BYTES_MAX}`;
     throw new ChordError('RESOURCE_EXHAUSTED', `the batch would change documents of ${bytes} bytes in all, ${limit}`);
   }
+  const slices = new TimeSlices();
   for (const { lane, state } of edited) {
     if (!lane.tip || state.content.decoded) continue;
     state.document();
-    await turn();
+    await slices.next();
   }
 }
 
 /** Appends to `effects`, so that they can be undone where a later part refuses. */
-function evaluate<T>(held: readonly Held[], parts: readonly BatchPart<T>[], effects: Effect<T>[]): void {
-  parts.forEach((part, i) => {
+async function evaluate<T>(held: readonly Held[], parts: readonly BatchPart<T>[], effects: Effect<T>[]): Promise<void> {
+  const slices = new TimeSlices();
+  for (const [i, part] of parts.entries()) {
     const { state } = held[i] as Held;
     const effect = part.evaluate(state);
     state.moveTip(effect);
     effects.push(effect);
-  });
+    await slices.next();
+  }
 }
 
 /** A part that stores nothing depends on the position of its context, and so does the batch. */
@@ -168,10 +169,12 @@ function operationOf({ commit, removal }: Effect<unknown>, { state }: Held): Bat
   return commit ?? removal ?? { id: state.id, expected: state.durable?.position ?? null };
 }
 
-function takeBack(held: readonly Held[], effects: readonly Effect<unknown>[]): void {
-  effects.forEach((effect, i) => {
+async function takeBack(held: readonly Held[], effects: readonly Effect<unknown>[]): Promise<void> {
+  const slices = new TimeSlices();
+  for (const [i, effect] of effects.entries()) {
     held[i]?.state.takeBack([effect]);
-  });
+    await slices.next();
+  }
 }
 
 /** A store that writes one context at a time receives a single operation. */

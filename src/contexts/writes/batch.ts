@@ -3,7 +3,7 @@ import { ChordError, invalid } from '../../model/errors.js';
 import type { Head, JsonObject } from '../../model/model.js';
 import type { BatchOperation, Duplicate } from '../../store/store.js';
 import type { Effect, TipView } from '../lane/state.js';
-import type { PointInTime } from '../sync/point-in-time.js';
+import { type PastBudget, type PointInTime, pastBudget } from '../sync/point-in-time.js';
 import { checkId, checkRequestId, checkTtl } from '../validation.js';
 import { type BatchCommitTools, type BatchPart, commitBatchOf } from './batch-commit.js';
 import { fingerprint } from './fingerprint.js';
@@ -30,7 +30,7 @@ export interface BatchedResult extends WriteResult {
 }
 
 export interface BatchTools extends BatchCommitTools {
-  readonly past: (id: string, version: number) => Promise<PointInTime>;
+  readonly past: (id: string, version: number, budget: PastBudget) => Promise<PointInTime>;
   /** The answer of a write that was committed before. */
   readonly repeat: (id: string, first: RememberedAnswer, asked: WriteRequest) => Promise<WriteResult>;
 }
@@ -40,17 +40,19 @@ export const WRITES_MAX = 100;
 const RETURNED_BYTES_MAX = 3 << 20;
 
 export async function writeBatch(
-  tools: BatchTools,
+  shared: BatchTools,
   writes: readonly BatchedWrite[],
   { requestId = '', caller }: { readonly requestId?: string | undefined; readonly caller?: string | undefined },
 ): Promise<readonly BatchedResult[]> {
+  const tools = { ...shared, budget: shared.budget.another() };
   checkWrites(tools, writes);
   checkRequestId(requestId);
   const asked = writes.map((write, i) => within(i, write, () => askOne(write)));
   const name = requestName(requestId, caller);
   const print = name ? fingerprint(asked.map(({ essence }) => essence)) : '';
   const attempt = async () => {
-    const evaluations = await Promise.all(writes.map((write, i) => prepare(tools, write, i)));
+    const reads = pastBudget();
+    const evaluations = await Promise.all(writes.map((write, i) => prepare(tools, write, i, reads)));
     const parts = writes.map((write, i): BatchPart<BatchedResult> => {
       // The request id is stored with the first write's context, whatever that write stores.
       const named = i === 0 ? { name, fingerprint: print } : { fingerprint: '' };
@@ -121,13 +123,14 @@ async function prepare(
   { budget, past, now }: BatchTools,
   write: BatchedWrite,
   index: number,
+  reads: PastBudget,
 ): Promise<(view: TipView, asked: WriteRequest) => Effect<BatchedResult>> {
   switch (write.kind) {
     case 'set':
     case 'update':
       return (view, asked) => edit(view, write, asked, now(), budget);
     case 'revert': {
-      const then = await past(write.id, write.version).catch((error) => {
+      const then = await past(write.id, write.version, reads).catch((error) => {
         return within(index, write, () => {
           throw error;
         });

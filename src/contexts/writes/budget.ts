@@ -33,7 +33,12 @@ export class Budget {
     return { members: this.members, max: this.members };
   }
 
-  /** Resets the budget: evaluation is synchronous, so one budget serves all attempts of a write in turn. */
+  /** A budget with these limits, for a batch, which is evaluated in several turns. */
+  another(): Budget {
+    return new Budget(this.documentBytes, this.members);
+  }
+
+  /** Resets the budget: a single write is evaluated in one turn, so one budget serves all single writes. */
   renew(): this {
     this.#stored = STORED_BYTES_MAX;
     this.#snapshots = SNAPSHOT_BYTES_MAX;

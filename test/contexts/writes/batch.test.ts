@@ -2,6 +2,7 @@
 import test from 'ava';
 import type { BatchedWrite } from '../../../src/contexts/writes/batch.js';
 import { ChordError } from '../../../src/model/errors.js';
+import type { JsonObject } from '../../../src/model/model.js';
 import { type Engine, openChord } from '../../../src/server/app.js';
 import { openMemory } from '../../../src/store/memory.js';
 import { documentOf, Reader } from '../../support/reader.js';
@@ -142,6 +143,45 @@ test('a batch may neither store nor return more than its limits', async (t) => {
       Array.from({ length: 7 }, (_, i) => big(`${i}`, { value: { round, text: 'y'.repeat(1 << 20) } })),
     );
   t.is((await contexts.get('3')).head.position.version, 3);
+});
+
+test('a batch of large writes lets other work run between the writes', async (t) => {
+  const { contexts } = await open();
+  const value = (id: string, n: number) =>
+    Object.fromEntries(Array.from({ length: 2400 }, (_, i) => [`${id}-${i}`, `${n}-${'x'.repeat(40)}`]));
+  const sets = (n: number): BatchedWrite[] =>
+    Array.from({ length: 10 }, (_, i) => ({ kind: 'set', id: `${i}`, value: value(`${i}`, n) }));
+  const turnsOf = async (work: Promise<unknown>): Promise<number> => {
+    let turns = 0;
+    let over = false;
+    const count = (): void => {
+      turns++;
+      if (!over) setImmediate(count);
+    };
+    setImmediate(count);
+    await work.finally(() => (over = true)).catch(() => {});
+    return turns;
+  };
+  t.true((await turnsOf(contexts.batch(sets(1)))) >= 3);
+  // The last write is refused, and the others are taken back.
+  const refusedBatch = contexts.batch([...sets(2), { kind: 'update', id: 'none', mutations: [] }]);
+  t.true((await turnsOf(refusedBatch)) >= 3);
+  t.deepEqual(await Promise.all(sets(1).map(async ({ id }) => documentOf(await contexts.get(id)))), [
+    ...sets(1).map((write) => (write as { value: JsonObject }).value),
+  ]);
+});
+
+test('the reverts of a batch read so many bytes of deltas and no more', async (t) => {
+  const { contexts } = await open();
+  const ids = Array.from({ length: 16 }, (_, i) => `${i}`);
+  for (const n of [1, 2]) for (const id of ids) await contexts.set(id, { text: `${n}`.repeat(1.2 * 2 ** 20) });
+  const back = (id: string): BatchedWrite => ({ kind: 'revert', id, version: 1 });
+  const over = await refused(contexts.batch(ids.map(back)));
+  t.is(over.reason, 'RESOURCE_EXHAUSTED');
+  t.regex(over.message, /^writes\[\d+\]: the reverts of the request would read more than 33554432 bytes of deltas/);
+  await contexts.batch(ids.slice(0, 6).map(back));
+  t.is((await contexts.get('5')).head.position.version, 3);
+  t.is((await contexts.get('6')).head.position.version, 2);
 });
 
 test('a repeat answers what the first try did, and writes nothing', async (t) => {

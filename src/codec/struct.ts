@@ -17,7 +17,7 @@
  */
 import type { BinaryReader, BinaryWriter } from '@bufbuild/protobuf/wire';
 import type { Projection, Tree } from '../delta/projection.js';
-import { invalid } from '../model/errors.js';
+import { ChordError, invalid } from '../model/errors.js';
 import { type Json, type JsonObject, MAX_DEPTH, setMember } from '../model/model.js';
 import { Reader, truncated } from './reader.js';
 import { BackWriter } from './writer.js';
@@ -48,6 +48,31 @@ export function decodeValue(bytes: Uint8Array): Json {
   return readValue(new Reader(bytes), bytes.length, 0);
 }
 
+let membersMax = Infinity;
+/** Members that decoding may still make. */
+let membersLeft = Infinity;
+
+/**
+ * Runs a decoding of at most so many members: those of objects, and objects and lists in lists. RESOURCE_EXHAUSTED beyond,
+ * as soon as there is one more.
+ */
+export function limitMembers<T>(max: number, decode: () => T): T {
+  membersMax = membersLeft = max;
+  try {
+    return decode();
+  } finally {
+    membersLeft = Infinity;
+  }
+}
+
+export function tooManyMembers(max: number): ChordError {
+  return new ChordError('RESOURCE_EXHAUSTED', `the request has more than ${max} members, the limit is ${max}`);
+}
+
+function countMember(): void {
+  if (--membersLeft < 0) throw tooManyMembers(membersMax);
+}
+
 /** The functions that generated code calls for fields of type google.protobuf.Struct. */
 export const Struct = {
   wrap: (object: JsonObject | EncodedStruct) => object,
@@ -63,7 +88,7 @@ export const Value = {
   wrap: (value: Json) => value,
   unwrap: (value: Json) => value,
   encode: (value: Json, writer: BinaryWriter): BinaryWriter => writer.raw(written(writeValue, value).peek()),
-  decode: (reader: BinaryReader, length: number): Json => readFrom(reader, length, readValue, 0),
+  decode: (reader: BinaryReader, length: number): Json => readFrom(reader, length, readElement, 0),
 };
 
 // One writer is enough: encoding a JSON value runs no code that could use the writer in between.
@@ -75,6 +100,23 @@ function written<T>(write: (writer: BackWriter, value: T, depth: number) => void
   return scratch;
 }
 
+/** In a message of fewer bytes, values cannot be so many that a reader for each one is costly. */
+const SHARED_FROM = 4096;
+/** The reader of all values of one large message. */
+const readers = new WeakMap<Uint8Array, Reader>();
+
+function readerOf(bytes: Uint8Array, pos: number, end: number): Reader {
+  if (bytes.length < SHARED_FROM) return new Reader(bytes, pos, end);
+  let reader = readers.get(bytes);
+  if (!reader) {
+    reader = new Reader(bytes, pos);
+    readers.set(bytes, reader);
+  }
+  if (end > bytes.length) throw truncated();
+  reader.pos = pos;
+  return reader;
+}
+
 /** Reads in place; `buf` is private in the types only. */
 function readFrom<T>(
   source: BinaryReader,
@@ -83,9 +125,9 @@ function readFrom<T>(
   depth: number,
 ): T {
   const { buf } = source as unknown as { buf: Uint8Array };
-  const reader = new Reader(buf, source.pos, source.pos + length);
-  const value = read(reader, reader.end, depth);
-  source.pos = reader.end;
+  const end = source.pos + length;
+  const value = read(readerOf(buf, source.pos, end), end, depth);
+  source.pos = end;
   return value;
 }
 
@@ -221,6 +263,7 @@ function readMember(reader: Reader, end: number, depth: number, object: JsonObje
   }
   if (reader.pos !== end) throw truncated();
   if (value === undefined) throw noKind();
+  countMember();
   setMember(object, key, value);
 }
 
@@ -229,11 +272,18 @@ function readList(reader: Reader, end: number, depth: number): Json[] {
   const list: Json[] = [];
   while (reader.pos < end) {
     const tag = reader.varint();
-    if (tag === VALUES) list.push(readValue(reader, reader.length(end), depth));
+    if (tag === VALUES) list.push(readElement(reader, reader.length(end), depth));
     else reader.skip(tag, 1);
   }
   if (reader.pos !== end) throw truncated();
   return list;
+}
+
+/** As `readValue`; an object or a list counts as a member. */
+function readElement(reader: Reader, end: number, depth: number): Json {
+  const value = readValue(reader, end, depth);
+  if (typeof value === 'object' && value !== null) countMember();
+  return value;
 }
 
 /** Reads a Value up to `end`, inside of an object or list at level `depth`. */

@@ -97,6 +97,11 @@ export class ContextService {
     return { contexts: this.#lanes.size, bytes: this.#lanes.bytes, hits: lookups - misses, misses, evicted };
   }
 
+  /** The most members that the values of one request may have. */
+  get maxRequestMembers(): number {
+    return this.#options.maxRequestMembers;
+  }
+
   /** Creates or replaces. The context takes the value over: the caller must not change it afterwards. */
   set(id: string, value: JsonObject, options: WriteOptions = {}): Promise<WriteResult> {
     return this.#edit(id, { kind: 'set', value }, { ...options, allowMissing: true });

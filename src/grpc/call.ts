@@ -4,7 +4,7 @@ import { ANONYMOUS, type Identity } from '../auth/identity.js';
 import type { ChordError } from '../model/errors.js';
 import { MESSAGE_BYTES_MAX } from '../model/model.js';
 import type { QuotaUsage } from '../quota/quotas.js';
-import { decompress, isEncoding } from './codec/decompress.js';
+import { decompress, isEncoding, LARGE_BYTES, largeMessages } from './codec/decompress.js';
 import { Body } from './codec/request-body.js';
 import type { Unfinished, UnfinishedCalls } from './incomplete-requests.js';
 import { encodingOf, hangUp, type Inner, limitMessages, type Receiver, receive, writeShared } from './node-http2.js';
@@ -176,18 +176,13 @@ export class Call extends ServerInterceptingCall implements Receiver, Unfinished
     this.#halfClosed = true;
     if (this.#over) return;
     const body = this.#body;
-    if (!body?.whole) {
-      this.#refuse('no request message');
-      return;
-    }
-    const encoding = body.packed ? encodingOf(this.next) : 'identity';
-    if (encoding === 'identity') this.#receive(body.message);
+    const encoding = body?.packed ? encodingOf(this.next) : 'identity';
+    if (!body?.whole) this.#refuse('no request message');
+    else if (encoding === 'identity') this.#receive(body.message);
     else if (isEncoding(encoding)) {
       this.#arrived();
-      decompress(body.message, encoding, this.#maxBytes).then(
-        (message) => this.#receive(message),
-        (error) => this.fail(error),
-      );
+      const unpacked = decompress(body.message, encoding, this.#maxBytes);
+      unpacked.then((message) => this.#receive(message)).catch((error) => this.fail(error));
     } else this.#refuse(`cannot unpack ${encoding}`);
   }
 
@@ -203,12 +198,11 @@ export class Call extends ServerInterceptingCall implements Receiver, Unfinished
       }
       return;
     }
-    if (this.request !== undefined) {
-      this.#refuse('more than one request message');
-      return;
+    if (this.request !== undefined) this.#refuse('more than one request message');
+    else {
+      this.request = message;
+      this.next.startRead();
     }
-    this.request = message;
-    this.next.startRead();
   }
 
   onReceiveHalfClose(): void {
@@ -279,12 +273,14 @@ export class Call extends ServerInterceptingCall implements Receiver, Unfinished
   }
 
   #go(): void {
-    if (this.#received) this.#run();
-    else if (!this.#over) this.#listen();
+    if (!this.#received) this.#listen();
+    else if (this.within) this.within(() => this.#handle());
+    else this.#handle();
   }
 
   /** From now on its request may come. */
   #listen(): void {
+    if (this.#over) return;
     this.#waits = true;
     this.pipeline.unfinished?.begin(this);
     if (this.route.each) {
@@ -301,7 +297,20 @@ export class Call extends ServerInterceptingCall implements Receiver, Unfinished
   }
 
   #receive(message: Buffer): void {
-    if (this.#over) return;
+    if (message.length >= LARGE_BYTES) void this.#receiveLarge(message);
+    else if (this.#decode(message)) this.#pass();
+  }
+
+  /** Decodes in one turn of the event loop, and handles the request in another one. */
+  async #receiveLarge(message: Buffer): Promise<void> {
+    await largeMessages.next();
+    const complete = this.#decode(message);
+    await largeMessages.next();
+    if (complete && !this.#over) this.#pass();
+  }
+
+  #decode(message: Buffer): boolean {
+    if (this.#over) return false;
     this.#arrived();
     this.#received = true;
     this.#body = undefined;
@@ -309,19 +318,14 @@ export class Call extends ServerInterceptingCall implements Receiver, Unfinished
     try {
       this.request = this.route.decode ? this.route.decode(message) : message;
       this.requestBytes = message.length;
-      this.#pass();
     } catch (error) {
       this.fail(error);
     }
+    return !this.#over;
   }
 
   get #maxBytes(): number {
     return this.route.maxBytes ?? MESSAGE_BYTES_MAX;
-  }
-
-  #run(): void {
-    if (this.within) this.within(() => this.#handle());
-    else this.#handle();
   }
 
   #handle(): void {
@@ -336,12 +340,9 @@ export class Call extends ServerInterceptingCall implements Receiver, Unfinished
       return;
     }
     const answer = unary(this.request as never, this);
-    if (answer instanceof Promise) {
-      answer.then(
-        (value) => this.#succeed(value),
-        (error) => this.fail(error),
-      );
-    } else this.#succeed(answer);
+    const fail = (error: unknown): void => this.fail(error);
+    if (answer instanceof Promise) answer.then((value) => this.#succeed(value), fail);
+    else this.#succeed(answer);
   }
 
   #succeed(answer: unknown): void {

@@ -20,10 +20,11 @@ export function nameOf({ definition }: ServedService): string {
   return serviceOf(Object.values(definition)[0]!.path);
 }
 
-export function routesOf({ definition, unary = {}, streams = {} }: ServedService): Route[] {
+/** @param members the most that the values of one request may have */
+export function routesOf({ definition, unary = {}, streams = {} }: ServedService, members: number): Route[] {
   return [
-    ...Object.entries(unary).map(([key, answer]) => ({ ...methodOf(definition, key), unary: answer })),
-    ...Object.entries(streams).map(([key, serve]) => ({ ...methodOf(definition, key), stream: serve })),
+    ...Object.entries(unary).map(([key, answer]) => ({ ...methodOf(definition, key, members), unary: answer })),
+    ...Object.entries(streams).map(([key, serve]) => ({ ...methodOf(definition, key, members), stream: serve })),
   ];
 }
 
@@ -40,10 +41,10 @@ export function definitionOf({ definition }: ServedService): ServiceDefinition {
   return Object.fromEntries(methods);
 }
 
-function methodOf(definition: ServiceDefinition, key: string) {
+function methodOf(definition: ServiceDefinition, key: string, members: number) {
   const { path, responseStream: streams, requestDeserialize } = definition[key]!;
   const name = path.slice(path.lastIndexOf('/') + 1);
-  const decode = decodeRequest(requestDeserialize, BOUNDS[name]);
+  const decode = decodeRequest(requestDeserialize, BOUNDS[name], members);
   return { path, service: serviceOf(path), name, streams, decode, encode: encoder(definition[key]!) };
 }
 

@@ -133,7 +133,7 @@ export class GrpcServer {
       adminService(options.store, options.clock, options.stats, this.#stopping.signal),
     ];
     for (const each of services) {
-      for (const route of routesOf(each)) pipeline.add(route);
+      for (const route of routesOf(each, service.maxRequestMembers)) pipeline.add(route);
       const definition = definitionOf(each);
       this.#server.addService(definition, answeredByThePipeline(definition));
     }

@@ -2,7 +2,8 @@
  * Limits of the values in a write: depth, length of keys, number of members. Checked once per request, before the
  * request waits for its context. Each refusal names the field of the request.
  */
-import { ChordError, invalid } from '../../model/errors.js';
+import { tooManyMembers } from '../../codec/struct.js';
+import { type ChordError, invalid } from '../../model/errors.js';
 import { type Json, type JsonObject, MAX_DEPTH } from '../../model/model.js';
 import type { Room } from './budget.js';
 import type { Edit, Mutation } from './mutations.js';
@@ -81,10 +82,7 @@ function checkKey(key: string, before: number, field: string): number {
 function spend(members: number, room: Room): void {
   room.members -= members;
   if (room.members < 0) {
-    throw new ChordError(
-      'RESOURCE_EXHAUSTED',
-      `the request has more than ${room.max} members, the limit is ${room.max}`,
-    );
+    throw tooManyMembers(room.max);
   }
 }
 

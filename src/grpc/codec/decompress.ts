@@ -1,16 +1,22 @@
 /**
  * Decompresses requests. Decompression stops at the size limit, and only a few requests are decompressed at a time: a
- * request that waits holds no more memory than its compressed bytes.
+ * request that waits holds no more memory than its compressed bytes. Large messages, compressed or not, are decoded one at
+ * a time.
  */
 import { gunzip, inflate } from 'node:zlib';
 import { ChordError } from '../../model/errors.js';
 import { Slots } from '../../model/slots.js';
+import { Turns } from '../../model/turns.js';
 
 /** A higher compression ratio is taken for a decompression bomb: documents reach 5 to 50. */
 const RATIO_MAX = 200;
 /** Messages up to this many bytes decompressed are not checked for their ratio. */
 const SMALL = 64 * 1024;
 const AT_ONCE = 4;
+
+/** A message of this many bytes has a turn of the event loop for itself. */
+export const LARGE_BYTES = 64 * 1024;
+export const largeMessages = new Turns();
 
 const ENCODINGS = { gzip: gunzip, deflate: inflate } as const;
 
@@ -28,7 +34,12 @@ export function isEncoding(encoding: string): encoding is keyof typeof ENCODINGS
  */
 export function decompress(message: Buffer, encoding: keyof typeof ENCODINGS, max: number): Promise<Buffer> {
   const most = Math.min(max, Math.max(SMALL, RATIO_MAX * message.length));
-  return slots.run(() => decompressed(message, encoding, most));
+  return slots.run(async () => {
+    const bytes = await decompressed(message, encoding, most);
+    // Holds the slot until all messages before are decoded.
+    if (bytes.length >= LARGE_BYTES) await largeMessages.next();
+    return bytes;
+  });
 }
 
 function decompressed(message: Buffer, encoding: keyof typeof ENCODINGS, maxOutputLength: number): Promise<Buffer> {

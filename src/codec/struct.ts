@@ -252,6 +252,59 @@ function readParts(reader: Reader, end: number, tree: Tree, depth: number): Json
   return object;
 }
 
+/** Members and elements of more bytes are decoded in steps of their own. */
+const STEP_BYTES = 16_384;
+
+/**
+ * As `decodeStruct`, in small steps, for bytes that `encodeStruct` wrote. Yields the number of bytes read so far after each
+ * member and element of a large object or list; answers the document at the end.
+ */
+export function decodeStructInSteps(bytes: Uint8Array): Generator<number, JsonObject> {
+  return structSteps(new Reader(bytes), bytes.length, 1);
+}
+
+function* structSteps(reader: Reader, end: number, depth: number): Generator<number, JsonObject> {
+  if (depth > MAX_DEPTH) throw tooDeep();
+  const object: JsonObject = {};
+  while (reader.pos < end) {
+    if (reader.varint() !== FIELDS) throw truncated();
+    const next = reader.length(end);
+    if (next - reader.pos <= STEP_BYTES) readMember(reader, next, depth, object);
+    else {
+      if (reader.varint() !== KEY) throw truncated();
+      const key = reader.key(next);
+      if (reader.varint() !== VALUE) throw truncated();
+      setMember(object, key, yield* valueSteps(reader, reader.length(next), depth));
+    }
+    yield reader.pos;
+  }
+  if (reader.pos !== end) throw truncated();
+  return object;
+}
+
+function* listSteps(reader: Reader, end: number, depth: number): Generator<number, Json[]> {
+  if (depth > MAX_DEPTH) throw tooDeep();
+  const list: Json[] = [];
+  for (let count = 1; reader.pos < end; count++) {
+    if (reader.varint() !== VALUES) throw truncated();
+    const next = reader.length(end);
+    if (next - reader.pos <= STEP_BYTES) list.push(readValue(reader, next, depth));
+    else list.push(yield* valueSteps(reader, next, depth));
+    if (count % 100 === 0) yield reader.pos;
+  }
+  if (reader.pos !== end) throw truncated();
+  return list;
+}
+
+function* valueSteps(reader: Reader, end: number, depth: number): Generator<number, Json> {
+  const start = reader.pos;
+  const tag = reader.varint();
+  if (tag === STRUCT) return yield* structSteps(reader, reader.length(end), depth + 1);
+  if (tag === LIST) return yield* listSteps(reader, reader.length(end), depth + 1);
+  reader.pos = start;
+  return readValue(reader, end, depth);
+}
+
 function readMember(reader: Reader, end: number, depth: number, object: JsonObject): void {
   let key = '';
   let value: Json | undefined;

@@ -8,10 +8,10 @@ import { type Clock, type Head, type JsonObject, type Position, samePosition } f
 import type { Commit, Duplicate, FeedEvent, Request, Store, StoreCluster } from '../store/store.js';
 import type { CommitEvent, SyncResult, View } from './events.js';
 import { storeAll } from './import-history.js';
-import { ENCODED, type Form } from './lane/document.js';
+import { ENCODED, type Form, type Need } from './lane/document.js';
 import { Lane } from './lane/lane.js';
 import { Lanes } from './lane/lanes.js';
-import type { TraceEvaluation } from './lane/pending-write.js';
+import type { Evaluation, TraceEvaluation } from './lane/pending-write.js';
 import type { Effect, TipView } from './lane/state.js';
 import { type DeltaPage, deltaPage, type HeadPage, headPage, type PageOptions } from './pagination.js';
 import { hear } from './remote-events.js';
@@ -172,7 +172,7 @@ export class ContextService {
     const asked = ask(id, options, ['revert', version, options.expected, options.ttl]);
     const write = (then: PointInTime) => (view: TipView) =>
       revert(view, then, asked, this.#now(), this.#budget.renew());
-    const written = this.#past(id, version).then((then) => this.#write(id, write(then)));
+    const written = this.#past(id, version).then((then) => this.#write(id, write(then), 'value'));
     return this.#once(id, asked, written);
   }
 
@@ -274,14 +274,14 @@ export class ContextService {
       checkEdit(what, this.#budget.room());
       const asked = ask(id, options, [what, options.expected, options.ttl, options.allowMissing]);
       const write = (view: TipView) => edit(view, what, asked, this.#now(), this.#budget.renew());
-      return this.#once(id, asked, this.#write(id, write));
+      return this.#once(id, asked, this.#write(id, write, 'value'));
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
-  #write(id: string, write: (view: TipView) => Effect<WriteResult>): Promise<WriteResult | Duplicate> {
-    return this.#shared ? this.#writeShared(id, write) : this.#laneFor(id).write(write);
+  #write(id: string, write: Evaluation<WriteResult>, need?: Need): Promise<WriteResult | Duplicate> {
+    return this.#shared ? this.#writeShared(id, write, need) : this.#laneFor(id).write(write, need);
   }
 
   /** The answer of a write; for a request id that was committed before, the first answer. */
@@ -301,16 +301,16 @@ export class ContextService {
   }
 
   /** With other servers, a refusal or an empty write is repeated after a refresh, since its tip may have been old. */
-  async #writeShared(id: string, write: (view: TipView) => Effect<WriteResult>): Promise<WriteResult | Duplicate> {
+  async #writeShared(id: string, write: Evaluation<WriteResult>, need?: Need): Promise<WriteResult | Duplicate> {
     if (this.isGone(this.#lanes.get(id).tip)) await this.#lanes.get(id).refresh();
     try {
-      const result = await this.#laneFor(id).write(write);
+      const result = await this.#laneFor(id).write(write, need);
       if ('first' in result || result.changed) return result;
     } catch (error) {
       if (!isRefusal(error)) throw error;
     }
     await this.#lanes.get(id).refresh();
-    return this.#laneFor(id).write(write);
+    return this.#laneFor(id).write(write, need);
   }
 
   /** Runs a write synchronously: a lane that was looked up before an await may have been evicted since. */

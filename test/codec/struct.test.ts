@@ -3,7 +3,14 @@ import { fromBinary, fromJson, toBinary, toJson } from '@bufbuild/protobuf';
 import { StructSchema, ValueSchema } from '@bufbuild/protobuf/wkt';
 import test from 'ava';
 import fc from 'fast-check';
-import { decodeStruct, decodeValue, EncodedStruct, encodeStruct, encodeValue } from '../../src/codec/struct.js';
+import {
+  decodeStruct,
+  decodeStructInSteps,
+  decodeValue,
+  EncodedStruct,
+  encodeStruct,
+  encodeValue,
+} from '../../src/codec/struct.js';
 import { UpdateContextRequest } from '../../src/gen/chord/v1/context_service.js';
 import { Context, ListValues, type Mutation } from '../../src/gen/chord/v1/model.js';
 import { type Json, type JsonObject, MAX_DEPTH, setMember } from '../../src/model/model.js';
@@ -149,4 +156,22 @@ test('an encoded document is copied into a message as it stands', (t) => {
     }),
   );
   t.pass();
+});
+
+test('decoding in steps comes to the same document, whatever is large in it', (t) => {
+  const inSteps = (bytes: Uint8Array): { value: JsonObject; steps: number } => {
+    const decoding = decodeStructInSteps(bytes);
+    for (let steps = 1; ; steps++) {
+      const step = decoding.next();
+      if (step.done) return { value: step.value, steps };
+    }
+  };
+  fc.assert(fc.property(documents, (value) => t.deepEqual(inSteps(encodeStruct(value)).value, value)));
+  const text = 'x'.repeat(20_000);
+  const many = Object.fromEntries(Array.from({ length: 2000 }, (_, i) => [`key${i}`, i]));
+  const list = Array.from({ length: 20_000 }, (_, i) => i);
+  const value = { text, many, list, lists: [1, [list, {}, many], null], deep: { deep: { many, text } }, last: true };
+  const { value: decoded, steps } = inSteps(encodeStruct(value));
+  t.deepEqual(decoded, value);
+  t.true(steps > 6000);
 });

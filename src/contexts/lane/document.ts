@@ -9,12 +9,15 @@ import { applyInPlace, invert } from '../../delta/index.js';
 import type { Change } from '../../delta/types.js';
 import { copy, type JsonObject, type Payload } from '../../model/model.js';
 import type { Stored } from '../../store/store.js';
+import { changesInSteps, documentInSteps, Pace, SMALL_BYTES } from '../long-work.js';
 import { heapChange, heapOf } from './heap-size.js';
 
 /** A snapshot is due when the log since the last snapshot exceeds twice the document by this many bytes ... */
 const LOG_SLACK_BYTES = 4096;
 /** ... or has this many records: the most records that a cold load must fold. */
 const LOG_RECORDS_MAX = 2000;
+
+const NO_BYTES = new Uint8Array();
 
 /** The form in which a reader receives documents. */
 export interface Form<T> {
@@ -35,6 +38,9 @@ export const DECODED: Form<JsonObject> = {
   bytes: () => Number.POSITIVE_INFINITY,
 };
 
+/** What is needed of a document: its value, or its bytes. */
+export type Need = 'value' | 'encoded';
+
 export class LaneDocument {
   #decoded: JsonObject | undefined;
   /** The memory of `#decoded`, in bytes. */
@@ -42,6 +48,8 @@ export class LaneDocument {
   #encoded: EncodedStruct | undefined;
   /** The snapshot and the deltas from the store, until they are decoded. */
   #stored: { readonly snapshot?: Uint8Array | undefined; readonly payloads: readonly Payload[] } | undefined;
+  /** Decoding in steps has failed: `value` throws the error. */
+  #inOneStep = false;
   #logBytes = 0;
   #logRecords = 0;
 
@@ -53,6 +61,12 @@ export class LaneDocument {
   /** Whether the value is available without decoding. */
   get decoded(): boolean {
     return this.#decoded !== undefined;
+  }
+
+  /** Whether so much must be decoded before this is available that `decodeInSteps` should do it. */
+  lacks(what: Need): boolean {
+    if (!this.#stored || this.#inOneStep || (what === 'encoded' && this.#asStored)) return false;
+    return this.bytes > SMALL_BYTES;
   }
 
   /** The approximate memory of the document, in bytes. */
@@ -71,6 +85,7 @@ export class LaneDocument {
   clear(): void {
     this.#decoded = this.#encoded = this.#stored = undefined;
     this.#logBytes = this.#logRecords = 0;
+    this.#inOneStep = false;
   }
 
   /** The document, {} where none is known. The caller may change it in place, and must then call `moved`. */
@@ -83,11 +98,33 @@ export class LaneDocument {
   }
 
   encoded(): EncodedStruct {
-    if (!this.#encoded) {
-      const asStored = !this.#decoded && this.#stored?.payloads.length === 0 ? this.#stored.snapshot : undefined;
-      this.#encoded = new EncodedStruct(asStored ?? encodeStruct(this.value()));
-    }
+    this.#encoded ??= new EncodedStruct(this.#asStored ?? encodeStruct(this.value()));
     return this.#encoded;
+  }
+
+  /**
+   * Decodes the document before `value` is called, and yields between steps. No effect where the document changes
+   * meanwhile, or cannot be decoded: `value` then throws the error.
+   */
+  async decodeInSteps(): Promise<void> {
+    const stored = this.#stored;
+    if (!stored) return;
+    const pace = new Pace();
+    try {
+      const document = await documentInSteps(stored.snapshot ?? NO_BYTES, pace);
+      for (const payload of stored.payloads) {
+        for await (const changes of changesInSteps(payload, pace)) applyInPlace(changes, document);
+      }
+      await pace.turn();
+      const heap = heapOf(document);
+      await pace.turn();
+      if (this.#stored !== stored) return;
+      this.#decoded = document;
+      this.#heap = heap;
+      this.#stored = undefined;
+    } catch {
+      this.#inOneStep = true;
+    }
   }
 
   /** A write has changed the value in place, with this payload and perhaps a snapshot. `heap`: bytes of memory added. */
@@ -122,6 +159,12 @@ export class LaneDocument {
   /** Whether the log since the last snapshot, this payload included, is long enough for a new snapshot. */
   snapshotDue(payload: Payload, weight: number): boolean {
     return this.#logBytes + sizeOf(payload) > 2 * weight + LOG_SLACK_BYTES || this.#logRecords >= LOG_RECORDS_MAX;
+  }
+
+  /** The bytes from the store, where they are the document as it is. */
+  get #asStored(): Uint8Array | undefined {
+    if (this.#encoded) return this.#encoded.bytes;
+    return !this.#decoded && this.#stored?.payloads.length === 0 ? this.#stored.snapshot : undefined;
   }
 
   #decode(): JsonObject {

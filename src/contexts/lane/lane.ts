@@ -19,6 +19,8 @@
  *   may happen again: after a conflict; not after a failure, where the store may have it. Everything new waits. It begins when
  *   all that is in flight has an outcome.
  * live: a write starts at once.
+ * decoding: the next write needs a large document, which is decoded in steps before. Nothing starts. It is live again
+ *   afterwards, unless a commit that was in flight has failed.
  * holding: nothing starts. Either a removal, or a write with a request id that changed nothing, is in flight: later writes
  *   could not tell by the position whether it came to nothing. Or a batch waits for the lane, or has it (`hold`).
  */
@@ -26,7 +28,7 @@ import { type Head, type Position, samePosition, sameUse } from '../../model/mod
 import type { Duplicate, Outcome, Store } from '../../store/store.js';
 import type { CommitEvent, DeltaView, View } from '../events.js';
 import type { Since } from '../sync/history.js';
-import type { Form } from './document.js';
+import { ENCODED, type Form, type Need } from './document.js';
 import {
   ATTEMPTS_MAX,
   type Evaluation,
@@ -37,7 +39,7 @@ import {
   type TraceEvaluation,
   tooBusy,
 } from './pending-write.js';
-import { type Effect, LaneState } from './state.js';
+import { type Effect, LaneState, type TipView } from './state.js';
 
 /** The approximate memory of an empty lane, in bytes. */
 export const LANE_BYTES = 1300;
@@ -48,7 +50,7 @@ export class Lane {
   older: Lane | undefined;
   newer: Lane | undefined;
   readonly #state: LaneState;
-  #phase: 'cold' | 'recovering' | 'live' | 'holding' = 'cold';
+  #phase: 'cold' | 'recovering' | 'live' | 'decoding' | 'holding' = 'cold';
   readonly #inFlight: PendingWrite[] = [];
   readonly #waiting: (PendingWrite | LaneLock)[] = [];
   #refreshing: Promise<void> | undefined;
@@ -81,13 +83,13 @@ export class Lane {
 
   /** Whether `durable` is confirmed by the store: false before a load, and during recovery. */
   get known(): boolean {
-    return this.#phase === 'live' || this.#phase === 'holding';
+    return this.#phase !== 'cold' && this.#phase !== 'recovering';
   }
 
   /** Whether work is in progress: a busy lane must not be evicted. */
   get busy(): boolean {
     const { length } = this.#inFlight;
-    return length > 0 || this.#waiting.length > 0 || this.#phase === 'recovering' || this.#phase === 'holding';
+    return length > 0 || this.#waiting.length > 0 || (this.#phase !== 'cold' && this.#phase !== 'live');
   }
 
   /** The approximate memory of the lane, in bytes. */
@@ -96,18 +98,19 @@ export class Lane {
   }
 
   /** Runs a use case on the tip; resolves when every commit that the answer depends on is durable. */
-  submit<T>(evaluate: Evaluation<T>): Promise<T> {
-    return this.write(evaluate) as Promise<T>; // without a request id there is no duplicate
+  submit<T>(evaluate: Evaluation<T>, need?: Need): Promise<T> {
+    return this.write(evaluate, need) as Promise<T>; // without a request id there is no duplicate
   }
 
   /** The same for a use case that may be a repeat: where the store knows its request id, the first try is the answer. */
-  write<T>(useCase: Evaluation<T>): Promise<T | Duplicate> {
+  write<T>(useCase: Evaluation<T>, need?: Need): Promise<T | Duplicate> {
     const evaluate = this.traceEvaluation ? this.traceEvaluation(useCase) : useCase;
     return new Promise((resolve, reject) => {
-      const task = new PendingWrite(evaluate, resolve, reject);
-      if (this.live && this.#waiting.length === 0) return this.#start(task);
+      const task = new PendingWrite(evaluate, resolve, reject, need);
+      if (this.live && this.#waiting.length === 0 && !this.#mustDecode(need)) return this.#start(task);
       this.#waiting.push(task);
-      if (this.#phase === 'cold') void this.#recover();
+      if (this.live) this.#admit();
+      else if (this.#phase === 'cold') void this.#recover();
     });
   }
 
@@ -139,16 +142,18 @@ export class Lane {
 
   /** The durable context with its document; null where the context does not exist. */
   view<T>(form: Form<T>): View<T> | null | Promise<View<T> | null> {
-    if (this.live && this.#inFlight.length === 0) {
+    const need = (form as unknown) === ENCODED ? 'encoded' : 'value';
+    if (this.live && this.#inFlight.length === 0 && !this.#mustDecode(need)) {
       const view = this.#state.view(form);
       this.changed(this);
       return view;
     }
     // The view is made now, at the tip, and answered when the tip is durable.
-    return this.submit(({ id, tip }) => ({
+    const made = ({ id, tip }: TipView) => ({
       head: tip,
       answer: tip ? { id, head: tip, value: form.of(this.#state.content) } : null,
-    }));
+    });
+    return this.submit(made, need);
   }
 
   /** One delta from `known`, which is at most the threshold behind the durable position `head`; the merge may cost `costMax`. */
@@ -187,7 +192,8 @@ export class Lane {
     }
     const { tip } = this;
     if (tip && delta.to.epoch === tip.position.epoch && delta.to.version <= tip.position.version) return undefined;
-    const next = this.#inFlight.length === 0 && tip && samePosition(delta.from, tip.position);
+    const idle = this.#inFlight.length === 0 && !this.#mustDecode('value');
+    const next = idle && tip && samePosition(delta.from, tip.position);
     if (!next) return this.distrust();
     this.#state.fold(delta);
     return undefined;
@@ -261,6 +267,7 @@ export class Lane {
   #admit(): void {
     for (let next = this.#waiting[0]; this.live && next; next = this.#waiting[0]) {
       if ('evaluate' in next) {
+        if (this.#mustDecode(next.need)) return void this.#decode();
         this.#waiting.shift();
         this.#start(next);
         continue;
@@ -270,6 +277,19 @@ export class Lane {
       this.#waiting.shift();
       next.grant(this.#state);
     }
+  }
+
+  #mustDecode(need: Need | undefined): boolean {
+    return need !== undefined && this.#state.content.lacks(need);
+  }
+
+  async #decode(): Promise<void> {
+    this.#phase = 'decoding';
+    await this.#state.content.decodeInSteps();
+    if (this.#phase !== 'decoding') return;
+    this.#phase = 'live';
+    this.#admit();
+    this.changed(this);
   }
 
   /** Undoes the writes that did not become durable, loads the state, and starts the writes that may be repeated. */

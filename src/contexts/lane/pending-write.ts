@@ -1,6 +1,7 @@
 /** The entries of a lane's queue: writes, and lane locks. */
 import { ChordError } from '../../model/errors.js';
 import type { Outcome } from '../../store/store.js';
+import type { Need } from './document.js';
 import type { Effect, LaneState, TipView } from './state.js';
 
 /** A use case: evaluates on the tip, or throws the refusal. */
@@ -21,6 +22,8 @@ export class PendingWrite {
     readonly evaluate: Evaluation<unknown>,
     readonly resolve: (answer: never) => void,
     readonly reject: (error: unknown) => void,
+    /** What it needs of the document. */
+    readonly need?: Need | undefined,
   ) {}
 }
 

@@ -11,7 +11,7 @@ import { type ContextEvent, type DeltaView, isLarge, type View } from '../events
 import { SMALL_BYTES } from '../long-work.js';
 import { advance } from '../position.js';
 import { LaneHistory } from '../sync/history.js';
-import { mergeCost } from '../sync/merge.js';
+import { bytesOf, mergeCost } from '../sync/merge.js';
 import { mergeCostMax, PAGE_BYTES } from '../validation.js';
 import { ENCODED, type Form, LaneDocument } from './document.js';
 
@@ -137,6 +137,8 @@ export class LaneState implements TipView {
   async catchUp(): Promise<void> {
     const known = this.durable;
     if (known && this.content.known) {
+      // A delta is applied to the value.
+      if (this.content.lacks('value')) await this.content.decodeInSteps();
       const head = await this.store.head(this.id);
       if (head && (await this.#foldMissing(known, head))) return;
     }

@@ -1,10 +1,10 @@
 /** Merges consecutive deltas into one. */
-import { ChangeReader, decodeChanges, encodeChanges } from '../../codec/changes.js';
+import { decodeChanges, encodeChanges } from '../../codec/changes.js';
 import { Merge, merge } from '../../delta/merge.js';
 import type { Change, Changes } from '../../delta/types.js';
 import type { Payload } from '../../model/model.js';
 import type { DeltaView } from '../events.js';
-import { type Pace, paced } from '../long-work.js';
+import { changesInSteps, type Pace, paced } from '../long-work.js';
 import { DELTA_COST } from '../validation.js';
 
 /** Changes that are encoded in one step, unless they are large. */
@@ -27,15 +27,9 @@ export function mergeInSteps(views: readonly DeltaView[]): Promise<DeltaView> {
 }
 
 /** Decodes a record's changes with their old values; yields to the event loop between steps. */
-export async function decodeInSteps({ changes, olds }: Payload, pace: Pace): Promise<Change[]> {
+export async function decodeInSteps(payload: Payload, pace: Pace): Promise<Change[]> {
   const list: Change[] = [];
-  const reader = new ChangeReader(changes, olds);
-  for (let read = 0, change = reader.next(); change; change = reader.next()) {
-    list.push(change);
-    const turn = pace.spend(reader.read - read);
-    read = reader.read;
-    if (turn !== undefined) await turn;
-  }
+  for await (const changes of changesInSteps(payload, pace)) for (const change of changes) list.push(change);
   return list;
 }
 

@@ -2,19 +2,21 @@
  * Documents of earlier versions: the current document with the retained deltas undone; or, where all deltas are retained
  * and this way is shorter, the deltas applied from the first version on. Both read no more than a budget allows.
  */
-import { applyInPlace, invert, weigh } from '../../delta/index.js';
+import { applyInPlace, type Changes, invert, weigh, weightChange } from '../../delta/index.js';
 import { ChordError, notFound } from '../../model/errors.js';
 import { type Head, type JsonObject, type Position, samePosition } from '../../model/model.js';
 import type { LogRecord, Store } from '../../store/store.js';
-import { DECODED } from '../lane/document.js';
+import { ENCODED } from '../lane/document.js';
 import type { Lane } from '../lane/lane.js';
-import { Pace, paced, SMALL_BYTES } from '../long-work.js';
+import { documentInSteps, Pace, paced, SMALL_BYTES } from '../long-work.js';
 import { PAGE_BYTES } from '../validation.js';
 import { bytesOf, decodeInSteps } from './merge.js';
 
 /** The maximum number of versions that one read may undo. */
 const VERSIONS_BACK_MAX = 10_000;
 /** The maximum bytes of deltas, changes and old values: they are held in memory, and each one is decoded. */
+/** Changes that are applied in one step. */
+const CHANGES_AT_ONCE = 5000;
 export const PAST_BYTES_MAX = 32 * 2 ** 20;
 
 /** What the reads of one request may cost together; reads count it down. */
@@ -101,18 +103,22 @@ async function back(
   };
   // Before the document is copied.
   if (version < now && !(await read(version - 1, now))) return undefined;
-  const view = await lane.view(DECODED);
+  const view = await lane.view(ENCODED);
   if (!view) throw notFound(id);
-  const { head, value: document } = view;
+  const { head } = view;
+  const document = await documentInSteps(view.value.bytes, pace);
   const stands = head.position.version;
   if (stands === version) return { head, document };
   if (stands > now && !(await read(version < now ? now : version - 1, stands))) return undefined;
   const [first, ...since] = records;
   // The context was deleted or recreated meanwhile: no version of that life is retained.
   if (!first || !samePosition(since.at(-1)?.position ?? first.position, head.position)) throw notFound(id);
-  for (const record of since.reverse()) applyInPlace(invert(await decodeInSteps(record, pace)), document);
+  let { weight } = head;
+  for (const record of since.reverse()) {
+    weight += await applyInSteps(invert(await decodeInSteps(record, pace)), document, pace);
+  }
   const { position, at } = first;
-  return { head: { ...head, position, updatedAt: at, weight: weigh(document) }, document };
+  return { head: { ...head, position, updatedAt: at, weight }, document };
 }
 
 /** Applies the first deltas to an empty document. Undefined: they are no longer retained, or have too many bytes. */
@@ -130,9 +136,22 @@ async function forth(
   const last = records.at(-1);
   if (last?.position.version !== version || last.position.epoch !== head.position.epoch) throw notFound(id);
   const document: JsonObject = {};
-  for (const record of records) applyInPlace(await decodeInSteps(record, pace), document);
+  let weight = weigh(document);
+  for (const record of records) weight += await applyInSteps(await decodeInSteps(record, pace), document, pace);
   const { position, at } = last;
-  return { head: { ...head, position, updatedAt: at, weight: weigh(document) }, document };
+  return { head: { ...head, position, updatedAt: at, weight }, document };
+}
+
+/** Answers by how much the weight of the document changes. */
+async function applyInSteps(changes: Changes, document: JsonObject, pace: Pace): Promise<number> {
+  let weight = 0;
+  for (let i = 0; i < changes.length; i += CHANGES_AT_ONCE) {
+    if (i > 0) await pace.turn();
+    const some = changes.slice(i, i + CHANGES_AT_ONCE);
+    weight += weightChange(some);
+    applyInPlace(some, document);
+  }
+  return weight;
 }
 
 /** The records after a version up to another one; or that they have too many bytes, or are no longer retained. */

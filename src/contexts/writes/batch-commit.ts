@@ -147,6 +147,7 @@ async function decodeAll(held: readonly Held[], parts: readonly BatchPart<unknow
   const slices = new TimeSlices();
   for (const { lane, state } of edited) {
     if (!lane.tip || state.content.decoded) continue;
+    await state.content.decodeInSteps();
     state.document();
     await slices.next();
   }

@@ -6,6 +6,7 @@ import type { JsonObject } from '../../../src/model/model.js';
 import { type Engine, openChord } from '../../../src/server/app.js';
 import { openMemory } from '../../../src/store/memory.js';
 import { documentOf, Reader } from '../../support/reader.js';
+import { turnsOf } from '../../support/turns.js';
 import { controlled, shared } from '../stores.js';
 
 const open = () => openChord({ backend: 'memory' });
@@ -151,21 +152,10 @@ test('a batch of large writes lets other work run between the writes', async (t)
     Object.fromEntries(Array.from({ length: 2400 }, (_, i) => [`${id}-${i}`, `${n}-${'x'.repeat(40)}`]));
   const sets = (n: number): BatchedWrite[] =>
     Array.from({ length: 10 }, (_, i) => ({ kind: 'set', id: `${i}`, value: value(`${i}`, n) }));
-  const turnsOf = async (work: Promise<unknown>): Promise<number> => {
-    let turns = 0;
-    let over = false;
-    const count = (): void => {
-      turns++;
-      if (!over) setImmediate(count);
-    };
-    setImmediate(count);
-    await work.finally(() => (over = true)).catch(() => {});
-    return turns;
-  };
   t.true((await turnsOf(contexts.batch(sets(1)))) >= 3);
   // The last write is refused, and the others are taken back.
   const refusedBatch = contexts.batch([...sets(2), { kind: 'update', id: 'none', mutations: [] }]);
-  t.true((await turnsOf(refusedBatch)) >= 3);
+  t.true((await turnsOf(refused(refusedBatch))) >= 3);
   t.deepEqual(await Promise.all(sets(1).map(async ({ id }) => documentOf(await contexts.get(id)))), [
     ...sets(1).map((write) => (write as { value: JsonObject }).value),
   ]);

@@ -5,12 +5,15 @@
 import { recall } from '../contexts/writes/idempotency.js';
 import { ChordError } from '../model/errors.js';
 import { Contents, type Entry, requireData } from '../store/lmdb/fsck/contents.js';
+import { dueKey, headKey, numberKey, requestTimeKey, versionIn } from '../store/lmdb/keys.js';
 import { lockDirectory } from '../store/lmdb/lock.js';
-import { dueKey, headKey, keysOf, numberKey, requestTimeKey, versionIn } from '../store/lmdb/reads.js';
+import { keysOf } from '../store/lmdb/reads.js';
+import { decode, requestsIn } from '../store/lmdb/request-log.js';
 import { NAMES } from '../store/lmdb/schema.js';
 import { NOTHING } from '../store/lmdb/writes.js';
 import { decodeHead, decodeRequest, type HeadRow, isFormerRequest } from '../store/record-format.js';
 import { INDEXES } from '../store/retention-index.js';
+import type { Request } from '../store/store.js';
 import { checkContext, type Tell } from './stored-context.js';
 
 export interface Damage {
@@ -100,6 +103,7 @@ class Verifier {
   async run(): Promise<Verified> {
     await this.#contexts();
     await this.#requests();
+    await this.#formerRequests();
     await this.#index('due', this.#due, (key) => this.#belongsToHead(key));
     await this.#index('requestTimes', this.#times, (key) => this.#belongsToRequest(key));
     for (const { value } of this.#entries('remains')) value();
@@ -131,9 +135,10 @@ class Verifier {
       else row = checkContext({ head, snapshot: snapshot?.value, records }, tell);
       if (head) this.#result.contexts++;
       if (snapshot) this.#result.snapshots++;
-      if (head && !listed) tell('it is not in the list of contexts');
-      else if (listed && !head) tell('it is in the list of contexts, and there is no head of it');
-      else if (listed && !listed.value().equals(NOTHING)) tell('its place in the list holds what was not written');
+      if (head && !listed) tell('it is missing in the list of contexts');
+      else if (listed && !head) tell('the list of contexts has it, and its head is missing');
+      else if (listed && !listed.value().equals(NOTHING))
+        tell('its entry in the list of contexts has an unexpected value');
       if (row) this.#checkPlace(contextId, row, tell);
       await this.#went();
     }
@@ -158,7 +163,7 @@ class Verifier {
     const truth = keysOf(row);
     for (const [index, name] of INDEXES.entries()) {
       const [entry, key] = [row.place.entries[index] ?? Number.NaN, truth[index] as number];
-      if (entry > key || Number.isNaN(entry) !== Number.isNaN(key)) tell(`its place in the index ${name} is wrong`);
+      if (entry > key || Number.isNaN(entry) !== Number.isNaN(key)) tell(`its key in the index ${name} is wrong`);
       if (Number.isNaN(entry)) continue;
       if (this.#contents.has('due', dueKey(index, entry, id))) this.#due++;
       else tell(`it is not in the index ${name}, where its head says it is`);
@@ -166,20 +171,39 @@ class Verifier {
   }
 
   async #requests(): Promise<void> {
+    for (const { value } of this.#entries('requestLog')) {
+      try {
+        for (const { name, bytes } of requestsIn(value())) {
+          this.#result.requests++;
+          this.#checkRequest(name.toString('utf8', 0, name.indexOf(0)), () => decode(name, bytes));
+        }
+      } catch (error) {
+        this.#tell({ what: error instanceof Error ? error.message : String(error) });
+      }
+      await this.#went();
+    }
+  }
+
+  #checkRequest(contextId: string, read: () => Request): Request | undefined {
+    try {
+      const request = read();
+      recall(request, request.fingerprint);
+      return request;
+    } catch (error) {
+      this.#tell({ contextId, what: error instanceof Error ? error.message : String(error) });
+      return undefined;
+    }
+  }
+
+  async #formerRequests(): Promise<void> {
     for (const { key, value } of this.#entries('requests')) {
       this.#result.requests++;
       const [contextId, requestId] = [key.toString('utf8', 0, key.indexOf(0)), requestIdOf(key)];
-      try {
-        const bytes = value();
-        const request = decodeRequest(bytes, requestId, `request "${requestId}"`);
-        recall(request, request.fingerprint);
-        const indexed = this.#contents.has('requestTimes', requestTimeKey(request.at, contextId, requestId));
-        if (indexed) this.#times++;
-        else if (isFormerRequest(bytes))
-          this.#tell({ contextId, what: `request "${requestId}" is not in the index of times, and never forgotten` });
-      } catch (error) {
-        this.#tell({ contextId, what: error instanceof Error ? error.message : String(error) });
-      }
+      const request = this.#checkRequest(contextId, () => decodeRequest(value(), requestId, `request "${requestId}"`));
+      if (request && this.#contents.has('requestTimes', requestTimeKey(request.at, contextId, requestId)))
+        this.#times++;
+      else if (request && isFormerRequest(value()))
+        this.#tell({ contextId, what: `request "${requestId}" is not in the index of times, and never forgotten` });
       await this.#went();
     }
   }
@@ -195,7 +219,7 @@ class Verifier {
       const contextId = key.toString('utf8', database === 'due' ? 9 : 8).replace(/\0.*/s, '');
       const tell = (what: string) =>
         this.#tell({ contextId, what: `an entry of the index ${NAMES[database]} ${what}` });
-      if (!value().equals(NOTHING)) tell('holds what was not written');
+      if (!value().equals(NOTHING)) tell('has an unexpected value');
       if (spare <= 0 || belongs(key)) continue;
       spare--;
       tell('points to nothing');

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { openChord } from '../../src/server/app.js';
-import { logKey } from '../../src/store/lmdb/reads.js';
+import { logKey } from '../../src/store/lmdb/keys.js';
 import { filled, tamper, verified } from '../maintenance/directories.js';
 import { temporaryDirectory } from '../store/lmdb/directories.js';
 import { Peer } from '../support/chord.js';

@@ -6,12 +6,11 @@ import test from 'ava';
 import { encodeChanges } from '../../src/codec/changes.js';
 import { encodeStruct } from '../../src/codec/struct.js';
 import { advance } from '../../src/contexts/position.js';
-import { requestName } from '../../src/contexts/writes/idempotency.js';
 import { verify } from '../../src/maintenance/verify.js';
 import { ChordError } from '../../src/model/errors.js';
 import { openChord } from '../../src/server/app.js';
 import { Contents } from '../../src/store/lmdb/fsck/contents.js';
-import { dueKey, headKey, idKey, logKey, requestKey, requestTimeKey } from '../../src/store/lmdb/reads.js';
+import { dueKey, headKey, idKey, logKey, numberKey, requestKey, requestTimeKey } from '../../src/store/lmdb/keys.js';
 import type { Databases } from '../../src/store/lmdb/schema.js';
 import { openLmdb } from '../../src/store/lmdb/store.js';
 import {
@@ -104,7 +103,7 @@ function rewritten(db: Databases, version: number): void {
 
 const WAYS: readonly [string, (db: Databases) => void, RegExp][] = [
   ['a head that does not decode', (db) => cut(db.contexts, headKey('whole')), /^whole : the head: the stored bytes/],
-  ['a head that is missing', (db) => void db.contexts.remove(headKey('whole')), /^whole : there is no head of it/],
+  ['a head that is missing', (db) => void db.contexts.remove(headKey('whole')), /^whole : its head is missing/],
   [
     'a delta that does not decode',
     (db) => cut(db.contexts, logKey('whole', 9)),
@@ -132,12 +131,12 @@ const WAYS: readonly [string, (db: Databases) => void, RegExp][] = [
   [
     'a delta of another version',
     (db) => record(db, 'whole', 9, (old) => ({ ...old, position: { ...old.position, version: 8 } })),
-    /^whole 9: what is stored says that it is version 8$/,
+    /^whole 9: its record is of version 8$/,
   ],
   [
     'a delta of another life',
     (db) => record(db, 'whole', 9, (old) => ({ ...old, position: { ...old.position, epoch: 'another0' } })),
-    /^whole 9: it is of another life of the context$/,
+    /^whole 9: it belongs to another epoch$/,
   ],
   [
     'a delta with another digest',
@@ -176,17 +175,17 @@ const WAYS: readonly [string, (db: Databases) => void, RegExp][] = [
       const bytes = encodeStruct({ n: version - 1, text: 'z'.repeat(400) });
       void db.snapshots.put(idKey('short'), encodeSnapshot({ version, bytes }));
     },
-    /^short \d+: its snapshot is not what the deltas before it lead to$/,
+    /^short \d+: its snapshot differs from the document that the deltas before it make$/,
   ],
   [
     'a snapshot beside a log from the beginning',
     (db) => void db.snapshots.put(idKey('whole'), encodeSnapshot({ version: 20, bytes: encodeStruct({ n: 20 }) })),
-    /^whole 20: its snapshot is another document than its deltas make$/,
+    /^whole 20: its snapshot differs from the document that its deltas make$/,
   ],
   [
     'a snapshot of nothing',
     (db) => void db.snapshots.put(idKey('nobody'), encodeSnapshot({ version: 1, bytes: encodeStruct({}) })),
-    /^nobody : there is no head of it/,
+    /^nobody : its head is missing/,
   ],
   [
     'a head with another weight',
@@ -223,7 +222,7 @@ const WAYS: readonly [string, (db: Databases) => void, RegExp][] = [
   [
     'a context that expires later than its index says',
     (db) => head(db, 'brief', (row) => ({ ...row, head: { ...row.head, expiry: { at: 5, ttl: 5 } } })),
-    /^brief : its place in the index expiry is wrong$/,
+    /^brief : its key in the index expiry is wrong$/,
   ],
   [
     'an index that points to nothing',
@@ -232,8 +231,18 @@ const WAYS: readonly [string, (db: Databases) => void, RegExp][] = [
   ],
   [
     'a request that does not decode',
-    (db) => cut(db.requests, requestKey('new', requestName('first')!.id)),
-    /^new : (request "[\w-]{16}": the stored|what a request was answered is damaged)/,
+    (db) => {
+      const [row] = db.requestLog.getRange({ limit: 1 });
+      const bytes = Buffer.from(row!.value);
+      bytes[bytes.lastIndexOf('+')] = 0x20;
+      void db.requestLog.put(row!.key, bytes);
+    },
+    /^new : what a request was answered is damaged/,
+  ],
+  [
+    'requests whose lengths do not add up',
+    (db) => cut(db.requestLog, numberKey(1)),
+    /^ : the answers of requests: the stored bytes are damaged/,
   ],
   [
     'a request that would never be forgotten',
@@ -250,17 +259,17 @@ const WAYS: readonly [string, (db: Databases) => void, RegExp][] = [
   [
     'a context that is not in the list',
     (db) => void db.ids.remove(idKey('whole')),
-    /^whole : it is not in the list of contexts$/,
+    /^whole : it is missing in the list of contexts$/,
   ],
   [
     'a place in the list of no context',
     (db) => void db.ids.put(idKey('nobody'), NOTHING),
-    /^nobody : it is in the list of contexts, and there is no head of it$/,
+    /^nobody : the list of contexts has it, and its head is missing$/,
   ],
   [
     'a place in the list that holds something',
     (db) => void db.ids.put(idKey('whole'), Buffer.from('else')),
-    /^whole : its place in the list holds what was not written$/,
+    /^whole : its entry in the list of contexts has an unexpected value$/,
   ],
   [
     'a head of no name',

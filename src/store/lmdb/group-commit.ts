@@ -66,6 +66,8 @@ export class GroupCommit {
     readonly gate: CommitGate,
     /** Writes what the jobs of a transaction have left for its end. */
     private readonly finish: (turn: CommitTurn) => void,
+    /** The transaction is durable; its jobs are answered next. */
+    private readonly confirm: (turn: CommitTurn) => void,
     /** Called once, before the writes concerned are rejected. All later writes are rejected with the same error. */
     private readonly onDiskFailure: (failure: DiskFailure) => void,
   ) {}
@@ -152,6 +154,7 @@ export class GroupCommit {
     } finally {
       this.#committing = 0;
     }
+    this.confirm(turn);
     this.commitSeconds.observe((performance.now() - began) / 1000);
     this.groupSizes.observe(waiting.length);
     for (const { resolve, reject, value, failure } of waiting) {

@@ -1,69 +1,15 @@
-/** The keys of the LMDB layout, and reads by these keys. All reads see the durable state only. */
+/** Reads by the keys of the LMDB layout. All reads see the durable state only. */
 import { ChordError } from '../../model/errors.js';
 import * as records from '../record-format.js';
-import { INDEXES, type IndexKeys, trueKeys } from '../retention-index.js';
+import { type IndexKeys, trueKeys } from '../retention-index.js';
 import type { Due, LogRecord, Request, Snapshot } from '../store.js';
 import { RUN_VERIFY } from './errors.js';
+import { dueKey, headKey, idKey, indexOffset, logKey, numberKey, requestKey, versionIn } from './keys.js';
+import { RequestLog } from './request-log.js';
 import type { Databases } from './schema.js';
 
-/** The limit of LMDB with pages of 4 KiB. */
-const MAX_KEY_BYTES = 1978;
 /** The number of index entries with too low keys that are collected before they are corrected. */
 const MAX_EARLY = 1_000;
-
-export function idKey(id: string): Buffer {
-  return Buffer.from(id);
-}
-
-export function logKey(id: string, version: number): Buffer {
-  const length = Buffer.byteLength(id);
-  const key = Buffer.allocUnsafe(length + 9);
-  key.write(id);
-  key[length] = 0;
-  key.writeDoubleBE(version, length + 1);
-  return key;
-}
-
-/** Sorts behind all versions: no version, as a double, begins with this byte. */
-export function headKey(id: string): Buffer {
-  const length = Buffer.byteLength(id);
-  const key = Buffer.allocUnsafe(length + 2);
-  key.write(id);
-  key[length] = 0;
-  key[length + 1] = 0xff;
-  return key;
-}
-
-/** The version at the end of a log key. */
-export function versionIn(key: Buffer): number {
-  return key.readDoubleBE(key.length - 8);
-}
-
-/** `key` as in Store.due. A negative key is stored with an offset, from the point where doubles cease to be exact. */
-export function dueKey(index: number, key: number, id: string): Buffer {
-  return Buffer.concat([Buffer.from([index]), numberKey(key + offset(index)), Buffer.from(id)]);
-}
-
-function offset(index: number): number {
-  return INDEXES[index] === 'length' ? 2 ** 53 : 0;
-}
-
-export function requestKey(id: string, requestId: string): Buffer {
-  const key = Buffer.from(`${id}\0${requestId}`);
-  if (key.length > MAX_KEY_BYTES - 8) throw new ChordError('INVALID_ARGUMENT', 'the request id is too long');
-  return key;
-}
-
-export function requestTimeKey(at: number, id: string, requestId: string): Buffer {
-  return Buffer.concat([numberKey(at), requestKey(id, requestId)]);
-}
-
-/** The value must not be negative: then the bytes sort as the numbers do. */
-export function numberKey(value: number): Buffer {
-  const key = Buffer.allocUnsafe(8);
-  key.writeDoubleBE(value);
-  return key;
-}
 
 /** The index keys of a context. */
 export function keysOf({ head, place }: records.HeadRow): IndexKeys {
@@ -72,11 +18,17 @@ export function keysOf({ head, place }: records.HeadRow): IndexKeys {
 }
 
 export class LmdbReads {
+  readonly requests: RequestLog;
   /** Whether there may be requests that an earlier release remembered. */
-  former: boolean;
+  former = true;
 
   constructor(readonly db: Databases) {
-    this.former = db.requestTimes.getKeysCount({ limit: 1 }) > 0;
+    this.requests = new RequestLog(db.requestLog);
+    this.lookForFormer();
+  }
+
+  lookForFormer(): void {
+    this.former = [this.db.requests, this.db.requestTimes].some((rows) => rows.getKeysCount({ limit: 1 }) > 0);
   }
 
   /** Null where there is no such context. Throws DATA_LOSS where the list knows one, and its head is missing. */
@@ -104,10 +56,12 @@ export class LmdbReads {
   }
 
   request(id: string, requestId: string, formerId?: string): Request | null {
+    const found = this.requests.find(`${id}\0${requestId}`);
+    if (found !== null || !this.former) return found;
     const what = `request "${requestId}" of context "${id}"`;
     const bytes = this.db.requests.getBinary(requestKey(id, requestId));
     if (bytes !== undefined) return records.decodeRequest(bytes, requestId, what);
-    if (!this.former || formerId === undefined) return null;
+    if (formerId === undefined) return null;
     const former = this.db.requests.getBinary(requestKey(id, formerId));
     // Nothing else: that record belongs to another caller, under a name that only looks like this id.
     return former && records.isFormerRequest(former) ? records.decodeRequest(former, formerId, what) : null;
@@ -151,12 +105,12 @@ export class LmdbReads {
   due(index: number, upTo: number, limit: number, after?: Due): { found: Due[]; early: Due[] } {
     const found: Due[] = [];
     const early: Due[] = [];
-    if (upTo + offset(index) < 0) return { found, early };
+    if (upTo + indexOffset(index) < 0) return { found, early };
     const start = after ? dueKey(index, after.key, `${after.id}\0`) : Buffer.from([index]);
     const end = Buffer.concat([dueKey(index, upTo, ''), Buffer.from([0xff])]);
     for (const bytes of this.db.due.getKeys({ start, end })) {
       if (found.length === limit || early.length === MAX_EARLY) break;
-      const due = { id: bytes.toString('utf8', 9), key: bytes.readDoubleBE(1) - offset(index) };
+      const due = { id: bytes.toString('utf8', 9), key: bytes.readDoubleBE(1) - indexOffset(index) };
       const row = this.find(due.id);
       if (row && keysOf(row)[index] === due.key) found.push(due);
       else early.push(due);
@@ -164,7 +118,7 @@ export class LmdbReads {
     return { found, early };
   }
 
-  /** Keys of requests made before `before`, of the next `limit` after a key; and the last key that was looked at, if there are more. */
+  /** Keys of an earlier release's requests made before `before`, of the next `limit` after a key; and the last key that was looked at, if there are more. */
   oldRequests(before: number, limit: number, after: Buffer | undefined): { keys: Buffer[]; last: Buffer | undefined } {
     const keys: Buffer[] = [];
     let seen = 0;

@@ -23,6 +23,7 @@ export const NAMES = {
   due: 'due',
   requests: 'requests',
   requestTimes: 'request-times',
+  requestLog: 'request-log',
 } as const;
 
 /** Keys are bytes: ids in UTF-8, which never have a NUL, and numbers as in record-format.ts. */
@@ -45,10 +46,12 @@ export interface Databases {
   readonly remains: Bytes;
   /** index (1 byte), key, id -> nothing: the indexes of `Store.due`, kept as retention-index.ts says. */
   readonly due: Bytes;
-  /** id, NUL, request id -> request. Each row has its time: what is old is found by a pass over all, now and then. */
+  /** id, NUL, request id -> request: of requests that earlier releases remembered, until they are forgotten. */
   readonly requests: Bytes;
-  /** time, id, NUL, request id -> nothing: of requests that earlier releases remembered, until they are forgotten. */
+  /** time, id, NUL, request id -> nothing: the same, of the oldest releases alone. */
   readonly requestTimes: Bytes;
+  /** number of a transaction -> the requests that it stored (request-log.ts). */
+  readonly requestLog: Bytes;
 }
 
 export interface OpenOptions {
@@ -76,6 +79,7 @@ export async function openDatabases(options: OpenOptions): Promise<Databases> {
       due: database(NAMES.due),
       requests: database(NAMES.requests),
       requestTimes: database(NAMES.requestTimes),
+      requestLog: database(NAMES.requestLog),
     };
   } catch (error) {
     await env.close();

@@ -81,8 +81,9 @@ class LmdbStore implements Store {
   readonly #listeners: ((health: StoreHealth) => void)[];
   readonly #unlock: () => void;
   #sweeping = false;
-  /** The last request that was looked at, in a pass that is not at its end. */
+  /** The last row of requests that was looked at, in a pass that is not at its end; and the same for earlier releases'. */
   #forgotTo: Buffer | undefined;
+  #formerTo: Buffer | undefined;
   #closed = false;
   #failure: DiskFailure | undefined;
   #closing: Promise<void> | null = null;
@@ -95,6 +96,7 @@ class LmdbStore implements Store {
       db.env,
       space,
       (turn) => this.#writes.putRows(turn),
+      (turn) => this.#writes.confirm(turn),
       (failure) => {
         this.#failure = failure;
         for (const listener of this.#listeners) listener(this.health());
@@ -248,24 +250,37 @@ class LmdbStore implements Store {
   }
 
   async forget(before: number, limit: number): Promise<number> {
-    let count = 0;
-    while (this.#reads.former && count < limit) {
-      const most = Math.min(AT_ONCE, limit - count);
-      const run = () => this.#writes.forgetFormer(before, most);
-      const some = await this.#write({ id: '', scans: true, frees: true, bytes: size(), run });
-      count += some;
-      if (some < most) break;
-    }
-    this.#reads.former &&= this.#db.requestTimes.getKeysCount({ limit: 1 }) > 0;
+    let count = this.#reads.former ? await this.#forgetFormer(before, limit) : 0;
     // Where the limit is reached, the next call goes on there.
     while (count < limit) {
       const most = Math.min(AT_ONCE, limit - count);
-      const run = () => this.#writes.forget(before, most, this.#forgotTo);
-      const some = await this.#write({ id: '', scans: true, frees: true, bytes: size(), run });
+      const some = await this.#write(upkeep(() => this.#writes.forget(before, most, this.#forgotTo)));
       count += some.count;
       this.#forgotTo = some.last;
+      if (some.last) continue;
+      this.#reads.requests.dropped();
+      break;
+    }
+    return count;
+  }
+
+  /** The same for what earlier releases remembered. */
+  async #forgetFormer(before: number, limit: number): Promise<number> {
+    let count = 0;
+    while (count < limit) {
+      const most = Math.min(AT_ONCE, limit - count);
+      const some = await this.#write(upkeep(() => this.#writes.forgetOldest(before, most)));
+      count += some;
+      if (some < most) break;
+    }
+    while (count < limit) {
+      const most = Math.min(AT_ONCE, limit - count);
+      const some = await this.#write(upkeep(() => this.#writes.forgetFormer(before, most, this.#formerTo)));
+      count += some.count;
+      this.#formerTo = some.last;
       if (!some.last) break;
     }
+    this.#reads.lookForFormer();
     return count;
   }
 
@@ -325,6 +340,11 @@ class LmdbStore implements Store {
     if (this.#closed) throw new ChordError('UNAVAILABLE', 'the store is closed');
     if (this.#failure) throw this.#failure;
   }
+}
+
+/** Of no context: it reads ranges, and frees space. */
+function upkeep<T>(run: (turn: CommitTurn) => T): Job<T> {
+  return { id: '', scans: true, frees: true, bytes: size(), run };
 }
 
 function sizeOf({ payload, snapshot, request }: Commit): number {

@@ -4,11 +4,12 @@
  */
 import { type Head, samePosition } from '../../model/model.js';
 import { batchRefusal } from '../batch.js';
-import { encodeHead, encodeRecord, encodeRequest, encodeSnapshot, type HeadRow, type Place } from '../record-format.js';
+import { encodeHead, encodeRecord, encodeSnapshot, type HeadRow, type Place } from '../record-format.js';
 import { entriesAfter, INDEXES, type IndexKeys, NOWHERE, renewedSince } from '../retention-index.js';
 import type { BatchOperation, BatchOutcome, Commit, Due, Outcome, Removal, Request } from '../store.js';
 import type { CommitTurn } from './group-commit.js';
-import { dueKey, headKey, idKey, keysOf, type LmdbReads, logKey, requestKey, versionIn } from './reads.js';
+import { dueKey, headKey, idKey, logKey, versionIn } from './keys.js';
+import { keysOf, type LmdbReads } from './reads.js';
 import type { Databases } from './schema.js';
 
 /** The value of an index entry. */
@@ -68,15 +69,22 @@ export class LmdbWrites {
     return keys.length;
   }
 
-  /** Looks at the next `limit` requests after a key, and removes those made before a time. Where it came to, if there are more. */
+  /** Drops requests made before a time, behind a row: at most `limit`, of some rows. The last row, if there are more. */
   forget(before: number, limit: number, after: Buffer | undefined): { count: number; last: Buffer | undefined } {
+    const { found, count, last } = this.reads.requests.old(before, limit, after);
+    this.reads.requests.drop(found);
+    return { count, last };
+  }
+
+  /** The same for what earlier releases remembered: of the next `limit` requests after a key. */
+  forgetFormer(before: number, limit: number, after: Buffer | undefined): { count: number; last: Buffer | undefined } {
     const { keys, last } = this.reads.oldRequests(before, limit, after);
     for (const key of keys) void this.db.requests.remove(key);
     return { count: keys.length, last };
   }
 
-  /** The same for what earlier releases remembered. */
-  forgetFormer(before: number, limit: number): number {
+  /** The same for what the oldest releases remembered, by its index of times. */
+  forgetOldest(before: number, limit: number): number {
     const keys = this.reads.requestTimes(before, limit);
     for (const key of keys) {
       void this.db.requestTimes.remove(key);
@@ -117,8 +125,9 @@ export class LmdbWrites {
     }
   }
 
-  /** Writes the rows of the whole transaction: one row for many writes to one context. */
+  /** Writes the rows of the whole transaction: one for many writes to one context, and one for all requests. */
   putRows(turn: CommitTurn): void {
+    if (turn.requests.size > 0) this.reads.requests.put(turn.requests);
     for (const [id, row] of turn.heads) if (row !== null) void this.db.contexts.put(headKey(id), encodeHead(row));
   }
 
@@ -198,10 +207,13 @@ export class LmdbWrites {
     }
   }
 
+  /** The transaction is durable. */
+  confirm(turn: CommitTurn): void {
+    if (turn.requests.size > 0) this.reads.requests.confirm(turn.requests);
+  }
+
   #remember(turn: CommitTurn, id: string, request: Request | undefined): void {
-    if (request === undefined) return;
-    turn.requests.set(`${id}\0${request.id}`, request);
-    void this.db.requests.put(requestKey(id, request.id), encodeRequest(request));
+    if (request !== undefined) turn.requests.set(`${id}\0${request.id}`, request);
   }
 }
 

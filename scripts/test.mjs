@@ -1,20 +1,30 @@
 /**
- * Runs every test suite, one after the other, prints their output, and ends with one line for all:
- * `N passed, N failed, N skipped`. Names of suites as arguments run only those.
+ * Runs every test suite, prints their output, and ends with one line for all: `N passed, N failed, N skipped`. Names of
+ * suites as arguments run only those. Suites that leave cores idle run two at a time; the others run alone.
  */
 import { spawn, spawnSync } from 'node:child_process';
 
 /**
  * How to run a suite, how to read its counts from its output, and commands that succeed if its tools are installed. If
- * one fails, the suite is left out with one line, and counts as skipped.
+ * one fails, the suite is left out with one line, and counts as skipped. `group`: suites that follow one another in this
+ * list with the same group run at the same time, and their output is printed at their end.
  */
 const SUITES = [
   { name: 'server', command: 'npx --no-install ava', count: ava },
-  { name: 'typescript', command: 'make -C clients/typescript test', count: ava },
+  { name: 'typescript', command: 'make -C clients/typescript test', count: ava, group: 'clients' },
+  {
+    name: 'rust',
+    command: 'make -C clients/rust test',
+    count: cargo,
+    group: 'clients',
+    needs: ['cargo --version'],
+    get: 'https://rustup.rs',
+  },
   {
     name: 'go',
     command: 'make -C clients/go test ARGS=-v',
     count: go,
+    group: 'clients',
     needs: ['go version'],
     get: 'https://go.dev/dl',
   },
@@ -22,6 +32,7 @@ const SUITES = [
     name: 'python',
     command: 'make -C clients/python test',
     count: pytest,
+    group: 'clients',
     needs: ['python3 -c "import ensurepip, venv"'],
     get: 'apt-get install python3-venv',
   },
@@ -29,19 +40,16 @@ const SUITES = [
     name: 'java',
     command: 'make -C clients/java test',
     count: surefire,
+    group: 'clients',
     needs: ['javac -version', 'mvn --version'],
     get: 'apt-get install maven openjdk-17-jdk-headless',
-  },
-  {
-    name: 'rust',
-    command: 'make -C clients/rust test',
-    count: cargo,
-    needs: ['cargo --version'],
-    get: 'https://rustup.rs',
   },
   { name: 'conformance', command: 'npm run -s conformance', count: matrix },
   { name: 'demo', command: 'node scripts/demo.mjs', count: demo },
 ];
+
+/** Suites of a group that run at the same time. */
+const AT_ONCE = 2;
 
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !SUITES.some((suite) => suite.name === name));
@@ -52,26 +60,38 @@ if (unknown.length > 0) {
 
 const total = { passed: 0, failed: 0, skipped: 0 };
 const lines = [];
-for (const suite of SUITES) {
-  if (wanted.length > 0 && !wanted.includes(suite.name)) continue;
-  const began = Date.now();
-  const counts = await runSuite(suite);
-  for (const key of Object.keys(total)) total[key] += counts[key];
-  const { passed, failed, skipped } = counts;
-  const seconds = Math.round((Date.now() - began) / 1000);
-  lines.push(`${suite.name}: ${passed} passed, ${failed} failed, ${skipped} skipped in ${seconds} s`);
+const waiting = SUITES.filter(({ name }) => wanted.length === 0 || wanted.includes(name));
+while (waiting.length > 0) {
+  const [{ group }] = waiting;
+  const others = waiting.findIndex((suite) => suite.group !== group);
+  const together = waiting.splice(0, group === undefined ? 1 : others < 0 ? waiting.length : others);
+  const printed = together.length === 1;
+  await Promise.all(Array.from({ length: AT_ONCE }, () => drain(together, printed)));
 }
 console.log(`\n${lines.join('\n')}\n\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 process.exit(total.failed === 0 ? 0 : 1);
 
-async function runSuite({ name, command, count, needs = [], get }) {
+/** Runs suites, one after the other, as long as there are any. */
+async function drain(suites, printed) {
+  for (let suite = suites.shift(); suite; suite = suites.shift()) {
+    const began = Date.now();
+    const counts = await runSuite(suite, printed);
+    for (const key of Object.keys(total)) total[key] += counts[key];
+    const { passed, failed, skipped } = counts;
+    const seconds = Math.round((Date.now() - began) / 1000);
+    lines.push(`${suite.name}: ${passed} passed, ${failed} failed, ${skipped} skipped in ${seconds} s`);
+  }
+}
+
+async function runSuite({ name, command, count, needs = [], get }, printed) {
   const missing = needs.filter((probe) => spawnSync(probe, { shell: true }).status !== 0);
   if (missing.length > 0) {
     console.log(`\n== ${name}: left out, \`${missing.join('` and `')}\` fails (${get})`);
     return { passed: 0, failed: 0, skipped: 1 };
   }
-  console.log(`\n== ${name}: ${command}`);
-  const { code, output } = await run(command);
+  if (printed) console.log(`\n== ${name}: ${command}`);
+  const { code, output } = await run(command, printed);
+  if (!printed) console.log(`\n== ${name}: ${command}\n${output}`);
   const counts = count(output);
   // A runner that fails without a failed test counts as a failure: it did not start, or crashed.
   if (code !== 0 && counts.failed === 0) counts.failed = 1;
@@ -82,14 +102,14 @@ async function runSuite({ name, command, count, needs = [], get }) {
   return counts;
 }
 
-function run(command) {
+function run(command, printed) {
   return new Promise((resolve) => {
     const child = spawn(command, { shell: true, stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text) => {
         output += text;
-        process.stdout.write(text);
+        if (printed) process.stdout.write(text);
       });
     }
     child.on('close', (code) => resolve({ code, output }));

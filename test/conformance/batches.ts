@@ -126,7 +126,10 @@ export const batches: Readonly<Record<string, Scenario>> = {
     }
     same((await failure(watched(driver, id), 'watch')).reason, 'CANCELLED', 'watch');
   },
+};
 
+/** These wait for timers of the client that cannot be set: they run beside the others. */
+export const waiting: Readonly<Record<string, Scenario>> = {
   // Keepalive finds out: 20 s until it asks, 10 s for the answer. The connection itself stays as it is.
   async 'a frozen server'({ driver, server, id }) {
     const proxy = await LossyProxy.start(server.address);

@@ -1,14 +1,15 @@
 /** Runs the conformance suite: see PROTOCOL.md, "Running". */
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { RedisServer } from '../store/redis/servers.js';
-import { batches } from './batches.js';
+import { batches, waiting } from './batches.js';
 import { calls } from './calls.js';
 import { build, Driver, type DriverEntry } from './driver.js';
 import { keepMatrix, type Matrix, type Outcome, renderFailures, renderMatrix } from './report.js';
 import { restarts, shared } from './restarts.js';
-import type { Stage } from './scenario.js';
+import type { Scenario, Stage } from './scenario.js';
 import { type Access, SecuredServer, secured } from './secured.js';
 import { type Backend, Server } from './server.js';
 import { vectors } from './vectors.js';
@@ -28,6 +29,8 @@ const { values: flags } = parseArgs({
 
 /** A driver that does not answer for so long hangs. */
 const SCENARIO_TIMEOUT = 120_000;
+/** Drivers that run at once: a driver that waits leaves its core to the others. */
+const LANES = availableParallelism() + 1;
 const run = randomUUID().slice(0, 8);
 const matrix: Matrix = new Map();
 const note = (text: string) => process.stderr.write(`${text}\n`);
@@ -46,26 +49,52 @@ for (const entry of entries) {
 }
 
 const each = { ...vectors, ...calls, ...watches, ...batches, ...restarts };
-const server = await Server.start(backend);
-const guarded = await SecuredServer.start(backend);
-try {
-  for (const [name, scenario] of wanted(each)) {
-    for (const entry of ready) await attempt(name, [entry], server, {}, ([stage]) => scenario(stage!));
-  }
-  for (const [name, scenario] of wanted(secured)) {
-    for (const entry of ready) {
-      await attempt(name, [entry], guarded.server, guarded.access, ([stage]) => scenario(guarded)(stage!));
-    }
-  }
-  for (const [name, scenario] of wanted(shared)) {
-    if (ready.length > 0) await attempt(name, ready, server, {}, (stages) => scenario(stages, `${run}:${name}`));
-  }
-} finally {
-  await guarded.end();
-  await server.end();
-  await redis?.destroy();
-}
+// The rows of the matrix, in this order whatever ends first.
+for (const [name] of wanted({ ...each, ...waiting, ...secured, ...shared })) matrix.set(name, new Map());
+const lanes = ready.map((entry) => () => lane(entry));
+await Promise.all(Array.from({ length: LANES }, drain));
+await together();
+await redis?.destroy();
 report();
+
+/** Runs lanes, one after the other, as long as there are any. */
+async function drain(): Promise<void> {
+  for (let next = lanes.shift(); next; next = lanes.shift()) await next();
+}
+
+/** All scenarios of one driver, on servers that no other driver uses: they are stopped and killed. */
+async function lane(entry: DriverEntry): Promise<void> {
+  const steady = await Server.start(backend);
+  const server = await Server.start(backend);
+  const guarded = await SecuredServer.start(backend);
+  const beside = wanted(waiting).map(([name, scenario]) => attempt(name, [entry], steady, {}, one(scenario)));
+  try {
+    for (const [name, scenario] of wanted(each)) await attempt(name, [entry], server, {}, one(scenario));
+    for (const [name, scenario] of wanted(secured)) {
+      await attempt(name, [entry], guarded.server, guarded.access, one(scenario(guarded)));
+    }
+  } finally {
+    await Promise.all(beside);
+    await Promise.all([guarded.end(), server.end(), steady.end()]);
+  }
+}
+
+/** The scenarios of all drivers on one server. */
+async function together(): Promise<void> {
+  if (ready.length === 0 || wanted(shared).length === 0) return;
+  const server = await Server.start(backend);
+  try {
+    for (const [name, scenario] of wanted(shared)) {
+      await attempt(name, ready, server, {}, (stages) => scenario(stages, `${run}:${name}`));
+    }
+  } finally {
+    await server.end();
+  }
+}
+
+function one(scenario: Scenario): (stages: Stage[]) => Promise<void> {
+  return ([stage]) => scenario(stage!);
+}
 
 /** Fresh drivers for each scenario: what one leaves behind concerns no other. */
 async function attempt(

@@ -27,7 +27,7 @@ func ExampleNewClient() {
 	defer client.Close()
 }
 
-// Read, change, and write only if nobody else did meanwhile.
+// Read, change, and write only if no other write came in between.
 func ExampleClient_Set() {
 	for {
 		document, err := client.Get(ctx, "room:1")

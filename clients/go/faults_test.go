@@ -199,7 +199,7 @@ func TestWatchAfterAGap(t *testing.T) {
 		known := request.GetSubscriptions()[0].GetKnown()["a"].GetVersion()
 		if call == 1 {
 			stream.Send(full("a", 1))
-			stream.Send(delta("a", 2, 3)) // nobody has sent 2
+			stream.Send(delta("a", 2, 3)) // version 2 was never sent
 		} else if known == 0 {
 			stream.Send(full("a", 3))
 		}

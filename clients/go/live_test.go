@@ -165,7 +165,7 @@ func TestErrorDetails(t *testing.T) {
 }
 
 func TestWhatIsNeverSent(t *testing.T) {
-	client := dial(t, "127.0.0.1:1") // nobody answers there
+	client := dial(t, "127.0.0.1:1") // no server listens there
 	ctx := patient(t)
 	for name, call := range map[string]func() error{
 		"value":    func() error { _, err := client.Set(ctx, "a", map[string]any{"f": func() {}}); return err },

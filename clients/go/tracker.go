@@ -22,7 +22,7 @@ type tracker struct {
 	positions map[string]Position
 	// Known to be missing.
 	absent idSet
-	// Held, but not in the request of this connection: whoever is not heard of until the stream has caught up is gone.
+	// Held, but not in the request of this connection: a context without an event until the stream has caught up is gone.
 	omitted idSet
 	// Did not fit: the next request asks for the document.
 	doubted idSet

@@ -20,7 +20,7 @@ const LEASE_TTL = 10_000;
 const FORGET_AT_ONCE = 1000;
 /** A trim between sweeps takes at least so many records. */
 const TRIM_STEP_MIN = 64;
-/** What fails every second is told once in this time. */
+/** A repeated failure is reported once in this time. */
 const REPORT_EVERY = 60_000;
 
 /** Times in milliseconds. */

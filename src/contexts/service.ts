@@ -42,9 +42,9 @@ import {
 export interface ServiceOptions {
   readonly store: Store;
   readonly clock: Clock;
-  /** Hears of every durable commit, in order for each context. */
+  /** Receives every durable commit, in order for each context. */
   readonly publish: (event: CommitEvent) => void;
-  /** Hears of failures in work that no caller waits for. */
+  /** Receives the failures of work that no caller waits for. */
   readonly onError: (error: unknown) => void;
   /** Memory for contexts in use, in bytes. */
   readonly cacheBytes: number;

@@ -29,7 +29,7 @@ export const ERROR_DOMAIN = 'chord';
 /** Trailers are limited to some KiB in all: a message may quote what a client sent, but not all of it. */
 const MESSAGE_CHARACTERS_MAX = 500;
 
-/** What a client sees of an error. `onDefect` hears of those that are no ChordError, with the id that the client gets. */
+/** What a client sees of an error. `onDefect` receives those that are no ChordError, with the id that the client gets. */
 export function toStatus(error: unknown, onDefect: (error: unknown, id: string) => void): StatusObject {
   if (error instanceof ChordError) return richStatus(error);
   const id = randomUUID();

@@ -33,7 +33,7 @@ export function checkContext({ head, snapshot, records }: StoredContext, tell: T
     document.add(version, record);
   }
   document.finish();
-  if (!head) tell('there is no head of it, but a snapshot or deltas');
+  if (!head) tell('its head is missing, and there is a snapshot or a delta');
   if (!row) return undefined;
   checkHead(row, log, copy, tell);
   document.compare(row.head, tell);
@@ -42,7 +42,7 @@ export function checkContext({ head, snapshot, records }: StoredContext, tell: T
 
 function checkHead({ head, place }: HeadRow, log: Log, snapshot: Snapshot | undefined, tell: Tell): void {
   const { position, createdAt, updatedAt } = head;
-  if (!(position.version >= 1) || !(createdAt <= updatedAt)) tell('its head says what cannot be');
+  if (!(position.version >= 1) || !(createdAt <= updatedAt)) tell('its head has impossible values');
   if (snapshot && snapshot.version > position.version) tell('its snapshot is ahead of its head', snapshot.version);
   const { first, last, lastVersion } = log;
   if (first === undefined && !snapshot) tell('it has neither a snapshot nor deltas');
@@ -96,9 +96,8 @@ class Log {
     this.lastVersion = version;
     if (!record) return;
     const { position } = record;
-    if (position.version !== version) tell(`what is stored says that it is version ${position.version}`, version);
-    else if (this.epoch !== undefined && position.epoch !== this.epoch)
-      tell('it is of another life of the context', version);
+    if (position.version !== version) tell(`its record is of version ${position.version}`, version);
+    else if (this.epoch !== undefined && position.epoch !== this.epoch) tell('it belongs to another epoch', version);
     else if (last && record.at < last.at) tell('it is older than the version before it', version);
     const from: Position | undefined =
       version === 1 ? { epoch: position.epoch, version: 0, digest: '' } : last?.position;
@@ -174,9 +173,9 @@ class Folded {
     const document = this.#read(snapshot);
     if (!document) return;
     if (this.#document && !equal(this.#document, document)) {
-      this.tell('its snapshot is another document than its deltas make', snapshot.version);
+      this.tell('its snapshot differs from the document that its deltas make', snapshot.version);
     } else if (!this.#document && !leadsTo(document, this.#before)) {
-      this.tell('its snapshot is not what the deltas before it lead to', snapshot.version);
+      this.tell('its snapshot differs from the document that the deltas before it make', snapshot.version);
     }
     this.#before = [];
     this.#document = document;

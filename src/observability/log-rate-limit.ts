@@ -1,7 +1,7 @@
 /**
  * Log rate limit: a number of lines a second for each caller, then one line with the count of those left out. A caller
- * can neither fill a disk with bad calls, nor use up the lines of others. A limited number of callers is told apart;
- * callers beyond it share one budget.
+ * can neither fill a disk with bad calls, nor use up the lines of others. A limited number of callers has budgets of its own;
+ * callers beyond it share one.
  */
 const LINES_MAX = 20;
 const WINDOW = 1000;

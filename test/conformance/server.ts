@@ -40,7 +40,7 @@ export class Server {
     this.#address = this.#process.address;
   }
 
-  /** SIGTERM: the streams hear `closing`. SIGKILL: connections break. Throws where it did not stop when asked to. */
+  /** SIGTERM: the streams receive `closing`. SIGKILL: connections break. Throws where it did not stop when asked to. */
   async down(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
     const process = this.#process;
     if (!process) return;

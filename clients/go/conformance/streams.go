@@ -112,7 +112,7 @@ func (r *replica) note(change chord.ReplicaChange) {
 	}
 	select {
 	case r.changed <- struct{}{}:
-	default: // it is told already
+	default: // a notification is pending
 	}
 }
 

@@ -91,7 +91,7 @@ public final class Chatroom {
       System.out.printf("v%-3d %s: %s%s%n", version, message.from, message.text, suffix);
     }
     if (!room.participants.keySet().equals(shown.participants.keySet())) {
-      System.out.printf("v%-3d in the room: %s%n", version, here.isEmpty() ? "nobody" : here);
+      System.out.printf("v%-3d in the room: %s%n", version, here.isEmpty() ? "no one" : here);
     }
     shown = room;
     changes.add(room);

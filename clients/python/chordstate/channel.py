@@ -85,7 +85,7 @@ def _bearer(token: str | None) -> Metadata:
 
 @contextmanager
 def _obtaining_token() -> Iterator[None]:
-    """Whoever gives tokens may be away for a while, like a server: UNAVAILABLE, and tried again."""
+    """A token source may be away for a while, like a server: UNAVAILABLE, which is retried."""
     try:
         yield
     except Exception as error:
@@ -121,7 +121,7 @@ class Connections:
     def __init__(self, connect: Callable[[], Any], streams_max: int) -> None:
         self._connect = connect
         self._streams_max = streams_max
-        # A watch that nobody holds any more may be closed anywhere, here too.
+        # Reentrant: the garbage collector may close a watch while this thread holds the lock.
         self._lock = threading.RLock()
         self.all = [Connection(connect())]
 

@@ -1,4 +1,4 @@
-"""The copy that a replica holds, and who hears of its changes. No network, no threads of its own."""
+"""The documents of a replica, and the callbacks for their changes. No network, no threads."""
 
 from __future__ import annotations
 

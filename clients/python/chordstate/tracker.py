@@ -46,7 +46,7 @@ class Tracker:
         self._known_bytes_max = known_bytes_max
         self._positions: dict[str, Position] = dict(known or {})
         self._absent: set[str] = set()
-        # Held, but not in the request of this connection: whoever is not heard of until it has caught up is gone.
+        # Held, but not in the request of this connection: a context without an event until it has caught up is gone.
         self._omitted: set[str] = set()
         # Did not fit: the next request asks for the document.
         self._doubted: set[str] = set()

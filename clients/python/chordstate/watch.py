@@ -22,7 +22,7 @@ class Watch(Iterator[Event]):
 
     Events are read from the network as they are taken: a slow reader gets merged deltas. Raises ChordError where it
     cannot go on. A batch comes when it is complete, its events back to back, each but the last with `more`. Closed by
-    `close`, by `with`, by the client, or when nobody holds it any more.
+    `close`, by `with`, by the client, or when it is garbage-collected.
     """
 
     def __init__(

@@ -266,4 +266,4 @@ async def main() -> None:
 
 
 asyncio.run(main())
-os._exit(0)  # whoever still waits for an event does not matter any more
+os._exit(0)  # threads that still wait for an event are abandoned

@@ -25,7 +25,7 @@ async def main(address: str) -> None:
         changed = asyncio.Event()
 
         def room() -> dict[str, Any]:
-            return EMPTY | (replica.get(ROOM) or {})  # the local copy as it is now: reading it asks nobody
+            return EMPTY | (replica.get(ROOM) or {})  # the local copy as it is now: a read makes no call
 
         async def until(met: Callable[[dict[str, Any]], bool]) -> None:
             while not met(room()):
@@ -78,7 +78,7 @@ class Screen:
         for message in room["messages"][self.messages :]:
             print(f"v{version:<3} {message['from']}: {message['text']}{suffix}")
         if here != self.here:
-            print(f"v{version:<3} in the room: {', '.join(here) or 'nobody'}")
+            print(f"v{version:<3} in the room: {', '.join(here) or 'no one'}")
         self.here, self.messages = here, len(room["messages"])
 
 

@@ -1,4 +1,4 @@
-"""For what tells nobody when it happens."""
+"""Waits for conditions that have no event."""
 
 from __future__ import annotations
 

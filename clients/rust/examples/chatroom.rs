@@ -81,7 +81,7 @@ impl Screen {
             println!("v{version:<3} {}: {}{suffix}", text("from"), text("text"));
         }
         if here != self.here {
-            println!("v{version:<3} in the room: {}", if here.is_empty() { "nobody" } else { &here });
+            println!("v{version:<3} in the room: {}", if here.is_empty() { "no one" } else { &here });
         }
         (self.here, self.messages) = (here, messages.len());
     }

@@ -28,7 +28,7 @@ pub struct Tracker {
     positions: HashMap<String, Position>,
     /// Known to be missing.
     absent: HashSet<String>,
-    /// Held, but not in the request of this connection: whoever is not heard of until the stream has caught up is gone.
+    /// Held, but not in the request of this connection: a context without an event until the stream has caught up is gone.
     omitted: HashSet<String>,
     /// Did not fit: the next request asks for the document.
     doubted: HashSet<String>,

@@ -52,7 +52,7 @@ console.log(`final ${epoch}:${version}:${digest} ${JSON.stringify(replica.get(RO
 await replica.close();
 await client.close();
 
-/** The local copy as it is now: reading it asks nobody. */
+/** The local copy as it is now: a read makes no call. */
 function room(): Room {
   return { seats: 0, joined: 0, participants: {}, messages: [], ...replica.get(ROOM) };
 }
@@ -62,7 +62,7 @@ function show(): void {
   const { participants, messages } = room();
   const names = Object.keys(participants).sort();
   const typing = names.filter((name) => participants[name]?.typing);
-  const here = names.join(', ') || 'nobody';
+  const here = names.join(', ') || 'no one';
   const version = `v${replica.position(ROOM)?.version}`.padEnd(4);
   for (const { from, text } of messages.slice(shown.messages)) {
     console.log(`${version} ${from}: ${text}${typing.length > 0 ? `  (typing: ${typing.join(', ')})` : ''}`);

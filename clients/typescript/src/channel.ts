@@ -146,7 +146,7 @@ export class Channel {
       throw fromServiceError(error as ServiceError);
     } finally {
       signal.removeEventListener('abort', cancel);
-      stream.on('error', () => {}); // what comes after the end of reading concerns nobody
+      stream.on('error', () => {}); // errors after the end of reading have no receiver
       stream.cancel();
       connection.streams--;
       this.#dropIdle();

@@ -86,7 +86,7 @@ export class Replica extends EventEmitter<ReplicaEvents> {
       caughtUp = resolve;
       failed = reject;
     });
-    this.ready.catch(() => {}); // whoever waits for it sees the error, whoever does not has the event
+    this.ready.catch(() => {}); // its waiters see the error; without one, the event 'error' has it
     this.#running = this.#run(caughtUp, failed);
   }
 

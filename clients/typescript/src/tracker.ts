@@ -44,7 +44,7 @@ const POSITION_BYTES = 40;
 export class Tracker {
   readonly #positions: Map<string, Position>;
   readonly #absent = new Set<string>();
-  /** Held, but not in the request of this connection: whoever is not heard of until the stream has caught up is gone. */
+  /** Held, but not in the request of this connection: a context without an event until the stream has caught up is gone. */
   #omitted = new Set<string>();
   /** Did not fit: the next request asks for the document. */
   readonly #doubted = new Set<string>();

@@ -14,7 +14,7 @@ test('writes, reads and lists', async (t) => {
   const listed = [];
   for await (const { contextId } of client.list('room:')) listed.push(contextId);
   t.deepEqual(listed, ['room:1']);
-  t.deepEqual(await client.delete('nobody', { allowMissing: true }), { changed: false });
+  t.deepEqual(await client.delete('missing', { allowMissing: true }), { changed: false });
 });
 
 test('errors are typed', async (t) => {

@@ -76,7 +76,7 @@ test('the backoff doubles up to its limit, and is random in its upper half', (t)
   }
 });
 
-test('the cause is told, not that the last try was cut off', async (t) => {
+test('the error is the cause, not the deadline of the last attempt', async (t) => {
   const { attempt } = failing(late, unavailable, late, late);
   t.is(await t.throwsAsync(trying({ ...policy, attempts: 4 }, attempt)), unavailable);
   const { attempt: slow } = failing(late, late);

@@ -103,7 +103,7 @@ test('a replica: reads at once, tells of changes, survives the server, and close
   t.false(replica.live);
 });
 
-test('a listener that throws is told of, and harms nobody', async (t) => {
+test('a listener that throws is reported, and no other is affected', async (t) => {
   const client = connected(t, await startServer(t));
   const replica = new Replica(client, ['a']);
   await replica.ready;
@@ -119,7 +119,7 @@ test('a listener that throws is told of, and harms nobody', async (t) => {
   await replica.close();
 });
 
-test('a listener for one change hears of one change, and is gone', async (t) => {
+test('a listener for one change is called once, and removed', async (t) => {
   const client = connected(t, await startServer(t));
   const replica = new Replica(client, ['a']);
   await replica.ready;

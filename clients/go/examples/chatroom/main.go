@@ -53,7 +53,7 @@ func main() {
 
 	until := func(met func(room) bool) {
 		for {
-			value, _ := replica.Get(roomID) // the local copy as it is now: reading it asks nobody
+			value, _ := replica.Get(roomID) // the local copy as it is now: a read makes no call
 			if met(decode(value)) {
 				return
 			}
@@ -116,7 +116,7 @@ func newScreen() func(version uint64, now room) {
 		messages = len(now.Messages)
 		before := here
 		if here = strings.Join(names, ", "); here != before {
-			fmt.Printf("v%-3d in the room: %s\n", version, cmp.Or(here, "nobody"))
+			fmt.Printf("v%-3d in the room: %s\n", version, cmp.Or(here, "no one"))
 		}
 	}
 }

@@ -1,4 +1,4 @@
-// Package bridge lets the conformance driver reach parts of package chord that are nobody else's business: the same
+// Package bridge lets the conformance driver reach the unexported parts of package chord: the same
 // code that the client runs, not a copy of it. Package chord sets these when it is initialized.
 package bridge
 

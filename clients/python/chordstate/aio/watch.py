@@ -24,7 +24,7 @@ class Watch(AsyncIterator[Event]):
     Events are read from the network as they are taken: a slow reader gets merged deltas. Raises ChordError where it
     cannot go on. A batch comes when it is complete, its events back to back, each but the last with `more`.
     Cancelling a task that waits for an event loses nothing: the next one to ask gets it. Closed by
-    `close`, by `async with`, by the client, or when nobody holds it any more.
+    `close`, by `async with`, by the client, or when it is garbage-collected.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class Watch(AsyncIterator[Event]):
             self._call = call
             self._loop = asyncio.get_running_loop()
         if self._reading is None:
-            # A task of its own: whoever cancels a read of gRPC cancels the whole stream.
+            # A separate task: cancelling a read of gRPC cancels the whole stream.
             self._reading = asyncio.ensure_future(self._call.call.read())
         await self._wait(self._reading)
         if self._closed:

@@ -155,7 +155,7 @@ async fn error_details() {
 
 #[tokio::test]
 async fn what_is_never_sent() {
-    let client = Client::connect("127.0.0.1:1").unwrap(); // nobody answers there
+    let client = Client::connect("127.0.0.1:1").unwrap(); // no server listens there
     let deep = (0..32).fold(json!({}), |value, _| json!({ "a": value }));
     let by = f64::NAN;
     const DEEP: &str = "mutations[0].append[0].a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a";

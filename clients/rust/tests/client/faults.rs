@@ -217,7 +217,7 @@ async fn next_version(events: &mut chordstate::ResultStream<Event>) -> u64 {
 #[tokio::test]
 async fn a_watch_after_a_gap() {
     let peer = Faulty::watches(|call, request| match (call, known(&request)) {
-        (1, 0) => open(vec![full(1), delta(2, 3, Vec::new())]), // nobody has sent 2
+        (1, 0) => open(vec![full(1), delta(2, 3, Vec::new())]), // version 2 was never sent
         (2, 0) => open(vec![full(3)]),
         _ => Err(Status::invalid_argument("knows too much")),
     });

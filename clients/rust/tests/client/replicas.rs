@@ -97,7 +97,7 @@ async fn that_cannot_begin() {
 #[tokio::test]
 async fn that_is_closed_before_it_begins() {
     let (sender, mut delays) = unbounded_channel();
-    let client = Client::connect("127.0.0.1:1").unwrap(); // nobody answers there
+    let client = Client::connect("127.0.0.1:1").unwrap(); // no server listens there
     let replica = client
         .replica(["a"])
         .on_disconnect(move |_, delay| {

@@ -15,7 +15,7 @@ pub fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// `CHORD_SERVER_COMMAND`, or the repository's own server. `None` is told on stderr, once.
+/// `CHORD_SERVER_COMMAND`, or the repository's own server. `None` is reported on stderr, once.
 fn server_command() -> Option<Vec<String>> {
     if let Ok(command) = env::var("CHORD_SERVER_COMMAND") {
         return Some(command.split_whitespace().map(str::to_owned).collect());

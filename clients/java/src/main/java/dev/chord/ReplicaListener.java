@@ -3,8 +3,8 @@ package dev.chord;
 import java.time.Duration;
 
 /**
- * Hears of a {@link Replica}, from one thread, in the order of what happened. It must not block for long. One that
- * throws ends nothing: {@link #failed} hears of it.
+ * Receives the changes of a {@link Replica}, on one thread, in order. A listener must not block for long. A listener that
+ * throws ends nothing: {@link #failed} receives the exception.
  */
 @FunctionalInterface
 public interface ReplicaListener {

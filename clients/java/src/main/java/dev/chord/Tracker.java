@@ -28,7 +28,7 @@ final class Tracker {
   private final Map<String, Position> positions;
   private final Set<String> absent = new HashSet<>();
 
-  /** Held, but not in this connection's request: whoever is not heard of until the stream has caught up is gone. */
+  /** Held, but not in this connection's request: a context without an event until the stream has caught up is gone. */
   private final Set<String> omitted = new HashSet<>();
 
   /** Did not fit: the next request asks for the document. */

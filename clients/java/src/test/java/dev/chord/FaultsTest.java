@@ -184,7 +184,7 @@ class FaultsTest {
       boolean known = request.getSubscriptions(0).containsKnown("a");
       if (number == 1) {
         stream.onNext(full("a", 1));
-        stream.onNext(delta("a", 2, 3)); // nobody has sent 2
+        stream.onNext(delta("a", 2, 3)); // version 2 was never sent
       } else if (!known) {
         stream.onNext(full("a", 3));
       }

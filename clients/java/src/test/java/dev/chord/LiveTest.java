@@ -170,19 +170,19 @@ class LiveTest extends Live {
 
   @Test
   void whatIsNeverSent() {
-    try (ChordClient nobody = ChordClient.connect("127.0.0.1:1")) {
+    try (ChordClient unreachable = ChordClient.connect("127.0.0.1:1")) {
       String bad = "\ud800";
       List<Executable> calls = List.of(
-          () -> nobody.set("a", Map.of("x", new Object())),
-          () -> nobody.set("a", Map.of(), WriteOptions.builder().requestId(bad).build()),
-          () -> nobody.update("a", Edit.merge(Map.of("x", bad))),
+          () -> unreachable.set("a", Map.of("x", new Object())),
+          () -> unreachable.set("a", Map.of(), WriteOptions.builder().requestId(bad).build()),
+          () -> unreachable.update("a", Edit.merge(Map.of("x", bad))),
           () -> Mutation.append(List.of("a"), List.of(bad)),
           () -> Mutation.increment(List.of("a"), Double.NaN),
           () -> Mutation.splice(List.of("a"), -1, 0, List.of()),
           () -> Mutation.remove(List.of(bad)),
-          () -> nobody.get(bad),
-          () -> nobody.list(bad),
-          () -> nobody.watch(Target.prefix(bad)));
+          () -> unreachable.get(bad),
+          () -> unreachable.list(bad),
+          () -> unreachable.watch(Target.prefix(bad)));
       for (Executable call : calls) assertEquals(1, fails("INVALID_ARGUMENT", call).violations().size());
     }
   }

@@ -96,8 +96,8 @@ class ReplicaTest extends Live {
     ChordException failed = fails("INVALID_ARGUMENT", () -> replica.awaitReady(PATIENCE));
     assertSame(failed, problems.take());
 
-    try (ChordClient nobody = ChordClient.connect("127.0.0.1:1")) {
-      Replica waiting = Replica.open(nobody, List.of(Target.id("a")));
+    try (ChordClient unreachable = ChordClient.connect("127.0.0.1:1")) {
+      Replica waiting = Replica.open(unreachable, List.of(Target.id("a")));
       fails("DEADLINE_EXCEEDED", () -> waiting.awaitReady(Duration.ofMillis(1)));
       waiting.close();
       fails("CANCELLED", () -> waiting.awaitReady(PATIENCE));

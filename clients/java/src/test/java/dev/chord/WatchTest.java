@@ -116,11 +116,11 @@ class WatchTest extends Live {
   @Test
   void closeEndsTheWaitForAServer() throws Exception {
     RetryPolicy slow = RetryPolicy.DEFAULT.withBackoff(Duration.ofMinutes(1), Duration.ofMinutes(1));
-    try (ChordClient nobody = ChordClient.connect("127.0.0.1:1", ClientOptions.builder().retry(slow).build())) {
+    try (ChordClient unreachable = ChordClient.connect("127.0.0.1:1", ClientOptions.builder().retry(slow).build())) {
       CompletableFuture<String> broken = new CompletableFuture<>();
       WatchOptions options =
           WatchOptions.builder().onDisconnect((error, delay) -> broken.complete(error.reason())).build();
-      Watch watch = nobody.watch(List.of(Target.id("a")), options);
+      Watch watch = unreachable.watch(List.of(Target.id("a")), options);
       CompletableFuture<Boolean> read = CompletableFuture.supplyAsync(watch::hasNext);
       assertEquals("UNAVAILABLE", broken.get());
       watch.close();

@@ -1,0 +1,231 @@
+/**
+ * Bugs to plant: each a change of one place in a copy of the product, which breaks one promise. A suite that catches none
+ * proves nothing; so each must be caught by one of the tools, and the run says by which.
+ */
+
+/** What may catch a bug, in the order in which it is tried. */
+export type Detector = 'simulator' | 'random model' | 'laws of stores' | 'crash images' | 'kills';
+
+export interface Bug {
+  readonly name: string;
+  /** The promise in docs/guarantees.md. */
+  readonly breaks: string;
+  readonly file: string;
+  /** Occurs once in the file. */
+  readonly find: string;
+  readonly replace: string;
+  /** Tried first. */
+  readonly by: Detector;
+}
+
+/** The source with the bug in it. */
+export function planted({ file, find, replace }: Bug, source: string): string {
+  if (source.split(find).length !== 2) throw new Error(`${file} does not have this exactly once: ${find}`);
+  return source.replace(find, () => replace);
+}
+
+export const BUGS: readonly Bug[] = [
+  {
+    name: 'the fsync is skipped',
+    breaks: 'W2',
+    file: 'src/store/lmdb/schema.ts',
+    find: '      noSync,\n',
+    replace: '      noSync: true,\n',
+    by: 'crash images',
+  },
+  {
+    name: 'a write is answered before its transaction is durable',
+    breaks: 'W2',
+    file: 'src/store/lmdb/group-commit.ts',
+    find: '    try {\n      await durable;\n',
+    replace:
+      '    for (const { resolve, value, failure } of waiting) if (failure === undefined) resolve(value);\n    try {\n      await durable;\n',
+    by: 'crash images',
+  },
+  {
+    name: 'a lane answers before the commit is durable',
+    breaks: 'R1',
+    file: 'src/contexts/lane/lane.ts',
+    find: '    if (stored) {\n      stored.then(',
+    replace: '    if (stored) {\n      if (!removal) task.resolve(task.effect?.answer as never);\n      stored.then(',
+    by: 'simulator',
+  },
+  {
+    name: 'one event in twenty is dropped',
+    breaks: 'S2',
+    file: 'src/watch/hub.ts',
+    find: '    const exact = this.#byId.get(event.id);\n',
+    replace:
+      "    if (event.kind === 'delta' && event.delta.to.version % 20 === 3) return;\n    const exact = this.#byId.get(event.id);\n",
+    by: 'simulator',
+  },
+  {
+    name: 'an event is sent twice',
+    breaks: 'S1',
+    file: 'src/watch/watcher.ts',
+    find: '          this.#sendNow(sent);\n',
+    replace: '          this.#sendNow(sent);\n          if (delta.to.version % 5 === 0) this.#sendNow(sent);\n',
+    by: 'simulator',
+  },
+  {
+    name: 'a version is used twice',
+    breaks: 'W1',
+    file: 'src/contexts/position.ts',
+    find: 'version: from.version + 1, digest',
+    replace: 'version: from.version % 7 === 6 ? from.version : from.version + 1, digest',
+    by: 'simulator',
+  },
+  {
+    name: 'a trim takes records that the snapshot does not cover',
+    breaks: 'C1',
+    file: 'src/store/lmdb/writes.ts',
+    find: 'Math.min(version, covered)',
+    replace: 'Math.max(0, Math.min(version, covered + 1))',
+    by: 'laws of stores',
+  },
+  {
+    name: 'the mark that more belongs to a batch is left out',
+    breaks: 'W9',
+    file: 'src/watch/watcher.ts',
+    find: 'this.sink.send(event, i < events.length - 1)',
+    replace: 'this.sink.send(event, false)',
+    by: 'simulator',
+  },
+  {
+    name: 'a request id is not stored with a set or an update',
+    breaks: 'W5',
+    file: 'src/contexts/writes/writes.ts',
+    find: '    ...(snapshot && { snapshot }),\n    ...request(asked, answer, clock),\n',
+    replace: '    ...(snapshot && { snapshot }),\n',
+    by: 'simulator',
+  },
+  {
+    name: 'a request id is not stored with a delete that finds nothing',
+    breaks: 'W5',
+    file: 'src/contexts/writes/writes.ts',
+    find: '  if (!tip && !named.request) return { head: null, answer };\n',
+    replace: '  if (!tip) return { head: null, answer };\n',
+    by: 'simulator',
+  },
+  {
+    name: 'request ids are forgotten at each sweep',
+    breaks: 'W5',
+    file: 'src/cleanup/sweeper.ts',
+    find: 'Math.max(0, startedAt - rules.requestTtl)',
+    replace: 'startedAt',
+    by: 'simulator',
+  },
+  {
+    name: 'an expected position of an earlier life is accepted',
+    breaks: 'W4',
+    file: 'src/contexts/writes/writes.ts',
+    find: "  if (position.epoch !== '' && position.epoch !== epoch) return false;\n  return position.version === version && (position.digest === '' || position.digest === digest);\n",
+    replace: '  return position.version === version;\n',
+    by: 'simulator',
+  },
+  {
+    name: 'an expected position is compared with the durable state, and not with the tip',
+    breaks: 'W4',
+    file: 'src/contexts/writes/writes.ts',
+    find: '  if (tip ? isAt(expected, tip.position)',
+    replace:
+      '  if (tip ? isAt(expected, tip.position) || isAt(expected, { ...tip.position, version: tip.position.version - 1 })',
+    by: 'simulator',
+  },
+  {
+    name: 'a write that failed is not taken back from the document',
+    breaks: 'W7',
+    file: 'src/contexts/lane/state.ts',
+    find: 'this.content.undo((delta as DeltaView).payload)',
+    replace: 'void (delta as DeltaView).payload',
+    by: 'simulator',
+  },
+  {
+    name: 'a write of which the outcome is not known is evaluated again',
+    breaks: 'W5',
+    file: 'src/contexts/lane/lane.ts',
+    find: '      else if (failure !== undefined && (effect?.commit || effect?.removal)) task.reject(task.failure ?? failure);\n',
+    replace: '',
+    by: 'simulator',
+  },
+  {
+    name: 'a position of an earlier life counts as one of this life',
+    breaks: 'R2',
+    file: 'src/contexts/sync/decision.ts',
+    find: "  if (known.epoch !== '' && known.epoch !== head.epoch) return { kind: 'full', reason: 'epoch_changed' };\n",
+    replace: '',
+    by: 'simulator',
+  },
+  {
+    name: 'a read from another server is not checked against the store',
+    breaks: 'R1',
+    file: 'src/contexts/service.ts',
+    find: '    if (this.#shared) await lane.refresh();\n    else if (!lane.known)',
+    replace: '    if (!lane.known)',
+    by: 'simulator',
+  },
+  {
+    name: 'a gap is not looked into',
+    breaks: 'S6',
+    file: 'src/watch/watcher.ts',
+    find: "    if (event.kind === 'gap') return void this.#checkAll();\n",
+    replace: "    if (event.kind === 'gap') return;\n",
+    by: 'simulator',
+  },
+  {
+    name: 'a heartbeat vouches for what is still owed',
+    breaks: 'S2',
+    file: 'src/watch/heartbeats.ts',
+    find: 'knows && this.listing === 0 && this.#owed.size === 0',
+    replace: 'knows',
+    by: 'simulator',
+  },
+  {
+    name: 'a watch subscribes after it has read',
+    breaks: 'S2',
+    file: 'src/watch/watcher.ts',
+    find: '    await Promise.all([\n      ...asked.map',
+    replace: '    await new Promise((resolve) => setTimeout(resolve, 30));\n    void Promise.all([\n      ...asked.map',
+    by: 'simulator',
+  },
+  {
+    name: 'a batch writes without the lane lock',
+    breaks: 'W9',
+    file: 'src/contexts/lane/lane.ts',
+    find: '      if (this.#inFlight.length > 0) return;\n      this.#waiting.shift();\n',
+    replace: '      this.#waiting.shift();\n',
+    by: 'simulator',
+  },
+  {
+    name: 'a batch is published event by event',
+    breaks: 'W9',
+    file: 'src/contexts/writes/batch-commit.ts',
+    find: "    if (heard.length > 0) publish({ kind: 'batch', events: heard });\n",
+    replace: '    for (const event of heard) publish(event);\n',
+    by: 'simulator',
+  },
+  {
+    name: 'a snapshot is of the document before the write',
+    breaks: 'C1',
+    file: 'src/contexts/lane/state.ts',
+    find: '    if (commit?.snapshot && !delta) this.content.saved();\n',
+    replace: '    if (commit?.snapshot) this.content.saved();\n',
+    by: 'random model',
+  },
+  {
+    name: 'a context that was touched since expires',
+    breaks: 'C2',
+    file: 'src/store/lmdb/writes.ts',
+    find: 'return stands && !renewed ? null',
+    replace: 'return stands ? null',
+    by: 'laws of stores',
+  },
+  {
+    name: 'a batch checks only its first context',
+    breaks: 'W9',
+    file: 'src/store/lmdb/writes.ts',
+    find: '    const refusal = batchRefusal(operations, refusals);\n',
+    replace: '    const refusal = batchRefusal(operations.slice(0, 1), refusals.slice(0, 1));\n',
+    by: 'laws of stores',
+  },
+];

@@ -54,9 +54,9 @@ export const BUGS: readonly Bug[] = [
     name: 'one event in twenty is dropped',
     breaks: 'S2',
     file: 'src/watch/hub.ts',
-    find: '    const exact = this.#byId.get(event.id);\n',
+    find: '      const sets = this.#setsOf(event.id);\n',
     replace:
-      "    if (event.kind === 'delta' && event.delta.to.version % 20 === 3) return;\n    const exact = this.#byId.get(event.id);\n",
+      "      if (event.kind === 'delta' && event.delta.to.version % 20 === 3) return;\n      const sets = this.#setsOf(event.id);\n",
     by: 'simulator',
   },
   {

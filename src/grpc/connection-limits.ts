@@ -2,6 +2,9 @@
  * Limits the number of connections. A connection on which no caller has authenticated, a stranger, is closed after a
  * time, and is closed first when there are too many connections: authenticated connections stay, and a new connection
  * gets a place. Strangers that watch the server's health may stay, and are closed last.
+ *
+ * HTTP/2 connections are pinged here and not by grpc-js: after a long turn of the event loop its timers would end each
+ * connection whose answer has arrived but is not read yet, and with it the calls whose responses are about to be sent.
  */
 import type { Http2Server, Http2Session } from 'node:http2';
 import type { Socket } from 'node:net';
@@ -13,6 +16,10 @@ export interface ArrivalOptions {
   readonly maxConnectionsPerAddress: number;
   /** Milliseconds after which a stranger is closed; 0: never. */
   readonly identifyTimeout: number;
+  /** Milliseconds between the answer to a ping and the next ping. */
+  readonly keepaliveInterval: number;
+  /** Milliseconds after which a connection without an answer is closed. */
+  readonly keepaliveTimeout: number;
 }
 
 interface Connection {
@@ -23,6 +30,10 @@ interface Connection {
   since: number;
   known: boolean;
   open: boolean;
+  /** When the last ping was answered, or the session began, by `performance.now()`. */
+  answeredAt: number;
+  /** When the ping was sent that is not answered yet. */
+  pingedAt: number | undefined;
 }
 
 const LOOK_INTERVAL = 1000;
@@ -38,11 +49,14 @@ export class Arrivals {
   readonly #coming = new Map<string, Connection>();
   readonly #ofSessions = new WeakMap<object, Connection>();
   readonly #byAddress = new Map<string, number>();
+  /** Connections with an HTTP/2 session. */
+  readonly #sessions = new Set<Connection>();
   #open = 0;
+  #lookedAt = performance.now();
   readonly #timer: NodeJS.Timeout;
 
   constructor(private readonly options: ArrivalOptions) {
-    this.#timer = setInterval(() => this.#endSilent(), LOOK_INTERVAL).unref();
+    this.#timer = setInterval(() => this.#look(), LOOK_INTERVAL).unref();
   }
 
   /** Follows the connections of this server. */
@@ -89,10 +103,14 @@ export class Arrivals {
   arrived(socket: Socket): void {
     const address = networkOf(socket.remoteAddress ?? '');
     const now = performance.now();
-    const connection: Connection = { socket, address, session: undefined, since: now, known: false, open: true };
+    const connection: Connection = {
+      ...{ socket, address, session: undefined, since: now, known: false, open: true },
+      ...{ answeredAt: now, pingedAt: undefined },
+    };
     const peer = peerOf(socket);
     socket.once('close', () => {
       if (this.#coming.get(peer) === connection) this.#coming.delete(peer);
+      this.#sessions.delete(connection);
       this.#left(connection);
     });
     this.#coming.set(peer, connection);
@@ -111,7 +129,11 @@ export class Arrivals {
     const connection = this.#coming.get(peer);
     if (!connection) return;
     this.#coming.delete(peer);
-    if (session !== socket) connection.session = session as Http2Session;
+    if (session !== socket) {
+      connection.session = session as Http2Session;
+      connection.answeredAt = performance.now();
+      this.#sessions.add(connection);
+    }
     this.#ofSessions.set(session, connection);
   }
 
@@ -146,9 +168,35 @@ export class Arrivals {
     else process.nextTick(() => socket.destroy());
   }
 
-  #endSilent(): void {
+  #look(): void {
+    const now = performance.now();
+    // The event loop was late: what arrived meanwhile is not read yet.
+    const late = now - this.#lookedAt > 2 * LOOK_INTERVAL;
+    this.#lookedAt = now;
+    for (const connection of this.#sessions) this.#keepAlive(connection, now, late);
+    this.#endSilent(now);
+  }
+
+  #keepAlive(connection: Connection, now: number, late: boolean): void {
+    const { keepaliveInterval, keepaliveTimeout } = this.options;
+    const { session, pingedAt, answeredAt } = connection;
+    if (!session || session.destroyed) this.#sessions.delete(connection);
+    else if (pingedAt === undefined) {
+      if (now - answeredAt < keepaliveInterval) return;
+      connection.pingedAt = now;
+      if (!ping(session, () => this.#answered(connection))) session.destroy();
+    } else if (late) connection.pingedAt = now;
+    else if (now - pingedAt >= keepaliveTimeout) session.destroy();
+  }
+
+  #answered(connection: Connection): void {
+    connection.pingedAt = undefined;
+    connection.answeredAt = performance.now();
+  }
+
+  #endSilent(now: number): void {
     const { identifyTimeout } = this.options;
-    const before = performance.now() - identifyTimeout;
+    const before = now - identifyTimeout;
     if (identifyTimeout === 0) return;
     for (const connection of this.#strangers) {
       if (connection.since > before) return;
@@ -162,6 +210,15 @@ export class Arrivals {
     this.#strangers.delete(connection);
     session?.close();
     setTimeout(() => this.#turnAway(connection), session ? LEAVE_WITHIN : 0).unref();
+  }
+}
+
+/** False: the ping cannot be sent. */
+function ping(session: Http2Session, answered: () => void): boolean {
+  try {
+    return session.ping((error) => (error ? session.destroy() : answered()));
+  } catch {
+    return false;
   }
 }
 

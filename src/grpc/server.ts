@@ -55,8 +55,6 @@ export interface GrpcOptions extends LoadSheddingOptions, ArrivalOptions {
   readonly maxStreamsPerConnection: number;
   /** Milliseconds in which a request must arrive completely; 0: no limit. */
   readonly requestTimeout: number;
-  readonly keepaliveInterval: number;
-  readonly keepaliveTimeout: number;
   /** Called with each error that is a defect, and with the id that the client was given. */
   readonly onDefect: (error: unknown, id?: string) => void;
 }
@@ -114,8 +112,6 @@ export class GrpcServer {
     this.#server = new Server({
       interceptors: [pipeline.intercept],
       'grpc.max_concurrent_streams': options.maxStreamsPerConnection,
-      'grpc.keepalive_time_ms': options.keepaliveInterval,
-      'grpc.keepalive_timeout_ms': options.keepaliveTimeout,
       // Applies where grpc-js reads; the call pipeline reads by itself.
       'grpc.max_receive_message_length': MESSAGE_BYTES_MAX,
       'grpc.max_send_message_length': -1,

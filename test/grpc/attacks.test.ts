@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import http2 from 'node:http2';
 import { connect as dial, type Socket } from 'node:net';
+import { Worker } from 'node:worker_threads';
 import test, { type ExecutionContext } from 'ava';
 import { temporaryDirectory } from '../store/lmdb/directories.js';
 import { connect, type Peer, serve } from '../support/chord.js';
@@ -111,6 +112,22 @@ test('connections that say nothing, half a greeting, or half a call are ended', 
   stalled.socket.write(frame(HEADERS, 0, 1, headers().subarray(0, 20)));
   await Promise.all([silent.ended, half.ended, stalled.ended]);
   t.true(await works(connect(t, address)));
+});
+
+test('connections whose answers to pings arrive while the event loop is blocked stay', async (t) => {
+  const server = new Worker(new URL('blocked-server.mjs', import.meta.url), { stderr: true });
+  t.teardown(() => server.terminate());
+  const [address] = (await once(server, 'message')) as [string];
+  const session = http2.connect(`http://${address}`);
+  t.teardown(() => session.destroy());
+  await once(session, 'remoteSettings');
+  // A ping is under way in one of the blocks at least.
+  for (let n = 0; n < 3; n++) {
+    server.postMessage({ block: 3500 });
+    await once(server, 'message');
+    await new Promise((resolve) => session.ping(resolve));
+  }
+  t.false(session.closed || session.destroyed);
 });
 
 test('floods of resets, pings, settings and headers end their connection, and cost others nothing', async (t) => {

@@ -98,6 +98,18 @@ try-packages: package ## install each package into an empty project, and use it 
 reference: build ## docs/reference/ and the man page, from the protos, the commands and the settings
 	@node scripts/reference.mjs
 
+.PHONY: site
+site: site/node_modules/.installed ## the site of docs/, in .tools/site; fails where a link between pages leads nowhere
+	@cd site && npm run -s build
+
+site/node_modules/.installed: site/package.json site/package-lock.json
+	@cd site && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+.PHONY: picture
+picture: build ## record docs/terminal.svg, the picture of the README
+	@node scripts/picture.mjs
+
 .PHONY: deploy-tools
 deploy-tools: $(HELM) $(KUBERNETES_VALIDATE) ## Helm and Kubernetes' schemas, for the tests of deploy/ (with Go and Python)
 

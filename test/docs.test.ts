@@ -27,7 +27,7 @@ async function words(): Promise<Map<string, Set<string>>> {
 
 /** The commands in blocks of shell, each as its arguments: without quotes, up to a pipe or a redirection. */
 function commandsOf(page: string): string[][] {
-  const blocks = [...read(page).matchAll(/^```(console|sh|bash|shell)\n(.*?)^```/gms)];
+  const blocks = [...read(page).matchAll(/^```(console|sh|bash|shell)(?: [^\n]*)?\n(.*?)^```/gms)];
   return blocks.flatMap(([, kind, block]) => {
     const command =
       kind === 'console' ? /^[$#] (?:[A-Z_]+=\S+ )*(?:npx )?chord (.*)$/ : /^(?:[A-Z_]+=\S+ )*(?:npx )?chord (.*)$/;

@@ -58,7 +58,7 @@ export const NOTHING: Counts = { expired: 0, idle: 0, trimmed: 0, deltas: 0, fai
 
 export interface SweepParts {
   readonly store: Store;
-  readonly contexts: Pick<ContextService, 'expire' | 'trim'>;
+  readonly contexts: Pick<ContextService, 'expire' | 'trim' | 'endMembers'>;
   /** Exports contexts before removal. Absent: they are removed without export. */
   readonly archive?: ArchiveBeforeExpiry | undefined;
   /** Receives the error of a context that could not be swept. The sweep goes on. */

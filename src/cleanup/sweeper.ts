@@ -1,8 +1,8 @@
 /**
  * The cleanup schedule of a running server. Once a second the sweeper checks the clock:
  *
- *  - contexts whose own time to live has ended are removed, whether or not cleanup is started: the time to live is a
- *    property of the context, and no setting of the server;
+ *  - contexts whose own time to live has ended are removed, and members of documents likewise, whether or not cleanup is
+ *    started: the time to live is a property of the context or the member, and no setting of the server;
  *  - while cleanup is started, a whole sweep begins when it is due.
  *
  * Where several servers share a store, only the server that holds the lease sweeps; when it dies, another server takes
@@ -10,6 +10,7 @@
  */
 import { ChordError } from '../model/errors.js';
 import type { Clock } from '../model/model.js';
+import { MemberSweep } from './member-sweep.js';
 import { type RetentionRules, recordsKept } from './policy.js';
 import { type Counts, NOTHING, type SweepParts, type Swept, sweep } from './sweep.js';
 
@@ -75,6 +76,7 @@ const INTERVAL_DEFAULT = 3_600_000;
 
 export class Sweeper {
   readonly #parts: SweeperOptions;
+  readonly #members: MemberSweep;
   #options: CleanupOptions;
   #interval: number;
   #nextRunAt: number | undefined;
@@ -90,6 +92,8 @@ export class Sweeper {
 
   constructor(parts: SweeperOptions) {
     this.#parts = parts;
+    const { store, contexts, clock } = parts;
+    this.#members = new MemberSweep({ store, contexts, clock, onError: (error) => this.#report(error) });
     const { contextAutoDelete, contextTtl, deltaTtl, deltaThreshold, requestTtl } = parts.options;
     this.#options = { contextAutoDelete, contextTtl, deltaTtl, deltaThreshold, requestTtl };
     this.#interval = parts.interval || INTERVAL_DEFAULT;
@@ -106,7 +110,7 @@ export class Sweeper {
   async close(): Promise<void> {
     this.#closed = true;
     clearInterval(this.#timer);
-    await Promise.all([this.#expiring, this.#sweeping, this.trimmed()]);
+    await Promise.all([this.#expiring, this.#sweeping, this.#members.close(), this.trimmed()]);
   }
 
   status(): CleanupStatus {
@@ -160,6 +164,11 @@ export class Sweeper {
     void trim.then(() => this.#trimming.delete(id));
   }
 
+  /** A member of a document expires at this time or later. */
+  memberExpiresAt(due: number): void {
+    this.#members.expiresAt(due);
+  }
+
   /** Resolves when the trims that writes have begun are done. */
   async trimmed(): Promise<void> {
     await Promise.all(this.#trimming.values());
@@ -187,7 +196,7 @@ export class Sweeper {
             this.#sweeping = undefined;
           });
       }
-      await Promise.all([this.#expiring, this.#sweeping]);
+      await Promise.all([this.#expiring, this.#sweeping, this.#members.run()]);
     } catch (error) {
       this.#report(error);
     }

@@ -1,6 +1,6 @@
 /** The results and events of the use cases: views of contexts, deltas between positions, commits. */
 import type { EncodedStruct } from '../codec/struct.js';
-import type { Head, Payload, Position } from '../model/model.js';
+import type { Cause, Head, Payload, Position } from '../model/model.js';
 
 /** A context with its document, at one position. */
 export interface View<T = EncodedStruct> {
@@ -18,6 +18,8 @@ export interface DeltaView {
   readonly payload: Payload;
   /** The time at which `to` was written, in milliseconds since 1970. */
   readonly at: number;
+  /** Of a delta of one version: what wrote it. Absent: a client, or several versions. */
+  readonly cause?: Cause;
   /** The delta may take more bytes than the document: compare the sizes before sending. */
   readonly large?: boolean;
 }

@@ -30,7 +30,8 @@ export function hear(event: FeedEvent, lanes: Lanes, publish: (event: CommitEven
       const { id, record } = event;
       const from = event.from ?? { epoch: record.position.epoch, version: 0, digest: '' };
       // The size of the document is not available here: the receiver compares the sizes.
-      const delta = { id, from, to: record.position, payload: record, at: record.at, large: true };
+      const { position: to, at, cause } = record;
+      const delta = { id, from, to, payload: record, at, large: true, ...(cause && { cause }) };
       const lane = lanes.peek(id);
       if (!lane) {
         publish({ kind: 'delta', id, delta });

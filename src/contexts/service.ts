@@ -3,13 +3,15 @@
  * Node programs that use Chord without a network.
  */
 import { EncodedStruct, encodeStruct } from '../codec/struct.js';
+import type { Path } from '../delta/types.js';
 import { ChordError, invalid, notFound } from '../model/errors.js';
 import { type Clock, type Head, type JsonObject, type Position, samePosition } from '../model/model.js';
 import type { Commit, Duplicate, FeedEvent, Request, Store, StoreCluster } from '../store/store.js';
 import type { CommitEvent, SyncResult, View } from './events.js';
+import { type ViewWithExpiries, withExpiries } from './expiries.js';
 import { storeAll } from './import-history.js';
 import { ENCODED, type Form, type Need } from './lane/document.js';
-import { Lane } from './lane/lane.js';
+import { Lane, type Upkeep } from './lane/lane.js';
 import { Lanes } from './lane/lanes.js';
 import type { Evaluation, TraceEvaluation } from './lane/pending-write.js';
 import type { Effect, TipView } from './lane/state.js';
@@ -23,6 +25,7 @@ import { checkId, checkTtl } from './validation.js';
 import { type BatchedWrite, type BatchTools, writeBatch } from './writes/batch.js';
 import { Budget } from './writes/budget.js';
 import { type RememberedAnswer, recall } from './writes/idempotency.js';
+import { checkTouched, endMembers, membersDue, touchMembers } from './writes/member-times.js';
 import type { Edit, Mutation } from './writes/mutations.js';
 import { checkEdit } from './writes/value-limits.js';
 import { ask, isRefusal } from './writes/write-request.js';
@@ -57,6 +60,8 @@ export interface ServiceOptions {
   /** What has expired stays, for readers and writers too, until `expire` removes it: it is exported before. */
   readonly keepExpired?: boolean | undefined;
   readonly traceEvaluation?: TraceEvaluation | undefined;
+  /** Hears that members of a context expire, and the time of the first; called often, and again for the same. */
+  readonly onMembers?: ((due: number) => void) | undefined;
 }
 
 export class ContextService {
@@ -73,13 +78,22 @@ export class ContextService {
   readonly #looks = new Set<Promise<void>>();
 
   constructor(options: ServiceOptions) {
-    const { store, publish, deltaThreshold, traceEvaluation: trace } = options;
+    const { store, publish, deltaThreshold, traceEvaluation: trace, onMembers } = options;
     this.#options = options;
     this.#store = store;
     this.#shared = store.cluster !== undefined;
     this.lists = new WholeLists(async (id, at) => documentAt(store, await this.#freshLane(id), at));
+    const upkeep: Upkeep = {
+      isDue: (head) => membersDue(head, this.#now()),
+      evaluate: (view) => endMembers(view, this.#now()),
+    };
     this.#lanes = new Lanes(options.cacheBytes, (id, changed) => {
-      return new Lane(id, store, publish, changed, deltaThreshold, trace);
+      const noted = (lane: Lane): void => {
+        changed(lane);
+        const members = lane.durable?.members;
+        if (members) onMembers?.(members.due);
+      };
+      return new Lane(id, store, publish, noted, deltaThreshold, upkeep, trace);
     });
     this.#budget = new Budget(options.maxDocumentBytes, options.maxRequestMembers);
     this.#batchTools = {
@@ -133,6 +147,20 @@ export class ContextService {
     return this.#laneFor(id).submit((view) => touch(view, ttl, this.#now()));
   }
 
+  /** Starts the times of members again, or gives them another time to live, in milliseconds. Their values stay as they are. */
+  async touchMembers(id: string, paths: readonly Path[], ttl?: number): Promise<Head> {
+    checkId(id);
+    checkTouched(paths, ttl);
+    if (this.#shared) await this.#lanes.get(id).refresh();
+    return this.#laneFor(id).submit((view) => touchMembers(view, paths, ttl, this.#now()));
+  }
+
+  /** Removes the members of a context whose time is over: no reader and no writer waits for this to be called. */
+  async endMembers(id: string): Promise<void> {
+    if (this.#shared) await this.#lanes.get(id).refresh();
+    await this.#laneFor(id).endMembers();
+  }
+
   /**
    * Several writes, each to a different context, as one: all or none. A repeat of a `requestId` answers the result of the
    * first try. The contexts take the values over.
@@ -146,6 +174,11 @@ export class ContextService {
     const view = await (await this.#freshLane(id)).view(form);
     if (!view || this.#endIfExpired(id, view.head)) throw notFound(id);
     return view;
+  }
+
+  /** The context, and when which of its members expires. */
+  getWithExpiries(id: string): Promise<ViewWithExpiries> {
+    return withExpiries(this.#store, id, () => this.get(id));
   }
 
   /**
@@ -178,7 +211,12 @@ export class ContextService {
 
   /** Heads in the byte order of their ids. A page may be short; while it has a token, there are more heads. */
   async list(prefix: string, options: PageOptions = {}): Promise<HeadPage> {
-    return headPage(this.#store, prefix, options, (head) => this.isGone(head));
+    for (;;) {
+      const page = await headPage(this.#store, prefix, options, (head) => this.isGone(head));
+      const due = page.heads.filter(({ head }) => this.hasDue(head));
+      if (due.length === 0) return page;
+      await Promise.all(due.map(({ id }) => this.endMembers(id)));
+    }
   }
 
   /** What a client at position `known` lacks. Answers synchronously where the answer is in memory. */
@@ -352,6 +390,7 @@ export class ContextService {
     const head = lane.durable;
     if (!head) return { kind: 'missing' };
     if (this.#endIfExpired(lane.id, head)) return { kind: 'missing', removal: 'expired' };
+    if (this.hasDue(head)) return this.#freshLane(lane.id).then((fresh) => this.#answer(fresh, known, form));
     return answer(lane, head, known, this.#options.deltaThreshold, form);
   }
 
@@ -360,7 +399,14 @@ export class ContextService {
     const lane = this.#lanes.get(id);
     if (this.#shared) await lane.refresh();
     else if (!lane.known) await lane.ready();
-    return lane;
+    if (!this.hasDue(lane.durable)) return lane;
+    await lane.endMembers();
+    return this.#freshLane(id);
+  }
+
+  /** Whether members may have expired which are still in the document. Those of a context that is gone do not matter. */
+  hasDue(head: Head | null): boolean {
+    return head?.members !== undefined && !this.isGone(head) && membersDue(head, this.#now());
   }
 
   /** Whether the context has expired. If so, the context is also removed, but no reader waits for the removal. */

@@ -6,6 +6,9 @@ const REQUEST_ID_BYTES_MAX = 128;
 const PAGE_SIZE_DEFAULT = 100;
 const PAGE_SIZE_MAX = 1000;
 const TTL_MAX = 100 * 365 * 86_400_000;
+/** The time to live of a member, in milliseconds. */
+const MEMBER_TTL_MIN = 1000;
+const MEMBER_TTL_MAX = 365 * 86_400_000;
 
 /** A page of documents or deltas ends at about this many bytes, far below the default limit of gRPC clients. */
 export const PAGE_BYTES = 1 << 20;
@@ -41,6 +44,10 @@ export function checkRequestId(requestId: string): void {
 
 export function checkTtl(ttl: number): void {
   if (!(ttl >= 0 && ttl <= TTL_MAX)) throw invalid('ttl', 'must be between 0 and 100 years');
+}
+
+export function checkMemberTtl(ttl: number, field: string): void {
+  if (!(ttl >= MEMBER_TTL_MIN && ttl <= MEMBER_TTL_MAX)) throw invalid(field, 'must be between 1 second and 365 days');
 }
 
 export function pageSize(asked: number): number {

@@ -5,13 +5,13 @@
 import { recall } from '../contexts/writes/idempotency.js';
 import { ChordError } from '../model/errors.js';
 import { Contents, type Entry, requireData } from '../store/lmdb/fsck/contents.js';
-import { dueKey, headKey, numberKey, requestTimeKey, versionIn } from '../store/lmdb/keys.js';
+import { dueKey, headKey, numberKey, numbersIn, requestTimeKey, versionIn } from '../store/lmdb/keys.js';
 import { lockDirectory } from '../store/lmdb/lock.js';
 import { keysOf } from '../store/lmdb/reads.js';
 import { decode, requestsIn } from '../store/lmdb/request-log.js';
 import { NAMES } from '../store/lmdb/schema.js';
 import { NOTHING } from '../store/lmdb/writes.js';
-import { decodeHead, decodeRequest, type HeadRow, isFormerRequest } from '../store/record-format.js';
+import { decodeHead, decodeMember, decodeRequest, type HeadRow, isFormerRequest } from '../store/record-format.js';
 import { INDEXES } from '../store/retention-index.js';
 import type { Request } from '../store/store.js';
 import { checkContext, type Tell } from './stored-context.js';
@@ -102,6 +102,7 @@ class Verifier {
 
   async run(): Promise<Verified> {
     await this.#contexts();
+    await this.#members();
     await this.#requests();
     await this.#formerRequests();
     await this.#index('due', this.#due, (key) => this.#belongsToHead(key));
@@ -167,6 +168,29 @@ class Verifier {
       if (Number.isNaN(entry)) continue;
       if (this.#contents.has('due', dueKey(index, entry, id))) this.#due++;
       else tell(`it is not in the index ${name}, where its head says it is`);
+    }
+  }
+
+  /** Members of the head's generation; those of former ones are removed in steps. Sorted by context. */
+  async #members(): Promise<void> {
+    let current: { readonly contextId: string; readonly row: HeadRow | undefined } | undefined;
+    for (const { key, value } of this.#entries('members', isMemberKey)) {
+      const contextId = key.toString('utf8', 0, key.length - 17);
+      if (current?.contextId !== contextId) {
+        const head = this.#contents.get('contexts', headKey(contextId));
+        current = { contextId, row: (head && readable(() => decodeHead(head, 'the head'))) ?? undefined };
+      }
+      const { generation, number } = numbersIn(key);
+      const tell = (what: string) => this.#tell({ contextId, what: `expiring member ${number} ${what}` });
+      const { members, position } = current.row?.head ?? {};
+      if (!members || current.row?.place?.generation !== generation) {
+        if (!this.#contents.has('remains', Buffer.from(contextId))) tell('belongs to nothing');
+      } else {
+        const member = readable(() => decodeMember(value(), number, ''));
+        if (!member || !isPath(member.path)) tell(`cannot be read, at version ${position?.version}`);
+        else if (member.at < members.due) tell('expires before the time that the head says');
+      }
+      await this.#went();
     }
   }
 
@@ -317,6 +341,17 @@ function isOfContext(key: Buffer): boolean {
 function isLogKey(key: Buffer): boolean {
   const version = key.length > 9 && key.indexOf(0) === key.length - 9 ? versionIn(key) : 0;
   return Number.isSafeInteger(version) && version > 0;
+}
+
+/** A key of id, NUL, generation, number. */
+function isMemberKey(key: Buffer): boolean {
+  return key.length > 17 && key.indexOf(0) === key.length - 17;
+}
+
+/** A list of keys, as JSON. */
+function isPath(text: string): boolean {
+  const path = readable(() => JSON.parse(text) as unknown);
+  return Array.isArray(path) && path.length > 0 && path.every((key) => typeof key === 'string');
 }
 
 /** The part of a request's key that comes after the context's id. */

@@ -33,7 +33,20 @@ export interface Head {
   readonly expiry?: Expiry;
   /** The last touch, or the last write that changed nothing. Absent: neither came after `updatedAt`. */
   readonly touchedAt?: number;
+  /** Absent: no member of the document expires. */
+  readonly members?: MembersMark;
 }
+
+/** What a head says of the members that expire. */
+export interface MembersMark {
+  /** Random and new wherever a member begins or ceases to expire, or has another time to live; a renewal keeps it. */
+  readonly stamp: number;
+  /** No member expires before this time. */
+  readonly due: number;
+}
+
+/** What wrote a version, where it was no client. `expired`: the time to live of members ended. */
+export type Cause = 'expired';
 
 /** A time to live: `at` is when it ends, `ttl` is how far a write or a touch moves the end. Both in milliseconds. */
 export interface Expiry {
@@ -61,9 +74,9 @@ export function usedAt({ updatedAt, touchedAt = 0 }: Head): number {
   return Math.max(updatedAt, touchedAt);
 }
 
-/** Whether two heads at one position agree on expiry and last use: neither has a touch that the other lacks. */
+/** Whether two heads at one position agree on expiries and last use: neither has a touch that the other lacks. */
 export function sameUse(a: Head, b: Head): boolean {
-  return a.expiry?.at === b.expiry?.at && usedAt(a) === usedAt(b);
+  return a.expiry?.at === b.expiry?.at && usedAt(a) === usedAt(b) && a.members?.stamp === b.members?.stamp;
 }
 
 /** Whole milliseconds since 1970. Injected, so that tests can set the time. */

@@ -221,6 +221,7 @@ async function openEngine(
       noteWrites(event, (id, version) => cleanup.wrote(id, version));
     },
     onError: parts.onError,
+    onMembers: (due) => cleanup.memberExpiresAt(due),
     keepExpired: config.exportOnExpiry,
     traceEvaluation: spans && ((evaluate) => spans.evaluation(evaluate)),
   });

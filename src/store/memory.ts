@@ -14,6 +14,7 @@ import type {
   Index,
   ListPage,
   LogRecord,
+  Member,
   Outcome,
   Removal,
   Request,
@@ -28,6 +29,8 @@ interface Context {
   snapshot?: Snapshot;
   /** Contiguous up to the head, or empty; the records may begin long before the snapshot. */
   records: LogRecord[];
+  /** By number. */
+  members: Map<number, Member>;
 }
 
 /** So many contexts are looked at in one turn of the event loop. */
@@ -51,9 +54,10 @@ class MemoryStore implements Store {
     const context = this.#contexts.get(id);
     if (context === undefined) return null;
     const { head, snapshot, records } = context;
-    if (snapshot === undefined) return { head, records: [...records] };
+    const members = head.members && { members: inOrder(context) };
+    if (snapshot === undefined) return { head, records: [...records], ...members };
     const oldest = records[0]?.position.version ?? 0;
-    return { head, snapshot, records: records.slice(Math.max(0, snapshot.version + 1 - oldest)) };
+    return { head, snapshot, records: records.slice(Math.max(0, snapshot.version + 1 - oldest)), ...members };
   }
 
   async head(id: string): Promise<Head | null> {
@@ -93,6 +97,12 @@ class MemoryStore implements Store {
   async recall(id: string, requestId: string): Promise<Request | null> {
     this.#checkOpen();
     return this.#requests.get(id)?.get(requestId) ?? null;
+  }
+
+  async members(id: string): Promise<readonly Member[]> {
+    this.#checkOpen();
+    const context = this.#contexts.get(id);
+    return context ? inOrder(context) : [];
   }
 
   async deltas(id: string, after: number, limit: number, maxBytes = Number.POSITIVE_INFINITY): Promise<History> {
@@ -182,9 +192,13 @@ class MemoryStore implements Store {
     const { id, expected } = operation;
     const first = 'request' in operation && operation.request && this.#requests.get(id)?.get(operation.request.id);
     if (first) return { kind: 'duplicate', first };
-    const head = this.#contexts.get(id)?.head ?? null;
+    const context = this.#contexts.get(id);
+    const head = context?.head ?? null;
     const stands = head === null || expected === null ? head === expected : samePosition(head.position, expected);
-    const renewed = head !== null && 'reason' in operation && wasRenewed(head, operation);
+    const renewed =
+      head !== null &&
+      (('reason' in operation && wasRenewed(head, operation)) ||
+        ('head' in operation && isOutdated(context!, operation)));
     return stands && !renewed ? null : { kind: 'conflict', head };
   }
 
@@ -193,15 +207,25 @@ class MemoryStore implements Store {
     if ('reason' in operation) this.#drop(operation);
   }
 
-  #write({ id, head, payload, snapshot, request }: Commit): void {
+  #write({ id, head, payload, snapshot, request, cause, members }: Commit): void {
     let context = this.#contexts.get(id);
     if (!context) {
-      context = { head, records: [] };
+      context = { head, records: [], members: new Map() };
       this.#contexts.set(id, context);
       this.#ids = undefined;
     }
+    const renewal = context.head.members?.stamp === head.members?.stamp;
     context.head = head;
-    if (payload !== undefined) context.records.push({ position: head.position, at: head.updatedAt, ...payload });
+    if (head.members === undefined) context.members.clear();
+    for (const { number } of members?.ended ?? []) context.members.delete(number);
+    for (const member of members?.set ?? []) {
+      const later = renewal && (context.members.get(member.number)?.at ?? 0) > member.at;
+      if (!later) context.members.set(member.number, member);
+    }
+    if (payload !== undefined) {
+      const { position, updatedAt: at } = head;
+      context.records.push({ position, at, ...payload, ...(cause && { cause }) });
+    }
     if (snapshot !== undefined) context.snapshot = { version: head.position.version, bytes: snapshot };
     this.#remember(id, request);
   }
@@ -233,7 +257,21 @@ function keyOf(index: Index, { head, records }: Context): number | undefined {
       return records[0]?.at;
     case 'length':
       return records.length > 1 ? -records.length : undefined;
+    case 'members':
+      return head.members?.due;
   }
+}
+
+function inOrder({ members }: Context): Member[] {
+  return [...members.values()].sort((a, b) => a.number - b.number);
+}
+
+/** Whether members changed since, or were renewed, which the commit does not know of. */
+function isOutdated({ head, members }: Context, commit: Commit): boolean {
+  if (head.members?.stamp !== commit.stamp) return true;
+  return (
+    commit.members?.ended.some(({ number, at }) => at !== undefined && (members.get(number)?.at ?? 0) > at) ?? false
+  );
 }
 
 /** Whether the context was renewed or used since, which the removal does not know of. */

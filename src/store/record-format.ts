@@ -14,11 +14,16 @@
  * A request is remembered for each write of most clients, so it is shorter: its id is in its key alone.
  *
  *     format 2 (1 byte) | time (6) | length of the fingerprint (1) | the fingerprint | the result
+ *
+ * A member that expires is text, since a script inside Redis reads its time: `<time>:<time to live>:<path>`.
+ *
+ * What came later is at the end, and only where it is used: bytes of earlier releases are read as they are, and those of
+ * contexts in which no member expires are the same as before.
  */
 import { ChordError } from '../model/errors.js';
 import { type Head, PAYLOAD_ENCODING } from '../model/model.js';
-import type { IndexKeys } from './retention-index.js';
-import type { LogRecord, Request, Snapshot } from './store.js';
+import { INDEXES, type IndexKeys } from './retention-index.js';
+import type { LogRecord, Member, Request, Snapshot } from './store.js';
 
 const FRAME_FORMAT = 1;
 const FORMAT = ((PAYLOAD_ENCODING - 1) << 4) | FRAME_FORMAT;
@@ -40,25 +45,47 @@ export interface Place {
   /** The time of the oldest retained record; NaN where there is none. */
   readonly oldestAt: number;
   readonly entries: IndexKeys;
+  /** Where the head has a mark: the number under which the present members are stored. */
+  readonly generation?: number;
 }
+
+/** The numbers of a head without and with a place, where no member expires: so earlier releases wrote them. */
+const HEAD_NUMBERS = 7;
+const FORMER_INDEXES = 4;
+const PLACED_NUMBERS = HEAD_NUMBERS + 2 + FORMER_INDEXES;
+/** Stands for the cause of a record. */
+const EXPIRED = 1;
 
 export function encodeHead({ head, place }: HeadRow): Buffer {
   const { position, expiry, touchedAt } = head;
   const numbers = [position.version, head.createdAt, head.updatedAt, head.weight];
   numbers.push(touchedAt ?? Number.NaN, expiry?.at ?? Number.NaN, expiry?.ttl ?? Number.NaN);
-  if (place !== undefined) numbers.push(place.trimmed, place.oldestAt, ...place.entries);
+  const { members } = head;
+  if (place !== undefined) numbers.push(place.trimmed, place.oldestAt, ...place.entries.slice(0, FORMER_INDEXES));
+  if (members !== undefined) {
+    numbers.push(members.stamp, members.due);
+    if (place !== undefined) numbers.push(...place.entries.slice(FORMER_INDEXES), place.generation ?? Number.NaN);
+  }
   return encode(numbers, [position.epoch, position.digest]);
 }
 
 /** `what` names the value in the error message, here and below. */
 export function decodeHead(bytes: Buffer, what: string): HeadRow {
-  const { numbers, blobs } = decode(bytes, what, 7, 2);
+  const { numbers, blobs } = decode(bytes, what, HEAD_NUMBERS, 2);
   const position = { epoch: text(blobs[0]!), version: numbers[0]!, digest: text(blobs[1]!) };
   const head: Mutable<Head> = { position, createdAt: numbers[1]!, updatedAt: numbers[2]!, weight: numbers[3]! };
   if (!Number.isNaN(numbers[5]!)) head.expiry = { at: numbers[5]!, ttl: numbers[6]! };
   if (!Number.isNaN(numbers[4]!)) head.touchedAt = numbers[4]!;
-  if (numbers.length === 7) return { head };
-  return { head, place: { trimmed: numbers[7]!, oldestAt: numbers[8]!, entries: numbers.slice(9) } };
+  const placed = numbers.length >= PLACED_NUMBERS;
+  const more = placed ? PLACED_NUMBERS : HEAD_NUMBERS;
+  if (numbers.length > more) head.members = { stamp: numbers[more]!, due: numbers[more + 1]! };
+  if (!placed) return { head };
+  const [trimmed, oldestAt] = [numbers[HEAD_NUMBERS]!, numbers[HEAD_NUMBERS + 1]!];
+  const former = numbers.slice(HEAD_NUMBERS + 2, PLACED_NUMBERS);
+  const later = INDEXES.slice(FORMER_INDEXES).map((_, i) => numbers[more + 2 + i] ?? Number.NaN);
+  const entries = [...former, ...later];
+  const generation = numbers[more + 2 + later.length];
+  return { head, place: { trimmed, oldestAt, entries, ...(generation !== undefined && { generation }) } };
 }
 
 /** The name of a head in error messages. */
@@ -68,14 +95,31 @@ export function headOf(id: string): string {
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-export function encodeRecord({ position, at, changes, olds }: LogRecord): Buffer {
-  return encode([position.version, at], [position.epoch, position.digest, changes, olds]);
+export function encodeRecord({ position, at, changes, olds, cause }: LogRecord): Buffer {
+  const numbers = cause === undefined ? [position.version, at] : [position.version, at, EXPIRED];
+  return encode(numbers, [position.epoch, position.digest, changes, olds]);
 }
 
 export function decodeRecord(bytes: Buffer, what: string): LogRecord {
   const { numbers, blobs } = decode(bytes, what, 2, 4);
   const position = { epoch: text(blobs[0]!), version: numbers[0]!, digest: text(blobs[1]!) };
-  return { position, at: numbers[1]!, changes: blobs[2]!, olds: blobs[3]! };
+  const record = { position, at: numbers[1]!, changes: blobs[2]!, olds: blobs[3]! };
+  return numbers[2] === EXPIRED ? { ...record, cause: 'expired' } : record;
+}
+
+export function encodeMember({ at, ttl, path }: Member): string {
+  return `${at}:${ttl}:${path}`;
+}
+
+export function decodeMember(bytes: Uint8Array, number: number, what: string): Member {
+  const [, at, ttl, path] = /^(\d+):(\d+):(.*)$/s.exec(Buffer.from(bytes).toString()) ?? [];
+  if (path === undefined) throw lost(what);
+  return { number, at: Number(at), ttl: Number(ttl), path };
+}
+
+/** The name of a member in error messages. */
+export function memberOf(id: string, number: number): string {
+  return `expiring member ${number} of context "${id}"`;
 }
 
 export function encodeSnapshot({ version, bytes }: Snapshot): Buffer {

@@ -1,18 +1,19 @@
 /**
- * Keeps the four indexes of `Store.due` without an index write for each write.
+ * Keeps the indexes of `Store.due` without an index write for each write.
  *
  * The one rule: *an entry is at or before the true key*. While that holds, a write leaves the entry alone; a look-up
  * compares each entry that it reads with the true key, and moves the entries that are too early. So a context that is
  * written all day costs one move per look-up, and a renewal costs nothing.
  *
- * All keys but one grow over time, which keeps the rule by itself. `length` decreases by one with each record: there an
+ * Most keys grow over time, which keeps the rule by itself. `members` moves back with a shorter time to live, and the entry
+ * with it. `length` decreases by one with each record: there an
  * entry is placed ahead, at the next power of two, and is passed only when the log has doubled.
  */
 import { type Head, usedAt } from '../model/model.js';
 import type { Index, Removal } from './store.js';
 
 /** The order of all arrays that have one element per index. */
-export const INDEXES = ['expiry', 'idle', 'age', 'length'] as const satisfies readonly Index[];
+export const INDEXES = ['expiry', 'idle', 'age', 'length', 'members'] as const satisfies readonly Index[];
 
 /** One number for each of INDEXES; NaN where the context has no entry in the index. */
 export type IndexKeys = readonly number[];
@@ -27,6 +28,7 @@ export function trueKeys(head: Head, records: number, oldestAt: number): IndexKe
     expiry ? Number.NaN : usedAt(head),
     records > 0 ? oldestAt : Number.NaN,
     records > 1 ? -records : Number.NaN,
+    head.members?.due ?? Number.NaN,
   ];
 }
 

@@ -28,6 +28,8 @@
  * 8. `commitBatch`, where it exists, is a commit of several contexts at once: all of its operations happen, exactly when
  *    each context is at the position that its own operation expects, or none happens, in spite of any crash. No read, of
  *    this process or another one, finds only some of them. For each context, promise 3 holds among batches and commits.
+ * 9. Beside the log, a store keeps the members of a document that expire, as the heads' `members` marks say: a commit happens
+ *    only where the stamp of this mark is the expected one. Where a commit's head has no mark, all members go with it.
  *
  * What may be lost: messages of `feed`. Versions expose the gap.
  *
@@ -40,7 +42,7 @@
  * `now`. Servers that share a store take them from `cluster.clock`, where it has one.
  */
 import type { Histogram } from '../model/histogram.js';
-import type { Clock, Expiry, Head, Payload, Position } from '../model/model.js';
+import type { Cause, Clock, Expiry, Head, Payload, Position } from '../model/model.js';
 
 /** The record of one version. */
 export interface LogRecord extends Payload {
@@ -48,6 +50,30 @@ export interface LogRecord extends Payload {
   readonly position: Position;
   /** The time of the write, in milliseconds since 1970. */
   readonly at: number;
+  /** Absent: a client wrote it. */
+  readonly cause?: Cause;
+}
+
+/** A member of a document that expires. */
+export interface Member {
+  /** Unique within the context, as long as the head has a mark. */
+  readonly number: number;
+  /** When it expires: whole milliseconds since 1970. */
+  readonly at: number;
+  /** Whole milliseconds. */
+  readonly ttl: number;
+  /** Its path. Opaque; well-formed Unicode without NUL, at most 64 KiB in UTF-8. */
+  readonly path: string;
+}
+
+export interface MemberChanges {
+  /**
+   * New members, and stored ones with a new time. While the stamp stays the same, a time is never moved back: the later of
+   * the two counts, as renewals through several servers may arrive in any order.
+   */
+  readonly set: readonly Member[];
+  /** Members that no longer expire, or have expired. `at`: the time that the caller expects; a later one is a conflict. */
+  readonly ended: readonly { readonly number: number; readonly at?: number }[];
 }
 
 export interface Snapshot {
@@ -62,6 +88,8 @@ export interface Stored {
   readonly snapshot?: Snapshot;
   /** Contiguous, from directly after the snapshot to the head. Empty where the snapshot is at the head. */
   readonly records: readonly LogRecord[];
+  /** In the order of their numbers. Absent: none expires. */
+  readonly members?: readonly Member[];
 }
 
 /** What a request is remembered under. */
@@ -95,6 +123,12 @@ export interface Commit {
   /** The document at `head`, where the log has outgrown the last snapshot. */
   readonly snapshot?: Uint8Array;
   readonly request?: Request;
+  /** What wrote the new version. Absent: a client. */
+  readonly cause?: Cause;
+  /** The expected stamp of the members that expire. Absent: none expires. */
+  readonly stamp?: number;
+  /** Changes of the members that expire; absent: none, unless the head has no mark. */
+  readonly members?: MemberChanges;
 }
 
 export interface Removal {
@@ -151,8 +185,9 @@ export type History =
  * - `idle`: when a context without a time to live was last written or touched
  * - `age`: when the oldest retained record was written
  * - `length`: the number of retained records, negated; only of contexts with more than one
+ * - `members`: `due` of the head's mark
  */
-export type Index = 'expiry' | 'idle' | 'age' | 'length';
+export type Index = 'expiry' | 'idle' | 'age' | 'length' | 'members';
 
 /** An entry of an index. */
 export interface Due {
@@ -226,6 +261,8 @@ export interface Store {
   commitBatch?(operations: readonly BatchOperation[]): Promise<BatchOutcome>;
   /** The result remembered under a request id (or else its `formerId`) for this context id, if it is still remembered. */
   recall(id: string, requestId: string, formerId?: string): Promise<Request | null>;
+  /** The members of a context that expire, in the order of their numbers. */
+  members(id: string): Promise<readonly Member[]>;
   /**
    * Records after version `after`, oldest first: at most `limit`, and at most `maxBytes` of changes and olds together,
    * but at least one. None where `after` is the head's version or above.

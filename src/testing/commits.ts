@@ -1,6 +1,6 @@
 /** Helpers that make commits: positions, heads and payloads follow from the version. */
-import type { Expiry, Payload, Position } from '../model/model.js';
-import type { Commit, Due, LogRecord, Outcome, Request, Store } from '../store/store.js';
+import type { Cause, Expiry, MembersMark, Payload, Position } from '../model/model.js';
+import type { Commit, Due, LogRecord, MemberChanges, Outcome, Request, Store } from '../store/store.js';
 
 export function range(count: number): number[] {
   return Array.from({ length: count }, (_, i) => i);
@@ -29,10 +29,17 @@ export interface CommitParts {
   readonly request?: Request;
   readonly expiry?: Expiry;
   readonly touchedAt?: number;
+  readonly cause?: Cause;
+  /** The expected stamp. */
+  readonly stamp?: number | undefined;
+  /** The mark of the head after the commit. */
+  readonly mark?: MembersMark | undefined;
+  readonly members?: MemberChanges | undefined;
 }
 
 export function commitOf(id: string, expected: Position | null, parts: CommitParts = {}): Commit {
   const { line, payload = numbered(expected?.version ?? 0), snapshot, request, expiry, touchedAt } = parts;
+  const { cause, stamp, mark, members } = parts;
   const epoch = parts.epoch ?? expected?.epoch;
   const next = positionAt((expected?.version ?? 0) + 1, line, epoch);
   const position = payload === null && expected !== null ? expected : next;
@@ -40,16 +47,24 @@ export function commitOf(id: string, expected: Position | null, parts: CommitPar
   return {
     id,
     expected,
-    head: { position, ...times, weight: position.version * 10, ...(expiry && { expiry }) },
-    ...(payload && { payload }),
+    head: {
+      position,
+      ...times,
+      weight: position.version * 10,
+      ...(expiry && { expiry }),
+      ...(mark && { members: mark }),
+    },
+    ...(payload && { payload, ...(cause && { cause }) }),
+    ...(stamp !== undefined && { stamp }),
+    ...(members && { members }),
     ...(snapshot && { snapshot }),
     ...(request && { request }),
   };
 }
 
 /** The record that the store should keep for a commit with a payload. */
-export function recordOf({ head, payload }: Commit): LogRecord {
-  return { position: head.position, at: head.updatedAt, ...payload! };
+export function recordOf({ head, payload, cause }: Commit): LogRecord {
+  return { position: head.position, at: head.updatedAt, ...payload!, ...(cause && { cause }) };
 }
 
 /** Writes a context from version `from` to `to`, with one pipelined commit per version. */

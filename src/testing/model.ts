@@ -1,11 +1,15 @@
 /** Model-based test: random commands on an engine and on the memory engine, which is the specification: equal answers. */
 import { isDeepStrictEqual } from 'node:util';
 import { openMemory } from '../store/memory.js';
-import type { BatchOperation, Commit, Due, Store } from '../store/store.js';
+import type { BatchOperation, Commit, Due, Index, MemberChanges, Store } from '../store/store.js';
 import { commitOf, numbered, plain } from './commits.js';
 import type { StoreLaw, StoreSubject } from './store-subject.js';
 
 const IDS = ['a', 'ab', 'é', '\u{1f600}', '\uffff', 'a{t}', 'é{t}', '{t}'];
+
+/** `expire`: an end that depends on the time. `clear`: all end at once. */
+const MEMBER_CHANGES = ['none', 'none', 'none', 'set', 'set', 'renew', 'end', 'expire', 'clear'] as const;
+const INDEXES = ['expiry', 'idle', 'age', 'length', 'members'] as const satisfies readonly Index[];
 
 type Check = typeof import('fast-check');
 
@@ -14,6 +18,12 @@ function commands(fc: Check) {
   const id = fc.constantFrom(...IDS);
   const few = fc.nat(12);
   const oneIn = (n: number) => fc.nat(n - 1).map((i) => i === 0);
+  const members = fc.record({
+    kind: fc.constantFrom(...MEMBER_CHANGES),
+    number: fc.integer({ min: 1, max: 4 }),
+    at: few,
+    stale: oneIn(12),
+  });
   return fc.oneof(
     {
       weight: 12,
@@ -27,6 +37,7 @@ function commands(fc: Check) {
         request: fc.option(few),
         expiry: fc.option(few),
         touched: oneIn(4),
+        members,
       }),
     },
     {
@@ -52,6 +63,7 @@ function commands(fc: Check) {
             snapshot: oneIn(4),
             expiry: fc.option(few),
             touched: oneIn(4),
+            members,
           }),
           { minLength: 1, maxLength: 5, selector: (act) => act.id },
         ),
@@ -68,7 +80,7 @@ function commands(fc: Check) {
       weight: 4,
       arbitrary: fc.record({
         kind: fc.constant('due' as const),
-        index: fc.constantFrom('expiry' as const, 'idle' as const, 'age' as const, 'length' as const),
+        index: fc.constantFrom(...INDEXES),
         upTo: few,
         limit: fc.integer({ min: 1, max: 4 }),
       }),
@@ -140,11 +152,12 @@ class Comparison {
     await this.#settle();
     for (const each of IDS) {
       await this.#same(`load ${each}`, (store) => store.load(each));
+      await this.#same(`members of ${each}`, (store) => store.members(each));
       for (let after = 0; after < 12; after++) await this.#same('deltas', (store) => store.deltas(each, after, 100));
       for (let i = 0; i <= 12; i++) await this.#same('recall', (store) => store.recall(each, `r${i}`));
     }
     await this.#same('list', (store) => store.list('', undefined, 100));
-    for (const index of ['expiry', 'idle', 'age', 'length'] as const) {
+    for (const index of INDEXES) {
       await this.#same(index, (store) => store.due(index, 9_000, 100));
     }
   }
@@ -196,7 +209,7 @@ class Comparison {
 
   /** All pages of due entries. */
   async #due(store: Store, { index, upTo, limit }: Extract<Command, { kind: 'due' }>): Promise<Due[]> {
-    const key = index === 'length' ? -upTo : index === 'expiry' ? upTo : 1_000 + upTo;
+    const key = index === 'length' ? -upTo : index === 'expiry' || index === 'members' ? upTo : 1_000 + upTo;
     const found: Due[] = [];
     for (let page = await store.due(index, key, limit); page.length > 0; ) {
       found.push(...page);
@@ -237,7 +250,28 @@ class Comparison {
       ...(each.expiry !== null && { expiry: { at: each.expiry, ttl: 3 } }),
       ...(each.touched && { touchedAt: 1_000 + this.#count / 4 }),
       ...this.#request(each.request),
+      ...(await this.#membersOf(each)),
     });
+  }
+
+  async #membersOf({ id, members: asked }: Pick<Extract<Command, { kind: 'commit' }>, 'id' | 'members'>) {
+    const before = (await this.#memory.head(id))?.members;
+    const stored = await this.#memory.members(id);
+    const { kind, number, at, stale } = asked;
+    const old = stored.find((each) => each.number === number);
+    const others = stored.length - (old ? 1 : 0);
+    const next = { stamp: this.#count, due: Math.min(at, before?.due ?? at) };
+    const member = { number, at, ttl: this.#count, path: `["é", "m${number}"]` };
+    const ended = (seen?: number): MemberChanges => {
+      return { set: [], ended: [seen === undefined ? { number } : { number, at: seen }] };
+    };
+    const stamp = stale ? 999_999 : before?.stamp;
+    if (kind === 'set') return { stamp, mark: next, members: { set: [member], ended: [] } };
+    if (kind === 'clear') return { stamp };
+    if (!before || !old || kind === 'none') return { stamp, mark: before };
+    if (kind === 'renew') return { stamp, mark: before, members: { set: [{ ...member, ttl: old.ttl }], ended: [] } };
+    const mark = others > 0 ? { ...next, due: before.due } : undefined;
+    return { stamp, mark, members: ended(kind === 'expire' ? at : undefined) };
   }
 
   #request(number: number | null) {

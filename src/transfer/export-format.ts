@@ -68,13 +68,14 @@ function read(exported: Partial<ExportedContext>, id: string): ExportedLife {
       at: time(record.at),
       changes: bytes(record.changes),
       olds: bytes(record.olds),
+      ...(record.cause === 'expired' && { cause: record.cause }),
     })),
   };
 }
 
-function toRecord({ position, at, changes, olds }: LogRecord): ExportedRecord {
+function toRecord({ position, at, changes, olds, cause }: LogRecord): ExportedRecord {
   const { version, digest } = position;
-  return { version, digest, at: iso(at), changes: base64(changes), olds: base64(olds) };
+  return { version, digest, at: iso(at), changes: base64(changes), olds: base64(olds), ...(cause && { cause }) };
 }
 
 /** As JSON.stringify, which would write the negative zero as 0. */

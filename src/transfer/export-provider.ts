@@ -71,4 +71,6 @@ export interface ExportedRecord {
   readonly changes: string;
   /** The old values of these changes. */
   readonly olds: string;
+  /** What wrote it. Absent: a client. */
+  readonly cause?: 'expired';
 }

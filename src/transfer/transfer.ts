@@ -164,6 +164,11 @@ export class Transfer {
       const stored = await store.load(id);
       if (!stored && evenExpired) return null;
       if (!stored || (!evenExpired && contexts.isGone(stored.head))) throw notFound(id);
+      // Members whose time is over are removed first, unless the context itself is about to go.
+      if (!evenExpired && contexts.hasDue(stored.head)) {
+        await contexts.endMembers(id);
+        continue;
+      }
       const { position, createdAt, updatedAt, expiry } = stored.head;
       const records = history ? await this.#records(id, stored.head, pace) : undefined;
       if (records === 'moved') continue;

@@ -20,8 +20,9 @@ const path = fc.oneof(
 );
 const values = fc.array(jsonValue, { maxLength: 3 });
 const number = fc.constantFrom(0, 1, -2, 0.5, Number.MAX_VALUE);
+const memberTtl = fc.constantFrom(undefined, undefined, undefined, 1000, 1500, 60_000);
 const mutation: fc.Arbitrary<Mutation> = fc.oneof(
-  fc.record({ kind: fc.constant('set' as const), path, value: fc.oneof(jsonValue, number) }),
+  fc.record({ kind: fc.constant('set' as const), path, value: fc.oneof(jsonValue, number), ttl: memberTtl }),
   fc.record({ kind: fc.constant('remove' as const), path }),
   fc.record({ kind: fc.constant('increment' as const), path: fc.oneof(fc.constant(['n']), path), by: number }),
   fc.record({ kind: fc.constant('append' as const), path: fc.oneof(fc.constant(['list']), path), values }),
@@ -145,6 +146,18 @@ export const commands: fc.Arbitrary<ModelCommand>[] = [
       how: fc.constantFrom('get', 'sync', 'write', 'sweep'),
     }),
     (system, { by, how }) => system.moveClock(by, how),
+  ),
+  command(
+    'touch members',
+    fc.record({ id, picks: fc.array(fc.nat(5), { minLength: 1, maxLength: 3 }), other: path, ttl: memberTtl }),
+    (system, { id, picks, other, ttl }) => {
+      const known = [...(system.plain.contexts.get(id)?.members.keys() ?? [])];
+      return system.touchMembers(
+        id,
+        picks.map((pick) => (known[pick] === undefined ? other : (JSON.parse(known[pick]) as string[]))),
+        ttl,
+      );
+    },
   ),
   command('get', id, (system, id) => system.get(id)),
   command(

@@ -33,6 +33,8 @@ export interface PlainContext {
   createdAt: number;
   updatedAt: number;
   expiry: { at: number; ttl: number } | undefined;
+  /** The members that expire, by path, as JSON. */
+  members: Times;
   /** Every state of this life, by version. */
   readonly states: Map<number, State>;
   /** Deltas may have been dropped. */
@@ -42,7 +44,10 @@ export interface PlainContext {
 export interface State {
   readonly position: Position;
   readonly document: JsonObject;
+  readonly cause?: 'expired';
 }
+
+type Times = Map<string, { at: number; ttl: number }>;
 
 export class Refusal extends Error {
   constructor(readonly reason: string) {
@@ -113,6 +118,42 @@ export class Plain {
     return [...this.contexts].filter(([, { expiry }]) => expiry && expiry.at <= this.now).map(([id]) => id);
   }
 
+  touchMembers(id: string, paths: readonly (readonly string[])[], ttl: number | undefined): void {
+    if (paths.some((path) => path.length === 0)) throw new Refusal('INVALID_ARGUMENT');
+    const context = this.contexts.get(id);
+    if (!context) throw new Refusal('NOT_FOUND');
+    const members: Times = new Map(context.members);
+    for (const path of paths) {
+      const before = members.get(JSON.stringify(path));
+      if (!before) throw new Refusal('FAILED_PRECONDITION');
+      renew(members, path, ttl ?? before.ttl, this.now);
+    }
+    context.members = members;
+  }
+
+  /** Contexts with members whose time is over. */
+  get due(): string[] {
+    const isDue = ({ members }: PlainContext) => [...members.values()].some(({ at }) => at <= this.now);
+    return [...this.contexts].filter(([, context]) => isDue(context)).map(([id]) => id);
+  }
+
+  /** The members whose time is over go, all in one version, which is at this position. */
+  endMembers(id: string, position: Position): void {
+    const before = this.contexts.get(id) as PlainContext;
+    const document = copied(before.document);
+    const members: Times = new Map(before.members);
+    for (const [text, { at }] of before.members) {
+      if (at > this.now) continue;
+      const path = JSON.parse(text) as string[];
+      if (members.has(text)) remove(document, path);
+      end(members, path);
+    }
+    this.#learn(id, before, document, position);
+    before.states.set(position.version, { position, document, cause: 'expired' });
+    this.contexts.set(id, { ...before, document, members, position, updatedAt: Math.max(this.now, before.updatedAt) });
+    this.past.set(id, [...(this.past.get(id) ?? []), { position, document }]);
+  }
+
   #delete({ id, expected, allowMissing }: Write): WriteResult {
     const context = this.contexts.get(id);
     this.#expect(expected, context);
@@ -129,7 +170,8 @@ export class Plain {
     const before = this.contexts.get(id);
     this.#expect(write.expected, before);
     if (!before && write.kind === 'update' && !write.allowMissing) throw new Refusal('NOT_FOUND');
-    const document = documentAfter(write, before?.document ?? {});
+    const members: Times = new Map(write.kind === 'set' ? [] : before?.members);
+    const document = documentAfter(write, before?.document ?? {}, members, this.now);
     const weight = weigh(document);
     if (weight > this.weightMax && weight > weigh(before?.document ?? {})) throw new Refusal('RESOURCE_EXHAUSTED');
 
@@ -139,6 +181,7 @@ export class Plain {
     const expiry = lasts > 0 ? { at: this.now + lasts, ttl: lasts } : undefined;
     if (before && isDeepStrictEqual(before.document, document)) {
       before.expiry = expiry;
+      before.members = members;
       return { changed: false, position: before.position };
     }
     const position = this.#learn(id, before, document, answer?.position);
@@ -146,7 +189,7 @@ export class Plain {
     states.set(position.version, { position, document });
     const createdAt = before?.createdAt ?? now;
     const trimmed = before?.trimmed ?? false;
-    this.contexts.set(id, { document, position, createdAt, updatedAt: now, expiry, states, trimmed });
+    this.contexts.set(id, { document, position, createdAt, updatedAt: now, expiry, members, states, trimmed });
     this.past.set(id, [...(this.past.get(id) ?? []), { position, document }]);
     return { changed: true, position };
   }
@@ -178,25 +221,72 @@ export class Plain {
   }
 }
 
-/** The document that a write leads to. Throws Refusal. */
-export function documentAfter(write: Exclude<Write, { kind: 'delete' }>, before: JsonObject): JsonObject {
-  return write.kind === 'set' ? copied(write.value) : updated(before, write);
+/** The document that a write leads to; `members` takes the times of its members. Throws Refusal. */
+export function documentAfter(
+  write: Exclude<Write, { kind: 'delete' }>,
+  before: JsonObject,
+  members: Times = new Map(),
+  now = 0,
+): JsonObject {
+  return write.kind === 'set' ? copied(write.value) : updated(before, write, members, now);
 }
 
-function updated(before: JsonObject, { changes, mutations }: Extract<Write, { kind: 'update' }>): JsonObject {
+function updated(
+  before: JsonObject,
+  { changes, mutations }: Extract<Write, { kind: 'update' }>,
+  members: Times,
+  now: number,
+): JsonObject {
   const document = copied(before);
-  if (changes) merge(document, changes);
-  for (const mutation of mutations) mutate(document, mutation);
+  if (changes) merge(document, changes, members, []);
+  for (const mutation of mutations) {
+    mutate(document, mutation);
+    const { kind, path } = mutation;
+    if (kind !== 'set' && kind !== 'remove') continue;
+    const ttl = kind === 'set' ? mutation.ttl : undefined;
+    const own = members.get(JSON.stringify(path));
+    end(members, path);
+    if (ttl !== undefined) {
+      if (own) members.set(JSON.stringify(path), own);
+      renew(members, path, ttl, now);
+    }
+  }
   return document;
 }
 
-function merge(target: JsonObject, source: JsonObject): void {
+function merge(target: JsonObject, source: JsonObject, members: Times, path: readonly string[]): void {
   for (const key of Object.keys(source)) {
     const next = getMember(source, key) as Json;
     const old = getMember(target, key);
-    if (isObject(next) && isObject(old)) merge(old, next);
-    else setMember(target, key, copied(next));
+    if (isObject(next) && isObject(old)) merge(old, next, members, [...path, key]);
+    else {
+      setMember(target, key, copied(next));
+      end(members, [...path, key]);
+    }
   }
+}
+
+/** Ends the times of a path and of all below it. */
+function end(members: Times, path: readonly string[]): void {
+  for (const text of [...members.keys()]) {
+    const other = JSON.parse(text) as string[];
+    if (path.every((key, i) => key === other[i])) members.delete(text);
+  }
+}
+
+function renew(members: Times, path: readonly string[], ttl: number, now: number): void {
+  const before = members.get(JSON.stringify(path));
+  const at = before?.ttl === ttl ? Math.max(before.at, now + ttl) : now + ttl;
+  members.set(JSON.stringify(path), { at, ttl });
+}
+
+function remove(document: JsonObject, path: readonly string[]): void {
+  let parent: Json | undefined = document;
+  for (const key of path.slice(0, -1)) parent = getMember(parent as JsonObject, key);
+  const key = path.at(-1) as string;
+  if (!isObject(parent) || !Object.hasOwn(parent, key))
+    throw new Error(`${JSON.stringify(path)} expires, and is not there`);
+  delete parent[key];
 }
 
 /** What no document can make right is refused before any is looked at. */

@@ -99,6 +99,12 @@ export class System {
     same(typeof answer === 'string' ? answer : undefined, expected, `touch ${id}`);
   }
 
+  async touchMembers(id: string, paths: readonly (readonly string[])[], ttl: number | undefined): Promise<void> {
+    const answer = await this.contexts.touchMembers(id, paths, ttl).catch(reasonOf);
+    const expected = refusalOf(() => this.plain.touchMembers(id, paths, ttl));
+    same(typeof answer === 'string' ? answer : undefined, expected, `touch ${JSON.stringify(paths)} of ${id}`);
+  }
+
   async get(id: string): Promise<void> {
     const view = await this.contexts.get(id).catch(reasonOf);
     const context = this.plain.contexts.get(id);
@@ -108,8 +114,12 @@ export class System {
     }
     const { createdAt, updatedAt, position, expiry } = context;
     same(documentOf(view), context.document, `the document of ${id}`);
-    const { weight: _, touchedAt: _touched, ...head } = view.head as typeof view.head & { touchedAt?: number };
+    const { weight: _, touchedAt: _touched, members, ...head } = view.head;
     same(head, { position, createdAt, updatedAt, ...(expiry && { expiry }) }, `the head of ${id}`);
+    if (context.members.size === 0) return same(members, undefined, `the members of ${id} that expire`);
+    const { expiries } = await this.contexts.getWithExpiries(id);
+    const times = new Map(expiries.map((each) => [JSON.stringify(each.path), each.at]));
+    same(times, new Map([...context.members].map(([text, { at }]) => [text, at])), `when members of ${id} expire`);
   }
 
   async list(prefix: string, pageSize: number): Promise<void> {
@@ -196,6 +206,7 @@ export class System {
         const changes = decodeChanges(delta.payload.changes, delta.payload.olds);
         same(apply(changes, before ?? {}), after?.document, `${what}: version ${at}`);
         same(delta.to, after?.position, what);
+        same(delta.cause, after?.cause, `${what}: the cause`);
       }
       pageToken = page.nextPageToken;
     }
@@ -224,6 +235,15 @@ export class System {
       if (how === 'sync') await this.sync(id, undefined, undefined);
       if (how === 'write') await this.write([{ kind: 'set', id, value: { after: 'expiry' } }]);
       else await this.contexts.expire(id);
+    }
+    for (const id of this.plain.due) {
+      if (how === 'sync') await this.contexts.sync(id, undefined);
+      if (how === 'sweep') await this.contexts.endMembers(id);
+      const written = how === 'write' ? await this.contexts.update(id, { changes: {} }) : undefined;
+      const position = written?.position ?? (await this.contexts.get(id)).head.position;
+      this.plain.endMembers(id, position);
+      if (written) this.plain.write({ kind: 'update', id, changes: {}, mutations: [] }, written);
+      await this.get(id);
     }
   }
 

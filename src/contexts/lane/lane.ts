@@ -41,6 +41,12 @@ import {
 } from './pending-write.js';
 import { type Effect, LaneState, type TipView } from './state.js';
 
+/** What a lane does before any other use case: it removes the members whose time is over. */
+export interface Upkeep {
+  isDue(tip: Head): boolean;
+  readonly evaluate: Evaluation<void>;
+}
+
 /** The approximate memory of an empty lane, in bytes. */
 export const LANE_BYTES = 1300;
 
@@ -62,6 +68,7 @@ export class Lane {
     private readonly publish: (event: CommitEvent) => void,
     private readonly changed: (lane: Lane) => void,
     threshold: number,
+    private readonly upkeep: Upkeep,
     private readonly traceEvaluation?: TraceEvaluation,
   ) {
     this.#state = new LaneState(id, store, publish, threshold);
@@ -104,7 +111,10 @@ export class Lane {
 
   /** The same for a use case that may be a repeat: where the store knows its request id, the first try is the answer. */
   write<T>(useCase: Evaluation<T>, need?: Need): Promise<T | Duplicate> {
-    const evaluate = this.traceEvaluation ? this.traceEvaluation(useCase) : useCase;
+    return this.#queue(this.traceEvaluation ? this.traceEvaluation(useCase) : useCase, need);
+  }
+
+  #queue<T>(evaluate: Evaluation<T>, need?: Need): Promise<T | Duplicate> {
     return new Promise((resolve, reject) => {
       const task = new PendingWrite(evaluate, resolve, reject, need);
       if (this.live && this.#waiting.length === 0 && !this.#mustDecode(need)) return this.#start(task);
@@ -117,6 +127,11 @@ export class Lane {
   /** Resolves when the lane has loaded its state, and the commits that are now in flight are durable. */
   ready(): Promise<void> {
     return this.submit(({ tip }) => ({ head: tip, answer: undefined }));
+  }
+
+  /** Removes the members whose time is over; resolves when that is durable. */
+  endMembers(): Promise<void> {
+    return this.#queue(this.upkeep.evaluate) as Promise<void>;
   }
 
   /**
@@ -205,6 +220,15 @@ export class Lane {
   }
 
   #start(task: PendingWrite): void {
+    const { evaluate } = this.upkeep;
+    if (this.#isDue() && task.evaluate !== evaluate) {
+      // Where it fails, so do the writes that come after it.
+      this.#begin(new PendingWrite(evaluate, ignore, ignore));
+    }
+    this.#begin(task);
+  }
+
+  #begin(task: PendingWrite): void {
     task.attempts++;
     task.effect = task.refusal = task.outcome = task.failure = undefined;
     this.#inFlight.push(task);
@@ -280,7 +304,14 @@ export class Lane {
   }
 
   #mustDecode(need: Need | undefined): boolean {
-    return need !== undefined && this.#state.content.lacks(need);
+    const what = this.#isDue() ? 'value' : need;
+    return what !== undefined && this.#state.content.lacks(what);
+  }
+
+  /** Members may have expired. */
+  #isDue(): boolean {
+    const { tip } = this.#state;
+    return tip?.members !== undefined && this.upkeep.isDue(tip);
   }
 
   async #decode(): Promise<void> {
@@ -298,7 +329,7 @@ export class Lane {
     const taken = this.#inFlight.splice(0);
     try {
       this.#state.takeBack(taken.flatMap(({ effect }) => effect ?? []));
-      await this.#state.catchUp();
+      await this.#state.catchUp(taken.length > 0);
     } catch (error) {
       this.#phase = 'cold';
       this.#state.forget();
@@ -354,3 +385,5 @@ export class Lane {
     return samePosition(head.position, durable.position) && sameUse(head, durable); // a touch changes the times only
   }
 }
+
+function ignore(): void {}

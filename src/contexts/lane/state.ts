@@ -14,6 +14,10 @@ import { LaneHistory } from '../sync/history.js';
 import { bytesOf, mergeCost } from '../sync/merge.js';
 import { mergeCostMax, PAGE_BYTES } from '../validation.js';
 import { ENCODED, type Form, LaneDocument } from './document.js';
+import { type MemberStep, Members } from './members.js';
+
+/** Of all contexts in which no member expires. */
+const NONE = new Members();
 
 /** The effect of a use case on the tip. */
 export interface Effect<T> {
@@ -26,6 +30,8 @@ export interface Effect<T> {
   readonly delta?: DeltaView;
   /** The change of the document's memory, in bytes. */
   readonly heap?: number;
+  /** The change of the members that expire. */
+  readonly members?: MemberStep;
   readonly answer: T;
 }
 
@@ -40,6 +46,8 @@ export interface TipView {
   encoded(): EncodedStruct;
   /** Whether this write should store a snapshot as well. */
   snapshotDue(payload: Payload, weight: number): boolean;
+  /** The members that expire. A use case does not change them: it returns the change. */
+  readonly members: Members;
 }
 
 export class LaneState implements TipView {
@@ -47,6 +55,7 @@ export class LaneState implements TipView {
   tip: Head | null = null;
   readonly content = new LaneDocument();
   readonly history: LaneHistory;
+  members = NONE;
   /** The durable context with its document: the same object until the next commit. */
   #view: View | undefined;
   #loadedBefore = false;
@@ -62,7 +71,7 @@ export class LaneState implements TipView {
 
   /** The approximate memory of the state, in bytes. */
   get bytes(): number {
-    return this.history.bytes + this.content.bytes;
+    return this.history.bytes + this.content.bytes + this.members.bytes;
   }
 
   /** Whether all state is loaded that writes are evaluated on. */
@@ -92,9 +101,10 @@ export class LaneState implements TipView {
   }
 
   /** Moves the tip ahead, after a write was passed to the store. */
-  moveTip({ head, removal, delta, commit, heap = 0 }: Effect<unknown>): void {
+  moveTip({ head, removal, delta, commit, heap = 0, members }: Effect<unknown>): void {
     this.tip = head;
-    if (removal) this.content.clear();
+    if (removal) this.#drop();
+    if (members) this.#membersToChange().apply(members);
     if (commit?.snapshot && !delta) this.content.saved();
     if (delta) this.content.moved(delta.payload, commit?.snapshot, heap);
   }
@@ -123,28 +133,40 @@ export class LaneState implements TipView {
     const moves = effects.filter(({ delta, removal, commit }) => delta || removal || commit?.snapshot);
     const deltas = moves.flatMap(({ delta, commit }) => (delta && !commit?.snapshot ? delta.payload : []));
     const undoable = this.durable && deltas.length === moves.length && bytesOf(deltas) <= SMALL_BYTES;
-    if (!undoable) this.content.clear();
-    else for (const { delta } of moves.reverse()) this.content.undo((delta as DeltaView).payload);
+    if (!undoable) this.#drop();
+    else {
+      for (const { delta } of moves.reverse()) this.content.undo((delta as DeltaView).payload);
+      for (const { members } of effects.toReversed()) if (members) this.members.undo(members);
+    }
     this.tip = this.durable;
   }
 
   /** Drops the document; the next catchUp reads it again. */
   forget(): void {
-    this.content.clear();
+    this.#drop();
   }
 
-  /** Brings the durable state up to the store's, by the missing deltas where possible. No write may be in flight. */
-  async catchUp(): Promise<void> {
+  /**
+   * Brings the durable state up to the store's, by the missing deltas where possible. No write may be in flight. `doubt`: a
+   * write did not happen, so that the times of members may be others.
+   */
+  async catchUp(doubt: boolean): Promise<void> {
     const known = this.durable;
     if (known && this.content.known) {
       // A delta is applied to the value.
       if (this.content.lacks('value')) await this.content.decodeInSteps();
       const head = await this.store.head(this.id);
-      if (head && (await this.#foldMissing(known, head))) return;
+      if (head && (await this.#foldMissing(known, head))) {
+        const same = !doubt && known.members?.stamp === head.members?.stamp;
+        if (!head.members) this.members = NONE;
+        else if (!same) this.members = Members.load(await this.store.members(this.id));
+        return;
+      }
     }
     const stored = await this.store.load(this.id);
     if (stored) this.content.load(stored);
     else this.content.clear();
+    this.members = stored?.members ? Members.load(stored.members) : NONE;
     this.#view = undefined;
     this.tip = this.durable = stored?.head ?? null;
     this.history.load(stored?.records ?? []);
@@ -166,6 +188,16 @@ export class LaneState implements TipView {
     this.publish({ kind: 'delta', id: this.id, delta: sized });
   }
 
+  #drop(): void {
+    this.content.clear();
+    this.members = NONE;
+  }
+
+  #membersToChange(): Members {
+    if (this.members === NONE) this.members = new Members();
+    return this.members;
+  }
+
   /** Applies the deltas up to `head`. False: they are missing, or their digests do not follow from the known position. */
   async #foldMissing(known: Head, head: Head): Promise<boolean> {
     let at = known.position;
@@ -179,7 +211,8 @@ export class LaneState implements TipView {
       if (left < 0) return false;
       for (const record of missing.records) {
         if (!samePosition(advance(at, record), record.position)) return false;
-        this.fold({ id: this.id, from: at, to: record.position, payload: record, at: record.at });
+        const { position: to, cause } = record;
+        this.fold({ id: this.id, from: at, to, payload: record, at: record.at, ...(cause && { cause }) });
         at = record.position;
       }
     }

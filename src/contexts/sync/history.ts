@@ -206,9 +206,9 @@ export function viewsOf(id: string, records: readonly LogRecord[], creation = fa
   const views: DeltaView[] = [];
   let from: Position | undefined;
   for (const record of records) {
-    const { position: to, at } = record;
+    const { position: to, at, cause } = record;
     if (creation && to.version === 1) from = { epoch: to.epoch, version: 0, digest: '' };
-    if (from) views.push({ id, from, to, payload: record, at });
+    if (from) views.push({ id, from, to, payload: record, at, ...(cause && { cause }) });
     from = to;
   }
   return views;

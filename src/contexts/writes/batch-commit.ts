@@ -15,6 +15,7 @@ import type { Effect, LaneState, TipView } from '../lane/state.js';
 import { TimeSlices } from '../long-work.js';
 import { DOCUMENTS_BYTES_MAX } from '../sync/point-in-time.js';
 import type { Budget } from './budget.js';
+import { endMembers, membersDue } from './member-times.js';
 import { isRefusal } from './write-request.js';
 import { expire } from './writes.js';
 
@@ -60,7 +61,7 @@ export async function commitBatchOf<T>(
   try {
     // With other servers, a refusal may come from an old state: then the batch is evaluated once more.
     for (let attempt = 1, fresh = store.cluster === undefined; attempt <= ATTEMPTS_MAX; attempt++, fresh = true) {
-      if (attempt > 1) await Promise.all(held.map(({ state }) => state.catchUp()));
+      if (attempt > 1) await Promise.all(held.map(({ state }) => state.catchUp(true)));
       stale = true;
       await endExpired(tools, held);
       stale = false;
@@ -118,7 +119,7 @@ async function holdAll(lanes: readonly Lane[]): Promise<readonly Held[]> {
   throw failed.reason;
 }
 
-/** Removes expired contexts: they are gone for every caller, swept or not. */
+/** Removes expired contexts and members: they are gone for every caller, swept or not. */
 async function endExpired({ store, now, isGone }: BatchCommitTools, held: readonly Held[]): Promise<void> {
   await Promise.all(
     held.map(async ({ lane, state }) => {
@@ -126,10 +127,22 @@ async function endExpired({ store, now, isGone }: BatchCommitTools, held: readon
         const effect = expire(state, now());
         if (!effect.removal) return;
         const { kind } = await store.remove(effect.removal);
-        if (kind !== 'committed') await state.catchUp();
+        if (kind !== 'committed') await state.catchUp(true);
         else {
           state.moveTip(effect);
           state.confirm(effect);
+        }
+      }
+      while (membersDue(lane.tip, now())) {
+        if (state.content.lacks('value')) await state.content.decodeInSteps();
+        const effect = endMembers(state, now());
+        if (!effect.commit) return;
+        state.moveTip(effect);
+        const { kind } = await store.commit(effect.commit);
+        if (kind === 'committed') state.confirm(effect);
+        else {
+          state.takeBack([effect]);
+          await state.catchUp(true);
         }
       }
     }),

@@ -1,4 +1,5 @@
 /** BatchWrite: turns the request into parts of one batch commit, validates it, and answers a repeat of it. */
+import type { Path } from '../../delta/types.js';
 import { ChordError, invalid } from '../../model/errors.js';
 import type { Head, JsonObject } from '../../model/model.js';
 import type { BatchOperation, Duplicate } from '../../store/store.js';
@@ -8,6 +9,7 @@ import { checkId, checkRequestId, checkTtl } from '../validation.js';
 import { type BatchCommitTools, type BatchPart, commitBatchOf } from './batch-commit.js';
 import { fingerprint } from './fingerprint.js';
 import { type RememberedAnswer, type RequestName, recall, remember, requestName } from './idempotency.js';
+import { checkTouched, touchMembers } from './member-times.js';
 import type { Edit } from './mutations.js';
 import { checkEdit } from './value-limits.js';
 import { edit, remove, revert, touch, type UpdateOptions, type WriteRequest, type WriteResult } from './writes.js';
@@ -21,7 +23,7 @@ export type BatchedWrite = { readonly id: string } & (
   | ({ readonly kind: 'update' } & Omit<Extract<Edit, { kind: 'update' }>, 'kind'> & Options)
   | ({ readonly kind: 'revert'; readonly version: number } & Options)
   | ({ readonly kind: 'delete' } & Pick<Options, 'expected' | 'allowMissing'>)
-  | { readonly kind: 'touch'; readonly ttl?: number | undefined }
+  | { readonly kind: 'touch'; readonly ttl?: number | undefined; readonly paths?: readonly Path[] | undefined }
 );
 
 export interface BatchedResult extends WriteResult {
@@ -112,7 +114,8 @@ function checkWrites({ store, budget }: BatchTools, writes: readonly BatchedWrit
 /** The options of a write, and the rest of the request, which identifies the write. */
 function askOne(write: BatchedWrite): { readonly options: Options; readonly essence: unknown } {
   const { expected, ttl, allowMissing, returning, ...essence } = write as BatchedWrite & Options;
-  if (ttl !== undefined) checkTtl(ttl);
+  if (write.kind === 'touch' && write.paths?.length) checkTouched(write.paths, ttl);
+  else if (ttl !== undefined) checkTtl(ttl);
   if (write.kind === 'revert' && write.version < 1) throw invalid('version', 'must be at least 1');
   const options = { expected, ttl, allowMissing: write.kind === 'set' || allowMissing, returning };
   return { options, essence: [essence, expected, ttl, allowMissing] };
@@ -141,7 +144,8 @@ async function prepare(
       return (view, asked) => remove(view, asked, now());
     case 'touch':
       return (view) => {
-        const effect = touch(view, write.ttl, now());
+        const { paths = [], ttl } = write;
+        const effect = paths.length > 0 ? touchMembers(view, paths, ttl, now()) : touch(view, ttl, now());
         return { ...effect, answer: { position: effect.answer.position, changed: false, head: effect.answer } };
       };
   }

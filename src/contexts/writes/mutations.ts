@@ -13,9 +13,11 @@ import { ChordError, invalid } from '../../model/errors.js';
 import { copy, getMember, hasMember, isObject, type Json, type JsonObject, type Payload } from '../../model/model.js';
 import { heapChange } from '../lane/heap-size.js';
 import { type Budget, tooMuchToStore } from './budget.js';
+import type { MemberEdit } from './members.js';
 
 export type Mutation =
-  | { readonly kind: 'set'; readonly path: Path; readonly value: Json }
+  /** `ttl`: the member expires after so many milliseconds. */
+  | { readonly kind: 'set'; readonly path: Path; readonly value: Json; readonly ttl?: number | undefined }
   | { readonly kind: 'remove'; readonly path: Path }
   | { readonly kind: 'increment'; readonly path: Path; readonly by: number }
   | { readonly kind: 'append'; readonly path: Path; readonly values: readonly Json[] }
@@ -47,12 +49,19 @@ const MANY_FACTOR = 100;
 /**
  * Carries out an edit, which `checkEdit` has accepted, on a document of this weight, in place.
  * Throws INVALID_ARGUMENT with the invalid field of the request, or RESOURCE_EXHAUSTED where the document or the work is
- * over the budget; the document is then unchanged.
+ * over the budget; the document is then unchanged. `members` takes what happens to members that expire; absent: none does.
  */
-export function evaluate(document: JsonObject, edit: Edit, weight: number, budget: Budget): Evaluated {
+export function evaluate(
+  document: JsonObject,
+  edit: Edit,
+  weight: number,
+  budget: Budget,
+  members?: MemberEdit,
+): Evaluated {
   if (edit.kind === 'set') {
     const changes = diff(document, edit.value);
     const evaluated = finish(changes, weight, budget);
+    members?.endAll();
     applyInPlace(copied(changes), document);
     return evaluated;
   }
@@ -60,12 +69,14 @@ export function evaluate(document: JsonObject, edit: Edit, weight: number, budge
   try {
     if (edit.changes) {
       const changes: Change[] = [];
-      mergeMembers(document, edit.changes, [], changes);
+      mergeMembers(document, edit.changes, [], changes, members);
       step(document, changes, steps);
     }
     edit.mutations.forEach((mutation, index) => {
       step(document, changesOf(document, mutation, `mutations[${index}]`, budget), steps);
+      if (members) timesOf(mutation, members);
     });
+    members?.check();
     return finish(steps.length > 1 ? merge(steps) : (steps[0] ?? []), weight, budget);
   } catch (error) {
     for (const changes of steps.reverse()) applyInPlace(invert(changes), document);
@@ -103,13 +114,28 @@ function copied(changes: readonly Change[]): Change[] {
 }
 
 /** Deep merge: objects merge member by member, any other value replaces the old one. */
-function mergeMembers(target: JsonObject, source: JsonObject, path: Path, into: Change[]): void {
+function mergeMembers(target: JsonObject, source: JsonObject, path: Path, into: Change[], members?: MemberEdit): void {
   for (const key of Object.keys(source)) {
     const next = getMember(source, key) as Json;
     const old = getMember(target, key);
-    if (isObject(next) && isObject(old)) mergeMembers(old, next, [...path, key], into);
-    else diffAt([...path, key], old, next, into);
+    const at = [...path, key];
+    if (isObject(next) && isObject(old)) mergeMembers(old, next, at, into, members);
+    else {
+      diffAt(at, old, next, into);
+      members?.end(at);
+    }
   }
+}
+
+/** Whether an edit sets members that expire. */
+export function setsTimes(edit: Edit): boolean {
+  return edit.kind === 'update' && edit.mutations.some((each) => each.kind === 'set' && each.ttl !== undefined);
+}
+
+/** What a mutation does to the time of its path. Increments, appends and splices change the value, and set nothing. */
+function timesOf(mutation: Mutation, members: MemberEdit): void {
+  if (mutation.kind === 'set' && mutation.ttl !== undefined) members.set(mutation.path, mutation.ttl);
+  else if (mutation.kind === 'set' || mutation.kind === 'remove') members.end(mutation.path);
 }
 
 function changesOf(document: JsonObject, mutation: Mutation, field: string, budget: Budget): Change[] {

@@ -5,6 +5,7 @@
 import { tooManyMembers } from '../../codec/struct.js';
 import { type ChordError, invalid } from '../../model/errors.js';
 import { type Json, type JsonObject, MAX_DEPTH } from '../../model/model.js';
+import { checkMemberTtl } from '../validation.js';
 import type { Room } from './budget.js';
 import type { Edit, Mutation } from './mutations.js';
 
@@ -31,6 +32,7 @@ function checkMutation(mutation: Mutation, field: string, room: Room): void {
   if (path.length > MAX_DEPTH) throw invalid(`${field}.path`, `is longer than ${MAX_DEPTH} keys`);
   // A member under a longer key, which an earlier version of Chord accepted, can still be removed.
   if (kind === 'remove') return;
+  if (kind === 'set' && mutation.ttl !== undefined) checkMemberTtl(mutation.ttl, `${field}.ttl`);
   let bytes = 0;
   for (const key of path) bytes = checkKey(key, bytes, `${field}.path`);
   spend(path.length, room);

@@ -9,7 +9,8 @@ import { advance, newLife } from '../position.js';
 import type { PointInTime } from '../sync/point-in-time.js';
 import type { Budget } from './budget.js';
 import { type RequestName, remember } from './idempotency.js';
-import { type Edit, evaluate } from './mutations.js';
+import { MemberEdit, marked, stampOf, withMembers } from './members.js';
+import { type Edit, evaluate, setsTimes } from './mutations.js';
 
 /** A condition on the position of the context. Positions without epoch or digest compare by the parts that they have. */
 export type Expected =
@@ -50,7 +51,7 @@ export interface WriteRequest extends UpdateOptions {
 
 const EMPTY_WEIGHT = weigh({});
 /** The precision of the time of the last write without a change, in milliseconds. */
-const USE_GRAIN = 1000;
+export const USE_GRAIN = 1000;
 
 /** SetContext and UpdateContext. */
 export function edit(
@@ -67,22 +68,33 @@ export function edit(
   // one that was ahead, or was set back, must not make it longer.
   const now = Math.max(clock, tip?.updatedAt ?? 0);
   const expiry = renewed(tip?.expiry, asked.ttl, clock);
+  const members = tip?.members || setsTimes(what) ? new MemberEdit(view.members, clock) : undefined;
   const document = view.document();
-  const { changed, payload, weight, heap } = evaluate(document, what, tip?.weight ?? EMPTY_WEIGHT, budget);
+  const evaluated = evaluate(document, what, tip?.weight ?? EMPTY_WEIGHT, budget, members);
+  const mark = members?.mark(tip?.members);
 
-  if (tip && !changed) {
-    const head = used(tip, expiry, now);
+  if (tip && !evaluated.changed) {
+    const head = marked(used(tip, expiry, now), mark);
     const unchanged = asked.returning?.context ? { id, head, value: view.encoded() } : undefined;
     const answer = { position: tip.position, changed: false, view: unchanged };
-    const counts = expiry || tip.expiry || asked.name || now - usedAt(tip) >= USE_GRAIN;
+    const counts = expiry || tip.expiry || asked.name || members?.changes || now - usedAt(tip) >= USE_GRAIN;
     if (!counts) return { head: tip, answer };
-    return { commit: { id, expected: tip.position, head, ...request(asked, answer, clock) }, head, answer };
+    const commit = { id, expected: tip.position, head, ...request(asked, answer, clock) };
+    return members ? withMembers({ commit, head, answer }, tip, members) : { commit, head, answer };
   }
 
   const from = tip?.position ?? newLife();
+  const { payload, weight, heap } = evaluated;
   const to = advance(from, payload);
   const createdAt = tip?.createdAt ?? now;
-  const head = { position: to, createdAt, updatedAt: now, weight, ...(expiry && { expiry }) };
+  const head = {
+    position: to,
+    createdAt,
+    updatedAt: now,
+    weight,
+    ...(expiry && { expiry }),
+    ...(mark && { members: mark }),
+  };
   const delta = { id, from, to, payload, at: now, large: isLarge(payload, weight) };
   const due = view.snapshotDue(payload, weight) && budget.snapshot(weight);
   const snapshot = due ? encodeStruct(document) : undefined;
@@ -105,7 +117,8 @@ export function edit(
     ...(snapshot && { snapshot }),
     ...request(asked, answer, clock),
   };
-  return { commit, head, delta, heap, answer };
+  const effect = { commit, head, delta, heap, answer };
+  return members ? withMembers(effect, tip, members) : effect;
 }
 
 /** RevertContext. */
@@ -138,7 +151,7 @@ export function remove({ id, tip }: TipView, asked: WriteRequest, now: number): 
 export function touch({ id, tip }: TipView, ttl: number | undefined, now: number): Effect<Head> {
   if (!tip) throw notFound(id);
   const head = used(tip, renewed(tip.expiry, ttl, now), now);
-  return { commit: { id, expected: tip.position, head }, head, answer: head };
+  return { commit: { id, expected: tip.position, head, ...stampOf(tip) }, head, answer: head };
 }
 
 /**

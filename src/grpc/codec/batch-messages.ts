@@ -5,7 +5,7 @@ import { within } from '../../contexts/writes/batch.js';
 import type * as c from '../../gen/chord/v1/context_service.js';
 import type { ReturnOptions } from '../../gen/chord/v1/model.js';
 import { invalid } from '../../model/errors.js';
-import { fromExpected, fromMutations } from './context-messages.js';
+import { fromExpected, fromMutations, fromTouched, memberTtl } from './context-messages.js';
 import { fromDuration } from './times.js';
 
 /** @param returns called with what each write is to return */
@@ -37,8 +37,10 @@ function fromWrite({ $case: kind, value: request }: NonNullable<c.Write['write']
       return { kind, id, version: request.version, ...options(request) };
     case 'delete':
       return { kind, id, expected: fromExpected(request.expected), allowMissing: request.allowMissing };
-    case 'touch':
-      return { kind, id, ttl: fromDuration(request.ttl, 'ttl') };
+    case 'touch': {
+      if (request.paths.length === 0) return { kind, id, ttl: fromDuration(request.ttl, 'ttl') };
+      return { kind, id, ttl: memberTtl(request.ttl, 'ttl'), paths: fromTouched(request.paths) };
+    }
   }
 }
 

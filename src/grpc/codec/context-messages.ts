@@ -2,9 +2,10 @@
 import type { Mutation } from '../../contexts/writes/mutations.js';
 import type { Expected } from '../../contexts/writes/writes.js';
 import type * as proto from '../../gen/chord/v1/model.js';
+import type { Duration } from '../../gen/google/protobuf/duration.js';
 import { invalid } from '../../model/errors.js';
 import type { Head } from '../../model/model.js';
-import { toTimestamp } from './times.js';
+import { fromDuration, toTimestamp } from './times.js';
 
 export const MUTATIONS_MAX = 1000;
 
@@ -39,10 +40,13 @@ export function fromExpected(expected: proto.Expected | undefined): Expected | u
 
 export function fromMutations(mutations: readonly proto.Mutation[]): Mutation[] {
   if (mutations.length > MUTATIONS_MAX) throw invalid('mutations', `are more than ${MUTATIONS_MAX}`);
-  return mutations.map(({ path, operation }, index): Mutation => {
+  return mutations.map(({ path, operation, ttl }, index): Mutation => {
+    if (ttl && operation?.$case !== 'set') throw invalid(`mutations[${index}].ttl`, 'is for set alone');
     switch (operation?.$case) {
-      case 'set':
-        return { kind: 'set', path, value: operation.value };
+      case 'set': {
+        const set = { kind: 'set', path, value: operation.value } as const;
+        return ttl ? { ...set, ttl: memberTtl(ttl, `mutations[${index}].ttl`) } : set;
+      }
       case 'remove':
         if (!operation.value) throw invalid(`mutations[${index}].remove`, 'must be true');
         return { kind: 'remove', path };
@@ -59,4 +63,14 @@ export function fromMutations(mutations: readonly proto.Mutation[]): Mutation[] 
         throw invalid(`mutations[${index}]`, 'names no operation');
     }
   });
+}
+
+/** The time to live of a member, in whole milliseconds: no shorter than requested. */
+export function memberTtl(ttl: Duration | undefined, field: string): number | undefined {
+  const milliseconds = fromDuration(ttl, field);
+  return milliseconds === undefined ? undefined : Math.ceil(milliseconds);
+}
+
+export function fromTouched(paths: readonly proto.Path[]): string[][] {
+  return paths.map(({ keys }) => keys);
 }

@@ -7,6 +7,7 @@
 import { spliceOlds } from '../../codec/changes.js';
 import { BackWriter } from '../../codec/writer.js';
 import type { DeltaView, FullReason, SyncResult, View } from '../../contexts/events.js';
+import type { MemberExpiry } from '../../contexts/expiries.js';
 import type { DeltaPage } from '../../contexts/pagination.js';
 import { cutTo } from '../../contexts/pagination.js';
 import { type DeltaForm, formatDelta, TooLarge } from '../../contexts/sync/projection.js';
@@ -14,7 +15,7 @@ import { PAGE_BYTES } from '../../contexts/validation.js';
 import type { BatchedResult } from '../../contexts/writes/batch.js';
 import type { WriteResult } from '../../contexts/writes/writes.js';
 import type { Inexpressible } from '../../delta/formats/format.js';
-import { FullReason as ProtoReason } from '../../gen/chord/v1/model.js';
+import { Cause, FullReason as ProtoReason } from '../../gen/chord/v1/model.js';
 import { DeletedReason, WatchContextsResponse } from '../../gen/chord/v1/sync_service.js';
 import { notFound } from '../../model/errors.js';
 import type { Position } from '../../model/model.js';
@@ -70,8 +71,9 @@ function written(result: WriteResult, form: DeltaForm): void {
 }
 
 /** GetContextResponse. */
-export function getResponse(view: View): Buffer {
+export function getResponse(view: View, expiries: readonly MemberExpiry[] = []): Buffer {
   writer.reset();
+  for (const each of expiries.toReversed()) inside(2, () => expiry(each));
   inside(1, () => context(view));
   return Buffer.from(writer.peek());
 }
@@ -214,12 +216,26 @@ function context({ id, head, value }: Omit<View, 'value'> & Partial<View>): void
 }
 
 function delta(view: DeltaView, { format, oldValues }: DeltaForm, made?: Uint8Array | Inexpressible): void {
+  if (view.cause) inside(8, provenance);
   if (format) formatted(made ?? formatDelta(view, format, oldValues));
   timestamp(5, view.at);
   if (!format) writer.raw(oldValues ? spliceOlds(view.payload) : view.payload.changes);
   position(3, view.to);
   position(2, view.from);
   text(1, view.id);
+}
+
+/** Members expired: there is no other cause. */
+function provenance(): void {
+  writer.varint(Cause.EXPIRED);
+  writer.byte(varint(1));
+}
+
+function expiry({ path, at }: MemberExpiry): void {
+  timestamp(2, at);
+  inside(1, () => {
+    for (const key of path.toReversed()) item(1, key);
+  });
 }
 
 function formatted(made: Uint8Array | Inexpressible): void {
@@ -255,7 +271,11 @@ function timestamp(field: number, at: number): void {
 }
 
 function text(field: number, value: string): void {
-  if (value === '') return;
+  if (value !== '') item(field, value);
+}
+
+/** An element of a repeated field, which may be empty. */
+function item(field: number, value: string): void {
   writer.string(value);
   writer.byte(sized(field));
 }

@@ -11,10 +11,10 @@ import { PAGE_BYTES } from '../../contexts/validation.js';
 import type { UpdateOptions, WriteResult } from '../../contexts/writes/writes.js';
 import * as c from '../../gen/chord/v1/context_service.js';
 import type * as m from '../../gen/chord/v1/model.js';
-import { ChordError, type Reason } from '../../model/errors.js';
+import { ChordError, invalid, type Reason } from '../../model/errors.js';
 import type { Call } from '../call.js';
 import { fromWrites } from '../codec/batch-messages.js';
-import { fromExpected, fromMutations, toContext } from '../codec/context-messages.js';
+import { fromExpected, fromMutations, fromTouched, memberTtl, toContext } from '../codec/context-messages.js';
 import { ofBatch } from '../codec/field-names.js';
 import { batchResponse, getResponse, writeResponse } from '../codec/response-encoder.js';
 import { fromDuration } from '../codec/times.js';
@@ -72,7 +72,12 @@ export function contextService(contexts: ContextService, formats: Formats): Serv
         return respond(contexts.revert(contextId, version, writeOptions(request, call, false)), form, call);
       },
 
-      async getContext({ contextId, version }: c.GetContextRequest): Promise<Buffer> {
+      async getContext({ contextId, version, includeExpiries }: c.GetContextRequest): Promise<Buffer> {
+        if (includeExpiries) {
+          if (version !== 0) throw invalid('includeExpiries', 'is for the current version alone');
+          const { view, expiries } = await contexts.getWithExpiries(contextId);
+          return getResponse(view, expiries);
+        }
         return getResponse(await (version === 0 ? contexts.get(contextId) : contexts.getAtVersion(contextId, version)));
       },
 
@@ -82,9 +87,12 @@ export function contextService(contexts: ContextService, formats: Formats): Serv
         return writeResponse(await contexts.delete(request.contextId, options), PLAIN);
       },
 
-      async touchContext(request: c.TouchContextRequest): Promise<c.TouchContextResponse> {
-        const head = await contexts.touch(request.contextId, fromDuration(request.ttl, 'ttl'));
-        return { context: toContext(request.contextId, head) };
+      async touchContext({ contextId, ttl, paths }: c.TouchContextRequest): Promise<c.TouchContextResponse> {
+        const head =
+          paths.length > 0
+            ? await contexts.touchMembers(contextId, fromTouched(paths), memberTtl(ttl, 'ttl'))
+            : await contexts.touch(contextId, fromDuration(ttl, 'ttl'));
+        return { context: toContext(contextId, head) };
       },
 
       async batchWrite(request: c.BatchWriteRequest, call: Call): Promise<Buffer> {

@@ -34,6 +34,8 @@ export class CommitTurn {
   readonly heads = new Map<string, HeadRow | null>();
   /** By context id, NUL, request id. */
   readonly requests = new Map<string, Request>();
+  /** Times of members that expire, by context id, NUL, generation, colon, number; 0: the member is gone. */
+  readonly members = new Map<string, number>();
 }
 
 /** Guards the disk: see disk-space.ts. */

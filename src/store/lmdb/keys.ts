@@ -33,6 +33,15 @@ export function versionIn(key: Buffer): number {
   return key.readDoubleBE(key.length - 8);
 }
 
+export function memberKey(id: string, generation: number, number: number): Buffer {
+  return Buffer.concat([Buffer.from(`${id}\0`), numberKey(generation), numberKey(number)]);
+}
+
+/** The two numbers at the end of a member's key. */
+export function numbersIn(key: Buffer): { readonly generation: number; readonly number: number } {
+  return { generation: key.readDoubleBE(key.length - 16), number: key.readDoubleBE(key.length - 8) };
+}
+
 /** `key` as in Store.due. A negative key is stored with an offset, from the point where doubles cease to be exact. */
 export function dueKey(index: number, key: number, id: string): Buffer {
   return Buffer.concat([Buffer.from([index]), numberKey(key + indexOffset(index)), Buffer.from(id)]);

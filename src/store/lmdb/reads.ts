@@ -2,9 +2,9 @@
 import { ChordError } from '../../model/errors.js';
 import * as records from '../record-format.js';
 import { type IndexKeys, trueKeys } from '../retention-index.js';
-import type { Due, LogRecord, Request, Snapshot } from '../store.js';
+import type { Due, LogRecord, Member, Request, Snapshot } from '../store.js';
 import { RUN_VERIFY } from './errors.js';
-import { dueKey, headKey, idKey, indexOffset, logKey, numberKey, requestKey, versionIn } from './keys.js';
+import { dueKey, headKey, idKey, indexOffset, logKey, memberKey, numberKey, numbersIn, requestKey, versionIn } from './keys.js';
 import { RequestLog } from './request-log.js';
 import type { Databases } from './schema.js';
 
@@ -53,6 +53,33 @@ export class LmdbReads {
   snapshot(id: string): Snapshot | null {
     const bytes = this.db.snapshots.getBinary(idKey(id));
     return bytes === undefined ? null : records.decodeSnapshot(bytes, `the snapshot of context "${id}"`);
+  }
+
+  /** The members that expire, in the order of their numbers. */
+  members(id: string, { place }: records.HeadRow): Member[] {
+    if (place?.generation === undefined) return [];
+    const [start, end] = [memberKey(id, place.generation, 0), memberKey(id, place.generation, Number.MAX_SAFE_INTEGER)];
+    const members: Member[] = [];
+    for (const { key, value } of this.db.members.getRange({ start, end })) {
+      const { number } = numbersIn(key);
+      members.push(records.decodeMember(value, number, records.memberOf(id, number)));
+    }
+    return members;
+  }
+
+  /** When a member expires; 0 where it is not stored or cannot be read. */
+  memberTime(id: string, generation: number, number: number): number {
+    const bytes = this.db.members.getBinary(memberKey(id, generation, number));
+    return bytes === undefined ? 0 : Number.parseInt(bytes.toString('latin1', 0, 20), 10) || 0;
+  }
+
+  /** Keys of members of other generations than this one, at most `limit`. */
+  formerMemberKeys(id: string, generation: number | undefined, limit: number): Buffer[] {
+    const [start, end] = [Buffer.from(`${id}\0`), Buffer.from(`${id}\x01`)];
+    if (generation === undefined) return [...this.db.members.getKeys({ start, end, limit })];
+    const before = [...this.db.members.getKeys({ start, end: memberKey(id, generation, 0), limit })];
+    const behind = { start: memberKey(id, generation, Number.MAX_SAFE_INTEGER), end, limit };
+    return [...before, ...this.db.members.getKeys(behind)].slice(0, limit);
   }
 
   request(id: string, requestId: string, formerId?: string): Request | null {

@@ -24,6 +24,7 @@ export const NAMES = {
   requests: 'requests',
   requestTimes: 'request-times',
   requestLog: 'request-log',
+  members: 'members',
 } as const;
 
 /** Keys are bytes: ids in UTF-8, which never have a NUL, and numbers as in record-format.ts. */
@@ -40,8 +41,8 @@ export interface Databases {
   /** id -> snapshot. */
   readonly snapshots: Bytes;
   /**
-   * id -> nothing: contexts with records of an earlier life, which are removed in steps. The current life only has the
-   * records after the trimmed version and up to its head.
+   * id -> nothing: contexts with records of an earlier life, or members of an earlier generation, which are removed in steps.
+   * The current life only has the records after the trimmed version and up to its head.
    */
   readonly remains: Bytes;
   /** index (1 byte), key, id -> nothing: the indexes of `Store.due`, kept as retention-index.ts says. */
@@ -52,6 +53,11 @@ export interface Databases {
   readonly requestTimes: Bytes;
   /** number of a transaction -> the requests that it stored (request-log.ts). */
   readonly requestLog: Bytes;
+  /**
+   * id, NUL, generation, number -> a member that expires. Where the first member of a context begins to expire, a new
+   * generation begins: so all members go at once with the mark of the head, however many there are.
+   */
+  readonly members: Bytes;
 }
 
 export interface OpenOptions {
@@ -80,6 +86,7 @@ export async function openDatabases(options: OpenOptions): Promise<Databases> {
       requests: database(NAMES.requests),
       requestTimes: database(NAMES.requestTimes),
       requestLog: database(NAMES.requestLog),
+      members: database(NAMES.members),
     };
   } catch (error) {
     await env.close();
@@ -95,7 +102,7 @@ function openEnvironment({ directory, mapSize, noSync = false }: OpenOptions): R
       noSubdir: false,
       overlappingSync: false, // a resolved promise means that the data are on the disk
       eventTurnBatching: false, // group-commit.ts does that
-      maxDbs: 8,
+      maxDbs: 12,
       noSync,
       ...PERMISSIONS,
       ...(mapSize === undefined ? {} : { mapSize }),

@@ -16,6 +16,7 @@ import type {
   Index,
   ListPage,
   LogRecord,
+  Member,
   Outcome,
   Removal,
   Request,
@@ -115,8 +116,10 @@ class LmdbStore implements Store {
   }
 
   #load(id: string): Stored | null {
-    const head = this.#reads.row(id)?.head;
-    if (head === undefined) return null;
+    const row = this.#reads.row(id);
+    if (row === null) return null;
+    const { head } = row;
+    const members = head.members && { members: this.#reads.members(id, row) };
     const snapshot = this.#reads.snapshot(id);
     const records: LogRecord[] = [];
     for (let version = (snapshot?.version ?? 0) + 1; version <= head.position.version; version++) {
@@ -124,7 +127,7 @@ class LmdbStore implements Store {
       if (record === null) throw new ChordError('DATA_LOSS', `version ${version} of context "${id}" is missing`);
       records.push(record);
     }
-    return snapshot === null ? { head, records } : { head, snapshot, records };
+    return { head, records, ...(snapshot && { snapshot }), ...members };
   }
 
   async head(id: string): Promise<Head | null> {
@@ -132,12 +135,14 @@ class LmdbStore implements Store {
   }
 
   commit(commit: Commit): Promise<Outcome> {
-    return this.#write({
+    const written = this.#write({
       id: commit.id,
       scans: false,
+      frees: commit.cause === 'expired',
       bytes: sizeOf(commit),
       run: (turn) => this.#writes.commit(turn, commit),
     });
+    return endsMembers(commit) ? written.finally(() => this.#sweepRemains()) : written;
   }
 
   async remove(removal: Removal): Promise<Outcome> {
@@ -154,6 +159,7 @@ class LmdbStore implements Store {
   commitBatch(operations: readonly BatchOperation[]): Promise<BatchOutcome> {
     const [id = '', ...others] = operations.map((act) => act.id);
     const removes = operations.some((act) => 'reason' in act);
+    const leaves = removes || operations.some((act) => 'head' in act && endsMembers(act));
     return this.#write({
       id,
       others,
@@ -161,7 +167,7 @@ class LmdbStore implements Store {
       frees: operations.every((act) => 'reason' in act),
       bytes: operations.reduce((sum, act) => sum + ('head' in act ? sizeOf(act) : size()), 0),
       run: (turn) => this.#writes.commitBatch(turn, operations),
-    }).finally(() => removes && this.#sweepRemains());
+    }).finally(() => leaves && this.#sweepRemains());
   }
 
   /** Removes remains in steps, beside other work. Where the store closes or the disk is full, the rest is removed later. */
@@ -185,6 +191,13 @@ class LmdbStore implements Store {
 
   async recall(id: string, requestId: string, formerId?: string): Promise<Request | null> {
     return this.#read(() => this.#reads.request(id, requestId, formerId));
+  }
+
+  async members(id: string): Promise<readonly Member[]> {
+    return this.#read(() => {
+      const row = this.#reads.row(id);
+      return row ? this.#reads.members(id, row) : [];
+    });
   }
 
   async deltas(id: string, after: number, limit: number, maxBytes = Number.POSITIVE_INFINITY): Promise<History> {
@@ -347,8 +360,14 @@ function upkeep<T>(run: (turn: CommitTurn) => T): Job<T> {
   return { id: '', scans: true, frees: true, bytes: size(), run };
 }
 
-function sizeOf({ payload, snapshot, request }: Commit): number {
-  return size(payload?.changes, payload?.olds, snapshot, request?.result);
+function sizeOf({ payload, snapshot, request, members }: Commit): number {
+  const bytes = size(payload?.changes, payload?.olds, snapshot, request?.result);
+  return members ? members.set.reduce((sum, { path }) => sum + path.length, bytes) : bytes;
+}
+
+/** Whether no member expires any more. */
+function endsMembers({ stamp, head }: Commit): boolean {
+  return stamp !== undefined && !head.members;
 }
 
 function size(...parts: readonly (Uint8Array | undefined)[]): number {

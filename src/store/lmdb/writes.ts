@@ -4,11 +4,18 @@
  */
 import { type Head, samePosition } from '../../model/model.js';
 import { batchRefusal } from '../batch.js';
-import { encodeHead, encodeRecord, encodeSnapshot, type HeadRow, type Place } from '../record-format.js';
+import {
+  encodeHead,
+  encodeMember,
+  encodeRecord,
+  encodeSnapshot,
+  type HeadRow,
+  type Place,
+} from '../record-format.js';
 import { entriesAfter, INDEXES, type IndexKeys, NOWHERE, renewedSince } from '../retention-index.js';
 import type { BatchOperation, BatchOutcome, Commit, Due, Outcome, Removal, Request } from '../store.js';
 import type { CommitTurn } from './group-commit.js';
-import { dueKey, headKey, idKey, logKey, versionIn } from './keys.js';
+import { dueKey, headKey, idKey, logKey, memberKey, versionIn } from './keys.js';
 import { keysOf, type LmdbReads } from './reads.js';
 import type { Databases } from './schema.js';
 
@@ -64,7 +71,7 @@ export class LmdbWrites {
     const trimmed = versionIn(last);
     const oldestAt = this.reads.record(id, trimmed + 1)?.at ?? Number.NaN;
     for (const key of keys) void this.db.contexts.remove(key);
-    const place = { trimmed, oldestAt, entries: before.place?.entries ?? NOWHERE };
+    const place = { ...before.place, trimmed, oldestAt, entries: before.place?.entries ?? NOWHERE };
     this.#putRow(turn, id, before, kept({ head: before.head, place }));
     return keys.length;
   }
@@ -93,11 +100,17 @@ export class LmdbWrites {
     return keys.length;
   }
 
-  /** Removes records of earlier lives, at most `limit`. Answers whether there may be more. */
+  /** Removes records of earlier lives and members of earlier generations, at most `limit`. Answers whether there may be more. */
   sweep(turn: CommitTurn, limit: number): boolean {
     const ids = this.reads.remains(limit);
     let room = limit;
+    let touched = false;
     for (const id of ids) {
+      // What earlier writes of this transaction have left is not visible yet.
+      if (turn.heads.has(id)) {
+        touched = true;
+        continue;
+      }
       const row = this.#found(turn, id);
       const [trimmed, last] = row ? [row.place?.trimmed ?? 0, row.head.position.version] : [0, 0];
       const before = this.reads.logKeys(id, 0, trimmed, room);
@@ -106,9 +119,13 @@ export class LmdbWrites {
       for (const key of keys) void this.db.contexts.remove(key);
       room -= keys.length;
       if (room === 0) return true;
+      const members = this.reads.formerMemberKeys(id, row?.place?.generation, room);
+      for (const key of members) void this.db.members.remove(key);
+      room -= members.length;
+      if (room === 0) return true;
       void this.db.remains.remove(idKey(id));
     }
-    return ids.length === limit;
+    return touched || ids.length === limit;
   }
 
   /** Moves entries of an index to the true keys of their contexts. */
@@ -152,28 +169,66 @@ export class LmdbWrites {
     }
     const head = before?.head ?? null;
     const stands = head === null || expected === null ? head === expected : samePosition(head.position, expected);
-    const renewed = head !== null && 'reason' in act && renewedSince(head, act);
+    const renewed =
+      before !== null &&
+      (('reason' in act && renewedSince(before.head, act)) || ('head' in act && this.#isOutdated(turn, act, before)));
     return stands && !renewed ? null : { kind: 'conflict', head };
   }
 
-  #write(turn: CommitTurn, { id, head, payload, snapshot, request }: Commit, before: HeadRow | null): void {
+  /** Whether members that expire changed since, or were renewed, which the commit does not know of. */
+  #isOutdated(turn: CommitTurn, { id, stamp, members }: Commit, { head, place }: HeadRow): boolean {
+    if (head.members?.stamp !== stamp) return true;
+    const generation = place?.generation;
+    if (generation === undefined || members === undefined) return false;
+    return members.ended.some(({ number, at }) => {
+      return at !== undefined && this.#memberTime(turn, id, generation, number) > at;
+    });
+  }
+
+  #memberTime(turn: CommitTurn, id: string, generation: number, number: number): number {
+    return turn.members.get(memberName(id, generation, number)) ?? this.reads.memberTime(id, generation, number);
+  }
+
+  #write(turn: CommitTurn, commit: Commit, before: HeadRow | null): void {
+    const { id, head, payload, snapshot, request, cause } = commit;
     const { version } = head.position;
     if (before === null) void this.db.ids.put(idKey(id), NOTHING);
     if (payload !== undefined) {
       const { changes, olds } = payload;
-      const record = { position: head.position, at: head.updatedAt, changes, olds };
+      const record = { position: head.position, at: head.updatedAt, changes, olds, ...(cause && { cause }) };
       void this.db.contexts.put(logKey(id, version), encodeRecord(record));
     }
     if (snapshot !== undefined) {
       void this.db.snapshots.put(idKey(id), encodeSnapshot({ version, bytes: snapshot }));
     }
-    this.#putRow(turn, id, before, placed(before, head, payload !== undefined));
+    const row = placed(before, head, payload !== undefined);
+    if (before?.head.members || head.members) this.#writeMembers(turn, commit, before, row.place.generation);
+    this.#putRow(turn, id, before, row);
     this.#remember(turn, id, request);
+  }
+
+  /** `generation`: absent where no member expires any more. */
+  #writeMembers(turn: CommitTurn, { id, head, members }: Commit, before: HeadRow | null, generation?: number): void {
+    if (generation === undefined) {
+      void this.db.remains.put(idKey(id), NOTHING);
+      return;
+    }
+    for (const { number } of members?.ended ?? []) {
+      void this.db.members.remove(memberKey(id, generation, number));
+      turn.members.set(memberName(id, generation, number), 0);
+    }
+    const renewal = before?.head.members?.stamp === head.members?.stamp;
+    for (const member of members?.set ?? []) {
+      const { number, at } = member;
+      if (renewal && this.#memberTime(turn, id, generation, number) > at) continue;
+      void this.db.members.put(memberKey(id, generation, number), Buffer.from(encodeMember(member)));
+      turn.members.set(memberName(id, generation, number), at);
+    }
   }
 
   /** Removes a context, which is at once invisible to all readers; the removal of many records is only noted. */
   #drop(turn: CommitTurn, { id, request }: Removal, before: HeadRow | null, log: readonly Buffer[]): void {
-    if (log.length > RECORDS_AT_ONCE) void this.db.remains.put(idKey(id), NOTHING);
+    if (log.length > RECORDS_AT_ONCE || before?.head.members) void this.db.remains.put(idKey(id), NOTHING);
     else for (const key of log) void this.db.contexts.remove(key);
     if (before !== null) {
       void this.db.snapshots.remove(idKey(id));
@@ -218,18 +273,27 @@ export class LmdbWrites {
 }
 
 /** The row after a commit. */
-function placed(before: HeadRow | null, head: Head, writes: boolean): HeadRow {
+function placed(before: HeadRow | null, head: Head, writes: boolean): PlacedRow {
   const { version } = head.position;
-  const { trimmed, oldestAt, entries } = before?.place ?? {
+  const { trimmed, oldestAt, entries, generation } = before?.place ?? {
     trimmed: writes ? version - 1 : version,
     oldestAt: Number.NaN,
     entries: NOWHERE,
   };
   const first = writes && Number.isNaN(oldestAt);
-  return kept({ head, place: { trimmed, oldestAt: first ? head.updatedAt : oldestAt, entries } });
+  const place = { trimmed, oldestAt: first ? head.updatedAt : oldestAt, entries };
+  if (!head.members) return kept({ head, place });
+  return kept({ head, place: { ...place, generation: generation ?? head.members.stamp } });
+}
+
+type PlacedRow = HeadRow & { readonly place: Place };
+
+/** The name of a member among the writes of a transaction. */
+function memberName(id: string, generation: number, number: number): string {
+  return `${id}\0${generation}:${number}`;
 }
 
 /** The row with the keys of its index entries. */
-function kept(row: HeadRow & { place: Place }): HeadRow {
+function kept(row: PlacedRow): PlacedRow {
   return { head: row.head, place: { ...row.place, entries: entriesAfter(row.place.entries, keysOf(row)) } };
 }

@@ -7,8 +7,9 @@
  *     chord:{17.1}:c:<id>        hash: at, nonce, head, used, expiry, snapshot, snapshotVersion
  *     chord:{17.1}:l:<id>        stream: the log; entry `<version>-0` has n (nonce), r (record), t (its time)
  *     chord:{17.1}:x:<id>        the nonce of a removal, for a minute
+ *     chord:{17.1}:m:<id>        hash: the members that expire, by number, as record-format.ts says
  *     chord:{17.1}:ids           sorted set, all scores 0: the ids in byte order
- *     chord:{17.1}:expiry        sorted set: ids by when they expire; so are idle, age and length (store.ts, Index)
+ *     chord:{17.1}:expiry        sorted set: ids by when they expire; so are idle, age, length and members (store.ts, Index)
  *     chord:{17.1}:answers       hash: remembered requests, with when they were made and what they were answered
  *     chord:{17.1}:asked         sorted set: those that earlier releases remembered, by when they were made
  *     chord:{17.1}:groups        stream: the last commits of several contexts at once (batch.ts)
@@ -63,6 +64,10 @@ export class Partition {
 
   log(id: string): string {
     return `${this.base}l:${id}`;
+  }
+
+  members(id: string): string {
+    return `${this.base}m:${id}`;
   }
 
   removed(id: string): string {

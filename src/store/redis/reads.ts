@@ -1,14 +1,14 @@
 /** Reads from Redis. A read of several keys of one context is one script. */
 import { ChordError } from '../../model/errors.js';
 import type { Head } from '../../model/model.js';
-import { decodeHead, decodeRecord, headOf } from '../record-format.js';
-import type { Due, History, Index, ListPage, LogRecord, Stored } from '../store.js';
+import { decodeHead, decodeMember, decodeRecord, headOf, memberOf } from '../record-format.js';
+import type { Due, History, Index, ListPage, LogRecord, Member, Stored } from '../store.js';
 import type { RedisBatches } from './batch.js';
 import type { Cluster } from './cluster.js';
 import type { Argument } from './connection.js';
 import { kWayMerge } from './k-way-merge.js';
 import type { Partition, RedisKeys } from './keys.js';
-import { DELTAS, HEADS_OF, LOAD, type Script } from './scripts.js';
+import { DELTAS, HEADS_OF, LOAD, MEMBERS, type Script } from './scripts.js';
 
 interface RawDue {
   readonly id: Buffer;
@@ -26,17 +26,22 @@ export class RedisReads {
   ) {}
 
   async load(id: string): Promise<Stored | null> {
-    const loading = this.#script(LOAD, id, []) as Promise<[Buffer, Buffer, Buffer, Buffer[]] | null>;
+    const loading = this.#script(LOAD, id, []) as Promise<[Buffer, Buffer, Buffer, Buffer[], Buffer[]] | null>;
     const [reply] = await Promise.all([loading, this.batches.news(this.keys.partitionOf(id))]);
     if (reply === null) return null;
-    const [headBytes, snapshotVersion, snapshot, entries] = reply;
+    const [headBytes, snapshotVersion, snapshot, entries, rows] = reply;
     const { head } = decodeHead(headBytes, headOf(id));
+    const members = head.members && { members: decodeMembers(id, rows) };
     const records = decodeRecords(id, entries);
     const covered = Number(snapshotVersion.toString());
     const whole = covered + records.length === head.position.version && holeIn(records, covered) < 0;
     if (!whole) throw new ChordError('DATA_LOSS', `the log of context "${id}" has a gap`, { contextId: id });
-    if (snapshotVersion.length === 0) return { head, records };
-    return { head, snapshot: { version: covered, bytes: snapshot }, records };
+    if (snapshotVersion.length === 0) return { head, records, ...members };
+    return { head, snapshot: { version: covered, bytes: snapshot }, records, ...members };
+  }
+
+  async members(id: string): Promise<readonly Member[]> {
+    return decodeMembers(id, (await this.#script(MEMBERS, id, [])) as Buffer[]);
   }
 
   async head(id: string): Promise<Head | null> {
@@ -137,12 +142,22 @@ export class RedisReads {
     return found.slice(0, limit);
   }
 
-  /** Runs a script on a context and its log. */
+  /** Runs a script on a context, its log and its members. */
   #script(script: Script, id: string, args: readonly Argument[]): Promise<unknown> {
     const partition = this.keys.partitionOf(id);
-    const call = { script, keys: [partition.context(id), partition.log(id)], args };
+    const call = { script, keys: [partition.context(id), partition.log(id), partition.members(id)], args };
     return this.cluster.call(partition.slot, () => call);
   }
+}
+
+/** Fields and values of a hash. */
+function decodeMembers(id: string, rows: readonly Buffer[]): Member[] {
+  const members: Member[] = [];
+  for (let i = 0; i < rows.length; i += 2) {
+    const number = Number(String(rows[i]));
+    members.push(decodeMember(rows[i + 1] as Buffer, number, memberOf(id, number)));
+  }
+  return members.sort((a, b) => a.number - b.number);
 }
 
 function byKey(a: RawDue, b: RawDue): number {

@@ -11,12 +11,20 @@ export interface Script {
   readonly sha: string;
 }
 
-/** KEYS: context, log, removed, ids, expiry, idle, age, length, answers. */
+/** KEYS: context, log, removed, members, ids, expiry, idle, age, length, members (the index), answers. */
 const WRITE_PRELUDE = `
 local arg = {}
 for i = 1, #ARGV, 2 do arg[ARGV[i]] = ARGV[i + 1] end
-local context, log, removed, ids, expiries, idle, age, length, answers = unpack(KEYS)
+local context, log, removed, members, ids, expiries, idle, age, length, due, answers = unpack(KEYS)
 local at, nonce, head, used, expiry = unpack(redis.call('HMGET', context, 'at', 'nonce', 'head', 'used', 'expiry'))
+
+-- The stamp of the members that expire, as it stands in the head (record-format.ts); '' where none does.
+local stamp = ''
+if head and string.byte(head, 2) >= 9 then stamp = string.sub(head, 60, 67) end
+-- When a member expires; 0 where it is not stored.
+local function timeOf(number)
+  return tonumber(string.match(redis.call('HGET', members, number) or '', '^%d+') or 0)
+end
 
 -- Whether this write, which was sent before, has happened; nil where that can no longer be determined. A record has its
 -- writer's nonce, a removal leaves it behind for a minute; what is neither leaves no trace.
@@ -51,6 +59,12 @@ local function refusal()
   local stands = (at or '') == arg.expected
   -- A write that was sent before its predecessor was answered depends on that one, not on an identical write.
   if stands and arg.after then stands = arg.after == (at and nonce or redis.call('GET', removed)) end
+  if stands and arg.at and at then stands = stamp == (arg.stamp_seen or '') end
+  if stands and arg.ended then
+    for _, each in ipairs(cjson.decode(arg.ended)) do
+      if each[2] and timeOf(each[1]) > each[2] then stands = false end
+    end
+  end
   if stands and arg.expiry_seen then stands = arg.expiry_seen == expiry end
   if stands and arg.used_seen then stands = tonumber(used) <= tonumber(arg.used_seen) end
 
@@ -83,7 +97,8 @@ if refused then return refused end
 
 /**
  * nonce, expected (position or ''), at, epoch, version, head, used, id; perhaps after, resent, record with time,
- * snapshot, expiry, message, request with answer, and former. The log comes first: should Redis refuse the entry,
+ * snapshot, expiry, message, request with answer, and former; stamp_seen (8 bytes), due, renews (the stamp stays), set (JSON,
+ * pairs of number and member), ended (JSON, pairs of number and time seen). The log comes first: should Redis refuse the entry,
  * nothing has happened.
  *
  * The indexes are always exact: checking whether an entry may stay would cost as much as moving it.
@@ -110,14 +125,26 @@ else
   end
 end
 if not at then redis.call('ZADD', ids, 0, arg.id) end
+if stamp ~= '' and not arg.due then
+  redis.call('UNLINK', members)
+  redis.call('ZREM', due, arg.id)
+elseif arg.due then
+  if stamp == '' then redis.call('UNLINK', members) end
+  redis.call('ZADD', due, arg.due, arg.id)
+  for _, each in ipairs(arg.ended and cjson.decode(arg.ended) or {}) do redis.call('HDEL', members, each[1]) end
+  for _, each in ipairs(arg.set and cjson.decode(arg.set) or {}) do
+    local later = arg.renews and timeOf(each[1]) > tonumber(string.match(each[2], '^%d+'))
+    if not later then redis.call('HSET', members, each[1], each[2]) end
+  end
+end
 remember()
 if arg.message then publish(arg.message .. (arg.record or '')) end
 `;
 
 /** nonce, expected, epoch, id; perhaps message, after, resent, expiry_seen, used_seen, request with answer, and former. */
 const DROP = `
-redis.call('UNLINK', context, log)
-for _, index in ipairs({ids, expiries, idle, age, length}) do redis.call('ZREM', index, arg.id) end
+redis.call('UNLINK', context, log, members)
+for _, index in ipairs({ids, expiries, idle, age, length, due}) do redis.call('ZREM', index, arg.id) end
 -- Later writes do not depend on the removal of a missing context.
 if at then redis.call('SET', removed, arg.nonce, 'PX', 60000) end
 remember()
@@ -129,13 +156,19 @@ ${WRITE_PRELUDE}${REFUSE}${WRITE}
 return {'committed'}
 `);
 
+/** The same for members whose time is over: it removes more than it writes. */
+export const EXPIRE = script(`#!lua flags=allow-oom
+${WRITE_PRELUDE}${REFUSE}${WRITE}
+return {'committed'}
+`);
+
 export const REMOVE = script(`#!lua flags=allow-oom
 ${WRITE_PRELUDE}${REFUSE}${DROP}
 return {'committed'}
 `);
 
 /**
- * KEYS: groups; ids, expiry, idle, age, length, answers; then context, log, removed for each act. ARGV: nonce,
+ * KEYS: groups; ids, expiry, idle, age, length, members, answers; then context, log, removed, members for each act. ARGV: nonce,
  * ids of the contexts that move (JSON), a message for each of them, or '', how many groups are kept; then for each act
  * `write`, `drop` or `check`, whether the context moves (1 or 0), how many arguments follow, and those of COMMIT or
  * REMOVE. Answers as they do; of conflicts each id and head.
@@ -145,8 +178,9 @@ return {'committed'}
 export const GROUP = script(`#!lua
 local function look(KEYS, ARGV)
   ${WRITE_PRELUDE}${REFUSE}
-  for _, index in ipairs({ids, expiries, idle, age, length}) do redis.call('ZCARD', index) end
+  for _, index in ipairs({ids, expiries, idle, age, length, due}) do redis.call('ZCARD', index) end
   redis.call('HLEN', answers)
+  redis.call('HLEN', members)
   local last = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
   if arg.record and last and tonumber(string.match(last[1], '%d+')) >= tonumber(arg.version) then
     return redis.error_reply('WRONGTYPE the log goes on after the head')
@@ -161,12 +195,12 @@ end
 
 local groups, nonce, moving, message, kept = KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 redis.call('XLEN', groups)
-local operations, k, i = {}, 8, 5
+local operations, k, i = {}, 9, 5
 while i <= #ARGV do
   local last = i + 2 + tonumber(ARGV[i + 2])
-  local keys = {KEYS[k], KEYS[k + 1], KEYS[k + 2], unpack(KEYS, 2, 7)}
+  local keys = {KEYS[k], KEYS[k + 1], KEYS[k + 2], KEYS[k + 3], unpack(KEYS, 2, 8)}
   operations[#operations + 1] = {kind = ARGV[i], moves = ARGV[i + 1] == '1', keys = keys, args = {unpack(ARGV, i + 3, last)}}
-  k, i = k + 3, last + 1
+  k, i = k + 4, last + 1
 end
 
 -- The result for one operation holds for all: they happen together.
@@ -227,7 +261,7 @@ for i, context in ipairs(KEYS) do heads[i] = redis.call('HGET', context, 'head')
 return heads
 `);
 
-/** KEYS: context, log. Answers head, snapshot version, snapshot, records; nothing where there is no context. */
+/** KEYS: context, log, members. Answers head, snapshot version, snapshot, records, members; nothing where there is no context. */
 export const LOAD = script(`#!lua flags=no-writes
 local head, version, snapshot = unpack(redis.call('HMGET', KEYS[1], 'head', 'snapshotVersion', 'snapshot'))
 if not head then return false end
@@ -235,7 +269,12 @@ local records = {}
 for i, entry in ipairs(redis.call('XRANGE', KEYS[2], (version and version + 1 or 1) .. '-0', '+')) do
   records[i] = entry[2][4]
 end
-return {head, version or '', snapshot or '', records}
+return {head, version or '', snapshot or '', records, redis.call('HGETALL', KEYS[3])}
+`);
+
+/** KEYS: context, log, members. Answers the members: number, member, number, member ... */
+export const MEMBERS = script(`#!lua flags=no-writes
+return redis.call('HGETALL', KEYS[3])
 `);
 
 /**
@@ -321,11 +360,13 @@ return #old
 
 export const SCRIPTS: readonly Script[] = [
   COMMIT,
+  EXPIRE,
   REMOVE,
   GROUP,
   HEADS,
   HEADS_OF,
   LOAD,
+  MEMBERS,
   DELTAS,
   TRIM,
   LEASE,

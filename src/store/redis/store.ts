@@ -12,6 +12,7 @@ import type {
   History,
   Index,
   ListPage,
+  Member,
   Outcome,
   Removal,
   Request,
@@ -137,6 +138,11 @@ class RedisStore implements Store {
   async recall(id: string, requestId: string, formerId?: string): Promise<Request | null> {
     this.#checkOpen();
     return this.#writes.recall(id, requestId, formerId);
+  }
+
+  async members(id: string): Promise<readonly Member[]> {
+    this.#checkOpen();
+    return this.#reads.members(id);
   }
 
   async deltas(id: string, after: number, limit: number, maxBytes?: number): Promise<History> {

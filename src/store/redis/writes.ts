@@ -14,6 +14,7 @@ import {
   decodeHead,
   decodeRequest,
   encodeHead,
+  encodeMember,
   encodeRecord,
   encodeRequest,
   headOf,
@@ -25,7 +26,7 @@ import type { Cluster } from './cluster.js';
 import type { Argument } from './connection.js';
 import type { Partition, RedisKeys } from './keys.js';
 import { encodeMessage } from './messages.js';
-import { COMMIT, GROUP, REMOVE, type Script } from './scripts.js';
+import { COMMIT, EXPIRE, GROUP, REMOVE, type Script } from './scripts.js';
 
 /** A write that was sent and is not answered yet. */
 interface Write {
@@ -63,7 +64,8 @@ export class RedisWrites {
     const nonce = this.#nextNonce();
     const moved = payload ? { from: expected } : { moved: true as const };
     const message = stepOf(commit) !== undefined && { message: encodeMessage({ id, by: nonce, ...moved }) };
-    return this.#write(COMMIT, commit, nonce, { ...this.#arguments(commit, nonce), ...message });
+    const script = commit.cause === 'expired' ? EXPIRE : COMMIT;
+    return this.#write(script, commit, nonce, { ...this.#arguments(commit, nonce), ...message });
   }
 
   remove(removal: Removal): Promise<Outcome> {
@@ -198,16 +200,38 @@ function stepOf(act: BatchOperation): Position | null | undefined {
   return 'head' in act && (act.payload || act.expected === null) ? act.head.position : undefined;
 }
 
-function commitArguments({ head, payload, snapshot }: Commit): Record<string, Argument> {
+function commitArguments(commit: Commit): Record<string, Argument> {
+  const { head, payload, snapshot, cause, stamp } = commit;
   const { position, expiry, updatedAt } = head;
-  const record = payload && { position, at: updatedAt, changes: payload.changes, olds: payload.olds };
+  const { changes, olds } = payload ?? {};
+  const record = changes && olds && { position, at: updatedAt, changes, olds, ...(cause && { cause }) };
   return {
     ...{ at: text(position), epoch: position.epoch, version: position.version },
     ...{ head: encodeHead({ head }), used: usedAt(head) },
     ...(record && { record: encodeRecord(record), time: record.at }),
     ...(snapshot && { snapshot }),
     ...(expiry && { expiry: expiry.at }),
+    ...((stamp !== undefined || head.members) && memberArguments(commit)),
   };
+}
+
+function memberArguments({ head, stamp, members }: Commit): Record<string, Argument> {
+  return {
+    ...(stamp !== undefined && { stamp_seen: bytesOf(stamp) }),
+    ...(head.members && { due: head.members.due }),
+    ...(head.members?.stamp === stamp && { renews: '1' }),
+    ...(members?.set.length && { set: JSON.stringify(members.set.map((each) => [each.number, encodeMember(each)])) }),
+    ...(members?.ended.length && {
+      ended: JSON.stringify(members.ended.map(({ number, at }) => (at === undefined ? [number] : [number, at]))),
+    }),
+  };
+}
+
+/** A stamp in the form that the scripts compare. */
+function bytesOf(stamp: number): Buffer {
+  const bytes = Buffer.allocUnsafe(8);
+  bytes.writeDoubleBE(stamp);
+  return bytes;
 }
 
 function removalArguments({ expected, expiry, usedAt: used }: Removal): Record<string, Argument> {
@@ -219,7 +243,7 @@ function removalArguments({ expected, expiry, usedAt: used }: Removal): Record<s
 }
 
 function ownKeys(partition: Partition, id: string): string[] {
-  return [partition.context(id), partition.log(id), partition.removed(id)];
+  return [partition.context(id), partition.log(id), partition.removed(id), partition.members(id)];
 }
 
 function sharedKeys(partition: Partition): string[] {

@@ -4,7 +4,7 @@
  */
 import { EncodedStruct, encodeStruct } from '../codec/struct.js';
 import type { Path } from '../delta/types.js';
-import { ChordError, invalid, notFound } from '../model/errors.js';
+import { invalid, notFound } from '../model/errors.js';
 import { type Clock, type Head, type JsonObject, type Position, samePosition } from '../model/model.js';
 import type { Commit, Duplicate, FeedEvent, Request, Store, StoreCluster } from '../store/store.js';
 import type { CommitEvent, SyncResult, View } from './events.js';
@@ -24,9 +24,10 @@ import { trim } from './trim.js';
 import { checkId, checkTtl } from './validation.js';
 import { type BatchedWrite, type BatchTools, writeBatch } from './writes/batch.js';
 import { Budget } from './writes/budget.js';
-import { type RememberedAnswer, recall } from './writes/idempotency.js';
+import { recall } from './writes/idempotency.js';
 import { checkTouched, endMembers, membersDue, touchMembers } from './writes/member-times.js';
 import type { Edit, Mutation } from './writes/mutations.js';
+import { repeated } from './writes/repeat.js';
 import { checkEdit } from './writes/value-limits.js';
 import { ask, isRefusal } from './writes/write-request.js';
 import {
@@ -101,7 +102,7 @@ export class ContextService {
       now: () => this.#now(),
       isGone: (head) => this.isGone(head),
       past: (id, version, budget) => this.#past(id, version, budget),
-      repeat: (id, first, asked) => this.#repeat(id, first, asked),
+      repeat: (id, first, asked) => repeated(this, id, first, asked),
     };
   }
 
@@ -326,7 +327,7 @@ export class ContextService {
   #once(id: string, asked: WriteRequest, written: Promise<WriteResult | Duplicate>): Promise<WriteResult> {
     const { name } = asked;
     if (!name) return written as Promise<WriteResult>; // without a request id there is no duplicate
-    const repeat = (first: Request) => this.#repeat(id, recall(first, asked.fingerprint)[0]!, asked);
+    const repeat = (first: Request) => repeated(this, id, recall(first, asked.fingerprint)[0]!, asked);
     return written.then(
       (result) => ('first' in result ? repeat(result.first) : result),
       async (error) => {
@@ -359,25 +360,6 @@ export class ContextService {
       lane.submit((view) => expire(view, this.#now())).catch(() => {});
     }
     return lane;
-  }
-
-  /** The answer of a write that was committed before: its position, and the context and delta where still retained. */
-  async #repeat(
-    id: string,
-    { position, changed }: RememberedAnswer,
-    { returning }: WriteRequest,
-  ): Promise<WriteResult> {
-    const view = returning?.context ? await (await this.#freshLane(id)).view(ENCODED) : undefined;
-    const page =
-      returning?.delta && changed && position
-        ? await this.deltas(id, position.version - 1, { pageSize: 1 }).catch(unlessGone)
-        : undefined;
-    return {
-      position,
-      changed,
-      view: view && position && samePosition(view.head.position, position) ? view : undefined,
-      delta: page?.deltas.find(({ to }) => to.version === position?.version && to.epoch === position.epoch),
-    };
   }
 
   async #past(id: string, version: number, budget?: PastBudget): Promise<PointInTime> {
@@ -419,10 +401,4 @@ export class ContextService {
   #now(): number {
     return this.#options.clock();
   }
-}
-
-/** What was deleted or trimmed since cannot be had. Any other failure is the caller's to know. */
-function unlessGone(error: unknown): undefined {
-  if (error instanceof ChordError && (error.reason === 'NOT_FOUND' || error.reason === 'FAILED_PRECONDITION')) return;
-  throw error;
 }

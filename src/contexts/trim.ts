@@ -2,6 +2,7 @@
 import type { Store } from '../store/store.js';
 import type { Lane } from './lane/lane.js';
 import type { Effect, TipView } from './lane/state.js';
+import { stampOf } from './writes/members.js';
 
 /**
  * Drops the deltas up to and including version `upTo`; answers the number of dropped records. The store keeps every
@@ -20,6 +21,6 @@ export async function trim(store: Store, id: string, upTo: number, lane: () => L
 function takeSnapshot(view: TipView): Effect<boolean> {
   const { id, tip } = view;
   if (!tip) return { head: null, answer: false };
-  const commit = { id, expected: tip.position, head: tip, snapshot: view.encoded().bytes };
+  const commit = { id, expected: tip.position, head: tip, snapshot: view.encoded().bytes, ...stampOf(tip) };
   return { commit, head: tip, answer: true };
 }

@@ -3,21 +3,30 @@ import type { Command } from 'commander';
 import type { CommandContext } from '../command.js';
 import { option } from '../input/option.js';
 import { parseVersion } from '../input/parse.js';
-import { contextLine, documentLines } from '../output/context.js';
-import { contextForm } from '../output/json.js';
+import { contextLine, documentLines, expiryLine } from '../output/context.js';
+import { contextForm, expiryForm } from '../output/json.js';
+
+interface GetFlags {
+  readonly version?: number;
+  readonly expiries?: boolean;
+}
 
 export function define(program: Command, { connected }: CommandContext): void {
   program
     .command('get <id>')
     .description('print a document')
     .addOption(option('--version <n>', 'the document at this version', parseVersion))
-    .action((contextId: string, { version = 0 }: { version?: number }) =>
+    .option('--expiries', 'also print which members expire, and when')
+    .action((contextId: string, { version = 0, expiries: wanted = false }: GetFlags) =>
       connected(async (session) => {
         const { out } = session;
-        const { context } = await session.call('getContext', { contextId, version, includeExpiries: false });
-        await out.print(context && contextForm(context), () => [
+        const request = { contextId, version, includeExpiries: wanted };
+        const { context, expiries } = await session.call('getContext', request);
+        const form = context && { ...contextForm(context), ...(wanted && { expiries: expiries.map(expiryForm) }) };
+        await out.print(form, () => [
           ...(out.terminal && context ? [contextLine(context)] : []),
           ...documentLines(context),
+          ...expiries.map(expiryLine),
         ]);
       }),
     );

@@ -6,6 +6,7 @@ import type { CommandContext } from '../command.js';
 import { option } from '../input/option.js';
 import { parseCount } from '../input/parse.js';
 import { formatPath, formatPosition, isoTime } from '../output/format.js';
+import { causeOf } from '../output/json.js';
 import type { StyledText } from '../output/styled-text.js';
 
 const PAGE_SIZE = 500;
@@ -47,6 +48,7 @@ function logForm(delta: Delta) {
     version: delta.to?.version,
     position: formatPosition(delta.to),
     updatedAt: isoTime(delta.updatedAt),
+    cause: causeOf(delta),
     ...countsOf(delta),
     paths: delta.changes.map(({ path }) => path),
   };
@@ -56,6 +58,7 @@ function logForm(delta: Delta) {
 function logLine(delta: Delta): StyledText {
   const { added, modified, removed } = countsOf(delta);
   const paths = delta.changes.slice(0, PATHS_MAX).map(({ path }) => formatPath(path));
+  const cause = causeOf(delta);
   const more = delta.changes.length > PATHS_MAX ? `, ... ${delta.changes.length - PATHS_MAX} more` : '';
   return [
     ['cyan', `${delta.to?.version ?? '-'}`],
@@ -64,6 +67,7 @@ function logLine(delta: Delta): StyledText {
     ['yellow', `~${modified} `],
     ['red', `-${removed}`],
     ['plain', `  ${paths.join(', ')}${more}`],
+    ['dim', cause ? `  (${cause})` : ''],
   ];
 }
 

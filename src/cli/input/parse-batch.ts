@@ -17,7 +17,7 @@ const MEMBERS: Readonly<Record<Kind, readonly string[]>> = {
   update: ['changes', 'mutations', 'allowMissing', 'expected', 'ttl'],
   revert: ['version', 'expected', 'ttl'],
   delete: ['expected', 'allowMissing'],
-  touch: ['ttl'],
+  touch: ['ttl', 'paths'],
 };
 /** The batch, a write, `mutations`, a mutation, `values`. */
 const LEVELS_ABOVE = 5;
@@ -66,18 +66,22 @@ function parseWrite(write: Json, returning: ReturnOptions): Write {
     case 'delete':
       return { write: { $case: kind, value: { ...common, allowMissing } } };
     case 'touch':
-      return { write: { $case: kind, value: { contextId: id, ttl, paths: [] } } };
+      return { write: { $case: kind, value: { contextId: id, ttl, paths: pathsOf(members) } } };
   }
 }
 
 function parseMutation(mutation: Json): Mutation {
   const [kind, where] = named(mutation, MUTATIONS);
   const members = mutation as JsonObject;
-  const path = typeof where === 'string' ? parsePath(where) : parsePath(JSON.stringify(where));
+  const path = pathOf(where);
   switch (kind) {
     case 'set':
-      only(members, [kind, 'value']);
-      return { path, operation: { $case: kind, value: members.value ?? null } };
+      only(members, [kind, 'value', 'ttl']);
+      return {
+        path,
+        operation: { $case: kind, value: members.value ?? null },
+        ttl: text(members, 'ttl', parseTtl),
+      };
     case 'remove':
       only(members, [kind]);
       return { path, operation: { $case: kind, value: true } };
@@ -94,6 +98,15 @@ function parseMutation(mutation: Json): Mutation {
       return { path, operation: { $case: 'splice', value: { index: number(members, 'index'), removeCount, insert } } };
     }
   }
+}
+
+function pathOf(path: Json): string[] {
+  return parsePath(typeof path === 'string' ? path : JSON.stringify(path));
+}
+
+function pathsOf(members: JsonObject): { keys: string[] }[] {
+  if (members.paths === undefined) return [];
+  return list(members, 'paths').map((path) => ({ keys: pathOf(path) }));
 }
 
 /** The one member that names the kind. */

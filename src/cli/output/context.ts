@@ -1,6 +1,6 @@
 /** Formats a context with its document as lines. */
-import type { Context } from '../../gen/chord/v1/model.js';
-import { formatDocument, formatId, formatPosition, isoTime } from './format.js';
+import type { Context, MemberExpiry } from '../../gen/chord/v1/model.js';
+import { formatDocument, formatId, formatPath, formatPosition, isoTime } from './format.js';
 import type { StyledText } from './styled-text.js';
 
 export function contextLine({ contextId, position, updatedAt }: Context): StyledText {
@@ -14,4 +14,11 @@ export function contextLine({ contextId, position, updatedAt }: Context): Styled
 /** The document, indented. */
 export function documentLines(context: Context | undefined): StyledText[] {
   return formatDocument(context?.value ?? {}).map((line) => [['plain', line]]);
+}
+
+export function expiryLine({ path, expiresAt }: MemberExpiry): StyledText {
+  return [
+    ['plain', formatPath(path?.keys ?? [])],
+    ['dim', ` expires ${isoTime(expiresAt)}`],
+  ];
 }

@@ -3,12 +3,14 @@
  * and `--expected`; times are in ISO 8601; absent fields are left out. These forms are stable.
  */
 import {
+  Cause,
   type Change,
   ChangeAction,
   type Context,
   type Delta,
   type Full,
   FullReason,
+  type MemberExpiry,
 } from '../../gen/chord/v1/model.js';
 import {
   DeletedReason,
@@ -31,12 +33,22 @@ export function contextForm(context: Context): Form {
   };
 }
 
+export function expiryForm({ path, expiresAt }: MemberExpiry): Form {
+  return { path: path?.keys ?? [], expiresAt: isoTime(expiresAt) };
+}
+
+/** What wrote the version of a delta; undefined: a client, or several versions. */
+export function causeOf({ provenance }: Delta): string | undefined {
+  return provenance?.cause ? (Cause[provenance.cause] ?? 'UNKNOWN').toLowerCase() : undefined;
+}
+
 export function deltaForm(delta: Delta): Form {
   return {
     contextId: delta.contextId,
     from: formatPosition(delta.from),
     to: formatPosition(delta.to),
     updatedAt: isoTime(delta.updatedAt),
+    cause: causeOf(delta),
     ...(isFormatted(delta)
       ? { formatted: delta.formatted, inexpressible: delta.inexpressible || undefined }
       : { changes: delta.changes.map(changeForm) }),

@@ -18,7 +18,7 @@ import {
   SetContextResponse,
   UpdateContextResponse,
 } from '../../../src/gen/chord/v1/context_service.js';
-import { type Context, type Delta, FullReason as ProtoReason } from '../../../src/gen/chord/v1/model.js';
+import { Cause, type Context, type Delta, FullReason as ProtoReason } from '../../../src/gen/chord/v1/model.js';
 import {
   DeletedReason,
   ListDeltasResponse,
@@ -59,16 +59,19 @@ const view: fc.Arbitrary<View> = fc.record(
   { id: text, head, value: jsonObject.map((document) => new EncodedStruct(encodeStruct(document))) },
   plain,
 );
-const delta: fc.Arbitrary<DeltaView> = fc.record(
-  {
-    id: text,
-    from: position,
-    to: position,
-    payload: deltaChanges.map((changes) => encodeChanges(changes) as Payload),
-    at: time,
-  },
-  plain,
-);
+const delta: fc.Arbitrary<DeltaView> = fc
+  .record(
+    {
+      id: text,
+      from: position,
+      to: position,
+      payload: deltaChanges.map((changes) => encodeChanges(changes) as Payload),
+      at: time,
+      expired: fc.boolean(),
+    },
+    plain,
+  )
+  .map(({ expired, ...rest }) => (expired ? { ...rest, cause: 'expired' } : rest));
 const form: fc.Arbitrary<DeltaForm> = fc.oneof(
   fc.constantFrom(PLAIN, WITH_OLDS),
   jsonValue.map((value) => formatted(() => copied(value))),
@@ -110,8 +113,17 @@ function protoContext(id: string, head: Head, value?: EncodedStruct): Context {
 
 const protoView = ({ id, head, value }: View): Context => protoContext(id, head, value);
 
-function protoDelta({ id, from, to, payload, at }: DeltaView, { format, oldValues }: DeltaForm): Delta {
-  const base = { contextId: id, from, to, updatedAt: protoTime(at), formatted: undefined, inexpressible: '' };
+function protoDelta({ id, from, to, payload, at, cause }: DeltaView, { format, oldValues }: DeltaForm): Delta {
+  const provenance = cause && { cause: Cause.EXPIRED };
+  const base = {
+    contextId: id,
+    from,
+    to,
+    updatedAt: protoTime(at),
+    formatted: undefined,
+    inexpressible: '',
+    provenance,
+  };
   const changes = decodeChanges(payload.changes, oldValues ? payload.olds : undefined);
   if (!format) return { ...base, changes: changes.map(toProto) };
   const made = format.format({ contextId: id, changes, oldValues });
@@ -201,9 +213,10 @@ test('BatchWrite', (t) => {
 
 test('GetContext', (t) => {
   fc.assert(
-    fc.property(view, (view) =>
-      same(GetContextResponse, getResponse(view), { context: protoView(view), expiries: [] }),
-    ),
+    fc.property(view, fc.array(fc.record({ path: fc.array(text), at: time }, plain)), (view, expiries) => {
+      const sent = expiries.map(({ path, at }) => ({ path: { keys: path }, expiresAt: protoTime(at) }));
+      same(GetContextResponse, getResponse(view, expiries), { context: protoView(view), expiries: sent });
+    }),
   );
   t.pass();
 });

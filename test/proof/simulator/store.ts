@@ -86,6 +86,10 @@ export class SimulatedStore implements Store {
     });
   }
 
+  members(id: string) {
+    return this.#read(() => this.disk.store.members(id));
+  }
+
   recall(id: string, requestId: string) {
     return this.#read(() => this.disk.store.recall(id, requestId));
   }

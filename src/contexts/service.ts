@@ -11,7 +11,7 @@ import type { CommitEvent, SyncResult, View } from './events.js';
 import { type ViewWithExpiries, withExpiries } from './expiries.js';
 import { storeAll } from './import-history.js';
 import { ENCODED, type Form, type Need } from './lane/document.js';
-import { Lane, type Upkeep } from './lane/lane.js';
+import { Lane } from './lane/lane.js';
 import { Lanes } from './lane/lanes.js';
 import type { Evaluation, TraceEvaluation } from './lane/pending-write.js';
 import type { Effect, TipView } from './lane/state.js';
@@ -25,7 +25,7 @@ import { checkId, checkTtl } from './validation.js';
 import { type BatchedWrite, type BatchTools, writeBatch } from './writes/batch.js';
 import { Budget } from './writes/budget.js';
 import { recall } from './writes/idempotency.js';
-import { checkTouched, endMembers, membersDue, touchMembers } from './writes/member-times.js';
+import { checkTouched, membersDue, memberUpkeep, touchMembers } from './writes/member-times.js';
 import type { Edit, Mutation } from './writes/mutations.js';
 import { repeated } from './writes/repeat.js';
 import { checkEdit } from './writes/value-limits.js';
@@ -61,7 +61,7 @@ export interface ServiceOptions {
   /** What has expired stays, for readers and writers too, until `expire` removes it: it is exported before. */
   readonly keepExpired?: boolean | undefined;
   readonly traceEvaluation?: TraceEvaluation | undefined;
-  /** Hears that members of a context expire, and the time of the first; called often, and again for the same. */
+  /** Receives the time before which no member of some context expires; called often, also with the same time. */
   readonly onMembers?: ((due: number) => void) | undefined;
 }
 
@@ -84,15 +84,11 @@ export class ContextService {
     this.#store = store;
     this.#shared = store.cluster !== undefined;
     this.lists = new WholeLists(async (id, at) => documentAt(store, await this.#freshLane(id), at));
-    const upkeep: Upkeep = {
-      isDue: (head) => membersDue(head, this.#now()),
-      evaluate: (view) => endMembers(view, this.#now()),
-    };
+    const upkeep = memberUpkeep(() => this.#now());
     this.#lanes = new Lanes(options.cacheBytes, (id, changed) => {
       const noted = (lane: Lane): void => {
         changed(lane);
-        const members = lane.durable?.members;
-        if (members) onMembers?.(members.due);
+        if (lane.durable?.members) onMembers?.(lane.durable.members.due);
       };
       return new Lane(id, store, publish, noted, deltaThreshold, upkeep, trace);
     });

@@ -4,9 +4,10 @@ import { encodeStruct } from '../../codec/struct.js';
 import { applyInPlace, weightChange } from '../../delta/index.js';
 import type { Change, Path } from '../../delta/types.js';
 import { ChordError, invalid, notFound } from '../../model/errors.js';
-import { getMember, type Head, isObject, type Json, type JsonObject, usedAt } from '../../model/model.js';
+import { type Clock, getMember, type Head, isObject, type Json, type JsonObject, usedAt } from '../../model/model.js';
 import { isLarge } from '../events.js';
 import { heapChange } from '../lane/heap-size.js';
+import type { Upkeep } from '../lane/lane.js';
 import type { Effect, TipView } from '../lane/state.js';
 import { advance } from '../position.js';
 import { checkMemberTtl } from '../validation.js';
@@ -60,6 +61,13 @@ export function endMembers(view: TipView, clock: number): Effect<void> {
   const snapshot = view.snapshotDue(payload, weight) ? { snapshot: encodeStruct(document) } : {};
   const commit = { id, expected: tip.position, head, payload, cause: 'expired' as const, ...snapshot };
   return withMembers({ commit, head, delta, heap: heapChange(changes), answer: undefined }, tip, edit, true);
+}
+
+export function memberUpkeep(now: Clock): Upkeep {
+  return {
+    isDue: (tip) => membersDue(tip, now()),
+    evaluate: (view) => endMembers(view, now()),
+  };
 }
 
 /** @throws ChordError INVALID_ARGUMENT */

@@ -4,7 +4,18 @@ import * as records from '../record-format.js';
 import { type IndexKeys, trueKeys } from '../retention-index.js';
 import type { Due, LogRecord, Member, Request, Snapshot } from '../store.js';
 import { RUN_VERIFY } from './errors.js';
-import { dueKey, headKey, idKey, indexOffset, logKey, memberKey, numberKey, numbersIn, requestKey, versionIn } from './keys.js';
+import {
+  dueKey,
+  headKey,
+  idKey,
+  indexOffset,
+  logKey,
+  memberKey,
+  numberKey,
+  numbersIn,
+  requestKey,
+  versionIn,
+} from './keys.js';
 import { RequestLog } from './request-log.js';
 import type { Databases } from './schema.js';
 

@@ -4,14 +4,7 @@
  */
 import { type Head, samePosition } from '../../model/model.js';
 import { batchRefusal } from '../batch.js';
-import {
-  encodeHead,
-  encodeMember,
-  encodeRecord,
-  encodeSnapshot,
-  type HeadRow,
-  type Place,
-} from '../record-format.js';
+import { encodeHead, encodeMember, encodeRecord, encodeSnapshot, type HeadRow, type Place } from '../record-format.js';
 import { entriesAfter, INDEXES, type IndexKeys, NOWHERE, renewedSince } from '../retention-index.js';
 import type { BatchOperation, BatchOutcome, Commit, Due, Outcome, Removal, Request } from '../store.js';
 import type { CommitTurn } from './group-commit.js';

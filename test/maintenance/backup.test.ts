@@ -118,7 +118,7 @@ test('records that are missing, strange or out of order make no backup', async (
   };
   const of = (source: Backup) => makeBackup(join(parent, 'backup'), source, QUIET);
   await t.throwsAsync(of(changed((parts) => parts.slice(0, -1))), {
-    message: /incomplete: \d+ too few records of requests/,
+    message: /incomplete: \d+ too few records of request-log/,
   });
   await t.throwsAsync(of(changed(([first, ...rest]) => [first!, first!, ...rest])), { message: /ids out of order/ });
   await t.throwsAsync(of(changed(([first]) => [{ ...first!, database: 'what' }])), { message: /records of what/ });

@@ -52,7 +52,7 @@ function bash(program: Command): string {
   const paths = all.map(({ path }) => `'${path}'`).slice(1);
   return `_chord() {
   local path= words= word longer
-  for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+  for word in "\${COMP_WORDS[@]:1:$((COMP_CWORD - 1))}"; do
     longer="\${path:+$path }$word"
     case "$longer" in
       ${paths.join('|')}) path=$longer ;;
@@ -67,9 +67,10 @@ complete -o default -F _chord chord
 `;
 }
 
-/** zsh runs what is written for bash. */
+/** zsh runs what is written for bash. The file is autoloaded at the first completion, which it must answer, too. */
 function zsh(program: Command): string {
-  return `#compdef chord\nautoload -U +X bashcompinit && bashcompinit\n${bash(program)}`;
+  const first = 'if [[ "$funcstack[1]" = _chord ]]; then _bash_complete -o default -F _chord; fi';
+  return `#compdef chord\nautoload -U +X bashcompinit && bashcompinit\n${bash(program)}${first}\n`;
 }
 
 function fish(program: Command): string {

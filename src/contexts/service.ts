@@ -18,12 +18,14 @@ import type { Effect, TipView } from './lane/state.js';
 import { type DeltaPage, deltaPage, type HeadPage, headPage, type PageOptions } from './pagination.js';
 import { hear } from './remote-events.js';
 import { answer, answerAt } from './sync/answer.js';
+import { type Awaited, type Holding, holding } from './sync/holding.js';
 import { documentAt, documentViewAt, type PastBudget, type PointInTime, past } from './sync/point-in-time.js';
 import { WholeLists } from './sync/projection.js';
 import { trim } from './trim.js';
 import { checkId, checkTtl } from './validation.js';
 import { type BatchedWrite, type BatchTools, writeBatch } from './writes/batch.js';
 import { Budget } from './writes/budget.js';
+import { withRecords } from './writes/guard.js';
 import { recall } from './writes/idempotency.js';
 import { checkTouched, membersDue, memberUpkeep, touchMembers } from './writes/member-times.js';
 import type { Edit, Mutation } from './writes/mutations.js';
@@ -131,8 +133,9 @@ export class ContextService {
   }
 
   async delete(id: string, options: UpdateOptions = {}): Promise<WriteResult> {
-    const asked = ask(id, options, ['delete', options.expected, options.allowMissing]);
-    const written = this.#write(id, (view) => remove(view, asked, this.#now()));
+    const asked = ask(id, options, ['delete', options.expected, options.allowMissing], this.#budget.room());
+    const need = options.expected?.checks ? 'value' : undefined;
+    const written = this.#write(id, asked, (view) => remove(view, asked, this.#now()), need);
     return this.#once(id, asked, written);
   }
 
@@ -199,10 +202,10 @@ export class ContextService {
   /** Restores the document of an earlier version of this life, whatever was written since. Throws as `getAtVersion`. */
   async revert(id: string, version: number, options: WriteOptions = {}): Promise<WriteResult> {
     if (version < 1) throw invalid('version', 'must be at least 1');
-    const asked = ask(id, options, ['revert', version, options.expected, options.ttl]);
+    const asked = ask(id, options, ['revert', version, options.expected, options.ttl], this.#budget.room());
     const write = (then: PointInTime) => (view: TipView) =>
       revert(view, then, asked, this.#now(), this.#budget.renew());
-    const written = this.#past(id, version).then((then) => this.#write(id, write(then), 'value'));
+    const written = this.#past(id, version).then((then) => this.#write(id, asked, write(then), 'value'));
     return this.#once(id, asked, written);
   }
 
@@ -235,6 +238,13 @@ export class ContextService {
   async syncAt(id: string, known: Position | undefined, at: Position | null): Promise<SyncResult> {
     if (!at) return { kind: 'missing' };
     return answerAt(this.#store, await this.#freshLane(id), at, known, this.#options.deltaThreshold);
+  }
+
+  /** The parts of a context that a wait looks at; null where the context does not exist. As `holding`. */
+  async look(id: string, awaited: Awaited, known: Position | undefined): Promise<Holding | null> {
+    const lane = await this.#freshLane(id);
+    if (lane.durable && this.#endIfExpired(id, lane.durable)) return null;
+    return holding(this.#store, lane, awaited, known);
   }
 
   /** As `StoreCluster.heads`. Absent: this process writes all commits, and publishes each one. */
@@ -306,17 +316,19 @@ export class ContextService {
   /** The hot path: no promise beside the lane's own. */
   #edit(id: string, what: Edit, options: UpdateOptions): Promise<WriteResult> {
     try {
-      checkEdit(what, this.#budget.room());
-      const asked = ask(id, options, [what, options.expected, options.ttl, options.allowMissing]);
+      const room = this.#budget.room();
+      checkEdit(what, room);
+      const asked = ask(id, options, [what, options.expected, options.ttl, options.allowMissing], room, what);
       const write = (view: TipView) => edit(view, what, asked, this.#now(), this.#budget.renew());
-      return this.#once(id, asked, this.#write(id, write, 'value'));
+      return this.#once(id, asked, this.#write(id, asked, write, 'value'));
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
-  #write(id: string, write: Evaluation<WriteResult>, need?: Need): Promise<WriteResult | Duplicate> {
-    return this.#shared ? this.#writeShared(id, write, need) : this.#laneFor(id).write(write, need);
+  #write(id: string, { guard }: WriteRequest, write: Evaluation<WriteResult>, need?: Need) {
+    const run = () => (this.#shared ? this.#writeShared(id, write, need) : this.#laneFor(id).write(write, need));
+    return guard ? withRecords(this.#store, () => id, run) : run();
   }
 
   /** The answer of a write; for a request id that was committed before, the first answer. */

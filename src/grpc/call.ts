@@ -16,7 +16,7 @@ export interface Method {
   readonly service: string;
   /** `UpdateContext` */
   readonly name: string;
-  /** Its answer is a stream. */
+  /** Its answer is a stream, or a single message that the call may wait long for. */
   readonly streams: boolean;
 }
 

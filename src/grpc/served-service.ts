@@ -11,8 +11,10 @@ export interface ServedService {
   readonly definition: ServiceDefinition;
   /** Handlers of unary methods, by their keys in the definition. */
   readonly unary?: Readonly<Record<string, (request: never, call: Call) => unknown>>;
-  /** Handlers of streaming methods. */
+  /** Handlers of streaming methods, and of unary ones that last as streams do. */
   readonly streams?: Readonly<Record<string, (call: Call) => void>>;
+  /** The largest requests of single methods, in bytes. */
+  readonly maxBytes?: Readonly<Record<string, number>>;
 }
 
 /** `chord.v1.ContextService` */
@@ -21,10 +23,13 @@ export function nameOf({ definition }: ServedService): string {
 }
 
 /** @param members the most that the values of one request may have */
-export function routesOf({ definition, unary = {}, streams = {} }: ServedService, members: number): Route[] {
+export function routesOf({ definition, unary = {}, streams = {}, maxBytes = {} }: ServedService, members: number) {
   return [
-    ...Object.entries(unary).map(([key, answer]) => ({ ...methodOf(definition, key, members), unary: answer })),
-    ...Object.entries(streams).map(([key, serve]) => ({ ...methodOf(definition, key, members), stream: serve })),
+    ...Object.entries(unary).map(([key, answer]): Route => ({ ...methodOf(definition, key, members), unary: answer })),
+    ...Object.entries(streams).map(([key, serve]): Route => {
+      const max = maxBytes[key] === undefined ? {} : { maxBytes: maxBytes[key] };
+      return { ...methodOf(definition, key, members), streams: true, stream: serve, ...max };
+    }),
   ];
 }
 

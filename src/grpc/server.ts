@@ -29,6 +29,7 @@ import { HEALTH, Health } from './services/health.js';
 import { addReflection, REFLECTIONS } from './services/reflection.js';
 import { syncService } from './services/sync.js';
 import { transferService } from './services/transfer.js';
+import { Waits } from './services/waits.js';
 import { WatchStreams } from './services/watch-streams.js';
 import { toStatus } from './status.js';
 
@@ -79,6 +80,7 @@ export class GrpcServer {
   readonly pipeline: CallPipeline;
   /** The names of the services, as `chord.v1.ContextService`. */
   readonly services: readonly string[];
+  readonly #waits: Waits;
   readonly #health: Health;
   readonly #loadShedding: LoadShedding;
   readonly #unfinished: UnfinishedCalls;
@@ -121,9 +123,10 @@ export class GrpcServer {
     limitResets(this.#server, RESETS);
     const { service, hub, formats, transfer, deliveries, heartbeatInterval } = options;
     this.#streams = new WatchStreams({ service, hub, formats, deliveries, heartbeatInterval });
+    this.#waits = new Waits(service, hub, formats);
     const services: readonly ServedService[] = [
       contextService(service, formats),
-      syncService(service, formats, this.#streams),
+      syncService(service, formats, this.#streams, this.#waits),
       cleanupService(options.cleanup),
       transferService(transfer),
       adminService(options.store, options.clock, options.stats, this.#stopping.signal),
@@ -197,7 +200,7 @@ export class GrpcServer {
 
   /**
    * Reports unready for `delay` while still serving, so that load balancers send no new clients; sends `closing` on
-   * every stream; waits for calls under way; cuts off the rest after `grace`. Both in milliseconds.
+   * every stream, and ends waits; waits for calls under way; cuts off the rest after `grace`. Both in milliseconds.
    */
   async stop(delay: number, grace: number): Promise<void> {
     this.#storeServes = false;
@@ -205,6 +208,7 @@ export class GrpcServer {
     if (delay > 0) await sleep(delay);
     this.#loadShedding.stop();
     this.#streams.closeAll(GOODBYE, RETRY_WITHIN);
+    this.#waits.closeAll(GOODBYE, RETRY_WITHIN);
     this.#health.end(GOODBYE);
     this.#stopping.abort();
     // Not forceShutdown: without channelz grpc-js tracks no connections.

@@ -2,10 +2,11 @@
 /** The one table from Chord's errors to gRPC's, with rich details (google.rpc.Status) in the trailers. */
 import { randomUUID } from 'node:crypto';
 import { Metadata, type StatusObject, status } from '@grpc/grpc-js';
-import { PositionMismatch } from '../gen/chord/v1/errors.js';
+import { PositionMismatch, UnmetConditions } from '../gen/chord/v1/errors.js';
 import { BadRequest, ErrorInfo, RetryInfo } from '../gen/google/rpc/error_details.js';
 import { Status } from '../gen/google/rpc/status.js';
 import { ChordError, type Reason } from '../model/errors.js';
+import { toUnmet } from './codec/condition-messages.js';
 import { protoField, protoMessage } from './codec/field-names.js';
 import { toDuration } from './codec/times.js';
 
@@ -41,7 +42,7 @@ export function toStatus(error: unknown, onDefect: (error: unknown, id: string) 
 
 function richStatus(error: ChordError): StatusObject {
   const code = CODES[error.reason];
-  const { contextId, current, violations, retryAfter, quota } = error.details;
+  const { contextId, current, unmet, violations, retryAfter, quota } = error.details;
   const message = cut(protoMessage(error));
   const metadata = new Map<string, string>();
   if (contextId !== undefined) metadata.set('context_id', contextId);
@@ -62,6 +63,7 @@ function richStatus(error: ChordError): StatusObject {
     const mismatch = { contextId: contextId ?? '', current: current ?? undefined };
     details.push(any('chord.v1.PositionMismatch', PositionMismatch.encode(mismatch)));
   }
+  if (unmet) details.push(any('chord.v1.UnmetConditions', UnmetConditions.encode(toUnmet(contextId ?? '', unmet))));
   if (retryAfter !== undefined) {
     details.push(any('google.rpc.RetryInfo', RetryInfo.encode({ retryDelay: toDuration(retryAfter) })));
   }

@@ -2,12 +2,13 @@
  * The closed list of errors that Chord answers with. Each reason has one gRPC status (see grpc/status.ts). A thrown
  * value that is not a ChordError is a defect: clients see INTERNAL with an id that the log also has.
  */
+import type { Unmet } from './conditions.js';
 import type { Position } from './model.js';
 
 export type Reason =
   | 'NOT_FOUND' // the context does not exist
   | 'ALREADY_EXISTS' // the context exists, and the request needs one that does not
-  | 'ABORTED' // the context is not at the position that the write expects
+  | 'ABORTED' // the context is not as the write expects
   | 'INVALID_ARGUMENT' // the request can never succeed
   | 'UNAUTHENTICATED' // the credentials are missing or not accepted
   | 'PERMISSION_DENIED' // the caller may not do this, whether or not the context exists
@@ -27,6 +28,8 @@ export interface ErrorDetails {
   readonly contextId?: string;
   /** ABORTED: the current position of the context; null where the context does not exist. */
   readonly current?: Position | null;
+  /** ABORTED: the conditions of the write that do not hold. */
+  readonly unmet?: Unmet;
   readonly violations?: readonly FieldViolation[];
   /** How long to wait before a retry, in milliseconds. */
   readonly retryAfter?: number;

@@ -104,6 +104,7 @@ function calls(target: string): SpecifiedCall[] {
       ttl: undefined,
       returning: undefined,
       mutations: [],
+      paths: [],
       version: 1,
     };
     return { writes: [{ write: { $case, value: { ...empty, ...value } } }, ...more] };
@@ -134,6 +135,8 @@ function calls(target: string): SpecifiedCall[] {
     many('chord.v1.ContextService/ListContexts', ['read']),
     one('chord.v1.SyncService/SyncContext', ['read']),
     one('chord.v1.SyncService/ListDeltas', ['read']),
+    // Without a check, which is refused: nothing is waited for.
+    one('chord.v1.SyncService/WaitContext', ['watch']),
     one('chord.v1.SyncService/WatchContexts', ['watch'], watching('contextId')),
     many('chord.v1.SyncService/WatchContexts', ['watch'], watching('prefix')),
     many('chord.v1.CleanupService/RunCleanup', ['admin']),

@@ -1,7 +1,7 @@
 /** The commands of the model test: what each may ask, and how it is done. */
 import fc from 'fast-check';
+import type { Expected } from '../../src/contexts/writes/conditions.js';
 import type { Mutation } from '../../src/contexts/writes/mutations.js';
-import type { Expected } from '../../src/contexts/writes/writes.js';
 import type { JsonObject, Position } from '../../src/model/model.js';
 import { jsonObject, jsonValue } from '../support/arbitrary.js';
 import type { Copy } from '../support/reader.js';
@@ -42,7 +42,27 @@ const pick = fc.record({
 });
 type Pick = typeof pick extends fc.Arbitrary<infer T> ? T : never;
 
+const checked = fc.array(
+  fc.record({
+    path: fc.array(key, { minLength: 1, maxLength: 2 }),
+    test: fc.oneof(
+      fc.record({ kind: fc.constant('equals' as const), value: fc.oneof(jsonValue, number) }),
+      fc.record({ kind: fc.constant('exists' as const), yes: fc.boolean() }),
+      fc.record({ kind: fc.constantFrom('atLeast' as const, 'atMost' as const), limit: fc.constantFrom(0, 1) }),
+    ),
+  }),
+  { maxLength: 2 },
+);
+const guarded = fc.record({
+  since: pick,
+  paths: fc.array(fc.array(key, { minLength: 1, maxLength: 2 }), { maxLength: 3 }),
+  checks: fc.option(checked, { nil: undefined }),
+});
+type Guarded = typeof guarded extends fc.Arbitrary<infer T> ? T : never;
+type Asked = Pick | Guarded | 'current' | 'absent' | undefined;
+
 const expected = fc.oneof(
+  { weight: 2, arbitrary: guarded },
   { weight: 6, arbitrary: fc.constant(undefined) },
   { weight: 1, arbitrary: fc.constant('current' as const) },
   { weight: 1, arbitrary: fc.constant('absent' as const) },
@@ -79,11 +99,20 @@ function writeOf(asked: RandomWrite, plain: Plain): Write | undefined {
     return again && asked.other ? { ...again, expected: { kind: 'version', version: 999 } } : again;
   }
   const { expected, ...rest } = asked;
-  return { ...structuredClone(rest), expected: expectedOf(expected, asked.id, plain) };
+  const write = { ...structuredClone(rest), expected: expectedOf(expected, asked.id, plain) };
+  // Guarded splices are carried: a law of its own in test/contexts/writes/conditions.test.ts.
+  if (write.kind !== 'update' || write.expected?.kind !== 'unchanged') return write;
+  return { ...write, mutations: write.mutations.filter(({ kind }) => kind !== 'splice') };
 }
 
-function expectedOf(asked: Pick | 'current' | 'absent' | undefined, id: string, plain: Plain): Expected | undefined {
+function expectedOf(asked: Asked, id: string, plain: Plain): Expected | undefined {
   if (!asked) return undefined;
+  if (typeof asked === 'object' && 'since' in asked) {
+    const { paths, checks } = asked;
+    const since = positionOf(asked.since, id, plain).position;
+    if (since && since.version > 0) return { kind: 'unchanged', since, paths, checks };
+    return checks && checks.length > 0 ? { kind: 'checks', checks } : undefined;
+  }
   const position =
     asked === 'current'
       ? plain.contexts.get(id)?.position

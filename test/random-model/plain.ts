@@ -3,12 +3,15 @@
  * Chord's answers; the model knows which of their parts must be new and which the same.
  */
 import { isDeepStrictEqual } from 'node:util';
+import type { Expected } from '../../src/contexts/writes/conditions.js';
 import type { Mutation } from '../../src/contexts/writes/mutations.js';
-import type { Expected, WriteResult } from '../../src/contexts/writes/writes.js';
+import type { WriteResult } from '../../src/contexts/writes/writes.js';
 import { weigh } from '../../src/delta/index.js';
+import type { Check } from '../../src/model/conditions.js';
 import { getMember, isObject, type Json, type JsonObject, type Position, setMember } from '../../src/model/model.js';
 import { copied } from '../support/arbitrary.js';
 import { agrees } from '../support/reader.js';
+import { touches } from '../support/touches.js';
 
 /** One write, as it is handed to the service. */
 export type Write = {
@@ -79,6 +82,7 @@ export class Plain {
       if (!isDeepStrictEqual(first.write, write)) throw new Refusal('INVALID_ARGUMENT');
       return first.answer;
     }
+    this.#refuseTrimmed(write, answer === undefined);
     const result = write.kind === 'delete' ? this.#delete(write) : this.#edit(write, answer);
     if (name) this.requests.set(name, { write, answer: result });
     return result;
@@ -95,6 +99,7 @@ export class Plain {
     if (first) return first.answers;
     // Each on a model of its own: what is refused must leave nothing behind here.
     for (const write of writes) {
+      this.#refuseTrimmed(write, answers === undefined);
       const before = this.contexts.get(write.id);
       const alone = new Plain(this.weightMax);
       alone.now = this.now;
@@ -208,16 +213,16 @@ export class Plain {
     return position;
   }
 
+  /** Deltas may have been dropped: then Chord alone knows whether they reach back to the position of a guard. */
+  #refuseTrimmed({ expected, id }: Write, refused: boolean): void {
+    const trimmed = expected?.kind === 'unchanged' && this.contexts.get(id)?.trimmed;
+    if (trimmed && refused) throw new Refusal('ABORTED');
+  }
+
   #expect(expected: Expected | undefined, context: PlainContext | undefined): void {
     if (!expected) return;
-    const position = context?.position;
-    const holds =
-      expected.kind === 'absent'
-        ? !position
-        : expected.kind === 'version'
-          ? position?.version === expected.version
-          : position && agrees(expected.position, position);
-    if (!holds) throw new Refusal('ABORTED');
+    const met = (expected.checks ?? []).every((check) => meets(context?.document ?? {}, check));
+    if (!met || !holds(expected, context)) throw new Refusal('ABORTED');
   }
 }
 
@@ -229,6 +234,40 @@ export function documentAfter(
   now = 0,
 ): JsonObject {
   return write.kind === 'set' ? copied(write.value) : updated(before, write, members, now);
+}
+
+function holds(expected: Expected, context: PlainContext | undefined): boolean {
+  const position = context?.position;
+  switch (expected.kind) {
+    case 'checks':
+      return true;
+    case 'absent':
+      return !position;
+    case 'version':
+      return position?.version === expected.version;
+    case 'position':
+      return position !== undefined && agrees(expected.position, position);
+    case 'unchanged': {
+      const { since, paths } = expected;
+      let state = context?.states.get(since.version);
+      if (!context || !state || !agrees(since, state.position)) return false;
+      for (let version = since.version + 1; version <= context.position.version; version++) {
+        const next = context.states.get(version) as State;
+        if (paths.some((path) => touches((state as State).document, next.document, path))) return false;
+        state = next;
+      }
+      return true;
+    }
+  }
+}
+
+function meets(document: JsonObject, { path, test }: Check): boolean {
+  let value: Json | undefined = document;
+  for (const key of path) value = isObject(value) ? getMember(value, key) : undefined;
+  if (test.kind === 'exists') return (value !== undefined) === test.yes;
+  if (test.kind === 'equals') return value !== undefined && isDeepStrictEqual(value, test.value);
+  if (typeof value !== 'number') return false;
+  return test.kind === 'atLeast' ? value >= test.limit : value <= test.limit;
 }
 
 function updated(

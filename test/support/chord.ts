@@ -61,6 +61,7 @@ export class Peer {
   readonly list = this.#unary(ContextServiceService.listContexts);
   readonly sync = this.#unary(SyncServiceService.syncContext);
   readonly deltas = this.#unary(SyncServiceService.listDeltas);
+  readonly wait = this.#unary(SyncServiceService.waitContext);
 
   readonly export = this.#unary(TransferServiceService.exportContext);
   readonly restore = this.#unary(TransferServiceService.restoreContext);

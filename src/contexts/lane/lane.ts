@@ -71,7 +71,7 @@ export class Lane {
     private readonly upkeep: Upkeep,
     private readonly traceEvaluation?: TraceEvaluation,
   ) {
-    this.#state = new LaneState(id, store, publish, threshold);
+    this.#state = new LaneState(id, store, publish, threshold, this.#inFlight);
   }
 
   /** The state that the store has confirmed. */

@@ -44,6 +44,8 @@ export interface TipView {
   document(): JsonObject;
   /** The document, encoded at most once. */
   encoded(): EncodedStruct;
+  /** The deltas from this version to the tip, in order; undefined where one is not in memory. */
+  deltasSince(version: number): readonly DeltaView[] | undefined;
   /** Whether this write should store a snapshot as well. */
   snapshotDue(payload: Payload, weight: number): boolean;
   /** The members that expire. A use case does not change them: it returns the change. */
@@ -65,6 +67,8 @@ export class LaneState implements TipView {
     private readonly store: Store,
     private readonly publish: (event: ContextEvent) => void,
     threshold: number,
+    /** The writes between the durable state and the tip, in order. */
+    private readonly inFlight: readonly { readonly effect: Effect<unknown> | undefined }[],
   ) {
     this.history = new LaneHistory(id, store, threshold);
   }
@@ -85,6 +89,16 @@ export class LaneState implements TipView {
 
   encoded(): EncodedStruct {
     return this.content.encoded();
+  }
+
+  deltasSince(version: number): readonly DeltaView[] | undefined {
+    const ahead: DeltaView[] = [];
+    for (const { effect } of this.inFlight) {
+      if (effect?.delta && effect.delta.from.version >= version) ahead.push(effect.delta);
+    }
+    if (ahead[0]?.from.version === version) return ahead;
+    const durable = this.history.after(version);
+    return durable && [...durable, ...ahead];
   }
 
   snapshotDue(payload: Payload, weight: number): boolean {

@@ -86,6 +86,12 @@ export class LaneHistory {
     this.#outdate();
   }
 
+  /** The deltas from this version to the durable position; undefined where one is not in memory. */
+  after(version: number): readonly DeltaView[] | undefined {
+    const first = this.#deltas[0];
+    return first && version >= first.from.version ? this.#deltas.slice(version - first.from.version) : undefined;
+  }
+
   /** One merged delta from `known`, which is behind the durable position by at most the threshold. */
   since(known: Position, costMax: number): Since | Promise<Since> {
     const first = this.#deltas[0];

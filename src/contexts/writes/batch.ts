@@ -7,7 +7,9 @@ import type { Effect, TipView } from '../lane/state.js';
 import { type PastBudget, type PointInTime, pastBudget } from '../sync/point-in-time.js';
 import { checkId, checkRequestId, checkTtl } from '../validation.js';
 import { type BatchCommitTools, type BatchPart, commitBatchOf } from './batch-commit.js';
+import { checkLimits, guardOf } from './conditions.js';
 import { fingerprint } from './fingerprint.js';
+import { withRecords } from './guard.js';
 import { type RememberedAnswer, type RequestName, recall, remember, requestName } from './idempotency.js';
 import { checkTouched, touchMembers } from './member-times.js';
 import type { Edit } from './mutations.js';
@@ -50,6 +52,9 @@ export async function writeBatch(
   checkWrites(tools, writes);
   checkRequestId(requestId);
   const asked = writes.map((write, i) => within(i, write, () => askOne(write)));
+  const guards = new Map(
+    asked.flatMap(({ options: { guard } }, i) => (guard ? [[guard, writes[i]!.id] as const] : [])),
+  );
   const name = requestName(requestId, caller);
   const print = name ? fingerprint(asked.map(({ essence }) => essence)) : '';
   const attempt = async () => {
@@ -60,7 +65,7 @@ export async function writeBatch(
       const named = i === 0 ? { name, fingerprint: print } : { fingerprint: '' };
       const all = { ...asked[i]?.options, ...named };
       const { id, kind } = write;
-      const edits = kind !== 'touch' && kind !== 'delete';
+      const edits = kind !== 'touch' && (kind !== 'delete' || write.expected?.checks !== undefined);
       return { id, edits, evaluate: (view) => within(i, write, () => evaluations[i]!(view, all)) };
     });
     return commitBatchOf(tools, parts, (effects, operations) => {
@@ -68,7 +73,8 @@ export async function writeBatch(
       return name ? signed(operations, name, print, effects, tools.now()) : operations;
     });
   };
-  const written = await attempt().catch(async (error): Promise<Duplicate> => {
+  const run = guards.size > 0 ? withRecords(tools.store, (guard) => guards.get(guard)!, attempt) : attempt();
+  const written = await run.catch(async (error): Promise<Duplicate> => {
     // A refusal may only mean that the first try has done its work already.
     const first = name ? await tools.store.recall((writes[0] as BatchedWrite).id, name.id, name.formerId) : null;
     if (!first) throw error;
@@ -91,6 +97,7 @@ function checkWrites({ store, budget }: BatchTools, writes: readonly BatchedWrit
     within(i, write, () => {
       checkId(write.id);
       if (write.kind === 'set' || write.kind === 'update') checkEdit(write, room);
+      if ('expected' in write) checkLimits(write.expected, room);
     });
     const before = places.get(write.id);
     if (before !== undefined) throw invalid(fieldOf(i), `names the same context as writes[${before}]`);
@@ -112,12 +119,16 @@ function checkWrites({ store, budget }: BatchTools, writes: readonly BatchedWrit
 }
 
 /** The options of a write, and the rest of the request, which identifies the write. */
-function askOne(write: BatchedWrite): { readonly options: Options; readonly essence: unknown } {
+function askOne(write: BatchedWrite): {
+  readonly options: Options & Pick<WriteRequest, 'guard'>;
+  readonly essence: unknown;
+} {
   const { expected, ttl, allowMissing, returning, ...essence } = write as BatchedWrite & Options;
   if (write.kind === 'touch' && write.paths?.length) checkTouched(write.paths, ttl);
   else if (ttl !== undefined) checkTtl(ttl);
   if (write.kind === 'revert' && write.version < 1) throw invalid('version', 'must be at least 1');
-  const options = { expected, ttl, allowMissing: write.kind === 'set' || allowMissing, returning };
+  const guard = guardOf(expected, write.kind === 'update' ? write : undefined);
+  const options = { expected, ttl, allowMissing: write.kind === 'set' || allowMissing, returning, guard };
   return { options, essence: [essence, expected, ttl, allowMissing] };
 }
 

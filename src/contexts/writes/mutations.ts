@@ -8,7 +8,7 @@
  */
 import { encodeChanges } from '../../codec/changes.js';
 import { applyInPlace, diff, diffAt, equal, invert, merge, weightChange } from '../../delta/index.js';
-import type { Change, Path } from '../../delta/types.js';
+import type { Change, Changes, Path } from '../../delta/types.js';
 import { ChordError, invalid } from '../../model/errors.js';
 import { copy, getMember, hasMember, isObject, type Json, type JsonObject, type Payload } from '../../model/model.js';
 import { heapChange } from '../lane/heap-size.js';
@@ -21,13 +21,15 @@ export type Mutation =
   | { readonly kind: 'remove'; readonly path: Path }
   | { readonly kind: 'increment'; readonly path: Path; readonly by: number }
   | { readonly kind: 'append'; readonly path: Path; readonly values: readonly Json[] }
-  | {
-      readonly kind: 'splice';
-      readonly path: Path;
-      readonly index: number;
-      readonly removeCount: number;
-      readonly insert: readonly Json[];
-    };
+  | Splicing;
+
+interface Splicing {
+  readonly kind: 'splice';
+  readonly path: Path;
+  readonly index: number;
+  readonly removeCount: number;
+  readonly insert: readonly Json[];
+}
 
 export type Edit =
   | { readonly kind: 'set'; readonly value: JsonObject }
@@ -42,6 +44,14 @@ export interface Evaluated {
   readonly heap: number;
 }
 
+/** Where the elements that splices name lie in the document: it may have moved on since the caller saw it. */
+export interface Places {
+  /** By the index of the mutation. Undefined: the edit itself has replaced the list, or the elements. */
+  placeOf(mutation: number): { readonly index: number } | undefined;
+  /** Notes changes of the edit, which are carried out before the next mutation. */
+  noteOwn(changes: Changes): void;
+}
+
 /** An insertion of this many elements moves the tail of the list one by one, at this factor of the cost per element. */
 const MANY = 1000;
 const MANY_FACTOR = 100;
@@ -50,6 +60,7 @@ const MANY_FACTOR = 100;
  * Carries out an edit, which `checkEdit` has accepted, on a document of this weight, in place.
  * Throws INVALID_ARGUMENT with the invalid field of the request, or RESOURCE_EXHAUSTED where the document or the work is
  * over the budget; the document is then unchanged. `members` takes what happens to members that expire; absent: none does.
+ * Without `places`, a splice names places of the document as it is.
  */
 export function evaluate(
   document: JsonObject,
@@ -57,6 +68,7 @@ export function evaluate(
   weight: number,
   budget: Budget,
   members?: MemberEdit,
+  places?: Places,
 ): Evaluated {
   if (edit.kind === 'set') {
     const changes = diff(document, edit.value);
@@ -70,10 +82,12 @@ export function evaluate(
     if (edit.changes) {
       const changes: Change[] = [];
       mergeMembers(document, edit.changes, [], changes, members);
-      step(document, changes, steps);
+      step(document, changes, steps, places);
     }
     edit.mutations.forEach((mutation, index) => {
-      step(document, changesOf(document, mutation, `mutations[${index}]`, budget), steps);
+      const field = `mutations[${index}]`;
+      const now = places && mutation.kind === 'splice' ? carried(mutation, places.placeOf(index), field) : mutation;
+      step(document, changesOf(document, now, field, budget), steps, places);
       if (members) timesOf(mutation, members);
     });
     members?.check();
@@ -84,10 +98,16 @@ export function evaluate(
   }
 }
 
-function step(document: JsonObject, changes: Change[], steps: Change[][]): void {
+function step(document: JsonObject, changes: Change[], steps: Change[][], places?: Places): void {
   if (changes.length === 0) return;
   applyInPlace(copied(changes), document);
   steps.push(changes);
+  places?.noteOwn(changes);
+}
+
+function carried(splice: Splicing, place: { readonly index: number } | undefined, field: string): Splicing {
+  if (!place) throw invalid(`${field}.splice`, 'names elements that an earlier part of this write replaces');
+  return { ...splice, index: place.index };
 }
 
 /** Checks the changes: all limits of their size are enforced here. */

@@ -3,6 +3,7 @@
  * request waits for its context. Each refusal names the field of the request.
  */
 import { tooManyMembers } from '../../codec/struct.js';
+import type { Path } from '../../delta/types.js';
 import { type ChordError, invalid } from '../../model/errors.js';
 import { type Json, type JsonObject, MAX_DEPTH } from '../../model/model.js';
 import { checkMemberTtl } from '../validation.js';
@@ -28,17 +29,38 @@ export function checkEdit(edit: Edit, room: Room): void {
 
 function checkMutation(mutation: Mutation, field: string, room: Room): void {
   const { kind, path } = mutation;
-  if (path.length === 0) throw invalid(`${field}.path`, 'must name at least one key');
-  if (path.length > MAX_DEPTH) throw invalid(`${field}.path`, `is longer than ${MAX_DEPTH} keys`);
+  checkLength(path, `${field}.path`);
   // A member under a longer key, which an earlier version of Chord accepted, can still be removed.
   if (kind === 'remove') return;
   if (kind === 'set' && mutation.ttl !== undefined) checkMemberTtl(mutation.ttl, `${field}.ttl`);
-  let bytes = 0;
-  for (const key of path) bytes = checkKey(key, bytes, `${field}.path`);
-  spend(path.length, room);
+  const bytes = checkKeys(path, `${field}.path`, room);
   if (kind === 'set') checkValue(mutation.value, path.length, bytes, `${field}.set`, room);
   else if (kind === 'append') checkList(mutation.values, path.length, bytes, `${field}.append`, room);
   else if (kind === 'splice') checkList(mutation.insert, path.length, bytes, `${field}.splice`, room);
+}
+
+/** Checks a path that a condition names. */
+export function checkPath(path: Path, field: string, room: Room): void {
+  checkLength(path, field);
+  checkKeys(path, field, room);
+}
+
+/** Checks a value that a condition compares with one of the document. */
+export function checkValueAt(value: Json, field: string, room: Room): void {
+  checkValue(value, 0, 0, field, room);
+}
+
+function checkLength(path: Path, field: string): void {
+  if (path.length === 0) throw invalid(field, 'must name at least one key');
+  if (path.length > MAX_DEPTH) throw invalid(field, `is longer than ${MAX_DEPTH} keys`);
+}
+
+/** Answers the bytes of the keys. */
+function checkKeys(path: Path, field: string, room: Room): number {
+  let bytes = 0;
+  for (const key of path) bytes = checkKey(key, bytes, field);
+  spend(path.length, room);
+  return bytes;
 }
 
 /** Checks a value below `depth` levels of keys and list elements, whose keys have `bytes` bytes in all. */

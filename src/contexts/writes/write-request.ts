@@ -1,18 +1,26 @@
 /** Checks and refusals that all writes have in common. */
 import { ChordError } from '../../model/errors.js';
 import { checkId, checkRequestId, checkTtl } from '../validation.js';
+import type { Room } from './budget.js';
+import { checkLimits, guardOf } from './conditions.js';
 import { fingerprint } from './fingerprint.js';
 import { requestName } from './idempotency.js';
+import type { Edit } from './mutations.js';
 import type { UpdateOptions, WriteRequest } from './writes.js';
 
-/** Checks the common options. The fingerprint costs a pass over the request, so only a request with an id gets one. */
-export function ask(id: string, options: UpdateOptions, request: unknown): WriteRequest {
+/**
+ * Checks the common options. The fingerprint costs a pass over the request, so only a request with an id gets one. `edit`:
+ * its splices are carried, where the write is guarded.
+ */
+export function ask(id: string, options: UpdateOptions, request: unknown, room: Room, edit?: Edit): WriteRequest {
   checkId(id);
   const { expected, requestId, caller, ttl, returning, allowMissing } = options;
   if (requestId) checkRequestId(requestId);
   if (ttl !== undefined) checkTtl(ttl);
+  checkLimits(expected, room);
   const name = requestName(requestId, caller);
-  return { expected, ttl, returning, allowMissing, name, fingerprint: name ? fingerprint(request) : '' };
+  const guard = guardOf(expected, edit);
+  return { expected, ttl, returning, allowMissing, name, fingerprint: name ? fingerprint(request) : '', guard };
 }
 
 /** Whether the error is a refusal: an invalid write, or a state that the write did not expect. Nothing was stored. */

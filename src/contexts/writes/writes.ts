@@ -1,22 +1,18 @@
 /** Evaluates each kind of write on a lane's tip: its condition, its effect, and its answer. */
 import { EncodedStruct, encodeStruct } from '../../codec/struct.js';
 import { weigh } from '../../delta/index.js';
-import { ChordError, notFound } from '../../model/errors.js';
+import { notFound } from '../../model/errors.js';
 import { type Expiry, type Head, type Position, samePosition, usedAt } from '../../model/model.js';
 import { type DeltaView, isLarge, type View } from '../events.js';
 import type { Effect, TipView } from '../lane/state.js';
 import { advance, newLife } from '../position.js';
 import type { PointInTime } from '../sync/point-in-time.js';
 import type { Budget } from './budget.js';
+import { checkExpected, type Expected } from './conditions.js';
+import type { Guard } from './guard.js';
 import { type RequestName, remember } from './idempotency.js';
 import { MemberEdit, marked, stampOf, withMembers } from './members.js';
 import { type Edit, evaluate, setsTimes } from './mutations.js';
-
-/** A condition on the position of the context. Positions without epoch or digest compare by the parts that they have. */
-export type Expected =
-  | { readonly kind: 'position'; readonly position: Position }
-  | { readonly kind: 'version'; readonly version: number }
-  | { readonly kind: 'absent' };
 
 export interface WriteOptions {
   readonly expected?: Expected | undefined;
@@ -47,6 +43,7 @@ export interface WriteResult {
 export interface WriteRequest extends UpdateOptions {
   readonly name?: RequestName | undefined;
   readonly fingerprint: string;
+  readonly guard?: Guard | undefined;
 }
 
 const EMPTY_WEIGHT = weigh({});
@@ -62,7 +59,7 @@ export function edit(
   budget: Budget,
 ): Effect<WriteResult> {
   const { id, tip } = view;
-  checkExpected(id, asked.expected, tip);
+  checkExpected(view, asked.expected, asked.guard);
   if (!tip && !asked.allowMissing) throw notFound(id);
   // Time does not go backwards within a context, whatever the clock does. A time to live is counted by the clock alone:
   // one that was ahead, or was set back, must not make it longer.
@@ -70,7 +67,8 @@ export function edit(
   const expiry = renewed(tip?.expiry, asked.ttl, clock);
   const members = tip?.members || setsTimes(what) ? new MemberEdit(view.members, clock) : undefined;
   const document = view.document();
-  const evaluated = evaluate(document, what, tip?.weight ?? EMPTY_WEIGHT, budget, members);
+  const before = tip?.weight ?? EMPTY_WEIGHT;
+  const evaluated = evaluate(document, what, before, budget, members, asked.guard);
   const mark = members?.mark(tip?.members);
 
   if (tip && !evaluated.changed) {
@@ -136,8 +134,9 @@ export function revert(
 }
 
 /** DeleteContext. */
-export function remove({ id, tip }: TipView, asked: WriteRequest, now: number): Effect<WriteResult> {
-  checkExpected(id, asked.expected, tip);
+export function remove(view: TipView, asked: WriteRequest, now: number): Effect<WriteResult> {
+  const { id, tip } = view;
+  checkExpected(view, asked.expected, asked.guard);
   if (!tip && !asked.allowMissing) throw notFound(id);
   const answer = tip ? { position: tip.position, changed: true } : { changed: false };
   const named = request(asked, answer, now);
@@ -178,24 +177,6 @@ export function isExpired(head: Head | null, now: number): boolean {
 
 function request({ name, fingerprint }: WriteRequest, answer: WriteResult, now: number) {
   return name ? { request: remember(name, fingerprint, [answer], now) } : {};
-}
-
-function checkExpected(id: string, expected: Expected | undefined, tip: Head | null): void {
-  if (!expected) return;
-  if (tip ? isAt(expected, tip.position) : expected.kind === 'absent') return;
-  const stands = tip ? `is at version ${tip.position.version}` : 'does not exist';
-  throw new ChordError('ABORTED', `${JSON.stringify(id)} ${stands}, which is not what the write expected`, {
-    contextId: id,
-    current: tip?.position ?? null,
-  });
-}
-
-function isAt(expected: Expected, { epoch, version, digest }: Position): boolean {
-  if (expected.kind === 'absent') return false;
-  if (expected.kind === 'version') return expected.version === version;
-  const { position } = expected;
-  if (position.epoch !== '' && position.epoch !== epoch) return false;
-  return position.version === version && (position.digest === '' || position.digest === digest);
 }
 
 /** A write or a touch renews the time to live. */

@@ -1,10 +1,11 @@
 /** Contexts, conditions and mutations: from protobuf messages to the domain, and back. Throws INVALID_ARGUMENT that names the field. */
+import type { Expected } from '../../contexts/writes/conditions.js';
 import type { Mutation } from '../../contexts/writes/mutations.js';
-import type { Expected } from '../../contexts/writes/writes.js';
 import type * as proto from '../../gen/chord/v1/model.js';
 import type { Duration } from '../../gen/google/protobuf/duration.js';
 import { invalid } from '../../model/errors.js';
 import type { Head } from '../../model/model.js';
+import { fromChecks } from './condition-messages.js';
 import { fromDuration, toTimestamp } from './times.js';
 
 export const MUTATIONS_MAX = 1000;
@@ -24,17 +25,24 @@ export function toContext(id: string, head: Head): proto.Context {
 export function fromExpected(expected: proto.Expected | undefined): Expected | undefined {
   if (!expected) return undefined;
   const { condition } = expected;
+  const checks = expected.checks.length > 0 ? { checks: fromChecks(expected.checks, 'expected.checks') } : {};
   switch (condition?.$case) {
     case 'position':
       if (condition.value.version === 0) throw invalid('expected.position', 'has no version');
-      return { kind: 'position', position: condition.value };
+      return { kind: 'position', position: condition.value, ...checks };
     case 'version':
-      return { kind: 'version', version: condition.value };
+      return { kind: 'version', version: condition.value, ...checks };
     case 'absent':
       if (!condition.value) throw invalid('expected.absent', 'must be true');
-      return { kind: 'absent' };
+      return { kind: 'absent', ...checks };
+    case 'unchanged': {
+      const { since, paths } = condition.value;
+      if (!since) throw invalid('expected.unchanged.since', 'is missing');
+      return { kind: 'unchanged', since, paths: paths.map(({ keys }) => keys), ...checks };
+    }
     default:
-      throw invalid('expected', 'names no condition');
+      if (expected.checks.length === 0) throw invalid('expected', 'names no condition');
+      return { kind: 'checks', ...checks };
   }
 }
 

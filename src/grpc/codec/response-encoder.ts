@@ -16,7 +16,7 @@ import type { BatchedResult } from '../../contexts/writes/batch.js';
 import type { WriteResult } from '../../contexts/writes/writes.js';
 import type { Inexpressible } from '../../delta/formats/format.js';
 import { Cause, FullReason as ProtoReason } from '../../gen/chord/v1/model.js';
-import { DeletedReason, WatchContextsResponse } from '../../gen/chord/v1/sync_service.js';
+import { DeletedReason, WaitContextResponse, WatchContextsResponse } from '../../gen/chord/v1/sync_service.js';
 import { notFound } from '../../model/errors.js';
 import type { Position } from '../../model/model.js';
 import type { WatchEvent } from '../../watch/subscription.js';
@@ -95,6 +95,12 @@ export function syncResponse(id: string, result: SyncResult, form: DeltaForm): B
       throw notFound(id);
   }
   return Buffer.from(writer.peek());
+}
+
+/** WaitContextResponse: the fields of SyncContextResponse, and one more. */
+export function waitResponse(id: string, result: SyncResult, form: DeltaForm, heldAt: number): Buffer {
+  const last = WaitContextResponse.encode({ result: undefined, heldAt }).finish();
+  return Buffer.concat([syncResponse(id, result, form), last]);
 }
 
 /** ListDeltasResponse. */

@@ -18,11 +18,17 @@ export function charge(quotas: Quotas): Middleware<'usage'> {
   };
 }
 
+/** A wait follows one context. */
+function subscriptionsOf(name: string, request: unknown): number {
+  if (name === 'WatchContexts') return (request as WatchContextsRequest).subscriptions.length;
+  return name === 'WaitContext' ? 1 : 0;
+}
+
 function needOf({ method, request, requestBytes }: CallFor): QuotaNeed {
   return {
     calls: method.streams ? 0 : 1,
     streams: method.streams ? 1 : 0,
-    subscriptions: method.name === 'WatchContexts' ? (request as WatchContextsRequest).subscriptions.length : 0,
+    subscriptions: subscriptionsOf(method.name, request),
     writesPerSecond: policyOf(method)?.writes?.(request as never) ?? 0,
     bytesPerSecond: requestBytes,
   };

@@ -1,4 +1,4 @@
-/** SyncService. Its watch streams are in watch-streams.ts. */
+/** SyncService. Its watch streams are in watch-streams.ts, its waits in waits.ts. */
 import { cutTo } from '../../contexts/pagination.js';
 import type { ContextService } from '../../contexts/service.js';
 import { type Formats, fit } from '../../contexts/sync/projection.js';
@@ -6,9 +6,15 @@ import * as s from '../../gen/chord/v1/sync_service.js';
 import { deltasResponse, syncResponse } from '../codec/response-encoder.js';
 import { fromPaths } from '../codec/sync-messages.js';
 import type { ServedService } from '../served-service.js';
+import { WAIT_BYTES_MAX, type Waits } from './waits.js';
 import type { WatchStreams } from './watch-streams.js';
 
-export function syncService(contexts: ContextService, formats: Formats, watches: WatchStreams): ServedService {
+export function syncService(
+  contexts: ContextService,
+  formats: Formats,
+  watches: WatchStreams,
+  waits: Waits,
+): ServedService {
   return {
     definition: s.SyncServiceService,
     unary: {
@@ -32,6 +38,7 @@ export function syncService(contexts: ContextService, formats: Formats, watches:
         return deltasResponse(cutTo(page, await contexts.lists.all(page.deltas)), form);
       },
     },
-    streams: { watchContexts: (call) => watches.serve(call) },
+    streams: { watchContexts: (call) => watches.serve(call), waitContext: (call) => waits.serve(call) },
+    maxBytes: { waitContext: WAIT_BYTES_MAX },
   };
 }

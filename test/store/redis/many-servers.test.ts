@@ -31,6 +31,26 @@ if (REDIS_INSTALLED) {
     t.deepEqual(await a!.peer.document('a'), { n: 2 });
   });
 
+  test.serial('guarded paths and waits count what other servers wrote', async (t) => {
+    const [a, b] = await serveMany(t, 2, server.url, 'guarded:');
+    const contextId = 'a';
+    const { position: since } = await a!.peer.set({ contextId, value: { n: 0, m: 0 } });
+    const until = [{ path: { keys: ['n'] }, test: { $case: 'atLeast' as const, value: 300 } }];
+    const waits = [a, b].map((each) => each!.peer.wait({ contextId, until, known: since }));
+    const guarded = (key: string, value: number) => {
+      const unchanged = { since, paths: [{ keys: [key] }] };
+      const expected = { condition: { $case: 'unchanged' as const, value: unchanged }, checks: [] };
+      return { contextId, changes: { [key]: value }, expected };
+    };
+    // More than a server keeps in memory.
+    for (const n of range(300)) await b!.peer.update({ contextId, changes: { n: n + 1 } });
+    t.is((await a!.peer.update(guarded('m', 1))).position!.version, 302);
+    t.like(await refused(a!.peer.update(guarded('n', 1))), { code: ABORTED });
+    t.deepEqual(await Promise.all(waits.map(async (wait) => (await wait).heldAt)), [301, 301]);
+    const raced = await Promise.allSettled([a, b].map((each, i) => each!.peer.update(guarded('o', i))));
+    t.deepEqual(raced.map(({ status }) => status).sort(), ['fulfilled', 'rejected']);
+  });
+
   test.serial('a request that is repeated at another server is answered as at the first', async (t) => {
     const [a, b] = await serveMany(t, 2, server.url, 'repeat:');
     const request = { contextId: 'a', changes: { n: 1 }, allowMissing: true, requestId: 'r' };

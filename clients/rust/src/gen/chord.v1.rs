@@ -4510,6 +4510,67 @@ impl ::prost::Name for Closing {
         "/chord.v1.Closing".into()
     }
 }
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WaitContextRequest {
+    #[prost(string, tag = "1")]
+    pub context_id: ::prost::alloc::string::String,
+    /// The client's position. With it, a version after it that met the checks counts too, even where a later one does not.
+    /// Where the retained history does not reach back to it, only the current version counts.
+    #[prost(message, optional, tag = "2")]
+    pub known: ::core::option::Option<Position>,
+    /// 1 to 100; all must hold.
+    #[prost(message, repeated, tag = "3")]
+    pub until: ::prost::alloc::vec::Vec<Check>,
+    /// As in SyncContextRequest.
+    #[prost(bool, tag = "4")]
+    pub include_old_values: bool,
+    #[prost(string, tag = "5")]
+    pub format: ::prost::alloc::string::String,
+    #[prost(message, repeated, tag = "6")]
+    pub paths: ::prost::alloc::vec::Vec<Path>,
+}
+impl ::prost::Name for WaitContextRequest {
+    const NAME: &'static str = "WaitContextRequest";
+    const PACKAGE: &'static str = "chord.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "chord.v1.WaitContextRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/chord.v1.WaitContextRequest".into()
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WaitContextResponse {
+    /// The first version after `known` that met the checks. Without `known`: the version of `full`.
+    #[prost(uint64, tag = "4")]
+    pub held_at: u64,
+    /// As in SyncContextResponse.
+    #[prost(oneof = "wait_context_response::Result", tags = "1, 2, 3")]
+    pub result: ::core::option::Option<wait_context_response::Result>,
+}
+/// Nested message and enum types in `WaitContextResponse`.
+pub mod wait_context_response {
+    /// As in SyncContextResponse.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Result {
+        #[prost(message, tag = "1")]
+        Full(super::Full),
+        #[prost(message, tag = "2")]
+        Delta(super::Delta),
+        #[prost(message, tag = "3")]
+        NoChange(super::NoChange),
+    }
+}
+impl ::prost::Name for WaitContextResponse {
+    const NAME: &'static str = "WaitContextResponse";
+    const PACKAGE: &'static str = "chord.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "chord.v1.WaitContextResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/chord.v1.WaitContextResponse".into()
+    }
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListDeltasRequest {
     #[prost(string, tag = "1")]
@@ -4727,6 +4788,32 @@ pub mod sync_service_client {
                 .insert(GrpcMethod::new("chord.v1.SyncService", "WatchContexts"));
             self.inner.server_streaming(req, path, codec).await
         }
+        /// Answers as SyncContext does, as soon as the document meets all checks. A context that does not exist yet can be waited
+        /// for: it meets none. DEADLINE_EXCEEDED at the call's deadline; without one, after an hour.
+        pub async fn wait_context(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WaitContextRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::WaitContextResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/chord.v1.SyncService/WaitContext",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("chord.v1.SyncService", "WaitContext"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Reads the retained history, oldest first.
         pub async fn list_deltas(
             &mut self,
@@ -4786,6 +4873,17 @@ pub mod sync_service_server {
             request: tonic::Request<super::WatchContextsRequest>,
         ) -> std::result::Result<
             tonic::Response<BoxStream<super::WatchContextsResponse>>,
+            tonic::Status,
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+        /// Answers as SyncContext does, as soon as the document meets all checks. A context that does not exist yet can be waited
+        /// for: it meets none. DEADLINE_EXCEEDED at the call's deadline; without one, after an hour.
+        async fn wait_context(
+            &self,
+            request: tonic::Request<super::WaitContextRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::WaitContextResponse>,
             tonic::Status,
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
@@ -4965,6 +5063,51 @@ pub mod sync_service_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/chord.v1.SyncService/WaitContext" => {
+                    #[allow(non_camel_case_types)]
+                    struct WaitContextSvc<T: SyncService>(pub Arc<T>);
+                    impl<
+                        T: SyncService,
+                    > tonic::server::UnaryService<super::WaitContextRequest>
+                    for WaitContextSvc<T> {
+                        type Response = super::WaitContextResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::WaitContextRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as SyncService>::wait_context(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WaitContextSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

@@ -853,6 +853,203 @@ func (x *Closing) GetRetryAfter() *durationpb.Duration {
 	return nil
 }
 
+type WaitContextRequest struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	ContextId string                 `protobuf:"bytes,1,opt,name=context_id,json=contextId,proto3" json:"context_id,omitempty"`
+	// The client's position. With it, a version after it that met the checks counts too, even where a later one does not.
+	// Where the retained history does not reach back to it, only the current version counts.
+	Known *Position `protobuf:"bytes,2,opt,name=known,proto3" json:"known,omitempty"`
+	// 1 to 100; all must hold.
+	Until []*Check `protobuf:"bytes,3,rep,name=until,proto3" json:"until,omitempty"`
+	// As in SyncContextRequest.
+	IncludeOldValues bool    `protobuf:"varint,4,opt,name=include_old_values,json=includeOldValues,proto3" json:"include_old_values,omitempty"`
+	Format           string  `protobuf:"bytes,5,opt,name=format,proto3" json:"format,omitempty"`
+	Paths            []*Path `protobuf:"bytes,6,rep,name=paths,proto3" json:"paths,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *WaitContextRequest) Reset() {
+	*x = WaitContextRequest{}
+	mi := &file_chord_v1_sync_service_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WaitContextRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WaitContextRequest) ProtoMessage() {}
+
+func (x *WaitContextRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_chord_v1_sync_service_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WaitContextRequest.ProtoReflect.Descriptor instead.
+func (*WaitContextRequest) Descriptor() ([]byte, []int) {
+	return file_chord_v1_sync_service_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *WaitContextRequest) GetContextId() string {
+	if x != nil {
+		return x.ContextId
+	}
+	return ""
+}
+
+func (x *WaitContextRequest) GetKnown() *Position {
+	if x != nil {
+		return x.Known
+	}
+	return nil
+}
+
+func (x *WaitContextRequest) GetUntil() []*Check {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+func (x *WaitContextRequest) GetIncludeOldValues() bool {
+	if x != nil {
+		return x.IncludeOldValues
+	}
+	return false
+}
+
+func (x *WaitContextRequest) GetFormat() string {
+	if x != nil {
+		return x.Format
+	}
+	return ""
+}
+
+func (x *WaitContextRequest) GetPaths() []*Path {
+	if x != nil {
+		return x.Paths
+	}
+	return nil
+}
+
+type WaitContextResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As in SyncContextResponse.
+	//
+	// Types that are valid to be assigned to Result:
+	//
+	//	*WaitContextResponse_Full
+	//	*WaitContextResponse_Delta
+	//	*WaitContextResponse_NoChange
+	Result isWaitContextResponse_Result `protobuf_oneof:"result"`
+	// The first version after `known` that met the checks. Without `known`: the version of `full`.
+	HeldAt        uint64 `protobuf:"varint,4,opt,name=held_at,json=heldAt,proto3" json:"held_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WaitContextResponse) Reset() {
+	*x = WaitContextResponse{}
+	mi := &file_chord_v1_sync_service_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WaitContextResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WaitContextResponse) ProtoMessage() {}
+
+func (x *WaitContextResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_chord_v1_sync_service_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WaitContextResponse.ProtoReflect.Descriptor instead.
+func (*WaitContextResponse) Descriptor() ([]byte, []int) {
+	return file_chord_v1_sync_service_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *WaitContextResponse) GetResult() isWaitContextResponse_Result {
+	if x != nil {
+		return x.Result
+	}
+	return nil
+}
+
+func (x *WaitContextResponse) GetFull() *Full {
+	if x != nil {
+		if x, ok := x.Result.(*WaitContextResponse_Full); ok {
+			return x.Full
+		}
+	}
+	return nil
+}
+
+func (x *WaitContextResponse) GetDelta() *Delta {
+	if x != nil {
+		if x, ok := x.Result.(*WaitContextResponse_Delta); ok {
+			return x.Delta
+		}
+	}
+	return nil
+}
+
+func (x *WaitContextResponse) GetNoChange() *NoChange {
+	if x != nil {
+		if x, ok := x.Result.(*WaitContextResponse_NoChange); ok {
+			return x.NoChange
+		}
+	}
+	return nil
+}
+
+func (x *WaitContextResponse) GetHeldAt() uint64 {
+	if x != nil {
+		return x.HeldAt
+	}
+	return 0
+}
+
+type isWaitContextResponse_Result interface {
+	isWaitContextResponse_Result()
+}
+
+type WaitContextResponse_Full struct {
+	Full *Full `protobuf:"bytes,1,opt,name=full,proto3,oneof"`
+}
+
+type WaitContextResponse_Delta struct {
+	Delta *Delta `protobuf:"bytes,2,opt,name=delta,proto3,oneof"`
+}
+
+type WaitContextResponse_NoChange struct {
+	NoChange *NoChange `protobuf:"bytes,3,opt,name=no_change,json=noChange,proto3,oneof"`
+}
+
+func (*WaitContextResponse_Full) isWaitContextResponse_Result() {}
+
+func (*WaitContextResponse_Delta) isWaitContextResponse_Result() {}
+
+func (*WaitContextResponse_NoChange) isWaitContextResponse_Result() {}
+
 type ListDeltasRequest struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	ContextId string                 `protobuf:"bytes,1,opt,name=context_id,json=contextId,proto3" json:"context_id,omitempty"`
@@ -871,7 +1068,7 @@ type ListDeltasRequest struct {
 
 func (x *ListDeltasRequest) Reset() {
 	*x = ListDeltasRequest{}
-	mi := &file_chord_v1_sync_service_proto_msgTypes[10]
+	mi := &file_chord_v1_sync_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -883,7 +1080,7 @@ func (x *ListDeltasRequest) String() string {
 func (*ListDeltasRequest) ProtoMessage() {}
 
 func (x *ListDeltasRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_chord_v1_sync_service_proto_msgTypes[10]
+	mi := &file_chord_v1_sync_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -896,7 +1093,7 @@ func (x *ListDeltasRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDeltasRequest.ProtoReflect.Descriptor instead.
 func (*ListDeltasRequest) Descriptor() ([]byte, []int) {
-	return file_chord_v1_sync_service_proto_rawDescGZIP(), []int{10}
+	return file_chord_v1_sync_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ListDeltasRequest) GetContextId() string {
@@ -956,7 +1153,7 @@ type ListDeltasResponse struct {
 
 func (x *ListDeltasResponse) Reset() {
 	*x = ListDeltasResponse{}
-	mi := &file_chord_v1_sync_service_proto_msgTypes[11]
+	mi := &file_chord_v1_sync_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -968,7 +1165,7 @@ func (x *ListDeltasResponse) String() string {
 func (*ListDeltasResponse) ProtoMessage() {}
 
 func (x *ListDeltasResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_chord_v1_sync_service_proto_msgTypes[11]
+	mi := &file_chord_v1_sync_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -981,7 +1178,7 @@ func (x *ListDeltasResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDeltasResponse.ProtoReflect.Descriptor instead.
 func (*ListDeltasResponse) Descriptor() ([]byte, []int) {
-	return file_chord_v1_sync_service_proto_rawDescGZIP(), []int{11}
+	return file_chord_v1_sync_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ListDeltasResponse) GetDeltas() []*Delta {
@@ -1070,7 +1267,21 @@ const file_chord_v1_sync_service_proto_rawDesc = "" +
 	"\aClosing\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12:\n" +
 	"\vretry_after\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\n" +
-	"retryAfter\"\xd7\x01\n" +
+	"retryAfter\"\xf0\x01\n" +
+	"\x12WaitContextRequest\x12\x1d\n" +
+	"\n" +
+	"context_id\x18\x01 \x01(\tR\tcontextId\x12(\n" +
+	"\x05known\x18\x02 \x01(\v2\x12.chord.v1.PositionR\x05known\x12%\n" +
+	"\x05until\x18\x03 \x03(\v2\x0f.chord.v1.CheckR\x05until\x12,\n" +
+	"\x12include_old_values\x18\x04 \x01(\bR\x10includeOldValues\x12\x16\n" +
+	"\x06format\x18\x05 \x01(\tR\x06format\x12$\n" +
+	"\x05paths\x18\x06 \x03(\v2\x0e.chord.v1.PathR\x05paths\"\xba\x01\n" +
+	"\x13WaitContextResponse\x12$\n" +
+	"\x04full\x18\x01 \x01(\v2\x0e.chord.v1.FullH\x00R\x04full\x12'\n" +
+	"\x05delta\x18\x02 \x01(\v2\x0f.chord.v1.DeltaH\x00R\x05delta\x121\n" +
+	"\tno_change\x18\x03 \x01(\v2\x12.chord.v1.NoChangeH\x00R\bnoChange\x12\x17\n" +
+	"\aheld_at\x18\x04 \x01(\x04R\x06heldAtB\b\n" +
+	"\x06result\"\xd7\x01\n" +
 	"\x11ListDeltasRequest\x12\x1d\n" +
 	"\n" +
 	"context_id\x18\x01 \x01(\tR\tcontextId\x12!\n" +
@@ -1088,10 +1299,11 @@ const file_chord_v1_sync_service_proto_rawDesc = "" +
 	"\rDeletedReason\x12\x1e\n" +
 	"\x1aDELETED_REASON_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16DELETED_REASON_DELETED\x10\x01\x12\x1a\n" +
-	"\x16DELETED_REASON_EXPIRED\x10\x022\xf6\x01\n" +
+	"\x16DELETED_REASON_EXPIRED\x10\x022\xc2\x02\n" +
 	"\vSyncService\x12J\n" +
 	"\vSyncContext\x12\x1c.chord.v1.SyncContextRequest\x1a\x1d.chord.v1.SyncContextResponse\x12R\n" +
-	"\rWatchContexts\x12\x1e.chord.v1.WatchContextsRequest\x1a\x1f.chord.v1.WatchContextsResponse0\x01\x12G\n" +
+	"\rWatchContexts\x12\x1e.chord.v1.WatchContextsRequest\x1a\x1f.chord.v1.WatchContextsResponse0\x01\x12J\n" +
+	"\vWaitContext\x12\x1c.chord.v1.WaitContextRequest\x1a\x1d.chord.v1.WaitContextResponse\x12G\n" +
 	"\n" +
 	"ListDeltas\x12\x1b.chord.v1.ListDeltasRequest\x1a\x1c.chord.v1.ListDeltasResponseBN\n" +
 	"\fdev.chord.v1P\x01Z<github.com/chord-state/chord/clients/go/gen/chord/v1;chordv1b\x06proto3"
@@ -1109,7 +1321,7 @@ func file_chord_v1_sync_service_proto_rawDescGZIP() []byte {
 }
 
 var file_chord_v1_sync_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_chord_v1_sync_service_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_chord_v1_sync_service_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_chord_v1_sync_service_proto_goTypes = []any{
 	(DeletedReason)(0),            // 0: chord.v1.DeletedReason
 	(*SyncContextRequest)(nil),    // 1: chord.v1.SyncContextRequest
@@ -1122,52 +1334,63 @@ var file_chord_v1_sync_service_proto_goTypes = []any{
 	(*CaughtUp)(nil),              // 8: chord.v1.CaughtUp
 	(*Heartbeat)(nil),             // 9: chord.v1.Heartbeat
 	(*Closing)(nil),               // 10: chord.v1.Closing
-	(*ListDeltasRequest)(nil),     // 11: chord.v1.ListDeltasRequest
-	(*ListDeltasResponse)(nil),    // 12: chord.v1.ListDeltasResponse
-	nil,                           // 13: chord.v1.Subscription.KnownEntry
-	(*Position)(nil),              // 14: chord.v1.Position
-	(*Path)(nil),                  // 15: chord.v1.Path
-	(*Full)(nil),                  // 16: chord.v1.Full
-	(*Delta)(nil),                 // 17: chord.v1.Delta
-	(*NoChange)(nil),              // 18: chord.v1.NoChange
-	(*durationpb.Duration)(nil),   // 19: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 20: google.protobuf.Timestamp
+	(*WaitContextRequest)(nil),    // 11: chord.v1.WaitContextRequest
+	(*WaitContextResponse)(nil),   // 12: chord.v1.WaitContextResponse
+	(*ListDeltasRequest)(nil),     // 13: chord.v1.ListDeltasRequest
+	(*ListDeltasResponse)(nil),    // 14: chord.v1.ListDeltasResponse
+	nil,                           // 15: chord.v1.Subscription.KnownEntry
+	(*Position)(nil),              // 16: chord.v1.Position
+	(*Path)(nil),                  // 17: chord.v1.Path
+	(*Full)(nil),                  // 18: chord.v1.Full
+	(*Delta)(nil),                 // 19: chord.v1.Delta
+	(*NoChange)(nil),              // 20: chord.v1.NoChange
+	(*durationpb.Duration)(nil),   // 21: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 22: google.protobuf.Timestamp
+	(*Check)(nil),                 // 23: chord.v1.Check
 }
 var file_chord_v1_sync_service_proto_depIdxs = []int32{
-	14, // 0: chord.v1.SyncContextRequest.known:type_name -> chord.v1.Position
-	15, // 1: chord.v1.SyncContextRequest.paths:type_name -> chord.v1.Path
-	16, // 2: chord.v1.SyncContextResponse.full:type_name -> chord.v1.Full
-	17, // 3: chord.v1.SyncContextResponse.delta:type_name -> chord.v1.Delta
-	18, // 4: chord.v1.SyncContextResponse.no_change:type_name -> chord.v1.NoChange
+	16, // 0: chord.v1.SyncContextRequest.known:type_name -> chord.v1.Position
+	17, // 1: chord.v1.SyncContextRequest.paths:type_name -> chord.v1.Path
+	18, // 2: chord.v1.SyncContextResponse.full:type_name -> chord.v1.Full
+	19, // 3: chord.v1.SyncContextResponse.delta:type_name -> chord.v1.Delta
+	20, // 4: chord.v1.SyncContextResponse.no_change:type_name -> chord.v1.NoChange
 	4,  // 5: chord.v1.WatchContextsRequest.subscriptions:type_name -> chord.v1.Subscription
-	19, // 6: chord.v1.WatchContextsRequest.heartbeat_interval:type_name -> google.protobuf.Duration
-	13, // 7: chord.v1.Subscription.known:type_name -> chord.v1.Subscription.KnownEntry
-	15, // 8: chord.v1.Subscription.paths:type_name -> chord.v1.Path
-	16, // 9: chord.v1.WatchContextsResponse.full:type_name -> chord.v1.Full
-	17, // 10: chord.v1.WatchContextsResponse.delta:type_name -> chord.v1.Delta
+	21, // 6: chord.v1.WatchContextsRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	15, // 7: chord.v1.Subscription.known:type_name -> chord.v1.Subscription.KnownEntry
+	17, // 8: chord.v1.Subscription.paths:type_name -> chord.v1.Path
+	18, // 9: chord.v1.WatchContextsResponse.full:type_name -> chord.v1.Full
+	19, // 10: chord.v1.WatchContextsResponse.delta:type_name -> chord.v1.Delta
 	6,  // 11: chord.v1.WatchContextsResponse.deleted:type_name -> chord.v1.Deleted
 	7,  // 12: chord.v1.WatchContextsResponse.absent:type_name -> chord.v1.Absent
 	8,  // 13: chord.v1.WatchContextsResponse.caught_up:type_name -> chord.v1.CaughtUp
 	9,  // 14: chord.v1.WatchContextsResponse.heartbeat:type_name -> chord.v1.Heartbeat
 	10, // 15: chord.v1.WatchContextsResponse.closing:type_name -> chord.v1.Closing
-	14, // 16: chord.v1.Deleted.position:type_name -> chord.v1.Position
+	16, // 16: chord.v1.Deleted.position:type_name -> chord.v1.Position
 	0,  // 17: chord.v1.Deleted.reason:type_name -> chord.v1.DeletedReason
-	20, // 18: chord.v1.Heartbeat.sent_at:type_name -> google.protobuf.Timestamp
-	19, // 19: chord.v1.Closing.retry_after:type_name -> google.protobuf.Duration
-	17, // 20: chord.v1.ListDeltasResponse.deltas:type_name -> chord.v1.Delta
-	14, // 21: chord.v1.ListDeltasResponse.head:type_name -> chord.v1.Position
-	14, // 22: chord.v1.Subscription.KnownEntry.value:type_name -> chord.v1.Position
-	1,  // 23: chord.v1.SyncService.SyncContext:input_type -> chord.v1.SyncContextRequest
-	3,  // 24: chord.v1.SyncService.WatchContexts:input_type -> chord.v1.WatchContextsRequest
-	11, // 25: chord.v1.SyncService.ListDeltas:input_type -> chord.v1.ListDeltasRequest
-	2,  // 26: chord.v1.SyncService.SyncContext:output_type -> chord.v1.SyncContextResponse
-	5,  // 27: chord.v1.SyncService.WatchContexts:output_type -> chord.v1.WatchContextsResponse
-	12, // 28: chord.v1.SyncService.ListDeltas:output_type -> chord.v1.ListDeltasResponse
-	26, // [26:29] is the sub-list for method output_type
-	23, // [23:26] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	22, // 18: chord.v1.Heartbeat.sent_at:type_name -> google.protobuf.Timestamp
+	21, // 19: chord.v1.Closing.retry_after:type_name -> google.protobuf.Duration
+	16, // 20: chord.v1.WaitContextRequest.known:type_name -> chord.v1.Position
+	23, // 21: chord.v1.WaitContextRequest.until:type_name -> chord.v1.Check
+	17, // 22: chord.v1.WaitContextRequest.paths:type_name -> chord.v1.Path
+	18, // 23: chord.v1.WaitContextResponse.full:type_name -> chord.v1.Full
+	19, // 24: chord.v1.WaitContextResponse.delta:type_name -> chord.v1.Delta
+	20, // 25: chord.v1.WaitContextResponse.no_change:type_name -> chord.v1.NoChange
+	19, // 26: chord.v1.ListDeltasResponse.deltas:type_name -> chord.v1.Delta
+	16, // 27: chord.v1.ListDeltasResponse.head:type_name -> chord.v1.Position
+	16, // 28: chord.v1.Subscription.KnownEntry.value:type_name -> chord.v1.Position
+	1,  // 29: chord.v1.SyncService.SyncContext:input_type -> chord.v1.SyncContextRequest
+	3,  // 30: chord.v1.SyncService.WatchContexts:input_type -> chord.v1.WatchContextsRequest
+	11, // 31: chord.v1.SyncService.WaitContext:input_type -> chord.v1.WaitContextRequest
+	13, // 32: chord.v1.SyncService.ListDeltas:input_type -> chord.v1.ListDeltasRequest
+	2,  // 33: chord.v1.SyncService.SyncContext:output_type -> chord.v1.SyncContextResponse
+	5,  // 34: chord.v1.SyncService.WatchContexts:output_type -> chord.v1.WatchContextsResponse
+	12, // 35: chord.v1.SyncService.WaitContext:output_type -> chord.v1.WaitContextResponse
+	14, // 36: chord.v1.SyncService.ListDeltas:output_type -> chord.v1.ListDeltasResponse
+	33, // [33:37] is the sub-list for method output_type
+	29, // [29:33] is the sub-list for method input_type
+	29, // [29:29] is the sub-list for extension type_name
+	29, // [29:29] is the sub-list for extension extendee
+	0,  // [0:29] is the sub-list for field type_name
 }
 
 func init() { file_chord_v1_sync_service_proto_init() }
@@ -1194,13 +1417,18 @@ func file_chord_v1_sync_service_proto_init() {
 		(*WatchContextsResponse_Heartbeat)(nil),
 		(*WatchContextsResponse_Closing)(nil),
 	}
+	file_chord_v1_sync_service_proto_msgTypes[11].OneofWrappers = []any{
+		(*WaitContextResponse_Full)(nil),
+		(*WaitContextResponse_Delta)(nil),
+		(*WaitContextResponse_NoChange)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_chord_v1_sync_service_proto_rawDesc), len(file_chord_v1_sync_service_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   13,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -21,6 +21,7 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	SyncService_SyncContext_FullMethodName   = "/chord.v1.SyncService/SyncContext"
 	SyncService_WatchContexts_FullMethodName = "/chord.v1.SyncService/WatchContexts"
+	SyncService_WaitContext_FullMethodName   = "/chord.v1.SyncService/WaitContext"
 	SyncService_ListDeltas_FullMethodName    = "/chord.v1.SyncService/ListDeltas"
 )
 
@@ -36,6 +37,9 @@ type SyncServiceClient interface {
 	// Each delta begins exactly at the position of the last event; any other step comes as `full`.
 	// A client that reads slowly gets merged deltas; it is never disconnected for reading slowly.
 	WatchContexts(ctx context.Context, in *WatchContextsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchContextsResponse], error)
+	// Answers as SyncContext does, as soon as the document meets all checks. A context that does not exist yet can be waited
+	// for: it meets none. DEADLINE_EXCEEDED at the call's deadline; without one, after an hour.
+	WaitContext(ctx context.Context, in *WaitContextRequest, opts ...grpc.CallOption) (*WaitContextResponse, error)
 	// Reads the retained history, oldest first.
 	ListDeltas(ctx context.Context, in *ListDeltasRequest, opts ...grpc.CallOption) (*ListDeltasResponse, error)
 }
@@ -77,6 +81,16 @@ func (c *syncServiceClient) WatchContexts(ctx context.Context, in *WatchContexts
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type SyncService_WatchContextsClient = grpc.ServerStreamingClient[WatchContextsResponse]
 
+func (c *syncServiceClient) WaitContext(ctx context.Context, in *WaitContextRequest, opts ...grpc.CallOption) (*WaitContextResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(WaitContextResponse)
+	err := c.cc.Invoke(ctx, SyncService_WaitContext_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *syncServiceClient) ListDeltas(ctx context.Context, in *ListDeltasRequest, opts ...grpc.CallOption) (*ListDeltasResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListDeltasResponse)
@@ -99,6 +113,9 @@ type SyncServiceServer interface {
 	// Each delta begins exactly at the position of the last event; any other step comes as `full`.
 	// A client that reads slowly gets merged deltas; it is never disconnected for reading slowly.
 	WatchContexts(*WatchContextsRequest, grpc.ServerStreamingServer[WatchContextsResponse]) error
+	// Answers as SyncContext does, as soon as the document meets all checks. A context that does not exist yet can be waited
+	// for: it meets none. DEADLINE_EXCEEDED at the call's deadline; without one, after an hour.
+	WaitContext(context.Context, *WaitContextRequest) (*WaitContextResponse, error)
 	// Reads the retained history, oldest first.
 	ListDeltas(context.Context, *ListDeltasRequest) (*ListDeltasResponse, error)
 	mustEmbedUnimplementedSyncServiceServer()
@@ -116,6 +133,9 @@ func (UnimplementedSyncServiceServer) SyncContext(context.Context, *SyncContextR
 }
 func (UnimplementedSyncServiceServer) WatchContexts(*WatchContextsRequest, grpc.ServerStreamingServer[WatchContextsResponse]) error {
 	return status.Error(codes.Unimplemented, "method WatchContexts not implemented")
+}
+func (UnimplementedSyncServiceServer) WaitContext(context.Context, *WaitContextRequest) (*WaitContextResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method WaitContext not implemented")
 }
 func (UnimplementedSyncServiceServer) ListDeltas(context.Context, *ListDeltasRequest) (*ListDeltasResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListDeltas not implemented")
@@ -170,6 +190,24 @@ func _SyncService_WatchContexts_Handler(srv interface{}, stream grpc.ServerStrea
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type SyncService_WatchContextsServer = grpc.ServerStreamingServer[WatchContextsResponse]
 
+func _SyncService_WaitContext_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(WaitContextRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SyncServiceServer).WaitContext(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: SyncService_WaitContext_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SyncServiceServer).WaitContext(ctx, req.(*WaitContextRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _SyncService_ListDeltas_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListDeltasRequest)
 	if err := dec(in); err != nil {
@@ -198,6 +236,10 @@ var SyncService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "SyncContext",
 			Handler:    _SyncService_SyncContext_Handler,
+		},
+		{
+			MethodName: "WaitContext",
+			Handler:    _SyncService_WaitContext_Handler,
 		},
 		{
 			MethodName: "ListDeltas",

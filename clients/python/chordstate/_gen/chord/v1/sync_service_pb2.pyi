@@ -127,6 +127,34 @@ class Closing(_message.Message):
     retry_after: _duration_pb2.Duration
     def __init__(self, reason: _Optional[str] = ..., retry_after: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
+class WaitContextRequest(_message.Message):
+    __slots__ = ("context_id", "known", "until", "include_old_values", "format", "paths")
+    CONTEXT_ID_FIELD_NUMBER: _ClassVar[int]
+    KNOWN_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    INCLUDE_OLD_VALUES_FIELD_NUMBER: _ClassVar[int]
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
+    PATHS_FIELD_NUMBER: _ClassVar[int]
+    context_id: str
+    known: _model_pb2.Position
+    until: _containers.RepeatedCompositeFieldContainer[_model_pb2.Check]
+    include_old_values: bool
+    format: str
+    paths: _containers.RepeatedCompositeFieldContainer[_model_pb2.Path]
+    def __init__(self, context_id: _Optional[str] = ..., known: _Optional[_Union[_model_pb2.Position, _Mapping]] = ..., until: _Optional[_Iterable[_Union[_model_pb2.Check, _Mapping]]] = ..., include_old_values: bool = ..., format: _Optional[str] = ..., paths: _Optional[_Iterable[_Union[_model_pb2.Path, _Mapping]]] = ...) -> None: ...
+
+class WaitContextResponse(_message.Message):
+    __slots__ = ("full", "delta", "no_change", "held_at")
+    FULL_FIELD_NUMBER: _ClassVar[int]
+    DELTA_FIELD_NUMBER: _ClassVar[int]
+    NO_CHANGE_FIELD_NUMBER: _ClassVar[int]
+    HELD_AT_FIELD_NUMBER: _ClassVar[int]
+    full: _model_pb2.Full
+    delta: _model_pb2.Delta
+    no_change: _model_pb2.NoChange
+    held_at: int
+    def __init__(self, full: _Optional[_Union[_model_pb2.Full, _Mapping]] = ..., delta: _Optional[_Union[_model_pb2.Delta, _Mapping]] = ..., no_change: _Optional[_Union[_model_pb2.NoChange, _Mapping]] = ..., held_at: _Optional[int] = ...) -> None: ...
+
 class ListDeltasRequest(_message.Message):
     __slots__ = ("context_id", "from_version", "page_size", "page_token", "include_old_values", "format")
     CONTEXT_ID_FIELD_NUMBER: _ClassVar[int]

@@ -25,6 +25,11 @@ class SyncServiceStub(object):
                 request_serializer=chord_dot_v1_dot_sync__service__pb2.WatchContextsRequest.SerializeToString,
                 response_deserializer=chord_dot_v1_dot_sync__service__pb2.WatchContextsResponse.FromString,
                 )
+        self.WaitContext = channel.unary_unary(
+                '/chord.v1.SyncService/WaitContext',
+                request_serializer=chord_dot_v1_dot_sync__service__pb2.WaitContextRequest.SerializeToString,
+                response_deserializer=chord_dot_v1_dot_sync__service__pb2.WaitContextResponse.FromString,
+                )
         self.ListDeltas = channel.unary_unary(
                 '/chord.v1.SyncService/ListDeltas',
                 request_serializer=chord_dot_v1_dot_sync__service__pb2.ListDeltasRequest.SerializeToString,
@@ -52,6 +57,14 @@ class SyncServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WaitContext(self, request, context):
+        """Answers as SyncContext does, as soon as the document meets all checks. A context that does not exist yet can be waited
+        for: it meets none. DEADLINE_EXCEEDED at the call's deadline; without one, after an hour.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListDeltas(self, request, context):
         """Reads the retained history, oldest first.
         """
@@ -71,6 +84,11 @@ def add_SyncServiceServicer_to_server(servicer, server):
                     servicer.WatchContexts,
                     request_deserializer=chord_dot_v1_dot_sync__service__pb2.WatchContextsRequest.FromString,
                     response_serializer=chord_dot_v1_dot_sync__service__pb2.WatchContextsResponse.SerializeToString,
+            ),
+            'WaitContext': grpc.unary_unary_rpc_method_handler(
+                    servicer.WaitContext,
+                    request_deserializer=chord_dot_v1_dot_sync__service__pb2.WaitContextRequest.FromString,
+                    response_serializer=chord_dot_v1_dot_sync__service__pb2.WaitContextResponse.SerializeToString,
             ),
             'ListDeltas': grpc.unary_unary_rpc_method_handler(
                     servicer.ListDeltas,
@@ -119,6 +137,23 @@ class SyncService(object):
         return grpc.experimental.unary_stream(request, target, '/chord.v1.SyncService/WatchContexts',
             chord_dot_v1_dot_sync__service__pb2.WatchContextsRequest.SerializeToString,
             chord_dot_v1_dot_sync__service__pb2.WatchContextsResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def WaitContext(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/chord.v1.SyncService/WaitContext',
+            chord_dot_v1_dot_sync__service__pb2.WaitContextRequest.SerializeToString,
+            chord_dot_v1_dot_sync__service__pb2.WaitContextResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 

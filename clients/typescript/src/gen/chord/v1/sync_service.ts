@@ -22,7 +22,7 @@ import {
 } from "@grpc/grpc-js";
 import { Duration } from "../../google/protobuf/duration.js";
 import { Timestamp } from "../../google/protobuf/timestamp.js";
-import { Delta, Full, NoChange, Path, Position } from "./model.js";
+import { Check, Delta, Full, NoChange, Path, Position } from "./model.js";
 
 export const protobufPackage = "chord.v1";
 
@@ -154,6 +154,34 @@ export interface Closing {
   reason: string;
   /** Wait this long before reconnecting. */
   retryAfter?: Duration | undefined;
+}
+
+export interface WaitContextRequest {
+  contextId: string;
+  /**
+   * The client's position. With it, a version after it that met the checks counts too, even where a later one does not.
+   * Where the retained history does not reach back to it, only the current version counts.
+   */
+  known?:
+    | Position
+    | undefined;
+  /** 1 to 100; all must hold. */
+  until: Check[];
+  /** As in SyncContextRequest. */
+  includeOldValues: boolean;
+  format: string;
+  paths: Path[];
+}
+
+export interface WaitContextResponse {
+  /** As in SyncContextResponse. */
+  result?:
+    | { $case: "full"; value: Full }
+    | { $case: "delta"; value: Delta }
+    | { $case: "noChange"; value: NoChange }
+    | undefined;
+  /** The first version after `known` that met the checks. Without `known`: the version of `full`. */
+  heldAt: number;
 }
 
 export interface ListDeltasRequest {
@@ -938,6 +966,188 @@ export const Closing: MessageFns<Closing> = {
   },
 };
 
+function createBaseWaitContextRequest(): WaitContextRequest {
+  return { contextId: "", known: undefined, until: [], includeOldValues: false, format: "", paths: [] };
+}
+
+export const WaitContextRequest: MessageFns<WaitContextRequest> = {
+  encode(message: WaitContextRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.contextId !== "") {
+      writer.uint32(10).string(message.contextId);
+    }
+    if (message.known !== undefined) {
+      Position.encode(message.known, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.until) {
+      Check.encode(v!, writer.uint32(26).fork()).join();
+    }
+    if (message.includeOldValues !== false) {
+      writer.uint32(32).bool(message.includeOldValues);
+    }
+    if (message.format !== "") {
+      writer.uint32(42).string(message.format);
+    }
+    for (const v of message.paths) {
+      Path.encode(v!, writer.uint32(50).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WaitContextRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWaitContextRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.contextId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.known = Position.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.until.push(Check.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.includeOldValues = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.format = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.paths.push(Path.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseWaitContextResponse(): WaitContextResponse {
+  return { result: undefined, heldAt: 0 };
+}
+
+export const WaitContextResponse: MessageFns<WaitContextResponse> = {
+  encode(message: WaitContextResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.result?.$case) {
+      case "full":
+        Full.encode(message.result.value, writer.uint32(10).fork()).join();
+        break;
+      case "delta":
+        Delta.encode(message.result.value, writer.uint32(18).fork()).join();
+        break;
+      case "noChange":
+        NoChange.encode(message.result.value, writer.uint32(26).fork()).join();
+        break;
+    }
+    if (message.heldAt !== 0) {
+      writer.uint32(32).uint64(message.heldAt);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WaitContextResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWaitContextResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.result = { $case: "full", value: Full.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.result = { $case: "delta", value: Delta.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.result = { $case: "noChange", value: NoChange.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.heldAt = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 function createBaseListDeltasRequest(): ListDeltasRequest {
   return { contextId: "", fromVersion: 0, pageSize: 0, pageToken: "", includeOldValues: false, format: "" };
 }
@@ -1146,6 +1356,19 @@ export const SyncServiceService = {
       Buffer.from(WatchContextsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): WatchContextsResponse => WatchContextsResponse.decode(value),
   },
+  /**
+   * Answers as SyncContext does, as soon as the document meets all checks. A context that does not exist yet can be waited
+   * for: it meets none. DEADLINE_EXCEEDED at the call's deadline; without one, after an hour.
+   */
+  waitContext: {
+    path: "/chord.v1.SyncService/WaitContext" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: WaitContextRequest): Buffer => Buffer.from(WaitContextRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): WaitContextRequest => WaitContextRequest.decode(value),
+    responseSerialize: (value: WaitContextResponse): Buffer => Buffer.from(WaitContextResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): WaitContextResponse => WaitContextResponse.decode(value),
+  },
   /** Reads the retained history, oldest first. */
   listDeltas: {
     path: "/chord.v1.SyncService/ListDeltas" as const,
@@ -1167,6 +1390,11 @@ export interface SyncServiceServer extends UntypedServiceImplementation {
    * A client that reads slowly gets merged deltas; it is never disconnected for reading slowly.
    */
   watchContexts: handleServerStreamingCall<WatchContextsRequest, WatchContextsResponse>;
+  /**
+   * Answers as SyncContext does, as soon as the document meets all checks. A context that does not exist yet can be waited
+   * for: it meets none. DEADLINE_EXCEEDED at the call's deadline; without one, after an hour.
+   */
+  waitContext: handleUnaryCall<WaitContextRequest, WaitContextResponse>;
   /** Reads the retained history, oldest first. */
   listDeltas: handleUnaryCall<ListDeltasRequest, ListDeltasResponse>;
 }
@@ -1202,6 +1430,25 @@ export interface SyncServiceClient extends Client {
     metadata?: Metadata,
     options?: Partial<CallOptions>,
   ): ClientReadableStream<WatchContextsResponse>;
+  /**
+   * Answers as SyncContext does, as soon as the document meets all checks. A context that does not exist yet can be waited
+   * for: it meets none. DEADLINE_EXCEEDED at the call's deadline; without one, after an hour.
+   */
+  waitContext(
+    request: WaitContextRequest,
+    callback: (error: ServiceError | null, response: WaitContextResponse) => void,
+  ): ClientUnaryCall;
+  waitContext(
+    request: WaitContextRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: WaitContextResponse) => void,
+  ): ClientUnaryCall;
+  waitContext(
+    request: WaitContextRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: WaitContextResponse) => void,
+  ): ClientUnaryCall;
   /** Reads the retained history, oldest first. */
   listDeltas(
     request: ListDeltasRequest,

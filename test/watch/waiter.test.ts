@@ -117,7 +117,7 @@ test('a wait ends at the first version after its position that met the checks, s
       waiting!.close();
     },
   );
-  await fc.assert(law, { numRuns: Number(process.env.CHORD_RUNS ?? 150) });
+  await fc.assert(law, { numRuns: Number(process.env.CHORD_RUNS ?? 100) });
   t.is(hub.watched, 0);
   await chord.close();
 });

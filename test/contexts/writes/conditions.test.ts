@@ -1,4 +1,5 @@
 /** Conditions of writes: what holds is decided by all versions in between, and what does not hold is named. */
+import { isDeepStrictEqual } from 'node:util';
 import test from 'ava';
 import fc from 'fast-check';
 import type { Expected } from '../../../src/contexts/writes/conditions.js';
@@ -11,7 +12,7 @@ import { touches } from '../../support/touches.js';
 import { controlled, shared } from '../stores.js';
 
 /** `CHORD_RUNS=100000` for a long run. */
-const RUNS = Number(process.env.CHORD_RUNS ?? 300);
+const RUNS = Number(process.env.CHORD_RUNS ?? 100);
 
 const open = () => openChord({ backend: 'memory' });
 const read = async ({ contexts }: Engine, id: string) => documentOf(await contexts.get(id));
@@ -72,7 +73,7 @@ test('a guard holds exactly where no version since touched its path, one above o
           (error) => error.details.unmet.conditions as { path: string[]; touchedAt: number }[],
         );
         const named = found.map((each): [string, number] => [JSON.stringify(each.path), each.touchedAt]);
-        t.deepEqual(named.sort(), [...last].sort());
+        if (!isDeepStrictEqual(named.sort(), [...last].sort())) t.deepEqual(named, [...last]);
       }
       await contexts.delete(id);
     },

@@ -1,5 +1,5 @@
 /** What simulated clients ask: writes that leave their number in the document, and reads of every kind. */
-import type { Expected } from '../../../src/contexts/writes/writes.js';
+import type { Expected } from '../../../src/contexts/writes/conditions.js';
 import type { Json, JsonObject, Position } from '../../../src/model/model.js';
 import type { Write } from '../../random-model/plain.js';
 import type { Random } from '../random.js';

@@ -78,7 +78,7 @@ test('a guard holds exactly where no version since touched its path, one above o
       await contexts.delete(id);
     },
   );
-  await fc.assert(law, { numRuns: RUNS });
+  await t.notThrowsAsync(fc.assert(law, { numRuns: RUNS }));
   for (const chord of chords) await chord.close();
 });
 

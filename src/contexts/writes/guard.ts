@@ -18,7 +18,7 @@ import { agrees, decide } from '../sync/decision.js';
 import { bytesOf } from '../sync/merge.js';
 import { PAGE_BYTES } from '../validation.js';
 import type { Edit } from './mutations.js';
-import { Place, type TouchedPath, TouchTree } from './touch-tree.js';
+import { SplicePlace, type TouchedPath, TouchTree } from './touch-tree.js';
 
 /** Versions and bytes (changes and old values) between `since` and the tip; more counts as not retained. */
 const VERSIONS_MAX = 10_000;
@@ -39,7 +39,7 @@ export class MissingRecords extends Error {
 export class Guard {
   readonly #tree: TouchTree;
   /** By the index of its mutation. */
-  readonly #places: readonly (Place | undefined)[];
+  readonly #places: readonly (SplicePlace | undefined)[];
   /** The position up to which records were read; undefined: none. */
   #readTo: Position | undefined;
   /** The bytes of these records. */
@@ -59,7 +59,9 @@ export class Guard {
   ) {
     const mutations = edit?.kind === 'update' ? edit.mutations : [];
     this.#places = mutations.map((mutation) => {
-      return mutation.kind === 'splice' ? new Place(mutation.path, mutation.index, mutation.removeCount) : undefined;
+      return mutation.kind === 'splice'
+        ? new SplicePlace(mutation.path, mutation.index, mutation.removeCount)
+        : undefined;
     });
     this.#tree = new TouchTree(
       paths,

@@ -7,7 +7,7 @@ import type { Span, Touch } from '../../codec/touched.js';
 import type { Path } from '../../delta/types.js';
 
 /** Elements of a list, or code points of a string: `removed` of them at `index`. */
-export class Place {
+export class SplicePlace {
   /** The version whose change the place cannot be carried through; 0: none. */
   lostAt = 0;
 
@@ -27,7 +27,7 @@ export interface TouchedPath {
 class TreeNode {
   children: Map<string, TreeNode> | undefined;
   guard: Path | undefined;
-  places: Place[] | undefined;
+  places: SplicePlace[] | undefined;
   /** The last version that changed the value at this node or below it. Kept for guarded nodes alone. */
   touchedAt = 0;
   /** The last version that changed the value at this node itself, and thus all below. */
@@ -44,7 +44,7 @@ export class TouchTree {
 
   constructor(
     guarded: readonly Path[],
-    private readonly places: readonly Place[],
+    private readonly places: readonly SplicePlace[],
   ) {
     for (const path of guarded) this.#at(path).guard = path;
     for (const place of places) {
@@ -104,7 +104,7 @@ export class TouchTree {
   }
 
   /** Whether the place was lost, by its own path or by one above. */
-  lost(place: Place): boolean {
+  lost(place: SplicePlace): boolean {
     let node = this.#root;
     for (const key of place.path) {
       if (node.coveredAt > 0) return true;
@@ -133,7 +133,7 @@ export class TouchTree {
  * Moves a place to where its elements lie after a splice. False: the splice removed some of them, or lies inside. Of two
  * insertions at one index, the later one goes behind.
  */
-export function carry(place: Place, { index, removed, inserted }: Span): boolean {
+export function carry(place: SplicePlace, { index, removed, inserted }: Span): boolean {
   if (index + removed > place.index) return index >= place.index + place.removed;
   place.index += inserted - removed;
   return true;

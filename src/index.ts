@@ -24,7 +24,7 @@ export type { UpdateOptions, WriteOptions, WriteResult } from './contexts/writes
 export { type DeltaToFormat, type Format, type Formatter, Inexpressible } from './delta/formats/format.js';
 export * from './delta/index.js';
 export { type Projection, projectChanges, projectDocument, projectionOf } from './delta/projection.js';
-export type { Check, CheckTest, SinceReason, Unmet, UnmetOne } from './model/conditions.js';
+export type { CheckTest, DocumentCheck, SinceReason, Unmet, UnmetOne } from './model/conditions.js';
 export { ChordError, type ErrorDetails, type FieldViolation, type Reason } from './model/errors.js';
 export type { Clock, Expiry, Head, Json, JsonObject, Payload, Position } from './model/model.js';
 export { type Chord, type ChordOptions, type Engine, openChord, startChord } from './server/app.js';

@@ -1,6 +1,6 @@
 /** Checks of documents: whether they hold, and their limits. */
 import { equal } from '../delta/index.js';
-import type { Check, CheckTest } from '../model/conditions.js';
+import type { CheckTest, DocumentCheck } from '../model/conditions.js';
 import { invalid } from '../model/errors.js';
 import { getMember, isObject, type Json, type JsonObject } from '../model/model.js';
 import type { Room } from './writes/budget.js';
@@ -9,12 +9,12 @@ import { checkPath, checkValueAt } from './writes/value-limits.js';
 export const CHECKS_MAX = 100;
 
 /** The checks that do not hold. */
-export function unmetChecks(document: JsonObject, checks: readonly Check[]): Check[] {
+export function unmetChecks(document: JsonObject, checks: readonly DocumentCheck[]): DocumentCheck[] {
   return checks.filter(({ path, test }) => !holds(valueAt(document, path), test));
 }
 
 /** @throws ChordError INVALID_ARGUMENT that names the field, or RESOURCE_EXHAUSTED where values have too many members */
-export function checkChecks(checks: readonly Check[], field: string, room: Room): void {
+export function checkChecks(checks: readonly DocumentCheck[], field: string, room: Room): void {
   if (checks.length > CHECKS_MAX) throw invalid(field, `are more than ${CHECKS_MAX}`);
   checks.forEach(({ path, test }, index) => {
     checkPath(path, `${field}[${index}].path`, room);

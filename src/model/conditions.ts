@@ -2,7 +2,7 @@
 import type { Json, Position } from './model.js';
 
 /** A test of the value at a path: object keys from the root. */
-export interface Check {
+export interface DocumentCheck {
   readonly path: readonly string[];
   readonly test: CheckTest;
 }
@@ -29,4 +29,4 @@ export interface Unmet {
 /** `touchedAt`: the last version that touched the path, an ancestor or a descendant of it. */
 export type UnmetOne =
   | { readonly path: readonly string[]; readonly touchedAt: number }
-  | { readonly path: readonly string[]; readonly check: Check };
+  | { readonly path: readonly string[]; readonly check: DocumentCheck };

@@ -7,7 +7,7 @@
 import type { CommitEvent, ContextEvent, DeltaView } from '../contexts/events.js';
 import type { ContextService } from '../contexts/service.js';
 import { Awaited } from '../contexts/sync/holding.js';
-import type { Check } from '../model/conditions.js';
+import type { DocumentCheck } from '../model/conditions.js';
 import { type JsonObject, type Position, samePosition } from '../model/model.js';
 import type { Hub, Subscriber } from './hub.js';
 
@@ -15,7 +15,7 @@ export interface WaitedFor {
   readonly id: string;
   /** Versions after this position count too. */
   readonly known?: Position | undefined;
-  readonly checks: readonly Check[];
+  readonly checks: readonly DocumentCheck[];
 }
 
 /** The end of a wait. */

@@ -7,7 +7,7 @@ import type { Expected } from '../../src/contexts/writes/conditions.js';
 import type { Mutation } from '../../src/contexts/writes/mutations.js';
 import type { WriteResult } from '../../src/contexts/writes/writes.js';
 import { weigh } from '../../src/delta/index.js';
-import type { Check } from '../../src/model/conditions.js';
+import type { DocumentCheck } from '../../src/model/conditions.js';
 import { getMember, isObject, type Json, type JsonObject, type Position, setMember } from '../../src/model/model.js';
 import { copied } from '../support/arbitrary.js';
 import { agrees } from '../support/reader.js';
@@ -261,7 +261,7 @@ function holds(expected: Expected, context: PlainContext | undefined): boolean {
   }
 }
 
-function meets(document: JsonObject, { path, test }: Check): boolean {
+function meets(document: JsonObject, { path, test }: DocumentCheck): boolean {
   let value: Json | undefined = document;
   for (const key of path) value = isObject(value) ? getMember(value, key) : undefined;
   if (test.kind === 'exists') return (value !== undefined) === test.yes;

@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import test from 'ava';
 import fc from 'fast-check';
 import type { Mutation } from '../../src/contexts/writes/mutations.js';
-import type { Check } from '../../src/model/conditions.js';
+import type { DocumentCheck } from '../../src/model/conditions.js';
 import { getMember, isObject, type Json, type JsonObject, type Position } from '../../src/model/model.js';
 import { type Engine, openChord } from '../../src/server/app.js';
 import { openMemory } from '../../src/store/memory.js';
@@ -15,7 +15,7 @@ import { documentOf } from '../support/reader.js';
 const open = () => openChord({ backend: 'memory' });
 
 /** A wait, and the version at which it ended. */
-function wait({ contexts, hub }: Engine, id: string, checks: readonly Check[], known?: Position) {
+function wait({ contexts, hub }: Engine, id: string, checks: readonly DocumentCheck[], known?: Position) {
   let close = () => {};
   const met = new Promise<number>((resolve, reject) => {
     const waiter = new Waiter(
@@ -45,7 +45,7 @@ async function looked(contexts: Engine['contexts'], id: string): Promise<'not me
   return 'not met';
 }
 
-const equals = (value: Json, ...path: string[]): Check => ({ path, test: { kind: 'equals', value } });
+const equals = (value: Json, ...path: string[]): DocumentCheck => ({ path, test: { kind: 'equals', value } });
 const key = fc.constantFrom('a', 'b');
 const path = fc.array(key, { minLength: 1, maxLength: 2 });
 const value = fc.constantFrom<Json>(0, 1, 2, {}, [1]);
@@ -53,7 +53,7 @@ const step: fc.Arbitrary<Mutation> = fc.oneof(
   fc.record({ kind: fc.constant('set' as const), path, value }),
   fc.record({ kind: fc.constant('remove' as const), path }),
 );
-const check: fc.Arbitrary<Check> = fc.record({
+const check: fc.Arbitrary<DocumentCheck> = fc.record({
   path,
   test: fc.oneof(
     fc.record({ kind: fc.constant('equals' as const), value }),
@@ -62,7 +62,7 @@ const check: fc.Arbitrary<Check> = fc.record({
   ),
 });
 
-function meets(document: JsonObject, { path, test }: Check): boolean {
+function meets(document: JsonObject, { path, test }: DocumentCheck): boolean {
   let at: Json | undefined = document;
   for (const each of path) at = isObject(at) ? getMember(at, each) : undefined;
   if (test.kind === 'exists') return (at !== undefined) === test.yes;
@@ -81,7 +81,7 @@ test('a wait ends at the first version after its position that met the checks, s
     fc.nat(),
     async (steps, checks, from, begin) => {
       const id = `w:${runs++}`;
-      const last: Check = equals('end', 'end');
+      const last: DocumentCheck = equals('end', 'end');
       const documents: JsonObject[] = [{}];
       const positions = [(await contexts.set(id, {})).position!];
       let waiting: ReturnType<typeof wait> | undefined;

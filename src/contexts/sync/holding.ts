@@ -6,7 +6,7 @@ import { eachTouch } from '../../codec/touched.js';
 import { applyInPlace, invert } from '../../delta/index.js';
 import { type Projection, projectChanges, projectDocument, projectionOf, type Tree } from '../../delta/projection.js';
 import type { Path } from '../../delta/types.js';
-import type { Check } from '../../model/conditions.js';
+import type { DocumentCheck } from '../../model/conditions.js';
 import { copy, type JsonObject, type Payload, type Position, samePosition } from '../../model/model.js';
 import type { LogRecord, Store } from '../../store/store.js';
 import { unmetChecks } from '../checks.js';
@@ -27,7 +27,7 @@ export class Awaited {
   readonly #scope: Projection;
   readonly form: Form<JsonObject>;
 
-  constructor(readonly checks: readonly Check[]) {
+  constructor(readonly checks: readonly DocumentCheck[]) {
     const scope = projectionOf(checks.map(({ path }) => path));
     this.#scope = scope;
     this.form = {

@@ -1,6 +1,6 @@
 /** The conditions of a write: their limits, and whether they hold on the state that the write meets. */
 import { type Path, pathLength } from '../../delta/types.js';
-import type { Check, SinceReason, Unmet, UnmetOne } from '../../model/conditions.js';
+import type { DocumentCheck, SinceReason, Unmet, UnmetOne } from '../../model/conditions.js';
 import { ChordError, invalid } from '../../model/errors.js';
 import type { Head, Position } from '../../model/model.js';
 import { checkChecks, unmetChecks } from '../checks.js';
@@ -23,7 +23,7 @@ export type Expected = (
   | { readonly kind: 'unchanged'; readonly since: Position; readonly paths: readonly Path[] }
   /** The checks alone. */
   | { readonly kind: 'checks' }
-) & { readonly checks?: readonly Check[] | undefined };
+) & { readonly checks?: readonly DocumentCheck[] | undefined };
 
 export const GUARDED_MAX = 1000;
 
@@ -90,8 +90,8 @@ function touched(id: string, tip: Head | null, paths: readonly TouchedPath[]): C
   return refusal(id, tip, `version ${touchedAt} changed ${quoted(path)}${andMore(paths)}`, paths);
 }
 
-function failed(id: string, tip: Head | null, checks: readonly Check[]): ChordError {
-  const [{ path, test }] = checks as readonly [Check];
+function failed(id: string, tip: Head | null, checks: readonly DocumentCheck[]): ChordError {
+  const [{ path, test }] = checks as readonly [DocumentCheck];
   const text = `${quoted(path)} does not meet the check ${NAMES[test.kind]}${andMore(checks)}`;
   return refusal(
     id,

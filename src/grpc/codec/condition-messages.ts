@@ -1,7 +1,7 @@
 /** Conditions of writes: the checks of a request, and the details of a refusal. Throws INVALID_ARGUMENT that names the field. */
 import { UnmetCondition, type UnmetConditions } from '../../gen/chord/v1/errors.js';
 import { FullReason, type Check as ProtoCheck } from '../../gen/chord/v1/model.js';
-import type { Check, CheckTest, SinceReason, Unmet, UnmetOne } from '../../model/conditions.js';
+import type { CheckTest, DocumentCheck, SinceReason, Unmet, UnmetOne } from '../../model/conditions.js';
 import { invalid } from '../../model/errors.js';
 
 /** Trailers are limited to 8 KiB by some clients, and are sent as base64. */
@@ -14,7 +14,7 @@ const REASONS: Readonly<Record<SinceReason, FullReason>> = {
   history_truncated: FullReason.HISTORY_TRUNCATED,
 };
 
-export function fromChecks(checks: readonly ProtoCheck[], field: string): Check[] {
+export function fromChecks(checks: readonly ProtoCheck[], field: string): DocumentCheck[] {
   return checks.map(({ path, test }, index) => {
     const at = `${field}[${index}]`;
     if (!path) throw invalid(`${at}.path`, 'must name at least one key');

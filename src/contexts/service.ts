@@ -5,18 +5,19 @@
 import { EncodedStruct, encodeStruct } from '../codec/struct.js';
 import type { Path } from '../delta/types.js';
 import { invalid, notFound } from '../model/errors.js';
-import { type Clock, type Head, type JsonObject, type Position, samePosition } from '../model/model.js';
+import { type Head, type JsonObject, type Position, samePosition } from '../model/model.js';
 import type { Commit, Duplicate, FeedEvent, Request, Store, StoreCluster } from '../store/store.js';
-import type { CommitEvent, SyncResult, View } from './events.js';
+import type { SyncResult, View } from './events.js';
 import { type ViewWithExpiries, withExpiries } from './expiries.js';
 import { storeAll } from './import-history.js';
 import { ENCODED, type Form, type Need } from './lane/document.js';
 import { Lane } from './lane/lane.js';
 import { Lanes } from './lane/lanes.js';
-import type { Evaluation, TraceEvaluation } from './lane/pending-write.js';
-import type { Effect, TipView } from './lane/state.js';
+import type { Evaluation } from './lane/pending-write.js';
+import type { TipView } from './lane/state.js';
 import { type DeltaPage, deltaPage, type HeadPage, headPage, type PageOptions } from './pagination.js';
 import { hear } from './remote-events.js';
+import type { ServiceOptions } from './service-options.js';
 import { answer, answerAt } from './sync/answer.js';
 import { type Awaited, type Holding, holding } from './sync/holding.js';
 import { documentAt, documentViewAt, type PastBudget, type PointInTime, past } from './sync/point-in-time.js';
@@ -44,28 +45,6 @@ import {
   type WriteRequest,
   type WriteResult,
 } from './writes/writes.js';
-
-export interface ServiceOptions {
-  readonly store: Store;
-  readonly clock: Clock;
-  /** Receives every durable commit, in order for each context. */
-  readonly publish: (event: CommitEvent) => void;
-  /** Receives the failures of work that no caller waits for. */
-  readonly onError: (error: unknown) => void;
-  /** Memory for contexts in use, in bytes. */
-  readonly cacheBytes: number;
-  /** The heaviest document, as `weigh` counts. */
-  readonly maxDocumentBytes: number;
-  /** The most members that the values of one request may have, in all. */
-  readonly maxRequestMembers: number;
-  /** A client further behind than this gets the document. */
-  readonly deltaThreshold: number;
-  /** What has expired stays, for readers and writers too, until `expire` removes it: it is exported before. */
-  readonly keepExpired?: boolean | undefined;
-  readonly traceEvaluation?: TraceEvaluation | undefined;
-  /** Receives the time before which no member of some context expires; called often, also with the same time. */
-  readonly onMembers?: ((due: number) => void) | undefined;
-}
 
 export class ContextService {
   readonly #options: ServiceOptions;

@@ -1,6 +1,6 @@
 /**
- * Writes the reference: the API from the protos, the command line from the commands, the settings from their table, and the
- * man page. Needs dist/. With --check it compares instead, and fails where a page is not current.
+ * Writes the reference: the API from the protos, the command line from the commands, the settings from their table, the
+ * man page, and the example of a config file. Needs dist/. With --check it compares instead, and fails where a page is not current.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -90,6 +90,16 @@ Flags override variables, variables override the config file (\`--config\`), the
 |---|---|---|---|---|
 ${rows.join('\n')}
 `;
+}
+
+/** A config file with every setting at its default, each as it is written: with a unit, where it has one. */
+function example() {
+  const written = KEYS.map((key) => {
+    const { default: fallback, format } = SETTINGS[key];
+    const text = format(fallback);
+    return [key, typeof fallback === 'boolean' || text === String(Number(text)) ? fallback : text];
+  });
+  return JSON.stringify(Object.fromEntries(written), null, 2);
 }
 
 /** In the order of the reader's interest, not of the alphabet. */
@@ -194,6 +204,7 @@ const pages = {
   'docs/reference/cli.md': cli(),
   'docs/reference/settings.md': settings(),
   'deploy/chord.1': manPage(),
+  'examples/chord.json': example(),
 };
 
 const check = process.argv.includes('--check');

@@ -11,7 +11,7 @@ const REPOSITORY = 'https://github.com/chord-state/chord';
 const GROUPS: Readonly<Record<string, readonly string[]>> = {
   Start: ['start', 'concepts'],
   Guides: ['modelling', 'kubernetes'],
-  Features: ['guarantees', 'limits', 'formats', 'cleanup', 'transfer', 'extending'],
+  Features: ['guarantees', 'limits', 'web', 'formats', 'cleanup', 'transfer', 'extending'],
   Reference: ['reference/api', 'reference/cli', 'reference/settings', 'errors', 'metrics', 'compatibility'],
   Operations: ['operations', 'access', 'tls', 'logs', 'traces', 'redis', 'threats', 'benchmarks'],
   Internals: ['architecture', 'deltas', 'decisions', 'conformance', 'STYLE'],
@@ -54,13 +54,14 @@ function llms(base: string): string {
   const lines = sidebar().flatMap(({ text, items = [] }) => [
     `\n## ${text}\n`,
     ...items.map(({ text: title, link }) => {
-      const body = readFileSync(join(DOCS, `${link}.md`), 'utf8').replace(/^(?:<!--.*?-->\s*)?# .*$/m, '');
-      const about =
-        /^(?![#|`<!-]).+(?:\n(?!\n).+)*/m
-          .exec(body)?.[0]
-          .replaceAll('\n', ' ')
-          .replace(/\[([^\]]*)\]\([^)]*\)/g, '$1') ?? '';
-      return `- [${title}](${base}${link?.slice(1)}.md): ${/^.*?[.:](?= |$)/.exec(about)?.[0] ?? about}`;
+      const body = readFileSync(join(DOCS, `${link}.md`), 'utf8')
+        .replace(/^(?:<!--.*?-->\s*)?# .*$/m, '')
+        .replace(/^```.*?^```$/gms, '');
+      const about = (/^(?![#|`<!\s-]).+(?:\n(?!\n).+)*/m.exec(body)?.[0] ?? '')
+        .replaceAll('\n', ' ')
+        .replace(/\[([^\]]*)\]\([^)]*\)/g, '$1')
+        .replaceAll('**', '');
+      return `- [${title}](${base}${link?.slice(1)}.md): ${/^.*?\.(?= |$)/.exec(about)?.[0] ?? about}`;
     }),
   ]);
   return `# Chord\n\n> Versioned shared state as a gRPC service: named JSON documents, deltas, and streams that stay current.\n${lines.join('\n')}\n`;

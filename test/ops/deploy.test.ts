@@ -31,6 +31,7 @@ const FULL = {
     certificates: true,
     rules: { identities: { ann: { grants: [{ prefix: '', rights: ['read', 'write'] }] } } },
   },
+  web: { enabled: true, port: 8080, origins: ['https://shop.example.com'] },
   settings: { cacheBytes: '64MiB', minFreeBytes: 0 },
   networkPolicy: { enabled: true, clients: [{ podSelector: { matchLabels: { app: 'shop' } } }], monitoring: [] },
   metrics: { serviceMonitor: { enabled: true, interval: '30s', labels: { release: 'prometheus' } } },

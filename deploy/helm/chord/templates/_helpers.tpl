@@ -42,6 +42,9 @@ labels:
 {{- else }}{{ $_ := set $config "redisPrefix" .Values.redis.prefix }}
 {{- with .Values.redis.url }}{{ $_ := set $config "redisUrl" . }}{{ end }}
 {{- end }}
+{{- if .Values.web.enabled }}{{ $_ := set $config "webListen" "0.0.0.0:8080" }}
+{{- with .Values.web.origins }}{{ $_ := set $config "webOrigins" (join "," .) }}{{ end }}
+{{- end }}
 {{- with .Values.tls }}
 {{- if .secret }}{{ $_ := set $config "tlsCert" "/etc/chord/tls/tls.crt" }}{{ $_ := set $config "tlsKey" "/etc/chord/tls/tls.key" }}{{ end }}
 {{- if .clientCaSecret }}{{ $_ := set $config "tlsClientCa" "/etc/chord/client-ca/ca.crt" }}{{ end }}
@@ -117,6 +120,9 @@ spec:
       ports:
         - { name: grpc, containerPort: 50051 }
         - { name: metrics, containerPort: 9464 }
+        {{- if .Values.web.enabled }}
+        - { name: web, containerPort: 8080 }
+        {{- end }}
       startupProbe:
         httpGet: { path: /healthz, port: metrics }
         periodSeconds: 2

@@ -20,7 +20,7 @@ import { hear } from './remote-events.js';
 import type { ServiceOptions } from './service-options.js';
 import { answer, answerAt } from './sync/answer.js';
 import { type Awaited, type Holding, holding } from './sync/holding.js';
-import { documentAt, documentViewAt, type PastBudget, type PointInTime, past } from './sync/point-in-time.js';
+import { documentAt, documentViewAt, type PastBudget, type PointInTime, past, versionAt } from './sync/point-in-time.js';
 import { WholeLists } from './sync/projection.js';
 import { trim } from './trim.js';
 import { checkId, checkTtl } from './validation.js';
@@ -176,6 +176,12 @@ export class ContextService {
     checkId(id);
     const { head, document } = await this.#past(id, version);
     return { id, head, value: new EncodedStruct(encodeStruct(document)) };
+  }
+
+  /** The same for a time in milliseconds since 1970. NOT_FOUND where the current life began later. */
+  async getAtTime(id: string, time: number): Promise<View> {
+    checkId(id);
+    return this.getAtVersion(id, await versionAt(this.#store, await this.#living(id), time));
   }
 
   /** Restores the document of an earlier version of this life, whatever was written since. Throws as `getAtVersion`. */
@@ -350,9 +356,14 @@ export class ContextService {
   }
 
   async #past(id: string, version: number, budget?: PastBudget): Promise<PointInTime> {
+    return past(this.#store, await this.#living(id), version, budget);
+  }
+
+  /** NOT_FOUND for a context that has expired. */
+  async #living(id: string): Promise<Lane> {
     const lane = await this.#freshLane(id);
     if (lane.durable && this.#endIfExpired(id, lane.durable)) throw notFound(id);
-    return past(this.#store, lane, version, budget);
+    return lane;
   }
 
   #answer<T>(lane: Lane, known: Position | undefined, form: Form<T>): SyncResult<T> | Promise<SyncResult<T>> {

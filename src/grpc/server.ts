@@ -6,7 +6,6 @@ import { Server } from '@grpc/grpc-js';
 import type { Sweeper } from '../cleanup/sweeper.js';
 import type { ContextService } from '../contexts/service.js';
 import type { Formats } from '../contexts/sync/projection.js';
-import { ChordError } from '../model/errors.js';
 import { type Clock, MESSAGE_BYTES_MAX } from '../model/model.js';
 import type { Connections } from '../observability/connections.js';
 import type { Deliveries } from '../observability/deliveries.js';

@@ -83,10 +83,11 @@ test('positions read back from how they are printed; a version alone is one too'
 });
 
 test('an expectation is a position, a version, or absent', (t) => {
-  t.deepEqual(parse.parseExpected('absent'), { condition: { $case: 'absent', value: true } });
-  t.deepEqual(parse.parseExpected('7'), { condition: { $case: 'version', value: 7 } });
+  t.deepEqual(parse.parseExpected('absent'), { condition: { $case: 'absent', value: true }, checks: [] });
+  t.deepEqual(parse.parseExpected('7'), { condition: { $case: 'version', value: 7 }, checks: [] });
   t.deepEqual(parse.parseExpected('e:7:d'), {
     condition: { $case: 'position', value: { epoch: 'e', version: 7, digest: 'd' } },
+    checks: [],
   });
 });
 
@@ -111,4 +112,12 @@ test('a target is an id, or a prefix where it ends in a star', (t) => {
 test('a lifetime is more than nothing', (t) => {
   t.is(parse.parseLifetime('1h'), 3_600_000);
   t.throws(() => parse.parseLifetime('0'), { ...refused, message: /above 0/ });
+});
+
+test('a time has its zone', (t) => {
+  t.deepEqual(parse.parseTime('1970-01-01T00:00:01.5Z'), { seconds: 1, nanos: 500_000_000 });
+  t.deepEqual(parse.parseTime('2026-11-01T12:00+01:00'), parse.parseTime('2026-11-01 11:00:00Z'));
+  for (const text of ['2026-11-01', '2026-11-01T12:00', 'now', '2026-13-01T12:00Z', '1e3', '']) {
+    t.throws(() => parse.parseTime(text), { message: /expected a time like/ }, text);
+  }
 });

@@ -42,6 +42,37 @@ for (const backend of ['memory', 'lmdb'] as const) {
   });
 }
 
+for (const backend of ['memory', 'lmdb'] as const) {
+  test(`each time is read as it was: ${backend}`, async (t) => {
+    let now = 1_000_000;
+    const options = { backend, dataDir: await temporaryDirectory(t), clock: () => now };
+    const chord = await serve(t, options);
+    const peer = connect(t, chord.address);
+    const at = (ms: number) => ({ seconds: Math.floor(ms / 1000), nanos: (ms % 1000) * 1e6 });
+    const versionAt = async (ms: number) => (await peer.get({ contextId: 'a', at: at(ms) })).context!.position!.version;
+    const times: number[] = [];
+    for (let n = 1; n <= 40; n++) {
+      // Some versions of one millisecond, and a clock that is set back.
+      now += n % 3 === 0 ? 0 : n % 7 === 0 ? -5 : 10;
+      const { position } = await peer.set({ contextId: 'a', value: { n } });
+      const { context } = await peer.get({ contextId: 'a' });
+      times[position!.version] = context!.updatedAt!.seconds * 1000 + context!.updatedAt!.nanos / 1e6;
+    }
+    const expected = (ms: number) => times.findLastIndex((time) => time <= ms);
+    for (let ms = times[1]!; ms <= times[40]! + 20; ms++) t.is(await versionAt(ms), expected(ms), `at ${ms}`);
+    t.deepEqual((await peer.get({ contextId: 'a', at: at(times[20]!) })).context!.value, { n: expected(times[20]!) });
+    t.is((await refused(peer.get({ contextId: 'a', at: at(times[1]! - 1) }))).code, NOT_FOUND);
+    t.is((await refused(peer.get({ contextId: 'a', at: at(times[1]!), version: 1 }))).code, INVALID_ARGUMENT);
+    t.is((await refused(peer.get({ contextId: 'a', at: { seconds: -1, nanos: 0 } }))).code, INVALID_ARGUMENT);
+
+    await chord.contexts.trim('a', 30);
+    for (let ms = times[1]!; ms <= times[40]!; ms++) {
+      if (expected(ms) > 30) t.is(await versionAt(ms), expected(ms), `at ${ms}`);
+      else t.is((await refused(peer.get({ contextId: 'a', at: at(ms) }))).code, FAILED_PRECONDITION, `at ${ms}`);
+    }
+  });
+}
+
 test('a version that never was, and one that is no longer retained', async (t) => {
   const chord = await serve(t);
   const peer = connect(t, chord.address);

@@ -3,6 +3,7 @@ import { isUtf8 } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import type { Expected, Mutation, Position } from '../../gen/chord/v1/model.js';
 import type { Duration } from '../../gen/google/protobuf/duration.js';
+import type { Timestamp } from '../../gen/google/protobuf/timestamp.js';
 import { isObject, type Json, type JsonObject } from '../../model/model.js';
 import { parseDuration } from '../../model/units.js';
 import { Usage } from '../errors.js';
@@ -102,6 +103,14 @@ export function parsePosition(text: string): Position {
 export function parseVersion(text: string): number {
   if (!/^\d{1,15}$/.test(text)) throw new Usage(`expected a version, got "${text}"`);
   return Number(text);
+}
+
+/** A time of RFC 3339 with its zone; seconds may be left out. */
+export function parseTime(text: string): Timestamp {
+  const written = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)$/i.test(text);
+  const at = written ? Date.parse(text) : Number.NaN;
+  if (Number.isNaN(at)) throw new Usage(`expected a time like 2026-11-01T12:00Z, got "${text}"`);
+  return { seconds: Math.floor(at / 1000), nanos: (at - Math.floor(at / 1000) * 1000) * 1_000_000 };
 }
 
 /** `ID=POSITION`; the id may contain equals signs. */

@@ -81,6 +81,34 @@ export async function past(
   throw new ChordError('RESOURCE_EXHAUSTED', message, { contextId: id });
 }
 
+/**
+ * The last version of the current life that was written at or before a time, in milliseconds since 1970: by halves, since
+ * times never decrease. Throws as `past`; NOT_FOUND where the life began later.
+ */
+export async function versionAt(store: Store, { id, durable }: Lane, time: number): Promise<number> {
+  if (!durable || time < durable.createdAt) throw notFound(id);
+  if (time >= durable.updatedAt) return durable.position.version;
+  let oldest = 1;
+  let low = 1;
+  let high = durable.position.version;
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    const read = await store.deltas(id, middle - 1, 1, 1);
+    if (read.kind === 'truncated') {
+      oldest = read.oldest;
+      low = Math.max(middle + 1, Math.min(oldest, high));
+      continue;
+    }
+    const [record] = read.records;
+    // The context was deleted or recreated meanwhile.
+    if (record?.position.epoch !== durable.position.epoch) throw notFound(id);
+    if (record.at > time) high = middle;
+    else low = middle + 1;
+  }
+  if (low - 1 < oldest) throw gone(id, low - 1, oldest);
+  return low - 1;
+}
+
 /** Undoes deltas of the current document. Undefined: the deltas have too many bytes. */
 async function back(
   store: Store,

@@ -24,3 +24,12 @@ export function fromDuration(duration: Duration | undefined, field: string): num
     throw invalid(field, 'is not a valid duration: seconds and nanos must have one sign, nanos less than a second');
   return seconds * 1000 + nanos / 1e6;
 }
+
+const SECONDS_MAX = 253_402_300_799; // the year 9999, as the .proto of Timestamp has it
+
+/** Milliseconds since 1970, rounded down. */
+export function fromTimestamp({ seconds, nanos }: Timestamp, field: string): number {
+  if (!(seconds >= 0 && seconds <= SECONDS_MAX && nanos >= 0 && nanos < 1e9))
+    throw invalid(field, 'is not a time from 1970 to 9999');
+  return seconds * 1000 + Math.floor(nanos / 1e6);
+}

@@ -17,7 +17,7 @@ import { fromWrites } from '../codec/batch-messages.js';
 import { fromExpected, fromMutations, fromTouched, memberTtl, toContext } from '../codec/context-messages.js';
 import { ofBatch } from '../codec/field-names.js';
 import { batchResponse, getResponse, writeResponse } from '../codec/response-encoder.js';
-import { fromDuration } from '../codec/times.js';
+import { fromDuration, fromTimestamp } from '../codec/times.js';
 import type { ServedService } from '../served-service.js';
 
 export function contextService(contexts: ContextService, formats: Formats): ServedService {
@@ -72,12 +72,14 @@ export function contextService(contexts: ContextService, formats: Formats): Serv
         return respond(contexts.revert(contextId, version, writeOptions(request, call, false)), form, call);
       },
 
-      async getContext({ contextId, version, includeExpiries }: c.GetContextRequest): Promise<Buffer> {
+      async getContext({ contextId, version, at, includeExpiries }: c.GetContextRequest): Promise<Buffer> {
+        if (at && version !== 0) throw invalid('at', 'must be absent where there is a version');
         if (includeExpiries) {
-          if (version !== 0) throw invalid('includeExpiries', 'is for the current version alone');
+          if (at || version !== 0) throw invalid('includeExpiries', 'is for the current version alone');
           const { view, expiries } = await contexts.getWithExpiries(contextId);
           return getResponse(view, expiries);
         }
+        if (at) return getResponse(await contexts.getAtTime(contextId, fromTimestamp(at, 'at')));
         return getResponse(await (version === 0 ? contexts.get(contextId) : contexts.getAtVersion(contextId, version)));
       },
 

@@ -2369,6 +2369,9 @@ pub struct GetContextRequest {
     /// FAILED_PRECONDITION where its history is no longer retained, NOT_FOUND above the head. 0: the current version.
     #[prost(uint64, tag = "2")]
     pub version: u64,
+    /// The document as it was at this time, as `version`; NOT_FOUND before the current life began. Not together with `version`.
+    #[prost(message, optional, tag = "4")]
+    pub at: ::core::option::Option<::prost_types::Timestamp>,
     /// Answer which members expire, and when. Of the current version only.
     #[prost(bool, tag = "3")]
     pub include_expiries: bool,

@@ -11,6 +11,7 @@ import (
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	structpb "google.golang.org/protobuf/types/known/structpb"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -363,6 +364,8 @@ type GetContextRequest struct {
 	// The document at this version of the current life, with `position` and `updated_at` of that version.
 	// FAILED_PRECONDITION where its history is no longer retained, NOT_FOUND above the head. 0: the current version.
 	Version uint64 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	// The document as it was at this time, as `version`; NOT_FOUND before the current life began. Not together with `version`.
+	At *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=at,proto3" json:"at,omitempty"`
 	// Answer which members expire, and when. Of the current version only.
 	IncludeExpiries bool `protobuf:"varint,3,opt,name=include_expiries,json=includeExpiries,proto3" json:"include_expiries,omitempty"`
 	unknownFields   protoimpl.UnknownFields
@@ -411,6 +414,13 @@ func (x *GetContextRequest) GetVersion() uint64 {
 		return x.Version
 	}
 	return 0
+}
+
+func (x *GetContextRequest) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
 }
 
 func (x *GetContextRequest) GetIncludeExpiries() bool {
@@ -1297,7 +1307,7 @@ var File_chord_v1_context_service_proto protoreflect.FileDescriptor
 
 const file_chord_v1_context_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1echord/v1/context_service.proto\x12\bchord.v1\x1a\x14chord/v1/model.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\"\x94\x02\n" +
+	"\x1echord/v1/context_service.proto\x12\bchord.v1\x1a\x14chord/v1/model.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x94\x02\n" +
 	"\x11SetContextRequest\x12\x1d\n" +
 	"\n" +
 	"context_id\x18\x01 \x01(\tR\tcontextId\x12-\n" +
@@ -1327,11 +1337,12 @@ const file_chord_v1_context_service_proto_rawDesc = "" +
 	"\bposition\x18\x01 \x01(\v2\x12.chord.v1.PositionR\bposition\x12\x18\n" +
 	"\achanged\x18\x02 \x01(\bR\achanged\x12+\n" +
 	"\acontext\x18\x03 \x01(\v2\x11.chord.v1.ContextR\acontext\x12%\n" +
-	"\x05delta\x18\x04 \x01(\v2\x0f.chord.v1.DeltaR\x05delta\"w\n" +
+	"\x05delta\x18\x04 \x01(\v2\x0f.chord.v1.DeltaR\x05delta\"\xa3\x01\n" +
 	"\x11GetContextRequest\x12\x1d\n" +
 	"\n" +
 	"context_id\x18\x01 \x01(\tR\tcontextId\x12\x18\n" +
-	"\aversion\x18\x02 \x01(\x04R\aversion\x12)\n" +
+	"\aversion\x18\x02 \x01(\x04R\aversion\x12*\n" +
+	"\x02at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12)\n" +
 	"\x10include_expiries\x18\x03 \x01(\bR\x0fincludeExpiries\"u\n" +
 	"\x12GetContextResponse\x12+\n" +
 	"\acontext\x18\x01 \x01(\v2\x11.chord.v1.ContextR\acontext\x122\n" +
@@ -1448,8 +1459,9 @@ var file_chord_v1_context_service_proto_goTypes = []any{
 	(*Context)(nil),               // 23: chord.v1.Context
 	(*Delta)(nil),                 // 24: chord.v1.Delta
 	(*Mutation)(nil),              // 25: chord.v1.Mutation
-	(*MemberExpiry)(nil),          // 26: chord.v1.MemberExpiry
-	(*Path)(nil),                  // 27: chord.v1.Path
+	(*timestamppb.Timestamp)(nil), // 26: google.protobuf.Timestamp
+	(*MemberExpiry)(nil),          // 27: chord.v1.MemberExpiry
+	(*Path)(nil),                  // 28: chord.v1.Path
 }
 var file_chord_v1_context_service_proto_depIdxs = []int32{
 	18, // 0: chord.v1.SetContextRequest.value:type_name -> google.protobuf.Struct
@@ -1467,51 +1479,52 @@ var file_chord_v1_context_service_proto_depIdxs = []int32{
 	22, // 12: chord.v1.UpdateContextResponse.position:type_name -> chord.v1.Position
 	23, // 13: chord.v1.UpdateContextResponse.context:type_name -> chord.v1.Context
 	24, // 14: chord.v1.UpdateContextResponse.delta:type_name -> chord.v1.Delta
-	23, // 15: chord.v1.GetContextResponse.context:type_name -> chord.v1.Context
-	26, // 16: chord.v1.GetContextResponse.expiries:type_name -> chord.v1.MemberExpiry
-	19, // 17: chord.v1.RevertContextRequest.expected:type_name -> chord.v1.Expected
-	20, // 18: chord.v1.RevertContextRequest.ttl:type_name -> google.protobuf.Duration
-	21, // 19: chord.v1.RevertContextRequest.returning:type_name -> chord.v1.ReturnOptions
-	22, // 20: chord.v1.RevertContextResponse.position:type_name -> chord.v1.Position
-	23, // 21: chord.v1.RevertContextResponse.context:type_name -> chord.v1.Context
-	24, // 22: chord.v1.RevertContextResponse.delta:type_name -> chord.v1.Delta
-	19, // 23: chord.v1.DeleteContextRequest.expected:type_name -> chord.v1.Expected
-	22, // 24: chord.v1.DeleteContextResponse.position:type_name -> chord.v1.Position
-	20, // 25: chord.v1.TouchContextRequest.ttl:type_name -> google.protobuf.Duration
-	27, // 26: chord.v1.TouchContextRequest.paths:type_name -> chord.v1.Path
-	23, // 27: chord.v1.TouchContextResponse.context:type_name -> chord.v1.Context
-	13, // 28: chord.v1.BatchWriteRequest.writes:type_name -> chord.v1.Write
-	0,  // 29: chord.v1.Write.set:type_name -> chord.v1.SetContextRequest
-	2,  // 30: chord.v1.Write.update:type_name -> chord.v1.UpdateContextRequest
-	6,  // 31: chord.v1.Write.revert:type_name -> chord.v1.RevertContextRequest
-	8,  // 32: chord.v1.Write.delete:type_name -> chord.v1.DeleteContextRequest
-	10, // 33: chord.v1.Write.touch:type_name -> chord.v1.TouchContextRequest
-	15, // 34: chord.v1.BatchWriteResponse.results:type_name -> chord.v1.WriteResult
-	22, // 35: chord.v1.WriteResult.position:type_name -> chord.v1.Position
-	23, // 36: chord.v1.WriteResult.context:type_name -> chord.v1.Context
-	24, // 37: chord.v1.WriteResult.delta:type_name -> chord.v1.Delta
-	23, // 38: chord.v1.ListContextsResponse.contexts:type_name -> chord.v1.Context
-	0,  // 39: chord.v1.ContextService.SetContext:input_type -> chord.v1.SetContextRequest
-	2,  // 40: chord.v1.ContextService.UpdateContext:input_type -> chord.v1.UpdateContextRequest
-	4,  // 41: chord.v1.ContextService.GetContext:input_type -> chord.v1.GetContextRequest
-	6,  // 42: chord.v1.ContextService.RevertContext:input_type -> chord.v1.RevertContextRequest
-	8,  // 43: chord.v1.ContextService.DeleteContext:input_type -> chord.v1.DeleteContextRequest
-	10, // 44: chord.v1.ContextService.TouchContext:input_type -> chord.v1.TouchContextRequest
-	12, // 45: chord.v1.ContextService.BatchWrite:input_type -> chord.v1.BatchWriteRequest
-	16, // 46: chord.v1.ContextService.ListContexts:input_type -> chord.v1.ListContextsRequest
-	1,  // 47: chord.v1.ContextService.SetContext:output_type -> chord.v1.SetContextResponse
-	3,  // 48: chord.v1.ContextService.UpdateContext:output_type -> chord.v1.UpdateContextResponse
-	5,  // 49: chord.v1.ContextService.GetContext:output_type -> chord.v1.GetContextResponse
-	7,  // 50: chord.v1.ContextService.RevertContext:output_type -> chord.v1.RevertContextResponse
-	9,  // 51: chord.v1.ContextService.DeleteContext:output_type -> chord.v1.DeleteContextResponse
-	11, // 52: chord.v1.ContextService.TouchContext:output_type -> chord.v1.TouchContextResponse
-	14, // 53: chord.v1.ContextService.BatchWrite:output_type -> chord.v1.BatchWriteResponse
-	17, // 54: chord.v1.ContextService.ListContexts:output_type -> chord.v1.ListContextsResponse
-	47, // [47:55] is the sub-list for method output_type
-	39, // [39:47] is the sub-list for method input_type
-	39, // [39:39] is the sub-list for extension type_name
-	39, // [39:39] is the sub-list for extension extendee
-	0,  // [0:39] is the sub-list for field type_name
+	26, // 15: chord.v1.GetContextRequest.at:type_name -> google.protobuf.Timestamp
+	23, // 16: chord.v1.GetContextResponse.context:type_name -> chord.v1.Context
+	27, // 17: chord.v1.GetContextResponse.expiries:type_name -> chord.v1.MemberExpiry
+	19, // 18: chord.v1.RevertContextRequest.expected:type_name -> chord.v1.Expected
+	20, // 19: chord.v1.RevertContextRequest.ttl:type_name -> google.protobuf.Duration
+	21, // 20: chord.v1.RevertContextRequest.returning:type_name -> chord.v1.ReturnOptions
+	22, // 21: chord.v1.RevertContextResponse.position:type_name -> chord.v1.Position
+	23, // 22: chord.v1.RevertContextResponse.context:type_name -> chord.v1.Context
+	24, // 23: chord.v1.RevertContextResponse.delta:type_name -> chord.v1.Delta
+	19, // 24: chord.v1.DeleteContextRequest.expected:type_name -> chord.v1.Expected
+	22, // 25: chord.v1.DeleteContextResponse.position:type_name -> chord.v1.Position
+	20, // 26: chord.v1.TouchContextRequest.ttl:type_name -> google.protobuf.Duration
+	28, // 27: chord.v1.TouchContextRequest.paths:type_name -> chord.v1.Path
+	23, // 28: chord.v1.TouchContextResponse.context:type_name -> chord.v1.Context
+	13, // 29: chord.v1.BatchWriteRequest.writes:type_name -> chord.v1.Write
+	0,  // 30: chord.v1.Write.set:type_name -> chord.v1.SetContextRequest
+	2,  // 31: chord.v1.Write.update:type_name -> chord.v1.UpdateContextRequest
+	6,  // 32: chord.v1.Write.revert:type_name -> chord.v1.RevertContextRequest
+	8,  // 33: chord.v1.Write.delete:type_name -> chord.v1.DeleteContextRequest
+	10, // 34: chord.v1.Write.touch:type_name -> chord.v1.TouchContextRequest
+	15, // 35: chord.v1.BatchWriteResponse.results:type_name -> chord.v1.WriteResult
+	22, // 36: chord.v1.WriteResult.position:type_name -> chord.v1.Position
+	23, // 37: chord.v1.WriteResult.context:type_name -> chord.v1.Context
+	24, // 38: chord.v1.WriteResult.delta:type_name -> chord.v1.Delta
+	23, // 39: chord.v1.ListContextsResponse.contexts:type_name -> chord.v1.Context
+	0,  // 40: chord.v1.ContextService.SetContext:input_type -> chord.v1.SetContextRequest
+	2,  // 41: chord.v1.ContextService.UpdateContext:input_type -> chord.v1.UpdateContextRequest
+	4,  // 42: chord.v1.ContextService.GetContext:input_type -> chord.v1.GetContextRequest
+	6,  // 43: chord.v1.ContextService.RevertContext:input_type -> chord.v1.RevertContextRequest
+	8,  // 44: chord.v1.ContextService.DeleteContext:input_type -> chord.v1.DeleteContextRequest
+	10, // 45: chord.v1.ContextService.TouchContext:input_type -> chord.v1.TouchContextRequest
+	12, // 46: chord.v1.ContextService.BatchWrite:input_type -> chord.v1.BatchWriteRequest
+	16, // 47: chord.v1.ContextService.ListContexts:input_type -> chord.v1.ListContextsRequest
+	1,  // 48: chord.v1.ContextService.SetContext:output_type -> chord.v1.SetContextResponse
+	3,  // 49: chord.v1.ContextService.UpdateContext:output_type -> chord.v1.UpdateContextResponse
+	5,  // 50: chord.v1.ContextService.GetContext:output_type -> chord.v1.GetContextResponse
+	7,  // 51: chord.v1.ContextService.RevertContext:output_type -> chord.v1.RevertContextResponse
+	9,  // 52: chord.v1.ContextService.DeleteContext:output_type -> chord.v1.DeleteContextResponse
+	11, // 53: chord.v1.ContextService.TouchContext:output_type -> chord.v1.TouchContextResponse
+	14, // 54: chord.v1.ContextService.BatchWrite:output_type -> chord.v1.BatchWriteResponse
+	17, // 55: chord.v1.ContextService.ListContexts:output_type -> chord.v1.ListContextsResponse
+	48, // [48:56] is the sub-list for method output_type
+	40, // [40:48] is the sub-list for method input_type
+	40, // [40:40] is the sub-list for extension type_name
+	40, // [40:40] is the sub-list for extension extendee
+	0,  // [0:40] is the sub-list for field type_name
 }
 
 func init() { file_chord_v1_context_service_proto_init() }

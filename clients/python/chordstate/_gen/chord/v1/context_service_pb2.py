@@ -15,9 +15,10 @@ _sym_db = _symbol_database.Default()
 from chordstate._gen.chord.v1 import model_pb2 as chord_dot_v1_dot_model__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63hord/v1/context_service.proto\x12\x08\x63hord.v1\x1a\x14\x63hord/v1/model.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\"\x94\x02\n\x11SetContextRequest\x12\x1d\n\ncontext_id\x18\x01 \x01(\tR\tcontextId\x12-\n\x05value\x18\x02 \x01(\x0b\x32\x17.google.protobuf.StructR\x05value\x12.\n\x08\x65xpected\x18\x03 \x01(\x0b\x32\x12.chord.v1.ExpectedR\x08\x65xpected\x12\x1d\n\nrequest_id\x18\x04 \x01(\tR\trequestId\x12+\n\x03ttl\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationR\x03ttl\x12\x35\n\treturning\x18\x06 \x01(\x0b\x32\x17.chord.v1.ReturnOptionsR\treturning\"\xb2\x01\n\x12SetContextResponse\x12.\n\x08position\x18\x01 \x01(\x0b\x32\x12.chord.v1.PositionR\x08position\x12\x18\n\x07\x63hanged\x18\x02 \x01(\x08R\x07\x63hanged\x12+\n\x07\x63ontext\x18\x03 \x01(\x0b\x32\x11.chord.v1.ContextR\x07\x63ontext\x12%\n\x05\x64\x65lta\x18\x04 \x01(\x0b\x32\x0f.chord.v1.DeltaR\x05\x64\x65lta\"\xf2\x02\n\x14UpdateContextRequest\x12\x1d\n\ncontext_id\x18\x01 \x01(\tR\tcontextId\x12\x31\n\x07\x63hanges\x18\x02 \x01(\x0b\x32\x17.google.protobuf.StructR\x07\x63hanges\x12\x30\n\tmutations\x18\x03 \x03(\x0b\x32\x12.chord.v1.MutationR\tmutations\x12#\n\rallow_missing\x18\x04 \x01(\x08R\x0c\x61llowMissing\x12.\n\x08\x65xpected\x18\x05 \x01(\x0b\x32\x12.chord.v1.ExpectedR\x08\x65xpected\x12\x1d\n\nrequest_id\x18\x06 \x01(\tR\trequestId\x12+\n\x03ttl\x18\x07 \x01(\x0b\x32\x19.google.protobuf.DurationR\x03ttl\x12\x35\n\treturning\x18\x08 \x01(\x0b\x32\x17.chord.v1.ReturnOptionsR\treturning\"\xb5\x01\n\x15UpdateContextResponse\x12.\n\x08position\x18\x01 \x01(\x0b\x32\x12.chord.v1.PositionR\x08position\x12\x18\n\x07\x63hanged\x18\x02 \x01(\x08R\x07\x63hanged\x12+\n\x07\x63ontext\x18\x03 \x01(\x0b\x32\x11.chord.v1.ContextR\x07\x63ontext\x12%\n\x05\x64\x65lta\x18\x04 \x01(\x0b\x32\x0f.chord.v1.DeltaR\x05\x64\x65lta\"w\n\x11GetContextRequest\x12\x1d\n\ncontext_id\x18\x01 \x01(\tR\tcontextId\x12\x18\n\x07version\x18\x02 \x01(\x04R\x07version\x12)\n\x10include_expiries\x18\x03 \x01(\x08R\x0fincludeExpiries\"u\n\x12GetContextResponse\x12+\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x11.chord.v1.ContextR\x07\x63ontext\x12\x32\n\x08\x65xpiries\x18\x02 \x03(\x0b\x32\x16.chord.v1.MemberExpiryR\x08\x65xpiries\"\x82\x02\n\x14RevertContextRequest\x12\x1d\n\ncontext_id\x18\x01 \x01(\tR\tcontextId\x12\x18\n\x07version\x18\x02 \x01(\x04R\x07version\x12.\n\x08\x65xpected\x18\x03 \x01(\x0b\x32\x12.chord.v1.ExpectedR\x08\x65xpected\x12\x1d\n\nrequest_id\x18\x04 \x01(\tR\trequestId\x12+\n\x03ttl\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationR\x03ttl\x12\x35\n\treturning\x18\x06 \x01(\x0b\x32\x17.chord.v1.ReturnOptionsR\treturning\"\xb5\x01\n\x15RevertContextResponse\x12.\n\x08position\x18\x01 \x01(\x0b\x32\x12.chord.v1.PositionR\x08position\x12\x18\n\x07\x63hanged\x18\x02 \x01(\x08R\x07\x63hanged\x12+\n\x07\x63ontext\x18\x03 \x01(\x0b\x32\x11.chord.v1.ContextR\x07\x63ontext\x12%\n\x05\x64\x65lta\x18\x04 \x01(\x0b\x32\x0f.chord.v1.DeltaR\x05\x64\x65lta\"\xa9\x01\n\x14\x44\x65leteContextRequest\x12\x1d\n\ncontext_id\x18\x01 \x01(\tR\tcontextId\x12.\n\x08\x65xpected\x18\x02 \x01(\x0b\x32\x12.chord.v1.ExpectedR\x08\x65xpected\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId\x12#\n\rallow_missing\x18\x04 \x01(\x08R\x0c\x61llowMissing\"a\n\x15\x44\x65leteContextResponse\x12.\n\x08position\x18\x01 \x01(\x0b\x32\x12.chord.v1.PositionR\x08position\x12\x18\n\x07\x63hanged\x18\x02 \x01(\x08R\x07\x63hanged\"\x87\x01\n\x13TouchContextRequest\x12\x1d\n\ncontext_id\x18\x01 \x01(\tR\tcontextId\x12+\n\x03ttl\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\x03ttl\x12$\n\x05paths\x18\x03 \x03(\x0b\x32\x0e.chord.v1.PathR\x05paths\"C\n\x14TouchContextResponse\x12+\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x11.chord.v1.ContextR\x07\x63ontext\"[\n\x11\x42\x61tchWriteRequest\x12\'\n\x06writes\x18\x01 \x03(\x0b\x32\x0f.chord.v1.WriteR\x06writes\x12\x1d\n\nrequest_id\x18\x02 \x01(\tR\trequestId\"\xa6\x02\n\x05Write\x12/\n\x03set\x18\x01 \x01(\x0b\x32\x1b.chord.v1.SetContextRequestH\x00R\x03set\x12\x38\n\x06update\x18\x02 \x01(\x0b\x32\x1e.chord.v1.UpdateContextRequestH\x00R\x06update\x12\x38\n\x06revert\x18\x03 \x01(\x0b\x32\x1e.chord.v1.RevertContextRequestH\x00R\x06revert\x12\x38\n\x06\x64\x65lete\x18\x04 \x01(\x0b\x32\x1e.chord.v1.DeleteContextRequestH\x00R\x06\x64\x65lete\x12\x35\n\x05touch\x18\x05 \x01(\x0b\x32\x1d.chord.v1.TouchContextRequestH\x00R\x05touchB\x07\n\x05write\"E\n\x12\x42\x61tchWriteResponse\x12/\n\x07results\x18\x01 \x03(\x0b\x32\x15.chord.v1.WriteResultR\x07results\"\xab\x01\n\x0bWriteResult\x12.\n\x08position\x18\x01 \x01(\x0b\x32\x12.chord.v1.PositionR\x08position\x12\x18\n\x07\x63hanged\x18\x02 \x01(\x08R\x07\x63hanged\x12+\n\x07\x63ontext\x18\x03 \x01(\x0b\x32\x11.chord.v1.ContextR\x07\x63ontext\x12%\n\x05\x64\x65lta\x18\x04 \x01(\x0b\x32\x0f.chord.v1.DeltaR\x05\x64\x65lta\"\x90\x01\n\x13ListContextsRequest\x12\x16\n\x06prefix\x18\x01 \x01(\tR\x06prefix\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\x12%\n\x0einclude_values\x18\x04 \x01(\x08R\rincludeValues\"m\n\x14ListContextsResponse\x12-\n\x08\x63ontexts\x18\x01 \x03(\x0b\x32\x11.chord.v1.ContextR\x08\x63ontexts\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xff\x04\n\x0e\x43ontextService\x12G\n\nSetContext\x12\x1b.chord.v1.SetContextRequest\x1a\x1c.chord.v1.SetContextResponse\x12P\n\rUpdateContext\x12\x1e.chord.v1.UpdateContextRequest\x1a\x1f.chord.v1.UpdateContextResponse\x12G\n\nGetContext\x12\x1b.chord.v1.GetContextRequest\x1a\x1c.chord.v1.GetContextResponse\x12P\n\rRevertContext\x12\x1e.chord.v1.RevertContextRequest\x1a\x1f.chord.v1.RevertContextResponse\x12P\n\rDeleteContext\x12\x1e.chord.v1.DeleteContextRequest\x1a\x1f.chord.v1.DeleteContextResponse\x12M\n\x0cTouchContext\x12\x1d.chord.v1.TouchContextRequest\x1a\x1e.chord.v1.TouchContextResponse\x12G\n\nBatchWrite\x12\x1b.chord.v1.BatchWriteRequest\x1a\x1c.chord.v1.BatchWriteResponse\x12M\n\x0cListContexts\x12\x1d.chord.v1.ListContextsRequest\x1a\x1e.chord.v1.ListContextsResponseBN\n\x0c\x64\x65v.chord.v1P\x01Z<github.com/chord-state/chord/clients/go/gen/chord/v1;chordv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63hord/v1/context_service.proto\x12\x08\x63hord.v1\x1a\x14\x63hord/v1/model.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x94\x02\n\x11SetContextRequest\x12\x1d\n\ncontext_id\x18\x01 \x01(\tR\tcontextId\x12-\n\x05value\x18\x02 \x01(\x0b\x32\x17.google.protobuf.StructR\x05value\x12.\n\x08\x65xpected\x18\x03 \x01(\x0b\x32\x12.chord.v1.ExpectedR\x08\x65xpected\x12\x1d\n\nrequest_id\x18\x04 \x01(\tR\trequestId\x12+\n\x03ttl\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationR\x03ttl\x12\x35\n\treturning\x18\x06 \x01(\x0b\x32\x17.chord.v1.ReturnOptionsR\treturning\"\xb2\x01\n\x12SetContextResponse\x12.\n\x08position\x18\x01 \x01(\x0b\x32\x12.chord.v1.PositionR\x08position\x12\x18\n\x07\x63hanged\x18\x02 \x01(\x08R\x07\x63hanged\x12+\n\x07\x63ontext\x18\x03 \x01(\x0b\x32\x11.chord.v1.ContextR\x07\x63ontext\x12%\n\x05\x64\x65lta\x18\x04 \x01(\x0b\x32\x0f.chord.v1.DeltaR\x05\x64\x65lta\"\xf2\x02\n\x14UpdateContextRequest\x12\x1d\n\ncontext_id\x18\x01 \x01(\tR\tcontextId\x12\x31\n\x07\x63hanges\x18\x02 \x01(\x0b\x32\x17.google.protobuf.StructR\x07\x63hanges\x12\x30\n\tmutations\x18\x03 \x03(\x0b\x32\x12.chord.v1.MutationR\tmutations\x12#\n\rallow_missing\x18\x04 \x01(\x08R\x0c\x61llowMissing\x12.\n\x08\x65xpected\x18\x05 \x01(\x0b\x32\x12.chord.v1.ExpectedR\x08\x65xpected\x12\x1d\n\nrequest_id\x18\x06 \x01(\tR\trequestId\x12+\n\x03ttl\x18\x07 \x01(\x0b\x32\x19.google.protobuf.DurationR\x03ttl\x12\x35\n\treturning\x18\x08 \x01(\x0b\x32\x17.chord.v1.ReturnOptionsR\treturning\"\xb5\x01\n\x15UpdateContextResponse\x12.\n\x08position\x18\x01 \x01(\x0b\x32\x12.chord.v1.PositionR\x08position\x12\x18\n\x07\x63hanged\x18\x02 \x01(\x08R\x07\x63hanged\x12+\n\x07\x63ontext\x18\x03 \x01(\x0b\x32\x11.chord.v1.ContextR\x07\x63ontext\x12%\n\x05\x64\x65lta\x18\x04 \x01(\x0b\x32\x0f.chord.v1.DeltaR\x05\x64\x65lta\"\xa3\x01\n\x11GetContextRequest\x12\x1d\n\ncontext_id\x18\x01 \x01(\tR\tcontextId\x12\x18\n\x07version\x18\x02 \x01(\x04R\x07version\x12*\n\x02\x61t\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x02\x61t\x12)\n\x10include_expiries\x18\x03 \x01(\x08R\x0fincludeExpiries\"u\n\x12GetContextResponse\x12+\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x11.chord.v1.ContextR\x07\x63ontext\x12\x32\n\x08\x65xpiries\x18\x02 \x03(\x0b\x32\x16.chord.v1.MemberExpiryR\x08\x65xpiries\"\x82\x02\n\x14RevertContextRequest\x12\x1d\n\ncontext_id\x18\x01 \x01(\tR\tcontextId\x12\x18\n\x07version\x18\x02 \x01(\x04R\x07version\x12.\n\x08\x65xpected\x18\x03 \x01(\x0b\x32\x12.chord.v1.ExpectedR\x08\x65xpected\x12\x1d\n\nrequest_id\x18\x04 \x01(\tR\trequestId\x12+\n\x03ttl\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationR\x03ttl\x12\x35\n\treturning\x18\x06 \x01(\x0b\x32\x17.chord.v1.ReturnOptionsR\treturning\"\xb5\x01\n\x15RevertContextResponse\x12.\n\x08position\x18\x01 \x01(\x0b\x32\x12.chord.v1.PositionR\x08position\x12\x18\n\x07\x63hanged\x18\x02 \x01(\x08R\x07\x63hanged\x12+\n\x07\x63ontext\x18\x03 \x01(\x0b\x32\x11.chord.v1.ContextR\x07\x63ontext\x12%\n\x05\x64\x65lta\x18\x04 \x01(\x0b\x32\x0f.chord.v1.DeltaR\x05\x64\x65lta\"\xa9\x01\n\x14\x44\x65leteContextRequest\x12\x1d\n\ncontext_id\x18\x01 \x01(\tR\tcontextId\x12.\n\x08\x65xpected\x18\x02 \x01(\x0b\x32\x12.chord.v1.ExpectedR\x08\x65xpected\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId\x12#\n\rallow_missing\x18\x04 \x01(\x08R\x0c\x61llowMissing\"a\n\x15\x44\x65leteContextResponse\x12.\n\x08position\x18\x01 \x01(\x0b\x32\x12.chord.v1.PositionR\x08position\x12\x18\n\x07\x63hanged\x18\x02 \x01(\x08R\x07\x63hanged\"\x87\x01\n\x13TouchContextRequest\x12\x1d\n\ncontext_id\x18\x01 \x01(\tR\tcontextId\x12+\n\x03ttl\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\x03ttl\x12$\n\x05paths\x18\x03 \x03(\x0b\x32\x0e.chord.v1.PathR\x05paths\"C\n\x14TouchContextResponse\x12+\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x11.chord.v1.ContextR\x07\x63ontext\"[\n\x11\x42\x61tchWriteRequest\x12\'\n\x06writes\x18\x01 \x03(\x0b\x32\x0f.chord.v1.WriteR\x06writes\x12\x1d\n\nrequest_id\x18\x02 \x01(\tR\trequestId\"\xa6\x02\n\x05Write\x12/\n\x03set\x18\x01 \x01(\x0b\x32\x1b.chord.v1.SetContextRequestH\x00R\x03set\x12\x38\n\x06update\x18\x02 \x01(\x0b\x32\x1e.chord.v1.UpdateContextRequestH\x00R\x06update\x12\x38\n\x06revert\x18\x03 \x01(\x0b\x32\x1e.chord.v1.RevertContextRequestH\x00R\x06revert\x12\x38\n\x06\x64\x65lete\x18\x04 \x01(\x0b\x32\x1e.chord.v1.DeleteContextRequestH\x00R\x06\x64\x65lete\x12\x35\n\x05touch\x18\x05 \x01(\x0b\x32\x1d.chord.v1.TouchContextRequestH\x00R\x05touchB\x07\n\x05write\"E\n\x12\x42\x61tchWriteResponse\x12/\n\x07results\x18\x01 \x03(\x0b\x32\x15.chord.v1.WriteResultR\x07results\"\xab\x01\n\x0bWriteResult\x12.\n\x08position\x18\x01 \x01(\x0b\x32\x12.chord.v1.PositionR\x08position\x12\x18\n\x07\x63hanged\x18\x02 \x01(\x08R\x07\x63hanged\x12+\n\x07\x63ontext\x18\x03 \x01(\x0b\x32\x11.chord.v1.ContextR\x07\x63ontext\x12%\n\x05\x64\x65lta\x18\x04 \x01(\x0b\x32\x0f.chord.v1.DeltaR\x05\x64\x65lta\"\x90\x01\n\x13ListContextsRequest\x12\x16\n\x06prefix\x18\x01 \x01(\tR\x06prefix\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\x12%\n\x0einclude_values\x18\x04 \x01(\x08R\rincludeValues\"m\n\x14ListContextsResponse\x12-\n\x08\x63ontexts\x18\x01 \x03(\x0b\x32\x11.chord.v1.ContextR\x08\x63ontexts\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xff\x04\n\x0e\x43ontextService\x12G\n\nSetContext\x12\x1b.chord.v1.SetContextRequest\x1a\x1c.chord.v1.SetContextResponse\x12P\n\rUpdateContext\x12\x1e.chord.v1.UpdateContextRequest\x1a\x1f.chord.v1.UpdateContextResponse\x12G\n\nGetContext\x12\x1b.chord.v1.GetContextRequest\x1a\x1c.chord.v1.GetContextResponse\x12P\n\rRevertContext\x12\x1e.chord.v1.RevertContextRequest\x1a\x1f.chord.v1.RevertContextResponse\x12P\n\rDeleteContext\x12\x1e.chord.v1.DeleteContextRequest\x1a\x1f.chord.v1.DeleteContextResponse\x12M\n\x0cTouchContext\x12\x1d.chord.v1.TouchContextRequest\x1a\x1e.chord.v1.TouchContextResponse\x12G\n\nBatchWrite\x12\x1b.chord.v1.BatchWriteRequest\x1a\x1c.chord.v1.BatchWriteResponse\x12M\n\x0cListContexts\x12\x1d.chord.v1.ListContextsRequest\x1a\x1e.chord.v1.ListContextsResponseBN\n\x0c\x64\x65v.chord.v1P\x01Z<github.com/chord-state/chord/clients/go/gen/chord/v1;chordv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -25,42 +26,42 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'chordstate._gen.chord.v1.co
 if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['DESCRIPTOR']._options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\014dev.chord.v1P\001Z<github.com/chord-state/chord/clients/go/gen/chord/v1;chordv1'
-  _globals['_SETCONTEXTREQUEST']._serialized_start=129
-  _globals['_SETCONTEXTREQUEST']._serialized_end=405
-  _globals['_SETCONTEXTRESPONSE']._serialized_start=408
-  _globals['_SETCONTEXTRESPONSE']._serialized_end=586
-  _globals['_UPDATECONTEXTREQUEST']._serialized_start=589
-  _globals['_UPDATECONTEXTREQUEST']._serialized_end=959
-  _globals['_UPDATECONTEXTRESPONSE']._serialized_start=962
-  _globals['_UPDATECONTEXTRESPONSE']._serialized_end=1143
-  _globals['_GETCONTEXTREQUEST']._serialized_start=1145
-  _globals['_GETCONTEXTREQUEST']._serialized_end=1264
-  _globals['_GETCONTEXTRESPONSE']._serialized_start=1266
-  _globals['_GETCONTEXTRESPONSE']._serialized_end=1383
-  _globals['_REVERTCONTEXTREQUEST']._serialized_start=1386
-  _globals['_REVERTCONTEXTREQUEST']._serialized_end=1644
-  _globals['_REVERTCONTEXTRESPONSE']._serialized_start=1647
-  _globals['_REVERTCONTEXTRESPONSE']._serialized_end=1828
-  _globals['_DELETECONTEXTREQUEST']._serialized_start=1831
-  _globals['_DELETECONTEXTREQUEST']._serialized_end=2000
-  _globals['_DELETECONTEXTRESPONSE']._serialized_start=2002
-  _globals['_DELETECONTEXTRESPONSE']._serialized_end=2099
-  _globals['_TOUCHCONTEXTREQUEST']._serialized_start=2102
-  _globals['_TOUCHCONTEXTREQUEST']._serialized_end=2237
-  _globals['_TOUCHCONTEXTRESPONSE']._serialized_start=2239
-  _globals['_TOUCHCONTEXTRESPONSE']._serialized_end=2306
-  _globals['_BATCHWRITEREQUEST']._serialized_start=2308
-  _globals['_BATCHWRITEREQUEST']._serialized_end=2399
-  _globals['_WRITE']._serialized_start=2402
-  _globals['_WRITE']._serialized_end=2696
-  _globals['_BATCHWRITERESPONSE']._serialized_start=2698
-  _globals['_BATCHWRITERESPONSE']._serialized_end=2767
-  _globals['_WRITERESULT']._serialized_start=2770
-  _globals['_WRITERESULT']._serialized_end=2941
-  _globals['_LISTCONTEXTSREQUEST']._serialized_start=2944
-  _globals['_LISTCONTEXTSREQUEST']._serialized_end=3088
-  _globals['_LISTCONTEXTSRESPONSE']._serialized_start=3090
-  _globals['_LISTCONTEXTSRESPONSE']._serialized_end=3199
-  _globals['_CONTEXTSERVICE']._serialized_start=3202
-  _globals['_CONTEXTSERVICE']._serialized_end=3841
+  _globals['_SETCONTEXTREQUEST']._serialized_start=162
+  _globals['_SETCONTEXTREQUEST']._serialized_end=438
+  _globals['_SETCONTEXTRESPONSE']._serialized_start=441
+  _globals['_SETCONTEXTRESPONSE']._serialized_end=619
+  _globals['_UPDATECONTEXTREQUEST']._serialized_start=622
+  _globals['_UPDATECONTEXTREQUEST']._serialized_end=992
+  _globals['_UPDATECONTEXTRESPONSE']._serialized_start=995
+  _globals['_UPDATECONTEXTRESPONSE']._serialized_end=1176
+  _globals['_GETCONTEXTREQUEST']._serialized_start=1179
+  _globals['_GETCONTEXTREQUEST']._serialized_end=1342
+  _globals['_GETCONTEXTRESPONSE']._serialized_start=1344
+  _globals['_GETCONTEXTRESPONSE']._serialized_end=1461
+  _globals['_REVERTCONTEXTREQUEST']._serialized_start=1464
+  _globals['_REVERTCONTEXTREQUEST']._serialized_end=1722
+  _globals['_REVERTCONTEXTRESPONSE']._serialized_start=1725
+  _globals['_REVERTCONTEXTRESPONSE']._serialized_end=1906
+  _globals['_DELETECONTEXTREQUEST']._serialized_start=1909
+  _globals['_DELETECONTEXTREQUEST']._serialized_end=2078
+  _globals['_DELETECONTEXTRESPONSE']._serialized_start=2080
+  _globals['_DELETECONTEXTRESPONSE']._serialized_end=2177
+  _globals['_TOUCHCONTEXTREQUEST']._serialized_start=2180
+  _globals['_TOUCHCONTEXTREQUEST']._serialized_end=2315
+  _globals['_TOUCHCONTEXTRESPONSE']._serialized_start=2317
+  _globals['_TOUCHCONTEXTRESPONSE']._serialized_end=2384
+  _globals['_BATCHWRITEREQUEST']._serialized_start=2386
+  _globals['_BATCHWRITEREQUEST']._serialized_end=2477
+  _globals['_WRITE']._serialized_start=2480
+  _globals['_WRITE']._serialized_end=2774
+  _globals['_BATCHWRITERESPONSE']._serialized_start=2776
+  _globals['_BATCHWRITERESPONSE']._serialized_end=2845
+  _globals['_WRITERESULT']._serialized_start=2848
+  _globals['_WRITERESULT']._serialized_end=3019
+  _globals['_LISTCONTEXTSREQUEST']._serialized_start=3022
+  _globals['_LISTCONTEXTSREQUEST']._serialized_end=3166
+  _globals['_LISTCONTEXTSRESPONSE']._serialized_start=3168
+  _globals['_LISTCONTEXTSRESPONSE']._serialized_end=3277
+  _globals['_CONTEXTSERVICE']._serialized_start=3280
+  _globals['_CONTEXTSERVICE']._serialized_end=3919
 # @@protoc_insertion_point(module_scope)

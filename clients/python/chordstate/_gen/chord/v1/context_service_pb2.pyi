@@ -1,6 +1,7 @@
 from chordstate._gen.chord.v1 import model_pb2 as _model_pb2
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import struct_pb2 as _struct_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -69,14 +70,16 @@ class UpdateContextResponse(_message.Message):
     def __init__(self, position: _Optional[_Union[_model_pb2.Position, _Mapping]] = ..., changed: bool = ..., context: _Optional[_Union[_model_pb2.Context, _Mapping]] = ..., delta: _Optional[_Union[_model_pb2.Delta, _Mapping]] = ...) -> None: ...
 
 class GetContextRequest(_message.Message):
-    __slots__ = ("context_id", "version", "include_expiries")
+    __slots__ = ("context_id", "version", "at", "include_expiries")
     CONTEXT_ID_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
+    AT_FIELD_NUMBER: _ClassVar[int]
     INCLUDE_EXPIRIES_FIELD_NUMBER: _ClassVar[int]
     context_id: str
     version: int
+    at: _timestamp_pb2.Timestamp
     include_expiries: bool
-    def __init__(self, context_id: _Optional[str] = ..., version: _Optional[int] = ..., include_expiries: bool = ...) -> None: ...
+    def __init__(self, context_id: _Optional[str] = ..., version: _Optional[int] = ..., at: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., include_expiries: bool = ...) -> None: ...
 
 class GetContextResponse(_message.Message):
     __slots__ = ("context", "expiries")

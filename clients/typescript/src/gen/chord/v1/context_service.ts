@@ -20,6 +20,7 @@ import {
 } from "@grpc/grpc-js";
 import { Struct } from "../../../struct.js";
 import { Duration } from "../../google/protobuf/duration.js";
+import { Timestamp } from "../../google/protobuf/timestamp.js";
 import { Context, Delta, Expected, MemberExpiry, Mutation, Path, Position, ReturnOptions } from "./model.js";
 
 export const protobufPackage = "chord.v1";
@@ -95,6 +96,10 @@ export interface GetContextRequest {
    * FAILED_PRECONDITION where its history is no longer retained, NOT_FOUND above the head. 0: the current version.
    */
   version: number;
+  /** The document as it was at this time, as `version`; NOT_FOUND before the current life began. Not together with `version`. */
+  at?:
+    | Timestamp
+    | undefined;
   /** Answer which members expire, and when. Of the current version only. */
   includeExpiries: boolean;
 }
@@ -625,7 +630,7 @@ export const UpdateContextResponse: MessageFns<UpdateContextResponse> = {
 };
 
 function createBaseGetContextRequest(): GetContextRequest {
-  return { contextId: "", version: 0, includeExpiries: false };
+  return { contextId: "", version: 0, at: undefined, includeExpiries: false };
 }
 
 export const GetContextRequest: MessageFns<GetContextRequest> = {
@@ -635,6 +640,9 @@ export const GetContextRequest: MessageFns<GetContextRequest> = {
     }
     if (message.version !== 0) {
       writer.uint32(16).uint64(message.version);
+    }
+    if (message.at !== undefined) {
+      Timestamp.encode(message.at, writer.uint32(34).fork()).join();
     }
     if (message.includeExpiries !== false) {
       writer.uint32(24).bool(message.includeExpiries);
@@ -669,6 +677,14 @@ export const GetContextRequest: MessageFns<GetContextRequest> = {
             }
 
             message.version = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.at = Timestamp.decode(reader, reader.uint32());
             continue;
           }
           case 3: {

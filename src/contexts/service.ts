@@ -2,7 +2,7 @@
  * The use cases: the operations on contexts, whatever the transport. The gRPC edge calls nothing else, and neither do
  * Node programs that use Chord without a network.
  */
-import { EncodedStruct, encodeStruct } from '../codec/struct.js';
+import type { EncodedStruct } from '../codec/struct.js';
 import type { Path } from '../delta/types.js';
 import { invalid, notFound } from '../model/errors.js';
 import { type Head, type JsonObject, type Position, samePosition } from '../model/model.js';
@@ -20,7 +20,8 @@ import { hear } from './remote-events.js';
 import type { ServiceOptions } from './service-options.js';
 import { answer, answerAt } from './sync/answer.js';
 import { type Awaited, type Holding, holding } from './sync/holding.js';
-import { documentAt, documentViewAt, type PastBudget, type PointInTime, past, versionAt } from './sync/point-in-time.js';
+import { PastReads } from './sync/past-reads.js';
+import { documentAt, type PastBudget, type PointInTime, past } from './sync/point-in-time.js';
 import { WholeLists } from './sync/projection.js';
 import { trim } from './trim.js';
 import { checkId, checkTtl } from './validation.js';
@@ -54,6 +55,7 @@ export class ContextService {
   readonly #budget: Budget;
   /** For clients that request whole lists. */
   readonly lists: WholeLists;
+  readonly past: PastReads;
   /** Other servers share the store, so the state in memory may be old: each call checks the store. */
   readonly #shared: boolean;
   /** What other servers did, and is being looked at. */
@@ -65,6 +67,7 @@ export class ContextService {
     this.#store = store;
     this.#shared = store.cluster !== undefined;
     this.lists = new WholeLists(async (id, at) => documentAt(store, await this.#freshLane(id), at));
+    this.past = new PastReads(store, (id) => this.#living(id));
     const upkeep = memberUpkeep(() => this.#now());
     this.#lanes = new Lanes(options.cacheBytes, (id, changed) => {
       const noted = (lane: Lane): void => {
@@ -160,31 +163,13 @@ export class ContextService {
     return withExpiries(this.#store, id, () => this.get(id));
   }
 
-  /**
-   * The context as it stood at this position, though it may have moved on just now. NOT_FOUND, FAILED_PRECONDITION,
-   * RESOURCE_EXHAUSTED: that is gone.
-   */
+  /** The current document where the context stands at this position, else as `past.atPosition`. */
   async getAsOf(id: string, position: Position): Promise<View> {
     const view = await this.get(id);
-    if (samePosition(view.head.position, position)) return view;
-    const { head, document } = await documentViewAt(this.#store, await this.#freshLane(id), position);
-    return { id, head, value: new EncodedStruct(encodeStruct(document)) };
+    return samePosition(view.head.position, position) ? view : this.past.atPosition(id, position);
   }
 
-  /** The context as it was. NOT_FOUND above its version, FAILED_PRECONDITION where that is no longer retained. */
-  async getAtVersion(id: string, version: number): Promise<View> {
-    checkId(id);
-    const { head, document } = await this.#past(id, version);
-    return { id, head, value: new EncodedStruct(encodeStruct(document)) };
-  }
-
-  /** The same for a time in milliseconds since 1970. NOT_FOUND where the current life began later. */
-  async getAtTime(id: string, time: number): Promise<View> {
-    checkId(id);
-    return this.getAtVersion(id, await versionAt(this.#store, await this.#living(id), time));
-  }
-
-  /** Restores the document of an earlier version of this life, whatever was written since. Throws as `getAtVersion`. */
+  /** Restores the document of an earlier version of this life, whatever was written since. Throws as `past.atVersion`. */
   async revert(id: string, version: number, options: WriteOptions = {}): Promise<WriteResult> {
     if (version < 1) throw invalid('version', 'must be at least 1');
     const asked = ask(id, options, ['revert', version, options.expected, options.ttl], this.#budget.room());

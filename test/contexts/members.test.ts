@@ -162,7 +162,7 @@ test('no read shows a member whose time is over, and each says where that leaves
         deltas.map(({ cause }) => cause),
         [undefined, 'expired'],
       );
-      const before = await other.getAtVersion('a', 1);
+      const before = await other.past.atVersion('a', 1);
       t.deepEqual(decodeStruct(before.value.bytes), { n: 1, m: 1 }, 'the past is as it was');
     }
   }

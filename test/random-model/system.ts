@@ -170,7 +170,7 @@ export class System {
   }
 
   async past(id: string, version: number): Promise<void> {
-    const view = await this.contexts.getAtVersion(id, version).catch(reasonOf);
+    const view = await this.contexts.past.atVersion(id, version).catch(reasonOf);
     const context = this.plain.contexts.get(id);
     const state = context?.states.get(version);
     const what = `version ${version} of ${id}`;

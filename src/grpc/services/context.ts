@@ -79,8 +79,10 @@ export function contextService(contexts: ContextService, formats: Formats): Serv
           const { view, expiries } = await contexts.getWithExpiries(contextId);
           return getResponse(view, expiries);
         }
-        if (at) return getResponse(await contexts.getAtTime(contextId, fromTimestamp(at, 'at')));
-        return getResponse(await (version === 0 ? contexts.get(contextId) : contexts.getAtVersion(contextId, version)));
+        if (at) return getResponse(await contexts.past.atTime(contextId, fromTimestamp(at, 'at')));
+        return getResponse(
+          await (version === 0 ? contexts.get(contextId) : contexts.past.atVersion(contextId, version)),
+        );
       },
 
       async deleteContext(request: c.DeleteContextRequest, call: Call): Promise<Buffer> {

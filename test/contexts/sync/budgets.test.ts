@@ -161,20 +161,20 @@ test('a read of the past goes the shorter way, by a budget that it names', async
 
   for (const version of [1, 2, 25]) {
     Object.assign(read, { calls: 0, bytes: 0 });
-    const then = await contexts.getAtVersion('a', version);
+    const then = await contexts.past.atVersion('a', version);
     t.is(documentOf(then).text, text(version));
     t.is(then.head.position.version, version);
     t.true(read.bytes < 10_000_000, `${version}: ${read.bytes}`);
   }
   Object.assign(read, { calls: 0, bytes: 0 });
-  const refused = await t.throwsAsync(contexts.getAtVersion('a', 13));
+  const refused = await t.throwsAsync(contexts.past.atVersion('a', 13));
   t.like(refused, { reason: 'RESOURCE_EXHAUSTED' });
   t.regex(refused?.message ?? '', new RegExp(`${PAST_BYTES_MAX} bytes`));
   t.true(read.bytes < 2 * PAST_BYTES_MAX + 10_000_000, `${read.bytes}`);
   // Where the first records are gone there is one way only.
   await contexts.trim('a', 20);
-  t.like(await t.throwsAsync(contexts.getAtVersion('a', 2)), { reason: 'FAILED_PRECONDITION' });
-  t.is(documentOf(await contexts.getAtVersion('a', 22)).text, text(22));
+  t.like(await t.throwsAsync(contexts.past.atVersion('a', 2)), { reason: 'FAILED_PRECONDITION' });
+  t.is(documentOf(await contexts.past.atVersion('a', 22)).text, text(22));
 });
 
 test('an export has the newest part of a large history, and can be restored', async (t) => {
@@ -203,7 +203,7 @@ test('an export has the newest part of a large history, and can be restored', as
   t.deepEqual(restored.position, position);
   t.is(restored.deltas, exported);
   t.deepEqual(decodeStruct((await chord.contexts.get('a')).value.bytes), { text: text(60) });
-  t.is(documentOf(await chord.contexts.getAtVersion('a', 55)).text, text(55));
+  t.is(documentOf(await chord.contexts.past.atVersion('a', 55)).text, text(55));
 });
 
 test('a page with whole lists ends by what was made for it, and all pages together have every delta', async (t) => {

@@ -199,7 +199,7 @@ async function carryOut(
       };
     }
     case 'past': {
-      const view = await contexts.getAtVersion(asked.id, asked.version);
+      const view = await contexts.past.atVersion(asked.id, asked.version);
       return {
         summary: '',
         judge: (call) => void judge.saw(call.name, asked.id, view.head.position, documentOf(view)),

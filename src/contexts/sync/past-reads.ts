@@ -1,0 +1,37 @@
+/** Reads of contexts as they were. */
+import { EncodedStruct, encodeStruct } from '../../codec/struct.js';
+import type { Position } from '../../model/model.js';
+import type { Store } from '../../store/store.js';
+import type { View } from '../events.js';
+import type { Lane } from '../lane/lane.js';
+import { checkId } from '../validation.js';
+import { documentViewAt, type PointInTime, past, versionAt } from './point-in-time.js';
+
+export class PastReads {
+  /** @param living the lane of a context that has not expired, with every commit acknowledged before; or NOT_FOUND */
+  constructor(
+    private readonly store: Store,
+    private readonly living: (id: string) => Promise<Lane>,
+  ) {}
+
+  /** NOT_FOUND above the current version, FAILED_PRECONDITION where the version is no longer retained. */
+  async atVersion(id: string, version: number): Promise<View> {
+    checkId(id);
+    return viewOf(id, await past(this.store, await this.living(id), version));
+  }
+
+  /** The same for a time in milliseconds since 1970. NOT_FOUND where the current life began later. */
+  async atTime(id: string, time: number): Promise<View> {
+    checkId(id);
+    return this.atVersion(id, await versionAt(this.store, await this.living(id), time));
+  }
+
+  /** The same for a position, though the context may have moved on just now; also where the version is of another life. */
+  async atPosition(id: string, position: Position): Promise<View> {
+    return viewOf(id, await documentViewAt(this.store, await this.living(id), position));
+  }
+}
+
+function viewOf(id: string, { head, document }: PointInTime): View {
+  return { id, head, value: new EncodedStruct(encodeStruct(document)) };
+}

@@ -27,6 +27,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<CommandModule>>> = {
   get: () => import('./commands/get.js'),
   ls: () => import('./commands/ls.js'),
   sync: () => import('./commands/sync.js'),
+  wait: () => import('./commands/wait.js'),
   deltas: () => import('./commands/deltas.js'),
   log: () => import('./commands/log.js'),
   diff: () => import('./commands/diff.js'),
@@ -48,7 +49,7 @@ const OF_ALL = ['help', 'completion'];
 const HELP = `
 Positions are written EPOCH:VERSION:DIGEST, as every command prints them.
 
-Exit codes: 0 success, 1 failure, 2 invalid usage.
+Exit codes: 0 success, 1 failure, 2 invalid usage, 3 a wait that ended at its deadline.
 
 Examples:
   chord serve
@@ -63,7 +64,7 @@ interface GlobalOptions extends ConnectionOptions {
   readonly json?: boolean;
 }
 
-/** @returns the exit code: 0 success, 1 failure, 2 invalid usage */
+/** @returns the exit code: 0 success, 1 failure, 2 invalid usage, 3 a wait that ended at its deadline */
 export async function run(args: readonly string[]): Promise<number> {
   const program = new Command('chord');
   let code = 0;

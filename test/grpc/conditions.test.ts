@@ -48,7 +48,7 @@ test('each write names what does not hold, and writes nothing', async (t) => {
   for (const write of every(peer, checked(check))) {
     const refusal = await unmet(write);
     t.deepEqual(refusal.unmet.conditions, [{ path: check.path, cause: { $case: 'check', value: check } }]);
-    t.is(refusal.message, '"a": ["stock"] does not meet the check at_least');
+    t.is(refusal.message, '"a": ["stock"] is no number of at least 1');
   }
   const ahead = await unmet(peer.update({ contextId, expected: unchanged({ ...current!, version: 9 }) }));
   t.is(ahead.unmet.sinceReason, FullReason.AHEAD);
@@ -66,7 +66,7 @@ test('a refusal fits into the trailers of every client, however much does not ho
   t.true(trailer < 5000, `${trailer} bytes`);
   t.true(named.conditions.length > 1);
   t.deepEqual(named.conditions[0]!.cause!.value, { path: checks[0]!.path, test: undefined }, 'without its value');
-  t.true(message.endsWith('a path of 1 keys does not meet the check equals, and 99 more'));
+  t.true(message.endsWith('a path of 1 keys has another value than the check names, and 99 more'));
 });
 
 test('conditions that say nothing, or too much, are refused with their field', async (t) => {

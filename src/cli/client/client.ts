@@ -67,9 +67,9 @@ export class Session {
   }
 
   /** @throws Usage where the request cannot be sent; ServiceError of grpc-js */
-  call<N extends MethodName>(name: N, request: RequestOf<N>): Promise<ResponseOf<N>> {
+  call<N extends MethodName>(name: N, request: RequestOf<N>, timeout = this.options.timeout): Promise<ResponseOf<N>> {
     const method = methodOf(name);
-    const deadline = Date.now() + this.options.timeout;
+    const deadline = Date.now() + timeout;
     const bytes = encoded(method, request);
     return new Promise((resolve, reject) => {
       this.client.makeUnaryRequest(

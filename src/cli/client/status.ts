@@ -3,7 +3,7 @@
  * `grpc-status-details-bin`.
  */
 import { type ServiceError, status } from '@grpc/grpc-js';
-import { PositionMismatch } from '../../gen/chord/v1/errors.js';
+import { PositionMismatch, UnmetConditions } from '../../gen/chord/v1/errors.js';
 import type { Any } from '../../gen/google/protobuf/any.js';
 import { BadRequest, ErrorInfo } from '../../gen/google/rpc/error_details.js';
 import { Status } from '../../gen/google/rpc/status.js';
@@ -15,7 +15,9 @@ import type { ConnectionOptions } from './connection.js';
 export function fromStatus(error: ServiceError, called: ConnectionOptions): Failure {
   const details = decodeDetails(error);
   const info = find(details, 'google.rpc.ErrorInfo', ErrorInfo);
-  const mismatch = find(details, 'chord.v1.PositionMismatch', PositionMismatch);
+  const mismatch =
+    find(details, 'chord.v1.PositionMismatch', PositionMismatch) ??
+    find(details, 'chord.v1.UnmetConditions', UnmetConditions);
   const violations = find(details, 'google.rpc.BadRequest', BadRequest)?.fieldViolations;
   const reason = info?.reason || status[error.code] || 'UNKNOWN';
   const current = mismatch && (mismatch.current ? formatPosition(mismatch.current) : null);

@@ -9,7 +9,8 @@ import { printDeleted, printTouched, printWrite } from '../output/write-result.j
 const HELP = `
 The file has one JSON object for each write, one a line or in a JSON array. A member names the operation and the context id:
 set with value; update with changes and mutations; revert with version; delete; touch. Every write but touch may have
-expected (a position, or absent), every write but delete a ttl, update and delete allowMissing.
+expected (a position, or absent), or unchanged (a list of paths) with since (a position), and checks (a list, as of
+update --check); every write but delete a ttl, update and delete allowMissing.
 
 On Redis, all contexts must be in one partition: ids with the same part in braces are, such as {bank}:ann and {bank}:bob.
 

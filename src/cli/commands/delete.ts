@@ -1,15 +1,20 @@
 /** `delete`: removes a context with its deltas. */
 import type { Command } from 'commander';
 import type { CommandContext } from '../command.js';
-import { type WriteFlags, withCondition } from '../input/options.js';
+import { expectedOf, type WriteFlags, withCondition } from '../input/options.js';
 import { printDeleted } from '../output/write-result.js';
 
 export function define(program: Command, { connected }: CommandContext): void {
   withCondition(program.command('delete <id>').description('remove a context with its deltas'))
     .option('--allow-missing', 'no error if the context does not exist')
-    .action((contextId: string, { expected, requestId = '', allowMissing = false }: WriteFlags) =>
+    .action((contextId: string, { requestId = '', allowMissing = false, ...conditions }: WriteFlags) =>
       connected(async (session) => {
-        const answer = await session.call('deleteContext', { contextId, expected, requestId, allowMissing });
+        const answer = await session.call('deleteContext', {
+          contextId,
+          expected: expectedOf(conditions),
+          requestId,
+          allowMissing,
+        });
         await printDeleted(session.out, contextId, answer);
       }),
     );

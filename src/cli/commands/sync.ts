@@ -37,7 +37,7 @@ export function define(program: Command, { connected }: CommandContext): void {
     );
 }
 
-function syncLines(contextId: string, { result }: SyncContextResponse): readonly StyledText[] {
+export function syncLines(contextId: string, { result }: Pick<SyncContextResponse, 'result'>): readonly StyledText[] {
   switch (result?.$case) {
     case 'full': {
       const { context, reason } = result.value;

@@ -4,7 +4,7 @@ import type { Mutation } from '../../gen/chord/v1/model.js';
 import type { CommandContext } from '../command.js';
 import { Usage } from '../errors.js';
 import { option } from '../input/option.js';
-import { type WriteFlags, withWriteOptions, writeFields } from '../input/options.js';
+import { CHECK_HELP, type WriteFlags, withWriteOptions, writeFields } from '../input/options.js';
 import { type MutationKind, parseAssignment, parseDocument, parseMutation, parseTtl } from '../input/parse.js';
 import { formatPath } from '../output/format.js';
 import { printWrite } from '../output/write-result.js';
@@ -23,6 +23,10 @@ Examples:
   chord update room:1 --splice 'log=0,10' --splice 'queue=2,1,"x","y"'
   chord update room:1 --set '["a.b","c"]=true' --expected k3J9x0Qa:42:Zz81hT0e
   chord update room:1 --set members.ann='{}' --ttl-of members.ann=30s
+  chord update room:1 --set topic='"monthly"' --unchanged topic --since k3J9x0Qa:42:Zz81hT0e
+  chord update shop --increment stock=-1 --check 'stock>=1' --check '!closed'
+
+${CHECK_HELP}
 `;
 
 export function define(program: Command, { connected }: CommandContext): void {

@@ -1,9 +1,14 @@
 /** Options that several commands share. */
 import type { Command } from 'commander';
-import type { Expected } from '../../gen/chord/v1/model.js';
+import type { Check, Expected, Position } from '../../gen/chord/v1/model.js';
 import type { Duration } from '../../gen/google/protobuf/duration.js';
+import { Usage } from '../errors.js';
 import { option } from './option.js';
-import { parseExpected, parsePath, parseTtl } from './parse.js';
+import { parseCheck, parseExpected, parsePath, parsePosition, parseTtl } from './parse.js';
+
+/** Help for commands that take checks. */
+export const CHECK_HELP =
+  "A check is PATH=JSON, PATH>=NUMBER, PATH<=NUMBER, PATH (it exists) or '!PATH' (it does not).";
 
 /** Help for commands that take a context or a prefix. */
 export const TARGET_HELP =
@@ -11,9 +16,16 @@ export const TARGET_HELP =
 
 const FORMATS = 'delta format: flat, json_patch, merge_patch, or a format of the server';
 
+/** The parsed conditions of a write. */
+export interface ConditionFlags {
+  readonly expected?: Expected | undefined;
+  readonly unchanged?: string[][];
+  readonly since?: Position | undefined;
+  readonly check?: Check[];
+}
+
 /** The parsed options of a write. */
-export interface WriteFlags extends ReturnFlags {
-  readonly expected?: Expected;
+export interface WriteFlags extends ReturnFlags, ConditionFlags {
   readonly requestId?: string;
   readonly ttl?: Duration;
   readonly allowMissing?: boolean;
@@ -35,6 +47,11 @@ export function withCondition(command: Command): Command {
     .addOption(
       option('--expected <position>', 'write only if the context is at this position, or absent', parseExpected),
     )
+    .addOption(pathsOption('--unchanged <path>', 'write only if nothing changed this path since --since; repeatable'))
+    .addOption(
+      option('--since <position>', 'position of --unchanged; splices name places of lists there', parsePosition),
+    )
+    .addOption(checkOption('write only if the document is so; repeatable'))
     .option('--request-id <id>', 'request id of the write: makes repeats safe');
 }
 
@@ -53,14 +70,35 @@ export function withWriteOptions(command: Command): Command {
 
 export const oldValuesOption = () => option('--old-values', 'print old values too');
 export const formatOption = () => option('--format <name>', FORMATS);
-export const pathOption = () =>
-  option('--path <path>', 'projection: only this part of documents; repeatable').argParser(
-    (text: string, before?: string[][]) => [...(before ?? []), parsePath(text)],
-  );
+export const pathOption = () => pathsOption('--path <path>', 'projection: only this part of documents; repeatable');
+
+function pathsOption(flags: string, description: string) {
+  return option(flags, description).argParser((text: string, before?: string[][]) => [
+    ...(before ?? []),
+    parsePath(text),
+  ]);
+}
+
+function checkOption(description: string) {
+  return option('--check <check>', description).argParser((text: string, before?: Check[]) => [
+    ...(before ?? []),
+    parseCheck(text),
+  ]);
+}
+
+/** What the conditions of a write come to; undefined: there are none. */
+export function expectedOf({ expected, unchanged = [], since, check = [] }: ConditionFlags): Expected | undefined {
+  if (unchanged.length > 0 && !since)
+    throw new Usage('--unchanged needs --since POSITION: a position that a read or a watch printed');
+  if (since && expected) throw new Usage('--expected and --since exclude one another');
+  const paths = unchanged.map((keys) => ({ keys }));
+  const condition = since ? ({ $case: 'unchanged', value: { since, paths } } as const) : expected?.condition;
+  return condition || check.length > 0 ? { condition, checks: check } : undefined;
+}
 
 /** The request fields that all writes of documents share. */
-export function writeFields({ expected, requestId = '', ttl, ...returning }: WriteFlags) {
-  return { expected, requestId, ttl, returning: returnFields(returning) };
+export function writeFields({ requestId = '', ttl, ...flags }: WriteFlags) {
+  return { expected: expectedOf(flags), requestId, ttl, returning: returnFields(flags) };
 }
 
 export function returnFields({ delta = false, oldValues = false, format = '' }: ReturnFlags) {

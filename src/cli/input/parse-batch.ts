@@ -3,20 +3,22 @@
  * the faulty write.
  */
 import type { Write } from '../../gen/chord/v1/context_service.js';
-import type { Mutation, ReturnOptions } from '../../gen/chord/v1/model.js';
+import type { Expected, Mutation, ReturnOptions } from '../../gen/chord/v1/model.js';
 import { isObject, type Json, type JsonObject } from '../../model/model.js';
 import { Usage } from '../errors.js';
 import { parseJson } from './json.js';
-import { parseExpected, parsePath, parseTtl } from './parse.js';
+import { expectedOf } from './options.js';
+import { parseCheck, parseExpected, parsePath, parsePosition, parseTtl } from './parse.js';
 
 type Kind = NonNullable<Write['write']>['$case'];
 
+const CONDITIONS: readonly string[] = ['expected', 'unchanged', 'since', 'checks'];
 /** By the kind of a write: the members that it may have beside the one that names the kind. */
 const MEMBERS: Readonly<Record<Kind, readonly string[]>> = {
-  set: ['value', 'expected', 'ttl'],
-  update: ['changes', 'mutations', 'allowMissing', 'expected', 'ttl'],
-  revert: ['version', 'expected', 'ttl'],
-  delete: ['expected', 'allowMissing'],
+  set: ['value', ...CONDITIONS, 'ttl'],
+  update: ['changes', 'mutations', 'allowMissing', ...CONDITIONS, 'ttl'],
+  revert: ['version', ...CONDITIONS, 'ttl'],
+  delete: [...CONDITIONS, 'allowMissing'],
   touch: ['ttl', 'paths'],
 };
 /** The batch, a write, `mutations`, a mutation, `values`. */
@@ -46,7 +48,7 @@ function parseWrite(write: Json, returning: ReturnOptions): Write {
   const members = write as JsonObject;
   only(members, [kind, ...MEMBERS[kind]]);
   const ttl = text(members, 'ttl', parseTtl);
-  const common = { contextId: id, expected: text(members, 'expected', parseExpected), requestId: '' };
+  const common = { contextId: id, expected: conditions(members), requestId: '' };
   const { allowMissing = false } = members;
   if (typeof allowMissing !== 'boolean') throw new Usage('"allowMissing" is true or false');
   switch (kind) {
@@ -68,6 +70,20 @@ function parseWrite(write: Json, returning: ReturnOptions): Write {
     case 'touch':
       return { write: { $case: kind, value: { contextId: id, ttl, paths: pathsOf(members) } } };
   }
+}
+
+/** `unchanged` and `checks` are lists, of paths and of checks as on the command line. */
+function conditions(members: JsonObject): Expected | undefined {
+  const listed = (name: string) => (members[name] === undefined ? [] : list(members, name));
+  return expectedOf({
+    expected: text(members, 'expected', parseExpected),
+    since: text(members, 'since', parsePosition),
+    unchanged: listed('unchanged').map((path) => at('unchanged', () => pathOf(path))),
+    check: listed('checks').map((check) => {
+      if (typeof check !== 'string') throw new Usage('"checks" is a list of strings');
+      return at('checks', () => parseCheck(check));
+    }),
+  });
 }
 
 function parseMutation(mutation: Json): Mutation {

@@ -1,7 +1,7 @@
 /** What people type: paths, assignments, positions, documents. Each parser throws a Usage error that says what it expects. */
 import { isUtf8 } from 'node:buffer';
 import { readFileSync } from 'node:fs';
-import type { Expected, Mutation, Position } from '../../gen/chord/v1/model.js';
+import type { Check, Expected, Mutation, Position } from '../../gen/chord/v1/model.js';
 import type { Duration } from '../../gen/google/protobuf/duration.js';
 import type { Timestamp } from '../../gen/google/protobuf/timestamp.js';
 import { isObject, type Json, type JsonObject } from '../../model/model.js';
@@ -126,6 +126,28 @@ export function parseExpected(text: string): Expected {
   const position = parsePosition(text);
   if (!position.epoch) return { condition: { $case: 'version', value: position.version }, checks: [] };
   return { condition: { $case: 'position', value: position }, checks: [] };
+}
+
+/**
+ * A check of a document: `PATH=JSON`, `PATH>=NUMBER`, `PATH<=NUMBER`; `PATH` where it must exist, `!PATH` where it must not. A
+ * path in the form of a JSON array may contain the operators.
+ */
+export function parseCheck(text: string): Check {
+  if (text.startsWith('!'))
+    return { path: { keys: parsePath(text.slice(1)) }, test: { $case: 'exists', value: false } };
+  for (const { 0: operator, index } of text.matchAll(/[<>]?=/g)) {
+    const left = text.slice(0, index);
+    if (left.startsWith('[') && tryJson(left) === undefined) continue;
+    const right = text.slice(index + operator.length);
+    return { path: { keys: parsePath(left) }, test: testOf(operator, right) };
+  }
+  if (!text.startsWith('[') && /[<>]/.test(text)) throw new Usage(`${text} is no check: compare with >=, <= or =`);
+  return { path: { keys: parsePath(text) }, test: { $case: 'exists', value: true } };
+}
+
+function testOf(operator: string, right: string): NonNullable<Check['test']> {
+  if (operator === '=') return { $case: 'equals', value: value(right, 0) };
+  return { $case: operator === '>=' ? 'atLeast' : 'atMost', value: parseNumber(right) };
 }
 
 /** A duration in the form of the API. A time to live of 0 means no expiry. */

@@ -75,7 +75,7 @@ function fullForm({ context, reason }: Full): Form {
   return { reason: FullReason[reason], ...(context && contextForm(context)) };
 }
 
-export function syncForm(contextId: string, { result }: SyncContextResponse): Form {
+export function syncForm(contextId: string, { result }: Pick<SyncContextResponse, 'result'>): Form {
   switch (result?.$case) {
     case 'full':
       return { result: 'full', ...fullForm(result.value) };

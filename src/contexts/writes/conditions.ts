@@ -1,6 +1,6 @@
 /** The conditions of a write: their limits, and whether they hold on the state that the write meets. */
 import { type Path, pathLength } from '../../delta/types.js';
-import type { DocumentCheck, SinceReason, Unmet, UnmetOne } from '../../model/conditions.js';
+import type { CheckTest, DocumentCheck, SinceReason, Unmet, UnmetOne } from '../../model/conditions.js';
 import { ChordError, invalid } from '../../model/errors.js';
 import type { Head, Position } from '../../model/model.js';
 import { checkChecks, unmetChecks } from '../checks.js';
@@ -92,7 +92,7 @@ function touched(id: string, tip: Head | null, paths: readonly TouchedPath[]): C
 
 function failed(id: string, tip: Head | null, checks: readonly DocumentCheck[]): ChordError {
   const [{ path, test }] = checks as readonly [DocumentCheck];
-  const text = `${quoted(path)} does not meet the check ${NAMES[test.kind]}${andMore(checks)}`;
+  const text = `${quoted(path)} ${saidOf(test)}${andMore(checks)}`;
   return refusal(
     id,
     tip,
@@ -101,7 +101,12 @@ function failed(id: string, tip: Head | null, checks: readonly DocumentCheck[]):
   );
 }
 
-const NAMES = { equals: 'equals', exists: 'exists', atLeast: 'at_least', atMost: 'at_most' } as const;
+/** Without values of the document. */
+function saidOf(test: CheckTest): string {
+  if (test.kind === 'equals') return 'has another value than the check names';
+  if (test.kind === 'exists') return test.yes ? 'does not exist' : 'exists';
+  return `is no number of at ${test.kind === 'atLeast' ? 'least' : 'most'} ${test.limit}`;
+}
 
 function refusal(
   contextId: string,

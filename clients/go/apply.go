@@ -97,11 +97,40 @@ func (c *copied) applyHere(change Change, key string) string {
 			return fmt.Sprintf("no elements %d to %d of %d", from, end, len(list))
 		}
 		c.object[key] = spliced(list[:from], change.Splice.Inserted, list[end:])
+	case TextSpliced:
+		text, ok := old.(string)
+		if !ok || change.TextSplice == nil {
+			return "no string to splice"
+		}
+		from := byteOffset(text, uint64(change.TextSplice.Index))
+		if from < 0 {
+			return fmt.Sprintf("no code point %d", change.TextSplice.Index)
+		}
+		size := byteOffset(text[from:], uint64(change.TextSplice.RemovedCount))
+		if size < 0 {
+			return fmt.Sprintf("no %d code points at %d", change.TextSplice.RemovedCount, change.TextSplice.Index)
+		}
+		c.object[key] = text[:from] + change.TextSplice.Inserted + text[from+size:]
 	default:
 		return "a change of an unknown kind"
 	}
 	delete(c.below, key) // what was copied there is there no longer
 	return ""
+}
+
+// byteOffset is where the code point with this number begins, or the end of the text for the number behind the last
+// one; -1 beyond that.
+func byteOffset(text string, points uint64) int {
+	for offset := range text {
+		if points == 0 {
+			return offset
+		}
+		points--
+	}
+	if points > 0 {
+		return -1
+	}
+	return len(text)
 }
 
 // spliced is a new list of the three; never nil, which would be no list of JSON.

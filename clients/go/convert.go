@@ -70,6 +70,14 @@ func fromChange(message *chordv1.Change) Change {
 		if len(splice.GetRemoved()) > 0 {
 			change.Splice.Removed = fromList(splice.GetRemoved())
 		}
+	case TextSpliced:
+		splice := message.GetTextSplice()
+		change.TextSplice = &TextSplice{
+			Index:        splice.GetIndex(),
+			RemovedCount: splice.GetRemovedCount(),
+			Inserted:     splice.GetInserted(),
+			Removed:      splice.GetRemoved(),
+		}
 	}
 	if old := message.GetOldValue(); old != nil {
 		change.Old, change.HasOld = fromValue(old), true
@@ -89,6 +97,8 @@ func actionOf(message *chordv1.Change) Action {
 		return Removed
 	case action == chordv1.ChangeAction_CHANGE_ACTION_SPLICED && message.GetSplice() != nil:
 		return Spliced
+	case action == chordv1.ChangeAction_CHANGE_ACTION_SPLICED && message.GetTextSplice() != nil:
+		return TextSpliced
 	}
 	return UnknownAction
 }

@@ -75,6 +75,8 @@ const (
 	Removed Action = "removed"
 	// Spliced: elements of a list were exchanged, see Splice.
 	Spliced Action = "spliced"
+	// TextSpliced: a part of a string was exchanged, see TextSplice.
+	TextSpliced Action = "text_spliced"
 	// UnknownAction is one that this client does not know, or that came incomplete. It applies to no document.
 	UnknownAction Action = "unknown"
 )
@@ -91,6 +93,8 @@ type Change struct {
 	HasOld bool
 	// Splice is set for Spliced alone.
 	Splice *Splice
+	// TextSplice is set for TextSpliced alone.
+	TextSplice *TextSplice
 }
 
 // Splice exchanges elements of a list: at Index, RemovedCount elements gave way to Inserted.
@@ -100,6 +104,15 @@ type Splice struct {
 	Inserted     []any
 	// Removed is the removed elements: sent only on request.
 	Removed []any
+}
+
+// TextSplice exchanges a part of a string: at Index, RemovedCount gave way to Inserted. Both count code points (runes).
+type TextSplice struct {
+	Index        uint32
+	RemovedCount uint32
+	Inserted     string
+	// Removed is the removed text: sent only on request.
+	Removed string
 }
 
 // WriteResult is what a Set or an Update did.

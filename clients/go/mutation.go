@@ -73,6 +73,23 @@ func SpliceAt(path Path, index, removeCount uint32, insert ...any) Mutation {
 	}}
 }
 
+// AppendTextAt adds text at the end of a string; a missing member counts as the empty string.
+func AppendTextAt(path Path, text string) Mutation {
+	return Mutation{path, func(message *chordv1.Mutation) error {
+		message.Operation = &chordv1.Mutation_AppendText{AppendText: text}
+		return within(".append_text", wellFormed(text))
+	}}
+}
+
+// SpliceTextAt removes code points of a string at index, then inserts text there. Index and count are in code points.
+func SpliceTextAt(path Path, index, removeCount uint32, insert string) Mutation {
+	return Mutation{path, func(message *chordv1.Mutation) error {
+		edit := &chordv1.TextEdit{Index: index, RemoveCount: removeCount, Insert: insert}
+		message.Operation = &chordv1.Mutation_SpliceText{SpliceText: edit}
+		return within(".splice_text.insert", wellFormed(insert))
+	}}
+}
+
 func toValues(values []any) ([]*structpb.Value, error) {
 	list, err := toList(values, 1)
 	return list.GetValues(), err

@@ -3,9 +3,11 @@
  *
  * `changes` holds the wire bytes of `repeated Change changes = 4` of message chord.v1.Delta, tags included and old
  * values left out: the server copies these bytes into a Delta as they are. `olds` holds, for each change in turn, a
- * length and the fields that `changes` lacks: `old_value` of a Change, `removed` of a Splice. So a delta without old
+ * length and the fields that `changes` lacks: `old_value` of a Change, `removed` of a Splice or TextSplice; and for a
+ * TextSplice the bytes of the old string, in a field that the message does not have. So a delta without old
  * values, as most clients request it, is sent without encoding, and a delta with old values costs one pass.
  */
+import { codePoints } from '../delta/text.js';
 import type { Change, Changes, Path } from '../delta/types.js';
 import type * as proto from '../gen/chord/v1/model.js';
 import { ChordError, invalid } from '../model/errors.js';
@@ -21,14 +23,16 @@ const ACTION = 0x10;
 const VALUE = 0x1a;
 const OLD_VALUE = 0x22;
 const SPLICE = 0x2a;
-const INDEX = 0x08; // Splice
+const TEXT_SPLICE = 0x32;
+const INDEX = 0x08; // Splice, TextSplice
 const REMOVED_COUNT = 0x10;
 const REMOVED = 0x1a;
 const INSERTED = 0x22;
+const OLD_BYTES = 0x78; // in `olds` only
 
 /** By number in enum ChangeAction. */
 const ACTIONS = [undefined, 'added', 'modified', 'removed', 'spliced'] as const;
-const ACTION_NUMBERS = { added: 1, modified: 2, removed: 3, spliced: 4 } as const;
+const ACTION_NUMBERS = { added: 1, modified: 2, removed: 3, spliced: 4, text_spliced: 4 } as const;
 
 const scratch = new BackWriter();
 
@@ -95,8 +99,8 @@ export class ChangeReader {
 
 /** The changes of a received Delta message. DATA_LOSS: a Chord server does not send such changes. */
 export function changesFromProto(changes: readonly proto.Change[]): Change[] {
-  return changes.map(({ path, action, value, oldValue, splice }) =>
-    toChange({ path, action, value, oldValue, splice }),
+  return changes.map(({ path, action, value, oldValue, splice, textSplice }) =>
+    toChange({ path, action, value, oldValue, splice, textSplice }),
   );
 }
 
@@ -129,6 +133,13 @@ function writeChange(writer: BackWriter, change: Change, olds: boolean): void {
     writeCount(writer, INDEX, change.index);
     writer.length(before);
     writer.byte(SPLICE);
+  } else if (change.action === 'text_spliced') {
+    writeText(writer, INSERTED, change.inserted);
+    if (olds) writeText(writer, REMOVED, change.removed);
+    writeCount(writer, REMOVED_COUNT, change.removedCount);
+    writeCount(writer, INDEX, change.index);
+    writer.length(before);
+    writer.byte(TEXT_SPLICE);
   } else {
     if (olds) writeOld(writer, change);
     if (change.action !== 'removed') writeField(writer, VALUE, change.value, 1);
@@ -146,7 +157,20 @@ function writeChange(writer: BackWriter, change: Change, olds: boolean): void {
 function writeOld(writer: BackWriter, change: Change): void {
   if (change.action === 'added') return;
   if (change.action === 'spliced') writeValues(writer, REMOVED, change.removed ?? [], 1);
-  else if (change.old !== undefined) writeField(writer, OLD_VALUE, change.old, 1);
+  else if (change.action === 'text_spliced') {
+    if (change.oldBytes !== undefined) {
+      writer.varint(change.oldBytes);
+      writer.byte(OLD_BYTES);
+    }
+    writeText(writer, REMOVED, change.removed);
+  } else if (change.old !== undefined) writeField(writer, OLD_VALUE, change.old, 1);
+}
+
+/** proto3 omits the empty string. */
+function writeText(writer: BackWriter, tag: number, text = ''): void {
+  if (text === '') return;
+  writer.string(text);
+  writer.byte(tag);
 }
 
 /** proto3 omits zeros. */
@@ -163,6 +187,7 @@ interface Fields {
   value: Json | undefined;
   oldValue: Json | undefined;
   splice: SpliceFields | undefined;
+  textSplice: TextSpliceFields | undefined;
 }
 
 interface SpliceFields {
@@ -172,12 +197,28 @@ interface SpliceFields {
   inserted: Json[];
 }
 
+interface TextSpliceFields {
+  index: number;
+  removedCount: number;
+  removed: string;
+  inserted: string;
+  oldBytes?: number;
+}
+
 function readChange(reader: Reader, end: number, olds: Reader | undefined): Change {
-  const fields: Fields = { path: [], action: 0, value: undefined, oldValue: undefined, splice: undefined };
+  const fields: Fields = {
+    path: [],
+    action: 0,
+    value: undefined,
+    oldValue: undefined,
+    splice: undefined,
+    textSplice: undefined,
+  };
   readFields(reader, end, fields);
   if (olds) {
     const oldEnd = olds.length(olds.end);
     if (fields.splice) readSplice(olds, oldEnd, fields.splice);
+    else if (fields.textSplice) readTextSplice(olds, oldEnd, fields.textSplice);
     else readFields(olds, oldEnd, fields);
   }
   return toChange(fields);
@@ -193,7 +234,10 @@ function readFields(reader: Reader, end: number, fields: Fields): void {
     else if (tag === SPLICE) {
       fields.splice = { index: 0, removedCount: 0, removed: [], inserted: [] };
       readSplice(reader, reader.length(end), fields.splice);
-    } else reader.skip(tag, 5);
+    } else if (tag === TEXT_SPLICE) {
+      fields.textSplice = { index: 0, removedCount: 0, removed: '', inserted: '' };
+      readTextSplice(reader, reader.length(end), fields.textSplice);
+    } else reader.skip(tag, 6);
   }
   if (reader.pos !== end) throw truncated();
 }
@@ -210,7 +254,20 @@ function readSplice(reader: Reader, end: number, splice: SpliceFields): void {
   if (reader.pos !== end) throw truncated();
 }
 
-function toChange({ path, action: number, value, oldValue, splice }: Fields): Change {
+function readTextSplice(reader: Reader, end: number, splice: TextSpliceFields): void {
+  while (reader.pos < end) {
+    const tag = reader.varint();
+    if (tag === INDEX) splice.index = reader.varint();
+    else if (tag === REMOVED_COUNT) splice.removedCount = reader.varint();
+    else if (tag === REMOVED) splice.removed = reader.string(end);
+    else if (tag === INSERTED) splice.inserted = reader.string(end);
+    else if (tag === OLD_BYTES) splice.oldBytes = reader.varint();
+    else reader.skip(tag, 4);
+  }
+  if (reader.pos !== end) throw truncated();
+}
+
+function toChange({ path, action: number, value, oldValue, splice, textSplice }: Fields): Change {
   const action = ACTIONS[number];
   if (path.length === 0) throw broken('the path is missing');
   switch (action) {
@@ -223,8 +280,9 @@ function toChange({ path, action: number, value, oldValue, splice }: Fields): Ch
     case 'removed':
       return oldValue === undefined ? { action, path } : { action, path, old: oldValue };
     case 'spliced':
-      if (splice === undefined) throw broken('the splice is missing');
-      return toSpliced(path, splice);
+      if (splice !== undefined) return toSpliced(path, splice);
+      if (textSplice !== undefined) return toTextSpliced(path, textSplice);
+      throw broken('the splice is missing');
     default:
       throw broken(`unknown action ${number}`);
   }
@@ -234,6 +292,13 @@ function toSpliced(path: Path, { index, removedCount, removed, inserted }: Splic
   if (removed.length === removedCount) return { action: 'spliced', path, index, removedCount, removed, inserted };
   if (removed.length > 0) throw broken(`has ${removed.length} of ${removedCount} removed elements`);
   return { action: 'spliced', path, index, removedCount, inserted };
+}
+
+function toTextSpliced(path: Path, { removed, ...splice }: TextSpliceFields): Change {
+  const points = codePoints(removed);
+  if (points === splice.removedCount) return { action: 'text_spliced', path, ...splice, removed };
+  if (points > 0) throw broken(`has ${points} of ${splice.removedCount} removed code points`);
+  return { action: 'text_spliced', path, ...splice };
 }
 
 function broken(what: string): ChordError {

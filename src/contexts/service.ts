@@ -22,7 +22,7 @@ import { answer, answerAt } from './sync/answer.js';
 import { type Awaited, type Holding, holding } from './sync/holding.js';
 import { PastReads } from './sync/past-reads.js';
 import { documentAt, type PastBudget, type PointInTime, past } from './sync/point-in-time.js';
-import { WholeLists } from './sync/projection.js';
+import { WholeValues } from './sync/projection.js';
 import { trim } from './trim.js';
 import { checkId, checkTtl } from './validation.js';
 import { type BatchedWrite, type BatchTools, writeBatch } from './writes/batch.js';
@@ -53,8 +53,8 @@ export class ContextService {
   readonly #lanes: Lanes;
   readonly #batchTools: BatchTools;
   readonly #budget: Budget;
-  /** For clients that request whole lists. */
-  readonly lists: WholeLists;
+  /** For clients whose delta format has no splices. */
+  readonly wholeValues: WholeValues;
   readonly past: PastReads;
   /** Other servers share the store, so the state in memory may be old: each call checks the store. */
   readonly #shared: boolean;
@@ -66,7 +66,7 @@ export class ContextService {
     this.#options = options;
     this.#store = store;
     this.#shared = store.cluster !== undefined;
-    this.lists = new WholeLists(async (id, at) => documentAt(store, await this.#freshLane(id), at));
+    this.wholeValues = new WholeValues(async (id, at) => documentAt(store, await this.#freshLane(id), at));
     this.past = new PastReads(store, (id) => this.#living(id));
     const upkeep = memberUpkeep(() => this.#now());
     this.#lanes = new Lanes(options.cacheBytes, (id, changed) => {

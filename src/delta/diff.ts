@@ -1,7 +1,8 @@
 /** Computes the changes between two documents. Changes refer to the values of the documents and do not copy them. */
 import { getMember, hasMember, isObject, type Json, type JsonObject } from '../model/model.js';
-import { equal } from './equal.js';
+import { spliceBetween, spliced } from './list.js';
 import { DeltaMismatch } from './mismatch.js';
+import { diffText } from './text.js';
 import { type Change, type Path, pathLength } from './types.js';
 import { weigh } from './weigh.js';
 
@@ -57,6 +58,8 @@ function diffValues(path: string[], before: Json | undefined, after: Json | unde
     diffObjects(path, before, after, into);
   } else if (Array.isArray(before) && Array.isArray(after)) {
     diffLists(path, before, after, into);
+  } else if (typeof before === 'string' && typeof after === 'string') {
+    into.push(diffText(path.slice(), before, after));
   } else {
     into.push({ action: 'modified', path: path.slice(), value: after, old: before });
   }
@@ -90,31 +93,4 @@ function diffLists(path: string[], before: Json[], after: Json[], into: Change[]
   } else {
     into.push(spliced(path, splice));
   }
-}
-
-/** A replacement in a list: `inserted` takes the place of the elements `removed` at `index`. */
-export interface Splice {
-  readonly index: number;
-  readonly removed: readonly Json[];
-  readonly inserted: readonly Json[];
-}
-
-/** The elements between the longest common prefix and the longest common suffix; undefined where the lists are equal. */
-export function spliceBetween(before: readonly Json[], after: readonly Json[]): Splice | undefined {
-  const shorter = Math.min(before.length, after.length);
-  let prefix = 0;
-  while (prefix < shorter && equal(before[prefix]!, after[prefix]!)) prefix++;
-  if (prefix === before.length && prefix === after.length) return undefined;
-
-  let suffix = 0;
-  while (suffix < shorter - prefix && equal(before.at(-1 - suffix)!, after.at(-1 - suffix)!)) suffix++;
-  return {
-    index: prefix,
-    removed: before.slice(prefix, before.length - suffix),
-    inserted: after.slice(prefix, after.length - suffix),
-  };
-}
-
-export function spliced(path: Path, { index, removed, inserted }: Splice): Change {
-  return { action: 'spliced', path: path.slice(), index, removedCount: removed.length, removed, inserted };
 }

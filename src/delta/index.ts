@@ -5,5 +5,5 @@ export { equal } from './equal.js';
 export { invert } from './invert.js';
 export { merge } from './merge.js';
 export { DeltaMismatch } from './mismatch.js';
-export type { Added, Change, Changes, Modified, Path, Removed, Spliced } from './types.js';
+export type { Added, Change, Changes, Modified, Path, Removed, Spliced, TextSpliced } from './types.js';
 export { weigh, weightChange } from './weigh.js';

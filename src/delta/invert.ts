@@ -1,4 +1,5 @@
 import { known } from './mismatch.js';
+import { bytesAfter, codePoints } from './text.js';
 import type { Change, Changes } from './types.js';
 
 /** The changes that undo the given changes, which must carry their old values: throws DeltaMismatch. */
@@ -19,6 +20,12 @@ function invertOne(change: Change): Change {
       const { index, inserted } = change;
       const removed = known(change.removed, change);
       return { action: 'spliced', path, index, removedCount: inserted.length, removed: inserted, inserted: removed };
+    }
+    case 'text_spliced': {
+      const { action, index, inserted } = change;
+      const removed = known(change.removed, change);
+      const splice = { action, path, index, removedCount: codePoints(inserted), removed: inserted, inserted: removed };
+      return change.oldBytes === undefined ? splice : { ...splice, oldBytes: bytesAfter(change.oldBytes, change) };
     }
   }
 }

@@ -3,25 +3,37 @@
  * into the tree: below a place with a known value into that value, above changed places by undoing the earlier changes.
  */
 import { getMember, isObject, type Json, setMember } from '../model/model.js';
-import { applyOne, type Owned, Splices, writable } from './apply.js';
-import { diffCompact, spliced } from './diff.js';
+import { applyOne, type Owned, writable } from './apply.js';
+import { diffCompact } from './diff.js';
+import { ListRun, spliced, splicesOf } from './list.js';
 import { DeltaMismatch, known } from './mismatch.js';
-import { Pieces, splicesOf, undoHunks } from './piece-table.js';
-import type { Change, Changes, Path, Spliced } from './types.js';
+import { PendingSplices, TextBuffer } from './pending-splices.js';
+import { Pieces, undoHunks } from './piece-table.js';
+import { TextRun, textSplicesOf } from './text.js';
+import type { Change, Changes, Path, Spliced, TextSpliced } from './types.js';
 
-/** A place in the document: a replaced value, a list with splices, or an object with changes below. */
-type Place = Replaced | SplicedList | Changed;
+/** A place in the document: a replaced value, a list or a string with splices, or an object with changes below. */
+type Place = Replaced | SplicedList | SplicedText | Changed;
 
 interface Replaced {
   readonly kind: 'replaced';
   /** undefined: the place was absent. */
   readonly old: Json | undefined;
   value: Json | undefined;
+  /** The value is a string, with these splices. */
+  text?: TextBuffer | undefined;
 }
 
 interface SplicedList {
   readonly kind: 'spliced';
-  readonly pieces: Pieces;
+  readonly pieces: Pieces<ListRun>;
+}
+
+interface SplicedText {
+  readonly kind: 'text_spliced';
+  readonly pieces: Pieces<TextRun>;
+  /** Of the string before the first splice. */
+  readonly oldBytes: number | undefined;
 }
 
 interface Changed {
@@ -45,7 +57,7 @@ export function merge(deltas: readonly Changes[]): Change[] {
 export class Merge {
   readonly #root: Changed = { kind: 'changed', members: new Map() };
   /** The copied containers of known values, and the pending splices of lists in those values. */
-  readonly #own: Own = { owned: new Set(), splices: new Splices() };
+  readonly #own: Own = { owned: new Set(), splices: new PendingSplices() };
 
   /** Adds the next change in order of time. Throws DeltaMismatch. */
   add(change: Change): void {
@@ -63,7 +75,7 @@ export class Merge {
 
 interface Own {
   readonly owned: Owned;
-  readonly splices: Splices;
+  readonly splices: PendingSplices;
 }
 
 function fold(change: Change, root: Changed, own: Own): void {
@@ -81,7 +93,7 @@ function fold(change: Change, root: Changed, own: Own): void {
       foldBelow(change, i + 1, place, own);
       return;
     }
-    if (place.kind === 'spliced') throw new DeltaMismatch(path, `key ${i} leads to a list`);
+    if (place.kind !== 'changed') throw new DeltaMismatch(path, `key ${i} does not lead to an object`);
     parent = place;
   }
 
@@ -89,6 +101,9 @@ function fold(change: Change, root: Changed, own: Own): void {
   const place = parent.members.get(key);
   if (change.action === 'spliced') {
     const next = foldSplice(change, place, own);
+    if (next !== place) parent.members.set(key, next);
+  } else if (change.action === 'text_spliced') {
+    const next = foldTextSplice(change, place);
     if (next !== place) parent.members.set(key, next);
   } else if (place?.kind === 'replaced') {
     foldValue(change, place);
@@ -109,17 +124,32 @@ function foldSplice(change: Spliced, place: Place | undefined, { owned, splices 
   if (place?.kind === 'replaced') {
     if (!Array.isArray(place.value)) throw new DeltaMismatch(change.path, 'is not a list');
     const list = writable(place.value, owned);
-    splices.splice(list, change);
+    splices.list(list, change);
     place.value = list;
     return place;
   }
-  if (place?.kind === 'changed') throw new DeltaMismatch(change.path, 'is not a list');
+  if (place && place.kind !== 'spliced') throw new DeltaMismatch(change.path, 'is not a list');
   const list: SplicedList = place ?? { kind: 'spliced', pieces: new Pieces() };
-  list.pieces.add(change.index, change.removedCount, known(change.removed, change), change.inserted);
+  const removed = new ListRun(known(change.removed, change));
+  list.pieces.add(change.index, change.removedCount, removed, new ListRun(change.inserted));
   return list;
 }
 
-type ValueChange = Exclude<Change, Spliced>;
+function foldTextSplice(change: TextSpliced, place: Place | undefined): Place {
+  if (place?.kind === 'replaced') {
+    if (typeof place.value !== 'string') throw new DeltaMismatch(change.path, 'is not a string');
+    place.text ??= new TextBuffer(place.value);
+    place.text.splice(change);
+    return place;
+  }
+  if (place && place.kind !== 'text_spliced') throw new DeltaMismatch(change.path, 'is not a string');
+  const text: SplicedText = place ?? { kind: 'text_spliced', pieces: new Pieces(), oldBytes: change.oldBytes };
+  const removed = new TextRun(known(change.removed, change), change.removedCount);
+  text.pieces.add(change.index, change.removedCount, removed, new TextRun(change.inserted));
+  return text;
+}
+
+type ValueChange = Exclude<Change, Spliced | TextSpliced>;
 
 /** A change of a known value: the newer value replaces the older one. */
 function foldValue(change: ValueChange, place: Replaced): void {
@@ -127,6 +157,7 @@ function foldValue(change: ValueChange, place: Replaced): void {
     throw new DeltaMismatch(change.path, `${change.action}, but ${place.value === undefined ? 'absent' : 'present'}`);
   }
   place.value = change.action === 'removed' ? undefined : change.value;
+  place.text = undefined;
 }
 
 /** A change of a value that was not known before: its old value, with the earlier changes at or below the place undone. */
@@ -146,8 +177,8 @@ function replacedBy(change: ValueChange, place: Place | undefined): Replaced {
 /** The value at a place before its changes, computed from the value after them. */
 function original(place: Place, now: Json | undefined, path: Path): Json | undefined {
   if (place.kind === 'replaced') return place.old;
-  if (place.kind === 'spliced') {
-    const before = Array.isArray(now) ? undoHunks(place.pieces.hunks(), now) : undefined;
+  if (place.kind === 'spliced' || place.kind === 'text_spliced') {
+    const before = unspliced(place, now);
     if (before === undefined) throw new DeltaMismatch(path, 'the old value does not follow from the splices before');
     return before;
   }
@@ -161,11 +192,22 @@ function original(place: Place, now: Json | undefined, path: Path): Json | undef
   return before;
 }
 
+function unspliced(place: SplicedList | SplicedText, now: Json | undefined): Json | undefined {
+  if (place.kind === 'spliced') {
+    const before = Array.isArray(now) ? undoHunks(place.pieces.hunks(), new ListRun(now)) : undefined;
+    return before && ListRun.join(before);
+  }
+  const before = typeof now === 'string' ? undoHunks(place.pieces.hunks(), new TextRun(now)) : undefined;
+  return before && TextRun.join(before);
+}
+
 function collect(place: Place, path: string[], into: Change[]): void {
   if (place.kind === 'replaced') {
-    diffCompact(path, place.old, place.value, into);
+    diffCompact(path, place.old, place.text ? place.text.text() : place.value, into);
   } else if (place.kind === 'spliced') {
     for (const splice of splicesOf(place.pieces.hunks())) into.push(spliced(path, splice));
+  } else if (place.kind === 'text_spliced') {
+    for (const splice of textSplicesOf(path, place.pieces.hunks(), place.oldBytes)) into.push(splice);
   } else {
     for (const [key, member] of place.members) {
       path.push(key);

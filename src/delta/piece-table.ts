@@ -1,110 +1,115 @@
 /**
- * A list under many splices, as a piece table: pieces of untouched elements, pieces of inserted elements, and between
- * them pieces for removed elements. The pieces form a treap ordered by position, and adjacent removed pieces are joined
- * without a copy, so that n splices cost O(n log n) steps, at any position.
+ * A list or a string under many splices, as a piece table: pieces of untouched elements, pieces of inserted elements,
+ * and between them pieces for removed elements. The pieces form a treap ordered by position, and adjacent removed pieces
+ * are joined without a copy, so that n splices cost O(n log n) steps, at any position.
  */
-import type { Json } from '../model/model.js';
-import { type Splice, spliceBetween } from './diff.js';
 
-/** One run of replaced elements, between untouched elements. `index` counts in the current list. */
-export interface Hunk {
-  readonly index: number;
-  readonly removed: Json[];
-  readonly inserted: Json[];
+/** Consecutive elements of a list, or code points of a string. */
+export interface Run<R> {
+  readonly length: number;
+  /** The first `at` elements and the rest, neither of them empty. */
+  split(at: number): [R, R];
 }
 
-/** Removed elements of the list before the first splice, in order; or only their number, where `hunks` is not called. */
-type Gone = { readonly size: number } & (
-  | { readonly values: readonly Json[] | undefined }
-  | { readonly before: Gone; readonly after: Gone }
+/** One run of replaced elements, between untouched elements. `index` counts in the current sequence. */
+export interface Hunk<R> {
+  readonly index: number;
+  readonly removed: R[];
+  readonly inserted: R[];
+}
+
+/** Removed elements of the sequence before the first splice, in order; or only their number, where `hunks` is not called. */
+type Gone<R> = { readonly size: number } & (
+  | { readonly run: R | undefined }
+  | { readonly before: Gone<R>; readonly after: Gone<R> }
 );
 
-interface Piece {
-  /** Elements in the current list; 0 for removed elements. */
+interface Piece<R> {
+  /** Elements in the current sequence; 0 for removed elements. */
   readonly length: number;
-  /** Inserted elements, which start at `from`. */
-  readonly values: readonly Json[] | undefined;
-  readonly from: number;
-  readonly gone: Gone | undefined;
+  /** The elements, where they were inserted. */
+  readonly run: R | undefined;
+  readonly gone: Gone<R> | undefined;
   /** Priority in the treap: a piece has a higher rank than its children. */
   readonly rank: number;
   /** Elements of this piece and of all pieces below it. */
   total: number;
-  left: Piece | undefined;
-  right: Piece | undefined;
+  left: Piece<R> | undefined;
+  right: Piece<R> | undefined;
 }
 
-export class Pieces {
+export class Pieces<R extends Run<R>> {
   /** Visited pieces: the cost of the splices. */
   steps = 0;
-  #root: Piece | undefined;
+  #root: Piece<R> | undefined;
 
-  /** @param length of the list before the first splice, where the caller has it */
+  /** @param length of the sequence before the first splice, where the caller has it */
   constructor(length = Number.POSITIVE_INFINITY) {
     this.#root = length > 0 ? piece(length) : undefined;
   }
 
-  /** Elements in the current list. */
+  /** Elements in the current sequence. */
   get length(): number {
     return this.#root?.total ?? 0;
   }
 
-  /** Adds a splice, which must lie within the list. `removed` is needed only where `hunks` is called. */
-  add(index: number, removedCount: number, removed: readonly Json[] | undefined, inserted: readonly Json[]): void {
+  /** Adds a splice, which must lie within the sequence. `removed` is needed only where `hunks` is called. */
+  add(index: number, removedCount: number, removed: R | undefined, inserted: R): void {
     // Removed pieces at an edge of the splice stay outside of it, and are not visited again.
     const [left, rest] = this.#split(this.#root, index, true);
     const [middle, right] = this.#split(rest, removedCount, false);
-    let gone: Gone | undefined;
-    let at = 0;
+    let gone: Gone<R> | undefined;
+    let remaining = removed;
     this.#each(middle, (each) => {
       if (each.gone) gone = joined(gone, each.gone);
-      else if (!each.values) {
-        const values = each.length === removedCount ? removed : removed?.slice(at, at + each.length);
-        gone = joined(gone, { size: each.length, values });
-      }
-      at += each.length;
+      const [run, after] = cut(remaining, each.length);
+      remaining = after;
+      if (!each.gone && !each.run) gone = joined(gone, { size: each.length, run });
     });
     let root = left;
-    if (gone) root = this.#join(root, piece(0, undefined, 0, gone));
+    if (gone) root = this.#join(root, piece(0, undefined, gone));
     if (inserted.length > 0) root = this.#join(root, piece(inserted.length, inserted));
     this.#root = this.#join(root, right);
   }
 
   /** The runs of replaced elements, in order. */
-  hunks(): Hunk[] {
-    const hunks: Hunk[] = [];
-    let hunk: Hunk | undefined;
+  hunks(): Hunk<R>[] {
+    const hunks: Hunk<R>[] = [];
+    let hunk: Hunk<R> | undefined;
     let index = 0;
-    this.#each(this.#root, ({ length, values, from, gone }) => {
-      if (!values && !gone) hunk = undefined;
+    this.#each(this.#root, ({ length, run, gone }) => {
+      if (!run && !gone) hunk = undefined;
       else {
         if (!hunk) {
           hunk = { index, removed: [], inserted: [] };
           hunks.push(hunk);
         }
         if (gone) collect(gone, hunk.removed);
-        else append(hunk.inserted, values as readonly Json[], from, from + length);
+        else hunk.inserted.push(run as R);
       }
       index += length;
     });
     return hunks;
   }
 
-  /** The current list, computed from the list before the first splice. */
-  applied(before: readonly Json[]): Json[] {
-    const list: Json[] = [];
-    let at = 0;
-    this.#each(this.#root, ({ length, values, from, gone }) => {
-      if (values) append(list, values, from, from + length);
-      else if (gone) at += gone.size;
-      else append(list, before, at, at + length);
-      if (!values && !gone) at += length;
+  /** The current sequence in parts, computed from the sequence before the first splice. */
+  applied(before: R): R[] {
+    const parts: R[] = [];
+    let rest: R | undefined = before;
+    this.#each(this.#root, ({ length, run, gone }) => {
+      if (run) {
+        parts.push(run);
+        return;
+      }
+      const [first, after] = cut(rest, gone ? gone.size : length);
+      rest = after;
+      if (first && !gone) parts.push(first);
     });
-    return list;
+    return parts;
   }
 
   /** @param emptyLeft whether pieces of length 0 at exactly `at` go to the left side */
-  #split(of: Piece | undefined, at: number, emptyLeft: boolean): [Piece | undefined, Piece | undefined] {
+  #split(of: Piece<R> | undefined, at: number, emptyLeft: boolean): [Piece<R> | undefined, Piece<R> | undefined] {
     if (!of) return [undefined, undefined];
     this.steps++;
     const start = of.left?.total ?? 0;
@@ -119,12 +124,13 @@ export class Pieces {
       of.left = right;
       return [left, counted(of)];
     }
-    const head = piece(at - start, of.values, of.from);
-    const tail = piece(end - at, of.values, of.from + at - start);
+    const [first, second] = cut(of.run, at - start);
+    const head = piece(at - start, first);
+    const tail = piece(end - at, second);
     return [this.#join(of.left, head), this.#join(tail, of.right)];
   }
 
-  #join(left: Piece | undefined, right: Piece | undefined): Piece | undefined {
+  #join(left: Piece<R> | undefined, right: Piece<R> | undefined): Piece<R> | undefined {
     if (!left || !right) return left ?? right;
     this.steps++;
     if (left.rank > right.rank) {
@@ -135,7 +141,7 @@ export class Pieces {
     return counted(right);
   }
 
-  #each(of: Piece | undefined, visit: (piece: Piece) => void): void {
+  #each(of: Piece<R> | undefined, visit: (piece: Piece<R>) => void): void {
     if (!of) return;
     this.steps++;
     this.#each(of.left, visit);
@@ -144,52 +150,48 @@ export class Pieces {
   }
 }
 
-/** The list before the hunks; undefined where the hunks do not fit the list. */
-export function undoHunks(hunks: readonly Hunk[], list: readonly Json[]): Json[] | undefined {
-  const before: Json[] = [];
-  let from = 0;
-  for (const hunk of hunks) {
-    append(before, list, from, hunk.index);
-    append(before, hunk.removed);
-    from = hunk.index + hunk.inserted.length;
-  }
-  if (from > list.length) return undefined;
-  append(before, list, from);
-  return before;
-}
-
-/** The hunks as splices to apply in this order; each splice has minimal length. */
-export function splicesOf(hunks: readonly Hunk[]): Splice[] {
-  const splices: Splice[] = [];
+/** The sequence before the hunks, in parts; undefined where the hunks do not fit the sequence. */
+export function undoHunks<R extends Run<R>>(hunks: readonly Hunk<R>[], now: R): R[] | undefined {
+  const parts: R[] = [];
+  let rest: R | undefined = now;
+  let at = 0;
   for (const { index, removed, inserted } of hunks) {
-    const splice = spliceBetween(removed, inserted);
-    if (splice !== undefined) splices.push({ ...splice, index: index + splice.index });
+    const [kept, after]: [R | undefined, R | undefined] = cut(rest, index - at);
+    if (kept) parts.push(kept);
+    for (const run of removed) parts.push(run);
+    const length = inserted.reduce((sum, run) => sum + run.length, 0);
+    at = index + length;
+    if (at > now.length) return undefined;
+    rest = cut(after, length)[1];
   }
-  return splices;
+  if (rest) parts.push(rest);
+  return parts;
 }
 
-function piece(length: number, values?: readonly Json[], from = 0, gone?: Gone): Piece {
-  return { length, values, from, gone, rank: Math.random(), total: length, left: undefined, right: undefined };
+/** The first `at` elements and the rest, undefined where there are none. */
+function cut<R extends Run<R>>(run: R | undefined, at: number): [R | undefined, R | undefined] {
+  if (!run || at === 0) return [undefined, run];
+  return at >= run.length ? [run, undefined] : run.split(at);
 }
 
-function counted(piece: Piece): Piece {
+function piece<R>(length: number, run?: R, gone?: Gone<R>): Piece<R> {
+  return { length, run, gone, rank: Math.random(), total: length, left: undefined, right: undefined };
+}
+
+function counted<R>(piece: Piece<R>): Piece<R> {
   piece.total = (piece.left?.total ?? 0) + piece.length + (piece.right?.total ?? 0);
   return piece;
 }
 
-function joined(before: Gone | undefined, after: Gone): Gone {
+function joined<R>(before: Gone<R> | undefined, after: Gone<R>): Gone<R> {
   return before ? { size: before.size + after.size, before, after } : after;
 }
 
 /** A loop and no recursion, since the nesting is as deep as the number of splices. */
-function collect(gone: Gone, into: Json[]): void {
+function collect<R>(gone: Gone<R>, into: R[]): void {
   const stack = [gone];
   for (let next = stack.pop(); next; next = stack.pop()) {
     if ('before' in next) stack.push(next.after, next.before);
-    else append(into, next.values ?? []);
+    else if (next.run !== undefined) into.push(next.run);
   }
-}
-
-function append(list: Json[], values: readonly Json[], from = 0, to = values.length): void {
-  for (let i = from; i < to && i < values.length; i++) list.push(values[i]!);
 }

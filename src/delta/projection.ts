@@ -58,8 +58,8 @@ function narrowOne(change: Change, scope: Tree, into: Change[]): void {
     }
     tree = next;
   }
-  // The change is above subtrees: its old and new values are projected. A list has no members in any subtree.
-  if (change.action === 'spliced') return;
+  // The change is above subtrees: its old and new values are projected. Lists and strings have no members in any subtree.
+  if (change.action === 'spliced' || change.action === 'text_spliced') return;
   const before = change.action === 'added' ? undefined : pruneValue(known(change.old, change), tree);
   const after = change.action === 'removed' ? undefined : pruneValue(change.value, tree);
   diffCompact(path, before, after, into);

@@ -12,10 +12,10 @@ export function pathLength(path: Path): number {
 }
 
 /**
- * One change at a path. Deltas that the server computes and stores always have `old` and `removed`. Deltas that were
- * sent without old values lack them: such a delta applies, but cannot be inverted or merged.
+ * One change at a path. Deltas that the server computes and stores always have `old`, `removed` and `oldBytes`. Deltas
+ * that were sent without old values lack them: such a delta applies, but cannot be inverted or merged.
  */
-export type Change = Added | Modified | Removed | Spliced;
+export type Change = Added | Modified | Removed | Spliced | TextSpliced;
 
 export interface Added {
   readonly action: 'added';
@@ -45,6 +45,18 @@ export interface Spliced {
   readonly removedCount: number;
   readonly removed?: readonly Json[];
   readonly inserted: readonly Json[];
+}
+
+/** In the string at `path`, `inserted` replaces `removedCount` code points at `index`, which counts code points too. */
+export interface TextSpliced {
+  readonly action: 'text_spliced';
+  readonly path: Path;
+  readonly index: number;
+  readonly removedCount: number;
+  readonly removed?: string;
+  readonly inserted: string;
+  /** The whole string before the splice, in bytes of UTF-8: the weight of a string is not additive. */
+  readonly oldBytes?: number;
 }
 
 /** Changes in the order in which they apply. */

@@ -14,6 +14,7 @@
  */
 import { isObject, type Json } from '../model/model.js';
 import { known } from './mismatch.js';
+import { bytesAfter } from './text.js';
 import type { Change, Changes } from './types.js';
 
 const MEMBER = 6;
@@ -24,7 +25,7 @@ const STRING = 3;
 
 /** Bytes, an upper bound of the size on the wire. */
 export function weigh(value: Json): number {
-  if (typeof value === 'string') return STRING + text(value, 2);
+  if (typeof value === 'string') return weighString(Buffer.byteLength(value));
   if (typeof value === 'number') return NUMBER;
   if (Array.isArray(value)) return CONTAINER + weighAll(value);
   if (!isObject(value)) return FLAG;
@@ -51,11 +52,20 @@ function weightChangeOf(change: Change): number {
       return weigh(change.value) - weigh(known(change.old, change));
     case 'spliced':
       return weighAll(change.inserted) - weighAll(known(change.removed, change));
+    case 'text_spliced': {
+      const before = known(change.oldBytes, change);
+      return weighString(bytesAfter(before, change)) - weighString(before);
+    }
   }
 }
 
 function weighMember(key: string, value: Json): number {
-  return MEMBER + text(key, 1) + weigh(value);
+  return MEMBER + text(Buffer.byteLength(key), 1) + weigh(value);
+}
+
+/** A string of so many bytes. */
+function weighString(bytes: number): number {
+  return STRING + text(bytes, 2);
 }
 
 function weighAll(values: readonly Json[]): number {
@@ -65,8 +75,7 @@ function weighAll(values: readonly Json[]): number {
 }
 
 /** UTF-8 bytes of a text, plus the given number of length prefixes of about that value. */
-function text(value: string, lengths: number): number {
-  const bytes = Buffer.byteLength(value);
+function text(bytes: number, lengths: number): number {
   const length = bytes < 120 ? 1 : bytes < 16_000 ? 2 : bytes < 2_000_000 ? 3 : 4;
   return lengths * length + bytes + (bytes >> 14);
 }

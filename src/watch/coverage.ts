@@ -5,6 +5,7 @@
  */
 import type { WatchInterest } from '../contexts/sync/projection.js';
 import { type Projection, union } from '../delta/projection.js';
+import type { Whole } from '../delta/whole-values.js';
 import { invalid } from '../model/errors.js';
 import type { Subscription } from './subscription.js';
 
@@ -26,13 +27,13 @@ export class Coverage {
   /** The ids of single contexts in the subscriptions. */
   readonly ids: Pick<ReadonlySet<string>, 'has' | 'keys'> = this.#ids;
   readonly #everything: WatchInterest | undefined;
-  readonly #wholeLists: boolean;
+  readonly #whole: Whole | undefined;
   #keys = 0;
 
   /** Throws INVALID_ARGUMENT where subscriptions with many paths overlap too much. */
-  constructor(subscriptions: readonly Subscription[], wholeLists: boolean) {
-    this.#wholeLists = wholeLists;
-    this.#everything = wholeLists ? { wholeLists } : undefined;
+  constructor(subscriptions: readonly Subscription[], whole?: Whole) {
+    this.#whole = whole;
+    this.#everything = whole && { whole };
     const [ids, prefixes] = [
       new Map<string, (Projection | undefined)[]>(),
       new Map<string, (Projection | undefined)[]>(),
@@ -64,7 +65,7 @@ export class Coverage {
   interestIn(id: string): WatchInterest | undefined {
     const asks = this.#ids.get(id) ?? this.#longest(id)?.asks;
     if (!asks?.scopes) return this.#everything;
-    asks.interest ??= { scope: union(asks.scopes), wholeLists: this.#wholeLists };
+    asks.interest ??= { scope: union(asks.scopes), whole: this.#whole };
     return asks.interest;
   }
 

@@ -15,14 +15,14 @@ export function lack(
   const known = at ?? undefined;
   const answer = then === undefined ? service.sync(id, known) : service.syncAt(id, known, then);
   if (!interest) return answer;
-  if (answer instanceof Promise) return answer.then((result) => fit(result, interest, service.lists));
-  return fit(answer, interest, service.lists);
+  if (answer instanceof Promise) return answer.then((result) => fit(result, interest, service.wholeValues));
+  return fit(answer, interest, service.wholeValues);
 }
 
 /** The event to send at once. Undefined: not available synchronously, or an error; the long path handles both. */
 export function fitNow(service: ContextService, delta: DeltaView, interest: WatchInterest): WatchEvent | undefined {
   try {
-    const sent = projectDeltaFor(delta, interest, service.lists);
+    const sent = projectDeltaFor(delta, interest, service.wholeValues);
     return sent instanceof Promise ? undefined : { kind: 'delta', delta: sent };
   } catch {
     return undefined;

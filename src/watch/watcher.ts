@@ -18,6 +18,7 @@
  */
 import type { ContextEvent, SyncResult } from '../contexts/events.js';
 import type { ContextService } from '../contexts/service.js';
+import type { Whole } from '../delta/whole-values.js';
 import { isUnavailable } from '../model/errors.js';
 import { type Position, samePosition } from '../model/model.js';
 import { BatchDelivery, leave } from './batch-delivery.js';
@@ -56,16 +57,16 @@ export class Watcher implements Subscriber {
   readonly owner = this;
   seen = 0;
 
-  /** `wholeLists`: changed lists are sent whole, not as splices. Throws as Coverage does. */
+  /** `whole`: what is sent whole, not as splices. Throws as Coverage does. */
   constructor(
     private readonly service: ContextService,
     private readonly hub: Hub,
     subscriptions: readonly Subscription[],
     private readonly sink: Sink,
-    wholeLists = false,
+    whole?: Whole,
   ) {
     this.#subscriptions = subscriptions;
-    this.#coverage = new Coverage(subscriptions, wholeLists);
+    this.#coverage = new Coverage(subscriptions, whole);
     this.#following = new Following(this, this.#coverage, sink);
     this.#heartbeats = new Heartbeats(service, hub);
   }

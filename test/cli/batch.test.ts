@@ -26,6 +26,8 @@ test('every kind of write, from lines', async (t) => {
           { set: ['a.b', 'c'], value: null },
           { append: 'list', values: ['c'] },
           { splice: 'list', index: 0, remove: 1, insert: ['z'] },
+          { appendText: 'topic', text: ' y' },
+          { spliceText: ['topic'], index: 0, remove: 1, insert: 'ü' },
           { remove: 'missing' },
         ],
       },
@@ -57,7 +59,7 @@ test('every kind of write, from lines', async (t) => {
     ),
   );
   const { stdout: document } = await run('', 'get', 'update', '--json');
-  t.deepEqual(JSON.parse(document).value, { n: 3, list: ['z', 'b', 'c'], topic: 'x', 'a.b': { c: null } });
+  t.deepEqual(JSON.parse(document).value, { n: 3, list: ['z', 'b', 'c'], topic: 'ü y', 'a.b': { c: null } });
 });
 
 test('from an array, with an id, as JSON; what is refused says which write', async (t) => {

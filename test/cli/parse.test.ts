@@ -58,6 +58,18 @@ test('mutations', (t) => {
   for (const text of ['l=', 'l=1', 'l=1,', 'l=-1,0', 'l=0,1.5', 'l=0,"1"', 'l=0,1,x']) {
     t.throws(() => parse.parseMutation('splice', text), refused, text);
   }
+  t.deepEqual(parse.parseMutation('append-text', 'a=  "b", c=\n'), {
+    path: ['a'],
+    operation: { $case: 'appendText', value: '  "b", c=\n' },
+  });
+  t.deepEqual(parse.parseMutation('splice-text', 'a=2,1,b, c\n'), {
+    path: ['a'],
+    operation: { $case: 'spliceText', value: { index: 2, removeCount: 1, insert: 'b, c\n' } },
+  });
+  t.like(parse.parseMutation('splice-text', 'a=2,1'), { operation: { value: { insert: '' } } });
+  for (const text of ['a=', 'a=1', 'a=1,', 'a=-1,0', 'a=0,1.5', 'a=0,1,\ud834']) {
+    t.throws(() => parse.parseMutation('splice-text', text), refused, text);
+  }
   for (const text of ['n=', 'n=x', 'n=Infinity', 'n=NaN', 'n=1e400', 'n=9007199254740993']) {
     t.throws(() => parse.parseMutation('increment', text), refused, text);
   }

@@ -13,6 +13,10 @@ function change(action: ChangeAction, path: string[], rest: Partial<Change> = {}
 test('one line says what happened at a path', (t) => {
   const splice = (removed: unknown[], inserted: unknown[], removedCount = removed.length) =>
     change(ChangeAction.SPLICED, ['list'], { splice: { index: 20, removedCount, removed, inserted } });
+  const textSplice = (index: number, removed: string, inserted: string) =>
+    change(ChangeAction.SPLICED, ['answer'], {
+      textSplice: { index, removedCount: [...removed].length, removed, inserted },
+    });
   const cases: [Change, string][] = [
     [change(ChangeAction.ADDED, ['users', 'ann'], { value: { n: 1 } }), '+ users.ann = {"n":1}'],
     [change(ChangeAction.ADDED, ['a.b', ''], { value: null }), '+ ["a.b",""] = null'],
@@ -20,6 +24,8 @@ test('one line says what happened at a path', (t) => {
     [change(ChangeAction.MODIFIED, ['topic'], { value: 2, oldValue: null }), '~ topic = 2 (was null)'],
     [change(ChangeAction.REMOVED, ['topic']), '- topic'],
     [change(ChangeAction.REMOVED, ['topic'], { oldValue: [] }), '- topic (was [])'],
+    [textSplice(20, '', '𝄞e'), '~ answer[20] +2 = "𝄞e"'],
+    [textSplice(0, '𝄞', ''), '~ answer[0] -1 (was "𝄞")'],
     [splice([], ['x']), '~ list[20] +1 = ["x"]'],
     [splice([], [], 3), '~ list[20] -3'],
     [splice([], [1, 2], 1), '~ list[20] -1 +2 = [1,2]'],

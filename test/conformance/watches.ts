@@ -95,12 +95,57 @@ export const watches: Readonly<Record<string, Scenario>> = {
     await stream.next({ event: 'caughtUp' });
     let value: JsonObject = {};
     for (let i = 1; i <= writes; i++) {
-      value = { n: i, blob: String(i).padEnd(65_536, '.') };
+      value = { n: i, blob: `${i % 10}`.repeat(65_536) };
       await driver.call('update', { contextId: id, changes: value });
     }
     same(await stream.until(id, writes + 1), value, 'the last state');
     check(stream.count < writes / 2, `${stream.count} events for ${writes} writes: nothing was merged`);
     await stream.quiet();
+  },
+
+  async 'text that grows'({ driver, id }) {
+    const first = 'Once 𝄞 upon a time: ';
+    await driver.call('set', {
+      contextId: id,
+      value: { o: { t: first }, rest: 'long enough that a delta is smaller' },
+    });
+    const { handle } = await driver.call('replica', { targets: [{ id }], timeout: 5000 });
+    const read = async (version: number) => (await driver.call('read', { handle, contextId: id, version })).value.o.t;
+    const update = (...mutations: object[]) =>
+      driver.call('update', {
+        contextId: id,
+        mutations: mutations.map((mutation) => ({ path: ['o', 't'], ...mutation })),
+        returning: { delta: true, oldValues: true },
+      });
+    const words = ['e\u0301 ', '👩‍👧', 'и ', '\u{10ffff}', 'end'];
+    let text = first;
+    let version = 1;
+    for (const word of words) {
+      const { delta } = await update({ appendText: word });
+      const index = [...text].length;
+      text += word;
+      like(delta.changes, [{ action: 'text_spliced', path: ['o', 't'], index, removedCount: 0, inserted: word }], word);
+      same(await read(++version), text, `appended ${word}`);
+    }
+    const { delta } = await update({ spliceText: { index: 5, removeCount: 1, insert: '𝄟𝄟' } }, { appendText: '.' });
+    text = `${text.replace('𝄞', '𝄟𝄟')}.`;
+    const [exchanged, appended] = delta.changes;
+    like(exchanged, { action: 'text_spliced', index: 5, removedCount: 1, removed: '𝄞', inserted: '𝄟𝄟' }, 'exchanged');
+    like(appended, { action: 'text_spliced', index: [...text].length - 1, inserted: '.' }, 'and appended');
+    same(await read(++version), text, 'exchanged');
+    await driver.call('set', { contextId: id, value: { o: { t: text.replace('upon', 'in') }, rest: 'another one' } });
+    same(await read(++version), text.replace('upon', 'in'), 'set');
+    await driver.call('close', { handle });
+
+    for (const [name, mutation, field] of [
+      ['beyond the end', { spliceText: { index: 1000, removeCount: 0, insert: '' } }, 'mutations[0].splice_text'],
+      ['more than there is', { spliceText: { index: 0, removeCount: 1000, insert: '' } }, 'mutations[0].splice_text'],
+    ] as const) {
+      const { reason, violations } = await failure(update(mutation), name);
+      same([reason, (violations as { field: string }[])[0]?.field], ['INVALID_ARGUMENT', field], name);
+    }
+    const list = { contextId: id, mutations: [{ path: ['o'], appendText: 'x' }] };
+    same((await failure(driver.call('update', list), 'text to an object')).reason, 'INVALID_ARGUMENT', 'not a string');
   },
 
   async replica({ driver, id }) {

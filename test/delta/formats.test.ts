@@ -8,7 +8,7 @@ import { Inexpressible } from '../../src/delta/formats/format.js';
 import { jsonPatch } from '../../src/delta/formats/json-patch.js';
 import { mergePatch } from '../../src/delta/formats/merge-patch.js';
 import { apply, type Change, diff, equal, merge } from '../../src/delta/index.js';
-import { unsplice } from '../../src/delta/whole-lists.js';
+import { hasSplices, unsplice } from '../../src/delta/whole-values.js';
 import { isObject, type Json, type JsonObject } from '../../src/model/model.js';
 import { copied, frozen, jsonObject, mutated, revisions } from '../support/arbitrary.js';
 import { readHistories } from '../support/histories.js';
@@ -35,8 +35,9 @@ function checkJsonPatch(
   before: JsonObject,
   after: JsonObject,
 ) {
+  const whole = frozen(unsplice(changes, 'strings', before));
   for (const oldValues of [false, true]) {
-    const patch = jsonPatch.format({ ...PATHS, changes: frozen(changes), oldValues }) as Json;
+    const patch = jsonPatch.format({ ...PATHS, changes: whole, oldValues }) as Json;
     t.true(equal(patched(before, patch), after));
   }
 }
@@ -47,7 +48,7 @@ function checkMergePatch(
   before: JsonObject,
   after: JsonObject,
 ) {
-  const patch = mergePatch.format({ ...PATHS, changes: frozen(unsplice(changes, before)) });
+  const patch = mergePatch.format({ ...PATHS, changes: frozen(unsplice(changes, 'lists and strings', before)) });
   if (patch instanceof Inexpressible) return false;
   t.true(equal(mergePatchLibrary.apply(copied(before), copied(patch)) as Json, after));
   return true;
@@ -143,7 +144,7 @@ test('a merge patch shares nothing that it changes', (t) => {
 
 test('flat: one entry for each change, lists whole', (t) => {
   const before: JsonObject = { a: { b: 1 }, l: [1, 2, 3], r: null };
-  const changes = unsplice(diff(before, { a: { b: 2, c: {} }, l: [1, 3] }), before);
+  const changes = unsplice(diff(before, { a: { b: 2, c: {} }, l: [1, 3] }), 'lists and strings', before);
   t.deepEqual(flat.format({ contextId: 'x', changes, oldValues: true }), [
     { key_path: ['a', 'b'], action: 'modified', value: 2, old_value: 1, context_id: 'x' },
     { key_path: ['a', 'c'], action: 'added', value: {}, context_id: 'x' },
@@ -153,12 +154,12 @@ test('flat: one entry for each change, lists whole', (t) => {
   t.false(JSON.stringify(flat.format({ contextId: 'x', changes, oldValues: false })).includes('old_value'));
 });
 
-test('whole lists in place of splices have the same effect', (t) => {
+test('whole lists and strings in place of splices have the same effect', (t) => {
   fc.assert(
     fc.property(revisions({ min: 2, max: 5 }), (documents) => {
       const changes = merge(documents.slice(1).map((after, i) => diff(documents[i]!, after)));
-      const whole = unsplice(frozen(changes), frozen(documents[0]!));
-      t.false(whole.some(({ action }) => action === 'spliced'));
+      const whole = unsplice(frozen(changes), 'lists and strings', frozen(documents[0]!));
+      t.false(hasSplices(whole, 'lists and strings'));
       t.true(equal(apply(whole, documents[0]!), documents.at(-1)!));
     }),
   );

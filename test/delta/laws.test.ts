@@ -60,6 +60,10 @@ function tidy(t: ExecutionContext, changes: Changes): void {
       t.false(isObject(change.value) && isObject(change.old));
       t.false(equal(change.value, change.old!));
     }
+    if (change.action === 'text_spliced') {
+      t.is([...change.removed!].length, change.removedCount);
+      t.true(change.removed !== change.inserted && change.removed!.isWellFormed() && change.inserted.isWellFormed());
+    }
     if (change.action === 'spliced') {
       t.is(change.removed!.length, change.removedCount);
       t.true(change.removedCount > 0 || change.inserted.length > 0);

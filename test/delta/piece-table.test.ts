@@ -3,7 +3,8 @@ import test from 'ava';
 import fc from 'fast-check';
 import { encodeChanges } from '../../src/codec/changes.js';
 import { apply, applyInPlace, type Change, invert, merge } from '../../src/delta/index.js';
-import { Pieces, splicesOf, undoHunks } from '../../src/delta/piece-table.js';
+import { ListRun, splicesOf } from '../../src/delta/list.js';
+import { Pieces, undoHunks } from '../../src/delta/piece-table.js';
 import { projectChanges, projectDocument, projectionOf } from '../../src/delta/projection.js';
 import type { Json, JsonObject } from '../../src/model/model.js';
 import { copied, frozen } from '../support/arbitrary.js';
@@ -70,16 +71,16 @@ test('hunks take a list back, whether or not its length is known', (t) => {
   fc.assert(
     fc.property(fc.array(fc.nat(9), { maxLength: 60 }), splices, (first, some) => {
       const { changes, now } = spliced(first, some);
-      const [known, unknown] = [new Pieces(first.length), new Pieces()];
+      const [known, unknown] = [new Pieces<ListRun>(first.length), new Pieces<ListRun>()];
       for (const change of changes) {
         if (change.action !== 'spliced') continue;
         for (const pieces of [known, unknown]) {
-          pieces.add(change.index, change.removedCount, change.removed, change.inserted);
+          pieces.add(change.index, change.removedCount, new ListRun(change.removed!), new ListRun(change.inserted));
         }
       }
       t.is(known.length, now.length);
-      t.deepEqual(known.applied(first), [...now]);
-      t.deepEqual(undoHunks(unknown.hunks(), now), first);
+      t.deepEqual(ListRun.join(known.applied(new ListRun(first))), [...now]);
+      t.deepEqual(ListRun.join(undoHunks(unknown.hunks(), new ListRun(now))!), first);
       t.deepEqual(splicesOf(known.hunks()), splicesOf(unknown.hunks()));
     }),
     { numRuns: 300 },
@@ -98,10 +99,10 @@ const WAYS: { readonly [name: string]: (i: number, n: number) => [index: number,
 for (const [name, way] of Object.entries(WAYS)) {
   test(`twice as many splices cost little more than twice the steps: ${name}`, (t) => {
     const steps = (n: number): number => {
-      const pieces = new Pieces();
+      const pieces = new Pieces<ListRun>();
       for (let i = 0; i < n; i++) {
         const [index, removed, inserted] = way(i, n);
-        pieces.add(index, removed, Array(removed).fill(i), Array(inserted).fill(i));
+        pieces.add(index, removed, new ListRun(Array(removed).fill(i)), new ListRun(Array(inserted).fill(i)));
       }
       pieces.hunks();
       return pieces.steps;

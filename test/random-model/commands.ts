@@ -13,12 +13,21 @@ export type ModelCommand = fc.AsyncCommand<Model, System>;
 
 /** All can be written together, also on Redis. */
 const id = fc.constantFrom('a{t}', 'a:1{t}', 'b{t}');
-const key = fc.constantFrom('a', 'b', 'n', 'list', '__proto__', '');
+const key = fc.constantFrom('a', 'b', 'n', 't', 'list', '__proto__', '');
 const path = fc.oneof(
   { weight: 20, arbitrary: fc.array(key, { minLength: 1, maxLength: 3, size: 'small' }) },
   { weight: 1, arbitrary: fc.constant([]) },
 );
 const values = fc.array(jsonValue, { maxLength: 3 });
+/** Long enough for splices, now and then; with code points of each length. */
+const text = fc.constantFrom(
+  '',
+  'a',
+  '𝄞',
+  'e\u0301ß',
+  'as much as is kept with its size: '.repeat(8),
+  '👩‍👧 𝄞𝄞𝄞𝄞𝄞𝄞𝄞𝄞𝄞𝄞',
+);
 const number = fc.constantFrom(0, 1, -2, 0.5, Number.MAX_VALUE);
 const memberTtl = fc.constantFrom(undefined, undefined, undefined, 1000, 1500, 60_000);
 const mutation: fc.Arbitrary<Mutation> = fc.oneof(
@@ -32,6 +41,14 @@ const mutation: fc.Arbitrary<Mutation> = fc.oneof(
     index: fc.nat(3),
     removeCount: fc.nat(2),
     insert: values,
+  }),
+  fc.record({ kind: fc.constant('append_text' as const), path: fc.oneof(fc.constant(['t']), path), text }),
+  fc.record({
+    kind: fc.constant('splice_text' as const),
+    path: fc.oneof(fc.constant(['t']), path),
+    index: fc.nat(5),
+    removeCount: fc.nat(3),
+    insert: text,
   }),
 );
 

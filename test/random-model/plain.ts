@@ -375,7 +375,19 @@ function valueAfter(mutation: Mutation, old: Json | undefined): Json {
       list.splice(mutation.index, mutation.removeCount, ...mutation.insert);
       return list;
     }
+    case 'append_text':
+      return textOf(old) + mutation.text;
+    case 'splice_text': {
+      const points = [...textOf(old)];
+      if (mutation.index + mutation.removeCount > points.length) throw new Refusal('INVALID_ARGUMENT');
+      return points.toSpliced(mutation.index, mutation.removeCount, mutation.insert).join('');
+    }
   }
+}
+
+function textOf(old: Json | undefined): string {
+  if (old !== undefined && typeof old !== 'string') throw new Refusal('INVALID_ARGUMENT');
+  return old ?? '';
 }
 
 function listOf(old: Json | undefined): Json[] {

@@ -9,7 +9,7 @@ import type { BatchedWrite } from '../../src/contexts/writes/batch.js';
 import type { WriteResult } from '../../src/contexts/writes/writes.js';
 import { apply } from '../../src/delta/index.js';
 import { projectDocument, projectionOf } from '../../src/delta/projection.js';
-import { hasSplices } from '../../src/delta/whole-lists.js';
+import { hasSplices } from '../../src/delta/whole-values.js';
 import { ChordError } from '../../src/model/errors.js';
 import { type JsonObject, type Position, usedAt } from '../../src/model/model.js';
 import { type Engine, openChord } from '../../src/server/app.js';
@@ -160,13 +160,13 @@ export class System {
       same(result.delta.to, head, what);
       same(follow(known && { position: known, value }, result.delta), document, what);
     }
-    const part = await fit(result, { scope: PART, wholeLists: true }, this.contexts.lists);
+    const part = await fit(result, { scope: PART, whole: 'lists and strings' }, this.contexts.wholeValues);
     if (part.kind === 'full') same(documentOf(part.view), projectDocument(document, PART), `${what}, a part of it`);
     if (part.kind !== 'delta' || !value) return;
     const less = follow(known && { position: known, value: projectDocument(value, PART) }, part.delta);
     same(less, projectDocument(document, PART), `${what}, a part of it`);
-    const splices = hasSplices(decodeChanges(part.delta.payload.changes));
-    if (splices && !context.trimmed) throw new Error(`${what}: a splice in place of a whole list`);
+    const splices = hasSplices(decodeChanges(part.delta.payload.changes), 'lists and strings');
+    if (splices && !context.trimmed) throw new Error(`${what}: a splice in place of a whole value`);
   }
 
   async past(id: string, version: number): Promise<void> {

@@ -21,10 +21,24 @@ const KEYS = [
 ];
 const SCALARS: Json[] = [null, true, false, 0, -0, 1, -1, 1.5, '', 'a', 'b', 'ü', '𝄞', 'some words more than a few'];
 
+/** Strings that are long enough to be spliced: astral code points, marks that combine, and what is in common all over. */
+const WORDS = [
+  'the quick brown fox ',
+  '𝄞𝄞𝄞𝄞𝄞𝄞𝄞𝄞',
+  'e\u0301',
+  '👩‍👩‍👧',
+  'ß',
+  'x',
+  '\u{10fc00}\u{1f400}',
+  'и слово за словом ',
+];
+export const longText = fc.array(fc.constantFrom(...WORDS), { maxLength: 10 }).map((words) => words.join(''));
+
 const key = fc.constantFrom(...KEYS);
 const scalar: fc.Arbitrary<Json> = fc.oneof(
   { weight: 6, arbitrary: fc.constantFrom(...SCALARS) },
   { weight: 1, arbitrary: fc.string({ unit: 'binary', maxLength: 300 }) },
+  { weight: 2, arbitrary: longText },
   { weight: 1, arbitrary: fc.double({ noNaN: true, noDefaultInfinity: true }) },
 );
 
@@ -105,6 +119,10 @@ function edited(document: JsonObject, change: Edit): JsonObject {
       member.splice(pick % (member.length + 1), change.removedCount, ...copied([...change.inserted]));
       return result;
     }
+    if (typeof member === 'string' && name !== undefined && change.key < 'c') {
+      setMember(place, name, textSplice(member, pick, change).after);
+      return result;
+    }
     if (typeof member !== 'object' || member === null) break;
     place = member;
   }
@@ -153,10 +171,24 @@ function changesOf(document: JsonObject, one: Edit): Change[] {
       const removed = member.slice(index, index + one.removedCount);
       return [{ action: 'spliced', path, index, removedCount: removed.length, removed, inserted: one.inserted }];
     }
+    if (typeof member === 'string' && one.removedCount + one.inserted.length > 0) {
+      return [{ action: 'text_spliced', path, ...textSplice(member, pick, one).splice }];
+    }
     if (!isObject(member)) return memberChange(path, member, one.put);
     place = member;
   }
   return memberChange([...path, one.key], getMember(place, one.key), one.put);
+}
+
+/** A splice of a string, in the plainest way. */
+function textSplice(text: string, pick: number, { removedCount, inserted }: Edit) {
+  const points = [...text];
+  const index = (pick * 7) % (points.length + 1);
+  const removed = points.slice(index, index + removedCount);
+  const more = inserted.map((value) => (typeof value === 'string' ? value : '𝄞t')).join('');
+  const splice = { index, removedCount: removed.length, removed: removed.join(''), inserted: more };
+  const after = points.toSpliced(index, removedCount, more).join('');
+  return { splice: { ...splice, oldBytes: Buffer.byteLength(text) }, after };
 }
 
 function memberChange(path: string[], old: Json | undefined, value: Json | undefined): Change[] {
@@ -177,6 +209,9 @@ export function appliedPlainly(document: JsonObject, change: Change): JsonObject
   if (change.action === 'removed') delete parent[name];
   else if (change.action === 'spliced') {
     (parent[name] as Json[]).splice(change.index, change.removedCount, ...copied([...change.inserted]));
+  } else if (change.action === 'text_spliced') {
+    const points = [...(parent[name] as string)];
+    setMember(parent, name, points.toSpliced(change.index, change.removedCount, change.inserted).join(''));
   } else setMember(parent, name, copied(change.value));
   return result;
 }

@@ -6,6 +6,7 @@ import { jsonValue } from './arbitrary.js';
 
 const path = fc.array(fc.string({ unit: 'binary', maxLength: 20 }), { minLength: 1, maxLength: 4 });
 const values = fc.array(jsonValue, { maxLength: 4 });
+const text = fc.string({ unit: 'binary', maxLength: 20 });
 const index = fc.nat(2 ** 32 - 1);
 
 const plain = { noNullPrototype: true } as const;
@@ -16,13 +17,24 @@ const change: fc.Arbitrary<Change> = fc.oneof(
   fc
     .record({ action: fc.constant('spliced' as const), path, index, removed: values, inserted: values })
     .map((splice) => ({ ...splice, removedCount: splice.removed.length })),
+  fc
+    .record({
+      action: fc.constant('text_spliced' as const),
+      path,
+      index,
+      removed: text,
+      inserted: text,
+      oldBytes: index,
+    })
+    .map((splice) => ({ ...splice, removedCount: [...splice.removed].length })),
 );
 /** The changes of a delta, with their old values. */
 export const deltaChanges: fc.Arbitrary<Change[]> = fc.array(change, { maxLength: 6 });
 
 /** A change as the generated code wants it. */
 export function toProto(one: Change): ProtoChange {
-  const action = ChangeAction[one.action.toUpperCase() as keyof typeof ChangeAction];
+  const kind = one.action === 'text_spliced' ? 'spliced' : one.action;
+  const action = ChangeAction[kind.toUpperCase() as keyof typeof ChangeAction];
   const base = { path: [...one.path], action, value: undefined, oldValue: undefined, splice: undefined };
   switch (one.action) {
     case 'added':
@@ -34,6 +46,10 @@ export function toProto(one: Change): ProtoChange {
     case 'spliced': {
       const { index, removedCount, removed = [], inserted } = one;
       return { ...base, splice: { index, removedCount, removed: [...removed], inserted: [...inserted] } };
+    }
+    case 'text_spliced': {
+      const { index, removedCount, removed = '', inserted } = one;
+      return { ...base, textSplice: { index, removedCount, removed, inserted } };
     }
   }
 }

@@ -5,6 +5,7 @@ import { type Change, type ChangeAction, Delta } from '../../src/gen/chord/v1/mo
 import type { JsonObject } from '../../src/model/model.js';
 import { applyCases } from './apply-cases.js';
 import { toProto } from './proto.js';
+import { textCases } from './text-cases.js';
 
 export interface ApplyVector {
   readonly name: string;
@@ -23,7 +24,7 @@ export function applyVectors(): ApplyVector[] {
 
 /** Cases whose results are written by hand; the server's own code must agree. */
 function byHand(): ApplyVector[] {
-  return applyCases.map(([name, documentText, changesText, resultText]) => {
+  return [...applyCases, ...textCases].map(([name, documentText, changesText, resultText]) => {
     const document = JSON.parse(documentText) as JsonObject;
     const changes = JSON.parse(changesText) as Changes;
     const value = resultText === null ? undefined : (JSON.parse(resultText) as JsonObject);
@@ -63,6 +64,18 @@ const histories: Readonly<Record<string, readonly string[]>> = {
     '{"__proto__":{"a":2,"":{"a/b":[]}},"constructor":{"x":null}}',
   ],
   'zero loses and gains its sign': ['{"z":0,"l":[0,1]}', '{"z":-0.0,"l":[0,1]}', '{"z":-0.0,"l":[-0.0,1]}'],
+  'text grows': [
+    '{"t":""}',
+    '{"t":"once upon a time "}',
+    '{"t":"once upon a time there was "}',
+    '{"t":"once upon a time there was \ud834\udd1e and "}',
+  ],
+  'text with astral code points is edited': [
+    '{"t":"\ud834\udd1e\ud834\udd1e\ud834\udd1e, three clefs in a row, and the rest of it"}',
+    '{"t":"\ud834\udd1e\ud834\udd1f\ud834\udd1e, three clefs in a row, and the rest of it"}',
+    '{"t":"\ud834\udd1e\ud834\udd1f\ud834\udd1e, e\u0301, three clefs in a row, and the rest"}',
+  ],
+  'text becomes a list': ['{"t":"a text of some length"}', '{"t":"a text of some length!"}', '{"t":["a"]}'],
   'nothing remains of it': ['{"a":1}', '{"a":2,"b":[1]}', '{"a":1}'],
 };
 
@@ -83,7 +96,7 @@ function merged(): ApplyVector[] {
 
 /** What only bytes can say. None of it applies. */
 function incomplete(): ApplyVector[] {
-  const document = { a: 1, l: [1] };
+  const document = { a: 1, l: [1], s: 'text' };
   const base: Change = { path: ['a'], action: 2, value: undefined, oldValue: undefined, splice: undefined };
   const cases: [string, Partial<Change>][] = [
     ['unspecified action', { action: 0 }],
@@ -94,6 +107,18 @@ function incomplete(): ApplyVector[] {
     [
       'index and count overflow 32 bits',
       { path: ['l'], action: 4, splice: { index: 4294967295, removedCount: 2, removed: [], inserted: [] } },
+    ],
+    [
+      'index and count of a text overflow 32 bits',
+      { path: ['s'], action: 4, textSplice: { index: 4294967295, removedCount: 2, removed: '', inserted: '' } },
+    ],
+    [
+      'a splice of a list for a string',
+      { path: ['s'], action: 4, splice: { index: 0, removedCount: 1, removed: [], inserted: [] } },
+    ],
+    [
+      'a splice of a text for a list',
+      { path: ['l'], action: 4, textSplice: { index: 0, removedCount: 1, removed: '', inserted: '' } },
     ],
   ];
   return cases.map(([name, change]) => ({ name, document, wire: wireOf([{ ...base, ...change }]) }));

@@ -7,6 +7,7 @@ const ACTIONS = {
   modified: ChangeAction.MODIFIED,
   removed: ChangeAction.REMOVED,
   spliced: ChangeAction.SPLICED,
+  text_spliced: ChangeAction.SPLICED,
 };
 
 export function toProto(change: Changed): Change {
@@ -22,6 +23,10 @@ export function toProto(change: Changed): Change {
   if (change.action === 'spliced') {
     const { index, removedCount, removed = [], inserted } = change;
     message.splice = { index, removedCount, removed: [...removed], inserted: [...inserted] };
+  }
+  if (change.action === 'text_spliced') {
+    const { index, removedCount, removed = '', inserted } = change;
+    message.textSplice = { index, removedCount, removed, inserted };
   }
   return message;
 }

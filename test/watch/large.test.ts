@@ -168,7 +168,7 @@ test('as much of a context is of interest as any of its subscriptions asks for',
     ],
     ...[sub('ab*', 'q.z'), sub('ac', 't'), sub('ac')],
   ];
-  const coverage = new Coverage(subscriptions, false);
+  const coverage = new Coverage(subscriptions);
   const roots = (id: string) => coverage.interestIn(id)?.scope?.key;
   const of = (...paths: string[]) => projectionOf(paths.map((path) => path.split('.'))).key;
   const wanted = { a: of('p'), aa: of('p'), aaz: of('p'), ab: of('p', 'q'), abc: of('p', 'q', 'r'), abd: of('p', 'q') };
@@ -190,17 +190,17 @@ test('paths are bounded in all subscriptions of a watch, and those that overlap'
   const refusal = (act: () => unknown) => t.throws<ChordError>(act as () => void);
   const apart = Array.from({ length: 33 }, (_, i) => asked(prefix(`${i}:`), paths(1000, `n${i}.`)));
   t.regex(refusal(() => fromSubscriptions(apart)).message, new RegExp(`subscriptions\\[32\\].paths.*${KEYS_MAX}`));
-  t.notThrows(() => new Coverage(fromSubscriptions(apart.slice(0, 32)), false));
+  t.notThrows(() => new Coverage(fromSubscriptions(apart.slice(0, 32))));
 
   // Each is a part of all that are longer.
   const nested = Array.from({ length: 100 }, (_, i) => asked(prefix('x'.repeat(i + 1)), paths(10, `n${i}.`)));
-  const { message, reason } = refusal(() => new Coverage(fromSubscriptions(nested), false));
+  const { message, reason } = refusal(() => new Coverage(fromSubscriptions(nested)));
   t.is(reason, 'INVALID_ARGUMENT');
   t.regex(message, new RegExp(`subscriptions.*${KEYS_MAX}.*overlap`));
 
   // The same paths everywhere are the paths of one.
   const same = Array.from({ length: 500 }, (_, i) => asked(prefix('x'.repeat(i + 1)), paths(1000)));
   const ids = Array.from({ length: 300 }, (_, i) => asked(contextId(`${'x'.repeat(500)}${i}`), paths(1000)));
-  const coverage = new Coverage(fromSubscriptions([...same, ...ids]), false);
+  const coverage = new Coverage(fromSubscriptions([...same, ...ids]));
   t.is(coverage.interestIn('x'), coverage.interestIn(`${'x'.repeat(500)}7`));
 });

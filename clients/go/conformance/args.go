@@ -111,6 +111,12 @@ type mutation struct {
 		RemoveCount uint32 `json:"removeCount"`
 		Insert      []any  `json:"insert"`
 	} `json:"splice"`
+	AppendText *string `json:"appendText"`
+	SpliceText *struct {
+		Index       uint32 `json:"index"`
+		RemoveCount uint32 `json:"removeCount"`
+		Insert      string `json:"insert"`
+	} `json:"spliceText"`
 }
 
 func (a args) targets() chord.Targets {
@@ -149,6 +155,10 @@ func (m mutation) of(path chord.Path) chord.Mutation {
 		return chord.AppendAt(path, *m.Append...)
 	case m.Splice != nil:
 		return chord.SpliceAt(path, m.Splice.Index, m.Splice.RemoveCount, m.Splice.Insert...)
+	case m.AppendText != nil:
+		return chord.AppendTextAt(path, *m.AppendText)
+	case m.SpliceText != nil:
+		return chord.SpliceTextAt(path, m.SpliceText.Index, m.SpliceText.RemoveCount, m.SpliceText.Insert)
 	}
 	return chord.Mutation{}
 }

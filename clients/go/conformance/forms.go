@@ -43,6 +43,12 @@ func changeForm(change chord.Change) form {
 			made["removed"] = splice.Removed
 		}
 	}
+	if splice := change.TextSplice; splice != nil {
+		made["index"], made["removedCount"], made["inserted"] = splice.Index, splice.RemovedCount, splice.Inserted
+		if splice.Removed != "" {
+			made["removed"] = splice.Removed
+		}
+	}
 	return made
 }
 

@@ -22,12 +22,13 @@ from .model import (
     NoChange,
     Removed,
     Spliced,
+    TextSpliced,
     UnknownChange,
     WriteResult,
 )
 from .position import ABSENT, Position
 from .replica import Replica
-from .requests import Append, Increment, Mutation, Remove, Returning, Set, Splice
+from .requests import Append, AppendText, Increment, Mutation, Remove, Returning, Set, Splice, SpliceText
 from .retry import RetryPolicy
 from .tracker import Prefix, Target
 from .watch import Watch
@@ -42,6 +43,7 @@ __all__ = [
     "Absent",
     "Added",
     "Append",
+    "AppendText",
     "CaughtUp",
     "Change",
     "ChordError",
@@ -70,9 +72,11 @@ __all__ = [
     "Returning",
     "Set",
     "Splice",
+    "SpliceText",
     "Spliced",
     "State",
     "Target",
+    "TextSpliced",
     "Tls",
     "UnknownChange",
     "Watch",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .model import Added, Change, Modified, Path, Removed, Spliced
+from .model import Added, Change, Modified, Path, Removed, Spliced, TextSpliced
 from .values import JsonObject
 
 
@@ -51,6 +51,8 @@ def _apply_one(change: Change, root: JsonObject, own: dict[int, JsonObject]) -> 
         del parent[key]
     elif isinstance(change, Spliced):
         parent[key] = _spliced(change, parent[key])
+    elif isinstance(change, TextSpliced):
+        parent[key] = _text_spliced(change, parent[key])
     else:
         raise DeltaMismatch(path, "a change of an unknown kind")
 
@@ -62,6 +64,15 @@ def _spliced(change: Spliced, old: object) -> list[object]:
     if end > len(old):
         raise DeltaMismatch(change.path, f"no {change.removed_count} elements at {index} of {len(old)}")
     return [*old[:index], *change.inserted, *old[end:]]
+
+
+def _text_spliced(change: TextSpliced, old: object) -> str:
+    if not isinstance(old, str):
+        raise DeltaMismatch(change.path, "is not a string")
+    index, end = change.index, change.index + change.removed_count
+    if end > len(old):
+        raise DeltaMismatch(change.path, f"no {change.removed_count} code points at {index} of {len(old)}")
+    return old[:index] + change.inserted + old[end:]
 
 
 def _copied_once(value: JsonObject, own: dict[int, JsonObject]) -> JsonObject:

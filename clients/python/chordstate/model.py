@@ -76,13 +76,25 @@ class Spliced:
 
 
 @dataclass(frozen=True, slots=True)
+class TextSpliced:
+    """In a string, `removed_count` code points at `index` gave way to `inserted`."""
+
+    path: Path
+    index: int
+    removed_count: int
+    inserted: str
+    #: Empty unless old values were asked for.
+    removed: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class UnknownChange:
     """Of a kind that this client does not know, or incomplete: it applies to no document."""
 
     path: Path
 
 
-Change: TypeAlias = Added | Modified | Removed | Spliced | UnknownChange
+Change: TypeAlias = Added | Modified | Removed | Spliced | TextSpliced | UnknownChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +235,9 @@ def _removed(path: Path, message: pb.Change) -> Change | None:
 
 
 def _spliced(path: Path, message: pb.Change) -> Change | None:
+    if message.HasField("text_splice"):
+        text = message.text_splice
+        return TextSpliced(path, text.index, text.removed_count, text.inserted, text.removed)
     if not message.HasField("splice"):
         return None
     splice = message.splice

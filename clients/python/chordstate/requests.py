@@ -68,6 +68,22 @@ class Splice(Mutation):
 
 
 @dataclass(frozen=True, slots=True)
+class AppendText(Mutation):
+    """Add text at the end of a string; a missing member counts as the empty string."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SpliceText(Mutation):
+    """Remove `remove_count` code points at `index` of a string, then insert `insert` there."""
+
+    index: int
+    remove_count: int = 0
+    insert: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Returning:
     """What a write answers beside the new position."""
 
@@ -105,6 +121,13 @@ def _write_mutation(message: pb.Mutation, mutation: Mutation, field: str) -> Non
         splice.index, splice.remove_count = mutation.index, mutation.remove_count
         for i, value in enumerate(mutation.insert):
             write_value(splice.insert.add(), value, f"{field}.splice.insert[{i}]")
+    elif isinstance(mutation, AppendText):
+        message.append_text = text(f"{field}.append_text", mutation.text)
+    elif isinstance(mutation, SpliceText):
+        edit = message.splice_text
+        edit.SetInParent()
+        edit.index, edit.remove_count = mutation.index, mutation.remove_count
+        edit.insert = text(f"{field}.splice_text.insert", mutation.insert)
     else:
         raise TypeError(f"{type(mutation).__name__} is no mutation")
 

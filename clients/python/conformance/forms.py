@@ -32,7 +32,15 @@ def form(item: Any) -> Any:
     if isinstance(item, chordstate.Position):
         return {"epoch": item.epoch, "version": item.version, "digest": item.digest}
     if isinstance(
-        item, (chordstate.Added, chordstate.Modified, chordstate.Removed, chordstate.Spliced, chordstate.UnknownChange)
+        item,
+        (
+            chordstate.Added,
+            chordstate.Modified,
+            chordstate.Removed,
+            chordstate.Spliced,
+            chordstate.TextSpliced,
+            chordstate.UnknownChange,
+        ),
     ):
         return change(item)
     if isinstance(item, tuple):
@@ -50,7 +58,8 @@ def change(item: chordstate.Change) -> Form:
     if not members.get("removed"):
         members.pop("removed", None)
     present = {name: member for name, member in members.items() if member is not chordstate.ABSENT}
-    return {"action": type(item).__name__.lower(), **present}
+    action = "text_spliced" if isinstance(item, chordstate.TextSpliced) else type(item).__name__.lower()
+    return {"action": action, **present}
 
 
 def number(text: str) -> int | float:
@@ -124,6 +133,11 @@ def mutation(form: Mapping[str, Any]) -> chordstate.Mutation:
         return chordstate.Increment(path, form["increment"])
     if "append" in form:
         return chordstate.Append(path, form["append"])
+    if "appendText" in form:
+        return chordstate.AppendText(path, form["appendText"])
+    if "spliceText" in form:
+        edit = form["spliceText"]
+        return chordstate.SpliceText(path, edit["index"], edit["removeCount"], edit["insert"])
     splice = form["splice"]
     return chordstate.Splice(path, splice["index"], splice["removeCount"], splice["insert"])
 

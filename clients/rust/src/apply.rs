@@ -74,6 +74,9 @@ fn act(parent: &mut Map<String, Value>, key: &str, action: &Action) -> Result<Ac
         (Action::Spliced { index, removed_count, inserted, .. }, Entry::Occupied(mut entry)) => {
             splice(entry.get_mut(), *index, *removed_count, inserted)
         }
+        (Action::TextSpliced { index, removed_count, inserted, .. }, Entry::Occupied(mut entry)) => {
+            splice_text(entry.get_mut(), *index, *removed_count, inserted)
+        }
     }
 }
 
@@ -88,6 +91,22 @@ fn splice(list: &mut Value, index: u32, removed_count: u32, inserted: &[Value]) 
     Ok(Action::Spliced { index, removed_count: inserted.len() as u32, inserted: removed, removed: None })
 }
 
+fn splice_text(value: &mut Value, index: u32, removed_count: u32, inserted: &str) -> Result<Action, &'static str> {
+    let Value::String(text) = value else { return Err("no string to splice") };
+    const BEYOND: &str = "splices beyond the end of the string";
+    let from = byte_offset(text, index).ok_or(BEYOND)?;
+    let end = from + byte_offset(&text[from..], removed_count).ok_or(BEYOND)?;
+    let removed = text[from..end].to_owned();
+    text.replace_range(from..end, inserted);
+    let removed_count = inserted.chars().count() as u32;
+    Ok(Action::TextSpliced { index, removed_count, inserted: removed, removed: None })
+}
+
+/// Where the code point with this number begins, or the end of the text for the number behind the last one.
+fn byte_offset(text: &str, points: u32) -> Option<usize> {
+    text.char_indices().map(|(offset, _)| offset).chain([text.len()]).nth(points as usize)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -100,7 +119,10 @@ mod tests {
 
     #[test]
     fn every_action_is_taken_back() {
-        let before = json!({ "o": { "a": 1, "b": null }, "l": [1, 2, 3] }).as_object().unwrap().clone();
+        let before = json!({ "o": { "a": 1, "b": null }, "l": [1, 2, 3], "t": "\u{1d11e}\u{1d120}bc" })
+            .as_object()
+            .unwrap()
+            .clone();
         let mut document = before.clone();
         let changes = [
             change(&["o", "c"], Action::Added { value: json!({}) }),
@@ -109,10 +131,17 @@ mod tests {
             change(&["o", "b"], Action::Removed { old: None }),
             change(&["l"], Action::Spliced { index: 1, removed_count: 2, inserted: vec![json!("x")], removed: None }),
             change(&["l"], Action::Spliced { index: 2, removed_count: 0, inserted: vec![json!([])], removed: None }),
+            change(
+                &["t"],
+                Action::TextSpliced { index: 1, removed_count: 2, inserted: "\u{1d11e}!".into(), removed: None },
+            ),
             change(&["o", "nowhere", "x"], Action::Removed { old: None }),
         ];
-        apply(&mut document, &changes[..6]).unwrap();
-        assert_eq!(Value::from(document), json!({ "o": { "a": { "x": 1 }, "c": { "d": 1 } }, "l": [1, "x", []] }));
+        apply(&mut document, &changes[..7]).unwrap();
+        assert_eq!(
+            Value::from(document),
+            json!({ "o": { "a": { "x": 1 }, "c": { "d": 1 } }, "l": [1, "x", []], "t": "\u{1d11e}\u{1d11e}!c" })
+        );
 
         let mut document = before.clone();
         let mismatch = apply(&mut document, &changes).unwrap_err();

@@ -63,6 +63,7 @@ impl From<wire::Change> for Change {
             (Ok(wire::ChangeAction::Modified), Some(value), _) => Action::Modified { value: from_value(value), old },
             (Ok(wire::ChangeAction::Removed), _, _) => Action::Removed { old },
             (Ok(wire::ChangeAction::Spliced), _, Some(splice)) => splice.into(),
+            (Ok(wire::ChangeAction::Spliced), _, None) => message.text_splice.map_or(Action::Unknown, Action::from),
             _ => Action::Unknown,
         };
         Self { path: message.path, action }
@@ -76,6 +77,17 @@ impl From<wire::Splice> for Action {
             removed_count: message.removed_count,
             inserted: from_list(message.inserted),
             removed: Some(from_list(message.removed)).filter(|removed| !removed.is_empty()),
+        }
+    }
+}
+
+impl From<wire::TextSplice> for Action {
+    fn from(message: wire::TextSplice) -> Self {
+        Self::TextSpliced {
+            index: message.index,
+            removed_count: message.removed_count,
+            inserted: message.inserted,
+            removed: Some(message.removed).filter(|removed| !removed.is_empty()),
         }
     }
 }

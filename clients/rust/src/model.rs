@@ -119,6 +119,8 @@ pub enum Action {
     Removed { old: Option<Value> },
     /// At `index` of a list, `removed_count` elements gave way to `inserted`.
     Spliced { index: u32, removed_count: u32, inserted: Vec<Value>, removed: Option<Vec<Value>> },
+    /// At `index` of a string, `removed_count` gave way to `inserted`. Both count Unicode code points (`char`s).
+    TextSpliced { index: u32, removed_count: u32, inserted: String, removed: Option<String> },
     /// One that this client does not know, or that came incomplete. It applies to no document.
     Unknown,
 }

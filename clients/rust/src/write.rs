@@ -139,6 +139,24 @@ impl Update {
         })
     }
 
+    /// Adds text at the end of a string; a missing member counts as the empty string.
+    pub fn append_text(self, path: impl IntoIterator<Item = impl Into<String>>, text: impl Into<String>) -> Self {
+        self.mutate(path, "append_text", || Ok(Operation::AppendText(text.into())))
+    }
+
+    /// Removes code points of a string at `index`, then inserts text there. Index and count are in code points (`char`s).
+    pub fn splice_text(
+        self,
+        path: impl IntoIterator<Item = impl Into<String>>,
+        index: u32,
+        remove_count: u32,
+        insert: impl Into<String>,
+    ) -> Self {
+        self.mutate(path, "splice_text", || {
+            Ok(Operation::SpliceText(wire::TextEdit { index, remove_count, insert: insert.into() }))
+        })
+    }
+
     fn mutate(
         self,
         path: impl IntoIterator<Item = impl Into<String>>,

@@ -1,6 +1,7 @@
 /** From a document and the changes of a delta to the next document. */
 import { getMember, isObject, type Json, type JsonObject, setMember } from './json.js';
 import type { Change, Path } from './model.js';
+import { spliceText } from './text.js';
 
 /** A change that does not fit the document. */
 export class DeltaMismatch extends Error {
@@ -51,6 +52,14 @@ function applyOne(change: Change, root: JsonObject, own: Set<object>): void {
         throw new DeltaMismatch(path, `no ${removedCount} elements at ${index} of ${old.length}`);
       }
       setMember(parent, key, old.slice(0, index).concat(inserted, old.slice(index + removedCount)));
+      return;
+    }
+    case 'text_spliced': {
+      const { index, removedCount, inserted } = change;
+      if (typeof old !== 'string') throw new DeltaMismatch(path, 'is not a string');
+      const text = spliceText(old, index, removedCount, inserted);
+      if (text === undefined) throw new DeltaMismatch(path, `no ${removedCount} code points at ${index}`);
+      setMember(parent, key, text);
       return;
     }
     default:

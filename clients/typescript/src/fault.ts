@@ -18,6 +18,8 @@ export function checkDocument(field: string, document: JsonObject | undefined): 
 export function checkPaths(mutations: readonly Mutation[]): void {
   mutations.forEach((mutation, i) => {
     for (const [at, key] of mutation.path.entries()) checkText(`mutations[${i}].path[${at}]`, key);
+    if ('appendText' in mutation) checkText(`mutations[${i}].append_text`, mutation.appendText);
+    if ('spliceText' in mutation) checkText(`mutations[${i}].splice_text.insert`, mutation.spliceText.insert);
     if ('increment' in mutation) visit(`mutations[${i}].increment`, mutation.increment, 1);
   });
 }

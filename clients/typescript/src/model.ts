@@ -46,6 +46,15 @@ export type Change =
       readonly inserted: readonly Json[];
       readonly removed?: readonly Json[];
     }
+  /** A part of a string: `index` and `removedCount` count Unicode code points, not UTF-16 units. */
+  | {
+      readonly action: 'text_spliced';
+      readonly path: Path;
+      readonly index: number;
+      readonly removedCount: number;
+      readonly inserted: string;
+      readonly removed?: string;
+    }
   /** Of a kind that this client does not know, or incomplete: it applies to no document. */
   | { readonly action: 'unknown'; readonly path: Path };
 
@@ -66,6 +75,10 @@ export type Mutation = { readonly path: Path } & (
   | { readonly increment: number }
   | { readonly append: readonly Json[] }
   | { readonly splice: { readonly index: number; readonly removeCount: number; readonly insert: readonly Json[] } }
+  /** Adds text at the end of a string; a missing member counts as the empty string. */
+  | { readonly appendText: string }
+  /** In a string, `index` and `removeCount` count Unicode code points, not UTF-16 units. */
+  | { readonly spliceText: { readonly index: number; readonly removeCount: number; readonly insert: string } }
 );
 
 /** `EPOCH:VERSION:DIGEST`, as the command `chord` writes it. */
@@ -102,7 +115,7 @@ export function fromDelta(delta: ProtoDelta): Delta {
   };
 }
 
-function fromChange({ path, action, value, oldValue, splice }: ProtoChange): Change {
+function fromChange({ path, action, value, oldValue, splice, textSplice }: ProtoChange): Change {
   const old = oldValue === undefined ? {} : { old: oldValue };
   if (action === ChangeAction.REMOVED) return { action: 'removed', path, ...old };
   if (action === ChangeAction.ADDED && value !== undefined) return { action: 'added', path, value };
@@ -110,6 +123,10 @@ function fromChange({ path, action, value, oldValue, splice }: ProtoChange): Cha
   if (action === ChangeAction.SPLICED && splice) {
     const { index, removedCount, inserted, removed } = splice;
     return { action: 'spliced', path, index, removedCount, inserted, ...(removed.length > 0 && { removed }) };
+  }
+  if (action === ChangeAction.SPLICED && textSplice) {
+    const { index, removedCount, inserted, removed } = textSplice;
+    return { action: 'text_spliced', path, index, removedCount, inserted, ...(removed !== '' && { removed }) };
   }
   return { action: 'unknown', path };
 }
@@ -130,6 +147,8 @@ function operationOf(mutation: Mutation): ProtoMutation['operation'] {
   if ('remove' in mutation) return { $case: 'remove', value: true };
   if ('increment' in mutation) return { $case: 'increment', value: mutation.increment };
   if ('append' in mutation) return { $case: 'append', value: { values: [...mutation.append] } };
+  if ('appendText' in mutation) return { $case: 'appendText', value: mutation.appendText };
+  if ('spliceText' in mutation) return { $case: 'spliceText', value: mutation.spliceText };
   const { index, removeCount, insert } = mutation.splice;
   return { $case: 'splice', value: { index, removeCount, insert: [...insert] } };
 }

@@ -40,6 +40,11 @@ function toProto(change: DomainChange, olds: boolean): Change {
       return { ...made, action: ChangeAction.MODIFIED, value: change.value, oldValue: olds ? change.old : undefined };
     case 'removed':
       return { ...made, action: ChangeAction.REMOVED, oldValue: olds ? change.old : undefined };
+    case 'text_spliced': {
+      const { index, removedCount, removed = '', inserted } = change;
+      const textSplice = { index, removedCount, removed: olds ? removed : '', inserted };
+      return { ...made, action: ChangeAction.SPLICED, textSplice };
+    }
     case 'spliced': {
       const { index, removedCount, removed = [], inserted } = change;
       const splice = { index, removedCount, removed: olds ? [...removed] : [], inserted: [...inserted] };

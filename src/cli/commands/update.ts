@@ -21,6 +21,7 @@ Examples:
   chord update room:1 --set users.ann='{"status":"here"}' --remove users.bob
   chord update room:1 --increment visits=1 --append 'log="ann came"' --delta
   chord update room:1 --splice 'log=0,10' --splice 'queue=2,1,"x","y"'
+  chord update room:1 --append-text answer=' and so on' --splice-text 'title=0,5,Hello'
   chord update room:1 --set '["a.b","c"]=true' --expected k3J9x0Qa:42:Zz81hT0e
   chord update room:1 --set members.ann='{}' --ttl-of members.ann=30s
   chord update room:1 --set topic='"monthly"' --unchanged topic --since k3J9x0Qa:42:Zz81hT0e
@@ -47,6 +48,10 @@ export function define(program: Command, { connected }: CommandContext): void {
       option('--ttl-of <path=duration>', 'let the member that --set sets expire', (text) => {
         times.push(parseAssignment(text));
       }),
+    )
+    .addOption(mutation('append-text', 'path=text', 'add text to a string'))
+    .addOption(
+      mutation('splice-text', 'path=index,remove[,text]', 'remove code points of a string, and insert text there'),
     )
     .option('--allow-missing', 'start from {} where the context is missing')
     .addHelpText('after', HELP)

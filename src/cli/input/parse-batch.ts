@@ -23,7 +23,7 @@ const MEMBERS: Readonly<Record<Kind, readonly string[]>> = {
 };
 /** The batch, a write, `mutations`, a mutation, `values`. */
 const LEVELS_ABOVE = 5;
-const MUTATIONS: readonly string[] = ['set', 'remove', 'increment', 'append', 'splice'];
+const MUTATIONS: readonly string[] = ['set', 'remove', 'increment', 'append', 'splice', 'appendText', 'spliceText'];
 
 export function parseBatch(text: string, returning: ReturnOptions): Write[] {
   const array = text.trimStart().startsWith('[');
@@ -107,6 +107,15 @@ function parseMutation(mutation: Json): Mutation {
     case 'append':
       only(members, [kind, 'values']);
       return { path, operation: { $case: kind, value: { values: list(members, 'values') } } };
+    case 'appendText':
+      only(members, [kind, 'text']);
+      return { path, operation: { $case: kind, value: string(members, 'text') } };
+    case 'spliceText': {
+      only(members, [kind, 'index', 'remove', 'insert']);
+      const removeCount = members.remove === undefined ? 0 : number(members, 'remove');
+      const insert = members.insert === undefined ? '' : string(members, 'insert');
+      return { path, operation: { $case: kind, value: { index: number(members, 'index'), removeCount, insert } } };
+    }
     default: {
       only(members, ['splice', 'index', 'remove', 'insert']);
       const removeCount = members.remove === undefined ? 0 : number(members, 'remove');
@@ -129,7 +138,7 @@ function pathsOf(members: JsonObject): { keys: string[] }[] {
 function named(value: Json, names: readonly string[]): [string, Json] {
   const found = isObject(value) ? Object.entries(value).filter(([name]) => names.includes(name)) : [];
   // In a splice, `remove` is a count, not a kind.
-  const [first] = found.length > 1 ? found.filter(([name]) => name === 'splice') : found;
+  const [first] = found.length > 1 ? found.filter(([name]) => name.startsWith('splice')) : found;
   if (!first) throw new Usage(`expected an object with one of ${names.join(', ')}`);
   return first;
 }
@@ -137,6 +146,12 @@ function named(value: Json, names: readonly string[]): [string, Json] {
 function only(members: JsonObject, allowed: readonly string[]): void {
   const stray = Object.keys(members).find((name) => !allowed.includes(name));
   if (stray !== undefined) throw new Usage(`"${stray}" is not known; there are ${allowed.join(', ')}`);
+}
+
+function string(members: JsonObject, name: string): string {
+  const value = members[name];
+  if (typeof value !== 'string') throw new Usage(`"${name}" is a string`);
+  return value;
 }
 
 function text<T>(members: JsonObject, name: string, parse: (text: string) => T): T | undefined {

@@ -36,9 +36,9 @@ export function parseAssignment(text: string): { path: string[]; right: string }
   throw new Usage(`expected PATH=VALUE, got ${text}`);
 }
 
-export type MutationKind = 'set' | 'remove' | 'increment' | 'append' | 'splice';
+export type MutationKind = 'set' | 'remove' | 'increment' | 'append' | 'splice' | 'append-text' | 'splice-text';
 
-/** The argument of `--set`, `--remove`, `--increment`, `--append` or `--splice`. */
+/** The argument of the option `--set`, `--remove` and so on. */
 export function parseMutation(kind: MutationKind, text: string): Mutation {
   if (kind === 'remove') return { path: parsePath(text), operation: { $case: 'remove', value: true } };
   const { path, right } = parseAssignment(text);
@@ -51,6 +51,10 @@ export function parseMutation(kind: MutationKind, text: string): Mutation {
       return { path, operation: { $case: 'append', value: { values: [value(right, path.length + 1)] } } };
     case 'splice':
       return { path, operation: { $case: 'splice', value: parseSplice(right, path.length) } };
+    case 'append-text':
+      return { path, operation: { $case: 'appendText', value: whole(right) } };
+    case 'splice-text':
+      return { path, operation: { $case: 'spliceText', value: parseTextEdit(right) } };
   }
 }
 
@@ -77,6 +81,19 @@ function parseSplice(text: string, depth: number) {
     throw new Usage(`expected PATH=INDEX,REMOVE[,JSON...], like list=2,1,"new", got ${clip(text)}`);
   }
   return { index, removeCount, insert };
+}
+
+/** `INDEX,REMOVE[,TEXT]`: the text is all after the second comma, as it stands. */
+function parseTextEdit(text: string) {
+  const [, index, removeCount, insert = ''] = /^(\d{1,10}),(\d{1,10})(?:,(.*))?$/s.exec(text) ?? [];
+  if (index === undefined) throw new Usage(`expected PATH=INDEX,REMOVE[,TEXT], like text=2,1,new, got ${clip(text)}`);
+  return { index: Number(index), removeCount: Number(removeCount), insert: whole(insert) };
+}
+
+/** Text as it stands, of whole characters. */
+function whole(text: string): string {
+  if (text.isWellFormed()) return text;
+  throw new Usage('a string with half of a surrogate pair');
 }
 
 function isCount(value: Json | undefined): value is number {

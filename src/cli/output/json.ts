@@ -60,7 +60,7 @@ export function isFormatted({ formatted, inexpressible }: Delta): boolean {
   return formatted !== undefined || inexpressible !== '';
 }
 
-export function changeForm({ path, action, value, oldValue, splice }: Change): Form {
+export function changeForm({ path, action, value, oldValue, splice, textSplice }: Change): Form {
   const removed = splice && splice.removed.length > 0 ? splice.removed : undefined;
   return {
     action: (ChangeAction[action] ?? 'UNKNOWN').toLowerCase(),
@@ -68,6 +68,7 @@ export function changeForm({ path, action, value, oldValue, splice }: Change): F
     value,
     oldValue,
     splice: splice && { index: splice.index, removedCount: splice.removedCount, removed, inserted: splice.inserted },
+    textSplice: textSplice && { ...textSplice, removed: textSplice.removed || undefined },
   };
 }
 

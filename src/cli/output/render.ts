@@ -5,10 +5,18 @@
  *     ~ path = value              modified
  *     - path                      removed
  *     ~ path[20] -1 +2 = [...]    at index 20 of a list, these two elements replace one
+ *     ~ path[20] -1 +2 = "..."    the same for the code points of a string
  *
  * With old values, `(was ...)` follows. Control characters in text of the server are escaped.
  */
-import { type Change, ChangeAction, type Delta, type Full, FullReason } from '../../gen/chord/v1/model.js';
+import {
+  type Change,
+  ChangeAction,
+  type Delta,
+  type Full,
+  FullReason,
+  type TextSplice,
+} from '../../gen/chord/v1/model.js';
 import { DeletedReason, type WatchContextsResponse } from '../../gen/chord/v1/sync_service.js';
 import { formatId, formatPath, formatPosition, formatValue, harmless } from './format.js';
 import type { StyledText } from './styled-text.js';
@@ -36,11 +44,19 @@ export function renderChange(change: Change): StyledText {
   }
 }
 
-function renderSplice(path: string, { splice }: Change): StyledText {
+function renderSplice(path: string, { splice, textSplice }: Change): StyledText {
+  if (textSplice) return renderTextSplice(path, textSplice);
   const { index = 0, removedCount = 0, removed = [], inserted = [] } = splice ?? {};
   const minus = removedCount > 0 ? ` -${removedCount}` : '';
   const plus = inserted.length > 0 ? ` +${inserted.length} = ${formatValue(inserted)}` : '';
   const was: StyledText = removed.length > 0 ? [['dim', ` (was ${formatValue(removed)})`]] : [];
+  return [['yellow', `~ ${path}[${index}]${minus}${plus}`], ...was];
+}
+
+function renderTextSplice(path: string, { index, removedCount, removed, inserted }: TextSplice): StyledText {
+  const minus = removedCount > 0 ? ` -${removedCount}` : '';
+  const plus = inserted !== '' ? ` +${[...inserted].length} = ${formatValue(inserted)}` : '';
+  const was: StyledText = removed !== '' ? [['dim', ` (was ${formatValue(removed)})`]] : [];
   return [['yellow', `~ ${path}[${index}]${minus}${plus}`], ...was];
 }
 

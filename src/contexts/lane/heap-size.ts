@@ -34,6 +34,7 @@ export function heapChange(changes: Changes): number {
     if (action === 'added') bytes += member + heapOf(change.value);
     else if (action === 'removed') bytes -= member + heapOf(change.old ?? null);
     else if (action === 'modified') bytes += heapOf(change.value) - heapOf(change.old ?? null);
+    else if (action === 'text_spliced') bytes += change.inserted.length - (change.removed?.length ?? 0);
     else bytes += heapOfAll(change.inserted) - heapOfAll(change.removed ?? []);
   }
   return bytes;

@@ -11,7 +11,7 @@ import { mergePatch } from '../../delta/formats/merge-patch.js';
 import { apply } from '../../delta/index.js';
 import { type Projection, projectChanges } from '../../delta/projection.js';
 import type { Change } from '../../delta/types.js';
-import { hasSplices, unsplice } from '../../delta/whole-lists.js';
+import { hasSplices, unsplice, type Whole } from '../../delta/whole-values.js';
 import { ChordError, invalid, type Reason } from '../../model/errors.js';
 import { type JsonObject, MAX_DEPTH, MESSAGE_BYTES_MAX, type Position } from '../../model/model.js';
 import type { DeltaView, SyncResult, View } from '../events.js';
@@ -25,13 +25,19 @@ export interface DeltaForm {
   readonly key: string;
   readonly oldValues: boolean;
   /** Absent: Chord's own changes. */
-  readonly format?: Format & { readonly name: string };
+  readonly format?: NamedFormat;
+}
+
+interface NamedFormat extends Format {
+  readonly name: string;
+  /** What comes whole, in place of splices. */
+  readonly whole: Whole | undefined;
 }
 
 export const PLAIN: DeltaForm = { key: 'changes', oldValues: false };
 const WITH_OLDS: DeltaForm = { key: 'changes, old values', oldValues: true };
 
-/** Custom formats by name. A plain function receives lists as splices. */
+/** Custom formats by name. A plain function receives lists as splices, and strings whole. */
 export type Formatters = Readonly<Record<string, Formatter | Format>>;
 
 /** All formats of a server, by name. */
@@ -41,12 +47,14 @@ export class Formats {
   ]);
 
   /** Throws TypeError where a name is invalid or already used, or its format is not a function. */
-  constructor(own: Formatters = {}) {
+  constructor(plugins: Formatters = {}) {
     const all = { flat, json_patch: jsonPatch, merge_patch: mergePatch };
-    for (const [name, format] of [...Object.entries(all), ...Object.entries(own)]) {
+    for (const [name, format] of [...Object.entries(all), ...Object.entries(plugins)]) {
       if (!/^[\w.-]{1,64}$/.test(name)) throw new TypeError(`${JSON.stringify(name)} is not a valid delta format name`);
       if (this.#forms.has(name)) throw new TypeError(`the delta format ${name} already exists`);
-      const named = { name, ...(typeof format === 'function' ? { format } : format) };
+      const own: Format = typeof format === 'function' ? { format } : format;
+      const whole = own.wholeLists ? 'lists and strings' : own.textSplices ? undefined : 'strings';
+      const named: NamedFormat = { ...own, name, whole };
       if (typeof named.format !== 'function') throw new TypeError(`the delta format ${name} is not a function`);
       const form = (oldValues: boolean): DeltaForm => ({ key: `${name}, ${oldValues}`, oldValues, format: named });
       this.#forms.set(name, [form(false), form(true)]);
@@ -78,11 +86,11 @@ export class TooLarge extends Inexpressible {
 /** The bytes of a google.protobuf.Value; or why there are none. An error that a formatter throws is a defect. */
 export function formatDelta(
   view: DeltaView,
-  { name, format, wholeLists, bytesAtLeast }: NonNullable<DeltaForm['format']>,
+  { name, format, bytesAtLeast, whole }: NamedFormat,
   oldValues: boolean,
 ): Uint8Array | Inexpressible {
   const changes = changesOf(view);
-  if (wholeLists && hasSplices(changes)) return new Inexpressible('the changed lists are no longer retained');
+  if (whole && hasSplices(changes, whole)) return new Inexpressible(`the changed ${whole} are no longer retained`);
   const delta = { contextId: view.id, changes, oldValues };
   try {
     const least = bytesAtLeast?.(delta) ?? 0;
@@ -137,50 +145,57 @@ function once<T extends DeltaView | View>(content: T, { key }: Projection, make:
 export interface WatchInterest {
   /** Absent: the whole document. */
   readonly scope?: Projection | undefined;
-  /** Changed lists come whole, not as splices. */
-  readonly wholeLists?: boolean | undefined;
+  /** What comes whole, and not as splices. */
+  readonly whole?: Whole | undefined;
 }
 
 /** The part of an answer that a client requested. Synchronous where nothing must be read. */
-export function fit(result: SyncResult, interest: WatchInterest, lists: WholeLists): SyncResult | Promise<SyncResult> {
-  const { scope, wholeLists } = interest;
+export function fit(
+  result: SyncResult,
+  interest: WatchInterest,
+  values: WholeValues,
+): SyncResult | Promise<SyncResult> {
+  const { scope } = interest;
   if (result.kind === 'full' && scope) return { ...result, view: projectView(result.view, scope) };
   if (result.kind !== 'delta') return result;
-  const delta = projectDeltaFor(result.delta, { scope, wholeLists }, lists);
+  const delta = projectDeltaFor(result.delta, interest, values);
   return delta instanceof Promise ? delta.then((later) => ({ kind: 'delta', delta: later })) : { kind: 'delta', delta };
 }
 
-export function projectDeltaFor(delta: DeltaView, { scope, wholeLists }: WatchInterest, lists: WholeLists) {
+export function projectDeltaFor(delta: DeltaView, { scope, whole }: WatchInterest, values: WholeValues) {
   const projectChanges = scope ? projectDelta(delta, scope) : delta;
-  return wholeLists ? lists.of(projectChanges) : projectChanges;
+  return whole ? values.of(projectChanges, whole) : projectChanges;
 }
 
-/** Recent deltas with whole lists that are kept; few, since lists may be large. */
+/** Recent deltas with whole values that are kept; few, since the values may be large. */
 const WHOLE_MAX = 16;
 
-/** Replaces splices by whole lists while the needed versions are retained; otherwise the splices stay. */
-export class WholeLists {
-  readonly #made = new Map<DeltaView, DeltaView | Promise<DeltaView>>();
-  readonly #withoutSplices = new WeakSet<DeltaView>();
+/** Replaces splices by whole values while the needed versions are retained; otherwise the splices stay. */
+export class WholeValues {
+  readonly #made: Readonly<Record<Whole, MadeDeltas>> = {
+    strings: new MadeDeltas(),
+    'lists and strings': new MadeDeltas(),
+  };
 
   constructor(private readonly documentAt: (id: string, position: Position) => Promise<JsonObject>) {}
 
   /** Made once for all concurrent requests; synchronous where the result exists or there is nothing to replace. */
-  of(delta: DeltaView): DeltaView | Promise<DeltaView> {
-    if (this.#withoutSplices.has(delta)) return delta;
-    const made = this.#made.get(delta);
+  of(delta: DeltaView, whole: Whole): DeltaView | Promise<DeltaView> {
+    const { withoutSplices, deltas } = this.#made[whole];
+    if (withoutSplices.has(delta)) return delta;
+    const made = deltas.get(delta);
     if (made) return made;
-    if (!hasSplices(changesOf(delta))) {
-      this.#withoutSplices.add(delta);
+    if (!hasSplices(changesOf(delta), whole)) {
+      withoutSplices.add(delta);
       return delta;
     }
-    const making = this.all([delta]).then(([whole = delta]) => whole);
-    const [oldest] = this.#made.keys();
-    if (oldest && this.#made.size === WHOLE_MAX) this.#made.delete(oldest);
-    this.#made.set(delta, making);
+    const making = this.all([delta], whole).then(([unspliced = delta]) => unspliced);
+    const [oldest] = deltas.keys();
+    if (oldest && deltas.size === WHOLE_MAX) deltas.delete(oldest);
+    deltas.set(delta, making);
     making.then(
-      (whole) => this.#made.has(delta) && this.#made.set(delta, whole),
-      () => this.#made.delete(delta),
+      (unspliced) => deltas.has(delta) && deltas.set(delta, unspliced),
+      () => deltas.delete(delta),
     );
     return making;
   }
@@ -189,24 +204,30 @@ export class WholeLists {
    * The same for consecutive deltas of one context: one document is read for all of them. Ends early, but not before the
    * first delta, where the deltas have grown to the bytes of a page.
    */
-  async all(deltas: readonly DeltaView[]): Promise<readonly DeltaView[]> {
+  async all(deltas: readonly DeltaView[], whole: Whole): Promise<readonly DeltaView[]> {
     const made: DeltaView[] = [];
     let before: JsonObject | undefined;
     let bytes = 0;
     for (const delta of deltas) {
       if (bytes >= PAGE_BYTES) break;
       const changes = changesOf(delta);
-      const splices = hasSplices(changes);
+      const splices = hasSplices(changes, whole);
       if (splices) before ??= await this.documentAt(delta.id, delta.from).catch(unlessGone);
       if (splices && !before) return deltas;
       const after = before && apply(changes, before);
-      const whole = splices && before ? { ...delta, payload: encodeChanges(unsplice(changes, before, after)) } : delta;
-      made.push(whole);
-      bytes += bytesOf([whole.payload]);
+      const payload = splices && before ? encodeChanges(unsplice(changes, whole, before, after)) : delta.payload;
+      made.push(payload === delta.payload ? delta : { ...delta, payload });
+      bytes += bytesOf([payload]);
       before = after;
     }
     return made;
   }
+}
+
+/** The results for one kind of whole values. */
+class MadeDeltas {
+  readonly deltas = new Map<DeltaView, DeltaView | Promise<DeltaView>>();
+  readonly withoutSplices = new WeakSet<DeltaView>();
 }
 
 function changesOf({ payload }: DeltaView): Change[] {

@@ -5,7 +5,7 @@ import { ChordError } from '../../model/errors.js';
 const STORED_BYTES_MAX = 16 << 20;
 /** Bytes of snapshots; a snapshot that is skipped is due with the next write. */
 const SNAPSHOT_BYTES_MAX = 8 << 20;
-/** Elements that splices move within their lists. Moving this many takes about a tenth of a second. */
+/** Elements that splices move within their lists, and UTF-16 units of the strings that are spliced. Moving this many takes about a tenth of a second. */
 const MOVES_MAX = 200_000_000;
 
 /** The members that a request may still have. An object or a list inside a list counts as one member. */
@@ -65,7 +65,10 @@ export class Budget {
   move(elements: number): void {
     this.#moves -= elements;
     if (this.#moves >= 0) return;
-    throw new ChordError('RESOURCE_EXHAUSTED', `the request would move more than ${MOVES_MAX} list elements`);
+    throw new ChordError(
+      'RESOURCE_EXHAUSTED',
+      `the request would move more than ${MOVES_MAX} list elements or characters of strings`,
+    );
   }
 }
 

@@ -8,6 +8,7 @@
  *               +--> read: the records from there to the durable state, page by page --> evaluated again
  */
 import { eachTouch, type Touch } from '../../codec/touched.js';
+import { codePoints } from '../../delta/text.js';
 import type { Changes, Path } from '../../delta/types.js';
 import type { SinceReason } from '../../model/conditions.js';
 import { ChordError } from '../../model/errors.js';
@@ -59,7 +60,7 @@ export class Guard {
   ) {
     const mutations = edit?.kind === 'update' ? edit.mutations : [];
     this.#places = mutations.map((mutation) => {
-      return mutation.kind === 'splice'
+      return mutation.kind === 'splice' || mutation.kind === 'splice_text'
         ? new SplicePlace(mutation.path, mutation.index, mutation.removeCount)
         : undefined;
     });
@@ -191,7 +192,8 @@ function changesTooFast(contextId: string): ChordError {
 }
 
 function touchOf(change: Changes[number]): Touch {
-  if (change.action !== 'spliced') return change;
+  if (change.action !== 'spliced' && change.action !== 'text_spliced') return change;
   const { path, index, removedCount: removed, inserted } = change;
-  return { path, span: { index, removed, inserted: inserted.length } };
+  const count = typeof inserted === 'string' ? codePoints(inserted) : inserted.length;
+  return { path, span: { index, removed, inserted: count } };
 }

@@ -8,6 +8,7 @@
  */
 import { encodeChanges } from '../../codec/changes.js';
 import { applyInPlace, diff, diffAt, equal, invert, merge, weightChange } from '../../delta/index.js';
+import { type Measured, measureMember, sliceText } from '../../delta/text.js';
 import type { Change, Changes, Path } from '../../delta/types.js';
 import { ChordError, invalid } from '../../model/errors.js';
 import { copy, getMember, hasMember, isObject, type Json, type JsonObject, type Payload } from '../../model/model.js';
@@ -21,15 +22,22 @@ export type Mutation =
   | { readonly kind: 'remove'; readonly path: Path }
   | { readonly kind: 'increment'; readonly path: Path; readonly by: number }
   | { readonly kind: 'append'; readonly path: Path; readonly values: readonly Json[] }
-  | Splicing;
-
-interface Splicing {
-  readonly kind: 'splice';
-  readonly path: Path;
-  readonly index: number;
-  readonly removeCount: number;
-  readonly insert: readonly Json[];
-}
+  | {
+      readonly kind: 'splice';
+      readonly path: Path;
+      readonly index: number;
+      readonly removeCount: number;
+      readonly insert: readonly Json[];
+    }
+  | { readonly kind: 'append_text'; readonly path: Path; readonly text: string }
+  /** `index` and `removeCount` count Unicode code points. */
+  | {
+      readonly kind: 'splice_text';
+      readonly path: Path;
+      readonly index: number;
+      readonly removeCount: number;
+      readonly insert: string;
+    };
 
 export type Edit =
   | { readonly kind: 'set'; readonly value: JsonObject }
@@ -86,7 +94,7 @@ export function evaluate(
     }
     edit.mutations.forEach((mutation, index) => {
       const field = `mutations[${index}]`;
-      const now = places && mutation.kind === 'splice' ? carried(mutation, places.placeOf(index), field) : mutation;
+      const now = places ? carried(mutation, places, index, field) : mutation;
       step(document, changesOf(document, now, field, budget), steps, places);
       if (members) timesOf(mutation, members);
     });
@@ -105,9 +113,11 @@ function step(document: JsonObject, changes: Change[], steps: Change[][], places
   places?.noteOwn(changes);
 }
 
-function carried(splice: Splicing, place: { readonly index: number } | undefined, field: string): Splicing {
-  if (!place) throw invalid(`${field}.splice`, 'names elements that an earlier part of this write replaces');
-  return { ...splice, index: place.index };
+function carried(mutation: Mutation, places: Places, at: number, field: string): Mutation {
+  if (mutation.kind !== 'splice' && mutation.kind !== 'splice_text') return mutation;
+  const place = places.placeOf(at);
+  if (place) return { ...mutation, index: place.index };
+  throw invalid(`${field}.${mutation.kind}`, 'names elements that an earlier part of this write replaces');
 }
 
 /** Checks the changes: all limits of their size are enforced here. */
@@ -126,7 +136,7 @@ function finish(changes: readonly Change[], before: number, budget: Budget): Eva
 /** The changes with copies of their values. */
 function copied(changes: readonly Change[]): Change[] {
   return changes.map((change) => {
-    if (change.action === 'removed') return change;
+    if (change.action === 'removed' || change.action === 'text_spliced') return change;
     if (change.action === 'spliced') return { ...change, inserted: change.inserted.map(copy) };
     const { value } = change;
     return typeof value === 'object' && value !== null ? { ...change, value: copy(value) } : change;
@@ -195,6 +205,24 @@ function changesOf(document: JsonObject, mutation: Mutation, field: string, budg
       else splice(path, list, index, removeCount, insert, changes);
       break;
     }
+    case 'append_text': {
+      const measured = textAt(place, `${field}.append_text`);
+      if (!measured) put(place, mutation.text, changes);
+      else spliceText(path, measured, measured.points, 0, mutation.text, changes);
+      break;
+    }
+    case 'splice_text': {
+      const measured = textAt(place, `${field}.splice_text`);
+      const { index, removeCount, insert } = mutation;
+      const points = measured?.points ?? 0;
+      if (!(index >= 0 && removeCount >= 0 && index + removeCount <= points)) {
+        throw invalid(`${field}.splice_text`, `ends at ${index + removeCount} in a string of ${points} code points`);
+      }
+      budget.move(measured?.text.length ?? 0);
+      if (!measured) put(place, insert, changes);
+      else spliceText(path, measured, index, removeCount, insert, changes);
+      break;
+    }
   }
   return changes;
 }
@@ -203,6 +231,7 @@ function changesOf(document: JsonObject, mutation: Mutation, field: string, budg
 interface Place {
   readonly path: Path;
   readonly depth: number;
+  readonly object: JsonObject;
   readonly old: Json | undefined;
 }
 
@@ -210,15 +239,15 @@ function findPlace(document: JsonObject, path: Path, field: string): Place {
   let object = document;
   for (let depth = 0; depth < path.length; depth++) {
     const key = path[depth] as string;
-    if (!hasMember(object, key)) return { path, depth, old: undefined };
+    if (!hasMember(object, key)) return { path, depth, object, old: undefined };
     const member = getMember(object, key) as Json;
-    if (depth === path.length - 1) return { path, depth, old: member };
+    if (depth === path.length - 1) return { path, depth, object, old: member };
     if (!isObject(member)) {
       throw invalid(`${field}.path`, `${JSON.stringify(path.slice(0, depth + 1))} is not an object`);
     }
     object = member;
   }
-  return { path, depth: 0, old: undefined };
+  return { path, depth: 0, object, old: undefined };
 }
 
 /** Stores a value; missing objects on the path become part of the one subtree that is added. */
@@ -240,4 +269,24 @@ function splice(path: Path, list: Json[], index: number, count: number, insert: 
   const removed = list.slice(index, index + count);
   if (equal(removed, [...insert])) return;
   into.push({ action: 'spliced', path, index, removedCount: count, removed, inserted: [...insert] });
+}
+
+/** Undefined: the member is absent. */
+function textAt({ object, path, old }: Place, field: string): Measured | undefined {
+  if (old === undefined) return undefined;
+  if (typeof old !== 'string') throw invalid(field, 'the member is not a string');
+  return measureMember(object, path.at(-1) as string, old);
+}
+
+function spliceText(
+  path: Path,
+  measured: Measured,
+  index: number,
+  removedCount: number,
+  inserted: string,
+  into: Change[],
+): void {
+  const removed = sliceText(measured, index, removedCount);
+  if (removed === inserted) return;
+  into.push({ action: 'text_spliced', path, index, removedCount, removed, inserted, oldBytes: measured.bytes });
 }

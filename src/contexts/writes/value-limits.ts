@@ -36,6 +36,8 @@ function checkMutation(mutation: Mutation, field: string, room: Room): void {
   const bytes = checkKeys(path, `${field}.path`, room);
   if (kind === 'set') checkValue(mutation.value, path.length, bytes, `${field}.set`, room);
   else if (kind === 'append') checkList(mutation.values, path.length, bytes, `${field}.append`, room);
+  else if (kind === 'append_text') checkText(mutation.text, `${field}.append_text`);
+  else if (kind === 'splice_text') checkText(mutation.insert, `${field}.splice_text`);
   else if (kind === 'splice') checkList(mutation.insert, path.length, bytes, `${field}.splice`, room);
 }
 
@@ -61,6 +63,11 @@ function checkKeys(path: Path, field: string, room: Room): number {
   for (const key of path) bytes = checkKey(key, bytes, field);
   spend(path.length, room);
   return bytes;
+}
+
+/** A string is spliced between code points, so what is inserted must be of whole ones. */
+function checkText(text: string, field: string): void {
+  if (!text.isWellFormed()) throw invalid(field, 'contains a lone surrogate');
 }
 
 /** Checks a value below `depth` levels of keys and list elements, whose keys have `bytes` bytes in all. */

@@ -20,7 +20,9 @@ export const flat: Format = {
 
 function entry(contextId: string, change: Change, oldValues: boolean): Json {
   const { action, path } = change;
-  if (action === 'spliced') throw new DeltaMismatch(path, 'a splice where the whole list is needed');
+  if (action === 'spliced' || action === 'text_spliced') {
+    throw new DeltaMismatch(path, 'a splice where the whole value is needed');
+  }
   const made: JsonObject = { key_path: [...path], action };
   if (action !== 'removed') made.value = change.value;
   if (action !== 'added' && oldValues && change.old !== undefined) made.old_value = change.old;

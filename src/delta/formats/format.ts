@@ -22,9 +22,11 @@ export interface Format {
   readonly format: Formatter;
   /**
    * A changed list comes whole, as `modified` with the old and the new list, and never as splices. This costs a read of
-   * the document for each delta that has splices.
+   * the document for each delta that has splices. Then changed strings come whole too.
    */
   readonly wholeLists?: boolean;
+  /** A changed string may come as `text_spliced`. Otherwise it comes whole, as `modified`, at the same cost as a list. */
+  readonly textSplices?: boolean;
   /**
    * A lower bound of the formatted size in bytes, computed without formatting: a delta whose bound exceeds the limit of
    * a message is not formatted. Absent: the format has no bound.

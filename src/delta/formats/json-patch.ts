@@ -1,10 +1,12 @@
 import type { Json, JsonObject } from '../../model/model.js';
+import { DeltaMismatch } from '../mismatch.js';
 import { type Change, type Path, pathLength, type Spliced } from '../types.js';
 import type { Format } from './format.js';
 
 /**
  * RFC 6902: a list of operations `add`, `replace` and `remove`. With old values, a `test` of the old value comes before
- * each `replace` and `remove`, so that the patch applies to no document but the one that the patch was made for.
+ * each `replace` and `remove`, so that the patch applies to no document but the one that the patch was made for. It has no
+ * operation for a part of a string.
  */
 export const jsonPatch: Format = {
   bytesAtLeast({ changes, oldValues }) {
@@ -20,6 +22,7 @@ const OPERATION_BYTES = 20;
 
 /** The number of operations that `operations` makes. */
 function count(change: Change, tests: boolean): number {
+  if (change.action === 'text_spliced') return 1;
   if (change.action !== 'spliced') return tests && change.action !== 'added' && change.old !== undefined ? 2 : 1;
   const { removedCount, removed, inserted } = change;
   return Math.max(removedCount, inserted.length) + (tests && removed ? removedCount : 0);
@@ -36,6 +39,8 @@ function operations(change: Change, tests: boolean): JsonObject[] {
       return [...tested(path, change.old, tests), { op: 'remove', path }];
     case 'spliced':
       return splice(path, change, tests);
+    case 'text_spliced':
+      throw new DeltaMismatch(change.path, 'a splice in place of the whole string');
   }
 }
 

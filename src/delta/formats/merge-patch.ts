@@ -24,7 +24,9 @@ export const mergePatch: Format = {
 /** Adds one change to the patch. Answers why the patch cannot express the change, or undefined. */
 function put(patch: JsonObject, change: Change, owned: Owned): string | undefined {
   const { path, action } = change;
-  if (action === 'spliced') throw new DeltaMismatch(path, 'a splice in place of the whole list');
+  if (action === 'spliced' || action === 'text_spliced') {
+    throw new DeltaMismatch(path, 'a splice in place of the whole value');
+  }
   const where = JSON.stringify(path);
   if (action !== 'removed' && storesNull(change.value)) return `a merge patch cannot store null, as at ${where}`;
   const parent = objectAt(patch, path, owned);

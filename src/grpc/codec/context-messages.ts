@@ -67,6 +67,12 @@ export function fromMutations(mutations: readonly proto.Mutation[]): Mutation[] 
         const { index: at, removeCount, insert } = operation.value;
         return { kind: 'splice', path, index: at, removeCount, insert };
       }
+      case 'appendText':
+        return { kind: 'append_text', path, text: operation.value };
+      case 'spliceText': {
+        const { index: at, removeCount, insert } = operation.value;
+        return { kind: 'splice_text', path, index: at, removeCount, insert };
+      }
       default:
         throw invalid(`mutations[${index}]`, 'names no operation');
     }

@@ -25,7 +25,8 @@ export function contextService(contexts: ContextService, formats: Formats): Serv
     returning ? formats.form(returning.format, returning.oldValues, 'returning.format') : PLAIN;
 
   const respond = (written: Promise<WriteResult>, form: DeltaForm, call: Call): Promise<Buffer> => {
-    if (!form.format?.wholeLists) {
+    const whole = form.format?.whole;
+    if (!whole) {
       return written.then((result) => {
         call.usage?.owe(result.stored ?? 0);
         return writeResponse(result, form);
@@ -33,7 +34,7 @@ export function contextService(contexts: ContextService, formats: Formats): Serv
     }
     return written.then(async (result) => {
       call.usage?.owe(result.stored ?? 0);
-      const delta = result.delta && (await contexts.lists.of(result.delta));
+      const delta = result.delta && (await contexts.wholeValues.of(result.delta, whole));
       return writeResponse({ ...result, delta }, form);
     });
   };
@@ -110,8 +111,8 @@ export function contextService(contexts: ContextService, formats: Formats): Serv
           await Promise.all(
             results.map(async (result, i) => {
               const form = forms[i] ?? PLAIN;
-              const delta =
-                form.format?.wholeLists && result.delta ? await contexts.lists.of(result.delta) : result.delta;
+              const whole = form.format?.whole;
+              const delta = whole && result.delta ? await contexts.wholeValues.of(result.delta, whole) : result.delta;
               return { id: writes[i]!.write!.value.contextId, result: { ...result, delta }, form };
             }),
           ),

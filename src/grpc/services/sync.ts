@@ -21,10 +21,10 @@ export function syncService(
       syncContext(request: s.SyncContextRequest): Buffer | Promise<Buffer> {
         const { contextId, known } = request;
         const form = formats.form(request.format, request.includeOldValues);
-        const interest = { scope: fromPaths(request.paths), wholeLists: form.format?.wholeLists };
+        const interest = { scope: fromPaths(request.paths), whole: form.format?.whole };
         const result = contexts.sync(contextId, known);
-        if (interest.scope || interest.wholeLists) {
-          const fitting = Promise.resolve(result).then((later) => fit(later, interest, contexts.lists));
+        if (interest.scope || interest.whole) {
+          const fitting = Promise.resolve(result).then((later) => fit(later, interest, contexts.wholeValues));
           return fitting.then((later) => syncResponse(contextId, later, form));
         }
         if (!(result instanceof Promise)) return syncResponse(contextId, result, form);
@@ -34,8 +34,9 @@ export function syncService(
       async listDeltas(request: s.ListDeltasRequest): Promise<Buffer> {
         const form = formats.form(request.format, request.includeOldValues);
         const page = await contexts.deltas(request.contextId, request.fromVersion, request);
-        if (!form.format?.wholeLists) return deltasResponse(page, form);
-        return deltasResponse(cutTo(page, await contexts.lists.all(page.deltas)), form);
+        const whole = form.format?.whole;
+        if (!whole) return deltasResponse(page, form);
+        return deltasResponse(cutTo(page, await contexts.wholeValues.all(page.deltas, whole)), form);
       },
     },
     streams: { watchContexts: (call) => watches.serve(call), waitContext: (call) => waits.serve(call) },

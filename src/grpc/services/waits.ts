@@ -47,7 +47,7 @@ export class Waits {
       const checks = fromChecks(until, 'until');
       checkChecks(checks, 'until', { members: MEMBERS_MAX, max: MEMBERS_MAX });
       const form = this.formats.form(format, includeOldValues);
-      const interest = { scope: fromPaths(paths), wholeLists: form.format?.wholeLists };
+      const interest = { scope: fromPaths(paths), whole: form.format?.whole };
       const waiter = new Waiter(
         this.service,
         this.hub,
@@ -56,7 +56,7 @@ export class Waits {
           met: async (at) => {
             const result = await this.#answer(id, known, at);
             if (result.kind === 'missing') return false;
-            this.#send(call, id, await fit(result, interest, this.service.lists), form, at);
+            this.#send(call, id, await fit(result, interest, this.service.wholeValues), form, at);
             return true;
           },
           fail: (error) => call.fail(error),

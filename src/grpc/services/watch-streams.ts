@@ -87,8 +87,7 @@ class WatchStream implements Sink {
       const subscriptions = fromSubscriptions(request.subscriptions);
       const interval =
         heartbeatInterval(fromDuration(request.heartbeatInterval, 'heartbeat_interval')) ?? options.heartbeatInterval;
-      const wholeLists = this.#form.format?.wholeLists ?? false;
-      const watcher = new Watcher(options.service, options.hub, subscriptions, this, wholeLists);
+      const watcher = new Watcher(options.service, options.hub, subscriptions, this, this.#form.format?.whole);
       this.#watcher = watcher;
       this.#heartbeat = setInterval(() => watcher.heartbeat(), interval);
       watcher.open().catch((error) => this.fail(error));

@@ -56,6 +56,22 @@ const done: [string, Edit, JsonObject][] = [
     update({ kind: 'splice', path: ['l'], index: 0, removeCount: 0, insert: [7] }),
     { ...before, l: [7] },
   ],
+  ['append text', update({ kind: 'append_text', path: ['o', 's'], text: '𝄞' }), { ...before, o: { x: null, s: '𝄞' } }],
+  [
+    'append text twice, and splice it',
+    update(
+      { kind: 'append_text', path: ['s'], text: '𝄞𝄞' },
+      { kind: 'append_text', path: ['s'], text: 'a' },
+      { kind: 'splice_text', path: ['s'], index: 1, removeCount: 1, insert: 'b' },
+    ),
+    { ...before, s: '𝄞ba' },
+  ],
+  [
+    'splice text of nothing',
+    update({ kind: 'splice_text', path: ['s'], index: 0, removeCount: 0, insert: 'a' }),
+    { ...before, s: 'a' },
+  ],
+  ['append no text to nothing', update({ kind: 'append_text', path: ['s'], text: '' }), { ...before, s: '' }],
   [
     'steps see one another',
     update({ kind: 'set', path: ['n'], value: 5 }, { kind: 'increment', path: ['n'], by: 1 }),
@@ -83,7 +99,7 @@ function deepKeys(bytes: number): Json {
   return path(bytes).reduceRight<Json>((below, key) => ({ [key]: below }), 0);
 }
 
-const at0 = (insert: Json[]) => ({ index: 0, removeCount: 0, insert });
+const at0 = <T>(insert: T) => ({ index: 0, removeCount: 0, insert });
 
 const first: Mutation = { kind: 'append', path: ['list'], values: [9] };
 const refused: [string, Mutation, string][] = [
@@ -108,6 +124,20 @@ const refused: [string, Mutation, string][] = [
     { kind: 'splice', path: ['list'], index: -1, removeCount: 0, insert: [] },
     'mutations[1].splice',
   ],
+  ['text to a list', { kind: 'append_text', path: ['list'], text: 'a' }, 'mutations[1].append_text'],
+  ['text to null', { kind: 'append_text', path: ['o', 'x'], text: 'a' }, 'mutations[1].append_text'],
+  [
+    'splice text of a number',
+    { kind: 'splice_text', path: ['n'], index: 0, removeCount: 0, insert: '' },
+    'mutations[1].splice_text',
+  ],
+  [
+    'splice text beyond the end',
+    { kind: 'splice_text', path: ['s'], index: 1, removeCount: 0, insert: '' },
+    'mutations[1].splice_text',
+  ],
+  ['half of a surrogate pair', { kind: 'append_text', path: ['s'], text: '\ud834' }, 'mutations[1].append_text'],
+  ['the other half', { kind: 'splice_text', path: ['s'], ...at0('\udd1e') }, 'mutations[1].splice_text'],
   ['33 levels', { kind: 'set', path: ['d'], value: deep(32) }, 'mutations[1].set'],
   ['33 levels in a list', { kind: 'append', path: ['list'], values: [deep(31)] }, 'mutations[1].append'],
   ['a list at 33 levels', { kind: 'append', path: Array(32).fill('k'), values: [] }, 'mutations[1].append'],
@@ -220,4 +250,33 @@ test('splices move so many elements in a request, and no more', (t) => {
   const appends = Array.from({ length: 1000 }, (): Mutation => ({ kind: 'append', path: ['list'], values: [1] }));
   carryOut(document, update(...appends), 10_000_000);
   t.is(document.list.length, 304_300);
+});
+
+test('what 10,000 appends of four bytes store grows with what is appended', (t) => {
+  const document: JsonObject = { o: { answer: '' } };
+  let weight = weigh(document);
+  const budget = new Budget(3 << 20, 25_000);
+  const sizes: number[] = [];
+  for (let i = 0; i < 10_000; i++) {
+    const edit = update({ kind: 'append_text', path: ['o', 'answer'], text: i % 2 === 0 ? 'word' : '𝄞' });
+    const evaluated = evaluate(document, edit, weight, budget.renew());
+    weight = evaluated.weight;
+    sizes.push(evaluated.payload.changes.length + evaluated.payload.olds.length);
+  }
+  t.deepEqual(document, { o: { answer: 'word𝄞'.repeat(5000) } });
+  t.is(weight, weigh(document));
+  t.true(Math.max(...sizes) < 40, `${Math.max(...sizes)}`);
+});
+
+test('text that splices move is counted, appends are not', (t) => {
+  const document: JsonObject = { s: 'x'.repeat(1_000_000) };
+  const splice: Mutation = { kind: 'splice_text', path: ['s'], index: 5, removeCount: 1, insert: 'yy' };
+  const error = t.throws(() => carryOut(document, update(...Array(250).fill(splice)), 3 << 20), {
+    instanceOf: ChordError,
+  });
+  t.is(error?.reason, 'RESOURCE_EXHAUSTED');
+  t.deepEqual(document, { s: 'x'.repeat(1_000_000) });
+  const append: Mutation = { kind: 'append_text', path: ['s'], text: 'y' };
+  carryOut(document, update(...Array(1000).fill(append)), 3 << 20);
+  t.is((document.s as string).length, 1_001_000);
 });

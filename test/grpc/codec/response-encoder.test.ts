@@ -90,7 +90,7 @@ const write: fc.Arbitrary<WriteResult> = fc.record(
 let forms = 0;
 
 function formatted(format: NonNullable<DeltaForm['format']>['format']): DeltaForm {
-  return { key: `form ${forms++}`, oldValues: false, format: { name: 'test', format } };
+  return { key: `form ${forms++}`, oldValues: false, format: { name: 'test', whole: undefined, format } };
 }
 
 // The same in the words of the proto, for the generated encoder.

@@ -118,6 +118,13 @@ fn mutated(update: Update, mutation: &Value) -> Result<Update, Failure> {
         let (index, remove_count) = (small(&splice["index"]), small(&splice["removeCount"]));
         return Ok(update.splice(path, index, remove_count, elements(&splice["insert"])));
     }
+    if let Some(text) = mutation["appendText"].as_str() {
+        return Ok(update.append_text(path, text));
+    }
+    let edit = &mutation["spliceText"];
+    if let Some(insert) = edit["insert"].as_str() {
+        return Ok(update.splice_text(path, small(&edit["index"]), small(&edit["removeCount"]), insert));
+    }
     Err(Failure::from(format!("no operation in {mutation}")))
 }
 

@@ -33,6 +33,11 @@ fn change(Change { path, action }: &Change) -> Value {
             let form = json!({ "index": index, "removedCount": removed_count, "inserted": inserted });
             ("spliced", with("removed", &removed, form))
         }
+        Action::TextSpliced { index, removed_count, inserted, removed } => {
+            let removed = removed.clone().map(Value::from);
+            let form = json!({ "index": index, "removedCount": removed_count, "inserted": inserted });
+            ("text_spliced", with("removed", &removed, form))
+        }
         _ => ("unknown", json!({})),
     };
     with("path", &Some(json!(path)), with("action", &Some(json!(name)), own))

@@ -92,6 +92,13 @@ record Args(Map<String, Object> members) {
     if (has("increment")) return Mutation.increment(path, (Double) members.get("increment"));
     if (has("append")) return Mutation.append(path, Json.list(members.get("append")));
     if (flag("remove")) return Mutation.remove(path);
+    if (has("appendText")) return Mutation.appendText(path, (String) members.get("appendText"));
+    if (has("spliceText")) {
+      Args edit = sub("spliceText");
+      int index = (int) edit.number("index", 0);
+      int removeCount = (int) edit.number("removeCount", 0);
+      return Mutation.spliceText(path, index, removeCount, (String) edit.members.get("insert"));
+    }
     Args splice = sub("splice");
     int index = (int) splice.number("index", 0);
     int removeCount = (int) splice.number("removeCount", 0);

@@ -54,6 +54,12 @@ final class Forms {
       form.put("removedCount", spliced.removedCount());
       form.put("inserted", spliced.inserted());
       if (!spliced.removed().isEmpty()) form.put("removed", spliced.removed());
+    } else if (change instanceof Change.TextSpliced spliced) {
+      form.put("action", "text_spliced");
+      form.put("index", spliced.index());
+      form.put("removedCount", spliced.removedCount());
+      form.put("inserted", spliced.inserted());
+      if (!spliced.removed().isEmpty()) form.put("removed", spliced.removed());
     }
     return form;
   }

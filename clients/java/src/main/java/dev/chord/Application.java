@@ -42,6 +42,8 @@ final class Application {
       parent.remove(key);
     } else if (change instanceof Change.Spliced spliced) {
       parent.put(key, splice(parent.get(key), spliced));
+    } else if (change instanceof Change.TextSpliced spliced) {
+      parent.put(key, splice(parent.get(key), spliced));
     } else {
       throw new DeltaMismatchException(path, "a change of an unknown kind");
     }
@@ -66,6 +68,22 @@ final class Application {
     place.clear();
     place.addAll(change.inserted());
     return copy;
+  }
+
+  private String splice(Object value, Change.TextSpliced change) {
+    if (!(value instanceof String text)) throw new DeltaMismatchException(change.path(), "is not a string");
+    long end = change.index() + change.removedCount();
+    int points = text.codePointCount(0, text.length());
+    if (end > points) {
+      throw new DeltaMismatchException(change.path(), "ends at " + end + " of " + points + " code points");
+    }
+    int from = text.offsetByCodePoints(0, (int) change.index());
+    int to = text.offsetByCodePoints(from, (int) change.removedCount());
+    return new StringBuilder(text.length() + change.inserted().length())
+        .append(text, 0, from)
+        .append(change.inserted())
+        .append(text, to, text.length())
+        .toString();
   }
 
   private Map<String, Object> owned(Map<String, Object> object) {

@@ -26,6 +26,14 @@ public sealed interface Change {
   record Spliced(List<String> path, long index, long removedCount, List<Object> inserted, List<Object> removed)
       implements Change {}
 
+  /**
+   * In a string, text at an index gave way to another one. Index and count are in Unicode code points, not in chars.
+   *
+   * @param removed empty where old values were not asked for
+   */
+  record TextSpliced(List<String> path, long index, long removedCount, String inserted, String removed)
+      implements Change {}
+
   /** Of a kind that this client does not know, or incomplete: it applies to no document. */
   record Unknown(List<String> path) implements Change {}
 }

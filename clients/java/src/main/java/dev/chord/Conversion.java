@@ -66,7 +66,9 @@ final class Conversion {
               : new Change.Unknown(path);
       case CHANGE_ACTION_REMOVED -> new Change.Removed(path, change.hasOldValue(), old);
       case CHANGE_ACTION_SPLICED ->
-          change.hasSplice() ? fromSplice(path, change.getSplice()) : new Change.Unknown(path);
+          change.hasSplice()
+              ? fromSplice(path, change.getSplice())
+              : change.hasTextSplice() ? fromTextSplice(path, change.getTextSplice()) : new Change.Unknown(path);
       default -> new Change.Unknown(path);
     };
   }
@@ -79,6 +81,15 @@ final class Conversion {
         Integer.toUnsignedLong(splice.getRemovedCount2()),
         Values.fromValues(splice.getInsertedList()),
         Values.fromValues(splice.getRemoved3List()));
+  }
+
+  private static Change fromTextSplice(List<String> path, dev.chord.v1.TextSplice splice) {
+    return new Change.TextSpliced(
+        path,
+        Integer.toUnsignedLong(splice.getIndex()),
+        Integer.toUnsignedLong(splice.getRemovedCount()),
+        splice.getInserted(),
+        splice.getRemoved());
   }
 
   /** What the name says beyond its enum's; of a value that this client does not know: UNSPECIFIED. */

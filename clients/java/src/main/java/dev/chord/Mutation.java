@@ -2,6 +2,7 @@ package dev.chord;
 
 import dev.chord.v1.ListSplice;
 import dev.chord.v1.ListValues;
+import dev.chord.v1.TextEdit;
 import java.util.List;
 
 /**
@@ -42,6 +43,18 @@ public final class Mutation {
     if (index < 0 || removeCount < 0) throw Errors.unsendable("splice", "index and removeCount start at 0");
     ListSplice.Builder splice = ListSplice.newBuilder().setIndex(index).setRemoveCount(removeCount);
     return new Mutation(path, builder().setSplice(splice.addAllInsert(Values.toValues("splice", insert))));
+  }
+
+  /** Adds text at the end of a string; a missing member counts as the empty string. */
+  public static Mutation appendText(List<String> path, String text) {
+    return new Mutation(path, builder().setAppendText(Values.text("append_text", text)));
+  }
+
+  /** In a string, removes text at an index, then inserts another one there. Index and count are in code points. */
+  public static Mutation spliceText(List<String> path, int index, int removeCount, String insert) {
+    if (index < 0 || removeCount < 0) throw Errors.unsendable("splice_text", "index and removeCount start at 0");
+    TextEdit.Builder edit = TextEdit.newBuilder().setIndex(index).setRemoveCount(removeCount);
+    return new Mutation(path, builder().setSpliceText(edit.setInsert(Values.text("splice_text.insert", insert))));
   }
 
   private static dev.chord.v1.Mutation.Builder builder() {

@@ -174,7 +174,7 @@ async fn main() -> Result<(), chordstate::Error> {
   <properties><maven.compiler.release>17</maven.compiler.release><project.build.sourceEncoding>UTF-8</project.build.sourceEncoding></properties>
   <repositories><repository><id>packages</id><url>file://${repository}</url></repository></repositories>
   <dependencies><dependency><groupId>dev.chord</groupId><artifactId>chordstate</artifactId><version>${version}</version></dependency></dependencies>
-  <build><plugins><plugin>
+  <build><plugins><plugin><artifactId>maven-compiler-plugin</artifactId><version>3.14.1</version></plugin><plugin>
     <artifactId>maven-dependency-plugin</artifactId><version>3.8.1</version>
     <executions><execution><phase>package</phase><goals><goal>build-classpath</goal></goals><configuration><outputFile>classpath</outputFile><includeScope>runtime</includeScope></configuration></execution></executions>
   </plugin></plugins></build>

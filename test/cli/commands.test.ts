@@ -165,7 +165,7 @@ test('ls pages through everything', async (t) => {
   // More than one page of 500: written by one process each would take minutes, so through a client of our own.
   const { Session } = await import('../../src/cli/client/client.js');
   const { Output } = await import('../../src/cli/output/output.js');
-  const session = new Session({ address: server.address, timeout: 10_000 }, new Output(false));
+  const session = new Session({ address: server.address, timeout: 60_000 }, new Output(false));
   const ids = Array.from({ length: 1100 }, (_, i) => `ls:${String(i).padStart(5, '0')}`);
   await Promise.all(
     ids.map((contextId) =>

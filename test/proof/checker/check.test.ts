@@ -95,6 +95,19 @@ test('a batch happens at one moment: a reader of both contexts that finds half o
   t.is(check({ chains, operations: backwards }).length, 1);
 });
 
+test('a batch without an answer, of which one context was read, had happened in the other, and that may be gone again', (t) => {
+  const chains = new Map([
+    ['a', [null, 'x:1', null]],
+    ['b', [null, 'z:1']],
+  ]);
+  const batch = op('batch', 0, Number.POSITIVE_INFINITY, writes('x:1'), writes('z:1', 'b'));
+  const seen = op('seen', 1, 2, reads('z:1', 'b'));
+  const gone = op('gone', 5, 6, reads(null));
+  t.deepEqual(check({ chains, operations: [batch, seen, gone] }), []);
+  const never = op('end', 7, 8, removes('x:1'));
+  t.is(check({ chains, operations: [batch, seen, gone, never] }).length, 1);
+});
+
 test('a message names the operations that cannot be put in order', (t) => {
   const [violation] = check({
     chains: CHAIN,

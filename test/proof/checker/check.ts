@@ -90,12 +90,13 @@ function placeAbsent(
 ): Placed[] {
   const reads = operations.filter(({ touches }) => touches.length === 1 && isAbsentRead(touches[0]!));
   const wanted = new Set(reads.map(({ touches }) => touches[0]!.context));
+  const latest = latestMoments(placed);
   const gaps = new Map<string, { place: number; closes: number }[]>();
   for (const context of wanted) {
     const chain = chains.get(context) ?? [null];
     const returns = chain.map(() => Number.POSITIVE_INFINITY);
     for (const { operation, touch, place } of placed) {
-      if (touch.context === context) returns[place] = Math.min(returns[place]!, operation.returned);
+      if (touch.context === context) returns[place] = Math.min(returns[place]!, latest.get(operation)!);
     }
     // A gap is over when anything of a later life has returned.
     let closes = Number.POSITIVE_INFINITY;
@@ -111,6 +112,49 @@ function placeAbsent(
     const open = gaps.get(touch.context)!.find(({ closes }) => closes >= operation.called);
     return { operation, touch, place: open?.place ?? 0 };
   });
+}
+
+/**
+ * When each operation had happened at the latest: when it returned, or when anything returned that comes after it in a chain.
+ * A batch that never returned, and of which one context was read, has happened in its other contexts too.
+ */
+function latestMoments(placed: readonly Placed[]): ReadonlyMap<Operation, number> {
+  const latest = new Map(placed.map(({ operation }) => [operation, operation.returned]));
+  const chains = [...groupBy(placed, ({ touch }) => touch.context).values()].map((list) =>
+    [...groupBy(list, rankOf)].sort(([a], [b]) => b - a).map(([, group]) => group),
+  );
+  for (let changed = true; changed; ) {
+    changed = false;
+    for (const groups of chains) {
+      let after = Number.POSITIVE_INFINITY;
+      for (const group of groups) {
+        let least = after;
+        for (const { operation } of group) {
+          const before = latest.get(operation)!;
+          if (after < before) latest.set(operation, after);
+          changed ||= after < before;
+          least = Math.min(least, before);
+        }
+        after = least;
+      }
+    }
+  }
+  return latest;
+}
+
+/** In each place: first the write, then its reads. */
+function rankOf({ place, touch }: Placed): number {
+  return 2 * place + (touch.kind === 'writes' ? 0 : 1);
+}
+
+function groupBy<K, T>(list: readonly T[], keyOf: (each: T) => K): Map<K, T[]> {
+  const groups = new Map<K, T[]>();
+  for (const each of list) {
+    const group = groups.get(keyOf(each));
+    if (group) group.push(each);
+    else groups.set(keyOf(each), [each]);
+  }
+  return groups;
 }
 
 function isAbsentRead({ kind, state }: Touch): boolean {
@@ -143,21 +187,13 @@ function edgesOf(operations: readonly Operation[], placed: readonly Placed[]): E
   });
 
   let next = operations.length + moments.length;
-  const byContext = new Map<string, Placed[]>();
-  for (const each of placed) {
-    const { context } = each.touch;
-    const list = byContext.get(context);
-    if (list) list.push(each);
-    else byContext.set(context, [each]);
-  }
-  for (const list of byContext.values()) {
-    // In each place: first the write, then its reads. Between two groups there is a node, so that edges stay few.
-    const rank = ({ place, touch }: Placed) => 2 * place + (touch.kind === 'writes' ? 0 : 1);
-    list.sort((a, b) => rank(a) - rank(b));
+  for (const list of groupBy(placed, ({ touch }) => touch.context).values()) {
+    // Between two groups there is a node, so that edges stay few.
+    list.sort((a, b) => rankOf(a) - rankOf(b));
     let gate: number | undefined;
     for (let start = 0; start < list.length; ) {
       let end = start;
-      while (end < list.length && rank(list[end]!) === rank(list[start]!)) end++;
+      while (end < list.length && rankOf(list[end]!) === rankOf(list[start]!)) end++;
       const after = next++;
       for (const { operation } of list.slice(start, end)) {
         const node = number.get(operation)!;

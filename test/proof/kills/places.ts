@@ -40,7 +40,8 @@ export async function redis(): Promise<Place> {
   const server = await RedisServer.start(['--appendonly', 'yes', '--appendfsync', 'always']);
   return {
     servers: 2,
-    args: ['--backend', 'redis', '--redis-url', server.url],
+    // A busy machine must not look like an outage.
+    args: ['--backend', 'redis', '--redis-url', server.url, '--redis-timeout', '30s'],
     points: ['before-send', 'after-send'],
     betweenRounds: async (round) => {
       if (round % REDIS_KILLED_EVERY !== 0) return;

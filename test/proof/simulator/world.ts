@@ -59,6 +59,8 @@ class World {
   #deliveries = 0;
   #kills = 0;
   #calm = false;
+  /** More readers than the hub offers an event to in one turn. */
+  readonly #crowd: number;
 
   constructor(
     private readonly random: Random,
@@ -78,6 +80,7 @@ class World {
       cacheBytes: random.pick([0, 0, 4000, 100_000_000]),
       deltaThreshold: random.pick([1, 3, 100]),
     };
+    this.#crowd = random.chance(0.03) ? 36 : 0;
     const harsh = random.chance(0.7);
     this.#faults = {
       commitLost: harsh ? random.pick([0, 0.01, 0.1]) : 0,
@@ -102,6 +105,7 @@ class World {
     };
     const script = async () => {
       await Promise.all(this.#servers.map((_, i) => this.#start(i)));
+      for (let i = 0; i < this.#crowd; i++) this.#watch(['*'], new Map());
       const clients = Array.from({ length: 1 + random.below(4) }, (_, i) => runClient(around, `c${i}`, 12));
       const nemesis = this.#nemesis();
       await Promise.all(clients);
@@ -220,7 +224,7 @@ class World {
     const index = random.below(this.#servers.length);
     const server = this.#servers[index];
     const reader = this.#readers.size > 0 ? random.pick([...this.#readers]) : undefined;
-    if (what === 'watch' && this.#readers.size < 5) this.#watch(random.pick(TARGETS), this.#someCopies());
+    if (what === 'watch' && this.#readers.size < this.#crowd + 5) this.#watch(random.pick(TARGETS), this.#someCopies());
     else if (what === 'end' && reader) this.#end(reader);
     else if (what === 'stall' && reader) reader.room = random.below(3);
     else if (what === 'resume' && reader) reader.resume();

@@ -64,7 +64,8 @@ async function attempt(around: Surroundings, call: Call, asked: Asked): Promise<
     const answered = await Promise.race([arrive(around, to, call, asked), loop.sleep(TIMEOUT)]);
     if (answered !== 'answered' || random.chance(network.lost)) continue;
     await loop.sleep(random.below(network.delayMax));
-    call.returned = loop.steps;
+    // A list reads what is durable, which may be ahead of what is acknowledged: later reads need not have it yet.
+    if (asked.kind !== 'list') call.returned = loop.steps;
     return;
   }
   // It may happen yet, or was never heard of.

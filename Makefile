@@ -157,6 +157,14 @@ demo: build ## a chat room of five languages, in this terminal (ARGS="go rust" f
 replay: build ## replay a document's history through a server: make replay FILE=history.ndjson.gz
 	@npm run -s replay -- $(FILE) $(ARGS)
 
+.PHONY: prove
+prove: build redis ## attack the promises for half an hour: simulated histories, kills, crash images, faults, planted bugs (docs/proof.md)
+	@npx --no-install tsx test/proof/prove.ts --minutes 15 $(ARGS)
+
+.PHONY: prove-release
+prove-release: build redis ## the same for hours (ARGS="--minutes 60" for another length)
+	@npx --no-install tsx test/proof/prove.ts --minutes 480 $(ARGS)
+
 .PHONY: bench
 bench: build ghz redis etcd ## all benchmarks beside their ceilings and peers, some 20 minutes (ARGS="--only P1,P4" for some)
 	@npm run -s bench -- $(ARGS)

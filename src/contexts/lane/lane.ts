@@ -206,7 +206,11 @@ export class Lane {
       return undefined;
     }
     const { tip } = this;
-    if (tip && delta.to.epoch === tip.position.epoch && delta.to.version <= tip.position.version) return undefined;
+    if (tip && delta.to.epoch === tip.position.epoch && delta.to.version <= tip.position.version) {
+      // A lane that was loaded after the commit has told watchers nothing of it.
+      this.#state.repeat(delta);
+      return undefined;
+    }
     const idle = this.#inFlight.length === 0 && !this.#mustDecode('value');
     const next = idle && tip && samePosition(delta.from, tip.position);
     if (!next) return this.distrust();

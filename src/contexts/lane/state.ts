@@ -5,7 +5,7 @@
 import { decodeChanges } from '../../codec/changes.js';
 import type { EncodedStruct } from '../../codec/struct.js';
 import { weightChange } from '../../delta/index.js';
-import { type Head, type JsonObject, type Payload, samePosition } from '../../model/model.js';
+import { type Head, type JsonObject, type Payload, type Position, samePosition } from '../../model/model.js';
 import type { Commit, Removal, Store } from '../../store/store.js';
 import { type ContextEvent, type DeltaView, isLarge, type View } from '../events.js';
 import { SMALL_BYTES } from '../long-work.js';
@@ -60,7 +60,8 @@ export class LaneState implements TipView {
   members = NONE;
   /** The durable context with its document: the same object until the next commit. */
   #view: View | undefined;
-  #loadedBefore = false;
+  /** The position that the first load found: how the context came to it was published by no call of this lane. */
+  #began: Position | null | undefined;
 
   constructor(
     readonly id: string,
@@ -185,8 +186,15 @@ export class LaneState implements TipView {
     this.tip = this.durable = stored?.head ?? null;
     this.history.load(stored?.records ?? []);
     const moved = known && stored ? !samePosition(known.position, stored.head.position) : !known !== !stored;
-    if (moved && this.#loadedBefore) this.publish({ kind: 'reset', id: this.id });
-    this.#loadedBefore = true;
+    if (moved && this.#began !== undefined) this.publish({ kind: 'reset', id: this.id });
+    if (this.#began === undefined) this.#began = this.durable?.position ?? null;
+  }
+
+  /** Publishes a delta of another server that this state includes, unless this lane has done so. */
+  repeat(delta: DeltaView): void {
+    const { epoch, version } = delta.to;
+    if (this.#began?.epoch === epoch && version <= this.#began.version)
+      this.publish({ kind: 'delta', id: this.id, delta });
   }
 
   /** Applies a delta of another server. No write may be in flight. */

@@ -1,0 +1,51 @@
+/** Messages of other servers that come late: what a lane makes of them. */
+import test from 'ava';
+import type { CommitEvent, DeltaView } from '../../../src/contexts/events.js';
+import { Lane } from '../../../src/contexts/lane/lane.js';
+import { ContextService } from '../../../src/contexts/service.js';
+import { openMemory } from '../../../src/store/memory.js';
+
+/** A context at version 3, the deltas that led to it, and another server's lane of it. */
+async function written() {
+  const store = openMemory();
+  const deltas: DeltaView[] = [];
+  const publish = (event: CommitEvent) => {
+    if (event.kind === 'delta') deltas.push(event.delta);
+  };
+  const limits = { cacheBytes: 1e6, maxDocumentBytes: 1e6, maxRequestMembers: 1000, deltaThreshold: 100 };
+  const other = new ContextService({ store, publish, clock: () => 1, onError: () => {}, ...limits });
+  const write = (n: number) => other.update('a', { changes: { n } }, { allowMissing: true });
+  const published: CommitEvent[] = [];
+  const lane = new Lane(
+    'a',
+    store,
+    (event) => published.push(event),
+    () => {},
+    100,
+  );
+  return { deltas, lane, write, published };
+}
+
+test('a commit that a lane was loaded with is published when its message comes: no watcher was told', async (t) => {
+  const { deltas, lane, write, published } = await written();
+  for (const n of [1, 2, 3]) await write(n);
+  await lane.ready();
+  t.is(lane.durable?.position.version, 3);
+  t.deepEqual(published, []);
+  for (const delta of deltas) t.is(lane.offer(delta), undefined);
+  t.deepEqual(
+    published.map((event) => event.kind === 'delta' && event.delta.to.version),
+    [1, 2, 3],
+  );
+});
+
+test('a commit that a lane has published itself is not published again', async (t) => {
+  const { deltas, lane, write, published } = await written();
+  await write(1);
+  await lane.ready();
+  await write(2);
+  await lane.refresh();
+  t.is(published.length, 1);
+  lane.offer(deltas[1]!);
+  t.is(published.length, 1);
+});

@@ -16,12 +16,14 @@ async function written() {
   const other = new ContextService({ store, publish, clock: () => 1, onError: () => {}, ...limits });
   const write = (n: number) => other.update('a', { changes: { n } }, { allowMissing: true });
   const published: CommitEvent[] = [];
+  const upkeep = { isDue: () => false, evaluate: () => ({ head: null, answer: undefined }) };
   const lane = new Lane(
     'a',
     store,
     (event) => published.push(event),
     () => {},
     100,
+    upkeep,
   );
   return { deltas, lane, write, published };
 }

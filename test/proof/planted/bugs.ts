@@ -118,18 +118,18 @@ export const BUGS: readonly Bug[] = [
   {
     name: 'an expected position of an earlier life is accepted',
     breaks: 'W4',
-    file: 'src/contexts/writes/writes.ts',
+    file: 'src/contexts/writes/conditions.ts',
     find: "  if (position.epoch !== '' && position.epoch !== epoch) return false;\n  return position.version === version && (position.digest === '' || position.digest === digest);\n",
     replace: '  return position.version === version;\n',
     by: 'simulator',
   },
   {
-    name: 'an expected position is compared with the durable state, and not with the tip',
+    name: 'an expected position may be one version behind',
     breaks: 'W4',
-    file: 'src/contexts/writes/writes.ts',
-    find: '  if (tip ? isAt(expected, tip.position)',
+    file: 'src/contexts/writes/conditions.ts',
+    find: "(tip ? isAt(expected, tip.position) : expected.kind === 'absent')",
     replace:
-      '  if (tip ? isAt(expected, tip.position) || isAt(expected, { ...tip.position, version: tip.position.version - 1 })',
+      "(tip ? isAt(expected, tip.position) || isAt(expected, { ...tip.position, version: tip.position.version - 1 }) : expected.kind === 'absent')",
     by: 'simulator',
   },
   {

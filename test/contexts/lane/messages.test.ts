@@ -48,6 +48,6 @@ test('a commit that a lane has published itself is not published again', async (
   await write(2);
   await lane.refresh();
   t.is(published.length, 1);
-  lane.offer(deltas[1]!);
+  await lane.offer(deltas[1]!);
   t.is(published.length, 1);
 });

@@ -1,6 +1,6 @@
 /**
  * A chat room in one terminal: a server, and a guest process in each language whose tools are installed
- * (clients/LANGUAGE/examples). Ends when all guests have left; fails unless all have the same final document and
+ * (clients/LANGUAGE/examples), and one that dies. Ends when all guests have left; fails unless all have the same final document and
  * position. Names of languages as arguments select guests.
  */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
@@ -50,7 +50,10 @@ if (guests.length === 0) fail('no guest can run: the tools of all languages are 
 const address = await serve();
 // Guests begin when all have joined: so each guest sees the others join, speak and leave.
 const room = { topic: 'many languages, one state', seats: guests.length };
-execFileSync(process.execPath, [CHORD, '--address', address, 'set', 'room:lobby', JSON.stringify(room)]);
+const chord = (...args) => execFileSync(process.execPath, [CHORD, '--address', address, ...args]);
+chord('set', 'room:lobby', JSON.stringify(room));
+// One more guest, who dies at once: only its time to live takes it out of the room, which the others wait for.
+chord('update', 'room:lobby', '--set', 'participants.visitor={"typing":false}', '--ttl-of', 'participants.visitor=5s');
 console.log(`\nseats: ${guests.length}, at room:lobby on ${address}\n`);
 
 const impatient = setTimeout(() => fail(`not over after ${PATIENCE_MS / 1000} s`), PATIENCE_MS);
@@ -58,8 +61,9 @@ const ends = await Promise.all(guests.map((guest) => visit(guest)));
 clearTimeout(impatient);
 
 const [first] = ends;
-if (!ends.every((end) => isDeepStrictEqual(end, first))) fail('they do not agree');
-console.log(`\n${NUMBERS[guests.length]} process${guests.length > 1 ? 'es' : ''}, one state: ${first.position}`);
+if (!ends.every((end) => isDeepStrictEqual(end.final, first.final))) fail('they do not agree');
+if (!ends.some(({ sawVisitor }) => sawVisitor)) fail('no guest saw the one that died');
+console.log(`\n${NUMBERS[guests.length]} process${guests.length > 1 ? 'es' : ''}, one state: ${first.final.position}`);
 process.exit(0);
 
 /** Whether a guest in this language can run. If not, prints the reason in one line. */
@@ -90,23 +94,25 @@ async function serve() {
   fail('the server has not started');
 }
 
-/** Prints the output of a guest. @returns the final position of its replica */
+/** Prints the output of a guest. @returns the final position and document of its replica, and whether it saw the visitor */
 async function visit({ name, color, command }) {
   const guest = start('sh', ['-c', `${command} ${address}`], {
     cwd: join(ROOT, 'clients', name),
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  let end;
+  let final;
+  let sawVisitor = false;
   for (const stream of [guest.stdout, guest.stderr]) {
     createInterface({ input: stream }).on('line', (line) => {
       const [, position, document] = /^final (\S+) (.*)/.exec(line) ?? [];
-      if (position) end = { position, document: JSON.parse(document) };
+      if (position) final = { position, document: JSON.parse(document) };
+      sawVisitor ||= /in the room: .*visitor/.test(line);
       console.log(`${paint(name.padEnd(10), color)} ${position ? `final ${position}` : line}`);
     });
   }
   const [code, signal] = await once(guest, 'close');
-  if (code !== 0 || !end) fail(`${name} has ended early (${signal ?? code})`);
-  return end;
+  if (code !== 0 || !final) fail(`${name} has ended early (${signal ?? code})`);
+  return { final, sawVisitor };
 }
 
 function start(command, args, options) {

@@ -20,8 +20,9 @@ type Client struct {
 	// One token for each call in flight.
 	turns chan struct{}
 	// Ends with the client.
-	lifetime context.Context
-	close    context.CancelFunc
+	lifetime  context.Context
+	close     context.CancelFunc
+	presences presences
 }
 
 // NewClient connects at the first call. The address is HOST:PORT.
@@ -41,12 +42,16 @@ func NewClient(address string, options ...Option) (*Client, error) {
 		return nil, unsendable("address", err.Error())
 	}
 	lifetime, cancel := context.WithCancel(context.Background())
-	return &Client{connections, settings, make(chan struct{}, settings.callsInFlight), lifetime, cancel}, nil
+	return &Client{
+		connections: connections, settings: settings, turns: make(chan struct{}, settings.callsInFlight),
+		lifetime: lifetime, close: cancel,
+	}, nil
 }
 
-// Close ends all calls, watches and replicas, and the connections. A second one does nothing. Whatever the client is
+// Close ends all presences, calls, watches and replicas, and the connections. A second one does nothing. Whatever the client is
 // asked for afterwards is CANCELLED.
 func (c *Client) Close() error {
+	c.presences.close()
 	c.close()
 	return c.connections.close()
 }
@@ -124,14 +129,15 @@ func (c *Client) Delete(ctx context.Context, id string, options ...WriteOption) 
 	return &DeleteResult{fromPosition(answer.GetPosition()), answer.GetChanged()}, nil
 }
 
-// Touch renews the time to live, or sets another one with TTL. Answers without the value.
+// Touch renews the time to live, or sets another one with TTL: of the context, or with Paths of members of it alone.
+// FAILED_PRECONDITION where one of these does not expire, or has expired. Answers without the value.
 func (c *Client) Touch(ctx context.Context, id string, options ...WriteOption) (*Document, error) {
-	w, err := newWrite(options, "TTL")
+	w, err := newWrite(options, "TTL", "Paths")
 	if err != nil {
 		return nil, err
 	}
 	answer := &chordv1.TouchContextResponse{}
-	request := &chordv1.TouchContextRequest{ContextId: id, Ttl: w.ttl}
+	request := &chordv1.TouchContextRequest{ContextId: id, Ttl: w.ttl, Paths: w.paths}
 	if err := c.call(ctx, chordv1.ContextService_TouchContext_FullMethodName, request, answer); err != nil {
 		return nil, err
 	}

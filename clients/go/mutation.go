@@ -2,8 +2,10 @@ package chord
 
 import (
 	"fmt"
+	"time"
 
 	chordv1 "github.com/chord-state/chord/clients/go/gen/chord/v1"
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/structpb"
 )
 
@@ -35,6 +37,15 @@ func SetAt(path Path, value any) Mutation {
 		set, err := toValue(value, 1)
 		message.Operation = &chordv1.Mutation_Set{Set: set}
 		return within(".set", err)
+	}}
+}
+
+// SetFor stores a value that removes itself when this time has passed, unless it is set or touched again: 1 s to 365 days.
+func SetFor(path Path, value any, ttl time.Duration) Mutation {
+	set := SetAt(path, value)
+	return Mutation{path, func(message *chordv1.Mutation) error {
+		message.Ttl = durationpb.New(ttl)
+		return set.operation(message)
 	}}
 }
 

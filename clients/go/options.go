@@ -72,6 +72,7 @@ type write struct {
 	expected     *chordv1.Expected
 	requestID    string
 	ttl          *durationpb.Duration
+	paths        []*chordv1.Path
 	allowMissing bool
 	returning    *chordv1.ReturnOptions
 }
@@ -109,6 +110,15 @@ func RequestID(id string) WriteOption {
 // that stays as before. Set, Update, Touch.
 func TTL(ttl time.Duration) WriteOption {
 	return WriteOption{"TTL", func(w *write) { w.ttl = durationpb.New(ttl) }}
+}
+
+// Paths name members that expire, in place of the context. Touch.
+func Paths(paths ...Path) WriteOption {
+	return WriteOption{"Paths", func(w *write) {
+		for _, path := range paths {
+			w.paths = append(w.paths, &chordv1.Path{Keys: path})
+		}
+	}}
 }
 
 // AllowMissing makes an Update start from {} where the context is missing, and a Delete succeed.

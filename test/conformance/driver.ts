@@ -38,7 +38,7 @@ export class Driver {
   #id = 0;
   #stderr = '';
 
-  constructor(entry: DriverEntry) {
+  constructor(private readonly entry: DriverEntry) {
     this.name = entry.name;
     const [command, ...args] = entry.command;
     this.#child = spawn(command, args, { cwd: `${ROOT}${entry.cwd}` });
@@ -58,6 +58,11 @@ export class Driver {
     const answer = this.#last.then(() => this.#call(op, args));
     this.#last = answer.catch(() => {});
     return answer;
+  }
+
+  /** Another process of the same driver. */
+  another(): Driver {
+    return new Driver(this.entry);
   }
 
   async end(): Promise<void> {

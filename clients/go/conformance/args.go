@@ -39,6 +39,7 @@ type args struct {
 	TTL              *float64       `json:"ttl"`
 	AllowMissing     bool           `json:"allowMissing"`
 	Returning        returning      `json:"returning"`
+	Path             []string       `json:"path"`
 	Prefix           string         `json:"prefix"`
 	IncludeValues    bool           `json:"includeValues"`
 	IncludeOldValues bool           `json:"includeOldValues"`

@@ -14,33 +14,35 @@ import (
 )
 
 type driver struct {
-	client   *chord.Client
-	watches  map[string]*watch
-	replicas map[string]*replica
-	handles  int
+	client    *chord.Client
+	watches   map[string]*watch
+	replicas  map[string]*replica
+	presences map[string]*chord.Presence
+	handles   int
 }
 
-// Calls have the client's deadline; watches and replicas end by close.
+// Calls have the client's deadline; watches, replicas and presences end by close.
 var background = context.Background()
 
 var liveOps = map[string]func(*driver, args) (form, error){
-	"connect": (*driver).connect,
-	"set":     (*driver).set,
-	"update":  (*driver).update,
-	"get":     (*driver).get,
-	"delete":  (*driver).delete,
-	"touch":   (*driver).touch,
-	"list":    (*driver).list,
-	"sync":    (*driver).sync,
-	"deltas":  (*driver).deltas,
-	"burst":   (*driver).burst,
-	"watch":   (*driver).watch,
-	"next":    (*driver).next,
-	"replica": (*driver).replica,
-	"read":    (*driver).read,
-	"seen":    (*driver).seen,
-	"ended":   (*driver).ended,
-	"close":   (*driver).close,
+	"connect":  (*driver).connect,
+	"set":      (*driver).set,
+	"update":   (*driver).update,
+	"get":      (*driver).get,
+	"delete":   (*driver).delete,
+	"touch":    (*driver).touch,
+	"presence": (*driver).presence,
+	"list":     (*driver).list,
+	"sync":     (*driver).sync,
+	"deltas":   (*driver).deltas,
+	"burst":    (*driver).burst,
+	"watch":    (*driver).watch,
+	"next":     (*driver).next,
+	"replica":  (*driver).replica,
+	"read":     (*driver).read,
+	"seen":     (*driver).seen,
+	"ended":    (*driver).ended,
+	"close":    (*driver).close,
 }
 
 func (d *driver) connect(args args) (form, error) {
@@ -115,6 +117,16 @@ func (d *driver) touch(args args) (form, error) {
 		return nil, err
 	}
 	return documentForm(*document), nil
+}
+
+func (d *driver) presence(args args) (form, error) {
+	presence, err := d.client.Presence(background, args.ContextID, args.Path, args.Value, milliseconds(args.TTL, 0))
+	if err != nil {
+		return nil, err
+	}
+	handle := d.newHandle()
+	d.presences[handle] = presence
+	return form{"handle": handle}, nil
 }
 
 func (d *driver) list(args args) (form, error) {
@@ -194,6 +206,12 @@ func (d *driver) close(args args) (form, error) {
 		if args.Handle == "" || args.Handle == handle {
 			watch.close()
 			delete(d.watches, handle)
+		}
+	}
+	for handle, presence := range d.presences {
+		if args.Handle == "" || args.Handle == handle {
+			presence.Close()
+			delete(d.presences, handle)
 		}
 	}
 	for handle, replica := range d.replicas {

@@ -9,11 +9,13 @@ import (
 	"io"
 	"log"
 	"os"
+
+	chord "github.com/chord-state/chord/clients/go"
 )
 
 func main() {
 	log.SetFlags(0)
-	driver := &driver{watches: map[string]*watch{}, replicas: map[string]*replica{}}
+	driver := &driver{watches: map[string]*watch{}, replicas: map[string]*replica{}, presences: map[string]*chord.Presence{}}
 	in := bufio.NewReader(os.Stdin)
 	out := json.NewEncoder(os.Stdout)
 	out.SetEscapeHTML(false)

@@ -53,8 +53,10 @@ public final class Chatroom {
         Replica replica = Replica.open(client, List.of(Target.id(ROOM)), Chatroom::show)) {
       replica.awaitReady(Duration.ofSeconds(10));
 
-      Edit join = typing(false).and(Mutation.increment(List.of("joined"), 1));
-      client.update(ROOM, join, WriteOptions.builder().allowMissing().build());
+      // Goes when this guest leaves, or soon after it has died.
+      Presence presence = client.presence(
+          ROOM, List.of("participants", NAME), Map.of("typing", false), Duration.ofSeconds(2));
+      client.update(ROOM, Edit.of(Mutation.increment(List.of("joined"), 1)));
       await(room -> room.participants.containsKey(NAME) && room.joined >= room.seats);
 
       for (String text : LINES) {
@@ -64,7 +66,7 @@ public final class Chatroom {
         Map<String, String> message = Map.of("from", NAME, "text", text);
         client.update(ROOM, typing(false).and(Mutation.append(List.of("messages"), List.of(message))));
       }
-      client.update(ROOM, Edit.of(Mutation.remove(List.of("participants", NAME))));
+      presence.close();
 
       // The last one to leave made the last change.
       await(room -> room.participants.isEmpty());

@@ -27,6 +27,7 @@ from .model import (
     WriteResult,
 )
 from .position import ABSENT, Position
+from .presence import Presence
 from .replica import Replica
 from .requests import Append, AppendText, Increment, Mutation, Remove, Returning, Set, Splice, SpliceText
 from .retry import RetryPolicy
@@ -63,6 +64,7 @@ __all__ = [
     "Mutation",
     "NoChange",
     "Position",
+    "Presence",
     "Prefix",
     "Remove",
     "Removed",

@@ -28,8 +28,10 @@ from .position import Position, read_position, write_position
 from .requests import (
     Expected,
     Mutation,
+    PathLike,
     Returning,
     Seconds,
+    keys_of,
     write_duration,
     write_expected,
     write_mutations,
@@ -120,11 +122,13 @@ def delete_context(context_id: str, allow_missing: bool, write: Write) -> Call[D
     return Call("DeleteContext", request, read)
 
 
-def touch_context(context_id: str, ttl: Seconds | None) -> Call[ContextInfo]:
+def touch_context(context_id: str, ttl: Seconds | None, paths: Iterable[PathLike]) -> Call[ContextInfo]:
     def read(answer: contexts.TouchContextResponse) -> ContextInfo:
         return read_info(answer.context)
 
     request = contexts.TouchContextRequest(context_id=text("context_id", context_id), ttl=write_duration(ttl, "ttl"))
+    for i, path in enumerate(paths):
+        request.paths.add(keys=keys_of(path, f"paths[{i}].keys"))
     return Call("TouchContext", request, read)
 
 

@@ -18,7 +18,8 @@ from .course import Course, OnDisconnect, WatchOptions
 from .errors import ChordError, busy, closed, from_rpc_error
 from .model import Context, ContextInfo, DeleteResult, Delta, DeltaPage, Full, NoChange, WriteResult
 from .position import Position
-from .requests import Expected, Mutation, Returning, Seconds
+from .presence import OnPresenceError, Presence
+from .requests import Expected, Mutation, PathLike, Returning, Seconds
 from .retry import TIMEOUT_MAX, Attempts, RetryPolicy
 from .tracker import Target
 from .values import Json
@@ -73,6 +74,7 @@ class Client:
         self._closed = threading.Event()
         self._lock = threading.Lock()
         self._open: WeakSet[_Closable] = WeakSet()
+        self._presences: list[Presence] = []
 
     def set(
         self,
@@ -132,9 +134,37 @@ class Client:
         write = calls.Write(expected, request_id)
         return self._run(calls.delete_context(context_id, allow_missing, write), timeout)
 
-    def touch(self, context_id: str, ttl: Seconds | None = None, *, timeout: float | None = None) -> ContextInfo:
-        """Renews the time to live, or sets another one; 0: until it is deleted."""
-        return self._run(calls.touch_context(context_id, ttl), timeout)
+    def touch(
+        self,
+        context_id: str,
+        ttl: Seconds | None = None,
+        *,
+        paths: Iterable[PathLike] = (),
+        timeout: float | None = None,
+    ) -> ContextInfo:
+        """Renews the time to live, or sets another one; 0: until it is deleted.
+
+        paths: of these members, and not of the context; FAILED_PRECONDITION where one does not expire, or has expired.
+        """
+        return self._run(calls.touch_context(context_id, ttl, paths), timeout)
+
+    def presence(
+        self,
+        context_id: str,
+        path: PathLike,
+        value: Json,
+        ttl: Seconds,
+        *,
+        on_error: OnPresenceError | None = None,
+    ) -> Presence:
+        """Keeps a member there: sets it, now and wherever it has gone, and renews it in time.
+
+        It goes when the presence or the client is closed, or at most `ttl` after this process has died. on_error: is
+        called with failures of renewals and of the removal; without it they are logged. The presence goes on.
+        """
+        presence = Presence(self, context_id, path, value, ttl, on_error)
+        self.closes_first(presence)
+        return presence
 
     @overload
     def list(
@@ -196,7 +226,11 @@ class Client:
         return watch
 
     def close(self) -> None:
-        """Ends all watches and replicas, then the connection."""
+        """Ends all presences, watches and replicas, then the connection."""
+        with self._lock:
+            presences, self._presences = self._presences, []
+        for presence in presences:
+            presence.close()
         with self._lock:
             self._closed.set()
             opened = tuple(self._open)
@@ -217,6 +251,10 @@ class Client:
             if self._closed.is_set():
                 raise closed()
             self._open.add(opened)
+
+    def closes_first(self, presence: Presence) -> None:
+        with self._lock:
+            self._presences.append(presence)
 
     def _open_watch(self, request: Any) -> Callable[[], channel.Stream]:
         metadata = channel.metadata(self._token)

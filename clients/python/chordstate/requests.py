@@ -34,9 +34,13 @@ class Mutation:
 
 @dataclass(frozen=True, slots=True)
 class Set(Mutation):
-    """Store this value, None included, in place of whatever is there."""
+    """Store this value, None included, in place of whatever is there.
+
+    ttl: the member removes itself when this time has passed, unless it is set or touched again; 1 s to 365 days.
+    """
 
     value: Json
+    ttl: Seconds | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +105,11 @@ def write_mutations(messages: Iterable[pb.Mutation], mutations: Iterable[Mutatio
 
 
 def _write_mutation(message: pb.Mutation, mutation: Mutation, field: str) -> None:
-    keys = [mutation.path] if isinstance(mutation.path, str) else mutation.path
-    message.path.extend(text(f"{field}.path[{i}]", key) for i, key in enumerate(keys))
+    message.path.extend(keys_of(mutation.path, f"{field}.path"))
     if isinstance(mutation, Set):
         write_value(message.set, mutation.value, f"{field}.set")
+        if (ttl := write_duration(mutation.ttl, f"{field}.ttl")) is not None:
+            message.ttl.CopyFrom(ttl)
     elif isinstance(mutation, Remove):
         message.remove = True
     elif isinstance(mutation, Increment):
@@ -130,6 +135,11 @@ def _write_mutation(message: pb.Mutation, mutation: Mutation, field: str) -> Non
         edit.insert = text(f"{field}.splice_text.insert", mutation.insert)
     else:
         raise TypeError(f"{type(mutation).__name__} is no mutation")
+
+
+def keys_of(path: PathLike, field: str) -> list[str]:
+    keys = [path] if isinstance(path, str) else path
+    return [text(f"{field}[{i}]", key) for i, key in enumerate(keys)]
 
 
 def write_expected(expected: Expected | None) -> pb.Expected | None:

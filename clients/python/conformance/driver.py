@@ -99,6 +99,10 @@ class Driver:
         ttl = args.get("ttl")
         return forms.form(await do(self.client.touch, args["contextId"], None if ttl is None else ttl / 1000))
 
+    async def presence(self, args: Args) -> Form:
+        ttl = args["ttl"] / 1000
+        return self.keep(await do(self.client.presence, args["contextId"], args["path"], args["value"], ttl))
+
     async def list(self, args: Args) -> Form:
         include_values = bool(args.get("includeValues"))
         return {

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import chordstate.aio
-from chordstate import Append, Increment, Remove, ReplicaChange
+from chordstate import Append, Increment, ReplicaChange
 
 ROOM = "room:lobby"
 NAME = "python"
@@ -36,7 +36,9 @@ async def main(address: str) -> None:
         replica.on_change(lambda _: changed.set())
         await replica.wait_ready()
 
-        await client.update(ROOM, typing(False), [Increment("joined")], allow_missing=True)
+        # Goes when this guest leaves, or soon after it has died.
+        presence = await client.presence(ROOM, ["participants", NAME], {"typing": False}, ttl=2)
+        await client.update(ROOM, mutations=[Increment("joined")])
         await until(lambda room: NAME in room["participants"] and room["joined"] >= room["seats"])
 
         for text in LINES:
@@ -44,7 +46,7 @@ async def main(address: str) -> None:
             await client.update(ROOM, typing(True))
             await pause()
             await client.update(ROOM, typing(False), [Append("messages", [{"from": NAME, "text": text}])])
-        await client.update(ROOM, mutations=[Remove(["participants", NAME])])
+        await presence.close()
 
         # The last one to leave made the last change.
         await until(lambda room: not room["participants"])

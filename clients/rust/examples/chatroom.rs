@@ -29,7 +29,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .start();
     replica.ready().await?;
 
-    client.update(ROOM).merge(typing(false)).increment(["joined"], 1.0).allow_missing().await?;
+    // Goes when this guest leaves, or soon after it has died.
+    let here = json!({ "typing": false });
+    let ttl = Duration::from_secs(2);
+    let presence = client.presence(ROOM, ["participants", NAME], here, ttl, |error| eprintln!("{error}")).await?;
+    client.update(ROOM).increment(["joined"], 1.0).await?;
     // `seats` is how many guests the talk waits for, if anybody set that.
     room.wait_for(|room| !room["participants"][NAME].is_null() && room["joined"].as_u64() >= room["seats"].as_u64())
         .await?;
@@ -41,7 +45,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let message = json!({ "from": NAME, "text": text });
         client.update(ROOM).merge(typing(false)).append(["messages"], [message]).await?;
     }
-    client.update(ROOM).remove(["participants", NAME]).await?;
+    presence.close().await?;
 
     // The last one to leave made the last change.
     room.wait_for(|room| room["participants"].as_object().is_some_and(Document::is_empty)).await?;

@@ -45,6 +45,7 @@ mod error;
 mod event;
 mod log;
 mod model;
+mod presence;
 pub mod proto;
 mod replica;
 mod retry;
@@ -69,6 +70,7 @@ pub use event::{DeletedReason, Event, Full, FullReason, SyncResult, Target};
 pub use model::{
     Action, Change, Context, DeleteResult, Delta, DeltaPage, Document, Head, Position, PositionParseError, WriteResult,
 };
+pub use presence::Presence;
 pub use replica::{Replica, ReplicaBuilder};
 pub use retry::Retry;
 pub use serde_json::json;

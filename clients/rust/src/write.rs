@@ -106,6 +106,22 @@ impl Update {
         self.mutate(path, "set", || Ok(Operation::Set(to_value(value.into(), 1)?)))
     }
 
+    /// Stores a value that removes itself when this time has passed, unless it is set or touched again: 1 s to 365 days.
+    pub fn set_for(
+        self,
+        path: impl IntoIterator<Item = impl Into<String>>,
+        value: impl Into<Value>,
+        ttl: Duration,
+    ) -> Self {
+        Self(self.set(path, value).0.try_with(|request| {
+            let field = format!("mutations[{}].ttl", request.mutations.len() - 1);
+            if let Some(mutation) = request.mutations.last_mut() {
+                mutation.ttl = Some(to_duration(&field, ttl)?);
+            }
+            Ok(())
+        }))
+    }
+
     /// Removes a member; nothing happens where it is missing.
     pub fn remove(self, path: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.mutate(path, "remove", || Ok(Operation::Remove(true)))
@@ -188,6 +204,14 @@ impl Delete {
 impl Touch {
     pub(crate) fn new(connection: Connection, context_id: String) -> Self {
         Self(Pending { connection, request: Ok(wire::TouchContextRequest { context_id, ..Default::default() }) })
+    }
+
+    /// Of these members, and not of the context. FAILED_PRECONDITION where one does not expire, or has expired.
+    pub fn paths(self, paths: impl IntoIterator<Item = impl IntoIterator<Item = impl Into<String>>>) -> Self {
+        Self(self.0.with(|request| {
+            let paths = paths.into_iter().map(|path| path.into_iter().map(Into::into).collect());
+            request.paths.extend(paths.map(|keys| wire::Path { keys }));
+        }))
     }
 }
 

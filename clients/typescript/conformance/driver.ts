@@ -3,12 +3,21 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ChordError, type Client, connect, DeltaMismatch, Replica, type TlsOptions, type Watch } from '../src/index.js';
+import {
+  ChordError,
+  type Client,
+  connect,
+  DeltaMismatch,
+  type Presence,
+  Replica,
+  type TlsOptions,
+  type Watch,
+} from '../src/index.js';
 import { type Args, event, type Form, targets, write, writeOptions } from './forms.js';
 import * as vectors from './vectors.js';
 
 let client: Client;
-const handles = new Map<string, Watch | Replica>();
+const handles = new Map<string, Watch | Replica | Presence>();
 /** Of watches: events asked for that did not come in time. */
 const pending = new Map<string, ReturnType<Watch['next']>>();
 
@@ -33,6 +42,7 @@ const ops: Record<string, (args: Args) => unknown> = {
   get: async ({ contextId }) => client.get(contextId),
   delete: async (args) => client.delete(args.contextId, writeOptions(args)),
   touch: async ({ contextId, ttl }) => client.touch(contextId, ttl),
+  presence: async ({ contextId, path, value, ttl }) => keep(await client.presence(contextId, path, value, ttl)),
   list: async ({ prefix, includeValues }) => ({
     contexts: await all(client.list(prefix, { includeValues })),
   }),
@@ -154,7 +164,7 @@ async function tlsOptions({ ca, cert, key, serverName }: Args): Promise<TlsOptio
 
 let handleCount = 0;
 
-function keep(opened: Watch | Replica): Form {
+function keep(opened: Watch | Replica | Presence): Form {
   const handle = `h${++handleCount}`;
   handles.set(handle, opened);
   return { handle };

@@ -24,14 +24,9 @@ let shown = { here: '', messages: 0 };
 replica.on('change', show);
 await replica.ready;
 
-await client.update(
-  ROOM,
-  {
-    changes: { participants: { [NAME]: { typing: false } } },
-    mutations: [{ path: ['joined'], increment: 1 }],
-  },
-  { allowMissing: true },
-);
+// Goes when this guest leaves, or soon after it has died.
+const presence = await client.presence(ROOM, ['participants', NAME], { typing: false }, 2000);
+await client.update(ROOM, { mutations: [{ path: ['joined'], increment: 1 }] });
 await until(({ joined, seats, participants }) => NAME in participants && joined >= seats);
 
 for (const text of LINES) {
@@ -43,7 +38,7 @@ for (const text of LINES) {
     mutations: [{ path: ['messages'], append: [{ from: NAME, text }] }],
   });
 }
-await client.update(ROOM, { mutations: [{ path: ['participants', NAME], remove: true }] });
+await presence.close();
 
 // The last one to leave made the last change.
 await until(({ participants }) => Object.keys(participants).length === 0);

@@ -8,7 +8,7 @@ import { Gate } from './gate.js';
 import { ContextServiceService as contexts, type SetContextResponse } from './gen/chord/v1/context_service.js';
 import { FullReason, type ReturnOptions } from './gen/chord/v1/model.js';
 import { SyncServiceService as syncs } from './gen/chord/v1/sync_service.js';
-import type { JsonObject } from './json.js';
+import type { Json, JsonObject } from './json.js';
 import {
   type Context,
   type Delta,
@@ -17,11 +17,13 @@ import {
   fromDelta,
   fromPosition,
   type Mutation,
+  type Path,
   type Position,
   toDuration,
   toExpected,
   toMutation,
 } from './model.js';
+import { Presence, type PresenceOptions } from './presence.js';
 import { inTurn, RETRY_DEFAULT, type RetryPolicy, retrying } from './retry.js';
 import { sleepMax } from './timers.js';
 import type { DeltaEvent, FullEvent, Target } from './tracker.js';
@@ -55,6 +57,11 @@ export interface DeleteOptions extends CallOptions {
   readonly requestId?: string | undefined;
   /** No error where the context is missing. */
   readonly allowMissing?: boolean | undefined;
+}
+
+export interface TouchOptions extends CallOptions {
+  /** Of members that expire. Empty: the context itself. */
+  readonly paths?: readonly Path[] | undefined;
 }
 
 export interface WriteOptions extends Omit<DeleteOptions, 'allowMissing'> {
@@ -104,6 +111,7 @@ export class Client {
   readonly #deadline: number;
   readonly #policy: RetryPolicy;
   readonly #open = new Set<Watch>();
+  readonly #presences = new Set<Presence>();
   readonly #gate: Gate;
   readonly #closing = new AbortController();
 
@@ -159,14 +167,33 @@ export class Client {
     return position ? { position: fromPosition(position), changed } : { changed };
   }
 
-  /** Renews the time to live, or sets another one: milliseconds, 0 for none. Answers without the value. */
-  async touch(contextId: string, ttl?: number, options: CallOptions = {}): Promise<Context> {
-    const { context } = await this.#call(
-      contexts.touchContext,
-      { contextId, ttl: toDuration(ttl), paths: [] },
-      options,
-    );
+  /**
+   * Renews the time to live, or sets another one: milliseconds, 0 for none. With `paths`, that of these members and not of the
+   * context; FAILED_PRECONDITION where one does not expire, or has expired. Answers without the value.
+   */
+  async touch(contextId: string, ttl?: number, options: TouchOptions = {}): Promise<Context> {
+    const paths = (options.paths ?? []).map((keys) => ({ keys: [...keys] }));
+    const request = { contextId, ttl: toDuration(ttl), paths };
+    const { context } = await this.#call(contexts.touchContext, request, options);
     return fromContext(context!);
+  }
+
+  /**
+   * Keeps a member of a context there: sets it, now and wherever it has gone, and renews it in time. It goes when the presence
+   * or the client is closed, or at most `ttl` milliseconds after this process has died. Resolves when the member is set.
+   */
+  async presence(
+    contextId: string,
+    path: Path,
+    value: Json,
+    ttl: number,
+    options: PresenceOptions = {},
+  ): Promise<Presence> {
+    const ended = () => this.#presences.delete(presence);
+    const presence: Presence = new Presence(this, contextId, path, value, ttl, options, ended);
+    await presence.open();
+    this.#presences.add(presence);
+    return presence;
   }
 
   /** All contexts whose ids begin with the prefix, in the order of their ids, read page after page. */
@@ -246,8 +273,9 @@ export class Client {
     return this.#channel.stream(method, completed(method, request), signal);
   }
 
-  /** Ends all watches, replicas and calls, then the connections. Any call afterwards is CANCELLED. */
+  /** Ends all presences, watches, replicas and calls, then the connections. Any call afterwards is CANCELLED. */
   async close(): Promise<void> {
+    await Promise.all([...this.#presences].map((presence) => presence.close()));
     this.#closing.abort();
     this.#gate.close(closed('client'));
     await Promise.all([...this.#open].map((watch) => watch.close()));

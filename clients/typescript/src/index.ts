@@ -9,6 +9,7 @@ export {
   type DeleteOptions,
   type Edit,
   type SyncResult,
+  type TouchOptions,
   type UpdateOptions,
   type WriteOptions,
   type WriteResult,
@@ -26,6 +27,7 @@ export {
   type Position,
 } from './model.js';
 export { parsePosition } from './position.js';
+export type { Presence, PresenceOptions } from './presence.js';
 export { Replica, type ReplicaChange, type ReplicaDocument, type ReplicaOptions, type WaitOptions } from './replica.js';
 export type { RetryPolicy } from './retry.js';
 export type { DeltaEvent, FullEvent, Target, WatchEvent } from './tracker.js';

@@ -69,8 +69,10 @@ export interface Delta {
 export type Expected = { readonly position: Position } | { readonly version: number } | { readonly absent: true };
 
 /** One change to ask for, at a path. Missing objects on the way are created. */
-export type Mutation = { readonly path: Path } & (
-  | { readonly set: Json }
+export type Mutation = {
+  readonly path: Path;
+} /** `ttl`: milliseconds, 1 s to 365 days; the member removes itself then, unless it is set or touched again. */ & (
+  | { readonly set: Json; readonly ttl?: number | undefined }
   | { readonly remove: true }
   | { readonly increment: number }
   | { readonly append: readonly Json[] }
@@ -139,7 +141,8 @@ export function toExpected(expected: Expected | undefined): ProtoExpected | unde
 }
 
 export function toMutation(mutation: Mutation): ProtoMutation {
-  return { path: [...mutation.path], operation: operationOf(mutation) };
+  const ttl = 'set' in mutation ? toDuration(mutation.ttl) : undefined;
+  return { path: [...mutation.path], operation: operationOf(mutation), ttl };
 }
 
 function operationOf(mutation: Mutation): ProtoMutation['operation'] {

@@ -69,7 +69,11 @@ func main() {
 		check(err)
 	}
 
-	update(chord.Edit{Changes: typing(false), Mutations: []chord.Mutation{chord.IncrementAt(chord.Path{"joined"}, 1)}})
+	// Goes when this guest leaves, or soon after it has died.
+	here := map[string]any{"typing": false}
+	presence, err := client.Presence(ctx, roomID, chord.Path{"participants", name}, here, 2*time.Second)
+	check(err)
+	update(chord.Mutate(chord.IncrementAt(chord.Path{"joined"}, 1)))
 	until(func(r room) bool {
 		_, seated := r.Participants[name]
 		return seated && r.Joined >= r.Seats
@@ -85,7 +89,7 @@ func main() {
 			Mutations: []chord.Mutation{chord.AppendAt(chord.Path{"messages"}, message)},
 		})
 	}
-	update(chord.Mutate(chord.RemoveAt(chord.Path{"participants", name})))
+	check(presence.Close())
 
 	// The last one to leave made the last change.
 	until(func(r room) bool { return len(r.Participants) == 0 })

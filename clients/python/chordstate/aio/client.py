@@ -18,10 +18,12 @@ from ..course import Course, OnDisconnect, WatchOptions
 from ..errors import ChordError, busy, closed, from_rpc_error
 from ..model import Context, ContextInfo, DeleteResult, Delta, DeltaPage, Full, NoChange, WriteResult
 from ..position import Position
-from ..requests import Expected, Mutation, Returning, Seconds
+from ..presence import OnPresenceError
+from ..requests import Expected, Mutation, PathLike, Returning, Seconds
 from ..retry import Attempts, RetryPolicy
 from ..tracker import Target
 from ..values import Json
+from .presence import Presence
 from .watch import Watch
 
 T = TypeVar("T")
@@ -65,6 +67,7 @@ class Client:
         self._leaving: set[asyncio.Task[None]] = set()
         self._closed = asyncio.Event()
         self._open: WeakSet[_Closable] = WeakSet()
+        self._presences: list[Presence] = []
 
     async def set(
         self,
@@ -124,9 +127,37 @@ class Client:
         write = calls.Write(expected, request_id)
         return await self._run(calls.delete_context(context_id, allow_missing, write), timeout)
 
-    async def touch(self, context_id: str, ttl: Seconds | None = None, *, timeout: float | None = None) -> ContextInfo:
-        """Renews the time to live, or sets another one; 0: until it is deleted."""
-        return await self._run(calls.touch_context(context_id, ttl), timeout)
+    async def touch(
+        self,
+        context_id: str,
+        ttl: Seconds | None = None,
+        *,
+        paths: Iterable[PathLike] = (),
+        timeout: float | None = None,
+    ) -> ContextInfo:
+        """Renews the time to live, or sets another one; 0: until it is deleted.
+
+        paths: of these members, and not of the context; FAILED_PRECONDITION where one does not expire, or has expired.
+        """
+        return await self._run(calls.touch_context(context_id, ttl, paths), timeout)
+
+    async def presence(
+        self,
+        context_id: str,
+        path: PathLike,
+        value: Json,
+        ttl: Seconds,
+        *,
+        on_error: OnPresenceError | None = None,
+    ) -> Presence:
+        """Keeps a member there: sets it, now and wherever it has gone, and renews it in time.
+
+        It goes when the presence or the client is closed, or at most `ttl` after this process has died. on_error: is
+        called with failures of renewals and of the removal; without it they are logged. The presence goes on.
+        """
+        presence = await Presence(self, context_id, path, value, ttl, on_error).open()
+        self.closes_first(presence)
+        return presence
 
     @overload
     def list(
@@ -186,7 +217,10 @@ class Client:
         return watch
 
     async def close(self) -> None:
-        """Ends all watches and replicas, then the connection."""
+        """Ends all presences, watches and replicas, then the connection."""
+        presences, self._presences = self._presences, []
+        for presence in presences:
+            await presence.close()
         self._closed.set()
         for each in tuple(self._open):
             await each.close()
@@ -202,6 +236,9 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
         await self.close()
+
+    def closes_first(self, presence: Presence) -> None:
+        self._presences.append(presence)
 
     def closes(self, opened: _Closable) -> None:
         """Whatever is still alive of these when the client is closed is closed with it."""

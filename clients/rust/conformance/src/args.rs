@@ -21,6 +21,10 @@ impl Args {
         self.text("contextId").unwrap_or_default()
     }
 
+    pub fn path(&self) -> impl Iterator<Item = &str> {
+        self.list("path").filter_map(Value::as_str)
+    }
+
     pub fn number(&self, name: &str) -> Option<u64> {
         self.0[name].as_u64()
     }

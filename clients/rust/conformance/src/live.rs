@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use chordstate::{Client, Error, Retry};
+use chordstate::{Client, Error, Presence, Retry};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -18,6 +18,7 @@ pub struct Driver {
     client: Option<Client>,
     pub watches: HashMap<String, WatchHandle>,
     pub copies: HashMap<String, CopyHandle>,
+    presences: HashMap<String, Presence>,
     handles: usize,
 }
 
@@ -39,6 +40,7 @@ impl Driver {
                 Ok(json!({ "position": deleted.position.as_ref().map(forms::position), "changed": deleted.changed }))
             }
             "touch" => Ok(forms::head(&self.client()?.touch(args.id()).optioned(args).await?)),
+            "presence" => self.presence(args).await,
             "list" => self.list(args).await,
             "sync" => {
                 let result = self.client()?.sync(args.id(), args.known_position()).await?;
@@ -119,11 +121,23 @@ impl Driver {
         Ok(json!({ "versions": versions, "failed": errors.len() }))
     }
 
+    async fn presence(&mut self, args: &Args) -> Result<Value, Failure> {
+        let ttl = Duration::from_millis(args.number("ttl").unwrap_or_default());
+        let report = |error| eprintln!("{error}");
+        let presence = self.client()?.presence(args.id(), args.path(), args.document("value"), ttl, report).await?;
+        let handle = self.new_handle();
+        self.presences.insert(handle.clone(), presence);
+        Ok(json!({ "handle": handle }))
+    }
+
     async fn close(&mut self, args: &Args) -> Result<Value, Failure> {
         let handle = args.text("handle");
         self.watches.retain(|own, _| handle.is_some_and(|handle| handle != own));
         for (_, copy) in self.copies.extract_if(|own, _| handle.is_none_or(|handle| handle == own)) {
             copy.replica.close().await;
+        }
+        for (_, presence) in self.presences.extract_if(|own, _| handle.is_none_or(|handle| handle == own)) {
+            presence.close().await?;
         }
         if handle.is_none() {
             self.client()?.close();

@@ -4,6 +4,7 @@ mod calls;
 #[cfg(feature = "server")]
 mod faults;
 mod modules;
+mod presences;
 mod replicas;
 mod support;
 mod vectors;

@@ -86,8 +86,12 @@ record Args(Map<String, Object> members) {
     return new Edit(has("changes") ? map("changes") : null, mutations);
   }
 
+  List<String> path() {
+    return Json.list(members.get("path")).stream().map(String.class::cast).toList();
+  }
+
   private Mutation mutation() {
-    List<String> path = Json.list(members.get("path")).stream().map(String.class::cast).toList();
+    List<String> path = path();
     if (members.containsKey("set")) return Mutation.set(path, members.get("set"));
     if (has("increment")) return Mutation.increment(path, (Double) members.get("increment"));
     if (has("append")) return Mutation.append(path, Json.list(members.get("append")));

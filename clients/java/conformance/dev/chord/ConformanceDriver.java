@@ -29,6 +29,7 @@ final class ConformanceDriver {
     ops.put("get", live::get);
     ops.put("delete", live::delete);
     ops.put("touch", live::touch);
+    ops.put("presence", live::presence);
     ops.put("list", live::list);
     ops.put("sync", live::sync);
     ops.put("deltas", live::deltas);

@@ -75,6 +75,11 @@ final class LiveOps {
     return Forms.document(client.touch(args.text("contextId"), args.millis("ttl", null)));
   }
 
+  Object presence(Args args) {
+    String id = args.text("contextId");
+    return keep(client.presence(id, args.path(), args.map("value"), args.millis("ttl", null)));
+  }
+
   Object list(Args args) {
     ReadOptions.Builder options = ReadOptions.builder();
     if (args.flag("includeValues")) options.includeValues();

@@ -3,6 +3,7 @@ package dev.chord;
 import dev.chord.v1.ContextServiceGrpc;
 import dev.chord.v1.SyncServiceGrpc;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 
@@ -68,9 +69,21 @@ public final class AsyncCalls {
 
   /** @param ttl null: the present one begins again; zero: until it is deleted */
   public CompletableFuture<Document> touch(String id, Duration ttl, ReadOptions options) {
+    return touch(id, List.of(), ttl, options);
+  }
+
+  /**
+   * Of these members, and not of the context. FAILED_PRECONDITION where one does not expire, or has expired.
+   *
+   * @param ttl null: the present one begins again
+   */
+  public CompletableFuture<Document> touch(
+      String id, List<List<String>> paths, Duration ttl, ReadOptions options) {
     return then(
         connection.start(
-            ContextServiceGrpc.getTouchContextMethod(), Requests.touch(id, ttl, options), options.deadline),
+            ContextServiceGrpc.getTouchContextMethod(),
+            Requests.touch(id, paths, ttl, options),
+            options.deadline),
         answer -> Conversion.fromContext(answer.getContext()));
   }
 

@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Consumer;
 
 /**
  * The calls. All of them wait for their answer, and throw {@link ChordException}; an interrupt of the waiting thread
@@ -21,6 +22,7 @@ public final class ChordClient implements AutoCloseable {
   private final Connection connection;
   private final AsyncCalls async;
   private final Set<Watch> watches = ConcurrentHashMap.newKeySet();
+  private final Set<Presence> presences = ConcurrentHashMap.newKeySet();
 
   private ChordClient(String address, ClientOptions options) {
     connection = new Connection(address, options);
@@ -115,6 +117,33 @@ public final class ChordClient implements AutoCloseable {
     return Connection.await(async.touch(id, ttl, options));
   }
 
+  /**
+   * Of these members, and not of the context. FAILED_PRECONDITION where one does not expire, or has expired.
+   *
+   * @param ttl null: the present one begins again
+   */
+  public Document touch(String id, List<List<String>> paths, Duration ttl, ReadOptions options) {
+    return Connection.await(async.touch(id, paths, ttl, options));
+  }
+
+  /** As below; failures are logged. */
+  public Presence presence(String id, List<String> path, Object value, Duration ttl) {
+    return presence(id, path, value, ttl, Presence::log);
+  }
+
+  /**
+   * Keeps a member of a context there: sets it, now and wherever it has gone, and renews it in time. It goes when the
+   * presence or the client is closed, or at most {@code ttl} after this process has died.
+   *
+   * @param onError is called with failures of renewals and of the removal; the presence goes on
+   */
+  public Presence presence(
+      String id, List<String> path, Object value, Duration ttl, Consumer<ChordException> onError) {
+    Presence presence = new Presence(this, id, path, value, ttl, onError, presences::remove);
+    presences.add(presence);
+    return presence;
+  }
+
   /** All contexts whose ids begin with the prefix, ordered by id: read as it is iterated, anew each time. */
   public Iterable<Document> list(String prefix) {
     return list(prefix, ReadOptions.NONE);
@@ -182,9 +211,10 @@ public final class ChordClient implements AutoCloseable {
     return connection.isClosed();
   }
 
-  /** Ends all watches and replicas, calls that wait, then the connection. A second time it does nothing. */
+  /** Ends all presences, watches and replicas, calls that wait, then the connection. A second time it does nothing. */
   @Override
   public void close() {
+    presences.forEach(Presence::close);
     connection.closing();
     watches.forEach(Watch::close);
     connection.close();

@@ -3,6 +3,7 @@ package dev.chord;
 import dev.chord.v1.ListSplice;
 import dev.chord.v1.ListValues;
 import dev.chord.v1.TextEdit;
+import java.time.Duration;
 import java.util.List;
 
 /**
@@ -20,6 +21,16 @@ public final class Mutation {
   /** Stores a value, null included, in place of whatever is there. */
   public static Mutation set(List<String> path, Object value) {
     return new Mutation(path, builder().setSet(Values.toValue("set", value)));
+  }
+
+  /**
+   * Stores a value that removes itself when this time has passed, unless it is set or touched again.
+   *
+   * @param ttl 1 s to 365 days
+   */
+  public static Mutation set(List<String> path, Object value, Duration ttl) {
+    return new Mutation(
+        path, builder().setSet(Values.toValue("set", value)).setTtl(Conversion.toDuration(ttl)));
   }
 
   /** Removes a member; nothing happens where it is missing. */

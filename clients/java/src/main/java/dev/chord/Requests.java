@@ -6,6 +6,7 @@ import dev.chord.v1.GetContextRequest;
 import dev.chord.v1.ListContextsRequest;
 import dev.chord.v1.ListDeltasRequest;
 import dev.chord.v1.ListDeltasResponse;
+import dev.chord.v1.Path;
 import dev.chord.v1.SetContextRequest;
 import dev.chord.v1.SetContextResponse;
 import dev.chord.v1.SyncContextRequest;
@@ -14,6 +15,7 @@ import dev.chord.v1.TouchContextRequest;
 import dev.chord.v1.UpdateContextRequest;
 import dev.chord.v1.UpdateContextResponse;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import java.util.UUID;
 
@@ -59,11 +61,16 @@ final class Requests {
     return request.build();
   }
 
-  static TouchContextRequest touch(String id, Duration ttl, ReadOptions options) {
+  static TouchContextRequest touch(String id, List<List<String>> paths, Duration ttl, ReadOptions options) {
     options.ofOne("touch");
     TouchContextRequest.Builder request =
         TouchContextRequest.newBuilder().setContextId(Values.text("context_id", id));
     if (ttl != null) request.setTtl(Conversion.toDuration(ttl));
+    for (List<String> path : paths) {
+      Path.Builder keys = Path.newBuilder();
+      path.forEach(key -> keys.addKeys(Values.text("paths", key)));
+      request.addPaths(keys);
+    }
     return request.build();
   }
 

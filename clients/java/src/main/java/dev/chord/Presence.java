@@ -1,0 +1,111 @@
+package dev.chord;
+
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Consumer;
+
+/**
+ * A member of a context that is there as long as this process keeps it there: who is in a room, which worker holds a job.
+ * Made by {@link ChordClient#presence}; close it when done.
+ */
+public final class Presence implements AutoCloseable {
+  private static final System.Logger LOG = System.getLogger(Presence.class.getName());
+
+  private final ChordClient client;
+  private final String id;
+  private final List<String> path;
+  private final Duration ttl;
+  private final Consumer<ChordException> onError;
+  private final Consumer<Presence> onClose;
+  private final CountDownLatch closing = new CountDownLatch(1);
+  private final AtomicBoolean closed = new AtomicBoolean();
+  private final Thread thread;
+  private volatile Object value;
+
+  Presence(
+      ChordClient client,
+      String id,
+      List<String> path,
+      Object value,
+      Duration ttl,
+      Consumer<ChordException> onError,
+      Consumer<Presence> onClose) {
+    this.client = client;
+    this.id = id;
+    this.path = List.copyOf(path);
+    this.ttl = ttl;
+    this.onError = onError;
+    this.onClose = onClose;
+    set(value);
+    thread = new Thread(this::run, "chord-presence");
+    thread.setDaemon(true);
+    thread.start();
+  }
+
+  static void log(ChordException error) {
+    LOG.log(System.Logger.Level.ERROR, "a presence failed", error);
+  }
+
+  /** Sets another value, which also renews the member. */
+  public void set(Object value) {
+    this.value = value;
+    client.update(
+        id, Edit.of(Mutation.set(path, value, ttl)), WriteOptions.builder().allowMissing().build());
+  }
+
+  /** Ends the renewals and removes the member. Where the removal fails, the member expires. A second one does nothing. */
+  @Override
+  public void close() {
+    if (closed.getAndSet(true)) return;
+    closing.countDown();
+    try {
+      thread.join();
+    } catch (InterruptedException error) {
+      Thread.currentThread().interrupt();
+    }
+    onClose.accept(this);
+    try {
+      client.update(id, Edit.of(Mutation.remove(path)), WriteOptions.builder().deadline(ttl).build());
+    } catch (ChordException error) {
+      if (!hasGone(error)) onError.accept(error);
+    }
+  }
+
+  private void run() {
+    try {
+      while (!closing.await(untilRenewal(), TimeUnit.MILLISECONDS)) {
+        try {
+          renew();
+        } catch (ChordException error) {
+          if (closing.getCount() > 0) onError.accept(error);
+        }
+      }
+    } catch (InterruptedException error) {
+      // Nothing else interrupts this thread: it ends, and the member expires.
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  /** Random, so that those that began together do not stay together. */
+  private long untilRenewal() {
+    return (long) (ttl.toMillis() / 3.0 * ThreadLocalRandom.current().nextDouble(0.8, 1.2));
+  }
+
+  private void renew() {
+    try {
+      client.touch(id, List.of(path), null, ReadOptions.builder().deadline(ttl).build());
+    } catch (ChordException error) {
+      if (!hasGone(error)) throw error;
+      set(value);
+    }
+  }
+
+  /** Whether the member must be set again: it has expired, or its context is gone. */
+  private static boolean hasGone(ChordException error) {
+    return error.reason().equals("FAILED_PRECONDITION") || error.reason().equals("NOT_FOUND");
+  }
+}

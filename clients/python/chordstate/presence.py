@@ -1,0 +1,105 @@
+"""A member that is there as long as this process keeps it there: who is in a room, which worker holds a job."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, TypeAlias
+
+from .errors import ChordError
+from .requests import PathLike, Remove, Seconds, Set, seconds
+from .values import Json
+
+if TYPE_CHECKING:
+    from .client import Client
+
+OnPresenceError: TypeAlias = Callable[[ChordError], object]
+
+_log = logging.getLogger("chordstate")
+
+
+def has_gone(error: ChordError) -> bool:
+    """Whether the member must be set again: it has expired, or its context is gone."""
+    return error.reason in ("FAILED_PRECONDITION", "NOT_FOUND")
+
+
+def until_renewal(ttl: float) -> float:
+    """Seconds. Random, so that those that began together do not stay together."""
+    return ttl / 3 * random.uniform(0.8, 1.2)
+
+
+def report(error: ChordError, on_error: OnPresenceError | None) -> None:
+    if on_error is None:
+        _log.error("a presence failed", exc_info=error)
+    else:
+        on_error(error)
+
+
+class Presence:
+    """Made by `Client.presence`. Call `close` when done, or use `with`."""
+
+    def __init__(
+        self,
+        client: Client,
+        context_id: str,
+        path: PathLike,
+        value: Json,
+        ttl: Seconds,
+        on_error: OnPresenceError | None,
+    ) -> None:
+        self._client = client
+        self._context_id = context_id
+        self._path = path
+        self._value = value
+        self._ttl = seconds(ttl)
+        self._on_error = on_error
+        self._closing = threading.Event()
+        self._lock = threading.Lock()
+        self.set(value)
+        self._thread = threading.Thread(target=self._run, name="chord-presence", daemon=True)
+        self._thread.start()
+
+    def set(self, value: Json) -> None:
+        """Sets another value, which also renews the member."""
+        self._value = value
+        self._client.update(self._context_id, mutations=[Set(self._path, value, self._ttl)], allow_missing=True)
+
+    def close(self) -> None:
+        """Ends the renewals and removes the member. Where the removal fails, the member expires. A second one does
+        nothing.
+        """
+        with self._lock:
+            if self._closing.is_set():
+                return
+            self._closing.set()
+        self._thread.join()
+        try:
+            self._client.update(self._context_id, mutations=[Remove(self._path)], timeout=self._ttl)
+        except ChordError as error:
+            if not has_gone(error):
+                report(error, self._on_error)
+
+    def __enter__(self) -> Presence:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def _run(self) -> None:
+        while not self._closing.wait(until_renewal(self._ttl)):
+            try:
+                self._renew()
+            except ChordError as error:
+                if not self._closing.is_set():
+                    report(error, self._on_error)
+
+    def _renew(self) -> None:
+        try:
+            self._client.touch(self._context_id, paths=[self._path], timeout=self._ttl)
+        except ChordError as error:
+            if not has_gone(error):
+                raise
+            self.set(self._value)

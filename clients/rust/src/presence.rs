@@ -1,0 +1,107 @@
+//! A member that is there as long as this process keeps it there: who is in a room, which worker holds a job.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::client::Client;
+use crate::error::{Error, Reason};
+
+/// A member of a context that this process keeps there: see [`Client::presence`]. Dropping it ends the renewals, and the
+/// member expires; [`close`](Self::close) removes it at once.
+#[derive(Debug)]
+pub struct Presence {
+    keeper: Keeper,
+    closing: watch::Sender<bool>,
+    running: JoinHandle<()>,
+}
+
+#[derive(Debug, Clone)]
+struct Keeper {
+    client: Client,
+    id: String,
+    path: Vec<String>,
+    value: Arc<Mutex<Value>>,
+    ttl: Duration,
+}
+
+impl Presence {
+    pub(crate) async fn open(
+        client: Client,
+        id: String,
+        path: Vec<String>,
+        value: Value,
+        ttl: Duration,
+        on_error: impl Fn(Error) + Send + 'static,
+    ) -> Result<Self, Error> {
+        let client = client.with_deadline(ttl.max(client.0.deadline));
+        let keeper = Keeper { client, id, path, value: Arc::new(Mutex::new(value)), ttl };
+        keeper.put().await?;
+        let (closing, closed) = watch::channel(false);
+        let running = tokio::spawn(keeper.clone().run(closed, on_error));
+        Ok(Self { keeper, closing, running })
+    }
+
+    /// Sets another value, which also renews the member.
+    pub async fn set(&self, value: impl Into<Value>) -> Result<(), Error> {
+        *self.keeper.value.lock().unwrap_or_else(PoisonError::into_inner) = value.into();
+        self.keeper.put().await
+    }
+
+    /// Ends the renewals and removes the member. Where that fails, the member expires.
+    pub async fn close(mut self) -> Result<(), Error> {
+        self.closing.send_replace(true);
+        let _ = (&mut self.running).await;
+        let Keeper { client, id, path, .. } = &self.keeper;
+        match client.update(id).remove(path).await {
+            Err(error) if !has_gone(&error) => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        self.running.abort();
+    }
+}
+
+impl Keeper {
+    async fn run(self, mut closed: watch::Receiver<bool>, on_error: impl Fn(Error) + Send) {
+        loop {
+            // Random, so that those that began together do not stay together.
+            let wait = self.ttl.div_f64(3.0).mul_f64(0.8 + 0.4 * fastrand::f64());
+            tokio::select! {
+                _ = closed.wait_for(|closed| *closed) => return,
+                () = tokio::time::sleep(wait) => {}
+            }
+            if let Err(error) = self.renew().await
+                && !*closed.borrow()
+            {
+                on_error(error);
+            }
+        }
+    }
+
+    async fn renew(&self) -> Result<(), Error> {
+        match self.client.touch(&self.id).paths([&self.path]).await {
+            Err(error) if has_gone(&error) => self.put().await,
+            Err(error) => Err(error),
+            Ok(_) => Ok(()),
+        }
+    }
+
+    async fn put(&self) -> Result<(), Error> {
+        let value = self.value.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.client.update(&self.id).set_for(&self.path, value, self.ttl).allow_missing().await?;
+        Ok(())
+    }
+}
+
+/// Whether the member must be set again: it has expired, or its context is gone.
+fn has_gone(error: &Error) -> bool {
+    matches!(error.reason(), Reason::FailedPrecondition | Reason::NotFound)
+}

@@ -1,0 +1,113 @@
+/** A member that is there as long as this process keeps it there: who is in a room, which worker holds a job. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ChordError } from './errors.js';
+import type { Json } from './json.js';
+import type { Mutation, Path } from './model.js';
+import { sleepMax } from './timers.js';
+
+export interface PresenceOptions {
+  /** A renewal or the removal failed. The presence goes on trying. Without it, a failure is a warning of the process. */
+  readonly onError?: (error: ChordError) => void;
+}
+
+/** The calls of the client that a presence makes. */
+interface Calls {
+  update(
+    contextId: string,
+    edit: { readonly mutations: readonly Mutation[] },
+    options: { readonly allowMissing?: boolean; readonly deadline?: number },
+  ): Promise<unknown>;
+  touch(
+    contextId: string,
+    ttl: undefined,
+    options: { readonly paths: readonly Path[]; readonly deadline: number; readonly signal: AbortSignal },
+  ): Promise<unknown>;
+}
+
+/** Reasons for which a member must be set again: it has expired, or its context has gone. */
+const GONE: readonly string[] = ['FAILED_PRECONDITION', 'NOT_FOUND'];
+
+/** Call `close` when done. Made by `Client.presence`. */
+export class Presence {
+  readonly #closing = new AbortController();
+  #running: Promise<void> | undefined;
+  #closed: Promise<void> | undefined;
+
+  constructor(
+    private readonly client: Calls,
+    readonly contextId: string,
+    readonly path: Path,
+    private value: Json,
+    /** Milliseconds. */
+    readonly ttl: number,
+    private readonly options: PresenceOptions,
+    private readonly ended: () => void,
+  ) {}
+
+  /** Sets the member, and begins to renew it. */
+  async open(): Promise<this> {
+    await this.set(this.value);
+    this.#running = this.#run();
+    return this;
+  }
+
+  /** Sets another value, which also renews the member. @throws ChordError */
+  async set(value: Json): Promise<void> {
+    this.value = value;
+    const mutations = [{ path: this.path, set: value, ttl: this.ttl }];
+    await this.client.update(this.contextId, { mutations }, { allowMissing: true });
+  }
+
+  /** Ends the renewals and removes the member. Where the removal fails, the member expires. Later calls change nothing. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    this.#closing.abort();
+    await this.#running;
+    this.ended();
+    await this.client
+      .update(this.contextId, { mutations: [{ path: this.path, remove: true }] }, { deadline: this.ttl })
+      .catch((error) => {
+        if (!isGone(error)) this.#report(error);
+      });
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      // Random, so that those that began together do not stay together.
+      const wait = (this.ttl / 3) * (0.8 + 0.4 * Math.random());
+      await sleep(sleepMax(wait), undefined, { signal }).catch(() => {});
+      if (signal.aborted) return;
+      await this.#renew(signal).catch((error) => {
+        if (!signal.aborted) this.#report(error);
+      });
+    }
+  }
+
+  async #renew(signal: AbortSignal): Promise<void> {
+    try {
+      await this.client.touch(this.contextId, undefined, { paths: [this.path], deadline: this.ttl, signal });
+    } catch (error) {
+      if (!isGone(error)) throw error;
+      await this.set(this.value);
+    }
+  }
+
+  #report(error: unknown): void {
+    const { onError } = this.options;
+    if (onError && error instanceof ChordError) onError(error);
+    else process.emitWarning(error as Error);
+  }
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof ChordError && GONE.includes(error.reason);
+}

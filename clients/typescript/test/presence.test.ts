@@ -1,0 +1,44 @@
+import test from 'ava';
+import { type ChordError, Replica } from '../src/index.js';
+import { connected, startServer } from './support/server.js';
+
+const path = ['members', 'ann'];
+
+test('a presence is renewed, set again where it has gone, and removed', async (t) => {
+  const client = connected(t, await startServer(t, '--backend', 'memory'));
+  const replica = new Replica(client, ['room:1']);
+  const failures: ChordError[] = [];
+  const onError = (error: ChordError) => void failures.push(error);
+  const presence = await client.presence('room:1', path, { n: 1 }, 1000, { onError });
+  // Another member outlives two of its times to live.
+  await client.update('room:1', { mutations: [{ path: ['timer'], set: true, ttl: 2000 }] });
+  await replica.waitFor('room:1', (value) => value !== undefined && 'timer' in value);
+  await replica.waitFor('room:1', (value) => value !== undefined && !('timer' in value));
+  t.is(replica.position('room:1')?.version, 3);
+  t.deepEqual(replica.get('room:1'), { members: { ann: { n: 1 } } });
+  await client.update('room:1', { mutations: [{ path, remove: true }] });
+  await replica.waitFor('room:1', (value) => JSON.stringify(value) === '{"members":{"ann":{"n":1}}}');
+  await presence.set({ n: 2 });
+  t.deepEqual((await client.get('room:1')).value, { members: { ann: { n: 2 } } });
+  await presence.close();
+  await presence.close();
+  t.deepEqual((await client.get('room:1')).value, { members: {} });
+  t.deepEqual(failures, []);
+});
+
+test('closing the client removes its presences; a failure is reported, and the first one thrown', async (t) => {
+  const server = await startServer(t);
+  const client = connected(t, server);
+  const error = await t.throwsAsync<ChordError>(client.presence('room:1', path, 1, 10));
+  t.is(error.reason, 'INVALID_ARGUMENT');
+  const other = connected(t, server);
+  await other.presence('room:1', path, 1, 60_000);
+  await other.close();
+  t.deepEqual((await client.get('room:1')).value, { members: {} });
+  const failures: string[] = [];
+  const presence = await client.presence('room:1', path, 1, 1000, { onError: ({ reason }) => failures.push(reason) });
+  await server.stop('SIGKILL');
+  await presence.close();
+  t.deepEqual(failures.slice(-1), ['UNAVAILABLE']);
+  await server.start();
+});

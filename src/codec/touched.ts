@@ -27,8 +27,26 @@ const INDEX = 0x08; // Splice and TextSplice
 const REMOVED_COUNT = 0x10;
 const INSERTED = 0x22;
 
+/** Guarded writes look through the same few deltas again and again: what small ones touch is kept as long as they are. */
+const KEPT_BYTES_MAX = 256;
+const kept = new WeakMap<Uint8Array, readonly Touch[]>();
+
 /** Calls `visit` for each change of a stored delta, in order. DATA_LOSS where the bytes are no changes. */
 export function eachTouch(changes: Uint8Array, visit: (touch: Touch) => void): void {
+  if (changes.length > KEPT_BYTES_MAX) readEach(changes, visit);
+  else for (const each of keptTouches(changes)) visit(each);
+}
+
+function keptTouches(changes: Uint8Array): readonly Touch[] {
+  const before = kept.get(changes);
+  if (before) return before;
+  const found: Touch[] = [];
+  readEach(changes, (touch) => found.push(touch));
+  kept.set(changes, found);
+  return found;
+}
+
+function readEach(changes: Uint8Array, visit: (touch: Touch) => void): void {
   const reader = new Reader(changes);
   try {
     while (reader.pos < reader.end) {

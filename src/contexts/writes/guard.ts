@@ -96,6 +96,7 @@ export class Guard {
 
   /** Notes changes of the edit itself. */
   noteOwn(changes: Changes): void {
+    if (this.#places.length === 0) return;
     for (const change of changes) this.#tree.note(touchOf(change), Number.MAX_SAFE_INTEGER);
   }
 

@@ -165,6 +165,10 @@ prove: build redis ## attack the promises for half an hour: simulated histories,
 prove-release: build redis ## the same for hours (ARGS="--minutes 60" for another length)
 	@npx --no-install tsx test/proof/prove.ts --minutes 480 $(ARGS)
 
+.PHONY: test-workers
+test-workers: build ## the tests of a served Chord, with two worker processes each (slow: each starts three processes)
+	@CHORD_TEST_WORKERS=2 npx ava --serial --timeout=10m $(or $(ARGS),'test/workers/*.test.ts' 'test/grpc/{auth,batch,deltas,hostile,slow-readers,strangers,tls}.test.ts' 'test/server/{concurrency,crash,drain,reload}.test.ts')
+
 .PHONY: bench
 bench: build ghz redis etcd ## all benchmarks beside their ceilings and peers, some 20 minutes (ARGS="--only P1,P4" for some)
 	@npm run -s bench -- $(ARGS)
@@ -188,10 +192,10 @@ ghz:
 	  echo 'ghz is not installed, and is built with Go (https://go.dev/dl): what needs it is skipped'
 
 .PHONY: etcd
-etcd:
-	@command -v etcd >/dev/null || { command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && \
-	  { echo 'installing etcd-server'; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq etcd-server >/dev/null; }; } || \
-	  echo 'etcd is not installed: what needs it is skipped (Debian: apt-get install etcd-server)'
+etcd: # in the version of bench/peers/etcd/go.mod
+	@[ -x .tools/bin/etcd ] && [ .tools/bin/etcd -nt bench/peers/etcd/go.sum ] || { command -v go >/dev/null && \
+	  { echo 'building etcd'; go build -C bench/peers/etcd -o $(CURDIR)/.tools/bin/etcd .; }; } || \
+	  echo 'etcd is not installed: what needs it is skipped (building it needs Go)'
 
 .PHONY: clean
 clean: ## remove build results and installed tools (never ./data)

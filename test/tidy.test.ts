@@ -34,11 +34,13 @@ const LADDER: readonly (readonly [part: string, imports: readonly string[]])[] =
     ],
   ],
   ['web', ['gen', 'grpc', 'model', 'observability', 'tls']],
+  // Frames between processes carry what the call pipeline needs of a connection: its certificate.
+  ['workers', ['auth', 'grpc', 'model', 'observability', 'tls']],
   [
     'server',
     [
       ...['auth', 'cleanup', 'config', 'contexts', 'grpc', 'model', 'observability', 'quota', 'store', 'tls'],
-      ...['transfer', 'watch', 'web'],
+      ...['transfer', 'watch', 'web', 'workers'],
     ],
   ],
   ['testing', ['model', 'store', 'transfer']],
@@ -163,7 +165,7 @@ test('every source file is reached from an entry', (t) => {
     reached.add(path);
     for (const target of importsOf(path)) visit(target);
   };
-  for (const entry of ['src/main.ts', 'src/index.ts', 'src/testing/index.ts']) visit(entry);
+  for (const entry of ['src/main.ts', 'src/index.ts', 'src/testing/index.ts', 'src/workers/process.ts']) visit(entry);
   t.deepEqual(
     sources.filter((path) => !reached.has(path)),
     [],

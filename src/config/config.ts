@@ -11,6 +11,7 @@ import {
   choice,
   choices,
   count,
+  countOrAuto,
   duration,
   durationOrOff,
   exportUrl,
@@ -49,6 +50,11 @@ function setting<T>(kind: SettingType<T>, fallback: T, help: string): Setting<T>
 
 export const SETTINGS = {
   listen: setting(hostPort(), '127.0.0.1:50051', 'address to listen on; port 0 takes a free port'),
+  workers: setting(
+    countOrAuto(0, 64),
+    0,
+    'processes that serve connections, beside the one with the contexts; auto: one a core; 0: one process for all',
+  ),
   tlsCert: setting(file(), '', 'PEM file: server certificate, followed by its intermediate certificates'),
   tlsKey: setting(file(), '', 'PEM file: private key of the server certificate'),
   tlsClientCa: setting(file(), '', 'PEM file: authorities that must have signed the certificate of each client'),

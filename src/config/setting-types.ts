@@ -102,6 +102,23 @@ export function count(min: number, max: number): SettingType<number> {
   return amount('N', 'a whole number', parse, String, min, max, true);
 }
 
+/** A whole number, or `auto`. */
+export function countOrAuto(min: number, max: number): SettingType<number | 'auto'> {
+  const kind = count(min, max);
+  return {
+    placeholder: 'N|auto',
+    value: z.union([z.literal('auto'), kind.value], 'expected a whole number, or auto'),
+    written: z.unknown().transform((raw, context): number | 'auto' => {
+      if (raw === 'auto') return raw;
+      const read = kind.written.safeParse(raw);
+      if (read.success) return read.data;
+      for (const { message } of read.error.issues) context.addIssue(message);
+      return z.NEVER;
+    }),
+    format: String,
+  };
+}
+
 export function size(min: number, max: number): SettingType<number> {
   return amount('SIZE', 'a size like 64MiB or 1GB', parseSize, formatSize, min, max, true);
 }

@@ -20,6 +20,13 @@ export function connectionOf(call: Inner): object | undefined {
   return streamOf(call)?.session;
 }
 
+/** Stops and resumes the receipt of a request. Not found: it goes on. */
+export function holdBack(call: Inner, yes: boolean): void {
+  const stream = streamOf(call);
+  if (yes) stream?.pause();
+  else stream?.resume();
+}
+
 /** Receives the bytes of a request in place of grpc-js. */
 export interface Receiver {
   onData(bytes: Buffer): void;

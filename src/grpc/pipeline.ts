@@ -34,14 +34,19 @@ export class CallPipeline {
     this.#routes.set(route.path, route);
   }
 
+  /** Throws for an unknown path. */
+  route(path: string): Route {
+    const route = this.#routes.get(path);
+    if (!route) throw new Error(`no such method: ${path}`);
+    return route;
+  }
+
   /**
    * A call that another port than that of grpc-js received; the caller starts it. Throws for an unknown path.
    * @param connection the same object for all calls of a connection
    */
   call(path: string, inner: Inner, connection: object): Call {
-    const route = this.#routes.get(path);
-    if (!route) throw new Error(`no such method: ${path}`);
-    return new Call(inner, route, this, connection);
+    return new Call(inner, this.route(path), this, connection);
   }
 
   readonly intercept: ServerInterceptor = ({ path }, next) => {

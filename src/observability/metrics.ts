@@ -30,12 +30,29 @@ export interface MetricSources {
   readonly shed: number;
   /** Whether the event loop has been late for long. */
   readonly late: boolean;
+  /** Undefined: one process serves all. */
+  readonly workers: WorkersUsage | undefined;
+}
+
+/** What the worker processes of a server use together. */
+export interface WorkersUsage {
+  readonly running: number;
+  readonly restarts: number;
+  /** Seconds of processor time, of those that have ended too. */
+  readonly cpu: number;
+  readonly residentBytes: number;
 }
 
 type Value = readonly [Labels, number | Histogram];
 
 export function families(sources: MetricSources): Family[] {
-  return [...ofCalls(sources), ...ofWatches(sources), ...ofStore(sources), ...ofCleanup(sources)];
+  return [
+    ...ofCalls(sources),
+    ...ofWorkers(sources),
+    ...ofWatches(sources),
+    ...ofStore(sources),
+    ...ofCleanup(sources),
+  ];
 }
 
 function ofCalls({ calls, connections, certificateEnd, audit, shed }: MetricSources): Family[] {
@@ -73,6 +90,16 @@ function ofCalls({ calls, connections, certificateEnd, audit, shed }: MetricSour
           gauge('chord_certificate_end_seconds', 'When the TLS certificate ends, as Unix time.', certificateEnd / 1000),
         ]),
     ...(audit ? [gauge('chord_audit_writable', '1: the audit log can be written.', Number(audit.writable))] : []),
+  ];
+}
+
+function ofWorkers({ workers }: MetricSources): Family[] {
+  const { running, restarts, cpu, residentBytes } = workers ?? { running: 0, restarts: 0, cpu: 0, residentBytes: 0 };
+  return [
+    gauge('chord_workers', 'Worker processes that serve connections.', running),
+    counter('chord_worker_restarts_total', 'Workers that were started again.', restarts),
+    counter('chord_worker_cpu_seconds_total', 'Processor time of all workers.', cpu),
+    gauge('chord_worker_resident_bytes', 'Resident memory of all workers.', residentBytes),
   ];
 }
 

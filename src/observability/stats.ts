@@ -68,7 +68,7 @@ export class StatsView {
 
   /** Statistics since the last call. */
   take(): Stats {
-    const { contexts, hub, store, connections, streams } = this.sources;
+    const { contexts, hub, store, connections, streams, workers } = this.sources;
     const [before, now] = [this.#before, totals(this.sources)];
     this.#before = now;
     const elapsed = now.at - before.at;
@@ -81,7 +81,7 @@ export class StatsView {
       elapsed,
       connections: connections.open,
       cpu: (now.cpu - before.cpu) / 1000 / elapsed,
-      residentBytes: rss,
+      residentBytes: rss + (workers?.residentBytes ?? 0),
       heapBytes: heapUsed,
       eventLoopDelay,
       methods: now.methods.map((method, index) => methodStats(method, before.methods[index])),
@@ -97,13 +97,13 @@ export class StatsView {
 }
 
 /** All counts since the start. */
-function totals({ calls, deliveries, contexts, store }: MetricSources) {
+function totals({ calls, deliveries, contexts, store, workers }: MetricSources) {
   const { deltas, merged, bytes, documents } = deliveries;
   const { hits, misses, evicted } = contexts.cache;
   const { user, system } = process.cpuUsage();
   return {
     at: performance.now(),
-    cpu: user + system,
+    cpu: user + system + (workers?.cpu ?? 0) * 1e6,
     methods: calls.all().map(methodTotals),
     deliveries: { deltas, merged, bytes, documents: Object.values(documents).reduce(add, 0) },
     cache: { hits, misses, evicted },

@@ -10,6 +10,7 @@ import { Formats } from '../contexts/sync/projection.js';
 import { decoded, type Middleware } from '../grpc/call.js';
 import { charge } from '../grpc/middleware/quota.js';
 import { GrpcServer } from '../grpc/server.js';
+import { LocalTransport } from '../grpc/transport/transport.js';
 import { boundUnderWay } from '../grpc/underway.js';
 import type { Clock } from '../model/model.js';
 import { openLog } from '../observability/log.js';
@@ -24,7 +25,9 @@ import { openProvider } from '../transfer/providers/open.js';
 import { Transfer } from '../transfer/transfer.js';
 import { Hub } from '../watch/hub.js';
 import type { WebServer } from '../web/server.js';
+import { type PoolOptions, WorkerPool } from '../workers/pool.js';
 import { type Gate, openGate } from './auth.js';
+import { workersFor } from './cores.js';
 import { openTransport } from './listen-policy.js';
 import { Telemetry } from './observability.js';
 import { checkClock, openPlugin, type Plugins } from './plugins.js';
@@ -77,7 +80,7 @@ export async function startChord(options: ChordOptions = {}): Promise<Chord> {
     const engine = opened.add(
       await openEngine(config, { store, provider, clock, onError, spans: telemetry.writeSpans }),
     );
-    const server = new GrpcServer({
+    const calls = {
       ...config,
       service: engine.contexts,
       hub: engine.hub,
@@ -86,22 +89,26 @@ export async function startChord(options: ChordOptions = {}): Promise<Chord> {
       transfer: engine.transfer,
       store: engine.store,
       clock: clock ?? engine.store.cluster?.clock ?? Date.now,
-      connections: telemetry.connections,
       deliveries: telemetry.deliveries,
       stats: telemetry.stats,
-      certificates,
       middleware: [
         ...telemetry.middleware,
         ...(gate ? [gate.identify, decoded, gate.authorize] : [decoded]),
         boundUnderWay(config.maxInFlightBytes),
         ...chargeWhereLimited(config, gate, clock),
       ],
-      onDefect: (error, id) => log.error({ err: error, id }, 'internal error'),
-    });
+      onDefect: (error: unknown, id?: string) => log.error({ err: error, id }, 'internal error'),
+    };
+    const { connections } = telemetry;
+    const workers = workersFor(config.workers);
+    const onDeath: PoolOptions['onDeath'] = (worker) => log.error(worker, 'a worker has ended, and is started again');
+    const pool = workers > 0 ? new WorkerPool({ ...config, workers, connections, onDeath }) : undefined;
+    const server = new GrpcServer(calls, pool ?? new LocalTransport({ ...config, certificates, connections }));
     const web = config.webListen === 'off' ? undefined : await openWeb(config, server, certificates, telemetry);
     const measured = () => ({
       ...{ ...engine, streams: server.streams, shed: server.shed, late: server.late },
       certificateEnd: certificates?.info.notAfter.getTime(),
+      workers: pool?.usage,
     });
     await telemetry.start(measured);
     const address = await server.start();
@@ -143,6 +150,7 @@ export async function startChord(options: ChordOptions = {}): Promise<Chord> {
         },
       },
       ...(certificates ? [{ name: 'certificates', reload: () => certificates.reload() }] : []),
+      ...(pool ? [{ name: 'workers', reload: () => pool.reload() }] : []),
       ...(gate ? [{ name: 'access', reload: () => gate.reload() }] : []),
       ...telemetry.reloadables,
     ];

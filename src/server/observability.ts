@@ -146,9 +146,10 @@ export class Telemetry {
     this.log[isText(this.config) ? 'debug' : 'info'](fields, what);
   }
 
-  #unready({ store, late }: Observed): string | undefined {
+  #unready({ store, late, workers }: Observed): string | undefined {
     if (this.#state !== 'serving') return `the server is ${this.#state}`;
     if (late) return 'the event loop has been late for long';
+    if (workers?.running === 0) return 'no worker process is running';
     const { serving, detail } = store.health();
     return serving ? undefined : `the store does not serve: ${detail}`;
   }

@@ -11,7 +11,7 @@ export type FanOutEvent = Exclude<CommitEvent, { kind: 'gap' }>;
 
 /** A slice ends after this time, in milliseconds; the clock is read after so many offers. */
 const SLICE_MS = 0.5;
-const OFFERS_BETWEEN_LOOKS = 8;
+const OFFERS_BETWEEN_LOOKS = 32;
 /** Events that may wait, and the bytes of their deltas. */
 const EVENTS_MAX = 64;
 const BYTES_MAX = 4 << 20;

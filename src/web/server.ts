@@ -7,7 +7,7 @@ import type { TLSSocket } from 'node:tls';
 import { Code, ConnectError } from '@connectrpc/connect';
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from '@connectrpc/connect-node';
 import type { Arrivals } from '../grpc/connection-limits.js';
-import { PortListener } from '../grpc/listener.js';
+import { PortListener } from '../grpc/transport/listener.js';
 import type { Connections } from '../observability/connections.js';
 import type { WebApi } from './api.js';
 import { orNotModified } from './entity-tag.js';

@@ -49,6 +49,7 @@ const OTHER: { [K in Key]: readonly [written: string, value: Config[K]] } = {
   maxConnections: ['7', 7],
   maxConnectionsPerAddress: ['8', 8],
   acceptQueue: ['9', 9],
+  workers: ['auto', 'auto'],
   identifyTimeout: ['5s', 5000],
   requestTimeout: ['off', 0],
   maxStreamsPerConnection: ['12', 12],

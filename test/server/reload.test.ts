@@ -93,7 +93,8 @@ test('a config file that cannot be read leaves everything as it was', async (t) 
 test('a server ends with its terminal', async (t) => {
   // `script` gives it a terminal, and takes it away by its own death.
   const command = `echo $$; exec ${process.execPath} ${MAIN} serve --backend memory --listen 127.0.0.1:0`;
-  const script = spawn('script', ['-qfec', command, '/dev/null'], { stdio: ['ignore', 'pipe', 'ignore'] });
+  const { CHORD_TEST_WORKERS: _, ...env } = process.env; // a variable that it does not know, it tells of
+  const script = spawn('script', ['-qfec', command, '/dev/null'], { env, stdio: ['ignore', 'pipe', 'ignore'] });
   try {
     await once(script, 'spawn');
   } catch {

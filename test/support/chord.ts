@@ -32,6 +32,7 @@ export async function serve(t: ExecutionContext, options: ChordOptions = {}): Pr
     requestTimeout: 0,
     // What is written stays, to be looked at.
     cleanupInterval: 0,
+    workers: Number(process.env.CHORD_TEST_WORKERS ?? 0),
     ...options,
   });
   t.teardown(() => chord.close());

@@ -96,7 +96,8 @@ export type Server = Running & { readonly address: string; readonly ready: strin
 
 /** A server that is ready; `address` is where it says it listens. */
 export async function startServer(...args: string[]): Promise<Server> {
-  return readyServer(new Running(['serve', '--log-level', 'error', ...args]));
+  const { CHORD_TEST_WORKERS: workers = '0' } = process.env;
+  return readyServer(new Running(['serve', '--log-level', 'error', '--workers', workers, ...args]));
 }
 
 /** The same, of `chord serve` as it was started. */

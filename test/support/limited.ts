@@ -62,7 +62,7 @@ export async function serveLimited(
       });
     },
   };
-  const server = new GrpcServer({
+  const server = GrpcServer.local({
     ...config,
     ...{ service: engine.contexts, hub: engine.hub, cleanup: engine.cleanup, transfer: engine.transfer },
     ...{ formats: new Formats(), deliveries: new Deliveries(), certificates: undefined },

@@ -41,11 +41,6 @@ export class Health {
     this.#names = new Set(['', ...options.services]);
   }
 
-  /** The methods in the form that grpc-js needs and the call pipeline answers. */
-  get definition(): ServiceDefinition {
-    return { check: method('Check', false), list: method('List', false), watch: method('Watch', true) };
-  }
-
   get routes(): readonly Route[] {
     const { middleware } = this.options;
     const of = (name: string) => {
@@ -123,6 +118,11 @@ export class Health {
     const status = known ? (this.#serving ? SERVING : NOT_SERVING) : SERVICE_UNKNOWN;
     return Buffer.from([1 << 3, status!]);
   }
+}
+
+/** The methods in the form that grpc-js needs and the call pipeline answers. */
+export function healthDefinition(): ServiceDefinition {
+  return { check: method('Check', false), list: method('List', false), watch: method('Watch', true) };
 }
 
 const readRequest = decodeRequest((input): HealthRequest => {

@@ -6,10 +6,10 @@
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { BinaryReader, BinaryWriter } from '@bufbuild/protobuf/wire';
 import { type FileDescriptorProto, FileDescriptorProtoSchema, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
-import type { Server, ServiceDefinition } from '@grpc/grpc-js';
+import type { ServiceDefinition } from '@grpc/grpc-js';
 import { status } from '@grpc/grpc-js';
 import { descriptors } from '../../gen/descriptors.js';
-import { answeredByThePipeline, type CallPipeline } from '../pipeline.js';
+import type { Route } from '../call.js';
 
 /**
  * The parts of a ServerReflectionRequest that a response needs: field number, text, and the whole request to send back.
@@ -31,19 +31,18 @@ const REQUEST_BYTES_MAX = 64 * 1024;
 export const REFLECTIONS = ['v1', 'v1alpha'].map((version) => `grpc.reflection.${version}.ServerReflection`);
 
 /** @param services the services to list */
-export function addReflection(server: Server, pipeline: CallPipeline, services: readonly string[]): void {
+export function reflections(services: readonly string[]): { definition: ServiceDefinition; route: Route }[] {
   const index = indexFiles(services);
-  for (const service of REFLECTIONS) {
-    const defined = definition(service);
-    const { path, responseSerialize: encode } = defined.serverReflectionInfo!;
+  return REFLECTIONS.map((service) => {
+    const definition = reflectionDefinition(service);
+    const { path, responseSerialize: encode } = definition.serverReflectionInfo!;
     const each = (query: ReflectionQuery) => answer(query, index);
-    const maxBytes = REQUEST_BYTES_MAX;
-    pipeline.add({ path, service, name: 'ServerReflectionInfo', streams: true, encode, maxBytes, each });
-    server.addService(defined, answeredByThePipeline(defined));
-  }
+    const name = 'ServerReflectionInfo';
+    return { definition, route: { path, service, name, streams: true, encode, maxBytes: REQUEST_BYTES_MAX, each } };
+  });
 }
 
-function definition(service: string): ServiceDefinition {
+function reflectionDefinition(service: string): ServiceDefinition {
   return {
     serverReflectionInfo: {
       path: `/${service}/ServerReflectionInfo`,

@@ -6,8 +6,8 @@ import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { ServerCredentials } from '@grpc/grpc-js';
-import { ChordError } from '../model/errors.js';
-import type { Certificates } from '../tls/certificates.js';
+import { ChordError } from '../../model/errors.js';
+import type { Certificates } from '../../tls/certificates.js';
 
 /** An unfinished TLS handshake may hold a socket for this long, in milliseconds. */
 const HANDSHAKE_TIMEOUT = 10_000;
@@ -15,15 +15,24 @@ const HANDSHAKE_TIMEOUT = 10_000;
 export class PortListener {
   readonly #servers: Server[] = [];
 
-  private constructor(private readonly accept: (socket: Socket) => void) {}
+  private constructor(
+    private readonly accept: (socket: Socket) => void,
+    private readonly pauseOnConnect: boolean,
+  ) {}
 
   /**
    * Listens on all addresses of the host; the addresses that the system lacks are left out, unless it lacks all.
    * @param listen HOST:PORT; port 0 takes a free one
    * @param backlog connections that may wait to be accepted; the system may allow fewer
+   * @param paused sockets are not read: they go to another process
    */
-  static async open(listen: string, backlog: number, accept: (socket: Socket) => void): Promise<PortListener> {
-    const listener = new PortListener(accept);
+  static async open(
+    listen: string,
+    backlog: number,
+    accept: (socket: Socket) => void,
+    paused = false,
+  ): Promise<PortListener> {
+    const listener = new PortListener(accept, paused);
     const colon = listen.lastIndexOf(':');
     const host = listen.slice(0, colon).replace(/^\[|\]$/g, '');
     try {
@@ -49,7 +58,7 @@ export class PortListener {
   async #listen(host: string, port: number, backlog: number): Promise<void> {
     let failure: unknown;
     for (const { address } of await lookup(host, { all: true })) {
-      const server = createServer(this.accept);
+      const server = createServer({ pauseOnConnect: this.pauseOnConnect }, this.accept);
       try {
         server.listen({ host: address, port: this.port || port, backlog });
         await once(server, 'listening');

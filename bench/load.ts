@@ -17,6 +17,8 @@ export interface Sample {
   readonly finalMs?: number;
   /** Milliseconds until the writer has its answer, as median: what lies beyond it is the way to the watchers. */
   readonly answerMs?: number;
+  /** Operations a second that the server could do if it had the machine for itself. */
+  readonly capacity?: number;
 }
 
 /** One side of a comparison, in one round or as the median of all. */
@@ -30,6 +32,7 @@ export interface Round {
   readonly bytesPerOperation?: number;
   readonly finalMs?: number;
   readonly answerMs?: number;
+  readonly capacity?: number;
 }
 
 export interface Side extends Round {
@@ -119,7 +122,7 @@ export function side(name: string, rounds: readonly Round[]): Side {
   return { name, ...(Object.fromEntries(middle) as unknown as Round), rounds };
 }
 
-export function summarize({ operations, seconds, cpu, latencies, bytes, finalMs, answerMs }: Sample): Round {
+export function summarize({ operations, seconds, cpu, latencies, bytes, finalMs, answerMs, capacity }: Sample): Round {
   const [p50, p99] = latencies.percentiles(0.5, 0.99) as [number, number];
   return {
     cpuPerOperation: cpu / operations,
@@ -129,5 +132,6 @@ export function summarize({ operations, seconds, cpu, latencies, bytes, finalMs,
     ...(bytes !== undefined && { bytesPerOperation: bytes / operations }),
     ...(finalMs !== undefined && { finalMs }),
     ...(answerMs !== undefined && { answerMs }),
+    ...(capacity !== undefined && { capacity }),
   };
 }

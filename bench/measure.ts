@@ -12,8 +12,10 @@ export interface Process {
   readonly pid: number;
   /** How it ended, as soon as it has: the signal, or the exit code. */
   readonly ended: Promise<NodeJS.Signals | number>;
-  /** CPU time so far of all its threads, user and system, in microseconds. None of them ends before it does. */
+  /** CPU time so far of it and its worker processes, user and system, in microseconds. No thread ends before its process. */
   cpu(): number;
+  /** The same of each process: first of the server, then of its workers. */
+  cpuOfEach(): number[];
   /** Resident memory in bytes, without pages of files: those that LMDB maps belong to the page cache. */
   memory(): number;
   signal(name: NodeJS.Signals): void;
@@ -129,6 +131,19 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
+function childrenOf(pid: number): number[] {
+  const all = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+  return all === '' ? [] : all.split(' ').map(Number);
+}
+
+function cpuOfProcess(pid: number): number {
+  // Nanoseconds on a core; /proc/PID/stat would tell no better than ten milliseconds.
+  const times = readdirSync(`/proc/${pid}/task`).map((id) =>
+    Number(readFileSync(`/proc/${pid}/task/${id}/schedstat`, 'utf8').split(' ', 1)),
+  );
+  return times.reduce((sum, time) => sum + time, 0) / 1000;
+}
+
 const READY = 'ready';
 
 function running(child: ChildProcess, address: string, ended: Process['ended']): Process {
@@ -138,12 +153,10 @@ function running(child: ChildProcess, address: string, ended: Process['ended']):
     pid,
     ended,
     cpu() {
-      const threads = readdirSync(`/proc/${pid}/task`);
-      // Nanoseconds on a core; /proc/PID/stat would tell no better than ten milliseconds.
-      const times = threads.map((id) =>
-        Number(readFileSync(`/proc/${pid}/task/${id}/schedstat`, 'utf8').split(' ', 1)),
-      );
-      return times.reduce((sum, time) => sum + time, 0) / 1000;
+      return this.cpuOfEach().reduce((sum, time) => sum + time, 0);
+    },
+    cpuOfEach() {
+      return [pid, ...childrenOf(pid)].map(cpuOfProcess);
     },
     memory() {
       const kilobytes = /^RssAnon:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];

@@ -8,6 +8,7 @@ import { launch, type Process } from './measure.js';
 
 export const ROOT = fileURLToPath(new URL('../', import.meta.url));
 const ECHO = fileURLToPath(new URL('./echo-server.mjs', import.meta.url));
+const HTTP2 = fileURLToPath(new URL('./http2-server.mjs', import.meta.url));
 const SLEEPERS = fileURLToPath(new URL('./sleepers.ts', import.meta.url));
 
 export interface ChordLaunch {
@@ -75,6 +76,15 @@ export function startEcho(...args: readonly string[]): Promise<Process> {
   });
 }
 
+/** node:http2 alone. */
+export function startHttp2(): Promise<Process> {
+  return launch({
+    command: process.execPath,
+    args: [...nodeFlags(), ...profile('http2'), HTTP2],
+    ready: /serving on (\S+)/,
+  });
+}
+
 function profile(name: string): string[] {
   if (!profiles) return [];
   return ['--cpu-prof', `--cpu-prof-dir=${profiles}`, `--cpu-prof-name=${name}-${Date.now()}.cpuprofile`];
@@ -96,7 +106,7 @@ export async function startEtcd(): Promise<Process> {
     'quota-backend-bytes': String(8 * 2 ** 30),
   }).flatMap(([name, value]) => [`--${name}`, value as string]);
   const started = await launch({
-    command: 'etcd',
+    command: find('etcd')!,
     args,
     ready: /(ready to serve client requests)/,
     clean: () => remove(directory),

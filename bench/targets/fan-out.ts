@@ -15,7 +15,7 @@ import {
 } from '../figures.js';
 import { closeAll, inTurn, open, type Side } from '../load.js';
 import { DELTA_TAG, eventOf, put, UPDATE, updateRequest, WATCH, watchRequest } from '../requests.js';
-import { startChord, startEcho, startEtcd } from '../servers.js';
+import { startChord, startEcho, startEtcd, startHttp2 } from '../servers.js';
 import { fanOut, Listeners, PACE } from '../streams.js';
 
 const WATCHERS = 1000;
@@ -88,6 +88,31 @@ export const p5: Target = {
     }),
 };
 
+/** Each watcher on a connection of its own: most of a delivery is one flush of its HTTP/2 session. */
+export const p13: Target = {
+  id: 'P13',
+  title: `one-field update to ${WATCHERS.toLocaleString('en')} watchers, each on a connection of its own`,
+  seconds: 40,
+  run: (plan) =>
+    using(async (keep) => {
+      const chord = keep(await startChord(), (server) => server.stop());
+      const bare = keep(await startHttp2(), (server) => server.stop());
+      const ours = keep(await open(chord.address, WATCHERS + 1), closeAll);
+      const theirs = keep(await open(bare.address, WATCHERS + 1), closeAll);
+      await put(ours[0]!, ROOM, chatRoom());
+      await theirs[0]!.unary('/bench.Echo/Prepare', await sampleDelta(ours[0]!));
+      const watching = await watchers(ours.slice(1), WATCHERS);
+      const listening = await broadcastListeners(theirs.slice(1), WATCHERS);
+      const load = { watchers: WATCHERS, seconds: plan.seconds, pace: 2 * PACE };
+      const sides = await inTurn(plan, {
+        Chord: () => fanOut(chord, watching, { ...load, send: updateRoom(ours[0]!) }),
+        'node:http2': () => fanOut(bare, listening, { ...load, send: broadcast(theirs[0]!) }),
+      });
+      const [mine, peer] = [sides.Chord, sides['node:http2']];
+      return [cpuRatio('P13', p13.title, 'delivery', mine, peer, 1.1), ...streamFigures('P13', mine, peer)];
+    }),
+};
+
 /** From one watcher on. The peer has no contexts: it writes to all streams that are open. */
 export const watcherGrowth: Target = {
   id: 'W',
@@ -140,6 +165,7 @@ function streamFigures(target: string, ours: Side, peer: Side): Figure[] {
   const figure = (name: string, of: Comparison['of'], unit: string) =>
     compare({ target, name: `the same, ${name}`, of, unit, ours, peer });
   return [
+    figure('sent until the writer has its answer, p50', 'answerMs', 'ms'),
     figure('sent until received, p50', 'p50', 'ms'),
     figure('sent until received, p99', 'p99', 'ms'),
     figure('sent until every watcher holds it, p50', 'finalMs', 'ms'),

@@ -1,16 +1,17 @@
 import type { Target } from '../figures.js';
 import { p8, p9 } from './crowds.js';
 import { edge } from './edge.js';
-import { p4, p5, watcherGrowth } from './fan-out.js';
+import { p4, p5, p13, watcherGrowth } from './fan-out.js';
 import { ghz } from './ghz.js';
 import { historyGrowth, p7 } from './growth.js';
 import { p11, serverGrowth } from './nodes.js';
 import { p3 } from './reads.js';
 import { scenarios } from './scenarios.js';
 import { p10 } from './traces.js';
-import { p1, p2, p6 } from './updates.js';
+import { p1, p2, p6, p16 } from './updates.js';
+import { p12 } from './workers.js';
 
-const promised = [p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11];
+const promised = [p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p16];
 const growth = [watcherGrowth, historyGrowth, serverGrowth];
 
 export const targets: readonly Target[] = [...promised, ...growth, edge, scenarios, ghz];

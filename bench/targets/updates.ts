@@ -125,3 +125,26 @@ export const p6: Target = {
       return [...larger.map(figure), curve];
     }),
 };
+
+const ROOMS = 1000;
+
+/** What many contexts cost that share a server: their pages on the disk, and their lanes in memory. */
+export const p16: Target = {
+  id: 'P16',
+  title: `UpdateContext, one field, durable, over ${ROOMS.toLocaleString('en')} chat rooms`,
+  seconds: 25,
+  run: (plan) =>
+    using(async (keep) => {
+      const chord = keep(await startChord(), (server) => server.stop());
+      const connections = keep(await open(chord.address, CONNECTIONS), closeAll);
+      const rooms = Array.from({ length: ROOMS }, (_, n) => `rooms:${n}`);
+      for (const room of [ROOM, ...rooms]) await put(connections[0]!, room, chatRoom());
+      let written = 0;
+      const next = () => updateRequest(rooms[written % ROOMS]!, statusUpdate(written++));
+      const sides = await inTurn(plan, {
+        'all rooms': drive(chord, connections, plan, UPDATE, next),
+        'one room': drive(chord, connections, plan, UPDATE, nextUpdate),
+      });
+      return [cpuRatio('P16', p16.title, 'call', sides['all rooms'], sides['one room'], 1.2)];
+    }),
+};

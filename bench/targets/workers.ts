@@ -1,0 +1,71 @@
+/**
+ * What a machine of two cores could do with workers (P12). The load generator takes one of them, so throughput says little;
+ * the capacity is computed from processor time: no process may take more than one core, and all together not more than two.
+ */
+import { chatRoom, statusUpdate } from '../chatroom.js';
+import { compare, type Figure, type Target, using } from '../figures.js';
+import { closeAll, closedLoop, inTurn, open, type Sample } from '../load.js';
+import type { Process } from '../measure.js';
+import { DELTA_TAG, eventOf, put, UPDATE, updateRequest, WATCH, watchRequest } from '../requests.js';
+import { startChord } from '../servers.js';
+import { fanOut, Listeners, PACE } from '../streams.js';
+
+const CORES = 2;
+const WATCHERS = 1000;
+const ROOM = 'room:1';
+
+async function withCapacity(server: Process, run: () => Promise<Sample>): Promise<Sample> {
+  const before = server.cpuOfEach();
+  const sample = await run();
+  const spent = server.cpuOfEach().map((cpu, i) => cpu - (before[i] ?? 0));
+  const busiest = Math.max(...spent, spent.reduce((sum, cpu) => sum + cpu, 0) / CORES);
+  return { ...sample, capacity: (sample.operations / busiest) * 1e6 };
+}
+
+export const p12: Target = {
+  id: 'P12',
+  title: 'capacity of two cores with workers, beside one process',
+  seconds: 60,
+  run: (plan) =>
+    using(async (keep): Promise<Figure[]> => {
+      let updates = 0;
+      const update = () => updateRequest(ROOM, statusUpdate(updates++));
+      const sides: Record<string, () => Promise<Sample>> = {};
+      for (const workers of [0, 1, 2]) {
+        const server = keep(await startChord({ flags: ['--workers', `${workers}`] }), (each) => each.stop());
+        const connections = keep(await open(server.address, 10), closeAll);
+        const writers = keep(await open(server.address, 4), closeAll);
+        await put(writers[0]!, ROOM, chatRoom());
+        const watching = await Listeners.open(connections, WATCHERS, {
+          path: WATCH,
+          body: () => watchRequest(ROOM),
+          opened: (bytes) => eventOf(bytes).$case === 'caughtUp',
+          counts: (bytes) => bytes[0] === DELTA_TAG,
+        });
+        const send = () => writers[0]!.unary(UPDATE, update());
+        const load = { watchers: WATCHERS, seconds: plan.seconds, pace: PACE, send };
+        sides[`deliveries, ${workers}`] = () => withCapacity(server, () => fanOut(server, watching, load));
+        // Without watchers: another context.
+        await put(writers[0]!, 'room:2', chatRoom());
+        const body = (n: number) => updateRequest('room:2', statusUpdate(n));
+        const loop = { path: UPDATE, body, inFlight: 50, seconds: plan.seconds };
+        sides[`updates, ${workers}`] = () => withCapacity(server, () => closedLoop(server, writers, loop));
+      }
+      const measured = await inTurn(plan, sides);
+      const figure = (what: string, workers: number, goal: number): Figure => ({
+        ...compare({
+          ...{ target: 'P12', name: `${what}, --workers ${workers}`, of: 'capacity', unit: `${what}/s` },
+          ours: measured[`${what}, ${workers}`]!,
+          peer: measured[`${what}, 0`]!,
+          goal: { ratioAtLeast: goal },
+        }),
+        against: 'one process',
+      });
+      return [
+        figure('deliveries', 2, 1.7),
+        figure('updates', 2, 1.3),
+        figure('deliveries', 1, 0.95),
+        figure('updates', 1, 0.95),
+      ];
+    }),
+};

@@ -138,7 +138,8 @@ export const p16: Target = {
       const chord = keep(await startChord(), (server) => server.stop());
       const connections = keep(await open(chord.address, CONNECTIONS), closeAll);
       const rooms = Array.from({ length: ROOMS }, (_, n) => `rooms:${n}`);
-      for (const room of [ROOM, ...rooms]) await put(connections[0]!, room, chatRoom());
+      // Over all connections: the server closes those that make no call.
+      await Promise.all([ROOM, ...rooms].map((room, n) => put(connections[n % CONNECTIONS]!, room, chatRoom())));
       let written = 0;
       const next = () => updateRequest(rooms[written % ROOMS]!, statusUpdate(written++));
       const sides = await inTurn(plan, {

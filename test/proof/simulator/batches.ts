@@ -29,13 +29,18 @@ export class BatchWatch {
     this.#parted.delete(reader);
   }
 
+  #endedBetween(id: string, place: number, at: number): boolean {
+    return this.disk.chainOf(id).some((state) => !state.position && state.place > place && state.place < at);
+  }
+
   /** A context that the reader does not have says nothing: it may have gone. */
   #seen(batch: BatchPlaces, copies: ReadonlyMap<string, Copy>): 'all' | 'nothing' | 'a part' {
     let [has, lacks] = [false, false];
     for (const [id, place] of batch) {
       const copy = copies.get(id);
       const at = copy && this.disk.at(id, copy.position)?.place;
-      if (at === undefined) continue;
+      // Of a life that has ended a reader need not have been sent anything; a later one comes on its own.
+      if (at === undefined || this.#endedBetween(id, place, at)) continue;
       if (at >= place) has = true;
       else lacks = true;
     }

@@ -49,7 +49,8 @@ function run(command: string, cwd: string): Promise<string | null> {
 
 function gist(said: string): string {
   const line =
-    said.split('\n').find((each) => !each.startsWith('{') && /Error|fail|seed \d+, step|violation|lost/i.test(each)) ?? said.trim().split('\n').at(-1)!;
+    said.split('\n').find((each) => !each.startsWith('{') && /Error|fail|seed \d+, step|violation|lost/i.test(each)) ??
+    said.trim().split('\n').at(-1)!;
   return line.trim().slice(0, 160);
 }
 

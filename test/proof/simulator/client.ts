@@ -170,7 +170,7 @@ async function carryOut(
       return {
         summary: '',
         judge: (call) => {
-          for (const { id, head } of heads) judge.reads(call, id, head.position);
+          for (const { id, head } of heads) judge.listed(call, id, head.position);
         },
       };
     }

@@ -73,6 +73,13 @@ export class Judge {
     return state;
   }
 
+  /** A list may be ahead of what is acknowledged: a client that names such a state to other calls is ahead of them. */
+  listed(call: Call, id: string, position: Position): void {
+    if (!this.disk.at(id, position))
+      throw new Error(`${call.name}: ${id} at ${nameOf(position)}, which is not durable`);
+    call.touches.push({ context: id, kind: 'reads', state: nameOf(position) });
+  }
+
   reads(call: Call, id: string, position: Position | null): void {
     if (position) this.saw(call.name, id, position);
     else if (isPassing(id) || this.idleMayGo) return;

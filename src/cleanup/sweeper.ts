@@ -110,7 +110,8 @@ export class Sweeper {
   async close(): Promise<void> {
     this.#closed = true;
     clearInterval(this.#timer);
-    await Promise.all([this.#expiring, this.#sweeping, this.#members.close(), this.trimmed()]);
+    // What fails now is due again after the next start; the store must be closed in any case.
+    await Promise.allSettled([this.#expiring, this.#sweeping, this.#members.close(), this.trimmed()]);
   }
 
   status(): CleanupStatus {

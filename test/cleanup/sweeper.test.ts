@@ -428,3 +428,28 @@ test('one context that cannot be swept does not stop the others, and is told', a
 function sorted({ items }: CleanupResult) {
   return items.toSorted((a, b) => (a.id < b.id ? -1 : 1));
 }
+
+test('a sweeper closes though the store fails the sweep under way: the store is closed after it', async (t) => {
+  let fail = (_: Error) => {};
+  let began = () => {};
+  const sweeping = new Promise<void>((resolve) => {
+    began = resolve;
+  });
+  const store = openMemory();
+  const failing = new Promise<never>((_, reject) => {
+    fail = reject;
+  });
+  store.due = () => {
+    began();
+    return failing;
+  };
+  const limits = { cacheBytes: 1e6, maxDocumentBytes: 1e6, maxRequestMembers: 1000, deltaThreshold: 100 };
+  const onError = () => {};
+  const contexts = new ContextService({ store, publish: () => {}, clock: () => 1, onError, ...limits });
+  const sweeper = new Sweeper({ store, contexts, clock: () => 1, onError, options: OPTIONS, interval: 0 });
+  const ticked = sweeper.tick();
+  await sweeping;
+  const closed = sweeper.close();
+  fail(new Error('the store is away'));
+  await t.notThrowsAsync(Promise.all([closed, ticked]));
+});

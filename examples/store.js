@@ -6,7 +6,7 @@
  * or from code: `startChord({ store: await openJournal('./data') })`. It keeps the whole contract: see store.test.js.
  *
  * What the memory engine answers depends on nothing but the calls that it got, in their order. So the journal keeps the
- * calls that write, also those that were refused: whoever makes them again has the same state, and conflicts, request
+ * calls that write, also those that were refused: the same calls lead to the same state, and conflicts, request
  * ids, trimming and indexes are the memory engine's business. What is left to do here is durability.
  *
  * The price: all contexts must fit into memory, and the journal grows with each write.
@@ -21,7 +21,7 @@ const BATCH_MAX = 32;
 
 /**
  * @param {string} directory made where it is missing; for one process at a time
- * @returns {Promise<import('chord').Store>}
+ * @returns {Promise<import('chordstate-server').Store>}
  */
 export async function openJournal(directory) {
   await mkdir(directory, { recursive: true });
@@ -57,6 +57,7 @@ class Journal {
   load = (id) => this.#memory.load(id);
   head = (id) => this.#memory.head(id);
   recall = (id, requestId) => this.#memory.recall(id, requestId);
+  members = (id) => this.#memory.members(id);
   deltas = (id, after, limit, maxBytes) => this.#memory.deltas(id, after, limit, maxBytes);
   list = (prefix, after, limit) => this.#memory.list(prefix, after, limit);
   due = (index, upTo, limit, after) => this.#memory.due(index, upTo, limit, after);
@@ -111,7 +112,7 @@ class Journal {
     this.#flushing = undefined;
   }
 
-  /** Nobody knows what is in the file now, so nothing is added to it until it was read again: at the next start. */
+  /** The content of the file is unknown now, so nothing is added until the next start has read it again. */
   #fail(cause, unanswered) {
     this.#failure = new ChordError('UNAVAILABLE', `the journal cannot be written: ${cause.message}`, { cause });
     for (const { reject } of unanswered) reject(this.#failure);

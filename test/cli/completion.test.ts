@@ -32,7 +32,7 @@ test('bash completes commands, their sub-commands and their options', async (t) 
     return execFileSync('bash', ['-c', run], { encoding: 'utf8' }).trim().split('\n');
   };
   t.deepEqual(complete('re'), ['revert', 'restore']);
-  t.deepEqual(complete('update', 'room:1', '--s'), ['--set', '--splice', '--server-name']);
+  t.deepEqual(complete('update', 'room:1', '--s'), ['--since', '--set', '--splice', '--splice-text', '--server-name']);
   t.deepEqual(
     complete('token', ''),
     complete('token', '').filter((word) => /^(?:new|hash|--.*)$/.test(word)),
@@ -55,7 +55,7 @@ test('fish completes commands, their sub-commands and their options', async (t) 
     return lines.map((line) => line.split('\t')[0]);
   };
   t.deepEqual(complete('re'), ['restore', 'revert']);
-  t.deepEqual(complete('update room:1 --s'), ['--server-name', '--set', '--splice']);
+  t.deepEqual(complete('update room:1 --s'), ['--server-name', '--set', '--since', '--splice', '--splice-text']);
   t.deepEqual(complete('token '), ['hash', 'new']);
   t.deepEqual(complete('--json token new --exp'), ['--expires']);
   t.deepEqual(complete('top --on'), ['--once']);

@@ -245,6 +245,7 @@ test('every call is either a write or known not to be one', (t) => {
     'GetContext',
     'ListContexts',
     'SyncContext',
+    'WaitContext',
     'WatchContexts',
     'ListDeltas',
     'ExportContext',

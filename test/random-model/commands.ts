@@ -19,6 +19,8 @@ const path = fc.oneof(
   { weight: 1, arbitrary: fc.constant([]) },
 );
 const values = fc.array(jsonValue, { maxLength: 3 });
+const SPLICES = new Set(['splice', 'splice_text']);
+
 /** Long enough for splices, now and then; with code points of each length. */
 const text = fc.constantFrom(
   '',
@@ -117,9 +119,9 @@ function writeOf(asked: RandomWrite, plain: Plain): Write | undefined {
   }
   const { expected, ...rest } = asked;
   const write = { ...structuredClone(rest), expected: expectedOf(expected, asked.id, plain) };
-  // Guarded splices are carried: a law of its own in test/contexts/writes/conditions.test.ts.
+  // Guarded splices are carried: laws of their own in test/contexts/writes/, conditions.test.ts and carried-text.test.ts.
   if (write.kind !== 'update' || write.expected?.kind !== 'unchanged') return write;
-  return { ...write, mutations: write.mutations.filter(({ kind }) => kind !== 'splice') };
+  return { ...write, mutations: write.mutations.filter(({ kind }) => !SPLICES.has(kind)) };
 }
 
 function expectedOf(asked: Asked, id: string, plain: Plain): Expected | undefined {

@@ -72,8 +72,9 @@ export class Plain {
 
   constructor(readonly weightMax: number) {}
 
-  /** Carries a write out; `answer` is what Chord said, from which new positions are learned. Throws Refusal. */
-  write(write: Write, answer: WriteResult | undefined): WriteResult {
+  /** Carries a write out; `said` is Chord's answer, from which new positions are learned, or its refusal. Throws Refusal. */
+  write(write: Write, said: WriteResult | string | undefined): WriteResult {
+    const answer = typeof said === 'string' ? undefined : said;
     checkPaths(write);
     const name = write.requestId && `${write.id} ${write.requestId}`;
     const first = name ? this.requests.get(name) : undefined;
@@ -82,14 +83,15 @@ export class Plain {
       if (!isDeepStrictEqual(first.write, write)) throw new Refusal('INVALID_ARGUMENT');
       return first.answer;
     }
-    this.#refuseTrimmed(write, answer === undefined);
+    this.#refuseTrimmed(write, said);
     const result = write.kind === 'delete' ? this.#delete(write) : this.#edit(write, answer);
     if (name) this.requests.set(name, { write, answer: result });
     return result;
   }
 
   /** All of the writes, or a Refusal. */
-  batch(writes: readonly Write[], requestId: string | undefined, answers: readonly WriteResult[] | undefined) {
+  batch(writes: readonly Write[], requestId: string | undefined, said: readonly WriteResult[] | string) {
+    const answers = typeof said === 'string' ? undefined : said;
     writes.forEach(checkPaths);
     const name = requestId && `${writes[0]?.id} ${requestId}`;
     const first = name ? this.batches.get(name) : undefined;
@@ -99,7 +101,7 @@ export class Plain {
     if (first) return first.answers;
     // Each on a model of its own: what is refused must leave nothing behind here.
     for (const write of writes) {
-      this.#refuseTrimmed(write, answers === undefined);
+      this.#refuseTrimmed(write, said);
       const before = this.contexts.get(write.id);
       const alone = new Plain(this.weightMax);
       alone.now = this.now;
@@ -214,9 +216,9 @@ export class Plain {
   }
 
   /** Deltas may have been dropped: then Chord alone knows whether they reach back to the position of a guard. */
-  #refuseTrimmed({ expected, id }: Write, refused: boolean): void {
+  #refuseTrimmed({ expected, id }: Write, said: unknown): void {
     const trimmed = expected?.kind === 'unchanged' && this.contexts.get(id)?.trimmed;
-    if (trimmed && refused) throw new Refusal('ABORTED');
+    if (trimmed && said === 'ABORTED') throw new Refusal('ABORTED');
   }
 
   #expect(expected: Expected | undefined, context: PlainContext | undefined): void {

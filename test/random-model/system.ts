@@ -84,7 +84,7 @@ export class System {
     let expected: readonly WriteResult[] | undefined;
     const plain = writes.map(({ requestId: _, ...write }) => write as Write);
     const refusal = refusalOf(() => {
-      expected = this.plain.batch(plain, requestId, typeof answers === 'string' ? undefined : answers);
+      expected = this.plain.batch(plain, requestId, answers);
     });
     const what = `a batch of ${JSON.stringify(writes)}`;
     if (typeof answers === 'string') return same(answers, refusal, what);
@@ -373,7 +373,7 @@ export class System {
     const before = this.plain.contexts.get(write.id);
     let expected: WriteResult | undefined;
     const refusal = refusalOf(() => {
-      expected = this.plain.write(write, given);
+      expected = this.plain.write(write, given ?? reasonOf((answer as PromiseRejectedResult).reason));
     });
     if (ambiguous && !expected?.position) return;
     if (answer.status === 'rejected') {

@@ -61,8 +61,15 @@ export class System {
     return this.#engine.contexts;
   }
 
-  /** Submits all at once. What comes back must be what the model makes of them in this order. */
+  /**
+   * Submits all at once. What comes back must be what the model makes of them in this order. A guard may have to read
+   * history, and its write then takes effect behind those that were submitted after it: then one by one.
+   */
   async write(writes: readonly Write[]): Promise<void> {
+    if (writes.length > 1 && writes.some(({ expected }) => expected?.kind === 'unchanged')) {
+      for (const write of writes) await this.write([write]);
+      return;
+    }
     const answers = await Promise.allSettled(writes.map((write) => this.#submit(write)));
     writes.forEach((write, index) => {
       const answer = answers[index] as PromiseSettledResult<WriteResult>;

@@ -31,7 +31,7 @@ test('a token may change, be missing for a while, and expire under a stream that
   server.addService(ContextServiceService, {
     getContext: (call: { metadata: Metadata }, answer: (error: null, value: object) => void) => {
       note(call);
-      answer(null, { context: { contextId: 'a', position: { epoch: 'e', version: 1, digest: 'd' } } });
+      answer(null, { context: { contextId: 'a', position: { epoch: 'e', version: 1, digest: 'd' } }, expiries: [] });
     },
   });
   server.addService(SyncServiceService, {

@@ -6,7 +6,6 @@ use crate::connection::{Connection, contexts, syncs};
 use crate::error::Error;
 use crate::event::{SyncResult, Target};
 use crate::model::{Context, DeltaPage, Head, Position};
-use crate::presence::Presence;
 use crate::proto::chord::v1::{self as wire};
 use crate::replica::ReplicaBuilder;
 use crate::stream::ResultStream;
@@ -66,21 +65,6 @@ impl Client {
     /// Begins a context's time to live again, or sets another one. Position and document stay.
     pub fn touch(&self, id: impl Into<String>) -> Touch {
         Touch::new(self.0.clone(), id.into())
-    }
-
-    /// Keeps a member of a context there: sets it, now and wherever it has gone, and renews it in time. It goes when the
-    /// presence is closed, or at most `ttl` after it was dropped or this process has died. `on_error` is called with failures
-    /// of renewals; the presence goes on.
-    pub async fn presence(
-        &self,
-        id: impl Into<String>,
-        path: impl IntoIterator<Item = impl Into<String>>,
-        value: impl Into<serde_json::Value>,
-        ttl: Duration,
-        on_error: impl Fn(Error) + Send + 'static,
-    ) -> Result<Presence, Error> {
-        let path = path.into_iter().map(Into::into).collect();
-        Presence::open(self.clone(), id.into(), path, value.into(), ttl, on_error).await
     }
 
     /// Reads a document. The answer contains every write acknowledged before this call.

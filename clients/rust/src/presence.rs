@@ -28,8 +28,25 @@ struct Keeper {
     ttl: Duration,
 }
 
+impl Client {
+    /// Keeps a member of a context there: sets it, now and wherever it has gone, and renews it in time. It goes when the
+    /// presence is closed, or at most `ttl` after it was dropped or this process has died. `on_error` is called with failures
+    /// of renewals; the presence goes on.
+    pub async fn presence(
+        &self,
+        id: impl Into<String>,
+        path: impl IntoIterator<Item = impl Into<String>>,
+        value: impl Into<Value>,
+        ttl: Duration,
+        on_error: impl Fn(Error) + Send + 'static,
+    ) -> Result<Presence, Error> {
+        let path = path.into_iter().map(Into::into).collect();
+        Presence::open(self.clone(), id.into(), path, value.into(), ttl, on_error).await
+    }
+}
+
 impl Presence {
-    pub(crate) async fn open(
+    async fn open(
         client: Client,
         id: String,
         path: Vec<String>,

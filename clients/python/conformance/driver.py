@@ -208,7 +208,7 @@ class Driver:
     async def close(self, args: Args) -> Form:
         handle = args.get("handle")
         for each in [handle] if handle else list(self.handles):
-            await do(self.handles.pop(each).close)
+            await do(self.handles[each].close)
         if not handle:
             await do(self.client.close)
         return {}

@@ -6,6 +6,7 @@ import dev.chord.Position;
 import dev.chord.Replica;
 import dev.chord.ReplicaChange;
 import dev.chord.Target;
+import dev.chord.Presence;
 import dev.chord.WriteOptions;
 import java.time.Duration;
 import java.util.List;

@@ -33,6 +33,12 @@ export const vectors: Readonly<Record<string, Scenario>> = {
         error.current !== undefined || answer.error.current === undefined,
         `${name}: current must be left out, not null`,
       );
+      check((error.unmet === undefined) === !answer.error.unmet, `${name}: unmet`);
+      check(error.unmet?.sinceReason !== undefined || !answer.error.unmet?.sinceReason, `${name}: sinceReason`);
+      error.unmet?.conditions.forEach(({ touchedAt, check: test }, i) => {
+        const got = answer.error.unmet.conditions[i];
+        check((touchedAt ?? null) === (got.touchedAt ?? null) && (test === undefined) === !got.check, `${name}: cause`);
+      });
     }
   },
 

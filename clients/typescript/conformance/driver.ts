@@ -39,7 +39,28 @@ const ops: Record<string, (args: Args) => unknown> = {
   },
   set: async (args) => client.set(args.contextId, args.value, writeOptions(args)),
   update: async (args) => client.update(args.contextId, args, writeOptions(args)),
-  get: async ({ contextId }) => client.get(contextId),
+  async get({ contextId, includeExpiries }) {
+    if (!includeExpiries) return client.get(contextId);
+    const { expiries, ...context } = await client.get(contextId, { includeExpiries });
+    return { ...context, expiries: expiries.map(({ path, expiresAt }) => ({ path, expiresAt: expiresAt.getTime() })) };
+  },
+
+  async edit({ contextId, add, meanwhile = [], ...options }) {
+    const seen: Form[] = [];
+    const change = async (document: Form) => {
+      const other = meanwhile[seen.length];
+      seen.push(structuredClone(document));
+      if (other) await client.update(other.contextId, other, writeOptions(other));
+      for (const path of add) increment(document, path);
+    };
+    return { ...(await client.edit(contextId, change, options)), seen };
+  },
+
+  async wait({ contextId, until, known, timeout }) {
+    const { result, heldAt } = await client.wait(contextId, until, { known, deadline: timeout });
+    return { result: event(result), heldAt };
+  },
+
   delete: async (args) => client.delete(args.contextId, writeOptions(args)),
   touch: async ({ contextId, ttl }) => client.touch(contextId, ttl),
   presence: async ({ contextId, path, value, ttl }) => keep(await client.presence(contextId, path, value, ttl)),
@@ -156,6 +177,15 @@ const ops: Record<string, (args: Args) => unknown> = {
     return {};
   },
 };
+
+function increment(document: Args, [key, ...rest]: string[]): void {
+  if (rest.length > 0) {
+    document[key!] ??= {};
+    increment(document[key!], rest);
+  } else {
+    document[key!] = (document[key!] ?? 0) + 1;
+  }
+}
 
 async function tlsOptions({ ca, cert, key, serverName }: Args): Promise<TlsOptions> {
   const [roots, own, secret] = await Promise.all([ca, cert, key].map((path) => path && readFile(path)));

@@ -13,8 +13,8 @@ export function targets(args: Args): Target[] {
   return args.targets.map(({ id, prefix }: { id?: string; prefix: string }) => id ?? { prefix });
 }
 
-export function writeOptions({ expected, requestId, ttl, allowMissing, returning }: Args): UpdateOptions {
-  return { expected, requestId, ttl, allowMissing, returning };
+export function writeOptions({ expected, checks, requestId, ttl, allowMissing, returning }: Args): UpdateOptions {
+  return { expected, checks, requestId, ttl, allowMissing, returning };
 }
 
 /** JSON, but for -0, of which JSON.stringify would make 0. Absent members are left out. */

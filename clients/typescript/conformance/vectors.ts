@@ -25,8 +25,8 @@ export function error({ code, message, details }: Args): Form {
   return { error: errorForm(decoded), transient: decoded.transient };
 }
 
-export function errorForm({ reason, message, contextId, current, violations, retryAfter }: ChordError): Form {
-  return { reason, message, contextId, current, violations, retryAfter };
+export function errorForm({ reason, message, contextId, current, unmet, violations, retryAfter }: ChordError): Form {
+  return { reason, message, contextId, current, unmet, violations, retryAfter };
 }
 
 export function track(args: Args): Form {

@@ -99,9 +99,33 @@ export class Channel {
     signal: AbortSignal | undefined,
   ): Promise<A> {
     const metadata = await this.#metadata();
+    return this.#call(this.#connections[0]!, metadata, method, request, deadline, signal);
+  }
+
+  /** The same for a call that lasts as streams do, and counts as one of its connection. @param deadline Infinity: none */
+  async longCall<Q, A>(method: Method<Q, A>, request: Buffer, deadline: number, signal: AbortSignal): Promise<A> {
+    const metadata = await this.#metadata();
+    if (this.#closed) throw closed('client');
+    const connection = this.#withRoom();
+    connection.streams++;
+    try {
+      return await this.#call(connection, metadata, method, request, deadline, signal);
+    } finally {
+      this.#leave(connection);
+    }
+  }
+
+  #call<Q, A>(
+    connection: Connection,
+    metadata: Metadata,
+    method: Method<Q, A>,
+    request: Buffer,
+    deadline: number,
+    signal: AbortSignal | undefined,
+  ): Promise<A> {
     if (this.#closed) throw closed('client');
     return new Promise((resolve, reject) => {
-      const call = this.#connections[0]!.client.makeUnaryRequest(
+      const call = connection.client.makeUnaryRequest(
         method.path,
         (encoded: Buffer) => encoded,
         method.responseDeserialize,
@@ -148,8 +172,7 @@ export class Channel {
       signal.removeEventListener('abort', cancel);
       stream.on('error', () => {}); // errors after the end of reading have no receiver
       stream.cancel();
-      connection.streams--;
-      this.#dropIdle();
+      this.#leave(connection);
     }
   }
 
@@ -178,7 +201,8 @@ export class Channel {
     return connection;
   }
 
-  #dropIdle(): void {
+  #leave(connection: Connection): void {
+    connection.streams--;
     for (let i = this.#connections.length - 1; i > 0 && this.#connections[i]!.streams === 0; i--) {
       this.#connections.pop()!.client.close();
     }

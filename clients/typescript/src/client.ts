@@ -1,97 +1,49 @@
 /** The calls. Reads and writes are tried again where that is safe; writes name themselves so that it is. */
 import { randomUUID } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
-import { Channel, completed, type Definition, encode, type Method, type TlsOptions, type Token } from './channel.js';
+import { Channel, completed, type Definition, encode, type Method } from './channel.js';
+import { type Check, toChecks, toExpected } from './conditions.js';
+import { type Editor, edit } from './edit.js';
 import { closed } from './errors.js';
-import { checkDocument, checkMutations, checkPaths, checkText } from './fault.js';
+import { checkChecks, checkDocument, checkExpected, checkMutations, checkPaths, checkText } from './fault.js';
 import { Gate } from './gate.js';
 import { ContextServiceService as contexts, type SetContextResponse } from './gen/chord/v1/context_service.js';
-import { FullReason, type ReturnOptions } from './gen/chord/v1/model.js';
-import { SyncServiceService as syncs } from './gen/chord/v1/sync_service.js';
+import { FullReason } from './gen/chord/v1/model.js';
+import { SyncServiceService as syncs, type WaitContextResponse } from './gen/chord/v1/sync_service.js';
 import type { Json, JsonObject } from './json.js';
 import {
   type Context,
   type Delta,
-  type Expected,
   fromContext,
   fromDelta,
   fromPosition,
-  type Mutation,
+  fromTimestamp,
   type Path,
   type Position,
   toDuration,
-  toExpected,
   toMutation,
 } from './model.js';
+import type {
+  CallOptions,
+  ClientOptions,
+  DeleteOptions,
+  Edit,
+  EditOptions,
+  MemberExpiry,
+  SyncResult,
+  TouchOptions,
+  UpdateOptions,
+  WaitContextOptions,
+  WaitResult,
+  WriteOptions,
+  WriteResult,
+} from './options.js';
 import { Presence, type PresenceOptions } from './presence.js';
 import { inTurn, RETRY_DEFAULT, type RetryPolicy, retrying } from './retry.js';
 import { sleepMax } from './timers.js';
-import type { DeltaEvent, FullEvent, Target } from './tracker.js';
+import type { Target } from './tracker.js';
+import { patiently } from './waiting.js';
 import { Watch, type WatchOptions } from './watch.js';
-
-/** Durations in milliseconds. */
-export interface ClientOptions {
-  /** false: none, the default; true: with the roots of the system. */
-  readonly tls?: TlsOptions | boolean;
-  /** Sent as `authorization: Bearer` with every call. A function is asked each time, so that tokens can be renewed. */
-  readonly token?: Token;
-  /** For one call with all its tries. Default 10 s. */
-  readonly deadline?: number;
-  readonly retry?: Partial<RetryPolicy>;
-  /** More wait for their turn. Default 100. */
-  readonly callsInFlight?: number;
-  /** More open a further connection, since servers and proxies bound the streams of one. Default 90. */
-  readonly watchesPerConnection?: number;
-}
-
-export interface CallOptions {
-  /** In place of the client's, in milliseconds. */
-  readonly deadline?: number | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
-
-export interface DeleteOptions extends CallOptions {
-  /** Where the context must stand. Otherwise ABORTED, with `current` in the error. */
-  readonly expected?: Expected | undefined;
-  /** Names this write: a repeat answers what the first one did. Default: a random one, for the tries of this call. */
-  readonly requestId?: string | undefined;
-  /** No error where the context is missing. */
-  readonly allowMissing?: boolean | undefined;
-}
-
-export interface TouchOptions extends CallOptions {
-  /** Of members that expire. Empty: the context itself. */
-  readonly paths?: readonly Path[] | undefined;
-}
-
-export interface WriteOptions extends Omit<DeleteOptions, 'allowMissing'> {
-  /** Milliseconds to live from now; 0: until it is deleted; absent: as before. */
-  readonly ttl?: number | undefined;
-  /** What to answer beside the position. */
-  readonly returning?: Partial<Omit<ReturnOptions, 'format'>> | undefined;
-}
-
-export interface UpdateOptions extends WriteOptions {
-  /** Start from {} where the context is missing. */
-  readonly allowMissing?: boolean | undefined;
-}
-
-export interface Edit {
-  /** Deep-merged first: objects member by member, all else replaces. */
-  readonly changes?: JsonObject | undefined;
-  /** Applied next, in order. */
-  readonly mutations?: readonly Mutation[] | undefined;
-}
-
-export interface WriteResult {
-  readonly position: Position;
-  /** False: the document was like this already. */
-  readonly changed: boolean;
-  readonly context: Context | undefined;
-  readonly delta: Delta | undefined;
-}
-
-export type SyncResult = FullEvent | DeltaEvent | { readonly type: 'noChange'; readonly position: Position };
 
 /** Of requests: what is refused where it is not valid Unicode, which the protocol would carry as another text. */
 interface Texts {
@@ -149,20 +101,42 @@ export class Client {
     return fromWrite(await this.#call(contexts.updateContext, request, options, find));
   }
 
+  /**
+   * Changes a document by a function of it, which changes its copy or answers another document, and may be async. The write
+   * is guarded by the paths that the function changed, and those of `reads`; where another write has touched them, the function
+   * is called again, on the new document. ABORTED where `attempts` or the time are over; what the function throws ends the edit.
+   */
+  // biome-ignore lint/suspicious/noExplicitAny: the caller knows its document
+  edit<T = Record<string, any>>(contextId: string, change: Editor<T>, options: EditOptions = {}): Promise<WriteResult> {
+    const { signal } = options;
+    const stop = signal ? AbortSignal.any([signal, this.#closing.signal]) : this.#closing.signal;
+    return edit(this, this.#policy, contextId, change, options, this.#deadline, stop);
+  }
+
   /** The answer contains every write acknowledged before this call. */
-  async get(contextId: string, options: CallOptions = {}): Promise<Context & { readonly value: JsonObject }> {
-    const { context } = await this.#call(
-      contexts.getContext,
-      { contextId, version: 0, includeExpiries: false },
-      options,
-    );
-    return { ...fromContext(context!), value: context?.value ?? {} };
+  async get(
+    contextId: string,
+    options: CallOptions & { readonly includeExpiries: true },
+  ): Promise<Context & { readonly value: JsonObject; readonly expiries: readonly MemberExpiry[] }>;
+  async get(contextId: string, options?: CallOptions): Promise<Context & { readonly value: JsonObject }>;
+  async get(
+    contextId: string,
+    options: CallOptions & { readonly includeExpiries?: boolean } = {},
+  ): Promise<Context & { readonly value: JsonObject; readonly expiries?: readonly MemberExpiry[] }> {
+    const { includeExpiries = false } = options;
+    const answer = await this.#call(contexts.getContext, { contextId, version: 0, includeExpiries }, options);
+    const expiries = answer.expiries.map(({ path, expiresAt }) => ({
+      path: path?.keys ?? [],
+      expiresAt: fromTimestamp(expiresAt)!,
+    }));
+    return { ...fromFull(answer.context!), ...(includeExpiries && { expiries }) };
   }
 
   /** Answers where it stood last; undefined where it was missing. */
   async delete(contextId: string, options: DeleteOptions = {}): Promise<{ position?: Position; changed: boolean }> {
-    const { expected, requestId, allowMissing = false } = options;
-    const request = { contextId, expected: toExpected(expected), requestId: requestId ?? randomUUID(), allowMissing };
+    const { allowMissing = false } = options;
+    const { expected, requestId } = toWrite(options);
+    const request = { contextId, expected, requestId, allowMissing };
     const { position, changed } = await this.#call(contexts.deleteContext, request, options);
     return position ? { position: fromPosition(position), changed } : { changed };
   }
@@ -212,16 +186,31 @@ export class Client {
 
   /** What a copy at `known` lacks; without `known`, the document. */
   async sync(contextId: string, known?: Position, options: CallOptions = {}): Promise<SyncResult> {
-    const { result } = await this.#call(
-      syncs.syncContext,
-      { contextId, known, includeOldValues: false, format: '', paths: [] },
-      options,
+    const request = { contextId, known, includeOldValues: false, format: '', paths: [] };
+    return fromSync(await this.#call(syncs.syncContext, request, options));
+  }
+
+  /**
+   * Resolves as soon as the document meets all checks; with `known`, a version since that position counts too. A context that does
+   * not exist yet can be waited for. Only `deadline` and `signal` bound the wait, across broken connections and restarts.
+   */
+  async wait(
+    contextId: string,
+    checks: readonly Check[],
+    { known, deadline, signal }: WaitContextOptions = {},
+  ): Promise<WaitResult> {
+    this.#checkOpen();
+    checkText('context_id', contextId);
+    checkChecks('until', checks);
+    const until = toChecks(checks);
+    const request = { contextId, known, until, includeOldValues: false, format: '', paths: [] };
+    const bytes = encode(syncs.waitContext, request);
+    const end = deadline === undefined ? Number.POSITIVE_INFINITY : Date.now() + sleepMax(deadline);
+    const stop = signal ? AbortSignal.any([signal, this.#closing.signal]) : this.#closing.signal;
+    const answer = await patiently(this.#channel, this.#policy, end, stop, () =>
+      this.#channel.longCall(syncs.waitContext, bytes, end, stop),
     );
-    if (result?.$case === 'full') {
-      return { type: 'full', ...fromFull(result.value.context!), reason: FullReason[result.value.reason] };
-    }
-    if (result?.$case === 'delta') return { type: 'delta', ...fromDelta(result.value) };
-    return { type: 'noChange', position: fromPosition(result?.value.position) };
+    return { result: fromSync(answer), heldAt: answer.heldAt };
   }
 
   /** The retained history after a version: pages of deltas, oldest first; each with the head, and whether some are gone. */
@@ -320,9 +309,19 @@ export function fromFull(context: Parameters<typeof fromContext>[0]): Context & 
   return { ...fromContext(context), value: context.value ?? {} };
 }
 
-function toWrite({ expected, requestId, ttl, returning }: WriteOptions) {
+function fromSync({ result }: Pick<WaitContextResponse, 'result'>): SyncResult {
+  if (result?.$case === 'full') {
+    return { type: 'full', ...fromFull(result.value.context!), reason: FullReason[result.value.reason] };
+  }
+  if (result?.$case === 'delta') return { type: 'delta', ...fromDelta(result.value) };
+  return { type: 'noChange', position: fromPosition(result?.value.position) };
+}
+
+/** @throws ChordError */
+function toWrite({ expected, checks, requestId, ttl, returning }: WriteOptions) {
+  checkExpected(expected, checks);
   return {
-    expected: toExpected(expected),
+    expected: toExpected(expected, checks),
     requestId: requestId ?? randomUUID(),
     ttl: toDuration(ttl),
     returning: returning && { context: false, delta: false, oldValues: false, format: '', ...returning },

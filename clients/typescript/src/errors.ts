@@ -1,6 +1,7 @@
 /** What can go wrong, decoded from gRPC's status and the details in its trailers. */
 import { status } from '@grpc/grpc-js';
-import { PositionMismatch } from './gen/chord/v1/errors.js';
+import { fromUnmet, type UnmetConditions } from './conditions.js';
+import { PositionMismatch, UnmetConditions as ProtoUnmet } from './gen/chord/v1/errors.js';
 import { BadRequest, ErrorInfo, RetryInfo } from './gen/google/rpc/error_details.js';
 import { Status } from './gen/google/rpc/status.js';
 import { fromDuration, fromPosition, type Position } from './model.js';
@@ -15,6 +16,7 @@ export interface ErrorDetails {
   readonly contextId?: string | undefined;
   /** Where the context stands that a write expected elsewhere; null: it does not exist; undefined: not told. */
   readonly current?: Position | null | undefined;
+  readonly unmet?: UnmetConditions | undefined;
   readonly violations?: readonly FieldViolation[] | undefined;
   /** The server asks to wait this long before another try, in milliseconds. */
   readonly retryAfter?: number | undefined;
@@ -23,6 +25,8 @@ export interface ErrorDetails {
 export class ChordError extends Error {
   readonly contextId: string | undefined;
   readonly current: Position | null | undefined;
+  /** The conditions of a write (`unchanged`, `checks`) that do not hold; undefined: it was not refused for them. */
+  readonly unmet: UnmetConditions | undefined;
   readonly violations: readonly FieldViolation[];
   readonly retryAfter: number | undefined;
 
@@ -42,6 +46,7 @@ export class ChordError extends Error {
     this.name = 'ChordError';
     this.contextId = details.contextId;
     this.current = details.current;
+    this.unmet = details.unmet;
     this.violations = details.violations ?? [];
     this.retryAfter = details.retryAfter;
   }
@@ -120,6 +125,13 @@ function read(typeUrl: string, bytes: Uint8Array, found: Found): void {
       const { contextId, current } = PositionMismatch.decode(bytes);
       found.current = current ? fromPosition(current) : null;
       found.contextId ??= contextId;
+      return;
+    }
+    case 'chord.v1.UnmetConditions': {
+      const unmet = ProtoUnmet.decode(bytes);
+      found.current = unmet.current ? fromPosition(unmet.current) : null;
+      found.unmet = fromUnmet(unmet);
+      found.contextId ??= unmet.contextId;
     }
   }
 }

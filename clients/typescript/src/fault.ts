@@ -1,7 +1,8 @@
 /** Where in a value that which cannot be sent is. Looked for only when sending has failed: who sends right pays nothing. */
+import type { Check, Expected } from './conditions.js';
 import { unsendable } from './errors.js';
 import type { Json, JsonObject } from './json.js';
-import type { Mutation } from './model.js';
+import type { Mutation, Path } from './model.js';
 import { checkLeaf, DEPTH_MAX } from './struct.js';
 
 /** Names ids, and keys of paths, that are not valid Unicode: the protocol would carry another text. @throws ChordError */
@@ -17,7 +18,7 @@ export function checkDocument(field: string, document: JsonObject | undefined): 
 /** What would be sent all the same. @throws ChordError */
 export function checkPaths(mutations: readonly Mutation[]): void {
   mutations.forEach((mutation, i) => {
-    for (const [at, key] of mutation.path.entries()) checkText(`mutations[${i}].path[${at}]`, key);
+    checkKeys(`mutations[${i}].path`, mutation.path);
     if ('appendText' in mutation) checkText(`mutations[${i}].append_text`, mutation.appendText);
     if ('spliceText' in mutation) checkText(`mutations[${i}].splice_text.insert`, mutation.spliceText.insert);
     if ('increment' in mutation) visit(`mutations[${i}].increment`, mutation.increment, 1);
@@ -32,6 +33,30 @@ export function checkMutations(mutations: readonly Mutation[]): void {
     if ('append' in mutation) visitAll(`${field}.append`, mutation.append, 1);
     if ('splice' in mutation) visitAll(`${field}.splice.insert`, mutation.splice.insert, 1);
   });
+}
+
+/** What would be sent all the same, or could not be. @throws ChordError */
+export function checkExpected(expected: Expected | undefined, checks: readonly Check[] | undefined): void {
+  if (expected && 'unchanged' in expected) {
+    expected.unchanged.paths.forEach((path, i) => {
+      checkKeys(`expected.unchanged.paths[${i}].keys`, path);
+    });
+  }
+  checkChecks('expected.checks', checks ?? []);
+}
+
+/** @throws ChordError */
+export function checkChecks(field: string, checks: readonly Check[]): void {
+  checks.forEach((check, i) => {
+    checkKeys(`${field}[${i}].path.keys`, check.path);
+    if ('equals' in check) visit(`${field}[${i}].equals`, check.equals, 1);
+    if ('atLeast' in check) visit(`${field}[${i}].at_least`, check.atLeast, 1);
+    if ('atMost' in check) visit(`${field}[${i}].at_most`, check.atMost, 1);
+  });
+}
+
+function checkKeys(field: string, path: Path): void {
+  for (const [at, key] of path.entries()) checkText(`${field}[${at}]`, key);
 }
 
 /** A container here is at level `depth`. */

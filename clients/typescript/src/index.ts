@@ -1,31 +1,35 @@
 /** The client of Chord: `import { connect, Replica } from 'chordstate'`. */
 export { apply, DeltaMismatch } from './apply.js';
 export type { Definition, TlsOptions, Token } from './channel.js';
-export {
-  type CallOptions,
-  Client,
-  type ClientOptions,
-  connect,
-  type DeleteOptions,
-  type Edit,
-  type SyncResult,
-  type TouchOptions,
-  type UpdateOptions,
-  type WriteOptions,
-  type WriteResult,
-} from './client.js';
+export { Client, connect } from './client.js';
+export type { Check, Expected, Unchanged, UnmetCondition, UnmetConditions } from './conditions.js';
+export type { Editor } from './edit.js';
 export { ChordError, type FieldViolation } from './errors.js';
 export type { Json, JsonObject } from './json.js';
 export {
   type Change,
   type Context,
   type Delta,
-  type Expected,
   formatPosition,
   type Mutation,
   type Path,
   type Position,
 } from './model.js';
+export type {
+  CallOptions,
+  ClientOptions,
+  DeleteOptions,
+  Edit,
+  EditOptions,
+  MemberExpiry,
+  SyncResult,
+  TouchOptions,
+  UpdateOptions,
+  WaitContextOptions,
+  WaitResult,
+  WriteOptions,
+  WriteResult,
+} from './options.js';
 export { parsePosition } from './position.js';
 export type { Presence, PresenceOptions } from './presence.js';
 export { Replica, type ReplicaChange, type ReplicaDocument, type ReplicaOptions, type WaitOptions } from './replica.js';

@@ -4,7 +4,6 @@ import {
   type Change as ProtoChange,
   type Context as ProtoContext,
   type Delta as ProtoDelta,
-  type Expected as ProtoExpected,
   type Mutation as ProtoMutation,
   type Position as ProtoPosition,
 } from './gen/chord/v1/model.js';
@@ -65,8 +64,6 @@ export interface Delta {
   readonly changes: readonly Change[];
   readonly updatedAt: Date | undefined;
 }
-
-export type Expected = { readonly position: Position } | { readonly version: number } | { readonly absent: true };
 
 /** One change to ask for, at a path. Missing objects on the way are created. */
 export type Mutation = {
@@ -133,13 +130,6 @@ function fromChange({ path, action, value, oldValue, splice, textSplice }: Proto
   return { action: 'unknown', path };
 }
 
-export function toExpected(expected: Expected | undefined): ProtoExpected | undefined {
-  if (!expected) return undefined;
-  if ('position' in expected) return { condition: { $case: 'position', value: expected.position }, checks: [] };
-  if ('version' in expected) return { condition: { $case: 'version', value: expected.version }, checks: [] };
-  return { condition: { $case: 'absent', value: true }, checks: [] };
-}
-
 export function toMutation(mutation: Mutation): ProtoMutation {
   const ttl = 'set' in mutation ? toDuration(mutation.ttl) : undefined;
   return { path: [...mutation.path], operation: operationOf(mutation), ttl };
@@ -167,6 +157,6 @@ export function fromDuration(duration: Duration | undefined): number | undefined
   return duration && duration.seconds * 1000 + duration.nanos / 1e6;
 }
 
-function fromTimestamp(timestamp: Timestamp | undefined): Date | undefined {
+export function fromTimestamp(timestamp: Timestamp | undefined): Date | undefined {
   return timestamp && new Date(timestamp.seconds * 1000 + timestamp.nanos / 1e6);
 }

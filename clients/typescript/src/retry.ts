@@ -17,6 +17,9 @@ export interface RetryPolicy {
 
 export const RETRY_DEFAULT: RetryPolicy = { attempts: 10, attemptTimeout: 3000, backoffMin: 100, backoffMax: 10_000 };
 
+/** In a row, of a watch or a wait: errors other than UNAVAILABLE may be the network's, or be there to stay. */
+export const DOUBTFUL_FAILURES_MAX = 5;
+
 /** The wait after the n-th failure in a row, from 0. Random, so that clients do not come back all at once. */
 export function backoff({ backoffMin, backoffMax }: RetryPolicy, failures: number): number {
   return Math.min(backoffMax, backoffMin * 2 ** failures) * (0.5 + Math.random() / 2);

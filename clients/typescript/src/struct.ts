@@ -188,7 +188,7 @@ function wellFormed(text: string): string {
 }
 
 /** A Date or a Map would go as {} and be lost. */
-function isPlain(object: object): boolean {
+export function isPlain(object: object): boolean {
   const prototype = Object.getPrototypeOf(object);
   return prototype === null || prototype === Object.prototype || Object.getPrototypeOf(prototype) === null;
 }

@@ -3,7 +3,7 @@ import type { Channel } from './channel.js';
 import { ChordError, unavailable } from './errors.js';
 import { SyncServiceService as syncs, type WatchContextsResponse } from './gen/chord/v1/sync_service.js';
 import { fromDuration, type Position, toDuration } from './model.js';
-import { type RetryPolicy, Waits } from './retry.js';
+import { DOUBTFUL_FAILURES_MAX, type RetryPolicy, Waits } from './retry.js';
 import { type Target, Tracker, type WatchEvent } from './tracker.js';
 
 export interface WatchOptions {
@@ -18,9 +18,6 @@ export interface WatchOptions {
   /** Ends the watch, as `close` does. */
   readonly signal?: AbortSignal;
 }
-
-/** Errors other than UNAVAILABLE may be the network's, or be there to stay. */
-const DOUBTFUL_FAILURES_MAX = 5;
 
 /**
  * `for await (const event of watch)`. Leaving the loop closes it. Events are read from the network as they are

@@ -1,0 +1,100 @@
+/** What calls take beside their subject, and what they answer. Durations in milliseconds. */
+import type { TlsOptions, Token } from './channel.js';
+import type { Check, Expected } from './conditions.js';
+import type { ReturnOptions } from './gen/chord/v1/model.js';
+import type { JsonObject } from './json.js';
+import type { Context, Delta, Mutation, Path, Position } from './model.js';
+import type { RetryPolicy } from './retry.js';
+import type { DeltaEvent, FullEvent } from './tracker.js';
+
+export interface ClientOptions {
+  /** false: none, the default; true: with the roots of the system. */
+  readonly tls?: TlsOptions | boolean;
+  /** Sent as `authorization: Bearer` with every call. A function is asked each time, so that tokens can be renewed. */
+  readonly token?: Token;
+  /** For one call with all its tries. Default 10 s. */
+  readonly deadline?: number;
+  readonly retry?: Partial<RetryPolicy>;
+  /** More wait for their turn. Default 100. */
+  readonly callsInFlight?: number;
+  /** More open a further connection, since servers and proxies bound the streams of one. Default 90. */
+  readonly watchesPerConnection?: number;
+}
+
+export interface CallOptions {
+  /** In place of the client's, in milliseconds. */
+  readonly deadline?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface DeleteOptions extends CallOptions {
+  /** Where the context must stand. Otherwise ABORTED, with `current` in the error. */
+  readonly expected?: Expected | undefined;
+  /** What the document must hold, all of it, before this write. Otherwise ABORTED, with `unmet` in the error. At most 100. */
+  readonly checks?: readonly Check[] | undefined;
+  /** Names this write: a repeat answers what the first one did. Default: a random one, for the tries of this call. */
+  readonly requestId?: string | undefined;
+  /** No error where the context is missing. */
+  readonly allowMissing?: boolean | undefined;
+}
+
+export interface TouchOptions extends CallOptions {
+  /** Of members that expire. Empty: the context itself. */
+  readonly paths?: readonly Path[] | undefined;
+}
+
+export interface WriteOptions extends Omit<DeleteOptions, 'allowMissing'> {
+  /** Milliseconds to live from now; 0: until it is deleted; absent: as before. */
+  readonly ttl?: number | undefined;
+  /** What to answer beside the position. */
+  readonly returning?: Partial<Omit<ReturnOptions, 'format'>> | undefined;
+}
+
+export interface UpdateOptions extends WriteOptions {
+  /** Start from {} where the context is missing. */
+  readonly allowMissing?: boolean | undefined;
+}
+
+export interface EditOptions extends CallOptions {
+  /** Start from {} where the context is missing. */
+  readonly allowMissing?: boolean | undefined;
+  /** What the edit rests on beside the paths that it changes; 'document': on all of it. */
+  readonly reads?: readonly Path[] | 'document' | undefined;
+  /** Calls of the function. Default: `retry.attempts` of the client. */
+  readonly attempts?: number | undefined;
+}
+
+export interface WaitContextOptions extends CallOptions {
+  /** Versions after this position count too, also where a later one does not meet the checks. */
+  readonly known?: Position | undefined;
+}
+
+export interface Edit {
+  /** Deep-merged first: objects member by member, all else replaces. */
+  readonly changes?: JsonObject | undefined;
+  /** Applied next, in order. */
+  readonly mutations?: readonly Mutation[] | undefined;
+}
+
+export interface WriteResult {
+  readonly position: Position;
+  /** False: the document was like this already. */
+  readonly changed: boolean;
+  readonly context: Context | undefined;
+  readonly delta: Delta | undefined;
+}
+
+export type SyncResult = FullEvent | DeltaEvent | { readonly type: 'noChange'; readonly position: Position };
+
+export interface WaitResult {
+  /** What a copy at `known` lacks of the version that met the checks; without `known`, the document. */
+  readonly result: SyncResult;
+  /** The first version after `known` that met the checks. */
+  readonly heldAt: number;
+}
+
+/** A member that removes itself. */
+export interface MemberExpiry {
+  readonly path: Path;
+  readonly expiresAt: Date;
+}

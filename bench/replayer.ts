@@ -56,7 +56,7 @@ export async function replay(
     return { revisions: revisions.length, versions, deltas, fulls, bytes, wholeBytes, seconds };
   } finally {
     stream.cancel();
-    const request = { contextId, expected: undefined, requestId: '', allowMissing: true };
+    const request = { contextId, expected: undefined, requestId: '', annotations: new Map(), allowMissing: true };
     await connection.unary('/chord.v1.ContextService/DeleteContext', DeleteContextRequest.encode(request).finish());
     connection.close();
   }

@@ -18,7 +18,7 @@ export const DELETE = '/chord.v1.ContextService/DeleteContext';
 export const SYNC = '/chord.v1.SyncService/SyncContext';
 export const WATCH = '/chord.v1.SyncService/WatchContexts';
 
-const PLAIN = { expected: undefined, requestId: '', ttl: undefined, returning: undefined };
+const PLAIN = { expected: undefined, requestId: '', annotations: new Map(), ttl: undefined, returning: undefined };
 
 export function setRequest(contextId: string, value: JsonObject): Uint8Array {
   return SetContextRequest.encode({ ...PLAIN, contextId, value }).finish();
@@ -69,7 +69,7 @@ export async function update(connection: Connection, contextId: string, changes:
 }
 
 export async function remove(connection: Connection, contextId: string): Promise<void> {
-  const request = { contextId, expected: undefined, requestId: '', allowMissing: false };
+  const request = { contextId, expected: undefined, requestId: '', annotations: new Map(), allowMissing: false };
   await connection.unary(DELETE, DeleteContextRequest.encode(request).finish());
 }
 

@@ -97,7 +97,7 @@ export function put(path: string[], value: Json): Mutation {
   return { path, operation: { $case: 'set', value } };
 }
 
-const PLAIN = { expected: undefined, requestId: '', ttl: undefined, returning: undefined };
+const PLAIN = { expected: undefined, requestId: '', annotations: new Map(), ttl: undefined, returning: undefined };
 
 export function update(fields: Partial<Update>): Uint8Array {
   const defaults = { ...PLAIN, contextId: '', changes: undefined, mutations: [], allowMissing: false };

@@ -177,7 +177,7 @@ export const readers: readonly Row[] = [
     what: `a delete of a context with ${LONG_LOG} deltas`,
     prepared: longLog,
     async attack(scene) {
-      const fields = { expected: undefined, requestId: '', allowMissing: false };
+      const fields = { expected: undefined, requestId: '', annotations: new Map(), allowMissing: false };
       const request = DeleteContextRequest.encode({ contextId, ...fields }).finish();
       return tally([await scene.as('eve').call(METHODS.delete, request)]);
     },
@@ -210,7 +210,7 @@ async function churned(scene: Scene): Promise<string> {
   const codes = new Map<string, number>();
   const count = ({ code }: Answer) => codes.set(code, (codes.get(code) ?? 0) + 1);
   const ids = idsOf(40_000);
-  const fields = { expected: undefined, requestId: '', allowMissing: true };
+  const fields = { expected: undefined, requestId: '', annotations: new Map(), allowMissing: true };
   await each(ids.length, 200, async (n) => {
     const id = ids[n]!;
     count(await eve.call(SET, setRequest(id, { n })));
@@ -229,7 +229,7 @@ async function expired(scene: Scene): Promise<string> {
   await each(ids.length, 300, (n) => {
     const ms = Math.max(1000, due - Date.now());
     const ttl = { seconds: Math.floor(ms / 1000), nanos: (ms % 1000) * 1e6 };
-    const fields = { expected: undefined, requestId: '', returning: undefined, ttl };
+    const fields = { expected: undefined, requestId: '', annotations: new Map(), returning: undefined, ttl };
     return must(eve.call(SET, SetContextRequest.encode({ ...fields, contextId: ids[n]!, value: { n } }).finish()));
   });
   if (Date.now() > due) return 'could not be set before the first were due';

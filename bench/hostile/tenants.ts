@@ -246,7 +246,13 @@ export const tenants: readonly Row[] = [
     name: 'b15-batch-sets',
     what: 'a batch of 100 sets of 250 {} each',
     async attack(scene) {
-      const fields = { expected: undefined, requestId: '', ttl: undefined, returning: undefined };
+      const fields = {
+        expected: undefined,
+        requestId: '',
+        annotations: new Map(),
+        ttl: undefined,
+        returning: undefined,
+      };
       const setOf = (n: number): Write['write'] => ({
         $case: 'set',
         value: { ...fields, contextId: `batch:${n}`, value: empties(250, n) },
@@ -259,7 +265,13 @@ export const tenants: readonly Row[] = [
     what: 'a batch of 100 reverts of contexts of 500 KB, 3 KB sent',
     prepared: hundred,
     async attack(scene) {
-      const fields = { expected: undefined, requestId: '', ttl: undefined, returning: undefined };
+      const fields = {
+        expected: undefined,
+        requestId: '',
+        annotations: new Map(),
+        ttl: undefined,
+        returning: undefined,
+      };
       return batch(scene, (n) => ({ $case: 'revert', value: { ...fields, contextId: `room:${n}`, version: 1 } }));
     },
   },

@@ -1,6 +1,7 @@
 /** The results and events of the use cases: views of contexts, deltas between positions, commits. */
 import type { EncodedStruct } from '../codec/struct.js';
 import type { Cause, Head, Payload, Position } from '../model/model.js';
+import type { LogRecord } from '../store/store.js';
 
 /** A context with its document, at one position. */
 export interface View<T = EncodedStruct> {
@@ -20,8 +21,16 @@ export interface DeltaView {
   readonly at: number;
   /** Of a delta of one version: what wrote it. Absent: a client, or several versions. */
   readonly cause?: Cause;
+  /** Likewise: who wrote it, as the record has it. Absent: nothing is known, or several versions. */
+  readonly provenance?: Uint8Array;
   /** The delta may take more bytes than the document: compare the sizes before sending. */
   readonly large?: boolean;
+}
+
+/** The delta of a record. */
+export function deltaOf(id: string, from: Position, record: LogRecord): DeltaView {
+  const { position: to, at, cause, provenance } = record;
+  return { id, from, to, payload: record, at, ...(cause && { cause }), ...(provenance && { provenance }) };
 }
 
 /** A document takes at least half its weight on the wire: a delta below half the weight need not be compared. */

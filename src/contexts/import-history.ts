@@ -41,13 +41,14 @@ export async function importedCommits(packed: ExportedLife, now: number, pace: P
     let weight = weigh(base);
     let end = base;
     for (const record of history) {
-      const { position: to, at, changes: bytes, olds, cause } = record;
+      const { position: to, at, changes: bytes, olds, cause, provenance } = record;
       const changes = await decodeInSteps(record, pace);
       end = apply(changes, end);
       weight += weightChange(changes);
       const head = { position: to, createdAt, updatedAt: at, weight, ...use };
       const expected = commits.at(-1)?.head.position ?? null;
-      commits.push({ id, expected, head, payload: { changes: bytes, olds }, ...(cause && { cause }) });
+      const origin = { ...(cause && { cause }), ...(provenance && { provenance }) };
+      commits.push({ id, expected, head, payload: { changes: bytes, olds }, ...origin });
     }
     if (!equal(end, value)) throw new Error('the history does not lead to the document');
     return commits;

@@ -1,6 +1,6 @@
 /** Passes the commits of other servers to the lanes in memory and to watchers. */
 import type { FeedEvent } from '../store/store.js';
-import type { CommitEvent } from './events.js';
+import { type CommitEvent, deltaOf } from './events.js';
 import type { Lane } from './lane/lane.js';
 import type { Lanes } from './lane/lanes.js';
 
@@ -30,8 +30,7 @@ export function hear(event: FeedEvent, lanes: Lanes, publish: (event: CommitEven
       const { id, record } = event;
       const from = event.from ?? { epoch: record.position.epoch, version: 0, digest: '' };
       // The size of the document is not available here: the receiver compares the sizes.
-      const { position: to, at, cause } = record;
-      const delta = { id, from, to, payload: record, at, large: true, ...(cause && { cause }) };
+      const delta = { ...deltaOf(id, from, record), large: true };
       const lane = lanes.peek(id);
       if (!lane) {
         publish({ kind: 'delta', id, delta });

@@ -3,6 +3,7 @@
  * contents.
  */
 import { BinaryReader } from '@bufbuild/protobuf/wire';
+import { ANNOTATIONS_BYTES_MAX } from '../codec/provenance.js';
 import { WRITES_MAX } from '../contexts/writes/batch.js';
 import type { Write } from '../gen/chord/v1/context_service.js';
 import { Position } from '../gen/chord/v1/model.js';
@@ -28,6 +29,29 @@ export function describeCall({ request }: CallFor): CallDescription {
     ...(Array.isArray(subscriptions) && { targets: subscriptions.length }),
     ...(Array.isArray(writes) && { contextIds: writes.slice(0, WRITES_MAX).map(batched) }),
   };
+}
+
+interface Annotated {
+  readonly annotations?: ReadonlyMap<string, string>;
+}
+
+/** What a write said of itself; for a batch, each of its writes, null where that is nothing. Undefined: nothing. */
+export function annotationsOf(request: unknown): object | undefined {
+  const { annotations, writes } = (request ?? {}) as Annotated & { readonly writes?: readonly Write[] };
+  if (annotations instanceof Map) return ofMap(annotations);
+  if (!Array.isArray(writes)) return undefined;
+  const all = writes
+    .slice(0, WRITES_MAX)
+    .map(({ write }) => ofMap((write?.value as Annotated | undefined)?.annotations));
+  return all.some((each) => each !== undefined) ? all : undefined;
+}
+
+/** Undefined also for more than a write may give: such a write is refused. */
+function ofMap(annotations: ReadonlyMap<string, string> | undefined): Record<string, string> | undefined {
+  if (!annotations?.size) return undefined;
+  let length = 0;
+  for (const [key, value] of annotations) length += key.length + value.length;
+  return length <= ANNOTATIONS_BYTES_MAX ? Object.fromEntries(annotations) : undefined;
 }
 
 /** The contexts that a call names one by one, not by a prefix. */

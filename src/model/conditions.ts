@@ -26,7 +26,10 @@ export interface Unmet {
   readonly conditions: readonly UnmetOne[];
 }
 
-/** `touchedAt`: the last version that touched the path, an ancestor or a descendant of it. */
+/**
+ * `touchedAt`: the last version that touched the path, an ancestor or a descendant of it. `author`: who wrote it; absent: nobody
+ * with a name, or not in memory.
+ */
 export type UnmetOne =
-  | { readonly path: readonly string[]; readonly touchedAt: number }
+  | { readonly path: readonly string[]; readonly touchedAt: number; readonly author?: string | undefined }
   | { readonly path: readonly string[]; readonly check: DocumentCheck };

@@ -48,6 +48,9 @@ export interface MembersMark {
 /** What wrote a version, where it was no client. `expired`: the time to live of members ended. */
 export type Cause = 'expired';
 
+/** The most bytes that are stored of who wrote a version: what a record has room for (store/record-format.ts). */
+export const PROVENANCE_BYTES_MAX = 2014;
+
 /** A time to live: `at` is when it ends, `ttl` is how far a write or a touch moves the end. Both in milliseconds. */
 export interface Expiry {
   readonly at: number;

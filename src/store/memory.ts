@@ -207,7 +207,7 @@ class MemoryStore implements Store {
     if ('reason' in operation) this.#drop(operation);
   }
 
-  #write({ id, head, payload, snapshot, request, cause, members }: Commit): void {
+  #write({ id, head, payload, snapshot, request, cause, provenance, members }: Commit): void {
     let context = this.#contexts.get(id);
     if (!context) {
       context = { head, records: [], members: new Map() };
@@ -224,7 +224,7 @@ class MemoryStore implements Store {
     }
     if (payload !== undefined) {
       const { position, updatedAt: at } = head;
-      context.records.push({ position, at, ...payload, ...(cause && { cause }) });
+      context.records.push({ position, at, ...payload, ...(cause && { cause }), ...(provenance && { provenance }) });
     }
     if (snapshot !== undefined) context.snapshot = { version: head.position.version, bytes: snapshot };
     this.#remember(id, request);

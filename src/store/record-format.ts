@@ -18,7 +18,10 @@
  * A member that expires is text, since a script inside Redis reads its time: `<time>:<time to live>:<path>`.
  *
  * What came later is at the end, and only where it is used: bytes of earlier releases are read as they are, and those of
- * contexts in which no member expires are the same as before.
+ * contexts in which no member expires are the same as before. Earlier releases skip numbers that they do not know. So the
+ * author and the annotations of a record stand among its numbers, as bytes, and servers can be upgraded one by one:
+ *
+ *     version | time | flags | length of the provenance (2 bytes) | the provenance | zeros, up to a multiple of 8 bytes
  */
 import { ChordError } from '../model/errors.js';
 import { type Head, PAYLOAD_ENCODING } from '../model/model.js';
@@ -53,8 +56,10 @@ export interface Place {
 const HEAD_NUMBERS = 7;
 const FORMER_INDEXES = 4;
 const PLACED_NUMBERS = HEAD_NUMBERS + 2 + FORMER_INDEXES;
-/** Stands for the cause of a record. */
+/** Flags of a record: members expired; a provenance follows. */
 const EXPIRED = 1;
+const HAS_PROVENANCE = 2;
+const RECORD_NUMBERS = 3;
 
 export function encodeHead({ head, place }: HeadRow): Buffer {
   const { position, expiry, touchedAt } = head;
@@ -95,16 +100,40 @@ export function headOf(id: string): string {
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-export function encodeRecord({ position, at, changes, olds, cause }: LogRecord): Buffer {
-  const numbers = cause === undefined ? [position.version, at] : [position.version, at, EXPIRED];
-  return encode(numbers, [position.epoch, position.digest, changes, olds]);
+export function encodeRecord({ position, at, changes, olds, cause, provenance }: Recorded): Buffer {
+  const blobs = [position.epoch, position.digest, changes, olds];
+  if (cause === undefined && provenance === undefined) return encode([position.version, at], blobs);
+  const expired = cause === undefined ? 0 : EXPIRED;
+  if (provenance === undefined) return encode([position.version, at, expired], blobs);
+  return encode([position.version, at, expired | HAS_PROVENANCE], blobs, provenance);
 }
+
+/** A record whose absent parts may be undefined. */
+type Recorded = Omit<LogRecord, 'cause' | 'provenance'> & {
+  readonly cause?: LogRecord['cause'] | undefined;
+  readonly provenance?: Uint8Array | undefined;
+};
 
 export function decodeRecord(bytes: Buffer, what: string): LogRecord {
   const { numbers, blobs } = decode(bytes, what, 2, 4);
   const position = { epoch: text(blobs[0]!), version: numbers[0]!, digest: text(blobs[1]!) };
   const record = { position, at: numbers[1]!, changes: blobs[2]!, olds: blobs[3]! };
-  return numbers[2] === EXPIRED ? { ...record, cause: 'expired' } : record;
+  const flags = numbers[2] ?? 0;
+  if (flags === 0) return record;
+  return {
+    ...record,
+    ...(flags & EXPIRED && { cause: 'expired' as const }),
+    ...(flags & HAS_PROVENANCE && { provenance: provenanceIn(bytes, what) }),
+  };
+}
+
+function provenanceIn(bytes: Buffer, what: string): Uint8Array {
+  const begin = numberAt(RECORD_NUMBERS) + 2;
+  const end = numberAt(bytes[1]!);
+  if (begin > end) throw lost(what);
+  const length = bytes.readUInt16BE(begin - 2);
+  if (length > end - begin) throw lost(what);
+  return bytes.subarray(begin, begin + length);
 }
 
 export function encodeMember({ at, ttl, path }: Member): string {
@@ -169,16 +198,24 @@ export function requestTime(bytes: Buffer): number {
   return bytes.readUIntBE(1, 6);
 }
 
-function encode(numbers: readonly number[], blobs: readonly (string | Uint8Array)[]): Buffer {
-  const lengthsAt = 3 + 8 * numbers.length;
+/** `extra` stands behind the numbers, as if it were some more. */
+function encode(numbers: readonly number[], blobs: readonly (string | Uint8Array)[], extra?: Uint8Array): Buffer {
+  const count = numbers.length + (extra ? Math.ceil((2 + extra.length) / 8) : 0);
+  const lengthsAt = numberAt(count);
   let size = lengthsAt + 4 * blobs.length;
   for (const blob of blobs) size += Buffer.byteLength(blob);
 
   const bytes = Buffer.allocUnsafe(size);
   bytes[0] = FORMAT;
-  bytes[1] = numbers.length;
+  bytes[1] = count;
   bytes[2] = blobs.length;
-  for (let i = 0; i < numbers.length; i++) bytes.writeDoubleBE(numbers[i]!, 3 + 8 * i);
+  for (let i = 0; i < numbers.length; i++) bytes.writeDoubleBE(numbers[i]!, numberAt(i));
+  if (extra) {
+    const begin = numberAt(numbers.length) + 2;
+    bytes.writeUInt16BE(extra.length, begin - 2);
+    bytes.set(extra, begin);
+    bytes.fill(0, begin + extra.length, lengthsAt);
+  }
   let at = lengthsAt + 4 * blobs.length;
   for (let i = 0; i < blobs.length; i++) {
     const blob = blobs[i]!;
@@ -193,16 +230,21 @@ function encode(numbers: readonly number[], blobs: readonly (string | Uint8Array
   return bytes;
 }
 
+/** Where a number of a frame begins. */
+function numberAt(index: number): number {
+  return 3 + 8 * index;
+}
+
 /** The blobs are views of `bytes`. */
 function decode(bytes: Buffer, what: string, minNumbers: number, blobCount: number) {
   if (bytes.length > 0 && bytes[0] !== FORMAT) throw unknownFormat(bytes[0]!, what);
   const numberCount = bytes[1] ?? 0;
-  const lengthsAt = 3 + 8 * numberCount;
+  const lengthsAt = numberAt(numberCount);
   let at = lengthsAt + 4 * blobCount;
   if (bytes[2] !== blobCount || numberCount < minNumbers || bytes.length < at) throw lost(what);
 
   const numbers: number[] = [];
-  for (let i = 0; i < numberCount; i++) numbers.push(bytes.readDoubleBE(3 + 8 * i));
+  for (let i = 0; i < numberCount; i++) numbers.push(bytes.readDoubleBE(numberAt(i)));
   const blobs: Buffer[] = [];
   for (let i = 0; i < blobCount; i++) {
     const end = at + bytes.readUInt32BE(lengthsAt + 4 * i);

@@ -52,6 +52,8 @@ export interface LogRecord extends Payload {
   readonly at: number;
   /** Absent: a client wrote it. */
   readonly cause?: Cause;
+  /** Who wrote it, as codec/provenance.ts encodes it: opaque, at most PROVENANCE_BYTES_MAX. Absent: nothing is known. */
+  readonly provenance?: Uint8Array;
 }
 
 /** A member of a document that expires. */
@@ -125,6 +127,8 @@ export interface Commit {
   readonly request?: Request;
   /** What wrote the new version. Absent: a client. */
   readonly cause?: Cause;
+  /** Of the new version, as in its record. */
+  readonly provenance?: Uint8Array;
   /** The expected stamp of the members that expire. Absent: none expires. */
   readonly stamp?: number;
   /** Changes of the members that expire; absent: none, unless the head has no mark. */

@@ -30,6 +30,7 @@ export interface CommitParts {
   readonly expiry?: Expiry;
   readonly touchedAt?: number;
   readonly cause?: Cause;
+  readonly provenance?: Uint8Array;
   /** The expected stamp. */
   readonly stamp?: number | undefined;
   /** The mark of the head after the commit. */
@@ -39,7 +40,7 @@ export interface CommitParts {
 
 export function commitOf(id: string, expected: Position | null, parts: CommitParts = {}): Commit {
   const { line, payload = numbered(expected?.version ?? 0), snapshot, request, expiry, touchedAt } = parts;
-  const { cause, stamp, mark, members } = parts;
+  const { cause, provenance, stamp, mark, members } = parts;
   const epoch = parts.epoch ?? expected?.epoch;
   const next = positionAt((expected?.version ?? 0) + 1, line, epoch);
   const position = payload === null && expected !== null ? expected : next;
@@ -54,7 +55,7 @@ export function commitOf(id: string, expected: Position | null, parts: CommitPar
       ...(expiry && { expiry }),
       ...(mark && { members: mark }),
     },
-    ...(payload && { payload, ...(cause && { cause }) }),
+    ...(payload && { payload, ...(cause && { cause }), ...(provenance && { provenance }) }),
     ...(stamp !== undefined && { stamp }),
     ...(members && { members }),
     ...(snapshot && { snapshot }),
@@ -63,8 +64,9 @@ export function commitOf(id: string, expected: Position | null, parts: CommitPar
 }
 
 /** The record that the store should keep for a commit with a payload. */
-export function recordOf({ head, payload, cause }: Commit): LogRecord {
-  return { position: head.position, at: head.updatedAt, ...payload!, ...(cause && { cause }) };
+export function recordOf({ head, payload, cause, provenance }: Commit): LogRecord {
+  const origin = { ...(cause && { cause }), ...(provenance && { provenance }) };
+  return { position: head.position, at: head.updatedAt, ...payload!, ...origin };
 }
 
 /** Writes a context from version `from` to `to`, with one pipelined commit per version. */

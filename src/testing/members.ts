@@ -1,5 +1,6 @@
-/** The laws of members that expire: promise 9 of the store contract, and the cause of records. */
+/** The laws of members that expire: promise 9 of the store contract, and what records say of their writers. */
 import { deepEqual, equal } from 'node:assert/strict';
+import { PROVENANCE_BYTES_MAX } from '../model/model.js';
 import type { Member, MemberChanges } from '../store/store.js';
 import { commitOf, ids, plain, positionAt, range, recordOf } from './commits.js';
 import { law } from './law.js';
@@ -124,9 +125,14 @@ export const memberLaws: readonly StoreLaw[] = [
     deepEqual(await store.members('{t}b'), [member(1, 900)]);
   }),
 
-  law('records keep their cause', async ({ store, reopen }) => {
-    const commits = [commitOf('a', null), commitOf('a', positionAt(1), { cause: 'expired' })];
-    for (const commit of commits) await store.commit(commit);
+  law('records keep their cause and who wrote them', async ({ store, reopen }) => {
+    const parts = [0, 1, 5, 6, 7, PROVENANCE_BYTES_MAX].map((length) => ({ provenance: Buffer.alloc(length, 255) }));
+    const all = [{}, { cause: 'expired' as const }, { ...parts[1]!, cause: 'expired' as const }, ...parts];
+    const commits = all.map((each, i) => commitOf('a', i === 0 ? null : positionAt(i), each));
+    for (const [i, commit] of commits.entries()) {
+      if (i % 2 === 0 || !store.commitBatch) await store.commit(commit);
+      else await store.commitBatch([commit]);
+    }
     const opened = reopen ? await reopen() : store;
     const history = await opened.deltas('a', 0, 10);
     deepEqual(plain(history), plain({ kind: 'records', records: commits.map(recordOf) }));

@@ -1,5 +1,6 @@
 /** The export format: an exported context as text, and back. ExportedContext describes the shape. */
 
+import { decodeProvenance, encodeProvenance } from '../codec/provenance.js';
 import type { ExportedLife } from '../contexts/import-history.js';
 import type { Pace } from '../contexts/long-work.js';
 import { bytesOf } from '../contexts/sync/merge.js';
@@ -69,13 +70,28 @@ function read(exported: Partial<ExportedContext>, id: string): ExportedLife {
       changes: bytes(record.changes),
       olds: bytes(record.olds),
       ...(record.cause === 'expired' && { cause: record.cause }),
+      ...provenanceIn(record),
     })),
   };
 }
 
-function toRecord({ position, at, changes, olds, cause }: LogRecord): ExportedRecord {
+function toRecord({ position, at, changes, olds, cause, provenance }: LogRecord): ExportedRecord {
   const { version, digest } = position;
-  return { version, digest, at: iso(at), changes: base64(changes), olds: base64(olds), ...(cause && { cause }) };
+  const { author, annotations } = decodeProvenance(provenance);
+  return {
+    ...{ version, digest, at: iso(at), changes: base64(changes), olds: base64(olds) },
+    ...(cause && { cause }),
+    ...(author !== '' && { author }),
+    ...(Object.keys(annotations).length > 0 && { annotations }),
+  };
+}
+
+function provenanceIn({ author = '', annotations = {} }: ExportedRecord): { readonly provenance?: Uint8Array } {
+  if (typeof author !== 'string' || !isObject(annotations)) throw new Error('the author of a version is not one');
+  if (Object.values(annotations).some((value) => typeof value !== 'string'))
+    throw new Error('an annotation is no text');
+  const provenance = encodeProvenance(author, annotations);
+  return provenance ? { provenance } : {};
 }
 
 /** As JSON.stringify, which would write the negative zero as 0. */

@@ -73,4 +73,8 @@ export interface ExportedRecord {
   readonly olds: string;
   /** What wrote it. Absent: a client. */
   readonly cause?: 'expired';
+  /** The identity that wrote it. Absent: none. */
+  readonly author?: string;
+  /** What the write gave. Absent: nothing. */
+  readonly annotations?: Readonly<Record<string, string>>;
 }

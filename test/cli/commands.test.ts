@@ -170,7 +170,15 @@ test('ls pages through everything', async (t) => {
   await Promise.all(
     ids.map((contextId) =>
       session.call('setContext', {
-        ...{ contextId, value: { a: 1 }, expected: undefined, requestId: '', ttl: undefined, returning: undefined },
+        ...{
+          contextId,
+          value: { a: 1 },
+          expected: undefined,
+          requestId: '',
+          annotations: new Map(),
+          ttl: undefined,
+          returning: undefined,
+        },
       }),
     ),
   );

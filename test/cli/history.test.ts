@@ -66,6 +66,25 @@ test('get --version, log, diff, revert', async (t) => {
   t.regex(await ok('--version'), /^\d+\.\d+\.\d+$/);
 });
 
+test('--annotate, in single writes and in batches', async (t) => {
+  await ok('set', 'noted', '{"n":1}', '--annotate', 'ticket=7', '--annotate', 'why=a=b \u001b[31m');
+  const batch = '{"update":"noted","changes":{"n":2},"annotations":{"ticket":"8"}}';
+  t.is((await chord(['--address', server.address, 'batch', '-'], batch)).code, 0);
+  const [second, first] = (await ok('log', 'noted')).split('\n');
+  t.regex(second!, / {2}n {2}ticket=8$/);
+  t.true(first!.endsWith('  n  ticket=7  why="a=b \\u001b[31m"'), first);
+  const forms = (await ok('--json', 'log', 'noted')).split('\n').map((line) => JSON.parse(line));
+  t.deepEqual(
+    forms.map(({ author, annotations }) => [author, annotations]),
+    [
+      [undefined, { ticket: '8' }],
+      [undefined, { ticket: '7', why: 'a=b \u001b[31m' }],
+    ],
+  );
+  t.is((await run('set', 'noted', '{}', '--annotate', 'ticket')).code, 2);
+  t.is((await run('delete', 'noted', '--annotate', 'ticket=9')).code, 0);
+});
+
 test('--path and --format', async (t) => {
   await ok(
     'set',

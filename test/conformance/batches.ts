@@ -174,6 +174,7 @@ async function batch(address: string, ids: readonly string[], n: number): Promis
           value: { n, rest },
           expected: undefined,
           requestId: '',
+          annotations: new Map(),
           ttl: undefined,
           returning: undefined,
         },

@@ -37,7 +37,15 @@ test('on the wire they have the names of the .proto', (t) => {
     'subscriptions[0].context_id': 'subscriptions[0].context_id',
   };
   for (const [field, name] of Object.entries(names)) t.is(protoField(field), name);
-  const value = { contextId: 'a', value: {}, expected: undefined, ttl: undefined, requestId: '', returning: undefined };
+  const value = {
+    contextId: 'a',
+    value: {},
+    expected: undefined,
+    ttl: undefined,
+    requestId: '',
+    annotations: new Map(),
+    returning: undefined,
+  };
   const violations = [{ field: 'writes[0].id', description: 'is wrong' }];
   const error = new ChordError('INVALID_ARGUMENT', 'writes[0].id: is wrong', { violations });
   const named = ofBatch(error, [{ write: { $case: 'set', value } }]) as ChordError;

@@ -40,14 +40,14 @@ test('each write names what does not hold, and writes nothing', async (t) => {
       contextId,
       current,
       sinceReason: FullReason.UNSPECIFIED,
-      conditions: [{ path: path('x'), cause: { $case: 'touchedAt', value: 2 } }],
+      conditions: [{ path: path('x'), cause: { $case: 'touchedAt', value: 2 }, author: '' }],
     });
     t.is(refusal.message, '"a": version 2 changed ["x"]');
   }
   const check: Check = { path: path('stock'), test: { $case: 'atLeast', value: 1 } };
   for (const write of every(peer, checked(check))) {
     const refusal = await unmet(write);
-    t.deepEqual(refusal.unmet.conditions, [{ path: check.path, cause: { $case: 'check', value: check } }]);
+    t.deepEqual(refusal.unmet.conditions, [{ path: check.path, cause: { $case: 'check', value: check }, author: '' }]);
     t.is(refusal.message, '"a": ["stock"] is no number of at least 1');
   }
   const ahead = await unmet(peer.update({ contextId, expected: unchanged({ ...current!, version: 9 }) }));

@@ -33,7 +33,15 @@ test('a batch pays for all that it stored, and a read for its answer', async (t)
   const set = (contextId: string) => ({
     write: {
       $case: 'set' as const,
-      value: { contextId, value: { text }, expected: undefined, requestId: '', ttl: undefined, returning: undefined },
+      value: {
+        contextId,
+        value: { text },
+        expected: undefined,
+        requestId: '',
+        annotations: new Map(),
+        ttl: undefined,
+        returning: undefined,
+      },
     },
   });
   await ann.batch({ writes: [set('a'), set('b')] });

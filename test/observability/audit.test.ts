@@ -81,13 +81,13 @@ test('a batch is one entry, with each context and where it stands then', async (
   const auditLog = await auditFile(t);
   const chord = await serve(t, { auditLog });
   const peer = connect(t, chord.address);
-  const set = (contextId: string, value: object) => {
-    const fields = { ttl: undefined, expected: undefined, requestId: '', returning: undefined };
+  const set = (contextId: string, value: object, annotations = new Map<string, string>()) => {
+    const fields = { ttl: undefined, expected: undefined, requestId: '', annotations, returning: undefined };
     return { write: { $case: 'set' as const, value: { contextId, value, ...fields } } };
   };
-  const remove = { contextId: 'none', expected: undefined, requestId: '', allowMissing: true };
+  const remove = { contextId: 'none', expected: undefined, requestId: '', annotations: new Map(), allowMissing: true };
   const writes = [
-    set('a', { n: 1 }),
+    set('a', { n: 1 }, new Map([['ticket', '7']])),
     { write: { $case: 'delete' as const, value: remove } },
     set('b', { n: 'x'.repeat(500) }),
   ];
@@ -100,8 +100,10 @@ test('a batch is one entry, with each context and where it stands then', async (
   });
   t.is(none, null);
   t.like(entry, { contextIds: ['a', 'none', 'b'], positions: [a, none, b], requestId: 'r1', outcome: 'OK' });
+  t.deepEqual(entry!.annotations, [{ ticket: '7' }, null, null]);
   t.like(refusal, { contextIds: ['a', ''], outcome: 'INVALID_ARGUMENT' });
   t.false('positions' in refusal!);
+  t.false('annotations' in refusal!);
 });
 
 test('of many refusals some are noted and the others counted', async (t) => {

@@ -90,6 +90,7 @@ const expected = fc.oneof(
 const named = {
   id,
   requestId: fc.option(fc.constantFrom('r1', 'r2', 'r3'), { nil: undefined, freq: 4 }),
+  annotations: fc.constantFrom(undefined, undefined, { by: 'ann' }, { by: 'bob', why: '' }),
   expected,
 };
 const options = { ...named, ttl: fc.constantFrom(undefined, undefined, undefined, undefined, 0, 10, 1000) };

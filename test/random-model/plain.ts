@@ -3,6 +3,7 @@
  * Chord's answers; the model knows which of their parts must be new and which the same.
  */
 import { isDeepStrictEqual } from 'node:util';
+import type { Annotations } from '../../src/codec/provenance.js';
 import type { Expected } from '../../src/contexts/writes/conditions.js';
 import type { Mutation } from '../../src/contexts/writes/mutations.js';
 import type { WriteResult } from '../../src/contexts/writes/writes.js';
@@ -18,6 +19,7 @@ export type Write = {
   readonly id: string;
   readonly requestId?: string | undefined;
   readonly expected?: Expected | undefined;
+  readonly annotations?: Annotations | undefined;
   readonly allowMissing?: boolean | undefined;
 } & (
   | { readonly kind: 'set'; readonly value: JsonObject; readonly ttl?: number | undefined }
@@ -48,6 +50,7 @@ export interface State {
   readonly position: Position;
   readonly document: JsonObject;
   readonly cause?: 'expired';
+  readonly annotations?: Annotations | undefined;
 }
 
 type Times = Map<string, { at: number; ttl: number }>;
@@ -193,7 +196,7 @@ export class Plain {
     }
     const position = this.#learn(id, before, document, answer?.position);
     const states = before?.states ?? new Map<number, State>();
-    states.set(position.version, { position, document });
+    states.set(position.version, { position, document, annotations: write.annotations });
     const createdAt = before?.createdAt ?? now;
     const trimmed = before?.trimmed ?? false;
     this.contexts.set(id, { document, position, createdAt, updatedAt: now, expiry, members, states, trimmed });

@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { RetentionRules } from '../../src/cleanup/policy.js';
 import { decodeChanges } from '../../src/codec/changes.js';
+import { decodeProvenance } from '../../src/codec/provenance.js';
 import { decodeStruct } from '../../src/codec/struct.js';
 import type { SyncResult } from '../../src/contexts/events.js';
 import { fit } from '../../src/contexts/sync/projection.js';
@@ -214,6 +215,7 @@ export class System {
         same(apply(changes, before ?? {}), after?.document, `${what}: version ${at}`);
         same(delta.to, after?.position, what);
         same(delta.cause, after?.cause, `${what}: the cause`);
+        same(decodeProvenance(delta.provenance).annotations, after?.annotations ?? {}, `${what}: annotations`);
       }
       pageToken = page.nextPageToken;
     }
@@ -365,10 +367,11 @@ export class System {
   }
 
   #submit(write: Write): Promise<WriteResult> {
-    const { id, requestId, expected, allowMissing } = structuredClone(write);
+    const { id, requestId, expected, allowMissing, annotations } = structuredClone(write);
     // Copies: Chord takes the values over, and the model goes on using them.
-    if (write.kind === 'delete') return this.contexts.delete(id, { requestId, expected, allowMissing });
-    const options = { requestId, expected, ttl: write.ttl, returning: { context: true, delta: true } };
+    if (write.kind === 'delete') return this.contexts.delete(id, { requestId, expected, allowMissing, annotations });
+    const named = { requestId, expected, annotations };
+    const options = { ...named, ttl: write.ttl, returning: { context: true, delta: true } };
     if (write.kind === 'set') return this.contexts.set(id, write.value, options);
     const { changes, mutations } = write;
     return this.contexts.update(id, { changes, mutations }, { ...options, allowMissing });

@@ -1,8 +1,35 @@
 import test from 'ava';
+import { PROVENANCE_BYTES_MAX } from '../../src/model/model.js';
 import { decodeRecord, decodeSnapshot, encodeRecord, encodeSnapshot } from '../../src/store/record-format.js';
 
 const position = { epoch: 'AAAAAAAA', version: 1, digest: 'BBBBBBBB' };
 const record = { position, at: 5, changes: Buffer.from('changes'), olds: Buffer.from('olds') };
+
+test('a record without an author is stored as the first release stored it', (t) => {
+  const short = { position, at: 5, changes: Buffer.from('ch'), olds: Buffer.from('o') };
+  const numbers = '3ff0000000000000' + '4014000000000000';
+  const lengths = '00000008' + '00000008' + '00000002' + '00000001';
+  const blobs = '4141414141414141' + '4242424242424242' + '6368' + '6f';
+  t.is(encodeRecord(short).toString('hex'), `010204${numbers}${lengths}${blobs}`);
+  t.is(encodeRecord({ ...short, provenance: undefined, cause: undefined }).length, 3 + 16 + 16 + 19);
+});
+
+test('who wrote a record stands among its numbers, which the first release skips', (t) => {
+  for (const length of [0, 1, 6, 7, 14, PROVENANCE_BYTES_MAX]) {
+    const provenance = Buffer.alloc(length, 0xff);
+    const bytes = encodeRecord({ ...record, provenance });
+    t.deepEqual(decodeRecord(bytes, 'it'), { ...record, provenance });
+    // As the first release reads: the count of numbers, two of which it needs, and four byte strings behind them.
+    const numbers = bytes[1]!;
+    t.is(bytes.length, 3 + 8 * numbers + 4 * 4 + 8 + 8 + record.changes.length + record.olds.length);
+    t.is(bytes.readDoubleBE(3), position.version);
+    t.is(bytes.subarray(bytes.length - 4).toString(), 'olds');
+    t.not(bytes.readDoubleBE(3 + 16), 1, 'which would be: expired');
+    const damaged = Buffer.from(bytes);
+    damaged.writeUInt16BE(PROVENANCE_BYTES_MAX + 1, 3 + 24);
+    t.throws(() => decodeRecord(damaged, 'it'), { message: 'it: the stored bytes are damaged' });
+  }
+});
 
 test('a stored frame names its format and the encoding of its payload', (t) => {
   const bytes = encodeRecord(record);

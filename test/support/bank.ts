@@ -17,18 +17,30 @@ const account = (i: number): string => `${BANK}account:${i}`;
 /** A change of one balance. */
 export function add(contextId: string, by: number): Write {
   const mutations = [{ path: ['balance'], operation: { $case: 'increment' as const, value: by } }];
-  const rest = { changes: undefined, allowMissing: false, expected: undefined, requestId: '', ttl: undefined };
+  const rest = {
+    changes: undefined,
+    allowMissing: false,
+    expected: undefined,
+    requestId: '',
+    annotations: new Map(),
+    ttl: undefined,
+  };
   return { write: { $case: 'update', value: { contextId, mutations, ...rest, returning: NOTHING } } };
 }
 
 export function create(contextId: string, balance: number): Write {
   const expected = { condition: { $case: 'absent' as const, value: true }, checks: [] };
-  const rest = { requestId: '', ttl: undefined, returning: NOTHING };
+  const rest = { requestId: '', annotations: new Map(), ttl: undefined, returning: NOTHING };
   return { write: { $case: 'set', value: { contextId, value: { balance, text: 'x'.repeat(50) }, expected, ...rest } } };
 }
 
 export function remove(contextId: string): Write {
-  return { write: { $case: 'delete', value: { contextId, expected: undefined, requestId: '', allowMissing: false } } };
+  return {
+    write: {
+      $case: 'delete',
+      value: { contextId, expected: undefined, requestId: '', annotations: new Map(), allowMissing: false },
+    },
+  };
 }
 
 export async function openAccounts(peer: Peer): Promise<void> {

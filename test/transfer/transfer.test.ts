@@ -88,13 +88,17 @@ for (const [name, make] of Object.entries(BACKENDS)) {
     const early = await write(at, 'a', 5);
     const copy = { value: await peer.document('a'), position: early };
     let last = early;
-    for (let n = 6; n <= 9; n++) last = (await peer.update({ contextId: 'a', changes: { n, zero: n } })).position!;
+    const annotations = new Map([['__proto__', 'é']]);
+    for (let n = 6; n <= 9; n++) {
+      last = (await peer.update({ contextId: 'a', changes: { n, zero: n }, annotations })).position!;
+    }
     const before = await peer.history('a');
     t.is((await peer.export({ contextId: 'a', history: true })).context?.deltas, 9);
     await peer.delete({ contextId: 'a' });
     const { context } = await peer.restore({ contextId: 'a' });
     t.deepEqual(context?.position, last);
     t.deepEqual(await peer.history('a'), before);
+    t.deepEqual(before.deltas.at(-1)!.provenance!.annotations, annotations);
 
     const { result } = await peer.sync({ contextId: 'a', known: early });
     if (result?.$case !== 'delta') return t.fail(`no delta but ${result?.$case}`);

@@ -135,8 +135,8 @@ export class Client {
   /** Answers where it stood last; undefined where it was missing. */
   async delete(contextId: string, options: DeleteOptions = {}): Promise<{ position?: Position; changed: boolean }> {
     const { allowMissing = false } = options;
-    const { expected, requestId } = toWrite(options);
-    const request = { contextId, expected, requestId, allowMissing };
+    const { expected, requestId, annotations } = toWrite(options);
+    const request = { contextId, expected, requestId, annotations, allowMissing };
     const { position, changed } = await this.#call(contexts.deleteContext, request, options);
     return position ? { position: fromPosition(position), changed } : { changed };
   }
@@ -318,11 +318,12 @@ function fromSync({ result }: Pick<WaitContextResponse, 'result'>): SyncResult {
 }
 
 /** @throws ChordError */
-function toWrite({ expected, checks, requestId, ttl, returning }: WriteOptions) {
+function toWrite({ expected, checks, requestId, annotations = {}, ttl, returning }: WriteOptions) {
   checkExpected(expected, checks);
   return {
     expected: toExpected(expected, checks),
     requestId: requestId ?? randomUUID(),
+    annotations: new Map(Object.entries(annotations)),
     ttl: toDuration(ttl),
     returning: returning && { context: false, delta: false, oldValues: false, format: '', ...returning },
   };

@@ -34,6 +34,8 @@ export interface DeleteOptions extends CallOptions {
   readonly checks?: readonly Check[] | undefined;
   /** Names this write: a repeat answers what the first one did. Default: a random one, for the tries of this call. */
   readonly requestId?: string | undefined;
+  /** Kept with the version, for its history: at most 32 texts, 1 KiB in all. Of a delete, in the audit log alone. */
+  readonly annotations?: Readonly<Record<string, string>> | undefined;
   /** No error where the context is missing. */
   readonly allowMissing?: boolean | undefined;
 }

@@ -5,8 +5,8 @@ import type { Session } from '../client/client.js';
 import type { CommandContext } from '../command.js';
 import { option } from '../input/option.js';
 import { parseCount } from '../input/parse.js';
-import { formatPath, formatPosition, isoTime } from '../output/format.js';
-import { causeOf } from '../output/json.js';
+import { formatId, formatPath, formatPosition, isoTime } from '../output/format.js';
+import { authorshipForm, causeOf } from '../output/json.js';
 import type { StyledText } from '../output/styled-text.js';
 
 const PAGE_SIZE = 500;
@@ -49,16 +49,18 @@ function logForm(delta: Delta) {
     position: formatPosition(delta.to),
     updatedAt: isoTime(delta.updatedAt),
     cause: causeOf(delta),
+    ...authorshipForm(delta),
     ...countsOf(delta),
     paths: delta.changes.map(({ path }) => path),
   };
 }
 
-/** `42  2026-11-22T11:42:51.000Z  +1 ~2 -0  users.ann, topic` */
+/** `42  2026-11-22T11:42:51.000Z  +1 ~2 -0  users.ann, topic  ann  ticket=7` */
 function logLine(delta: Delta): StyledText {
   const { added, modified, removed } = countsOf(delta);
   const paths = delta.changes.slice(0, PATHS_MAX).map(({ path }) => formatPath(path));
   const cause = causeOf(delta);
+  const { author, annotations = [] } = delta.provenance ?? {};
   const more = delta.changes.length > PATHS_MAX ? `, ... ${delta.changes.length - PATHS_MAX} more` : '';
   return [
     ['cyan', `${delta.to?.version ?? '-'}`],
@@ -68,6 +70,8 @@ function logLine(delta: Delta): StyledText {
     ['red', `-${removed}`],
     ['plain', `  ${paths.join(', ')}${more}`],
     ['dim', cause ? `  (${cause})` : ''],
+    ['dim', author ? `  ${formatId(author)}` : ''],
+    ['dim', [...annotations].map(([key, value]) => `  ${formatId(key)}=${formatId(value)}`).join('')],
   ];
 }
 

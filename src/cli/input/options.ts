@@ -28,6 +28,7 @@ export interface ConditionFlags {
 export interface WriteFlags extends ReturnFlags, ConditionFlags {
   readonly requestId?: string;
   readonly ttl?: Duration;
+  readonly annotate?: ReadonlyMap<string, string>;
   readonly allowMissing?: boolean;
 }
 
@@ -52,7 +53,8 @@ export function withCondition(command: Command): Command {
       option('--since <position>', 'position of --unchanged; splices name places of lists there', parsePosition),
     )
     .addOption(checkOption('write only if the document is so; repeatable'))
-    .option('--request-id <id>', 'request id of the write: makes repeats safe');
+    .option('--request-id <id>', 'request id of the write: makes repeats safe')
+    .addOption(annotateOption());
 }
 
 export function withReturning(command: Command): Command {
@@ -79,6 +81,15 @@ function pathsOption(flags: string, description: string) {
   ]);
 }
 
+function annotateOption() {
+  const description = 'keep this with the version, for log and blame; repeatable';
+  return option('--annotate <key=value>', description).argParser((text: string, before?: Map<string, string>) => {
+    const end = text.indexOf('=');
+    if (end < 1) throw new Usage(`--annotate: ${JSON.stringify(text)} is not KEY=VALUE`);
+    return new Map(before).set(text.slice(0, end), text.slice(end + 1));
+  });
+}
+
 function checkOption(description: string) {
   return option('--check <check>', description).argParser((text: string, before?: Check[]) => [
     ...(before ?? []),
@@ -97,8 +108,13 @@ export function expectedOf({ expected, unchanged = [], since, check = [] }: Cond
 }
 
 /** The request fields that all writes of documents share. */
-export function writeFields({ requestId = '', ttl, ...flags }: WriteFlags) {
-  return { expected: expectedOf(flags), requestId, ttl, returning: returnFields(flags) };
+export function writeFields({ ttl, ...flags }: WriteFlags) {
+  return { ...namedFields(flags), ttl, returning: returnFields(flags) };
+}
+
+/** Those that a delete has, too. */
+export function namedFields({ requestId = '', annotate, ...conditions }: WriteFlags) {
+  return { expected: expectedOf(conditions), requestId, annotations: new Map(annotate) };
 }
 
 export function returnFields({ delta = false, oldValues = false, format = '' }: ReturnFlags) {

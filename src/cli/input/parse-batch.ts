@@ -12,7 +12,7 @@ import { parseCheck, parseExpected, parsePath, parsePosition, parseTtl } from '.
 
 type Kind = NonNullable<Write['write']>['$case'];
 
-const CONDITIONS: readonly string[] = ['expected', 'unchanged', 'since', 'checks'];
+const CONDITIONS: readonly string[] = ['expected', 'unchanged', 'since', 'checks', 'annotations'];
 /** By the kind of a write: the members that it may have beside the one that names the kind. */
 const MEMBERS: Readonly<Record<Kind, readonly string[]>> = {
   set: ['value', ...CONDITIONS, 'ttl'],
@@ -48,7 +48,7 @@ function parseWrite(write: Json, returning: ReturnOptions): Write {
   const members = write as JsonObject;
   only(members, [kind, ...MEMBERS[kind]]);
   const ttl = text(members, 'ttl', parseTtl);
-  const common = { contextId: id, expected: conditions(members), requestId: '' };
+  const common = { contextId: id, expected: conditions(members), requestId: '', annotations: annotations(members) };
   const { allowMissing = false } = members;
   if (typeof allowMissing !== 'boolean') throw new Usage('"allowMissing" is true or false');
   switch (kind) {
@@ -84,6 +84,15 @@ function conditions(members: JsonObject): Expected | undefined {
       return at('checks', () => parseCheck(check));
     }),
   });
+}
+
+function annotations(members: JsonObject): Map<string, string> {
+  return new Map(
+    Object.entries(object(members, 'annotations') ?? {}).map(([key, value]) => {
+      if (typeof value !== 'string') throw new Usage('"annotations" is an object of strings');
+      return [key, value];
+    }),
+  );
 }
 
 function parseMutation(mutation: Json): Mutation {

@@ -37,6 +37,12 @@ export function expiryForm({ path, expiresAt }: MemberExpiry): Form {
   return { path: path?.keys ?? [], expiresAt: isoTime(expiresAt) };
 }
 
+/** Who wrote the version of a delta, and what the write said of itself; undefined: nothing is known. */
+export function authorshipForm({ provenance }: Delta): Form {
+  const { author, annotations } = provenance ?? {};
+  return { author: author || undefined, annotations: annotations?.size ? Object.fromEntries(annotations) : undefined };
+}
+
 /** What wrote the version of a delta; undefined: a client, or several versions. */
 export function causeOf({ provenance }: Delta): string | undefined {
   return provenance?.cause ? (Cause[provenance.cause] ?? 'UNKNOWN').toLowerCase() : undefined;
@@ -49,6 +55,7 @@ export function deltaForm(delta: Delta): Form {
     to: formatPosition(delta.to),
     updatedAt: isoTime(delta.updatedAt),
     cause: causeOf(delta),
+    ...authorshipForm(delta),
     ...(isFormatted(delta)
       ? { formatted: delta.formatted, inexpressible: delta.inexpressible || undefined }
       : { changes: delta.changes.map(changeForm) }),

@@ -7,7 +7,7 @@ import type { EncodedStruct } from '../../codec/struct.js';
 import { weightChange } from '../../delta/index.js';
 import { type Head, type JsonObject, type Payload, type Position, samePosition } from '../../model/model.js';
 import type { Commit, Removal, Store } from '../../store/store.js';
-import { type ContextEvent, type DeltaView, isLarge, type View } from '../events.js';
+import { type ContextEvent, type DeltaView, deltaOf, isLarge, type View } from '../events.js';
 import { SMALL_BYTES } from '../long-work.js';
 import { advance } from '../position.js';
 import { LaneHistory } from '../sync/history.js';
@@ -233,8 +233,7 @@ export class LaneState implements TipView {
       if (left < 0) return false;
       for (const record of missing.records) {
         if (!samePosition(advance(at, record), record.position)) return false;
-        const { position: to, cause } = record;
-        this.fold({ id: this.id, from: at, to, payload: record, at: record.at, ...(cause && { cause }) });
+        this.fold(deltaOf(this.id, at, record));
         at = record.position;
       }
     }

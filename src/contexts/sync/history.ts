@@ -5,7 +5,7 @@
  */
 import { type Position, samePosition } from '../../model/model.js';
 import type { LogRecord, Store } from '../../store/store.js';
-import type { DeltaView } from '../events.js';
+import { type DeltaView, deltaOf } from '../events.js';
 import { SMALL_BYTES } from '../long-work.js';
 import { DELTA_COST } from '../validation.js';
 import { agrees } from './decision.js';
@@ -212,9 +212,9 @@ export function viewsOf(id: string, records: readonly LogRecord[], creation = fa
   const views: DeltaView[] = [];
   let from: Position | undefined;
   for (const record of records) {
-    const { position: to, at, cause } = record;
+    const { position: to } = record;
     if (creation && to.version === 1) from = { epoch: to.epoch, version: 0, digest: '' };
-    if (from) views.push({ id, from, to, payload: record, at, ...(cause && { cause }) });
+    if (from) views.push(deltaOf(id, from, record));
     from = to;
   }
   return views;
@@ -227,6 +227,6 @@ function merged(deltas: readonly DeltaView[]): DeltaView | Promise<DeltaView> {
   return bytesOf(deltas.map(({ payload }) => payload)) <= SMALL_BYTES ? mergeViews(deltas) : mergeInSteps(deltas);
 }
 
-function sizeOf({ payload }: DeltaView): number {
-  return DELTA_BYTES + bytesOf([payload]);
+function sizeOf({ payload, provenance }: DeltaView): number {
+  return DELTA_BYTES + bytesOf([payload]) + (provenance?.length ?? 0);
 }

@@ -1,4 +1,5 @@
 /** BatchWrite: turns the request into parts of one batch commit, validates it, and answers a repeat of it. */
+import { encodeProvenance } from '../../codec/provenance.js';
 import type { Path } from '../../delta/types.js';
 import { ChordError, invalid } from '../../model/errors.js';
 import type { Head, JsonObject } from '../../model/model.js';
@@ -24,7 +25,7 @@ export type BatchedWrite = { readonly id: string } & (
   | ({ readonly kind: 'set'; readonly value: JsonObject } & Options)
   | ({ readonly kind: 'update' } & Omit<Extract<Edit, { kind: 'update' }>, 'kind'> & Options)
   | ({ readonly kind: 'revert'; readonly version: number } & Options)
-  | ({ readonly kind: 'delete' } & Pick<Options, 'expected' | 'allowMissing'>)
+  | ({ readonly kind: 'delete' } & Pick<Options, 'expected' | 'allowMissing' | 'annotations'>)
   | { readonly kind: 'touch'; readonly ttl?: number | undefined; readonly paths?: readonly Path[] | undefined }
 );
 
@@ -51,7 +52,7 @@ export async function writeBatch(
   const tools = { ...shared, budget: shared.budget.another() };
   checkWrites(tools, writes);
   checkRequestId(requestId);
-  const asked = writes.map((write, i) => within(i, write, () => askOne(write)));
+  const asked = writes.map((write, i) => within(i, write, () => askOne(write, caller)));
   const guards = new Map(
     asked.flatMap(({ options: { guard } }, i) => (guard ? [[guard, writes[i]!.id] as const] : [])),
   );
@@ -119,8 +120,11 @@ function checkWrites({ store, budget }: BatchTools, writes: readonly BatchedWrit
 }
 
 /** The options of a write, and the rest of the request, which identifies the write. */
-function askOne(write: BatchedWrite): {
-  readonly options: Options & Pick<WriteRequest, 'guard'>;
+function askOne(
+  write: BatchedWrite,
+  caller = '',
+): {
+  readonly options: Options & Pick<WriteRequest, 'guard' | 'provenance'>;
   readonly essence: unknown;
 } {
   const { expected, ttl, allowMissing, returning, ...essence } = write as BatchedWrite & Options;
@@ -128,7 +132,8 @@ function askOne(write: BatchedWrite): {
   else if (ttl !== undefined) checkTtl(ttl);
   if (write.kind === 'revert' && write.version < 1) throw invalid('version', 'must be at least 1');
   const guard = guardOf(expected, write.kind === 'update' ? write : undefined);
-  const options = { expected, ttl, allowMissing: write.kind === 'set' || allowMissing, returning, guard };
+  const provenance = encodeProvenance(caller, essence.annotations);
+  const options = { expected, ttl, allowMissing: write.kind === 'set' || allowMissing, returning, guard, provenance };
   return { options, essence: [essence, expected, ttl, allowMissing] };
 }
 

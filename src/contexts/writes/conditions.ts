@@ -1,4 +1,5 @@
 /** The conditions of a write: their limits, and whether they hold on the state that the write meets. */
+import { decodeProvenance } from '../../codec/provenance.js';
 import { type Path, pathLength } from '../../delta/types.js';
 import type { CheckTest, DocumentCheck, SinceReason, Unmet, UnmetOne } from '../../model/conditions.js';
 import { ChordError, invalid } from '../../model/errors.js';
@@ -52,7 +53,7 @@ export function checkExpected(view: TipView, expected: Expected | undefined, gua
   if (guard) {
     const unmet = guard.check(view);
     if (typeof unmet === 'string') throw notComparable(id, tip, guard.since, unmet);
-    if (unmet) throw touched(id, tip, unmet);
+    if (unmet) throw touched(view, unmet);
   } else if (expected.kind !== 'checks' && !(tip ? isAt(expected, tip.position) : expected.kind === 'absent')) {
     const stands = tip ? `is at version ${tip.position.version}` : 'does not exist';
     throw new ChordError('ABORTED', `${JSON.stringify(id)} ${stands}, which is not what the write expected`, {
@@ -85,9 +86,20 @@ function notComparable(id: string, tip: Head | null, { version }: Position, sinc
   return refusal(id, tip, `"since", version ${version}, ${why}`, [], sinceReason);
 }
 
-function touched(id: string, tip: Head | null, paths: readonly TouchedPath[]): ChordError {
+function touched(view: TipView, paths: readonly TouchedPath[]): ChordError {
   const [{ path, touchedAt }] = paths as readonly [TouchedPath];
-  return refusal(id, tip, `version ${touchedAt} changed ${quoted(path)}${andMore(paths)}`, paths);
+  const what = `version ${touchedAt} changed ${quoted(path)}${andMore(paths)}`;
+  return refusal(view.id, view.tip, what, withAuthors(view, paths));
+}
+
+/** As far as the versions are in memory. */
+function withAuthors(view: TipView, paths: readonly TouchedPath[]): readonly UnmetOne[] {
+  const first = Math.min(...paths.map(({ touchedAt }) => touchedAt));
+  const deltas = view.deltasSince(first - 1) ?? [];
+  return paths.map((each) => {
+    const delta = deltas[each.touchedAt - first];
+    return delta?.provenance ? { ...each, author: decodeProvenance(delta.provenance).author } : each;
+  });
 }
 
 function failed(id: string, tip: Head | null, checks: readonly DocumentCheck[]): ChordError {

@@ -1,4 +1,5 @@
 /** Checks and refusals that all writes have in common. */
+import { encodeProvenance } from '../../codec/provenance.js';
 import { ChordError } from '../../model/errors.js';
 import { checkId, checkRequestId, checkTtl } from '../validation.js';
 import type { Room } from './budget.js';
@@ -14,13 +15,16 @@ import type { UpdateOptions, WriteRequest } from './writes.js';
  */
 export function ask(id: string, options: UpdateOptions, request: unknown, room: Room, edit?: Edit): WriteRequest {
   checkId(id);
-  const { expected, requestId, caller, ttl, returning, allowMissing } = options;
+  const { expected, requestId, caller = '', annotations, ttl, returning, allowMissing } = options;
   if (requestId) checkRequestId(requestId);
   if (ttl !== undefined) checkTtl(ttl);
   checkLimits(expected, room);
   const name = requestName(requestId, caller);
   const guard = guardOf(expected, edit);
-  return { expected, ttl, returning, allowMissing, name, fingerprint: name ? fingerprint(request) : '', guard };
+  const provenance = encodeProvenance(caller, annotations);
+  // What is remembered of requests without annotations stays what it was.
+  const print = name ? fingerprint(annotations ? [request, annotations] : request) : '';
+  return { expected, ttl, returning, allowMissing, name, fingerprint: print, guard, provenance };
 }
 
 /** Whether the error is a refusal: an invalid write, or a state that the write did not expect. Nothing was stored. */

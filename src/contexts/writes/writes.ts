@@ -1,4 +1,5 @@
 /** Evaluates each kind of write on a lane's tip: its condition, its effect, and its answer. */
+import type { Annotations } from '../../codec/provenance.js';
 import { EncodedStruct, encodeStruct } from '../../codec/struct.js';
 import { weigh } from '../../delta/index.js';
 import { notFound } from '../../model/errors.js';
@@ -6,6 +7,7 @@ import { type Expiry, type Head, type Position, samePosition, usedAt } from '../
 import { type DeltaView, isLarge, type View } from '../events.js';
 import type { Effect, TipView } from '../lane/state.js';
 import { advance, newLife } from '../position.js';
+import { bytesOf } from '../sync/merge.js';
 import type { PointInTime } from '../sync/point-in-time.js';
 import type { Budget } from './budget.js';
 import { checkExpected, type Expected } from './conditions.js';
@@ -18,8 +20,13 @@ export interface WriteOptions {
   readonly expected?: Expected | undefined;
   /** Identifies this write, so that it can be repeated safely. */
   readonly requestId?: string | undefined;
-  /** Whose name that is: the same one of another caller is another name. Absent: that of callers who have shown none. */
+  /**
+   * The identity that authentication gave: the author of the version. Request ids are names of this caller: the same one of
+   * another caller is another name. Absent: none.
+   */
   readonly caller?: string | undefined;
+  /** Kept with the version that the write makes. */
+  readonly annotations?: Annotations | undefined;
   /** Milliseconds; 0: until it is deleted; absent: as before. */
   readonly ttl?: number | undefined;
   readonly returning?: { readonly context?: boolean; readonly delta?: boolean } | undefined;
@@ -44,6 +51,8 @@ export interface WriteRequest extends UpdateOptions {
   readonly name?: RequestName | undefined;
   readonly fingerprint: string;
   readonly guard?: Guard | undefined;
+  /** As in the record. */
+  readonly provenance?: Uint8Array | undefined;
 }
 
 const EMPTY_WEIGHT = weigh({});
@@ -93,13 +102,15 @@ export function edit(
     ...(expiry && { expiry }),
     ...(mark && { members: mark }),
   };
-  const delta = { id, from, to, payload, at: now, large: isLarge(payload, weight) };
+  const { provenance } = asked;
+  const origin = provenance && { provenance };
+  const delta = { id, from, to, payload, at: now, large: isLarge(payload, weight), ...origin };
   const due = view.snapshotDue(payload, weight) && budget.snapshot(weight);
   const snapshot = due ? encodeStruct(document) : undefined;
   const written = asked.returning?.context
     ? { id, head, value: new EncodedStruct(snapshot ?? encodeStruct(document)) }
     : undefined;
-  const stored = payload.changes.length + payload.olds.length + (snapshot?.length ?? 0);
+  const stored = bytesOf([payload]) + (provenance?.length ?? 0) + (snapshot?.length ?? 0);
   const answer = {
     position: to,
     changed: true,
@@ -112,6 +123,7 @@ export function edit(
     expected: tip?.position ?? null,
     head,
     payload,
+    ...origin,
     ...(snapshot && { snapshot }),
     ...request(asked, answer, clock),
   };

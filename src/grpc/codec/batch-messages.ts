@@ -5,7 +5,7 @@ import { within } from '../../contexts/writes/batch.js';
 import type * as c from '../../gen/chord/v1/context_service.js';
 import type { ReturnOptions } from '../../gen/chord/v1/model.js';
 import { invalid } from '../../model/errors.js';
-import { fromExpected, fromMutations, fromTouched, memberTtl } from './context-messages.js';
+import { fromAnnotations, fromExpected, fromMutations, fromTouched, memberTtl } from './context-messages.js';
 import { fromDuration } from './times.js';
 
 /** @param returns called with what each write is to return */
@@ -36,7 +36,7 @@ function fromWrite({ $case: kind, value: request }: NonNullable<c.Write['write']
     case 'revert':
       return { kind, id, version: request.version, ...options(request) };
     case 'delete':
-      return { kind, id, expected: fromExpected(request.expected), allowMissing: request.allowMissing };
+      return { kind, id, ...named(request), allowMissing: request.allowMissing };
     case 'touch': {
       if (request.paths.length === 0) return { kind, id, ttl: fromDuration(request.ttl, 'ttl') };
       return { kind, id, ttl: memberTtl(request.ttl, 'ttl'), paths: fromTouched(request.paths) };
@@ -44,6 +44,10 @@ function fromWrite({ $case: kind, value: request }: NonNullable<c.Write['write']
   }
 }
 
-function options({ expected, ttl, returning }: c.SetContextRequest | c.UpdateContextRequest | c.RevertContextRequest) {
-  return { expected: fromExpected(expected), ttl: fromDuration(ttl, 'ttl'), returning };
+function options(request: c.SetContextRequest | c.UpdateContextRequest | c.RevertContextRequest) {
+  return { ...named(request), ttl: fromDuration(request.ttl, 'ttl'), returning: request.returning };
+}
+
+function named({ expected, annotations }: Pick<c.SetContextRequest, 'expected' | 'annotations'>) {
+  return { expected: fromExpected(expected), annotations: fromAnnotations(annotations) };
 }

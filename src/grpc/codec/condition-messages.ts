@@ -45,9 +45,12 @@ export function toUnmet(contextId: string, { current, sinceReason, conditions }:
 
 function toCondition(condition: UnmetOne, whole: boolean): UnmetCondition {
   const path = { keys: [...condition.path] };
-  if ('touchedAt' in condition) return { path, cause: { $case: 'touchedAt', value: condition.touchedAt } };
+  if ('touchedAt' in condition) {
+    const { touchedAt, author = '' } = condition;
+    return { path, cause: { $case: 'touchedAt', value: touchedAt }, author };
+  }
   const test = whole ? toTest(condition.check.test) : undefined;
-  return { path, cause: { $case: 'check', value: { path, test } } };
+  return { path, cause: { $case: 'check', value: { path, test } }, author: '' };
 }
 
 function fromTest(test: NonNullable<ProtoCheck['test']>): CheckTest {

@@ -1,4 +1,5 @@
 /** Contexts, conditions and mutations: from protobuf messages to the domain, and back. Throws INVALID_ARGUMENT that names the field. */
+import type { Annotations } from '../../codec/provenance.js';
 import type { Expected } from '../../contexts/writes/conditions.js';
 import type { Mutation } from '../../contexts/writes/mutations.js';
 import type * as proto from '../../gen/chord/v1/model.js';
@@ -44,6 +45,10 @@ export function fromExpected(expected: proto.Expected | undefined): Expected | u
       if (expected.checks.length === 0) throw invalid('expected', 'names no condition');
       return { kind: 'checks', ...checks };
   }
+}
+
+export function fromAnnotations(annotations: ReadonlyMap<string, string>): Annotations | undefined {
+  return annotations.size > 0 ? Object.fromEntries(annotations) : undefined;
 }
 
 export function fromMutations(mutations: readonly proto.Mutation[]): Mutation[] {

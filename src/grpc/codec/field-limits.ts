@@ -2,6 +2,7 @@
  * How often the repeated fields of requests may occur, by the name of the method. docs/limits.md lists these limits.
  */
 import type { FieldBounds } from '../../codec/field-counts.js';
+import { ANNOTATIONS_MAX } from '../../codec/provenance.js';
 import { CHECKS_MAX } from '../../contexts/checks.js';
 import { WRITES_MAX } from '../../contexts/writes/batch.js';
 import { GUARDED_MAX } from '../../contexts/writes/conditions.js';
@@ -20,10 +21,15 @@ const EXPECTED: FieldBounds = {
 };
 /** By the number of the field `expected`. */
 const expectedIn = (field: number): FieldBounds => ({ [field]: { name: 'expected', max: 1, inside: EXPECTED } });
-const UPDATE: FieldBounds = { 3: { name: 'mutations', max: MUTATIONS_MAX, inside: MUTATION }, ...expectedIn(5) };
-const SET = expectedIn(3);
-const REVERT = expectedIn(3);
-const DELETE = expectedIn(2);
+const ANNOTATIONS = { name: 'annotations', max: ANNOTATIONS_MAX };
+const UPDATE: FieldBounds = {
+  3: { name: 'mutations', max: MUTATIONS_MAX, inside: MUTATION },
+  ...expectedIn(5),
+  9: ANNOTATIONS,
+};
+const SET = { ...expectedIn(3), 7: ANNOTATIONS };
+const REVERT = SET;
+const DELETE = { ...expectedIn(2), 5: ANNOTATIONS };
 
 export const BOUNDS: { readonly [method: string]: FieldBounds } = {
   SetContext: SET,

@@ -222,7 +222,7 @@ function context({ id, head, value }: Omit<View, 'value'> & Partial<View>): void
 }
 
 function delta(view: DeltaView, { format, oldValues }: DeltaForm, made?: Uint8Array | Inexpressible): void {
-  if (view.cause) inside(8, provenance);
+  if (view.cause || view.provenance) inside(8, () => provenance(view));
   if (format) formatted(made ?? formatDelta(view, format, oldValues));
   timestamp(5, view.at);
   if (!format) writer.raw(oldValues ? spliceOlds(view.payload) : view.payload.changes);
@@ -232,7 +232,9 @@ function delta(view: DeltaView, { format, oldValues }: DeltaForm, made?: Uint8Ar
 }
 
 /** Members expired: there is no other cause. */
-function provenance(): void {
+function provenance(view: DeltaView): void {
+  if (view.provenance) writer.raw(view.provenance);
+  if (!view.cause) return;
   writer.varint(Cause.EXPIRED);
   writer.byte(varint(1));
 }

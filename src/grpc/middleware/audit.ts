@@ -7,7 +7,7 @@ import { ChordError } from '../../model/errors.js';
 import { ID_BYTES_MAX } from '../../model/model.js';
 import type { AuditLog } from '../../observability/audit.js';
 import type { CallFor, End, Middleware } from '../call.js';
-import { describeCall, pathOf, positionOf, positionsOf } from '../call-description.js';
+import { annotationsOf, describeCall, pathOf, positionOf, positionsOf } from '../call-description.js';
 import { callerOf } from '../caller.js';
 import { kindOf } from '../methods.js';
 import { withoutContents } from './logging.js';
@@ -58,6 +58,7 @@ function entry(call: CallFor, { code, details, answer }: End): object {
     prefix,
     targets,
     requestId: requestId?.slice(0, ID_BYTES_MAX) || undefined,
+    annotations: annotationsOf(request),
     position: positionOf(method, answer),
     positions: positionsOf(method, answer),
     outcome: status[code],

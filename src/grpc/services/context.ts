@@ -14,7 +14,14 @@ import type * as m from '../../gen/chord/v1/model.js';
 import { ChordError, invalid, type Reason } from '../../model/errors.js';
 import type { Call } from '../call.js';
 import { fromWrites } from '../codec/batch-messages.js';
-import { fromExpected, fromMutations, fromTouched, memberTtl, toContext } from '../codec/context-messages.js';
+import {
+  fromAnnotations,
+  fromExpected,
+  fromMutations,
+  fromTouched,
+  memberTtl,
+  toContext,
+} from '../codec/context-messages.js';
 import { ofBatch } from '../codec/field-names.js';
 import { batchResponse, getResponse, writeResponse } from '../codec/response-encoder.js';
 import { fromDuration, fromTimestamp } from '../codec/times.js';
@@ -88,7 +95,9 @@ export function contextService(contexts: ContextService, formats: Formats): Serv
 
       async deleteContext(request: c.DeleteContextRequest, call: Call): Promise<Buffer> {
         const { allowMissing, requestId } = request;
-        const options = { allowMissing, requestId, caller: nameOf(call), expected: fromExpected(request.expected) };
+        const annotations = fromAnnotations(request.annotations);
+        const expected = fromExpected(request.expected);
+        const options = { allowMissing, requestId, caller: nameOf(call), expected, annotations };
         return writeResponse(await contexts.delete(request.contextId, options), PLAIN);
       },
 
@@ -150,13 +159,14 @@ function writeOptions(
     expected: fromExpected(request.expected),
     requestId,
     caller: nameOf(call),
+    annotations: fromAnnotations(request.annotations),
     ttl: fromDuration(request.ttl, 'ttl'),
     returning,
     allowMissing,
   };
 }
 
-/** The caller that the request ids of a call belong to. */
+/** The author of what a call writes, whose names its request ids are: what authentication gave, and nothing else. */
 function nameOf({ identity }: Call): string {
   return identity.kind === 'anonymous' ? '' : identity.name;
 }

@@ -183,12 +183,12 @@ export class LmdbWrites {
   }
 
   #write(turn: CommitTurn, commit: Commit, before: HeadRow | null): void {
-    const { id, head, payload, snapshot, request, cause } = commit;
+    const { id, head, payload, snapshot, request, cause, provenance } = commit;
     const { version } = head.position;
     if (before === null) void this.db.ids.put(idKey(id), NOTHING);
     if (payload !== undefined) {
       const { changes, olds } = payload;
-      const record = { position: head.position, at: head.updatedAt, changes, olds, ...(cause && { cause }) };
+      const record = { position: head.position, at: head.updatedAt, changes, olds, cause, provenance };
       void this.db.contexts.put(logKey(id, version), encodeRecord(record));
     }
     if (snapshot !== undefined) {

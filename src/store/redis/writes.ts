@@ -201,10 +201,11 @@ function stepOf(act: BatchOperation): Position | null | undefined {
 }
 
 function commitArguments(commit: Commit): Record<string, Argument> {
-  const { head, payload, snapshot, cause, stamp } = commit;
+  const { head, payload, snapshot, stamp } = commit;
   const { position, expiry, updatedAt } = head;
   const { changes, olds } = payload ?? {};
-  const record = changes && olds && { position, at: updatedAt, changes, olds, ...(cause && { cause }) };
+  const { cause, provenance } = commit;
+  const record = changes && olds && { position, at: updatedAt, changes, olds, cause, provenance };
   return {
     ...{ at: text(position), epoch: position.epoch, version: position.version },
     ...{ head: encodeHead({ head }), used: usedAt(head) },

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import test from 'ava';
 import fc from 'fast-check';
 import { decodeChanges, encodeChanges } from '../../../src/codec/changes.js';
+import { decodeProvenance, encodeProvenance } from '../../../src/codec/provenance.js';
 import { EncodedStruct, encodeStruct } from '../../../src/codec/struct.js';
 import type { DeltaView, FullReason, RemovalReason, SyncResult, View } from '../../../src/contexts/events.js';
 import { type DeltaPage, tokenAfterDelta } from '../../../src/contexts/pagination.js';
@@ -59,6 +60,9 @@ const view: fc.Arbitrary<View> = fc.record(
   { id: text, head, value: jsonObject.map((document) => new EncodedStruct(encodeStruct(document))) },
   plain,
 );
+const short = fc.string({ maxLength: 20 });
+const annotations = fc.dictionary(fc.string({ minLength: 1, maxLength: 20 }), short);
+const authorship = fc.record({ author: short, annotations }, plain);
 const delta: fc.Arbitrary<DeltaView> = fc
   .record(
     {
@@ -68,10 +72,14 @@ const delta: fc.Arbitrary<DeltaView> = fc
       payload: deltaChanges.map((changes) => encodeChanges(changes) as Payload),
       at: time,
       expired: fc.boolean(),
+      provenance: fc.option(authorship),
     },
     plain,
   )
-  .map(({ expired, ...rest }) => (expired ? { ...rest, cause: 'expired' } : rest));
+  .map(({ expired, provenance, ...rest }) => {
+    const bytes = provenance && encodeProvenance(provenance.author, provenance.annotations);
+    return { ...rest, ...(expired && { cause: 'expired' }), ...(bytes && { provenance: bytes }) };
+  });
 const form: fc.Arbitrary<DeltaForm> = fc.oneof(
   fc.constantFrom(PLAIN, WITH_OLDS),
   jsonValue.map((value) => formatted(() => copied(value))),
@@ -113,8 +121,14 @@ function protoContext(id: string, head: Head, value?: EncodedStruct): Context {
 
 const protoView = ({ id, head, value }: View): Context => protoContext(id, head, value);
 
-function protoDelta({ id, from, to, payload, at, cause }: DeltaView, { format, oldValues }: DeltaForm): Delta {
-  const provenance = cause && { cause: Cause.EXPIRED };
+function protoDelta(view: DeltaView, { format, oldValues }: DeltaForm): Delta {
+  const { id, from, to, payload, at, cause } = view;
+  const { author, annotations } = decodeProvenance(view.provenance);
+  const said = new Map(Object.entries(annotations).sort(([a], [b]) => (a < b ? -1 : 1)));
+  const provenance =
+    cause || view.provenance
+      ? { cause: cause ? Cause.EXPIRED : Cause.UNSPECIFIED, author, annotations: said }
+      : undefined;
   const base = {
     contextId: id,
     from,

@@ -23,7 +23,8 @@ const mutations = [
   { path: ['n'], operation: { $case: 'increment' as const, value: 2 } },
   { path: ['deep', 'x'], operation: { $case: 'set' as const, value: [1, { a: 'b' }] } },
 ];
-const update = { contextId: 'a', changes: { k: { l: 1 } }, mutations, allowMissing: true, requestId: '' };
+const annotations = new Map([['ticket', '7']]);
+const update = { contextId: 'a', changes: { k: { l: 1 } }, mutations, allowMissing: true, requestId: '', annotations };
 const { setContext, updateContext, getContext, deleteContext, revertContext, touchContext, batchWrite, listContexts } =
   ContextServiceService;
 
@@ -39,7 +40,7 @@ export const SEEDS: readonly Seed[] = [
     requestId: 't',
     writes: [
       { write: { $case: 'update', value: update } },
-      { write: { $case: 'set', value: { contextId: 'c', value, requestId: '' } } },
+      { write: { $case: 'set', value: { contextId: 'c', value, requestId: '', annotations } } },
     ],
   }),
   seed(listContexts, { prefix: 'a', pageSize: 10 }),

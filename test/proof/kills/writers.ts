@@ -109,7 +109,14 @@ export class BatchWriter implements Writer {
       const writes = this.#ids.map((contextId) => ({
         write: {
           $case: 'update' as const,
-          value: { changes: undefined, contextId, mutations, allowMissing: true, requestId: '' },
+          value: {
+            changes: undefined,
+            contextId,
+            mutations,
+            allowMissing: true,
+            requestId: '',
+            annotations: new Map(),
+          },
         },
       }));
       const requestId = `${this.name} ${this.#done + 1}`;

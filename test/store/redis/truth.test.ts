@@ -121,7 +121,15 @@ if (REDIS_INSTALLED) {
       ids.map((contextId) => ({
         write: {
           $case: 'set' as const,
-          value: { contextId, value: { n }, expected: undefined, requestId: '', ttl: undefined, returning: undefined },
+          value: {
+            contextId,
+            value: { n },
+            expected: undefined,
+            requestId: '',
+            annotations: new Map(),
+            ttl: undefined,
+            returning: undefined,
+          },
         },
       }));
     await writer!.peer.batch({ writes: all(0) });

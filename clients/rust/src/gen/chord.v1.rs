@@ -1818,10 +1818,20 @@ impl ::prost::Name for Delta {
     }
 }
 /// Where a version comes from.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Provenance {
     #[prost(enumeration = "Cause", tag = "1")]
     pub cause: i32,
+    /// The identity that wrote the version, as authentication gave it. Empty: the server has no authentication, or the cause is
+    /// not a client.
+    #[prost(string, tag = "2")]
+    pub author: ::prost::alloc::string::String,
+    /// What the write gave.
+    #[prost(map = "string, string", tag = "3")]
+    pub annotations: ::std::collections::HashMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
 }
 impl ::prost::Name for Provenance {
     const NAME: &'static str = "Provenance";
@@ -2272,6 +2282,12 @@ pub struct SetContextRequest {
     pub ttl: ::core::option::Option<::prost_types::Duration>,
     #[prost(message, optional, tag = "6")]
     pub returning: ::core::option::Option<ReturnOptions>,
+    /// Kept with the version that the write makes: see Provenance. At most 32, and 1 KiB encoded.
+    #[prost(map = "string, string", tag = "7")]
+    pub annotations: ::std::collections::HashMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
 }
 impl ::prost::Name for SetContextRequest {
     const NAME: &'static str = "SetContextRequest";
@@ -2328,6 +2344,12 @@ pub struct UpdateContextRequest {
     pub ttl: ::core::option::Option<::prost_types::Duration>,
     #[prost(message, optional, tag = "8")]
     pub returning: ::core::option::Option<ReturnOptions>,
+    /// As in SetContextRequest.
+    #[prost(map = "string, string", tag = "9")]
+    pub annotations: ::std::collections::HashMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
 }
 impl ::prost::Name for UpdateContextRequest {
     const NAME: &'static str = "UpdateContextRequest";
@@ -2421,6 +2443,12 @@ pub struct RevertContextRequest {
     pub ttl: ::core::option::Option<::prost_types::Duration>,
     #[prost(message, optional, tag = "6")]
     pub returning: ::core::option::Option<ReturnOptions>,
+    /// As in SetContextRequest.
+    #[prost(map = "string, string", tag = "7")]
+    pub annotations: ::std::collections::HashMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
 }
 impl ::prost::Name for RevertContextRequest {
     const NAME: &'static str = "RevertContextRequest";
@@ -2466,6 +2494,12 @@ pub struct DeleteContextRequest {
     /// Where the context is missing, answer OK, instead of NOT_FOUND.
     #[prost(bool, tag = "4")]
     pub allow_missing: bool,
+    /// As in SetContextRequest, for the audit log alone: a delete makes no version.
+    #[prost(map = "string, string", tag = "5")]
+    pub annotations: ::std::collections::HashMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
 }
 impl ::prost::Name for DeleteContextRequest {
     const NAME: &'static str = "DeleteContextRequest";
@@ -3582,6 +3616,9 @@ impl ::prost::Name for UnmetConditions {
 pub struct UnmetCondition {
     #[prost(message, optional, tag = "1")]
     pub path: ::core::option::Option<Path>,
+    /// With `touched_at`: the author of that version. Empty where it has none, or the server no longer has it in memory.
+    #[prost(string, tag = "4")]
+    pub author: ::prost::alloc::string::String,
     #[prost(oneof = "unmet_condition::Cause", tags = "2, 3")]
     pub cause: ::core::option::Option<unmet_condition::Cause>,
 }

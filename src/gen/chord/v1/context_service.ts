@@ -46,7 +46,16 @@ export interface SetContextRequest {
    * Absent: unchanged.
    */
   ttl?: Duration | undefined;
-  returning?: ReturnOptions | undefined;
+  returning?:
+    | ReturnOptions
+    | undefined;
+  /** Kept with the version that the write makes: see Provenance. At most 32, and 1 KiB encoded. */
+  annotations: Map<string, string>;
+}
+
+export interface SetContextRequest_AnnotationsEntry {
+  key: string;
+  value: string;
 }
 
 export interface SetContextResponse {
@@ -76,7 +85,16 @@ export interface UpdateContextRequest {
   requestId: string;
   /** As in SetContextRequest. */
   ttl?: Duration | undefined;
-  returning?: ReturnOptions | undefined;
+  returning?:
+    | ReturnOptions
+    | undefined;
+  /** As in SetContextRequest. */
+  annotations: Map<string, string>;
+}
+
+export interface UpdateContextRequest_AnnotationsEntry {
+  key: string;
+  value: string;
 }
 
 export interface UpdateContextResponse {
@@ -123,7 +141,16 @@ export interface RevertContextRequest {
   requestId: string;
   /** As in SetContextRequest. */
   ttl?: Duration | undefined;
-  returning?: ReturnOptions | undefined;
+  returning?:
+    | ReturnOptions
+    | undefined;
+  /** As in SetContextRequest. */
+  annotations: Map<string, string>;
+}
+
+export interface RevertContextRequest_AnnotationsEntry {
+  key: string;
+  value: string;
 }
 
 export interface RevertContextResponse {
@@ -145,6 +172,13 @@ export interface DeleteContextRequest {
   requestId: string;
   /** Where the context is missing, answer OK, instead of NOT_FOUND. */
   allowMissing: boolean;
+  /** As in SetContextRequest, for the audit log alone: a delete makes no version. */
+  annotations: Map<string, string>;
+}
+
+export interface DeleteContextRequest_AnnotationsEntry {
+  key: string;
+  value: string;
 }
 
 export interface DeleteContextResponse {
@@ -239,7 +273,15 @@ export interface ListContextsResponse {
 }
 
 function createBaseSetContextRequest(): SetContextRequest {
-  return { contextId: "", value: undefined, expected: undefined, requestId: "", ttl: undefined, returning: undefined };
+  return {
+    contextId: "",
+    value: undefined,
+    expected: undefined,
+    requestId: "",
+    ttl: undefined,
+    returning: undefined,
+    annotations: new Map(),
+  };
 }
 
 export const SetContextRequest: MessageFns<SetContextRequest> = {
@@ -262,6 +304,9 @@ export const SetContextRequest: MessageFns<SetContextRequest> = {
     if (message.returning !== undefined) {
       ReturnOptions.encode(message.returning, writer.uint32(50).fork()).join();
     }
+    message.annotations.forEach((value, key) => {
+      SetContextRequest_AnnotationsEntry.encode({ key: key as any, value }, writer.uint32(58).fork()).join();
+    });
     return writer;
   },
 
@@ -324,6 +369,74 @@ export const SetContextRequest: MessageFns<SetContextRequest> = {
             }
 
             message.returning = ReturnOptions.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            const entry7 = SetContextRequest_AnnotationsEntry.decode(reader, reader.uint32());
+            if (entry7.value !== undefined) {
+              message.annotations.set(entry7.key, entry7.value);
+            }
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSetContextRequest_AnnotationsEntry(): SetContextRequest_AnnotationsEntry {
+  return { key: "", value: "" };
+}
+
+export const SetContextRequest_AnnotationsEntry: MessageFns<SetContextRequest_AnnotationsEntry> = {
+  encode(message: SetContextRequest_AnnotationsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetContextRequest_AnnotationsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetContextRequest_AnnotationsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
             continue;
           }
         }
@@ -428,6 +541,7 @@ function createBaseUpdateContextRequest(): UpdateContextRequest {
     requestId: "",
     ttl: undefined,
     returning: undefined,
+    annotations: new Map(),
   };
 }
 
@@ -457,6 +571,9 @@ export const UpdateContextRequest: MessageFns<UpdateContextRequest> = {
     if (message.returning !== undefined) {
       ReturnOptions.encode(message.returning, writer.uint32(66).fork()).join();
     }
+    message.annotations.forEach((value, key) => {
+      UpdateContextRequest_AnnotationsEntry.encode({ key: key as any, value }, writer.uint32(74).fork()).join();
+    });
     return writer;
   },
 
@@ -535,6 +652,74 @@ export const UpdateContextRequest: MessageFns<UpdateContextRequest> = {
             }
 
             message.returning = ReturnOptions.decode(reader, reader.uint32());
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            const entry9 = UpdateContextRequest_AnnotationsEntry.decode(reader, reader.uint32());
+            if (entry9.value !== undefined) {
+              message.annotations.set(entry9.key, entry9.value);
+            }
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseUpdateContextRequest_AnnotationsEntry(): UpdateContextRequest_AnnotationsEntry {
+  return { key: "", value: "" };
+}
+
+export const UpdateContextRequest_AnnotationsEntry: MessageFns<UpdateContextRequest_AnnotationsEntry> = {
+  encode(message: UpdateContextRequest_AnnotationsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateContextRequest_AnnotationsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateContextRequest_AnnotationsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
             continue;
           }
         }
@@ -766,7 +951,15 @@ export const GetContextResponse: MessageFns<GetContextResponse> = {
 };
 
 function createBaseRevertContextRequest(): RevertContextRequest {
-  return { contextId: "", version: 0, expected: undefined, requestId: "", ttl: undefined, returning: undefined };
+  return {
+    contextId: "",
+    version: 0,
+    expected: undefined,
+    requestId: "",
+    ttl: undefined,
+    returning: undefined,
+    annotations: new Map(),
+  };
 }
 
 export const RevertContextRequest: MessageFns<RevertContextRequest> = {
@@ -789,6 +982,9 @@ export const RevertContextRequest: MessageFns<RevertContextRequest> = {
     if (message.returning !== undefined) {
       ReturnOptions.encode(message.returning, writer.uint32(50).fork()).join();
     }
+    message.annotations.forEach((value, key) => {
+      RevertContextRequest_AnnotationsEntry.encode({ key: key as any, value }, writer.uint32(58).fork()).join();
+    });
     return writer;
   },
 
@@ -851,6 +1047,74 @@ export const RevertContextRequest: MessageFns<RevertContextRequest> = {
             }
 
             message.returning = ReturnOptions.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            const entry7 = RevertContextRequest_AnnotationsEntry.decode(reader, reader.uint32());
+            if (entry7.value !== undefined) {
+              message.annotations.set(entry7.key, entry7.value);
+            }
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRevertContextRequest_AnnotationsEntry(): RevertContextRequest_AnnotationsEntry {
+  return { key: "", value: "" };
+}
+
+export const RevertContextRequest_AnnotationsEntry: MessageFns<RevertContextRequest_AnnotationsEntry> = {
+  encode(message: RevertContextRequest_AnnotationsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RevertContextRequest_AnnotationsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRevertContextRequest_AnnotationsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
             continue;
           }
         }
@@ -946,7 +1210,7 @@ export const RevertContextResponse: MessageFns<RevertContextResponse> = {
 };
 
 function createBaseDeleteContextRequest(): DeleteContextRequest {
-  return { contextId: "", expected: undefined, requestId: "", allowMissing: false };
+  return { contextId: "", expected: undefined, requestId: "", allowMissing: false, annotations: new Map() };
 }
 
 export const DeleteContextRequest: MessageFns<DeleteContextRequest> = {
@@ -963,6 +1227,9 @@ export const DeleteContextRequest: MessageFns<DeleteContextRequest> = {
     if (message.allowMissing !== false) {
       writer.uint32(32).bool(message.allowMissing);
     }
+    message.annotations.forEach((value, key) => {
+      DeleteContextRequest_AnnotationsEntry.encode({ key: key as any, value }, writer.uint32(42).fork()).join();
+    });
     return writer;
   },
 
@@ -1009,6 +1276,74 @@ export const DeleteContextRequest: MessageFns<DeleteContextRequest> = {
             }
 
             message.allowMissing = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            const entry5 = DeleteContextRequest_AnnotationsEntry.decode(reader, reader.uint32());
+            if (entry5.value !== undefined) {
+              message.annotations.set(entry5.key, entry5.value);
+            }
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseDeleteContextRequest_AnnotationsEntry(): DeleteContextRequest_AnnotationsEntry {
+  return { key: "", value: "" };
+}
+
+export const DeleteContextRequest_AnnotationsEntry: MessageFns<DeleteContextRequest_AnnotationsEntry> = {
+  encode(message: DeleteContextRequest_AnnotationsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DeleteContextRequest_AnnotationsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeleteContextRequest_AnnotationsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
             continue;
           }
         }

@@ -45,6 +45,8 @@ export interface UnmetCondition {
     /** The check that does not hold. */
     { $case: "check"; value: Check }
     | undefined;
+  /** With `touched_at`: the author of that version. Empty where it has none, or the server no longer has it in memory. */
+  author: string;
 }
 
 function createBasePositionMismatch(): PositionMismatch {
@@ -184,7 +186,7 @@ export const UnmetConditions: MessageFns<UnmetConditions> = {
 };
 
 function createBaseUnmetCondition(): UnmetCondition {
-  return { path: undefined, cause: undefined };
+  return { path: undefined, cause: undefined, author: "" };
 }
 
 export const UnmetCondition: MessageFns<UnmetCondition> = {
@@ -199,6 +201,9 @@ export const UnmetCondition: MessageFns<UnmetCondition> = {
       case "check":
         Check.encode(message.cause.value, writer.uint32(26).fork()).join();
         break;
+    }
+    if (message.author !== "") {
+      writer.uint32(34).string(message.author);
     }
     return writer;
   },
@@ -238,6 +243,14 @@ export const UnmetCondition: MessageFns<UnmetCondition> = {
             }
 
             message.cause = { $case: "check", value: Check.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.author = reader.string();
             continue;
           }
         }

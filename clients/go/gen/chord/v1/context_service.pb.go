@@ -37,8 +37,10 @@ type SetContextRequest struct {
 	RequestId string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// Time to live from now on, renewed by each write and touch. Zero: no time to live.
 	// Absent: unchanged.
-	Ttl           *durationpb.Duration `protobuf:"bytes,5,opt,name=ttl,proto3" json:"ttl,omitempty"`
-	Returning     *ReturnOptions       `protobuf:"bytes,6,opt,name=returning,proto3" json:"returning,omitempty"`
+	Ttl       *durationpb.Duration `protobuf:"bytes,5,opt,name=ttl,proto3" json:"ttl,omitempty"`
+	Returning *ReturnOptions       `protobuf:"bytes,6,opt,name=returning,proto3" json:"returning,omitempty"`
+	// Kept with the version that the write makes: see Provenance. At most 32, and 1 KiB encoded.
+	Annotations   map[string]string `protobuf:"bytes,7,rep,name=annotations,proto3" json:"annotations,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -111,6 +113,13 @@ func (x *SetContextRequest) GetTtl() *durationpb.Duration {
 func (x *SetContextRequest) GetReturning() *ReturnOptions {
 	if x != nil {
 		return x.Returning
+	}
+	return nil
+}
+
+func (x *SetContextRequest) GetAnnotations() map[string]string {
+	if x != nil {
+		return x.Annotations
 	}
 	return nil
 }
@@ -197,8 +206,10 @@ type UpdateContextRequest struct {
 	// As in SetContextRequest.
 	RequestId string `protobuf:"bytes,6,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// As in SetContextRequest.
-	Ttl           *durationpb.Duration `protobuf:"bytes,7,opt,name=ttl,proto3" json:"ttl,omitempty"`
-	Returning     *ReturnOptions       `protobuf:"bytes,8,opt,name=returning,proto3" json:"returning,omitempty"`
+	Ttl       *durationpb.Duration `protobuf:"bytes,7,opt,name=ttl,proto3" json:"ttl,omitempty"`
+	Returning *ReturnOptions       `protobuf:"bytes,8,opt,name=returning,proto3" json:"returning,omitempty"`
+	// As in SetContextRequest.
+	Annotations   map[string]string `protobuf:"bytes,9,rep,name=annotations,proto3" json:"annotations,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -285,6 +296,13 @@ func (x *UpdateContextRequest) GetTtl() *durationpb.Duration {
 func (x *UpdateContextRequest) GetReturning() *ReturnOptions {
 	if x != nil {
 		return x.Returning
+	}
+	return nil
+}
+
+func (x *UpdateContextRequest) GetAnnotations() map[string]string {
+	if x != nil {
+		return x.Annotations
 	}
 	return nil
 }
@@ -492,8 +510,10 @@ type RevertContextRequest struct {
 	// As in SetContextRequest.
 	RequestId string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// As in SetContextRequest.
-	Ttl           *durationpb.Duration `protobuf:"bytes,5,opt,name=ttl,proto3" json:"ttl,omitempty"`
-	Returning     *ReturnOptions       `protobuf:"bytes,6,opt,name=returning,proto3" json:"returning,omitempty"`
+	Ttl       *durationpb.Duration `protobuf:"bytes,5,opt,name=ttl,proto3" json:"ttl,omitempty"`
+	Returning *ReturnOptions       `protobuf:"bytes,6,opt,name=returning,proto3" json:"returning,omitempty"`
+	// As in SetContextRequest.
+	Annotations   map[string]string `protobuf:"bytes,7,rep,name=annotations,proto3" json:"annotations,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -566,6 +586,13 @@ func (x *RevertContextRequest) GetTtl() *durationpb.Duration {
 func (x *RevertContextRequest) GetReturning() *ReturnOptions {
 	if x != nil {
 		return x.Returning
+	}
+	return nil
+}
+
+func (x *RevertContextRequest) GetAnnotations() map[string]string {
+	if x != nil {
+		return x.Annotations
 	}
 	return nil
 }
@@ -646,7 +673,9 @@ type DeleteContextRequest struct {
 	// As in SetContextRequest.
 	RequestId string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// Where the context is missing, answer OK, instead of NOT_FOUND.
-	AllowMissing  bool `protobuf:"varint,4,opt,name=allow_missing,json=allowMissing,proto3" json:"allow_missing,omitempty"`
+	AllowMissing bool `protobuf:"varint,4,opt,name=allow_missing,json=allowMissing,proto3" json:"allow_missing,omitempty"`
+	// As in SetContextRequest, for the audit log alone: a delete makes no version.
+	Annotations   map[string]string `protobuf:"bytes,5,rep,name=annotations,proto3" json:"annotations,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -707,6 +736,13 @@ func (x *DeleteContextRequest) GetAllowMissing() bool {
 		return x.AllowMissing
 	}
 	return false
+}
+
+func (x *DeleteContextRequest) GetAnnotations() map[string]string {
+	if x != nil {
+		return x.Annotations
+	}
+	return nil
 }
 
 type DeleteContextResponse struct {
@@ -1307,7 +1343,7 @@ var File_chord_v1_context_service_proto protoreflect.FileDescriptor
 
 const file_chord_v1_context_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1echord/v1/context_service.proto\x12\bchord.v1\x1a\x14chord/v1/model.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x94\x02\n" +
+	"\x1echord/v1/context_service.proto\x12\bchord.v1\x1a\x14chord/v1/model.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa4\x03\n" +
 	"\x11SetContextRequest\x12\x1d\n" +
 	"\n" +
 	"context_id\x18\x01 \x01(\tR\tcontextId\x12-\n" +
@@ -1316,12 +1352,16 @@ const file_chord_v1_context_service_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\x04 \x01(\tR\trequestId\x12+\n" +
 	"\x03ttl\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\x125\n" +
-	"\treturning\x18\x06 \x01(\v2\x17.chord.v1.ReturnOptionsR\treturning\"\xb2\x01\n" +
+	"\treturning\x18\x06 \x01(\v2\x17.chord.v1.ReturnOptionsR\treturning\x12N\n" +
+	"\vannotations\x18\a \x03(\v2,.chord.v1.SetContextRequest.AnnotationsEntryR\vannotations\x1a>\n" +
+	"\x10AnnotationsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xb2\x01\n" +
 	"\x12SetContextResponse\x12.\n" +
 	"\bposition\x18\x01 \x01(\v2\x12.chord.v1.PositionR\bposition\x12\x18\n" +
 	"\achanged\x18\x02 \x01(\bR\achanged\x12+\n" +
 	"\acontext\x18\x03 \x01(\v2\x11.chord.v1.ContextR\acontext\x12%\n" +
-	"\x05delta\x18\x04 \x01(\v2\x0f.chord.v1.DeltaR\x05delta\"\xf2\x02\n" +
+	"\x05delta\x18\x04 \x01(\v2\x0f.chord.v1.DeltaR\x05delta\"\x85\x04\n" +
 	"\x14UpdateContextRequest\x12\x1d\n" +
 	"\n" +
 	"context_id\x18\x01 \x01(\tR\tcontextId\x121\n" +
@@ -1332,7 +1372,11 @@ const file_chord_v1_context_service_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\x06 \x01(\tR\trequestId\x12+\n" +
 	"\x03ttl\x18\a \x01(\v2\x19.google.protobuf.DurationR\x03ttl\x125\n" +
-	"\treturning\x18\b \x01(\v2\x17.chord.v1.ReturnOptionsR\treturning\"\xb5\x01\n" +
+	"\treturning\x18\b \x01(\v2\x17.chord.v1.ReturnOptionsR\treturning\x12Q\n" +
+	"\vannotations\x18\t \x03(\v2/.chord.v1.UpdateContextRequest.AnnotationsEntryR\vannotations\x1a>\n" +
+	"\x10AnnotationsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xb5\x01\n" +
 	"\x15UpdateContextResponse\x12.\n" +
 	"\bposition\x18\x01 \x01(\v2\x12.chord.v1.PositionR\bposition\x12\x18\n" +
 	"\achanged\x18\x02 \x01(\bR\achanged\x12+\n" +
@@ -1346,7 +1390,7 @@ const file_chord_v1_context_service_proto_rawDesc = "" +
 	"\x10include_expiries\x18\x03 \x01(\bR\x0fincludeExpiries\"u\n" +
 	"\x12GetContextResponse\x12+\n" +
 	"\acontext\x18\x01 \x01(\v2\x11.chord.v1.ContextR\acontext\x122\n" +
-	"\bexpiries\x18\x02 \x03(\v2\x16.chord.v1.MemberExpiryR\bexpiries\"\x82\x02\n" +
+	"\bexpiries\x18\x02 \x03(\v2\x16.chord.v1.MemberExpiryR\bexpiries\"\x95\x03\n" +
 	"\x14RevertContextRequest\x12\x1d\n" +
 	"\n" +
 	"context_id\x18\x01 \x01(\tR\tcontextId\x12\x18\n" +
@@ -1355,19 +1399,27 @@ const file_chord_v1_context_service_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\x04 \x01(\tR\trequestId\x12+\n" +
 	"\x03ttl\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\x125\n" +
-	"\treturning\x18\x06 \x01(\v2\x17.chord.v1.ReturnOptionsR\treturning\"\xb5\x01\n" +
+	"\treturning\x18\x06 \x01(\v2\x17.chord.v1.ReturnOptionsR\treturning\x12Q\n" +
+	"\vannotations\x18\a \x03(\v2/.chord.v1.RevertContextRequest.AnnotationsEntryR\vannotations\x1a>\n" +
+	"\x10AnnotationsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xb5\x01\n" +
 	"\x15RevertContextResponse\x12.\n" +
 	"\bposition\x18\x01 \x01(\v2\x12.chord.v1.PositionR\bposition\x12\x18\n" +
 	"\achanged\x18\x02 \x01(\bR\achanged\x12+\n" +
 	"\acontext\x18\x03 \x01(\v2\x11.chord.v1.ContextR\acontext\x12%\n" +
-	"\x05delta\x18\x04 \x01(\v2\x0f.chord.v1.DeltaR\x05delta\"\xa9\x01\n" +
+	"\x05delta\x18\x04 \x01(\v2\x0f.chord.v1.DeltaR\x05delta\"\xbc\x02\n" +
 	"\x14DeleteContextRequest\x12\x1d\n" +
 	"\n" +
 	"context_id\x18\x01 \x01(\tR\tcontextId\x12.\n" +
 	"\bexpected\x18\x02 \x01(\v2\x12.chord.v1.ExpectedR\bexpected\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x03 \x01(\tR\trequestId\x12#\n" +
-	"\rallow_missing\x18\x04 \x01(\bR\fallowMissing\"a\n" +
+	"\rallow_missing\x18\x04 \x01(\bR\fallowMissing\x12Q\n" +
+	"\vannotations\x18\x05 \x03(\v2/.chord.v1.DeleteContextRequest.AnnotationsEntryR\vannotations\x1a>\n" +
+	"\x10AnnotationsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"a\n" +
 	"\x15DeleteContextResponse\x12.\n" +
 	"\bposition\x18\x01 \x01(\v2\x12.chord.v1.PositionR\bposition\x12\x18\n" +
 	"\achanged\x18\x02 \x01(\bR\achanged\"\x87\x01\n" +
@@ -1431,7 +1483,7 @@ func file_chord_v1_context_service_proto_rawDescGZIP() []byte {
 	return file_chord_v1_context_service_proto_rawDescData
 }
 
-var file_chord_v1_context_service_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_chord_v1_context_service_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_chord_v1_context_service_proto_goTypes = []any{
 	(*SetContextRequest)(nil),     // 0: chord.v1.SetContextRequest
 	(*SetContextResponse)(nil),    // 1: chord.v1.SetContextResponse
@@ -1451,80 +1503,88 @@ var file_chord_v1_context_service_proto_goTypes = []any{
 	(*WriteResult)(nil),           // 15: chord.v1.WriteResult
 	(*ListContextsRequest)(nil),   // 16: chord.v1.ListContextsRequest
 	(*ListContextsResponse)(nil),  // 17: chord.v1.ListContextsResponse
-	(*structpb.Struct)(nil),       // 18: google.protobuf.Struct
-	(*Expected)(nil),              // 19: chord.v1.Expected
-	(*durationpb.Duration)(nil),   // 20: google.protobuf.Duration
-	(*ReturnOptions)(nil),         // 21: chord.v1.ReturnOptions
-	(*Position)(nil),              // 22: chord.v1.Position
-	(*Context)(nil),               // 23: chord.v1.Context
-	(*Delta)(nil),                 // 24: chord.v1.Delta
-	(*Mutation)(nil),              // 25: chord.v1.Mutation
-	(*timestamppb.Timestamp)(nil), // 26: google.protobuf.Timestamp
-	(*MemberExpiry)(nil),          // 27: chord.v1.MemberExpiry
-	(*Path)(nil),                  // 28: chord.v1.Path
+	nil,                           // 18: chord.v1.SetContextRequest.AnnotationsEntry
+	nil,                           // 19: chord.v1.UpdateContextRequest.AnnotationsEntry
+	nil,                           // 20: chord.v1.RevertContextRequest.AnnotationsEntry
+	nil,                           // 21: chord.v1.DeleteContextRequest.AnnotationsEntry
+	(*structpb.Struct)(nil),       // 22: google.protobuf.Struct
+	(*Expected)(nil),              // 23: chord.v1.Expected
+	(*durationpb.Duration)(nil),   // 24: google.protobuf.Duration
+	(*ReturnOptions)(nil),         // 25: chord.v1.ReturnOptions
+	(*Position)(nil),              // 26: chord.v1.Position
+	(*Context)(nil),               // 27: chord.v1.Context
+	(*Delta)(nil),                 // 28: chord.v1.Delta
+	(*Mutation)(nil),              // 29: chord.v1.Mutation
+	(*timestamppb.Timestamp)(nil), // 30: google.protobuf.Timestamp
+	(*MemberExpiry)(nil),          // 31: chord.v1.MemberExpiry
+	(*Path)(nil),                  // 32: chord.v1.Path
 }
 var file_chord_v1_context_service_proto_depIdxs = []int32{
-	18, // 0: chord.v1.SetContextRequest.value:type_name -> google.protobuf.Struct
-	19, // 1: chord.v1.SetContextRequest.expected:type_name -> chord.v1.Expected
-	20, // 2: chord.v1.SetContextRequest.ttl:type_name -> google.protobuf.Duration
-	21, // 3: chord.v1.SetContextRequest.returning:type_name -> chord.v1.ReturnOptions
-	22, // 4: chord.v1.SetContextResponse.position:type_name -> chord.v1.Position
-	23, // 5: chord.v1.SetContextResponse.context:type_name -> chord.v1.Context
-	24, // 6: chord.v1.SetContextResponse.delta:type_name -> chord.v1.Delta
-	18, // 7: chord.v1.UpdateContextRequest.changes:type_name -> google.protobuf.Struct
-	25, // 8: chord.v1.UpdateContextRequest.mutations:type_name -> chord.v1.Mutation
-	19, // 9: chord.v1.UpdateContextRequest.expected:type_name -> chord.v1.Expected
-	20, // 10: chord.v1.UpdateContextRequest.ttl:type_name -> google.protobuf.Duration
-	21, // 11: chord.v1.UpdateContextRequest.returning:type_name -> chord.v1.ReturnOptions
-	22, // 12: chord.v1.UpdateContextResponse.position:type_name -> chord.v1.Position
-	23, // 13: chord.v1.UpdateContextResponse.context:type_name -> chord.v1.Context
-	24, // 14: chord.v1.UpdateContextResponse.delta:type_name -> chord.v1.Delta
-	26, // 15: chord.v1.GetContextRequest.at:type_name -> google.protobuf.Timestamp
-	23, // 16: chord.v1.GetContextResponse.context:type_name -> chord.v1.Context
-	27, // 17: chord.v1.GetContextResponse.expiries:type_name -> chord.v1.MemberExpiry
-	19, // 18: chord.v1.RevertContextRequest.expected:type_name -> chord.v1.Expected
-	20, // 19: chord.v1.RevertContextRequest.ttl:type_name -> google.protobuf.Duration
-	21, // 20: chord.v1.RevertContextRequest.returning:type_name -> chord.v1.ReturnOptions
-	22, // 21: chord.v1.RevertContextResponse.position:type_name -> chord.v1.Position
-	23, // 22: chord.v1.RevertContextResponse.context:type_name -> chord.v1.Context
-	24, // 23: chord.v1.RevertContextResponse.delta:type_name -> chord.v1.Delta
-	19, // 24: chord.v1.DeleteContextRequest.expected:type_name -> chord.v1.Expected
-	22, // 25: chord.v1.DeleteContextResponse.position:type_name -> chord.v1.Position
-	20, // 26: chord.v1.TouchContextRequest.ttl:type_name -> google.protobuf.Duration
-	28, // 27: chord.v1.TouchContextRequest.paths:type_name -> chord.v1.Path
-	23, // 28: chord.v1.TouchContextResponse.context:type_name -> chord.v1.Context
-	13, // 29: chord.v1.BatchWriteRequest.writes:type_name -> chord.v1.Write
-	0,  // 30: chord.v1.Write.set:type_name -> chord.v1.SetContextRequest
-	2,  // 31: chord.v1.Write.update:type_name -> chord.v1.UpdateContextRequest
-	6,  // 32: chord.v1.Write.revert:type_name -> chord.v1.RevertContextRequest
-	8,  // 33: chord.v1.Write.delete:type_name -> chord.v1.DeleteContextRequest
-	10, // 34: chord.v1.Write.touch:type_name -> chord.v1.TouchContextRequest
-	15, // 35: chord.v1.BatchWriteResponse.results:type_name -> chord.v1.WriteResult
-	22, // 36: chord.v1.WriteResult.position:type_name -> chord.v1.Position
-	23, // 37: chord.v1.WriteResult.context:type_name -> chord.v1.Context
-	24, // 38: chord.v1.WriteResult.delta:type_name -> chord.v1.Delta
-	23, // 39: chord.v1.ListContextsResponse.contexts:type_name -> chord.v1.Context
-	0,  // 40: chord.v1.ContextService.SetContext:input_type -> chord.v1.SetContextRequest
-	2,  // 41: chord.v1.ContextService.UpdateContext:input_type -> chord.v1.UpdateContextRequest
-	4,  // 42: chord.v1.ContextService.GetContext:input_type -> chord.v1.GetContextRequest
-	6,  // 43: chord.v1.ContextService.RevertContext:input_type -> chord.v1.RevertContextRequest
-	8,  // 44: chord.v1.ContextService.DeleteContext:input_type -> chord.v1.DeleteContextRequest
-	10, // 45: chord.v1.ContextService.TouchContext:input_type -> chord.v1.TouchContextRequest
-	12, // 46: chord.v1.ContextService.BatchWrite:input_type -> chord.v1.BatchWriteRequest
-	16, // 47: chord.v1.ContextService.ListContexts:input_type -> chord.v1.ListContextsRequest
-	1,  // 48: chord.v1.ContextService.SetContext:output_type -> chord.v1.SetContextResponse
-	3,  // 49: chord.v1.ContextService.UpdateContext:output_type -> chord.v1.UpdateContextResponse
-	5,  // 50: chord.v1.ContextService.GetContext:output_type -> chord.v1.GetContextResponse
-	7,  // 51: chord.v1.ContextService.RevertContext:output_type -> chord.v1.RevertContextResponse
-	9,  // 52: chord.v1.ContextService.DeleteContext:output_type -> chord.v1.DeleteContextResponse
-	11, // 53: chord.v1.ContextService.TouchContext:output_type -> chord.v1.TouchContextResponse
-	14, // 54: chord.v1.ContextService.BatchWrite:output_type -> chord.v1.BatchWriteResponse
-	17, // 55: chord.v1.ContextService.ListContexts:output_type -> chord.v1.ListContextsResponse
-	48, // [48:56] is the sub-list for method output_type
-	40, // [40:48] is the sub-list for method input_type
-	40, // [40:40] is the sub-list for extension type_name
-	40, // [40:40] is the sub-list for extension extendee
-	0,  // [0:40] is the sub-list for field type_name
+	22, // 0: chord.v1.SetContextRequest.value:type_name -> google.protobuf.Struct
+	23, // 1: chord.v1.SetContextRequest.expected:type_name -> chord.v1.Expected
+	24, // 2: chord.v1.SetContextRequest.ttl:type_name -> google.protobuf.Duration
+	25, // 3: chord.v1.SetContextRequest.returning:type_name -> chord.v1.ReturnOptions
+	18, // 4: chord.v1.SetContextRequest.annotations:type_name -> chord.v1.SetContextRequest.AnnotationsEntry
+	26, // 5: chord.v1.SetContextResponse.position:type_name -> chord.v1.Position
+	27, // 6: chord.v1.SetContextResponse.context:type_name -> chord.v1.Context
+	28, // 7: chord.v1.SetContextResponse.delta:type_name -> chord.v1.Delta
+	22, // 8: chord.v1.UpdateContextRequest.changes:type_name -> google.protobuf.Struct
+	29, // 9: chord.v1.UpdateContextRequest.mutations:type_name -> chord.v1.Mutation
+	23, // 10: chord.v1.UpdateContextRequest.expected:type_name -> chord.v1.Expected
+	24, // 11: chord.v1.UpdateContextRequest.ttl:type_name -> google.protobuf.Duration
+	25, // 12: chord.v1.UpdateContextRequest.returning:type_name -> chord.v1.ReturnOptions
+	19, // 13: chord.v1.UpdateContextRequest.annotations:type_name -> chord.v1.UpdateContextRequest.AnnotationsEntry
+	26, // 14: chord.v1.UpdateContextResponse.position:type_name -> chord.v1.Position
+	27, // 15: chord.v1.UpdateContextResponse.context:type_name -> chord.v1.Context
+	28, // 16: chord.v1.UpdateContextResponse.delta:type_name -> chord.v1.Delta
+	30, // 17: chord.v1.GetContextRequest.at:type_name -> google.protobuf.Timestamp
+	27, // 18: chord.v1.GetContextResponse.context:type_name -> chord.v1.Context
+	31, // 19: chord.v1.GetContextResponse.expiries:type_name -> chord.v1.MemberExpiry
+	23, // 20: chord.v1.RevertContextRequest.expected:type_name -> chord.v1.Expected
+	24, // 21: chord.v1.RevertContextRequest.ttl:type_name -> google.protobuf.Duration
+	25, // 22: chord.v1.RevertContextRequest.returning:type_name -> chord.v1.ReturnOptions
+	20, // 23: chord.v1.RevertContextRequest.annotations:type_name -> chord.v1.RevertContextRequest.AnnotationsEntry
+	26, // 24: chord.v1.RevertContextResponse.position:type_name -> chord.v1.Position
+	27, // 25: chord.v1.RevertContextResponse.context:type_name -> chord.v1.Context
+	28, // 26: chord.v1.RevertContextResponse.delta:type_name -> chord.v1.Delta
+	23, // 27: chord.v1.DeleteContextRequest.expected:type_name -> chord.v1.Expected
+	21, // 28: chord.v1.DeleteContextRequest.annotations:type_name -> chord.v1.DeleteContextRequest.AnnotationsEntry
+	26, // 29: chord.v1.DeleteContextResponse.position:type_name -> chord.v1.Position
+	24, // 30: chord.v1.TouchContextRequest.ttl:type_name -> google.protobuf.Duration
+	32, // 31: chord.v1.TouchContextRequest.paths:type_name -> chord.v1.Path
+	27, // 32: chord.v1.TouchContextResponse.context:type_name -> chord.v1.Context
+	13, // 33: chord.v1.BatchWriteRequest.writes:type_name -> chord.v1.Write
+	0,  // 34: chord.v1.Write.set:type_name -> chord.v1.SetContextRequest
+	2,  // 35: chord.v1.Write.update:type_name -> chord.v1.UpdateContextRequest
+	6,  // 36: chord.v1.Write.revert:type_name -> chord.v1.RevertContextRequest
+	8,  // 37: chord.v1.Write.delete:type_name -> chord.v1.DeleteContextRequest
+	10, // 38: chord.v1.Write.touch:type_name -> chord.v1.TouchContextRequest
+	15, // 39: chord.v1.BatchWriteResponse.results:type_name -> chord.v1.WriteResult
+	26, // 40: chord.v1.WriteResult.position:type_name -> chord.v1.Position
+	27, // 41: chord.v1.WriteResult.context:type_name -> chord.v1.Context
+	28, // 42: chord.v1.WriteResult.delta:type_name -> chord.v1.Delta
+	27, // 43: chord.v1.ListContextsResponse.contexts:type_name -> chord.v1.Context
+	0,  // 44: chord.v1.ContextService.SetContext:input_type -> chord.v1.SetContextRequest
+	2,  // 45: chord.v1.ContextService.UpdateContext:input_type -> chord.v1.UpdateContextRequest
+	4,  // 46: chord.v1.ContextService.GetContext:input_type -> chord.v1.GetContextRequest
+	6,  // 47: chord.v1.ContextService.RevertContext:input_type -> chord.v1.RevertContextRequest
+	8,  // 48: chord.v1.ContextService.DeleteContext:input_type -> chord.v1.DeleteContextRequest
+	10, // 49: chord.v1.ContextService.TouchContext:input_type -> chord.v1.TouchContextRequest
+	12, // 50: chord.v1.ContextService.BatchWrite:input_type -> chord.v1.BatchWriteRequest
+	16, // 51: chord.v1.ContextService.ListContexts:input_type -> chord.v1.ListContextsRequest
+	1,  // 52: chord.v1.ContextService.SetContext:output_type -> chord.v1.SetContextResponse
+	3,  // 53: chord.v1.ContextService.UpdateContext:output_type -> chord.v1.UpdateContextResponse
+	5,  // 54: chord.v1.ContextService.GetContext:output_type -> chord.v1.GetContextResponse
+	7,  // 55: chord.v1.ContextService.RevertContext:output_type -> chord.v1.RevertContextResponse
+	9,  // 56: chord.v1.ContextService.DeleteContext:output_type -> chord.v1.DeleteContextResponse
+	11, // 57: chord.v1.ContextService.TouchContext:output_type -> chord.v1.TouchContextResponse
+	14, // 58: chord.v1.ContextService.BatchWrite:output_type -> chord.v1.BatchWriteResponse
+	17, // 59: chord.v1.ContextService.ListContexts:output_type -> chord.v1.ListContextsResponse
+	52, // [52:60] is the sub-list for method output_type
+	44, // [44:52] is the sub-list for method input_type
+	44, // [44:44] is the sub-list for extension type_name
+	44, // [44:44] is the sub-list for extension extendee
+	0,  // [0:44] is the sub-list for field type_name
 }
 
 func init() { file_chord_v1_context_service_proto_init() }
@@ -1546,7 +1606,7 @@ func file_chord_v1_context_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_chord_v1_context_service_proto_rawDesc), len(file_chord_v1_context_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   18,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -155,7 +155,9 @@ type UnmetCondition struct {
 	//
 	//	*UnmetCondition_TouchedAt
 	//	*UnmetCondition_Check
-	Cause         isUnmetCondition_Cause `protobuf_oneof:"cause"`
+	Cause isUnmetCondition_Cause `protobuf_oneof:"cause"`
+	// With `touched_at`: the author of that version. Empty where it has none, or the server no longer has it in memory.
+	Author        string `protobuf:"bytes,4,opt,name=author,proto3" json:"author,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -222,6 +224,13 @@ func (x *UnmetCondition) GetCheck() *Check {
 	return nil
 }
 
+func (x *UnmetCondition) GetAuthor() string {
+	if x != nil {
+		return x.Author
+	}
+	return ""
+}
+
 type isUnmetCondition_Cause interface {
 	isUnmetCondition_Cause()
 }
@@ -256,12 +265,13 @@ const file_chord_v1_errors_proto_rawDesc = "" +
 	"\fsince_reason\x18\x03 \x01(\x0e2\x14.chord.v1.FullReasonR\vsinceReason\x128\n" +
 	"\n" +
 	"conditions\x18\x04 \x03(\v2\x18.chord.v1.UnmetConditionR\n" +
-	"conditions\"\x87\x01\n" +
+	"conditions\"\x9f\x01\n" +
 	"\x0eUnmetCondition\x12\"\n" +
 	"\x04path\x18\x01 \x01(\v2\x0e.chord.v1.PathR\x04path\x12\x1f\n" +
 	"\n" +
 	"touched_at\x18\x02 \x01(\x04H\x00R\ttouchedAt\x12'\n" +
-	"\x05check\x18\x03 \x01(\v2\x0f.chord.v1.CheckH\x00R\x05checkB\a\n" +
+	"\x05check\x18\x03 \x01(\v2\x0f.chord.v1.CheckH\x00R\x05check\x12\x16\n" +
+	"\x06author\x18\x04 \x01(\tR\x06authorB\a\n" +
 	"\x05causeBN\n" +
 	"\fdev.chord.v1P\x01Z<github.com/chord-state/chord/clients/go/gen/chord/v1;chordv1b\x06proto3"
 

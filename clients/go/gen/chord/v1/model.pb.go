@@ -696,8 +696,13 @@ func (x *Delta) GetProvenance() *Provenance {
 
 // Where a version comes from.
 type Provenance struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Cause         Cause                  `protobuf:"varint,1,opt,name=cause,proto3,enum=chord.v1.Cause" json:"cause,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Cause Cause                  `protobuf:"varint,1,opt,name=cause,proto3,enum=chord.v1.Cause" json:"cause,omitempty"`
+	// The identity that wrote the version, as authentication gave it. Empty: the server has no authentication, or the cause is
+	// not a client.
+	Author string `protobuf:"bytes,2,opt,name=author,proto3" json:"author,omitempty"`
+	// What the write gave.
+	Annotations   map[string]string `protobuf:"bytes,3,rep,name=annotations,proto3" json:"annotations,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -737,6 +742,20 @@ func (x *Provenance) GetCause() Cause {
 		return x.Cause
 	}
 	return Cause_CAUSE_UNSPECIFIED
+}
+
+func (x *Provenance) GetAuthor() string {
+	if x != nil {
+		return x.Author
+	}
+	return ""
+}
+
+func (x *Provenance) GetAnnotations() map[string]string {
+	if x != nil {
+		return x.Annotations
+	}
+	return nil
 }
 
 // A place in a document.
@@ -1733,10 +1752,15 @@ const file_chord_v1_model_proto_rawDesc = "" +
 	"\rinexpressible\x18\a \x01(\tR\rinexpressible\x124\n" +
 	"\n" +
 	"provenance\x18\b \x01(\v2\x14.chord.v1.ProvenanceR\n" +
-	"provenance\"3\n" +
+	"provenance\"\xd4\x01\n" +
 	"\n" +
 	"Provenance\x12%\n" +
-	"\x05cause\x18\x01 \x01(\x0e2\x0f.chord.v1.CauseR\x05cause\"\x1a\n" +
+	"\x05cause\x18\x01 \x01(\x0e2\x0f.chord.v1.CauseR\x05cause\x12\x16\n" +
+	"\x06author\x18\x02 \x01(\tR\x06author\x12G\n" +
+	"\vannotations\x18\x03 \x03(\v2%.chord.v1.Provenance.AnnotationsEntryR\vannotations\x1a>\n" +
+	"\x10AnnotationsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x1a\n" +
 	"\x04Path\x12\x12\n" +
 	"\x04keys\x18\x01 \x03(\tR\x04keys\"a\n" +
 	"\x04Full\x12+\n" +
@@ -1829,7 +1853,7 @@ func file_chord_v1_model_proto_rawDescGZIP() []byte {
 }
 
 var file_chord_v1_model_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_chord_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_chord_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_chord_v1_model_proto_goTypes = []any{
 	(ChangeAction)(0),             // 0: chord.v1.ChangeAction
 	(Cause)(0),                    // 1: chord.v1.Cause
@@ -1853,55 +1877,57 @@ var file_chord_v1_model_proto_goTypes = []any{
 	(*TextEdit)(nil),              // 19: chord.v1.TextEdit
 	(*MemberExpiry)(nil),          // 20: chord.v1.MemberExpiry
 	(*ReturnOptions)(nil),         // 21: chord.v1.ReturnOptions
-	(*structpb.Struct)(nil),       // 22: google.protobuf.Struct
-	(*timestamppb.Timestamp)(nil), // 23: google.protobuf.Timestamp
-	(*structpb.Value)(nil),        // 24: google.protobuf.Value
-	(*durationpb.Duration)(nil),   // 25: google.protobuf.Duration
+	nil,                           // 22: chord.v1.Provenance.AnnotationsEntry
+	(*structpb.Struct)(nil),       // 23: google.protobuf.Struct
+	(*timestamppb.Timestamp)(nil), // 24: google.protobuf.Timestamp
+	(*structpb.Value)(nil),        // 25: google.protobuf.Value
+	(*durationpb.Duration)(nil),   // 26: google.protobuf.Duration
 }
 var file_chord_v1_model_proto_depIdxs = []int32{
-	22, // 0: chord.v1.Context.value:type_name -> google.protobuf.Struct
+	23, // 0: chord.v1.Context.value:type_name -> google.protobuf.Struct
 	3,  // 1: chord.v1.Context.position:type_name -> chord.v1.Position
-	23, // 2: chord.v1.Context.created_at:type_name -> google.protobuf.Timestamp
-	23, // 3: chord.v1.Context.updated_at:type_name -> google.protobuf.Timestamp
-	23, // 4: chord.v1.Context.expires_at:type_name -> google.protobuf.Timestamp
+	24, // 2: chord.v1.Context.created_at:type_name -> google.protobuf.Timestamp
+	24, // 3: chord.v1.Context.updated_at:type_name -> google.protobuf.Timestamp
+	24, // 4: chord.v1.Context.expires_at:type_name -> google.protobuf.Timestamp
 	0,  // 5: chord.v1.Change.action:type_name -> chord.v1.ChangeAction
-	24, // 6: chord.v1.Change.value:type_name -> google.protobuf.Value
-	24, // 7: chord.v1.Change.old_value:type_name -> google.protobuf.Value
+	25, // 6: chord.v1.Change.value:type_name -> google.protobuf.Value
+	25, // 7: chord.v1.Change.old_value:type_name -> google.protobuf.Value
 	6,  // 8: chord.v1.Change.splice:type_name -> chord.v1.Splice
 	7,  // 9: chord.v1.Change.text_splice:type_name -> chord.v1.TextSplice
-	24, // 10: chord.v1.Splice.removed:type_name -> google.protobuf.Value
-	24, // 11: chord.v1.Splice.inserted:type_name -> google.protobuf.Value
+	25, // 10: chord.v1.Splice.removed:type_name -> google.protobuf.Value
+	25, // 11: chord.v1.Splice.inserted:type_name -> google.protobuf.Value
 	3,  // 12: chord.v1.Delta.from:type_name -> chord.v1.Position
 	3,  // 13: chord.v1.Delta.to:type_name -> chord.v1.Position
 	5,  // 14: chord.v1.Delta.changes:type_name -> chord.v1.Change
-	23, // 15: chord.v1.Delta.updated_at:type_name -> google.protobuf.Timestamp
-	24, // 16: chord.v1.Delta.formatted:type_name -> google.protobuf.Value
+	24, // 15: chord.v1.Delta.updated_at:type_name -> google.protobuf.Timestamp
+	25, // 16: chord.v1.Delta.formatted:type_name -> google.protobuf.Value
 	9,  // 17: chord.v1.Delta.provenance:type_name -> chord.v1.Provenance
 	1,  // 18: chord.v1.Provenance.cause:type_name -> chord.v1.Cause
-	4,  // 19: chord.v1.Full.context:type_name -> chord.v1.Context
-	2,  // 20: chord.v1.Full.reason:type_name -> chord.v1.FullReason
-	3,  // 21: chord.v1.NoChange.position:type_name -> chord.v1.Position
-	3,  // 22: chord.v1.Expected.position:type_name -> chord.v1.Position
-	14, // 23: chord.v1.Expected.unchanged:type_name -> chord.v1.Unchanged
-	15, // 24: chord.v1.Expected.checks:type_name -> chord.v1.Check
-	3,  // 25: chord.v1.Unchanged.since:type_name -> chord.v1.Position
-	10, // 26: chord.v1.Unchanged.paths:type_name -> chord.v1.Path
-	10, // 27: chord.v1.Check.path:type_name -> chord.v1.Path
-	24, // 28: chord.v1.Check.equals:type_name -> google.protobuf.Value
-	24, // 29: chord.v1.Mutation.set:type_name -> google.protobuf.Value
-	17, // 30: chord.v1.Mutation.append:type_name -> chord.v1.ListValues
-	18, // 31: chord.v1.Mutation.splice:type_name -> chord.v1.ListSplice
-	19, // 32: chord.v1.Mutation.splice_text:type_name -> chord.v1.TextEdit
-	25, // 33: chord.v1.Mutation.ttl:type_name -> google.protobuf.Duration
-	24, // 34: chord.v1.ListValues.values:type_name -> google.protobuf.Value
-	24, // 35: chord.v1.ListSplice.insert:type_name -> google.protobuf.Value
-	10, // 36: chord.v1.MemberExpiry.path:type_name -> chord.v1.Path
-	23, // 37: chord.v1.MemberExpiry.expires_at:type_name -> google.protobuf.Timestamp
-	38, // [38:38] is the sub-list for method output_type
-	38, // [38:38] is the sub-list for method input_type
-	38, // [38:38] is the sub-list for extension type_name
-	38, // [38:38] is the sub-list for extension extendee
-	0,  // [0:38] is the sub-list for field type_name
+	22, // 19: chord.v1.Provenance.annotations:type_name -> chord.v1.Provenance.AnnotationsEntry
+	4,  // 20: chord.v1.Full.context:type_name -> chord.v1.Context
+	2,  // 21: chord.v1.Full.reason:type_name -> chord.v1.FullReason
+	3,  // 22: chord.v1.NoChange.position:type_name -> chord.v1.Position
+	3,  // 23: chord.v1.Expected.position:type_name -> chord.v1.Position
+	14, // 24: chord.v1.Expected.unchanged:type_name -> chord.v1.Unchanged
+	15, // 25: chord.v1.Expected.checks:type_name -> chord.v1.Check
+	3,  // 26: chord.v1.Unchanged.since:type_name -> chord.v1.Position
+	10, // 27: chord.v1.Unchanged.paths:type_name -> chord.v1.Path
+	10, // 28: chord.v1.Check.path:type_name -> chord.v1.Path
+	25, // 29: chord.v1.Check.equals:type_name -> google.protobuf.Value
+	25, // 30: chord.v1.Mutation.set:type_name -> google.protobuf.Value
+	17, // 31: chord.v1.Mutation.append:type_name -> chord.v1.ListValues
+	18, // 32: chord.v1.Mutation.splice:type_name -> chord.v1.ListSplice
+	19, // 33: chord.v1.Mutation.splice_text:type_name -> chord.v1.TextEdit
+	26, // 34: chord.v1.Mutation.ttl:type_name -> google.protobuf.Duration
+	25, // 35: chord.v1.ListValues.values:type_name -> google.protobuf.Value
+	25, // 36: chord.v1.ListSplice.insert:type_name -> google.protobuf.Value
+	10, // 37: chord.v1.MemberExpiry.path:type_name -> chord.v1.Path
+	24, // 38: chord.v1.MemberExpiry.expires_at:type_name -> google.protobuf.Timestamp
+	39, // [39:39] is the sub-list for method output_type
+	39, // [39:39] is the sub-list for method input_type
+	39, // [39:39] is the sub-list for extension type_name
+	39, // [39:39] is the sub-list for extension extendee
+	0,  // [0:39] is the sub-list for field type_name
 }
 
 func init() { file_chord_v1_model_proto_init() }
@@ -1936,7 +1962,7 @@ func file_chord_v1_model_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_chord_v1_model_proto_rawDesc), len(file_chord_v1_model_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   19,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -10,20 +10,29 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class SetContextRequest(_message.Message):
-    __slots__ = ("context_id", "value", "expected", "request_id", "ttl", "returning")
+    __slots__ = ("context_id", "value", "expected", "request_id", "ttl", "returning", "annotations")
+    class AnnotationsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     CONTEXT_ID_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
     EXPECTED_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     TTL_FIELD_NUMBER: _ClassVar[int]
     RETURNING_FIELD_NUMBER: _ClassVar[int]
+    ANNOTATIONS_FIELD_NUMBER: _ClassVar[int]
     context_id: str
     value: _struct_pb2.Struct
     expected: _model_pb2.Expected
     request_id: str
     ttl: _duration_pb2.Duration
     returning: _model_pb2.ReturnOptions
-    def __init__(self, context_id: _Optional[str] = ..., value: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., expected: _Optional[_Union[_model_pb2.Expected, _Mapping]] = ..., request_id: _Optional[str] = ..., ttl: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., returning: _Optional[_Union[_model_pb2.ReturnOptions, _Mapping]] = ...) -> None: ...
+    annotations: _containers.ScalarMap[str, str]
+    def __init__(self, context_id: _Optional[str] = ..., value: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., expected: _Optional[_Union[_model_pb2.Expected, _Mapping]] = ..., request_id: _Optional[str] = ..., ttl: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., returning: _Optional[_Union[_model_pb2.ReturnOptions, _Mapping]] = ..., annotations: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class SetContextResponse(_message.Message):
     __slots__ = ("position", "changed", "context", "delta")
@@ -38,7 +47,14 @@ class SetContextResponse(_message.Message):
     def __init__(self, position: _Optional[_Union[_model_pb2.Position, _Mapping]] = ..., changed: bool = ..., context: _Optional[_Union[_model_pb2.Context, _Mapping]] = ..., delta: _Optional[_Union[_model_pb2.Delta, _Mapping]] = ...) -> None: ...
 
 class UpdateContextRequest(_message.Message):
-    __slots__ = ("context_id", "changes", "mutations", "allow_missing", "expected", "request_id", "ttl", "returning")
+    __slots__ = ("context_id", "changes", "mutations", "allow_missing", "expected", "request_id", "ttl", "returning", "annotations")
+    class AnnotationsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     CONTEXT_ID_FIELD_NUMBER: _ClassVar[int]
     CHANGES_FIELD_NUMBER: _ClassVar[int]
     MUTATIONS_FIELD_NUMBER: _ClassVar[int]
@@ -47,6 +63,7 @@ class UpdateContextRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     TTL_FIELD_NUMBER: _ClassVar[int]
     RETURNING_FIELD_NUMBER: _ClassVar[int]
+    ANNOTATIONS_FIELD_NUMBER: _ClassVar[int]
     context_id: str
     changes: _struct_pb2.Struct
     mutations: _containers.RepeatedCompositeFieldContainer[_model_pb2.Mutation]
@@ -55,7 +72,8 @@ class UpdateContextRequest(_message.Message):
     request_id: str
     ttl: _duration_pb2.Duration
     returning: _model_pb2.ReturnOptions
-    def __init__(self, context_id: _Optional[str] = ..., changes: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., mutations: _Optional[_Iterable[_Union[_model_pb2.Mutation, _Mapping]]] = ..., allow_missing: bool = ..., expected: _Optional[_Union[_model_pb2.Expected, _Mapping]] = ..., request_id: _Optional[str] = ..., ttl: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., returning: _Optional[_Union[_model_pb2.ReturnOptions, _Mapping]] = ...) -> None: ...
+    annotations: _containers.ScalarMap[str, str]
+    def __init__(self, context_id: _Optional[str] = ..., changes: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., mutations: _Optional[_Iterable[_Union[_model_pb2.Mutation, _Mapping]]] = ..., allow_missing: bool = ..., expected: _Optional[_Union[_model_pb2.Expected, _Mapping]] = ..., request_id: _Optional[str] = ..., ttl: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., returning: _Optional[_Union[_model_pb2.ReturnOptions, _Mapping]] = ..., annotations: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class UpdateContextResponse(_message.Message):
     __slots__ = ("position", "changed", "context", "delta")
@@ -90,20 +108,29 @@ class GetContextResponse(_message.Message):
     def __init__(self, context: _Optional[_Union[_model_pb2.Context, _Mapping]] = ..., expiries: _Optional[_Iterable[_Union[_model_pb2.MemberExpiry, _Mapping]]] = ...) -> None: ...
 
 class RevertContextRequest(_message.Message):
-    __slots__ = ("context_id", "version", "expected", "request_id", "ttl", "returning")
+    __slots__ = ("context_id", "version", "expected", "request_id", "ttl", "returning", "annotations")
+    class AnnotationsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     CONTEXT_ID_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     EXPECTED_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     TTL_FIELD_NUMBER: _ClassVar[int]
     RETURNING_FIELD_NUMBER: _ClassVar[int]
+    ANNOTATIONS_FIELD_NUMBER: _ClassVar[int]
     context_id: str
     version: int
     expected: _model_pb2.Expected
     request_id: str
     ttl: _duration_pb2.Duration
     returning: _model_pb2.ReturnOptions
-    def __init__(self, context_id: _Optional[str] = ..., version: _Optional[int] = ..., expected: _Optional[_Union[_model_pb2.Expected, _Mapping]] = ..., request_id: _Optional[str] = ..., ttl: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., returning: _Optional[_Union[_model_pb2.ReturnOptions, _Mapping]] = ...) -> None: ...
+    annotations: _containers.ScalarMap[str, str]
+    def __init__(self, context_id: _Optional[str] = ..., version: _Optional[int] = ..., expected: _Optional[_Union[_model_pb2.Expected, _Mapping]] = ..., request_id: _Optional[str] = ..., ttl: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., returning: _Optional[_Union[_model_pb2.ReturnOptions, _Mapping]] = ..., annotations: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class RevertContextResponse(_message.Message):
     __slots__ = ("position", "changed", "context", "delta")
@@ -118,16 +145,25 @@ class RevertContextResponse(_message.Message):
     def __init__(self, position: _Optional[_Union[_model_pb2.Position, _Mapping]] = ..., changed: bool = ..., context: _Optional[_Union[_model_pb2.Context, _Mapping]] = ..., delta: _Optional[_Union[_model_pb2.Delta, _Mapping]] = ...) -> None: ...
 
 class DeleteContextRequest(_message.Message):
-    __slots__ = ("context_id", "expected", "request_id", "allow_missing")
+    __slots__ = ("context_id", "expected", "request_id", "allow_missing", "annotations")
+    class AnnotationsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     CONTEXT_ID_FIELD_NUMBER: _ClassVar[int]
     EXPECTED_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     ALLOW_MISSING_FIELD_NUMBER: _ClassVar[int]
+    ANNOTATIONS_FIELD_NUMBER: _ClassVar[int]
     context_id: str
     expected: _model_pb2.Expected
     request_id: str
     allow_missing: bool
-    def __init__(self, context_id: _Optional[str] = ..., expected: _Optional[_Union[_model_pb2.Expected, _Mapping]] = ..., request_id: _Optional[str] = ..., allow_missing: bool = ...) -> None: ...
+    annotations: _containers.ScalarMap[str, str]
+    def __init__(self, context_id: _Optional[str] = ..., expected: _Optional[_Union[_model_pb2.Expected, _Mapping]] = ..., request_id: _Optional[str] = ..., allow_missing: bool = ..., annotations: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class DeleteContextResponse(_message.Message):
     __slots__ = ("position", "changed")

@@ -15,7 +15,7 @@ _sym_db = _symbol_database.Default()
 from chordstate._gen.chord.v1 import model_pb2 as chord_dot_v1_dot_model__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x63hord/v1/errors.proto\x12\x08\x63hord.v1\x1a\x14\x63hord/v1/model.proto\"_\n\x10PositionMismatch\x12\x1d\n\ncontext_id\x18\x01 \x01(\tR\tcontextId\x12,\n\x07\x63urrent\x18\x02 \x01(\x0b\x32\x12.chord.v1.PositionR\x07\x63urrent\"\xd1\x01\n\x0fUnmetConditions\x12\x1d\n\ncontext_id\x18\x01 \x01(\tR\tcontextId\x12,\n\x07\x63urrent\x18\x02 \x01(\x0b\x32\x12.chord.v1.PositionR\x07\x63urrent\x12\x37\n\x0csince_reason\x18\x03 \x01(\x0e\x32\x14.chord.v1.FullReasonR\x0bsinceReason\x12\x38\n\nconditions\x18\x04 \x03(\x0b\x32\x18.chord.v1.UnmetConditionR\nconditions\"\x87\x01\n\x0eUnmetCondition\x12\"\n\x04path\x18\x01 \x01(\x0b\x32\x0e.chord.v1.PathR\x04path\x12\x1f\n\ntouched_at\x18\x02 \x01(\x04H\x00R\ttouchedAt\x12\'\n\x05\x63heck\x18\x03 \x01(\x0b\x32\x0f.chord.v1.CheckH\x00R\x05\x63heckB\x07\n\x05\x63\x61useBN\n\x0c\x64\x65v.chord.v1P\x01Z<github.com/chord-state/chord/clients/go/gen/chord/v1;chordv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x63hord/v1/errors.proto\x12\x08\x63hord.v1\x1a\x14\x63hord/v1/model.proto\"_\n\x10PositionMismatch\x12\x1d\n\ncontext_id\x18\x01 \x01(\tR\tcontextId\x12,\n\x07\x63urrent\x18\x02 \x01(\x0b\x32\x12.chord.v1.PositionR\x07\x63urrent\"\xd1\x01\n\x0fUnmetConditions\x12\x1d\n\ncontext_id\x18\x01 \x01(\tR\tcontextId\x12,\n\x07\x63urrent\x18\x02 \x01(\x0b\x32\x12.chord.v1.PositionR\x07\x63urrent\x12\x37\n\x0csince_reason\x18\x03 \x01(\x0e\x32\x14.chord.v1.FullReasonR\x0bsinceReason\x12\x38\n\nconditions\x18\x04 \x03(\x0b\x32\x18.chord.v1.UnmetConditionR\nconditions\"\x9f\x01\n\x0eUnmetCondition\x12\"\n\x04path\x18\x01 \x01(\x0b\x32\x0e.chord.v1.PathR\x04path\x12\x1f\n\ntouched_at\x18\x02 \x01(\x04H\x00R\ttouchedAt\x12\'\n\x05\x63heck\x18\x03 \x01(\x0b\x32\x0f.chord.v1.CheckH\x00R\x05\x63heck\x12\x16\n\x06\x61uthor\x18\x04 \x01(\tR\x06\x61uthorB\x07\n\x05\x63\x61useBN\n\x0c\x64\x65v.chord.v1P\x01Z<github.com/chord-state/chord/clients/go/gen/chord/v1;chordv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -28,5 +28,5 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_UNMETCONDITIONS']._serialized_start=155
   _globals['_UNMETCONDITIONS']._serialized_end=364
   _globals['_UNMETCONDITION']._serialized_start=367
-  _globals['_UNMETCONDITION']._serialized_end=502
+  _globals['_UNMETCONDITION']._serialized_end=526
 # @@protoc_insertion_point(module_scope)

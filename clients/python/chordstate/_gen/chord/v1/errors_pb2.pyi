@@ -27,11 +27,13 @@ class UnmetConditions(_message.Message):
     def __init__(self, context_id: _Optional[str] = ..., current: _Optional[_Union[_model_pb2.Position, _Mapping]] = ..., since_reason: _Optional[_Union[_model_pb2.FullReason, str]] = ..., conditions: _Optional[_Iterable[_Union[UnmetCondition, _Mapping]]] = ...) -> None: ...
 
 class UnmetCondition(_message.Message):
-    __slots__ = ("path", "touched_at", "check")
+    __slots__ = ("path", "touched_at", "check", "author")
     PATH_FIELD_NUMBER: _ClassVar[int]
     TOUCHED_AT_FIELD_NUMBER: _ClassVar[int]
     CHECK_FIELD_NUMBER: _ClassVar[int]
+    AUTHOR_FIELD_NUMBER: _ClassVar[int]
     path: _model_pb2.Path
     touched_at: int
     check: _model_pb2.Check
-    def __init__(self, path: _Optional[_Union[_model_pb2.Path, _Mapping]] = ..., touched_at: _Optional[int] = ..., check: _Optional[_Union[_model_pb2.Check, _Mapping]] = ...) -> None: ...
+    author: str
+    def __init__(self, path: _Optional[_Union[_model_pb2.Path, _Mapping]] = ..., touched_at: _Optional[int] = ..., check: _Optional[_Union[_model_pb2.Check, _Mapping]] = ..., author: _Optional[str] = ...) -> None: ...

@@ -17,7 +17,7 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14\x63hord/v1/model.proto\x12\x08\x63hord.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"R\n\x08Position\x12\x14\n\x05\x65poch\x18\x01 \x01(\tR\x05\x65poch\x12\x18\n\x07version\x18\x02 \x01(\x04R\x07version\x12\x16\n\x06\x64igest\x18\x03 \x01(\tR\x06\x64igest\"\xb8\x02\n\x07\x43ontext\x12\x1d\n\ncontext_id\x18\x01 \x01(\tR\tcontextId\x12-\n\x05value\x18\x02 \x01(\x0b\x32\x17.google.protobuf.StructR\x05value\x12.\n\x08position\x18\x03 \x01(\x0b\x32\x12.chord.v1.PositionR\x08position\x12\x39\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreatedAt\x12\x39\n\nupdated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tupdatedAt\x12\x39\n\nexpires_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\texpiresAt\"\x90\x02\n\x06\x43hange\x12\x12\n\x04path\x18\x01 \x03(\tR\x04path\x12.\n\x06\x61\x63tion\x18\x02 \x01(\x0e\x32\x16.chord.v1.ChangeActionR\x06\x61\x63tion\x12,\n\x05value\x18\x03 \x01(\x0b\x32\x16.google.protobuf.ValueR\x05value\x12\x33\n\told_value\x18\x04 \x01(\x0b\x32\x16.google.protobuf.ValueR\x08oldValue\x12(\n\x06splice\x18\x05 \x01(\x0b\x32\x10.chord.v1.SpliceR\x06splice\x12\x35\n\x0btext_splice\x18\x06 \x01(\x0b\x32\x14.chord.v1.TextSpliceR\ntextSplice\"\xa9\x01\n\x06Splice\x12\x14\n\x05index\x18\x01 \x01(\rR\x05index\x12#\n\rremoved_count\x18\x02 \x01(\rR\x0cremovedCount\x12\x30\n\x07removed\x18\x03 \x03(\x0b\x32\x16.google.protobuf.ValueR\x07removed\x12\x32\n\x08inserted\x18\x04 \x03(\x0b\x32\x16.google.protobuf.ValueR\x08inserted\"}\n\nTextSplice\x12\x14\n\x05index\x18\x01 \x01(\rR\x05index\x12#\n\rremoved_count\x18\x02 \x01(\rR\x0cremovedCount\x12\x18\n\x07removed\x18\x03 \x01(\tR\x07removed\x12\x1a\n\x08inserted\x18\x04 \x01(\tR\x08inserted\"\xeb\x02\n\x05\x44\x65lta\x12\x1d\n\ncontext_id\x18\x01 \x01(\tR\tcontextId\x12&\n\x04\x66rom\x18\x02 \x01(\x0b\x32\x12.chord.v1.PositionR\x04\x66rom\x12\"\n\x02to\x18\x03 \x01(\x0b\x32\x12.chord.v1.PositionR\x02to\x12*\n\x07\x63hanges\x18\x04 \x03(\x0b\x32\x10.chord.v1.ChangeR\x07\x63hanges\x12\x39\n\nupdated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tupdatedAt\x12\x34\n\tformatted\x18\x06 \x01(\x0b\x32\x16.google.protobuf.ValueR\tformatted\x12$\n\rinexpressible\x18\x07 \x01(\tR\rinexpressible\x12\x34\n\nprovenance\x18\x08 \x01(\x0b\x32\x14.chord.v1.ProvenanceR\nprovenance\"3\n\nProvenance\x12%\n\x05\x63\x61use\x18\x01 \x01(\x0e\x32\x0f.chord.v1.CauseR\x05\x63\x61use\"\x1a\n\x04Path\x12\x12\n\x04keys\x18\x01 \x03(\tR\x04keys\"a\n\x04\x46ull\x12+\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x11.chord.v1.ContextR\x07\x63ontext\x12,\n\x06reason\x18\x02 \x01(\x0e\x32\x14.chord.v1.FullReasonR\x06reason\":\n\x08NoChange\x12.\n\x08position\x18\x01 \x01(\x0b\x32\x12.chord.v1.PositionR\x08position\"\xdd\x01\n\x08\x45xpected\x12\x30\n\x08position\x18\x01 \x01(\x0b\x32\x12.chord.v1.PositionH\x00R\x08position\x12\x1a\n\x07version\x18\x02 \x01(\x04H\x00R\x07version\x12\x18\n\x06\x61\x62sent\x18\x03 \x01(\x08H\x00R\x06\x61\x62sent\x12\x33\n\tunchanged\x18\x04 \x01(\x0b\x32\x13.chord.v1.UnchangedH\x00R\tunchanged\x12\'\n\x06\x63hecks\x18\x05 \x03(\x0b\x32\x0f.chord.v1.CheckR\x06\x63hecksB\x0b\n\tcondition\"[\n\tUnchanged\x12(\n\x05since\x18\x01 \x01(\x0b\x32\x12.chord.v1.PositionR\x05since\x12$\n\x05paths\x18\x02 \x03(\x0b\x32\x0e.chord.v1.PathR\x05paths\"\xb7\x01\n\x05\x43heck\x12\"\n\x04path\x18\x01 \x01(\x0b\x32\x0e.chord.v1.PathR\x04path\x12\x30\n\x06\x65quals\x18\x02 \x01(\x0b\x32\x16.google.protobuf.ValueH\x00R\x06\x65quals\x12\x18\n\x06\x65xists\x18\x03 \x01(\x08H\x00R\x06\x65xists\x12\x1b\n\x08\x61t_least\x18\x04 \x01(\x01H\x00R\x07\x61tLeast\x12\x19\n\x07\x61t_most\x18\x05 \x01(\x01H\x00R\x06\x61tMostB\x06\n\x04test\"\xf8\x02\n\x08Mutation\x12\x12\n\x04path\x18\x01 \x03(\tR\x04path\x12*\n\x03set\x18\x02 \x01(\x0b\x32\x16.google.protobuf.ValueH\x00R\x03set\x12\x18\n\x06remove\x18\x03 \x01(\x08H\x00R\x06remove\x12\x1e\n\tincrement\x18\x04 \x01(\x01H\x00R\tincrement\x12.\n\x06\x61ppend\x18\x05 \x01(\x0b\x32\x14.chord.v1.ListValuesH\x00R\x06\x61ppend\x12.\n\x06splice\x18\x06 \x01(\x0b\x32\x14.chord.v1.ListSpliceH\x00R\x06splice\x12!\n\x0b\x61ppend_text\x18\x08 \x01(\tH\x00R\nappendText\x12\x35\n\x0bsplice_text\x18\t \x01(\x0b\x32\x12.chord.v1.TextEditH\x00R\nspliceText\x12+\n\x03ttl\x18\x07 \x01(\x0b\x32\x19.google.protobuf.DurationR\x03ttlB\x0b\n\toperation\"<\n\nListValues\x12.\n\x06values\x18\x01 \x03(\x0b\x32\x16.google.protobuf.ValueR\x06values\"u\n\nListSplice\x12\x14\n\x05index\x18\x01 \x01(\rR\x05index\x12!\n\x0cremove_count\x18\x02 \x01(\rR\x0bremoveCount\x12.\n\x06insert\x18\x03 \x03(\x0b\x32\x16.google.protobuf.ValueR\x06insert\"[\n\x08TextEdit\x12\x14\n\x05index\x18\x01 \x01(\rR\x05index\x12!\n\x0cremove_count\x18\x02 \x01(\rR\x0bremoveCount\x12\x16\n\x06insert\x18\x03 \x01(\tR\x06insert\"m\n\x0cMemberExpiry\x12\"\n\x04path\x18\x01 \x01(\x0b\x32\x0e.chord.v1.PathR\x04path\x12\x39\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\texpiresAt\"v\n\rReturnOptions\x12\x18\n\x07\x63ontext\x18\x01 \x01(\x08R\x07\x63ontext\x12\x14\n\x05\x64\x65lta\x18\x02 \x01(\x08R\x05\x64\x65lta\x12\x1d\n\nold_values\x18\x03 \x01(\x08R\toldValues\x12\x16\n\x06\x66ormat\x18\x04 \x01(\tR\x06\x66ormat*\x98\x01\n\x0c\x43hangeAction\x12\x1d\n\x19\x43HANGE_ACTION_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43HANGE_ACTION_ADDED\x10\x01\x12\x1a\n\x16\x43HANGE_ACTION_MODIFIED\x10\x02\x12\x19\n\x15\x43HANGE_ACTION_REMOVED\x10\x03\x12\x19\n\x15\x43HANGE_ACTION_SPLICED\x10\x04*1\n\x05\x43\x61use\x12\x15\n\x11\x43\x41USE_UNSPECIFIED\x10\x00\x12\x11\n\rCAUSE_EXPIRED\x10\x01*\xd3\x01\n\nFullReason\x12\x1b\n\x17\x46ULL_REASON_UNSPECIFIED\x10\x00\x12\x17\n\x13\x46ULL_REASON_INITIAL\x10\x01\x12\x1d\n\x19\x46ULL_REASON_EPOCH_CHANGED\x10\x02\x12\x15\n\x11\x46ULL_REASON_AHEAD\x10\x03\x12\x18\n\x14\x46ULL_REASON_DIVERGED\x10\x04\x12!\n\x1d\x46ULL_REASON_HISTORY_TRUNCATED\x10\x05\x12\x1c\n\x18\x46ULL_REASON_DELTA_LARGER\x10\x06\x42N\n\x0c\x64\x65v.chord.v1P\x01Z<github.com/chord-state/chord/clients/go/gen/chord/v1;chordv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14\x63hord/v1/model.proto\x12\x08\x63hord.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"R\n\x08Position\x12\x14\n\x05\x65poch\x18\x01 \x01(\tR\x05\x65poch\x12\x18\n\x07version\x18\x02 \x01(\x04R\x07version\x12\x16\n\x06\x64igest\x18\x03 \x01(\tR\x06\x64igest\"\xb8\x02\n\x07\x43ontext\x12\x1d\n\ncontext_id\x18\x01 \x01(\tR\tcontextId\x12-\n\x05value\x18\x02 \x01(\x0b\x32\x17.google.protobuf.StructR\x05value\x12.\n\x08position\x18\x03 \x01(\x0b\x32\x12.chord.v1.PositionR\x08position\x12\x39\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreatedAt\x12\x39\n\nupdated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tupdatedAt\x12\x39\n\nexpires_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\texpiresAt\"\x90\x02\n\x06\x43hange\x12\x12\n\x04path\x18\x01 \x03(\tR\x04path\x12.\n\x06\x61\x63tion\x18\x02 \x01(\x0e\x32\x16.chord.v1.ChangeActionR\x06\x61\x63tion\x12,\n\x05value\x18\x03 \x01(\x0b\x32\x16.google.protobuf.ValueR\x05value\x12\x33\n\told_value\x18\x04 \x01(\x0b\x32\x16.google.protobuf.ValueR\x08oldValue\x12(\n\x06splice\x18\x05 \x01(\x0b\x32\x10.chord.v1.SpliceR\x06splice\x12\x35\n\x0btext_splice\x18\x06 \x01(\x0b\x32\x14.chord.v1.TextSpliceR\ntextSplice\"\xa9\x01\n\x06Splice\x12\x14\n\x05index\x18\x01 \x01(\rR\x05index\x12#\n\rremoved_count\x18\x02 \x01(\rR\x0cremovedCount\x12\x30\n\x07removed\x18\x03 \x03(\x0b\x32\x16.google.protobuf.ValueR\x07removed\x12\x32\n\x08inserted\x18\x04 \x03(\x0b\x32\x16.google.protobuf.ValueR\x08inserted\"}\n\nTextSplice\x12\x14\n\x05index\x18\x01 \x01(\rR\x05index\x12#\n\rremoved_count\x18\x02 \x01(\rR\x0cremovedCount\x12\x18\n\x07removed\x18\x03 \x01(\tR\x07removed\x12\x1a\n\x08inserted\x18\x04 \x01(\tR\x08inserted\"\xeb\x02\n\x05\x44\x65lta\x12\x1d\n\ncontext_id\x18\x01 \x01(\tR\tcontextId\x12&\n\x04\x66rom\x18\x02 \x01(\x0b\x32\x12.chord.v1.PositionR\x04\x66rom\x12\"\n\x02to\x18\x03 \x01(\x0b\x32\x12.chord.v1.PositionR\x02to\x12*\n\x07\x63hanges\x18\x04 \x03(\x0b\x32\x10.chord.v1.ChangeR\x07\x63hanges\x12\x39\n\nupdated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tupdatedAt\x12\x34\n\tformatted\x18\x06 \x01(\x0b\x32\x16.google.protobuf.ValueR\tformatted\x12$\n\rinexpressible\x18\x07 \x01(\tR\rinexpressible\x12\x34\n\nprovenance\x18\x08 \x01(\x0b\x32\x14.chord.v1.ProvenanceR\nprovenance\"\xd4\x01\n\nProvenance\x12%\n\x05\x63\x61use\x18\x01 \x01(\x0e\x32\x0f.chord.v1.CauseR\x05\x63\x61use\x12\x16\n\x06\x61uthor\x18\x02 \x01(\tR\x06\x61uthor\x12G\n\x0b\x61nnotations\x18\x03 \x03(\x0b\x32%.chord.v1.Provenance.AnnotationsEntryR\x0b\x61nnotations\x1a>\n\x10\x41nnotationsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"\x1a\n\x04Path\x12\x12\n\x04keys\x18\x01 \x03(\tR\x04keys\"a\n\x04\x46ull\x12+\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x11.chord.v1.ContextR\x07\x63ontext\x12,\n\x06reason\x18\x02 \x01(\x0e\x32\x14.chord.v1.FullReasonR\x06reason\":\n\x08NoChange\x12.\n\x08position\x18\x01 \x01(\x0b\x32\x12.chord.v1.PositionR\x08position\"\xdd\x01\n\x08\x45xpected\x12\x30\n\x08position\x18\x01 \x01(\x0b\x32\x12.chord.v1.PositionH\x00R\x08position\x12\x1a\n\x07version\x18\x02 \x01(\x04H\x00R\x07version\x12\x18\n\x06\x61\x62sent\x18\x03 \x01(\x08H\x00R\x06\x61\x62sent\x12\x33\n\tunchanged\x18\x04 \x01(\x0b\x32\x13.chord.v1.UnchangedH\x00R\tunchanged\x12\'\n\x06\x63hecks\x18\x05 \x03(\x0b\x32\x0f.chord.v1.CheckR\x06\x63hecksB\x0b\n\tcondition\"[\n\tUnchanged\x12(\n\x05since\x18\x01 \x01(\x0b\x32\x12.chord.v1.PositionR\x05since\x12$\n\x05paths\x18\x02 \x03(\x0b\x32\x0e.chord.v1.PathR\x05paths\"\xb7\x01\n\x05\x43heck\x12\"\n\x04path\x18\x01 \x01(\x0b\x32\x0e.chord.v1.PathR\x04path\x12\x30\n\x06\x65quals\x18\x02 \x01(\x0b\x32\x16.google.protobuf.ValueH\x00R\x06\x65quals\x12\x18\n\x06\x65xists\x18\x03 \x01(\x08H\x00R\x06\x65xists\x12\x1b\n\x08\x61t_least\x18\x04 \x01(\x01H\x00R\x07\x61tLeast\x12\x19\n\x07\x61t_most\x18\x05 \x01(\x01H\x00R\x06\x61tMostB\x06\n\x04test\"\xf8\x02\n\x08Mutation\x12\x12\n\x04path\x18\x01 \x03(\tR\x04path\x12*\n\x03set\x18\x02 \x01(\x0b\x32\x16.google.protobuf.ValueH\x00R\x03set\x12\x18\n\x06remove\x18\x03 \x01(\x08H\x00R\x06remove\x12\x1e\n\tincrement\x18\x04 \x01(\x01H\x00R\tincrement\x12.\n\x06\x61ppend\x18\x05 \x01(\x0b\x32\x14.chord.v1.ListValuesH\x00R\x06\x61ppend\x12.\n\x06splice\x18\x06 \x01(\x0b\x32\x14.chord.v1.ListSpliceH\x00R\x06splice\x12!\n\x0b\x61ppend_text\x18\x08 \x01(\tH\x00R\nappendText\x12\x35\n\x0bsplice_text\x18\t \x01(\x0b\x32\x12.chord.v1.TextEditH\x00R\nspliceText\x12+\n\x03ttl\x18\x07 \x01(\x0b\x32\x19.google.protobuf.DurationR\x03ttlB\x0b\n\toperation\"<\n\nListValues\x12.\n\x06values\x18\x01 \x03(\x0b\x32\x16.google.protobuf.ValueR\x06values\"u\n\nListSplice\x12\x14\n\x05index\x18\x01 \x01(\rR\x05index\x12!\n\x0cremove_count\x18\x02 \x01(\rR\x0bremoveCount\x12.\n\x06insert\x18\x03 \x03(\x0b\x32\x16.google.protobuf.ValueR\x06insert\"[\n\x08TextEdit\x12\x14\n\x05index\x18\x01 \x01(\rR\x05index\x12!\n\x0cremove_count\x18\x02 \x01(\rR\x0bremoveCount\x12\x16\n\x06insert\x18\x03 \x01(\tR\x06insert\"m\n\x0cMemberExpiry\x12\"\n\x04path\x18\x01 \x01(\x0b\x32\x0e.chord.v1.PathR\x04path\x12\x39\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\texpiresAt\"v\n\rReturnOptions\x12\x18\n\x07\x63ontext\x18\x01 \x01(\x08R\x07\x63ontext\x12\x14\n\x05\x64\x65lta\x18\x02 \x01(\x08R\x05\x64\x65lta\x12\x1d\n\nold_values\x18\x03 \x01(\x08R\toldValues\x12\x16\n\x06\x66ormat\x18\x04 \x01(\tR\x06\x66ormat*\x98\x01\n\x0c\x43hangeAction\x12\x1d\n\x19\x43HANGE_ACTION_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43HANGE_ACTION_ADDED\x10\x01\x12\x1a\n\x16\x43HANGE_ACTION_MODIFIED\x10\x02\x12\x19\n\x15\x43HANGE_ACTION_REMOVED\x10\x03\x12\x19\n\x15\x43HANGE_ACTION_SPLICED\x10\x04*1\n\x05\x43\x61use\x12\x15\n\x11\x43\x41USE_UNSPECIFIED\x10\x00\x12\x11\n\rCAUSE_EXPIRED\x10\x01*\xd3\x01\n\nFullReason\x12\x1b\n\x17\x46ULL_REASON_UNSPECIFIED\x10\x00\x12\x17\n\x13\x46ULL_REASON_INITIAL\x10\x01\x12\x1d\n\x19\x46ULL_REASON_EPOCH_CHANGED\x10\x02\x12\x15\n\x11\x46ULL_REASON_AHEAD\x10\x03\x12\x18\n\x14\x46ULL_REASON_DIVERGED\x10\x04\x12!\n\x1d\x46ULL_REASON_HISTORY_TRUNCATED\x10\x05\x12\x1c\n\x18\x46ULL_REASON_DELTA_LARGER\x10\x06\x42N\n\x0c\x64\x65v.chord.v1P\x01Z<github.com/chord-state/chord/clients/go/gen/chord/v1;chordv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -25,12 +25,14 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'chordstate._gen.chord.v1.mo
 if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['DESCRIPTOR']._options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\014dev.chord.v1P\001Z<github.com/chord-state/chord/clients/go/gen/chord/v1;chordv1'
-  _globals['_CHANGEACTION']._serialized_start=3096
-  _globals['_CHANGEACTION']._serialized_end=3248
-  _globals['_CAUSE']._serialized_start=3250
-  _globals['_CAUSE']._serialized_end=3299
-  _globals['_FULLREASON']._serialized_start=3302
-  _globals['_FULLREASON']._serialized_end=3513
+  _globals['_PROVENANCE_ANNOTATIONSENTRY']._options = None
+  _globals['_PROVENANCE_ANNOTATIONSENTRY']._serialized_options = b'8\001'
+  _globals['_CHANGEACTION']._serialized_start=3258
+  _globals['_CHANGEACTION']._serialized_end=3410
+  _globals['_CAUSE']._serialized_start=3412
+  _globals['_CAUSE']._serialized_end=3461
+  _globals['_FULLREASON']._serialized_start=3464
+  _globals['_FULLREASON']._serialized_end=3675
   _globals['_POSITION']._serialized_start=129
   _globals['_POSITION']._serialized_end=211
   _globals['_CONTEXT']._serialized_start=214
@@ -43,30 +45,32 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_TEXTSPLICE']._serialized_end=1100
   _globals['_DELTA']._serialized_start=1103
   _globals['_DELTA']._serialized_end=1466
-  _globals['_PROVENANCE']._serialized_start=1468
-  _globals['_PROVENANCE']._serialized_end=1519
-  _globals['_PATH']._serialized_start=1521
-  _globals['_PATH']._serialized_end=1547
-  _globals['_FULL']._serialized_start=1549
-  _globals['_FULL']._serialized_end=1646
-  _globals['_NOCHANGE']._serialized_start=1648
-  _globals['_NOCHANGE']._serialized_end=1706
-  _globals['_EXPECTED']._serialized_start=1709
-  _globals['_EXPECTED']._serialized_end=1930
-  _globals['_UNCHANGED']._serialized_start=1932
-  _globals['_UNCHANGED']._serialized_end=2023
-  _globals['_CHECK']._serialized_start=2026
-  _globals['_CHECK']._serialized_end=2209
-  _globals['_MUTATION']._serialized_start=2212
-  _globals['_MUTATION']._serialized_end=2588
-  _globals['_LISTVALUES']._serialized_start=2590
-  _globals['_LISTVALUES']._serialized_end=2650
-  _globals['_LISTSPLICE']._serialized_start=2652
-  _globals['_LISTSPLICE']._serialized_end=2769
-  _globals['_TEXTEDIT']._serialized_start=2771
-  _globals['_TEXTEDIT']._serialized_end=2862
-  _globals['_MEMBEREXPIRY']._serialized_start=2864
-  _globals['_MEMBEREXPIRY']._serialized_end=2973
-  _globals['_RETURNOPTIONS']._serialized_start=2975
-  _globals['_RETURNOPTIONS']._serialized_end=3093
+  _globals['_PROVENANCE']._serialized_start=1469
+  _globals['_PROVENANCE']._serialized_end=1681
+  _globals['_PROVENANCE_ANNOTATIONSENTRY']._serialized_start=1619
+  _globals['_PROVENANCE_ANNOTATIONSENTRY']._serialized_end=1681
+  _globals['_PATH']._serialized_start=1683
+  _globals['_PATH']._serialized_end=1709
+  _globals['_FULL']._serialized_start=1711
+  _globals['_FULL']._serialized_end=1808
+  _globals['_NOCHANGE']._serialized_start=1810
+  _globals['_NOCHANGE']._serialized_end=1868
+  _globals['_EXPECTED']._serialized_start=1871
+  _globals['_EXPECTED']._serialized_end=2092
+  _globals['_UNCHANGED']._serialized_start=2094
+  _globals['_UNCHANGED']._serialized_end=2185
+  _globals['_CHECK']._serialized_start=2188
+  _globals['_CHECK']._serialized_end=2371
+  _globals['_MUTATION']._serialized_start=2374
+  _globals['_MUTATION']._serialized_end=2750
+  _globals['_LISTVALUES']._serialized_start=2752
+  _globals['_LISTVALUES']._serialized_end=2812
+  _globals['_LISTSPLICE']._serialized_start=2814
+  _globals['_LISTSPLICE']._serialized_end=2931
+  _globals['_TEXTEDIT']._serialized_start=2933
+  _globals['_TEXTEDIT']._serialized_end=3024
+  _globals['_MEMBEREXPIRY']._serialized_start=3026
+  _globals['_MEMBEREXPIRY']._serialized_end=3135
+  _globals['_RETURNOPTIONS']._serialized_start=3137
+  _globals['_RETURNOPTIONS']._serialized_end=3255
 # @@protoc_insertion_point(module_scope)

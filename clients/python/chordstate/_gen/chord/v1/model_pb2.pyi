@@ -132,10 +132,21 @@ class Delta(_message.Message):
     def __init__(self, context_id: _Optional[str] = ..., to: _Optional[_Union[Position, _Mapping]] = ..., changes: _Optional[_Iterable[_Union[Change, _Mapping]]] = ..., updated_at: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., formatted: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., inexpressible: _Optional[str] = ..., provenance: _Optional[_Union[Provenance, _Mapping]] = ..., **kwargs) -> None: ...
 
 class Provenance(_message.Message):
-    __slots__ = ("cause",)
+    __slots__ = ("cause", "author", "annotations")
+    class AnnotationsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     CAUSE_FIELD_NUMBER: _ClassVar[int]
+    AUTHOR_FIELD_NUMBER: _ClassVar[int]
+    ANNOTATIONS_FIELD_NUMBER: _ClassVar[int]
     cause: Cause
-    def __init__(self, cause: _Optional[_Union[Cause, str]] = ...) -> None: ...
+    author: str
+    annotations: _containers.ScalarMap[str, str]
+    def __init__(self, cause: _Optional[_Union[Cause, str]] = ..., author: _Optional[str] = ..., annotations: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class Path(_message.Message):
     __slots__ = ("keys",)

@@ -149,6 +149,18 @@ export interface Delta {
 /** Where a version comes from. */
 export interface Provenance {
   cause: Cause;
+  /**
+   * The identity that wrote the version, as authentication gave it. Empty: the server has no authentication, or the cause is
+   * not a client.
+   */
+  author: string;
+  /** What the write gave. */
+  annotations: Map<string, string>;
+}
+
+export interface Provenance_AnnotationsEntry {
+  key: string;
+  value: string;
 }
 
 /** A place in a document. */
@@ -867,7 +879,7 @@ export const Delta: MessageFns<Delta> = {
 };
 
 function createBaseProvenance(): Provenance {
-  return { cause: 0 };
+  return { cause: 0, author: "", annotations: new Map() };
 }
 
 export const Provenance: MessageFns<Provenance> = {
@@ -875,6 +887,12 @@ export const Provenance: MessageFns<Provenance> = {
     if (message.cause !== 0) {
       writer.uint32(8).int32(message.cause);
     }
+    if (message.author !== "") {
+      writer.uint32(18).string(message.author);
+    }
+    message.annotations.forEach((value, key) => {
+      Provenance_AnnotationsEntry.encode({ key: key as any, value }, writer.uint32(26).fork()).join();
+    });
     return writer;
   },
 
@@ -897,6 +915,82 @@ export const Provenance: MessageFns<Provenance> = {
             }
 
             message.cause = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.author = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            const entry3 = Provenance_AnnotationsEntry.decode(reader, reader.uint32());
+            if (entry3.value !== undefined) {
+              message.annotations.set(entry3.key, entry3.value);
+            }
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseProvenance_AnnotationsEntry(): Provenance_AnnotationsEntry {
+  return { key: "", value: "" };
+}
+
+export const Provenance_AnnotationsEntry: MessageFns<Provenance_AnnotationsEntry> = {
+  encode(message: Provenance_AnnotationsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Provenance_AnnotationsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseProvenance_AnnotationsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
             continue;
           }
         }

@@ -124,7 +124,14 @@ export const conditions: Readonly<Record<string, Scenario>> = {
     const client = new ContextServiceClient(server.address, credentials.createInsecure());
     const set = (value: JsonObject) =>
       new Promise<void>((resolve, reject) => {
-        const request = { contextId, value, expected: undefined, requestId: '', ttl: undefined, returning: undefined };
+        const plain = {
+          expected: undefined,
+          requestId: '',
+          annotations: new Map(),
+          ttl: undefined,
+          returning: undefined,
+        };
+        const request = { contextId, value, ...plain };
         client.setContext(request, (error) => (error ? reject(error) : resolve()));
       });
     try {

@@ -64,6 +64,7 @@ const unmetCheck = (
 ): UnmetConditions['conditions'][0] => ({
   path: { keys },
   cause: { $case: 'check', value: { path: { keys }, test } },
+  author: '',
 });
 
 const badRequest = (...violations: [string, string][]) => {
@@ -115,8 +116,8 @@ const cases: Case[] = [
     [
       info('ABORTED', 'a'),
       unmet('a', position, [
-        { path: { keys: ['topic'] }, cause: { $case: 'touchedAt', value: 4_294_967_296 } },
-        { path: { keys: ['', '__proto__', 'a.b'] }, cause: { $case: 'touchedAt', value: 2 } },
+        { path: { keys: ['topic'] }, cause: { $case: 'touchedAt', value: 4_294_967_296 }, author: '' },
+        { path: { keys: ['', '__proto__', 'a.b'] }, cause: { $case: 'touchedAt', value: 2 }, author: '' },
       ]),
     ],
     {
@@ -196,7 +197,7 @@ const cases: Case[] = [
     10,
     [
       info('ABORTED', 'a'),
-      unmet('a', position, [{ path: { keys: ['a'] }, cause: undefined }, unmetCheck(['b'], undefined)]),
+      unmet('a', position, [{ path: { keys: ['a'] }, cause: undefined, author: '' }, unmetCheck(['b'], undefined)]),
     ],
     {
       reason: 'ABORTED',

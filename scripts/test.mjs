@@ -1,8 +1,10 @@
 /**
  * Runs every test suite, prints their output, and ends with one line for all: `N passed, N failed, N skipped`. Names of
- * suites as arguments run only those. Suites that leave cores idle run two at a time; the others run alone.
+ * suites as arguments run only those. Suites that leave cores idle run two at a time; the others run alone. A suite that
+ * is not done after half an hour is interrupted, so that it prints what it was at. The end repeats what failed.
  */
 import { spawn, spawnSync } from 'node:child_process';
+import { accessSync, constants, mkdtempSync, rmSync, statfsSync } from 'node:fs';
 
 /**
  * How to run a suite, how to read its counts from its output, and commands that succeed if its tools are installed. If
@@ -10,7 +12,7 @@ import { spawn, spawnSync } from 'node:child_process';
  * list with the same group run at the same time, and their output is printed at their end.
  */
 const SUITES = [
-  { name: 'server', command: 'npx --no-install ava', count: ava },
+  { name: 'server', command: 'node node_modules/ava/entrypoints/cli.mjs', count: ava },
   { name: 'typescript', command: 'make -C clients/typescript test', count: ava, group: 'clients' },
   {
     name: 'rust',
@@ -48,8 +50,22 @@ const SUITES = [
   { name: 'demo', command: 'node scripts/demo.mjs', count: demo },
 ];
 
+/**
+ * Where the tests keep their files: in memory, where there is room, because each durable commit waits for the disk
+ * otherwise, some hundred thousand times. Crashes and failing disks are made by the tests themselves, not by the disk.
+ */
+const MEMORY = '/dev/shm';
+const MEMORY_NEEDED = 4 * 2 ** 30;
+
 /** Suites of a group that run at the same time. */
 const AT_ONCE = 2;
+
+const MOST_MINUTES = 30;
+
+/** The lines of a failed suite that its last lines repeat: names of failed tests, and of tests that never ended. */
+const TELLING =
+  /✘|✖|did not end|Timed out|Failed to exit|interrupt|--- FAIL|^FAILED|FAILED *\||^test .* FAILED|^\[ERROR\]|panicked/i;
+const MOST_TELLING = 40;
 
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !SUITES.some((suite) => suite.name === name));
@@ -58,8 +74,14 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 
+const files = filesInMemory();
+if (files !== undefined) {
+  process.env.TMPDIR = files;
+  process.on('exit', () => rmSync(files, { recursive: true, force: true }));
+}
 const total = { passed: 0, failed: 0, skipped: 0 };
 const lines = [];
+const failures = [];
 const waiting = SUITES.filter(({ name }) => wanted.length === 0 || wanted.includes(name));
 while (waiting.length > 0) {
   const [{ group }] = waiting;
@@ -68,6 +90,7 @@ while (waiting.length > 0) {
   const printed = together.length === 1;
   await Promise.all(Array.from({ length: AT_ONCE }, () => drain(together, printed)));
 }
+if (failures.length > 0) console.log(`\n== what failed\n${failures.join('\n')}`);
 console.log(`\n${lines.join('\n')}\n\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 process.exit(total.failed === 0 ? 0 : 1);
 
@@ -83,6 +106,18 @@ async function drain(suites, printed) {
   }
 }
 
+/** A folder of this run in memory, or undefined: without such a file system, or room in it, or if the caller has said. */
+function filesInMemory() {
+  if (process.env.TMPDIR) return undefined;
+  try {
+    accessSync(MEMORY, constants.W_OK);
+    const { bavail, bsize } = statfsSync(MEMORY);
+    return bavail * bsize < MEMORY_NEEDED ? undefined : mkdtempSync(`${MEMORY}/chord-test-`);
+  } catch {
+    return undefined;
+  }
+}
+
 async function runSuite({ name, command, count, needs = [], get }, printed) {
   const missing = needs.filter((probe) => spawnSync(probe, { shell: true }).status !== 0);
   if (missing.length > 0) {
@@ -90,7 +125,7 @@ async function runSuite({ name, command, count, needs = [], get }, printed) {
     return { passed: 0, failed: 0, skipped: 1 };
   }
   if (printed) console.log(`\n== ${name}: ${command}`);
-  const { code, output } = await run(command, printed);
+  const { code, signal, output } = await run(command, printed);
   if (!printed) console.log(`\n== ${name}: ${command}\n${output}`);
   const counts = count(output);
   // A runner that fails without a failed test counts as a failure: it did not start, or crashed.
@@ -99,20 +134,47 @@ async function runSuite({ name, command, count, needs = [], get }, printed) {
     console.error(`${name}: no test was run`);
     counts.failed = 1;
   }
+  if (counts.failed > 0) {
+    const telling = output.split('\n').filter((line) => TELLING.test(line));
+    failures.push(`${name} (${signal ?? `exit code ${code}`}):`, ...telling.slice(-MOST_TELLING));
+  }
   return counts;
 }
 
 function run(command, printed) {
   return new Promise((resolve) => {
-    const child = spawn(command, { shell: true, stdio: ['ignore', 'pipe', 'pipe'] });
+    // `exec`, so that the signal reaches the suite and not its shell; a group of its own, so that nothing outlives it.
+    const child = spawn(`exec ${command}`, { shell: true, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding('utf8').on('data', (text) => {
-        output += text;
-        if (printed) process.stdout.write(text);
-      });
-    }
-    child.on('close', (code) => resolve({ code, output }));
+    const take = (text) => {
+      output += text;
+      if (printed) process.stdout.write(text);
+    };
+    const endGroup = (signal) => {
+      try {
+        process.kill(-child.pid, signal);
+      } catch {
+        // The group has ended.
+      }
+    };
+    const late = setTimeout(() => {
+      take(`\n${command} did not end within ${MOST_MINUTES} minutes\n`);
+      child.kill('SIGINT');
+      setTimeout(() => endGroup('SIGKILL'), 30_000).unref();
+    }, MOST_MINUTES * 60_000);
+    const interrupted = () => {
+      endGroup('SIGINT');
+      process.exit(130);
+    };
+    process.once('SIGINT', interrupted);
+    process.once('SIGTERM', interrupted);
+    for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', take);
+    child.on('close', (code, signal) => {
+      clearTimeout(late);
+      process.off('SIGINT', interrupted);
+      process.off('SIGTERM', interrupted);
+      resolve({ code, signal, output });
+    });
   });
 }
 

@@ -30,6 +30,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<CommandModule>>> = {
   wait: () => import('./commands/wait.js'),
   deltas: () => import('./commands/deltas.js'),
   log: () => import('./commands/log.js'),
+  blame: () => import('./commands/blame.js'),
   diff: () => import('./commands/diff.js'),
   watch: () => import('./commands/watch.js'),
   cleanup: () => import('./commands/cleanup.js'),

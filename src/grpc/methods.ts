@@ -78,6 +78,7 @@ export const METHODS: { readonly [service: string]: { readonly [method: string]:
   'chord.v1.SyncService': {
     SyncContext: reads((request: SyncContextRequest) => reading(request)),
     ListDeltas: reads((request: OfContext) => reading(request)),
+    BlameContext: reads((request: OfContext) => reading(request)),
     // It lasts as a watch does, and is answered with what a watch sends.
     WaitContext: reads(({ contextId }: OfContext) => onContext(['watch'], contextId)),
     WatchContexts: reads(({ subscriptions }: WatchContextsRequest) => subscriptions.map(watching)),

@@ -85,6 +85,29 @@ test('--annotate, in single writes and in batches', async (t) => {
   t.is((await run('delete', 'noted', '--annotate', 'ticket=9')).code, 0);
 });
 
+test('blame prints a tree, and one object a line with --json', async (t) => {
+  await ok('set', 'tree', '{"users":{"ann":{"n":1},"bob":{}},"list":[1,2],"none":[]}', '--annotate', 'why=start');
+  await ok('update', 'tree', '--append', 'list=3', '--set', 'users.ann.n=2');
+  const TIME = '\\d{4}-\\d\\d-\\d\\dT[\\d:.]+Z';
+  const blank = ' '.repeat(1 + 2 + 24 + 2 + 1);
+  const lines = (await ok('blame', 'tree')).split('\n').map((line) => line.replace(new RegExp(TIME), 'T'.repeat(24)));
+  const time = 'T'.repeat(24);
+  t.deepEqual(lines, [
+    `1  ${time}  -  list[0-1] = [1,2]  why=start`,
+    `2  ${time}  -  list[2] = [3]`,
+    `1  ${time}  -  none = []  why=start`,
+    `${blank}  users`,
+    `${blank}    ann`,
+    `2  ${time}  -      n = 2`,
+    `1  ${time}  -    bob = {}  why=start`,
+  ]);
+  const [line, ...others] = (await ok('--json', 'blame', 'tree', 'users.ann', 'absent')).split('\n');
+  t.deepEqual(others, []);
+  t.like(JSON.parse(line!), { path: ['users', 'ann', 'n'], version: 2, value: 2 });
+  const run = JSON.parse((await ok('--json', 'blame', 'tree', 'list')).split('\n')[0]!);
+  t.like(run, { path: ['list'], index: 0, count: 2, version: 1, annotations: { why: 'start' }, value: [1, 2] });
+});
+
 test('--path and --format', async (t) => {
   await ok(
     'set',

@@ -103,11 +103,12 @@ test('requests under way are bounded in bytes, in all and for each connection', 
 test('whatever stands in a page token, it is answered or INVALID_ARGUMENT', async (t) => {
   const { address } = await serve(t, { backend: 'lmdb', dataDir: await temporaryDirectory(t) });
   const peer = connect(t, address);
-  for (const contextId of ['a', 'b', 'c']) await peer.set({ contextId, value: { n: 1 } });
+  for (const contextId of ['a', 'b', 'c']) await peer.set({ contextId, value: { m: 1, n: 1 } });
   for (let n = 0; n < 5; n++) await peer.update({ contextId: 'a', changes: { n } });
   const encode = (text: string) => Buffer.from(text).toString('base64url');
   const { nextPageToken: ofHeads } = await peer.list({ pageSize: 1 });
   const { nextPageToken: ofDeltas } = await peer.deltas({ contextId: 'a', pageSize: 1 });
+  const { nextPageToken: ofBlame } = await peer.blame({ contextId: 'a', pageSize: 1 });
   const [epoch] = ofDeltas.split(':');
   const tokens = [
     ...[513, 2000, 8192, 100_000, 1_000_000].flatMap((length) => ['a'.repeat(length), encode('a'.repeat(length))]),
@@ -116,16 +117,19 @@ test('whatever stands in a page token, it is answered or INVALID_ARGUMENT', asyn
       (version) => `${epoch}:${version}`,
     ),
     ...Array.from({ length: 200 }, (_, i) => {
-      const token = i % 2 === 0 ? ofHeads : ofDeltas;
+      const token = [ofHeads, ofDeltas, ofBlame][i % 3]!;
       const at = i % (token.length + 1);
       return `${token.slice(0, at)}${String.fromCharCode(33 + i)}${token.slice(at + (i % 3))}`;
     }),
     ofHeads,
     ofDeltas,
+    ofBlame,
+    ...['1:0', '0:0:0', '1:999999999:0', '1:0:999999999', '2:1:1'].map((rest) => `${epoch}:${rest}`),
   ].map((token) => token.toWellFormed());
   const codes = { answered: 0, refused: 0 };
   for (const pageToken of tokens) {
-    for (const asked of [peer.list({ pageToken }), peer.deltas({ contextId: 'a', pageToken })]) {
+    const context = { contextId: 'a', pageToken };
+    for (const asked of [peer.list({ pageToken }), peer.deltas(context), peer.blame(context)]) {
       const code = await asked.then(
         () => undefined,
         (error: { code: number }) => error.code,

@@ -135,6 +135,7 @@ function calls(target: string): SpecifiedCall[] {
     many('chord.v1.ContextService/ListContexts', ['read']),
     one('chord.v1.SyncService/SyncContext', ['read']),
     one('chord.v1.SyncService/ListDeltas', ['read']),
+    one('chord.v1.SyncService/BlameContext', ['read']),
     // Without a check, which is refused: nothing is waited for.
     one('chord.v1.SyncService/WaitContext', ['watch']),
     one('chord.v1.SyncService/WatchContexts', ['watch'], watching('contextId')),

@@ -248,6 +248,7 @@ test('every call is either a write or known not to be one', (t) => {
     'WaitContext',
     'WatchContexts',
     'ListDeltas',
+    'BlameContext',
     'ExportContext',
     'ExportContexts',
   ];

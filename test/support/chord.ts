@@ -63,6 +63,7 @@ export class Peer {
   readonly sync = this.#unary(SyncServiceService.syncContext);
   readonly deltas = this.#unary(SyncServiceService.listDeltas);
   readonly wait = this.#unary(SyncServiceService.waitContext);
+  readonly blame = this.#unary(SyncServiceService.blameContext);
 
   readonly export = this.#unary(TransferServiceService.exportContext);
   readonly restore = this.#unary(TransferServiceService.restoreContext);

@@ -37,8 +37,8 @@ export function expiryForm({ path, expiresAt }: MemberExpiry): Form {
   return { path: path?.keys ?? [], expiresAt: isoTime(expiresAt) };
 }
 
-/** Who wrote the version of a delta, and what the write said of itself; undefined: nothing is known. */
-export function authorshipForm({ provenance }: Delta): Form {
+/** Who wrote a version, and what the write said of itself; undefined: nothing is known. */
+export function authorshipForm({ provenance }: Pick<Delta, 'provenance'>): Form {
   const { author, annotations } = provenance ?? {};
   return { author: author || undefined, annotations: annotations?.size ? Object.fromEntries(annotations) : undefined };
 }

@@ -1,9 +1,12 @@
 /** Reads of contexts as they were. */
 import { EncodedStruct, encodeStruct } from '../../codec/struct.js';
+import type { Path } from '../../delta/types.js';
 import type { Position } from '../../model/model.js';
 import type { Store } from '../../store/store.js';
+import { type BlamePage, blame } from '../blame/blame.js';
 import type { View } from '../events.js';
 import type { Lane } from '../lane/lane.js';
+import type { PageOptions } from '../pagination.js';
 import { checkId } from '../validation.js';
 import { documentViewAt, type PointInTime, past, versionAt } from './point-in-time.js';
 
@@ -24,6 +27,12 @@ export class PastReads {
   async atTime(id: string, time: number): Promise<View> {
     checkId(id);
     return this.atVersion(id, await versionAt(this.store, await this.living(id), time));
+  }
+
+  /** Who made each part of the document what it is. NOT_FOUND without context; INVALID_ARGUMENT for an invalid request. */
+  async blame(id: string, paths: readonly Path[], options: PageOptions): Promise<BlamePage> {
+    checkId(id);
+    return blame(this.store, await this.living(id), paths, options);
   }
 
   /** The same for a position, though the context may have moved on just now; also where the version is of another life. */

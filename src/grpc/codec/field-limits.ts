@@ -54,6 +54,7 @@ export const BOUNDS: { readonly [method: string]: FieldBounds } = {
     3: { name: 'until', max: CHECKS_MAX, inside: CHECK },
     6: { name: 'paths', max: PATHS_MAX, inside: PATH },
   },
+  BlameContext: { 2: { name: 'paths', max: PATHS_MAX, inside: PATH } },
   SyncContext: { 5: { name: 'paths', max: PATHS_MAX, inside: PATH } },
   WatchContexts: {
     1: {

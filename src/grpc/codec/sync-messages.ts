@@ -1,13 +1,16 @@
-/** Subscriptions and paths: from protobuf messages to the domain. Throws INVALID_ARGUMENT that names the field. */
+/** Subscriptions and paths from protobuf messages to the domain, and pages of blame back. Throws INVALID_ARGUMENT that names the field. */
 
+import { decodeProvenance } from '../../codec/provenance.js';
+import type { BlamedVersion, BlamePage } from '../../contexts/blame/blame.js';
 import { checkId, checkPrefix } from '../../contexts/validation.js';
 import { type Projection, projectionOf } from '../../delta/projection.js';
-import type * as proto from '../../gen/chord/v1/model.js';
-import type { Subscription as ProtoSubscription } from '../../gen/chord/v1/sync_service.js';
+import * as proto from '../../gen/chord/v1/model.js';
+import type { BlameContextResponse, Subscription as ProtoSubscription } from '../../gen/chord/v1/sync_service.js';
 import { invalid } from '../../model/errors.js';
 import { MAX_DEPTH } from '../../model/model.js';
 import { KEYS_MAX } from '../../watch/coverage.js';
 import type { Subscription } from '../../watch/subscription.js';
+import { toTimestamp } from './times.js';
 
 export const SUBSCRIPTIONS_MAX = 1000;
 /** Limit of known positions in all subscriptions of a watch. */
@@ -66,4 +69,26 @@ export function fromPaths(paths: readonly proto.Path[], field = 'paths'): Projec
     if (keys.length > MAX_DEPTH) throw invalid(`${field}[${index}].keys`, `are more than ${MAX_DEPTH}`);
   });
   return projectionOf(paths.map(({ keys }) => keys));
+}
+
+export function toBlamed({ position, lines, olderThan, nextPageToken }: BlamePage): BlameContextResponse {
+  return {
+    position,
+    lines: lines.map(({ path, run, value, by }) => ({
+      ...{ path: { keys: [...path] }, run, value, version: by?.version ?? 0 },
+      ...{ updatedAt: by && toTimestamp(by.at), provenance: by && toProvenance(by) },
+    })),
+    olderThan,
+    nextPageToken,
+  };
+}
+
+function toProvenance({ cause, provenance }: BlamedVersion): proto.Provenance | undefined {
+  if (!cause && !provenance) return undefined;
+  const { author, annotations } = decodeProvenance(provenance);
+  return {
+    cause: cause ? proto.Cause.EXPIRED : proto.Cause.UNSPECIFIED,
+    author,
+    annotations: new Map(Object.entries(annotations)),
+  };
 }

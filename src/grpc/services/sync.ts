@@ -4,7 +4,7 @@ import type { ContextService } from '../../contexts/service.js';
 import { type Formats, fit } from '../../contexts/sync/projection.js';
 import * as s from '../../gen/chord/v1/sync_service.js';
 import { deltasResponse, syncResponse } from '../codec/response-encoder.js';
-import { fromPaths } from '../codec/sync-messages.js';
+import { fromPaths, toBlamed } from '../codec/sync-messages.js';
 import type { ServedService } from '../served-service.js';
 import { WAIT_BYTES_MAX, type Waits } from './waits.js';
 import type { WatchStreams } from './watch-streams.js';
@@ -37,6 +37,11 @@ export function syncService(
         const whole = form.format?.whole;
         if (!whole) return deltasResponse(page, form);
         return deltasResponse(cutTo(page, await contexts.wholeValues.all(page.deltas, whole)), form);
+      },
+
+      async blameContext(request: s.BlameContextRequest): Promise<s.BlameContextResponse> {
+        const paths = request.paths.map(({ keys }) => keys);
+        return toBlamed(await contexts.past.blame(request.contextId, paths, request));
       },
     },
     streams: { watchContexts: (call) => watches.serve(call), waitContext: (call) => waits.serve(call) },

@@ -4664,6 +4664,107 @@ impl ::prost::Name for ListDeltasResponse {
         "/chord.v1.ListDeltasResponse".into()
     }
 }
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct BlameContextRequest {
+    #[prost(string, tag = "1")]
+    pub context_id: ::prost::alloc::string::String,
+    /// Only what lies at or below one of these paths. At most 1000. Empty: the whole document.
+    #[prost(message, repeated, tag = "2")]
+    pub paths: ::prost::alloc::vec::Vec<Path>,
+    /// Lines: 1 to 1000; 0: 100. Pages also end at about 1 MiB.
+    #[prost(int32, tag = "3")]
+    pub page_size: i32,
+    /// `next_page_token` of the page before: the same version of the document is continued. FAILED_PRECONDITION where that version
+    /// is no longer retained.
+    #[prost(string, tag = "4")]
+    pub page_token: ::prost::alloc::string::String,
+}
+impl ::prost::Name for BlameContextRequest {
+    const NAME: &'static str = "BlameContextRequest";
+    const PACKAGE: &'static str = "chord.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "chord.v1.BlameContextRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/chord.v1.BlameContextRequest".into()
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct BlameContextResponse {
+    /// In the order of the paths.
+    #[prost(message, repeated, tag = "1")]
+    pub lines: ::prost::alloc::vec::Vec<BlameLine>,
+    /// The version of the document that the lines are of.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<Position>,
+    /// Lines without a version are older than this one: the deltas before it are no longer retained, or are too many to be read
+    /// (10,000 versions, 32 MiB). 0: each line has its version.
+    #[prost(uint64, tag = "3")]
+    pub older_than: u64,
+    /// Empty: this is the last page.
+    #[prost(string, tag = "4")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+impl ::prost::Name for BlameContextResponse {
+    const NAME: &'static str = "BlameContextResponse";
+    const PACKAGE: &'static str = "chord.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "chord.v1.BlameContextResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/chord.v1.BlameContextResponse".into()
+    }
+}
+/// A leaf of a document: a value that is no object with members. A list or a string has a line for each run of elements or code
+/// points that one version made.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct BlameLine {
+    /// Empty: the document itself, which is empty.
+    #[prost(message, optional, tag = "1")]
+    pub path: ::core::option::Option<Path>,
+    /// Of a list or a string that is not empty: which elements or code points.
+    #[prost(message, optional, tag = "2")]
+    pub run: ::core::option::Option<BlameRun>,
+    /// The value, or these elements or this text of it.
+    #[prost(message, optional, tag = "3")]
+    pub value: ::core::option::Option<::prost_types::Value>,
+    /// The version that made it what it is. 0: an older one than `older_than`.
+    #[prost(uint64, tag = "4")]
+    pub version: u64,
+    /// When that version was written.
+    #[prost(message, optional, tag = "5")]
+    pub updated_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// Who wrote it. Absent where nothing is known.
+    #[prost(message, optional, tag = "6")]
+    pub provenance: ::core::option::Option<Provenance>,
+}
+impl ::prost::Name for BlameLine {
+    const NAME: &'static str = "BlameLine";
+    const PACKAGE: &'static str = "chord.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "chord.v1.BlameLine".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/chord.v1.BlameLine".into()
+    }
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BlameRun {
+    #[prost(uint32, tag = "1")]
+    pub index: u32,
+    #[prost(uint32, tag = "2")]
+    pub count: u32,
+}
+impl ::prost::Name for BlameRun {
+    const NAME: &'static str = "BlameRun";
+    const PACKAGE: &'static str = "chord.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "chord.v1.BlameRun".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/chord.v1.BlameRun".into()
+    }
+}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum DeletedReason {
@@ -4879,6 +4980,31 @@ pub mod sync_service_client {
                 .insert(GrpcMethod::new("chord.v1.SyncService", "ListDeltas"));
             self.inner.unary(req, path, codec).await
         }
+        /// Answers for each part of a document which version made it what it is, and who wrote that version.
+        pub async fn blame_context(
+            &mut self,
+            request: impl tonic::IntoRequest<super::BlameContextRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::BlameContextResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/chord.v1.SyncService/BlameContext",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("chord.v1.SyncService", "BlameContext"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -4934,6 +5060,16 @@ pub mod sync_service_server {
             request: tonic::Request<super::ListDeltasRequest>,
         ) -> std::result::Result<
             tonic::Response<super::ListDeltasResponse>,
+            tonic::Status,
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+        /// Answers for each part of a document which version made it what it is, and who wrote that version.
+        async fn blame_context(
+            &self,
+            request: tonic::Request<super::BlameContextRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::BlameContextResponse>,
             tonic::Status,
         > {
             Err(tonic::Status::unimplemented("Not yet implemented"))
@@ -5182,6 +5318,51 @@ pub mod sync_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ListDeltasSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/chord.v1.SyncService/BlameContext" => {
+                    #[allow(non_camel_case_types)]
+                    struct BlameContextSvc<T: SyncService>(pub Arc<T>);
+                    impl<
+                        T: SyncService,
+                    > tonic::server::UnaryService<super::BlameContextRequest>
+                    for BlameContextSvc<T> {
+                        type Response = super::BlameContextResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::BlameContextRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as SyncService>::blame_context(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = BlameContextSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

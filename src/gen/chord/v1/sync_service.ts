@@ -20,9 +20,10 @@ import {
   type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import { Value } from "../../../codec/struct.js";
 import { Duration } from "../../google/protobuf/duration.js";
 import { Timestamp } from "../../google/protobuf/timestamp.js";
-import { Check, Delta, Full, NoChange, Path, Position } from "./model.js";
+import { Check, Delta, Full, NoChange, Path, Position, Provenance } from "./model.js";
 
 export const protobufPackage = "chord.v1";
 
@@ -207,6 +208,67 @@ export interface ListDeltasResponse {
     | undefined;
   /** Deltas directly after `from_version` are no longer retained: the list begins later. */
   truncated: boolean;
+}
+
+export interface BlameContextRequest {
+  contextId: string;
+  /** Only what lies at or below one of these paths. At most 1000. Empty: the whole document. */
+  paths: Path[];
+  /** Lines: 1 to 1000; 0: 100. Pages also end at about 1 MiB. */
+  pageSize: number;
+  /**
+   * `next_page_token` of the page before: the same version of the document is continued. FAILED_PRECONDITION where that version
+   * is no longer retained.
+   */
+  pageToken: string;
+}
+
+export interface BlameContextResponse {
+  /** In the order of the paths. */
+  lines: BlameLine[];
+  /** The version of the document that the lines are of. */
+  position?:
+    | Position
+    | undefined;
+  /**
+   * Lines without a version are older than this one: the deltas before it are no longer retained, or are too many to be read
+   * (10,000 versions, 32 MiB). 0: each line has its version.
+   */
+  olderThan: number;
+  /** Empty: this is the last page. */
+  nextPageToken: string;
+}
+
+/**
+ * A leaf of a document: a value that is no object with members. A list or a string has a line for each run of elements or code
+ * points that one version made.
+ */
+export interface BlameLine {
+  /** Empty: the document itself, which is empty. */
+  path?:
+    | Path
+    | undefined;
+  /** Of a list or a string that is not empty: which elements or code points. */
+  run?:
+    | BlameRun
+    | undefined;
+  /** The value, or these elements or this text of it. */
+  value?:
+    | any
+    | undefined;
+  /** The version that made it what it is. 0: an older one than `older_than`. */
+  version: number;
+  /** When that version was written. */
+  updatedAt?:
+    | Timestamp
+    | undefined;
+  /** Who wrote it. Absent where nothing is known. */
+  provenance?: Provenance | undefined;
+}
+
+export interface BlameRun {
+  index: number;
+  count: number;
 }
 
 function createBaseSyncContextRequest(): SyncContextRequest {
@@ -1328,6 +1390,322 @@ export const ListDeltasResponse: MessageFns<ListDeltasResponse> = {
   },
 };
 
+function createBaseBlameContextRequest(): BlameContextRequest {
+  return { contextId: "", paths: [], pageSize: 0, pageToken: "" };
+}
+
+export const BlameContextRequest: MessageFns<BlameContextRequest> = {
+  encode(message: BlameContextRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.contextId !== "") {
+      writer.uint32(10).string(message.contextId);
+    }
+    for (const v of message.paths) {
+      Path.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.pageSize !== 0) {
+      writer.uint32(24).int32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(34).string(message.pageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BlameContextRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBlameContextRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.contextId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.paths.push(Path.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.pageSize = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseBlameContextResponse(): BlameContextResponse {
+  return { lines: [], position: undefined, olderThan: 0, nextPageToken: "" };
+}
+
+export const BlameContextResponse: MessageFns<BlameContextResponse> = {
+  encode(message: BlameContextResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.lines) {
+      BlameLine.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.position !== undefined) {
+      Position.encode(message.position, writer.uint32(18).fork()).join();
+    }
+    if (message.olderThan !== 0) {
+      writer.uint32(24).uint64(message.olderThan);
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(34).string(message.nextPageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BlameContextResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBlameContextResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.lines.push(BlameLine.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.position = Position.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.olderThan = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseBlameLine(): BlameLine {
+  return { path: undefined, run: undefined, value: undefined, version: 0, updatedAt: undefined, provenance: undefined };
+}
+
+export const BlameLine: MessageFns<BlameLine> = {
+  encode(message: BlameLine, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.path !== undefined) {
+      Path.encode(message.path, writer.uint32(10).fork()).join();
+    }
+    if (message.run !== undefined) {
+      BlameRun.encode(message.run, writer.uint32(18).fork()).join();
+    }
+    if (message.value !== undefined) {
+      Value.encode(Value.wrap(message.value), writer.uint32(26).fork()).join();
+    }
+    if (message.version !== 0) {
+      writer.uint32(32).uint64(message.version);
+    }
+    if (message.updatedAt !== undefined) {
+      Timestamp.encode(message.updatedAt, writer.uint32(42).fork()).join();
+    }
+    if (message.provenance !== undefined) {
+      Provenance.encode(message.provenance, writer.uint32(50).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BlameLine {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBlameLine();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.path = Path.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.run = BlameRun.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.value = Value.unwrap(Value.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.version = longToNumber(reader.uint64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.updatedAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.provenance = Provenance.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseBlameRun(): BlameRun {
+  return { index: 0, count: 0 };
+}
+
+export const BlameRun: MessageFns<BlameRun> = {
+  encode(message: BlameRun, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.index !== 0) {
+      writer.uint32(8).uint32(message.index);
+    }
+    if (message.count !== 0) {
+      writer.uint32(16).uint32(message.count);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BlameRun {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBlameRun();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.index = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.count = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 /** Brings clients up to date, once or continuously. */
 export type SyncServiceService = typeof SyncServiceService;
 export const SyncServiceService = {
@@ -1379,6 +1757,17 @@ export const SyncServiceService = {
     responseSerialize: (value: ListDeltasResponse): Buffer => Buffer.from(ListDeltasResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListDeltasResponse => ListDeltasResponse.decode(value),
   },
+  /** Answers for each part of a document which version made it what it is, and who wrote that version. */
+  blameContext: {
+    path: "/chord.v1.SyncService/BlameContext" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: BlameContextRequest): Buffer => Buffer.from(BlameContextRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): BlameContextRequest => BlameContextRequest.decode(value),
+    responseSerialize: (value: BlameContextResponse): Buffer =>
+      Buffer.from(BlameContextResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): BlameContextResponse => BlameContextResponse.decode(value),
+  },
 } as const;
 
 export interface SyncServiceServer extends UntypedServiceImplementation {
@@ -1397,6 +1786,8 @@ export interface SyncServiceServer extends UntypedServiceImplementation {
   waitContext: handleUnaryCall<WaitContextRequest, WaitContextResponse>;
   /** Reads the retained history, oldest first. */
   listDeltas: handleUnaryCall<ListDeltasRequest, ListDeltasResponse>;
+  /** Answers for each part of a document which version made it what it is, and who wrote that version. */
+  blameContext: handleUnaryCall<BlameContextRequest, BlameContextResponse>;
 }
 
 export interface SyncServiceClient extends Client {
@@ -1464,6 +1855,22 @@ export interface SyncServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListDeltasResponse) => void,
+  ): ClientUnaryCall;
+  /** Answers for each part of a document which version made it what it is, and who wrote that version. */
+  blameContext(
+    request: BlameContextRequest,
+    callback: (error: ServiceError | null, response: BlameContextResponse) => void,
+  ): ClientUnaryCall;
+  blameContext(
+    request: BlameContextRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: BlameContextResponse) => void,
+  ): ClientUnaryCall;
+  blameContext(
+    request: BlameContextRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: BlameContextResponse) => void,
   ): ClientUnaryCall;
 }
 

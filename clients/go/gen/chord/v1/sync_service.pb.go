@@ -10,6 +10,7 @@ import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	durationpb "google.golang.org/protobuf/types/known/durationpb"
+	structpb "google.golang.org/protobuf/types/known/structpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -1209,11 +1210,300 @@ func (x *ListDeltasResponse) GetTruncated() bool {
 	return false
 }
 
+type BlameContextRequest struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	ContextId string                 `protobuf:"bytes,1,opt,name=context_id,json=contextId,proto3" json:"context_id,omitempty"`
+	// Only what lies at or below one of these paths. At most 1000. Empty: the whole document.
+	Paths []*Path `protobuf:"bytes,2,rep,name=paths,proto3" json:"paths,omitempty"`
+	// Lines: 1 to 1000; 0: 100. Pages also end at about 1 MiB.
+	PageSize int32 `protobuf:"varint,3,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// `next_page_token` of the page before: the same version of the document is continued. FAILED_PRECONDITION where that version
+	// is no longer retained.
+	PageToken     string `protobuf:"bytes,4,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BlameContextRequest) Reset() {
+	*x = BlameContextRequest{}
+	mi := &file_chord_v1_sync_service_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BlameContextRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BlameContextRequest) ProtoMessage() {}
+
+func (x *BlameContextRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_chord_v1_sync_service_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BlameContextRequest.ProtoReflect.Descriptor instead.
+func (*BlameContextRequest) Descriptor() ([]byte, []int) {
+	return file_chord_v1_sync_service_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *BlameContextRequest) GetContextId() string {
+	if x != nil {
+		return x.ContextId
+	}
+	return ""
+}
+
+func (x *BlameContextRequest) GetPaths() []*Path {
+	if x != nil {
+		return x.Paths
+	}
+	return nil
+}
+
+func (x *BlameContextRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *BlameContextRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+type BlameContextResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In the order of the paths.
+	Lines []*BlameLine `protobuf:"bytes,1,rep,name=lines,proto3" json:"lines,omitempty"`
+	// The version of the document that the lines are of.
+	Position *Position `protobuf:"bytes,2,opt,name=position,proto3" json:"position,omitempty"`
+	// Lines without a version are older than this one: the deltas before it are no longer retained, or are too many to be read
+	// (10,000 versions, 32 MiB). 0: each line has its version.
+	OlderThan uint64 `protobuf:"varint,3,opt,name=older_than,json=olderThan,proto3" json:"older_than,omitempty"`
+	// Empty: this is the last page.
+	NextPageToken string `protobuf:"bytes,4,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BlameContextResponse) Reset() {
+	*x = BlameContextResponse{}
+	mi := &file_chord_v1_sync_service_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BlameContextResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BlameContextResponse) ProtoMessage() {}
+
+func (x *BlameContextResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_chord_v1_sync_service_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BlameContextResponse.ProtoReflect.Descriptor instead.
+func (*BlameContextResponse) Descriptor() ([]byte, []int) {
+	return file_chord_v1_sync_service_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *BlameContextResponse) GetLines() []*BlameLine {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+func (x *BlameContextResponse) GetPosition() *Position {
+	if x != nil {
+		return x.Position
+	}
+	return nil
+}
+
+func (x *BlameContextResponse) GetOlderThan() uint64 {
+	if x != nil {
+		return x.OlderThan
+	}
+	return 0
+}
+
+func (x *BlameContextResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// A leaf of a document: a value that is no object with members. A list or a string has a line for each run of elements or code
+// points that one version made.
+type BlameLine struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Empty: the document itself, which is empty.
+	Path *Path `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	// Of a list or a string that is not empty: which elements or code points.
+	Run *BlameRun `protobuf:"bytes,2,opt,name=run,proto3" json:"run,omitempty"`
+	// The value, or these elements or this text of it.
+	Value *structpb.Value `protobuf:"bytes,3,opt,name=value,proto3" json:"value,omitempty"`
+	// The version that made it what it is. 0: an older one than `older_than`.
+	Version uint64 `protobuf:"varint,4,opt,name=version,proto3" json:"version,omitempty"`
+	// When that version was written.
+	UpdatedAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
+	// Who wrote it. Absent where nothing is known.
+	Provenance    *Provenance `protobuf:"bytes,6,opt,name=provenance,proto3" json:"provenance,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BlameLine) Reset() {
+	*x = BlameLine{}
+	mi := &file_chord_v1_sync_service_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BlameLine) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BlameLine) ProtoMessage() {}
+
+func (x *BlameLine) ProtoReflect() protoreflect.Message {
+	mi := &file_chord_v1_sync_service_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BlameLine.ProtoReflect.Descriptor instead.
+func (*BlameLine) Descriptor() ([]byte, []int) {
+	return file_chord_v1_sync_service_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *BlameLine) GetPath() *Path {
+	if x != nil {
+		return x.Path
+	}
+	return nil
+}
+
+func (x *BlameLine) GetRun() *BlameRun {
+	if x != nil {
+		return x.Run
+	}
+	return nil
+}
+
+func (x *BlameLine) GetValue() *structpb.Value {
+	if x != nil {
+		return x.Value
+	}
+	return nil
+}
+
+func (x *BlameLine) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *BlameLine) GetUpdatedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.UpdatedAt
+	}
+	return nil
+}
+
+func (x *BlameLine) GetProvenance() *Provenance {
+	if x != nil {
+		return x.Provenance
+	}
+	return nil
+}
+
+type BlameRun struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Index         uint32                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	Count         uint32                 `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BlameRun) Reset() {
+	*x = BlameRun{}
+	mi := &file_chord_v1_sync_service_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BlameRun) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BlameRun) ProtoMessage() {}
+
+func (x *BlameRun) ProtoReflect() protoreflect.Message {
+	mi := &file_chord_v1_sync_service_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BlameRun.ProtoReflect.Descriptor instead.
+func (*BlameRun) Descriptor() ([]byte, []int) {
+	return file_chord_v1_sync_service_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *BlameRun) GetIndex() uint32 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *BlameRun) GetCount() uint32 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
 var File_chord_v1_sync_service_proto protoreflect.FileDescriptor
 
 const file_chord_v1_sync_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1bchord/v1/sync_service.proto\x12\bchord.v1\x1a\x14chord/v1/model.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc9\x01\n" +
+	"\x1bchord/v1/sync_service.proto\x12\bchord.v1\x1a\x14chord/v1/model.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc9\x01\n" +
 	"\x12SyncContextRequest\x12\x1d\n" +
 	"\n" +
 	"context_id\x18\x01 \x01(\tR\tcontextId\x12(\n" +
@@ -1295,17 +1585,44 @@ const file_chord_v1_sync_service_proto_rawDesc = "" +
 	"\x06deltas\x18\x01 \x03(\v2\x0f.chord.v1.DeltaR\x06deltas\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12&\n" +
 	"\x04head\x18\x03 \x01(\v2\x12.chord.v1.PositionR\x04head\x12\x1c\n" +
-	"\ttruncated\x18\x04 \x01(\bR\ttruncated*g\n" +
+	"\ttruncated\x18\x04 \x01(\bR\ttruncated\"\x96\x01\n" +
+	"\x13BlameContextRequest\x12\x1d\n" +
+	"\n" +
+	"context_id\x18\x01 \x01(\tR\tcontextId\x12$\n" +
+	"\x05paths\x18\x02 \x03(\v2\x0e.chord.v1.PathR\x05paths\x12\x1b\n" +
+	"\tpage_size\x18\x03 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x04 \x01(\tR\tpageToken\"\xb8\x01\n" +
+	"\x14BlameContextResponse\x12)\n" +
+	"\x05lines\x18\x01 \x03(\v2\x13.chord.v1.BlameLineR\x05lines\x12.\n" +
+	"\bposition\x18\x02 \x01(\v2\x12.chord.v1.PositionR\bposition\x12\x1d\n" +
+	"\n" +
+	"older_than\x18\x03 \x01(\x04R\tolderThan\x12&\n" +
+	"\x0fnext_page_token\x18\x04 \x01(\tR\rnextPageToken\"\x8e\x02\n" +
+	"\tBlameLine\x12\"\n" +
+	"\x04path\x18\x01 \x01(\v2\x0e.chord.v1.PathR\x04path\x12$\n" +
+	"\x03run\x18\x02 \x01(\v2\x12.chord.v1.BlameRunR\x03run\x12,\n" +
+	"\x05value\x18\x03 \x01(\v2\x16.google.protobuf.ValueR\x05value\x12\x18\n" +
+	"\aversion\x18\x04 \x01(\x04R\aversion\x129\n" +
+	"\n" +
+	"updated_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAt\x124\n" +
+	"\n" +
+	"provenance\x18\x06 \x01(\v2\x14.chord.v1.ProvenanceR\n" +
+	"provenance\"6\n" +
+	"\bBlameRun\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\rR\x05index\x12\x14\n" +
+	"\x05count\x18\x02 \x01(\rR\x05count*g\n" +
 	"\rDeletedReason\x12\x1e\n" +
 	"\x1aDELETED_REASON_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16DELETED_REASON_DELETED\x10\x01\x12\x1a\n" +
-	"\x16DELETED_REASON_EXPIRED\x10\x022\xc2\x02\n" +
+	"\x16DELETED_REASON_EXPIRED\x10\x022\x91\x03\n" +
 	"\vSyncService\x12J\n" +
 	"\vSyncContext\x12\x1c.chord.v1.SyncContextRequest\x1a\x1d.chord.v1.SyncContextResponse\x12R\n" +
 	"\rWatchContexts\x12\x1e.chord.v1.WatchContextsRequest\x1a\x1f.chord.v1.WatchContextsResponse0\x01\x12J\n" +
 	"\vWaitContext\x12\x1c.chord.v1.WaitContextRequest\x1a\x1d.chord.v1.WaitContextResponse\x12G\n" +
 	"\n" +
-	"ListDeltas\x12\x1b.chord.v1.ListDeltasRequest\x1a\x1c.chord.v1.ListDeltasResponseBN\n" +
+	"ListDeltas\x12\x1b.chord.v1.ListDeltasRequest\x1a\x1c.chord.v1.ListDeltasResponse\x12M\n" +
+	"\fBlameContext\x12\x1d.chord.v1.BlameContextRequest\x1a\x1e.chord.v1.BlameContextResponseBN\n" +
 	"\fdev.chord.v1P\x01Z<github.com/chord-state/chord/clients/go/gen/chord/v1;chordv1b\x06proto3"
 
 var (
@@ -1321,7 +1638,7 @@ func file_chord_v1_sync_service_proto_rawDescGZIP() []byte {
 }
 
 var file_chord_v1_sync_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_chord_v1_sync_service_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_chord_v1_sync_service_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_chord_v1_sync_service_proto_goTypes = []any{
 	(DeletedReason)(0),            // 0: chord.v1.DeletedReason
 	(*SyncContextRequest)(nil),    // 1: chord.v1.SyncContextRequest
@@ -1338,59 +1655,75 @@ var file_chord_v1_sync_service_proto_goTypes = []any{
 	(*WaitContextResponse)(nil),   // 12: chord.v1.WaitContextResponse
 	(*ListDeltasRequest)(nil),     // 13: chord.v1.ListDeltasRequest
 	(*ListDeltasResponse)(nil),    // 14: chord.v1.ListDeltasResponse
-	nil,                           // 15: chord.v1.Subscription.KnownEntry
-	(*Position)(nil),              // 16: chord.v1.Position
-	(*Path)(nil),                  // 17: chord.v1.Path
-	(*Full)(nil),                  // 18: chord.v1.Full
-	(*Delta)(nil),                 // 19: chord.v1.Delta
-	(*NoChange)(nil),              // 20: chord.v1.NoChange
-	(*durationpb.Duration)(nil),   // 21: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 22: google.protobuf.Timestamp
-	(*Check)(nil),                 // 23: chord.v1.Check
+	(*BlameContextRequest)(nil),   // 15: chord.v1.BlameContextRequest
+	(*BlameContextResponse)(nil),  // 16: chord.v1.BlameContextResponse
+	(*BlameLine)(nil),             // 17: chord.v1.BlameLine
+	(*BlameRun)(nil),              // 18: chord.v1.BlameRun
+	nil,                           // 19: chord.v1.Subscription.KnownEntry
+	(*Position)(nil),              // 20: chord.v1.Position
+	(*Path)(nil),                  // 21: chord.v1.Path
+	(*Full)(nil),                  // 22: chord.v1.Full
+	(*Delta)(nil),                 // 23: chord.v1.Delta
+	(*NoChange)(nil),              // 24: chord.v1.NoChange
+	(*durationpb.Duration)(nil),   // 25: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 26: google.protobuf.Timestamp
+	(*Check)(nil),                 // 27: chord.v1.Check
+	(*structpb.Value)(nil),        // 28: google.protobuf.Value
+	(*Provenance)(nil),            // 29: chord.v1.Provenance
 }
 var file_chord_v1_sync_service_proto_depIdxs = []int32{
-	16, // 0: chord.v1.SyncContextRequest.known:type_name -> chord.v1.Position
-	17, // 1: chord.v1.SyncContextRequest.paths:type_name -> chord.v1.Path
-	18, // 2: chord.v1.SyncContextResponse.full:type_name -> chord.v1.Full
-	19, // 3: chord.v1.SyncContextResponse.delta:type_name -> chord.v1.Delta
-	20, // 4: chord.v1.SyncContextResponse.no_change:type_name -> chord.v1.NoChange
+	20, // 0: chord.v1.SyncContextRequest.known:type_name -> chord.v1.Position
+	21, // 1: chord.v1.SyncContextRequest.paths:type_name -> chord.v1.Path
+	22, // 2: chord.v1.SyncContextResponse.full:type_name -> chord.v1.Full
+	23, // 3: chord.v1.SyncContextResponse.delta:type_name -> chord.v1.Delta
+	24, // 4: chord.v1.SyncContextResponse.no_change:type_name -> chord.v1.NoChange
 	4,  // 5: chord.v1.WatchContextsRequest.subscriptions:type_name -> chord.v1.Subscription
-	21, // 6: chord.v1.WatchContextsRequest.heartbeat_interval:type_name -> google.protobuf.Duration
-	15, // 7: chord.v1.Subscription.known:type_name -> chord.v1.Subscription.KnownEntry
-	17, // 8: chord.v1.Subscription.paths:type_name -> chord.v1.Path
-	18, // 9: chord.v1.WatchContextsResponse.full:type_name -> chord.v1.Full
-	19, // 10: chord.v1.WatchContextsResponse.delta:type_name -> chord.v1.Delta
+	25, // 6: chord.v1.WatchContextsRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	19, // 7: chord.v1.Subscription.known:type_name -> chord.v1.Subscription.KnownEntry
+	21, // 8: chord.v1.Subscription.paths:type_name -> chord.v1.Path
+	22, // 9: chord.v1.WatchContextsResponse.full:type_name -> chord.v1.Full
+	23, // 10: chord.v1.WatchContextsResponse.delta:type_name -> chord.v1.Delta
 	6,  // 11: chord.v1.WatchContextsResponse.deleted:type_name -> chord.v1.Deleted
 	7,  // 12: chord.v1.WatchContextsResponse.absent:type_name -> chord.v1.Absent
 	8,  // 13: chord.v1.WatchContextsResponse.caught_up:type_name -> chord.v1.CaughtUp
 	9,  // 14: chord.v1.WatchContextsResponse.heartbeat:type_name -> chord.v1.Heartbeat
 	10, // 15: chord.v1.WatchContextsResponse.closing:type_name -> chord.v1.Closing
-	16, // 16: chord.v1.Deleted.position:type_name -> chord.v1.Position
+	20, // 16: chord.v1.Deleted.position:type_name -> chord.v1.Position
 	0,  // 17: chord.v1.Deleted.reason:type_name -> chord.v1.DeletedReason
-	22, // 18: chord.v1.Heartbeat.sent_at:type_name -> google.protobuf.Timestamp
-	21, // 19: chord.v1.Closing.retry_after:type_name -> google.protobuf.Duration
-	16, // 20: chord.v1.WaitContextRequest.known:type_name -> chord.v1.Position
-	23, // 21: chord.v1.WaitContextRequest.until:type_name -> chord.v1.Check
-	17, // 22: chord.v1.WaitContextRequest.paths:type_name -> chord.v1.Path
-	18, // 23: chord.v1.WaitContextResponse.full:type_name -> chord.v1.Full
-	19, // 24: chord.v1.WaitContextResponse.delta:type_name -> chord.v1.Delta
-	20, // 25: chord.v1.WaitContextResponse.no_change:type_name -> chord.v1.NoChange
-	19, // 26: chord.v1.ListDeltasResponse.deltas:type_name -> chord.v1.Delta
-	16, // 27: chord.v1.ListDeltasResponse.head:type_name -> chord.v1.Position
-	16, // 28: chord.v1.Subscription.KnownEntry.value:type_name -> chord.v1.Position
-	1,  // 29: chord.v1.SyncService.SyncContext:input_type -> chord.v1.SyncContextRequest
-	3,  // 30: chord.v1.SyncService.WatchContexts:input_type -> chord.v1.WatchContextsRequest
-	11, // 31: chord.v1.SyncService.WaitContext:input_type -> chord.v1.WaitContextRequest
-	13, // 32: chord.v1.SyncService.ListDeltas:input_type -> chord.v1.ListDeltasRequest
-	2,  // 33: chord.v1.SyncService.SyncContext:output_type -> chord.v1.SyncContextResponse
-	5,  // 34: chord.v1.SyncService.WatchContexts:output_type -> chord.v1.WatchContextsResponse
-	12, // 35: chord.v1.SyncService.WaitContext:output_type -> chord.v1.WaitContextResponse
-	14, // 36: chord.v1.SyncService.ListDeltas:output_type -> chord.v1.ListDeltasResponse
-	33, // [33:37] is the sub-list for method output_type
-	29, // [29:33] is the sub-list for method input_type
-	29, // [29:29] is the sub-list for extension type_name
-	29, // [29:29] is the sub-list for extension extendee
-	0,  // [0:29] is the sub-list for field type_name
+	26, // 18: chord.v1.Heartbeat.sent_at:type_name -> google.protobuf.Timestamp
+	25, // 19: chord.v1.Closing.retry_after:type_name -> google.protobuf.Duration
+	20, // 20: chord.v1.WaitContextRequest.known:type_name -> chord.v1.Position
+	27, // 21: chord.v1.WaitContextRequest.until:type_name -> chord.v1.Check
+	21, // 22: chord.v1.WaitContextRequest.paths:type_name -> chord.v1.Path
+	22, // 23: chord.v1.WaitContextResponse.full:type_name -> chord.v1.Full
+	23, // 24: chord.v1.WaitContextResponse.delta:type_name -> chord.v1.Delta
+	24, // 25: chord.v1.WaitContextResponse.no_change:type_name -> chord.v1.NoChange
+	23, // 26: chord.v1.ListDeltasResponse.deltas:type_name -> chord.v1.Delta
+	20, // 27: chord.v1.ListDeltasResponse.head:type_name -> chord.v1.Position
+	21, // 28: chord.v1.BlameContextRequest.paths:type_name -> chord.v1.Path
+	17, // 29: chord.v1.BlameContextResponse.lines:type_name -> chord.v1.BlameLine
+	20, // 30: chord.v1.BlameContextResponse.position:type_name -> chord.v1.Position
+	21, // 31: chord.v1.BlameLine.path:type_name -> chord.v1.Path
+	18, // 32: chord.v1.BlameLine.run:type_name -> chord.v1.BlameRun
+	28, // 33: chord.v1.BlameLine.value:type_name -> google.protobuf.Value
+	26, // 34: chord.v1.BlameLine.updated_at:type_name -> google.protobuf.Timestamp
+	29, // 35: chord.v1.BlameLine.provenance:type_name -> chord.v1.Provenance
+	20, // 36: chord.v1.Subscription.KnownEntry.value:type_name -> chord.v1.Position
+	1,  // 37: chord.v1.SyncService.SyncContext:input_type -> chord.v1.SyncContextRequest
+	3,  // 38: chord.v1.SyncService.WatchContexts:input_type -> chord.v1.WatchContextsRequest
+	11, // 39: chord.v1.SyncService.WaitContext:input_type -> chord.v1.WaitContextRequest
+	13, // 40: chord.v1.SyncService.ListDeltas:input_type -> chord.v1.ListDeltasRequest
+	15, // 41: chord.v1.SyncService.BlameContext:input_type -> chord.v1.BlameContextRequest
+	2,  // 42: chord.v1.SyncService.SyncContext:output_type -> chord.v1.SyncContextResponse
+	5,  // 43: chord.v1.SyncService.WatchContexts:output_type -> chord.v1.WatchContextsResponse
+	12, // 44: chord.v1.SyncService.WaitContext:output_type -> chord.v1.WaitContextResponse
+	14, // 45: chord.v1.SyncService.ListDeltas:output_type -> chord.v1.ListDeltasResponse
+	16, // 46: chord.v1.SyncService.BlameContext:output_type -> chord.v1.BlameContextResponse
+	42, // [42:47] is the sub-list for method output_type
+	37, // [37:42] is the sub-list for method input_type
+	37, // [37:37] is the sub-list for extension type_name
+	37, // [37:37] is the sub-list for extension extendee
+	0,  // [0:37] is the sub-list for field type_name
 }
 
 func init() { file_chord_v1_sync_service_proto_init() }
@@ -1428,7 +1761,7 @@ func file_chord_v1_sync_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_chord_v1_sync_service_proto_rawDesc), len(file_chord_v1_sync_service_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   15,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

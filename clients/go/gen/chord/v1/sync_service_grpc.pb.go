@@ -23,6 +23,7 @@ const (
 	SyncService_WatchContexts_FullMethodName = "/chord.v1.SyncService/WatchContexts"
 	SyncService_WaitContext_FullMethodName   = "/chord.v1.SyncService/WaitContext"
 	SyncService_ListDeltas_FullMethodName    = "/chord.v1.SyncService/ListDeltas"
+	SyncService_BlameContext_FullMethodName  = "/chord.v1.SyncService/BlameContext"
 )
 
 // SyncServiceClient is the client API for SyncService service.
@@ -42,6 +43,8 @@ type SyncServiceClient interface {
 	WaitContext(ctx context.Context, in *WaitContextRequest, opts ...grpc.CallOption) (*WaitContextResponse, error)
 	// Reads the retained history, oldest first.
 	ListDeltas(ctx context.Context, in *ListDeltasRequest, opts ...grpc.CallOption) (*ListDeltasResponse, error)
+	// Answers for each part of a document which version made it what it is, and who wrote that version.
+	BlameContext(ctx context.Context, in *BlameContextRequest, opts ...grpc.CallOption) (*BlameContextResponse, error)
 }
 
 type syncServiceClient struct {
@@ -101,6 +104,16 @@ func (c *syncServiceClient) ListDeltas(ctx context.Context, in *ListDeltasReques
 	return out, nil
 }
 
+func (c *syncServiceClient) BlameContext(ctx context.Context, in *BlameContextRequest, opts ...grpc.CallOption) (*BlameContextResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(BlameContextResponse)
+	err := c.cc.Invoke(ctx, SyncService_BlameContext_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // SyncServiceServer is the server API for SyncService service.
 // All implementations must embed UnimplementedSyncServiceServer
 // for forward compatibility.
@@ -118,6 +131,8 @@ type SyncServiceServer interface {
 	WaitContext(context.Context, *WaitContextRequest) (*WaitContextResponse, error)
 	// Reads the retained history, oldest first.
 	ListDeltas(context.Context, *ListDeltasRequest) (*ListDeltasResponse, error)
+	// Answers for each part of a document which version made it what it is, and who wrote that version.
+	BlameContext(context.Context, *BlameContextRequest) (*BlameContextResponse, error)
 	mustEmbedUnimplementedSyncServiceServer()
 }
 
@@ -139,6 +154,9 @@ func (UnimplementedSyncServiceServer) WaitContext(context.Context, *WaitContextR
 }
 func (UnimplementedSyncServiceServer) ListDeltas(context.Context, *ListDeltasRequest) (*ListDeltasResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListDeltas not implemented")
+}
+func (UnimplementedSyncServiceServer) BlameContext(context.Context, *BlameContextRequest) (*BlameContextResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method BlameContext not implemented")
 }
 func (UnimplementedSyncServiceServer) mustEmbedUnimplementedSyncServiceServer() {}
 func (UnimplementedSyncServiceServer) testEmbeddedByValue()                     {}
@@ -226,6 +244,24 @@ func _SyncService_ListDeltas_Handler(srv interface{}, ctx context.Context, dec f
 	return interceptor(ctx, in, info, handler)
 }
 
+func _SyncService_BlameContext_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(BlameContextRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SyncServiceServer).BlameContext(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: SyncService_BlameContext_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SyncServiceServer).BlameContext(ctx, req.(*BlameContextRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // SyncService_ServiceDesc is the grpc.ServiceDesc for SyncService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -244,6 +280,10 @@ var SyncService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListDeltas",
 			Handler:    _SyncService_ListDeltas_Handler,
+		},
+		{
+			MethodName: "BlameContext",
+			Handler:    _SyncService_BlameContext_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -14,10 +14,11 @@ _sym_db = _symbol_database.Default()
 
 from chordstate._gen.chord.v1 import model_pb2 as chord_dot_v1_dot_model__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
+from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x63hord/v1/sync_service.proto\x12\x08\x63hord.v1\x1a\x14\x63hord/v1/model.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc9\x01\n\x12SyncContextRequest\x12\x1d\n\ncontext_id\x18\x01 \x01(\tR\tcontextId\x12(\n\x05known\x18\x02 \x01(\x0b\x32\x12.chord.v1.PositionR\x05known\x12,\n\x12include_old_values\x18\x03 \x01(\x08R\x10includeOldValues\x12\x16\n\x06\x66ormat\x18\x04 \x01(\tR\x06\x66ormat\x12$\n\x05paths\x18\x05 \x03(\x0b\x32\x0e.chord.v1.PathR\x05paths\"\xa1\x01\n\x13SyncContextResponse\x12$\n\x04\x66ull\x18\x01 \x01(\x0b\x32\x0e.chord.v1.FullH\x00R\x04\x66ull\x12\'\n\x05\x64\x65lta\x18\x02 \x01(\x0b\x32\x0f.chord.v1.DeltaH\x00R\x05\x64\x65lta\x12\x31\n\tno_change\x18\x03 \x01(\x0b\x32\x12.chord.v1.NoChangeH\x00R\x08noChangeB\x08\n\x06result\"\xe4\x01\n\x14WatchContextsRequest\x12<\n\rsubscriptions\x18\x01 \x03(\x0b\x32\x16.chord.v1.SubscriptionR\rsubscriptions\x12,\n\x12include_old_values\x18\x02 \x01(\x08R\x10includeOldValues\x12H\n\x12heartbeat_interval\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationR\x11heartbeatInterval\x12\x16\n\x06\x66ormat\x18\x04 \x01(\tR\x06\x66ormat\"\x80\x02\n\x0cSubscription\x12\x1f\n\ncontext_id\x18\x01 \x01(\tH\x00R\tcontextId\x12\x18\n\x06prefix\x18\x02 \x01(\tH\x00R\x06prefix\x12\x37\n\x05known\x18\x03 \x03(\x0b\x32!.chord.v1.Subscription.KnownEntryR\x05known\x12$\n\x05paths\x18\x04 \x03(\x0b\x32\x0e.chord.v1.PathR\x05paths\x1aL\n\nKnownEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12(\n\x05value\x18\x02 \x01(\x0b\x32\x12.chord.v1.PositionR\x05value:\x02\x38\x01\x42\x08\n\x06target\"\xf5\x02\n\x15WatchContextsResponse\x12$\n\x04\x66ull\x18\x01 \x01(\x0b\x32\x0e.chord.v1.FullH\x00R\x04\x66ull\x12\'\n\x05\x64\x65lta\x18\x02 \x01(\x0b\x32\x0f.chord.v1.DeltaH\x00R\x05\x64\x65lta\x12-\n\x07\x64\x65leted\x18\x03 \x01(\x0b\x32\x11.chord.v1.DeletedH\x00R\x07\x64\x65leted\x12*\n\x06\x61\x62sent\x18\x04 \x01(\x0b\x32\x10.chord.v1.AbsentH\x00R\x06\x61\x62sent\x12\x31\n\tcaught_up\x18\x05 \x01(\x0b\x32\x12.chord.v1.CaughtUpH\x00R\x08\x63\x61ughtUp\x12\x33\n\theartbeat\x18\x06 \x01(\x0b\x32\x13.chord.v1.HeartbeatH\x00R\theartbeat\x12-\n\x07\x63losing\x18\x07 \x01(\x0b\x32\x11.chord.v1.ClosingH\x00R\x07\x63losing\x12\x12\n\x04more\x18\x08 \x01(\x08R\x04moreB\x07\n\x05\x65vent\"\x89\x01\n\x07\x44\x65leted\x12\x1d\n\ncontext_id\x18\x01 \x01(\tR\tcontextId\x12.\n\x08position\x18\x02 \x01(\x0b\x32\x12.chord.v1.PositionR\x08position\x12/\n\x06reason\x18\x03 \x01(\x0e\x32\x17.chord.v1.DeletedReasonR\x06reason\"\'\n\x06\x41\x62sent\x12\x1d\n\ncontext_id\x18\x01 \x01(\tR\tcontextId\"\n\n\x08\x43\x61ughtUp\"@\n\tHeartbeat\x12\x33\n\x07sent_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x06sentAt\"]\n\x07\x43losing\x12\x16\n\x06reason\x18\x01 \x01(\tR\x06reason\x12:\n\x0bretry_after\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\nretryAfter\"\xf0\x01\n\x12WaitContextRequest\x12\x1d\n\ncontext_id\x18\x01 \x01(\tR\tcontextId\x12(\n\x05known\x18\x02 \x01(\x0b\x32\x12.chord.v1.PositionR\x05known\x12%\n\x05until\x18\x03 \x03(\x0b\x32\x0f.chord.v1.CheckR\x05until\x12,\n\x12include_old_values\x18\x04 \x01(\x08R\x10includeOldValues\x12\x16\n\x06\x66ormat\x18\x05 \x01(\tR\x06\x66ormat\x12$\n\x05paths\x18\x06 \x03(\x0b\x32\x0e.chord.v1.PathR\x05paths\"\xba\x01\n\x13WaitContextResponse\x12$\n\x04\x66ull\x18\x01 \x01(\x0b\x32\x0e.chord.v1.FullH\x00R\x04\x66ull\x12\'\n\x05\x64\x65lta\x18\x02 \x01(\x0b\x32\x0f.chord.v1.DeltaH\x00R\x05\x64\x65lta\x12\x31\n\tno_change\x18\x03 \x01(\x0b\x32\x12.chord.v1.NoChangeH\x00R\x08noChange\x12\x17\n\x07held_at\x18\x04 \x01(\x04R\x06heldAtB\x08\n\x06result\"\xd7\x01\n\x11ListDeltasRequest\x12\x1d\n\ncontext_id\x18\x01 \x01(\tR\tcontextId\x12!\n\x0c\x66rom_version\x18\x02 \x01(\x04R\x0b\x66romVersion\x12\x1b\n\tpage_size\x18\x03 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x04 \x01(\tR\tpageToken\x12,\n\x12include_old_values\x18\x05 \x01(\x08R\x10includeOldValues\x12\x16\n\x06\x66ormat\x18\x06 \x01(\tR\x06\x66ormat\"\xab\x01\n\x12ListDeltasResponse\x12\'\n\x06\x64\x65ltas\x18\x01 \x03(\x0b\x32\x0f.chord.v1.DeltaR\x06\x64\x65ltas\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12&\n\x04head\x18\x03 \x01(\x0b\x32\x12.chord.v1.PositionR\x04head\x12\x1c\n\ttruncated\x18\x04 \x01(\x08R\ttruncated*g\n\rDeletedReason\x12\x1e\n\x1a\x44\x45LETED_REASON_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x44\x45LETED_REASON_DELETED\x10\x01\x12\x1a\n\x16\x44\x45LETED_REASON_EXPIRED\x10\x02\x32\xc2\x02\n\x0bSyncService\x12J\n\x0bSyncContext\x12\x1c.chord.v1.SyncContextRequest\x1a\x1d.chord.v1.SyncContextResponse\x12R\n\rWatchContexts\x12\x1e.chord.v1.WatchContextsRequest\x1a\x1f.chord.v1.WatchContextsResponse0\x01\x12J\n\x0bWaitContext\x12\x1c.chord.v1.WaitContextRequest\x1a\x1d.chord.v1.WaitContextResponse\x12G\n\nListDeltas\x12\x1b.chord.v1.ListDeltasRequest\x1a\x1c.chord.v1.ListDeltasResponseBN\n\x0c\x64\x65v.chord.v1P\x01Z<github.com/chord-state/chord/clients/go/gen/chord/v1;chordv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x63hord/v1/sync_service.proto\x12\x08\x63hord.v1\x1a\x14\x63hord/v1/model.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc9\x01\n\x12SyncContextRequest\x12\x1d\n\ncontext_id\x18\x01 \x01(\tR\tcontextId\x12(\n\x05known\x18\x02 \x01(\x0b\x32\x12.chord.v1.PositionR\x05known\x12,\n\x12include_old_values\x18\x03 \x01(\x08R\x10includeOldValues\x12\x16\n\x06\x66ormat\x18\x04 \x01(\tR\x06\x66ormat\x12$\n\x05paths\x18\x05 \x03(\x0b\x32\x0e.chord.v1.PathR\x05paths\"\xa1\x01\n\x13SyncContextResponse\x12$\n\x04\x66ull\x18\x01 \x01(\x0b\x32\x0e.chord.v1.FullH\x00R\x04\x66ull\x12\'\n\x05\x64\x65lta\x18\x02 \x01(\x0b\x32\x0f.chord.v1.DeltaH\x00R\x05\x64\x65lta\x12\x31\n\tno_change\x18\x03 \x01(\x0b\x32\x12.chord.v1.NoChangeH\x00R\x08noChangeB\x08\n\x06result\"\xe4\x01\n\x14WatchContextsRequest\x12<\n\rsubscriptions\x18\x01 \x03(\x0b\x32\x16.chord.v1.SubscriptionR\rsubscriptions\x12,\n\x12include_old_values\x18\x02 \x01(\x08R\x10includeOldValues\x12H\n\x12heartbeat_interval\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationR\x11heartbeatInterval\x12\x16\n\x06\x66ormat\x18\x04 \x01(\tR\x06\x66ormat\"\x80\x02\n\x0cSubscription\x12\x1f\n\ncontext_id\x18\x01 \x01(\tH\x00R\tcontextId\x12\x18\n\x06prefix\x18\x02 \x01(\tH\x00R\x06prefix\x12\x37\n\x05known\x18\x03 \x03(\x0b\x32!.chord.v1.Subscription.KnownEntryR\x05known\x12$\n\x05paths\x18\x04 \x03(\x0b\x32\x0e.chord.v1.PathR\x05paths\x1aL\n\nKnownEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12(\n\x05value\x18\x02 \x01(\x0b\x32\x12.chord.v1.PositionR\x05value:\x02\x38\x01\x42\x08\n\x06target\"\xf5\x02\n\x15WatchContextsResponse\x12$\n\x04\x66ull\x18\x01 \x01(\x0b\x32\x0e.chord.v1.FullH\x00R\x04\x66ull\x12\'\n\x05\x64\x65lta\x18\x02 \x01(\x0b\x32\x0f.chord.v1.DeltaH\x00R\x05\x64\x65lta\x12-\n\x07\x64\x65leted\x18\x03 \x01(\x0b\x32\x11.chord.v1.DeletedH\x00R\x07\x64\x65leted\x12*\n\x06\x61\x62sent\x18\x04 \x01(\x0b\x32\x10.chord.v1.AbsentH\x00R\x06\x61\x62sent\x12\x31\n\tcaught_up\x18\x05 \x01(\x0b\x32\x12.chord.v1.CaughtUpH\x00R\x08\x63\x61ughtUp\x12\x33\n\theartbeat\x18\x06 \x01(\x0b\x32\x13.chord.v1.HeartbeatH\x00R\theartbeat\x12-\n\x07\x63losing\x18\x07 \x01(\x0b\x32\x11.chord.v1.ClosingH\x00R\x07\x63losing\x12\x12\n\x04more\x18\x08 \x01(\x08R\x04moreB\x07\n\x05\x65vent\"\x89\x01\n\x07\x44\x65leted\x12\x1d\n\ncontext_id\x18\x01 \x01(\tR\tcontextId\x12.\n\x08position\x18\x02 \x01(\x0b\x32\x12.chord.v1.PositionR\x08position\x12/\n\x06reason\x18\x03 \x01(\x0e\x32\x17.chord.v1.DeletedReasonR\x06reason\"\'\n\x06\x41\x62sent\x12\x1d\n\ncontext_id\x18\x01 \x01(\tR\tcontextId\"\n\n\x08\x43\x61ughtUp\"@\n\tHeartbeat\x12\x33\n\x07sent_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x06sentAt\"]\n\x07\x43losing\x12\x16\n\x06reason\x18\x01 \x01(\tR\x06reason\x12:\n\x0bretry_after\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\nretryAfter\"\xf0\x01\n\x12WaitContextRequest\x12\x1d\n\ncontext_id\x18\x01 \x01(\tR\tcontextId\x12(\n\x05known\x18\x02 \x01(\x0b\x32\x12.chord.v1.PositionR\x05known\x12%\n\x05until\x18\x03 \x03(\x0b\x32\x0f.chord.v1.CheckR\x05until\x12,\n\x12include_old_values\x18\x04 \x01(\x08R\x10includeOldValues\x12\x16\n\x06\x66ormat\x18\x05 \x01(\tR\x06\x66ormat\x12$\n\x05paths\x18\x06 \x03(\x0b\x32\x0e.chord.v1.PathR\x05paths\"\xba\x01\n\x13WaitContextResponse\x12$\n\x04\x66ull\x18\x01 \x01(\x0b\x32\x0e.chord.v1.FullH\x00R\x04\x66ull\x12\'\n\x05\x64\x65lta\x18\x02 \x01(\x0b\x32\x0f.chord.v1.DeltaH\x00R\x05\x64\x65lta\x12\x31\n\tno_change\x18\x03 \x01(\x0b\x32\x12.chord.v1.NoChangeH\x00R\x08noChange\x12\x17\n\x07held_at\x18\x04 \x01(\x04R\x06heldAtB\x08\n\x06result\"\xd7\x01\n\x11ListDeltasRequest\x12\x1d\n\ncontext_id\x18\x01 \x01(\tR\tcontextId\x12!\n\x0c\x66rom_version\x18\x02 \x01(\x04R\x0b\x66romVersion\x12\x1b\n\tpage_size\x18\x03 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x04 \x01(\tR\tpageToken\x12,\n\x12include_old_values\x18\x05 \x01(\x08R\x10includeOldValues\x12\x16\n\x06\x66ormat\x18\x06 \x01(\tR\x06\x66ormat\"\xab\x01\n\x12ListDeltasResponse\x12\'\n\x06\x64\x65ltas\x18\x01 \x03(\x0b\x32\x0f.chord.v1.DeltaR\x06\x64\x65ltas\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12&\n\x04head\x18\x03 \x01(\x0b\x32\x12.chord.v1.PositionR\x04head\x12\x1c\n\ttruncated\x18\x04 \x01(\x08R\ttruncated\"\x96\x01\n\x13\x42lameContextRequest\x12\x1d\n\ncontext_id\x18\x01 \x01(\tR\tcontextId\x12$\n\x05paths\x18\x02 \x03(\x0b\x32\x0e.chord.v1.PathR\x05paths\x12\x1b\n\tpage_size\x18\x03 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x04 \x01(\tR\tpageToken\"\xb8\x01\n\x14\x42lameContextResponse\x12)\n\x05lines\x18\x01 \x03(\x0b\x32\x13.chord.v1.BlameLineR\x05lines\x12.\n\x08position\x18\x02 \x01(\x0b\x32\x12.chord.v1.PositionR\x08position\x12\x1d\n\nolder_than\x18\x03 \x01(\x04R\tolderThan\x12&\n\x0fnext_page_token\x18\x04 \x01(\tR\rnextPageToken\"\x8e\x02\n\tBlameLine\x12\"\n\x04path\x18\x01 \x01(\x0b\x32\x0e.chord.v1.PathR\x04path\x12$\n\x03run\x18\x02 \x01(\x0b\x32\x12.chord.v1.BlameRunR\x03run\x12,\n\x05value\x18\x03 \x01(\x0b\x32\x16.google.protobuf.ValueR\x05value\x12\x18\n\x07version\x18\x04 \x01(\x04R\x07version\x12\x39\n\nupdated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tupdatedAt\x12\x34\n\nprovenance\x18\x06 \x01(\x0b\x32\x14.chord.v1.ProvenanceR\nprovenance\"6\n\x08\x42lameRun\x12\x14\n\x05index\x18\x01 \x01(\rR\x05index\x12\x14\n\x05\x63ount\x18\x02 \x01(\rR\x05\x63ount*g\n\rDeletedReason\x12\x1e\n\x1a\x44\x45LETED_REASON_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x44\x45LETED_REASON_DELETED\x10\x01\x12\x1a\n\x16\x44\x45LETED_REASON_EXPIRED\x10\x02\x32\x91\x03\n\x0bSyncService\x12J\n\x0bSyncContext\x12\x1c.chord.v1.SyncContextRequest\x1a\x1d.chord.v1.SyncContextResponse\x12R\n\rWatchContexts\x12\x1e.chord.v1.WatchContextsRequest\x1a\x1f.chord.v1.WatchContextsResponse0\x01\x12J\n\x0bWaitContext\x12\x1c.chord.v1.WaitContextRequest\x1a\x1d.chord.v1.WaitContextResponse\x12G\n\nListDeltas\x12\x1b.chord.v1.ListDeltasRequest\x1a\x1c.chord.v1.ListDeltasResponse\x12M\n\x0c\x42lameContext\x12\x1d.chord.v1.BlameContextRequest\x1a\x1e.chord.v1.BlameContextResponseBN\n\x0c\x64\x65v.chord.v1P\x01Z<github.com/chord-state/chord/clients/go/gen/chord/v1;chordv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -27,38 +28,46 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['DESCRIPTOR']._serialized_options = b'\n\014dev.chord.v1P\001Z<github.com/chord-state/chord/clients/go/gen/chord/v1;chordv1'
   _globals['_SUBSCRIPTION_KNOWNENTRY']._options = None
   _globals['_SUBSCRIPTION_KNOWNENTRY']._serialized_options = b'8\001'
-  _globals['_DELETEDREASON']._serialized_start=2540
-  _globals['_DELETEDREASON']._serialized_end=2643
-  _globals['_SYNCCONTEXTREQUEST']._serialized_start=129
-  _globals['_SYNCCONTEXTREQUEST']._serialized_end=330
-  _globals['_SYNCCONTEXTRESPONSE']._serialized_start=333
-  _globals['_SYNCCONTEXTRESPONSE']._serialized_end=494
-  _globals['_WATCHCONTEXTSREQUEST']._serialized_start=497
-  _globals['_WATCHCONTEXTSREQUEST']._serialized_end=725
-  _globals['_SUBSCRIPTION']._serialized_start=728
-  _globals['_SUBSCRIPTION']._serialized_end=984
-  _globals['_SUBSCRIPTION_KNOWNENTRY']._serialized_start=898
-  _globals['_SUBSCRIPTION_KNOWNENTRY']._serialized_end=974
-  _globals['_WATCHCONTEXTSRESPONSE']._serialized_start=987
-  _globals['_WATCHCONTEXTSRESPONSE']._serialized_end=1360
-  _globals['_DELETED']._serialized_start=1363
-  _globals['_DELETED']._serialized_end=1500
-  _globals['_ABSENT']._serialized_start=1502
-  _globals['_ABSENT']._serialized_end=1541
-  _globals['_CAUGHTUP']._serialized_start=1543
-  _globals['_CAUGHTUP']._serialized_end=1553
-  _globals['_HEARTBEAT']._serialized_start=1555
-  _globals['_HEARTBEAT']._serialized_end=1619
-  _globals['_CLOSING']._serialized_start=1621
-  _globals['_CLOSING']._serialized_end=1714
-  _globals['_WAITCONTEXTREQUEST']._serialized_start=1717
-  _globals['_WAITCONTEXTREQUEST']._serialized_end=1957
-  _globals['_WAITCONTEXTRESPONSE']._serialized_start=1960
-  _globals['_WAITCONTEXTRESPONSE']._serialized_end=2146
-  _globals['_LISTDELTASREQUEST']._serialized_start=2149
-  _globals['_LISTDELTASREQUEST']._serialized_end=2364
-  _globals['_LISTDELTASRESPONSE']._serialized_start=2367
-  _globals['_LISTDELTASRESPONSE']._serialized_end=2538
-  _globals['_SYNCSERVICE']._serialized_start=2646
-  _globals['_SYNCSERVICE']._serialized_end=2968
+  _globals['_DELETEDREASON']._serialized_start=3239
+  _globals['_DELETEDREASON']._serialized_end=3342
+  _globals['_SYNCCONTEXTREQUEST']._serialized_start=159
+  _globals['_SYNCCONTEXTREQUEST']._serialized_end=360
+  _globals['_SYNCCONTEXTRESPONSE']._serialized_start=363
+  _globals['_SYNCCONTEXTRESPONSE']._serialized_end=524
+  _globals['_WATCHCONTEXTSREQUEST']._serialized_start=527
+  _globals['_WATCHCONTEXTSREQUEST']._serialized_end=755
+  _globals['_SUBSCRIPTION']._serialized_start=758
+  _globals['_SUBSCRIPTION']._serialized_end=1014
+  _globals['_SUBSCRIPTION_KNOWNENTRY']._serialized_start=928
+  _globals['_SUBSCRIPTION_KNOWNENTRY']._serialized_end=1004
+  _globals['_WATCHCONTEXTSRESPONSE']._serialized_start=1017
+  _globals['_WATCHCONTEXTSRESPONSE']._serialized_end=1390
+  _globals['_DELETED']._serialized_start=1393
+  _globals['_DELETED']._serialized_end=1530
+  _globals['_ABSENT']._serialized_start=1532
+  _globals['_ABSENT']._serialized_end=1571
+  _globals['_CAUGHTUP']._serialized_start=1573
+  _globals['_CAUGHTUP']._serialized_end=1583
+  _globals['_HEARTBEAT']._serialized_start=1585
+  _globals['_HEARTBEAT']._serialized_end=1649
+  _globals['_CLOSING']._serialized_start=1651
+  _globals['_CLOSING']._serialized_end=1744
+  _globals['_WAITCONTEXTREQUEST']._serialized_start=1747
+  _globals['_WAITCONTEXTREQUEST']._serialized_end=1987
+  _globals['_WAITCONTEXTRESPONSE']._serialized_start=1990
+  _globals['_WAITCONTEXTRESPONSE']._serialized_end=2176
+  _globals['_LISTDELTASREQUEST']._serialized_start=2179
+  _globals['_LISTDELTASREQUEST']._serialized_end=2394
+  _globals['_LISTDELTASRESPONSE']._serialized_start=2397
+  _globals['_LISTDELTASRESPONSE']._serialized_end=2568
+  _globals['_BLAMECONTEXTREQUEST']._serialized_start=2571
+  _globals['_BLAMECONTEXTREQUEST']._serialized_end=2721
+  _globals['_BLAMECONTEXTRESPONSE']._serialized_start=2724
+  _globals['_BLAMECONTEXTRESPONSE']._serialized_end=2908
+  _globals['_BLAMELINE']._serialized_start=2911
+  _globals['_BLAMELINE']._serialized_end=3181
+  _globals['_BLAMERUN']._serialized_start=3183
+  _globals['_BLAMERUN']._serialized_end=3237
+  _globals['_SYNCSERVICE']._serialized_start=3345
+  _globals['_SYNCSERVICE']._serialized_end=3746
 # @@protoc_insertion_point(module_scope)

@@ -1,5 +1,6 @@
 from chordstate._gen.chord.v1 import model_pb2 as _model_pb2
 from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -182,3 +183,51 @@ class ListDeltasResponse(_message.Message):
     head: _model_pb2.Position
     truncated: bool
     def __init__(self, deltas: _Optional[_Iterable[_Union[_model_pb2.Delta, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., head: _Optional[_Union[_model_pb2.Position, _Mapping]] = ..., truncated: bool = ...) -> None: ...
+
+class BlameContextRequest(_message.Message):
+    __slots__ = ("context_id", "paths", "page_size", "page_token")
+    CONTEXT_ID_FIELD_NUMBER: _ClassVar[int]
+    PATHS_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    context_id: str
+    paths: _containers.RepeatedCompositeFieldContainer[_model_pb2.Path]
+    page_size: int
+    page_token: str
+    def __init__(self, context_id: _Optional[str] = ..., paths: _Optional[_Iterable[_Union[_model_pb2.Path, _Mapping]]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class BlameContextResponse(_message.Message):
+    __slots__ = ("lines", "position", "older_than", "next_page_token")
+    LINES_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    OLDER_THAN_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    lines: _containers.RepeatedCompositeFieldContainer[BlameLine]
+    position: _model_pb2.Position
+    older_than: int
+    next_page_token: str
+    def __init__(self, lines: _Optional[_Iterable[_Union[BlameLine, _Mapping]]] = ..., position: _Optional[_Union[_model_pb2.Position, _Mapping]] = ..., older_than: _Optional[int] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class BlameLine(_message.Message):
+    __slots__ = ("path", "run", "value", "version", "updated_at", "provenance")
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    RUN_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    UPDATED_AT_FIELD_NUMBER: _ClassVar[int]
+    PROVENANCE_FIELD_NUMBER: _ClassVar[int]
+    path: _model_pb2.Path
+    run: BlameRun
+    value: _struct_pb2.Value
+    version: int
+    updated_at: _timestamp_pb2.Timestamp
+    provenance: _model_pb2.Provenance
+    def __init__(self, path: _Optional[_Union[_model_pb2.Path, _Mapping]] = ..., run: _Optional[_Union[BlameRun, _Mapping]] = ..., value: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., version: _Optional[int] = ..., updated_at: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., provenance: _Optional[_Union[_model_pb2.Provenance, _Mapping]] = ...) -> None: ...
+
+class BlameRun(_message.Message):
+    __slots__ = ("index", "count")
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    index: int
+    count: int
+    def __init__(self, index: _Optional[int] = ..., count: _Optional[int] = ...) -> None: ...

@@ -35,6 +35,11 @@ class SyncServiceStub(object):
                 request_serializer=chord_dot_v1_dot_sync__service__pb2.ListDeltasRequest.SerializeToString,
                 response_deserializer=chord_dot_v1_dot_sync__service__pb2.ListDeltasResponse.FromString,
                 )
+        self.BlameContext = channel.unary_unary(
+                '/chord.v1.SyncService/BlameContext',
+                request_serializer=chord_dot_v1_dot_sync__service__pb2.BlameContextRequest.SerializeToString,
+                response_deserializer=chord_dot_v1_dot_sync__service__pb2.BlameContextResponse.FromString,
+                )
 
 
 class SyncServiceServicer(object):
@@ -72,6 +77,13 @@ class SyncServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BlameContext(self, request, context):
+        """Answers for each part of a document which version made it what it is, and who wrote that version.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SyncServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -94,6 +106,11 @@ def add_SyncServiceServicer_to_server(servicer, server):
                     servicer.ListDeltas,
                     request_deserializer=chord_dot_v1_dot_sync__service__pb2.ListDeltasRequest.FromString,
                     response_serializer=chord_dot_v1_dot_sync__service__pb2.ListDeltasResponse.SerializeToString,
+            ),
+            'BlameContext': grpc.unary_unary_rpc_method_handler(
+                    servicer.BlameContext,
+                    request_deserializer=chord_dot_v1_dot_sync__service__pb2.BlameContextRequest.FromString,
+                    response_serializer=chord_dot_v1_dot_sync__service__pb2.BlameContextResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -171,5 +188,22 @@ class SyncService(object):
         return grpc.experimental.unary_unary(request, target, '/chord.v1.SyncService/ListDeltas',
             chord_dot_v1_dot_sync__service__pb2.ListDeltasRequest.SerializeToString,
             chord_dot_v1_dot_sync__service__pb2.ListDeltasResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def BlameContext(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/chord.v1.SyncService/BlameContext',
+            chord_dot_v1_dot_sync__service__pb2.BlameContextRequest.SerializeToString,
+            chord_dot_v1_dot_sync__service__pb2.BlameContextResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)

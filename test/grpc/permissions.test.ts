@@ -101,6 +101,7 @@ function calls(target: string): SpecifiedCall[] {
     const empty = {
       expected: undefined,
       requestId: '',
+      annotations: new Map(),
       ttl: undefined,
       returning: undefined,
       mutations: [],

@@ -11,6 +11,7 @@ SOURCES := $(shell find src -name '*.ts' 2>/dev/null)
 GHZ := .tools/bin/ghz
 ACTIONLINT_VERSION := v1.7.12
 HELM := .tools/bin/helm
+H2SPEC := .tools/bin/h2spec
 KUBERNETES_VALIDATE := .tools/kubernetes-validate/bin/kubernetes-validate
 ACTIONLINT := .tools/bin/actionlint-$(ACTIONLINT_VERSION)
 # The Node version of `make test-node`. Not read from the environment: npm sets a variable of this name.
@@ -117,6 +118,10 @@ $(HELM):
 	@echo 'building Helm'
 	@GOBIN=$(CURDIR)/.tools/bin go install helm.sh/helm/v3/cmd/helm@v3.22.0
 
+$(H2SPEC):
+	@echo 'building h2spec'
+	@GOBIN=$(CURDIR)/.tools/bin go install github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible
+
 $(KUBERNETES_VALIDATE):
 	@python3 -m venv .tools/kubernetes-validate
 	@.tools/kubernetes-validate/bin/python -m pip install --quiet --disable-pip-version-check kubernetes-validate==1.37.0
@@ -158,11 +163,11 @@ replay: build ## replay a document's history through a server: make replay FILE=
 	@npm run -s replay -- $(FILE) $(ARGS)
 
 .PHONY: prove
-prove: build redis ## attack the promises for half an hour: simulated histories, kills, crash images, faults, planted bugs (docs/proof.md)
+prove: build redis $(if $(shell command -v go),$(H2SPEC)) ## attack the promises for half an hour: simulated histories, kills, crash images, faults, planted bugs (docs/proof.md)
 	@npx --no-install tsx test/proof/prove.ts --minutes 15 $(ARGS)
 
 .PHONY: prove-release
-prove-release: build redis ## the same for hours (ARGS="--minutes 60" for another length)
+prove-release: build redis $(if $(shell command -v go),$(H2SPEC)) ## the same for hours (ARGS="--minutes 60" for another length)
 	@npx --no-install tsx test/proof/prove.ts --minutes 480 $(ARGS)
 
 .PHONY: test-workers

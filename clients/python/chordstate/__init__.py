@@ -3,6 +3,7 @@
 from .apply import DeltaMismatch, apply
 from .channel import Tls
 from .client import Client
+from .conditions import AtLeast, AtMost, Check, Equals, Exists, Missing, Unchanged, UnmetCondition, UnmetConditions
 from .copies import ReplicaChange, State
 from .errors import ChordError, FieldViolation
 from .model import (
@@ -17,13 +18,16 @@ from .model import (
     Delta,
     DeltaPage,
     Event,
+    ExpiringContext,
     Full,
+    MemberExpiry,
     Modified,
     NoChange,
     Removed,
     Spliced,
     TextSpliced,
     UnknownChange,
+    Waited,
     WriteResult,
 )
 from .position import ABSENT, Position
@@ -45,8 +49,11 @@ __all__ = [
     "Added",
     "Append",
     "AppendText",
+    "AtLeast",
+    "AtMost",
     "CaughtUp",
     "Change",
+    "Check",
     "ChordError",
     "Client",
     "Context",
@@ -56,16 +63,21 @@ __all__ = [
     "Delta",
     "DeltaMismatch",
     "DeltaPage",
+    "Equals",
     "Event",
+    "Exists",
+    "ExpiringContext",
     "FieldViolation",
     "Full",
     "Increment",
+    "MemberExpiry",
+    "Missing",
     "Modified",
     "Mutation",
     "NoChange",
     "Position",
-    "Presence",
     "Prefix",
+    "Presence",
     "Remove",
     "Removed",
     "Replica",
@@ -80,7 +92,11 @@ __all__ = [
     "Target",
     "TextSpliced",
     "Tls",
+    "Unchanged",
     "UnknownChange",
+    "UnmetCondition",
+    "UnmetConditions",
+    "Waited",
     "Watch",
     "WriteResult",
     "apply",

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from ._gen.chord.v1 import context_service_pb2 as contexts
 from ._gen.chord.v1 import sync_service_pb2 as syncs
+from .conditions import Check, Expected
 from .errors import sendable, text
 from .model import (
     Context,
@@ -16,22 +17,25 @@ from .model import (
     DeleteResult,
     Delta,
     DeltaPage,
+    ExpiringContext,
     Full,
     NoChange,
+    PathLike,
+    Waited,
     WriteResult,
     read_context,
     read_delta,
+    read_expiring,
     read_full,
     read_info,
 )
 from .position import Position, read_position, write_position
 from .requests import (
-    Expected,
     Mutation,
-    PathLike,
     Returning,
     Seconds,
     keys_of,
+    write_checks,
     write_duration,
     write_expected,
     write_mutations,
@@ -55,11 +59,12 @@ class Write:
     """What all writes have in common. Without a request id they get a random one, so that trying again is safe."""
 
     expected: Expected | None = None
+    checks: Iterable[Check] = ()
     request_id: str | None = None
 
     def fields(self) -> dict[str, Any]:
         request_id = str(uuid4()) if self.request_id is None else text("request_id", self.request_id)
-        return {"expected": write_expected(self.expected), "request_id": request_id}
+        return {"expected": write_expected(self.expected, self.checks), "request_id": request_id}
 
 
 def set_context(
@@ -113,6 +118,11 @@ def get_context(context_id: str) -> Call[Context]:
     return Call("GetContext", contexts.GetContextRequest(context_id=text("context_id", context_id)), read)
 
 
+def get_expiring(context_id: str) -> Call[ExpiringContext]:
+    request = contexts.GetContextRequest(context_id=text("context_id", context_id), include_expiries=True)
+    return Call("GetContext", request, read_expiring)
+
+
 def delete_context(context_id: str, allow_missing: bool, write: Write) -> Call[DeleteResult]:
     def read(answer: contexts.DeleteContextResponse) -> DeleteResult:
         return DeleteResult(read_position(answer.position) if answer.HasField("position") else None, answer.changed)
@@ -144,15 +154,26 @@ def list_contexts(prefix: str, include_values: bool, page_token: str) -> Call[tu
 
 
 def sync_context(context_id: str, known: Position | None) -> Call[Full | Delta | NoChange]:
-    def read(answer: syncs.SyncContextResponse) -> Full | Delta | NoChange:
-        result = answer.WhichOneof("result")
-        if result == "full":
-            return read_full(answer.full)
-        return read_delta(answer.delta) if result == "delta" else NoChange(read_position(answer.no_change.position))
-
     context_id = text("context_id", context_id)
     request = syncs.SyncContextRequest(context_id=context_id, known=write_position(known) if known else None)
-    return Call("SyncContext", request, read)
+    return Call("SyncContext", request, _read_sync)
+
+
+def wait_context(context_id: str, checks: Iterable[Check], known: Position | None) -> Call[Waited]:
+    def read(answer: syncs.WaitContextResponse) -> Waited:
+        return Waited(_read_sync(answer), answer.held_at)
+
+    context_id = text("context_id", context_id)
+    request = syncs.WaitContextRequest(context_id=context_id, known=write_position(known) if known else None)
+    write_checks(request.until, checks, "until")
+    return Call("WaitContext", request, read)
+
+
+def _read_sync(answer: syncs.SyncContextResponse | syncs.WaitContextResponse) -> Full | Delta | NoChange:
+    result = answer.WhichOneof("result")
+    if result == "full":
+        return read_full(answer.full)
+    return read_delta(answer.delta) if result == "delta" else NoChange(read_position(answer.no_change.position))
 
 
 def list_deltas(

@@ -14,13 +14,29 @@ import grpc
 
 from . import calls, channel
 from .channel import Tls
+from .conditions import Check, Expected
 from .course import Course, OnDisconnect, WatchOptions
-from .errors import ChordError, busy, closed, from_rpc_error
-from .model import Context, ContextInfo, DeleteResult, Delta, DeltaPage, Full, NoChange, WriteResult
+from .edit import Change, edit
+from .editing import Editing, Reads
+from .errors import ChordError, busy, closed
+from .model import (
+    Context,
+    ContextInfo,
+    DeleteResult,
+    Delta,
+    DeltaPage,
+    ExpiringContext,
+    Full,
+    NoChange,
+    PathLike,
+    Waited,
+    WriteResult,
+)
 from .position import Position
 from .presence import OnPresenceError, Presence
-from .requests import Expected, Mutation, PathLike, Returning, Seconds
-from .retry import TIMEOUT_MAX, Attempts, RetryPolicy
+from .requests import Mutation, Returning, Seconds
+from .retry import TIMEOUT_MAX, Attempts, Patience, RetryPolicy
+from .status import from_rpc_error
 from .tracker import Target
 from .values import Json
 from .watch import Watch
@@ -82,6 +98,7 @@ class Client:
         value: Mapping[str, Json],
         *,
         expected: Expected | None = None,
+        checks: Iterable[Check] = (),
         request_id: str | None = None,
         ttl: Seconds | None = None,
         returning: Returning = Returning(),
@@ -89,10 +106,11 @@ class Client:
     ) -> WriteResult:
         """Creates a context, or replaces its document.
 
-        expected: where the context must stand, otherwise ABORTED with `current` in the error. request_id: names this
-        write, and a repeat answers what the first one did. ttl: to live from now; 0: until deleted; None: as before.
+        expected: where the context must stand, or what must be Unchanged; checks: what the document must hold, all of
+        it; otherwise ABORTED with `current`, and perhaps `unmet`, in the error. request_id: names this write, and a
+        repeat answers what the first one did. ttl: to live from now; 0: until deleted; None: as before.
         """
-        write = calls.Write(expected, request_id)
+        write = calls.Write(expected, checks, request_id)
         return self._run(calls.set_context(context_id, value, write, ttl, returning), timeout)
 
     def update(
@@ -103,6 +121,7 @@ class Client:
         *,
         allow_missing: bool = False,
         expected: Expected | None = None,
+        checks: Iterable[Check] = (),
         request_id: str | None = None,
         ttl: Seconds | None = None,
         returning: Returning = Returning(),
@@ -113,12 +132,42 @@ class Client:
         changes: deep-merged first, dicts member by member, all else replaces. mutations: applied next, in order.
         allow_missing: start from {} where the context is missing.
         """
-        write = calls.Write(expected, request_id)
+        write = calls.Write(expected, checks, request_id)
         call = calls.update_context(context_id, changes, mutations, allow_missing, write, ttl, returning)
         return self._run(call, timeout)
 
-    def get(self, context_id: str, *, timeout: float | None = None) -> Context:
-        """The answer contains every write acknowledged before this call."""
+    def edit(
+        self,
+        context_id: str,
+        change: Change,
+        *,
+        allow_missing: bool = False,
+        reads: Reads = (),
+        attempts: int | None = None,
+        timeout: float | None = None,
+    ) -> WriteResult:
+        """Changes a document by a function of it, which changes its copy or answers another document.
+
+        The write is guarded by the paths that the function changed, and those of `reads` ("document": all of it); where
+        another write has touched them, the function is called again, on the new document. ABORTED where `attempts`
+        (those of the client's policy) or the time are over; what the function raises ends the edit.
+        allow_missing: start from {} where the context is missing.
+        """
+        editing = Editing(self._retry, allow_missing, reads, attempts, self._timeout if timeout is None else timeout)
+        return edit(self, editing, context_id, change, self._closed.wait)
+
+    @overload
+    def get(
+        self, context_id: str, *, include_expiries: Literal[True], timeout: float | None = None
+    ) -> ExpiringContext: ...
+
+    @overload
+    def get(self, context_id: str, *, include_expiries: bool = False, timeout: float | None = None) -> Context: ...
+
+    def get(self, context_id: str, *, include_expiries: bool = False, timeout: float | None = None) -> Context:
+        """The answer contains every write acknowledged before this call. include_expiries: and what expires when."""
+        if include_expiries:
+            return self._run(calls.get_expiring(context_id), timeout)
         return self._run(calls.get_context(context_id), timeout)
 
     def delete(
@@ -127,11 +176,12 @@ class Client:
         *,
         allow_missing: bool = False,
         expected: Expected | None = None,
+        checks: Iterable[Check] = (),
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> DeleteResult:
         """Removes a context with its deltas. allow_missing: no error where there is none."""
-        write = calls.Write(expected, request_id)
+        write = calls.Write(expected, checks, request_id)
         return self._run(calls.delete_context(context_id, allow_missing, write), timeout)
 
     def touch(
@@ -191,6 +241,37 @@ class Client:
     ) -> Full | Delta | NoChange:
         """What a copy at `known` lacks; without `known`, the document."""
         return self._run(calls.sync_context(context_id, known), timeout)
+
+    def wait(
+        self,
+        context_id: str,
+        checks: Iterable[Check],
+        *,
+        known: Position | None = None,
+        timeout: float | None = None,
+    ) -> Waited:
+        """Returns as soon as the document meets all checks, across broken connections and restarts of the server.
+
+        A context that does not exist yet can be waited for. known: versions since this position count too, also where
+        a later one does not meet the checks. timeout: None: without an end.
+        """
+        call = calls.wait_context(context_id, checks, known)
+        patience = Patience(self._retry, timeout, callable(self._token))
+        while not self._closed.is_set():
+            connection = self._connections.take()
+            try:
+                metadata = channel.metadata(self._token)
+                method = connection.method(call.method)
+                return call.read(method(call.request, timeout=patience.timeout(), metadata=metadata))
+            except (grpc.RpcError, ChordError) as error:
+                if not self._closed.is_set():
+                    self._pause(self._closed, patience.wait(from_rpc_error(error)))
+            except Exception:  # what gRPC raises depends on when the channel was closed
+                if not self._closed.is_set():
+                    raise
+            finally:
+                self._leave(connection)
+        raise closed()
 
     def deltas(
         self,

@@ -11,11 +11,8 @@ from .errors import ChordError, text, unavailable
 from .model import Event
 from .position import Position
 from .requests import Seconds, write_duration
-from .retry import RetryPolicy, Waits
+from .retry import DOUBTFUL_FAILURES_MAX, RetryPolicy, Waits
 from .tracker import Gap, Prefix, Target, Tracker
-
-#: Errors other than UNAVAILABLE may be the network's, or be there to stay.
-_DOUBTFUL_FAILURES_MAX = 5
 
 #: The error, and the seconds until the next try.
 OnDisconnect = Callable[[ChordError, float], None]
@@ -105,7 +102,7 @@ class Course:
 
     def _too_doubtful(self, error: ChordError) -> bool:
         self._doubts += 0 if error.certain else 1
-        return self._doubts > _DOUBTFUL_FAILURES_MAX
+        return self._doubts > DOUBTFUL_FAILURES_MAX
 
 
 def _misfit() -> ChordError:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, TypeAlias
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from ._gen.chord.v1 import context_service_pb2 as contexts
 from ._gen.chord.v1 import model_pb2 as pb
 from .position import ABSENT, Absence, Position, read_position
 from .values import Json, JsonObject, read_struct, read_value
 
 #: Object keys from the root, never empty. Each is one key as it stands.
 Path: TypeAlias = "tuple[str, ...]"
+
+#: The same of a caller. A str alone is a path of this one key, whatever is in it.
+PathLike: TypeAlias = "str | Sequence[str]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,21 @@ class Context(ContextInfo):
     """A named document and where it stands."""
 
     value: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class MemberExpiry:
+    """A member that removes itself."""
+
+    path: Path
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ExpiringContext(Context):
+    """A document with all of its members that expire, in the order of their paths."""
+
+    expiries: tuple[MemberExpiry, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +195,14 @@ class DeleteResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Waited:
+    #: What a copy at `known` lacks of the version that met the checks; without `known`, the document.
+    result: Full | Delta | NoChange
+    #: The first version after `known` that met the checks.
+    held_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class DeltaPage:
     """A part of the retained history, oldest first."""
 
@@ -192,6 +219,12 @@ def read_info(message: pb.Context) -> ContextInfo:
 
 def read_context(message: pb.Context) -> Context:
     return Context(*_info(message), read_struct(message.value))
+
+
+def read_expiring(message: contexts.GetContextResponse) -> ExpiringContext:
+    context = message.context
+    expiries = tuple(MemberExpiry(tuple(each.path.keys), _utc(each.expires_at)) for each in message.expiries)
+    return ExpiringContext(*_info(context), read_struct(context.value), expiries)
 
 
 def read_full(message: pb.Full) -> Full:
@@ -267,5 +300,8 @@ def _info(
 def _time(message: pb.Context | pb.Delta, field: str) -> datetime | None:
     if not message.HasField(field):
         return None
-    time: Timestamp = getattr(message, field)
+    return _utc(getattr(message, field))
+
+
+def _utc(time: Timestamp) -> datetime:
     return time.ToDatetime(tzinfo=timezone.utc)

@@ -10,7 +10,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, TypeAlias
 
 from .errors import ChordError
-from .requests import PathLike, Remove, Seconds, Set, seconds
+from .model import PathLike
+from .requests import Remove, Seconds, Set, seconds
 from .values import Json
 
 if TYPE_CHECKING:

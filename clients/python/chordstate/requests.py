@@ -11,15 +11,11 @@ from typing import TypeAlias
 from google.protobuf.duration_pb2 import Duration
 
 from ._gen.chord.v1 import model_pb2 as pb
+from .conditions import AtLeast, AtMost, Check, Equals, Exists, Expected, Missing, Unchanged
 from .errors import sendable, text, unsendable
-from .position import Absence, Position, write_position
+from .model import PathLike
+from .position import Position, write_position
 from .values import Json, write_value
-
-#: Object keys from the root. A str alone is a path of this one key, whatever is in it.
-PathLike: TypeAlias = "str | Sequence[str]"
-
-#: Where a context must stand: exactly here, at this version whatever its epoch (weaker), or ABSENT.
-Expected: TypeAlias = "Position | int | Absence"
 
 #: Seconds, or a timedelta.
 Seconds: TypeAlias = "float | timedelta"
@@ -142,15 +138,43 @@ def keys_of(path: PathLike, field: str) -> list[str]:
     return [text(f"{field}[{i}]", key) for i, key in enumerate(keys)]
 
 
-def write_expected(expected: Expected | None) -> pb.Expected | None:
-    if expected is None:
-        return None
+def write_expected(expected: Expected | None, checks: Iterable[Check]) -> pb.Expected | None:
+    message = pb.Expected()
+    write_checks(message.checks, checks, "expected.checks")
     with sendable("expected"):
         if isinstance(expected, Position):
-            return pb.Expected(position=write_position(expected))
-        if isinstance(expected, int):
-            return pb.Expected(version=expected)
-        return pb.Expected(absent=True)
+            message.position.CopyFrom(write_position(expected))
+        elif isinstance(expected, Unchanged):
+            message.unchanged.since.CopyFrom(write_position(expected.since))
+            for i, path in enumerate(expected.paths):
+                message.unchanged.paths.add(keys=keys_of(path, f"expected.unchanged.paths[{i}].keys"))
+        elif isinstance(expected, int):
+            message.version = expected
+        elif expected is not None:
+            message.absent = True
+    return message if message.ByteSize() else None
+
+
+def write_checks(messages: Iterable[pb.Check], checks: Iterable[Check], field: str) -> None:
+    add = messages.add  # type: ignore[attr-defined]
+    for i, check in enumerate(checks):
+        with sendable(f"{field}[{i}]"):
+            _write_check(add(), check, f"{field}[{i}]")
+
+
+def _write_check(message: pb.Check, check: Check, field: str) -> None:
+    message.path.keys.extend(keys_of(check.path, f"{field}.path.keys"))
+    if isinstance(check, Equals):
+        write_value(message.equals, check.value, f"{field}.equals")
+    elif isinstance(check, (Exists, Missing)):
+        message.exists = isinstance(check, Exists)
+    elif isinstance(check, (AtLeast, AtMost)):
+        name = "at_least" if isinstance(check, AtLeast) else "at_most"
+        if not isfinite(check.number):
+            raise unsendable(f"{field}.{name}", f"{check.number} is not a number of JSON")
+        setattr(message, name, check.number)
+    else:
+        raise TypeError(f"{type(check).__name__} is no check")
 
 
 def write_returning(returning: Returning) -> pb.ReturnOptions:

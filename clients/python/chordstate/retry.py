@@ -30,6 +30,9 @@ def backoff(policy: RetryPolicy, failures: int) -> float:
     return longest * random.uniform(0.5, 1)
 
 
+#: In a row, of a watch or a wait: errors other than UNAVAILABLE may be the network's, or be there to stay.
+DOUBTFUL_FAILURES_MAX = 5
+
 #: Servers on Node count the milliseconds of a deadline in 31 bits; longer ones end at once.
 TIMEOUT_MAX = 24 * 24 * 3600.0
 
@@ -90,3 +93,54 @@ class Attempts:
         if not again or self._failures >= self._policy.attempts or wait >= left:
             raise (self._cause or error) if late else error
         return wait
+
+
+class Patience:
+    """The tries of a call that may last for long: as a watch connects again. A try that lived is no failure in a row.
+
+    timeout: None: without an end. renews: whether another token may be had by asking again.
+    """
+
+    def __init__(
+        self,
+        policy: RetryPolicy,
+        timeout: float | None,
+        renews: bool,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._policy = policy
+        self._renews = renews
+        self._clock = clock
+        self._end = None if timeout is None else clock() + min(timeout, TIMEOUT_MAX)
+        self._waits = Waits(policy)
+        self._begun = clock()
+        self._doubts = 0
+        self._refusals = 0
+
+    def timeout(self) -> float | None:
+        """For the try that begins now."""
+        self._begun = self._clock()
+        self._waits.heard(self._begun)
+        return None if self._end is None else max(0.0, self._end - self._begun)
+
+    def wait(self, error: ChordError) -> float:
+        """How long to wait after this failure. Raises it where no try is left."""
+        now = self._clock()
+        if now - self._begun >= self._policy.backoff_max:
+            self._doubts = self._refusals = 0
+        # The server ends a wait after an hour.
+        late = error.code is grpc.StatusCode.DEADLINE_EXCEEDED
+        if not (error.transient or late or self._expired(error)) or (not late and self._too_doubtful(error)):
+            raise error
+        delay = max(self._waits.next(now), error.retry_after or 0)
+        if self._end is not None and delay >= self._end - now:
+            raise error
+        return delay
+
+    def _expired(self, error: ChordError) -> bool:
+        self._refusals += error.reason == "UNAUTHENTICATED"
+        return error.reason == "UNAUTHENTICATED" and self._renews and self._refusals == 1
+
+    def _too_doubtful(self, error: ChordError) -> bool:
+        self._doubts += 0 if error.certain else 1
+        return self._doubts > DOUBTFUL_FAILURES_MAX

@@ -37,6 +37,11 @@ def write_struct(struct: Struct, value: Mapping[str, Json], field: str = "value"
         raise unsendable(field, error) from error
 
 
+def check_struct(value: Mapping[str, Json], field: str = "value") -> None:
+    """Raises as write_struct."""
+    write_struct(Struct(), value, field)
+
+
 def write_value(message: Value, value: Json, field: str = "value") -> None:
     """Fills a message that stands inside of a document. Raises as write_struct."""
     try:

@@ -13,8 +13,9 @@ import grpc
 
 from .channel import Stream
 from .course import Course, ended
-from .errors import ChordError, from_rpc_error
+from .errors import ChordError
 from .model import Event
+from .status import from_rpc_error
 
 
 class Watch(Iterator[Event]):

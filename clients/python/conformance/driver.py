@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 import os
 import sys
@@ -56,6 +57,21 @@ def token_source(path: str) -> Callable[[], Any]:
     return read if AIO else Path(path).read_text
 
 
+def update_args(args: Args) -> tuple[Any, ...]:
+    return args["contextId"], args.get("changes"), [forms.mutation(each) for each in args.get("mutations") or []]
+
+
+def update_options(args: Args) -> dict[str, Any]:
+    return write_options(args, "expected", "checks", "request_id", "allow_missing", "ttl", "returning")
+
+
+def increment(document: Form, path: list[str]) -> None:
+    *parents, last = path
+    for key in parents:
+        document = document.setdefault(key, {})
+    document[last] = document.get(last, 0) + 1
+
+
 class Driver:
     def __init__(self) -> None:
         self.client: Any = None
@@ -80,19 +96,60 @@ class Driver:
         return {}
 
     async def set(self, args: Args) -> Any:
-        options = write_options(args, "expected", "request_id", "ttl", "returning")
+        options = write_options(args, "expected", "checks", "request_id", "ttl", "returning")
         return forms.form(await do(self.client.set, args["contextId"], args["value"], **options))
 
     async def update(self, args: Args) -> Any:
-        options = write_options(args, "expected", "request_id", "allow_missing", "ttl", "returning")
-        mutations = [forms.mutation(each) for each in args.get("mutations") or []]
-        return forms.form(await do(self.client.update, args["contextId"], args.get("changes"), mutations, **options))
+        return forms.form(await do(self.client.update, *update_args(args), **update_options(args)))
 
     async def get(self, args: Args) -> Any:
-        return forms.form(await do(self.client.get, args["contextId"]))
+        return forms.form(
+            await do(self.client.get, args["contextId"], include_expiries=bool(args.get("includeExpiries")))
+        )
+
+    async def edit(self, args: Args) -> Form:
+        seen: list[Form] = []
+        meanwhile = args.get("meanwhile") or []
+
+        def begin(document: Form) -> Args | None:
+            seen.append(copy.deepcopy(document))
+            return meanwhile[len(seen) - 1] if len(seen) <= len(meanwhile) else None
+
+        def change(document: Form) -> None:
+            if other := begin(document):
+                self.client.update(*update_args(other), **update_options(other))
+            for path in args["add"]:
+                increment(document, path)
+
+        async def change_aio(document: Form) -> None:
+            if other := begin(document):
+                await self.client.update(*update_args(other), **update_options(other))
+            for path in args["add"]:
+                increment(document, path)
+
+        options = {name: args[name] for name in ("reads", "attempts") if args.get(name) is not None}
+        result = await do(
+            self.client.edit,
+            args["contextId"],
+            change_aio if AIO else change,
+            allow_missing=bool(args.get("allowMissing")),
+            **options,
+        )
+        return {**forms.form(result), "seen": seen}
+
+    async def wait(self, args: Args) -> Form:
+        known = args.get("known")
+        waited = await do(
+            self.client.wait,
+            args["contextId"],
+            [forms.check(each) for each in args["until"]],
+            known=known and forms.position(known),
+            timeout=args["timeout"] / 1000,
+        )
+        return {"result": forms.event(waited.result), "heldAt": waited.held_at}
 
     async def delete(self, args: Args) -> Any:
-        options = write_options(args, "expected", "request_id", "allow_missing")
+        options = write_options(args, "expected", "checks", "request_id", "allow_missing")
         return forms.form(await do(self.client.delete, args["contextId"], **options))
 
     async def touch(self, args: Args) -> Any:

@@ -8,10 +8,13 @@ from datetime import timedelta
 from typing import Any
 
 import chordstate
-from chordstate.requests import Expected
+from chordstate.conditions import Expected
 
 Args = dict[str, Any]
 Form = dict[str, Any]
+
+#: Left out of forms.
+TIMES = ("created_at", "updated_at", "expires_at")
 
 _EVENTS = {
     chordstate.Full: "full",
@@ -43,11 +46,15 @@ def form(item: Any) -> Any:
         ),
     ):
         return change(item)
+    if isinstance(item, chordstate.Check):
+        return check_form(item)
+    if isinstance(item, chordstate.MemberExpiry):
+        return {"path": list(item.path), "expiresAt": round(item.expires_at.timestamp() * 1000)}
     if isinstance(item, tuple):
         return [form(each) for each in item]
     if not hasattr(item, "__dataclass_fields__"):
         return item
-    members = {name: getattr(item, name) for name in item.__dataclass_fields__ if not name.endswith("_at")}
+    members = {name: getattr(item, name) for name in item.__dataclass_fields__ if name not in TIMES}
     if members.get("more") is False:
         del members["more"]
     return {camel(name): form(member) for name, member in members.items() if member is not None}
@@ -80,6 +87,8 @@ def error(failure: BaseException) -> Form:
             found["contextId"] = failure.context_id
         if failure.retry_after is not None:
             found["retryAfter"] = failure.retry_after * 1000
+        if failure.unmet is not None:
+            found["unmet"] = form(failure.unmet)
         if failure.current is not None:
             found["current"] = None if failure.current is chordstate.ABSENT else form(failure.current)
         return found
@@ -105,6 +114,7 @@ def write_options(args: Args, *names: str) -> dict[str, Any]:
     ttl = args.get("ttl")
     given = {
         "expected": expected(args.get("expected")),
+        "checks": [check(each) for each in args.get("checks") or []],
         "request_id": args.get("requestId"),
         "allow_missing": bool(args.get("allowMissing")),
         "ttl": None if ttl is None else timedelta(milliseconds=ttl),
@@ -120,7 +130,31 @@ def expected(form: Mapping[str, Any] | None) -> Expected | None:
         return None
     if form.get("position"):
         return position(form["position"])
+    if unchanged := form.get("unchanged"):
+        return chordstate.Unchanged(position(unchanged["since"]), unchanged["paths"])
     return chordstate.ABSENT if form.get("absent") else int(form["version"])
+
+
+def check(form: Mapping[str, Any]) -> chordstate.Check:
+    path = form["path"]
+    if "equals" in form:
+        return chordstate.Equals(path, form["equals"])
+    if "exists" in form:
+        return chordstate.Exists(path) if form["exists"] else chordstate.Missing(path)
+    if "atLeast" in form:
+        return chordstate.AtLeast(path, form["atLeast"])
+    return chordstate.AtMost(path, form["atMost"])
+
+
+def check_form(item: chordstate.Check) -> Form:
+    path = list(item.path)
+    if isinstance(item, chordstate.Equals):
+        return {"path": path, "equals": item.value}
+    if isinstance(item, chordstate.AtLeast):
+        return {"path": path, "atLeast": item.number}
+    if isinstance(item, chordstate.AtMost):
+        return {"path": path, "atMost": item.number}
+    return {"path": path, "exists": isinstance(item, chordstate.Exists)}
 
 
 def mutation(form: Mapping[str, Any]) -> chordstate.Mutation:

@@ -11,8 +11,8 @@ from google.protobuf.struct_pb2 import Struct
 import chordstate
 from chordstate._gen.chord.v1.model_pb2 import Delta
 from chordstate._gen.chord.v1.sync_service_pb2 import WatchContextsResponse
-from chordstate.errors import decode_error
 from chordstate.model import read_delta
+from chordstate.status import decode_error
 from chordstate.tracker import KNOWN_BYTES_MAX, Gap, Tracker
 from chordstate.values import read_struct, write_struct
 

@@ -6,9 +6,10 @@ import grpc
 import pytest
 
 from chordstate.course import Course, WatchOptions
-from chordstate.errors import ChordError, decode_error, unavailable
+from chordstate.errors import ChordError, unavailable
 from chordstate.model import names_of
 from chordstate.retry import TIMEOUT_MAX, Attempts, RetryPolicy, Waits, backoff
+from chordstate.status import decode_error
 
 POLICY = RetryPolicy(attempts=3, attempt_timeout=3, backoff_min=0.1, backoff_max=1)
 

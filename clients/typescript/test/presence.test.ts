@@ -1,5 +1,6 @@
 import test from 'ava';
 import { type ChordError, Replica } from '../src/index.js';
+import { startHolder } from './support/holder.js';
 import { connected, startServer } from './support/server.js';
 
 const path = ['members', 'ann'];
@@ -41,4 +42,24 @@ test('closing the client removes its presences; a failure is reported, and the f
   await presence.close();
   t.deepEqual(failures.slice(-1), ['UNAVAILABLE']);
   await server.start();
+});
+
+test('over a killed server a presence is back, and that of a killed holder goes', async (t) => {
+  const server = await startServer(t);
+  const client = connected(t, server, { retry: { backoffMin: 1, backoffMax: 50 } });
+  const replica = new Replica(client, ['room:1']);
+  const present = (value: { readonly members?: unknown } | undefined, name: string) =>
+    Object.hasOwn((value?.members ?? {}) as object, name);
+  await client.presence('room:1', path, 1, 1000, { onError: () => {} });
+  const holder = await startHolder(t, server.address, 'room:1', 'bob', 1000);
+  await replica.waitFor('room:1', (value) => present(value, 'ann') && present(value, 'bob'));
+  holder.kill('SIGKILL');
+  await server.stop('SIGKILL');
+  await server.start();
+  await replica.waitFor('room:1', (room) => present(room, 'ann') && !present(room, 'bob'));
+  // Another member outlives two times to live.
+  await client.update('room:1', { mutations: [{ path: ['timer'], set: true, ttl: 2000 }] });
+  await replica.waitFor('room:1', (room) => room !== undefined && 'timer' in room);
+  const room = await replica.waitFor('room:1', (value) => present(value, 'ann') && !('timer' in (value ?? {})));
+  t.deepEqual(room, { members: { ann: 1 } });
 });

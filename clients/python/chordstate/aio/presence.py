@@ -7,8 +7,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from ..errors import ChordError
+from ..model import PathLike
 from ..presence import OnPresenceError, has_gone, report, until_renewal
-from ..requests import PathLike, Remove, Seconds, Set, seconds
+from ..requests import Remove, Seconds, Set, seconds
 from ..values import Json
 
 if TYPE_CHECKING:

@@ -13,9 +13,10 @@ import grpc.aio
 
 from ..channel import Stream
 from ..course import Course, ended
-from ..errors import ChordError, from_rpc_error
+from ..errors import ChordError
 from ..model import Event
 from ..retry import TIMEOUT_MAX
+from ..status import from_rpc_error
 
 
 class Watch(AsyncIterator[Event]):

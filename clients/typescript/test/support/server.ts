@@ -19,8 +19,8 @@ export interface Server {
   start(): Promise<void>;
 }
 
-/** On LMDB, in a directory of its own. Ends with the test. */
-export async function startServer(t: ExecutionContext, ...settings: string[]): Promise<Server> {
+/** On LMDB, in a directory of its own. Ends with the test, or where `teardown` is called. */
+export async function startServer(t: Pick<ExecutionContext, 'teardown'>, ...settings: string[]): Promise<Server> {
   const folder = await mkdtemp(join(tmpdir(), 'chordstate-'));
   let address = '127.0.0.1:0';
   let stop = async (_signal: NodeJS.Signals) => {};

@@ -1,9 +1,8 @@
 /** The entry of the library: `import { startChord } from 'chordstate-server'`. */
 
-export type { RetentionRules } from './cleanup/policy.js';
+export type { CleanupOptions, RetentionRules } from './cleanup/policy.js';
 export type { Counts, Item, Swept } from './cleanup/sweep.js';
 export type {
-  CleanupOptions,
   CleanupResult,
   CleanupStatus,
   CleanupTotals,

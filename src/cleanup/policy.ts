@@ -13,6 +13,12 @@ export interface RetentionRules {
   readonly deltaThreshold: number;
 }
 
+/** Times in milliseconds. */
+export interface CleanupOptions extends RetentionRules {
+  /** How long request ids are kept. */
+  readonly requestTtl: number;
+}
+
 /** A context as cleanup finds it in the store. */
 export interface Found {
   readonly head: Head;

@@ -6,12 +6,13 @@
  *  - while cleanup is started, a whole sweep begins when it is due.
  *
  * Where several servers share a store, only the server that holds the lease sweeps; when it dies, another server takes
- * the lease.
+ * the lease. What calls have changed of the settings is kept by the store then, and each server looks at it each second.
  */
 import { ChordError } from '../model/errors.js';
 import type { Clock } from '../model/model.js';
 import { MemberSweep } from './member-sweep.js';
-import { type RetentionRules, recordsKept } from './policy.js';
+import { type CleanupOverrides, KeptOverrides } from './overrides.js';
+import { type CleanupOptions, recordsKept } from './policy.js';
 import { type Counts, NOTHING, type SweepParts, type Swept, sweep } from './sweep.js';
 
 const TICK = 1000;
@@ -23,12 +24,6 @@ const FORGET_AT_ONCE = 1000;
 const TRIM_STEP_MIN = 64;
 /** A repeated failure is reported once in this time. */
 const REPORT_EVERY = 60_000;
-
-/** Times in milliseconds. */
-export interface CleanupOptions extends RetentionRules {
-  /** How long request ids are kept. */
-  readonly requestTtl: number;
-}
 
 export interface RunOptions {
   readonly dryRun?: boolean;
@@ -56,6 +51,8 @@ export interface CleanupStatus {
   readonly running: boolean;
   readonly interval: number;
   readonly options: CleanupOptions;
+  /** Calls have changed settings: these win over the configuration. */
+  readonly overridden: boolean;
   /** The time of the next sweep. Absent: cleanup is not started. */
   readonly nextRunAt?: number | undefined;
   /** The last sweep that was not a dry run. */
@@ -77,6 +74,8 @@ const INTERVAL_DEFAULT = 3_600_000;
 export class Sweeper {
   readonly #parts: SweeperOptions;
   readonly #members: MemberSweep;
+  readonly #kept: KeptOverrides;
+  #overrides: CleanupOverrides | undefined;
   #options: CleanupOptions;
   #interval: number;
   #nextRunAt: number | undefined;
@@ -94,14 +93,15 @@ export class Sweeper {
     this.#parts = parts;
     const { store, contexts, clock } = parts;
     this.#members = new MemberSweep({ store, contexts, clock, onError: (error) => this.#report(error) });
-    const { contextAutoDelete, contextTtl, deltaTtl, deltaThreshold, requestTtl } = parts.options;
-    this.#options = { contextAutoDelete, contextTtl, deltaTtl, deltaThreshold, requestTtl };
+    this.#kept = new KeptOverrides(store);
+    this.#options = this.#configured();
     this.#interval = parts.interval || INTERVAL_DEFAULT;
     if (parts.interval > 0) this.#schedule();
   }
 
-  /** Starts the timer, which alone keeps no process alive. */
-  open(): this {
+  /** Reads what is kept of the settings, and starts the timer, which alone keeps no process alive. */
+  async open(): Promise<this> {
+    this.#apply(await this.#kept.read());
     this.#timer = setInterval(() => void this.tick(), TICK).unref();
     return this;
   }
@@ -119,32 +119,47 @@ export class Sweeper {
       running: this.#nextRunAt !== undefined,
       interval: this.#interval,
       options: this.#options,
+      overridden: this.#overrides !== undefined,
       nextRunAt: this.#nextRunAt,
       last: this.#last,
       totals: this.#totals,
     };
   }
 
-  /** The first sweep comes after one interval. Throws FAILED_PRECONDITION where cleanup is already started. */
-  start(interval?: number, options: Partial<CleanupOptions> = {}): CleanupStatus {
-    if (this.#nextRunAt !== undefined) throw new ChordError('FAILED_PRECONDITION', 'cleanup is already started');
-    this.#set(interval, options);
-    this.#schedule();
+  /** The same, after a look at what other servers have changed. */
+  async current(): Promise<CleanupStatus> {
+    this.#apply(await this.#kept.read());
     return this.status();
+  }
+
+  /** The first sweep comes after one interval. Rejects with FAILED_PRECONDITION where cleanup is already started. */
+  start(interval?: number, options: Partial<CleanupOptions> = {}): Promise<CleanupStatus> {
+    return this.#change((before) => {
+      if (before?.running ?? this.#parts.interval > 0) {
+        throw new ChordError('FAILED_PRECONDITION', 'cleanup is already started');
+      }
+      return { ...changed(before, interval, options), running: true, scheduled: newNumber(before) };
+    });
   }
 
   /** A sweep in progress ends with its current batch. Contexts with a time to live of their own still expire. */
   async stop(): Promise<CleanupStatus> {
-    this.#nextRunAt = undefined;
+    await this.#change((before) => ({ ...changed(before), running: false }));
     await this.#sweeping;
     return this.status();
   }
 
-  /** Takes effect at once; only a sweep in progress still uses the old options. */
-  update(interval?: number, options: Partial<CleanupOptions> = {}): CleanupStatus {
-    this.#set(interval, options);
-    if (interval !== undefined && this.#nextRunAt !== undefined) this.#schedule();
-    return this.status();
+  /**
+   * Takes effect at once; only a sweep in progress still uses the old options. `reset`: what calls have changed before no
+   * longer holds, and the configuration of each server does.
+   */
+  update(interval?: number, options: Partial<CleanupOptions> = {}, reset = false): Promise<CleanupStatus> {
+    return this.#change((kept) => {
+      const before = reset ? undefined : kept;
+      if (interval === undefined && Object.keys(options).length === 0) return before;
+      const after = changed(before, interval, options);
+      return interval === undefined ? after : { ...after, scheduled: newNumber(kept) };
+    });
   }
 
   /**
@@ -183,6 +198,8 @@ export class Sweeper {
   /** The work of each second. Never rejects; resolves when the work that it started is done. */
   async tick(): Promise<void> {
     try {
+      if (this.#closed) return;
+      if (this.#parts.store.cluster) this.#apply(await this.#kept.read());
       if (this.#closed || !(await this.#leads())) return;
       this.#expiring ??= this.#expire().finally(() => {
         this.#expiring = undefined;
@@ -245,9 +262,25 @@ export class Sweeper {
     this.#nextRunAt = this.#parts.clock() + this.#interval;
   }
 
-  #set(interval = this.#interval, options: Partial<CleanupOptions>): void {
-    this.#interval = interval;
-    this.#options = { ...this.#options, ...options };
+  #configured(): CleanupOptions {
+    const { contextAutoDelete, contextTtl, deltaTtl, deltaThreshold, requestTtl } = this.#parts.options;
+    return { contextAutoDelete, contextTtl, deltaTtl, deltaThreshold, requestTtl };
+  }
+
+  async #change(edit: Parameters<KeptOverrides['change']>[0]): Promise<CleanupStatus> {
+    this.#apply(await this.#kept.change(edit));
+    return this.status();
+  }
+
+  /** Cleanup goes by these settings from now on, and by the configuration where they say nothing. */
+  #apply(overrides: CleanupOverrides | undefined): void {
+    const configured = this.#parts.interval;
+    const before = this.#overrides?.scheduled ?? 0;
+    this.#overrides = overrides;
+    this.#options = { ...this.#configured(), ...overrides?.options };
+    this.#interval = overrides?.interval ?? (configured || INTERVAL_DEFAULT);
+    if (!(overrides?.running ?? configured > 0)) this.#nextRunAt = undefined;
+    else if (this.#nextRunAt === undefined || (overrides?.scheduled ?? 0) !== before) this.#schedule();
   }
 
   #report(error: unknown): void {
@@ -275,4 +308,16 @@ export class Sweeper {
       forgotten: t.forgotten + forgotten,
     };
   }
+}
+
+function changed(
+  before: CleanupOverrides | undefined,
+  interval = before?.interval,
+  options: Partial<CleanupOptions> = {},
+): CleanupOverrides {
+  return { ...before, interval, options: { ...before?.options, ...options }, scheduled: before?.scheduled ?? 0 };
+}
+
+function newNumber(before: CleanupOverrides | undefined): number {
+  return (before?.scheduled ?? 0) + 1;
 }

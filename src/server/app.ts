@@ -246,7 +246,12 @@ async function openEngine(
     await Promise.all([transfer.close(), cleanup.close()]);
     await store.close();
   });
-  return { contexts, hub, cleanup: cleanup.open(), transfer, store, close };
+  try {
+    return { contexts, hub, cleanup: await cleanup.open(), transfer, store, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
 }
 
 /** Tells of new versions. */

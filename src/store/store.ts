@@ -314,8 +314,18 @@ export interface StoreCluster {
   heads(ids: readonly string[]): Promise<ReadonlyMap<string, Head | null>>;
   /** The ids whose contexts no batch can write together with the first one's. */
   apart(ids: readonly string[]): readonly string[];
+  /** Absent: each server has its own. */
+  readonly settings?: SharedSettings;
   /** Takes or renews a lease for `ttl` milliseconds. Only one server has a lease. Answers whether this server has it. */
   lease(name: string, ttl: number): Promise<boolean>;
+}
+
+/** Small texts that all servers of a store share, by name. */
+export interface SharedSettings {
+  /** Null: there is none. */
+  get(name: string): Promise<string | null>;
+  /** Replaces a text, or removes it (null), where it is still `before`. Answers whether it was. */
+  replace(name: string, before: string | null, text: string | null): Promise<boolean>;
 }
 
 export interface StoreWork {

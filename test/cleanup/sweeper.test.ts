@@ -223,9 +223,11 @@ for (const [name, open] of Object.entries(STORES)) {
     t.like(stage.sweeper.status(), { totals: { runs: 1, trimmed: 1, deltas: 200 }, nextRunAt: begin + 2 * HOUR });
     t.like(stage.sweeper.status().last, { startedAt: begin + HOUR, trimmed: 1, deltas: 200, dryRun: false });
 
-    stage.sweeper.update(60_000, { deltaThreshold: 10 });
+    t.false(stage.sweeper.status().overridden);
+    await stage.sweeper.update(60_000, { deltaThreshold: 10 });
     t.like(stage.sweeper.status(), {
       interval: 60_000,
+      overridden: true,
       nextRunAt: stage.now + 60_000,
       options: { deltaThreshold: 10, contextTtl: 6 * HOUR },
     });
@@ -234,17 +236,23 @@ for (const [name, open] of Object.entries(STORES)) {
     t.is(await stage.deltas('a'), 10);
     t.like(stage.sweeper.status().totals, { runs: 2, deltas: 290 });
 
-    t.throws(() => stage.sweeper.start(), { message: /already started/ });
+    await t.throwsAsync(stage.sweeper.start(), { message: /already started/ });
     t.like(await stage.sweeper.stop(), { running: false, nextRunAt: undefined, interval: 60_000 });
     await stage.write('a', 50);
     stage.now += 10 * HOUR;
     await stage.sweeper.tick();
     t.is(await stage.deltas('a'), 60);
-    t.like(stage.sweeper.start(5_000), { running: true, interval: 5_000, nextRunAt: stage.now + 5_000 });
+    t.like(await stage.sweeper.start(5_000), { running: true, interval: 5_000, nextRunAt: stage.now + 5_000 });
     stage.now += 5_000;
     await stage.sweeper.tick();
     t.is(await stage.deltas('a'), 10);
     t.like(stage.sweeper.status().totals, { runs: 3, deltas: 340, trimmed: 3 });
+
+    await stage.sweeper.stop();
+    const configured = { overridden: false, running: true, interval: HOUR, options: OPTIONS };
+    t.like(await stage.sweeper.update(undefined, {}, true), { ...configured, nextRunAt: stage.now + HOUR });
+    const again = await stage.sweeper.update(undefined, { deltaThreshold: 7 }, true);
+    t.like(again, { overridden: true, running: true, interval: HOUR, options: { ...OPTIONS, deltaThreshold: 7 } });
     await stage.sweeper.close();
   });
 

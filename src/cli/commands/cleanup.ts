@@ -18,7 +18,8 @@ import { renderTable, type StyledText } from '../output/styled-text.js';
 
 const HELP = `
 Options that are not given keep the server's settings (chord serve --help). Options of run apply to that run; options of
-start and update apply until the server stops. Durations are written 500ms, 15s or 6h.
+start and update win over the configuration until the server stops; on Redis they hold for all servers of the store, and
+stay, until update --reset. Durations are written 500ms, 15s or 6h.
 
 Examples:
   chord cleanup run --dry-run
@@ -39,6 +40,10 @@ interface TuneFlags extends Rules {
   readonly interval?: Duration;
 }
 
+interface UpdateFlags extends TuneFlags {
+  readonly reset?: boolean;
+}
+
 export function define(program: Command, { connected }: CommandContext): void {
   const cleanup = program
     .command('cleanup')
@@ -54,7 +59,8 @@ export function define(program: Command, { connected }: CommandContext): void {
     .action((flags: TuneFlags) => connected((session) => start(session, flags)));
   withRules(cleanup.command('update').description('change interval or options'))
     .addOption(intervalOption())
-    .action((flags: TuneFlags) => connected((session) => update(session, flags)));
+    .option('--reset', 'first return to the configuration')
+    .action((flags: UpdateFlags) => connected((session) => update(session, flags)));
   cleanup
     .command('stop')
     .description('stop periodic cleanup')
@@ -87,8 +93,8 @@ async function start(session: Session, { interval, ...rules }: TuneFlags): Promi
   await print(session, status);
 }
 
-async function update(session: Session, { interval, ...rules }: TuneFlags): Promise<void> {
-  const { status } = await session.call('updateCleanup', { interval, options: optionsOf(rules) });
+async function update(session: Session, { interval, reset = false, ...rules }: UpdateFlags): Promise<void> {
+  const { status } = await session.call('updateCleanup', { interval, options: optionsOf(rules), reset });
   await print(session, status);
 }
 
@@ -119,12 +125,13 @@ function resultForm({ startedAt, finishedAt, dryRun, counts, contexts, more }: C
   };
 }
 
-function statusForm({ running, interval, options, nextRunAt, lastRun, totals, runs }: CleanupStatus) {
+function statusForm({ running, interval, options, overridden, nextRunAt, lastRun, totals, runs }: CleanupStatus) {
   const { contexts: _, ...last } = lastRun ? resultForm(lastRun) : { contexts: undefined };
   return {
     running,
     interval: duration(interval),
     options: options && optionsForm(options),
+    overridden,
     nextRunAt: isoTime(nextRunAt),
     lastRun: lastRun && last,
     totals: { runs, ...totals },
@@ -157,12 +164,14 @@ function resultLines({ dryRun, counts, contexts, more }: CleanupResult): StyledT
   ];
 }
 
-function statusLines({ running, interval, options, nextRunAt, lastRun, totals, runs }: CleanupStatus): StyledText[] {
+function statusLines(status: CleanupStatus): StyledText[] {
+  const { running, interval, options, overridden, nextRunAt, lastRun, totals, runs } = status;
   const rules = options ? Object.entries(optionsForm(options)).map(([name, value]) => `${name} ${value}`) : [];
   const since = lastRun && `${isoTime(lastRun.startedAt)}: ${countsText(lastRun.counts)}`;
   return [
     plain(running ? `started, every ${duration(interval)}, next at ${isoTime(nextRunAt)}` : 'not started'),
     plain(`options   ${rules.join(', ')}`),
+    ...(overridden ? [plain('set by calls; `chord cleanup update --reset` returns to the configuration')] : []),
     plain(`last run  ${since ?? 'none'}${lastRun?.more ? ', and more is due' : ''}`),
     plain(`${runs === 1 ? '1 run,  ' : `${runs} runs,`} all in all: ${countsText(totals)}`),
   ];

@@ -1,8 +1,10 @@
 /**
  * Converts the messages of cleanup to the types of the sweeper, and back. Throws INVALID_ARGUMENT that names the field.
  */
+
+import type { CleanupOptions } from '../../cleanup/policy.js';
 import type { Counts, Item } from '../../cleanup/sweep.js';
-import type { CleanupOptions, CleanupResult, CleanupStatus, RunOptions } from '../../cleanup/sweeper.js';
+import type { CleanupResult, CleanupStatus, RunOptions } from '../../cleanup/sweeper.js';
 import { checkPrefix } from '../../contexts/validation.js';
 import * as proto from '../../gen/chord/v1/cleanup_service.js';
 import type { Duration } from '../../gen/google/protobuf/duration.js';
@@ -60,6 +62,7 @@ export function toCleanupStatus({
   running,
   interval,
   options,
+  overridden,
   nextRunAt,
   last,
   totals,
@@ -78,6 +81,7 @@ export function toCleanupStatus({
     lastRun: last && { ...toResult(last), contexts: [] },
     totals: toCounts(totals, totals.forgotten),
     runs: totals.runs,
+    overridden,
   };
 }
 

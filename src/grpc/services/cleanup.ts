@@ -12,20 +12,21 @@ export function cleanupService(cleanup: Sweeper): ServedService {
         return { result: toResult(await cleanup.run(fromRun(request))) };
       },
 
-      startCleanup({ interval, options }: k.StartCleanupRequest): k.StartCleanupResponse {
-        return { status: toCleanupStatus(cleanup.start(fromInterval(interval), fromOptions(options))) };
+      async startCleanup({ interval, options }: k.StartCleanupRequest): Promise<k.StartCleanupResponse> {
+        return { status: toCleanupStatus(await cleanup.start(fromInterval(interval), fromOptions(options))) };
       },
 
       async stopCleanup(): Promise<k.StopCleanupResponse> {
         return { status: toCleanupStatus(await cleanup.stop()) };
       },
 
-      updateCleanup({ interval, options }: k.UpdateCleanupRequest): k.UpdateCleanupResponse {
-        return { status: toCleanupStatus(cleanup.update(fromInterval(interval), fromOptions(options))) };
+      async updateCleanup({ interval, options, reset }: k.UpdateCleanupRequest): Promise<k.UpdateCleanupResponse> {
+        const status = await cleanup.update(fromInterval(interval), fromOptions(options), reset);
+        return { status: toCleanupStatus(status) };
       },
 
-      getCleanup(): k.GetCleanupResponse {
-        return { status: toCleanupStatus(cleanup.status()) };
+      async getCleanup(): Promise<k.GetCleanupResponse> {
+        return { status: toCleanupStatus(await cleanup.current()) };
       },
     },
   };

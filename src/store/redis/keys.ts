@@ -92,6 +92,10 @@ export class RedisKeys {
     return `${this.prefix}lease:${name}`;
   }
 
+  setting(name: string): string {
+    return `${this.prefix}setting:${name}`;
+  }
+
   partitionOf(id: string): Partition {
     return this.partitions[crc32(this.tags ? tagOf(id) : id) % PARTITIONS] as Partition;
   }

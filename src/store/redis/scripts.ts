@@ -327,6 +327,15 @@ redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
 `);
 
+/** KEYS: a setting; ARGV: the text expected, the new one; '' for none. Answers 1 or 0; 1 also where it is so already. */
+export const REPLACE = script(`#!lua flags=allow-oom
+local text = redis.call('GET', KEYS[1]) or ''
+if text == ARGV[2] then return 1 end
+if text ~= ARGV[1] then return 0 end
+if ARGV[2] == '' then redis.call('DEL', KEYS[1]) else redis.call('SET', KEYS[1], ARGV[2]) end
+return 1
+`);
+
 /**
  * KEYS: answers; ARGV: time, limit, cursor, bytes before the request (a nonce). Looks at some requests and removes
  * those made before the time. Answers the next cursor, '0' at the end, and how many went.
@@ -370,6 +379,7 @@ export const SCRIPTS: readonly Script[] = [
   DELTAS,
   TRIM,
   LEASE,
+  REPLACE,
   FORGET,
   FORGET_FORMER,
 ];

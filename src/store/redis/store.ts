@@ -30,7 +30,7 @@ import { RedisKeys, slotOf } from './keys.js';
 import { checkRedis } from './preflight.js';
 import { RedisReads } from './reads.js';
 import { RedisRequests } from './requests.js';
-import { LEASE, TRIM } from './scripts.js';
+import { LEASE, REPLACE, TRIM } from './scripts.js';
 import { parseRedisUrl } from './url.js';
 import { RedisWrites } from './writes.js';
 
@@ -105,6 +105,10 @@ class RedisStore implements Store {
       clock: this.clock.now,
       heads: (ids) => this.#heads(ids),
       apart: (ids) => keys.apart(ids),
+      settings: {
+        get: (name) => this.#setting(name),
+        replace: (name, before, text) => this.#replaceSetting(name, before, text),
+      },
       lease: (name, ttl) => this.#lease(name, ttl),
     };
     cluster.listeners.push(() => this.#healthChanged());
@@ -226,6 +230,20 @@ class RedisStore implements Store {
     this.#checkOpen();
     const key = this.#keys.lease(name);
     const call = { script: LEASE, keys: [key], args: [this.#writes.name, ttl] };
+    return (await this.#cluster.call(slotOf(key), () => call)) === 1;
+  }
+
+  async #setting(name: string): Promise<string | null> {
+    this.#checkOpen();
+    const key = this.#keys.setting(name);
+    const text = (await this.#cluster.call(slotOf(key), () => ['get', key])) as Buffer | null;
+    return text && String(text);
+  }
+
+  async #replaceSetting(name: string, before: string | null, text: string | null): Promise<boolean> {
+    this.#checkOpen();
+    const key = this.#keys.setting(name);
+    const call = { script: REPLACE, keys: [key], args: [before ?? '', text ?? ''] };
     return (await this.#cluster.call(slotOf(key), () => call)) === 1;
   }
 

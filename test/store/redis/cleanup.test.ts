@@ -56,6 +56,50 @@ if (REDIS_INSTALLED) {
       await t.throwsAsync(a.contexts.get('mortal'));
     });
 
+    test.serial(
+      `${name}: what calls change of the settings holds for all servers, and beyond their ends`,
+      async (t) => {
+        const options = { backend: 'redis', redisUrl, redisPrefix: 'settings:' } as const;
+        const on = { ...options, cleanupInterval: HOUR, deltaThreshold: 5 };
+        const off = { ...options, cleanupInterval: 0, deltaThreshold: 6 };
+        const [a, b] = [await serve(t, on), await serve(t, off)];
+        t.like(await b.cleanup.current(), { overridden: false, running: false, options: { deltaThreshold: 6 } });
+        // Each changes other parts at once: none is lost.
+        await Promise.all([
+          ...[1, 2, 3].map((n) => a.cleanup.update(undefined, { deltaTtl: n * HOUR })),
+          ...[4, 5, 6].map((n) => b.cleanup.update(undefined, { contextTtl: n * HOUR })),
+          b.cleanup.start(2 * HOUR, { deltaThreshold: 300 }),
+        ]);
+        const kept = { overridden: true, running: true, interval: 2 * HOUR };
+        for (const { cleanup } of [a, b]) {
+          const { options: rules, ...status } = await cleanup.current();
+          t.like(status, kept);
+          t.is(rules.deltaThreshold, 300);
+          t.true(rules.deltaTtl <= 3 * HOUR && rules.contextTtl <= 6 * HOUR, JSON.stringify(rules));
+        }
+        await t.throwsAsync(a.cleanup.start(), { message: /already started/ });
+        await Promise.all([a.close(), b.close()]);
+
+        const later = await serve(t, on);
+        t.like(later.cleanup.status(), kept, 'before it serves');
+        const increment = { mutations: [{ kind: 'increment' as const, path: ['n'], by: 1 }] };
+        const writes = Array.from({ length: 200 }, () => later.contexts.update('a', increment, { allowMissing: true }));
+        await Promise.all(writes);
+        await later.cleanup.trimmed();
+        t.is(
+          (await later.contexts.deltas('a', 0, { pageSize: 1000 })).deltas.length,
+          200,
+          'its own configuration keeps 5',
+        );
+        const other = await serve(t, off);
+        await later.cleanup.stop();
+        await until(() => !other.cleanup.status().running);
+        t.like(await other.cleanup.update(undefined, {}, true), { overridden: false, running: false });
+        await until(() => later.cleanup.status().running);
+        t.like(later.cleanup.status(), { overridden: false, interval: HOUR, options: { deltaThreshold: 5 } });
+      },
+    );
+
     test.serial(`${name}: a sweep by one server while another one writes`, async (t) => {
       const settings = { deltaThreshold: 5, cleanupInterval: 0 };
       const options = { backend: 'redis', redisUrl, redisPrefix: 'trim:', ...settings } as const;

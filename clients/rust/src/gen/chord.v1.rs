@@ -832,6 +832,9 @@ pub struct UpdateCleanupRequest {
     pub interval: ::core::option::Option<::prost_types::Duration>,
     #[prost(message, optional, tag = "2")]
     pub options: ::core::option::Option<CleanupOptions>,
+    /// First return to the configuration of each server: what calls have changed before no longer holds.
+    #[prost(bool, tag = "3")]
+    pub reset: bool,
 }
 impl ::prost::Name for UpdateCleanupRequest {
     const NAME: &'static str = "UpdateCleanupRequest";
@@ -985,6 +988,9 @@ pub struct CleanupStatus {
     /// Sweeps since the start of the server.
     #[prost(uint64, tag = "7")]
     pub runs: u64,
+    /// Calls have changed settings, which win over the configuration until UpdateCleanup with `reset`.
+    #[prost(bool, tag = "8")]
+    pub overridden: bool,
 }
 impl ::prost::Name for CleanupStatus {
     const NAME: &'static str = "CleanupStatus";
@@ -1042,9 +1048,12 @@ pub mod cleanup_service_client {
     )]
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
-    /// Retention: removes contexts that are no longer used, and deltas that are old or too many. A call concerns the server
-    /// that receives it. Contexts whose own time to live has ended are removed within about a second, whether or not cleanup
-    /// is started.
+    /// Retention: removes contexts that are no longer used, and deltas that are old or too many. Contexts whose own time to live
+    /// has ended are removed within about a second, whether or not cleanup is started.
+    ///
+    /// Settings that StartCleanup, StopCleanup and UpdateCleanup change win over the configuration. On a Redis that several servers
+    /// share they belong to the store: they hold for all servers within about a second, and survive them. Else they hold until
+    /// the server stops. All other answers are those of the server that receives the call.
     #[derive(Debug, Clone)]
     pub struct CleanupServiceClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -1306,9 +1315,12 @@ pub mod cleanup_service_server {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
     }
-    /// Retention: removes contexts that are no longer used, and deltas that are old or too many. A call concerns the server
-    /// that receives it. Contexts whose own time to live has ended are removed within about a second, whether or not cleanup
-    /// is started.
+    /// Retention: removes contexts that are no longer used, and deltas that are old or too many. Contexts whose own time to live
+    /// has ended are removed within about a second, whether or not cleanup is started.
+    ///
+    /// Settings that StartCleanup, StopCleanup and UpdateCleanup change win over the configuration. On a Redis that several servers
+    /// share they belong to the store: they hold for all servers within about a second, and survive them. Else they hold until
+    /// the server stops. All other answers are those of the server that receives the call.
     #[derive(Debug)]
     pub struct CleanupServiceServer<T> {
         inner: Arc<T>,

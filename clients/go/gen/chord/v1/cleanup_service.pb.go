@@ -456,8 +456,10 @@ func (x *StopCleanupResponse) GetStatus() *CleanupStatus {
 type UpdateCleanupRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// 1 s to 365 d; the next sweep begins after this time. Absent: the current interval.
-	Interval      *durationpb.Duration `protobuf:"bytes,1,opt,name=interval,proto3" json:"interval,omitempty"`
-	Options       *CleanupOptions      `protobuf:"bytes,2,opt,name=options,proto3" json:"options,omitempty"`
+	Interval *durationpb.Duration `protobuf:"bytes,1,opt,name=interval,proto3" json:"interval,omitempty"`
+	Options  *CleanupOptions      `protobuf:"bytes,2,opt,name=options,proto3" json:"options,omitempty"`
+	// First return to the configuration of each server: what calls have changed before no longer holds.
+	Reset_        bool `protobuf:"varint,3,opt,name=reset,proto3" json:"reset,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -504,6 +506,13 @@ func (x *UpdateCleanupRequest) GetOptions() *CleanupOptions {
 		return x.Options
 	}
 	return nil
+}
+
+func (x *UpdateCleanupRequest) GetReset_() bool {
+	if x != nil {
+		return x.Reset_
+	}
+	return false
 }
 
 type UpdateCleanupResponse struct {
@@ -881,7 +890,9 @@ type CleanupStatus struct {
 	// Since the start of the server, including contexts that expired between sweeps.
 	Totals *CleanupCounts `protobuf:"bytes,6,opt,name=totals,proto3" json:"totals,omitempty"`
 	// Sweeps since the start of the server.
-	Runs          uint64 `protobuf:"varint,7,opt,name=runs,proto3" json:"runs,omitempty"`
+	Runs uint64 `protobuf:"varint,7,opt,name=runs,proto3" json:"runs,omitempty"`
+	// Calls have changed settings, which win over the configuration until UpdateCleanup with `reset`.
+	Overridden    bool `protobuf:"varint,8,opt,name=overridden,proto3" json:"overridden,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -965,6 +976,13 @@ func (x *CleanupStatus) GetRuns() uint64 {
 	return 0
 }
 
+func (x *CleanupStatus) GetOverridden() bool {
+	if x != nil {
+		return x.Overridden
+	}
+	return false
+}
+
 var File_chord_v1_cleanup_service_proto protoreflect.FileDescriptor
 
 const file_chord_v1_cleanup_service_proto_rawDesc = "" +
@@ -994,10 +1012,11 @@ const file_chord_v1_cleanup_service_proto_rawDesc = "" +
 	"\x06status\x18\x01 \x01(\v2\x17.chord.v1.CleanupStatusR\x06status\"\x14\n" +
 	"\x12StopCleanupRequest\"F\n" +
 	"\x13StopCleanupResponse\x12/\n" +
-	"\x06status\x18\x01 \x01(\v2\x17.chord.v1.CleanupStatusR\x06status\"\x81\x01\n" +
+	"\x06status\x18\x01 \x01(\v2\x17.chord.v1.CleanupStatusR\x06status\"\x97\x01\n" +
 	"\x14UpdateCleanupRequest\x125\n" +
 	"\binterval\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\binterval\x122\n" +
-	"\aoptions\x18\x02 \x01(\v2\x18.chord.v1.CleanupOptionsR\aoptions\"H\n" +
+	"\aoptions\x18\x02 \x01(\v2\x18.chord.v1.CleanupOptionsR\aoptions\x12\x14\n" +
+	"\x05reset\x18\x03 \x01(\bR\x05reset\"H\n" +
 	"\x15UpdateCleanupResponse\x12/\n" +
 	"\x06status\x18\x01 \x01(\v2\x17.chord.v1.CleanupStatusR\x06status\"\x13\n" +
 	"\x11GetCleanupRequest\"E\n" +
@@ -1024,7 +1043,7 @@ const file_chord_v1_cleanup_service_proto_rawDesc = "" +
 	"\adry_run\x18\x03 \x01(\bR\x06dryRun\x12/\n" +
 	"\x06counts\x18\x04 \x01(\v2\x17.chord.v1.CleanupCountsR\x06counts\x124\n" +
 	"\bcontexts\x18\x05 \x03(\v2\x18.chord.v1.CleanedContextR\bcontexts\x12\x12\n" +
-	"\x04more\x18\x06 \x01(\bR\x04more\"\xc9\x02\n" +
+	"\x04more\x18\x06 \x01(\bR\x04more\"\xe9\x02\n" +
 	"\rCleanupStatus\x12\x18\n" +
 	"\arunning\x18\x01 \x01(\bR\arunning\x125\n" +
 	"\binterval\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\binterval\x122\n" +
@@ -1032,7 +1051,10 @@ const file_chord_v1_cleanup_service_proto_rawDesc = "" +
 	"\vnext_run_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tnextRunAt\x122\n" +
 	"\blast_run\x18\x05 \x01(\v2\x17.chord.v1.CleanupResultR\alastRun\x12/\n" +
 	"\x06totals\x18\x06 \x01(\v2\x17.chord.v1.CleanupCountsR\x06totals\x12\x12\n" +
-	"\x04runs\x18\a \x01(\x04R\x04runs*\x80\x01\n" +
+	"\x04runs\x18\a \x01(\x04R\x04runs\x12\x1e\n" +
+	"\n" +
+	"overridden\x18\b \x01(\bR\n" +
+	"overridden*\x80\x01\n" +
 	"\rCleanupReason\x12\x1e\n" +
 	"\x1aCLEANUP_REASON_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16CLEANUP_REASON_EXPIRED\x10\x01\x12\x17\n" +

@@ -30,9 +30,12 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Retention: removes contexts that are no longer used, and deltas that are old or too many. A call concerns the server
-// that receives it. Contexts whose own time to live has ended are removed within about a second, whether or not cleanup
-// is started.
+// Retention: removes contexts that are no longer used, and deltas that are old or too many. Contexts whose own time to live
+// has ended are removed within about a second, whether or not cleanup is started.
+//
+// Settings that StartCleanup, StopCleanup and UpdateCleanup change win over the configuration. On a Redis that several servers
+// share they belong to the store: they hold for all servers within about a second, and survive them. Else they hold until
+// the server stops. All other answers are those of the server that receives the call.
 type CleanupServiceClient interface {
 	// Sweeps once, now, and answers what was removed; or, as a dry run, what would be removed.
 	RunCleanup(ctx context.Context, in *RunCleanupRequest, opts ...grpc.CallOption) (*RunCleanupResponse, error)
@@ -108,9 +111,12 @@ func (c *cleanupServiceClient) GetCleanup(ctx context.Context, in *GetCleanupReq
 // All implementations must embed UnimplementedCleanupServiceServer
 // for forward compatibility.
 //
-// Retention: removes contexts that are no longer used, and deltas that are old or too many. A call concerns the server
-// that receives it. Contexts whose own time to live has ended are removed within about a second, whether or not cleanup
-// is started.
+// Retention: removes contexts that are no longer used, and deltas that are old or too many. Contexts whose own time to live
+// has ended are removed within about a second, whether or not cleanup is started.
+//
+// Settings that StartCleanup, StopCleanup and UpdateCleanup change win over the configuration. On a Redis that several servers
+// share they belong to the store: they hold for all servers within about a second, and survive them. Else they hold until
+// the server stops. All other answers are those of the server that receives the call.
 type CleanupServiceServer interface {
 	// Sweeps once, now, and answers what was removed; or, as a dry run, what would be removed.
 	RunCleanup(context.Context, *RunCleanupRequest) (*RunCleanupResponse, error)

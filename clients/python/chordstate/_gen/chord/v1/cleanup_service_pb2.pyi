@@ -76,12 +76,14 @@ class StopCleanupResponse(_message.Message):
     def __init__(self, status: _Optional[_Union[CleanupStatus, _Mapping]] = ...) -> None: ...
 
 class UpdateCleanupRequest(_message.Message):
-    __slots__ = ("interval", "options")
+    __slots__ = ("interval", "options", "reset")
     INTERVAL_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    RESET_FIELD_NUMBER: _ClassVar[int]
     interval: _duration_pb2.Duration
     options: CleanupOptions
-    def __init__(self, interval: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., options: _Optional[_Union[CleanupOptions, _Mapping]] = ...) -> None: ...
+    reset: bool
+    def __init__(self, interval: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., options: _Optional[_Union[CleanupOptions, _Mapping]] = ..., reset: bool = ...) -> None: ...
 
 class UpdateCleanupResponse(_message.Message):
     __slots__ = ("status",)
@@ -142,7 +144,7 @@ class CleanupResult(_message.Message):
     def __init__(self, started_at: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., finished_at: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., dry_run: bool = ..., counts: _Optional[_Union[CleanupCounts, _Mapping]] = ..., contexts: _Optional[_Iterable[_Union[CleanedContext, _Mapping]]] = ..., more: bool = ...) -> None: ...
 
 class CleanupStatus(_message.Message):
-    __slots__ = ("running", "interval", "options", "next_run_at", "last_run", "totals", "runs")
+    __slots__ = ("running", "interval", "options", "next_run_at", "last_run", "totals", "runs", "overridden")
     RUNNING_FIELD_NUMBER: _ClassVar[int]
     INTERVAL_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
@@ -150,6 +152,7 @@ class CleanupStatus(_message.Message):
     LAST_RUN_FIELD_NUMBER: _ClassVar[int]
     TOTALS_FIELD_NUMBER: _ClassVar[int]
     RUNS_FIELD_NUMBER: _ClassVar[int]
+    OVERRIDDEN_FIELD_NUMBER: _ClassVar[int]
     running: bool
     interval: _duration_pb2.Duration
     options: CleanupOptions
@@ -157,4 +160,5 @@ class CleanupStatus(_message.Message):
     last_run: CleanupResult
     totals: CleanupCounts
     runs: int
-    def __init__(self, running: bool = ..., interval: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., options: _Optional[_Union[CleanupOptions, _Mapping]] = ..., next_run_at: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., last_run: _Optional[_Union[CleanupResult, _Mapping]] = ..., totals: _Optional[_Union[CleanupCounts, _Mapping]] = ..., runs: _Optional[int] = ...) -> None: ...
+    overridden: bool
+    def __init__(self, running: bool = ..., interval: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., options: _Optional[_Union[CleanupOptions, _Mapping]] = ..., next_run_at: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., last_run: _Optional[_Union[CleanupResult, _Mapping]] = ..., totals: _Optional[_Union[CleanupCounts, _Mapping]] = ..., runs: _Optional[int] = ..., overridden: bool = ...) -> None: ...

@@ -6,9 +6,12 @@ from chordstate._gen.chord.v1 import cleanup_service_pb2 as chord_dot_v1_dot_cle
 
 
 class CleanupServiceStub(object):
-    """Retention: removes contexts that are no longer used, and deltas that are old or too many. A call concerns the server
-    that receives it. Contexts whose own time to live has ended are removed within about a second, whether or not cleanup
-    is started.
+    """Retention: removes contexts that are no longer used, and deltas that are old or too many. Contexts whose own time to live
+    has ended are removed within about a second, whether or not cleanup is started.
+
+    Settings that StartCleanup, StopCleanup and UpdateCleanup change win over the configuration. On a Redis that several servers
+    share they belong to the store: they hold for all servers within about a second, and survive them. Else they hold until
+    the server stops. All other answers are those of the server that receives the call.
     """
 
     def __init__(self, channel):
@@ -45,9 +48,12 @@ class CleanupServiceStub(object):
 
 
 class CleanupServiceServicer(object):
-    """Retention: removes contexts that are no longer used, and deltas that are old or too many. A call concerns the server
-    that receives it. Contexts whose own time to live has ended are removed within about a second, whether or not cleanup
-    is started.
+    """Retention: removes contexts that are no longer used, and deltas that are old or too many. Contexts whose own time to live
+    has ended are removed within about a second, whether or not cleanup is started.
+
+    Settings that StartCleanup, StopCleanup and UpdateCleanup change win over the configuration. On a Redis that several servers
+    share they belong to the store: they hold for all servers within about a second, and survive them. Else they hold until
+    the server stops. All other answers are those of the server that receives the call.
     """
 
     def RunCleanup(self, request, context):
@@ -121,9 +127,12 @@ def add_CleanupServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class CleanupService(object):
-    """Retention: removes contexts that are no longer used, and deltas that are old or too many. A call concerns the server
-    that receives it. Contexts whose own time to live has ended are removed within about a second, whether or not cleanup
-    is started.
+    """Retention: removes contexts that are no longer used, and deltas that are old or too many. Contexts whose own time to live
+    has ended are removed within about a second, whether or not cleanup is started.
+
+    Settings that StartCleanup, StopCleanup and UpdateCleanup change win over the configuration. On a Redis that several servers
+    share they belong to the store: they hold for all servers within about a second, and survive them. Else they hold until
+    the server stops. All other answers are those of the server that receives the call.
     """
 
     @staticmethod

@@ -92,7 +92,11 @@ export interface StopCleanupResponse {
 export interface UpdateCleanupRequest {
   /** 1 s to 365 d; the next sweep begins after this time. Absent: the current interval. */
   interval?: Duration | undefined;
-  options?: CleanupOptions | undefined;
+  options?:
+    | CleanupOptions
+    | undefined;
+  /** First return to the configuration of each server: what calls have changed before no longer holds. */
+  reset: boolean;
 }
 
 export interface UpdateCleanupResponse {
@@ -165,6 +169,8 @@ export interface CleanupStatus {
     | undefined;
   /** Sweeps since the start of the server. */
   runs: number;
+  /** Calls have changed settings, which win over the configuration until UpdateCleanup with `reset`. */
+  overridden: boolean;
 }
 
 function createBaseCleanupOptions(): CleanupOptions {
@@ -573,7 +579,7 @@ export const StopCleanupResponse: MessageFns<StopCleanupResponse> = {
 };
 
 function createBaseUpdateCleanupRequest(): UpdateCleanupRequest {
-  return { interval: undefined, options: undefined };
+  return { interval: undefined, options: undefined, reset: false };
 }
 
 export const UpdateCleanupRequest: MessageFns<UpdateCleanupRequest> = {
@@ -583,6 +589,9 @@ export const UpdateCleanupRequest: MessageFns<UpdateCleanupRequest> = {
     }
     if (message.options !== undefined) {
       CleanupOptions.encode(message.options, writer.uint32(18).fork()).join();
+    }
+    if (message.reset !== false) {
+      writer.uint32(24).bool(message.reset);
     }
     return writer;
   },
@@ -614,6 +623,14 @@ export const UpdateCleanupRequest: MessageFns<UpdateCleanupRequest> = {
             }
 
             message.options = CleanupOptions.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.reset = reader.bool();
             continue;
           }
         }
@@ -1035,6 +1052,7 @@ function createBaseCleanupStatus(): CleanupStatus {
     lastRun: undefined,
     totals: undefined,
     runs: 0,
+    overridden: false,
   };
 }
 
@@ -1060,6 +1078,9 @@ export const CleanupStatus: MessageFns<CleanupStatus> = {
     }
     if (message.runs !== 0) {
       writer.uint32(56).uint64(message.runs);
+    }
+    if (message.overridden !== false) {
+      writer.uint32(64).bool(message.overridden);
     }
     return writer;
   },
@@ -1133,6 +1154,14 @@ export const CleanupStatus: MessageFns<CleanupStatus> = {
             message.runs = longToNumber(reader.uint64());
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.overridden = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1147,9 +1176,12 @@ export const CleanupStatus: MessageFns<CleanupStatus> = {
 };
 
 /**
- * Retention: removes contexts that are no longer used, and deltas that are old or too many. A call concerns the server
- * that receives it. Contexts whose own time to live has ended are removed within about a second, whether or not cleanup
- * is started.
+ * Retention: removes contexts that are no longer used, and deltas that are old or too many. Contexts whose own time to live
+ * has ended are removed within about a second, whether or not cleanup is started.
+ *
+ * Settings that StartCleanup, StopCleanup and UpdateCleanup change win over the configuration. On a Redis that several servers
+ * share they belong to the store: they hold for all servers within about a second, and survive them. Else they hold until
+ * the server stops. All other answers are those of the server that receives the call.
  */
 export type CleanupServiceService = typeof CleanupServiceService;
 export const CleanupServiceService = {

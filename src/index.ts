@@ -15,7 +15,7 @@ export { type Config, ConfigError } from './config/config.js';
 export type { DeltaView, SyncResult, View } from './contexts/events.js';
 export { DECODED, ENCODED, type Form } from './contexts/lane/document.js';
 export type { ContextService } from './contexts/service.js';
-export type { DeltaForm, Formatters } from './contexts/sync/projection.js';
+export type { DeltaForm, Formatters } from './contexts/sync/formats.js';
 export type { BatchedResult, BatchedWrite } from './contexts/writes/batch.js';
 export type { Expected } from './contexts/writes/conditions.js';
 export type { Mutation } from './contexts/writes/mutations.js';

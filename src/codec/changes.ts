@@ -8,7 +8,7 @@
  * values, as most clients request it, is sent without encoding, and a delta with old values costs one pass.
  */
 import { codePoints } from '../delta/text.js';
-import type { Change, Changes, Path } from '../delta/types.js';
+import type { Change, Changes, Path, Spliced, TextSpliced } from '../delta/types.js';
 import type * as proto from '../gen/chord/v1/model.js';
 import { ChordError, invalid } from '../model/errors.js';
 import type { Json, Payload } from '../model/model.js';
@@ -20,14 +20,14 @@ import { BackWriter } from './writer.js';
 const CHANGES = 0x22; // Delta.changes
 const PATH = 0x0a; // Change
 const ACTION = 0x10;
-const VALUE = 0x1a;
-const OLD_VALUE = 0x22;
-const SPLICE = 0x2a;
+export const VALUE = 0x1a;
+export const OLD_VALUE = 0x22;
+export const SPLICE = 0x2a;
 const TEXT_SPLICE = 0x32;
 const INDEX = 0x08; // Splice, TextSplice
 const REMOVED_COUNT = 0x10;
-const REMOVED = 0x1a;
-const INSERTED = 0x22;
+export const REMOVED = 0x1a;
+export const INSERTED = 0x22;
 const OLD_BYTES = 0x78; // in `olds` only
 
 /** By number in enum ChangeAction. */
@@ -48,9 +48,74 @@ export function encodeChanges(changes: Changes, bytesMax = Infinity): Payload | 
   return encoded && olds && { changes: encoded, olds };
 }
 
-/** The wire bytes of `changes` with the old values included. */
-export function spliceOlds(payload: Payload): Uint8Array {
-  return encode(decodeChanges(payload.changes, payload.olds), true, Infinity)!;
+/**
+ * The wire bytes of `changes` with the old values included. No value is decoded: the bytes of the old values are copied to
+ * where they belong.
+ */
+export function spliceOlds({ changes, olds }: Payload): Uint8Array {
+  const [reader, old] = [new Reader(changes), new Reader(olds)];
+  /** Of each change: its first byte and the one behind it, and those of its old values. */
+  const places: number[] = [];
+  try {
+    while (reader.pos < reader.end) {
+      const end = endOfChange(reader);
+      const start = reader.pos;
+      const oldEnd = old.length(old.end);
+      places.push(start, end, old.pos, oldEnd);
+      reader.pos = end;
+      old.pos = oldEnd;
+    }
+    checkAtEnd(old);
+    scratch.reset();
+    for (let i = places.length - 4; i >= 0; i -= 4) {
+      const before = scratch.size;
+      const oldBytes = olds.subarray(places[i + 2]!, places[i + 3]!);
+      writeWithOld(scratch, changes.subarray(places[i]!, places[i + 1]!), oldBytes);
+      scratch.length(before);
+      scratch.byte(CHANGES);
+    }
+    return scratch.take();
+  } catch (cause) {
+    throw dataLoss(cause);
+  }
+}
+
+/** A change and its old values, both as stored. */
+function writeWithOld(writer: BackWriter, change: Uint8Array, old: Uint8Array): void {
+  const reader = new Reader(change);
+  while (old.length > 0 && reader.pos < reader.end) {
+    const at = reader.pos;
+    const tag = reader.varint();
+    if (tag !== SPLICE && tag !== TEXT_SPLICE) {
+      reader.skip(tag, 0);
+      continue;
+    }
+    const end = reader.length(reader.end);
+    const start = reader.pos;
+    const inserted = startOf(reader, end, INSERTED);
+    writer.raw(change.subarray(end));
+    const before = writer.size;
+    writer.raw(change.subarray(inserted, end));
+    writer.raw(old.subarray(0, startOf(new Reader(old), old.length, OLD_BYTES)));
+    writer.raw(change.subarray(start, inserted));
+    writer.length(before);
+    writer.byte(tag);
+    writer.raw(change.subarray(0, at));
+    return;
+  }
+  writer.raw(old);
+  writer.raw(change);
+}
+
+/** Where the first field with this tag begins; the end where there is none. */
+function startOf(reader: Reader, end: number, last: number): number {
+  while (reader.pos < end) {
+    const at = reader.pos;
+    const tag = reader.varint();
+    if (tag === last) return at;
+    reader.skip(tag, 0);
+  }
+  return end;
 }
 
 /**
@@ -59,42 +124,35 @@ export function spliceOlds(payload: Payload): Uint8Array {
  */
 export function decodeChanges(changes: Uint8Array, olds?: Uint8Array): Change[] {
   const list: Change[] = [];
-  const reader = new ChangeReader(changes, olds);
-  for (let change = reader.next(); change; change = reader.next()) list.push(change);
-  return list;
+  const reader = new Reader(changes);
+  const old = olds && new Reader(olds);
+  try {
+    while (reader.pos < reader.end) {
+      const end = endOfChange(reader);
+      list.push(readChange(reader, end, old, old ? old.length(old.end) : 0));
+    }
+    if (old) checkAtEnd(old);
+    return list;
+  } catch (cause) {
+    throw dataLoss(cause);
+  }
 }
 
-/** The same as `decodeChanges`, one change at a time, for callers that yield to the event loop in between. */
-export class ChangeReader {
-  readonly #changes: Reader;
-  readonly #olds: Reader | undefined;
+/** Where the change ends that begins here. */
+export function endOfChange(reader: Reader): number {
+  const tag = reader.varint();
+  if (tag !== CHANGES) throw invalid('changes', `tag ${tag} in place of a change`);
+  return reader.length(reader.end);
+}
 
-  constructor(changes: Uint8Array, olds?: Uint8Array) {
-    this.#changes = new Reader(changes);
-    this.#olds = olds && new Reader(olds);
-  }
+/** All changes are read. */
+export function checkAtEnd(olds: Reader): void {
+  if (olds.pos !== olds.end) throw invalid('olds', 'more old values than changes');
+}
 
-  /** Bytes read so far. */
-  get read(): number {
-    return this.#changes.pos + (this.#olds?.pos ?? 0);
-  }
-
-  /** The next change; undefined at the end. */
-  next(): Change | undefined {
-    const reader = this.#changes;
-    try {
-      if (reader.pos < reader.end) {
-        const tag = reader.varint();
-        if (tag !== CHANGES) throw invalid('changes', `tag ${tag} in place of a change`);
-        return readChange(reader, reader.length(reader.end), this.#olds);
-      }
-      if (this.#olds && this.#olds.pos !== this.#olds.end) throw invalid('olds', 'more old values than changes');
-      return undefined;
-    } catch (cause) {
-      if (!(cause instanceof ChordError)) throw cause;
-      throw new ChordError('DATA_LOSS', `a stored delta is invalid: ${cause.message}`, { cause });
-    }
-  }
+export function dataLoss(cause: unknown): unknown {
+  if (!(cause instanceof ChordError)) return cause;
+  return new ChordError('DATA_LOSS', `a stored delta is invalid: ${cause.message}`, { cause });
 }
 
 /** The changes of a received Delta message. DATA_LOSS: a Chord server does not send such changes. */
@@ -124,37 +182,44 @@ function encodeOlds(changes: Changes, bytesMax: number): Uint8Array | undefined 
   return scratch.take();
 }
 
-function writeChange(writer: BackWriter, change: Change, olds: boolean): void {
+export function writeChange(writer: BackWriter, change: Change, olds: boolean): void {
   const before = writer.size;
   if (change.action === 'spliced') {
     writeValues(writer, INSERTED, change.inserted, 1);
     if (olds) writeOld(writer, change);
-    writeCount(writer, REMOVED_COUNT, change.removedCount);
-    writeCount(writer, INDEX, change.index);
-    writer.length(before);
-    writer.byte(SPLICE);
+    writeSplice(writer, SPLICE, change, before);
   } else if (change.action === 'text_spliced') {
     writeText(writer, INSERTED, change.inserted);
     if (olds) writeText(writer, REMOVED, change.removed);
-    writeCount(writer, REMOVED_COUNT, change.removedCount);
-    writeCount(writer, INDEX, change.index);
-    writer.length(before);
-    writer.byte(TEXT_SPLICE);
+    writeSplice(writer, TEXT_SPLICE, change, before);
   } else {
     if (olds) writeOld(writer, change);
     if (change.action !== 'removed') writeField(writer, VALUE, change.value, 1);
   }
-  writer.varint(ACTION_NUMBERS[change.action]);
+  writePlace(writer, change, before);
+}
+
+/** Ends a splice whose last fields begin at `before`. */
+export function writeSplice(writer: BackWriter, tag: number, change: Spliced | TextSpliced, before: number): void {
+  writeCount(writer, REMOVED_COUNT, change.removedCount);
+  writeCount(writer, INDEX, change.index);
+  writer.length(before);
+  writer.byte(tag);
+}
+
+/** Ends a change. */
+export function writePlace(writer: BackWriter, { action, path }: Change, before: number): void {
+  writer.varint(ACTION_NUMBERS[action]);
   writer.byte(ACTION);
-  for (let i = change.path.length - 1; i >= 0; i--) {
-    writer.string(change.path[i]!);
+  for (let i = path.length - 1; i >= 0; i--) {
+    writer.string(path[i]!);
     writer.byte(PATH);
   }
   writer.length(before);
   writer.byte(CHANGES);
 }
 
-function writeOld(writer: BackWriter, change: Change): void {
+export function writeOld(writer: BackWriter, change: Change): void {
   if (change.action === 'added') return;
   if (change.action === 'spliced') writeValues(writer, REMOVED, change.removed ?? [], 1);
   else if (change.action === 'text_spliced') {
@@ -181,7 +246,7 @@ function writeCount(writer: BackWriter, tag: number, count: number): void {
 }
 
 /** The fields of a Change, filled in while reading. */
-interface Fields {
+export interface ChangeFields {
   path: string[];
   action: number;
   value: Json | undefined;
@@ -190,7 +255,7 @@ interface Fields {
   textSplice: TextSpliceFields | undefined;
 }
 
-interface SpliceFields {
+export interface SpliceFields {
   index: number;
   removedCount: number;
   removed: Json[];
@@ -205,8 +270,8 @@ interface TextSpliceFields {
   oldBytes?: number;
 }
 
-function readChange(reader: Reader, end: number, olds: Reader | undefined): Change {
-  const fields: Fields = {
+export function noFields(): ChangeFields {
+  return {
     path: [],
     action: 0,
     value: undefined,
@@ -214,9 +279,17 @@ function readChange(reader: Reader, end: number, olds: Reader | undefined): Chan
     splice: undefined,
     textSplice: undefined,
   };
+}
+
+export function noSplice(): SpliceFields {
+  return { index: 0, removedCount: 0, removed: [], inserted: [] };
+}
+
+/** A change up to `end`, with its old values up to `oldEnd` of `olds`. */
+export function readChange(reader: Reader, end: number, olds: Reader | undefined, oldEnd: number): Change {
+  const fields = noFields();
   readFields(reader, end, fields);
   if (olds) {
-    const oldEnd = olds.length(olds.end);
     if (fields.splice) readSplice(olds, oldEnd, fields.splice);
     else if (fields.textSplice) readTextSplice(olds, oldEnd, fields.textSplice);
     else readFields(olds, oldEnd, fields);
@@ -224,37 +297,48 @@ function readChange(reader: Reader, end: number, olds: Reader | undefined): Chan
   return toChange(fields);
 }
 
-function readFields(reader: Reader, end: number, fields: Fields): void {
-  while (reader.pos < end) {
-    const tag = reader.varint();
-    if (tag === PATH) fields.path.push(reader.key(end));
-    else if (tag === ACTION) fields.action = reader.varint();
-    else if (tag === VALUE) fields.value = readValue(reader, reader.length(end), 0);
-    else if (tag === OLD_VALUE) fields.oldValue = readValue(reader, reader.length(end), 0);
-    else if (tag === SPLICE) {
-      fields.splice = { index: 0, removedCount: 0, removed: [], inserted: [] };
-      readSplice(reader, reader.length(end), fields.splice);
-    } else if (tag === TEXT_SPLICE) {
-      fields.textSplice = { index: 0, removedCount: 0, removed: '', inserted: '' };
-      readTextSplice(reader, reader.length(end), fields.textSplice);
-    } else reader.skip(tag, 6);
-  }
+function readFields(reader: Reader, end: number, fields: ChangeFields): void {
+  while (reader.pos < end) readField(reader, reader.varint(), end, fields);
   if (reader.pos !== end) throw truncated();
+}
+
+/** The field behind its tag. */
+export function readField(reader: Reader, tag: number, end: number, fields: ChangeFields): void {
+  if (tag === PATH) fields.path.push(reader.key(end));
+  else if (tag === ACTION) fields.action = reader.varint();
+  else if (tag === VALUE) fields.value = readValue(reader, reader.length(end), 0);
+  else if (tag === OLD_VALUE) fields.oldValue = readValue(reader, reader.length(end), 0);
+  else if (tag === SPLICE) {
+    fields.splice = noSplice();
+    readSplice(reader, reader.length(end), fields.splice);
+  } else if (tag === TEXT_SPLICE) {
+    fields.textSplice = { index: 0, removedCount: 0, removed: '', inserted: '' };
+    readTextSplice(reader, reader.length(end), fields.textSplice);
+  } else reader.skip(tag, 6);
 }
 
 function readSplice(reader: Reader, end: number, splice: SpliceFields): void {
   while (reader.pos < end) {
     const tag = reader.varint();
-    if (tag === INDEX) splice.index = reader.varint();
-    else if (tag === REMOVED_COUNT) splice.removedCount = reader.varint();
-    else if (tag === REMOVED) splice.removed.push(readValue(reader, reader.length(end), 0));
-    else if (tag === INSERTED) splice.inserted.push(readValue(reader, reader.length(end), 0));
-    else reader.skip(tag, 4);
+    if (tag === REMOVED || tag === INSERTED) {
+      elementsOf(splice, tag).push(readValue(reader, reader.length(end), 0));
+    } else readCount(reader, tag, splice);
   }
   if (reader.pos !== end) throw truncated();
 }
 
-function readTextSplice(reader: Reader, end: number, splice: TextSpliceFields): void {
+export function elementsOf(splice: SpliceFields, tag: typeof REMOVED | typeof INSERTED): Json[] {
+  return tag === REMOVED ? splice.removed : splice.inserted;
+}
+
+/** The field of a Splice behind its tag, but no element. */
+export function readCount(reader: Reader, tag: number, splice: SpliceFields): void {
+  if (tag === INDEX) splice.index = reader.varint();
+  else if (tag === REMOVED_COUNT) splice.removedCount = reader.varint();
+  else reader.skip(tag, 4);
+}
+
+export function readTextSplice(reader: Reader, end: number, splice: TextSpliceFields): void {
   while (reader.pos < end) {
     const tag = reader.varint();
     if (tag === INDEX) splice.index = reader.varint();
@@ -267,7 +351,7 @@ function readTextSplice(reader: Reader, end: number, splice: TextSpliceFields): 
   if (reader.pos !== end) throw truncated();
 }
 
-function toChange({ path, action: number, value, oldValue, splice, textSplice }: Fields): Change {
+export function toChange({ path, action: number, value, oldValue, splice, textSplice }: ChangeFields): Change {
   const action = ACTIONS[number];
   if (path.length === 0) throw broken('the path is missing');
   switch (action) {

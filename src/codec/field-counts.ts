@@ -12,8 +12,8 @@ export interface FieldBound {
   /** The field's name, as in the .proto. */
   readonly name: string;
   readonly max: number;
-  /** `max` bounds the sum over all messages of this type, and not each message alone. */
-  readonly inAll?: boolean;
+  /** The most in all messages of this type together. */
+  readonly inAll?: number;
   /** The bounds inside of the field's own message. */
   readonly inside?: FieldBounds;
 }
@@ -38,11 +38,12 @@ function check(reader: Reader, end: number, bounds: FieldBounds, at: string, inA
     counts[bound ? field : 0] = before + 1;
     if (!bound) {
       if (before >= OTHERS_MAX) throw invalid(at || 'message', `has more than ${OTHERS_MAX} other fields`);
-    } else if (bound.inAll) {
+    } else if (before >= bound.max) throw invalid(named(at, bound), `has more than ${bound.max} elements`);
+    if (bound?.inAll !== undefined) {
       const count = (inAll.get(bound) ?? 0) + 1;
       inAll.set(bound, count);
-      if (count > bound.max) throw invalid(named(at, bound), `has more than ${bound.max} elements in all`);
-    } else if (before >= bound.max) throw invalid(named(at, bound), `has more than ${bound.max} elements`);
+      if (count > bound.inAll) throw invalid(named(at, bound), `has more than ${bound.inAll} elements in all`);
+    }
     if (bound?.inside && (tag & 7) === LENGTH_DELIMITED) {
       check(
         reader,

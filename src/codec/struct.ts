@@ -132,19 +132,19 @@ function readFrom<T>(
 }
 
 // Tags: field number << 3 | wire type.
-const FIELDS = 0x0a; // Struct.fields
-const KEY = 0x0a;
-const VALUE = 0x12;
+export const FIELDS = 0x0a; // Struct.fields
+export const KEY = 0x0a;
+export const VALUE = 0x12;
 const NULL = 0x08;
 const NUMBER = 0x11;
 const STRING = 0x1a;
 const BOOL = 0x20;
-const STRUCT = 0x2a;
-const LIST = 0x32;
-const VALUES = 0x0a; // ListValue.values
+export const STRUCT = 0x2a;
+export const LIST = 0x32;
+export const VALUES = 0x0a; // ListValue.values
 
 /** Writes the fields of a Value. An object or list in the value is at level `depth`. */
-function writeValue(writer: BackWriter, value: Json, depth: number): void {
+export function writeValue(writer: BackWriter, value: Json, depth: number): void {
   switch (typeof value) {
     case 'string':
       writer.string(value);
@@ -180,8 +180,7 @@ function writeValue(writer: BackWriter, value: Json, depth: number): void {
 
 function writeStruct(writer: BackWriter, object: JsonObject, depth: number): void {
   if (depth > MAX_DEPTH) throw tooDeep();
-  if (!isPlain(object)) throw invalid('value', 'only plain objects and lists are JSON');
-  const keys = Object.keys(object);
+  const keys = keysOf(object);
   for (let i = keys.length - 1; i >= 0; i--) {
     const key = keys[i]!;
     const before = writer.size;
@@ -209,6 +208,12 @@ export function writeField(writer: BackWriter, tag: number, value: Json, depth: 
   writeValue(writer, value, depth);
   writer.length(before);
   writer.byte(tag);
+}
+
+/** The keys of an object. Throws for what is no object literal. */
+export function keysOf(object: JsonObject): string[] {
+  if (!isPlain(object)) throw invalid('value', 'only plain objects and lists are JSON');
+  return Object.keys(object);
 }
 
 /** Whether the value is an object literal, of this realm or another: a Date or a Map would be written as {} and be lost. */
@@ -252,60 +257,8 @@ function readParts(reader: Reader, end: number, tree: Tree, depth: number): Json
   return object;
 }
 
-/** Members and elements of more bytes are decoded in steps of their own. */
-const STEP_BYTES = 16_384;
-
-/**
- * As `decodeStruct`, in small steps, for bytes that `encodeStruct` wrote. Yields the number of bytes read so far after each
- * member and element of a large object or list; answers the document at the end.
- */
-export function decodeStructInSteps(bytes: Uint8Array): Generator<number, JsonObject> {
-  return structSteps(new Reader(bytes), bytes.length, 1);
-}
-
-function* structSteps(reader: Reader, end: number, depth: number): Generator<number, JsonObject> {
-  if (depth > MAX_DEPTH) throw tooDeep();
-  const object: JsonObject = {};
-  while (reader.pos < end) {
-    if (reader.varint() !== FIELDS) throw truncated();
-    const next = reader.length(end);
-    if (next - reader.pos <= STEP_BYTES) readMember(reader, next, depth, object);
-    else {
-      if (reader.varint() !== KEY) throw truncated();
-      const key = reader.key(next);
-      if (reader.varint() !== VALUE) throw truncated();
-      setMember(object, key, yield* valueSteps(reader, reader.length(next), depth));
-    }
-    yield reader.pos;
-  }
-  if (reader.pos !== end) throw truncated();
-  return object;
-}
-
-function* listSteps(reader: Reader, end: number, depth: number): Generator<number, Json[]> {
-  if (depth > MAX_DEPTH) throw tooDeep();
-  const list: Json[] = [];
-  for (let count = 1; reader.pos < end; count++) {
-    if (reader.varint() !== VALUES) throw truncated();
-    const next = reader.length(end);
-    if (next - reader.pos <= STEP_BYTES) list.push(readValue(reader, next, depth));
-    else list.push(yield* valueSteps(reader, next, depth));
-    if (count % 100 === 0) yield reader.pos;
-  }
-  if (reader.pos !== end) throw truncated();
-  return list;
-}
-
-function* valueSteps(reader: Reader, end: number, depth: number): Generator<number, Json> {
-  const start = reader.pos;
-  const tag = reader.varint();
-  if (tag === STRUCT) return yield* structSteps(reader, reader.length(end), depth + 1);
-  if (tag === LIST) return yield* listSteps(reader, reader.length(end), depth + 1);
-  reader.pos = start;
-  return readValue(reader, end, depth);
-}
-
-function readMember(reader: Reader, end: number, depth: number, object: JsonObject): void {
+/** A member up to `end`, into the object. */
+export function readMember(reader: Reader, end: number, depth: number, object: JsonObject): void {
   let key = '';
   let value: Json | undefined;
   while (reader.pos < end) {
@@ -374,7 +327,7 @@ export function readValue(reader: Reader, end: number, depth: number): Json {
   return value;
 }
 
-function tooDeep() {
+export function tooDeep() {
   return invalid('value', `nested deeper than ${MAX_DEPTH} levels`);
 }
 

@@ -3,86 +3,91 @@
  * one holds its input in memory.
  */
 
-import { ChangeReader } from '../codec/changes.js';
-import { decodeStructInSteps } from '../codec/struct.js';
-import type { Change } from '../delta/types.js';
-import type { JsonObject, Payload } from '../model/model.js';
+import { decodeChangesInSteps } from '../codec/changes-steps.js';
+import type { Change, Changes } from '../delta/types.js';
+import type { Payload } from '../model/model.js';
 import { Slots } from '../model/slots.js';
+import { LOOK_BYTES, LOOK_EVERY, type Steps } from '../model/steps.js';
 import { Turns } from '../model/turns.js';
 
-/** Bytes that one step decodes, applies or encodes. In the worst case, tiny values, a step takes some 20 ms. */
+/** A step ends after so many bytes of work, and after so many milliseconds. */
 const STEP_BYTES = 1 << 17;
+const STEP_MS = 8;
 /** Work of up to this many bytes runs at once, in one step, and waits for no other work. */
 export const SMALL_BYTES = 1 << 18;
 /** Long works that run at once, of all kinds together: there is one event loop. */
 const AT_ONCE = 2;
 
-/** Milliseconds after which `TimeSlices` yields. */
-const SLICE_MS = 10;
-
 /** Of all long works together, one step runs in each turn of the event loop. */
 const turns = new Turns();
-
-/** The steps of a work that is measured in time: many small works, of which some may be large. */
-export class TimeSlices {
-  #began = performance.now();
-
-  /** Call between two works. Answers a promise to await where they have taken a slice of time, else undefined. */
-  next(): Promise<void> | undefined {
-    if (performance.now() - this.#began < SLICE_MS) return undefined;
-    return this.#yield();
-  }
-
-  async #yield(): Promise<void> {
-    await turns.next();
-    this.#began = performance.now();
-  }
-}
 
 /** The steps of one long work. */
 export class Pace {
   #spent = 0;
+  /** Bytes since the clock was last looked at. */
+  #unseen = 0;
+  #began = performance.now();
 
   /** Ends the step. */
-  turn(): Promise<void> {
-    this.#spent = 0;
-    return turns.next();
+  async turn(): Promise<void> {
+    await turns.next();
+    this.#spent = this.#unseen = 0;
+    this.#began = performance.now();
   }
 
   /** Counts bytes of work. Answers a promise to await where the step ends, else undefined. */
   spend(bytes: number): Promise<void> | undefined {
     this.#spent += bytes;
-    return this.#spent < STEP_BYTES ? undefined : this.turn();
+    this.#unseen += bytes;
+    if (this.#spent >= STEP_BYTES) return this.turn();
+    return this.#unseen < LOOK_BYTES ? undefined : this.look();
+  }
+
+  /** The same between two works of which some may be large, without a count: a step then ends by the clock alone. */
+  look(): Promise<void> | undefined {
+    this.#unseen = 0;
+    return performance.now() - this.#began < STEP_MS ? undefined : this.turn();
   }
 }
 
 const slots = new Slots(AT_ONCE);
 
-/** Decodes a document that `encodeStruct` wrote. */
-export async function documentInSteps(bytes: Uint8Array, pace: Pace): Promise<JsonObject> {
-  const steps = decodeStructInSteps(bytes);
-  for (let read = 0, step = steps.next(); ; step = steps.next()) {
+/** Runs work in steps to its result. */
+export async function inSteps<T>(steps: Steps<T>, pace: Pace): Promise<T> {
+  for (;;) {
+    const step = steps.next();
     if (step.done) return step.value;
-    const turn = pace.spend(step.value - read);
-    read = step.value;
+    const turn = pace.spend(step.value);
     if (turn !== undefined) await turn;
   }
 }
 
 /** Decodes a record's changes with their old values; each step yields its changes. */
-export async function* changesInSteps({ changes, olds }: Payload, pace: Pace): AsyncGenerator<Change[]> {
-  const reader = new ChangeReader(changes, olds);
-  let step: Change[] = [];
-  for (let read = 0, change = reader.next(); change; change = reader.next()) {
-    step.push(change);
-    const turn = pace.spend(reader.read - read);
-    read = reader.read;
+export async function* changesInSteps(payload: Payload, pace: Pace): AsyncGenerator<Change[]> {
+  let some: Change[] = [];
+  const decoding = decodeChangesInSteps(payload, (change) => some.push(change));
+  for (let step = decoding.next(); !step.done; step = decoding.next()) {
+    const turn = pace.spend(step.value);
     if (turn === undefined) continue;
-    yield step;
     await turn;
-    step = [];
+    yield some;
+    some = [];
   }
-  yield step;
+  yield some;
+}
+
+/** Works on changes, some at a time. */
+export async function eachInSteps(
+  changes: Changes,
+  pace: Pace,
+  work: (some: Changes) => void,
+  atOnce = LOOK_EVERY,
+): Promise<void> {
+  for (let i = 0; i < changes.length; i += atOnce) {
+    work(changes.length <= atOnce ? changes : changes.slice(i, i + atOnce));
+    const turn = pace.look();
+    if (turn !== undefined) await turn;
+  }
 }
 
 /** Runs a long work when its turn comes. A long work must not wait for another one. */

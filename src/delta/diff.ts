@@ -1,5 +1,6 @@
 /** Computes the changes between two documents. Changes refer to the values of the documents and do not copy them. */
 import { getMember, hasMember, isObject, type Json, type JsonObject } from '../model/model.js';
+import { LOOK_BYTES, LOOK_EVERY, type Steps } from '../model/steps.js';
 import { spliceBetween, spliced } from './list.js';
 import { DeltaMismatch } from './mismatch.js';
 import { diffText } from './text.js';
@@ -10,6 +11,13 @@ import { weigh } from './weigh.js';
 export function diff(before: JsonObject, after: JsonObject): Change[] {
   const into: Change[] = [];
   diffObjects([], before, after, into);
+  return into;
+}
+
+/** As `diff`, in steps. The documents must not change meanwhile. */
+export function* diffInSteps(before: JsonObject, after: JsonObject): Steps<Change[]> {
+  const into: Change[] = [];
+  yield* diffObjectsInSteps([], before, after, into);
   return into;
 }
 
@@ -78,6 +86,26 @@ function diffObjects(path: string[], before: JsonObject, after: JsonObject, into
   if (kept === keys.length) return;
   for (const key of keys) {
     if (!hasMember(before, key)) into.push({ action: 'added', path: [...path, key], value: after[key]! });
+  }
+}
+
+function* diffObjectsInSteps(path: string[], before: JsonObject, after: JsonObject, into: Change[]): Steps<void> {
+  const keys = Object.keys(after);
+  let kept = 0;
+  let count = 0;
+  for (const key of Object.keys(before)) {
+    const [old, value] = [before[key]!, getMember(after, key)];
+    if (value !== undefined) kept++;
+    path.push(key);
+    if (isObject(old) && isObject(value)) yield* diffObjectsInSteps(path, old, value, into);
+    else diffValues(path, old, value, into);
+    path.pop();
+    if (++count % LOOK_EVERY === 0) yield LOOK_BYTES;
+  }
+  if (kept === keys.length) return;
+  for (const key of keys) {
+    if (!hasMember(before, key)) into.push({ action: 'added', path: [...path, key], value: after[key]! });
+    if (++count % LOOK_EVERY === 0) yield LOOK_BYTES;
   }
 }
 

@@ -3,6 +3,7 @@
  * into the tree: below a place with a known value into that value, above changed places by undoing the earlier changes.
  */
 import { getMember, isObject, type Json, setMember } from '../model/model.js';
+import { LOOK_BYTES, LOOK_EVERY, type Steps } from '../model/steps.js';
 import { applyOne, type Owned, writable } from './apply.js';
 import { diffCompact } from './diff.js';
 import { ListRun, spliced, splicesOf } from './list.js';
@@ -69,6 +70,14 @@ export class Merge {
     this.#own.splices.flush();
     const into: Change[] = [];
     collect(this.#root, [], into);
+    return into;
+  }
+
+  /** As `result`, in steps. */
+  *resultInSteps(): Steps<Change[]> {
+    this.#own.splices.flush();
+    const into: Change[] = [];
+    yield* collectInSteps(this.#root, [], into);
     return into;
   }
 }
@@ -215,4 +224,23 @@ function collect(place: Place, path: string[], into: Change[]): void {
       path.pop();
     }
   }
+}
+
+function* collectInSteps(place: Place, path: string[], into: Change[]): Steps<void> {
+  let count = 0;
+  if (place.kind === 'changed') {
+    for (const [key, member] of place.members) {
+      path.push(key);
+      if (member.kind === 'changed' || member.kind === 'spliced') yield* collectInSteps(member, path, into);
+      else collect(member, path, into);
+      path.pop();
+      if (++count % LOOK_EVERY === 0) yield LOOK_BYTES;
+    }
+  } else if (place.kind === 'spliced') {
+    const hunks = place.pieces.hunks();
+    for (let i = 0; i < hunks.length; i += LOOK_EVERY) {
+      for (const splice of splicesOf(hunks.slice(i, i + LOOK_EVERY))) into.push(spliced(path, splice));
+      yield LOOK_BYTES;
+    }
+  } else collect(place, path, into);
 }

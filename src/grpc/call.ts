@@ -69,6 +69,8 @@ export interface Route extends Method {
   readonly path: string;
   /** Bytes to a request. Throws the ChordError that says why they are none. */
   readonly decode?: (bytes: Buffer) => unknown;
+  /** The same for large requests, in steps. */
+  readonly decodeLarge?: ((bytes: Buffer) => Promise<unknown>) | undefined;
   readonly encode: (answer: unknown) => Uint8Array;
   /** Of each request message, unpacked. */
   readonly maxBytes?: number;
@@ -297,26 +299,26 @@ export class Call extends ServerInterceptingCall implements Receiver, Unfinished
   }
 
   #receive(message: Buffer): void {
-    if (message.length >= LARGE_BYTES) void this.#receiveLarge(message);
+    if (message.length >= LARGE_BYTES) this.#receiveLarge(message).catch((error) => this.fail(error));
     else if (this.#decode(message)) this.#pass();
   }
 
   /** Decodes in one turn of the event loop, and handles the request in another one. */
   async #receiveLarge(message: Buffer): Promise<void> {
     await largeMessages.next();
-    const complete = this.#decode(message);
+    const complete = this.#decode(message, await this.route.decodeLarge?.(message));
     await largeMessages.next();
     if (complete && !this.#over) this.#pass();
   }
 
-  #decode(message: Buffer): boolean {
+  #decode(message: Buffer, decoded?: unknown): boolean {
     if (this.#over) return false;
     this.#arrived();
     this.#received = true;
     this.#body = undefined;
     this.request = undefined; // where grpc-js reads, it was the message
     try {
-      this.request = this.route.decode ? this.route.decode(message) : message;
+      this.request = decoded ?? (this.route.decode ? this.route.decode(message) : message);
       this.requestBytes = message.length;
     } catch (error) {
       this.fail(error);

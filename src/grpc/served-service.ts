@@ -5,7 +5,8 @@
 import type { MethodDefinition, ServiceDefinition } from '@grpc/grpc-js';
 import type { Call, Route } from './call.js';
 import { BOUNDS } from './codec/field-limits.js';
-import { decodeRequest } from './codec/request-decoding.js';
+import { decodeRequest, largeRequest } from './codec/request-decoding.js';
+import { decodeWatchInSteps } from './codec/watch-request.js';
 
 export interface ServedService {
   readonly definition: ServiceDefinition;
@@ -50,7 +51,8 @@ function methodOf(definition: ServiceDefinition, key: string, members: number) {
   const { path, responseStream: streams, requestDeserialize } = definition[key]!;
   const name = path.slice(path.lastIndexOf('/') + 1);
   const decode = decodeRequest(requestDeserialize, BOUNDS[name], members);
-  return { path, service: serviceOf(path), name, streams, decode, encode: encoder(definition[key]!) };
+  const decodeLarge = name === 'WatchContexts' ? largeRequest(decodeWatchInSteps, BOUNDS[name]!) : undefined;
+  return { path, service: serviceOf(path), name, streams, decode, decodeLarge, encode: encoder(definition[key]!) };
 }
 
 function serviceOf(path: string): string {

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServiceDefinition } from '@grpc/grpc-js';
 import type { Sweeper } from '../cleanup/sweeper.js';
 import type { ContextService } from '../contexts/service.js';
-import type { Formats } from '../contexts/sync/projection.js';
+import type { Formats } from '../contexts/sync/formats.js';
 import type { Clock } from '../model/model.js';
 import type { Deliveries } from '../observability/deliveries.js';
 import type { Store, StoreHealth } from '../store/store.js';

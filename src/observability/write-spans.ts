@@ -4,7 +4,8 @@
  * server's own work (a sweep, say) have no such spans.
  */
 import type { Context, Tracer } from '@opentelemetry/api';
-import type { Evaluation } from '../contexts/lane/pending-write.js';
+import { type Evaluation, LongEvaluation } from '../contexts/lane/pending-write.js';
+import type { Effect } from '../contexts/lane/state.js';
 import type { Commit, Removal, Store } from '../store/store.js';
 import type { OpenTelemetryApi } from './opentelemetry.js';
 
@@ -24,14 +25,18 @@ export class WriteSpans {
     return (tip) => {
       const startTime = Date.now();
       const began = performance.now();
-      const effect = this.api.context.with(caller, evaluate, undefined, tip);
-      const written = effect.commit ?? effect.removal;
-      if (written) {
+      const ended = (effect: Effect<T>): Effect<T> => {
+        const written = effect.commit ?? effect.removal;
+        if (!written) return effect;
         this.#callers.set(written, caller);
         const span = this.tracer.startSpan('chord.evaluate', { startTime, attributes: about(written) }, caller);
         span.end(startTime + performance.now() - began);
-      }
-      return effect;
+        return effect;
+      };
+      const made = this.api.context.with(caller, evaluate, undefined, tip);
+      return made instanceof LongEvaluation
+        ? new LongEvaluation(async (pace) => ended(await made.run(pace)))
+        : ended(made);
     };
   }
 

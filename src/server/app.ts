@@ -6,7 +6,7 @@ import { Sweeper } from '../cleanup/sweeper.js';
 import { type Config, ConfigError, loadConfig } from '../config/config.js';
 import type { CommitEvent } from '../contexts/events.js';
 import { ContextService } from '../contexts/service.js';
-import { Formats } from '../contexts/sync/projection.js';
+import { Formats } from '../contexts/sync/formats.js';
 import { decoded, type Middleware } from '../grpc/call.js';
 import { charge } from '../grpc/middleware/quota.js';
 import { GrpcServer } from '../grpc/server.js';

@@ -23,6 +23,7 @@ import { type OpenTelemetry, openOpenTelemetry } from '../observability/opentele
 import { callDurations, observeMetrics } from '../observability/otel-metrics.js';
 import { StatsView } from '../observability/stats.js';
 import { WriteSpans } from '../observability/write-spans.js';
+import { HeapRoom } from './heap-room.js';
 import { isLoopback } from './loopback.js';
 import type { Reloadable } from './reload.js';
 import { version } from './version.js';
@@ -50,6 +51,7 @@ export class Telemetry {
   readonly stats: StatsSource;
   /** Where there is a tracer. */
   readonly writeSpans: WriteSpans | undefined;
+  readonly #heap: HeapRoom;
   #stopObserving = () => {};
   #observed: (() => Observed) | undefined;
   #state: 'starting' | 'serving' | 'stopping' = 'starting';
@@ -67,6 +69,7 @@ export class Telemetry {
     backend: string,
   ) {
     this.stats = { version: version(), backend, startedAt: Date.now(), look: () => new StatsView(this.#sources()) };
+    this.#heap = new HeapRoom(log);
     if (config.auditLog !== '') this.#audit = this.#openAudit();
     const { api, tracer, meter } = otel ?? {};
     this.writeSpans = api && tracer && new WriteSpans(api, tracer);
@@ -121,6 +124,7 @@ export class Telemetry {
 
   async close(): Promise<void> {
     this.#stopObserving();
+    this.#heap.stop();
     this.#refusals.close();
     this.#endpoint?.close();
     await this.#audit?.close();

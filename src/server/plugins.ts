@@ -3,7 +3,7 @@
  * --plugin` exports them as its default. docs/extending.md lists what each plugin must promise.
  */
 import { type Config, ConfigError } from '../config/config.js';
-import type { Formatters } from '../contexts/sync/projection.js';
+import type { Formatters } from '../contexts/sync/formats.js';
 import type { Clock } from '../model/model.js';
 import type { Store } from '../store/store.js';
 import type { Provider } from '../transfer/export-provider.js';

@@ -3,9 +3,9 @@
  * subscriptions. Prefixes are sorted, and each one refers to the longest other prefix that it begins with: one search
  * finds all prefixes of an id.
  */
+import type { DeltaForm } from '../contexts/sync/formats.js';
 import type { WatchInterest } from '../contexts/sync/projection.js';
 import { type Projection, union } from '../delta/projection.js';
-import type { Whole } from '../delta/whole-values.js';
 import { invalid } from '../model/errors.js';
 import type { Subscription } from './subscription.js';
 
@@ -27,13 +27,13 @@ export class Coverage {
   /** The ids of single contexts in the subscriptions. */
   readonly ids: Pick<ReadonlySet<string>, 'has' | 'keys'> = this.#ids;
   readonly #everything: WatchInterest | undefined;
-  readonly #whole: Whole | undefined;
+  readonly #form: DeltaForm | undefined;
   #keys = 0;
 
   /** Throws INVALID_ARGUMENT where subscriptions with many paths overlap too much. */
-  constructor(subscriptions: readonly Subscription[], whole?: Whole) {
-    this.#whole = whole;
-    this.#everything = whole && { whole };
+  constructor(subscriptions: readonly Subscription[], form?: DeltaForm) {
+    this.#form = form;
+    this.#everything = form?.format && { form };
     const [ids, prefixes] = [
       new Map<string, (Projection | undefined)[]>(),
       new Map<string, (Projection | undefined)[]>(),
@@ -65,7 +65,7 @@ export class Coverage {
   interestIn(id: string): WatchInterest | undefined {
     const asks = this.#ids.get(id) ?? this.#longest(id)?.asks;
     if (!asks?.scopes) return this.#everything;
-    asks.interest ??= { scope: union(asks.scopes), whole: this.#whole };
+    asks.interest ??= { scope: union(asks.scopes), form: this.#form };
     return asks.interest;
   }
 

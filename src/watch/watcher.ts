@@ -18,7 +18,7 @@
  */
 import type { ContextEvent, SyncResult } from '../contexts/events.js';
 import type { ContextService } from '../contexts/service.js';
-import type { Whole } from '../delta/whole-values.js';
+import type { DeltaForm } from '../contexts/sync/formats.js';
 import { isUnavailable } from '../model/errors.js';
 import { type Position, samePosition } from '../model/model.js';
 import { BatchDelivery, leave } from './batch-delivery.js';
@@ -57,16 +57,16 @@ export class Watcher implements Subscriber {
   readonly owner = this;
   seen = 0;
 
-  /** `whole`: what is sent whole, not as splices. Throws as Coverage does. */
+  /** `form`: that of the deltas. Throws as Coverage does. */
   constructor(
     private readonly service: ContextService,
     private readonly hub: Hub,
     subscriptions: readonly Subscription[],
     private readonly sink: Sink,
-    whole?: Whole,
+    form?: DeltaForm,
   ) {
     this.#subscriptions = subscriptions;
-    this.#coverage = new Coverage(subscriptions, whole);
+    this.#coverage = new Coverage(subscriptions, form);
     this.#following = new Following(this, this.#coverage, sink);
     this.#heartbeats = new Heartbeats(service, hub);
   }

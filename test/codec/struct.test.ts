@@ -3,18 +3,13 @@ import { fromBinary, fromJson, toBinary, toJson } from '@bufbuild/protobuf';
 import { StructSchema, ValueSchema } from '@bufbuild/protobuf/wkt';
 import test from 'ava';
 import fc from 'fast-check';
-import {
-  decodeStruct,
-  decodeStructInSteps,
-  decodeValue,
-  EncodedStruct,
-  encodeStruct,
-  encodeValue,
-} from '../../src/codec/struct.js';
+import { decodeStruct, decodeValue, EncodedStruct, encodeStruct, encodeValue } from '../../src/codec/struct.js';
+import { decodeStructInSteps, encodeStructInSteps, encodeValueInSteps } from '../../src/codec/struct-steps.js';
 import { UpdateContextRequest } from '../../src/gen/chord/v1/context_service.js';
 import { Context, ListValues, type Mutation } from '../../src/gen/chord/v1/model.js';
 import { type Json, type JsonObject, MAX_DEPTH, setMember } from '../../src/model/model.js';
 import { jsonObject, jsonValue } from '../support/arbitrary.js';
+import { stepsOf } from '../support/turns.js';
 
 // The reference is the runtime of another generator, protobuf-es, which shares no code with this codec.
 const reference = {
@@ -158,20 +153,28 @@ test('an encoded document is copied into a message as it stands', (t) => {
   t.pass();
 });
 
-test('decoding in steps comes to the same document, whatever is large in it', (t) => {
-  const inSteps = (bytes: Uint8Array): { value: JsonObject; steps: number } => {
-    const decoding = decodeStructInSteps(bytes);
-    for (let steps = 1; ; steps++) {
-      const step = decoding.next();
-      if (step.done) return { value: step.value, steps };
-    }
-  };
-  fc.assert(fc.property(documents, (value) => t.deepEqual(inSteps(encodeStruct(value)).value, value)));
+test('decoding and encoding in steps come to the same, whatever is large in it', (t) => {
   const text = 'x'.repeat(20_000);
   const many = Object.fromEntries(Array.from({ length: 2000 }, (_, i) => [`key${i}`, i]));
   const list = Array.from({ length: 20_000 }, (_, i) => i);
   const value = { text, many, list, lists: [1, [list, {}, many], null], deep: { deep: { many, text } }, last: true };
-  const { value: decoded, steps } = inSteps(encodeStruct(value));
-  t.deepEqual(decoded, value);
-  t.true(steps > 6000);
+  const check = (document: JsonObject): number => {
+    const bytes = encodeStruct(document);
+    const encoding = stepsOf(encodeStructInSteps(document));
+    const decoding = stepsOf(decodeStructInSteps(bytes));
+    t.deepEqual(encoding.result, bytes);
+    t.deepEqual(decoding.result, document);
+    t.deepEqual(stepsOf(encodeValueInSteps(document)).result, encodeValue(document));
+    return Math.min(encoding.steps, decoding.steps);
+  };
+  fc.assert(fc.property(documents, (document) => void check(document)));
+  t.true(check(value) > encodeStruct(value).length / 20_000);
+});
+
+test('encoding in steps refuses what encoding refuses', (t) => {
+  const deep = nested(MAX_DEPTH + 1, (inner) => ({ inner, list: Array.from({ length: 100 }, () => 1) })) as JsonObject;
+  for (const value of [deep, { list: [...Array.from({ length: 100 }, () => 1), new Date()] }] as JsonObject[]) {
+    const refused = t.throws(() => encodeStruct(value));
+    t.is(t.throws(() => stepsOf(encodeStructInSteps(value))).message, refused.message);
+  }
 });

@@ -66,6 +66,11 @@ test('repeated fields are counted before a request is decoded', async (t) => {
       'subscriptions[0].paths[0].keys',
     ],
     ['WatchContexts', inside(1, Buffer.alloc(4 * MIB - 100, Buffer.from([0x1a, 0x00]))), 'subscriptions[0].known'],
+    [
+      'WatchContexts',
+      Buffer.concat(Array.from({ length: 101 }, () => inside(1, Buffer.alloc(2000, Buffer.from([0x22, 0x00]))))),
+      'subscriptions[100].paths',
+    ],
     ['UpdateContext', Buffer.alloc(10_000, Buffer.from([0x1a, 0x00])), 'mutations'],
     ['BatchWrite', inside(1, inside(2, Buffer.alloc(10_000, Buffer.from([0x1a, 0x00])))), 'writes[0].update.mutations'],
     ['SyncContext', Buffer.alloc(10_000, Buffer.from([0x2a, 0x00])), 'paths'],

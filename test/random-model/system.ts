@@ -5,6 +5,7 @@ import { decodeChanges } from '../../src/codec/changes.js';
 import { decodeProvenance } from '../../src/codec/provenance.js';
 import { decodeStruct } from '../../src/codec/struct.js';
 import type { SyncResult } from '../../src/contexts/events.js';
+import { Formats } from '../../src/contexts/sync/formats.js';
 import { fit } from '../../src/contexts/sync/projection.js';
 import type { BatchedWrite } from '../../src/contexts/writes/batch.js';
 import type { WriteResult } from '../../src/contexts/writes/writes.js';
@@ -20,6 +21,8 @@ import { type Left, Moments } from './batches.js';
 import { Plain, Refusal, type Write } from './plain.js';
 
 const PART = projectionOf([['a', 'b'], ['list'], ['__proto__', 'n']]);
+/** A format whose lists and strings come whole. */
+const FLAT = new Formats().form('flat', false);
 
 export interface Settings {
   readonly cacheBytes: number;
@@ -168,7 +171,7 @@ export class System {
       same(result.delta.to, head, what);
       same(follow(known && { position: known, value }, result.delta), document, what);
     }
-    const part = await fit(result, { scope: PART, whole: 'lists and strings' }, this.contexts.wholeValues);
+    const part = await fit(result, { scope: PART, form: FLAT }, this.contexts.wholeValues);
     if (part.kind === 'full') same(documentOf(part.view), projectDocument(document, PART), `${what}, a part of it`);
     if (part.kind !== 'delta' || !value) return;
     const less = follow(known && { position: known, value: projectDocument(value, PART) }, part.delta);

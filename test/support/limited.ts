@@ -1,7 +1,7 @@
 /** A server with quotas whose clock stands still, and on which a call can be held up. */
 import type { ExecutionContext } from 'ava';
 import { type Config, loadConfig } from '../../src/config/config.js';
-import { Formats } from '../../src/contexts/sync/projection.js';
+import { Formats } from '../../src/contexts/sync/formats.js';
 import { decoded, type Middleware } from '../../src/grpc/call.js';
 import { charge } from '../../src/grpc/middleware/quota.js';
 import { GrpcServer } from '../../src/grpc/server.js';

@@ -1,3 +1,5 @@
+import type { Steps } from '../../src/model/steps.js';
+
 /** The turns of the event loop that other work gets while this work is under way. */
 export async function turnsOf(work: Promise<unknown>): Promise<number> {
   let turns = 0;
@@ -13,4 +15,12 @@ export async function turnsOf(work: Promise<unknown>): Promise<number> {
     over = true;
   }
   return turns;
+}
+
+/** The result of work in steps, and how many there were. */
+export function stepsOf<T>(work: Steps<T>): { readonly result: T; readonly steps: number } {
+  for (let steps = 1; ; steps++) {
+    const step = work.next();
+    if (step.done) return { result: step.value, steps };
+  }
 }

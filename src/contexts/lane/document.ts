@@ -5,12 +5,13 @@
  */
 import { decodeChanges } from '../../codec/changes.js';
 import { decodeStruct, EncodedStruct, encodeStruct } from '../../codec/struct.js';
+import { decodeStructInSteps, encodeStructInSteps } from '../../codec/struct-steps.js';
 import { applyInPlace, invert } from '../../delta/index.js';
 import type { Change } from '../../delta/types.js';
 import { copy, type JsonObject, type Payload } from '../../model/model.js';
 import type { Stored } from '../../store/store.js';
-import { changesInSteps, documentInSteps, Pace, SMALL_BYTES } from '../long-work.js';
-import { heapChange, heapOf } from './heap-size.js';
+import { changesInSteps, inSteps, Pace, SMALL_BYTES } from '../long-work.js';
+import { heapChange, heapOf, heapOfInSteps } from './heap-size.js';
 
 /** A snapshot is due when the log since the last snapshot exceeds twice the document by this many bytes ... */
 const LOG_SLACK_BYTES = 4096;
@@ -18,6 +19,8 @@ const LOG_SLACK_BYTES = 4096;
 const LOG_RECORDS_MAX = 2000;
 
 const NO_BYTES = new Uint8Array();
+/** The memory of a document with some `SMALL_BYTES` on the wire: members of objects take four times their bytes. */
+const SMALL_HEAP = 4 * SMALL_BYTES;
 
 /** The form in which a reader receives documents. */
 export interface Form<T> {
@@ -48,8 +51,10 @@ export class LaneDocument {
   #encoded: EncodedStruct | undefined;
   /** The snapshot and the deltas from the store, until they are decoded. */
   #stored: { readonly snapshot?: Uint8Array | undefined; readonly payloads: readonly Payload[] } | undefined;
-  /** Decoding in steps has failed: `value` throws the error. */
+  /** Decoding or encoding in steps has failed: `value` or `encoded` throws the error. */
   #inOneStep = false;
+  /** A different number: the value has changed. */
+  #edition = 0;
   #logBytes = 0;
   #logRecords = 0;
 
@@ -63,10 +68,12 @@ export class LaneDocument {
     return this.#decoded !== undefined;
   }
 
-  /** Whether so much must be decoded before this is available that `decodeInSteps` should do it. */
+  /** Whether so much must be decoded or encoded before this is available that `prepare` should do it. */
   lacks(what: Need): boolean {
-    if (!this.#stored || this.#inOneStep || (what === 'encoded' && this.#asStored)) return false;
-    return this.bytes > SMALL_BYTES;
+    if (this.#inOneStep) return false;
+    if (what === 'encoded' && this.#asStored) return false;
+    if (this.#stored) return this.bytes > SMALL_BYTES;
+    return what === 'encoded' && this.#decoded !== undefined && this.#heap > SMALL_HEAP;
   }
 
   /** The approximate memory of the document, in bytes. */
@@ -83,6 +90,7 @@ export class LaneDocument {
   }
 
   clear(): void {
+    this.#edition++;
     this.#decoded = this.#encoded = this.#stored = undefined;
     this.#logBytes = this.#logRecords = 0;
     this.#inOneStep = false;
@@ -103,32 +111,52 @@ export class LaneDocument {
   }
 
   /**
-   * Decodes the document before `value` is called, and yields between steps. No effect where the document changes
-   * meanwhile, or cannot be decoded: `value` then throws the error.
+   * Decodes the document before `value` is called, encodes it before `encoded` is, and yields between steps. No effect where
+   * the document changes meanwhile, or cannot be decoded: `value` then throws the error.
    */
-  async decodeInSteps(): Promise<void> {
-    const stored = this.#stored;
-    if (!stored) return;
+  async prepare(what: Need): Promise<void> {
     const pace = new Pace();
     try {
-      const document = await documentInSteps(stored.snapshot ?? NO_BYTES, pace);
-      for (const payload of stored.payloads) {
-        for await (const changes of changesInSteps(payload, pace)) applyInPlace(changes, document);
-      }
-      await pace.turn();
-      const heap = heapOf(document);
-      await pace.turn();
-      if (this.#stored !== stored) return;
-      this.#decoded = document;
-      this.#heap = heap;
-      this.#stored = undefined;
+      await this.#decodeInSteps(pace);
+      if (what === 'encoded') await this.#encodeInSteps(pace);
     } catch {
       this.#inOneStep = true;
     }
   }
 
+  async #decodeInSteps(pace: Pace): Promise<void> {
+    const stored = this.#stored;
+    if (!stored) return;
+    const document = await inSteps(decodeStructInSteps(stored.snapshot ?? NO_BYTES), pace);
+    for (const payload of stored.payloads) {
+      for await (const changes of changesInSteps(payload, pace)) applyInPlace(changes, document);
+    }
+    const heap = await inSteps(heapOfInSteps(document), pace);
+    if (this.#stored !== stored) return;
+    this.#decoded = document;
+    this.#heap = heap;
+    this.#stored = undefined;
+  }
+
+  async #encodeInSteps(pace: Pace): Promise<void> {
+    const document = this.#decoded;
+    const edition = this.#edition;
+    if (!document || this.#encoded) return;
+    const encoding = encodeStructInSteps(document);
+    for (let step = encoding.next(); ; step = encoding.next()) {
+      if (step.done) {
+        this.#encoded = new EncodedStruct(step.value);
+        return;
+      }
+      await pace.spend(step.value);
+      // What was encoded so far is of another state than the rest.
+      if (edition !== this.#edition) return;
+    }
+  }
+
   /** A write has changed the value in place, with this payload and perhaps a snapshot. `heap`: bytes of memory added. */
   moved(payload: Payload, snapshot: Uint8Array | undefined, heap: number): void {
+    this.#edition++;
     this.#heap += heap;
     this.#encoded = snapshot && new EncodedStruct(snapshot);
     this.#logBytes = snapshot ? 0 : this.#logBytes + sizeOf(payload);
@@ -149,6 +177,7 @@ export class LaneDocument {
   /** Undoes the delta that was applied last. */
   undo(payload: Payload): void {
     const changes = invert(decodeChanges(payload.changes, payload.olds));
+    this.#edition++;
     applyInPlace(changes, this.value());
     this.#heap += heapChange(changes);
     this.#encoded = undefined;
@@ -157,8 +186,11 @@ export class LaneDocument {
   }
 
   /** Whether the log since the last snapshot, this payload included, is long enough for a new snapshot. */
-  snapshotDue(payload: Payload, weight: number): boolean {
-    return this.#logBytes + sizeOf(payload) > 2 * weight + LOG_SLACK_BYTES || this.#logRecords >= LOG_RECORDS_MAX;
+  snapshotDue(payload: Payload | undefined, weight: number): boolean {
+    return (
+      this.#logBytes + (payload ? sizeOf(payload) : 0) > 2 * weight + LOG_SLACK_BYTES ||
+      this.#logRecords >= LOG_RECORDS_MAX
+    );
   }
 
   /** The bytes from the store, where they are the document as it is. */

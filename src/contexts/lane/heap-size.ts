@@ -5,6 +5,7 @@
  */
 import type { Changes } from '../../delta/index.js';
 import { isObject, type Json } from '../../model/model.js';
+import { LOOK_BYTES, LOOK_EVERY, type Steps } from '../../model/steps.js';
 
 const OBJECT = 56;
 const LIST = 32;
@@ -22,6 +23,26 @@ export function heapOf(value: Json): number {
   if (!isObject(value)) return 0;
   let bytes = OBJECT;
   for (const key of Object.keys(value)) bytes += MEMBER + textOf(key) + heapOf(value[key]!);
+  return bytes;
+}
+
+/** As `heapOf`, in steps. */
+export function* heapOfInSteps(value: Json): Steps<number> {
+  if (typeof value !== 'object' || value === null) return heapOf(value);
+  let bytes = Array.isArray(value) ? LIST + ELEMENT * value.length : OBJECT;
+  let count = 0;
+  if (Array.isArray(value)) {
+    for (const each of value) {
+      bytes += typeof each === 'object' ? yield* heapOfInSteps(each) : heapOf(each);
+      if (++count % LOOK_EVERY === 0) yield LOOK_BYTES;
+    }
+    return bytes;
+  }
+  for (const key of Object.keys(value)) {
+    const each = value[key]!;
+    bytes += MEMBER + textOf(key) + (typeof each === 'object' ? yield* heapOfInSteps(each) : heapOf(each));
+    if (++count % LOOK_EVERY === 0) yield LOOK_BYTES;
+  }
   return bytes;
 }
 

@@ -19,33 +19,29 @@
  *   may happen again: after a conflict; not after a failure, where the store may have it. Everything new waits. It begins when
  *   all that is in flight has an outcome.
  * live: a write starts at once.
- * decoding: the next write needs a large document, which is decoded in steps before. Nothing starts. It is live again
- *   afterwards, unless a commit that was in flight has failed.
+ * working: the next write needs a large document, which is decoded or encoded in steps before; or changes so much that it
+ *   is evaluated in steps. Nothing else starts. It is live again afterwards, unless a commit that was in flight has failed.
  * holding: nothing starts. Either a removal, or a write with a request id that changed nothing, is in flight: later writes
  *   could not tell by the position whether it came to nothing. Or a batch waits for the lane, or has it (`hold`).
  */
 import { type Head, type Position, samePosition, sameUse } from '../../model/model.js';
 import type { Duplicate, Outcome, Store } from '../../store/store.js';
 import type { CommitEvent, DeltaView, View } from '../events.js';
+import { Pace } from '../long-work.js';
 import type { Since } from '../sync/history.js';
 import { ENCODED, type Form, type Need } from './document.js';
 import {
-  ATTEMPTS_MAX,
+  answerKnown,
   type Evaluation,
   isDurable,
   isSettled,
   type LaneLock,
+  LongEvaluation,
   PendingWrite,
   type TraceEvaluation,
-  tooBusy,
+  type Upkeep,
 } from './pending-write.js';
 import { type Effect, LaneState, type TipView } from './state.js';
-
-/** What a lane does before any other use case: it removes the members whose time is over. */
-export interface Upkeep {
-  isDue(tip: Head): boolean;
-  readonly evaluate: Evaluation<void>;
-}
 
 /** The approximate memory of an empty lane, in bytes. */
 export const LANE_BYTES = 1300;
@@ -56,7 +52,7 @@ export class Lane {
   older: Lane | undefined;
   newer: Lane | undefined;
   readonly #state: LaneState;
-  #phase: 'cold' | 'recovering' | 'live' | 'decoding' | 'holding' = 'cold';
+  #phase: 'cold' | 'recovering' | 'live' | 'working' | 'holding' = 'cold';
   readonly #inFlight: PendingWrite[] = [];
   readonly #waiting: (PendingWrite | LaneLock)[] = [];
   #refreshing: Promise<void> | undefined;
@@ -117,7 +113,7 @@ export class Lane {
   #queue<T>(evaluate: Evaluation<T>, need?: Need): Promise<T | Duplicate> {
     return new Promise((resolve, reject) => {
       const task = new PendingWrite(evaluate, resolve, reject, need);
-      if (this.live && this.#waiting.length === 0 && !this.#mustDecode(need)) return this.#start(task);
+      if (this.live && this.#waiting.length === 0 && !this.#lacking(need)) return this.#start(task);
       this.#waiting.push(task);
       if (this.live) this.#admit();
       else if (this.#phase === 'cold') void this.#recover();
@@ -158,7 +154,7 @@ export class Lane {
   /** The durable context with its document; null where the context does not exist. */
   view<T>(form: Form<T>): View<T> | null | Promise<View<T> | null> {
     const need = (form as unknown) === ENCODED ? 'encoded' : 'value';
-    if (this.live && this.#inFlight.length === 0 && !this.#mustDecode(need)) {
+    if (this.live && this.#inFlight.length === 0 && !this.#lacking(need)) {
       const view = this.#state.view(form);
       this.changed(this);
       return view;
@@ -211,7 +207,7 @@ export class Lane {
       this.#state.repeat(delta);
       return undefined;
     }
-    const idle = this.#inFlight.length === 0 && !this.#mustDecode('value');
+    const idle = this.#inFlight.length === 0 && !this.#lacking('value');
     const next = idle && tip && samePosition(delta.from, tip.position);
     if (!next) return this.distrust();
     this.#state.fold(delta);
@@ -224,10 +220,9 @@ export class Lane {
   }
 
   #start(task: PendingWrite): void {
-    const { evaluate } = this.upkeep;
-    if (this.#isDue() && task.evaluate !== evaluate) {
+    if (this.#isDue() && task.evaluate !== this.upkeep.evaluate) {
       // Where it fails, so do the writes that come after it.
-      this.#begin(new PendingWrite(evaluate, ignore, ignore));
+      this.#begin(new PendingWrite(this.upkeep.evaluate, ignore, ignore));
     }
     this.#begin(task);
   }
@@ -237,11 +232,37 @@ export class Lane {
     task.effect = task.refusal = task.outcome = task.failure = undefined;
     this.#inFlight.push(task);
     try {
-      task.effect = task.evaluate(this.#state);
+      const made = task.evaluate(this.#state);
+      if (made instanceof LongEvaluation) return void this.#evaluateInSteps(task, made);
+      task.effect = made;
     } catch (error) {
       // A refusal, too, depends on a tip that may not become durable.
       task.refusal = error;
     }
+    this.#pass(task);
+  }
+
+  /** The write is in flight meanwhile: what was in flight before it may fail, but is undone only afterwards. */
+  async #evaluateInSteps(task: PendingWrite, long: LongEvaluation<unknown>): Promise<void> {
+    this.#phase = 'working';
+    try {
+      task.effect = await long.run(new Pace());
+    } catch (error) {
+      task.refusal = error;
+    }
+    if (this.#phase !== 'working') {
+      if (task.effect) this.#state.moveTip(task.effect);
+      task.outcome = 'not stored';
+      return this.#settle();
+    }
+    this.#phase = 'live';
+    this.#pass(task);
+    this.#admit();
+    this.changed(this);
+  }
+
+  /** Passes an evaluated write to the store. */
+  #pass(task: PendingWrite): void {
     const stored = task.effect && this.#store(task.effect);
     // Where such a commit fails, a write based on it could not detect that: the position is the same without the commit.
     const { removal, commit, delta } = task.effect ?? {};
@@ -295,7 +316,8 @@ export class Lane {
   #admit(): void {
     for (let next = this.#waiting[0]; this.live && next; next = this.#waiting[0]) {
       if ('evaluate' in next) {
-        if (this.#mustDecode(next.need)) return void this.#decode();
+        const lacking = this.#lacking(next.need);
+        if (lacking) return void this.#prepare(lacking);
         this.#waiting.shift();
         this.#start(next);
         continue;
@@ -307,9 +329,10 @@ export class Lane {
     }
   }
 
-  #mustDecode(need: Need | undefined): boolean {
+  /** What must be prepared in steps before a use case that needs this can start. */
+  #lacking(need: Need | undefined): Need | undefined {
     const what = this.#isDue() ? 'value' : need;
-    return what !== undefined && this.#state.content.lacks(what);
+    return what !== undefined && this.#state.content.lacks(what) ? what : undefined;
   }
 
   /** Members may have expired. */
@@ -318,10 +341,10 @@ export class Lane {
     return tip?.members !== undefined && this.upkeep.isDue(tip);
   }
 
-  async #decode(): Promise<void> {
-    this.#phase = 'decoding';
-    await this.#state.content.decodeInSteps();
-    if (this.#phase !== 'decoding') return;
+  async #prepare(need: Need): Promise<void> {
+    this.#phase = 'working';
+    await this.#state.content.prepare(need);
+    if (this.#phase !== 'working') return;
     this.#phase = 'live';
     this.#admit();
     this.changed(this);
@@ -337,30 +360,14 @@ export class Lane {
     } catch (error) {
       this.#phase = 'cold';
       this.#state.forget();
-      for (const task of [...this.#answerKnown(taken), ...this.#waiting.splice(0)]) task.reject(error);
+      for (const task of [...answerKnown(this.id, taken), ...this.#waiting.splice(0)]) task.reject(error);
       this.changed(this);
       return;
     }
     this.#phase = 'live';
-    this.#waiting.unshift(...this.#answerKnown(taken));
+    this.#waiting.unshift(...answerKnown(this.id, taken));
     this.#admit();
     this.changed(this);
-  }
-
-  /** Answers the writes whose outcome is known; returns those that must be evaluated again. */
-  #answerKnown(taken: readonly PendingWrite[]): PendingWrite[] {
-    let failure: unknown;
-    return taken.filter((task) => {
-      const { outcome, effect } = task;
-      failure ??= task.failure;
-      if (typeof outcome === 'object' && outcome.kind === 'duplicate') task.resolve(outcome as never);
-      // This write depends on one that failed or has no known outcome. Evaluated again, this write could happen twice.
-      else if (isDurable(task) && (effect?.commit || effect?.removal)) task.resolve(effect.answer as never);
-      else if (failure !== undefined && (effect?.commit || effect?.removal)) task.reject(task.failure ?? failure);
-      else if (task.attempts >= ATTEMPTS_MAX) task.reject(tooBusy(this.id));
-      else return true;
-      return false;
-    });
   }
 
   async #checkHead(): Promise<void> {

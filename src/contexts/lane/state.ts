@@ -46,8 +46,8 @@ export interface TipView {
   encoded(): EncodedStruct;
   /** The deltas from this version to the tip, in order; undefined where one is not in memory. */
   deltasSince(version: number): readonly DeltaView[] | undefined;
-  /** Whether this write should store a snapshot as well. */
-  snapshotDue(payload: Payload, weight: number): boolean;
+  /** Whether a write with this payload should store a snapshot as well; without a payload, whether an earlier one should have. */
+  snapshotDue(payload: Payload | undefined, weight: number): boolean;
   /** The members that expire. A use case does not change them: it returns the change. */
   readonly members: Members;
 }
@@ -102,7 +102,7 @@ export class LaneState implements TipView {
     return durable && [...durable, ...ahead];
   }
 
-  snapshotDue(payload: Payload, weight: number): boolean {
+  snapshotDue(payload: Payload | undefined, weight: number): boolean {
     return this.content.snapshotDue(payload, weight);
   }
 
@@ -169,7 +169,7 @@ export class LaneState implements TipView {
     const known = this.durable;
     if (known && this.content.known) {
       // A delta is applied to the value.
-      if (this.content.lacks('value')) await this.content.decodeInSteps();
+      if (this.content.lacks('value')) await this.content.prepare('value');
       const head = await this.store.head(this.id);
       if (head && (await this.#foldMissing(known, head))) {
         const same = !doubt && known.members?.stamp === head.members?.stamp;

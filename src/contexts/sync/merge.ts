@@ -1,14 +1,12 @@
 /** Merges consecutive deltas into one. */
 import { decodeChanges, encodeChanges } from '../../codec/changes.js';
+import { decodeChangesInSteps, encodeChangesInSteps } from '../../codec/changes-steps.js';
 import { Merge, merge } from '../../delta/merge.js';
 import type { Change, Changes } from '../../delta/types.js';
 import type { Payload } from '../../model/model.js';
 import type { DeltaView } from '../events.js';
-import { changesInSteps, type Pace, paced } from '../long-work.js';
+import { changesInSteps, eachInSteps, inSteps, type Pace, paced } from '../long-work.js';
 import { DELTA_COST } from '../validation.js';
-
-/** Changes that are encoded in one step, unless they are large. */
-const CHANGES_AT_ONCE = 500;
 
 export function mergeViews(views: readonly DeltaView[]): DeltaView {
   const changes = merge(views.map(({ payload }) => decodeChanges(payload.changes, payload.olds)));
@@ -20,30 +18,33 @@ export function mergeInSteps(views: readonly DeltaView[]): Promise<DeltaView> {
   return paced(async (pace) => {
     const merging = new Merge();
     for (const { payload } of views) {
-      for (const change of await decodeInSteps(payload, pace)) merging.add(change);
+      for await (const changes of changesInSteps(payload, pace)) await addInSteps(merging, changes, pace);
     }
-    return spanning(views, await encodeInSteps(merging.result(), pace));
+    const merged = await inSteps(merging.resultInSteps(), pace);
+    return spanning(views, await encodeInSteps(merged, pace));
+  });
+}
+
+/** Adds changes to a merge. */
+export function addInSteps(merging: Merge, changes: Changes, pace: Pace): Promise<void> {
+  return eachInSteps(changes, pace, (some) => {
+    for (const change of some) merging.add(change);
   });
 }
 
 /** Decodes a record's changes with their old values; yields to the event loop between steps. */
 export async function decodeInSteps(payload: Payload, pace: Pace): Promise<Change[]> {
   const list: Change[] = [];
-  for await (const changes of changesInSteps(payload, pace)) for (const change of changes) list.push(change);
+  await inSteps(
+    decodeChangesInSteps(payload, (change) => list.push(change)),
+    pace,
+  );
   return list;
 }
 
-async function encodeInSteps(changes: Changes, pace: Pace): Promise<Payload> {
-  const parts: Payload[] = [];
-  for (let i = 0; i < changes.length; i += CHANGES_AT_ONCE) {
-    const part = encodeChanges(changes.slice(i, i + CHANGES_AT_ONCE));
-    parts.push(part);
-    await pace.spend(bytesOf([part]));
-  }
-  return {
-    changes: Buffer.concat(parts.map((part) => part.changes)),
-    olds: Buffer.concat(parts.map((part) => part.olds)),
-  };
+/** Encodes changes; yields to the event loop between steps. */
+export async function encodeInSteps(changes: Changes, pace: Pace): Promise<Payload> {
+  return (await inSteps(encodeChangesInSteps(changes), pace)) as Payload; // without a limit there is a result
 }
 
 function spanning(views: readonly DeltaView[], payload: Payload): DeltaView {

@@ -2,21 +2,22 @@
  * Documents of earlier versions: the current document with the retained deltas undone; or, where all deltas are retained
  * and this way is shorter, the deltas applied from the first version on. Both read no more than a budget allows.
  */
+import { decodeStructInSteps } from '../../codec/struct-steps.js';
 import { applyInPlace, type Changes, invert, weigh, weightChange } from '../../delta/index.js';
 import { ChordError, notFound } from '../../model/errors.js';
 import { type Head, type JsonObject, type Position, samePosition } from '../../model/model.js';
 import type { LogRecord, Store } from '../../store/store.js';
 import { ENCODED } from '../lane/document.js';
 import type { Lane } from '../lane/lane.js';
-import { documentInSteps, Pace, paced, SMALL_BYTES } from '../long-work.js';
+import { eachInSteps, inSteps, Pace, paced, SMALL_BYTES } from '../long-work.js';
 import { PAGE_BYTES } from '../validation.js';
 import { bytesOf, decodeInSteps } from './merge.js';
 
 /** The maximum number of versions that one read may undo. */
 const VERSIONS_BACK_MAX = 10_000;
+/** Changes that are applied between two looks at the clock: many, since each time a spliced list is written anew. */
+const CHANGES_AT_ONCE = 1000;
 /** The maximum bytes of deltas, changes and old values: they are held in memory, and each one is decoded. */
-/** Changes that are applied in one step. */
-const CHANGES_AT_ONCE = 5000;
 export const PAST_BYTES_MAX = 32 * 2 ** 20;
 
 /** What the reads of one request may cost together; reads count it down. */
@@ -134,7 +135,7 @@ async function back(
   const view = await lane.view(ENCODED);
   if (!view) throw notFound(id);
   const { head } = view;
-  const document = await documentInSteps(view.value.bytes, pace);
+  const document = await inSteps(decodeStructInSteps(view.value.bytes), pace);
   const stands = head.position.version;
   if (stands === version) return { head, document };
   if (stands > now && !(await read(version < now ? now : version - 1, stands))) return undefined;
@@ -173,12 +174,11 @@ async function forth(
 /** Answers by how much the weight of the document changes. */
 async function applyInSteps(changes: Changes, document: JsonObject, pace: Pace): Promise<number> {
   let weight = 0;
-  for (let i = 0; i < changes.length; i += CHANGES_AT_ONCE) {
-    if (i > 0) await pace.turn();
-    const some = changes.slice(i, i + CHANGES_AT_ONCE);
+  const apply = (some: Changes): void => {
     weight += weightChange(some);
     applyInPlace(some, document);
-  }
+  };
+  await eachInSteps(changes, pace, apply, CHANGES_AT_ONCE);
   return weight;
 }
 

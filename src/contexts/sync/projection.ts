@@ -1,170 +1,113 @@
 /**
- * Projections and delta formats of answers. Each result is made once for all clients that request it, and is kept as
- * long as its source. Clients that request neither cost nothing.
+ * Projections of answers, and whole values in place of splices. Each result is made once for all clients that request it, and
+ * is kept as long as its source. Clients that request neither cost nothing.
  */
 import { decodeChanges, encodeChanges } from '../../codec/changes.js';
-import { decodeParts, EncodedStruct, encodeStruct, encodeValue } from '../../codec/struct.js';
-import { flat } from '../../delta/formats/flat.js';
-import { type Format, type Formatter, Inexpressible } from '../../delta/formats/format.js';
-import { jsonPatch } from '../../delta/formats/json-patch.js';
-import { mergePatch } from '../../delta/formats/merge-patch.js';
-import { apply } from '../../delta/index.js';
+import { decodeParts, EncodedStruct, encodeStruct } from '../../codec/struct.js';
+import { decodePartsInSteps, encodeStructInSteps } from '../../codec/struct-steps.js';
 import { type Projection, projectChanges } from '../../delta/projection.js';
 import type { Change } from '../../delta/types.js';
-import { hasSplices, unsplice, type Whole } from '../../delta/whole-values.js';
-import { ChordError, invalid, type Reason } from '../../model/errors.js';
-import { type JsonObject, MAX_DEPTH, MESSAGE_BYTES_MAX, type Position } from '../../model/model.js';
+import { hasSplices, unspliceInPlace, type Whole } from '../../delta/whole-values.js';
+import { ChordError, type Reason } from '../../model/errors.js';
+import type { JsonObject, Position } from '../../model/model.js';
 import type { DeltaView, SyncResult, View } from '../events.js';
+import { changesInSteps, inSteps, Pace, paced, SMALL_BYTES } from '../long-work.js';
 import { PAGE_BYTES } from '../validation.js';
-import { deeper } from '../writes/value-limits.js';
-import { bytesOf } from './merge.js';
-
-/** How a client requests deltas to be written. */
-export interface DeltaForm {
-  /** Equal for equal forms of one server. */
-  readonly key: string;
-  readonly oldValues: boolean;
-  /** Absent: Chord's own changes. */
-  readonly format?: NamedFormat;
-}
-
-interface NamedFormat extends Format {
-  readonly name: string;
-  /** What comes whole, in place of splices. */
-  readonly whole: Whole | undefined;
-}
-
-export const PLAIN: DeltaForm = { key: 'changes', oldValues: false };
-const WITH_OLDS: DeltaForm = { key: 'changes, old values', oldValues: true };
-
-/** Custom formats by name. A plain function receives lists as splices, and strings whole. */
-export type Formatters = Readonly<Record<string, Formatter | Format>>;
-
-/** All formats of a server, by name. */
-export class Formats {
-  readonly #forms = new Map<string, readonly [plain: DeltaForm, withOlds: DeltaForm]>([
-    ['changes', [PLAIN, WITH_OLDS]],
-  ]);
-
-  /** Throws TypeError where a name is invalid or already used, or its format is not a function. */
-  constructor(plugins: Formatters = {}) {
-    const all = { flat, json_patch: jsonPatch, merge_patch: mergePatch };
-    for (const [name, format] of [...Object.entries(all), ...Object.entries(plugins)]) {
-      if (!/^[\w.-]{1,64}$/.test(name)) throw new TypeError(`${JSON.stringify(name)} is not a valid delta format name`);
-      if (this.#forms.has(name)) throw new TypeError(`the delta format ${name} already exists`);
-      const own: Format = typeof format === 'function' ? { format } : format;
-      const whole = own.wholeLists ? 'lists and strings' : own.textSplices ? undefined : 'strings';
-      const named: NamedFormat = { ...own, name, whole };
-      if (typeof named.format !== 'function') throw new TypeError(`the delta format ${name} is not a function`);
-      const form = (oldValues: boolean): DeltaForm => ({ key: `${name}, ${oldValues}`, oldValues, format: named });
-      this.#forms.set(name, [form(false), form(true)]);
-    }
-  }
-
-  /** The requested form. INVALID_ARGUMENT where the name is unknown. */
-  form(name: string, oldValues: boolean, field = 'format'): DeltaForm {
-    const forms = this.#forms.get(name || 'changes');
-    if (!forms)
-      throw invalid(field, `${JSON.stringify(name)} is unknown; known are ${[...this.#forms.keys()].join(', ')}`);
-    return forms[oldValues ? 1 : 0];
-  }
-}
-
-/** Clients receive no more bytes by default; no document is larger. */
-const FORMATTED_BYTES_MAX = MESSAGE_BYTES_MAX - 65_536;
-
-export class TooLarge extends Inexpressible {
-  /** @param made bytes of a result that is not used */
-  constructor(
-    bytes: string,
-    readonly made = 0,
-  ) {
-    super(`the formatted delta takes ${bytes} bytes, the limit is ${FORMATTED_BYTES_MAX}`);
-  }
-}
-
-/** The bytes of a google.protobuf.Value; or why there are none. An error that a formatter throws is a defect. */
-export function formatDelta(
-  view: DeltaView,
-  { name, format, bytesAtLeast, whole }: NamedFormat,
-  oldValues: boolean,
-): Uint8Array | Inexpressible {
-  const changes = changesOf(view);
-  if (whole && hasSplices(changes, whole)) return new Inexpressible(`the changed ${whole} are no longer retained`);
-  const delta = { contextId: view.id, changes, oldValues };
-  try {
-    const least = bytesAtLeast?.(delta) ?? 0;
-    if (least > FORMATTED_BYTES_MAX) return new TooLarge(`at least ${least}`);
-    const value = format(delta);
-    if (value instanceof Inexpressible) return value;
-    if (deeper(value, MAX_DEPTH)) return new Inexpressible(`the formatted delta nests deeper than ${MAX_DEPTH} levels`);
-    const bytes = encodeValue(value);
-    if (bytes.length <= FORMATTED_BYTES_MAX) return bytes;
-    return new TooLarge(`${bytes.length}`, bytes.length);
-  } catch (cause) {
-    throw new Error(`the delta format ${name} failed`, { cause });
-  }
-}
+import { type DeltaForm, formatAhead } from './formats.js';
+import { bytesOf, decodeInSteps, encodeInSteps } from './merge.js';
 
 /** Projections kept per delta or document: many readers may have a different one each. */
 const SCOPES_MAX = 8;
 
-const narrowed = new WeakMap<object, Map<string, DeltaView | View>>();
+const narrowed = new WeakMap<object, Map<string, DeltaView | View | Promise<DeltaView | View>>>();
 
-/** The delta of the projected document; it may have no changes. */
-export function projectDelta(delta: DeltaView, scope: Projection): DeltaView {
+/** The delta of the projected document; it may have no changes. Synchronous where the delta is small. */
+export function projectDelta(delta: DeltaView, scope: Projection): DeltaView | Promise<DeltaView> {
   return once(delta, scope, () => {
+    const { payload } = delta;
+    if (bytesOf([payload]) > SMALL_BYTES) return paced((pace) => projectDeltaInSteps(delta, scope, pace));
     return { ...delta, payload: encodeChanges(projectChanges(changesOf(delta), scope)) };
   });
 }
 
-/** The projection of a document. */
-export function projectView(view: View, scope: Projection): View {
+async function projectDeltaInSteps(delta: DeltaView, scope: Projection, pace: Pace): Promise<DeltaView> {
+  const kept: Change[] = [];
+  for await (const changes of changesInSteps(delta.payload, pace)) {
+    for (const change of projectChanges(changes, scope)) kept.push(change);
+  }
+  return { ...delta, payload: await encodeInSteps(kept, pace) };
+}
+
+/** The projection of a document. Synchronous where the document is small. */
+export function projectView(view: View, scope: Projection): View | Promise<View> {
   return once(view, scope, () => {
-    const document = decodeParts(view.value.bytes, scope);
-    return { ...view, value: new EncodedStruct(encodeStruct(document)) };
+    const { bytes } = view.value;
+    if (bytes.length > SMALL_BYTES) return paced((pace) => projectViewInSteps(view, scope, pace));
+    return { ...view, value: new EncodedStruct(encodeStruct(decodeParts(bytes, scope))) };
   });
 }
 
-function once<T extends DeltaView | View>(content: T, { key }: Projection, make: () => T): T {
+async function projectViewInSteps(view: View, scope: Projection, pace: Pace): Promise<View> {
+  const document = await inSteps(decodePartsInSteps(view.value.bytes, scope), pace);
+  return { ...view, value: new EncodedStruct(await inSteps(encodeStructInSteps(document), pace)) };
+}
+
+function once<T extends DeltaView | View>(content: T, { key }: Projection, make: () => T | Promise<T>): T | Promise<T> {
   let scopes = narrowed.get(content);
   if (!scopes) {
     scopes = new Map();
     narrowed.set(content, scopes);
   }
-  let made = scopes.get(key);
-  if (!made) {
-    made = make();
-    if (scopes.size === SCOPES_MAX) scopes.clear();
-    scopes.set(key, made);
-  }
-  return made as T;
+  const before = scopes.get(key);
+  if (before) return before as T | Promise<T>;
+  const made = make();
+  if (scopes.size === SCOPES_MAX) scopes.clear();
+  scopes.set(key, made);
+  if (!(made instanceof Promise)) return made;
+  const keep = (projected?: T): void => {
+    if (scopes.get(key) !== made) return;
+    if (projected) scopes.set(key, projected);
+    else scopes.delete(key);
+  };
+  made.then(keep, () => keep());
+  return made;
 }
 
 /** The part of a context that a client requests, and its form. */
 export interface WatchInterest {
   /** Absent: the whole document. */
   readonly scope?: Projection | undefined;
-  /** What comes whole, and not as splices. */
-  readonly whole?: Whole | undefined;
+  /** Absent: Chord's own changes. */
+  readonly form?: DeltaForm | undefined;
 }
 
-/** The part of an answer that a client requested. Synchronous where nothing must be read. */
+/** The part of an answer that a client requested. Synchronous where the answer is small and nothing must be read. */
 export function fit(
   result: SyncResult,
   interest: WatchInterest,
   values: WholeValues,
 ): SyncResult | Promise<SyncResult> {
   const { scope } = interest;
-  if (result.kind === 'full' && scope) return { ...result, view: projectView(result.view, scope) };
+  if (result.kind === 'full' && scope) {
+    const view = projectView(result.view, scope);
+    return view instanceof Promise ? view.then((later) => ({ ...result, view: later })) : { ...result, view };
+  }
   if (result.kind !== 'delta') return result;
   const delta = projectDeltaFor(result.delta, interest, values);
   return delta instanceof Promise ? delta.then((later) => ({ kind: 'delta', delta: later })) : { kind: 'delta', delta };
 }
 
-export function projectDeltaFor(delta: DeltaView, { scope, whole }: WatchInterest, values: WholeValues) {
-  const projectChanges = scope ? projectDelta(delta, scope) : delta;
-  return whole ? values.of(projectChanges, whole) : projectChanges;
+/** The same for a delta. */
+export function projectDeltaFor(
+  delta: DeltaView,
+  { scope, form }: WatchInterest,
+  values: WholeValues,
+): DeltaView | Promise<DeltaView> {
+  const projected = scope ? projectDelta(delta, scope) : delta;
+  if (!form?.format) return projected;
+  return projected instanceof Promise
+    ? projected.then((made) => values.inForm(made, form))
+    : values.inForm(projected, form);
 }
 
 /** Recent deltas with whole values that are kept; few, since the values may be large. */
@@ -179,13 +122,23 @@ export class WholeValues {
 
   constructor(private readonly documentAt: (id: string, position: Position) => Promise<JsonObject>) {}
 
+  /** The delta as a form needs it: with whole values where its format requires them, and formatted ahead where it is large. */
+  inForm(delta: DeltaView, form: DeltaForm): DeltaView | Promise<DeltaView> {
+    if (!form.format) return delta;
+    const ahead = (made: DeltaView) => formatAhead(made, form)?.then(() => made) ?? made;
+    const { whole } = form.format;
+    const made = whole ? this.of(delta, whole) : delta;
+    return made instanceof Promise ? made.then(ahead) : ahead(made);
+  }
+
   /** Made once for all concurrent requests; synchronous where the result exists or there is nothing to replace. */
   of(delta: DeltaView, whole: Whole): DeltaView | Promise<DeltaView> {
     const { withoutSplices, deltas } = this.#made[whole];
     if (withoutSplices.has(delta)) return delta;
     const made = deltas.get(delta);
     if (made) return made;
-    if (!hasSplices(changesOf(delta), whole)) {
+    const large = bytesOf([delta.payload]) > SMALL_BYTES;
+    if (!large && !hasSplices(changesOf(delta), whole)) {
       withoutSplices.add(delta);
       return delta;
     }
@@ -206,19 +159,22 @@ export class WholeValues {
    */
   async all(deltas: readonly DeltaView[], whole: Whole): Promise<readonly DeltaView[]> {
     const made: DeltaView[] = [];
-    let before: JsonObject | undefined;
+    const pace = new Pace();
+    let document: JsonObject | undefined;
     let bytes = 0;
     for (const delta of deltas) {
       if (bytes >= PAGE_BYTES) break;
-      const changes = changesOf(delta);
+      const { id, from, payload } = delta;
+      const changes = await decodeInSteps(payload, pace);
       const splices = hasSplices(changes, whole);
-      if (splices) before ??= await this.documentAt(delta.id, delta.from).catch(unlessGone);
-      if (splices && !before) return deltas;
-      const after = before && apply(changes, before);
-      const payload = splices && before ? encodeChanges(unsplice(changes, whole, before, after)) : delta.payload;
-      made.push(payload === delta.payload ? delta : { ...delta, payload });
-      bytes += bytesOf([payload]);
-      before = after;
+      if (splices) document ??= await this.documentAt(id, from).catch(unlessGone);
+      if (splices && !document) return deltas;
+      // Later deltas find the document as this one leaves it.
+      const unspliced = document && unspliceInPlace(changes, whole, document);
+      const written = splices && unspliced ? await encodeInSteps(unspliced, pace) : payload;
+      made.push(splices ? { ...delta, payload: written } : delta);
+      bytes += bytesOf([written]);
+      await pace.look();
     }
     return made;
   }

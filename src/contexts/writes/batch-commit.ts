@@ -10,9 +10,9 @@ import type { BatchOperation, BatchOutcome, Duplicate, Store } from '../../store
 import type { CommitEvent, ContextEvent } from '../events.js';
 import type { Lane } from '../lane/lane.js';
 import type { Lanes } from '../lane/lanes.js';
-import { ATTEMPTS_MAX, tooBusy } from '../lane/pending-write.js';
-import type { Effect, LaneState, TipView } from '../lane/state.js';
-import { TimeSlices } from '../long-work.js';
+import { ATTEMPTS_MAX, type Evaluation, LongEvaluation, tooBusy } from '../lane/pending-write.js';
+import type { Effect, LaneState } from '../lane/state.js';
+import { Pace } from '../long-work.js';
 import { DOCUMENTS_BYTES_MAX } from '../sync/point-in-time.js';
 import type { Budget } from './budget.js';
 import { endMembers, membersDue } from './member-times.js';
@@ -35,7 +35,7 @@ export interface BatchPart<T> {
   /** The write needs the document. */
   readonly edits: boolean;
   /** As for `Lane.submit`. */
-  readonly evaluate: (view: TipView) => Effect<T>;
+  readonly evaluate: Evaluation<T>;
 }
 
 interface Held {
@@ -134,7 +134,7 @@ async function endExpired({ store, now, isGone }: BatchCommitTools, held: readon
         }
       }
       while (membersDue(lane.tip, now())) {
-        if (state.content.lacks('value')) await state.content.decodeInSteps();
+        if (state.content.lacks('value')) await state.content.prepare('value');
         const effect = endMembers(state, now());
         if (!effect.commit) return;
         state.moveTip(effect);
@@ -157,24 +157,25 @@ async function decodeAll(held: readonly Held[], parts: readonly BatchPart<unknow
     const limit = `the limit is ${DOCUMENTS_BYTES_MAX}`;
     throw new ChordError('RESOURCE_EXHAUSTED', `the batch would change documents of ${bytes} bytes in all, ${limit}`);
   }
-  const slices = new TimeSlices();
+  const pace = new Pace();
   for (const { lane, state } of edited) {
     if (!lane.tip || state.content.decoded) continue;
-    await state.content.decodeInSteps();
+    await state.content.prepare('value');
     state.document();
-    await slices.next();
+    await pace.look();
   }
 }
 
 /** Appends to `effects`, so that they can be undone where a later part refuses. */
 async function evaluate<T>(held: readonly Held[], parts: readonly BatchPart<T>[], effects: Effect<T>[]): Promise<void> {
-  const slices = new TimeSlices();
+  const pace = new Pace();
   for (const [i, part] of parts.entries()) {
     const { state } = held[i] as Held;
-    const effect = part.evaluate(state);
+    const made = part.evaluate(state);
+    const effect = made instanceof LongEvaluation ? await made.run(pace) : made;
     state.moveTip(effect);
     effects.push(effect);
-    await slices.next();
+    await pace.look();
   }
 }
 
@@ -184,10 +185,10 @@ function operationOf({ commit, removal }: Effect<unknown>, { state }: Held): Bat
 }
 
 async function takeBack(held: readonly Held[], effects: readonly Effect<unknown>[]): Promise<void> {
-  const slices = new TimeSlices();
+  const pace = new Pace();
   for (const [i, effect] of effects.entries()) {
     held[i]?.state.takeBack([effect]);
-    await slices.next();
+    await pace.look();
   }
 }
 

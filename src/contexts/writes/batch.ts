@@ -4,6 +4,7 @@ import type { Path } from '../../delta/types.js';
 import { ChordError, invalid } from '../../model/errors.js';
 import type { Head, JsonObject } from '../../model/model.js';
 import type { BatchOperation, Duplicate } from '../../store/store.js';
+import { type Evaluation, LongEvaluation } from '../lane/pending-write.js';
 import type { Effect, TipView } from '../lane/state.js';
 import { type PastBudget, type PointInTime, pastBudget } from '../sync/point-in-time.js';
 import { checkId, checkRequestId, checkTtl } from '../validation.js';
@@ -15,6 +16,7 @@ import { type RememberedAnswer, type RequestName, recall, remember, requestName 
 import { checkTouched, touchMembers } from './member-times.js';
 import type { Edit } from './mutations.js';
 import { checkEdit } from './value-limits.js';
+import { partsIn } from './write-request.js';
 import { edit, remove, revert, touch, type UpdateOptions, type WriteRequest, type WriteResult } from './writes.js';
 
 /** The options of the single writes, but for `requestId`, which a batch has as a whole. */
@@ -50,7 +52,7 @@ export async function writeBatch(
   { requestId = '', caller }: { readonly requestId?: string | undefined; readonly caller?: string | undefined },
 ): Promise<readonly BatchedResult[]> {
   const tools = { ...shared, budget: shared.budget.another() };
-  checkWrites(tools, writes);
+  const parts = checkWrites(tools, writes);
   checkRequestId(requestId);
   const asked = writes.map((write, i) => within(i, write, () => askOne(write, caller)));
   const guards = new Map(
@@ -61,15 +63,15 @@ export async function writeBatch(
   const attempt = async () => {
     const reads = pastBudget();
     const evaluations = await Promise.all(writes.map((write, i) => prepare(tools, write, i, reads)));
-    const parts = writes.map((write, i): BatchPart<BatchedResult> => {
+    const evaluated = writes.map((write, i): BatchPart<BatchedResult> => {
       // The request id is stored with the first write's context, whatever that write stores.
       const named = i === 0 ? { name, fingerprint: print } : { fingerprint: '' };
-      const all = { ...asked[i]?.options, ...named };
+      const all = { ...asked[i]?.options, ...named, parts };
       const { id, kind } = write;
       const edits = kind !== 'touch' && (kind !== 'delete' || write.expected?.checks !== undefined);
-      return { id, edits, evaluate: (view) => within(i, write, () => evaluations[i]!(view, all)) };
+      return { id, edits, evaluate: (view) => ofWrite(i, write, () => evaluations[i]!(view, all)) };
     });
-    return commitBatchOf(tools, parts, (effects, operations) => {
+    return commitBatchOf(tools, evaluated, (effects, operations) => {
       checkReturned(effects);
       return name ? signed(operations, name, print, effects, tools.now()) : operations;
     });
@@ -88,8 +90,8 @@ export async function writeBatch(
   );
 }
 
-/** Checks all writes before any context is read. */
-function checkWrites({ store, budget }: BatchTools, writes: readonly BatchedWrite[]): void {
+/** Checks all writes before any context is read. Answers the parts of all their values. */
+function checkWrites({ store, budget }: BatchTools, writes: readonly BatchedWrite[]): number {
   if (writes.length === 0) throw invalid('writes', 'must not be empty');
   if (writes.length > WRITES_MAX) throw invalid('writes', `has more than ${WRITES_MAX} elements`);
   const places = new Map<string, number>();
@@ -108,7 +110,7 @@ function checkWrites({ store, budget }: BatchTools, writes: readonly BatchedWrit
     throw new ChordError('FAILED_PRECONDITION', 'this store supports batches of one write only');
   }
   const apart = store.cluster?.apart([...places.keys()]) ?? [];
-  if (apart.length === 0) return;
+  if (apart.length === 0) return partsIn(room);
   const [first] = writes as readonly [BatchedWrite];
   const names = apart.map((id) => JSON.stringify(id)).join(', ');
   const where = `in the partition of ${JSON.stringify(first.id)}`;
@@ -143,7 +145,7 @@ async function prepare(
   write: BatchedWrite,
   index: number,
   reads: PastBudget,
-): Promise<(view: TipView, asked: WriteRequest) => Effect<BatchedResult>> {
+): Promise<(view: TipView, asked: WriteRequest) => ReturnType<Evaluation<BatchedResult>>> {
   switch (write.kind) {
     case 'set':
     case 'update':
@@ -201,6 +203,19 @@ export function within<T>(index: number, { id }: { readonly id: string }, run: (
     const message = `writes[${index}]${violations ? '.' : ': '}${error.message}`;
     throw new ChordError(error.reason, message, { ...details, contextId, ...(fields && { violations: fields }) });
   }
+}
+
+/** The same for an evaluation, which may be made in steps. */
+function ofWrite<T>(index: number, write: BatchedWrite, evaluate: () => ReturnType<Evaluation<T>>) {
+  const made = within(index, write, evaluate);
+  if (!(made instanceof LongEvaluation)) return made;
+  return new LongEvaluation<T>((pace) => {
+    return made.run(pace).catch((error) => {
+      return within(index, write, () => {
+        throw error;
+      });
+    });
+  });
 }
 
 function fieldOf(index: number): string {

@@ -12,6 +12,8 @@ const MOVES_MAX = 200_000_000;
 export interface Room {
   members: number;
   readonly max: number;
+  /** Elements of the lists so far: they have no limit of their own. */
+  elements: number;
 }
 
 export class Budget {
@@ -26,16 +28,22 @@ export class Budget {
   constructor(
     readonly documentBytes: number,
     private readonly members: number,
+    private readonly shared = true,
   ) {}
 
   /** A new count of members, for one request. */
   room(): Room {
-    return { members: this.members, max: this.members };
+    return { members: this.members, max: this.members, elements: 0 };
   }
 
-  /** A budget with these limits, for a batch, which is evaluated in several turns. */
+  /** A budget with these limits, for a batch or a write that is evaluated in several turns. */
   another(): Budget {
-    return new Budget(this.documentBytes, this.members);
+    return new Budget(this.documentBytes, this.members, false);
+  }
+
+  /** The budget for a write that is evaluated in several turns: another one, where all single writes share this one. */
+  own(): Budget {
+    return this.shared ? this.another() : this;
   }
 
   /** Resets the budget: a single write is evaluated in one turn, so one budget serves all single writes. */

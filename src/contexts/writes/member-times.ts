@@ -7,8 +7,9 @@ import { ChordError, invalid, notFound } from '../../model/errors.js';
 import { type Clock, getMember, type Head, isObject, type Json, type JsonObject, usedAt } from '../../model/model.js';
 import { isLarge } from '../events.js';
 import { heapChange } from '../lane/heap-size.js';
-import type { Upkeep } from '../lane/lane.js';
+import type { Upkeep } from '../lane/pending-write.js';
 import type { Effect, TipView } from '../lane/state.js';
+import { SMALL_BYTES } from '../long-work.js';
 import { advance } from '../position.js';
 import { checkMemberTtl } from '../validation.js';
 import { MemberEdit, marked, stampOf, withMembers } from './members.js';
@@ -58,7 +59,9 @@ export function endMembers(view: TipView, clock: number): Effect<void> {
     large: isLarge(payload, weight),
     cause: 'expired' as const,
   };
-  const snapshot = view.snapshotDue(payload, weight) ? { snapshot: encodeStruct(document) } : {};
+  // That of a large document is left to the next write, which makes it in steps.
+  const due = weight <= SMALL_BYTES && view.snapshotDue(payload, weight);
+  const snapshot = due ? { snapshot: encodeStruct(document) } : {};
   const commit = { id, expected: tip.position, head, payload, cause: 'expired' as const, ...snapshot };
   return withMembers({ commit, head, delta, heap: heapChange(changes), answer: undefined }, tip, edit, true);
 }

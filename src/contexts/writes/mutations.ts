@@ -12,7 +12,9 @@ import { type Measured, measureMember, sliceText } from '../../delta/text.js';
 import type { Change, Changes, Path } from '../../delta/types.js';
 import { ChordError, invalid } from '../../model/errors.js';
 import { copy, getMember, hasMember, isObject, type Json, type JsonObject, type Payload } from '../../model/model.js';
+import { partsLeft } from '../../model/steps.js';
 import { heapChange } from '../lane/heap-size.js';
+import { SMALL_BYTES } from '../long-work.js';
 import { type Budget, tooMuchToStore } from './budget.js';
 import type { MemberEdit } from './members.js';
 
@@ -65,7 +67,8 @@ const MANY = 1000;
 const MANY_FACTOR = 100;
 
 /**
- * Carries out an edit, which `checkEdit` has accepted, on a document of this weight, in place.
+ * Carries out an edit, which `checkEdit` has accepted, on a document of this weight, in place. Answers undefined, and does
+ * nothing, where the edit replaces so much that `evaluateInSteps` should carry it out.
  * Throws INVALID_ARGUMENT with the invalid field of the request, or RESOURCE_EXHAUSTED where the document or the work is
  * over the budget; the document is then unchanged. `members` takes what happens to members that expire; absent: none does.
  * Without `places`, a splice names places of the document as it is.
@@ -77,7 +80,7 @@ export function evaluate(
   budget: Budget,
   members?: MemberEdit,
   places?: Places,
-): Evaluated {
+): Evaluated | undefined {
   if (edit.kind === 'set') {
     const changes = diff(document, edit.value);
     const evaluated = finish(changes, weight, budget);
@@ -87,23 +90,53 @@ export function evaluate(
   }
   const steps: Change[][] = [];
   try {
-    if (edit.changes) {
-      const changes: Change[] = [];
-      mergeMembers(document, edit.changes, [], changes, members);
-      step(document, changes, steps, places);
-    }
+    if (edit.changes) carryOutChanges(document, edit.changes, steps, members, places);
     edit.mutations.forEach((mutation, index) => {
-      const field = `mutations[${index}]`;
-      const now = places ? carried(mutation, places, index, field) : mutation;
-      step(document, changesOf(document, now, field, budget), steps, places);
-      if (members) timesOf(mutation, members);
+      carryOut(document, mutation, index, steps, budget, members, places);
     });
     members?.check();
+    if (weight > SMALL_BYTES && replacesMuch(steps)) {
+      undo(document, steps);
+      return undefined;
+    }
     return finish(steps.length > 1 ? merge(steps) : (steps[0] ?? []), weight, budget);
   } catch (error) {
-    for (const changes of steps.reverse()) applyInPlace(invert(changes), document);
+    undo(document, steps);
     throw error;
   }
+}
+
+/** Merges an object into the document. Adds the changes to `steps`. */
+export function carryOutChanges(
+  document: JsonObject,
+  source: JsonObject,
+  steps: Change[][],
+  members: MemberEdit | undefined,
+  places: Places | undefined,
+): void {
+  const changes: Change[] = [];
+  mergeMembers(document, source, [], changes, members);
+  step(document, changes, steps, places);
+}
+
+/** Carries out one mutation. Adds its changes to `steps`. */
+export function carryOut(
+  document: JsonObject,
+  mutation: Mutation,
+  index: number,
+  steps: Change[][],
+  budget: Budget,
+  members: MemberEdit | undefined,
+  places: Places | undefined,
+): void {
+  const field = `mutations[${index}]`;
+  const now = places ? carried(mutation, places, index, field) : mutation;
+  step(document, changesOf(document, now, field, budget), steps, places);
+  if (members) timesOf(mutation, members);
+}
+
+function undo(document: JsonObject, steps: Change[][]): void {
+  for (const changes of steps.reverse()) applyInPlace(invert(changes), document);
 }
 
 function step(document: JsonObject, changes: Change[], steps: Change[][], places?: Places): void {
@@ -111,6 +144,21 @@ function step(document: JsonObject, changes: Change[], steps: Change[][], places
   applyInPlace(copied(changes), document);
   steps.push(changes);
   places?.noteOwn(changes);
+}
+
+/** More parts of old values take long to encode. */
+const REPLACED_MAX = 4000;
+
+function replacesMuch(steps: readonly Changes[]): boolean {
+  let left = REPLACED_MAX;
+  for (const changes of steps) {
+    for (const change of changes) {
+      if (change.action === 'removed' || change.action === 'modified') left = partsLeft(change.old ?? null, left);
+      else if (change.action === 'spliced') left = partsLeft(change.removed as Json[], left);
+      if (left < 0) return true;
+    }
+  }
+  return false;
 }
 
 function carried(mutation: Mutation, places: Places, at: number, field: string): Mutation {
@@ -123,18 +171,21 @@ function carried(mutation: Mutation, places: Places, at: number, field: string):
 /** Checks the changes: all limits of their size are enforced here. */
 function finish(changes: readonly Change[], before: number, budget: Budget): Evaluated {
   const weight = before + weightChange(changes);
-  if (weight > budget.documentBytes && weight > before) {
-    const limit = `the limit is ${budget.documentBytes}`;
-    throw new ChordError('RESOURCE_EXHAUSTED', `the document would take ${weight} bytes, ${limit}`);
-  }
+  checkWeight(weight, before, budget);
   const payload = encodeChanges(changes, budget.stored);
   if (!payload) throw tooMuchToStore();
   budget.store(payload.changes.length + payload.olds.length);
   return { changed: changes.length > 0, payload, weight, heap: heapChange(changes) };
 }
 
+export function checkWeight(weight: number, before: number, { documentBytes }: Budget): void {
+  if (weight <= documentBytes || weight <= before) return;
+  const message = `the document would take ${weight} bytes, the limit is ${documentBytes}`;
+  throw new ChordError('RESOURCE_EXHAUSTED', message);
+}
+
 /** The changes with copies of their values. */
-function copied(changes: readonly Change[]): Change[] {
+export function copied(changes: readonly Change[]): Change[] {
   return changes.map((change) => {
     if (change.action === 'removed' || change.action === 'text_spliced') return change;
     if (change.action === 'spliced') return { ...change, inserted: change.inserted.map(copy) };

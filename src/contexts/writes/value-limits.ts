@@ -95,6 +95,7 @@ function checkObject(object: JsonObject, depth: number, bytes: number, field: st
 
 function checkList(list: readonly Json[], depth: number, bytes: number, field: string, room: Room): void {
   if (depth >= MAX_DEPTH) throw tooDeep(field);
+  room.elements += list.length;
   for (const value of list) {
     if (typeof value !== 'object' || value === null) continue;
     spend(1, room);

@@ -24,7 +24,12 @@ export function ask(id: string, options: UpdateOptions, request: unknown, room: 
   const provenance = encodeProvenance(caller, annotations);
   // What is remembered of requests without annotations stays what it was.
   const print = name ? fingerprint(annotations ? [request, annotations] : request) : '';
-  return { expected, ttl, returning, allowMissing, name, fingerprint: print, guard, provenance };
+  return { expected, ttl, returning, allowMissing, name, fingerprint: print, guard, provenance, parts: partsIn(room) };
+}
+
+/** The members and elements that were counted. */
+export function partsIn({ members, max, elements }: Room): number {
+  return max - members + elements;
 }
 
 /** Whether the error is a refusal: an invalid write, or a state that the write did not expect. Nothing was stored. */

@@ -1,11 +1,14 @@
 /** Evaluates each kind of write on a lane's tip: its condition, its effect, and its answer. */
 import type { Annotations } from '../../codec/provenance.js';
 import { EncodedStruct, encodeStruct } from '../../codec/struct.js';
+import { encodeStructInSteps } from '../../codec/struct-steps.js';
 import { weigh } from '../../delta/index.js';
 import { notFound } from '../../model/errors.js';
 import { type Expiry, type Head, type Position, samePosition, usedAt } from '../../model/model.js';
 import { type DeltaView, isLarge, type View } from '../events.js';
+import { LongEvaluation } from '../lane/pending-write.js';
 import type { Effect, TipView } from '../lane/state.js';
+import { inSteps, type Pace, SMALL_BYTES } from '../long-work.js';
 import { advance, newLife } from '../position.js';
 import { bytesOf } from '../sync/merge.js';
 import type { PointInTime } from '../sync/point-in-time.js';
@@ -13,8 +16,9 @@ import type { Budget } from './budget.js';
 import { checkExpected, type Expected } from './conditions.js';
 import type { Guard } from './guard.js';
 import { type RequestName, remember } from './idempotency.js';
+import { evaluateInSteps, isLong } from './long-edit.js';
 import { MemberEdit, marked, stampOf, withMembers } from './members.js';
-import { type Edit, evaluate, setsTimes } from './mutations.js';
+import { type Edit, type Evaluated, evaluate, setsTimes } from './mutations.js';
 
 export interface WriteOptions {
   readonly expected?: Expected | undefined;
@@ -53,11 +57,22 @@ export interface WriteRequest extends UpdateOptions {
   readonly guard?: Guard | undefined;
   /** As in the record. */
   readonly provenance?: Uint8Array | undefined;
+  /** Members and elements in the values. */
+  readonly parts?: number | undefined;
 }
 
 const EMPTY_WEIGHT = weigh({});
 /** The precision of the time of the last write without a change, in milliseconds. */
 export const USE_GRAIN = 1000;
+
+/** What an edit begins with. */
+interface Begun {
+  readonly now: number;
+  readonly expiry: Expiry | undefined;
+  readonly members: MemberEdit | undefined;
+  /** The weight of the document. */
+  readonly before: number;
+}
 
 /** SetContext and UpdateContext. */
 export function edit(
@@ -66,24 +81,83 @@ export function edit(
   asked: WriteRequest,
   clock: number,
   budget: Budget,
-): Effect<WriteResult> {
+): Effect<WriteResult> | LongEvaluation<WriteResult> {
+  const begun = begin(view, what, asked, clock);
+  const { before, members } = begun;
+  if (!isLong(what, before, asked.parts ?? 0) && !(before > SMALL_BYTES && encodes(view, asked, before))) {
+    const document = view.document();
+    const evaluated = evaluate(document, what, before, budget, members, asked.guard);
+    if (evaluated) {
+      const stores = evaluated.changed || !view.tip;
+      const due = stores && snapshotOf(view, evaluated, budget);
+      const whole = due || (stores && asked.returning?.context) ? encodeStruct(document) : undefined;
+      return effectOf(view, asked, clock, begun, evaluated, due ? whole : undefined, whole);
+    }
+  }
+  const own = budget.own();
+  return new LongEvaluation((pace) => editInSteps(view, what, asked, clock, own, pace));
+}
+
+async function editInSteps(
+  view: TipView,
+  what: Edit,
+  asked: WriteRequest,
+  clock: number,
+  budget: Budget,
+  pace: Pace,
+): Promise<Effect<WriteResult>> {
+  const begun = begin(view, what, asked, clock);
+  const { before, members } = begun;
+  const document = view.document();
+  const evaluated = await evaluateInSteps(document, what, before, budget, pace, members, asked.guard);
+  const stores = evaluated.changed || !view.tip;
+  const due = stores && snapshotOf(view, evaluated, budget, Number.POSITIVE_INFINITY);
+  const wanted = due || asked.returning?.context;
+  const whole = wanted ? await inSteps(encodeStructInSteps(document), pace) : undefined;
+  return effectOf(view, asked, clock, begun, evaluated, due ? whole : undefined, whole);
+}
+
+function begin(view: TipView, what: Edit, asked: WriteRequest, clock: number): Begun {
   const { id, tip } = view;
   checkExpected(view, asked.expected, asked.guard);
   if (!tip && !asked.allowMissing) throw notFound(id);
-  // Time does not go backwards within a context, whatever the clock does. A time to live is counted by the clock alone:
-  // one that was ahead, or was set back, must not make it longer.
-  const now = Math.max(clock, tip?.updatedAt ?? 0);
-  const expiry = renewed(tip?.expiry, asked.ttl, clock);
-  const members = tip?.members || setsTimes(what) ? new MemberEdit(view.members, clock) : undefined;
-  const document = view.document();
-  const before = tip?.weight ?? EMPTY_WEIGHT;
-  const evaluated = evaluate(document, what, before, budget, members, asked.guard);
-  const mark = members?.mark(tip?.members);
+  return {
+    // Time does not go backwards within a context, whatever the clock does. A time to live is counted by the clock alone:
+    // one that was ahead, or was set back, must not make it longer.
+    now: Math.max(clock, tip?.updatedAt ?? 0),
+    expiry: renewed(tip?.expiry, asked.ttl, clock),
+    members: tip?.members || setsTimes(what) ? new MemberEdit(view.members, clock) : undefined,
+    before: tip?.weight ?? EMPTY_WEIGHT,
+  };
+}
 
+/** Whether a write encodes the whole document, whatever it changes. */
+function encodes(view: TipView, { returning }: WriteRequest, weight: number): boolean {
+  return returning?.context === true || view.snapshotDue(undefined, weight);
+}
+
+/** Whether the write stores a snapshot. That of a larger document is left to the next write, which makes it in steps. */
+function snapshotOf(view: TipView, { payload, weight }: Evaluated, budget: Budget, max = SMALL_BYTES): boolean {
+  return weight <= max && view.snapshotDue(payload, weight) && budget.snapshot(weight);
+}
+
+/** @param whole the encoded document, where the write stores or returns it */
+function effectOf(
+  view: TipView,
+  asked: WriteRequest,
+  clock: number,
+  { now, expiry, members }: Begun,
+  evaluated: Evaluated,
+  snapshot: Uint8Array | undefined,
+  whole: Uint8Array | undefined,
+): Effect<WriteResult> {
+  const { id, tip } = view;
+  const mark = members?.mark(tip?.members);
+  const returned = asked.returning?.context;
   if (tip && !evaluated.changed) {
     const head = marked(used(tip, expiry, now), mark);
-    const unchanged = asked.returning?.context ? { id, head, value: view.encoded() } : undefined;
-    const answer = { position: tip.position, changed: false, view: unchanged };
+    const value = returned && (whole ? new EncodedStruct(whole) : view.encoded());
+    const answer = { position: tip.position, changed: false, view: value ? { id, head, value } : undefined };
     const counts = expiry || tip.expiry || asked.name || members?.changes || now - usedAt(tip) >= USE_GRAIN;
     if (!counts) return { head: tip, answer };
     const commit = { id, expected: tip.position, head, ...request(asked, answer, clock) };
@@ -93,10 +167,9 @@ export function edit(
   const from = tip?.position ?? newLife();
   const { payload, weight, heap } = evaluated;
   const to = advance(from, payload);
-  const createdAt = tip?.createdAt ?? now;
   const head = {
     position: to,
-    createdAt,
+    createdAt: tip?.createdAt ?? now,
     updatedAt: now,
     weight,
     ...(expiry && { expiry }),
@@ -105,17 +178,12 @@ export function edit(
   const { provenance } = asked;
   const origin = provenance && { provenance };
   const delta = { id, from, to, payload, at: now, large: isLarge(payload, weight), ...origin };
-  const due = view.snapshotDue(payload, weight) && budget.snapshot(weight);
-  const snapshot = due ? encodeStruct(document) : undefined;
-  const written = asked.returning?.context
-    ? { id, head, value: new EncodedStruct(snapshot ?? encodeStruct(document)) }
-    : undefined;
   const stored = bytesOf([payload]) + (provenance?.length ?? 0) + (snapshot?.length ?? 0);
   const answer = {
     position: to,
     changed: true,
     stored,
-    view: written,
+    view: returned ? { id, head, value: new EncodedStruct(whole as Uint8Array) } : undefined,
     delta: asked.returning?.delta ? delta : undefined,
   };
   const commit = {
@@ -138,11 +206,12 @@ export function revert(
   asked: WriteRequest,
   clock: number,
   budget: Budget,
-): Effect<WriteResult> {
+): Effect<WriteResult> | LongEvaluation<WriteResult> {
   const { id, tip } = view;
   // The context was deleted and recreated during the read: the new life never had that version.
   if (tip && tip.position.epoch !== to.head.position.epoch) throw notFound(id);
-  return edit(view, { kind: 'set', value: to.document }, asked, clock, budget);
+  const parts = to.head.weight > SMALL_BYTES ? Number.POSITIVE_INFINITY : 0;
+  return edit(view, { kind: 'set', value: to.document }, { ...asked, parts }, clock, budget);
 }
 
 /** DeleteContext. */

@@ -9,7 +9,7 @@ import { GUARDED_MAX } from '../../contexts/writes/conditions.js';
 import { TOUCHED_MAX } from '../../contexts/writes/member-times.js';
 import { MAX_DEPTH } from '../../model/model.js';
 import { MUTATIONS_MAX } from './context-messages.js';
-import { KNOWN_MAX, PATHS_MAX, SUBSCRIPTIONS_MAX } from './sync-messages.js';
+import { KNOWN_MAX, PATHS_MAX, SUBSCRIPTIONS_MAX, WATCHED_PATHS_MAX } from './sync-messages.js';
 
 const PATH: FieldBounds = { 1: { name: 'keys', max: MAX_DEPTH } };
 const MUTATION: FieldBounds = { 1: { name: 'path', max: MAX_DEPTH } };
@@ -61,8 +61,8 @@ export const BOUNDS: { readonly [method: string]: FieldBounds } = {
       name: 'subscriptions',
       max: SUBSCRIPTIONS_MAX,
       inside: {
-        3: { name: 'known', max: KNOWN_MAX, inAll: true },
-        4: { name: 'paths', max: PATHS_MAX, inside: PATH },
+        3: { name: 'known', max: KNOWN_MAX, inAll: KNOWN_MAX },
+        4: { name: 'paths', max: PATHS_MAX, inAll: WATCHED_PATHS_MAX, inside: PATH },
       },
     },
   },

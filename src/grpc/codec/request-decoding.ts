@@ -3,6 +3,8 @@ import type { BinaryReader } from '@bufbuild/protobuf/wire';
 import { checkBounds, type FieldBounds } from '../../codec/field-counts.js';
 import { decodeMessage } from '../../codec/message.js';
 import { limitMembers } from '../../codec/struct.js';
+import { inSteps, Pace } from '../../contexts/long-work.js';
+import type { Steps } from '../../model/steps.js';
 
 /** In a message of fewer bytes no field can repeat often enough to be costly. */
 const CHECKED_FROM = 4096;
@@ -22,5 +24,18 @@ export function decodeRequest<T>(
     if (bytes.length <= CHECKED_FROM) return decodeMessage(type, bytes);
     if (bounds) checkBounds(bytes, bounds);
     return limitMembers(members, () => decodeMessage(type, bytes));
+  };
+}
+
+/** The same for large requests, in steps. */
+export function largeRequest<T>(
+  decode: (bytes: Buffer) => Steps<T>,
+  bounds: FieldBounds,
+): (bytes: Buffer) => Promise<T> {
+  return async (bytes) => {
+    checkBounds(bytes, bounds);
+    const pace = new Pace();
+    await pace.turn();
+    return inSteps(decode(bytes), pace);
   };
 }

@@ -10,7 +10,14 @@ import type { DeltaView, FullReason, SyncResult, View } from '../../contexts/eve
 import type { MemberExpiry } from '../../contexts/expiries.js';
 import type { DeltaPage } from '../../contexts/pagination.js';
 import { cutTo } from '../../contexts/pagination.js';
-import { type DeltaForm, formatDelta, TooLarge } from '../../contexts/sync/projection.js';
+import {
+  type DeltaForm,
+  type FormattedForm,
+  formatAhead,
+  formatDelta,
+  isFormatted,
+  TooLarge,
+} from '../../contexts/sync/formats.js';
 import { PAGE_BYTES } from '../../contexts/validation.js';
 import type { BatchedResult } from '../../contexts/writes/batch.js';
 import type { WriteResult } from '../../contexts/writes/writes.js';
@@ -103,10 +110,8 @@ export function waitResponse(id: string, result: SyncResult, form: DeltaForm, he
   return Buffer.concat([syncResponse(id, result, form), last]);
 }
 
-/** ListDeltasResponse. */
+/** ListDeltasResponse, with deltas as changes. */
 export function deltasResponse(page: DeltaPage, form: DeltaForm): Buffer {
-  const { format } = form;
-  if (format) return formattedPage(page, { ...form, format });
   writer.reset();
   if (page.truncated) bool(4, true);
   position(3, page.head);
@@ -116,15 +121,16 @@ export function deltasResponse(page: DeltaPage, form: DeltaForm): Buffer {
 }
 
 /**
- * A delta may be much larger in a delta format than as changes: such a page ends when its formatted bytes reach the
+ * The same in a delta format. A delta may be much larger in a delta format than as changes: such a page ends when its formatted bytes reach the
  * limit.
  */
-function formattedPage(page: DeltaPage, form: Required<DeltaForm>): Buffer {
+export async function formattedPage(page: DeltaPage, form: FormattedForm): Promise<Buffer> {
   const parts: Buffer[] = [];
   let bytes = 0;
   for (const view of page.deltas) {
     if (bytes >= PAGE_BYTES) break;
-    const made = formatDelta(view, form.format, form.oldValues);
+    await formatAhead(view, form);
+    const made = formatDelta(view, form);
     writer.reset();
     inside(1, () => delta(view, form, made));
     const part = Buffer.from(writer.peek());
@@ -221,11 +227,12 @@ function context({ id, head, value }: Omit<View, 'value'> & Partial<View>): void
   text(1, id);
 }
 
-function delta(view: DeltaView, { format, oldValues }: DeltaForm, made?: Uint8Array | Inexpressible): void {
+function delta(view: DeltaView, form: DeltaForm, made?: Uint8Array | Inexpressible): void {
   if (view.cause || view.provenance) inside(8, () => provenance(view));
-  if (format) formatted(made ?? formatDelta(view, format, oldValues));
+  const format = isFormatted(form);
+  if (format) formatted(made ?? formatDelta(view, form));
   timestamp(5, view.at);
-  if (!format) writer.raw(oldValues ? spliceOlds(view.payload) : view.payload.changes);
+  if (!format) writer.raw(form.oldValues ? spliceOlds(view.payload) : view.payload.changes);
   position(3, view.to);
   position(2, view.from);
   text(1, view.id);

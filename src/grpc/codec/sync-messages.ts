@@ -16,6 +16,8 @@ export const SUBSCRIPTIONS_MAX = 1000;
 /** Limit of known positions in all subscriptions of a watch. */
 export const KNOWN_MAX = 100_000;
 export const PATHS_MAX = 1000;
+/** Limit of paths in all subscriptions of a watch: each one is decoded and compared, also where it is equal to another. */
+export const WATCHED_PATHS_MAX = 100_000;
 
 export function fromSubscriptions(subscriptions: readonly ProtoSubscription[]): Subscription[] {
   if (subscriptions.length === 0) throw invalid('subscriptions', 'must not be empty');

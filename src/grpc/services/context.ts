@@ -6,7 +6,7 @@
 import type { HeadPage } from '../../contexts/pagination.js';
 import { tokenAfter } from '../../contexts/pagination.js';
 import type { ContextService } from '../../contexts/service.js';
-import { type DeltaForm, type Formats, PLAIN } from '../../contexts/sync/projection.js';
+import { type DeltaForm, type Formats, PLAIN } from '../../contexts/sync/formats.js';
 import { PAGE_BYTES } from '../../contexts/validation.js';
 import type { UpdateOptions, WriteResult } from '../../contexts/writes/writes.js';
 import * as c from '../../gen/chord/v1/context_service.js';
@@ -32,8 +32,7 @@ export function contextService(contexts: ContextService, formats: Formats): Serv
     returning ? formats.form(returning.format, returning.oldValues, 'returning.format') : PLAIN;
 
   const respond = (written: Promise<WriteResult>, form: DeltaForm, call: Call): Promise<Buffer> => {
-    const whole = form.format?.whole;
-    if (!whole) {
+    if (!form.format) {
       return written.then((result) => {
         call.usage?.owe(result.stored ?? 0);
         return writeResponse(result, form);
@@ -41,7 +40,7 @@ export function contextService(contexts: ContextService, formats: Formats): Serv
     }
     return written.then(async (result) => {
       call.usage?.owe(result.stored ?? 0);
-      const delta = result.delta && (await contexts.wholeValues.of(result.delta, whole));
+      const delta = result.delta && (await contexts.wholeValues.inForm(result.delta, form));
       return writeResponse({ ...result, delta }, form);
     });
   };
@@ -120,8 +119,7 @@ export function contextService(contexts: ContextService, formats: Formats): Serv
           await Promise.all(
             results.map(async (result, i) => {
               const form = forms[i] ?? PLAIN;
-              const whole = form.format?.whole;
-              const delta = whole && result.delta ? await contexts.wholeValues.of(result.delta, whole) : result.delta;
+              const delta = result.delta && (await contexts.wholeValues.inForm(result.delta, form));
               return { id: writes[i]!.write!.value.contextId, result: { ...result, delta }, form };
             }),
           ),

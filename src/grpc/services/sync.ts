@@ -1,9 +1,10 @@
 /** SyncService. Its watch streams are in watch-streams.ts, its waits in waits.ts. */
 import { cutTo } from '../../contexts/pagination.js';
 import type { ContextService } from '../../contexts/service.js';
-import { type Formats, fit } from '../../contexts/sync/projection.js';
+import { type Formats, isFormatted } from '../../contexts/sync/formats.js';
+import { fit } from '../../contexts/sync/projection.js';
 import * as s from '../../gen/chord/v1/sync_service.js';
-import { deltasResponse, syncResponse } from '../codec/response-encoder.js';
+import { deltasResponse, formattedPage, syncResponse } from '../codec/response-encoder.js';
 import { fromPaths, toBlamed } from '../codec/sync-messages.js';
 import type { ServedService } from '../served-service.js';
 import { WAIT_BYTES_MAX, type Waits } from './waits.js';
@@ -21,9 +22,9 @@ export function syncService(
       syncContext(request: s.SyncContextRequest): Buffer | Promise<Buffer> {
         const { contextId, known } = request;
         const form = formats.form(request.format, request.includeOldValues);
-        const interest = { scope: fromPaths(request.paths), whole: form.format?.whole };
+        const interest = { scope: fromPaths(request.paths), form };
         const result = contexts.sync(contextId, known);
-        if (interest.scope || interest.whole) {
+        if (interest.scope || form.format) {
           const fitting = Promise.resolve(result).then((later) => fit(later, interest, contexts.wholeValues));
           return fitting.then((later) => syncResponse(contextId, later, form));
         }
@@ -34,9 +35,9 @@ export function syncService(
       async listDeltas(request: s.ListDeltasRequest): Promise<Buffer> {
         const form = formats.form(request.format, request.includeOldValues);
         const page = await contexts.deltas(request.contextId, request.fromVersion, request);
-        const whole = form.format?.whole;
-        if (!whole) return deltasResponse(page, form);
-        return deltasResponse(cutTo(page, await contexts.wholeValues.all(page.deltas, whole)), form);
+        if (!isFormatted(form)) return deltasResponse(page, form);
+        const { whole } = form.format;
+        return formattedPage(whole ? cutTo(page, await contexts.wholeValues.all(page.deltas, whole)) : page, form);
       },
 
       async blameContext(request: s.BlameContextRequest): Promise<s.BlameContextResponse> {

@@ -6,7 +6,8 @@
 import { checkChecks } from '../../contexts/checks.js';
 import type { SyncResult } from '../../contexts/events.js';
 import type { ContextService } from '../../contexts/service.js';
-import { type DeltaForm, type Formats, fit } from '../../contexts/sync/projection.js';
+import type { DeltaForm, Formats } from '../../contexts/sync/formats.js';
+import { fit } from '../../contexts/sync/projection.js';
 import { checkId } from '../../contexts/validation.js';
 import type { WaitContextRequest } from '../../gen/chord/v1/sync_service.js';
 import { ChordError, invalid, type Reason } from '../../model/errors.js';
@@ -45,9 +46,9 @@ export class Waits {
       checkId(id);
       if (until.length === 0) throw invalid('until', 'must not be empty');
       const checks = fromChecks(until, 'until');
-      checkChecks(checks, 'until', { members: MEMBERS_MAX, max: MEMBERS_MAX });
+      checkChecks(checks, 'until', { members: MEMBERS_MAX, max: MEMBERS_MAX, elements: 0 });
       const form = this.formats.form(format, includeOldValues);
-      const interest = { scope: fromPaths(paths), whole: form.format?.whole };
+      const interest = { scope: fromPaths(paths), form };
       const waiter = new Waiter(
         this.service,
         this.hub,

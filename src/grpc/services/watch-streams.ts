@@ -7,7 +7,7 @@
  */
 import { status } from '@grpc/grpc-js';
 import type { ContextService } from '../../contexts/service.js';
-import { type DeltaForm, type Formats, PLAIN } from '../../contexts/sync/projection.js';
+import { type DeltaForm, type Formats, PLAIN } from '../../contexts/sync/formats.js';
 import type { WatchContextsRequest } from '../../gen/chord/v1/sync_service.js';
 import { type ChordError, invalid } from '../../model/errors.js';
 import type { Deliveries } from '../../observability/deliveries.js';
@@ -87,7 +87,7 @@ class WatchStream implements Sink {
       const subscriptions = fromSubscriptions(request.subscriptions);
       const interval =
         heartbeatInterval(fromDuration(request.heartbeatInterval, 'heartbeat_interval')) ?? options.heartbeatInterval;
-      const watcher = new Watcher(options.service, options.hub, subscriptions, this, this.#form.format?.whole);
+      const watcher = new Watcher(options.service, options.hub, subscriptions, this, this.#form);
       this.#watcher = watcher;
       this.#heartbeat = setInterval(() => watcher.heartbeat(), interval);
       watcher.open().catch((error) => this.fail(error));

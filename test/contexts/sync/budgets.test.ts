@@ -1,9 +1,9 @@
 /** What a read may cost: bytes that are read and decoded, turns that others have meanwhile. Bytes and counts, never times. */
 import test, { type ExecutionContext } from 'ava';
 import { decodeStruct } from '../../../src/codec/struct.js';
+import { Formats, formatDelta, TooLarge } from '../../../src/contexts/sync/formats.js';
 import { bytesOf } from '../../../src/contexts/sync/merge.js';
 import { PAST_BYTES_MAX } from '../../../src/contexts/sync/point-in-time.js';
-import { Formats, formatDelta, TooLarge } from '../../../src/contexts/sync/projection.js';
 import { mergeCostMax } from '../../../src/contexts/validation.js';
 import { jsonPatch } from '../../../src/delta/formats/json-patch.js';
 import type { JsonObject, Position } from '../../../src/model/model.js';
@@ -251,7 +251,8 @@ test('a format whose answer would be too large is not made', async (t) => {
     made++;
     return jsonPatch.format(...args);
   };
-  const answer = formatDelta(delta!, { ...jsonPatch, name: 'json_patch', whole: 'strings', format }, false);
+  const named = { ...jsonPatch, name: 'json_patch', whole: 'strings' as const, format };
+  const answer = formatDelta(delta!, { key: 'json_patch', oldValues: false, format: named });
   t.true(answer instanceof TooLarge);
   t.regex((answer as TooLarge).why, /at least 1\d{7} bytes, the limit is/);
   t.is(made, 0);

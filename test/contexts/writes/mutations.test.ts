@@ -1,7 +1,10 @@
+import { isDeepStrictEqual } from 'node:util';
 /** What each edit makes of a document, what it refuses, and that a refused one leaves no trace. */
 import test from 'ava';
 import { decodeChanges } from '../../../src/codec/changes.js';
+import { Pace } from '../../../src/contexts/long-work.js';
 import { Budget } from '../../../src/contexts/writes/budget.js';
+import { evaluateInSteps } from '../../../src/contexts/writes/long-edit.js';
 import { type Edit, type Evaluated, evaluate, type Mutation } from '../../../src/contexts/writes/mutations.js';
 import { checkEdit } from '../../../src/contexts/writes/value-limits.js';
 import { apply, weigh } from '../../../src/delta/index.js';
@@ -21,7 +24,7 @@ function run(edit: Edit, weightMax = 10_000, from = before) {
 function carryOut(document: JsonObject, edit: Edit, weightMax = 10_000, members = 1000): Evaluated {
   const budget = new Budget(weightMax, members);
   checkEdit(edit, budget.room());
-  return evaluate(document, edit, weigh(document), budget);
+  return evaluate(document, edit, weigh(document), budget) as Evaluated;
 }
 
 function update(...mutations: Mutation[]): Edit {
@@ -209,7 +212,7 @@ test('members of a request are counted wherever they are', (t) => {
   }
 });
 
-test('a delta is no larger than its limit, whatever its paths', (t) => {
+test('a delta is no larger than its limit, whatever its paths', async (t) => {
   // Each change stores the whole path: 40 KB of members below 1 KB of keys.
   const long = 'k'.repeat(1024);
   const below = (value: (i: number) => Json): Json =>
@@ -220,10 +223,16 @@ test('a delta is no larger than its limit, whatever its paths', (t) => {
     { kind: 'update', changes: { [long]: below((i) => i + 1) }, mutations: [] },
     { kind: 'set', value: { [long]: {} } },
   ] satisfies Edit[]) {
-    const error = t.throws(() => carryOut(document, edit, 10_000_000, 100_000), { instanceOf: ChordError });
-    t.is(error?.reason, 'RESOURCE_EXHAUSTED');
-    t.regex(error?.message ?? '', /the limit is 16777216/);
-    t.deepEqual(document, { [long]: below(() => 0) });
+    const budget = () => new Budget(10_000_000, 100_000);
+    const atOnce = async () => evaluate(document, edit, weigh(document), budget());
+    const inSteps = async () => evaluateInSteps(document, edit, weigh(document), budget(), new Pace());
+    // An update that replaces so much is evaluated in steps alone.
+    for (const run of edit.kind === 'set' ? [atOnce, inSteps] : [inSteps]) {
+      const error = await t.throwsAsync(run, { instanceOf: ChordError });
+      t.is(error?.reason, 'RESOURCE_EXHAUSTED');
+      t.regex(error?.message ?? '', /the limit is 16777216/);
+      t.true(isDeepStrictEqual(document, { [long]: below(() => 0) }));
+    }
   }
 });
 
@@ -259,7 +268,7 @@ test('what 10,000 appends of four bytes store grows with what is appended', (t) 
   const sizes: number[] = [];
   for (let i = 0; i < 10_000; i++) {
     const edit = update({ kind: 'append_text', path: ['o', 'answer'], text: i % 2 === 0 ? 'word' : '𝄞' });
-    const evaluated = evaluate(document, edit, weight, budget.renew());
+    const evaluated = evaluate(document, edit, weight, budget.renew()) as Evaluated;
     weight = evaluated.weight;
     sizes.push(evaluated.payload.changes.length + evaluated.payload.olds.length);
   }

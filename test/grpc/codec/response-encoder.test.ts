@@ -7,7 +7,7 @@ import { decodeProvenance, encodeProvenance } from '../../../src/codec/provenanc
 import { EncodedStruct, encodeStruct } from '../../../src/codec/struct.js';
 import type { DeltaView, FullReason, RemovalReason, SyncResult, View } from '../../../src/contexts/events.js';
 import { type DeltaPage, tokenAfterDelta } from '../../../src/contexts/pagination.js';
-import { type DeltaForm, PLAIN } from '../../../src/contexts/sync/projection.js';
+import { type DeltaForm, isFormatted, PLAIN } from '../../../src/contexts/sync/formats.js';
 import type { BatchedResult } from '../../../src/contexts/writes/batch.js';
 import type { WriteResult } from '../../../src/contexts/writes/writes.js';
 import { Inexpressible } from '../../../src/delta/formats/format.js';
@@ -30,6 +30,7 @@ import type { Timestamp } from '../../../src/gen/google/protobuf/timestamp.js';
 import {
   batchResponse,
   deltasResponse,
+  formattedPage,
   getResponse,
   syncResponse,
   watchResponse,
@@ -255,15 +256,18 @@ test('SyncContext', (t) => {
   t.pass();
 });
 
-test('ListDeltas', (t) => {
+const pageIn = (page: DeltaPage, form: DeltaForm) =>
+  isFormatted(form) ? formattedPage(page, form) : deltasResponse(page, form);
+
+test('ListDeltas', async (t) => {
   const pages: fc.Arbitrary<DeltaPage> = fc.record(
     { deltas: fc.array(delta, { maxLength: 4 }), nextPageToken: text, head: position, truncated: fc.boolean() },
     plain,
   );
-  fc.assert(
-    fc.property(pages, form, (page, form) => {
+  await fc.assert(
+    fc.asyncProperty(pages, form, async (page, form) => {
       const deltas = page.deltas.map((each) => protoDelta(each, form));
-      same(ListDeltasResponse, deltasResponse(page, form), { ...page, deltas });
+      same(ListDeltasResponse, await pageIn(page, form), { ...page, deltas });
     }),
   );
   t.pass();
@@ -331,12 +335,12 @@ test('a reason of any length is cut to 500 characters, and never through one', (
   t.is(reasonOf(`${'x'.repeat(499)}𝄞`), `${'x'.repeat(499)}\ufffd`);
 });
 
-test('a page whose format makes it large ends early, and the next one begins there', (t) => {
+test('a page whose format makes it large ends early, and the next one begins there', async (t) => {
   const deltas = [1, 2, 3, 4].map((version) => ({ ...SMALL, to: { ...SMALL.to, version } }));
   const head = deltas[3]!.to;
   const form = formatted(() => 'x'.repeat(400_000));
   const page = { deltas, nextPageToken: 'further', head, truncated: true };
-  same(ListDeltasResponse, deltasResponse(page, form), {
+  same(ListDeltasResponse, await pageIn(page, form), {
     deltas: deltas.slice(0, 3).map((each) => protoDelta(each, form)),
     nextPageToken: tokenAfterDelta(deltas[2]!.to),
     head,

@@ -145,7 +145,7 @@ test('the tutorial shows what its commands and programs print', async (t) => {
 });
 
 test('the pages of conditions, of recipes and of history show what their commands print', async (t) => {
-  t.is(await new Reader(t).follow('docs/conditions.md'), 5);
+  t.is(await new Reader(t).follow('docs/conditions.md'), 7);
   t.is(await new Reader(t).follow('docs/recipes/coordination.md'), 4);
   t.is(await new Reader(t).follow('docs/history.md'), 2);
 });

@@ -29,3 +29,9 @@ def test_the_quickstart(server: Server) -> None:
 
 def test_the_quickstart_for_asyncio(server: Server) -> None:
     assert output_of(BLOCKS[1], server) == ["Full", "CaughtUp"]
+
+
+def test_conditions_edits_and_waits(server: Server) -> None:
+    promised = re.findall(r"^ {4}((?:refused|seats|expires): .*)", README, re.MULTILINE)
+    assert len(promised) == 3
+    assert output_of(BLOCKS[2], server) == promised

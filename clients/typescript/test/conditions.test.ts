@@ -38,7 +38,9 @@ test('a write of a batch has conditions, too', async (t) => {
   const condition = { $case: 'unchanged', value: { since, paths: [{ keys: ['topic'] }] } } as const;
   const checks = [{ path: { keys: ['seats'] }, test: { $case: 'atLeast', value: 1 } }] as const;
   const write = (contextId: string, expected: object | undefined) =>
-    ({ write: { $case: 'set', value: { contextId, value: {}, expected, requestId: '' } } }) as never;
+    ({
+      write: { $case: 'set', value: { contextId, value: {}, expected, requestId: '', annotations: new Map() } },
+    }) as never;
   for (const [expected, conditions] of [
     [{ condition, checks: [] }, [{ path: ['topic'], touchedAt: 2 }]],
     [{ checks }, [{ path: ['seats'], check: { path: ['seats'], atLeast: 1 } }]],

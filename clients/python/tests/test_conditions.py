@@ -223,13 +223,3 @@ def test_aio(server: Server, name: str) -> None:
         assert raised.value.reason == "CANCELLED"
 
     asyncio.run(check())
-
-
-def test_10_000_sets_at_once(shared_server: Server, name: str) -> None:
-    async def check() -> None:
-        async with chordstate.aio.connect(shared_server.address, timeout=120) as client:
-            writes = [client.set(f"{name}{i % 100}", {"i": i}) for i in range(10_000)]
-            results = await asyncio.gather(*writes)
-        assert len({(i % 100, result.position.version) for i, result in enumerate(results)}) == 10_000
-
-    asyncio.run(check())

@@ -8,7 +8,7 @@ import pytest
 from chordstate.course import Course, WatchOptions
 from chordstate.errors import ChordError, unavailable
 from chordstate.model import names_of
-from chordstate.retry import TIMEOUT_MAX, Attempts, RetryPolicy, Waits, backoff
+from chordstate.retry import TIMEOUT_MAX, Attempts, Patience, RetryPolicy, Waits, backoff
 from chordstate.status import decode_error
 
 POLICY = RetryPolicy(attempts=3, attempt_timeout=3, backoff_min=0.1, backoff_max=1)
@@ -132,3 +132,51 @@ def test_names_of_enums_lose_their_prefix() -> None:
     from chordstate._gen.chord.v1.model_pb2 import FullReason
 
     assert names_of(FullReason, "FULL_REASON_")[2] == "EPOCH_CHANGED"
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def waited(error: ChordError, times: int, renews: bool = False, lives: float = 0) -> bool:
+    """Whether a wait without a deadline goes on after so many failures."""
+    clock = Clock()
+    patience = Patience(POLICY, None, renews, clock)
+    try:
+        for _ in range(times):
+            assert patience.timeout() is None
+            clock.now += lives
+            clock.now += patience.wait(error)
+    except ChordError as raised:
+        assert raised is error
+        return False
+    return True
+
+
+def test_what_a_wait_tries_again() -> None:
+    assert waited(unavailable(""), 1000)
+    assert waited(failed(grpc.StatusCode.DEADLINE_EXCEEDED, False), 1000)  # the server ends waits that are long
+    doubtful = failed(grpc.StatusCode.INTERNAL, True)
+    assert waited(doubtful, 5)
+    assert not waited(doubtful, 6)
+    assert waited(doubtful, 100, lives=2 * POLICY.backoff_max)
+    refused = failed(grpc.StatusCode.UNAUTHENTICATED, False)
+    assert not waited(refused, 1)
+    assert waited(refused, 1, renews=True)
+    assert not waited(refused, 2, renews=True)
+    assert waited(refused, 100, renews=True, lives=2 * POLICY.backoff_max)
+    assert not waited(failed(grpc.StatusCode.PERMISSION_DENIED, False), 1, renews=True)
+
+
+def test_a_wait_ends_at_its_deadline() -> None:
+    clock = Clock()
+    patience = Patience(POLICY, 10, False, clock)
+    assert patience.timeout() == 10
+    assert patience.wait(failed(grpc.StatusCode.UNAVAILABLE, True, retry_after=4)) == 4
+    clock.now = 4
+    assert patience.timeout() == 6
+    with pytest.raises(ChordError):
+        patience.wait(failed(grpc.StatusCode.UNAVAILABLE, True, retry_after=6))

@@ -108,9 +108,7 @@ export class Client {
    */
   // biome-ignore lint/suspicious/noExplicitAny: the caller knows its document
   edit<T = Record<string, any>>(contextId: string, change: Editor<T>, options: EditOptions = {}): Promise<WriteResult> {
-    const { signal } = options;
-    const stop = signal ? AbortSignal.any([signal, this.#closing.signal]) : this.#closing.signal;
-    return edit(this, this.#policy, contextId, change, options, this.#deadline, stop);
+    return edit(this, this.#policy, contextId, change, options, this.#deadline, this.#closing.signal);
   }
 
   /** The answer contains every write acknowledged before this call. */
@@ -209,7 +207,9 @@ export class Client {
     const stop = signal ? AbortSignal.any([signal, this.#closing.signal]) : this.#closing.signal;
     const answer = await patiently(this.#channel, this.#policy, end, stop, () =>
       this.#channel.longCall(syncs.waitContext, bytes, end, stop),
-    );
+    ).catch((error) => {
+      throw this.#closing.signal.aborted ? closed('client') : error;
+    });
     return { result: fromSync(answer), heldAt: answer.heldAt };
   }
 

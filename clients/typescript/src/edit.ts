@@ -30,7 +30,7 @@ interface Before {
   readonly position: Position | undefined;
 }
 
-/** @param stop the caller's signal, or the end of the client @throws ChordError, and what the function throws */
+/** @param closing the end of the client @throws ChordError, and what the function throws */
 export async function edit<T>(
   calls: Calls,
   policy: RetryPolicy,
@@ -38,7 +38,7 @@ export async function edit<T>(
   change: Editor<T>,
   { allowMissing = false, reads = [], attempts = policy.attempts, signal, ...options }: EditOptions,
   deadline: number,
-  stop: AbortSignal,
+  closing: AbortSignal,
 ): Promise<WriteResult> {
   const end = Date.now() + sleepMax(options.deadline ?? deadline);
   let refusal: ChordError | undefined;
@@ -63,6 +63,7 @@ export async function edit<T>(
       if (!isReason(error, 'ABORTED') || attempt >= attempts) throw error;
       refusal = error;
     }
+    const stop = signal ? AbortSignal.any([signal, closing]) : closing;
     const wait = Math.min(backoff(policy, attempt - 1), (end - Date.now()) / 2);
     await sleep(wait, undefined, { signal: stop }).catch(() => {}); // the next call says why
   }

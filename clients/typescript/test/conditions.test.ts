@@ -1,9 +1,11 @@
 /** Conditions, edits and waits against a real server, where they are this client's own; the suite of all clients has the rest. */
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { status } from '@grpc/grpc-js';
 import test, { type ExecutionContext } from 'ava';
 import { contexts } from '../src/grpc.js';
 import { type Check, ChordError, type JsonObject } from '../src/index.js';
+import { at, connectedTo, startPeer } from './support/peer.js';
 import { connected, type Server, startServer } from './support/server.js';
 
 /** In memory, for all tests that leave it as it is. */
@@ -21,15 +23,6 @@ test.after.always(async () => {
 function fails(t: ExecutionContext, call: Promise<unknown>): Promise<ChordError> {
   return t.throwsAsync<ChordError>(call, { instanceOf: ChordError });
 }
-
-// Before the others: it takes the processor for itself.
-test.serial('10,000 sets at once are all made', async (t) => {
-  const client = connected(t, shared);
-  const results = await Promise.all(
-    Array.from({ length: 10_000 }, (_, i) => client.set(`n:${i % 100}`, { i }, { deadline: 60_000 })),
-  );
-  t.is(new Set(results.map(({ position }, i) => `${i % 100}:${position.version}`)).size, 10_000);
-});
 
 test('a write of a batch has conditions, too', async (t) => {
   const client = connected(t, shared);
@@ -212,4 +205,30 @@ test('a wait ends at its deadline, also where the server is away', async (t) => 
   await server.stop();
   t.true(['UNAVAILABLE', 'DEADLINE_EXCEEDED'].includes((await wait()).reason));
   await server.start();
+});
+
+test('what a wait tries again', async (t) => {
+  const met = { result: { $case: 'noChange', value: { position: at(7) } }, heldAt: 7 };
+  const waited = async (codes: readonly status[], token: string | (() => string) = () => 't') => {
+    const peer = await startPeer(t, {
+      wait: (answer, asked) => {
+        const code = codes[asked - 1];
+        if (code === undefined) answer(null, met);
+        else answer({ code, details: status[code] });
+      },
+    });
+    const client = connectedTo(t, peer, { token, retry: { backoffMin: 1, backoffMax: 10_000 } });
+    return client.wait('a', []).then(
+      ({ heldAt }) => heldAt,
+      ({ reason }) => reason,
+    );
+  };
+  t.is(await waited(Array(8).fill(status.UNAVAILABLE)), 7);
+  t.is(await waited(Array(8).fill(status.DEADLINE_EXCEEDED)), 7, 'the server ends waits that are long');
+  t.is(await waited(Array(5).fill(status.INTERNAL)), 7);
+  t.is(await waited(Array(6).fill(status.INTERNAL)), 'INTERNAL');
+  t.is(await waited([status.UNAUTHENTICATED, status.UNAVAILABLE]), 7, 'another token');
+  t.is(await waited([status.UNAUTHENTICATED], 'fixed'), 'UNAUTHENTICATED');
+  t.is(await waited([status.UNAUTHENTICATED, status.UNAUTHENTICATED]), 'UNAUTHENTICATED');
+  t.is(await waited([status.PERMISSION_DENIED]), 'PERMISSION_DENIED');
 });

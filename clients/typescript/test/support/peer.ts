@@ -23,6 +23,7 @@ export async function startPeer(
   t: ExecutionContext,
   does: {
     readonly watch?: (stream: Stream, opened: number) => void;
+    readonly wait?: (answer: Answer, asked: number) => void;
     readonly set?: (call: { getDeadline(): Date | number; getPeer(): string }, answer: Answer) => void;
   },
   port = 0,
@@ -30,8 +31,10 @@ export async function startPeer(
 ): Promise<Peer> {
   const server = new Server(options);
   let opened = 0;
+  let asked = 0;
   server.addService(SyncServiceService, {
     watchContexts: (stream: Stream) => does.watch?.(stream, ++opened),
+    waitContext: (_: unknown, answer: Answer) => does.wait?.(answer, ++asked),
   });
   server.addService(ContextServiceService, {
     setContext: (call: Parameters<NonNullable<typeof does.set>>[0], answer: Answer) => does.set?.(call, answer),

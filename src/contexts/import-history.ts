@@ -1,12 +1,13 @@
 /** Turns an exported context with history into the commits that restore the same positions, one after the other. */
-import { encodeStruct } from '../codec/struct.js';
-import { apply, equal, invert, weigh, weightChange } from '../delta/index.js';
+import { encodeStructInSteps } from '../codec/struct-steps.js';
+import { equal, invert, weigh } from '../delta/index.js';
 import { ChordError } from '../model/errors.js';
-import { type JsonObject, type Position, samePosition } from '../model/model.js';
+import { copy, type JsonObject, type Position, samePosition } from '../model/model.js';
 import type { Commit, LogRecord, Store } from '../store/store.js';
-import type { Pace } from './long-work.js';
+import { inSteps, type Pace } from './long-work.js';
 import { advance } from './position.js';
 import { decodeInSteps } from './sync/merge.js';
+import { applyInSteps } from './sync/point-in-time.js';
 
 /** An exported context. Times and the time to live are in milliseconds. */
 export interface ExportedLife {
@@ -30,27 +31,35 @@ export async function importedCommits(packed: ExportedLife, now: number, pace: P
   const from = startOf(position, history);
   try {
     checkChain(from, position, history);
+    await pace.turn();
     // One record at a time, backward and then forward: decoded records take many times their bytes.
-    let base = value;
-    for (const record of history.toReversed()) base = apply(invert(await decodeInSteps(record, pace)), base);
-    if (from.version === 0 && Object.keys(base).length > 0) throw new Error('the history does not begin empty');
+    const document = copy(value);
+    for (const record of history.toReversed()) {
+      await applyInSteps(invert(await decodeInSteps(record, pace)), document, pace);
+    }
+    if (from.version === 0 && Object.keys(document).length > 0) throw new Error('the history does not begin empty');
 
     // The time to live starts again: a context that was archived because it had expired must not expire at once.
     const use = ttl === undefined ? { touchedAt: now } : { expiry: { at: now + ttl, ttl } };
-    const commits: Commit[] = from.version === 0 ? [] : [beginning(packed, from, base, use)];
-    let weight = weigh(base);
-    let end = base;
+    await pace.turn();
+    let weight = weigh(document);
+    const commits: Commit[] = [];
+    if (from.version > 0) {
+      const snapshot = await inSteps(encodeStructInSteps(document), pace);
+      const head = { position: from, createdAt, updatedAt: history[0]?.at ?? packed.updatedAt, weight, ...use };
+      commits.push({ id, expected: null, head, snapshot });
+    }
     for (const record of history) {
       const { position: to, at, changes: bytes, olds, cause, provenance } = record;
       const changes = await decodeInSteps(record, pace);
-      end = apply(changes, end);
-      weight += weightChange(changes);
+      weight += await applyInSteps(changes, document, pace);
       const head = { position: to, createdAt, updatedAt: at, weight, ...use };
       const expected = commits.at(-1)?.head.position ?? null;
       const origin = { ...(cause && { cause }), ...(provenance && { provenance }) };
       commits.push({ id, expected, head, payload: { changes: bytes, olds }, ...origin });
     }
-    if (!equal(end, value)) throw new Error('the history does not lead to the document');
+    await pace.turn();
+    if (!equal(document, value)) throw new Error('the history does not lead to the document');
     return commits;
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
@@ -74,17 +83,6 @@ function startOf(position: Position, [first]: readonly LogRecord[]): Position {
   if (!first) return position;
   const version = first.position.version - 1;
   return { epoch: position.epoch, version, digest: version === 0 ? '' : UNKNOWN_DIGEST };
-}
-
-/** The commit of a context that starts with a snapshot and has no record. */
-function beginning(
-  { id, createdAt, updatedAt, history }: ExportedLife,
-  position: Position,
-  base: JsonObject,
-  use: object,
-) {
-  const head = { position, createdAt, updatedAt: history?.[0]?.at ?? updatedAt, weight: weigh(base), ...use };
-  return { id, expected: null, head, snapshot: encodeStruct(base) };
 }
 
 function checkChain(from: Position, head: Position, history: readonly LogRecord[]): void {

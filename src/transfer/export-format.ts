@@ -2,10 +2,11 @@
 
 import { decodeProvenance, encodeProvenance } from '../codec/provenance.js';
 import type { ExportedLife } from '../contexts/import-history.js';
-import type { Pace } from '../contexts/long-work.js';
+import { inSteps, type Pace } from '../contexts/long-work.js';
 import { bytesOf } from '../contexts/sync/merge.js';
 import { ChordError } from '../model/errors.js';
-import { isObject, type Json, PAYLOAD_ENCODING, type Position } from '../model/model.js';
+import { isObject, type Json, type JsonObject, PAYLOAD_ENCODING, type Position } from '../model/model.js';
+import { isSmall, LOOK_BYTES, LOOK_EVERY, type Steps } from '../model/steps.js';
 import type { LogRecord } from '../store/store.js';
 import type { ExportedContext, ExportedRecord } from './export-provider.js';
 
@@ -22,11 +23,12 @@ export async function toText(packed: ExportedLife, pace: Pace): Promise<string> 
     createdAt: iso(packed.createdAt),
     updatedAt: iso(packed.updatedAt),
     ...(packed.ttl !== undefined && { ttl: packed.ttl }),
-    value: packed.value,
+    value: {},
   };
-  const text = json(exported as unknown as Json);
+  const value = await inSteps(jsonInSteps(packed.value), pace);
+  // The value is the last member.
+  const text = `${JSON.stringify(exported).slice(0, -'{}}'.length)}${value}}`;
   if (!packed.history) return text;
-  await pace.spend(text.length);
   const records: string[] = [];
   for (const record of packed.history) {
     records.push(JSON.stringify(toRecord(record)));
@@ -92,6 +94,27 @@ function provenanceIn({ author = '', annotations = {} }: ExportedRecord): { read
     throw new Error('an annotation is no text');
   const provenance = encodeProvenance(author, annotations);
   return provenance ? { provenance } : {};
+}
+
+/** As `json`, in steps. */
+function* jsonInSteps(value: Json): Steps<string> {
+  if (isSmall(value)) return json(value);
+  const parts: string[] = [];
+  if (Array.isArray(value)) {
+    for (const member of value) {
+      parts.push(isSmall(member) ? json(member) : yield* jsonInSteps(member));
+      if (parts.length % LOOK_EVERY === 0) yield LOOK_BYTES;
+    }
+    return `[${parts.join(',')}]`;
+  }
+  const object = value as JsonObject;
+  for (const key of Object.keys(object)) {
+    const member = object[key]!;
+    const text: string = isSmall(member) ? json(member) : yield* jsonInSteps(member);
+    parts.push(`${JSON.stringify(key)}:${text}`);
+    if (parts.length % LOOK_EVERY === 0) yield LOOK_BYTES;
+  }
+  return `{${parts.join(',')}}`;
 }
 
 /** As JSON.stringify, which would write the negative zero as 0. */

@@ -2,10 +2,10 @@
  * Export and restore: contexts to an export provider and back. Exports read the store alone, and bypass the lanes: they
  * neither wait for writes nor delay them. No call to the provider lasts longer than the timeout.
  */
-import { encodeStruct } from '../codec/struct.js';
+import { encodeStructInSteps } from '../codec/struct-steps.js';
 import { type ExportedLife, importedCommits } from '../contexts/import-history.js';
 import { LaneDocument } from '../contexts/lane/document.js';
-import { type Pace, paced } from '../contexts/long-work.js';
+import { inSteps, type Pace, paced } from '../contexts/long-work.js';
 import type { ContextService } from '../contexts/service.js';
 import { bytesOf } from '../contexts/sync/merge.js';
 import { checkId, checkPrefix, PAGE_BYTES } from '../contexts/validation.js';
@@ -150,7 +150,7 @@ export class Transfer {
   async #prepare(packed: ExportedLife): Promise<() => Promise<Position | undefined>> {
     const { id, value, ttl = 0, history } = packed;
     const { contexts, clock, maxDocumentBytes } = this.options;
-    checkDocument(value, maxDocumentBytes);
+    await paced((pace) => checkDocument(value, maxDocumentBytes, pace));
     if (!history) return () => unlessThere(contexts.set(id, value, { expected: { kind: 'absent' }, ttl }));
     const commits = await paced((pace) => importedCommits(packed, clock(), pace));
     return async () => ((await contexts.adopt(id, commits)) ? packed.position : undefined);
@@ -174,6 +174,7 @@ export class Transfer {
       if (records === 'moved') continue;
       const document = new LaneDocument();
       document.load(stored);
+      if (document.lacks('value')) await document.prepare('value');
       const value = document.value();
       await pace.spend(stored.head.weight);
       const times = { exportedAt: clock(), createdAt, updatedAt, ttl: expiry?.ttl };
@@ -264,12 +265,12 @@ function summary({ id, exportedAt, history = [] }: ExportedLife, position: Posit
   return { id, position, deltas, exportedAt };
 }
 
-function checkDocument(value: JsonObject, weightMax: number): void {
+async function checkDocument(value: JsonObject, weightMax: number, pace: Pace): Promise<void> {
   const weight = weigh(value);
   if (weight > weightMax) {
     throw new ChordError('RESOURCE_EXHAUSTED', `the document takes ${weight} bytes, the limit is ${weightMax}`);
   }
-  encodeStruct(value); // throws where the value is no valid document
+  await inSteps(encodeStructInSteps(value), pace); // throws where the value is no valid document
 }
 
 async function unlessThere(written: Promise<{ readonly position?: Position | undefined }>) {

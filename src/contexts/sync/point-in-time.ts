@@ -171,8 +171,8 @@ async function forth(
   return { head: { ...head, position, updatedAt: at, weight }, document };
 }
 
-/** Answers by how much the weight of the document changes. */
-async function applyInSteps(changes: Changes, document: JsonObject, pace: Pace): Promise<number> {
+/** Applies changes in place. Answers by how much the weight of the document changes. */
+export async function applyInSteps(changes: Changes, document: JsonObject, pace: Pace): Promise<number> {
   let weight = 0;
   const apply = (some: Changes): void => {
     weight += weightChange(some);

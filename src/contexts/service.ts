@@ -21,7 +21,7 @@ import type { ServiceOptions } from './service-options.js';
 import { answer, answerAt } from './sync/answer.js';
 import { type Awaited, type Holding, holding } from './sync/holding.js';
 import { PastReads } from './sync/past-reads.js';
-import { documentAt, type PastBudget, type PointInTime, past } from './sync/point-in-time.js';
+import { bytesRead, documentAt, type PastBudget, type PointInTime, past, pastBudget } from './sync/point-in-time.js';
 import { WholeValues } from './sync/projection.js';
 import { trim } from './trim.js';
 import { checkId, checkTtl } from './validation.js';
@@ -175,8 +175,9 @@ export class ContextService {
     const asked = ask(id, options, ['revert', version, options.expected, options.ttl], this.#budget.room());
     const write = (then: PointInTime) => (view: TipView) =>
       revert(view, then, asked, this.#now(), this.#budget.renew());
-    const written = this.#past(id, version).then((then) => this.#write(id, asked, write(then), 'value'));
-    return this.#once(id, asked, written);
+    const budget = pastBudget();
+    const written = this.#past(id, version, budget).then((then) => this.#write(id, asked, write(then), 'value'));
+    return { ...(await this.#once(id, asked, written)), read: bytesRead(budget) };
   }
 
   /** Heads in the byte order of their ids. A page may be short; while it has a token, there are more heads. */

@@ -26,6 +26,31 @@ test('a small request that stores much pays for what it stored before the next',
   await ann.update({ contextId: 'a', changes: { n: 1 } });
 });
 
+test('what reads the past pays for the deltas that it read', async (t) => {
+  const { as, clock } = await serveLimited(t, { quotas: { bytesPerSecond: 10_000 } });
+  const ann = as('ann');
+  await ann.set({ contextId: 'a', value: { n: 0 } });
+  for (let n = 1; n <= 4; n++) {
+    clock.now += 100_000;
+    await ann.update({ contextId: 'a', changes: { text: `${n}`.repeat(20_000) } });
+  }
+  const revert = { write: { $case: 'revert' as const, value: { contextId: 'a', version: 3, ...PLAIN } } };
+  const reads = [
+    ann.get.bind(ann, { contextId: 'a', version: 3 }),
+    ann.revert.bind(ann, { contextId: 'a', version: 2 }),
+    ann.batch.bind(ann, { writes: [revert] }),
+  ];
+  for (const read of reads) {
+    clock.now += 100_000;
+    await read();
+    // A version is a text of 20 KB and the one before it, of which each of these reads one or more.
+    const debt = (await refused(ann.get({ contextId: 'a' }))).retryAfter!;
+    t.true(debt > 4000, `${debt} ms`);
+  }
+});
+
+const PLAIN = { expected: undefined, requestId: '', annotations: new Map(), ttl: undefined, returning: undefined };
+
 test('a batch pays for all that it stored, and a read for its answer', async (t) => {
   const { as, clock } = await serveLimited(t, { quotas: { bytesPerSecond: 10_000 } });
   const ann = as('ann');

@@ -1,5 +1,4 @@
 /** Turns the sync decision into the answer: a merged delta, the document, or nothing. */
-import { EncodedStruct, encodeStruct } from '../../codec/struct.js';
 import type { Head, Position } from '../../model/model.js';
 import type { Store } from '../../store/store.js';
 import { type DeltaView, type FullReason, isLarge, type SyncResult, type View } from '../events.js';
@@ -8,7 +7,7 @@ import type { Lane } from '../lane/lane.js';
 import { mergeCostMax } from '../validation.js';
 import { decide } from './decision.js';
 import { LaneHistory, type Since } from './history.js';
-import { documentViewAt } from './point-in-time.js';
+import { documentViewAt, encodedView } from './point-in-time.js';
 
 type Answer<T> = SyncResult<T> | Promise<SyncResult<T>>;
 
@@ -54,8 +53,7 @@ export async function answerAt(
   const decision = decide(known, position, threshold);
   if (decision.kind === 'no_change') return { kind: 'no_change', position };
   const whole = async (reason: FullReason): Promise<SyncResult> => {
-    const { head, document } = await documentViewAt(store, lane, position);
-    return { kind: 'full', reason, view: { id, head, value: new EncodedStruct(encodeStruct(document)) } };
+    return { kind: 'full', reason, view: await encodedView(id, await documentViewAt(store, lane, position)) };
   };
   if (decision.kind === 'full') return whole(decision.reason);
   const { durable } = lane;

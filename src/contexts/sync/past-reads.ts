@@ -1,5 +1,4 @@
 /** Reads of contexts as they were. */
-import { EncodedStruct, encodeStruct } from '../../codec/struct.js';
 import type { Path } from '../../delta/types.js';
 import type { Position } from '../../model/model.js';
 import type { Store } from '../../store/store.js';
@@ -8,7 +7,7 @@ import type { View } from '../events.js';
 import type { Lane } from '../lane/lane.js';
 import type { PageOptions } from '../pagination.js';
 import { checkId } from '../validation.js';
-import { documentViewAt, type PointInTime, past, versionAt } from './point-in-time.js';
+import { documentViewAt, encodedView, type PastBudget, past, versionAt } from './point-in-time.js';
 
 export class PastReads {
   /** @param living the lane of a context that has not expired, with every commit acknowledged before; or NOT_FOUND */
@@ -17,16 +16,19 @@ export class PastReads {
     private readonly living: (id: string) => Promise<Lane>,
   ) {}
 
-  /** NOT_FOUND above the current version, FAILED_PRECONDITION where the version is no longer retained. */
-  async atVersion(id: string, version: number): Promise<View> {
+  /**
+   * NOT_FOUND above the current version, FAILED_PRECONDITION where the version is no longer retained. `budget`: what is left
+   * of it afterwards tells what was read.
+   */
+  async atVersion(id: string, version: number, budget?: PastBudget): Promise<View> {
     checkId(id);
-    return viewOf(id, await past(this.store, await this.living(id), version));
+    return encodedView(id, await past(this.store, await this.living(id), version, budget));
   }
 
   /** The same for a time in milliseconds since 1970. NOT_FOUND where the current life began later. */
-  async atTime(id: string, time: number): Promise<View> {
+  async atTime(id: string, time: number, budget?: PastBudget): Promise<View> {
     checkId(id);
-    return this.atVersion(id, await versionAt(this.store, await this.living(id), time));
+    return this.atVersion(id, await versionAt(this.store, await this.living(id), time), budget);
   }
 
   /** Who made each part of the document what it is. NOT_FOUND without context; INVALID_ARGUMENT for an invalid request. */
@@ -37,10 +39,6 @@ export class PastReads {
 
   /** The same for a position, though the context may have moved on just now; also where the version is of another life. */
   async atPosition(id: string, position: Position): Promise<View> {
-    return viewOf(id, await documentViewAt(this.store, await this.living(id), position));
+    return encodedView(id, await documentViewAt(this.store, await this.living(id), position));
   }
-}
-
-function viewOf(id: string, { head, document }: PointInTime): View {
-  return { id, head, value: new EncodedStruct(encodeStruct(document)) };
 }

@@ -2,11 +2,13 @@
  * Documents of earlier versions: the current document with the retained deltas undone; or, where all deltas are retained
  * and this way is shorter, the deltas applied from the first version on. Both read no more than a budget allows.
  */
-import { decodeStructInSteps } from '../../codec/struct-steps.js';
+import { EncodedStruct } from '../../codec/struct.js';
+import { decodeStructInSteps, encodeStructInSteps } from '../../codec/struct-steps.js';
 import { applyInPlace, type Changes, invert, weigh, weightChange } from '../../delta/index.js';
 import { ChordError, notFound } from '../../model/errors.js';
 import { type Head, type JsonObject, type Position, samePosition } from '../../model/model.js';
 import type { LogRecord, Store } from '../../store/store.js';
+import type { View } from '../events.js';
 import { ENCODED } from '../lane/document.js';
 import type { Lane } from '../lane/lane.js';
 import { eachInSteps, inSteps, Pace, paced, SMALL_BYTES } from '../long-work.js';
@@ -33,6 +35,11 @@ export const DOCUMENTS_BYTES_MAX = 64 << 20;
 
 export function pastBudget(): PastBudget {
   return { deltas: PAST_BYTES_MAX, documents: DOCUMENTS_BYTES_MAX };
+}
+
+/** Bytes of deltas that were read from a whole budget. */
+export function bytesRead({ deltas }: PastBudget): number {
+  return PAST_BYTES_MAX - deltas;
 }
 
 export interface PointInTime {
@@ -214,6 +221,12 @@ export async function documentViewAt(store: Store, lane: Lane, position: Positio
   const then = await past(store, lane, position.version);
   if (!samePosition(then.head.position, position)) throw gone(lane.id, position.version, then.head.position.version);
   return then;
+}
+
+/** The context with its document encoded, in steps where it is large. */
+export async function encodedView(id: string, { head, document }: PointInTime): Promise<View> {
+  const encoding = encodeStructInSteps(document);
+  return { id, head, value: new EncodedStruct(await inSteps(encoding, new Pace())) };
 }
 
 /** The document at a position, as `past`. */

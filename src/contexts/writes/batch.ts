@@ -6,7 +6,7 @@ import type { Head, JsonObject } from '../../model/model.js';
 import type { BatchOperation, Duplicate } from '../../store/store.js';
 import { type Evaluation, LongEvaluation } from '../lane/pending-write.js';
 import type { Effect, TipView } from '../lane/state.js';
-import { type PastBudget, type PointInTime, pastBudget } from '../sync/point-in-time.js';
+import { bytesRead, type PastBudget, type PointInTime, pastBudget } from '../sync/point-in-time.js';
 import { checkId, checkRequestId, checkTtl } from '../validation.js';
 import { type BatchCommitTools, type BatchPart, commitBatchOf } from './batch-commit.js';
 import { checkLimits, guardOf } from './conditions.js';
@@ -60,8 +60,9 @@ export async function writeBatch(
   );
   const name = requestName(requestId, caller);
   const print = name ? fingerprint(asked.map(({ essence }) => essence)) : '';
+  let reads = pastBudget();
   const attempt = async () => {
-    const reads = pastBudget();
+    reads = pastBudget();
     const evaluations = await Promise.all(writes.map((write, i) => prepare(tools, write, i, reads)));
     const evaluated = writes.map((write, i): BatchPart<BatchedResult> => {
       // The request id is stored with the first write's context, whatever that write stores.
@@ -83,7 +84,8 @@ export async function writeBatch(
     if (!first) throw error;
     return { kind: 'duplicate', first };
   });
-  if (!('first' in written)) return written;
+  if (!('first' in written))
+    return written.map((result, i) => (i === 0 ? { ...result, read: bytesRead(reads) } : result));
   const before = recall(written.first, print);
   return Promise.all(
     writes.map(({ id }, i) => tools.repeat(id, before[i]!, { ...asked[i]?.options, fingerprint: '' })),

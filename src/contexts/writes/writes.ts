@@ -46,6 +46,8 @@ export interface WriteResult {
   readonly changed: boolean;
   /** Bytes that the write stored: the delta, and the snapshot where one was due. Absent: none. */
   readonly stored?: number | undefined;
+  /** Bytes of earlier deltas that a revert read. */
+  readonly read?: number | undefined;
   readonly view?: View | undefined;
   readonly delta?: DeltaView | undefined;
 }

@@ -7,6 +7,7 @@ import type { HeadPage } from '../../contexts/pagination.js';
 import { tokenAfter } from '../../contexts/pagination.js';
 import type { ContextService } from '../../contexts/service.js';
 import { type DeltaForm, type Formats, PLAIN } from '../../contexts/sync/formats.js';
+import { bytesRead, pastBudget } from '../../contexts/sync/point-in-time.js';
 import { PAGE_BYTES } from '../../contexts/validation.js';
 import type { UpdateOptions, WriteResult } from '../../contexts/writes/writes.js';
 import * as c from '../../gen/chord/v1/context_service.js';
@@ -34,12 +35,12 @@ export function contextService(contexts: ContextService, formats: Formats): Serv
   const respond = (written: Promise<WriteResult>, form: DeltaForm, call: Call): Promise<Buffer> => {
     if (!form.format) {
       return written.then((result) => {
-        call.usage?.owe(result.stored ?? 0);
+        call.usage?.owe(costOf(result));
         return writeResponse(result, form);
       });
     }
     return written.then(async (result) => {
-      call.usage?.owe(result.stored ?? 0);
+      call.usage?.owe(costOf(result));
       const delta = result.delta && (await contexts.wholeValues.inForm(result.delta, form));
       return writeResponse({ ...result, delta }, form);
     });
@@ -79,17 +80,19 @@ export function contextService(contexts: ContextService, formats: Formats): Serv
         return respond(contexts.revert(contextId, version, writeOptions(request, call, false)), form, call);
       },
 
-      async getContext({ contextId, version, at, includeExpiries }: c.GetContextRequest): Promise<Buffer> {
+      async getContext({ contextId, version, at, includeExpiries }: c.GetContextRequest, call: Call): Promise<Buffer> {
         if (at && version !== 0) throw invalid('at', 'must be absent where there is a version');
         if (includeExpiries) {
           if (at || version !== 0) throw invalid('includeExpiries', 'is for the current version alone');
           const { view, expiries } = await contexts.getWithExpiries(contextId);
           return getResponse(view, expiries);
         }
-        if (at) return getResponse(await contexts.past.atTime(contextId, fromTimestamp(at, 'at')));
-        return getResponse(
-          await (version === 0 ? contexts.get(contextId) : contexts.past.atVersion(contextId, version)),
-        );
+        if (!at && version === 0) return getResponse(await contexts.get(contextId));
+        const budget = pastBudget();
+        const view = at
+          ? contexts.past.atTime(contextId, fromTimestamp(at, 'at'), budget)
+          : contexts.past.atVersion(contextId, version, budget);
+        return getResponse(await view.finally(() => call.usage?.owe(bytesRead(budget))));
       },
 
       async deleteContext(request: c.DeleteContextRequest, call: Call): Promise<Buffer> {
@@ -114,7 +117,7 @@ export function contextService(contexts: ContextService, formats: Formats): Serv
         const results = await written(request, nameOf(call), (returning, index) => {
           forms[index] = formOf(returning);
         });
-        for (const { stored = 0 } of results) call.usage?.owe(stored);
+        for (const result of results) call.usage?.owe(costOf(result));
         return batchResponse(
           await Promise.all(
             results.map(async (result, i) => {
@@ -199,4 +202,9 @@ function changesTooFast(): ChordError {
   return new ChordError('UNAVAILABLE', 'the contexts of this page changed too fast to be read as of one moment', {
     retryAfter: 100,
   });
+}
+
+/** The bytes that a write cost beyond its request. */
+function costOf({ stored = 0, read = 0 }: WriteResult): number {
+  return stored + read;
 }

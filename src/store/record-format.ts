@@ -211,10 +211,12 @@ function encode(numbers: readonly number[], blobs: readonly (string | Uint8Array
   bytes[2] = blobs.length;
   for (let i = 0; i < numbers.length; i++) bytes.writeDoubleBE(numbers[i]!, numberAt(i));
   if (extra) {
+    // By single bytes: a call of Buffer for each would cost more than all of this.
     const begin = numberAt(numbers.length) + 2;
-    bytes.writeUInt16BE(extra.length, begin - 2);
+    bytes[begin - 2] = extra.length >> 8;
+    bytes[begin - 1] = extra.length & 0xff;
     bytes.set(extra, begin);
-    bytes.fill(0, begin + extra.length, lengthsAt);
+    for (let i = begin + extra.length; i < lengthsAt; i++) bytes[i] = 0;
   }
   let at = lengthsAt + 4 * blobs.length;
   for (let i = 0; i < blobs.length; i++) {

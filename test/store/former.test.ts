@@ -1,8 +1,12 @@
-/** Data of an earlier release (former/generate.mjs): what it remembers of requests is found, and is forgotten in time. */
+/**
+ * Data of an earlier release (former/generate.mjs): its history is read, and goes on with authors; what it remembers of
+ * requests is found, and is forgotten in time.
+ */
 import { copyFile, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
+import { decodeProvenance } from '../../src/codec/provenance.js';
 import { verify } from '../../src/maintenance/verify.js';
 import { type ChordOptions, openChord } from '../../src/server/app.js';
 import { REDIS_INSTALLED, RedisServer } from './redis/servers.js';
@@ -46,7 +50,22 @@ async function repeat(t: ExecutionContext, options: ChordOptions, position: unkn
   t.deepEqual([b?.position?.version, c?.position?.version], [1, 1]);
   t.deepEqual((await contexts.get('a')).head.position, position);
   // What was remembered since is named by a hash: nobody finds it by saying that.
-  await contexts.update('a', { changes: { n: 3 } }, { requestId: 'third', caller: 'ann' });
+  const annotations = { ticket: '7' };
+  await contexts.update('a', { changes: { n: 3 } }, { requestId: 'third', caller: 'ann', annotations });
+  const { deltas } = await contexts.deltas('a', 0);
+  t.deepEqual(
+    deltas.map(({ to, provenance }) => [to.version, decodeProvenance(provenance)]),
+    [
+      [1, { author: '', annotations: {} }],
+      [2, { author: '', annotations: {} }],
+      [3, { author: 'ann', annotations }],
+    ],
+  );
+  const { lines } = await contexts.past.blame('a', [['n']], {});
+  t.deepEqual(
+    lines.map(({ value, by }) => [value, by?.version]),
+    [[3, 3]],
+  );
   now += 2 * HOUR;
   t.is(await store.forget(now - HOUR, 1000), remembered);
   t.true((await second()).position!.version > 3, 'a new write: the first one is forgotten');

@@ -3,6 +3,7 @@
  * is looked through in time proportional to its number of changes and inserted elements, whatever the size of their values.
  */
 import { ChordError, invalid } from '../model/errors.js';
+import { LOOK_BYTES, type Steps } from '../model/steps.js';
 import { Reader } from './reader.js';
 
 /** At `index` of a list, `inserted` elements replace `removed` ones; or code points of a string. */
@@ -46,10 +47,27 @@ function keptTouches(changes: Uint8Array): readonly Touch[] {
   return found;
 }
 
-function readEach(changes: Uint8Array, visit: (touch: Touch) => void): void {
+/** All of them, in order, read in steps. */
+export function* touchesInSteps(changes: Uint8Array): Steps<readonly Touch[]> {
+  if (changes.length <= KEPT_BYTES_MAX) return keptTouches(changes);
+  const found: Touch[] = [];
   const reader = new Reader(changes);
+  for (let seen = 0; reader.pos < reader.end; ) {
+    readSome(reader, seen + LOOK_BYTES, (each) => found.push(each));
+    yield reader.pos - seen;
+    seen = reader.pos;
+  }
+  return found;
+}
+
+function readEach(changes: Uint8Array, visit: (touch: Touch) => void): void {
+  readSome(new Reader(changes), changes.length, visit);
+}
+
+/** Reads up to a place, and the change that goes beyond it. */
+function readSome(reader: Reader, end: number, visit: (touch: Touch) => void): void {
   try {
-    while (reader.pos < reader.end) {
+    while (reader.pos < Math.min(end, reader.end)) {
       const tag = reader.varint();
       if (tag !== CHANGES) throw invalid('changes', `tag ${tag} in place of a change`);
       visit(touch(reader, reader.length(reader.end)));

@@ -39,6 +39,7 @@ test('what reads the past pays for the deltas that it read', async (t) => {
     ann.get.bind(ann, { contextId: 'a', version: 3 }),
     ann.revert.bind(ann, { contextId: 'a', version: 2 }),
     ann.batch.bind(ann, { writes: [revert] }),
+    ann.blame.bind(ann, { contextId: 'a', paths: [{ keys: ['n'] }] }),
   ];
   for (const read of reads) {
     clock.now += 100_000;

@@ -3,17 +3,17 @@
  * their changes alone, until the last change of each leaf is found. A page has some leaves; each page reads the deltas anew,
  * within the same bounds, and all pages are of one version.
  */
-import { eachTouch, type Touch } from '../../codec/touched.js';
+import { touchesInSteps } from '../../codec/touched.js';
 import { weigh } from '../../delta/index.js';
 import { type Path, pathLength } from '../../delta/types.js';
 import { invalid, notFound } from '../../model/errors.js';
 import { type Cause, type Json, type Position, samePosition } from '../../model/model.js';
 import type { LogRecord, Store } from '../../store/store.js';
 import type { Lane } from '../lane/lane.js';
-import { type Pace, paced } from '../long-work.js';
+import { inSteps, type Pace, paced } from '../long-work.js';
 import type { PageOptions } from '../pagination.js';
 import { bytesOf } from '../sync/merge.js';
-import { PAST_BYTES_MAX, past } from '../sync/point-in-time.js';
+import { bytesRead, PAST_BYTES_MAX, past, pastBudget } from '../sync/point-in-time.js';
 import { PAGE_BYTES, pageSize } from '../validation.js';
 import { type Leaf, leavesOf } from './leaves.js';
 import { type BlamedRun, OpenLeaves } from './open-leaves.js';
@@ -42,6 +42,8 @@ export interface BlamePage {
   /** Lines without `by` are older than this version; 0: there are none. */
   readonly olderThan: number;
   readonly nextPageToken: string;
+  /** Bytes of deltas that were read. */
+  readonly read: number;
 }
 
 /** Versions that a page reads back, at most; and steps of carrying runs through splices. */
@@ -76,12 +78,13 @@ export async function blame(
     if (path.length === 0) throw invalid(`paths[${i}].keys`, 'must name at least one key');
   }
   const start = pageToken ? startOf(pageToken, durable.position) : { version: 0, leaf: 0, element: 0 };
-  const { head, document } = await past(store, lane, start.version || durable.position.version);
+  const budget = pastBudget();
+  const { head, document } = await past(store, lane, start.version || durable.position.version, budget);
   return paced(async (pace) => {
     const { leaves, more } = await someLeaves(leavesOf(document, paths), start.leaf, size, pace);
     const open = new OpenLeaves<BlamedVersion>();
     for (const [i, leaf] of leaves.entries()) open.add(leaf, i === 0 ? Math.min(start.element, leaf.length) : 0);
-    const oldest = await follow(store, id, head.position, open, pace);
+    const { oldest, read } = await follow(store, id, head.position, open, pace);
     const { lines, next } = linesOf(leaves, open, size);
     const end = next ?? (more ? { leaf: leaves.length, element: 0 } : undefined);
     const { epoch, version } = head.position;
@@ -89,6 +92,7 @@ export async function blame(
       position: head.position,
       lines,
       olderThan: lines.some(({ by }) => !by) ? oldest : 0,
+      read: bytesRead(budget) + read,
       nextPageToken: end ? `${epoch}:${version}:${start.leaf + end.leaf}:${end.element}` : '',
     };
   });
@@ -113,16 +117,16 @@ async function someLeaves(
   return { leaves, more: false };
 }
 
-/** Reads the history back. Answers the oldest version that was read; the head's version plus 1 where none was. */
+/** Reads the history back. Answers the oldest version that was read, the head's version plus 1 where none was; and bytes. */
 async function follow(
   store: Store,
   id: string,
   head: Position,
   open: OpenLeaves<BlamedVersion>,
   pace: Pace,
-): Promise<number> {
+): Promise<{ readonly oldest: number; readonly read: number }> {
   let oldest = Math.max(0, head.version - VERSIONS_MAX);
-  let left = PAST_BYTES_MAX;
+  let bytes = 0;
   let size = 16;
   for (let upTo = head.version; upTo > oldest && open.size > 0; ) {
     const after = Math.max(oldest, upTo - size);
@@ -140,25 +144,26 @@ async function follow(
     }
     if (upTo === head.version && !samePosition(last.position, head)) throw notFound(id);
     for (const record of records.toReversed()) {
-      left -= bytesOf([record]);
-      const before = open.steps;
-      noteRecord(record, open);
-      const turn = pace.spend(record.changes.length + STEP_COST * (open.steps - before));
-      if (turn !== undefined) await turn;
+      bytes += bytesOf([record]);
+      await noteRecord(record, open, pace);
       upTo = record.position.version - 1;
-      if (open.size === 0 || left < 0 || open.steps > STEPS_MAX) return upTo + 1;
+      if (open.size === 0 || bytes > PAST_BYTES_MAX || open.steps > STEPS_MAX) return { oldest: upTo + 1, read: bytes };
     }
     size = Math.min(2 * size, WINDOW_MAX);
   }
-  return oldest + 1;
+  return { oldest: oldest + 1, read: bytes };
 }
 
-function noteRecord(record: LogRecord, open: OpenLeaves<BlamedVersion>): void {
+async function noteRecord(record: LogRecord, open: OpenLeaves<BlamedVersion>, pace: Pace): Promise<void> {
   const { position, at, cause, provenance } = record;
   const by = { version: position.version, at, cause, provenance };
-  const touches: Touch[] = [];
-  eachTouch(record.changes, (touch) => touches.push(touch));
-  for (const touch of touches.reverse()) open.note(touch, by);
+  const touches = await inSteps(touchesInSteps(record.changes), pace);
+  for (let i = touches.length - 1; i >= 0; i--) {
+    const before = open.steps;
+    open.note(touches[i]!, by);
+    const turn = pace.spend(STEP_COST * (1 + open.steps - before));
+    if (turn !== undefined) await turn;
+  }
   if (position.version === 1) open.closeAll(by);
 }
 

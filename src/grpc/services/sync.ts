@@ -4,6 +4,7 @@ import type { ContextService } from '../../contexts/service.js';
 import { type Formats, isFormatted } from '../../contexts/sync/formats.js';
 import { fit } from '../../contexts/sync/projection.js';
 import * as s from '../../gen/chord/v1/sync_service.js';
+import type { Call } from '../call.js';
 import { deltasResponse, formattedPage, syncResponse } from '../codec/response-encoder.js';
 import { fromPaths, toBlamed } from '../codec/sync-messages.js';
 import type { ServedService } from '../served-service.js';
@@ -40,9 +41,11 @@ export function syncService(
         return formattedPage(whole ? cutTo(page, await contexts.wholeValues.all(page.deltas, whole)) : page, form);
       },
 
-      async blameContext(request: s.BlameContextRequest): Promise<s.BlameContextResponse> {
+      async blameContext(request: s.BlameContextRequest, call: Call): Promise<s.BlameContextResponse> {
         const paths = request.paths.map(({ keys }) => keys);
-        return toBlamed(await contexts.past.blame(request.contextId, paths, request));
+        const page = await contexts.past.blame(request.contextId, paths, request);
+        call.usage?.owe(page.read);
+        return toBlamed(page);
       },
     },
     streams: { watchContexts: (call) => watches.serve(call), waitContext: (call) => waits.serve(call) },

@@ -52,6 +52,8 @@ export interface ClosedLoop {
   readonly path: string;
   /** Gets the number of the call. */
   readonly body: (n: number) => Uint8Array;
+  /** Gets the answer of that call. */
+  readonly answered?: (answer: Buffer, n: number) => void;
   readonly inFlight: number;
   readonly seconds: number;
 }
@@ -60,7 +62,7 @@ export interface ClosedLoop {
 export async function closedLoop(
   server: Process,
   connections: readonly Connection[],
-  { path, body, inFlight, seconds }: ClosedLoop,
+  { path, body, answered, inFlight, seconds }: ClosedLoop,
 ): Promise<Sample> {
   const latencies = new Latencies();
   const begin = performance.now();
@@ -68,7 +70,9 @@ export async function closedLoop(
   let calls = 0;
   const worker = async (connection: Connection) => {
     for (let now = performance.now(); now < end; ) {
-      await connection.unary(path, body(calls++));
+      const n = calls++;
+      const answer = await connection.unary(path, body(n));
+      answered?.(answer, n);
       const later = performance.now();
       latencies.add(later - now);
       now = later;

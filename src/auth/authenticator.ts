@@ -149,9 +149,17 @@ export class Access {
   }
 }
 
+/** By message, of which there are few: a stack trace costs a third of a refusal, and strangers may send very many calls. */
+const refusals = new Map<string, ChordError>();
+
 /** The same answer for every fault of a token: the answer gives no help for forging a better one. */
 export function refused(message = 'the token is not accepted'): ChordError {
-  return new ChordError('UNAUTHENTICATED', message);
+  let error = refusals.get(message);
+  if (!error) {
+    error = new ChordError('UNAUTHENTICATED', message);
+    refusals.set(message, error);
+  }
+  return error;
 }
 
 export function expired(): ChordError {

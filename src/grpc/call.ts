@@ -130,7 +130,7 @@ export class Call extends ServerInterceptingCall implements Receiver, Unfinished
   #waits = false;
   #received = false;
   /** The client sends no more. */
-  #halfClosed = false;
+  complete = false;
 
   constructor(
     private readonly next: Inner,
@@ -175,7 +175,7 @@ export class Call extends ServerInterceptingCall implements Receiver, Unfinished
   }
 
   onDataEnd(): void {
-    this.#halfClosed = true;
+    this.complete = true;
     if (this.#over) return;
     const body = this.#body;
     const encoding = body?.packed ? encodingOf(this.next) : 'identity';
@@ -208,7 +208,7 @@ export class Call extends ServerInterceptingCall implements Receiver, Unfinished
   }
 
   onReceiveHalfClose(): void {
-    this.#halfClosed = true;
+    this.complete = true;
     if (this.route.each) this.finish();
     else if (this.request === undefined) this.#refuse('no request message');
     else this.#receive(this.request as Buffer);
@@ -248,7 +248,7 @@ export class Call extends ServerInterceptingCall implements Receiver, Unfinished
     if (this.#over) return;
     this.#end(how);
     this.next.sendStatus(how);
-    if (!this.#halfClosed) hangUp(this.next);
+    if (!this.complete) hangUp(this.next);
   }
 
   /** Answers with an error, or ends a stream with it. */

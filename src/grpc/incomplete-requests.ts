@@ -9,6 +9,8 @@ import { ChordError } from '../model/errors.js';
 export interface Unfinished {
   /** Whether the call still waits for its request. */
   readonly waits: boolean;
+  /** All of the request has arrived, but it is not decoded yet. */
+  readonly complete?: boolean;
   /** Memory that the request holds so far, in bytes. */
   readonly held: number;
   /** The request is incomplete at the end of the turn, and will stay for a while. */
@@ -105,6 +107,8 @@ export class UnfinishedCalls {
     // The event loop was late: bytes that arrived meanwhile are read before any request is refused.
     if (late) return;
     for (const [call, { until }] of this.#slow) {
+      // A large request that is complete waits for its turn to be decoded.
+      if (call.complete) continue;
       if (until > now) return;
       const text = `the request has not come whole within ${this.options.requestTimeout} ms`;
       this.#end(call, new ChordError('DEADLINE_EXCEEDED', text));

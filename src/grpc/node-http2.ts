@@ -73,13 +73,31 @@ export function limitMessages(call: Inner, bytes: number): void {
 /** A status is sent within this time, in milliseconds. */
 const LEFT_WITHIN = 1000;
 
+/** Streams that are closed in one turn of the event loop: thousands may be refused in the same moment. */
+const CLOSED_AT_ONCE = 50;
+/** Streams to close, and when, as `performance.now()` counts; in this order. */
+const leaving: { readonly stream: ServerHttp2Stream; readonly at: number }[] = [];
+
 /**
  * Ends a call after its status without waiting for the rest of the request. gRPC requires NO_ERROR for that. Deferred:
  * nghttp2 drops unsent frames when a stream is reset. Not found: the stream stays until the client ends it.
  */
 export function hangUp(call: Inner): void {
   const stream = streamOf(call);
-  if (stream) setTimeout(() => stream.close(constants.NGHTTP2_NO_ERROR), LEFT_WITHIN).unref();
+  if (!stream) return;
+  leaving.push({ stream, at: performance.now() + LEFT_WITHIN });
+  if (leaving.length === 1) setTimeout(closeSome, LEFT_WITHIN).unref();
+}
+
+function closeSome(): void {
+  const now = performance.now();
+  const due = leaving.slice(0, CLOSED_AT_ONCE).filter(({ at }) => at <= now);
+  leaving.splice(0, due.length);
+  for (const { stream } of due) stream.close(constants.NGHTTP2_NO_ERROR);
+  const [next] = leaving;
+  if (!next) return;
+  if (next.at <= now) setImmediate(closeSome).unref();
+  else setTimeout(closeSome, next.at - now).unref();
 }
 
 /**

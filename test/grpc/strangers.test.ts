@@ -130,6 +130,16 @@ test('a request that does not come whole ends its call', async (t) => {
   await reader.caughtUp();
 });
 
+test('a request that has come whole and waits for its turn to be decoded is not late', async (t) => {
+  const calls = new UnfinishedCalls({ requestTimeout: 1, maxCalls: 3, maxBytes: 1000 });
+  t.teardown(() => calls.close());
+  const call = { waits: true, held: 1, complete: true, settle: () => {}, fail: () => t.fail('it was ended') };
+  calls.begin(call);
+  const late = new Promise((fail) => calls.begin({ waits: true, held: 1, settle: () => {}, fail }));
+  t.like(await late, { reason: 'DEADLINE_EXCEEDED' });
+  t.is(calls.size, 1);
+});
+
 test('of requests that are too many or too large together the oldest go', async (t) => {
   const calls = new UnfinishedCalls({ requestTimeout: 0, maxCalls: 3, maxBytes: 1000 });
   t.teardown(() => calls.close());

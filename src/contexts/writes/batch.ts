@@ -8,7 +8,7 @@ import { type Evaluation, LongEvaluation } from '../lane/pending-write.js';
 import type { Effect, TipView } from '../lane/state.js';
 import { bytesRead, type PastBudget, type PointInTime, pastBudget } from '../sync/point-in-time.js';
 import { checkId, checkRequestId, checkTtl } from '../validation.js';
-import { type BatchCommitTools, type BatchPart, commitBatchOf } from './batch-commit.js';
+import { type BatchCommitTools, type BatchPart, commitBatchOf, loadAll } from './batch-commit.js';
 import { checkLimits, guardOf } from './conditions.js';
 import { fingerprint } from './fingerprint.js';
 import { withRecords } from './guard.js';
@@ -62,6 +62,10 @@ export async function writeBatch(
   const print = name ? fingerprint(asked.map(({ essence }) => essence)) : '';
   let reads = pastBudget();
   const attempt = async () => {
+    await loadAll(
+      tools,
+      writes.map(({ id }) => id),
+    );
     reads = pastBudget();
     const evaluations = await Promise.all(writes.map((write, i) => prepare(tools, write, i, reads)));
     const evaluated = writes.map((write, i): BatchPart<BatchedResult> => {
@@ -84,8 +88,10 @@ export async function writeBatch(
     if (!first) throw error;
     return { kind: 'duplicate', first };
   });
-  if (!('first' in written))
-    return written.map((result, i) => (i === 0 ? { ...result, read: bytesRead(reads) } : result));
+  if (!('first' in written)) {
+    const read = bytesRead(reads);
+    return read === 0 ? written : written.map((result, i) => (i === 0 ? { ...result, read } : result));
+  }
   const before = recall(written.first, print);
   return Promise.all(
     writes.map(({ id }, i) => tools.repeat(id, before[i]!, { ...asked[i]?.options, fingerprint: '' })),

@@ -4,6 +4,7 @@ import { checkBounds, type FieldBounds } from '../../codec/field-counts.js';
 import { decodeMessage } from '../../codec/message.js';
 import { limitMembers } from '../../codec/struct.js';
 import { inSteps, Pace } from '../../contexts/long-work.js';
+import { Slots } from '../../model/slots.js';
 import type { Steps } from '../../model/steps.js';
 
 /** In a message of fewer bytes no field can repeat often enough to be costly. */
@@ -27,15 +28,20 @@ export function decodeRequest<T>(
   };
 }
 
+/** One large request is decoded at a time: it is done sooner, and takes memory later. */
+const decoding = new Slots(1);
+
 /** The same for large requests, in steps. */
 export function largeRequest<T>(
   decode: (bytes: Buffer) => Steps<T>,
   bounds: FieldBounds,
 ): (bytes: Buffer) => Promise<T> {
-  return async (bytes) => {
-    checkBounds(bytes, bounds);
-    const pace = new Pace();
-    await pace.turn();
-    return inSteps(decode(bytes), pace);
-  };
+  return (bytes) =>
+    decoding.run(async () => {
+      const pace = new Pace();
+      await pace.turn();
+      checkBounds(bytes, bounds);
+      await pace.turn();
+      return inSteps(decode(bytes), pace);
+    });
 }

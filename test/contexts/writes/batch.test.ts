@@ -7,7 +7,7 @@ import { type Engine, openChord } from '../../../src/server/app.js';
 import { openMemory } from '../../../src/store/memory.js';
 import { documentOf, Reader } from '../../support/reader.js';
 import { turnsOf } from '../../support/turns.js';
-import { controlled, shared } from '../stores.js';
+import { controlled, over, shared } from '../stores.js';
 
 const open = () => openChord({ backend: 'memory' });
 const read = async ({ contexts }: Engine, id: string) => documentOf(await contexts.get(id));
@@ -159,6 +159,24 @@ test('a batch of large writes lets other work run between the writes', async (t)
   t.deepEqual(await Promise.all(sets(1).map(async ({ id }) => documentOf(await contexts.get(id)))), [
     ...sets(1).map((write) => (write as { value: JsonObject }).value),
   ]);
+});
+
+test('the contexts of a batch that are not in memory are loaded a few at a time', async (t) => {
+  const store = openMemory();
+  const { contexts } = await openChord({ store });
+  const writes = Array.from({ length: 40 }, (_, i) => add(`${i}`, 1));
+  for (const { id } of writes) await contexts.set(id, { n: 0 });
+  let inThisTurn = 0;
+  let most = 0;
+  const load = (id: string) => {
+    if (inThisTurn++ === 0) setImmediate(() => (inThisTurn = 0));
+    most = Math.max(most, inThisTurn);
+    return store.load(id);
+  };
+  const cold = await openChord({ store: over(store, { load }) });
+  await cold.contexts.batch(writes);
+  t.is(most, 8);
+  t.deepEqual(await read(cold, '39'), { n: 1 });
 });
 
 test('the reverts of a batch read so many bytes of deltas and no more', async (t) => {

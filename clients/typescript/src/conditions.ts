@@ -31,6 +31,8 @@ export interface UnmetCondition {
   readonly path: Path;
   /** The last version that touched the path, one above or one below it. */
   readonly touchedAt?: number;
+  /** Who wrote that version, where that is known to the server. */
+  readonly author?: string;
   /** What the document does not hold. */
   readonly check?: Check;
 }
@@ -70,9 +72,9 @@ function testOf(check: Check): ProtoCheck['test'] {
 export function fromUnmet({ sinceReason, conditions }: ProtoUnmet): UnmetConditions {
   return {
     sinceReason: sinceReason === FullReason.UNSPECIFIED ? undefined : (FullReason[sinceReason] ?? 'UNKNOWN'),
-    conditions: conditions.map(({ path, cause }) => {
+    conditions: conditions.map(({ path, cause, author }) => {
       const at = { path: path?.keys ?? [] };
-      if (cause?.$case === 'touchedAt') return { ...at, touchedAt: cause.value };
+      if (cause?.$case === 'touchedAt') return { ...at, touchedAt: cause.value, ...(author !== '' && { author }) };
       const check = cause && fromCheck(cause.value);
       return check ? { ...at, check } : at;
     }),

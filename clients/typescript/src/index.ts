@@ -14,6 +14,7 @@ export {
   type Mutation,
   type Path,
   type Position,
+  type Provenance,
 } from './model.js';
 export type {
   CallOptions,

@@ -1,11 +1,13 @@
 /** The words of the client, and their way to and from protobuf messages. */
 import {
+  Cause,
   ChangeAction,
   type Change as ProtoChange,
   type Context as ProtoContext,
   type Delta as ProtoDelta,
   type Mutation as ProtoMutation,
   type Position as ProtoPosition,
+  type Provenance as ProtoProvenance,
 } from './gen/chord/v1/model.js';
 import type { Duration } from './gen/google/protobuf/duration.js';
 import type { Timestamp } from './gen/google/protobuf/timestamp.js';
@@ -63,6 +65,17 @@ export interface Delta {
   readonly to: Position;
   readonly changes: readonly Change[];
   readonly updatedAt: Date | undefined;
+  /** Where its version comes from. Absent: nothing is known, or it is of several versions. */
+  readonly provenance?: Provenance;
+}
+
+export interface Provenance {
+  /** `expired`: the time to live of members ended, and no client wrote it. */
+  readonly cause?: 'expired';
+  /** The identity that authentication gave. Empty: none. */
+  readonly author: string;
+  /** What the write gave. */
+  readonly annotations: Readonly<Record<string, string>>;
 }
 
 /** One change to ask for, at a path. Missing objects on the way are created. */
@@ -111,7 +124,13 @@ export function fromDelta(delta: ProtoDelta): Delta {
     to: fromPosition(delta.to),
     changes: delta.changes.map(fromChange),
     updatedAt: fromTimestamp(delta.updatedAt),
+    ...(delta.provenance && { provenance: fromProvenance(delta.provenance) }),
   };
+}
+
+function fromProvenance({ cause, author, annotations }: ProtoProvenance): Provenance {
+  const expired = cause === Cause.EXPIRED ? { cause: 'expired' as const } : {};
+  return { ...expired, author, annotations: Object.fromEntries(annotations) };
 }
 
 function fromChange({ path, action, value, oldValue, splice, textSplice }: ProtoChange): Change {

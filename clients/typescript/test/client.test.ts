@@ -17,6 +17,18 @@ test('writes, reads and lists', async (t) => {
   t.deepEqual(await client.delete('missing', { allowMissing: true }), { changed: false });
 });
 
+test('a write keeps its annotations, and those who read deltas learn them', async (t) => {
+  const client = connected(t, await startServer(t));
+  const annotations = { ticket: '7', __proto: 'é' };
+  const written = await client.set('a', { n: 1 }, { annotations, returning: { delta: true } });
+  t.deepEqual(written.delta?.provenance, { author: '', annotations });
+  await client.update('a', { changes: { n: 2 } });
+  const provenances = [];
+  for await (const { deltas } of client.deltas('a')) provenances.push(...deltas.map(({ provenance }) => provenance));
+  t.deepEqual(provenances, [{ author: '', annotations }, undefined]);
+  t.like(await client.delete('a', { annotations }), { changed: true });
+});
+
 test('errors are typed', async (t) => {
   const client = connected(t, await startServer(t));
   const { position } = await client.set('a', {});

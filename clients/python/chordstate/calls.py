@@ -61,10 +61,15 @@ class Write:
     expected: Expected | None = None
     checks: Iterable[Check] = ()
     request_id: str | None = None
+    annotations: Mapping[str, str] | None = None
 
     def fields(self) -> dict[str, Any]:
         request_id = str(uuid4()) if self.request_id is None else text("request_id", self.request_id)
-        return {"expected": write_expected(self.expected, self.checks), "request_id": request_id}
+        return {
+            "expected": write_expected(self.expected, self.checks),
+            "request_id": request_id,
+            "annotations": {text("annotations", k): text("annotations", v) for k, v in (self.annotations or {}).items()},
+        }
 
 
 def set_context(

@@ -100,6 +100,7 @@ class Client:
         expected: Expected | None = None,
         checks: Iterable[Check] = (),
         request_id: str | None = None,
+        annotations: Mapping[str, str] | None = None,
         ttl: Seconds | None = None,
         returning: Returning = Returning(),
         timeout: float | None = None,
@@ -108,9 +109,10 @@ class Client:
 
         expected: where the context must stand, or what must be Unchanged; checks: what the document must hold, all of
         it; otherwise ABORTED with `current`, and perhaps `unmet`, in the error. request_id: names this write, and a
-        repeat answers what the first one did. ttl: to live from now; 0: until deleted; None: as before.
+        repeat answers what the first one did. annotations: kept with the version. ttl: to live from now; 0: until
+        deleted; None: as before.
         """
-        write = calls.Write(expected, checks, request_id)
+        write = calls.Write(expected, checks, request_id, annotations)
         return self._run(calls.set_context(context_id, value, write, ttl, returning), timeout)
 
     def update(
@@ -123,6 +125,7 @@ class Client:
         expected: Expected | None = None,
         checks: Iterable[Check] = (),
         request_id: str | None = None,
+        annotations: Mapping[str, str] | None = None,
         ttl: Seconds | None = None,
         returning: Returning = Returning(),
         timeout: float | None = None,
@@ -132,7 +135,7 @@ class Client:
         changes: deep-merged first, dicts member by member, all else replaces. mutations: applied next, in order.
         allow_missing: start from {} where the context is missing.
         """
-        write = calls.Write(expected, checks, request_id)
+        write = calls.Write(expected, checks, request_id, annotations)
         call = calls.update_context(context_id, changes, mutations, allow_missing, write, ttl, returning)
         return self._run(call, timeout)
 
@@ -178,10 +181,11 @@ class Client:
         expected: Expected | None = None,
         checks: Iterable[Check] = (),
         request_id: str | None = None,
+        annotations: Mapping[str, str] | None = None,
         timeout: float | None = None,
     ) -> DeleteResult:
         """Removes a context with its deltas. allow_missing: no error where there is none."""
-        write = calls.Write(expected, checks, request_id)
+        write = calls.Write(expected, checks, request_id, annotations)
         return self._run(calls.delete_context(context_id, allow_missing, write), timeout)
 
     def touch(

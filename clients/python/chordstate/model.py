@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, TypeAlias
@@ -117,6 +117,18 @@ Change: TypeAlias = Added | Modified | Removed | Spliced | TextSpliced | Unknown
 
 
 @dataclass(frozen=True, slots=True)
+class Provenance:
+    """Who wrote a version."""
+
+    #: The identity that authentication gave. Empty: none.
+    author: str
+    #: What the write gave.
+    annotations: Mapping[str, str]
+    #: The time to live of members ended: no client wrote it.
+    expired: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Delta:
     """The ordered changes that lead from one position to a later one."""
 
@@ -127,6 +139,8 @@ class Delta:
     updated_at: datetime | None
     #: Of a watch: the next event belongs to the same batch, and is there already.
     more: bool = False
+    #: Where the version comes from. None: nothing is known, or it is of several versions.
+    provenance: Provenance | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +253,12 @@ def read_delta(message: pb.Delta) -> Delta:
         read_position(message.to),
         tuple(map(_read_change, message.changes)),
         _time(message, "updated_at"),
+        provenance=_read_provenance(message.provenance) if message.HasField("provenance") else None,
     )
+
+
+def _read_provenance(message: pb.Provenance) -> Provenance:
+    return Provenance(message.author, dict(message.annotations), message.cause == pb.CAUSE_EXPIRED)
 
 
 def names_of(enum: Any, prefix: str) -> dict[int, str]:

@@ -31,6 +31,18 @@ def test_set_and_get(client: chordstate.Client, name: str) -> None:
     assert not client.set(name, DOCUMENT).changed
 
 
+def test_annotations(client: chordstate.Client, name: str) -> None:
+    returning = chordstate.Returning(delta=True)
+    annotations = {"ticket": "7", "é": ""}
+    delta = client.set(name, {"n": 1}, annotations=annotations, returning=returning).delta
+    assert delta is not None
+    assert delta.provenance == chordstate.Provenance("", annotations, expired=False)
+    plain = client.update(name, {"n": 2}, returning=returning).delta
+    assert plain is not None
+    assert plain.provenance is None
+    assert client.delete(name, annotations=annotations).changed
+
+
 def test_every_mutation(client: chordstate.Client, name: str) -> None:
     client.set(name, {"gone": 1, "merged": {"a": 1}, "list": [1, 2, 3]})
     result = client.update(

@@ -68,8 +68,12 @@ class Write:
         return {
             "expected": write_expected(self.expected, self.checks),
             "request_id": request_id,
-            "annotations": {text("annotations", k): text("annotations", v) for k, v in (self.annotations or {}).items()},
+            "annotations": {_note(key): _note(value) for key, value in (self.annotations or {}).items()},
         }
+
+
+def _note(value: str) -> str:
+    return text("annotations", value)
 
 
 def set_context(

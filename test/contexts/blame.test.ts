@@ -233,14 +233,14 @@ test('all pages are of one version, whatever is written meanwhile', async (t) =>
   const chord = await openChord({ backend: 'memory', cleanupInterval: 0 });
   t.teardown(() => chord.close());
   const value: JsonObject = {};
-  for (let i = 0; i < 20; i++) setMember(value, `k${i}`, i);
+  for (let i = 0; i < 3000; i++) setMember(value, `k${(i * 7) % 3001}`, i);
   await chord.contexts.set('a', value);
   let n = 0;
   const write = async () => {
     n++;
     await chord.contexts.update('a', { changes: { [`k${n}`]: 'new' }, mutations: [{ kind: 'remove', path: ['k0'] }] });
   };
-  const found = await pages(chord, 'a', [], 3, write);
+  const found = await pages(chord, 'a', [], 400, write);
   t.deepEqual(new Set(found.map(({ position }) => position.version)), new Set([1]));
   t.deepEqual(
     found.flatMap(({ lines }) => lines.map((line) => [line.value, line.by?.version])),

@@ -15,7 +15,7 @@ import type { PageOptions } from '../pagination.js';
 import { bytesOf } from '../sync/merge.js';
 import { bytesRead, PAST_BYTES_MAX, past, pastBudget } from '../sync/point-in-time.js';
 import { PAGE_BYTES, pageSize } from '../validation.js';
-import { type Leaf, leavesOf } from './leaves.js';
+import { type Leaf, type Leaves, leavesOf } from './leaves.js';
 import { type BlamedRun, OpenLeaves } from './open-leaves.js';
 
 /** What made a part of a document. */
@@ -100,7 +100,7 @@ export async function blame(
 
 /** Skips leaves, and collects as many as a page may have; `more`: there are others behind them. */
 async function someLeaves(
-  all: Generator<Leaf>,
+  all: Leaves,
   skipped: number,
   size: number,
   pace: Pace,
@@ -108,9 +108,9 @@ async function someLeaves(
   const leaves: Leaf[] = [];
   let seen = 0;
   for (const leaf of all) {
-    const turn = pace.spend(LINE_BYTES + leaf.length);
+    const turn = leaf ? pace.spend(LINE_BYTES + leaf.length) : pace.look();
     if (turn !== undefined) await turn;
-    if (seen++ < skipped) continue;
+    if (!leaf || seen++ < skipped) continue;
     if (leaves.length === size) return { leaves, more: true };
     leaves.push(leaf);
   }

@@ -16,8 +16,14 @@ interface Wanted {
   whole: boolean;
 }
 
+/** A leaf; or undefined, where a step of the walk ends that has found none. */
+export type Leaves = Generator<Leaf | undefined, void>;
+
+/** Keys that are sorted in one step. */
+const SORTED_AT_ONCE = 1024;
+
 /** Those at and below the paths; without paths, all. The document itself is a leaf where it is empty. */
-export function* leavesOf(document: JsonObject, paths: readonly Path[]): Generator<Leaf> {
+export function* leavesOf(document: JsonObject, paths: readonly Path[]): Leaves {
   if (paths.length === 0) yield* below(document, []);
   else yield* within(document, wantedOf(paths), []);
 }
@@ -39,7 +45,7 @@ function wantedOf(paths: readonly Path[]): Wanted {
   return root;
 }
 
-function* within(value: Json, { children, whole }: Wanted, path: Path): Generator<Leaf> {
+function* within(value: Json, { children, whole }: Wanted, path: Path): Leaves {
   if (whole) yield* below(value, path);
   else if (isObject(value)) {
     for (const key of [...children.keys()].sort()) {
@@ -50,10 +56,24 @@ function* within(value: Json, { children, whole }: Wanted, path: Path): Generato
   }
 }
 
-function* below(value: Json, path: Path): Generator<Leaf> {
+function* below(value: Json, path: Path): Leaves {
   const keys = isObject(value) ? Object.keys(value) : [];
   if (keys.length === 0) yield { path, value, length: lengthOf(value) };
-  for (const key of keys.sort()) yield* below(getMember(value as JsonObject, key) as Json, [...path, key]);
+  for (const key of yield* sorted(keys)) yield* below(getMember(value as JsonObject, key) as Json, [...path, key]);
+}
+
+/** Merge sort: an object may have more keys than can be sorted in a turn of the event loop. */
+function* sorted(keys: string[]): Generator<undefined, string[]> {
+  if (keys.length <= SORTED_AT_ONCE) return keys.sort();
+  const half = keys.length >> 1;
+  const left = yield* sorted(keys.slice(0, half));
+  const right = yield* sorted(keys.slice(half));
+  for (let at = 0, l = 0, r = 0; at < keys.length; at++) {
+    if (at % SORTED_AT_ONCE === 0) yield undefined;
+    const fromLeft = r === right.length || (l < left.length && left[l]! < right[r]!);
+    keys[at] = fromLeft ? left[l++]! : right[r++]!;
+  }
+  return keys;
 }
 
 function lengthOf(value: Json): number {

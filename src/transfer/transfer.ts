@@ -5,7 +5,7 @@
 import { encodeStructInSteps } from '../codec/struct-steps.js';
 import { type ExportedLife, importedCommits } from '../contexts/import-history.js';
 import { LaneDocument } from '../contexts/lane/document.js';
-import { inSteps, type Pace, paced } from '../contexts/long-work.js';
+import { inSteps, Pace, paced } from '../contexts/long-work.js';
 import type { ContextService } from '../contexts/service.js';
 import { bytesOf } from '../contexts/sync/merge.js';
 import { checkId, checkPrefix, PAGE_BYTES } from '../contexts/validation.js';
@@ -113,7 +113,9 @@ export class Transfer {
     checkPrefix(prefix);
     this.#provider();
     const ids: string[] = [];
+    const pace = new Pace();
     for (let pageToken: string | undefined; pageToken !== ''; ) {
+      await pace.turn();
       const page = await this.options.contexts.list(prefix, { pageSize: 1000, ...(pageToken && { pageToken }) });
       for (const { id } of page.heads) ids.push(id);
       pageToken = page.nextPageToken;

@@ -9,6 +9,24 @@ import { Transfer } from '../../src/transfer/transfer.js';
 import { documentOf } from '../support/reader.js';
 import { turnsOf } from '../support/turns.js';
 
+test('contexts to export are listed page by page, with other work in between', async (t) => {
+  const store = openMemory();
+  const { contexts } = await openChord({ store });
+  for (let n = 0; n < 3500; n++) await contexts.set(`${n}`, {});
+  const none = async () => t.fail('nothing is saved') as never;
+  const provider: Provider = {
+    save: none,
+    load: none,
+    list: async function* () {},
+    delete: none,
+    close: async () => {},
+  };
+  const options = { store, contexts, provider, clock: Date.now, timeout: 60_000, maxDocumentBytes: 3 << 20 };
+  const progress = new Transfer(options).exportAll('', false);
+  t.true((await turnsOf(progress.next())) >= 4);
+  await progress.return(undefined);
+});
+
 test('a large context with a history of large and small versions', async (t) => {
   const store = openMemory();
   const { contexts } = await openChord({ store });

@@ -53,8 +53,12 @@ class Editing:
         self._after: Mapping[str, Json] = {}
 
     def left(self) -> float:
-        """Seconds, for all calls to come."""
-        return max(0.0, self._end - self._clock())
+        """Seconds, for all calls to come. Raises ChordError where there are none."""
+        left = self._end - self._clock()
+        if left <= 0:
+            code = grpc.StatusCode.DEADLINE_EXCEEDED
+            raise self._cause(ChordError("DEADLINE_EXCEEDED", "the time of the edit is over", code))
+        return left
 
     @property
     def missing(self) -> bool:
@@ -97,7 +101,7 @@ class Editing:
         if error.reason != "ABORTED" or self._failures >= self._attempts:
             raise self._cause(error)
         self._refusal = error
-        return min(backoff(self._policy, self._failures - 1), self.left() / 2)
+        return max(0.0, min(backoff(self._policy, self._failures - 1), (self._end - self._clock()) / 2))
 
     def _cause(self, error: ChordError) -> ChordError:
         late = error.code is grpc.StatusCode.DEADLINE_EXCEEDED

@@ -160,17 +160,15 @@ def test_edits_of_many_threads(client: chordstate.Client, name: str) -> None:
 
 
 def test_waits_take_no_place_of_calls_and_go_on_over_a_restart(server: Server) -> None:
-    retry = chordstate.RetryPolicy(attempts=1000, backoff_min=0.001, backoff_max=0.05)
-    client = chordstate.connect(server.address, calls_in_flight=2, watches_per_connection=4, retry=retry)
-    with ThreadPoolExecutor(12) as threads:
+    client = chordstate.connect(server.address, calls_in_flight=2, watches_per_connection=4, timeout=60)
+    with ThreadPoolExecutor(12) as threads, client:
         waits = [threads.submit(client.wait, f"job:{i}", READY) for i in range(10)]
         client.set("job:0", {"status": "new"})
-        server.stop()
-        server.start()
+        server.restart()
         for i in range(10):
             client.set(f"job:{i}", {"status": "ready"})
         for i, wait in enumerate(waits):
-            waited = wait.result(30)
+            waited = wait.result(60)
             assert waited.held_at == (2 if i == 0 else 1)
             assert isinstance(waited.result, chordstate.Full)
         unanswered = threads.submit(client.wait, "job:none", READY)

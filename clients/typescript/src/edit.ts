@@ -3,6 +3,7 @@
  * names, not by the whole document: writes of others elsewhere in the document are no conflict, however many there are.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { status } from '@grpc/grpc-js';
 import type { Expected } from './conditions.js';
 import { diff } from './diff.js';
 import { ChordError, unsendable } from './errors.js';
@@ -42,10 +43,15 @@ export async function edit<T>(
 ): Promise<WriteResult> {
   const end = Date.now() + sleepMax(options.deadline ?? deadline);
   let refusal: ChordError | undefined;
-  const inTime = <T>(call: (options: CallOptions) => Promise<T>): Promise<T> =>
-    call({ deadline: end - Date.now(), signal }).catch((error) => {
+  const inTime = async <T>(call: (options: CallOptions) => Promise<T>): Promise<T> => {
+    try {
+      const left = end - Date.now();
+      if (left <= 0) throw overdue();
+      return await call({ deadline: left, signal });
+    } catch (error) {
       throw refusal && isReason(error, 'DEADLINE_EXCEEDED') ? refusal : error;
-    });
+    }
+  };
   for (let attempt = 1; ; attempt++) {
     const before = await inTime((within) => read(calls, contextId, allowMissing, within));
     const after = await changed(change, before.value);
@@ -67,6 +73,10 @@ export async function edit<T>(
     const wait = Math.min(backoff(policy, attempt - 1), (end - Date.now()) / 2);
     await sleep(wait, undefined, { signal: stop }).catch(() => {}); // the next call says why
   }
+}
+
+function overdue(): ChordError {
+  return new ChordError('DEADLINE_EXCEEDED', 'the time of the edit is over', status.DEADLINE_EXCEEDED);
 }
 
 async function read(calls: Calls, contextId: string, allowMissing: boolean, options: CallOptions): Promise<Before> {

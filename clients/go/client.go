@@ -103,13 +103,17 @@ func (c *Client) Update(ctx context.Context, id string, edit Edit, options ...Wr
 }
 
 // Get reads a document. The answer contains every write acknowledged before this call.
-func (c *Client) Get(ctx context.Context, id string) (*Document, error) {
+func (c *Client) Get(ctx context.Context, id string, options ...GetOption) (*Document, error) {
 	answer := &chordv1.GetContextResponse{}
 	request := &chordv1.GetContextRequest{ContextId: id}
+	for _, option := range options {
+		option(request)
+	}
 	if err := c.call(ctx, chordv1.ContextService_GetContext_FullMethodName, request, answer); err != nil {
 		return nil, err
 	}
 	document := fromContext(answer.GetContext())
+	document.Expiries = fromExpiries(answer.GetExpiries())
 	return &document, nil
 }
 
@@ -155,13 +159,7 @@ func (c *Client) Sync(ctx context.Context, id string, known Position, options ..
 	if err := c.call(ctx, chordv1.SyncService_SyncContext_FullMethodName, request, answer); err != nil {
 		return nil, err
 	}
-	switch result := answer.GetResult().(type) {
-	case *chordv1.SyncContextResponse_Full:
-		return fromFull(result.Full), nil
-	case *chordv1.SyncContextResponse_Delta:
-		return &DeltaEvent{Delta: fromDelta(result.Delta)}, nil
-	}
-	return &NoChange{fromPosition(answer.GetNoChange().GetPosition())}, nil
+	return fromSync(answer), nil
 }
 
 // List ranges over all contexts whose ids begin with the prefix, in the order of their ids, read page after page.
@@ -219,12 +217,8 @@ func (c *Client) call(ctx context.Context, method string, request, answer proto.
 	if err != nil {
 		return err
 	}
-	ctx, cancel := c.within(ctx)
+	ctx, cancel := c.bounded(ctx)
 	defer cancel()
-	if _, ok := ctx.Deadline(); !ok {
-		ctx, cancel = context.WithTimeout(ctx, c.settings.deadline)
-		defer cancel()
-	}
 	err = retrying(ctx, c.settings.retry, c.turns, func(ctx context.Context) error {
 		return c.connections.first.Invoke(ctx, method, bytes, answer)
 	})
@@ -247,6 +241,19 @@ func (c *Client) pause(ctx context.Context, delay time.Duration) {
 	}
 	for state != connectivity.Ready && channel.WaitForStateChange(ctx, state) {
 		state = channel.GetState()
+	}
+}
+
+// bounded ends ctx with the client, and at the client's deadline where it has none.
+func (c *Client) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := c.within(ctx)
+	if _, ok := ctx.Deadline(); ok {
+		return ctx, cancel
+	}
+	ctx, cancelTimer := context.WithTimeout(ctx, c.settings.deadline)
+	return ctx, func() {
+		cancelTimer()
+		cancel()
 	}
 }
 
@@ -279,6 +286,23 @@ func fromWrite(answer written) *WriteResult {
 		result.Delta = &delta
 	}
 	return result
+}
+
+// synced is the answer to a Sync or a Wait.
+type synced interface {
+	GetFull() *chordv1.Full
+	GetDelta() *chordv1.Delta
+	GetNoChange() *chordv1.NoChange
+}
+
+func fromSync(answer synced) SyncResult {
+	if full := answer.GetFull(); full != nil {
+		return fromFull(full)
+	}
+	if delta := answer.GetDelta(); delta != nil {
+		return &DeltaEvent{Delta: fromDelta(delta)}
+	}
+	return &NoChange{fromPosition(answer.GetNoChange().GetPosition())}
 }
 
 func wantsOldValues(options []HistoryOption) bool {

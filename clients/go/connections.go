@@ -43,6 +43,16 @@ func (c *connections) open(ctx context.Context, description *grpc.StreamDesc, me
 	return stream, leave, err
 }
 
+// invoke does a call that lasts as a stream does, and counts as one.
+func (c *connections) invoke(ctx context.Context, method string, request, answer any) error {
+	taken, err := c.take()
+	if err != nil {
+		return err
+	}
+	defer c.giveBack(taken)
+	return taken.Invoke(ctx, method, request, answer)
+}
+
 func (c *connections) take() (*connection, error) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()

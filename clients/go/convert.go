@@ -33,6 +33,14 @@ func fromContextHead(message *chordv1.Context) Document {
 	}
 }
 
+func fromExpiries(messages []*chordv1.MemberExpiry) []MemberExpiry {
+	var expiries []MemberExpiry
+	for _, each := range messages {
+		expiries = append(expiries, MemberExpiry{each.GetPath().GetKeys(), fromTimestamp(each.GetExpiresAt())})
+	}
+	return expiries
+}
+
 func fromDelta(message *chordv1.Delta) Delta {
 	changes := make([]Change, len(message.GetChanges()))
 	for i, change := range message.GetChanges() {

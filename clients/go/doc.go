@@ -11,6 +11,11 @@
 // is sent. Numbers are doubles: integers that would lose digits are refused, too, and belong in
 // strings.
 //
+// # Conditions
+//
+// A write may name what it rests on: [IfPosition], [IfUnchanged], [IfChecks]. An [UnmetConditions] in the error says which of it
+// does not hold. [Client.Edit] changes a document by a function of it, and [Client.Wait] answers when a document meets checks.
+//
 // # Errors
 //
 // Calls return *[Error], with the server's reason and, where a write expected another position, the current one:

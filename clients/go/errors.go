@@ -45,6 +45,8 @@ type Error struct {
 	ContextID string
 	// Mismatch is set where a write expected the context elsewhere.
 	Mismatch *Mismatch
+	// Unmet is set where conditions of a write do not hold; errors.As finds it, too.
+	Unmet *UnmetConditions
 	// Violations say what is wrong with which field of the request.
 	Violations []Violation
 	// RetryAfter is how long the server asks to wait before another try; zero: it does not say.
@@ -130,6 +132,10 @@ func fromStatus(st *status.Status) *Error {
 				current := fromPosition(detail.GetCurrent())
 				failed.Mismatch.Current = &current
 			}
+		case *chordv1.UnmetConditions:
+			mismatchID = detail.GetContextId()
+			failed.Unmet = fromUnmet(detail)
+			failed.cause = failed.Unmet
 		}
 	}
 	if failed.ContextID == "" {

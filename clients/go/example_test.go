@@ -94,3 +94,52 @@ func ExampleNewReplica() {
 	room, ok := replica.Get("room:1") // never waits
 	fmt.Println(room, ok)
 }
+
+// Take a seat if there is one, without a read before.
+func ExampleIfChecks() {
+	seats := chord.Path{"seats"}
+	take := chord.Mutate(chord.IncrementAt(seats, -1))
+	_, err := client.Update(ctx, "room:1", take, chord.IfChecks(chord.AtLeast(seats, 1), chord.Missing(chord.Path{"closed"})))
+	var unmet *chord.UnmetConditions
+	if errors.As(err, &unmet) {
+		fmt.Println(unmet.Conditions[0], "at", unmet.Current)
+	}
+}
+
+// Only what the write rests on must be as it was; changes of other members do not matter.
+func ExampleIfUnchanged() {
+	document, err := client.Get(ctx, "room:1")
+	if err != nil {
+		log.Fatal(err)
+	}
+	topic := chord.Path{"topic"}
+	edit := chord.Mutate(chord.SetAt(topic, fmt.Sprint(document.Value["topic"], "!")))
+	_, err = client.Update(ctx, "room:1", edit, chord.IfUnchanged(document.Position, topic))
+	if errors.Is(err, chord.Aborted) {
+		fmt.Println("another write was faster")
+	}
+}
+
+// The same, again and again until no other write comes in between.
+func ExampleClient_Edit() {
+	_, err := client.Edit(ctx, "room:1", func(room map[string]any) error {
+		if room["open"] != true {
+			return errors.New("the room is closed")
+		}
+		room["topic"] = fmt.Sprint(room["topic"], "!")
+		return nil
+	}, chord.Reads(chord.Path{"open"}))
+	if err != nil {
+		log.Fatal(err)
+	}
+}
+
+func ExampleClient_Wait() {
+	soon, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	met, err := client.Wait(soon, "room:1", chord.Position{}, []chord.Check{chord.Equals(chord.Path{"status"}, "ready")})
+	if err != nil {
+		log.Fatal(err) // DEADLINE_EXCEEDED
+	}
+	fmt.Println("ready in version", met.HeldAt)
+}

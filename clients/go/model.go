@@ -51,6 +51,14 @@ type Document struct {
 	UpdatedAt time.Time
 	// ExpiresAt is zero where the context lives until it is deleted.
 	ExpiresAt time.Time
+	// Expiries are the members that expire, in the order of their paths: of a Get with IncludeExpiries alone.
+	Expiries []MemberExpiry
+}
+
+// MemberExpiry is when a member of a document removes itself, unless it is set or touched before.
+type MemberExpiry struct {
+	Path      Path
+	ExpiresAt time.Time
 }
 
 // Delta leads from one position of a context to a later one.
@@ -125,6 +133,14 @@ type WriteResult struct {
 	Document *Document
 	// Delta is nil without ReturnDelta.
 	Delta *Delta
+}
+
+// WaitResult is what a Wait answers.
+type WaitResult struct {
+	// Result is what a copy at the known position lacks, up to the version that met the checks or to a later one.
+	Result SyncResult
+	// HeldAt is the first version after the known position that met the checks; without one, that of Result.
+	HeldAt uint64
 }
 
 // DeleteResult is what a Delete did.

@@ -62,10 +62,11 @@ func WithDeadline(deadline time.Duration) Option { return func(s *settings) { s.
 // WithRetry sets how often and how fast calls are tried again, and how fast watches connect again.
 func WithRetry(policy RetryPolicy) Option { return func(s *settings) { s.retry = policy } }
 
-// WriteOption belongs to Set, Update, Delete and Touch. One that a call does not know is INVALID_ARGUMENT.
+// WriteOption belongs to Set, Update, Delete and Touch. One that a call does not know is INVALID_ARGUMENT. Of IfPosition,
+// IfVersion, IfAbsent and IfUnchanged the last one counts; IfChecks come beside it.
 type WriteOption struct {
 	name  string
-	apply func(*write)
+	apply func(*write) error
 }
 
 type write struct {
@@ -83,47 +84,93 @@ func IfPosition(position Position) WriteOption {
 	if position.IsZero() {
 		return IfAbsent()
 	}
-	return expecting(&chordv1.Expected{Condition: &chordv1.Expected_Position{Position: toPosition(position)}})
+	return expecting(func(expected *chordv1.Expected) error {
+		expected.Condition = &chordv1.Expected_Position{Position: toPosition(position)}
+		return nil
+	})
 }
 
 // IfVersion is weaker than IfPosition: it does not tell two lives of a context apart. Set, Update, Delete.
 func IfVersion(version uint64) WriteOption {
-	return expecting(&chordv1.Expected{Condition: &chordv1.Expected_Version{Version: version}})
+	return expecting(func(expected *chordv1.Expected) error {
+		expected.Condition = &chordv1.Expected_Version{Version: version}
+		return nil
+	})
 }
 
 // IfAbsent writes only where the context does not exist. Set, Update.
 func IfAbsent() WriteOption {
-	return expecting(&chordv1.Expected{Condition: &chordv1.Expected_Absent{Absent: true}})
+	return expecting(func(expected *chordv1.Expected) error {
+		expected.Condition = &chordv1.Expected_Absent{Absent: true}
+		return nil
+	})
 }
 
-func expecting(expected *chordv1.Expected) WriteOption {
-	return WriteOption{"expected", func(w *write) { w.expected = expected }}
+// IfUnchanged writes only where no version after since touched one of the paths, one above or one below it. Else ABORTED, with
+// Unmet. Splices of the same write name places of the lists and strings at since, and an overlap with later splices is a
+// conflict; without paths nothing else is guarded. Set, Update, Delete.
+func IfUnchanged(since Position, paths ...Path) WriteOption {
+	return expecting(func(expected *chordv1.Expected) error {
+		guarded, err := toPaths("expected.unchanged.paths", paths)
+		unchanged := &chordv1.Unchanged{Since: toPosition(since), Paths: guarded}
+		expected.Condition = &chordv1.Expected_Unchanged{Unchanged: unchanged}
+		return err
+	})
+}
+
+// IfChecks writes only where all checks hold on the document that the write meets, before its own changes. Else ABORTED, with
+// Unmet. Given more than once, all hold. Set, Update, Delete.
+func IfChecks(checks ...Check) WriteOption {
+	if len(checks) == 0 {
+		return writing("expected", func(*write) {})
+	}
+	return expecting(func(expected *chordv1.Expected) error {
+		messages, err := toChecks("expected.checks", checks)
+		expected.Checks = append(expected.Checks, messages...)
+		return err
+	})
+}
+
+func expecting(expect func(*chordv1.Expected) error) WriteOption {
+	return WriteOption{"expected", func(w *write) error {
+		if w.expected == nil {
+			w.expected = &chordv1.Expected{}
+		}
+		return expect(w.expected)
+	}}
+}
+
+func writing(name string, apply func(*write)) WriteOption {
+	return WriteOption{name, func(w *write) error {
+		apply(w)
+		return nil
+	}}
 }
 
 // RequestID names the write: a repeat answers what the first one did, and writes nothing. Without it the write has a
 // random one, for the tries of this call. Set, Update, Delete.
 func RequestID(id string) WriteOption {
-	return WriteOption{"RequestID", func(w *write) { w.requestID = id }}
+	return writing("RequestID", func(w *write) { w.requestID = id })
 }
 
 // TTL is how long the context lives from now on, renewed by each write and touch; 0: until it is deleted. Without it
 // that stays as before. Set, Update, Touch.
 func TTL(ttl time.Duration) WriteOption {
-	return WriteOption{"TTL", func(w *write) { w.ttl = durationpb.New(ttl) }}
+	return writing("TTL", func(w *write) { w.ttl = durationpb.New(ttl) })
 }
 
 // Paths name members that expire, in place of the context. Touch.
 func Paths(paths ...Path) WriteOption {
-	return WriteOption{"Paths", func(w *write) {
-		for _, path := range paths {
-			w.paths = append(w.paths, &chordv1.Path{Keys: path})
-		}
+	return WriteOption{"Paths", func(w *write) error {
+		messages, err := toPaths("paths", paths)
+		w.paths = append(w.paths, messages...)
+		return err
 	}}
 }
 
 // AllowMissing makes an Update start from {} where the context is missing, and a Delete succeed.
 func AllowMissing() WriteOption {
-	return WriteOption{"AllowMissing", func(w *write) { w.allowMissing = true }}
+	return writing("AllowMissing", func(w *write) { w.allowMissing = true })
 }
 
 // ReturnDocument asks for the context as it is after the write. Set, Update.
@@ -142,12 +189,12 @@ func ReturnOldValues() WriteOption {
 }
 
 func returning(ask func(*chordv1.ReturnOptions)) WriteOption {
-	return WriteOption{"returning", func(w *write) {
+	return writing("returning", func(w *write) {
 		if w.returning == nil {
 			w.returning = &chordv1.ReturnOptions{}
 		}
 		ask(w.returning)
-	}}
+	})
 }
 
 // newWrite collects the options of a call that knows those with the allowed names.
@@ -157,9 +204,19 @@ func newWrite(options []WriteOption, allowed ...string) (write, error) {
 		if !slices.Contains(allowed, option.name) {
 			return w, unsendable(option.name, "is no option of this call")
 		}
-		option.apply(&w)
+		if err := option.apply(&w); err != nil {
+			return w, err
+		}
 	}
 	return w, nil
+}
+
+// GetOption belongs to Get.
+type GetOption func(*chordv1.GetContextRequest)
+
+// IncludeExpiries asks which members expire, and when.
+func IncludeExpiries() GetOption {
+	return func(request *chordv1.GetContextRequest) { request.IncludeExpiries = true }
 }
 
 // ListOption belongs to List.
@@ -170,10 +227,10 @@ func IncludeValues() ListOption {
 	return func(request *chordv1.ListContextsRequest) { request.IncludeValues = true }
 }
 
-// HistoryOption belongs to Sync and Deltas.
+// HistoryOption belongs to Sync, Wait and Deltas.
 type HistoryOption interface{ history() (oldValues bool) }
 
-// IncludeOldValues asks for the old values with the changes: an option of Sync, Deltas and Watch.
+// IncludeOldValues asks for the old values with the changes: an option of Sync, Wait, Deltas and Watch.
 func IncludeOldValues() OldValues { return OldValues{} }
 
 // OldValues is the option IncludeOldValues.

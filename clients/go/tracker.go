@@ -267,8 +267,11 @@ func toSubscription(target Target, known map[string]*chordv1.Position) *chordv1.
 }
 
 func fromFull(full *chordv1.Full) *FullEvent {
-	reason := strings.TrimPrefix(full.GetReason().String(), "FULL_REASON_")
-	return &FullEvent{Document: fromContext(full.GetContext()), Reason: reason}
+	return &FullEvent{Document: fromContext(full.GetContext()), Reason: fullReason(full.GetReason())}
+}
+
+func fullReason(reason chordv1.FullReason) string {
+	return strings.TrimPrefix(reason.String(), "FULL_REASON_")
 }
 
 func deletedReason(reason chordv1.DeletedReason) string {

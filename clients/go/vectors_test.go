@@ -89,10 +89,18 @@ func TestVectorsOfErrors(t *testing.T) {
 		Message string
 		Details []byte
 		Error   struct {
-			Reason     Reason
-			Message    string
-			ContextID  string
-			Current    json.RawMessage
+			Reason    Reason
+			Message   string
+			ContextID string
+			Current   json.RawMessage
+			Unmet     *struct {
+				SinceReason string
+				Conditions  []struct {
+					Path      Path
+					TouchedAt uint64
+					Check     map[string]any
+				}
+			}
 			Violations []Violation
 			RetryAfter float64
 		}
@@ -110,16 +118,53 @@ func TestVectorsOfErrors(t *testing.T) {
 			same(t, failed.RetryAfter, time.Duration(want.RetryAfter*float64(time.Millisecond)))
 			same(t, append([]Violation{}, failed.Violations...), want.Violations)
 			same(t, failed.transient, v.Transient)
-			if (failed.Mismatch == nil) != (want.Current == nil) {
-				t.Fatalf("mismatch is %v, want current %s", failed.Mismatch, want.Current)
+			if (failed.Mismatch == nil && failed.Unmet == nil) != (want.Current == nil) {
+				t.Fatalf("mismatch is %v, unmet is %v, want current %s", failed.Mismatch, failed.Unmet, want.Current)
 			}
+			var current *Position
 			if want.Current != nil {
-				var current *Position
 				check(t, json.Unmarshal(want.Current, &current))
+			}
+			if failed.Mismatch != nil {
 				same(t, failed.Mismatch.Current, current)
 			}
+			if (failed.Unmet == nil) != (want.Unmet == nil) {
+				t.Fatalf("unmet is %v, want %v", failed.Unmet, want.Unmet)
+			}
+			if want.Unmet == nil {
+				return
+			}
+			same(t, []any{failed.Unmet.Current, failed.Unmet.SinceReason}, []any{current, want.Unmet.SinceReason})
+			for i, each := range want.Unmet.Conditions {
+				got := failed.Unmet.Conditions[i]
+				same(t, []any{got.Path, got.TouchedAt}, []any{each.Path, each.TouchedAt})
+				if each.Check != nil {
+					same(t, *got.Check, checkOf(each.Check))
+				}
+			}
+			same(t, len(failed.Unmet.Conditions), len(want.Unmet.Conditions))
 		})
 	}
+}
+
+func checkOf(form map[string]any) Check {
+	var path Path
+	for _, key := range form["path"].([]any) {
+		path = append(path, key.(string))
+	}
+	if value, ok := form["equals"]; ok {
+		return Equals(path, value)
+	}
+	if limit, ok := form["atLeast"].(float64); ok {
+		return AtLeast(path, limit)
+	}
+	if limit, ok := form["atMost"].(float64); ok {
+		return AtMost(path, limit)
+	}
+	if form["exists"] == true {
+		return Exists(path)
+	}
+	return Missing(path)
 }
 
 func TestVectorsOfWatchStreams(t *testing.T) {

@@ -16,7 +16,7 @@ type args struct {
 	Op string `json:"op"`
 
 	Wire          []byte         `json:"wire"`
-	Value         map[string]any `json:"value"`
+	Value         any            `json:"value"`
 	Document      map[string]any `json:"document"`
 	Code          int32          `json:"code"`
 	Message       string         `json:"message"`
@@ -35,6 +35,7 @@ type args struct {
 	Changes          map[string]any `json:"changes"`
 	Mutations        []mutation     `json:"mutations"`
 	Expected         *expected      `json:"expected"`
+	Checks           []check        `json:"checks"`
 	RequestID        string         `json:"requestId"`
 	TTL              *float64       `json:"ttl"`
 	AllowMissing     bool           `json:"allowMissing"`
@@ -43,9 +44,15 @@ type args struct {
 	Prefix           string         `json:"prefix"`
 	IncludeValues    bool           `json:"includeValues"`
 	IncludeOldValues bool           `json:"includeOldValues"`
+	IncludeExpiries  bool           `json:"includeExpiries"`
 	FromVersion      uint64         `json:"fromVersion"`
 	Targets          []target       `json:"targets"`
-	// Of sync: a position. Of watch and track: positions by id.
+	Until            []check        `json:"until"`
+	Add              [][]string     `json:"add"`
+	Meanwhile        []args         `json:"meanwhile"`
+	// Paths, or "document".
+	Reads json.RawMessage `json:"reads"`
+	// Of sync and wait: a position. Of watch and track: positions by id.
 	Known any `json:"known"`
 
 	Handle      string   `json:"handle"`
@@ -92,6 +99,11 @@ type expected struct {
 	Position map[string]any `json:"position"`
 	Version  *uint64        `json:"version"`
 	Absent   bool           `json:"absent"`
+	// Splices name places at since.
+	Unchanged *struct {
+		Since any        `json:"since"`
+		Paths [][]string `json:"paths"`
+	} `json:"unchanged"`
 }
 
 type returning struct {
@@ -120,6 +132,12 @@ type mutation struct {
 	} `json:"spliceText"`
 }
 
+// object is nil for a value that is none.
+func (a args) object() map[string]any {
+	object, _ := a.Value.(map[string]any)
+	return object
+}
+
 func (a args) targets() chord.Targets {
 	var targets chord.Targets
 	for _, each := range a.Targets {
@@ -143,11 +161,7 @@ func (a args) mutations() []chord.Mutation {
 func (m mutation) of(path chord.Path) chord.Mutation {
 	switch {
 	case m.Set != nil:
-		var value any
-		if err := json.Unmarshal(m.Set, &value); err != nil {
-			panic(err) // it was JSON a moment ago
-		}
-		return chord.SetAt(path, value)
+		return chord.SetAt(path, valueOf(m.Set))
 	case m.Remove:
 		return chord.RemoveAt(path)
 	case m.Increment != nil:
@@ -175,7 +189,11 @@ func (a args) writeOptions() []chord.WriteOption {
 		add(a.Expected.Position != nil, func() chord.WriteOption { return chord.IfPosition(position(a.Expected.Position)) })
 		add(a.Expected.Version != nil, func() chord.WriteOption { return chord.IfVersion(*a.Expected.Version) })
 		add(a.Expected.Absent, chord.IfAbsent)
+		add(a.Expected.Unchanged != nil, func() chord.WriteOption {
+			return chord.IfUnchanged(position(a.Expected.Unchanged.Since), pathsOf(a.Expected.Unchanged.Paths)...)
+		})
 	}
+	add(len(a.Checks) > 0, func() chord.WriteOption { return chord.IfChecks(checksOf(a.Checks)...) })
 	add(a.RequestID != "", func() chord.WriteOption { return chord.RequestID(a.RequestID) })
 	add(a.TTL != nil, func() chord.WriteOption { return chord.TTL(milliseconds(a.TTL, 0)) })
 	add(a.AllowMissing, chord.AllowMissing)

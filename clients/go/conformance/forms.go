@@ -130,4 +130,10 @@ func describe(failed *chord.Error, made form) {
 			made["current"] = positionForm(*failed.Mismatch.Current)
 		}
 	}
+	if failed.Unmet != nil {
+		made["current"], made["unmet"] = nil, unmetForm(failed.Unmet)
+		if failed.Unmet.Current != nil {
+			made["current"] = positionForm(*failed.Unmet.Current)
+		}
+	}
 }

@@ -29,6 +29,8 @@ var liveOps = map[string]func(*driver, args) (form, error){
 	"set":      (*driver).set,
 	"update":   (*driver).update,
 	"get":      (*driver).get,
+	"edit":     (*driver).edit,
+	"wait":     (*driver).wait,
 	"delete":   (*driver).delete,
 	"touch":    (*driver).touch,
 	"presence": (*driver).presence,
@@ -75,7 +77,7 @@ func (d *driver) connect(args args) (form, error) {
 }
 
 func (d *driver) set(args args) (form, error) {
-	result, err := d.client.Set(background, args.ContextID, args.Value, args.writeOptions()...)
+	result, err := d.client.Set(background, args.ContextID, args.object(), args.writeOptions()...)
 	if err != nil {
 		return nil, err
 	}
@@ -92,11 +94,23 @@ func (d *driver) update(args args) (form, error) {
 }
 
 func (d *driver) get(args args) (form, error) {
-	document, err := d.client.Get(background, args.ContextID)
+	var options []chord.GetOption
+	if args.IncludeExpiries {
+		options = append(options, chord.IncludeExpiries())
+	}
+	document, err := d.client.Get(background, args.ContextID, options...)
 	if err != nil {
 		return nil, err
 	}
-	return documentForm(*document), nil
+	made := documentForm(*document)
+	if args.IncludeExpiries {
+		expiries := []form{}
+		for _, each := range document.Expiries {
+			expiries = append(expiries, form{"path": each.Path, "expiresAt": each.ExpiresAt.UnixMilli()})
+		}
+		made["expiries"] = expiries
+	}
+	return made, nil
 }
 
 func (d *driver) delete(args args) (form, error) {

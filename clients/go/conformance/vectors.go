@@ -27,7 +27,7 @@ func decode(args args) (form, error) {
 }
 
 func encode(args args) (form, error) {
-	message, err := bridge.ToStruct(args.Value)
+	message, err := bridge.ToStruct(args.object())
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,197 @@
+package chord
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"math"
+	"slices"
+	"time"
+
+	"google.golang.org/grpc/codes"
+)
+
+// EditOption belongs to Edit: Reads, ReadsDocument, Attempts, and of a write's AllowMissing, TTL, ReturnDocument, ReturnDelta,
+// ReturnOldValues.
+type EditOption interface{ edit(*editConfig) }
+
+type editConfig struct {
+	reads        []Path
+	whole        bool
+	attempts     int
+	allowMissing bool
+	write        []WriteOption
+}
+
+type editOption func(*editConfig)
+
+func (option editOption) edit(config *editConfig) { option(config) }
+
+func (option WriteOption) edit(config *editConfig) {
+	if option.name == "AllowMissing" {
+		config.allowMissing = true
+		return
+	}
+	config.write = append(config.write, option)
+}
+
+// Reads names paths that the function of an Edit reads without changing them: where others change one, the edit is made again.
+func Reads(paths ...Path) EditOption {
+	return editOption(func(config *editConfig) { config.reads = append(config.reads, paths...) })
+}
+
+// ReadsDocument is Reads of all paths: any other write of the context makes the edit again.
+func ReadsDocument() EditOption { return editOption(func(config *editConfig) { config.whole = true }) }
+
+// Attempts bounds how often an Edit calls its function. Default: the attempts of the client's RetryPolicy.
+func Attempts(attempts int) EditOption {
+	return editOption(func(config *editConfig) { config.attempts = attempts })
+}
+
+// Edit changes a document by a function of it, and loses no write of others. It reads the document, calls change with a copy,
+// which change edits in place, and writes the paths that differ, on the condition that no other write has touched these since:
+// edits of different paths do not disturb each other. Otherwise it begins again, after a backoff. What change reads but does
+// not change is guarded only where Reads or ReadsDocument says so.
+//
+// change is called once or more; an error of it ends the edit, which answers it, and nothing is written. Lists and strings are
+// written as a whole. Where nothing differs, nothing is written. NOT_FOUND where the context is missing; with AllowMissing,
+// change gets an empty document then. ABORTED after the last attempt, or where the deadline, which is for the whole edit, comes
+// after a conflict.
+func (c *Client) Edit(
+	ctx context.Context, id string, change func(document map[string]any) error, options ...EditOption,
+) (*WriteResult, error) {
+	policy := c.settings.retry
+	config := editConfig{attempts: policy.Attempts}
+	for _, option := range options {
+		option.edit(&config)
+	}
+	if _, err := newWrite(config.write, "TTL", "returning"); err != nil {
+		return nil, err
+	}
+	ctx, cancel := c.bounded(ctx)
+	defer cancel()
+	var conflict error
+	for made := 1; ; made++ {
+		result, aborted, err := c.editOnce(ctx, id, change, config)
+		if err == nil {
+			return result, nil
+		}
+		if !aborted {
+			var failed *Error
+			if conflict != nil && errors.As(err, &failed) && failed.Code == codes.DeadlineExceeded {
+				return nil, conflict
+			}
+			return nil, err
+		}
+		conflict = err
+		end, _ := ctx.Deadline()
+		if made >= config.attempts || !sleep(ctx, min(policy.backoff(made-1), time.Until(end)/2)) {
+			if ctx.Err() == context.Canceled {
+				return nil, cancelled("cancelled after: "+err.Error(), ctx.Err())
+			}
+			return nil, conflict
+		}
+	}
+}
+
+// editOnce is one attempt; aborted: others have written what it rests on.
+func (c *Client) editOnce(
+	ctx context.Context, id string, change func(map[string]any) error, config editConfig,
+) (result *WriteResult, aborted bool, err error) {
+	document, err := c.Get(ctx, id)
+	missing := err != nil && config.allowMissing && errors.Is(err, NotFound)
+	if missing {
+		document = &Document{Value: map[string]any{}}
+	} else if err != nil {
+		return nil, false, err
+	}
+	copied := copyOf(document.Value).(map[string]any)
+	if err := change(copied); err != nil {
+		return nil, false, err
+	}
+	// Values of other types become those that come back, to be compared.
+	made, err := toStruct(copied)
+	if err != nil {
+		return nil, false, refused("value", err)
+	}
+	mutations := differences(nil, document.Value, fromStruct(made), nil)
+	if len(mutations) == 0 {
+		return &WriteResult{Position: document.Position}, false, nil
+	}
+	write := slices.Clone(config.write)
+	switch {
+	case missing:
+		write = append(write, IfAbsent(), AllowMissing())
+	case config.whole:
+		write = append(write, IfPosition(document.Position))
+	default:
+		guarded := slices.Clone(config.reads)
+		for _, mutation := range mutations {
+			guarded = append(guarded, mutation.path)
+		}
+		write = append(write, IfUnchanged(document.Position, guarded...))
+	}
+	result, err = c.Update(ctx, id, Mutate(mutations...), write...)
+	return result, errors.Is(err, Aborted), err
+}
+
+// differences appends mutations that make after of before, in the order of the paths.
+func differences(mutations []Mutation, before, after map[string]any, path Path) []Mutation {
+	keys := maps.Clone(before)
+	maps.Copy(keys, after)
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		old, was := before[key]
+		value, is := after[key]
+		member := slices.Concat(path, Path{key})
+		oldObject, wasObject := old.(map[string]any)
+		object, isObject := value.(map[string]any)
+		switch {
+		case !is:
+			mutations = append(mutations, RemoveAt(member))
+		case wasObject && isObject:
+			mutations = differences(mutations, oldObject, object, member)
+		case !was || !equal(old, value):
+			mutations = append(mutations, SetAt(member, value))
+		}
+	}
+	return mutations
+}
+
+// equal compares values as they come back from a server.
+func equal(a, b any) bool {
+	switch a := a.(type) {
+	case float64:
+		number, ok := b.(float64)
+		return ok && a == number && math.Signbit(a) == math.Signbit(number)
+	case []any:
+		list, ok := b.([]any)
+		return ok && slices.EqualFunc(a, list, equal)
+	case map[string]any:
+		object, ok := b.(map[string]any)
+		return ok && maps.EqualFunc(a, object, equal)
+	}
+	switch b.(type) {
+	case []any, map[string]any: // not comparable
+		return false
+	}
+	return a == b
+}
+
+// copyOf copies all containers of a value.
+func copyOf(value any) any {
+	switch value := value.(type) {
+	case []any:
+		list := make([]any, len(value))
+		for i, element := range value {
+			list[i] = copyOf(element)
+		}
+		return list
+	case map[string]any:
+		object := make(map[string]any, len(value))
+		for key, member := range value {
+			object[key] = copyOf(member)
+		}
+		return object
+	}
+	return value
+}

@@ -1,0 +1,79 @@
+package chord
+
+import (
+	"context"
+	"time"
+
+	chordv1 "github.com/chord-state/chord/clients/go/gen/chord/v1"
+	"google.golang.org/grpc/codes"
+)
+
+// Wait answers what a copy at the known position lacks, as Sync does, as soon as the document meets all checks: 1 to 100.
+// With a known position, a version after it that met them counts too, even where a later one does not. A context that does
+// not exist yet can be waited for: it meets none. DEADLINE_EXCEEDED at the deadline of ctx; without one there is no end.
+//
+// It goes on across broken connections and restarts of the server, costs the server a watcher, and takes the place of a watch
+// on its connection, not one of the calls in flight.
+func (c *Client) Wait(
+	ctx context.Context, id string, known Position, until []Check, options ...HistoryOption,
+) (*WaitResult, error) {
+	request := &chordv1.WaitContextRequest{ContextId: id, IncludeOldValues: wantsOldValues(options)}
+	if !known.IsZero() {
+		request.Known = toPosition(known)
+	}
+	var err error
+	if request.Until, err = toChecks("until", until); err != nil {
+		return nil, err
+	}
+	bytes, err := encode(request)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := c.within(ctx)
+	defer cancel()
+	answer := &chordv1.WaitContextResponse{}
+	if failed := c.wait(ctx, bytes, answer); failed != nil {
+		if c.lifetime.Err() != nil {
+			return nil, closed("client", failed)
+		}
+		return nil, failed
+	}
+	return &WaitResult{fromSync(answer), answer.GetHeldAt()}, nil
+}
+
+// wait tries until success, a final error, or the end of ctx.
+func (c *Client) wait(ctx context.Context, request encoded, answer *chordv1.WaitContextResponse) *Error {
+	policy := c.settings.retry
+	failures, doubts := 0, 0
+	for {
+		begun := time.Now()
+		err := oneTry(ctx, timeoutMax, func(ctx context.Context) error {
+			return c.connections.invoke(ctx, chordv1.SyncService_WaitContext_FullMethodName, request, answer)
+		})
+		if err == nil {
+			return nil
+		}
+		failed := failure(ctx, err)
+		if failed.Code == codes.DeadlineExceeded && ctx.Err() == nil {
+			continue // of this try alone
+		}
+		// A connection that lived was healthy, and its token good.
+		if time.Since(begun) >= policy.BackoffMax {
+			failures, doubts = 0, 0
+		}
+		if !failed.certain {
+			doubts++
+		}
+		again := failed.transient || failed.Code == codes.Unauthenticated && c.settings.renews
+		wait := max(policy.backoff(failures), failed.RetryAfter)
+		end, bounded := ctx.Deadline()
+		if !again || doubts >= policy.Attempts || bounded && time.Until(end) <= wait {
+			return failed
+		}
+		c.pause(ctx, wait)
+		failures++
+		if ctx.Err() == context.Canceled {
+			return cancelled("cancelled while waiting to try again after: "+failed.Message, ctx.Err())
+		}
+	}
+}

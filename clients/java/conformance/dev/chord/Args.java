@@ -71,6 +71,9 @@ record Args(Map<String, Object> members) {
     if (expected.has("position")) options.ifPosition(expected.position("position"));
     if (expected.has("version")) options.ifVersion(expected.number("version", 0));
     if (expected.flag("absent")) options.ifAbsent();
+    Args unchanged = expected.sub("unchanged");
+    if (unchanged.has("since")) options.ifUnchanged(unchanged.position("since"), unchanged.paths("paths"));
+    if (has("checks")) options.ifChecks(checks("checks").toArray(Check[]::new));
     if (has("requestId")) options.requestId(text("requestId"));
     if (has("ttl")) options.ttl(millis("ttl", null));
     if (flag("allowMissing")) options.allowMissing();
@@ -87,7 +90,35 @@ record Args(Map<String, Object> members) {
   }
 
   List<String> path() {
-    return Json.list(members.get("path")).stream().map(String.class::cast).toList();
+    return path(members.get("path"));
+  }
+
+  List<List<String>> paths(String name) {
+    return has(name) ? Json.list(members.get(name)).stream().map(Args::path).toList() : List.of();
+  }
+
+  private static List<String> path(Object keys) {
+    return Json.list(keys).stream().map(String.class::cast).toList();
+  }
+
+  List<Check> checks(String name) {
+    return each(name).stream().map(Args::check).toList();
+  }
+
+  private Check check() {
+    if (members.containsKey("equals")) return Check.equalTo(path(), members.get("equals"));
+    if (has("atLeast")) return Check.atLeast(path(), (Double) members.get("atLeast"));
+    if (has("atMost")) return Check.atMost(path(), (Double) members.get("atMost"));
+    return flag("exists") ? Check.exists(path()) : Check.missing(path());
+  }
+
+  EditOptions editOptions() {
+    EditOptions.Builder options = EditOptions.builder();
+    if (flag("allowMissing")) options.allowMissing();
+    if (has("attempts")) options.attempts((int) number("attempts", 0));
+    if (members.get("reads") instanceof List<?>) options.reads(paths("reads"));
+    else if (has("reads")) options.readsDocument();
+    return options.build();
   }
 
   private Mutation mutation() {

@@ -27,6 +27,8 @@ final class ConformanceDriver {
     ops.put("set", live::set);
     ops.put("update", live::update);
     ops.put("get", live::get);
+    ops.put("edit", live::edit);
+    ops.put("wait", live::waitFor);
     ops.put("delete", live::delete);
     ops.put("touch", live::touch);
     ops.put("presence", live::presence);

@@ -117,6 +117,29 @@ final class Forms {
     form.put("contextId", failed.contextId());
     if (failed.retryAfter() != null) form.put("retryAfter", failed.retryAfter().toMillis());
     if (failed.mismatch() != null) form.put("current", position(failed.mismatch().current()));
+    if (failed instanceof UnmetConditionsException unmet) {
+      form.put("current", position(unmet.current()));
+      form.put(
+          "unmet", form("sinceReason", unmet.sinceReason(), "conditions", all(unmet.conditions(), Forms::condition)));
+    }
+    return form;
+  }
+
+  static Map<String, Object> condition(UnmetConditionsException.Condition condition) {
+    Map<String, Object> form = form("path", condition.path());
+    if (condition instanceof UnmetConditionsException.Touched touched) form.put("touchedAt", touched.version());
+    if (condition instanceof UnmetConditionsException.Failed failed && !(failed.check() instanceof Check.Unknown)) {
+      form.put("check", check(failed.check()));
+    }
+    return form;
+  }
+
+  private static Map<String, Object> check(Check check) {
+    Map<String, Object> form = form("path", check.path());
+    if (check instanceof Check.Equal equal) form.put("equals", equal.value());
+    else if (check instanceof Check.AtLeast limited) form.put("atLeast", limited.limit());
+    else if (check instanceof Check.AtMost limited) form.put("atMost", limited.limit());
+    else form.put("exists", check instanceof Check.Exists);
     return form;
   }
 

@@ -63,7 +63,40 @@ final class LiveOps {
   }
 
   Object get(Args args) {
-    return Forms.document(client.get(args.text("contextId")));
+    if (!args.flag("includeExpiries")) return Forms.document(client.get(args.text("contextId")));
+    Document document = client.get(args.text("contextId"), ReadOptions.builder().includeExpiries().build());
+    Map<String, Object> form = Forms.document(document);
+    form.put("expiries", Forms.all(document.expiries(), each ->
+        Forms.form("path", each.path(), "expiresAt", each.expiresAt().toEpochMilli())));
+    return form;
+  }
+
+  Object edit(Args args) {
+    List<Object> seen = new ArrayList<>();
+    List<Args> meanwhile = args.each("meanwhile");
+    WriteResult result = client.edit(args.text("contextId"), document -> {
+      seen.add(Json.parse(Json.write(document)));
+      if (seen.size() <= meanwhile.size()) update(meanwhile.get(seen.size() - 1));
+      for (List<String> path : args.paths("add")) addOne(document, path);
+    }, args.editOptions());
+    Map<String, Object> form = Forms.written(result);
+    form.put("seen", seen);
+    return form;
+  }
+
+  private static void addOne(Map<String, Object> document, List<String> path) {
+    Map<String, Object> parent = document;
+    for (String key : path.subList(0, path.size() - 1)) {
+      parent = Json.map(parent.computeIfAbsent(key, missing -> new LinkedHashMap<>()));
+    }
+    parent.merge(path.get(path.size() - 1), 1.0, (number, one) -> (Double) number + (Double) one);
+  }
+
+  Object waitFor(Args args) {
+    WaitOptions options =
+        WaitOptions.builder().known(args.position("known")).timeout(args.millis("timeout", 10_000L)).build();
+    WaitResult answer = client.waitFor(args.text("contextId"), args.checks("until"), options);
+    return Forms.form("result", Forms.syncResult(answer.result()), "heldAt", answer.heldAt());
   }
 
   Object delete(Args args) {
@@ -77,7 +110,7 @@ final class LiveOps {
 
   Object presence(Args args) {
     String id = args.text("contextId");
-    return keep(client.presence(id, args.path(), args.map("value"), args.millis("ttl", null)));
+    return keep(client.presence(id, args.path(), args.members().get("value"), args.millis("ttl", null)));
   }
 
   Object list(Args args) {

@@ -48,7 +48,7 @@ public final class AsyncCalls {
   public CompletableFuture<Document> get(String id, ReadOptions options) {
     return then(
         connection.start(ContextServiceGrpc.getGetContextMethod(), Requests.get(id, options), options.deadline),
-        answer -> Conversion.fromFull(answer.getContext()));
+        Conversion::fromGet);
   }
 
   public CompletableFuture<DeleteResult> delete(String id) {
@@ -98,6 +98,11 @@ public final class AsyncCalls {
         connection.start(
             SyncServiceGrpc.getSyncContextMethod(), Requests.sync(id, known, options), options.deadline),
         Requests::synced);
+  }
+
+  /** See {@link ChordClient#waitFor(String, List, WaitOptions)}. */
+  public CompletableFuture<WaitResult> waitFor(String id, List<Check> until, WaitOptions options) {
+    return then(connection.wait(Requests.wait(id, until, options), options.timeout), Requests::met);
   }
 
   /** To cancel what a future becomes is to cancel the call. */

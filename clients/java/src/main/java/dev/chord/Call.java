@@ -1,7 +1,6 @@
 package dev.chord;
 
 import io.grpc.CallOptions;
-import io.grpc.ClientCall;
 import io.grpc.Context;
 import io.grpc.ManagedChannel;
 import io.grpc.Metadata;
@@ -9,7 +8,6 @@ import io.grpc.MethodDescriptor;
 import io.grpc.Status;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 
 /** One call with all its tries. No thread waits for it. */
@@ -49,7 +47,7 @@ final class Call<Q, A> {
     });
     if (entered[0] || timed) return;
     timed = true;
-    after(left(), () -> answer.completeExceptionally(
+    Time.after(left(), () -> answer.completeExceptionally(
         cause != null ? cause : Errors.deadlineExceeded("no answer in time to the calls before this one")));
   }
 
@@ -60,37 +58,14 @@ final class Call<Q, A> {
     CallOptions options = connection.plain.withDeadlineAfter(timeout, TimeUnit.NANOSECONDS);
     ManagedChannel channel = connection.channels.forCalls();
     if (failures > 0) Connection.reconnect(channel);
-    context.run(() -> {
-      ClientCall<Q, A> call = channel.newCall(method, options);
-      call.start(new Listener(), new Metadata());
-      call.sendMessage(request);
-      call.halfClose();
-      call.request(2); // one answer, and the second that would be too many
-      // Only now: nothing may be sent once it is cancelled.
-      answer.whenComplete((done, error) -> call.cancel("the caller has gone", null));
-    });
+    context.run(() ->
+        Attempt.start(channel.newCall(method, options), request, answer, connection.gate::leave, this::failed));
     return true;
   }
 
-  private final class Listener extends ClientCall.Listener<A> {
-    private A message;
-
-    @Override
-    public void onMessage(A message) {
-      this.message = message;
-    }
-
-    @Override
-    public void onClose(Status status, Metadata trailers) {
-      connection.gate.leave();
-      if (status.isOk() && message != null) answer.complete(message);
-      else if (status.isOk()) answer.completeExceptionally(Errors.unavailable("the server sent no answer"));
-      else failed(connection.failure(status, trailers, context));
-    }
-  }
-
-  private void failed(ChordException error) {
+  private void failed(Status status, Metadata trailers) {
     if (answer.isDone()) return;
+    ChordException error = connection.failure(status, trailers, context);
     // Never more than half of what is left: a long backoff must not end a call early.
     long left = left();
     Duration backoff = Time.min(connection.retry.backoff(failures++), Duration.ofNanos(Math.max(0, left / 2)));
@@ -102,15 +77,10 @@ final class Call<Q, A> {
       return;
     }
     if (!cutOff && cause == null) cause = error;
-    after(wait, this::attempt);
+    Time.after(wait, this::attempt);
   }
 
   private long left() {
     return end - System.nanoTime();
-  }
-
-  private static void after(long nanos, Runnable run) {
-    Executor later = CompletableFuture.delayedExecutor(nanos, TimeUnit.NANOSECONDS);
-    later.execute(run);
   }
 }

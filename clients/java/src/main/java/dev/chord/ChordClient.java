@@ -75,6 +75,28 @@ public final class ChordClient implements AutoCloseable {
     return Connection.await(async.update(id, edit, options));
   }
 
+  /** As below, guarding what it changes alone. */
+  public WriteResult edit(String id, Consumer<Map<String, Object>> change) {
+    return edit(id, change, EditOptions.NONE);
+  }
+
+  /**
+   * Changes a document by a function of it, and loses no write of others: reads the document, calls the function with a copy,
+   * which it changes in place, and writes the paths that differ, on the condition that no other write has touched these since.
+   * Edits of different paths do not disturb each other. Otherwise it begins again, after a backoff. What the function reads
+   * but does not change is guarded only where {@link EditOptions.Builder#reads} names it.
+   *
+   * <p>The function is called once or more, by this thread; what it throws ends the edit, and nothing is written. Lists and
+   * strings are written as a whole. Where nothing differs, nothing is written.
+   *
+   * @throws ChordException ABORTED after the last attempt, or where the deadline, which is for the whole edit, comes after a
+   *     conflict; NOT_FOUND where the context is missing and that is not allowed
+   */
+  public WriteResult edit(String id, Consumer<Map<String, Object>> change, EditOptions options) {
+    Duration deadline = options.deadline != null ? options.deadline : connection.deadline;
+    return new EditCall(this, id, change, options, deadline).run(connection.retry);
+  }
+
   /** The answer contains every write acknowledged before this call. */
   public Document get(String id) {
     return get(id, ReadOptions.NONE);
@@ -171,6 +193,23 @@ public final class ChordClient implements AutoCloseable {
 
   public SyncResult sync(String id, Position known, ReadOptions options) {
     return Connection.await(async.sync(id, known, options));
+  }
+
+  /** As below, without an end. */
+  public WaitResult waitFor(String id, List<Check> until) {
+    return waitFor(id, until, WaitOptions.NONE);
+  }
+
+  /**
+   * Answers as {@link #sync} does, as soon as the document meets all checks. A context that does not exist yet can be waited
+   * for: it meets none. Goes on across broken connections and restarts of the server, costs the server a watcher, and takes
+   * the place of a watch on its connection, not one of the calls in flight.
+   *
+   * @param until 1 to 100
+   * @throws ChordException DEADLINE_EXCEEDED at the end of its time
+   */
+  public WaitResult waitFor(String id, List<Check> until, WaitOptions options) {
+    return Connection.await(async.waitFor(id, until, options));
   }
 
   /** The retained history after a version: read as it is iterated, anew each time. */

@@ -5,8 +5,8 @@ import java.io.Serializable;
 import java.time.Duration;
 import java.util.List;
 
-/** What all calls, watches and replicas fail with. */
-public final class ChordException extends RuntimeException {
+/** What all calls, watches and replicas fail with; a write whose conditions do not hold with {@link UnmetConditionsException}. */
+public sealed class ChordException extends RuntimeException permits UnmetConditionsException {
   private static final long serialVersionUID = 1;
 
   private final String reason;

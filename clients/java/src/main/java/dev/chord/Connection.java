@@ -1,5 +1,7 @@
 package dev.chord;
 
+import dev.chord.v1.WaitContextRequest;
+import dev.chord.v1.WaitContextResponse;
 import io.grpc.CallOptions;
 import io.grpc.ClientCall;
 import io.grpc.ConnectivityState;
@@ -28,7 +30,8 @@ final class Connection implements AutoCloseable {
   /** Whether a new token may be had for one that was refused. */
   final boolean renewsToken;
 
-  private final Duration deadline;
+  /** Of one call with all its tries. */
+  final Duration deadline;
   private final Set<CompletableFuture<?>> calls = ConcurrentHashMap.newKeySet();
   private volatile boolean closed;
 
@@ -55,7 +58,22 @@ final class Connection implements AutoCloseable {
     return call.answer;
   }
 
-  /** The same, and waits for the answer. */
+  /**
+   * Tries until success, a final error, or the end of its time; fails with {@link ChordException}.
+   *
+   * @param timeout null: there is no end
+   */
+  CompletableFuture<WaitContextResponse> wait(WaitContextRequest request, Duration timeout) {
+    if (closed) return CompletableFuture.failedFuture(closedError());
+    WaitCall call = new WaitCall(this, request, timeout != null ? Time.nanos(timeout) : Time.FOREVER);
+    calls.add(call.answer);
+    call.answer.whenComplete((answer, error) -> calls.remove(call.answer));
+    if (closed) call.answer.completeExceptionally(closedError());
+    else call.attempt();
+    return call.answer;
+  }
+
+  /** As {@code start}, and waits for the answer. */
   <Q, A> A call(MethodDescriptor<Q, A> method, Q request, Duration deadline) {
     return await(start(method, request, deadline));
   }

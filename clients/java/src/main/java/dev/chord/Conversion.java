@@ -1,6 +1,7 @@
 package dev.chord;
 
 import com.google.protobuf.Timestamp;
+import dev.chord.v1.GetContextResponse;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
@@ -31,6 +32,17 @@ final class Conversion {
     return document(context, context.hasValue());
   }
 
+  static Document fromGet(GetContextResponse answer) {
+    Document document = fromFull(answer.getContext());
+    return answer.getExpiriesCount() == 0
+        ? document
+        : document.withExpiries(answer.getExpiriesList().stream().map(Conversion::fromExpiry).toList());
+  }
+
+  private static MemberExpiry fromExpiry(dev.chord.v1.MemberExpiry expiry) {
+    return new MemberExpiry(List.copyOf(expiry.getPath().getKeysList()), fromTimestamp(expiry.getExpiresAt()));
+  }
+
   private static Document document(dev.chord.v1.Context context, boolean hasValue) {
     return new Document(
         context.getContextId(),
@@ -38,7 +50,8 @@ final class Conversion {
         fromPosition(context.getPosition()),
         context.hasCreatedAt() ? fromTimestamp(context.getCreatedAt()) : null,
         context.hasUpdatedAt() ? fromTimestamp(context.getUpdatedAt()) : null,
-        context.hasExpiresAt() ? fromTimestamp(context.getExpiresAt()) : null);
+        context.hasExpiresAt() ? fromTimestamp(context.getExpiresAt()) : null,
+        List.of());
   }
 
   static WatchEvent.Full fromFull(dev.chord.v1.Full full) {
@@ -93,7 +106,7 @@ final class Conversion {
   }
 
   /** What the name says beyond its enum's; of a value that this client does not know: UNSPECIFIED. */
-  private static String reason(String name) {
+  static String reason(String name) {
     String prefix = "FULL_REASON_";
     return name.startsWith(prefix) ? name.substring(prefix.length()) : "UNSPECIFIED";
   }

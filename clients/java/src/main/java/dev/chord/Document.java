@@ -1,6 +1,7 @@
 package dev.chord;
 
 import java.time.Instant;
+import java.util.List;
 import java.util.Map;
 
 /**
@@ -8,9 +9,20 @@ import java.util.Map;
  *
  * @param value strings, doubles, booleans, null, lists and maps; null in answers that were not asked for values
  * @param expiresAt null: lives until it is deleted
+ * @param expiries the members that expire, in the order of their paths; empty in answers that were not asked for them
  */
 public record Document(
-    String id, Map<String, Object> value, Position position, Instant createdAt, Instant updatedAt, Instant expiresAt) {
+    String id,
+    Map<String, Object> value,
+    Position position,
+    Instant createdAt,
+    Instant updatedAt,
+    Instant expiresAt,
+    List<MemberExpiry> expiries) {
+  Document withExpiries(List<MemberExpiry> expiries) {
+    return new Document(id, value, position, createdAt, updatedAt, expiresAt, expiries);
+  }
+
   /**
    * The value as an object of the program's own.
    *

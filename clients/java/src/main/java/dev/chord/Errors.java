@@ -9,6 +9,7 @@ import dev.chord.ChordException.Details;
 import dev.chord.ChordException.Mismatch;
 import dev.chord.ChordException.Violation;
 import dev.chord.v1.PositionMismatch;
+import dev.chord.v1.UnmetConditions;
 import io.grpc.Metadata;
 import io.grpc.Status;
 import java.time.Duration;
@@ -30,6 +31,7 @@ final class Errors {
   private Mismatch mismatch;
   private List<Violation> violations = List.of();
   private Duration retryAfter;
+  private UnmetConditionsException.Unmet unmet;
 
   private Errors() {}
 
@@ -53,8 +55,10 @@ final class Errors {
     };
     String id = found.contextId != null ? found.contextId : found.mismatchId;
     Details details = new Details(id, found.mismatch, found.violations, found.retryAfter);
-    return new ChordException(
-        found.reason != null ? found.reason : code.name(), message, code, isTransient, details, cause);
+    String reason = found.reason != null ? found.reason : code.name();
+    return found.unmet != null
+        ? new UnmetConditionsException(reason, message, code, details, found.unmet, cause)
+        : new ChordException(reason, message, code, isTransient, details, cause);
   }
 
   /**
@@ -134,6 +138,10 @@ final class Errors {
     } else if (detail.is(RetryInfo.class)) {
       RetryInfo info = detail.unpack(RetryInfo.class);
       if (info.hasRetryDelay()) retryAfter = Conversion.fromDuration(info.getRetryDelay());
+    } else if (detail.is(UnmetConditions.class)) {
+      UnmetConditions told = detail.unpack(UnmetConditions.class);
+      mismatchId = told.getContextId();
+      unmet = Conditions.fromUnmet(told);
     } else if (detail.is(PositionMismatch.class)) {
       PositionMismatch told = detail.unpack(PositionMismatch.class);
       mismatchId = told.getContextId();

@@ -8,11 +8,13 @@ public final class ReadOptions {
 
   final boolean includeValues;
   final boolean includeOldValues;
+  final boolean includeExpiries;
   final Duration deadline;
 
   private ReadOptions(Builder builder) {
     includeValues = builder.includeValues;
     includeOldValues = builder.includeOldValues;
+    includeExpiries = builder.includeExpiries;
     deadline = builder.deadline;
   }
 
@@ -23,24 +25,40 @@ public final class ReadOptions {
   /** @throws ChordException INVALID_ARGUMENT for an option of another call */
   ReadOptions ofList() {
     if (includeOldValues) throw Errors.notApplicable("includeOldValues", "list");
-    return this;
+    return ofOthersThanGet("list");
   }
 
   /** @throws ChordException INVALID_ARGUMENT for an option of another call */
   ReadOptions ofDeltas(String call) {
     if (includeValues) throw Errors.notApplicable("includeValues", call);
-    return this;
+    return ofOthersThanGet(call);
   }
 
   /** @throws ChordException INVALID_ARGUMENT for an option of another call */
-  ReadOptions ofOne(String call) {
+  ReadOptions ofGet() {
+    return ofOne("get");
+  }
+
+  /** @throws ChordException INVALID_ARGUMENT for an option of another call */
+  ReadOptions ofTouch() {
+    return ofOthersThanGet("touch").ofOne("touch");
+  }
+
+  private ReadOptions ofOne(String call) {
+    if (includeValues) throw Errors.notApplicable("includeValues", call);
     if (includeOldValues) throw Errors.notApplicable("includeOldValues", call);
-    return ofDeltas(call);
+    return this;
+  }
+
+  private ReadOptions ofOthersThanGet(String call) {
+    if (includeExpiries) throw Errors.notApplicable("includeExpiries", call);
+    return this;
   }
 
   public static final class Builder {
     private boolean includeValues;
     private boolean includeOldValues;
+    private boolean includeExpiries;
     private Duration deadline;
 
     private Builder() {}
@@ -54,6 +72,12 @@ public final class ReadOptions {
     /** Sync and deltas: old values with the changes. */
     public Builder includeOldValues() {
       includeOldValues = true;
+      return this;
+    }
+
+    /** Get: which members expire, and when. */
+    public Builder includeExpiries() {
+      includeExpiries = true;
       return this;
     }
 

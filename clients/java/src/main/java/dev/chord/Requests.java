@@ -6,7 +6,6 @@ import dev.chord.v1.GetContextRequest;
 import dev.chord.v1.ListContextsRequest;
 import dev.chord.v1.ListDeltasRequest;
 import dev.chord.v1.ListDeltasResponse;
-import dev.chord.v1.Path;
 import dev.chord.v1.SetContextRequest;
 import dev.chord.v1.SetContextResponse;
 import dev.chord.v1.SyncContextRequest;
@@ -14,6 +13,8 @@ import dev.chord.v1.SyncContextResponse;
 import dev.chord.v1.TouchContextRequest;
 import dev.chord.v1.UpdateContextRequest;
 import dev.chord.v1.UpdateContextResponse;
+import dev.chord.v1.WaitContextRequest;
+import dev.chord.v1.WaitContextResponse;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -48,8 +49,10 @@ final class Requests {
   }
 
   static GetContextRequest get(String id, ReadOptions options) {
-    options.ofOne("get");
-    return GetContextRequest.newBuilder().setContextId(Values.text("context_id", id)).build();
+    return GetContextRequest.newBuilder()
+        .setContextId(Values.text("context_id", id))
+        .setIncludeExpiries(options.ofGet().includeExpiries)
+        .build();
   }
 
   static DeleteContextRequest delete(String id, WriteOptions options) {
@@ -62,16 +65,11 @@ final class Requests {
   }
 
   static TouchContextRequest touch(String id, List<List<String>> paths, Duration ttl, ReadOptions options) {
-    options.ofOne("touch");
+    options.ofTouch();
     TouchContextRequest.Builder request =
         TouchContextRequest.newBuilder().setContextId(Values.text("context_id", id));
     if (ttl != null) request.setTtl(Conversion.toDuration(ttl));
-    for (List<String> path : paths) {
-      Path.Builder keys = Path.newBuilder();
-      path.forEach(key -> keys.addKeys(Values.text("paths", key)));
-      request.addPaths(keys);
-    }
-    return request.build();
+    return request.addAllPaths(Conditions.toPaths("paths", paths)).build();
   }
 
   static ListContextsRequest list(String prefix, ReadOptions options) {
@@ -86,6 +84,15 @@ final class Requests {
         .setContextId(Values.text("context_id", id))
         .setIncludeOldValues(options.ofDeltas("sync").includeOldValues);
     if (known != null) request.setKnown(Conversion.toPosition(known));
+    return request.build();
+  }
+
+  static WaitContextRequest wait(String id, List<Check> until, WaitOptions options) {
+    WaitContextRequest.Builder request = WaitContextRequest.newBuilder()
+        .setContextId(Values.text("context_id", id))
+        .addAllUntil(Conditions.toChecks("until", until))
+        .setIncludeOldValues(options.includeOldValues);
+    if (options.known != null) request.setKnown(Conversion.toPosition(options.known));
     return request.build();
   }
 
@@ -124,6 +131,15 @@ final class Requests {
       case DELTA -> new WatchEvent.Changed(Conversion.fromDelta(answer.getDelta()), false);
       default -> new SyncResult.NoChange(Conversion.fromPosition(answer.getNoChange().getPosition()));
     };
+  }
+
+  static WaitResult met(WaitContextResponse answer) {
+    SyncResult result = switch (answer.getResultCase()) {
+      case FULL -> Conversion.fromFull(answer.getFull());
+      case DELTA -> new WatchEvent.Changed(Conversion.fromDelta(answer.getDelta()), false);
+      default -> new SyncResult.NoChange(Conversion.fromPosition(answer.getNoChange().getPosition()));
+    };
+    return new WaitResult(result, answer.getHeldAt());
   }
 
   static DeltaPage page(ListDeltasResponse page) {

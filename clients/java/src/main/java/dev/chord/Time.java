@@ -1,6 +1,7 @@
 package dev.chord;
 
 import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 
 /** Durations against {@link System#nanoTime}. */
@@ -15,6 +16,11 @@ final class Time {
 
   static long nanos(Duration duration) {
     return Math.min(FOREVER, TimeUnit.NANOSECONDS.convert(duration));
+  }
+
+  /** Runs this later, on another thread. */
+  static void after(long nanos, Runnable run) {
+    CompletableFuture.delayedExecutor(nanos, TimeUnit.NANOSECONDS).execute(run);
   }
 
   static Duration min(Duration a, Duration b) {

@@ -2,7 +2,9 @@ package dev.chord;
 
 import dev.chord.v1.Expected;
 import dev.chord.v1.ReturnOptions;
+import dev.chord.v1.Unchanged;
 import java.time.Duration;
+import java.util.List;
 
 /** Options of set, update and delete. One that a call does not have is INVALID_ARGUMENT. */
 public final class WriteOptions {
@@ -16,7 +18,7 @@ public final class WriteOptions {
   final Duration deadline;
 
   private WriteOptions(Builder builder) {
-    expected = builder.expected;
+    expected = builder.expected == null ? null : builder.expected.build();
     requestId = builder.requestId;
     allowMissing = builder.allowMissing;
     ttl = builder.ttl;
@@ -42,9 +44,13 @@ public final class WriteOptions {
     return this;
   }
 
-  /** The last of {@code ifPosition}, {@code ifVersion} and {@code ifAbsent} holds. */
+  /**
+   * Of {@code ifPosition}, {@code ifVersion}, {@code ifAbsent} and {@code ifUnchanged} the last one counts; {@code ifChecks}
+   * come beside it.
+   */
   public static final class Builder {
-    private Expected expected;
+    /** Null: nothing is expected. */
+    private Expected.Builder expected;
     private String requestId;
     private boolean allowMissing;
     private Duration ttl;
@@ -55,20 +61,47 @@ public final class WriteOptions {
 
     /** Only where the context stands exactly here. Else ABORTED, with {@link ChordException#mismatch}. */
     public Builder ifPosition(Position position) {
-      expected = Expected.newBuilder().setPosition(Conversion.toPosition(position)).build();
+      expected().setPosition(Conversion.toPosition(position));
       return this;
     }
 
     /** Only where the context has this version, whatever its epoch. */
     public Builder ifVersion(long version) {
-      expected = Expected.newBuilder().setVersion(version).build();
+      expected().setVersion(version);
       return this;
     }
 
     /** Only where the context does not exist. */
     public Builder ifAbsent() {
-      expected = Expected.newBuilder().setAbsent(true).build();
+      expected().setAbsent(true);
       return this;
+    }
+
+    /**
+     * Only where no version after {@code since} touched one of the paths, one above or one below it. Else
+     * {@link UnmetConditionsException}. Splices of the same write name places of the lists and strings at {@code since}, and an
+     * overlap with later splices is a conflict; without paths nothing else is guarded.
+     */
+    public Builder ifUnchanged(Position since, List<List<String>> paths) {
+      expected().setUnchanged(Unchanged.newBuilder()
+          .setSince(Conversion.toPosition(since))
+          .addAllPaths(Conditions.toPaths("expected.unchanged.paths", paths)));
+      return this;
+    }
+
+    /**
+     * Only where all checks hold on the document that the write meets, before its own changes. Else
+     * {@link UnmetConditionsException}. Given more than once, all hold.
+     */
+    public Builder ifChecks(Check... checks) {
+      if (checks.length == 0) return this;
+      expected().addAllChecks(Conditions.toChecks("expected.checks", List.of(checks)));
+      return this;
+    }
+
+    private Expected.Builder expected() {
+      if (expected == null) expected = Expected.newBuilder();
+      return expected;
     }
 
     /** Names this write: a repeat answers what the first one did. Default: a random one, for the tries of one call. */

@@ -59,8 +59,16 @@ class VectorsTest {
       assertEquals(want.each("violations").stream()
           .map(each -> new ChordException.Violation(each.text("field"), each.text("description")))
           .toList(), error.violations());
-      boolean hasMismatch = want.members().containsKey("current");
+      boolean hasUnmet = want.has("unmet");
+      boolean hasMismatch = want.members().containsKey("current") && !hasUnmet;
       assertEquals(hasMismatch ? new ChordException.Mismatch(want.position("current")) : null, error.mismatch());
+      assertEquals(hasUnmet, error instanceof UnmetConditionsException);
+      if (error instanceof UnmetConditionsException unmet) {
+        assertEquals(want.position("current"), unmet.current());
+        assertEquals(want.sub("unmet").text("sinceReason"), unmet.sinceReason());
+        assertEquals(want.sub("unmet").each("conditions").stream().map(Args::members).toList(),
+            Json.parse(Json.write(Forms.all(unmet.conditions(), Forms::condition))));
+      }
       assertEquals(vector.flag("transient"), error.isTransient());
     });
   }

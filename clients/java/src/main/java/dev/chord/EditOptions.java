@@ -1,0 +1,113 @@
+package dev.chord;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Consumer;
+
+/** Options of {@link ChordClient#edit}. */
+public final class EditOptions {
+  static final EditOptions NONE = builder().build();
+
+  final List<List<String>> reads;
+  final boolean readsDocument;
+  final boolean allowMissing;
+
+  /** 0: those of the client's retry policy. */
+  final int attempts;
+
+  /** Null: the client's. */
+  final Duration deadline;
+
+  private final List<Consumer<WriteOptions.Builder>> write;
+
+  private EditOptions(Builder builder) {
+    reads = List.copyOf(builder.reads);
+    readsDocument = builder.readsDocument;
+    allowMissing = builder.allowMissing;
+    attempts = builder.attempts;
+    deadline = builder.deadline;
+    write = List.copyOf(builder.write);
+  }
+
+  public static Builder builder() {
+    return new Builder();
+  }
+
+  /** What each write of the edit has. */
+  WriteOptions.Builder write() {
+    WriteOptions.Builder options = WriteOptions.builder();
+    write.forEach(each -> each.accept(options));
+    return options;
+  }
+
+  public static final class Builder {
+    private final List<List<String>> reads = new ArrayList<>();
+    private boolean readsDocument;
+    private boolean allowMissing;
+    private int attempts;
+    private Duration deadline;
+    private final List<Consumer<WriteOptions.Builder>> write = new ArrayList<>();
+
+    private Builder() {}
+
+    /** Paths that the function reads without changing them: where others change one, the edit is made again. */
+    public Builder reads(List<List<String>> paths) {
+      reads.addAll(paths);
+      return this;
+    }
+
+    /** All paths: any other write of the context makes the edit again. */
+    public Builder readsDocument() {
+      readsDocument = true;
+      return this;
+    }
+
+    /** Where the context is missing, the function gets an empty document. Else that is NOT_FOUND. */
+    public Builder allowMissing() {
+      allowMissing = true;
+      return this;
+    }
+
+    /** How often the function is called at most. Default: the attempts of the client's {@link RetryPolicy}. */
+    public Builder attempts(int attempts) {
+      if (attempts < 1) throw new IllegalArgumentException("attempts: at least 1");
+      this.attempts = attempts;
+      return this;
+    }
+
+    /** Of the whole edit, in place of the client's. */
+    public Builder deadline(Duration deadline) {
+      this.deadline = deadline;
+      return this;
+    }
+
+    /** As {@link WriteOptions.Builder#ttl}. */
+    public Builder ttl(Duration ttl) {
+      write.add(options -> options.ttl(ttl));
+      return this;
+    }
+
+    /** Answer with the document as it is after the write. */
+    public Builder returnDocument() {
+      write.add(WriteOptions.Builder::returnDocument);
+      return this;
+    }
+
+    /** Answer with the delta of the write. */
+    public Builder returnDelta() {
+      write.add(WriteOptions.Builder::returnDelta);
+      return this;
+    }
+
+    /** Answer with the delta of the write and its old values. */
+    public Builder returnOldValues() {
+      write.add(WriteOptions.Builder::returnOldValues);
+      return this;
+    }
+
+    public EditOptions build() {
+      return new EditOptions(this);
+    }
+  }
+}

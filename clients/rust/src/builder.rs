@@ -112,7 +112,8 @@ impl ClientBuilder {
             calls: Semaphore::new(self.calls_in_flight.clamp(1, Semaphore::MAX_PERMITS)),
             outage: Outage::default(),
             closed: Sender::new(false),
+            presences: Sender::new(0),
         };
-        Ok(Client(Connection { shared: Arc::new(shared), deadline: self.deadline }))
+        Ok(Client(Connection { shared: Arc::new(shared), deadline: self.deadline, outlives: false }))
     }
 }

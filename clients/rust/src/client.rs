@@ -1,14 +1,19 @@
 //! The calls. Reads are here; writes are built in `write`.
 
+use std::pin::Pin;
 use std::time::Duration;
 
+use tokio::sync::watch::Receiver;
+
+use crate::conditions::Check;
 use crate::connection::{Connection, contexts, syncs};
 use crate::error::Error;
 use crate::event::{SyncResult, Target};
-use crate::model::{Context, DeltaPage, Head, Position};
+use crate::model::{Context, DeltaPage, Head, MemberExpiry, Position};
 use crate::proto::chord::v1::{self as wire};
 use crate::replica::ReplicaBuilder;
 use crate::stream::ResultStream;
+use crate::wait::Wait;
 use crate::watch::Watch;
 use crate::write::{Delete, Set, Touch, Update};
 
@@ -25,9 +30,11 @@ impl Client {
     }
 
     /// Ends all calls, watches and replicas of this client and its clones: they fail with CANCELLED, and so do further ones.
-    /// What is dropped needs no close. A second time it does nothing.
-    pub fn close(&self) {
+    /// Its presences remove their members; await the answer to wait for that. What is dropped needs no close. A second time
+    /// it does nothing.
+    pub fn close(&self) -> Closing {
         self.0.shared.closed.send_replace(true);
+        Closing(self.0.shared.presences.subscribe())
     }
 
     /// Creates a context, or replaces its document.
@@ -72,6 +79,14 @@ impl Client {
         let request = wire::GetContextRequest { context_id: id.into(), ..Default::default() };
         let answer = self.0.call(request, |c, r| async move { contexts(c).get_context(r).await }).await?;
         Ok(answer.context.unwrap_or_default().into())
+    }
+
+    /// As [`get`](Self::get), with the members that expire, in the order of their paths, and when.
+    pub async fn get_with_expiries(&self, id: impl Into<String>) -> Result<(Context, Vec<MemberExpiry>), Error> {
+        let request = wire::GetContextRequest { context_id: id.into(), include_expiries: true, ..Default::default() };
+        let answer = self.0.call(request, |c, r| async move { contexts(c).get_context(r).await }).await?;
+        let expiries = answer.expiries.into_iter().map(MemberExpiry::from).collect();
+        Ok((answer.context.unwrap_or_default().into(), expiries))
     }
 
     /// All contexts whose ids begin with the prefix, in the order of their ids, read page after page.
@@ -134,6 +149,25 @@ impl Client {
         Ok(answer.into())
     }
 
+    /// Answers as [`sync`](Self::sync) does, as soon as the document meets all checks: 1 to 100. A context that does not
+    /// exist yet can be waited for: it meets none.
+    ///
+    /// It goes on across broken connections and restarts of the server, costs the server a watcher, and takes the place of
+    /// a watch on its connection, not one of the calls in flight.
+    ///
+    /// ```no_run
+    /// # async fn run(client: chordstate::Client) -> Result<(), chordstate::Error> {
+    /// # use chordstate::Check;
+    /// # use std::time::Duration;
+    /// let ready = client.wait("job:7", [Check::equals(["status"], "done")]).timeout(Duration::from_secs(30)).await?;
+    /// println!("done in version {}", ready.held_at);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn wait(&self, id: impl Into<String>, until: impl IntoIterator<Item = Check>) -> Wait {
+        Wait::new(self.0.clone(), id.into(), until.into_iter().collect())
+    }
+
     /// The retained history after a version, page after page.
     pub fn deltas(&self, id: impl Into<String>, from_version: u64) -> ResultStream<DeltaPage> {
         self.pages_of_deltas(id.into(), from_version, false)
@@ -172,6 +206,22 @@ impl Client {
     /// A live local copy of contexts: see [`Replica`](crate::Replica).
     pub fn replica<T: Into<Target>>(&self, targets: impl IntoIterator<Item = T>) -> ReplicaBuilder {
         ReplicaBuilder::new(self.watch(targets))
+    }
+}
+
+/// What [`Client::close`] answers. The close goes on where it is not awaited.
+#[derive(Debug)]
+pub struct Closing(Receiver<usize>);
+
+impl IntoFuture for Closing {
+    type Output = ();
+    type IntoFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+    /// Ends when all presences have removed their members, or have failed to.
+    fn into_future(mut self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let _ = self.0.wait_for(|open| *open == 0).await;
+        })
     }
 }
 

@@ -24,6 +24,8 @@ use crate::token::Authorization;
 pub(crate) struct Connection {
     pub(crate) shared: Arc<Shared>,
     pub(crate) deadline: Duration,
+    /// Its calls go on when the client is closed: of presences, which remove their members then.
+    pub(crate) outlives: bool,
 }
 
 #[derive(Debug)]
@@ -36,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) outage: Outage,
     /// True for good once the client is closed.
     pub(crate) closed: watch::Sender<bool>,
+    /// How many presences are open.
+    pub(crate) presences: watch::Sender<usize>,
 }
 
 impl Connection {
@@ -69,8 +73,27 @@ impl Connection {
         self.unless_closed(tries).await
     }
 
-    /// The same, but for a client that is closed, or becomes so meanwhile.
+    /// One try that lasts until `end`, and needs no turn among the calls: it lasts as a watch does, and takes the place of one.
+    pub(crate) async fn long_call(
+        &self,
+        message: wire::WaitContextRequest,
+        channel: &Channel,
+        end: Instant,
+    ) -> Result<wire::WaitContextResponse, Error> {
+        let mut request = self.request(message)?;
+        // tonic heeds this, too, and would call it CANCELLED: our own clock has to come first.
+        let timeout = end.saturating_duration_since(Instant::now()) + Duration::from_secs(1);
+        request.set_timeout(timeout.min(TIMEOUT_MAX));
+        let answer = timeout_at(end, syncs(channel.clone()).wait_context(request)).await;
+        let answer = answer.map_err(|_| Error::deadline_exceeded("the checks were not met in time"))?;
+        Ok(self.shared.outage.noted(answer)?.into_inner())
+    }
+
+    /// The work, but for a client that is closed, or becomes so meanwhile.
     pub(crate) async fn unless_closed<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        if self.outlives {
+            return work.await;
+        }
         let mut closed = self.shared.closed.subscribe();
         let closing = pin!(closed.wait_for(|closed| *closed));
         match select(closing, pin!(work)).await {

@@ -4,11 +4,15 @@ use std::time::{Duration, SystemTime};
 
 use prost_types::Timestamp;
 
+use crate::conditions::{Check, Test};
 use crate::error::Error;
-use crate::event::{DeletedReason, Full, FullReason, SyncResult};
-use crate::model::{Action, Change, Context, DeleteResult, Delta, DeltaPage, Head, Position, WriteResult};
+use crate::event::{DeletedReason, Full, SyncResult, WaitResult};
+use crate::model::{
+    Action, Change, Context, DeleteResult, Delta, DeltaPage, Head, MemberExpiry, Position, WriteResult,
+};
 use crate::proto::chord::v1 as wire;
-use crate::value::{from_list, from_struct, from_value};
+use crate::proto::chord::v1::check::Test as WireTest;
+use crate::value::{Unsendable, from_list, from_struct, from_value, to_value};
 
 impl From<Position> for wire::Position {
     fn from(Position { epoch, version, digest }: Position) -> Self {
@@ -94,15 +98,7 @@ impl From<wire::TextSplice> for Action {
 
 impl From<wire::Full> for Full {
     fn from(message: wire::Full) -> Self {
-        let reason = match message.reason() {
-            wire::FullReason::Initial => FullReason::Initial,
-            wire::FullReason::EpochChanged => FullReason::EpochChanged,
-            wire::FullReason::Ahead => FullReason::Ahead,
-            wire::FullReason::Diverged => FullReason::Diverged,
-            wire::FullReason::HistoryTruncated => FullReason::HistoryTruncated,
-            wire::FullReason::DeltaLarger => FullReason::DeltaLarger,
-            wire::FullReason::Unspecified => FullReason::Unknown,
-        };
+        let reason = message.reason().into();
         Self { context: message.context.unwrap_or_default().into(), reason }
     }
 }
@@ -153,6 +149,25 @@ impl From<wire::SyncContextResponse> for SyncResult {
     }
 }
 
+impl From<wire::WaitContextResponse> for WaitResult {
+    fn from(message: wire::WaitContextResponse) -> Self {
+        use wire::wait_context_response::Result;
+        let result = match message.result {
+            Some(Result::Full(full)) => SyncResult::Full(full.into()),
+            Some(Result::Delta(delta)) => SyncResult::Delta(delta.into()),
+            Some(Result::NoChange(none)) => SyncResult::NoChange(position(none.position)),
+            None => SyncResult::NoChange(Position::default()),
+        };
+        Self { result, held_at: message.held_at }
+    }
+}
+
+impl From<wire::MemberExpiry> for MemberExpiry {
+    fn from(message: wire::MemberExpiry) -> Self {
+        Self { path: message.path.unwrap_or_default().keys, expires_at: time(message.expires_at) }
+    }
+}
+
 impl From<wire::ListDeltasResponse> for DeltaPage {
     fn from(message: wire::ListDeltasResponse) -> Self {
         Self {
@@ -174,4 +189,34 @@ fn time(message: Option<Timestamp>) -> SystemTime {
 
 pub(crate) fn to_duration(field: &str, duration: Duration) -> Result<prost_types::Duration, Error> {
     duration.try_into().map_err(|_| Error::unsendable(field, "is too long"))
+}
+
+pub(crate) fn to_checks(field: &str, checks: impl IntoIterator<Item = Check>) -> Result<Vec<wire::Check>, Error> {
+    let numbered = checks.into_iter().enumerate();
+    let message = |(index, Check { path, test }): (usize, Check)| match to_test(test) {
+        Ok(test) => Ok(wire::Check { path: Some(wire::Path { keys: path }), test: Some(test) }),
+        Err(Unsendable { path, problem }) => Err(Error::unsendable(format!("{field}[{index}]{path}"), problem)),
+    };
+    numbered.map(message).collect()
+}
+
+fn to_test(test: Test) -> Result<WireTest, Unsendable> {
+    let finite = |name: &str, limit: f64| match limit.is_finite() {
+        true => Ok(limit),
+        false => Err(Unsendable::new(format!("{limit} is not a number of JSON")).in_member(name)),
+    };
+    Ok(match test {
+        Test::Equals(value) => WireTest::Equals(to_value(value, 1).map_err(|problem| problem.in_member("equals"))?),
+        Test::Exists => WireTest::Exists(true),
+        Test::Missing => WireTest::Exists(false),
+        Test::AtLeast(limit) => WireTest::AtLeast(finite("at_least", limit)?),
+        Test::AtMost(limit) => WireTest::AtMost(finite("at_most", limit)?),
+        Test::Unknown => return Err(Unsendable::new("has no test that can be sent".to_owned())),
+    })
+}
+
+pub(crate) fn to_paths(
+    paths: impl IntoIterator<Item = impl IntoIterator<Item = impl Into<String>>>,
+) -> Vec<wire::Path> {
+    paths.into_iter().map(|path| wire::Path { keys: path.into_iter().map(Into::into).collect() }).collect()
 }

@@ -8,8 +8,9 @@ use prost::{Message, Name};
 use prost_types::Any;
 use tonic::{Code, Status};
 
+use crate::conditions::Unmet;
 use crate::model::Position;
-use crate::proto::chord::v1::PositionMismatch;
+use crate::proto::chord::v1::{PositionMismatch, UnmetConditions};
 use crate::proto::google::rpc::{BadRequest, ErrorInfo, RetryInfo, Status as Details};
 use crate::time::from_duration;
 
@@ -25,6 +26,7 @@ struct Inner {
     code: Code,
     context_id: Option<String>,
     mismatch: Option<Mismatch>,
+    unmet: Option<Unmet>,
     violations: Vec<Violation>,
     retry_after: Option<Duration>,
     transient: bool,
@@ -105,7 +107,7 @@ reasons! {
     /// Over size, or over a quota.
     ResourceExhausted "RESOURCE_EXHAUSTED"
     FailedPrecondition "FAILED_PRECONDITION"
-    /// The context does not stand where the write expected it: see [`Error::mismatch`].
+    /// A condition of the write does not hold: see [`Error::mismatch`] and [`Error::unmet`].
     Aborted "ABORTED"
     OutOfRange "OUT_OF_RANGE"
     Unimplemented "UNIMPLEMENTED"
@@ -148,6 +150,11 @@ impl Error {
         self.0.mismatch.as_ref()
     }
 
+    /// Which conditions of a write do not hold: of `if_unchanged` and `if_checks`.
+    pub fn unmet(&self) -> Option<&Unmet> {
+        self.0.unmet.as_ref()
+    }
+
     /// Where the context of a mismatch stands, if it exists.
     pub fn current(&self) -> Option<&Position> {
         self.mismatch()?.current.as_ref()
@@ -184,6 +191,7 @@ impl Error {
             code,
             context_id: None,
             mismatch: None,
+            unmet: None,
             violations: Vec::new(),
             retry_after: None,
             transient: is_transient(code, false),
@@ -229,6 +237,9 @@ impl Error {
         } else if let Some(mismatch) = decode::<PositionMismatch>(detail) {
             inner.context_id.get_or_insert(mismatch.context_id);
             inner.mismatch = Some(Mismatch { current: mismatch.current.map(Position::from) });
+        } else if let Some(unmet) = decode::<UnmetConditions>(detail) {
+            inner.context_id.get_or_insert_with(|| unmet.context_id.clone());
+            inner.unmet = Some(unmet.into());
         } else if let Some(request) = decode::<BadRequest>(detail) {
             inner.violations = request.field_violations.into_iter().map(Violation::from).collect();
         } else if let Some(retry) = decode::<RetryInfo>(detail) {

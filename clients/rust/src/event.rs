@@ -1,6 +1,7 @@
 //! What a watch is about, and what it delivers.
 
 use crate::model::{Context, Delta, Position};
+use crate::proto::chord::v1 as wire;
 
 /// What happened to a context. `more` marks the events of a batch: see [`more`](Self::more). Per context they come in order, without gaps and without duplicates.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,13 +42,22 @@ pub struct Full {
     pub reason: FullReason,
 }
 
-/// What [`Client::sync`](crate::Client::sync) answers.
+/// What [`Client::sync`](crate::Client::sync) and [`Client::wait`](crate::Client::wait) answer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SyncResult {
     Full(Full),
     Delta(Delta),
     /// The copy is current.
     NoChange(Position),
+}
+
+/// What a wait answers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WaitResult {
+    /// What a copy at the known position lacks, up to the version that met the checks or to a later one.
+    pub result: SyncResult,
+    /// The first version after the known position that met the checks; without one, that of `result`.
+    pub held_at: u64,
 }
 
 /// Why a document came whole.
@@ -68,6 +78,20 @@ pub enum FullReason {
     DeltaLarger,
     /// One that this client does not know.
     Unknown,
+}
+
+impl From<wire::FullReason> for FullReason {
+    fn from(reason: wire::FullReason) -> Self {
+        match reason {
+            wire::FullReason::Initial => Self::Initial,
+            wire::FullReason::EpochChanged => Self::EpochChanged,
+            wire::FullReason::Ahead => Self::Ahead,
+            wire::FullReason::Diverged => Self::Diverged,
+            wire::FullReason::HistoryTruncated => Self::HistoryTruncated,
+            wire::FullReason::DeltaLarger => Self::DeltaLarger,
+            wire::FullReason::Unspecified => Self::Unknown,
+        }
+    }
 }
 
 impl FullReason {

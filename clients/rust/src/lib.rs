@@ -27,6 +27,11 @@
 //! integers (`1.0` as `1`), so that `as_u64` and `Deserialize` take them; integers beyond 2^53 lose digits, and belong
 //! in strings. A document nests at most 32 levels; deeper ones are refused with INVALID_ARGUMENT before anything is sent.
 //!
+//! # Conditions
+//!
+//! A write may name what it rests on: `if_position`, `if_unchanged` and `if_checks`; [`Error::unmet`] says which of it does not
+//! hold. [`Client::edit`] changes a document by a function of it, and [`Client::wait`] answers when a document meets checks.
+//!
 //! # Errors, tries and deadlines
 //!
 //! Calls fail with [`Error`], which has the server's reason and, where a write expected another position, the current
@@ -37,10 +42,12 @@ mod apply;
 mod builder;
 mod channel;
 mod client;
+mod conditions;
 mod connection;
 mod convert;
 mod copier;
 mod documents;
+mod edit;
 mod error;
 mod event;
 mod log;
@@ -56,6 +63,7 @@ mod tracker;
 #[cfg(feature = "serde")]
 mod typed;
 mod value;
+mod wait;
 mod watch;
 mod write;
 
@@ -63,18 +71,22 @@ pub use apply::{DeltaMismatch, apply};
 pub use builder::ClientBuilder;
 #[cfg(feature = "tls")]
 pub use channel::Tls;
-pub use client::Client;
+pub use client::{Client, Closing};
+pub use conditions::{Check, Test, Unmet, UnmetCondition};
 pub use documents::{Documents, Kept, ReplicaChange};
+pub use edit::Edit;
 pub use error::{Error, Mismatch, Reason, Violation};
-pub use event::{DeletedReason, Event, Full, FullReason, SyncResult, Target};
+pub use event::{DeletedReason, Event, Full, FullReason, SyncResult, Target, WaitResult};
 pub use model::{
-    Action, Change, Context, DeleteResult, Delta, DeltaPage, Document, Head, Position, PositionParseError, WriteResult,
+    Action, Change, Context, DeleteResult, Delta, DeltaPage, Document, Head, MemberExpiry, Position,
+    PositionParseError, WriteResult,
 };
 pub use presence::Presence;
 pub use replica::{Replica, ReplicaBuilder};
 pub use retry::Retry;
 pub use serde_json::json;
 pub use stream::ResultStream;
+pub use wait::Wait;
 pub use watch::Watch;
 pub use write::{Delete, Set, Touch, Update};
 

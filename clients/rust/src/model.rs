@@ -138,6 +138,14 @@ pub struct WriteResult {
     pub delta: Option<Delta>,
 }
 
+/// When a member of a document removes itself, unless it is set or touched before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemberExpiry {
+    /// Object keys from the root. Each is one key as it stands.
+    pub path: Vec<String>,
+    pub expires_at: SystemTime,
+}
+
 /// What a delete did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeleteResult {

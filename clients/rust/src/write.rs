@@ -8,8 +8,9 @@ use prost_types::Struct;
 use prost_types::value::Kind;
 use serde_json::Value;
 
+use crate::conditions::Check;
 use crate::connection::{Connection, contexts};
-use crate::convert::to_duration;
+use crate::convert::{to_checks, to_duration, to_paths};
 use crate::error::Error;
 use crate::model::{DeleteResult, Head, Position, WriteResult};
 use crate::proto::chord::v1::expected::Condition;
@@ -208,10 +209,7 @@ impl Touch {
 
     /// Of these members, and not of the context. FAILED_PRECONDITION where one does not expire, or has expired.
     pub fn paths(self, paths: impl IntoIterator<Item = impl IntoIterator<Item = impl Into<String>>>) -> Self {
-        Self(self.0.with(|request| {
-            let paths = paths.into_iter().map(|path| path.into_iter().map(Into::into).collect());
-            request.paths.extend(paths.map(|keys| wire::Path { keys }));
-        }))
+        Self(self.0.with(|request| request.paths.extend(to_paths(paths))))
     }
 }
 
@@ -228,9 +226,34 @@ macro_rules! conditional_and_named {
                 self.expecting(Condition::Version(version))
             }
 
+            /// Writes only where no version after `since` touched one of the paths, one above or one below it. Else
+            /// ABORTED: see [`Error::unmet`]. Splices of the same write name places of the lists and strings at `since`, and
+            /// an overlap with later splices is a conflict; without paths nothing else is guarded.
+            pub fn if_unchanged(
+                self,
+                since: Position,
+                paths: impl IntoIterator<Item = impl IntoIterator<Item = impl Into<String>>>,
+            ) -> Self {
+                let unchanged = wire::Unchanged { since: Some(since.into()), paths: to_paths(paths) };
+                self.expecting(Condition::Unchanged(unchanged))
+            }
+
+            /// Writes only where all checks hold on the document that the write meets, before its own changes. Else
+            /// ABORTED: see [`Error::unmet`]. Given more than once, all hold; they stand beside the other conditions, of
+            /// which the last one counts.
+            pub fn if_checks(self, checks: impl IntoIterator<Item = Check>) -> Self {
+                Self(self.0.try_with(|request| {
+                    let checks = to_checks("expected.checks", checks)?;
+                    // A condition that names nothing is refused.
+                    if !checks.is_empty() {
+                        request.expected.get_or_insert_default().checks.extend(checks);
+                    }
+                    Ok(())
+                }))
+            }
+
             fn expecting(self, condition: Condition) -> Self {
-                let expected = wire::Expected { condition: Some(condition), ..Default::default() };
-                Self(self.0.with(|request| request.expected = Some(expected)))
+                Self(self.0.with(|request| request.expected.get_or_insert_default().condition = Some(condition)))
             }
 
             /// Names the write: a repeat answers what the first one did, and writes nothing. Without it the write has

@@ -8,6 +8,7 @@ use base64::prelude::BASE64_STANDARD;
 use chordstate::{Delete, Document, Position, Set, Target, Tls, Touch, Update};
 use serde_json::Value;
 
+use crate::conditions::{check, path};
 use crate::forms::Failure;
 
 pub struct Args(pub Value);
@@ -68,7 +69,7 @@ impl Args {
         Ok(Some(tls))
     }
 
-    /// Of a sync.
+    /// Of a sync or a wait.
     pub fn known_position(&self) -> Option<Position> {
         self.0["known"].is_object().then(|| position(&self.0["known"]))
     }
@@ -153,6 +154,12 @@ macro_rules! optioned {
         if $args.0["expected"]["position"].is_object() {
             $call = $call.if_position(position(&$args.0["expected"]["position"]));
         }
+        let unchanged = &$args.0["expected"]["unchanged"];
+        if unchanged.is_object() {
+            let paths = unchanged["paths"].as_array().into_iter().flatten().map(path);
+            $call = $call.if_unchanged(position(&unchanged["since"]), paths);
+        }
+        $call = $call.if_checks($args.list("checks").map(check));
     };
     (absent $call:ident $args:ident) => {
         if $args.0["expected"]["absent"] == Value::Bool(true) {

@@ -6,6 +6,8 @@ use chordstate::{
 };
 use serde_json::{Value, json};
 
+use crate::conditions::unmet;
+
 pub fn position(position: &Position) -> Value {
     json!({ "epoch": position.epoch, "version": position.version, "digest": position.digest })
 }
@@ -112,8 +114,10 @@ pub fn described(error: &Error) -> Value {
     let form = json!({ "reason": error.reason().as_str(), "message": error.message(), "violations": violations });
     let form = with("contextId", &error.context_id().map(Value::from), form);
     let form = with("retryAfter", &error.retry_after().map(|wait| json!(wait.as_secs_f64() * 1000.0)), form);
-    let current = error.mismatch().map(|_| error.current().map_or(Value::Null, position));
-    with("current", &current, form)
+    let at = |position: &Option<Position>| position.as_ref().map_or(Value::Null, self::position);
+    let current = error.mismatch().map(|mismatch| at(&mismatch.current));
+    let form = with("unmet", &error.unmet().map(unmet), form);
+    with("current", &current.or(error.unmet().map(|unmet| at(&unmet.current))), form)
 }
 
 impl From<Error> for Failure {

@@ -1,6 +1,7 @@
 //! The driver of the conformance suite for this client: see test/conformance/PROTOCOL.md.
 
 mod args;
+mod conditions;
 mod forms;
 mod handles;
 mod live;

@@ -1,6 +1,8 @@
 //! The client against the vectors of all languages, a real server, and peers that go wrong.
 
 mod calls;
+mod conditions;
+mod edits;
 #[cfg(feature = "server")]
 mod faults;
 mod modules;
@@ -8,4 +10,5 @@ mod presences;
 mod replicas;
 mod support;
 mod vectors;
+mod waits;
 mod watches;

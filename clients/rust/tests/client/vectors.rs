@@ -7,10 +7,10 @@ use std::time::Duration;
 use base64::prelude::{BASE64_STANDARD, Engine};
 use chordstate::internals::{KNOWN_BYTES_MAX, Tracker, from_struct, to_struct};
 use chordstate::proto::chord::v1 as wire;
-use chordstate::{Delta, Error, Event, Position, Target, apply};
+use chordstate::{Delta, Error, Event, FullReason, Position, Target, Test, UnmetCondition, apply};
 use prost::Message;
 use prost_types::Struct;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tonic::{Code, Status};
 
 use crate::support::{document, root, tell};
@@ -123,9 +123,40 @@ fn errors() {
             .map(|each| (each["field"].as_str().unwrap(), each["description"].as_str().unwrap()))
             .collect();
         assert_eq!(violations, wanted);
-        assert_eq!(error.mismatch().is_some(), want.get("current").is_some());
-        assert_eq!(error.current().cloned(), want.get("current").filter(|at| at.is_object()).map(position));
+        let current = want.get("current").filter(|at| at.is_object()).map(position);
+        assert_eq!(error.mismatch().is_some() || error.unmet().is_some(), want.get("current").is_some());
+        assert_eq!(error.unmet().is_some(), want.get("unmet").is_some());
+        match error.unmet() {
+            None => assert_eq!(error.current(), current.as_ref()),
+            Some(unmet) => {
+                assert_eq!(unmet.current, current);
+                assert_eq!(unmet.since_reason.map(FullReason::as_str), want["unmet"]["sinceReason"].as_str());
+                let conditions: Vec<Value> = unmet.conditions.iter().map(condition).collect();
+                assert_eq!(Value::from(conditions), want["unmet"]["conditions"]);
+            }
+        }
     });
+}
+
+fn condition(condition: &UnmetCondition) -> Value {
+    let path = condition.path();
+    match condition {
+        UnmetCondition::Touched { at, .. } => json!({ "path": path, "touchedAt": at }),
+        UnmetCondition::Failed(check) => match &check.test {
+            Test::Equals(value) => json!({ "path": path, "check": { "path": check.path, "equals": value } }),
+            Test::Exists => json!({ "path": path, "check": { "path": check.path, "exists": true } }),
+            Test::Missing => json!({ "path": path, "check": { "path": check.path, "exists": false } }),
+            // Vectors write whole numbers as integers.
+            Test::AtLeast(limit) => json!({ "path": path, "check": { "path": check.path, "atLeast": number(*limit) } }),
+            Test::AtMost(limit) => json!({ "path": path, "check": { "path": check.path, "atMost": number(*limit) } }),
+            _ => json!({ "path": path }),
+        },
+        _ => json!({ "path": path }),
+    }
+}
+
+fn number(double: f64) -> Value {
+    if double.fract() == 0.0 { json!(double as i64) } else { json!(double) }
 }
 
 #[test]

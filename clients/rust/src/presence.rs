@@ -8,15 +8,17 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::client::Client;
+use crate::connection::{Connection, Shared};
 use crate::error::{Error, Reason};
 
 /// A member of a context that this process keeps there: see [`Client::presence`]. Dropping it ends the renewals, and the
-/// member expires; [`close`](Self::close) removes it at once.
+/// member expires; [`close`](Self::close) removes it at once, and so does [`Client::close`].
 #[derive(Debug)]
 pub struct Presence {
     keeper: Keeper,
     closing: watch::Sender<bool>,
-    running: JoinHandle<()>,
+    /// Ends with the removal.
+    running: JoinHandle<Result<(), Error>>,
 }
 
 #[derive(Debug, Clone)]
@@ -30,8 +32,8 @@ struct Keeper {
 
 impl Client {
     /// Keeps a member of a context there: sets it, now and wherever it has gone, and renews it in time. It goes when the
-    /// presence is closed, or at most `ttl` after it was dropped or this process has died. `on_error` is called with failures
-    /// of renewals; the presence goes on.
+    /// presence or the client is closed, or at most `ttl` after it was dropped or this process has died. `on_error` is called
+    /// with failures of renewals, after which the presence goes on, and of the removal where the client is closed.
     pub async fn presence(
         &self,
         id: impl Into<String>,
@@ -58,7 +60,8 @@ impl Presence {
         let keeper = Keeper { client, id, path, value: Arc::new(Mutex::new(value)), ttl };
         keeper.put().await?;
         let (closing, closed) = watch::channel(false);
-        let running = tokio::spawn(keeper.clone().run(closed, on_error));
+        let open = Open::new(keeper.client.0.shared.clone());
+        let running = tokio::spawn(keeper.clone().run(closed, open, on_error));
         Ok(Self { keeper, closing, running })
     }
 
@@ -71,12 +74,7 @@ impl Presence {
     /// Ends the renewals and removes the member. Where that fails, the member expires.
     pub async fn close(mut self) -> Result<(), Error> {
         self.closing.send_replace(true);
-        let _ = (&mut self.running).await;
-        let Keeper { client, id, path, .. } = &self.keeper;
-        match client.update(id).remove(path).await {
-            Err(error) if !has_gone(&error) => Err(error),
-            _ => Ok(()),
-        }
+        (&mut self.running).await.unwrap_or(Ok(()))
     }
 }
 
@@ -87,19 +85,45 @@ impl Drop for Presence {
 }
 
 impl Keeper {
-    async fn run(self, mut closed: watch::Receiver<bool>, on_error: impl Fn(Error) + Send) {
+    async fn run(
+        self,
+        mut closed: watch::Receiver<bool>,
+        _open: Open,
+        on_error: impl Fn(Error) + Send,
+    ) -> Result<(), Error> {
+        let mut client_closed = self.client.0.shared.closed.subscribe();
         loop {
             // Random, so that those that began together do not stay together.
             let wait = self.ttl.div_f64(3.0).mul_f64(0.8 + 0.4 * fastrand::f64());
-            tokio::select! {
-                _ = closed.wait_for(|closed| *closed) => return,
-                () = tokio::time::sleep(wait) => {}
+            let due = tokio::select! {
+                _ = closed.wait_for(|closed| *closed) => false,
+                _ = client_closed.wait_for(|closed| *closed) => false,
+                () = tokio::time::sleep(wait) => true,
+            };
+            if !due {
+                let removed = self.remove().await;
+                if let Err(error) = &removed
+                    && !*closed.borrow()
+                {
+                    on_error(error.clone());
+                }
+                return removed;
             }
             if let Err(error) = self.renew().await
                 && !*closed.borrow()
+                && !*client_closed.borrow()
             {
                 on_error(error);
             }
+        }
+    }
+
+    async fn remove(self) -> Result<(), Error> {
+        let Self { client, id, path, .. } = self;
+        let client = Client(Connection { outlives: true, ..client.0 });
+        match client.update(id).remove(path).await {
+            Err(error) if !has_gone(&error) => Err(error),
+            _ => Ok(()),
         }
     }
 
@@ -115,6 +139,22 @@ impl Keeper {
         let value = self.value.lock().unwrap_or_else(PoisonError::into_inner).clone();
         self.client.update(&self.id).set_for(&self.path, value, self.ttl).allow_missing().await?;
         Ok(())
+    }
+}
+
+/// A presence that the close of its client waits for.
+struct Open(Arc<Shared>);
+
+impl Open {
+    fn new(shared: Arc<Shared>) -> Self {
+        shared.presences.send_modify(|open| *open += 1);
+        Self(shared)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.presences.send_modify(|open| *open -= 1);
     }
 }
 

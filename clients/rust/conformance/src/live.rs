@@ -34,7 +34,9 @@ impl Driver {
                 let update = args.edited(self.client()?.update(args.id()))?.optioned(args);
                 Ok(forms::written(&update.await?))
             }
-            "get" => Ok(forms::context(&self.client()?.get(args.id()).await?)),
+            "get" => self.get(args).await,
+            "edit" => self.edit(args).await,
+            "wait" => self.wait(args).await,
             "delete" => {
                 let deleted = self.client()?.delete(args.id()).optioned(args).await?;
                 Ok(json!({ "position": deleted.position.as_ref().map(forms::position), "changed": deleted.changed }))
@@ -124,7 +126,7 @@ impl Driver {
     async fn presence(&mut self, args: &Args) -> Result<Value, Failure> {
         let ttl = Duration::from_millis(args.number("ttl").unwrap_or_default());
         let report = |error| eprintln!("{error}");
-        let presence = self.client()?.presence(args.id(), args.path(), args.document("value"), ttl, report).await?;
+        let presence = self.client()?.presence(args.id(), args.path(), args.0["value"].clone(), ttl, report).await?;
         let handle = self.new_handle();
         self.presences.insert(handle.clone(), presence);
         Ok(json!({ "handle": handle }))
@@ -136,11 +138,12 @@ impl Driver {
         for (_, copy) in self.copies.extract_if(|own, _| handle.is_none_or(|handle| handle == own)) {
             copy.replica.close().await;
         }
-        for (_, presence) in self.presences.extract_if(|own, _| handle.is_none_or(|handle| handle == own)) {
+        for (_, presence) in self.presences.extract_if(|own, _| handle.is_some_and(|handle| handle == own)) {
             presence.close().await?;
         }
         if handle.is_none() {
-            self.client()?.close();
+            self.client()?.close().await; // and its presences with it
+            self.presences.clear();
         }
         Ok(json!({}))
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chordstate::{Reason, Update, json};
+use chordstate::{Client, Reason, Update, json};
 use tokio::sync::mpsc::unbounded_channel;
 
 use crate::support::{Stage, document, patient};
@@ -38,4 +38,24 @@ async fn is_renewed_set_again_and_removed() {
     assert_eq!(client.get(&id).await.unwrap().value, document(json!({ "members": {} })));
     assert!(failures.try_recv().is_err());
     replica.close().await;
+}
+
+#[tokio::test]
+async fn goes_with_its_client() {
+    let Some(stage) = Stage::new() else { return };
+    let (client, id) = (Client::connect(&stage.server.address).unwrap(), stage.id("a"));
+    let ttl = Duration::from_secs(3600);
+    let (sender, mut failures) = unbounded_channel();
+    let report = move |error| _ = sender.send(error);
+    let presence = client.presence(&id, PATH, 1, ttl, report.clone()).await.unwrap();
+    let _other = client.presence(&id, ["members", "bob"], 1, ttl, report.clone()).await.unwrap();
+    drop(client.presence(&id, ["members", "eve"], 1, ttl, report.clone()).await.unwrap());
+    let clone = client.clone();
+    patient(client.close().into_future()).await;
+    assert_eq!(stage.client.get(&id).await.unwrap().value, document(json!({ "members": { "eve": 1 } })));
+    presence.close().await.unwrap();
+    patient(clone.close().into_future()).await;
+    let late = clone.presence(&id, PATH, 1, ttl, report).await;
+    assert_eq!(late.unwrap_err().reason(), &Reason::Cancelled);
+    assert!(failures.try_recv().is_err());
 }

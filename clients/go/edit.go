@@ -115,7 +115,7 @@ func (c *Client) editOnce(
 		return nil, false, refused("value", err)
 	}
 	mutations := differences(nil, document.Value, fromStruct(made), nil)
-	if len(mutations) == 0 {
+	if len(mutations) == 0 && !missing {
 		return &WriteResult{Position: document.Position}, false, nil
 	}
 	write := slices.Clone(config.write)

@@ -44,7 +44,7 @@ func (c *Client) Wait(
 // wait tries until success, a final error, or the end of ctx.
 func (c *Client) wait(ctx context.Context, request encoded, answer *chordv1.WaitContextResponse) *Error {
 	policy := c.settings.retry
-	failures, doubts := 0, 0
+	failures, doubts, refused := 0, 0, false
 	for {
 		begun := time.Now()
 		err := oneTry(ctx, timeoutMax, func(ctx context.Context) error {
@@ -54,20 +54,25 @@ func (c *Client) wait(ctx context.Context, request encoded, answer *chordv1.Wait
 			return nil
 		}
 		failed := failure(ctx, err)
-		if failed.Code == codes.DeadlineExceeded && ctx.Err() == nil {
-			continue // of this try alone
-		}
 		// A connection that lived was healthy, and its token good.
 		if time.Since(begun) >= policy.BackoffMax {
-			failures, doubts = 0, 0
+			failures, doubts, refused = 0, 0, false
 		}
-		if !failed.certain {
-			doubts++
+		again := failed.certain
+		switch failed.Code {
+		case codes.DeadlineExceeded: // of this try alone: servers end a wait after an hour
+			again = true
+		case codes.Unauthenticated:
+			again, refused = c.settings.renews && !refused, true
+		default:
+			if !failed.certain {
+				doubts++
+				again = failed.transient && doubts <= doubtfulFailuresMax
+			}
 		}
-		again := failed.transient || failed.Code == codes.Unauthenticated && c.settings.renews
 		wait := max(policy.backoff(failures), failed.RetryAfter)
 		end, bounded := ctx.Deadline()
-		if !again || doubts >= policy.Attempts || bounded && time.Until(end) <= wait {
+		if !again || ctx.Err() != nil || bounded && time.Until(end) <= wait {
 			return failed
 		}
 		c.pause(ctx, wait)

@@ -175,11 +175,17 @@ impl<E: From<Error>> Edit<'_, E> {
         };
         let mut differences = Vec::new();
         compare(&before, changed, &[], &mut differences);
-        if differences.is_empty() {
-            let position = position.unwrap_or_default();
+        if let Some(position) = &position
+            && differences.is_empty()
+        {
+            let position = position.clone();
             return Ok(Ok(WriteResult { position, changed: false, context: None, delta: None }));
         }
-        let client = self.client.with_deadline(end.saturating_duration_since(Instant::now()));
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(Err(Error::deadline_exceeded("the function has taken all the time of the edit")));
+        }
+        let client = self.client.with_deadline(left);
         Ok(self.update(&client, position, differences).await)
     }
 

@@ -1,5 +1,6 @@
 //! Waits until a document meets checks.
 
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use crate::model::Position;
 use crate::proto::chord::v1 as wire;
 use crate::retry::Failures;
 use crate::time::after;
+use crate::watch::DOUBTFUL_FAILURES_MAX;
 
 /// Waits until a document meets checks: see [`Client::wait`](crate::Client::wait).
 #[derive(Debug, Clone)]
@@ -61,29 +63,32 @@ impl Wait {
         let shared = &connection.shared;
         let channel: Arc<Channel> = shared.channels.for_watch();
         let mut recovered = shared.outage.ends();
-        let (mut failures, mut doubtful) = (Failures::default(), 0);
+        let (mut failures, mut doubtful, mut refused) = (Failures::default(), 0, false);
         loop {
             let begun = Instant::now();
             let error = match connection.long_call(request.clone(), &channel, end).await {
                 Ok(answer) => return Ok(answer.into()),
                 Err(error) => error,
             };
-            if error.code() == Code::DeadlineExceeded && Instant::now() < end {
-                continue; // of this try alone
-            }
             let worked = begun.elapsed();
             if worked >= shared.retry.backoff_max {
-                doubtful = 0;
+                (doubtful, refused) = (0, false);
             }
-            if !error.is_outage() {
-                doubtful += 1;
-            }
-            // Of a token source: there may be a new token.
-            let refused = error.code() == Code::Unauthenticated && connection.renews_token();
+            let again = match error.code() {
+                _ if error.is_outage() => true,
+                // Of this try alone: servers end a wait after an hour.
+                Code::DeadlineExceeded => true,
+                // There may be a new one.
+                Code::Unauthenticated => !mem::replace(&mut refused, true) && connection.renews_token(),
+                _ => {
+                    doubtful += 1;
+                    error.is_transient() && doubtful <= DOUBTFUL_FAILURES_MAX
+                }
+            };
             let asked = error.retry_after().unwrap_or_default();
             let wait = failures.wait(&shared.retry, worked).max(asked);
             let left = end.saturating_duration_since(Instant::now());
-            if !(error.is_transient() || refused) || doubtful >= shared.retry.attempts || wait >= left {
+            if !again || wait >= left {
                 return Err(error);
             }
             recovered.mark_unchanged();

@@ -25,7 +25,7 @@ use crate::time::from_duration;
 use crate::tracker::{Gap, KNOWN_BYTES_MAX, Tracker};
 
 /// Errors other than UNAVAILABLE may be the network's, or be there to stay.
-const DOUBTFUL_FAILURES_MAX: u32 = 5;
+pub(crate) const DOUBTFUL_FAILURES_MAX: u32 = 5;
 
 pub(crate) type OnDisconnect = Box<dyn FnMut(&Error, Duration) + Send>;
 

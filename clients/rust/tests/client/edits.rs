@@ -134,7 +134,7 @@ async fn of_what_is_missing() {
     let context = client.get(&id).await.unwrap();
     assert!(context.value == document(json!({ "n": 3 })) && context.expires_at.is_some());
     let none = client.edit(stage.id("b"), |_| ()).allow_missing().await.unwrap();
-    assert_eq!((none.changed, none.position.version), (false, 0));
+    assert_eq!((none.changed, none.position.version), (true, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

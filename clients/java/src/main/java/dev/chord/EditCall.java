@@ -49,7 +49,7 @@ final class EditCall {
     // Numbers of other types become those that come back, to be compared.
     Map<String, Object> changed = Values.fromStruct(Values.toStruct("value", copy));
     List<Mutation> mutations = Differences.between(read.value(), changed);
-    if (mutations.isEmpty()) return new WriteResult(read.position(), false, null, null);
+    if (mutations.isEmpty() && read.position() != null) return new WriteResult(read.position(), false, null, null);
     try {
       return client.update(id, new Edit(null, mutations), guarded(read, mutations));
     } catch (ChordException error) {

@@ -17,6 +17,9 @@ import java.util.concurrent.atomic.AtomicBoolean;
  * and none of the calls in flight.
  */
 final class WaitCall {
+  /** Errors other than UNAVAILABLE may be the network's, or be there to stay. */
+  private static final int DOUBTFUL_FAILURES_MAX = 5;
+
   /** Fails with {@link ChordException}. To cancel it ends the call. */
   final CompletableFuture<WaitContextResponse> answer = new CompletableFuture<>();
 
@@ -33,6 +36,9 @@ final class WaitCall {
   /** In a row: of all kinds, and those that may be there to stay. */
   private int failures;
   private int doubtful;
+
+  /** Whether a token was refused since. */
+  private boolean refused;
 
   WaitCall(Connection connection, WaitContextRequest request, long nanos) {
     this.connection = connection;
@@ -58,17 +64,15 @@ final class WaitCall {
   private void failed(Status status, Metadata trailers) {
     if (answer.isDone()) return;
     ChordException error = connection.failure(status, trailers, context);
-    if (error.code() == Status.Code.DEADLINE_EXCEEDED && left() > 0 && !context.isCancelled()) {
-      attempt(); // of this try alone
-      return;
-    }
     // A connection that lived was healthy, and its token good.
-    if (System.nanoTime() - begun >= Time.nanos(connection.retry.backoffMax())) failures = doubtful = 0;
-    if (!Errors.isOutage(error)) doubtful++;
-    boolean again = error.isTransient() || (error.code() == Status.Code.UNAUTHENTICATED && connection.renewsToken);
+    if (System.nanoTime() - begun >= Time.nanos(connection.retry.backoffMax())) {
+      failures = doubtful = 0;
+      refused = false;
+    }
+    boolean again = goesOn(error);
     long asked = error.retryAfter() != null ? Time.nanos(error.retryAfter()) : 0;
     long wait = Math.max(asked, Time.nanos(connection.retry.backoff(failures++)));
-    if (!again || doubtful >= connection.retry.attempts() || context.isCancelled() || wait >= left()) {
+    if (!again || context.isCancelled() || wait >= left()) {
       answer.completeExceptionally(error);
       return;
     }
@@ -79,6 +83,18 @@ final class WaitCall {
     Time.after(wait, next);
     // Over early where the server can be reached again.
     Time.after(asked, () -> connection.whenReachable(next));
+  }
+
+  private boolean goesOn(ChordException error) {
+    // Of this try alone: servers end a wait after an hour.
+    if (Errors.isOutage(error) || error.code() == Status.Code.DEADLINE_EXCEEDED) return true;
+    if (error.code() == Status.Code.UNAUTHENTICATED) {
+      boolean first = !refused;
+      refused = true;
+      return first && connection.renewsToken;
+    }
+    doubtful++;
+    return error.isTransient() && doubtful <= DOUBTFUL_FAILURES_MAX;
   }
 
   private long left() {

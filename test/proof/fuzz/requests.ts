@@ -49,6 +49,12 @@ export const SEEDS: readonly Seed[] = [
     known: { epoch: 'abcdefgh', version: 2, digest: 'abcdefgh' },
   }),
   seed(SyncServiceService.listDeltas, { contextId: 'a', fromVersion: 1, pageSize: 5 }),
+  seed(SyncServiceService.blameContext, {
+    contextId: 'a',
+    paths: [{ keys: ['k'] }],
+    pageSize: 5,
+    pageToken: 'a:1:0:0',
+  }),
   ...[...Object.values(CleanupServiceService), ...Object.values(AdminServiceService)]
     .filter(({ responseStream }) => !responseStream)
     .map((method) => seed(method as Method<object, unknown>, {})),

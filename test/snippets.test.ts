@@ -150,6 +150,31 @@ test('the pages of conditions, of recipes and of history show what their command
   t.is(await new Reader(t).follow('docs/history.md'), 2);
 });
 
+test('the page of access shows what callers with rights inside documents are told', async (t) => {
+  const folder = await temporaryDirectory(t);
+  const page = readFileSync(join(ROOT, 'docs/access.md'), 'utf8');
+  const section = /^## Rights inside documents$(.*?)^## /ms.exec(page)![1]!;
+  const [rules] = /(?<=^```json\n).*?(?=^```)/ms.exec(section)!;
+  const [shown] = /(?<=^```console\n).*?(?=^```)/ms.exec(section)!;
+  await writeFile(join(folder, 'rules.json'), rules);
+  const run = (command: string, env: NodeJS.ProcessEnv = process.env) =>
+    spawnSync('bash', ['-c', `exec '${process.execPath}' '${MAIN}' ${command.replace(/^chord /, '')}`], {
+      env,
+      cwd: folder,
+      encoding: 'utf8',
+    });
+  for (const name of ['ann', 'bob']) run(`token new ${name} --file tokens --secret-file ${name}.token`);
+  const files = ['--auth-tokens', join(folder, 'tokens'), '--auth-rules', join(folder, 'rules.json')];
+  const server = await startServer('--listen', '127.0.0.1:0', '--backend', 'memory', ...files);
+  t.teardown(() => server.end('SIGKILL'));
+  const commands = commandsOf(shown);
+  t.is(commands.length, 4);
+  for (const { command, printed } of commands) {
+    const { stdout, stderr } = run(command, { ...process.env, CHORD_ADDRESS: server.address });
+    t.is(settled(`${stdout}${stderr}`), settled(printed), command);
+  }
+});
+
 test('the programs of the README run', async (t) => {
   const server = await startServer('--listen', '127.0.0.1:0', '--backend', 'memory');
   t.teardown(() => server.end('SIGKILL'));

@@ -17,7 +17,7 @@ const LADDER: readonly (readonly [part: string, imports: readonly string[]])[] =
   ['quota', ['model']],
   ['config', ['model', 'quota']],
   ['tls', ['config', 'model']],
-  ['auth', ['config', 'model', 'quota']],
+  ['auth', ['config', 'delta', 'model', 'quota']],
   ['store', ['model']],
   ['codec', ['delta', 'gen', 'model']],
   ['contexts', ['codec', 'delta', 'model', 'store']],

@@ -4,12 +4,15 @@
  */
 
 import { WatchedFile } from '../config/watched-file.js';
+import type { Projection } from '../delta/projection.js';
 import { ChordError } from '../model/errors.js';
 import type { Clock } from '../model/model.js';
 import type { Limits } from '../quota/limits.js';
+import type { DocumentRights } from './document-rights.js';
 import type { Identity } from './identity.js';
 import { BadToken, Jwts, parseJwks } from './jwt.js';
-import { AccessRules, type Right, type RightScope } from './rules.js';
+import type { Right, RightScope } from './rights.js';
+import { AccessRules } from './rules.js';
 import type { AccessSettings } from './settings.js';
 import { digestOf, Tokens } from './tokens.js';
 
@@ -54,7 +57,7 @@ export class Access {
   async #open(): Promise<void> {
     const { authTokens, authRules, authJwks, authJwtIssuer, authJwtAudience } = this.settings;
     this.#tokens = await this.#watch(authTokens, Tokens.parse);
-    this.#rules = await this.#watch(authRules, AccessRules.parse);
+    this.#rules = await this.#watch(authRules, AccessRules.parse, () => this.#jwts?.forget());
     const keys = await this.#watch(authJwks, parseJwks, (changed) => this.#jwts?.use(changed));
     if (!keys) return;
     this.#jwts = new Jwts(keys.value, {
@@ -62,6 +65,7 @@ export class Access {
       audience: authJwtAudience,
       algorithms: this.settings.authJwtAlgorithms,
       claim: this.settings.authJwtClaim,
+      kept: () => this.#rules?.value.claims ?? [],
       clock: this.clock,
     });
   }
@@ -82,6 +86,16 @@ export class Access {
 
   allow({ name }: Identity, right: Right, scope: RightScope, target: string): boolean {
     return this.#rules?.value.allow(name, right, scope, target) ?? false;
+  }
+
+  /** As `AccessRules.parts`. */
+  parts(identity: Identity, right: Right, scope: RightScope, target: string): Projection | undefined {
+    return this.#rules?.value.parts(identity, right, scope, target);
+  }
+
+  /** As `AccessRules.rightsOf`. */
+  rightsOf(identity: Identity): DocumentRights | undefined {
+    return this.#rules?.value.rightsOf(identity);
   }
 
   /** The limits that the rules give to the identity. */

@@ -6,6 +6,8 @@ export interface Identity {
   readonly kind: 'anonymous' | 'token' | 'jwt' | 'certificate';
   /** When the credentials expire, in milliseconds since 1970. */
   readonly expiresAt?: number;
+  /** Of a signed token: those claims that the rules name and whose values are texts. */
+  readonly claims?: ReadonlyMap<string, string>;
 }
 
 /** The identity of every caller of a server without authentication. */

@@ -23,6 +23,8 @@ export interface JwtOptions {
   readonly algorithms: readonly string[];
   /** The claim that names the identity. */
   readonly claim: string;
+  /** The claims to keep with an identity, as they are now. Absent: none. */
+  readonly kept?: () => Iterable<string>;
   readonly clock: Clock;
 }
 
@@ -59,6 +61,8 @@ export function parseJwks(text: string): JWTVerifyGetKey {
 export class Jwts {
   /** By the digest of the whole token, the least recently used first. */
   readonly #remembered = new Map<string, Identity>();
+  /** How often they were forgotten. */
+  #forgotten = 0;
 
   constructor(
     private keys: JWTVerifyGetKey,
@@ -74,6 +78,12 @@ export class Jwts {
   /** Replaces the keys: tokens that were verified before are verified again. */
   use(keys: JWTVerifyGetKey): void {
     this.keys = keys;
+    this.forget();
+  }
+
+  /** Tokens that were verified before are verified again: other claims are to be kept. */
+  forget(): void {
+    this.#forgotten++;
     this.#remembered.clear();
   }
 
@@ -86,6 +96,7 @@ export class Jwts {
   async verify(token: string, digest: string): Promise<Identity> {
     const { issuer, audience, algorithms, clock, claim } = this.options;
     const { keys } = this;
+    const forgotten = this.#forgotten;
     const options = {
       ...{ issuer, audience, algorithms: [...algorithms], requiredClaims: ['exp', claim] },
       ...{ clockTolerance: CLOCK_TOLERANCE, currentDate: new Date(clock()) },
@@ -93,9 +104,9 @@ export class Jwts {
     const verified = await jwtVerify(token, keys, options).catch((error: Error) => {
       throw new BadToken(error.message, error instanceof errors.JWTExpired);
     });
-    const identity = toIdentity(verified.payload, claim);
-    // The keys have changed meanwhile, and the key of this token may have been removed.
-    if (keys !== this.keys) return this.verify(token, digest);
+    const identity = toIdentity(verified.payload, claim, this.options.kept?.() ?? []);
+    // The keys have changed meanwhile, and the key of this token may have been removed; or other claims are to be kept.
+    if (forgotten !== this.#forgotten) return this.verify(token, digest);
     this.#remember(digest, identity);
     return identity;
   }
@@ -106,11 +117,17 @@ export class Jwts {
   }
 }
 
-function toIdentity(payload: JWTPayload, claim: string): Identity {
+function toIdentity(payload: JWTPayload, claim: string, kept: Iterable<string>): Identity {
   const name = payload[claim];
   const problem = nameProblem(name);
   if (problem) throw new BadToken(`claim ${claim}: ${problem}`);
   // An address that the issuer has not verified could be any text that the user chose.
   if (claim === 'email' && payload.email_verified === false) throw new BadToken('the email is not verified');
-  return { name: name as string, kind: 'jwt', expiresAt: (payload.exp! + CLOCK_TOLERANCE) * 1000 };
+  const claims = new Map<string, string>();
+  for (const each of kept) {
+    const value = Object.hasOwn(payload, each) ? payload[each] : undefined;
+    if (typeof value === 'string') claims.set(each, value);
+  }
+  const expiresAt = (payload.exp! + CLOCK_TOLERANCE) * 1000;
+  return { name: name as string, kind: 'jwt', expiresAt, ...(claims.size > 0 && { claims }) };
 }

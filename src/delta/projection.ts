@@ -34,6 +34,44 @@ export function union(scopes: readonly (Projection | undefined)[]): Projection |
   return scopes.every((scope) => scope !== undefined) ? projectionOf(scopes.flatMap(({ paths }) => paths)) : undefined;
 }
 
+/** One projection after the other: to what lies in both, which may be nothing at all. */
+export function intersection(one: Projection, other: Projection): Projection {
+  if (one.key === other.key) return one;
+  const tree = commonTree(one.tree, other.tree);
+  const paths: Path[] = [];
+  addPaths(tree, [], paths);
+  return { key: textOf(tree), tree, paths };
+}
+
+/** Whether a path lies in one of the subtrees. */
+export function contains({ tree }: Projection, path: Path): boolean {
+  let at: Tree | undefined = tree;
+  for (const key of path) {
+    const next: Tree | 'whole' | undefined = at.get(key);
+    if (next === undefined) return false;
+    if (next === 'whole') return true;
+    at = next;
+  }
+  return false;
+}
+
+/** The path of a value that a deep merge of this object would set outside the subtrees; undefined: there is none. */
+export function firstOutside(object: JsonObject, { tree }: Projection): Path | undefined {
+  return outsideOf(object, tree, []);
+}
+
+/** Whether a change leaves everything outside the subtrees as it is. It may add objects on the path to one. */
+export function staysWithin(change: Change, { tree }: Projection): boolean {
+  let at = tree;
+  for (const key of change.path) {
+    const next = at.get(key);
+    if (next === undefined) return false;
+    if (next === 'whole') return true;
+    at = next;
+  }
+  return change.action === 'added' && isObject(change.value) && outsideOf(change.value, at, []) === undefined;
+}
+
 /** The projection of a document, which shares its values with the document. */
 export function projectDocument(document: JsonObject, { tree }: Projection): JsonObject {
   return pruneObject(document, tree);
@@ -77,6 +115,36 @@ function pruneObject(object: JsonObject, tree: Tree): JsonObject {
 
 function pruneValue(value: Json, tree: Tree): JsonObject | undefined {
   return isObject(value) ? pruneObject(value, tree) : undefined;
+}
+
+function commonTree(one: Tree, other: Tree): Tree {
+  const common: Tree = new Map();
+  for (const [key, a] of one) {
+    const b = other.get(key);
+    if (b === undefined) continue;
+    // Also where nothing below is in both: the object itself lies on a path of each.
+    common.set(key, a === 'whole' ? b : b === 'whole' ? a : commonTree(a, b));
+  }
+  return common;
+}
+
+function addPaths(tree: Tree, at: Path, into: Path[]): void {
+  for (const [key, below] of tree) {
+    if (below === 'whole') into.push([...at, key]);
+    else addPaths(below, [...at, key], into);
+  }
+}
+
+function outsideOf(object: JsonObject, tree: Tree, at: Path): Path | undefined {
+  for (const key of Object.keys(object)) {
+    const below = tree.get(key);
+    if (below === 'whole') continue;
+    const value = getMember(object, key) as Json;
+    const path = [...at, key];
+    const outside = below && isObject(value) ? outsideOf(value, below, path) : path;
+    if (outside) return outside;
+  }
+  return undefined;
 }
 
 function add(root: Tree, path: Path): void {

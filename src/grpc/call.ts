@@ -1,5 +1,6 @@
 /** One call, from its metadata to its status, and what the call pipeline is made of. See pipeline.ts. */
 import { type Metadata, ServerInterceptingCall, type StatusObject, status } from '@grpc/grpc-js';
+import type { DocumentRights } from '../auth/document-rights.js';
 import { ANONYMOUS, type Identity } from '../auth/identity.js';
 import type { ChordError } from '../model/errors.js';
 import { MESSAGE_BYTES_MAX } from '../model/model.js';
@@ -27,6 +28,8 @@ export interface Method {
 export interface CallData {
   /** Written by middleware/auth. Anonymous where there is none. */
   identity: Identity;
+  /** Written by middleware/auth. Undefined: each right that the call needs is to whole documents. */
+  rights: DocumentRights | undefined;
   /** Written by middleware/metrics, as `performance.now()` counts. */
   startedAt: number;
   /** Written by middleware/tracing: what the handler runs within. */
@@ -64,7 +67,6 @@ export interface End {
  */
 export const decoded: Middleware = { enter() {} };
 
-/** A method with what answers it. */
 export interface Route extends Method {
   readonly path: string;
   /** Bytes to a request. Throws the ChordError that says why they are none. */
@@ -84,7 +86,6 @@ export interface Route extends Method {
   readonly each?: (message: never) => unknown;
 }
 
-/** A status, with metadata perhaps. */
 export type CallStatus = Parameters<Inner['sendStatus']>[0];
 
 /** What a call needs of the pipeline that it passes. */
@@ -100,13 +101,13 @@ const OK = { code: status.OK, details: 'OK' };
 const CANCELLED: End = { code: status.CANCELLED };
 const NOTHING = (): undefined => {};
 
-/** One call on its way. */
 export class Call extends ServerInterceptingCall implements Receiver, Unfinished, CallData {
   // First what each message of a fan-out looks at: it lies together in memory.
   #over = false;
   messagesSent = 0;
   bytesSent = 0;
   identity: Identity = ANONYMOUS;
+  rights: DocumentRights | undefined;
   metadata!: Metadata;
   /** Decoded, behind `decoded`. Of `each` there is none at all. */
   request: unknown;
@@ -243,7 +244,6 @@ export class Call extends ServerInterceptingCall implements Receiver, Unfinished
     if (!this.#over && !writeShared(this.next, bytes, onLeft)) this.next.sendMessage(bytes, onLeft);
   }
 
-  /** Ends a stream. */
   finish(how: CallStatus = OK): void {
     if (this.#over) return;
     this.#end(how);

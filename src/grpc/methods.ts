@@ -2,18 +2,23 @@
  * The table of RPCs. Each fact about a method that holds for every caller and request stands here once: whether the
  * method reads or writes, the rights that it needs on which contexts, how many writes it counts as, and whether it is
  * refused under overload. A test compares the table with the proto descriptors; a method that is missing here is denied
- * to every caller.
+ * to every caller. A right to parts of documents counts only where a method says how: another method needs whole documents.
  */
-import type { Right, RightScope } from '../auth/rules.js';
+import type { Right, RightScope } from '../auth/rights.js';
 import type { RunCleanupRequest } from '../gen/chord/v1/cleanup_service.js';
 import type * as c from '../gen/chord/v1/context_service.js';
-import type { ReturnOptions } from '../gen/chord/v1/model.js';
+import type { Expected, ReturnOptions } from '../gen/chord/v1/model.js';
 import type { Subscription, SyncContextRequest, WatchContextsRequest } from '../gen/chord/v1/sync_service.js';
+import { awaited, cutDown, hasConditions, type PartsRule, restsOn, touched, updated } from './parts.js';
 
 export interface RequiredRight {
   readonly right: Right;
   readonly scope: RightScope;
   readonly target: string;
+  /** How the right to parts of the document counts. Absent: not at all. */
+  readonly parts?: PartsRule;
+  /** What `parts` looks at. */
+  readonly request?: unknown;
 }
 
 /**
@@ -34,19 +39,25 @@ export interface MethodPolicy {
 
 type OfContext = { readonly contextId: string };
 type OfPrefix = { readonly prefix: string };
-type Writing = OfContext & { readonly returning?: ReturnOptions | undefined };
+type Writing = OfContext & {
+  readonly returning?: ReturnOptions | undefined;
+  readonly expected?: Expected | undefined;
+};
 
-const READ: readonly Right[] = ['read'];
-const WRITE: readonly Right[] = ['write'];
 const EXPORT: readonly Right[] = ['export'];
 /** A restore writes documents that the exporter could read. */
 const RESTORE: readonly Right[] = ['export', 'write'];
 
-const reading = ({ contextId }: OfContext) => onContext(READ, contextId);
-const writingSilently = ({ contextId }: OfContext) => onContext(WRITE, contextId);
-/** A write that returns content of the document is also a read. */
-const writing = ({ contextId, returning }: Writing) =>
-  onContext(returning?.context || returning?.delta ? ['write', 'read'] : WRITE, contextId);
+const reading = (request: OfContext) => [onParts('read', request, cutDown)];
+/** A write of the whole document, or of the parts that it names. */
+const writing = (request: Writing, parts?: PartsRule) => {
+  const rights = [onParts('write', request, parts)];
+  // A write that returns content of the document, or depends on it, is also a read.
+  if (request.returning?.context || request.returning?.delta || hasConditions(request)) {
+    rights.push(onParts('read', request, restsOn));
+  }
+  return rights;
+};
 /** Cleanup as a whole concerns all contexts. */
 const tuning = () => onPrefix(['admin'], '');
 
@@ -64,23 +75,25 @@ const REFLECTION = { ServerReflectionInfo: observes('identity') };
 export const METHODS: { readonly [service: string]: { readonly [method: string]: MethodPolicy } } = {
   'chord.v1.ContextService': {
     SetContext: writes((request: c.SetContextRequest) => writing(request)),
-    UpdateContext: writes((request: c.UpdateContextRequest) => writing(request)),
+    UpdateContext: writes((request: c.UpdateContextRequest) => writing(request, updated)),
     RevertContext: writes((request: c.RevertContextRequest) => writing(request)),
-    DeleteContext: writes((request: c.DeleteContextRequest) => writingSilently(request)),
-    TouchContext: writes((request: c.TouchContextRequest) => writingSilently(request)),
+    DeleteContext: writes((request: c.DeleteContextRequest) => writing(request)),
+    TouchContext: writes((request: c.TouchContextRequest) => writing(request, touched)),
     BatchWrite: writes(
       ({ writes }: c.BatchWriteRequest) => writes.flatMap(batched),
       ({ writes }: c.BatchWriteRequest) => writes.length,
     ),
     GetContext: reads((request: c.GetContextRequest) => reading(request)),
-    ListContexts: reads(({ prefix }: c.ListContextsRequest) => onPrefix(READ, prefix)),
+    ListContexts: reads(({ prefix }: c.ListContextsRequest) => [
+      { right: 'read', scope: 'prefix', target: prefix, parts: cutDown },
+    ]),
   },
   'chord.v1.SyncService': {
     SyncContext: reads((request: SyncContextRequest) => reading(request)),
     ListDeltas: reads((request: OfContext) => reading(request)),
     BlameContext: reads((request: OfContext) => reading(request)),
     // It lasts as a watch does, and is answered with what a watch sends.
-    WaitContext: reads(({ contextId }: OfContext) => onContext(['watch'], contextId)),
+    WaitContext: reads((request: OfContext) => [onParts('watch', request, awaited)]),
     WatchContexts: reads(({ subscriptions }: WatchContextsRequest) => subscriptions.map(watching)),
   },
   'chord.v1.CleanupService': {
@@ -129,8 +142,15 @@ export function kindOf(method: { readonly service: string; readonly name: string
  * to write everything.
  */
 function batched({ write }: c.Write): RequiredRight[] {
-  if (!write) return onPrefix(WRITE, '');
-  return 'returning' in write.value ? writing(write.value) : writingSilently(write.value);
+  if (!write) return onPrefix(['write'], '');
+  switch (write.$case) {
+    case 'update':
+      return writing(write.value, updated);
+    case 'touch':
+      return writing(write.value, touched);
+    default:
+      return writing(write.value);
+  }
 }
 
 /**
@@ -138,8 +158,13 @@ function batched({ write }: c.Write): RequiredRight[] {
  * everything.
  */
 function watching({ target }: Subscription): RequiredRight {
-  if (target?.$case === 'contextId') return { right: 'watch', scope: 'id', target: target.value };
-  return { right: 'watch', scope: 'prefix', target: target?.value ?? '' };
+  if (target?.$case === 'contextId') return { right: 'watch', scope: 'id', target: target.value, parts: cutDown };
+  return { right: 'watch', scope: 'prefix', target: target?.value ?? '', parts: cutDown };
+}
+
+function onParts(right: Right, request: OfContext, parts: PartsRule | undefined): RequiredRight {
+  const { contextId: target } = request;
+  return parts ? { right, scope: 'id', target, parts, request } : { right, scope: 'id', target };
 }
 
 function onContext(rights: readonly Right[], target: string): RequiredRight[] {

@@ -8,7 +8,7 @@ import type { Limits } from '../quota/limits.js';
 
 export interface Gate {
   readonly identify: Middleware<'identity'>;
-  readonly authorize: Middleware<'identity'>;
+  readonly authorize: Middleware<'identity' | 'rights'>;
   /** The limits that the rules give to an identity. */
   limits(name: string): Limits | undefined;
   /** Reads tokens, keys and rules now. The files are also polled, twice a second. */

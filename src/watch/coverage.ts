@@ -5,12 +5,14 @@
  */
 import type { DeltaForm } from '../contexts/sync/formats.js';
 import type { WatchInterest } from '../contexts/sync/projection.js';
-import { type Projection, union } from '../delta/projection.js';
+import { intersection, type Projection, union } from '../delta/projection.js';
 import { invalid } from '../model/errors.js';
 import type { Subscription } from './subscription.js';
 
 /** The maximum of one subscription: 1000 paths of 32 keys. A key takes some 250 bytes while the watch is open. */
 export const KEYS_MAX = 32_000;
+
+const WHOLE: WatchInterest = {};
 
 interface Prefix {
   readonly prefix: string;
@@ -18,6 +20,9 @@ interface Prefix {
   readonly parent: Prefix | undefined;
   readonly asks: Asks;
 }
+
+/** The parts of a context that the reader may read; undefined: the whole document. Equal parts are one object. */
+export type PartsOf = (id: string) => Projection | undefined;
 
 export class Coverage {
   /** The prefixes that no other prefix covers. */
@@ -28,10 +33,15 @@ export class Coverage {
   readonly ids: Pick<ReadonlySet<string>, 'has' | 'keys'> = this.#ids;
   readonly #everything: WatchInterest | undefined;
   readonly #form: DeltaForm | undefined;
+  readonly #cuts = new Map<WatchInterest, Map<Projection, WatchInterest>>();
   #keys = 0;
 
   /** Throws INVALID_ARGUMENT where subscriptions with many paths overlap too much. */
-  constructor(subscriptions: readonly Subscription[], form?: DeltaForm) {
+  constructor(
+    subscriptions: readonly Subscription[],
+    form?: DeltaForm,
+    private readonly partsOf?: PartsOf,
+  ) {
     this.#form = form;
     this.#everything = form?.format && { form };
     const [ids, prefixes] = [
@@ -61,12 +71,37 @@ export class Coverage {
     return this.#ids.has(id) || this.#longest(id) !== undefined;
   }
 
-  /** The requested part and form of a covered context. Undefined: the whole context, in the plain form. */
+  /**
+   * The requested part and form of a covered context, as far as the reader may read it. Undefined: the whole context, in the
+   * plain form.
+   */
   interestIn(id: string): WatchInterest | undefined {
     const asks = this.#ids.get(id) ?? this.#longest(id)?.asks;
+    const parts = this.partsOf?.(id);
+    if (parts) return this.#cut(this.#interestOf(asks), parts);
+    return this.#interestOf(asks);
+  }
+
+  #interestOf(asks: Asks | undefined): WatchInterest | undefined {
     if (!asks?.scopes) return this.#everything;
     asks.interest ??= { scope: union(asks.scopes), form: this.#form };
     return asks.interest;
+  }
+
+  /** One object for the same interest and parts. */
+  #cut(interest: WatchInterest | undefined, parts: Projection): WatchInterest {
+    const key = interest ?? WHOLE;
+    let cuts = this.#cuts.get(key);
+    if (!cuts) {
+      cuts = new Map();
+      this.#cuts.set(key, cuts);
+    }
+    let cut = cuts.get(parts);
+    if (!cut) {
+      cut = { scope: interest?.scope ? intersection(parts, interest.scope) : parts, form: this.#form };
+      cuts.set(parts, cut);
+    }
+    return cut;
   }
 
   /** Usually the same object for the same scopes, so that equal overlaps are counted and created once. */

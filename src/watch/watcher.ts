@@ -22,7 +22,7 @@ import type { DeltaForm } from '../contexts/sync/formats.js';
 import { isUnavailable } from '../model/errors.js';
 import { type Position, samePosition } from '../model/model.js';
 import { BatchDelivery, leave } from './batch-delivery.js';
-import { Coverage } from './coverage.js';
+import { Coverage, type PartsOf } from './coverage.js';
 import type { Cursor } from './cursor.js';
 import { Following } from './following.js';
 import { Heartbeats } from './heartbeats.js';
@@ -57,16 +57,17 @@ export class Watcher implements Subscriber {
   readonly owner = this;
   seen = 0;
 
-  /** `form`: that of the deltas. Throws as Coverage does. */
+  /** `form`: that of the deltas. `partsOf`: what the reader may read. Throws as Coverage does. */
   constructor(
     private readonly service: ContextService,
     private readonly hub: Hub,
     subscriptions: readonly Subscription[],
     private readonly sink: Sink,
     form?: DeltaForm,
+    partsOf?: PartsOf,
   ) {
     this.#subscriptions = subscriptions;
-    this.#coverage = new Coverage(subscriptions, form);
+    this.#coverage = new Coverage(subscriptions, form, partsOf);
     this.#following = new Following(this, this.#coverage, sink);
     this.#heartbeats = new Heartbeats(service, hub);
   }

@@ -18,6 +18,7 @@ import {
 import type { UniversalHandler, UniversalServerRequest, UniversalServerResponse } from '@connectrpc/connect/protocol';
 import { compressionGzip } from '@connectrpc/connect-node';
 import { descriptors } from '../gen/descriptors.js';
+import type { Call } from '../grpc/call.js';
 import { kindOf } from '../grpc/methods.js';
 import type { CallPipeline } from '../grpc/pipeline.js';
 import { entityTag } from './entity-tag.js';
@@ -29,6 +30,8 @@ const COMPRESS_FROM = 1024;
 /** The longest timer, in milliseconds. */
 const TIMEOUT_MAX = 2 ** 31 - 1;
 const CALL = createContextKey<WebCall | undefined>(undefined);
+/** The same call in the pipeline. */
+const PIPELINE_CALL = createContextKey<Call | undefined>(undefined);
 
 interface Served {
   readonly method: DescMethod;
@@ -79,7 +82,7 @@ export class WebApi {
       else call.fail(error);
     };
     call.start();
-    const contextValues = createContextValues().set(CALL, web);
+    const contextValues = createContextValues().set(CALL, web).set(PIPELINE_CALL, call);
     const respond = isJson(request) ? json : proto;
     const response = await respond({ ...request, ...emptied(request), contextValues });
     // Connect has refused the request by its headers, and the pipeline still waits for its message.
@@ -114,7 +117,8 @@ function serve(router: ConnectRouter, declared: DescMethod): void {
   const method = reads ? { ...declared, idempotency: MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS } : declared;
   router.rpc(method as DescMethod & { methodKind: 'unary' }, async (_: Message, context: HandlerContext) => {
     for await (const bytes of answers(context)) {
-      const tag = context.requestMethod === 'GET' && entityTag(name, bytes);
+      const tag =
+        context.requestMethod === 'GET' && entityTag(name, bytes, context.values.get(PIPELINE_CALL)?.rights?.key);
       if (tag) context.responseHeader.set('etag', tag);
       return decode(bytes);
     }

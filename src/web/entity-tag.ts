@@ -1,4 +1,5 @@
 /** Entity tags of answers that carry a position: a client that has the answer asks whether it is still current. */
+import { hash } from 'node:crypto';
 import type { UniversalServerResponse } from '@connectrpc/connect/protocol';
 import { GetContextResponse } from '../gen/chord/v1/context_service.js';
 import type { Position } from '../gen/chord/v1/model.js';
@@ -13,10 +14,14 @@ const POSITIONS: Readonly<Record<string, (bytes: Uint8Array) => Position | undef
   },
 };
 
-/** `W/"EPOCH:VERSION:DIGEST"`, weak because an answer may be compressed. Undefined for an answer without a position. */
-export function entityTag(method: string, answer: Uint8Array): string | undefined {
+/**
+ * `W/"EPOCH:VERSION:DIGEST"`, weak because an answer may be compressed. Undefined for an answer without a position.
+ * @param rights `DocumentRights.key` of a caller whose answer is cut down: callers with other rights have other answers
+ */
+export function entityTag(method: string, answer: Uint8Array, rights?: string): string | undefined {
   const position = POSITIONS[method]?.(answer);
-  return position && `W/"${position.epoch}:${position.version}:${position.digest}"`;
+  const cut = rights === undefined ? '' : `:${hash('sha256', rights, 'base64url')}`;
+  return position && `W/"${position.epoch}:${position.version}:${position.digest}${cut}"`;
 }
 
 /** 304 without a body where the client has this answer. */

@@ -1,7 +1,9 @@
 /** Who may do what: prefixes end where segments do, and what no grant gives is denied. */
 import test from 'ava';
 import fc from 'fast-check';
-import { AccessRules, RIGHTS, type Right, type RightScope } from '../../src/auth/rules.js';
+import type { Identity } from '../../src/auth/identity.js';
+import { RIGHTS, type Right, type RightScope } from '../../src/auth/rights.js';
+import { AccessRules } from '../../src/auth/rules.js';
 import { rulesOf, type Wanted } from '../support/access.js';
 
 function allow(prefix: string, scope: RightScope, target: string): boolean {
@@ -135,6 +137,74 @@ test('everything that is wrong with the rules is told, with its place', (t) => {
       `${line}\n\n${problems.join('\n')}`,
     );
   t.throws(() => AccessRules.parse('{"identities":'), { message: /^is not JSON: / });
+});
+
+const ann = (name: string, claims: Record<string, string> = {}): Identity => {
+  return { name, kind: 'jwt', claims: new Map(Object.entries(claims)) };
+};
+
+test('a grant with a path gives nothing of whole documents, and its path is that of the caller', (t) => {
+  const rules = AccessRules.parse(
+    JSON.stringify({
+      identities: {
+        '*': {
+          grants: [
+            { context: 'room:', path: ['members', '{identity}'], rights: ['read', 'write'] },
+            { prefix: 'room:1', path: ['teams', 'team-{claim.team}-x', 'a.b'], rights: ['read'] },
+            { prefix: 'room:2', rights: ['read'] },
+          ],
+        },
+      },
+    }),
+  );
+  t.deepEqual([...rules.claims], ['team']);
+  t.false(rules.allow('ann', 'read', 'id', 'room:1'));
+  t.true(rules.allow('ann', 'read', 'id', 'room:2'));
+  const paths = (identity: Identity, right: Right, target: string, scope: RightScope = 'id') =>
+    rules.parts(identity, right, scope, target)?.paths;
+  t.deepEqual(paths(ann('ann', { team: 't' }), 'read', 'room:1'), [
+    ['members', 'ann'],
+    ['teams', 'team-t-x', 'a.b'],
+  ]);
+  t.deepEqual(paths(ann('{claim.team}'), 'read', 'room:1'), [['members', '{claim.team}']]);
+  for (const claims of [{}, { team: '' }, { Team: 't' }]) {
+    t.deepEqual(paths(ann('ann', claims), 'read', 'room:1'), [['members', 'ann']]);
+  }
+  t.deepEqual(paths(ann('ann'), 'read', 'room:', 'prefix'), [['members', 'ann']]);
+  t.is(paths(ann('ann'), 'watch', 'room:1'), undefined);
+  t.is(paths(ann('ann'), 'read', 'room', 'prefix'), undefined);
+  const rights = rules.rightsOf(ann('ann'));
+  t.is(rights.partsOf('read', 'room:2'), undefined);
+  t.deepEqual(rights.partsOf('read', 'other')!.paths, []);
+  t.is(rights.key, rules.rightsOf(ann('ann')).key);
+  t.not(rights.key, rules.rightsOf(ann('ann', { team: 't' })).key);
+  t.not(rights.key, rules.rightsOf(ann('bob')).key);
+});
+
+test('a path that means nothing is refused, with its place', (t) => {
+  const problem = (grant: object) => {
+    const json = JSON.stringify({ identities: { ann: { grants: [grant] } } });
+    return t.throws(() => AccessRules.parse(json), { name: 'Problems' })!.message;
+  };
+  const at = 'identities.ann.grants[0]';
+  const grant = { context: 'room:', rights: ['read'] };
+  for (const path of [[], 'members', [1], {}, null, ['a', null]]) {
+    t.is(
+      problem({ ...grant, path }),
+      `${at}.path: expected a list of keys, ["members", "{identity}"]; leave it out for whole documents, got ${JSON.stringify(path)}`,
+    );
+  }
+  for (const key of ['{name}', '{claim.}', '{identity}{identity}', '{', 'a}', '{claim.a{identity}}', '{{identity}}']) {
+    const why = `${JSON.stringify(key)}: braces stand for {identity} or {claim.NAME} alone, once in a key`;
+    t.is(problem({ ...grant, path: ['m', key] }), `${at}.path: ${why}, got ${JSON.stringify(['m', key])}`);
+  }
+  t.regex(problem({ ...grant, path: Array(33).fill('a') }), /path: is longer than 32 keys/);
+  t.is(
+    problem({ ...grant, rights: ['read', 'admin', 'export'], path: ['m'] }),
+    `${at}.rights: admin and export are of whole documents: a grant with a path gives read, write, watch`,
+  );
+  t.regex(problem({ ...grant, context: 'user:{identity}' }), /context: what authentication said stands in a path only/);
+  t.regex(problem({ ...grant, prefix: 'room:' }), /grants\[0\]: prefix and context are the same, give one/);
 });
 
 test('limits stand beside the grants, and those of everybody count where an identity has none', (t) => {

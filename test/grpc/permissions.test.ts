@@ -6,10 +6,10 @@ import type { MethodDefinition, ServiceDefinition } from '@grpc/grpc-js';
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
 import { service as Health } from 'grpc-health-check';
-import { RIGHTS, type Right } from '../../src/auth/rules.js';
+import { RIGHTS, type Right } from '../../src/auth/rights.js';
 import { METHODS } from '../../src/grpc/methods.js';
 import { temporaryDirectory } from '../store/lmdb/directories.js';
-import { ALL, guarded, type Wanted } from '../support/access.js';
+import { ALL, guarded, guardedBy, type Wanted } from '../support/access.js';
 import { bytesOf, type Method, type Peer, type Refusal, refusal } from '../support/chord.js';
 
 const PERMISSION_DENIED = 7;
@@ -203,6 +203,46 @@ test('each identity may call exactly what its rules allow', async (t) => {
     fc.asyncProperty(wanted, (rules) => matrix(t, rules, methods)),
     { numRuns: 15 },
   );
+});
+
+/** What a right to a part of a document is worth to each call: `part` calls cut down their answers, or name what they touch. */
+const PARTS: Readonly<Record<string, 'part' | 'whole'>> = {
+  'chord.v1.ContextService/SetContext': 'whole',
+  'chord.v1.ContextService/UpdateContext': 'part',
+  'chord.v1.ContextService/RevertContext': 'whole',
+  'chord.v1.ContextService/DeleteContext': 'whole',
+  'chord.v1.ContextService/TouchContext': 'whole', // without paths
+  'chord.v1.ContextService/BatchWrite': 'whole', // of a delete
+  'chord.v1.ContextService/GetContext': 'part',
+  'chord.v1.ContextService/ListContexts': 'part',
+  'chord.v1.SyncService/SyncContext': 'part',
+  'chord.v1.SyncService/ListDeltas': 'part',
+  'chord.v1.SyncService/BlameContext': 'part',
+  'chord.v1.SyncService/WaitContext': 'part', // without a check, which is refused
+  'chord.v1.SyncService/WatchContexts': 'part',
+  'chord.v1.CleanupService/RunCleanup': 'whole',
+  'chord.v1.CleanupService/StartCleanup': 'whole',
+  'chord.v1.CleanupService/StopCleanup': 'whole',
+  'chord.v1.CleanupService/UpdateCleanup': 'whole',
+  'chord.v1.CleanupService/GetCleanup': 'whole',
+  'chord.v1.AdminService/WatchStats': 'whole',
+  'chord.v1.AdminService/Backup': 'whole',
+  'chord.v1.TransferService/ExportContext': 'whole',
+  'chord.v1.TransferService/RestoreContext': 'whole',
+  'chord.v1.TransferService/ExportContexts': 'whole',
+  'chord.v1.TransferService/RestoreContexts': 'whole',
+};
+
+test('every call decides what a right to a part of a document is worth; document-rights.test.ts holds what it answers', async (t) => {
+  const methods = await generated();
+  t.deepEqual(Object.keys(PARTS).sort(), [...methods.keys()].sort());
+  const grants = [{ prefix: '', path: ['p'], rights: ['read', 'write', 'watch'] }];
+  const { as, tokens } = await guardedBy(t, ['ann'], JSON.stringify({ identities: { ann: { grants } } }));
+  const ann = as(tokens.ann);
+  for (const [path, method] of methods) {
+    const became = await outcome(ann, method, calls('x').find(([call]) => call === path)![1]);
+    t.is(became?.code === PERMISSION_DENIED, PARTS[path] === 'whole', `${path}: ${JSON.stringify(became)}`);
+  }
 });
 
 test('who shows nothing is not let in anywhere but to health', async (t) => {

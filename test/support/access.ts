@@ -3,7 +3,7 @@ import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
-import type { Right } from '../../src/auth/rules.js';
+import type { Right } from '../../src/auth/rights.js';
 import { newToken, tokenLine } from '../../src/auth/tokens.js';
 import type { Chord, ChordOptions } from '../../src/server/app.js';
 import { connect, type Peer, serve } from './chord.js';
@@ -45,14 +45,24 @@ export interface Guarded {
 }
 
 /** A server with one token for each identity that the rules name. */
-export async function guarded(t: ExecutionContext, wanted: Wanted, options: ChordOptions = {}): Promise<Guarded> {
+export function guarded(t: ExecutionContext, wanted: Wanted, options: ChordOptions = {}): Promise<Guarded> {
+  return guardedBy(t, Object.keys(wanted), rulesOf(wanted), options);
+}
+
+/** The same with a text of rules. */
+export async function guardedBy(
+  t: ExecutionContext,
+  names: readonly string[],
+  rules: string,
+  options: ChordOptions = {},
+): Promise<Guarded> {
   const at = await folder(t);
   const tokensFile = join(at, 'tokens');
   const rulesFile = join(at, 'rules.json');
-  const tokens = Object.fromEntries(Object.keys(wanted).map((name) => [name, newToken()]));
+  const tokens = Object.fromEntries(names.map((name) => [name, newToken()]));
   const named = Object.entries(tokens).filter(([name]) => name !== '*');
   await writeFile(tokensFile, named.map(([name, token]) => `${tokenLine(name, token)}\n`).join(''));
-  await writeFile(rulesFile, rulesOf(wanted));
+  await writeFile(rulesFile, rules);
   const chord = await serve(t, { authTokens: tokensFile, authRules: rulesFile, logLevel: 'silent', ...options });
   return { chord, tokensFile, rulesFile, tokens, as: (token) => connect(t, chord.address).show(token) };
 }

@@ -5,7 +5,7 @@ import { connect as connectSocket } from 'node:net';
 import { gunzipSync } from 'node:zlib';
 import test, { type ExecutionContext } from 'ava';
 import type { Chord, ChordOptions } from '../../src/server/app.js';
-import { ALL, guarded } from '../support/access.js';
+import { ALL, guarded, guardedBy } from '../support/access.js';
 import { connect, serve } from '../support/chord.js';
 
 const WEB = { webListen: '127.0.0.1:0' };
@@ -67,6 +67,30 @@ test('what curl -d sends is JSON', async (t) => {
   const wrong = await ask(chord, GET, JSON_TYPE, '{"contextID":1}');
   t.is(wrong.status, 400);
   t.regex(String(json(wrong).message), /contextID/);
+});
+
+test('callers with rights to other parts of a document get other entity tags', async (t) => {
+  const own = { context: 'room:', path: ['members', '{identity}'], rights: ['read'] };
+  const identities = {
+    '*': { grants: [own] },
+    admin: { grants: [{ prefix: '', rights: ALL }] },
+    ann: { grants: [] },
+    bob: { grants: [] },
+  };
+  const { chord, as, tokens } = await guardedBy(t, ['admin', 'ann', 'bob'], JSON.stringify({ identities }), WEB);
+  await as(tokens.admin).set({ contextId: 'room:1', value: { members: { ann: 1, bob: 2 } } });
+  const path = `${GET}${query({ contextId: 'room:1' })}`;
+  const tags = new Map<string, string>();
+  for (const [name, value] of Object.entries({ ann: { ann: 1 }, bob: { bob: 2 }, admin: { ann: 1, bob: 2 } })) {
+    const headers = { authorization: `Bearer ${tokens[name]}`, 'if-none-match': [...tags.values()].join(', ') };
+    const answer = await ask(chord, path, headers);
+    t.is(answer.status, 200);
+    t.like(json(answer), { context: { value: { members: value } } });
+    tags.set(name, String(answer.headers.etag));
+  }
+  t.is(new Set(tags.values()).size, 3);
+  const again = { authorization: `Bearer ${tokens.bob}`, 'if-none-match': tags.get('bob')! };
+  t.is((await ask(chord, path, again)).status, 304);
 });
 
 test('GET reads, with an entity tag: 304 until the context changes', async (t) => {

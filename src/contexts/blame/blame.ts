@@ -68,13 +68,13 @@ interface Start {
 export async function blame(
   store: Store,
   lane: Lane,
-  paths: readonly Path[],
+  paths: readonly Path[] | undefined,
   { pageSize: asked = 0, pageToken = '' }: PageOptions,
 ): Promise<BlamePage> {
   const { id, durable } = lane;
   if (!durable) throw notFound(id);
   const size = pageSize(asked);
-  for (const [i, path] of paths.entries()) {
+  for (const [i, path] of (paths ?? []).entries()) {
     if (path.length === 0) throw invalid(`paths[${i}].keys`, 'must name at least one key');
   }
   const start = pageToken ? startOf(pageToken, durable.position) : { version: 0, leaf: 0, element: 0 };

@@ -22,9 +22,9 @@ export type Leaves = Generator<Leaf | undefined, void>;
 /** Keys that are sorted in one step. */
 const SORTED_AT_ONCE = 1024;
 
-/** Those at and below the paths; without paths, all. The document itself is a leaf where it is empty. */
-export function* leavesOf(document: JsonObject, paths: readonly Path[]): Leaves {
-  if (paths.length === 0) yield* below(document, []);
+/** Those at and below the paths; where there is no list of paths, all. The document itself is a leaf where it is empty. */
+export function* leavesOf(document: JsonObject, paths: readonly Path[] | undefined): Leaves {
+  if (!paths) yield* below(document, []);
   else yield* within(document, wantedOf(paths), []);
 }
 

@@ -31,8 +31,11 @@ export class PastReads {
     return this.atVersion(id, await versionAt(this.store, await this.living(id), time), budget);
   }
 
-  /** Who made each part of the document what it is. NOT_FOUND without context; INVALID_ARGUMENT for an invalid request. */
-  async blame(id: string, paths: readonly Path[], options: PageOptions): Promise<BlamePage> {
+  /**
+   * Who made each part of the document what it is; `paths`: these parts alone. NOT_FOUND without context; INVALID_ARGUMENT for
+   * an invalid request.
+   */
+  async blame(id: string, paths: readonly Path[] | undefined, options: PageOptions): Promise<BlamePage> {
     checkId(id);
     return blame(this.store, await this.living(id), paths, options);
   }

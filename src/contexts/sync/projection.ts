@@ -5,11 +5,11 @@
 import { decodeChanges, encodeChanges } from '../../codec/changes.js';
 import { decodeParts, EncodedStruct, encodeStruct } from '../../codec/struct.js';
 import { decodePartsInSteps, encodeStructInSteps } from '../../codec/struct-steps.js';
-import { type Projection, projectChanges } from '../../delta/projection.js';
+import { type Projection, projectChanges, projectDocument } from '../../delta/projection.js';
 import type { Change } from '../../delta/types.js';
 import { hasSplices, unspliceInPlace, type Whole } from '../../delta/whole-values.js';
 import { ChordError, type Reason } from '../../model/errors.js';
-import type { JsonObject, Position } from '../../model/model.js';
+import type { JsonObject, Payload, Position } from '../../model/model.js';
 import type { DeltaView, SyncResult, View } from '../events.js';
 import { changesInSteps, inSteps, Pace, paced, SMALL_BYTES } from '../long-work.js';
 import { PAGE_BYTES } from '../validation.js';
@@ -21,13 +21,21 @@ const SCOPES_MAX = 8;
 
 const narrowed = new WeakMap<object, Map<string, DeltaView | View | Promise<DeltaView | View>>>();
 
-/** The delta of the projected document; it may have no changes. Synchronous where the delta is small. */
+/**
+ * The delta of the projected document; it may have no changes, and then says nothing of who wrote it. Synchronous where the
+ * delta is small.
+ */
 export function projectDelta(delta: DeltaView, scope: Projection): DeltaView | Promise<DeltaView> {
   return once(delta, scope, () => {
     const { payload } = delta;
     if (bytesOf([payload]) > SMALL_BYTES) return paced((pace) => projectDeltaInSteps(delta, scope, pace));
-    return { ...delta, payload: encodeChanges(projectChanges(changesOf(delta), scope)) };
+    return withPayload(delta, encodeChanges(projectChanges(changesOf(delta), scope)));
   });
+}
+
+function withPayload({ cause, provenance, ...delta }: DeltaView, payload: Payload): DeltaView {
+  if (payload.changes.length === 0) return { ...delta, payload };
+  return { ...delta, payload, ...(cause && { cause }), ...(provenance && { provenance }) };
 }
 
 async function projectDeltaInSteps(delta: DeltaView, scope: Projection, pace: Pace): Promise<DeltaView> {
@@ -35,7 +43,7 @@ async function projectDeltaInSteps(delta: DeltaView, scope: Projection, pace: Pa
   for await (const changes of changesInSteps(delta.payload, pace)) {
     for (const change of projectChanges(changes, scope)) kept.push(change);
   }
-  return { ...delta, payload: await encodeInSteps(kept, pace) };
+  return withPayload(delta, await encodeInSteps(kept, pace));
 }
 
 /** The projection of a document. Synchronous where the document is small. */
@@ -106,8 +114,8 @@ export function projectDeltaFor(
   const projected = scope ? projectDelta(delta, scope) : delta;
   if (!form?.format) return projected;
   return projected instanceof Promise
-    ? projected.then((made) => values.inForm(made, form))
-    : values.inForm(projected, form);
+    ? projected.then((made) => values.inForm(made, form, scope))
+    : values.inForm(projected, form, scope);
 }
 
 /** Recent deltas with whole values that are kept; few, since the values may be large. */
@@ -122,17 +130,20 @@ export class WholeValues {
 
   constructor(private readonly documentAt: (id: string, position: Position) => Promise<JsonObject>) {}
 
-  /** The delta as a form needs it: with whole values where its format requires them, and formatted ahead where it is large. */
-  inForm(delta: DeltaView, form: DeltaForm): DeltaView | Promise<DeltaView> {
+  /**
+   * The delta as a form needs it: with whole values where its format requires them, and formatted ahead where it is large.
+   * @param scope of a projected delta
+   */
+  inForm(delta: DeltaView, form: DeltaForm, scope?: Projection): DeltaView | Promise<DeltaView> {
     if (!form.format) return delta;
     const ahead = (made: DeltaView) => formatAhead(made, form)?.then(() => made) ?? made;
     const { whole } = form.format;
-    const made = whole ? this.of(delta, whole) : delta;
+    const made = whole ? this.of(delta, whole, scope) : delta;
     return made instanceof Promise ? made.then(ahead) : ahead(made);
   }
 
   /** Made once for all concurrent requests; synchronous where the result exists or there is nothing to replace. */
-  of(delta: DeltaView, whole: Whole): DeltaView | Promise<DeltaView> {
+  of(delta: DeltaView, whole: Whole, scope?: Projection): DeltaView | Promise<DeltaView> {
     const { withoutSplices, deltas } = this.#made[whole];
     if (withoutSplices.has(delta)) return delta;
     const made = deltas.get(delta);
@@ -142,7 +153,7 @@ export class WholeValues {
       withoutSplices.add(delta);
       return delta;
     }
-    const making = this.all([delta], whole).then(([unspliced = delta]) => unspliced);
+    const making = this.all([delta], whole, scope).then(([unspliced = delta]) => unspliced);
     const [oldest] = deltas.keys();
     if (oldest && deltas.size === WHOLE_MAX) deltas.delete(oldest);
     deltas.set(delta, making);
@@ -157,7 +168,7 @@ export class WholeValues {
    * The same for consecutive deltas of one context: one document is read for all of them. Ends early, but not before the
    * first delta, where the deltas have grown to the bytes of a page.
    */
-  async all(deltas: readonly DeltaView[], whole: Whole): Promise<readonly DeltaView[]> {
+  async all(deltas: readonly DeltaView[], whole: Whole, scope?: Projection): Promise<readonly DeltaView[]> {
     const made: DeltaView[] = [];
     const pace = new Pace();
     let document: JsonObject | undefined;
@@ -167,7 +178,11 @@ export class WholeValues {
       const { id, from, payload } = delta;
       const changes = await decodeInSteps(payload, pace);
       const splices = hasSplices(changes, whole);
-      if (splices) document ??= await this.documentAt(id, from).catch(unlessGone);
+      if (splices && !document) {
+        const before = await this.documentAt(id, from).catch(unlessGone);
+        // Changes of a projection need not apply to the whole document.
+        document = before && scope ? projectDocument(before, scope) : before;
+      }
       if (splices && !document) return deltas;
       // Later deltas find the document as this one leaves it.
       const unspliced = document && unspliceInPlace(changes, whole, document);

@@ -137,13 +137,21 @@ function askOne(
   readonly options: Options & Pick<WriteRequest, 'guard' | 'provenance'>;
   readonly essence: unknown;
 } {
-  const { expected, ttl, allowMissing, returning, ...essence } = write as BatchedWrite & Options;
+  const { expected, ttl, allowMissing, returning, within, ...essence } = write as BatchedWrite & Options;
   if (write.kind === 'touch' && write.paths?.length) checkTouched(write.paths, ttl);
   else if (ttl !== undefined) checkTtl(ttl);
   if (write.kind === 'revert' && write.version < 1) throw invalid('version', 'must be at least 1');
   const guard = guardOf(expected, write.kind === 'update' ? write : undefined);
   const provenance = encodeProvenance(caller, essence.annotations);
-  const options = { expected, ttl, allowMissing: write.kind === 'set' || allowMissing, returning, guard, provenance };
+  const options = {
+    expected,
+    ttl,
+    allowMissing: write.kind === 'set' || allowMissing,
+    returning,
+    within,
+    guard,
+    provenance,
+  };
   return { options, essence: [essence, expected, ttl, allowMissing] };
 }
 

@@ -6,6 +6,7 @@ import { encodeChangesInSteps } from '../../codec/changes-steps.js';
 import { diffInSteps } from '../../delta/diff.js';
 import { applyInPlace, invert, weightChange } from '../../delta/index.js';
 import { Merge } from '../../delta/merge.js';
+import type { Projection } from '../../delta/projection.js';
 import type { Change, Changes } from '../../delta/types.js';
 import type { JsonObject } from '../../model/model.js';
 import { heapChange } from '../lane/heap-size.js';
@@ -13,7 +14,16 @@ import { eachInSteps, inSteps, type Pace, SMALL_BYTES } from '../long-work.js';
 import { addInSteps } from '../sync/merge.js';
 import { type Budget, tooMuchToStore } from './budget.js';
 import type { MemberEdit } from './members.js';
-import { carryOut, carryOutChanges, checkWeight, copied, type Edit, type Evaluated, type Places } from './mutations.js';
+import {
+  carryOut,
+  carryOutChanges,
+  checkWeight,
+  checkWithin,
+  copied,
+  type Edit,
+  type Evaluated,
+  type Places,
+} from './mutations.js';
 
 /** Members and elements in the values of an edit: these take some 20 ms to evaluate. */
 const PARTS_MAX = 4000;
@@ -37,10 +47,11 @@ export async function evaluateInSteps(
   pace: Pace,
   members?: MemberEdit,
   places?: Places,
+  within?: Projection,
 ): Promise<Evaluated> {
   if (edit.kind === 'set') {
     const changes = await inSteps(diffInSteps(document, edit.value), pace);
-    const evaluated = await finish(changes, weight, budget, pace);
+    const evaluated = await finish(changes, weight, budget, pace, within);
     members?.endAll();
     const apply = (some: Changes): void => applyInPlace(copied(some), document);
     await eachInSteps(changes, pace, apply, APPLIED_AT_ONCE);
@@ -54,7 +65,7 @@ export async function evaluateInSteps(
       carryOut(document, mutation, index, steps, budget, members, places);
     }
     members?.check();
-    return await finish(await merged(steps, pace), weight, budget, pace);
+    return await finish(await merged(steps, pace), weight, budget, pace, within);
   } catch (error) {
     for (const changes of steps.reverse()) {
       applyInPlace(invert(changes), document);
@@ -71,7 +82,14 @@ async function merged(steps: readonly Changes[], pace: Pace): Promise<Changes> {
   return inSteps(merging.resultInSteps(), pace);
 }
 
-async function finish(changes: Changes, before: number, budget: Budget, pace: Pace): Promise<Evaluated> {
+async function finish(
+  changes: Changes,
+  before: number,
+  budget: Budget,
+  pace: Pace,
+  within: Projection | undefined,
+): Promise<Evaluated> {
+  if (within) await eachInSteps(changes, pace, (some) => checkWithin(some, within));
   let weight = before;
   await eachInSteps(changes, pace, (some) => {
     weight += weightChange(some);

@@ -8,6 +8,7 @@
  */
 import { encodeChanges } from '../../codec/changes.js';
 import { applyInPlace, diff, diffAt, equal, invert, merge, weightChange } from '../../delta/index.js';
+import { type Projection, staysWithin } from '../../delta/projection.js';
 import { type Measured, measureMember, sliceText } from '../../delta/text.js';
 import type { Change, Changes, Path } from '../../delta/types.js';
 import { ChordError, invalid } from '../../model/errors.js';
@@ -71,7 +72,7 @@ const MANY_FACTOR = 100;
  * nothing, where the edit replaces so much that `evaluateInSteps` should carry it out.
  * Throws INVALID_ARGUMENT with the invalid field of the request, or RESOURCE_EXHAUSTED where the document or the work is
  * over the budget; the document is then unchanged. `members` takes what happens to members that expire; absent: none does.
- * Without `places`, a splice names places of the document as it is.
+ * Without `places`, a splice names places of the document as it is. PERMISSION_DENIED where the changes leave `within`.
  */
 export function evaluate(
   document: JsonObject,
@@ -80,10 +81,11 @@ export function evaluate(
   budget: Budget,
   members?: MemberEdit,
   places?: Places,
+  within?: Projection,
 ): Evaluated | undefined {
   if (edit.kind === 'set') {
     const changes = diff(document, edit.value);
-    const evaluated = finish(changes, weight, budget);
+    const evaluated = finish(changes, weight, budget, within);
     members?.endAll();
     applyInPlace(copied(changes), document);
     return evaluated;
@@ -99,7 +101,7 @@ export function evaluate(
       undo(document, steps);
       return undefined;
     }
-    return finish(steps.length > 1 ? merge(steps) : (steps[0] ?? []), weight, budget);
+    return finish(steps.length > 1 ? merge(steps) : (steps[0] ?? []), weight, budget, within);
   } catch (error) {
     undo(document, steps);
     throw error;
@@ -169,13 +171,24 @@ function carried(mutation: Mutation, places: Places, at: number, field: string):
 }
 
 /** Checks the changes: all limits of their size are enforced here. */
-function finish(changes: readonly Change[], before: number, budget: Budget): Evaluated {
+function finish(changes: readonly Change[], before: number, budget: Budget, within?: Projection): Evaluated {
+  if (within) checkWithin(changes, within);
   const weight = before + weightChange(changes);
   checkWeight(weight, before, budget);
   const payload = encodeChanges(changes, budget.stored);
   if (!payload) throw tooMuchToStore();
   budget.store(payload.changes.length + payload.olds.length);
   return { changed: changes.length > 0, payload, weight, heap: heapChange(changes) };
+}
+
+/**
+ * The request names nothing outside these parts; but a value on the way to one that is no object, and that the write would
+ * replace by one, lies outside.
+ */
+export function checkWithin(changes: Changes, within: Projection): void {
+  const leaving = changes.find((change) => !staysWithin(change, within));
+  if (!leaving) return;
+  throw new ChordError('PERMISSION_DENIED', `no right to change ${JSON.stringify(leaving.path)}, which is no object`);
 }
 
 export function checkWeight(weight: number, before: number, { documentBytes }: Budget): void {

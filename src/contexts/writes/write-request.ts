@@ -15,7 +15,7 @@ import type { UpdateOptions, WriteRequest } from './writes.js';
  */
 export function ask(id: string, options: UpdateOptions, request: unknown, room: Room, edit?: Edit): WriteRequest {
   checkId(id);
-  const { expected, requestId, caller = '', annotations, ttl, returning, allowMissing } = options;
+  const { expected, requestId, caller = '', annotations, ttl, returning, allowMissing, within } = options;
   if (requestId) checkRequestId(requestId);
   if (ttl !== undefined) checkTtl(ttl);
   checkLimits(expected, room);
@@ -24,7 +24,18 @@ export function ask(id: string, options: UpdateOptions, request: unknown, room: 
   const provenance = encodeProvenance(caller, annotations);
   // What is remembered of requests without annotations stays what it was.
   const print = name ? fingerprint(annotations ? [request, annotations] : request) : '';
-  return { expected, ttl, returning, allowMissing, name, fingerprint: print, guard, provenance, parts: partsIn(room) };
+  return {
+    expected,
+    ttl,
+    returning,
+    allowMissing,
+    within,
+    name,
+    fingerprint: print,
+    guard,
+    provenance,
+    parts: partsIn(room),
+  };
 }
 
 /** The members and elements that were counted. */
@@ -32,7 +43,11 @@ export function partsIn({ members, max, elements }: Room): number {
   return max - members + elements;
 }
 
-/** Whether the error is a refusal: an invalid write, or a state that the write did not expect. Nothing was stored. */
+/**
+ * Whether the error is a refusal: an invalid write, or a state that the write did not expect, or where it would change more
+ * than it may. Nothing was stored.
+ */
 export function isRefusal(error: unknown): boolean {
-  return error instanceof ChordError && ['NOT_FOUND', 'ABORTED', 'INVALID_ARGUMENT'].includes(error.reason);
+  const refusals = ['NOT_FOUND', 'ABORTED', 'INVALID_ARGUMENT', 'PERMISSION_DENIED'];
+  return error instanceof ChordError && refusals.includes(error.reason);
 }

@@ -3,6 +3,7 @@ import type { Annotations } from '../../codec/provenance.js';
 import { EncodedStruct, encodeStruct } from '../../codec/struct.js';
 import { encodeStructInSteps } from '../../codec/struct-steps.js';
 import { weigh } from '../../delta/index.js';
+import type { Projection } from '../../delta/projection.js';
 import { notFound } from '../../model/errors.js';
 import { type Expiry, type Head, type Position, samePosition, usedAt } from '../../model/model.js';
 import { type DeltaView, isLarge, type View } from '../events.js';
@@ -37,6 +38,8 @@ export interface WriteOptions {
 }
 
 export interface UpdateOptions extends WriteOptions {
+  /** The parts of the document that the write may change. Absent: all. */
+  readonly within?: Projection | undefined;
   readonly allowMissing?: boolean | undefined;
 }
 
@@ -88,7 +91,7 @@ export function edit(
   const { before, members } = begun;
   if (!isLong(what, before, asked.parts ?? 0) && !(before > SMALL_BYTES && encodes(view, asked, before))) {
     const document = view.document();
-    const evaluated = evaluate(document, what, before, budget, members, asked.guard);
+    const evaluated = evaluate(document, what, before, budget, members, asked.guard, asked.within);
     if (evaluated) {
       const stores = evaluated.changed || !view.tip;
       const due = stores && snapshotOf(view, evaluated, budget);
@@ -111,7 +114,7 @@ async function editInSteps(
   const begun = begin(view, what, asked, clock);
   const { before, members } = begun;
   const document = view.document();
-  const evaluated = await evaluateInSteps(document, what, before, budget, pace, members, asked.guard);
+  const evaluated = await evaluateInSteps(document, what, before, budget, pace, members, asked.guard, asked.within);
   const stores = evaluated.changed || !view.tip;
   const due = stores && snapshotOf(view, evaluated, budget, Number.POSITIVE_INFINITY);
   const wanted = due || asked.returning?.context;

@@ -18,6 +18,7 @@ import type { Call } from '../call.js';
 import { fromChecks } from '../codec/condition-messages.js';
 import { waitResponse } from '../codec/response-encoder.js';
 import { fromPaths } from '../codec/sync-messages.js';
+import { readable } from '../parts.js';
 
 /** The request is kept while the call waits. */
 export const WAIT_BYTES_MAX = 256 * 1024;
@@ -48,7 +49,7 @@ export class Waits {
       const checks = fromChecks(until, 'until');
       checkChecks(checks, 'until', { members: MEMBERS_MAX, max: MEMBERS_MAX, elements: 0 });
       const form = this.formats.form(format, includeOldValues);
-      const interest = { scope: fromPaths(paths), form };
+      const interest = { scope: readable(call, 'watch', id, fromPaths(paths)), form };
       const waiter = new Waiter(
         this.service,
         this.hub,

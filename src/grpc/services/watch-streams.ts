@@ -87,7 +87,9 @@ class WatchStream implements Sink {
       const subscriptions = fromSubscriptions(request.subscriptions);
       const interval =
         heartbeatInterval(fromDuration(request.heartbeatInterval, 'heartbeat_interval')) ?? options.heartbeatInterval;
-      const watcher = new Watcher(options.service, options.hub, subscriptions, this, this.#form);
+      const { rights } = this.call;
+      const partsOf = rights && ((id: string) => rights.partsOf('watch', id));
+      const watcher = new Watcher(options.service, options.hub, subscriptions, this, this.#form, partsOf);
       this.#watcher = watcher;
       this.#heartbeat = setInterval(() => watcher.heartbeat(), interval);
       watcher.open().catch((error) => this.fail(error));

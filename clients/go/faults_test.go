@@ -35,8 +35,10 @@ type faulty struct {
 	// What each call does; the number counts the calls of that kind, from 1.
 	set   func(ctx context.Context, call int, request *chordv1.SetContextRequest) error
 	watch func(call int, request *chordv1.WatchContextsRequest, stream watchStream) error
+	wait  func(call int) error
 	sets  atomic.Int32
 	opens atomic.Int32
+	waits atomic.Int32
 }
 
 type watchStream = grpc.ServerStreamingServer[chordv1.WatchContextsResponse]
@@ -48,6 +50,10 @@ func (f *faulty) SetContext(ctx context.Context, request *chordv1.SetContextRequ
 
 func (f *faulty) WatchContexts(request *chordv1.WatchContextsRequest, stream watchStream) error {
 	return f.watch(int(f.opens.Add(1)), request, stream)
+}
+
+func (f *faulty) WaitContext(context.Context, *chordv1.WaitContextRequest) (*chordv1.WaitContextResponse, error) {
+	return &chordv1.WaitContextResponse{HeldAt: 1}, f.wait(int(f.waits.Add(1)))
 }
 
 func (f *faulty) serve(t *testing.T, options ...grpc.ServerOption) *faulty {

@@ -7,6 +7,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 func TestWait(t *testing.T) {
@@ -86,4 +89,41 @@ func TestWaitOverARestart(t *testing.T) {
 	}
 	must[*WriteResult](t)(dial(t, address).Set(ctx, "a", map[string]any{"done": true}))
 	check(t, <-answer)
+}
+
+func TestWhatAWaitTriesAgain(t *testing.T) {
+	const doubtful = codes.Internal
+	fails := []codes.Code{
+		codes.Unavailable, codes.Unauthenticated, codes.DeadlineExceeded, doubtful, doubtful, doubtful, doubtful, doubtful,
+	}
+	failing := func(fails ...codes.Code) *faulty {
+		return (&faulty{wait: func(call int) error {
+			if call <= len(fails) {
+				return status.Error(fails[call-1], "not now")
+			}
+			return nil
+		}}).serve(t)
+	}
+	// However few attempts a call has. A try that lasts for BackoffMax would begin the count anew.
+	once := WithRetry(RetryPolicy{Attempts: 1, BackoffMin: time.Millisecond, BackoffMax: time.Hour})
+	source := WithTokenSource(func(context.Context) (string, error) { return "good", nil })
+	peer := failing(fails...)
+	met := must[*WaitResult](t)(dial(t, peer.address, once, source).Wait(patient(t), "a", Position{}, nil))
+	same(t, []any{met.HeldAt, peer.waits.Load()}, []any{1, len(fails) + 1})
+
+	for _, each := range []struct {
+		calls int
+		fails []codes.Code
+	}{
+		{6, []codes.Code{doubtful, doubtful, doubtful, doubtful, doubtful, doubtful}},
+		{2, []codes.Code{codes.Unauthenticated, codes.Unauthenticated}},
+		{1, []codes.Code{codes.PermissionDenied}},
+	} {
+		peer := failing(each.fails...)
+		_, err := dial(t, peer.address, once, source).Wait(patient(t), "a", Position{}, nil)
+		same(t, []any{err.(*Error).Code, peer.waits.Load()}, []any{each.fails[0], each.calls})
+	}
+	peer = failing(codes.Unauthenticated)
+	_, err := dial(t, peer.address, once, WithToken("bad")).Wait(patient(t), "a", Position{}, nil)
+	same(t, []any{reason(t, err, Unauthenticated).Code, peer.waits.Load()}, []any{codes.Unauthenticated, 1})
 }

@@ -11,7 +11,7 @@ use chordstate::proto::chord::v1::sync_service_server::{SyncService, SyncService
 use chordstate::proto::chord::v1::watch_contexts_response::Event as Message;
 use chordstate::proto::chord::v1::{
     Change, ChangeAction, Closing, Context, Delta, Full, Position, SetContextRequest, SetContextResponse,
-    WatchContextsRequest, WatchContextsResponse,
+    WaitContextRequest, WaitContextResponse, WatchContextsRequest, WatchContextsResponse,
 };
 use chordstate::proto::google::rpc;
 use chordstate::{Client, ClientBuilder, Event, Reason, Retry, Target, json};
@@ -37,6 +37,9 @@ struct Faulty {
     watch: Arc<OnWatch>,
     sets: Arc<AtomicUsize>,
     watches: Arc<AtomicUsize>,
+    /// What the first waits fail with; further ones are answered.
+    wait_failures: Vec<Code>,
+    waits: Arc<AtomicUsize>,
 }
 
 impl Faulty {
@@ -44,7 +47,14 @@ impl Faulty {
         set: impl Fn(usize, &Request<SetContextRequest>) -> BoxFuture<'static, Result<(), Status>> + Send + Sync + 'static,
     ) -> Self {
         let watch = Arc::new(|_, _| Err(Status::unimplemented("")));
-        Self { set: Arc::new(set), watch, sets: Arc::default(), watches: Arc::default() }
+        Self {
+            set: Arc::new(set),
+            watch,
+            sets: Arc::default(),
+            watches: Arc::default(),
+            wait_failures: Vec::new(),
+            waits: Arc::default(),
+        }
     }
 
     fn watches(
@@ -82,6 +92,13 @@ impl ContextService for Faulty {
 impl SyncService for Faulty {
     async fn watch_contexts(&self, request: Request<WatchContextsRequest>) -> Result<Response<Responses>, Status> {
         (self.watch)(self.watches.fetch_add(1, SeqCst) + 1, request.into_inner()).map(Response::new)
+    }
+
+    async fn wait_context(&self, _: Request<WaitContextRequest>) -> Result<Response<WaitContextResponse>, Status> {
+        match self.wait_failures.get(self.waits.fetch_add(1, SeqCst)) {
+            Some(code) => Err(Status::new(*code, "not now")),
+            None => Ok(Response::new(WaitContextResponse { held_at: 1, ..Default::default() })),
+        }
     }
 }
 
@@ -636,5 +653,27 @@ async fn a_client_that_is_closed_says_so() {
     ];
     for error in errors {
         assert_eq!(error.message(), "the client is closed");
+    }
+}
+
+#[tokio::test]
+async fn what_a_wait_tries_again() {
+    let doubtful = |times| vec![Code::Internal; times];
+    let all = [vec![Code::Unavailable, Code::Unauthenticated, Code::DeadlineExceeded], doubtful(5)].concat();
+    for (wait_failures, renews, end) in [
+        (all, true, (None, 9)),
+        (doubtful(6), true, (Some(Reason::Internal), 6)),
+        (vec![Code::Unauthenticated; 2], true, (Some(Reason::Unauthenticated), 2)),
+        (vec![Code::Unauthenticated], false, (Some(Reason::Unauthenticated), 1)),
+        (vec![Code::PermissionDenied], true, (Some(Reason::PermissionDenied), 1)),
+    ] {
+        let peer = Faulty { wait_failures, ..Faulty::sets(|_, _| Box::pin(async { Ok(()) })) };
+        // However few attempts a call has. A try that lasts for the longest backoff would begin the count anew.
+        let backoff_max = Duration::from_secs(3600);
+        let once = Retry { attempts: 1, backoff_min: Duration::from_millis(1), backoff_max, ..Retry::default() };
+        let builder = peer.serve(Server::builder()).await.retry(once);
+        let builder = if renews { builder.token_source(|| Ok("good".into())) } else { builder.token("bad") };
+        let failed = patient(builder.connect().unwrap().wait("a", []).into_future()).await.err();
+        assert_eq!((failed.map(|error| error.reason().clone()), peer.waits.load(SeqCst)), end);
     }
 }

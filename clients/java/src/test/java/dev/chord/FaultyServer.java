@@ -4,6 +4,8 @@ import dev.chord.v1.ContextServiceGrpc;
 import dev.chord.v1.SetContextRequest;
 import dev.chord.v1.SetContextResponse;
 import dev.chord.v1.SyncServiceGrpc;
+import dev.chord.v1.WaitContextRequest;
+import dev.chord.v1.WaitContextResponse;
 import dev.chord.v1.WatchContextsRequest;
 import dev.chord.v1.WatchContextsResponse;
 import io.grpc.Grpc;
@@ -15,6 +17,7 @@ import io.grpc.ServerCall;
 import io.grpc.ServerCallHandler;
 import io.grpc.ServerCredentials;
 import io.grpc.ServerInterceptor;
+import io.grpc.Status;
 import io.grpc.stub.StreamObserver;
 import java.io.IOException;
 import java.util.List;
@@ -33,10 +36,14 @@ final class FaultyServer implements AutoCloseable {
     void call(int number, WatchContextsRequest request, StreamObserver<WatchContextsResponse> stream);
   }
 
+  /** What the first waits fail with; further ones are answered. */
+  final List<Status> waitFailures = new CopyOnWriteArrayList<>();
+
   static final Exception SILENCE = new Exception("no answer");
 
   final AtomicInteger sets = new AtomicInteger();
   final AtomicInteger watches = new AtomicInteger();
+  final AtomicInteger waits = new AtomicInteger();
   final List<String> authorizations = new CopyOnWriteArrayList<>();
   private final Server server;
 
@@ -69,6 +76,17 @@ final class FaultyServer implements AutoCloseable {
       @Override
       public void watchContexts(WatchContextsRequest request, StreamObserver<WatchContextsResponse> stream) {
         onWatch.call(watches.incrementAndGet(), request, stream);
+      }
+
+      @Override
+      public void waitContext(WaitContextRequest request, StreamObserver<WaitContextResponse> answer) {
+        int number = waits.incrementAndGet();
+        if (number <= waitFailures.size()) {
+          answer.onError(waitFailures.get(number - 1).asRuntimeException());
+          return;
+        }
+        answer.onNext(WaitContextResponse.newBuilder().setHeldAt(1).build());
+        answer.onCompleted();
       }
     };
     server = builder

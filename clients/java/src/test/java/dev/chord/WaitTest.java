@@ -5,10 +5,12 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import io.grpc.Status;
 import java.net.ServerSocket;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CancellationException;
@@ -59,6 +61,36 @@ class WaitTest extends Live {
     waiting.close();
     assertEquals("the client is closed", fails("CANCELLED", () -> Connection.await(endless)).getMessage());
     fails("CANCELLED", () -> waiting.waitFor(id, UNTIL));
+  }
+
+  @Test
+  void whatIsTriedAgain() throws Exception {
+    // However few attempts a call has. A try that lasts for the longest backoff would begin the count anew.
+    RetryPolicy once = RetryPolicy.DEFAULT.withAttempts(1).withBackoff(Duration.ofMillis(1), Duration.ofHours(1));
+    ClientOptions source = ClientOptions.builder().retry(once).token(() -> "good").build();
+    List<Status> doubtful = Collections.nCopies(5, Status.INTERNAL);
+    List<Status> fails = new ArrayList<>(List.of(Status.UNAVAILABLE, Status.UNAUTHENTICATED, Status.DEADLINE_EXCEEDED));
+    fails.addAll(doubtful);
+    assertEquals("met after 9", waited(source, fails));
+    assertEquals("INTERNAL after 6", waited(source, Collections.nCopies(6, Status.INTERNAL)));
+    assertEquals("UNAUTHENTICATED after 2", waited(source, Collections.nCopies(2, Status.UNAUTHENTICATED)));
+    assertEquals("PERMISSION_DENIED after 1", waited(source, List.of(Status.PERMISSION_DENIED)));
+    ClientOptions fixed = ClientOptions.builder().retry(once).token("bad").build();
+    assertEquals("UNAUTHENTICATED after 1", waited(fixed, List.of(Status.UNAUTHENTICATED)));
+  }
+
+  private static String waited(ClientOptions options, List<Status> fails) throws Exception {
+    try (FaultyServer server = new FaultyServer((number, request) -> {});
+        ChordClient client = ChordClient.connect(server.address(), options)) {
+      server.waitFailures.addAll(fails);
+      String end = "met";
+      try {
+        client.waitFor("a", UNTIL);
+      } catch (ChordException e) {
+        end = e.reason();
+      }
+      return end + " after " + server.waits.get();
+    }
   }
 
   /** The server goes and comes back while a wait, of one attempt for a call, goes on. */

@@ -143,8 +143,8 @@ export const BUGS: readonly Bug[] = [
   {
     name: 'a write of which the outcome is not known is evaluated again',
     breaks: 'W5',
-    file: 'src/contexts/lane/lane.ts',
-    find: '      else if (failure !== undefined && (effect?.commit || effect?.removal)) task.reject(task.failure ?? failure);\n',
+    file: 'src/contexts/lane/pending-write.ts',
+    find: '    else if (failure !== undefined && (effect?.commit || effect?.removal)) task.reject(task.failure ?? failure);\n',
     replace: '',
     by: 'simulator',
   },

@@ -4,7 +4,7 @@
  * is not done after half an hour is interrupted, so that it prints what it was at. The end repeats what failed.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { accessSync, constants, mkdtempSync, rmSync, statfsSync } from 'node:fs';
+import { accessSync, chmodSync, constants, mkdtempSync, rmSync, statfsSync } from 'node:fs';
 
 /**
  * How to run a suite, how to read its counts from its output, and commands that succeed if its tools are installed. If
@@ -112,10 +112,16 @@ function filesInMemory() {
   try {
     accessSync(MEMORY, constants.W_OK);
     const { bavail, bsize } = statfsSync(MEMORY);
-    return bavail * bsize < MEMORY_NEEDED ? undefined : mkdtempSync(`${MEMORY}/chord-test-`);
+    return bavail * bsize < MEMORY_NEEDED ? undefined : openToAll(mkdtempSync(`${MEMORY}/chord-test-`));
   } catch {
     return undefined;
   }
+}
+
+/** PostgreSQL does not run as root, and enters as another user. */
+function openToAll(directory) {
+  chmodSync(directory, 0o755);
+  return directory;
 }
 
 async function runSuite({ name, command, count, needs = [], get }, printed) {

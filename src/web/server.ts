@@ -63,7 +63,10 @@ export class WebServer {
   async stop(grace: number): Promise<void> {
     const closed = this.#listener?.close();
     this.#http.closeIdle();
-    await Promise.race([closed, sleep(grace, undefined, { ref: false })]);
+    // The timer keeps the process: a socket that is not read does not, and the rest of the stop would be left out.
+    const waited = new AbortController();
+    await Promise.race([closed, sleep(grace, undefined, { signal: waited.signal }).catch(() => {})]);
+    waited.abort();
     for (const socket of this.#sockets) socket.destroy();
     await closed;
   }

@@ -74,7 +74,10 @@ export class LocalTransport implements Transport {
     const ended = this.#listener?.close();
     this.#http2?.drain(grace);
     // A stalled client never confirms the end of its connection: the wait is bounded.
-    await Promise.race([ended, sleep(grace + CLOSE_WITHIN, undefined, { ref: false })]);
+    // The timer keeps the process, which a socket that is not read does not.
+    const waited = new AbortController();
+    await Promise.race([ended, sleep(grace + CLOSE_WITHIN, undefined, { signal: waited.signal }).catch(() => {})]);
+    waited.abort();
     this.arrivals.close();
   }
 }

@@ -27,8 +27,8 @@ export interface Unmet {
 }
 
 /**
- * `touchedAt`: the last version that touched the path, an ancestor or a descendant of it. `author`: who wrote it; absent: nobody
- * with a name, or not in memory.
+ * `touchedAt`: the last version that touched the path, an ancestor or a descendant of it. `author`: the identity that wrote
+ * that version; absent: the writer was not authenticated, or the version is not in memory.
  */
 export type UnmetOne =
   | { readonly path: readonly string[]; readonly touchedAt: number; readonly author?: string | undefined }

@@ -84,6 +84,11 @@ test('a deadline and the stop of the server end a wait, and nothing is left of i
   const { chord, peer } = await start(t);
   t.is((await refused(wait(peer, { until }, 50).answer)).code, status.DEADLINE_EXCEEDED);
   while (chord.hub.watched > 0) await new Promise((resolve) => setImmediate(resolve));
+  const { answer, cancel } = wait(peer, { until });
+  await begun(chord);
+  cancel();
+  t.is((await refused(answer)).code, status.CANCELLED);
+  while (chord.hub.watched > 0) await new Promise((resolve) => setImmediate(resolve));
   const stopped = wait(peer, { until });
   await begun(chord);
   const closing = chord.close();

@@ -262,3 +262,27 @@ test('positions as text', (t) => {
     t.is(t.throws<ChordError>(() => parsePosition(text))?.reason, 'INVALID_ARGUMENT', text);
   }
 });
+
+test('a wait that is cancelled in the moment of its begin does not stay open in the server', async (t) => {
+  let open = 0;
+  const peer = await startPeer(t, {
+    wait: (_answer, _asked, call) => {
+      open++;
+      call.on('cancelled', () => open--);
+    },
+    set: (_, answer) => answer(null, { position: at(1) }),
+  });
+  const client = connectedTo(t, peer);
+  await client.set('a', {});
+  for (let turns = 0; turns < 20; turns++) {
+    const closing = new AbortController();
+    const refused = t.throwsAsync(client.wait('a', [{ path: ['n'], exists: true }], { signal: closing.signal }));
+    for (let i = 0; i < turns; i++) await undefined;
+    closing.abort();
+    await refused;
+    await new Promise((resolve) => setImmediate(resolve));
+    await client.set('a', {}); // what was sent before it has arrived
+    await client.set('a', {});
+    t.is(open, 0, `cancelled after ${turns} microtasks`);
+  }
+});

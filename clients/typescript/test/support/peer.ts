@@ -1,4 +1,5 @@
 /** A peer that does as a test tells it: a real server goes wrong only by accident. */
+import type { EventEmitter } from 'node:events';
 import { Server, ServerCredentials, type ServerOptions, type ServerWritableStream, status } from '@grpc/grpc-js';
 import type { ExecutionContext } from 'ava';
 import { ContextServiceService } from '../../src/gen/chord/v1/context_service.js';
@@ -23,7 +24,7 @@ export async function startPeer(
   t: ExecutionContext,
   does: {
     readonly watch?: (stream: Stream, opened: number) => void;
-    readonly wait?: (answer: Answer, asked: number) => void;
+    readonly wait?: (answer: Answer, asked: number, call: EventEmitter) => void;
     readonly set?: (call: { getDeadline(): Date | number; getPeer(): string }, answer: Answer) => void;
   },
   port = 0,
@@ -34,7 +35,7 @@ export async function startPeer(
   let asked = 0;
   server.addService(SyncServiceService, {
     watchContexts: (stream: Stream) => does.watch?.(stream, ++opened),
-    waitContext: (_: unknown, answer: Answer) => does.wait?.(answer, ++asked),
+    waitContext: (call: EventEmitter, answer: Answer) => does.wait?.(answer, ++asked, call),
   });
   server.addService(ContextServiceService, {
     setContext: (call: Parameters<NonNullable<typeof does.set>>[0], answer: Answer) => does.set?.(call, answer),

@@ -1,5 +1,5 @@
 /** The ops that need no server: the client's own code on bytes and values. */
-import { decodeError } from '../src/errors.js';
+import { decodeError, detailsOf } from '../src/errors.js';
 import { Delta } from '../src/gen/chord/v1/model.js';
 import { WatchContextsResponse } from '../src/gen/chord/v1/sync_service.js';
 import { apply as applyChanges, type ChordError } from '../src/index.js';
@@ -21,7 +21,7 @@ export function apply({ document, wire }: Args): Form {
 }
 
 export function error({ code, message, details }: Args): Form {
-  const decoded = decodeError(code, message, details && bytes(details));
+  const decoded = decodeError(code, message, details ? detailsOf(bytes(details)) : []);
   return { error: errorForm(decoded), transient: decoded.transient };
 }
 

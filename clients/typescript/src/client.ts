@@ -1,15 +1,12 @@
 /** The calls. Reads and writes are tried again where that is safe; writes name themselves so that it is. */
-import { randomUUID } from 'node:crypto';
-import { setMaxListeners } from 'node:events';
-import { Channel, completed, type Definition, encode, type Method } from './channel.js';
 import { type Check, toChecks, toExpected } from './conditions.js';
 import { type Editor, edit } from './edit.js';
 import { closed } from './errors.js';
 import { checkChecks, checkDocument, checkExpected, checkMutations, checkPaths, checkText } from './fault.js';
 import { Gate } from './gate.js';
-import { ContextServiceService as contexts, type SetContextResponse } from './gen/chord/v1/context_service.js';
+import type { SetContextResponse } from './gen/chord/v1/context_service.js';
 import { FullReason } from './gen/chord/v1/model.js';
-import { SyncServiceService as syncs, type WaitContextResponse } from './gen/chord/v1/sync_service.js';
+import type { WaitContextResponse } from './gen/chord/v1/sync_service.js';
 import type { Json, JsonObject } from './json.js';
 import {
   type Context,
@@ -25,7 +22,7 @@ import {
 } from './model.js';
 import type {
   CallOptions,
-  ClientOptions,
+  CommonOptions,
   DeleteOptions,
   Edit,
   EditOptions,
@@ -40,8 +37,11 @@ import type {
 } from './options.js';
 import { Presence, type PresenceOptions } from './presence.js';
 import { inTurn, RETRY_DEFAULT, type RetryPolicy, retrying } from './retry.js';
+import { contexts, sync } from './services.js';
 import { sleepMax } from './timers.js';
 import type { Target } from './tracker.js';
+import { completed, type Definition, encode, type Method, type Transport } from './transport.js';
+import { randomUUID } from './uuid.js';
 import { patiently } from './waiting.js';
 import { Watch, type WatchOptions } from './watch.js';
 
@@ -52,28 +52,35 @@ interface Texts {
   readonly requestId?: string;
 }
 
-/** Connects at the first call. @param address HOST:PORT */
-export function connect(address: string, options: ClientOptions = {}): Client {
-  return new Client(address, options);
+/** What differs between Node and browsers. */
+export interface Platform {
+  readonly transport: Transport;
+  /** Its signal ends all that the client has begun. */
+  readonly closing: AbortController;
+  /** Says what nothing waits for: `process.emitWarning`, `console.warn`. */
+  readonly warn: (warning: Error) => void;
 }
 
 /** All calls throw ChordError. */
-export class Client {
-  readonly #channel: Channel;
+export class BaseClient {
+  readonly #transport: Transport;
+  readonly #warn: (warning: Error) => void;
   readonly #deadline: number;
   readonly #policy: RetryPolicy;
   readonly #open = new Set<Watch>();
   readonly #presences = new Set<Presence>();
   readonly #gate: Gate;
-  readonly #closing = new AbortController();
+  readonly #closing: AbortController;
 
   constructor(
     readonly address: string,
-    options: ClientOptions = {},
+    options: CommonOptions,
+    { transport, closing, warn }: Platform,
   ) {
-    this.#channel = new Channel(address, options.tls ?? false, options.token, options.watchesPerConnection ?? 90);
+    this.#transport = transport;
+    this.#closing = closing;
+    this.#warn = warn;
     this.#gate = new Gate(options.callsInFlight ?? 100);
-    setMaxListeners(0, this.#closing.signal);
     this.#deadline = options.deadline ?? 10_000;
     this.#policy = { ...RETRY_DEFAULT, ...options.retry };
   }
@@ -162,7 +169,8 @@ export class Client {
     options: PresenceOptions = {},
   ): Promise<Presence> {
     const ended = () => this.#presences.delete(presence);
-    const presence: Presence = new Presence(this, contextId, path, value, ttl, options, ended);
+    const calls = { update: this.update.bind(this), touch: this.touch.bind(this), warn: this.#warn };
+    const presence: Presence = new Presence(calls, contextId, path, value, ttl, options, ended);
     await presence.open();
     this.#presences.add(presence);
     return presence;
@@ -185,7 +193,7 @@ export class Client {
   /** What a copy at `known` lacks; without `known`, the document. */
   async sync(contextId: string, known?: Position, options: CallOptions = {}): Promise<SyncResult> {
     const request = { contextId, known, includeOldValues: false, format: '', paths: [] };
-    return fromSync(await this.#call(syncs.syncContext, request, options));
+    return fromSync(await this.#call(sync.syncContext, request, options));
   }
 
   /**
@@ -202,11 +210,11 @@ export class Client {
     checkChecks('until', checks);
     const until = toChecks(checks);
     const request = { contextId, known, until, includeOldValues: false, format: '', paths: [] };
-    const bytes = encode(syncs.waitContext, request);
+    const bytes = encode(sync.waitContext, request);
     const end = deadline === undefined ? Number.POSITIVE_INFINITY : Date.now() + sleepMax(deadline);
     const stop = signal ? AbortSignal.any([signal, this.#closing.signal]) : this.#closing.signal;
-    const answer = await patiently(this.#channel, this.#policy, end, stop, () =>
-      this.#channel.longCall(syncs.waitContext, bytes, end, stop),
+    const answer = await patiently(this.#transport, this.#policy, end, stop, () =>
+      this.#transport.longCall(sync.waitContext, bytes, end, stop),
     ).catch((error) => {
       throw this.#closing.signal.aborted ? closed('client') : error;
     });
@@ -223,7 +231,7 @@ export class Client {
     do {
       const includeOldValues = options.includeOldValues ?? false;
       const request = { contextId, fromVersion, pageSize: 0, pageToken, includeOldValues, format: '' };
-      const page = await this.#call(syncs.listDeltas, request, options);
+      const page = await this.#call(sync.listDeltas, request, options);
       yield { deltas: page.deltas.map(fromDelta), head: fromPosition(page.head), truncated: page.truncated };
       pageToken = page.nextPageToken;
     } while (pageToken !== '');
@@ -235,7 +243,7 @@ export class Client {
     targets.forEach((target, i) => {
       checkText(`targets[${i}]`, typeof target === 'string' ? target : target.prefix);
     });
-    const watch = new Watch(this.#channel, this.#policy, targets, options, () => this.#open.delete(watch));
+    const watch = new Watch(this.#transport, this.#policy, targets, options, () => this.#open.delete(watch));
     this.#open.add(watch);
     return watch;
   }
@@ -248,7 +256,7 @@ export class Client {
     this.#checkOpen();
     const bytes = encode(method, completed(method, request));
     const until = Date.now() + sleepMax(options.deadline ?? this.#deadline);
-    const call = () => this.#channel.call(method, bytes, until, options.signal);
+    const call = () => this.#transport.call(method, bytes, until, options.signal);
     return inTurn(this.#gate, until, options.signal, call);
   }
 
@@ -259,7 +267,7 @@ export class Client {
     { signal = new AbortController().signal }: Pick<CallOptions, 'signal'> = {},
   ): AsyncGenerator<A, void, void> {
     this.#checkOpen();
-    return this.#channel.stream(method, completed(method, request), signal);
+    return this.#transport.stream(method, completed(method, request), signal);
   }
 
   /** Ends all presences, watches, replicas and calls, then the connections. Any call afterwards is CANCELLED. */
@@ -268,7 +276,7 @@ export class Client {
     this.#closing.abort();
     this.#gate.close(closed('client'));
     await Promise.all([...this.#open].map((watch) => watch.close()));
-    this.#channel.close();
+    this.#transport.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -286,7 +294,7 @@ export class Client {
     checkText('context_id', request.contextId);
     checkText('prefix', request.prefix);
     checkText('request_id', request.requestId);
-    let bytes: Buffer;
+    let bytes: Uint8Array;
     try {
       bytes = encode(method, request);
     } catch (error) {
@@ -295,7 +303,7 @@ export class Client {
     }
     const signals = { caller: signal, client: this.#closing.signal };
     return retrying(this.#policy, deadline ?? this.#deadline, this.#gate, signals, (until) =>
-      this.#channel.call(method, bytes, until, signal),
+      this.#transport.call(method, bytes, until, signal),
     );
   }
 

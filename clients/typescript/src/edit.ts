@@ -2,8 +2,7 @@
  * A document changed by a function of it. The write is guarded by the paths that the function changed and those that it
  * names, not by the whole document: writes of others elsewhere in the document are no conflict, however many there are.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
-import { status } from '@grpc/grpc-js';
+import { status } from './codes.js';
 import type { Expected } from './conditions.js';
 import { diff } from './diff.js';
 import { ChordError, unsendable } from './errors.js';
@@ -13,7 +12,7 @@ import type { Context, Mutation, Position } from './model.js';
 import type { CallOptions, Edit, EditOptions, UpdateOptions, WriteResult } from './options.js';
 import { backoff, type RetryPolicy } from './retry.js';
 import { isPlain } from './struct.js';
-import { sleepMax } from './timers.js';
+import { sleep, sleepMax } from './timers.js';
 
 /** The calls of the client that an edit makes. */
 interface Calls {
@@ -71,7 +70,7 @@ export async function edit<T>(
     }
     const stop = signal ? AbortSignal.any([signal, closing]) : closing;
     const wait = Math.min(backoff(policy, attempt - 1), (end - Date.now()) / 2);
-    await sleep(wait, undefined, { signal: stop }).catch(() => {}); // the next call says why
+    await sleep(wait, stop); // where it is aborted, the next call says why
   }
 }
 

@@ -1,5 +1,5 @@
-/** What can go wrong, decoded from gRPC's status and the details in its trailers. */
-import { status } from '@grpc/grpc-js';
+/** What can go wrong, decoded from gRPC's status and its details. */
+import { status, statusName } from './codes.js';
 import { fromUnmet, type UnmetConditions } from './conditions.js';
 import { PositionMismatch, UnmetConditions as ProtoUnmet } from './gen/chord/v1/errors.js';
 import { BadRequest, ErrorInfo, RetryInfo } from './gen/google/rpc/error_details.js';
@@ -35,7 +35,7 @@ export class ChordError extends Error {
     readonly reason: string,
     message: string,
     /** gRPC's. */
-    readonly code: status,
+    readonly code: number,
     details: ErrorDetails = {},
     /** Another try may succeed, and the caller need not know. */
     readonly transient = false,
@@ -53,14 +53,20 @@ export class ChordError extends Error {
 }
 
 /** Transports report broken connections as these, too. From the server they are final. */
-const PERHAPS_TRANSIENT: readonly status[] = [status.INTERNAL, status.UNKNOWN, status.CANCELLED];
+const PERHAPS_TRANSIENT: readonly number[] = [status.INTERNAL, status.UNKNOWN, status.CANCELLED];
 
 /** What transports say of a connection that was ended for what other streams did. */
 const ENDED_BY_TRANSPORT = /RST_STREAM|GOAWAY|ENHANCE_YOUR_CALM|Bandwidth exhausted/i;
 
-/** @param trailer `grpc-status-details-bin` */
-export function decodeError(code: status, message: string, trailer: Uint8Array | undefined): ChordError {
-  const found = decodeDetails(trailer);
+/** A message of any type, as google.protobuf.Any has it. */
+export interface ErrorDetail {
+  /** Ends in the name of the type, perhaps behind a slash. */
+  readonly typeUrl: string;
+  readonly value: Uint8Array;
+}
+
+export function decodeError(code: number, message: string, details: readonly ErrorDetail[]): ChordError {
+  const found = decodeDetails(details);
   const byTransport =
     found.reason === undefined &&
     (code === status.INTERNAL || code === status.RESOURCE_EXHAUSTED) &&
@@ -70,7 +76,7 @@ export function decodeError(code: status, message: string, trailer: Uint8Array |
     (code === status.RESOURCE_EXHAUSTED && found.retryAfter !== undefined) ||
     byTransport;
   const transient = certain || (PERHAPS_TRANSIENT.includes(code) && found.reason === undefined);
-  return new ChordError(found.reason ?? status[code] ?? 'UNKNOWN', message, code, found, transient, certain);
+  return new ChordError(found.reason ?? statusName(code) ?? 'UNKNOWN', message, code, found, transient, certain);
 }
 
 export function unavailable(message: string): ChordError {
@@ -91,12 +97,20 @@ export function unsendable(field: string, error: unknown): ChordError {
 
 type Found = { -readonly [K in keyof ErrorDetails]: ErrorDetails[K] } & { reason?: string };
 
-/** Details that cannot be decoded count as absent: the code and the message still tell enough. */
-function decodeDetails(trailer: Uint8Array | undefined): Found {
-  const found: Found = {};
-  if (!trailer) return found;
+/** @param trailer `grpc-status-details-bin` */
+export function detailsOf(trailer: Uint8Array): readonly ErrorDetail[] {
   try {
-    for (const { typeUrl, value } of Status.decode(trailer).details) read(typeUrl, value, found);
+    return Status.decode(trailer).details;
+  } catch {
+    return []; // as details that cannot be decoded
+  }
+}
+
+/** Details that cannot be decoded count as absent: the code and the message still tell enough. */
+function decodeDetails(details: readonly ErrorDetail[]): Found {
+  const found: Found = {};
+  try {
+    for (const { typeUrl, value } of details) read(typeUrl, value, found);
     return found;
   } catch {
     return {};

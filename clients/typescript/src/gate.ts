@@ -1,5 +1,5 @@
 /** A bound on calls in flight: those beyond it wait for their turn, first come, first served. */
-import { status } from '@grpc/grpc-js';
+import { status } from './codes.js';
 import { ChordError } from './errors.js';
 import { sleepMax } from './timers.js';
 

@@ -1,39 +1,39 @@
-/** The client of Chord: `import { connect, Replica } from 'chordstate'`. */
-export { apply, DeltaMismatch } from './apply.js';
-export type { Definition, TlsOptions, Token } from './channel.js';
-export { Client, connect } from './client.js';
-export type { Check, Expected, Unchanged, UnmetCondition, UnmetConditions } from './conditions.js';
-export type { Editor } from './edit.js';
-export { ChordError, type FieldViolation } from './errors.js';
-export type { Json, JsonObject } from './json.js';
-export {
-  type Change,
-  type Context,
-  type Delta,
-  formatPosition,
-  type Mutation,
-  type Path,
-  type Position,
-  type Provenance,
-} from './model.js';
-export type {
-  CallOptions,
-  ClientOptions,
-  DeleteOptions,
-  Edit,
-  EditOptions,
-  MemberExpiry,
-  SyncResult,
-  TouchOptions,
-  UpdateOptions,
-  WaitContextOptions,
-  WaitResult,
-  WriteOptions,
-  WriteResult,
-} from './options.js';
-export { parsePosition } from './position.js';
-export type { Presence, PresenceOptions } from './presence.js';
-export { Replica, type ReplicaChange, type ReplicaDocument, type ReplicaOptions, type WaitOptions } from './replica.js';
-export type { RetryPolicy } from './retry.js';
-export type { DeltaEvent, FullEvent, Target, WatchEvent } from './tracker.js';
-export type { Watch, WatchOptions } from './watch.js';
+/** The client of Chord for Node, over gRPC: `import { connect, Replica } from 'chordstate'`. */
+import { EventEmitter, setMaxListeners } from 'node:events';
+import { BaseClient } from './client.js';
+import { GrpcTransport, type TlsOptions } from './grpc-transport.js';
+import type { CommonOptions } from './options.js';
+import { type ReplicaEvents, replicaClass } from './replica.js';
+
+export * from './api.js';
+export type { TlsOptions };
+
+export interface ClientOptions extends CommonOptions {
+  /** false: none, the default; true: with the roots of the system. */
+  readonly tls?: TlsOptions | boolean;
+  /** More open a further connection, since servers and proxies bound the streams of one. Default 90. */
+  readonly watchesPerConnection?: number;
+}
+
+/** All calls throw ChordError. */
+export class Client extends BaseClient {
+  /** @param address HOST:PORT */
+  constructor(address: string, options: ClientOptions = {}) {
+    const { tls = false, token, watchesPerConnection = 90 } = options;
+    const closing = new AbortController();
+    setMaxListeners(0, closing.signal);
+    super(address, options, { transport: new GrpcTransport(address, tls, token, watchesPerConnection), closing, warn });
+  }
+}
+
+/** Connects at the first call. @param address HOST:PORT */
+export function connect(address: string, options: ClientOptions = {}): Client {
+  return new Client(address, options);
+}
+
+/** A live local copy of contexts, and an `EventEmitter`. */
+export class Replica extends replicaClass(EventEmitter<ReplicaEvents>, warn) {}
+
+function warn(warning: Error): void {
+  process.emitWarning(warning);
+}

@@ -1,15 +1,14 @@
 /** What calls take beside their subject, and what they answer. Durations in milliseconds. */
-import type { TlsOptions, Token } from './channel.js';
 import type { Check, Expected } from './conditions.js';
 import type { ReturnOptions } from './gen/chord/v1/model.js';
 import type { JsonObject } from './json.js';
 import type { Context, Delta, Mutation, Path, Position } from './model.js';
 import type { RetryPolicy } from './retry.js';
 import type { DeltaEvent, FullEvent } from './tracker.js';
+import type { Token } from './transport.js';
 
-export interface ClientOptions {
-  /** false: none, the default; true: with the roots of the system. */
-  readonly tls?: TlsOptions | boolean;
+/** Of every client, on Node and in browsers. */
+export interface CommonOptions {
   /** Sent as `authorization: Bearer` with every call. A function is asked each time, so that tokens can be renewed. */
   readonly token?: Token;
   /** For one call with all its tries. Default 10 s. */
@@ -17,8 +16,6 @@ export interface ClientOptions {
   readonly retry?: Partial<RetryPolicy>;
   /** More wait for their turn. Default 100. */
   readonly callsInFlight?: number;
-  /** More open a further connection, since servers and proxies bound the streams of one. Default 90. */
-  readonly watchesPerConnection?: number;
 }
 
 export interface CallOptions {

@@ -1,16 +1,15 @@
 /** A member that is there as long as this process keeps it there: who is in a room, which worker holds a job. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { ChordError } from './errors.js';
 import type { Json } from './json.js';
 import type { Mutation, Path } from './model.js';
-import { sleepMax } from './timers.js';
+import { sleep } from './timers.js';
 
 export interface PresenceOptions {
-  /** A renewal or the removal failed. The presence goes on trying. Without it, a failure is a warning of the process. */
+  /** A renewal or the removal failed. The presence goes on trying. Without it, a failure is a warning of the process, or of the console. */
   readonly onError?: (error: ChordError) => void;
 }
 
-/** The calls of the client that a presence makes. */
+/** What a presence needs of the client. */
 interface Calls {
   update(
     contextId: string,
@@ -22,6 +21,7 @@ interface Calls {
     ttl: undefined,
     options: { readonly paths: readonly Path[]; readonly deadline: number; readonly signal: AbortSignal },
   ): Promise<unknown>;
+  warn(error: Error): void;
 }
 
 /** Reasons for which a member must be set again: it has expired, or its context has gone. */
@@ -84,7 +84,7 @@ export class Presence {
     while (!signal.aborted) {
       // Random, so that those that began together do not stay together.
       const wait = (this.ttl / 3) * (0.8 + 0.4 * Math.random());
-      await sleep(sleepMax(wait), undefined, { signal }).catch(() => {});
+      await sleep(wait, signal);
       if (signal.aborted) return;
       await this.#renew(signal).catch((error) => {
         if (!signal.aborted) this.#report(error);
@@ -104,7 +104,7 @@ export class Presence {
   #report(error: unknown): void {
     const { onError } = this.options;
     if (onError && error instanceof ChordError) onError(error);
-    else process.emitWarning(error as Error);
+    else this.client.warn(error as Error);
   }
 }
 

@@ -1,8 +1,8 @@
-/** A live local copy of contexts. */
-import { EventEmitter } from 'node:events';
-import { status } from '@grpc/grpc-js';
+/** A live local copy of contexts. It emits events by the class that its platform has for that. */
 import { apply, DeltaMismatch } from './apply.js';
-import type { Client } from './client.js';
+import type { BaseClient } from './client.js';
+import { status, statusName } from './codes.js';
+import type { Emitter } from './emitter.js';
 import { ChordError, closed } from './errors.js';
 import type { JsonObject } from './json.js';
 import type { Change, Position } from './model.js';
@@ -35,7 +35,7 @@ export interface ReplicaChange {
   readonly changes: readonly Change[] | undefined;
 }
 
-interface ReplicaEvents {
+export interface ReplicaEvents {
   /** After the replica has changed; of a batch, after all of it. */
   change: [ReplicaChange];
   /** The connection broke and is tried again after `delay` milliseconds; the copy is as it was. */
@@ -44,7 +44,7 @@ interface ReplicaEvents {
   caughtUp: [];
   /**
    * A listener threw, or the watch cannot go on. Without a listener, the former is thrown as an uncaught exception, and
-   * the latter is a warning of the process.
+   * the latter is a warning of the process, or of the console.
    */
   error: [unknown];
 }
@@ -56,66 +56,22 @@ interface Waiting {
 }
 
 /** Call `close` when done. Documents are read-only: those that do not change are shared by all readers. */
-export class Replica extends EventEmitter<ReplicaEvents> {
+export interface LiveCopy extends AsyncDisposable {
   /** Resolves when everything that existed has come. Rejects with ChordError where the watch ends before. */
   readonly ready: Promise<void>;
-  readonly #documents: Map<string, ReplicaDocument>;
-  readonly #watch: Watch;
-  readonly #running: Promise<void>;
-  readonly #waiting = new Set<Waiting>();
-  #live = false;
-  #closed = false;
-  /** Why it has ended. */
-  #end: unknown;
-
-  /** @throws ChordError where the client is closed */
-  constructor(client: Client, targets: readonly Target[], { state = [] }: ReplicaOptions = {}) {
-    super();
-    this.#documents = new Map(state);
-    const known = new Map([...this.#documents].map(([id, { position }]) => [id, position]));
-    this.#watch = client.watch(targets, {
-      known,
-      onDisconnect: (error, delay) => {
-        this.#live = false;
-        this.#tell('disconnect', error, delay);
-      },
-    });
-    let caughtUp = () => {};
-    let failed = (_: unknown) => {};
-    this.ready = new Promise((resolve, reject) => {
-      caughtUp = resolve;
-      failed = reject;
-    });
-    this.ready.catch(() => {}); // its waiters see the error; without one, the event 'error' has it
-    this.#running = this.#run(caughtUp, failed);
-  }
+  /** Connected, and caught up since. */
+  readonly live: boolean;
+  readonly size: number;
 
   /** The document now; undefined where there is none. */
-  get(contextId: string): JsonObject | undefined {
-    return this.#documents.get(contextId)?.value;
-  }
+  get(contextId: string): JsonObject | undefined;
 
-  position(contextId: string): Position | undefined {
-    return this.#documents.get(contextId)?.position;
-  }
+  position(contextId: string): Position | undefined;
 
-  ids(): IterableIterator<string> {
-    return this.#documents.keys();
-  }
-
-  get size(): number {
-    return this.#documents.size;
-  }
+  ids(): IterableIterator<string>;
 
   /** All documents and where they stand, as they are now: to be kept, and for another replica to start with. */
-  state(): Map<string, ReplicaDocument> {
-    return new Map(this.#documents);
-  }
-
-  /** Connected, and caught up since. */
-  get live(): boolean {
-    return this.#live;
-  }
+  state(): Map<string, ReplicaDocument>;
 
   /**
    * Until the copy of a context has come to a position (the same epoch, at least the version), or a predicate of its
@@ -125,133 +81,216 @@ export class Replica extends EventEmitter<ReplicaEvents> {
   waitFor(
     contextId: string,
     condition: Position | ((value: JsonObject | undefined) => boolean),
-    { timeout, signal }: WaitOptions = {},
-  ): Promise<JsonObject | undefined> {
-    const holds = typeof condition === 'function' ? condition : () => reached(this.position(contextId), condition);
-    return new Promise((resolve, reject) => {
-      let timer: NodeJS.Timeout | undefined;
-      const settle = (then: () => void) => {
-        this.#waiting.delete(waiting);
-        clearTimeout(timer);
-        signal?.removeEventListener('abort', cancel);
-        then();
-      };
-      const waiting: Waiting = {
-        check: () => {
-          const value = this.get(contextId);
-          try {
-            if (holds(value)) settle(() => resolve(value));
-          } catch (error) {
-            waiting.fail(error);
-          }
-        },
-        fail: (error) => settle(() => reject(error)),
-      };
-      const fail = (code: status.CANCELLED | status.DEADLINE_EXCEEDED, message: string) =>
-        waiting.fail(new ChordError(status[code], message, code));
-      const cancel = () => fail(status.CANCELLED, 'cancelled by its signal');
-      if (signal?.aborted) return cancel();
-      this.#waiting.add(waiting);
-      signal?.addEventListener('abort', cancel, { once: true });
-      if (timeout !== undefined) {
-        const late = () => fail(status.DEADLINE_EXCEEDED, `${contextId} did not get there within ${timeout} ms`);
-        timer = setTimeout(late, sleepMax(timeout));
-      }
-      waiting.check();
-      if (this.#end !== undefined) waiting.fail(this.#end);
-    });
-  }
+    options?: WaitOptions,
+  ): Promise<JsonObject | undefined>;
 
   /** Resolves when the watch is gone. No event comes afterwards; the copy stays as it is. */
-  async close(): Promise<void> {
-    this.#closed = true;
-    await this.#watch.close();
-    await this.#running;
-  }
+  close(): Promise<void>;
+}
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
-  }
+/** @throws ChordError where the client is closed */
+type ReplicaConstructor<E> = new (
+  client: BaseClient,
+  targets: readonly Target[],
+  options?: ReplicaOptions,
+) => LiveCopy & E;
 
-  async #run(caughtUp: () => void, failed: (error: unknown) => void): Promise<void> {
-    this.#end = await this.#follow(caughtUp);
-    this.#live = false;
-    failed(this.#end);
-    for (const waiting of [...this.#waiting]) waiting.fail(this.#end);
-  }
+/**
+ * The class of replicas that are emitters of this kind.
+ * @param warn says what no listener takes
+ */
+export function replicaClass<E>(Events: new () => E, warn: (warning: Error) => void): ReplicaConstructor<E> {
+  class Replica extends (Events as unknown as typeof Emitter<ReplicaEvents>) implements LiveCopy {
+    readonly ready: Promise<void>;
+    readonly #documents: Map<string, ReplicaDocument>;
+    readonly #watch: Watch;
+    readonly #running: Promise<void>;
+    readonly #waiting = new Set<Waiting>();
+    #live = false;
+    #closed = false;
+    /** Why it has ended. */
+    #end: unknown;
 
-  /** Answers why it has ended. */
-  async #follow(caughtUp: () => void): Promise<unknown> {
-    let batch: WatchEvent[] = [];
-    try {
-      for await (const event of this.#watch) {
-        batch.push(event);
-        if (event.more) continue;
-        this.#take(batch);
-        batch = [];
-        if (event.type === 'caughtUp') caughtUp();
-      }
-      return closed('replica');
-    } catch (error) {
-      if (this.#closed) return closed('replica');
-      if (this.listenerCount('error') > 0) this.emit('error', error);
-      else
-        process.emitWarning(`a replica has ended: ${error instanceof Error ? error.message : error}`, 'ChordWarning');
-      return error;
+    constructor(client: BaseClient, targets: readonly Target[], { state = [] }: ReplicaOptions = {}) {
+      super();
+      this.#documents = new Map(state);
+      const known = new Map([...this.#documents].map(([id, { position }]) => [id, position]));
+      this.#watch = client.watch(targets, {
+        known,
+        onDisconnect: (error, delay) => {
+          this.#live = false;
+          this.#tell('disconnect', error, delay);
+        },
+      });
+      let caughtUp = () => {};
+      let failed = (_: unknown) => {};
+      this.ready = new Promise((resolve, reject) => {
+        caughtUp = resolve;
+        failed = reject;
+      });
+      this.ready.catch(() => {}); // its waiters see the error; without one, the event 'error' has it
+      this.#running = this.#run(caughtUp, failed);
     }
-  }
 
-  /** All of them, or none. */
-  #take(events: readonly WatchEvent[]): void {
-    const changes = this.#staged(events);
-    if (!changes) {
-      this.#watch.resync(events);
-      return;
+    get(contextId: string): JsonObject | undefined {
+      return this.#documents.get(contextId)?.value;
     }
-    for (const { contextId, value, position } of changes) {
-      if (value && position) this.#documents.set(contextId, { value, position });
-      else this.#documents.delete(contextId);
-    }
-    for (const waiting of [...this.#waiting]) waiting.check();
-    for (const change of changes) this.#tell('change', change);
-    if (events.at(-1)?.type === 'caughtUp') {
-      this.#live = true;
-      this.#tell('caughtUp');
-    }
-  }
 
-  /** What events change; undefined where a delta does not fit. */
-  #staged(events: readonly WatchEvent[]): ReplicaChange[] | undefined {
-    const values = new Map<string, JsonObject | undefined>();
-    const staged: ReplicaChange[] = [];
-    for (const event of events) {
-      if (event.type === 'caughtUp' || event.type === 'absent') continue;
-      const { contextId } = event;
-      let change: ReplicaChange = { contextId, value: undefined, position: undefined, changes: undefined };
-      if (event.type === 'full') {
-        change = { contextId, value: event.value, position: event.position, changes: undefined };
-      } else if (event.type === 'delta') {
-        const value = applied(event.changes, values.has(contextId) ? values.get(contextId) : this.get(contextId));
-        if (!value) return undefined;
-        change = { contextId, value, position: event.to, changes: event.changes };
-      }
-      values.set(contextId, change.value);
-      staged.push(change);
+    position(contextId: string): Position | undefined {
+      return this.#documents.get(contextId)?.position;
     }
-    return staged;
-  }
 
-  /** A listener that throws must not end the replica. */
-  #tell<K extends Exclude<keyof ReplicaEvents, 'error'>>(name: K, ...args: ReplicaEvents[K]): void {
-    if (this.#closed) return;
-    for (const listener of this.rawListeners(name)) {
+    ids(): IterableIterator<string> {
+      return this.#documents.keys();
+    }
+
+    get size(): number {
+      return this.#documents.size;
+    }
+
+    state(): Map<string, ReplicaDocument> {
+      return new Map(this.#documents);
+    }
+
+    get live(): boolean {
+      return this.#live;
+    }
+
+    waitFor(
+      contextId: string,
+      condition: Position | ((value: JsonObject | undefined) => boolean),
+      { timeout, signal }: WaitOptions = {},
+    ): Promise<JsonObject | undefined> {
+      const holds = typeof condition === 'function' ? condition : () => reached(this.position(contextId), condition);
+      return new Promise((resolve, reject) => {
+        let timer: ReturnType<typeof setTimeout> | undefined;
+        const settle = (then: () => void) => {
+          this.#waiting.delete(waiting);
+          clearTimeout(timer);
+          signal?.removeEventListener('abort', cancel);
+          then();
+        };
+        const waiting: Waiting = {
+          check: () => {
+            const value = this.get(contextId);
+            try {
+              if (holds(value)) settle(() => resolve(value));
+            } catch (error) {
+              waiting.fail(error);
+            }
+          },
+          fail: (error) => settle(() => reject(error)),
+        };
+        const fail = (code: number, message: string) => waiting.fail(new ChordError(statusName(code)!, message, code));
+        const cancel = () => fail(status.CANCELLED, 'cancelled by its signal');
+        if (signal?.aborted) return cancel();
+        this.#waiting.add(waiting);
+        signal?.addEventListener('abort', cancel, { once: true });
+        if (timeout !== undefined) {
+          const late = () => fail(status.DEADLINE_EXCEEDED, `${contextId} did not get there within ${timeout} ms`);
+          timer = setTimeout(late, sleepMax(timeout));
+        }
+        waiting.check();
+        if (this.#end !== undefined) waiting.fail(this.#end);
+      });
+    }
+
+    async close(): Promise<void> {
+      this.#closed = true;
+      await this.#watch.close();
+      await this.#running;
+    }
+
+    [Symbol.asyncDispose](): Promise<void> {
+      return this.close();
+    }
+
+    async #run(caughtUp: () => void, failed: (error: unknown) => void): Promise<void> {
+      this.#end = await this.#follow(caughtUp);
+      this.#live = false;
+      failed(this.#end);
+      for (const waiting of [...this.#waiting]) waiting.fail(this.#end);
+    }
+
+    /** Answers why it has ended. */
+    async #follow(caughtUp: () => void): Promise<unknown> {
+      let batch: WatchEvent[] = [];
       try {
-        (listener as (...args: ReplicaEvents[K]) => void).apply(this, args);
+        for await (const event of this.#watch) {
+          batch.push(event);
+          if (event.more) continue;
+          this.#take(batch);
+          batch = [];
+          if (event.type === 'caughtUp') caughtUp();
+        }
+        return closed('replica');
       } catch (error) {
-        queueMicrotask(() => this.emit('error', error));
+        if (this.#closed) return closed('replica');
+        if (this.listenerCount('error') > 0) this.emit('error', error);
+        else warn(warningOf(error));
+        return error;
+      }
+    }
+
+    /** All of them, or none. */
+    #take(events: readonly WatchEvent[]): void {
+      const changes = this.#staged(events);
+      if (!changes) {
+        this.#watch.resync(events);
+        return;
+      }
+      for (const { contextId, value, position } of changes) {
+        if (value && position) this.#documents.set(contextId, { value, position });
+        else this.#documents.delete(contextId);
+      }
+      for (const waiting of [...this.#waiting]) waiting.check();
+      for (const change of changes) this.#tell('change', change);
+      if (events.at(-1)?.type === 'caughtUp') {
+        this.#live = true;
+        this.#tell('caughtUp');
+      }
+    }
+
+    /** What events change; undefined where a delta does not fit. */
+    #staged(events: readonly WatchEvent[]): ReplicaChange[] | undefined {
+      const values = new Map<string, JsonObject | undefined>();
+      const staged: ReplicaChange[] = [];
+      for (const event of events) {
+        if (event.type === 'caughtUp' || event.type === 'absent') continue;
+        const { contextId } = event;
+        let change: ReplicaChange = { contextId, value: undefined, position: undefined, changes: undefined };
+        if (event.type === 'full') {
+          change = { contextId, value: event.value, position: event.position, changes: undefined };
+        } else if (event.type === 'delta') {
+          const value = applied(event.changes, values.has(contextId) ? values.get(contextId) : this.get(contextId));
+          if (!value) return undefined;
+          change = { contextId, value, position: event.to, changes: event.changes };
+        }
+        values.set(contextId, change.value);
+        staged.push(change);
+      }
+      return staged;
+    }
+
+    /** A listener that throws must not end the replica. */
+    #tell<K extends Exclude<keyof ReplicaEvents, 'error'>>(name: K, ...args: ReplicaEvents[K]): void {
+      if (this.#closed) return;
+      for (const listener of this.rawListeners(name)) {
+        try {
+          (listener as (...args: ReplicaEvents[K]) => void).apply(this, args);
+        } catch (error) {
+          queueMicrotask(() => this.emit('error', error));
+        }
       }
     }
   }
+
+  return Replica as unknown as ReplicaConstructor<E>;
+}
+
+function warningOf(end: unknown): Error {
+  const warning = new Error(`a replica has ended: ${end instanceof Error ? end.message : end}`);
+  return Object.assign(warning, { name: 'ChordWarning' });
 }
 
 function applied(changes: readonly Change[], document: JsonObject | undefined): JsonObject | undefined {

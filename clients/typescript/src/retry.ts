@@ -1,9 +1,8 @@
 /** When to try again, and after how long. */
-import { setTimeout as sleep } from 'node:timers/promises';
-import { status } from '@grpc/grpc-js';
+import { status } from './codes.js';
 import { ChordError } from './errors.js';
 import type { Gate } from './gate.js';
-import { sleepMax } from './timers.js';
+import { sleep, sleepMax } from './timers.js';
 
 /** Durations in milliseconds. */
 export interface RetryPolicy {
@@ -77,9 +76,8 @@ export async function retrying<T>(
         throw late ? (cause ?? error) : error;
       }
       const signal = signals.caller ? AbortSignal.any([signals.caller, signals.client]) : signals.client;
-      await sleep(wait, undefined, { signal }).catch(() => {
-        if (!signals.client.aborted) throw error; // after the client's end, the next try says so
-      });
+      await sleep(wait, signal);
+      if (signals.caller?.aborted && !signals.client.aborted) throw error; // after the client's end, the next try says so
     }
   }
 }

@@ -44,6 +44,17 @@ function unitAt(text: string, points: number, at: number): number {
   return unit;
 }
 
+/** Bytes of the text in UTF-8. */
+export function utf8Length(text: string): number {
+  let bytes = text.length;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit >= 0x80) bytes++;
+    if (unit >= 0x800 && (unit & 0xf800) !== 0xd800) bytes++; // each half of an astral code point is two bytes
+  }
+  return bytes;
+}
+
 /** The first unit of an astral code point. */
 function isHigh(unit: number): boolean {
   return (unit & 0xfc00) === 0xd800;

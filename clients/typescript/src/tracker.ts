@@ -14,6 +14,7 @@ import {
   type Position,
   samePosition,
 } from './model.js';
+import { utf8Length } from './text.js';
 
 /** A context id; or all contexts whose ids begin with a prefix, those still to be created included. */
 export type Target = string | { readonly prefix: string };
@@ -66,7 +67,7 @@ export class Tracker {
     const subscriptions = this.targets.map((target): Subscription => {
       const known = new Map<string, Position>();
       for (const [id, position] of this.#covered(target)) {
-        const bytes = Buffer.byteLength(id) + POSITION_BYTES;
+        const bytes = utf8Length(id) + POSITION_BYTES;
         if (this.#doubted.has(id) || bytes > room.bytes) continue;
         room.bytes -= bytes;
         known.set(id, position);

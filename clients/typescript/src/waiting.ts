@@ -1,7 +1,7 @@
 /** A call that may last for long: tried again as a watch connects again. */
-import type { Channel } from './channel.js';
 import { ChordError } from './errors.js';
 import { DOUBTFUL_FAILURES_MAX, type RetryPolicy, Waits } from './retry.js';
+import type { Transport } from './transport.js';
 
 /**
  * Tries until success, a final error, or the end. A try that lasted for `backoffMax` is no failure in a row.
@@ -9,7 +9,7 @@ import { DOUBTFUL_FAILURES_MAX, type RetryPolicy, Waits } from './retry.js';
  * @throws ChordError
  */
 export async function patiently<T>(
-  channel: Channel,
+  transport: Transport,
   policy: RetryPolicy,
   end: number,
   signal: AbortSignal,
@@ -28,12 +28,12 @@ export async function patiently<T>(
       if (performance.now() - begun >= policy.backoffMax) doubts = refusals = 0;
       // The server ends a wait after an hour.
       const late = error.reason === 'DEADLINE_EXCEEDED';
-      const expired = error.reason === 'UNAUTHENTICATED' && channel.renews && refusals++ === 0;
+      const expired = error.reason === 'UNAUTHENTICATED' && transport.renews && refusals++ === 0;
       if (!(error.transient || late || expired)) throw error;
       if (!error.certain && !late && doubts++ >= DOUBTFUL_FAILURES_MAX) throw error;
       const delay = Math.max(waits.next(performance.now()), error.retryAfter ?? 0);
       if (delay >= end - Date.now()) throw error;
-      await channel.pause(delay, signal);
+      await transport.pause(delay, signal);
     }
   }
 }

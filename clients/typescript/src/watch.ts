@@ -1,10 +1,14 @@
 /** A stream of events that connects again by itself, from where it stands. */
-import type { Channel } from './channel.js';
 import { ChordError, unavailable } from './errors.js';
-import { SyncServiceService as syncs, type WatchContextsResponse } from './gen/chord/v1/sync_service.js';
+import type { WatchContextsResponse } from './gen/chord/v1/sync_service.js';
 import { fromDuration, type Position, toDuration } from './model.js';
 import { DOUBTFUL_FAILURES_MAX, type RetryPolicy, Waits } from './retry.js';
+import { sync } from './services.js';
 import { type Target, Tracker, type WatchEvent } from './tracker.js';
+import type { Transport } from './transport.js';
+
+/** The server's, in milliseconds. */
+const HEARTBEAT_DEFAULT = 15_000;
 
 export interface WatchOptions {
   /** Where a copy stands already, by context id. */
@@ -33,7 +37,7 @@ export class Watch implements AsyncIterableIterator<WatchEvent, undefined, undef
   #onEnd: () => void;
 
   constructor(
-    private readonly channel: Channel,
+    private readonly transport: Transport,
     private readonly policy: RetryPolicy,
     targets: readonly Target[],
     private readonly options: WatchOptions,
@@ -110,11 +114,11 @@ export class Watch implements AsyncIterableIterator<WatchEvent, undefined, undef
         if (signal.aborted) return;
         if (heard) refusals = 0;
         // The token has expired: there may be a new one.
-        const expired = error.reason === 'UNAUTHENTICATED' && (heard || (this.channel.renews && refusals++ === 0));
+        const expired = error.reason === 'UNAUTHENTICATED' && (heard || (this.transport.renews && refusals++ === 0));
         if (!(error.transient || expired) || (!error.certain && doubts++ >= DOUBTFUL_FAILURES_MAX)) throw error;
         const delay = Math.max(waits.next(performance.now()), retryAfter, error.retryAfter ?? 0);
         this.options.onDisconnect?.(error, delay);
-        await this.channel.pause(delay, signal);
+        await this.transport.pause(delay, signal);
       }
     } finally {
       this.#onEnd();
@@ -123,13 +127,15 @@ export class Watch implements AsyncIterableIterator<WatchEvent, undefined, undef
 
   #connect(): AsyncGenerator<WatchContextsResponse, void, void> {
     this.#stream = new AbortController();
+    const { includeOldValues = false, heartbeatInterval } = this.options;
     const request = {
       subscriptions: this.#tracker.connect(),
-      includeOldValues: this.options.includeOldValues ?? false,
+      includeOldValues,
       format: '',
-      heartbeatInterval: toDuration(this.options.heartbeatInterval),
+      heartbeatInterval: toDuration(heartbeatInterval),
     };
-    return this.channel.stream(syncs.watchContexts, request, this.#stream.signal);
+    const heartbeat = heartbeatInterval ?? HEARTBEAT_DEFAULT;
+    return this.transport.stream(sync.watchContexts, request, this.#stream.signal, heartbeat);
   }
 }
 

@@ -2,15 +2,11 @@
 import type { EventEmitter } from 'node:events';
 import { Server, ServerCredentials, type ServerOptions, type ServerWritableStream, status } from '@grpc/grpc-js';
 import type { ExecutionContext } from 'ava';
-import { ContextServiceService } from '../../src/gen/chord/v1/context_service.js';
 import { FullReason } from '../../src/gen/chord/v1/model.js';
-import {
-  SyncServiceService,
-  type WatchContextsRequest,
-  type WatchContextsResponse,
-} from '../../src/gen/chord/v1/sync_service.js';
+import type { WatchContextsRequest, WatchContextsResponse } from '../../src/gen/chord/v1/sync_service.js';
 import type { JsonObject, Position } from '../../src/index.js';
 import { type Client, type ClientOptions, connect } from '../../src/index.js';
+import { contextService, syncService } from './definitions.js';
 
 export type Stream = ServerWritableStream<WatchContextsRequest, WatchContextsResponse>;
 type Answer = (error: object | null, value?: object) => void;
@@ -33,11 +29,11 @@ export async function startPeer(
   const server = new Server(options);
   let opened = 0;
   let asked = 0;
-  server.addService(SyncServiceService, {
+  server.addService(syncService, {
     watchContexts: (stream: Stream) => does.watch?.(stream, ++opened),
     waitContext: (call: EventEmitter, answer: Answer) => does.wait?.(answer, ++asked, call),
   });
-  server.addService(ContextServiceService, {
+  server.addService(contextService, {
     setContext: (call: Parameters<NonNullable<typeof does.set>>[0], answer: Answer) => does.set?.(call, answer),
   });
   const bound = await new Promise<number>((resolve, reject) => {

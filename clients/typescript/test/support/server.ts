@@ -13,6 +13,8 @@ const ROOT = fileURLToPath(new URL('../../../..', import.meta.url));
 
 export interface Server {
   readonly address: string;
+  /** `http://HOST:PORT`, where the settings have `--web-listen` */
+  readonly webAddress: string;
   /** By signal; resolves when the process is gone. */
   stop(signal?: NodeJS.Signals): Promise<void>;
   /** Again, where it was before. */
@@ -23,6 +25,7 @@ export interface Server {
 export async function startServer(t: Pick<ExecutionContext, 'teardown'>, ...settings: string[]): Promise<Server> {
   const folder = await mkdtemp(join(tmpdir(), 'chordstate-'));
   let address = '127.0.0.1:0';
+  let webAddress = '';
   let stop = async (_signal: NodeJS.Signals) => {};
   const start = async () => {
     const args = [
@@ -33,7 +36,9 @@ export async function startServer(t: Pick<ExecutionContext, 'teardown'>, ...sett
       address,
       ...(settings.includes('--backend') ? [] : ['--data-dir', folder]),
     ];
-    const child = spawn(process.execPath, [...args, '--log-level', 'error', ...settings], {
+    // After the settings: again where it was before.
+    const web = webAddress === '' ? [] : ['--web-listen', new URL(webAddress).host];
+    const child = spawn(process.execPath, [...args, '--log-level', 'error', ...settings, ...web], {
       cwd: ROOT,
       stdio: ['ignore', 'pipe', 'inherit'],
     });
@@ -44,6 +49,7 @@ export async function startServer(t: Pick<ExecutionContext, 'teardown'>, ...sett
     };
     const { value } = await createInterface({ input: child.stdout })[Symbol.asyncIterator]().next();
     address = /serving on (\S+) /.exec(value)![1]!;
+    webAddress = /over HTTP on ([^\s,]+)/.exec(value)?.[1] ?? '';
   };
   await start();
   t.teardown(async () => {
@@ -53,6 +59,9 @@ export async function startServer(t: Pick<ExecutionContext, 'teardown'>, ...sett
   return {
     get address() {
       return address;
+    },
+    get webAddress() {
+      return webAddress;
     },
     start,
     stop: (signal = 'SIGTERM') => stop(signal),

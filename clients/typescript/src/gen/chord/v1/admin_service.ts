@@ -6,17 +6,6 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
-import {
-  type CallOptions,
-  type ChannelCredentials,
-  Client,
-  type ClientOptions,
-  type ClientReadableStream,
-  type handleServerStreamingCall,
-  makeGenericClientConstructor,
-  type Metadata,
-  type UntypedServiceImplementation,
-} from "@grpc/grpc-js";
 import { Duration } from "../../google/protobuf/duration.js";
 import { Timestamp } from "../../google/protobuf/timestamp.js";
 import { Stats } from "./stats.js";
@@ -52,8 +41,8 @@ export interface BackupStart_CountsEntry {
 export interface BackupRecords {
   database: string;
   /** One value for each key. */
-  keys: Buffer[];
-  values: Buffer[];
+  keys: Uint8Array[];
+  values: Uint8Array[];
 }
 
 export interface WatchStatsRequest {
@@ -331,7 +320,7 @@ export const BackupRecords: MessageFns<BackupRecords> = {
               break;
             }
 
-            message.keys.push(Buffer.from(reader.bytes()));
+            message.keys.push(reader.bytes());
             continue;
           }
           case 3: {
@@ -339,7 +328,7 @@ export const BackupRecords: MessageFns<BackupRecords> = {
               break;
             }
 
-            message.values.push(Buffer.from(reader.bytes()));
+            message.values.push(reader.bytes());
             continue;
           }
         }
@@ -448,77 +437,36 @@ export const WatchStatsResponse: MessageFns<WatchStatsResponse> = {
 };
 
 /** For administrators of a server. A call concerns the server that receives it. */
-export type AdminServiceService = typeof AdminServiceService;
-export const AdminServiceService = {
-  /**
-   * All data of an LMDB store as of one moment, while the server continues to read and write. `chord backup` writes the
-   * answer into a data directory. First comes `start`, then the records, as fast as the client reads them: a client that
-   * reads none for a minute is disconnected, since the store cannot reuse freed space meanwhile.
-   * FAILED_PRECONDITION with another backend.
-   */
-  backup: {
-    path: "/chord.v1.AdminService/Backup" as const,
-    requestStream: false as const,
-    responseStream: true as const,
-    requestSerialize: (value: BackupRequest): Buffer => Buffer.from(BackupRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): BackupRequest => BackupRequest.decode(value),
-    responseSerialize: (value: BackupResponse): Buffer => Buffer.from(BackupResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): BackupResponse => BackupResponse.decode(value),
-  },
-  /** Reports at intervals what the server does. The first message comes after one interval, and covers that interval. */
-  watchStats: {
-    path: "/chord.v1.AdminService/WatchStats" as const,
-    requestStream: false as const,
-    responseStream: true as const,
-    requestSerialize: (value: WatchStatsRequest): Buffer => Buffer.from(WatchStatsRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): WatchStatsRequest => WatchStatsRequest.decode(value),
-    responseSerialize: (value: WatchStatsResponse): Buffer => Buffer.from(WatchStatsResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): WatchStatsResponse => WatchStatsResponse.decode(value),
+export type AdminServiceDefinition = typeof AdminServiceDefinition;
+export const AdminServiceDefinition = {
+  name: "AdminService",
+  fullName: "chord.v1.AdminService",
+  methods: {
+    /**
+     * All data of an LMDB store as of one moment, while the server continues to read and write. `chord backup` writes the
+     * answer into a data directory. First comes `start`, then the records, as fast as the client reads them: a client that
+     * reads none for a minute is disconnected, since the store cannot reuse freed space meanwhile.
+     * FAILED_PRECONDITION with another backend.
+     */
+    backup: {
+      name: "Backup",
+      requestType: BackupRequest as typeof BackupRequest,
+      requestStream: false,
+      responseType: BackupResponse as typeof BackupResponse,
+      responseStream: true,
+      options: {},
+    },
+    /** Reports at intervals what the server does. The first message comes after one interval, and covers that interval. */
+    watchStats: {
+      name: "WatchStats",
+      requestType: WatchStatsRequest as typeof WatchStatsRequest,
+      requestStream: false,
+      responseType: WatchStatsResponse as typeof WatchStatsResponse,
+      responseStream: true,
+      options: {},
+    },
   },
 } as const;
-
-export interface AdminServiceServer extends UntypedServiceImplementation {
-  /**
-   * All data of an LMDB store as of one moment, while the server continues to read and write. `chord backup` writes the
-   * answer into a data directory. First comes `start`, then the records, as fast as the client reads them: a client that
-   * reads none for a minute is disconnected, since the store cannot reuse freed space meanwhile.
-   * FAILED_PRECONDITION with another backend.
-   */
-  backup: handleServerStreamingCall<BackupRequest, BackupResponse>;
-  /** Reports at intervals what the server does. The first message comes after one interval, and covers that interval. */
-  watchStats: handleServerStreamingCall<WatchStatsRequest, WatchStatsResponse>;
-}
-
-export interface AdminServiceClient extends Client {
-  /**
-   * All data of an LMDB store as of one moment, while the server continues to read and write. `chord backup` writes the
-   * answer into a data directory. First comes `start`, then the records, as fast as the client reads them: a client that
-   * reads none for a minute is disconnected, since the store cannot reuse freed space meanwhile.
-   * FAILED_PRECONDITION with another backend.
-   */
-  backup(request: BackupRequest, options?: Partial<CallOptions>): ClientReadableStream<BackupResponse>;
-  backup(
-    request: BackupRequest,
-    metadata?: Metadata,
-    options?: Partial<CallOptions>,
-  ): ClientReadableStream<BackupResponse>;
-  /** Reports at intervals what the server does. The first message comes after one interval, and covers that interval. */
-  watchStats(request: WatchStatsRequest, options?: Partial<CallOptions>): ClientReadableStream<WatchStatsResponse>;
-  watchStats(
-    request: WatchStatsRequest,
-    metadata?: Metadata,
-    options?: Partial<CallOptions>,
-  ): ClientReadableStream<WatchStatsResponse>;
-}
-
-export const AdminServiceClient = makeGenericClientConstructor(
-  AdminServiceService,
-  "chord.v1.AdminService",
-) as unknown as {
-  new (address: string, credentials: ChannelCredentials, options?: Partial<ClientOptions>): AdminServiceClient;
-  service: typeof AdminServiceService;
-  serviceName: string;
-};
 
 function longToNumber(int64: { toString(): string }): number {
   const num = globalThis.Number(int64.toString());

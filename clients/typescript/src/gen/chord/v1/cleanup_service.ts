@@ -6,18 +6,6 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
-import {
-  type CallOptions,
-  type ChannelCredentials,
-  Client,
-  type ClientOptions,
-  type ClientUnaryCall,
-  type handleUnaryCall,
-  makeGenericClientConstructor,
-  type Metadata,
-  type ServiceError,
-  type UntypedServiceImplementation,
-} from "@grpc/grpc-js";
 import { Duration } from "../../google/protobuf/duration.js";
 import { Timestamp } from "../../google/protobuf/timestamp.js";
 
@@ -1183,166 +1171,58 @@ export const CleanupStatus: MessageFns<CleanupStatus> = {
  * share they belong to the store: they hold for all servers within about a second, and survive them. Else they hold until
  * the server stops. All other answers are those of the server that receives the call.
  */
-export type CleanupServiceService = typeof CleanupServiceService;
-export const CleanupServiceService = {
-  /** Sweeps once, now, and answers what was removed; or, as a dry run, what would be removed. */
-  runCleanup: {
-    path: "/chord.v1.CleanupService/RunCleanup" as const,
-    requestStream: false as const,
-    responseStream: false as const,
-    requestSerialize: (value: RunCleanupRequest): Buffer => Buffer.from(RunCleanupRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): RunCleanupRequest => RunCleanupRequest.decode(value),
-    responseSerialize: (value: RunCleanupResponse): Buffer => Buffer.from(RunCleanupResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): RunCleanupResponse => RunCleanupResponse.decode(value),
-  },
-  /** Starts sweeps at intervals; the first sweep comes after one interval. FAILED_PRECONDITION where cleanup is started. */
-  startCleanup: {
-    path: "/chord.v1.CleanupService/StartCleanup" as const,
-    requestStream: false as const,
-    responseStream: false as const,
-    requestSerialize: (value: StartCleanupRequest): Buffer => Buffer.from(StartCleanupRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): StartCleanupRequest => StartCleanupRequest.decode(value),
-    responseSerialize: (value: StartCleanupResponse): Buffer =>
-      Buffer.from(StartCleanupResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): StartCleanupResponse => StartCleanupResponse.decode(value),
-  },
-  /** Stops these sweeps. A sweep in progress ends after its current batch. OK also where cleanup is not started. */
-  stopCleanup: {
-    path: "/chord.v1.CleanupService/StopCleanup" as const,
-    requestStream: false as const,
-    responseStream: false as const,
-    requestSerialize: (value: StopCleanupRequest): Buffer => Buffer.from(StopCleanupRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): StopCleanupRequest => StopCleanupRequest.decode(value),
-    responseSerialize: (value: StopCleanupResponse): Buffer => Buffer.from(StopCleanupResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): StopCleanupResponse => StopCleanupResponse.decode(value),
-  },
-  /** Changes the interval and the options, for running cleanup or for the next start. */
-  updateCleanup: {
-    path: "/chord.v1.CleanupService/UpdateCleanup" as const,
-    requestStream: false as const,
-    responseStream: false as const,
-    requestSerialize: (value: UpdateCleanupRequest): Buffer => Buffer.from(UpdateCleanupRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): UpdateCleanupRequest => UpdateCleanupRequest.decode(value),
-    responseSerialize: (value: UpdateCleanupResponse): Buffer =>
-      Buffer.from(UpdateCleanupResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): UpdateCleanupResponse => UpdateCleanupResponse.decode(value),
-  },
-  /** Answers the settings of cleanup, and its totals. */
-  getCleanup: {
-    path: "/chord.v1.CleanupService/GetCleanup" as const,
-    requestStream: false as const,
-    responseStream: false as const,
-    requestSerialize: (value: GetCleanupRequest): Buffer => Buffer.from(GetCleanupRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): GetCleanupRequest => GetCleanupRequest.decode(value),
-    responseSerialize: (value: GetCleanupResponse): Buffer => Buffer.from(GetCleanupResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): GetCleanupResponse => GetCleanupResponse.decode(value),
+export type CleanupServiceDefinition = typeof CleanupServiceDefinition;
+export const CleanupServiceDefinition = {
+  name: "CleanupService",
+  fullName: "chord.v1.CleanupService",
+  methods: {
+    /** Sweeps once, now, and answers what was removed; or, as a dry run, what would be removed. */
+    runCleanup: {
+      name: "RunCleanup",
+      requestType: RunCleanupRequest as typeof RunCleanupRequest,
+      requestStream: false,
+      responseType: RunCleanupResponse as typeof RunCleanupResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Starts sweeps at intervals; the first sweep comes after one interval. FAILED_PRECONDITION where cleanup is started. */
+    startCleanup: {
+      name: "StartCleanup",
+      requestType: StartCleanupRequest as typeof StartCleanupRequest,
+      requestStream: false,
+      responseType: StartCleanupResponse as typeof StartCleanupResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Stops these sweeps. A sweep in progress ends after its current batch. OK also where cleanup is not started. */
+    stopCleanup: {
+      name: "StopCleanup",
+      requestType: StopCleanupRequest as typeof StopCleanupRequest,
+      requestStream: false,
+      responseType: StopCleanupResponse as typeof StopCleanupResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Changes the interval and the options, for running cleanup or for the next start. */
+    updateCleanup: {
+      name: "UpdateCleanup",
+      requestType: UpdateCleanupRequest as typeof UpdateCleanupRequest,
+      requestStream: false,
+      responseType: UpdateCleanupResponse as typeof UpdateCleanupResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Answers the settings of cleanup, and its totals. */
+    getCleanup: {
+      name: "GetCleanup",
+      requestType: GetCleanupRequest as typeof GetCleanupRequest,
+      requestStream: false,
+      responseType: GetCleanupResponse as typeof GetCleanupResponse,
+      responseStream: false,
+      options: {},
+    },
   },
 } as const;
-
-export interface CleanupServiceServer extends UntypedServiceImplementation {
-  /** Sweeps once, now, and answers what was removed; or, as a dry run, what would be removed. */
-  runCleanup: handleUnaryCall<RunCleanupRequest, RunCleanupResponse>;
-  /** Starts sweeps at intervals; the first sweep comes after one interval. FAILED_PRECONDITION where cleanup is started. */
-  startCleanup: handleUnaryCall<StartCleanupRequest, StartCleanupResponse>;
-  /** Stops these sweeps. A sweep in progress ends after its current batch. OK also where cleanup is not started. */
-  stopCleanup: handleUnaryCall<StopCleanupRequest, StopCleanupResponse>;
-  /** Changes the interval and the options, for running cleanup or for the next start. */
-  updateCleanup: handleUnaryCall<UpdateCleanupRequest, UpdateCleanupResponse>;
-  /** Answers the settings of cleanup, and its totals. */
-  getCleanup: handleUnaryCall<GetCleanupRequest, GetCleanupResponse>;
-}
-
-export interface CleanupServiceClient extends Client {
-  /** Sweeps once, now, and answers what was removed; or, as a dry run, what would be removed. */
-  runCleanup(
-    request: RunCleanupRequest,
-    callback: (error: ServiceError | null, response: RunCleanupResponse) => void,
-  ): ClientUnaryCall;
-  runCleanup(
-    request: RunCleanupRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: RunCleanupResponse) => void,
-  ): ClientUnaryCall;
-  runCleanup(
-    request: RunCleanupRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: RunCleanupResponse) => void,
-  ): ClientUnaryCall;
-  /** Starts sweeps at intervals; the first sweep comes after one interval. FAILED_PRECONDITION where cleanup is started. */
-  startCleanup(
-    request: StartCleanupRequest,
-    callback: (error: ServiceError | null, response: StartCleanupResponse) => void,
-  ): ClientUnaryCall;
-  startCleanup(
-    request: StartCleanupRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: StartCleanupResponse) => void,
-  ): ClientUnaryCall;
-  startCleanup(
-    request: StartCleanupRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: StartCleanupResponse) => void,
-  ): ClientUnaryCall;
-  /** Stops these sweeps. A sweep in progress ends after its current batch. OK also where cleanup is not started. */
-  stopCleanup(
-    request: StopCleanupRequest,
-    callback: (error: ServiceError | null, response: StopCleanupResponse) => void,
-  ): ClientUnaryCall;
-  stopCleanup(
-    request: StopCleanupRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: StopCleanupResponse) => void,
-  ): ClientUnaryCall;
-  stopCleanup(
-    request: StopCleanupRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: StopCleanupResponse) => void,
-  ): ClientUnaryCall;
-  /** Changes the interval and the options, for running cleanup or for the next start. */
-  updateCleanup(
-    request: UpdateCleanupRequest,
-    callback: (error: ServiceError | null, response: UpdateCleanupResponse) => void,
-  ): ClientUnaryCall;
-  updateCleanup(
-    request: UpdateCleanupRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: UpdateCleanupResponse) => void,
-  ): ClientUnaryCall;
-  updateCleanup(
-    request: UpdateCleanupRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: UpdateCleanupResponse) => void,
-  ): ClientUnaryCall;
-  /** Answers the settings of cleanup, and its totals. */
-  getCleanup(
-    request: GetCleanupRequest,
-    callback: (error: ServiceError | null, response: GetCleanupResponse) => void,
-  ): ClientUnaryCall;
-  getCleanup(
-    request: GetCleanupRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: GetCleanupResponse) => void,
-  ): ClientUnaryCall;
-  getCleanup(
-    request: GetCleanupRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: GetCleanupResponse) => void,
-  ): ClientUnaryCall;
-}
-
-export const CleanupServiceClient = makeGenericClientConstructor(
-  CleanupServiceService,
-  "chord.v1.CleanupService",
-) as unknown as {
-  new (address: string, credentials: ChannelCredentials, options?: Partial<ClientOptions>): CleanupServiceClient;
-  service: typeof CleanupServiceService;
-  serviceName: string;
-};
 
 function longToNumber(int64: { toString(): string }): number {
   const num = globalThis.Number(int64.toString());

@@ -6,18 +6,6 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
-import {
-  type CallOptions,
-  type ChannelCredentials,
-  Client,
-  type ClientOptions,
-  type ClientUnaryCall,
-  type handleUnaryCall,
-  makeGenericClientConstructor,
-  type Metadata,
-  type ServiceError,
-  type UntypedServiceImplementation,
-} from "@grpc/grpc-js";
 import { Struct } from "../../../struct.js";
 import { Duration } from "../../google/protobuf/duration.js";
 import { Timestamp } from "../../google/protobuf/timestamp.js";
@@ -1944,262 +1932,88 @@ export const ListContextsResponse: MessageFns<ListContextsResponse> = {
  * Writes and reads of contexts. An acknowledged write is durable, and is never lost or silently overwritten: concurrent
  * writes of one context are applied one after the other, each to the newest state.
  */
-export type ContextServiceService = typeof ContextServiceService;
-export const ContextServiceService = {
-  /** Creates a context, or replaces its document; the server computes the delta. */
-  setContext: {
-    path: "/chord.v1.ContextService/SetContext" as const,
-    requestStream: false as const,
-    responseStream: false as const,
-    requestSerialize: (value: SetContextRequest): Buffer => Buffer.from(SetContextRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): SetContextRequest => SetContextRequest.decode(value),
-    responseSerialize: (value: SetContextResponse): Buffer => Buffer.from(SetContextResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): SetContextResponse => SetContextResponse.decode(value),
-  },
-  /** Changes parts of a document. */
-  updateContext: {
-    path: "/chord.v1.ContextService/UpdateContext" as const,
-    requestStream: false as const,
-    responseStream: false as const,
-    requestSerialize: (value: UpdateContextRequest): Buffer => Buffer.from(UpdateContextRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): UpdateContextRequest => UpdateContextRequest.decode(value),
-    responseSerialize: (value: UpdateContextResponse): Buffer =>
-      Buffer.from(UpdateContextResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): UpdateContextResponse => UpdateContextResponse.decode(value),
-  },
-  /** Reads a document. The answer contains every write acknowledged before the call. */
-  getContext: {
-    path: "/chord.v1.ContextService/GetContext" as const,
-    requestStream: false as const,
-    responseStream: false as const,
-    requestSerialize: (value: GetContextRequest): Buffer => Buffer.from(GetContextRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): GetContextRequest => GetContextRequest.decode(value),
-    responseSerialize: (value: GetContextResponse): Buffer => Buffer.from(GetContextResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): GetContextResponse => GetContextResponse.decode(value),
-  },
-  /** Restores the document of a retained version: a new write, which undoes all later changes. */
-  revertContext: {
-    path: "/chord.v1.ContextService/RevertContext" as const,
-    requestStream: false as const,
-    responseStream: false as const,
-    requestSerialize: (value: RevertContextRequest): Buffer => Buffer.from(RevertContextRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): RevertContextRequest => RevertContextRequest.decode(value),
-    responseSerialize: (value: RevertContextResponse): Buffer =>
-      Buffer.from(RevertContextResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): RevertContextResponse => RevertContextResponse.decode(value),
-  },
-  /** Removes a context with its deltas. */
-  deleteContext: {
-    path: "/chord.v1.ContextService/DeleteContext" as const,
-    requestStream: false as const,
-    responseStream: false as const,
-    requestSerialize: (value: DeleteContextRequest): Buffer => Buffer.from(DeleteContextRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): DeleteContextRequest => DeleteContextRequest.decode(value),
-    responseSerialize: (value: DeleteContextResponse): Buffer =>
-      Buffer.from(DeleteContextResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): DeleteContextResponse => DeleteContextResponse.decode(value),
-  },
-  /** Renews the time to live of a context, or of members of it; position and document stay unchanged. */
-  touchContext: {
-    path: "/chord.v1.ContextService/TouchContext" as const,
-    requestStream: false as const,
-    responseStream: false as const,
-    requestSerialize: (value: TouchContextRequest): Buffer => Buffer.from(TouchContextRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): TouchContextRequest => TouchContextRequest.decode(value),
-    responseSerialize: (value: TouchContextResponse): Buffer =>
-      Buffer.from(TouchContextResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): TouchContextResponse => TouchContextResponse.decode(value),
-  },
-  /**
-   * Several of these writes, each of another context, as one: all happen or none does, and a reader that is up to date
-   * never receives some of them without the others.
-   */
-  batchWrite: {
-    path: "/chord.v1.ContextService/BatchWrite" as const,
-    requestStream: false as const,
-    responseStream: false as const,
-    requestSerialize: (value: BatchWriteRequest): Buffer => Buffer.from(BatchWriteRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): BatchWriteRequest => BatchWriteRequest.decode(value),
-    responseSerialize: (value: BatchWriteResponse): Buffer => Buffer.from(BatchWriteResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): BatchWriteResponse => BatchWriteResponse.decode(value),
-  },
-  /** Lists contexts in the order of their ids. */
-  listContexts: {
-    path: "/chord.v1.ContextService/ListContexts" as const,
-    requestStream: false as const,
-    responseStream: false as const,
-    requestSerialize: (value: ListContextsRequest): Buffer => Buffer.from(ListContextsRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): ListContextsRequest => ListContextsRequest.decode(value),
-    responseSerialize: (value: ListContextsResponse): Buffer =>
-      Buffer.from(ListContextsResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): ListContextsResponse => ListContextsResponse.decode(value),
+export type ContextServiceDefinition = typeof ContextServiceDefinition;
+export const ContextServiceDefinition = {
+  name: "ContextService",
+  fullName: "chord.v1.ContextService",
+  methods: {
+    /** Creates a context, or replaces its document; the server computes the delta. */
+    setContext: {
+      name: "SetContext",
+      requestType: SetContextRequest as typeof SetContextRequest,
+      requestStream: false,
+      responseType: SetContextResponse as typeof SetContextResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Changes parts of a document. */
+    updateContext: {
+      name: "UpdateContext",
+      requestType: UpdateContextRequest as typeof UpdateContextRequest,
+      requestStream: false,
+      responseType: UpdateContextResponse as typeof UpdateContextResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Reads a document. The answer contains every write acknowledged before the call. */
+    getContext: {
+      name: "GetContext",
+      requestType: GetContextRequest as typeof GetContextRequest,
+      requestStream: false,
+      responseType: GetContextResponse as typeof GetContextResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Restores the document of a retained version: a new write, which undoes all later changes. */
+    revertContext: {
+      name: "RevertContext",
+      requestType: RevertContextRequest as typeof RevertContextRequest,
+      requestStream: false,
+      responseType: RevertContextResponse as typeof RevertContextResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Removes a context with its deltas. */
+    deleteContext: {
+      name: "DeleteContext",
+      requestType: DeleteContextRequest as typeof DeleteContextRequest,
+      requestStream: false,
+      responseType: DeleteContextResponse as typeof DeleteContextResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Renews the time to live of a context, or of members of it; position and document stay unchanged. */
+    touchContext: {
+      name: "TouchContext",
+      requestType: TouchContextRequest as typeof TouchContextRequest,
+      requestStream: false,
+      responseType: TouchContextResponse as typeof TouchContextResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Several of these writes, each of another context, as one: all happen or none does, and a reader that is up to date
+     * never receives some of them without the others.
+     */
+    batchWrite: {
+      name: "BatchWrite",
+      requestType: BatchWriteRequest as typeof BatchWriteRequest,
+      requestStream: false,
+      responseType: BatchWriteResponse as typeof BatchWriteResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Lists contexts in the order of their ids. */
+    listContexts: {
+      name: "ListContexts",
+      requestType: ListContextsRequest as typeof ListContextsRequest,
+      requestStream: false,
+      responseType: ListContextsResponse as typeof ListContextsResponse,
+      responseStream: false,
+      options: {},
+    },
   },
 } as const;
-
-export interface ContextServiceServer extends UntypedServiceImplementation {
-  /** Creates a context, or replaces its document; the server computes the delta. */
-  setContext: handleUnaryCall<SetContextRequest, SetContextResponse>;
-  /** Changes parts of a document. */
-  updateContext: handleUnaryCall<UpdateContextRequest, UpdateContextResponse>;
-  /** Reads a document. The answer contains every write acknowledged before the call. */
-  getContext: handleUnaryCall<GetContextRequest, GetContextResponse>;
-  /** Restores the document of a retained version: a new write, which undoes all later changes. */
-  revertContext: handleUnaryCall<RevertContextRequest, RevertContextResponse>;
-  /** Removes a context with its deltas. */
-  deleteContext: handleUnaryCall<DeleteContextRequest, DeleteContextResponse>;
-  /** Renews the time to live of a context, or of members of it; position and document stay unchanged. */
-  touchContext: handleUnaryCall<TouchContextRequest, TouchContextResponse>;
-  /**
-   * Several of these writes, each of another context, as one: all happen or none does, and a reader that is up to date
-   * never receives some of them without the others.
-   */
-  batchWrite: handleUnaryCall<BatchWriteRequest, BatchWriteResponse>;
-  /** Lists contexts in the order of their ids. */
-  listContexts: handleUnaryCall<ListContextsRequest, ListContextsResponse>;
-}
-
-export interface ContextServiceClient extends Client {
-  /** Creates a context, or replaces its document; the server computes the delta. */
-  setContext(
-    request: SetContextRequest,
-    callback: (error: ServiceError | null, response: SetContextResponse) => void,
-  ): ClientUnaryCall;
-  setContext(
-    request: SetContextRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: SetContextResponse) => void,
-  ): ClientUnaryCall;
-  setContext(
-    request: SetContextRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: SetContextResponse) => void,
-  ): ClientUnaryCall;
-  /** Changes parts of a document. */
-  updateContext(
-    request: UpdateContextRequest,
-    callback: (error: ServiceError | null, response: UpdateContextResponse) => void,
-  ): ClientUnaryCall;
-  updateContext(
-    request: UpdateContextRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: UpdateContextResponse) => void,
-  ): ClientUnaryCall;
-  updateContext(
-    request: UpdateContextRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: UpdateContextResponse) => void,
-  ): ClientUnaryCall;
-  /** Reads a document. The answer contains every write acknowledged before the call. */
-  getContext(
-    request: GetContextRequest,
-    callback: (error: ServiceError | null, response: GetContextResponse) => void,
-  ): ClientUnaryCall;
-  getContext(
-    request: GetContextRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: GetContextResponse) => void,
-  ): ClientUnaryCall;
-  getContext(
-    request: GetContextRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: GetContextResponse) => void,
-  ): ClientUnaryCall;
-  /** Restores the document of a retained version: a new write, which undoes all later changes. */
-  revertContext(
-    request: RevertContextRequest,
-    callback: (error: ServiceError | null, response: RevertContextResponse) => void,
-  ): ClientUnaryCall;
-  revertContext(
-    request: RevertContextRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: RevertContextResponse) => void,
-  ): ClientUnaryCall;
-  revertContext(
-    request: RevertContextRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: RevertContextResponse) => void,
-  ): ClientUnaryCall;
-  /** Removes a context with its deltas. */
-  deleteContext(
-    request: DeleteContextRequest,
-    callback: (error: ServiceError | null, response: DeleteContextResponse) => void,
-  ): ClientUnaryCall;
-  deleteContext(
-    request: DeleteContextRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: DeleteContextResponse) => void,
-  ): ClientUnaryCall;
-  deleteContext(
-    request: DeleteContextRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: DeleteContextResponse) => void,
-  ): ClientUnaryCall;
-  /** Renews the time to live of a context, or of members of it; position and document stay unchanged. */
-  touchContext(
-    request: TouchContextRequest,
-    callback: (error: ServiceError | null, response: TouchContextResponse) => void,
-  ): ClientUnaryCall;
-  touchContext(
-    request: TouchContextRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: TouchContextResponse) => void,
-  ): ClientUnaryCall;
-  touchContext(
-    request: TouchContextRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: TouchContextResponse) => void,
-  ): ClientUnaryCall;
-  /**
-   * Several of these writes, each of another context, as one: all happen or none does, and a reader that is up to date
-   * never receives some of them without the others.
-   */
-  batchWrite(
-    request: BatchWriteRequest,
-    callback: (error: ServiceError | null, response: BatchWriteResponse) => void,
-  ): ClientUnaryCall;
-  batchWrite(
-    request: BatchWriteRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: BatchWriteResponse) => void,
-  ): ClientUnaryCall;
-  batchWrite(
-    request: BatchWriteRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: BatchWriteResponse) => void,
-  ): ClientUnaryCall;
-  /** Lists contexts in the order of their ids. */
-  listContexts(
-    request: ListContextsRequest,
-    callback: (error: ServiceError | null, response: ListContextsResponse) => void,
-  ): ClientUnaryCall;
-  listContexts(
-    request: ListContextsRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: ListContextsResponse) => void,
-  ): ClientUnaryCall;
-  listContexts(
-    request: ListContextsRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: ListContextsResponse) => void,
-  ): ClientUnaryCall;
-}
-
-export const ContextServiceClient = makeGenericClientConstructor(
-  ContextServiceService,
-  "chord.v1.ContextService",
-) as unknown as {
-  new (address: string, credentials: ChannelCredentials, options?: Partial<ClientOptions>): ContextServiceClient;
-  service: typeof ContextServiceService;
-  serviceName: string;
-};
 
 function longToNumber(int64: { toString(): string }): number {
   const num = globalThis.Number(int64.toString());

@@ -6,18 +6,6 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
-import {
-  type CallOptions,
-  type ChannelCredentials,
-  Client,
-  type ClientOptions,
-  type ClientUnaryCall,
-  type handleUnaryCall,
-  makeGenericClientConstructor,
-  type Metadata,
-  type ServiceError,
-  type UntypedServiceImplementation,
-} from "@grpc/grpc-js";
 import { Timestamp } from "../../google/protobuf/timestamp.js";
 import { Position } from "./model.js";
 
@@ -534,127 +522,49 @@ export const DeleteResponse: MessageFns<DeleteResponse> = {
  * Stores exported contexts: implemented by users, in any language, and called by Chord (`exportUrl` =
  * `grpc://HOST:PORT`). Every call has a deadline; after it Chord treats the call as failed, whatever its outcome.
  */
-export type ExternalStoreServiceService = typeof ExternalStoreServiceService;
-export const ExternalStoreServiceService = {
-  /** Stores a context, and replaces the one with the same id. OK means that it is durable: Chord may then delete its own. */
-  save: {
-    path: "/chord.v1.ExternalStoreService/Save" as const,
-    requestStream: false as const,
-    responseStream: false as const,
-    requestSerialize: (value: SaveRequest): Buffer => Buffer.from(SaveRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): SaveRequest => SaveRequest.decode(value),
-    responseSerialize: (value: SaveResponse): Buffer => Buffer.from(SaveResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): SaveResponse => SaveResponse.decode(value),
-  },
-  /** Returns the context that was saved last, unchanged. NOT_FOUND where none is saved. */
-  load: {
-    path: "/chord.v1.ExternalStoreService/Load" as const,
-    requestStream: false as const,
-    responseStream: false as const,
-    requestSerialize: (value: LoadRequest): Buffer => Buffer.from(LoadRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): LoadRequest => LoadRequest.decode(value),
-    responseSerialize: (value: LoadResponse): Buffer => Buffer.from(LoadResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): LoadResponse => LoadResponse.decode(value),
-  },
-  /** Ids of saved contexts that begin with a prefix, each once. */
-  list: {
-    path: "/chord.v1.ExternalStoreService/List" as const,
-    requestStream: false as const,
-    responseStream: false as const,
-    requestSerialize: (value: ListRequest): Buffer => Buffer.from(ListRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): ListRequest => ListRequest.decode(value),
-    responseSerialize: (value: ListResponse): Buffer => Buffer.from(ListResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): ListResponse => ListResponse.decode(value),
-  },
-  /** Deletes a saved context. OK also where none is saved. */
-  delete: {
-    path: "/chord.v1.ExternalStoreService/Delete" as const,
-    requestStream: false as const,
-    responseStream: false as const,
-    requestSerialize: (value: DeleteRequest): Buffer => Buffer.from(DeleteRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): DeleteRequest => DeleteRequest.decode(value),
-    responseSerialize: (value: DeleteResponse): Buffer => Buffer.from(DeleteResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): DeleteResponse => DeleteResponse.decode(value),
+export type ExternalStoreServiceDefinition = typeof ExternalStoreServiceDefinition;
+export const ExternalStoreServiceDefinition = {
+  name: "ExternalStoreService",
+  fullName: "chord.v1.ExternalStoreService",
+  methods: {
+    /** Stores a context, and replaces the one with the same id. OK means that it is durable: Chord may then delete its own. */
+    save: {
+      name: "Save",
+      requestType: SaveRequest as typeof SaveRequest,
+      requestStream: false,
+      responseType: SaveResponse as typeof SaveResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Returns the context that was saved last, unchanged. NOT_FOUND where none is saved. */
+    load: {
+      name: "Load",
+      requestType: LoadRequest as typeof LoadRequest,
+      requestStream: false,
+      responseType: LoadResponse as typeof LoadResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Ids of saved contexts that begin with a prefix, each once. */
+    list: {
+      name: "List",
+      requestType: ListRequest as typeof ListRequest,
+      requestStream: false,
+      responseType: ListResponse as typeof ListResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Deletes a saved context. OK also where none is saved. */
+    delete: {
+      name: "Delete",
+      requestType: DeleteRequest as typeof DeleteRequest,
+      requestStream: false,
+      responseType: DeleteResponse as typeof DeleteResponse,
+      responseStream: false,
+      options: {},
+    },
   },
 } as const;
-
-export interface ExternalStoreServiceServer extends UntypedServiceImplementation {
-  /** Stores a context, and replaces the one with the same id. OK means that it is durable: Chord may then delete its own. */
-  save: handleUnaryCall<SaveRequest, SaveResponse>;
-  /** Returns the context that was saved last, unchanged. NOT_FOUND where none is saved. */
-  load: handleUnaryCall<LoadRequest, LoadResponse>;
-  /** Ids of saved contexts that begin with a prefix, each once. */
-  list: handleUnaryCall<ListRequest, ListResponse>;
-  /** Deletes a saved context. OK also where none is saved. */
-  delete: handleUnaryCall<DeleteRequest, DeleteResponse>;
-}
-
-export interface ExternalStoreServiceClient extends Client {
-  /** Stores a context, and replaces the one with the same id. OK means that it is durable: Chord may then delete its own. */
-  save(request: SaveRequest, callback: (error: ServiceError | null, response: SaveResponse) => void): ClientUnaryCall;
-  save(
-    request: SaveRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: SaveResponse) => void,
-  ): ClientUnaryCall;
-  save(
-    request: SaveRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: SaveResponse) => void,
-  ): ClientUnaryCall;
-  /** Returns the context that was saved last, unchanged. NOT_FOUND where none is saved. */
-  load(request: LoadRequest, callback: (error: ServiceError | null, response: LoadResponse) => void): ClientUnaryCall;
-  load(
-    request: LoadRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: LoadResponse) => void,
-  ): ClientUnaryCall;
-  load(
-    request: LoadRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: LoadResponse) => void,
-  ): ClientUnaryCall;
-  /** Ids of saved contexts that begin with a prefix, each once. */
-  list(request: ListRequest, callback: (error: ServiceError | null, response: ListResponse) => void): ClientUnaryCall;
-  list(
-    request: ListRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: ListResponse) => void,
-  ): ClientUnaryCall;
-  list(
-    request: ListRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: ListResponse) => void,
-  ): ClientUnaryCall;
-  /** Deletes a saved context. OK also where none is saved. */
-  delete(
-    request: DeleteRequest,
-    callback: (error: ServiceError | null, response: DeleteResponse) => void,
-  ): ClientUnaryCall;
-  delete(
-    request: DeleteRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: DeleteResponse) => void,
-  ): ClientUnaryCall;
-  delete(
-    request: DeleteRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: DeleteResponse) => void,
-  ): ClientUnaryCall;
-}
-
-export const ExternalStoreServiceClient = makeGenericClientConstructor(
-  ExternalStoreServiceService,
-  "chord.v1.ExternalStoreService",
-) as unknown as {
-  new (address: string, credentials: ChannelCredentials, options?: Partial<ClientOptions>): ExternalStoreServiceClient;
-  service: typeof ExternalStoreServiceService;
-  serviceName: string;
-};
 
 export interface MessageFns<T> {
   encode(message: T, writer?: BinaryWriter): BinaryWriter;

@@ -6,20 +6,6 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
-import {
-  type CallOptions,
-  type ChannelCredentials,
-  Client,
-  type ClientOptions,
-  type ClientReadableStream,
-  type ClientUnaryCall,
-  type handleServerStreamingCall,
-  type handleUnaryCall,
-  makeGenericClientConstructor,
-  type Metadata,
-  type ServiceError,
-  type UntypedServiceImplementation,
-} from "@grpc/grpc-js";
 import { Value } from "../../../struct.js";
 import { Duration } from "../../google/protobuf/duration.js";
 import { Timestamp } from "../../google/protobuf/timestamp.js";
@@ -1707,181 +1693,65 @@ export const BlameRun: MessageFns<BlameRun> = {
 };
 
 /** Brings clients up to date, once or continuously. */
-export type SyncServiceService = typeof SyncServiceService;
-export const SyncServiceService = {
-  /** Answers what a client at position `known` lacks: one merged delta, the whole document, or nothing. */
-  syncContext: {
-    path: "/chord.v1.SyncService/SyncContext" as const,
-    requestStream: false as const,
-    responseStream: false as const,
-    requestSerialize: (value: SyncContextRequest): Buffer => Buffer.from(SyncContextRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): SyncContextRequest => SyncContextRequest.decode(value),
-    responseSerialize: (value: SyncContextResponse): Buffer => Buffer.from(SyncContextResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): SyncContextResponse => SyncContextResponse.decode(value),
-  },
-  /**
-   * The same, continuously: per context the events are in order, without gaps and without duplicates.
-   * Each delta begins exactly at the position of the last event; any other step comes as `full`.
-   * A client that reads slowly gets merged deltas; it is never disconnected for reading slowly.
-   */
-  watchContexts: {
-    path: "/chord.v1.SyncService/WatchContexts" as const,
-    requestStream: false as const,
-    responseStream: true as const,
-    requestSerialize: (value: WatchContextsRequest): Buffer => Buffer.from(WatchContextsRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): WatchContextsRequest => WatchContextsRequest.decode(value),
-    responseSerialize: (value: WatchContextsResponse): Buffer =>
-      Buffer.from(WatchContextsResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): WatchContextsResponse => WatchContextsResponse.decode(value),
-  },
-  /**
-   * Answers as SyncContext does, as soon as the document meets all checks. A context that does not exist yet can be waited
-   * for: it meets none. DEADLINE_EXCEEDED at the call's deadline; without one, after an hour.
-   */
-  waitContext: {
-    path: "/chord.v1.SyncService/WaitContext" as const,
-    requestStream: false as const,
-    responseStream: false as const,
-    requestSerialize: (value: WaitContextRequest): Buffer => Buffer.from(WaitContextRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): WaitContextRequest => WaitContextRequest.decode(value),
-    responseSerialize: (value: WaitContextResponse): Buffer => Buffer.from(WaitContextResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): WaitContextResponse => WaitContextResponse.decode(value),
-  },
-  /** Reads the retained history, oldest first. */
-  listDeltas: {
-    path: "/chord.v1.SyncService/ListDeltas" as const,
-    requestStream: false as const,
-    responseStream: false as const,
-    requestSerialize: (value: ListDeltasRequest): Buffer => Buffer.from(ListDeltasRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): ListDeltasRequest => ListDeltasRequest.decode(value),
-    responseSerialize: (value: ListDeltasResponse): Buffer => Buffer.from(ListDeltasResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): ListDeltasResponse => ListDeltasResponse.decode(value),
-  },
-  /** Answers for each part of a document which version made it what it is, and who wrote that version. */
-  blameContext: {
-    path: "/chord.v1.SyncService/BlameContext" as const,
-    requestStream: false as const,
-    responseStream: false as const,
-    requestSerialize: (value: BlameContextRequest): Buffer => Buffer.from(BlameContextRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): BlameContextRequest => BlameContextRequest.decode(value),
-    responseSerialize: (value: BlameContextResponse): Buffer =>
-      Buffer.from(BlameContextResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): BlameContextResponse => BlameContextResponse.decode(value),
+export type SyncServiceDefinition = typeof SyncServiceDefinition;
+export const SyncServiceDefinition = {
+  name: "SyncService",
+  fullName: "chord.v1.SyncService",
+  methods: {
+    /** Answers what a client at position `known` lacks: one merged delta, the whole document, or nothing. */
+    syncContext: {
+      name: "SyncContext",
+      requestType: SyncContextRequest as typeof SyncContextRequest,
+      requestStream: false,
+      responseType: SyncContextResponse as typeof SyncContextResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * The same, continuously: per context the events are in order, without gaps and without duplicates.
+     * Each delta begins exactly at the position of the last event; any other step comes as `full`.
+     * A client that reads slowly gets merged deltas; it is never disconnected for reading slowly.
+     */
+    watchContexts: {
+      name: "WatchContexts",
+      requestType: WatchContextsRequest as typeof WatchContextsRequest,
+      requestStream: false,
+      responseType: WatchContextsResponse as typeof WatchContextsResponse,
+      responseStream: true,
+      options: {},
+    },
+    /**
+     * Answers as SyncContext does, as soon as the document meets all checks. A context that does not exist yet can be waited
+     * for: it meets none. DEADLINE_EXCEEDED at the call's deadline; without one, after an hour.
+     */
+    waitContext: {
+      name: "WaitContext",
+      requestType: WaitContextRequest as typeof WaitContextRequest,
+      requestStream: false,
+      responseType: WaitContextResponse as typeof WaitContextResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Reads the retained history, oldest first. */
+    listDeltas: {
+      name: "ListDeltas",
+      requestType: ListDeltasRequest as typeof ListDeltasRequest,
+      requestStream: false,
+      responseType: ListDeltasResponse as typeof ListDeltasResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Answers for each part of a document which version made it what it is, and who wrote that version. */
+    blameContext: {
+      name: "BlameContext",
+      requestType: BlameContextRequest as typeof BlameContextRequest,
+      requestStream: false,
+      responseType: BlameContextResponse as typeof BlameContextResponse,
+      responseStream: false,
+      options: {},
+    },
   },
 } as const;
-
-export interface SyncServiceServer extends UntypedServiceImplementation {
-  /** Answers what a client at position `known` lacks: one merged delta, the whole document, or nothing. */
-  syncContext: handleUnaryCall<SyncContextRequest, SyncContextResponse>;
-  /**
-   * The same, continuously: per context the events are in order, without gaps and without duplicates.
-   * Each delta begins exactly at the position of the last event; any other step comes as `full`.
-   * A client that reads slowly gets merged deltas; it is never disconnected for reading slowly.
-   */
-  watchContexts: handleServerStreamingCall<WatchContextsRequest, WatchContextsResponse>;
-  /**
-   * Answers as SyncContext does, as soon as the document meets all checks. A context that does not exist yet can be waited
-   * for: it meets none. DEADLINE_EXCEEDED at the call's deadline; without one, after an hour.
-   */
-  waitContext: handleUnaryCall<WaitContextRequest, WaitContextResponse>;
-  /** Reads the retained history, oldest first. */
-  listDeltas: handleUnaryCall<ListDeltasRequest, ListDeltasResponse>;
-  /** Answers for each part of a document which version made it what it is, and who wrote that version. */
-  blameContext: handleUnaryCall<BlameContextRequest, BlameContextResponse>;
-}
-
-export interface SyncServiceClient extends Client {
-  /** Answers what a client at position `known` lacks: one merged delta, the whole document, or nothing. */
-  syncContext(
-    request: SyncContextRequest,
-    callback: (error: ServiceError | null, response: SyncContextResponse) => void,
-  ): ClientUnaryCall;
-  syncContext(
-    request: SyncContextRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: SyncContextResponse) => void,
-  ): ClientUnaryCall;
-  syncContext(
-    request: SyncContextRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: SyncContextResponse) => void,
-  ): ClientUnaryCall;
-  /**
-   * The same, continuously: per context the events are in order, without gaps and without duplicates.
-   * Each delta begins exactly at the position of the last event; any other step comes as `full`.
-   * A client that reads slowly gets merged deltas; it is never disconnected for reading slowly.
-   */
-  watchContexts(
-    request: WatchContextsRequest,
-    options?: Partial<CallOptions>,
-  ): ClientReadableStream<WatchContextsResponse>;
-  watchContexts(
-    request: WatchContextsRequest,
-    metadata?: Metadata,
-    options?: Partial<CallOptions>,
-  ): ClientReadableStream<WatchContextsResponse>;
-  /**
-   * Answers as SyncContext does, as soon as the document meets all checks. A context that does not exist yet can be waited
-   * for: it meets none. DEADLINE_EXCEEDED at the call's deadline; without one, after an hour.
-   */
-  waitContext(
-    request: WaitContextRequest,
-    callback: (error: ServiceError | null, response: WaitContextResponse) => void,
-  ): ClientUnaryCall;
-  waitContext(
-    request: WaitContextRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: WaitContextResponse) => void,
-  ): ClientUnaryCall;
-  waitContext(
-    request: WaitContextRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: WaitContextResponse) => void,
-  ): ClientUnaryCall;
-  /** Reads the retained history, oldest first. */
-  listDeltas(
-    request: ListDeltasRequest,
-    callback: (error: ServiceError | null, response: ListDeltasResponse) => void,
-  ): ClientUnaryCall;
-  listDeltas(
-    request: ListDeltasRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: ListDeltasResponse) => void,
-  ): ClientUnaryCall;
-  listDeltas(
-    request: ListDeltasRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: ListDeltasResponse) => void,
-  ): ClientUnaryCall;
-  /** Answers for each part of a document which version made it what it is, and who wrote that version. */
-  blameContext(
-    request: BlameContextRequest,
-    callback: (error: ServiceError | null, response: BlameContextResponse) => void,
-  ): ClientUnaryCall;
-  blameContext(
-    request: BlameContextRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: BlameContextResponse) => void,
-  ): ClientUnaryCall;
-  blameContext(
-    request: BlameContextRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: BlameContextResponse) => void,
-  ): ClientUnaryCall;
-}
-
-export const SyncServiceClient = makeGenericClientConstructor(
-  SyncServiceService,
-  "chord.v1.SyncService",
-) as unknown as {
-  new (address: string, credentials: ChannelCredentials, options?: Partial<ClientOptions>): SyncServiceClient;
-  service: typeof SyncServiceService;
-  serviceName: string;
-};
 
 function longToNumber(int64: { toString(): string }): number {
   const num = globalThis.Number(int64.toString());

@@ -6,20 +6,6 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
-import {
-  type CallOptions,
-  type ChannelCredentials,
-  Client,
-  type ClientOptions,
-  type ClientReadableStream,
-  type ClientUnaryCall,
-  type handleServerStreamingCall,
-  type handleUnaryCall,
-  makeGenericClientConstructor,
-  type Metadata,
-  type ServiceError,
-  type UntypedServiceImplementation,
-} from "@grpc/grpc-js";
 import { Timestamp } from "../../google/protobuf/timestamp.js";
 import { Position } from "./model.js";
 
@@ -756,140 +742,52 @@ export const TransferFailure: MessageFns<TransferFailure> = {
  * Export of contexts to a store outside of Chord, and restore from it. The server's setting `exportUrl` names the store;
  * without the setting each call is FAILED_PRECONDITION.
  */
-export type TransferServiceService = typeof TransferServiceService;
-export const TransferServiceService = {
-  /** Exports one context, and replaces the earlier export of its id. */
-  exportContext: {
-    path: "/chord.v1.TransferService/ExportContext" as const,
-    requestStream: false as const,
-    responseStream: false as const,
-    requestSerialize: (value: ExportContextRequest): Buffer => Buffer.from(ExportContextRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): ExportContextRequest => ExportContextRequest.decode(value),
-    responseSerialize: (value: ExportContextResponse): Buffer =>
-      Buffer.from(ExportContextResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): ExportContextResponse => ExportContextResponse.decode(value),
-  },
-  /** Restores one context. ALREADY_EXISTS where the context exists, unless `overwrite`; NOT_FOUND where no export exists. */
-  restoreContext: {
-    path: "/chord.v1.TransferService/RestoreContext" as const,
-    requestStream: false as const,
-    responseStream: false as const,
-    requestSerialize: (value: RestoreContextRequest): Buffer =>
-      Buffer.from(RestoreContextRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): RestoreContextRequest => RestoreContextRequest.decode(value),
-    responseSerialize: (value: RestoreContextResponse): Buffer =>
-      Buffer.from(RestoreContextResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): RestoreContextResponse => RestoreContextResponse.decode(value),
-  },
-  /**
-   * Exports all contexts whose ids begin with a prefix. The first message has the total, then one follows per context.
-   * A failure of one context is reported, and the others continue. Cancelling the call stops the transfer.
-   */
-  exportContexts: {
-    path: "/chord.v1.TransferService/ExportContexts" as const,
-    requestStream: false as const,
-    responseStream: true as const,
-    requestSerialize: (value: ExportContextsRequest): Buffer =>
-      Buffer.from(ExportContextsRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): ExportContextsRequest => ExportContextsRequest.decode(value),
-    responseSerialize: (value: ExportContextsResponse): Buffer =>
-      Buffer.from(ExportContextsResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): ExportContextsResponse => ExportContextsResponse.decode(value),
-  },
-  /** Restores all exported contexts whose ids begin with a prefix, with the same messages. */
-  restoreContexts: {
-    path: "/chord.v1.TransferService/RestoreContexts" as const,
-    requestStream: false as const,
-    responseStream: true as const,
-    requestSerialize: (value: RestoreContextsRequest): Buffer =>
-      Buffer.from(RestoreContextsRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): RestoreContextsRequest => RestoreContextsRequest.decode(value),
-    responseSerialize: (value: RestoreContextsResponse): Buffer =>
-      Buffer.from(RestoreContextsResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): RestoreContextsResponse => RestoreContextsResponse.decode(value),
+export type TransferServiceDefinition = typeof TransferServiceDefinition;
+export const TransferServiceDefinition = {
+  name: "TransferService",
+  fullName: "chord.v1.TransferService",
+  methods: {
+    /** Exports one context, and replaces the earlier export of its id. */
+    exportContext: {
+      name: "ExportContext",
+      requestType: ExportContextRequest as typeof ExportContextRequest,
+      requestStream: false,
+      responseType: ExportContextResponse as typeof ExportContextResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Restores one context. ALREADY_EXISTS where the context exists, unless `overwrite`; NOT_FOUND where no export exists. */
+    restoreContext: {
+      name: "RestoreContext",
+      requestType: RestoreContextRequest as typeof RestoreContextRequest,
+      requestStream: false,
+      responseType: RestoreContextResponse as typeof RestoreContextResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Exports all contexts whose ids begin with a prefix. The first message has the total, then one follows per context.
+     * A failure of one context is reported, and the others continue. Cancelling the call stops the transfer.
+     */
+    exportContexts: {
+      name: "ExportContexts",
+      requestType: ExportContextsRequest as typeof ExportContextsRequest,
+      requestStream: false,
+      responseType: ExportContextsResponse as typeof ExportContextsResponse,
+      responseStream: true,
+      options: {},
+    },
+    /** Restores all exported contexts whose ids begin with a prefix, with the same messages. */
+    restoreContexts: {
+      name: "RestoreContexts",
+      requestType: RestoreContextsRequest as typeof RestoreContextsRequest,
+      requestStream: false,
+      responseType: RestoreContextsResponse as typeof RestoreContextsResponse,
+      responseStream: true,
+      options: {},
+    },
   },
 } as const;
-
-export interface TransferServiceServer extends UntypedServiceImplementation {
-  /** Exports one context, and replaces the earlier export of its id. */
-  exportContext: handleUnaryCall<ExportContextRequest, ExportContextResponse>;
-  /** Restores one context. ALREADY_EXISTS where the context exists, unless `overwrite`; NOT_FOUND where no export exists. */
-  restoreContext: handleUnaryCall<RestoreContextRequest, RestoreContextResponse>;
-  /**
-   * Exports all contexts whose ids begin with a prefix. The first message has the total, then one follows per context.
-   * A failure of one context is reported, and the others continue. Cancelling the call stops the transfer.
-   */
-  exportContexts: handleServerStreamingCall<ExportContextsRequest, ExportContextsResponse>;
-  /** Restores all exported contexts whose ids begin with a prefix, with the same messages. */
-  restoreContexts: handleServerStreamingCall<RestoreContextsRequest, RestoreContextsResponse>;
-}
-
-export interface TransferServiceClient extends Client {
-  /** Exports one context, and replaces the earlier export of its id. */
-  exportContext(
-    request: ExportContextRequest,
-    callback: (error: ServiceError | null, response: ExportContextResponse) => void,
-  ): ClientUnaryCall;
-  exportContext(
-    request: ExportContextRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: ExportContextResponse) => void,
-  ): ClientUnaryCall;
-  exportContext(
-    request: ExportContextRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: ExportContextResponse) => void,
-  ): ClientUnaryCall;
-  /** Restores one context. ALREADY_EXISTS where the context exists, unless `overwrite`; NOT_FOUND where no export exists. */
-  restoreContext(
-    request: RestoreContextRequest,
-    callback: (error: ServiceError | null, response: RestoreContextResponse) => void,
-  ): ClientUnaryCall;
-  restoreContext(
-    request: RestoreContextRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: RestoreContextResponse) => void,
-  ): ClientUnaryCall;
-  restoreContext(
-    request: RestoreContextRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: RestoreContextResponse) => void,
-  ): ClientUnaryCall;
-  /**
-   * Exports all contexts whose ids begin with a prefix. The first message has the total, then one follows per context.
-   * A failure of one context is reported, and the others continue. Cancelling the call stops the transfer.
-   */
-  exportContexts(
-    request: ExportContextsRequest,
-    options?: Partial<CallOptions>,
-  ): ClientReadableStream<ExportContextsResponse>;
-  exportContexts(
-    request: ExportContextsRequest,
-    metadata?: Metadata,
-    options?: Partial<CallOptions>,
-  ): ClientReadableStream<ExportContextsResponse>;
-  /** Restores all exported contexts whose ids begin with a prefix, with the same messages. */
-  restoreContexts(
-    request: RestoreContextsRequest,
-    options?: Partial<CallOptions>,
-  ): ClientReadableStream<RestoreContextsResponse>;
-  restoreContexts(
-    request: RestoreContextsRequest,
-    metadata?: Metadata,
-    options?: Partial<CallOptions>,
-  ): ClientReadableStream<RestoreContextsResponse>;
-}
-
-export const TransferServiceClient = makeGenericClientConstructor(
-  TransferServiceService,
-  "chord.v1.TransferService",
-) as unknown as {
-  new (address: string, credentials: ChannelCredentials, options?: Partial<ClientOptions>): TransferServiceClient;
-  service: typeof TransferServiceService;
-  serviceName: string;
-};
 
 function longToNumber(int64: { toString(): string }): number {
   const num = globalThis.Number(int64.toString());

@@ -5,9 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Metadata, Server, ServerCredentials, type ServerWritableStream, status } from '@grpc/grpc-js';
 import test from 'ava';
-import { ContextServiceService } from '../src/gen/chord/v1/context_service.js';
-import { SyncServiceService } from '../src/gen/chord/v1/sync_service.js';
 import { type ChordError, type ClientOptions, connect } from '../src/index.js';
+import { contextService, syncService } from './support/definitions.js';
 
 /** A key and a certificate for the name chord.test, fresh. */
 function certificate(): { key: Buffer; cert: Buffer } {
@@ -28,13 +27,13 @@ test('a token may change, be missing for a while, and expire under a stream that
   const note = ({ metadata }: { metadata: Metadata }) => tokens.push(String(metadata.get('authorization')));
   let streams = 0;
   const server = new Server();
-  server.addService(ContextServiceService, {
+  server.addService(contextService, {
     getContext: (call: { metadata: Metadata }, answer: (error: null, value: object) => void) => {
       note(call);
       answer(null, { context: { contextId: 'a', position: { epoch: 'e', version: 1, digest: 'd' } }, expiries: [] });
     },
   });
-  server.addService(SyncServiceService, {
+  server.addService(syncService, {
     watchContexts: (call: ServerWritableStream<unknown, object>) => {
       note(call);
       if (++streams === 1) call.write({ event: { $case: 'heartbeat', value: {} } });
@@ -63,7 +62,7 @@ test('a token may change, be missing for a while, and expire under a stream that
 test('a certificate is checked, and a token goes with every call', async (t) => {
   const { key, cert } = certificate();
   const server = new Server();
-  server.addService(ContextServiceService, {
+  server.addService(contextService, {
     // Says what it was told.
     getContext: (call: { metadata: { get(name: string): unknown[] } }, answer: (error: object) => void) =>
       answer({ code: status.PERMISSION_DENIED, details: String(call.metadata.get('authorization')) }),

@@ -1,5 +1,4 @@
-/** gRPC as promises and iterators: connections and their settings, metadata, errors. */
-import { setTimeout as sleep } from 'node:timers/promises';
+/** gRPC as promises and iterators, by @grpc/grpc-js: connections and their settings, metadata, errors. For Node. */
 import {
   type ChannelCredentials,
   Client,
@@ -11,8 +10,9 @@ import {
   Metadata,
   type ServiceError,
 } from '@grpc/grpc-js';
-import { closed, decodeError, unavailable, unsendable } from './errors.js';
-import { sleepMax } from './timers.js';
+import { closed, decodeError, detailsOf } from './errors.js';
+import { sleep, sleepMax } from './timers.js';
+import { authorization, encode, type Method, type Token, type Transport } from './transport.js';
 
 export interface TlsOptions {
   /** PEM. Absent: the roots of the system. */
@@ -24,34 +24,13 @@ export interface TlsOptions {
   readonly serverName?: string;
 }
 
-/** A method of a service, as the generated definitions describe it. */
-export interface Method<Q, A> {
-  readonly path: string;
-  readonly requestSerialize: (request: Q) => Buffer;
-  readonly responseDeserialize: (bytes: Buffer) => A;
-}
-
-/** The same, for requests that leave fields out. `S`: whether it answers a stream. */
-export interface Definition<Q, A, S extends boolean> extends Method<Q, A> {
-  readonly requestDeserialize: (bytes: Buffer) => Q;
-  readonly responseStream: S;
-}
-
-/** The request with what it leaves out, as the protocol has it. */
-export function completed<Q>({ requestDeserialize }: Definition<Q, unknown, boolean>, request: Partial<Q>): Q {
-  return { ...requestDeserialize(Buffer.alloc(0)), ...request };
-}
-
-/** A token, or what gives one: asked for each try of a call and each connection of a watch. */
-export type Token = string | (() => string | Promise<string>);
-
 /** A connection with its streams, counted. */
 interface Connection {
   readonly client: Client;
   streams: number;
 }
 
-export class Channel {
+export class GrpcTransport implements Transport {
   readonly #connect: () => Connection;
   /** The first is that of the calls; each has at most `streamsMax` streams, and those after it go with their last one. */
   readonly #connections: Connection[];
@@ -86,15 +65,13 @@ export class Channel {
     this.#connections = [this.#connect()];
   }
 
-  /** Another token may be had by asking again. */
   get renews(): boolean {
     return typeof this.#token === 'function';
   }
 
-  /** One try. @param deadline milliseconds since 1970 @throws ChordError */
   async call<Q, A>(
     method: Method<Q, A>,
-    request: Buffer,
+    request: Uint8Array,
     deadline: number,
     signal: AbortSignal | undefined,
   ): Promise<A> {
@@ -102,8 +79,8 @@ export class Channel {
     return this.#call(this.#connections[0]!, metadata, method, request, deadline, signal);
   }
 
-  /** The same for a call that lasts as streams do, and counts as one of its connection. @param deadline Infinity: none */
-  async longCall<Q, A>(method: Method<Q, A>, request: Buffer, deadline: number, signal: AbortSignal): Promise<A> {
+  /** Counts as a stream of its connection. */
+  async longCall<Q, A>(method: Method<Q, A>, request: Uint8Array, deadline: number, signal: AbortSignal): Promise<A> {
     const metadata = await this.#metadata();
     if (this.#closed) throw closed('client');
     const connection = this.#withRoom();
@@ -119,7 +96,7 @@ export class Channel {
     connection: Connection,
     metadata: Metadata,
     method: Method<Q, A>,
-    request: Buffer,
+    request: Uint8Array,
     deadline: number,
     signal: AbortSignal | undefined,
   ): Promise<A> {
@@ -127,7 +104,7 @@ export class Channel {
     return new Promise((resolve, reject) => {
       const call = connection.client.makeUnaryRequest(
         method.path,
-        (encoded: Buffer) => encoded,
+        asBuffer,
         method.responseDeserialize,
         request,
         metadata,
@@ -146,7 +123,7 @@ export class Channel {
     });
   }
 
-  /** A server stream, read as it is iterated. Ending the iteration, or the signal, cancels it. @throws ChordError */
+  /** Without a look at the heartbeats: HTTP/2 finds a dead peer. */
   async *stream<Q, A>(method: Method<Q, A>, request: Q, signal: AbortSignal): AsyncGenerator<A, void, void> {
     const bytes = encode(method, request);
     const metadata = await this.#metadata();
@@ -154,7 +131,7 @@ export class Channel {
     const connection = this.#withRoom();
     const stream: ClientReadableStream<A> = connection.client.makeServerStreamRequest(
       method.path,
-      (encoded: Buffer) => encoded,
+      asBuffer,
       method.responseDeserialize,
       bytes,
       metadata,
@@ -176,14 +153,14 @@ export class Channel {
     }
   }
 
-  /** Waits; where no connection can be made, only until one is. @param delay milliseconds */
+  /** Where no connection can be made, waits only until one is. */
   async pause(delay: number, signal: AbortSignal): Promise<void> {
     const waiting = new AbortController();
     const stop = () => waiting.abort();
     signal.addEventListener('abort', stop, { once: true });
     if (signal.aborted || this.#closed) stop();
     else this.#onReady(Date.now() + sleepMax(delay), stop);
-    await sleep(sleepMax(delay), undefined, { signal: waiting.signal }).catch(() => {}); // only `stop` rejects it
+    await sleep(delay, waiting.signal);
     signal.removeEventListener('abort', stop);
   }
 
@@ -225,24 +202,14 @@ export class Channel {
 
   async #metadata(): Promise<Metadata> {
     const metadata = new Metadata();
-    if (this.#token === undefined) return metadata;
-    try {
-      const token = typeof this.#token === 'string' ? this.#token : await this.#token();
-      metadata.set('authorization', `Bearer ${token}`);
-      return metadata;
-    } catch (error) {
-      throw unavailable(`there is no token: ${error instanceof Error ? error.message : error}`);
-    }
+    if (this.#token !== undefined) metadata.set('authorization', (await authorization(this.#token))!);
+    return metadata;
   }
 }
 
-/** What cannot be encoded is the caller's mistake, and worth no try. @throws ChordError */
-export function encode<Q>(method: Method<Q, unknown>, request: Q): Buffer {
-  try {
-    return method.requestSerialize(request);
-  } catch (error) {
-    throw unsendable('request', error);
-  }
+/** The same bytes. */
+function asBuffer({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
 }
 
 /**
@@ -263,5 +230,5 @@ function credentialsOf(tls: TlsOptions | boolean): ChannelCredentials {
 function fromServiceError(error: ServiceError): Error {
   if (typeof error?.code !== 'number') return error;
   const [trailer] = error.metadata?.get('grpc-status-details-bin') ?? [];
-  return decodeError(error.code, error.details, Buffer.isBuffer(trailer) ? trailer : undefined);
+  return decodeError(error.code, error.details, Buffer.isBuffer(trailer) ? detailsOf(trailer) : []);
 }

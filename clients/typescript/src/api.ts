@@ -1,0 +1,37 @@
+/** What the client is on Node and in browsers alike, but for its entry. */
+export { apply, DeltaMismatch } from './apply.js';
+export type { Check, Expected, Unchanged, UnmetCondition, UnmetConditions } from './conditions.js';
+export type { Editor } from './edit.js';
+export { ChordError, type FieldViolation } from './errors.js';
+export type { Json, JsonObject } from './json.js';
+export {
+  type Change,
+  type Context,
+  type Delta,
+  formatPosition,
+  type Mutation,
+  type Path,
+  type Position,
+  type Provenance,
+} from './model.js';
+export type {
+  CallOptions,
+  DeleteOptions,
+  Edit,
+  EditOptions,
+  MemberExpiry,
+  SyncResult,
+  TouchOptions,
+  UpdateOptions,
+  WaitContextOptions,
+  WaitResult,
+  WriteOptions,
+  WriteResult,
+} from './options.js';
+export { parsePosition } from './position.js';
+export type { Presence, PresenceOptions } from './presence.js';
+export type { ReplicaChange, ReplicaDocument, ReplicaEvents, ReplicaOptions, WaitOptions } from './replica.js';
+export type { RetryPolicy } from './retry.js';
+export type { DeltaEvent, FullEvent, Target, WatchEvent } from './tracker.js';
+export type { Definition, Token } from './transport.js';
+export type { Watch, WatchOptions } from './watch.js';

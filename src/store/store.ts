@@ -54,6 +54,16 @@ export interface LogRecord extends Payload {
   readonly cause?: Cause;
   /** Who wrote it, as codec/provenance.ts encodes it: opaque, at most PROVENANCE_BYTES_MAX. Absent: nothing is known. */
   readonly provenance?: Uint8Array;
+  /** Absent: the record is of one version, and leads on from the version below. */
+  readonly merged?: Merged;
+}
+
+/** What a record says that stands for several versions, of which only the last one is retained. */
+export interface Merged {
+  /** The record leads on from this position, which is of the same epoch, and at least two versions below. */
+  readonly base: Position;
+  /** A digest of the payload, chained to the base: the record's own digest follows from the versions that were merged. */
+  readonly seal: string;
 }
 
 /** A member of a document that expires. */

@@ -54,6 +54,10 @@ export interface Place {
   readonly entries: IndexKeys;
   /** Where the head has a mark: the number under which the present members are stored. */
   readonly generation?: number;
+  /** The number of versions behind the trimmed ones that were merged away. Absent: none was; likewise below. */
+  readonly thinned?: number;
+  /** What `Store.thin` has set, for the index `age`. */
+  readonly next?: number;
 }
 
 /** The numbers of a head without and with a place, where no member expires: so earlier releases wrote them. */
@@ -72,10 +76,12 @@ export function encodeHead({ head, place }: HeadRow): Buffer {
   numbers.push(touchedAt ?? Number.NaN, expiry?.at ?? Number.NaN, expiry?.ttl ?? Number.NaN);
   const { members } = head;
   if (place !== undefined) numbers.push(place.trimmed, place.oldestAt, ...place.entries.slice(0, FORMER_INDEXES));
-  if (members !== undefined) {
-    numbers.push(members.stamp, members.due);
+  const thin = place?.thinned !== undefined || place?.next !== undefined;
+  if (members !== undefined || thin) {
+    numbers.push(members?.stamp ?? Number.NaN, members?.due ?? Number.NaN);
     if (place !== undefined) numbers.push(...place.entries.slice(FORMER_INDEXES), place.generation ?? Number.NaN);
   }
+  if (thin) numbers.push(place?.thinned ?? Number.NaN, place?.next ?? Number.NaN);
   return encode(numbers, [position.epoch, position.digest]);
 }
 
@@ -88,14 +94,20 @@ export function decodeHead(bytes: Buffer, what: string): HeadRow {
   if (!Number.isNaN(numbers[4]!)) head.touchedAt = numbers[4]!;
   const placed = numbers.length >= PLACED_NUMBERS;
   const more = placed ? PLACED_NUMBERS : HEAD_NUMBERS;
-  if (numbers.length > more) head.members = { stamp: numbers[more]!, due: numbers[more + 1]! };
+  if (!Number.isNaN(numbers[more] ?? Number.NaN)) head.members = { stamp: numbers[more]!, due: numbers[more + 1]! };
   if (!placed) return { head };
   const [trimmed, oldestAt] = [numbers[HEAD_NUMBERS]!, numbers[HEAD_NUMBERS + 1]!];
   const former = numbers.slice(HEAD_NUMBERS + 2, PLACED_NUMBERS);
   const later = INDEXES.slice(FORMER_INDEXES).map((_, i) => numbers[more + 2 + i] ?? Number.NaN);
   const entries = [...former, ...later];
-  const generation = numbers[more + 2 + later.length];
-  return { head, place: { trimmed, oldestAt, entries, ...(generation !== undefined && { generation }) } };
+  const place: Mutable<Place> = { trimmed, oldestAt, entries };
+  const [generation, thinned, next] = numbers
+    .slice(more + 2 + later.length)
+    .map((n) => (Number.isNaN(n) ? undefined : n));
+  if (generation !== undefined) place.generation = generation;
+  if (thinned !== undefined) place.thinned = thinned;
+  if (next !== undefined) place.next = next;
+  return { head, place };
 }
 
 /** The name of a head in error messages. */

@@ -23,6 +23,7 @@ import { type Awaited, type Holding, holding } from './sync/holding.js';
 import { PastReads } from './sync/past-reads.js';
 import { bytesRead, documentAt, type PastBudget, type PointInTime, past, pastBudget } from './sync/point-in-time.js';
 import { WholeValues } from './sync/projection.js';
+import { type ThinningPlan, thin } from './thin.js';
 import { trim } from './trim.js';
 import { checkId, checkTtl } from './validation.js';
 import { type BatchedWrite, type BatchTools, writeBatch } from './writes/batch.js';
@@ -263,6 +264,13 @@ export class ContextService {
   async trim(id: string, upTo: number): Promise<number> {
     const count = await trim(this.#store, id, upTo, () => this.#lanes.get(id));
     this.#lanes.peek(id)?.forgetHistory(upTo);
+    return count;
+  }
+
+  /** Merges old deltas as planned; answers the number of versions of which no record is retained any more. */
+  async thin(id: string, plan: ThinningPlan): Promise<number> {
+    const { count, upTo } = await thin(this.#store, id, plan, () => this.#lanes.get(id));
+    if (count > 0) this.#lanes.peek(id)?.forgetHistory(upTo);
     return count;
   }
 

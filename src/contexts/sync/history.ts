@@ -30,7 +30,7 @@ const MERGED_MAX = 16;
 const FOUND_MAX = 1000;
 
 export class LaneHistory {
-  /** Contiguous; the last delta leads to the durable position. */
+  /** Contiguous; the last delta leads to the durable position. The oldest ones may be of several versions each. */
   #deltas: DeltaView[] = [];
   #deltaBytes = 0;
   /** By start version: the merged delta to the durable position, or its promise. Valid until the next push. */
@@ -88,19 +88,30 @@ export class LaneHistory {
 
   /** The deltas from this version to the durable position; undefined where one is not in memory. */
   after(version: number): readonly DeltaView[] | undefined {
-    const first = this.#deltas[0];
-    return first && version >= first.from.version ? this.#deltas.slice(version - first.from.version) : undefined;
+    const last = this.#deltas.at(-1);
+    if (last && version >= last.to.version) return [];
+    const index = this.#startingAt(version);
+    return index < 0 ? undefined : this.#deltas.slice(index);
   }
 
   /** One merged delta from `known`, which is behind the durable position by at most the threshold. */
   since(known: Position, costMax: number): Since | Promise<Since> {
-    const first = this.#deltas[0];
-    const index = first ? known.version - first.from.version : -1;
+    const index = this.#startingAt(known.version);
     const oldest = this.#deltas[index];
-    if (index < 0 || !oldest) return 'not in memory';
+    if (!oldest) return 'not in memory';
     if (!agrees(known, oldest.from)) return 'diverged';
     if (index === this.#deltas.length - 1) return oldest;
     return this.#merged.get(known.version) ?? this.#merge(known.version, this.#deltas.slice(index), costMax);
+  }
+
+  /** The index of the delta that starts at a version; -1 where none in memory does. */
+  #startingAt(version: number): number {
+    const first = this.#deltas[0];
+    if (!first || version < first.from.version) return -1;
+    // Exact where each delta is of one version, too high otherwise.
+    let index = Math.min(version - first.from.version, this.#deltas.length - 1);
+    while (index > 0 && this.#deltas[index]!.from.version > version) index--;
+    return this.#deltas[index]!.from.version === version ? index : -1;
   }
 
   /** As `since`, but reads missing deltas from the store. `head` is the durable position. */
@@ -159,7 +170,7 @@ export class LaneHistory {
       if (read.records.length === 0) break;
       left -= mergeCost(records.length === 0 ? read.records.slice(1) : read.records);
       records.push(...read.records);
-      after = version - 1 + records.length;
+      after = (read.records.at(-1) as LogRecord).position.version;
       if (known) break;
     }
     return records;

@@ -65,7 +65,7 @@ export interface Holding {
   readonly position: Position;
   /** The parts that the checks name; the caller's own. */
   readonly document: JsonObject;
-  /** The first version after `known` that met the checks, or else the current one; absent: none did. */
+  /** The first retained version after `known` that met the checks, or else the current one; absent: none did. */
   readonly heldAt?: Position;
 }
 
@@ -88,7 +88,7 @@ export async function holding(
   return { position, document, ...now, ...(heldAt && { heldAt }) };
 }
 
-/** The first of the versions after that of the first record at which the checks were met. */
+/** The first of the retained versions after that of the first record at which the checks were met. */
 async function firstHeld(
   awaited: Awaited,
   [, next, ...others]: readonly LogRecord[],
@@ -127,7 +127,7 @@ async function concerning(
       bytes += bytesOf([record]);
       if (bytes > BYTES_MAX) return undefined;
       await pace.spend(record.changes.length);
-      if (version <= known.version + 1 || awaited.concerns(record)) found.push(record);
+      if (found.length < 2 || awaited.concerns(record)) found.push(record);
       last = record.position;
       after = version;
     }

@@ -1,0 +1,125 @@
+/**
+ * Thins the history of a context: of the retained versions some are merged away. The deltas are read once, from the oldest
+ * on, and merged in portions, so that neither their number nor their bytes are held in memory or by one step of the store.
+ */
+import { MERGED_PROVENANCE_BYTES_MAX } from '../model/model.js';
+import type { LogRecord, MergedRecord, Store } from '../store/store.js';
+import type { Lane } from './lane/lane.js';
+import { Pace, SMALL_BYTES } from './long-work.js';
+import { advance } from './position.js';
+import { viewsOf } from './sync/history.js';
+import { bytesOf, mergeCost, mergeInSteps, mergeViews } from './sync/merge.js';
+import { takeSnapshot } from './trim.js';
+import { PAGE_BYTES } from './validation.js';
+
+/** What is merged, and when more will be. Times: milliseconds since 1970. */
+export interface ThinningPlan {
+  /** Whether a version goes, given when it and the next retained version were written. The oldest and the newest stay. */
+  merges(at: number, nextAt: number): boolean;
+  /** The key in the index `age` under which the context is due again, for two versions that both stay; `at`: as above. */
+  dueAgain(at: number, nextAt: number): number;
+  /** The same for the oldest version. */
+  dueFor(oldestAt: number): number;
+}
+
+/** What was done; `upTo`: the last version that was merged. */
+export interface Thinned {
+  readonly count: number;
+  readonly upTo: number;
+}
+
+/** Records, and their bytes, of one portion; a portion has one record more. */
+const PORTION_RECORDS = 500;
+const PORTION_BYTES = 4 << 20;
+
+/** Answers the number of versions that were merged away, which may be less than planned where other work came in between. */
+export async function thin(store: Store, id: string, plan: ThinningPlan, lane: () => Lane): Promise<Thinned> {
+  const head = await store.head(id);
+  if (!head || !store.thin) return { count: 0, upTo: 0 };
+  const done = { count: 0, upTo: 0 };
+  /** Merged records that are not stored yet, and the number of versions that they replace. */
+  let merged: MergedRecord[] = [];
+  let replaced = 0;
+  const put = async (next: number): Promise<boolean> => {
+    const thinning = { id, merged, next, head };
+    // A record that no snapshot covers stays: then a snapshot is stored first.
+    const stored =
+      (await store.thin?.(thinning)) ||
+      (merged.length > 0 && (await lane().submit(takeSnapshot)) && (await store.thin?.(thinning)));
+    if (!stored) return false;
+    done.count += replaced;
+    done.upTo = merged.at(-1)?.position.version ?? done.upTo;
+    merged = [];
+    replaced = 0;
+    return true;
+  };
+
+  let base: LogRecord | undefined;
+  /** Records behind the base of which none but perhaps the last stays. */
+  let portion: LogRecord[] = [];
+  let oldestAt = 0;
+  let next = Number.MAX_SAFE_INTEGER;
+  const merge = async (): Promise<void> => {
+    if (!base || portion.length < 2) return;
+    const record = await mergedRecord(id, base, portion);
+    merged.push(record);
+    replaced += portion.length - 1;
+    portion = [record];
+  };
+
+  for await (const record of recordsOf(store, id)) {
+    if (record.position.epoch !== head.position.epoch) return done;
+    const before = portion.at(-1);
+    if (!base) {
+      base = record;
+      oldestAt = record.at;
+      next = plan.dueFor(oldestAt);
+      continue;
+    }
+    if (before && !plan.merges(before.at, record.at)) {
+      next = Math.min(next, plan.dueAgain(before.at, record.at));
+      await merge();
+      base = portion[0] as LogRecord;
+      portion = [];
+    }
+    portion.push(record);
+    if (portion.length > PORTION_RECORDS || bytesOf(portion) > PORTION_BYTES) {
+      await merge();
+      // The merged record is merged again with what follows, which must not be in the same list.
+      if (merged.length > 0 && !(await put(oldestAt))) return done;
+    } else if (replaced > PORTION_RECORDS && !(await put(oldestAt))) return done;
+    if (record.position.version === head.position.version) break;
+  }
+  await merge();
+  await put(next);
+  return done;
+}
+
+async function* recordsOf(store: Store, id: string): AsyncGenerator<LogRecord> {
+  const pace = new Pace();
+  const first = await store.deltas(id, 0, 1);
+  for (let after = first.kind === 'truncated' ? first.oldest - 1 : 0; ; ) {
+    const read = await store.deltas(id, after, PORTION_RECORDS, PAGE_BYTES);
+    if (read.kind === 'truncated' || read.records.length === 0) return;
+    yield* read.records;
+    await pace.spend(mergeCost(read.records));
+    after = (read.records.at(-1) as LogRecord).position.version;
+  }
+}
+
+/** One record for several, which lead on from `base`. It keeps of who wrote them and what caused them what they have in common. */
+async function mergedRecord(id: string, base: LogRecord, records: readonly LogRecord[]): Promise<MergedRecord> {
+  const views = viewsOf(id, [base, ...records]);
+  const { payload } = bytesOf(records) <= SMALL_BYTES ? mergeViews(views) : await mergeInSteps(views);
+  const { position, at, cause, provenance } = records.at(-1) as LogRecord;
+  const common = records.every(
+    ({ provenance: other }) => provenance && other && Buffer.compare(provenance, other) === 0,
+  );
+  const kept = common && provenance && provenance.length <= MERGED_PROVENANCE_BYTES_MAX;
+  return {
+    ...{ position, at, changes: payload.changes, olds: payload.olds },
+    ...(cause && records.every(({ cause: other }) => other === cause) && { cause }),
+    ...(kept && { provenance }),
+    merged: { base: base.position, seal: advance(base.position, payload).digest },
+  };
+}

@@ -10,6 +10,7 @@ import { apply } from '../../src/delta/index.js';
 import type { JsonObject, Position } from '../../src/model/model.js';
 import { type Engine, openChord } from '../../src/server/app.js';
 import { openMemory } from '../../src/store/memory.js';
+import { temporaryDirectory } from '../store/lmdb/directories.js';
 
 /** Version v is written at this time. */
 const STEP = 10;
@@ -241,4 +242,24 @@ test('a revert to a kept version is exact, and one to another version is refused
   await t.throwsAsync(contexts.revert('a', 9), {
     message: /version 9 of "a" is no longer retained; versions 5 and 10 are/,
   });
+});
+
+test('an export has the deltas since the last merged one, and its restore the same positions', async (t) => {
+  for (const kept of [[5, 10, 15, 16, 17, 18, 19], [5]]) {
+    const { contexts, store, past } = await written(t, counted(20));
+    await contexts.thin('a', keeping(...kept));
+    const exportUrl = `file:${await temporaryDirectory(t)}`;
+    const chord = await openChord({ store, exportUrl, cleanupInterval: 0 });
+    t.teardown(() => chord.close());
+    t.is((await chord.transfer.export('a', true)).deltas, kept.includes(19) ? 4 : 0);
+    await chord.contexts.delete('a');
+    t.deepEqual((await chord.transfer.restore('a', false)).position, past[19]!.position);
+    const read = await store.deltas('a', 15, 100);
+    t.is(read.kind, kept.includes(19) ? 'records' : 'truncated');
+    for (const each of past.slice(16)) {
+      const { kind, value } = await synced(chord, each);
+      t.deepEqual(value, past[19]!.value);
+      if (each.position.version < 20) t.is(kind, kept.includes(19) ? 'delta' : 'history_truncated');
+    }
+  }
 });

@@ -6,7 +6,8 @@
 import type { ContextService } from '../contexts/service.js';
 import type { Due, Index, Store } from '../store/store.js';
 import type { ArchiveBeforeExpiry } from './archive.js';
-import { deltasIn, dueUpTo, type Plan, plan, type RetentionRules } from './policy.js';
+import { deltaReach, deltasIn, dueUpTo, isTiered, type Plan, plan, type RetentionRules } from './policy.js';
+import { thinningPlan } from './tiers.js';
 
 /** Contexts that are handled together, so that their removals share a commit: one turn of the event loop ... */
 const BATCH = 256;
@@ -58,7 +59,7 @@ export const NOTHING: Counts = { expired: 0, idle: 0, trimmed: 0, deltas: 0, fai
 
 export interface SweepParts {
   readonly store: Store;
-  readonly contexts: Pick<ContextService, 'expire' | 'trim' | 'endMembers'>;
+  readonly contexts: Pick<ContextService, 'expire' | 'trim' | 'thin' | 'endMembers'>;
   /** Exports contexts before removal. Absent: they are removed without export. */
   readonly archive?: ArchiveBeforeExpiry | undefined;
   /** Receives the error of a context that could not be swept. The sweep goes on. */
@@ -123,9 +124,10 @@ async function treat(parts: SweepParts, task: CleanupTask, id: string): Promise<
     // A context that is due for removal needs no search for old records.
     let what: Plan = plan({ head, oldest, outdated: 0 }, rules, now);
     if (what.kind !== 'remove') {
-      const outdated = await lastOutdated(store, id, oldest, head.position.version, now - rules.deltaTtl);
+      const outdated = await lastOutdated(store, id, oldest, head.position.version, now - deltaReach(rules));
       what = plan({ head, oldest, outdated }, rules, now);
     }
+    if (what.kind !== 'remove' && isTiered(rules)) return await thin(parts, task, id, what);
     if (what.kind === 'keep') return undefined;
     if (what.kind === 'remove') {
       const idleSince = what.reason === 'idle' ? now - rules.contextTtl : undefined;
@@ -138,6 +140,15 @@ async function treat(parts: SweepParts, task: CleanupTask, id: string): Promise<
     onError(error);
     return 'failed';
   }
+}
+
+/** Drops what is beyond all tiers, and merges what they do not keep. */
+async function thin({ contexts }: SweepParts, task: CleanupTask, id: string, what: Plan): Promise<Item | undefined> {
+  const { rules, now, dryRun = false } = task;
+  // Oldest first: of what is dropped nothing is merged. A dry run counts as merged what would be dropped.
+  const dropped = what.kind === 'trim' && !dryRun ? await contexts.trim(id, what.upTo) : 0;
+  const merged = await contexts.thin(id, thinningPlan(rules.deltaRetention ?? [], now), dryRun);
+  return dropped + merged > 0 ? { id, reason: 'trimmed', deltas: dropped + merged } : undefined;
 }
 
 /** Answers whether the context was removed. It stays if it was renewed, written since its export, or not exported. */

@@ -12,7 +12,7 @@ import { ChordError } from '../model/errors.js';
 import type { Clock } from '../model/model.js';
 import { MemberSweep } from './member-sweep.js';
 import { type CleanupOverrides, KeptOverrides } from './overrides.js';
-import { type CleanupOptions, recordsKept } from './policy.js';
+import { type CleanupOptions, isTiered, recordsKept } from './policy.js';
 import { type Counts, NOTHING, type SweepParts, type Swept, sweep } from './sweep.js';
 
 const TICK = 1000;
@@ -169,6 +169,7 @@ export class Sweeper {
   wrote(id: string, version: number): void {
     const { deltaThreshold } = this.#options;
     const step = Math.max(deltaThreshold, TRIM_STEP_MIN);
+    if (isTiered(this.#options)) return;
     if (version % step !== 0 || this.#nextRunAt === undefined || this.#closed || this.#trimming.has(id)) return;
     const upTo = version - recordsKept(this.#options);
     if (upTo <= 0) return;
@@ -264,7 +265,8 @@ export class Sweeper {
 
   #configured(): CleanupOptions {
     const { contextAutoDelete, contextTtl, deltaTtl, deltaThreshold, requestTtl } = this.#parts.options;
-    return { contextAutoDelete, contextTtl, deltaTtl, deltaThreshold, requestTtl };
+    const { deltaRetention = [] } = this.#parts.options;
+    return { contextAutoDelete, contextTtl, deltaTtl, deltaThreshold, requestTtl, deltaRetention };
   }
 
   async #change(edit: Parameters<KeptOverrides['change']>[0]): Promise<CleanupStatus> {

@@ -95,6 +95,19 @@ export async function thin(store: Store, id: string, plan: ThinningPlan, lane: (
   return done;
 }
 
+/** The number of versions that `thin` would merge away. */
+export async function countThinned(store: Store, id: string, plan: ThinningPlan): Promise<number> {
+  let before: LogRecord | undefined;
+  let oldest: LogRecord | undefined;
+  let count = 0;
+  for await (const record of recordsOf(store, id)) {
+    if (before && before !== oldest && plan.merges(before.at, record.at)) count++;
+    oldest ??= record;
+    before = record;
+  }
+  return count;
+}
+
 async function* recordsOf(store: Store, id: string): AsyncGenerator<LogRecord> {
   const pace = new Pace();
   const first = await store.deltas(id, 0, 1);

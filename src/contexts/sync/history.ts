@@ -42,7 +42,7 @@ export class LaneHistory {
   constructor(
     private readonly id: string,
     private readonly store: Store,
-    /** The maximum number of versions that are merged. */
+    /** The maximum number of deltas that are merged. */
     private readonly threshold: number,
   ) {}
 
@@ -94,13 +94,14 @@ export class LaneHistory {
     return index < 0 ? undefined : this.#deltas.slice(index);
   }
 
-  /** One merged delta from `known`, which is behind the durable position by at most the threshold. */
+  /** One merged delta from `known`, which is behind the durable position. */
   since(known: Position, costMax: number): Since | Promise<Since> {
     const index = this.#startingAt(known.version);
     const oldest = this.#deltas[index];
     if (!oldest) return 'not in memory';
     if (!agrees(known, oldest.from)) return 'diverged';
     if (index === this.#deltas.length - 1) return oldest;
+    if (this.#deltas.length - index > this.threshold) return 'truncated';
     return this.#merged.get(known.version) ?? this.#merge(known.version, this.#deltas.slice(index), costMax);
   }
 
@@ -146,6 +147,7 @@ export class LaneHistory {
       return { from, since: 'larger' };
     }
     const views = viewsOf(this.id, records);
+    if (views.length > this.threshold) return { from, since: 'truncated' };
     // The store may have advanced meanwhile, by a delete or by another server's writes: then the caller tries again.
     const last = views.find((view) => samePosition(view.to, head));
     if (!last) return 'truncated';
@@ -164,14 +166,15 @@ export class LaneHistory {
     const known = this.#deltaBytes - (DELTA_BYTES - DELTA_COST) * this.#deltas.length > costMax;
     const records: LogRecord[] = [];
     for (let after = version - 1, left = costMax; after < last && left >= 0; ) {
-      const most = Math.min(last - after, Math.ceil(left / DELTA_COST) + 1);
+      // One more than are merged, which shows that they are too many.
+      const most = Math.min(last - after, Math.ceil(left / DELTA_COST) + 1, this.threshold + 2 - records.length);
       const read = await this.store.deltas(this.id, after, known ? 1 : most, Math.max(1, left));
       if (read.kind === 'truncated') return undefined;
       if (read.records.length === 0) break;
       left -= mergeCost(records.length === 0 ? read.records.slice(1) : read.records);
       records.push(...read.records);
       after = (read.records.at(-1) as LogRecord).position.version;
-      if (known) break;
+      if (known || records.length > this.threshold + 1) break;
     }
     return records;
   }

@@ -219,7 +219,7 @@ async function openEngine(
   const tiered = config.deltaRetention.length > 0;
   if (tiered && !opened.thin) {
     await Promise.all([provider?.close(), opened.close()]);
-    throw new ConfigError(['deltaRetention needs a store that merges deltas: backend lmdb or memory']);
+    throw new ConfigError(['deltaRetention needs a store that merges deltas; this one has no `thin`']);
   }
   const { spans } = parts;
   const store = spans ? spans.store(opened) : opened;

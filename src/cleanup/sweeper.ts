@@ -133,7 +133,8 @@ export class Sweeper {
   }
 
   /** The first sweep comes after one interval. Rejects with FAILED_PRECONDITION where cleanup is already started. */
-  start(interval?: number, options: Partial<CleanupOptions> = {}): Promise<CleanupStatus> {
+  async start(interval?: number, options: Partial<CleanupOptions> = {}): Promise<CleanupStatus> {
+    this.#check(options);
     return this.#change((before) => {
       if (before?.running ?? this.#parts.interval > 0) {
         throw new ChordError('FAILED_PRECONDITION', 'cleanup is already started');
@@ -153,7 +154,8 @@ export class Sweeper {
    * Takes effect at once; only a sweep in progress still uses the old options. `reset`: what calls have changed before no
    * longer holds, and the configuration of each server does.
    */
-  update(interval?: number, options: Partial<CleanupOptions> = {}, reset = false): Promise<CleanupStatus> {
+  async update(interval?: number, options: Partial<CleanupOptions> = {}, reset = false): Promise<CleanupStatus> {
+    this.#check(options);
     return this.#change((kept) => {
       const before = reset ? undefined : kept;
       if (interval === undefined && Object.keys(options).length === 0) return before;
@@ -181,6 +183,17 @@ export class Sweeper {
     void trim.then(() => this.#trimming.delete(id));
   }
 
+  /** Whether the history is thinned. */
+  get thins(): boolean {
+    return isTiered(this.#options);
+  }
+
+  #check({ deltaRetention = [] }: Partial<CleanupOptions> = {}): void {
+    if (deltaRetention.length > 0 && !this.#parts.store.thin) {
+      throw new ChordError('FAILED_PRECONDITION', 'this store does not merge deltas: it takes no tiers of retention');
+    }
+  }
+
   /** A member of a document expires at this time or later. */
   memberExpiresAt(due: number): void {
     this.#members.expiresAt(due);
@@ -192,7 +205,8 @@ export class Sweeper {
   }
 
   /** One sweep now, on whichever server is asked. */
-  run(options: RunOptions = {}): Promise<CleanupResult> {
+  async run(options: RunOptions = {}): Promise<CleanupResult> {
+    this.#check(options.options);
     return this.#run(options, () => !this.#closed);
   }
 

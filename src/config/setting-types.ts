@@ -156,9 +156,9 @@ export function tiers(): SettingType<readonly Tier[]> {
     const problem = tiersProblem(list);
     if (problem) context.addIssue(problem);
   });
-  const read = (raw: unknown) => (raw === 'none' ? [] : typeof raw === 'string' ? parseTiers(raw) : undefined);
+  const read = (raw: unknown) => (typeof raw === 'string' ? parseTiers(raw) : undefined);
   const written = z.unknown().transform(read).pipe(value);
-  return { placeholder: 'AGE:PERIOD,...|none', value, written, format: (list) => formatTiers(list) || 'none' };
+  return { placeholder: 'AGE:PERIOD,...|none', value, written, format: formatTiers };
 }
 
 export function flag(): SettingType<boolean> {

@@ -19,8 +19,8 @@ export interface ServiceOptions {
   readonly maxRequestMembers: number;
   /** A client that lacks more deltas than this gets the document. */
   readonly deltaThreshold: number;
-  /** The history is thinned: a delta may be of any number of versions. */
-  readonly thins?: boolean | undefined;
+  /** Whether the history is thinned: a delta may be of any number of versions. */
+  readonly thins?: (() => boolean) | undefined;
   /** What has expired stays, for readers and writers too, until `expire` removes it: it is exported before. */
   readonly keepExpired?: boolean | undefined;
   readonly traceEvaluation?: TraceEvaluation | undefined;

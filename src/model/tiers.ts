@@ -10,9 +10,14 @@ export interface Tier {
 }
 
 export const TIERS_MAX = 8;
+const AGE_MAX = 100 * 365 * 86_400_000;
+
+/** What is written for no tiers. */
+export const NO_TIERS = 'none';
 
 /** Undefined where `text` is no list of tiers. */
 export function parseTiers(text: string): Tier[] | undefined {
+  if (text === NO_TIERS) return [];
   const tiers: Tier[] = [];
   for (const part of text.split(',')) {
     const [age, every, ...more] = part.trim().split(':');
@@ -25,6 +30,7 @@ export function parseTiers(text: string): Tier[] | undefined {
 }
 
 export function formatTiers(tiers: readonly Tier[]): string {
+  if (tiers.length === 0) return NO_TIERS;
   return tiers.map(({ age, every }) => `${formatDuration(age)}:${every === 0 ? 'all' : formatDuration(every)}`).join();
 }
 
@@ -33,6 +39,7 @@ export function tiersProblem(tiers: readonly Tier[]): string | undefined {
   if (tiers.length > TIERS_MAX) return `are more than ${TIERS_MAX}`;
   for (const [i, { age, every }] of tiers.entries()) {
     const before = tiers[i - 1] ?? { age: 0, every: -1 };
+    if (age < 1000 || age > AGE_MAX) return 'must reach between 1 second and 100 years back';
     if (age <= before.age) return 'must reach further back, one after the other';
     if (every <= before.every) return 'must keep fewer versions, one after the other';
     if (every !== 0 && every < 1000) return 'keep one version a second at most, or all';

@@ -236,7 +236,7 @@ async function openEngine(
     onError: parts.onError,
     onMembers: (due) => cleanup.memberExpiresAt(due),
     keepExpired: config.exportOnExpiry,
-    thins: tiered,
+    thins: () => cleanup.thins,
     traceEvaluation: spans && ((evaluate) => spans.evaluation(evaluate)),
   });
   store.cluster?.feed.listen((event) => contexts.onFeed(event));

@@ -22,12 +22,12 @@ const REASONS: Readonly<Record<Exclude<Since, DeltaView>, FullReason>> = {
 /** As in ServiceOptions. */
 export interface SyncLimits {
   readonly deltaThreshold: number;
-  readonly thins?: boolean | undefined;
+  readonly thins?: (() => boolean) | undefined;
 }
 
 /** Where a delta may be of many versions, the history counts deltas. */
 function versionsMax({ deltaThreshold, thins }: SyncLimits): number {
-  return thins ? Number.POSITIVE_INFINITY : deltaThreshold;
+  return thins?.() ? Number.POSITIVE_INFINITY : deltaThreshold;
 }
 
 /** What a client at `known` lacks, for a lane with the durable state `head`. Synchronous where the answer is in memory. */

@@ -1,5 +1,5 @@
 /** Tiers of retention: which versions stay, that sweeps cost what is due, and that what stays is exact. */
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
 import { thinningPlan } from '../../src/cleanup/tiers.js';
 import { decodeChanges } from '../../src/codec/changes.js';
@@ -8,8 +8,13 @@ import { apply } from '../../src/delta/index.js';
 import type { JsonObject, Position } from '../../src/model/model.js';
 import { formatTiers, parseTiers, type Tier, tiersProblem } from '../../src/model/tiers.js';
 import { openChord } from '../../src/server/app.js';
+import { openLmdb } from '../../src/store/lmdb/store.js';
 import { openMemory } from '../../src/store/memory.js';
+import { openRedis } from '../../src/store/redis/store.js';
+import type { Store } from '../../src/store/store.js';
 import { over } from '../contexts/stores.js';
+import { temporaryDirectory } from '../store/lmdb/directories.js';
+import { REDIS_INSTALLED, RedisServer } from '../store/redis/servers.js';
 
 const [MINUTE, HOUR, DAY] = [60_000, 3_600_000, 86_400_000];
 
@@ -155,6 +160,64 @@ test('a store is swept by tiers: bounded, exact, and at no cost where nothing is
   t.is((await retained()).length, 0);
   t.deepEqual(decodeStruct((await contexts.get('a')).value.bytes), value);
 });
+
+const OTHERS: Record<string, (t: ExecutionContext) => Promise<Store>> = {
+  lmdb: async (t) => openLmdb({ directory: await temporaryDirectory(t), minFreeBytes: 0 }),
+  ...(REDIS_INSTALLED && {
+    redis: async (t: ExecutionContext) => {
+      const server = await RedisServer.start();
+      t.teardown(() => server.destroy());
+      return openRedis({ url: server.url });
+    },
+  }),
+};
+
+/** `CHORD_WRITES=1000000` for a long run. */
+const WRITES = Number(process.env.CHORD_WRITES ?? 3000);
+
+for (const [name, open] of Object.entries(OTHERS)) {
+  test(`after many writes under tiers as much is left as they say, and each version is exact: ${name}`, async (t) => {
+    const store = await open(t);
+    let now = 1_800_000_000_000;
+    const deltaRetention = parseTiers('10m:all,2h:1m,10d:1h')!;
+    const chord = await openChord({ store, clock: () => now, cleanupInterval: 0, deltaRetention });
+    t.teardown(() => chord.close());
+    const { contexts, cleanup } = chord;
+    const filler = 'x'.repeat(3000);
+    const at = (n: number) => ({ n, [`k${n % 5}`]: n, filler });
+    const written = (version: number) => {
+      // Of each of five keys the last value.
+      const value: JsonObject = { filler, n: version };
+      for (let n = Math.max(1, version - 4); n <= version; n++) value[`k${n % 5}`] = n;
+      return value;
+    };
+    for (let n = 1; n <= WRITES; ) {
+      const some = Math.min(100, WRITES - n + 1);
+      await Promise.all(
+        Array.from({ length: some }, (_, i) => {
+          now += 7_000;
+          return contexts.update('a', { changes: at(n + i) }, { allowMissing: true });
+        }),
+      );
+      n += some;
+      if (n % 1000 === 1) t.is((await cleanup.run()).failed, 0);
+    }
+    await cleanup.run();
+    const head = (await contexts.get('a')).head.position;
+    t.is(head.version, WRITES);
+    const page = await contexts.deltas('a', 0, { pageSize: 1000 });
+    const hours = Math.min(240, Math.ceil((WRITES * 7) / 3600));
+    t.true(page.deltas.length <= (600 + 60) / 7 + 120 + 60 + hours + 4, `${page.deltas.length}`);
+    for (const { to } of page.deltas) {
+      const view = await contexts.past.atVersion('a', to.version);
+      t.deepEqual([view.head.position, decodeStruct(view.value.bytes)], [to, written(to.version)]);
+      const result = await contexts.sync('a', to);
+      if (result.kind !== 'delta') continue;
+      const { payload } = result.delta;
+      t.deepEqual(apply(decodeChanges(payload.changes, payload.olds), written(to.version)), written(WRITES));
+    }
+  });
+}
 
 test('tiers need a store that merges deltas', async (t) => {
   const store = over(openMemory(), { thin: undefined as never });

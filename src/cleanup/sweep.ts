@@ -4,6 +4,7 @@
  * stays, and no record is dropped that a recovery needs.
  */
 import type { ContextService } from '../contexts/service.js';
+import { PAGE_BYTES } from '../contexts/validation.js';
 import type { Due, Index, Store } from '../store/store.js';
 import type { ArchiveBeforeExpiry } from './archive.js';
 import { deltaReach, deltasIn, dueUpTo, isTiered, type Plan, plan, type RetentionRules } from './policy.js';
@@ -134,8 +135,10 @@ async function treat(parts: SweepParts, task: CleanupTask, id: string): Promise<
       const gone = dryRun || (await remove(parts, id, idleSince));
       return gone ? { id, reason: what.reason, deltas: before } : undefined;
     }
-    const records = dryRun ? what.upTo - oldest + 1 : await contexts.trim(id, what.upTo);
-    return records > 0 ? { id, reason: 'trimmed', deltas: before - deltasIn(oldest + records, head) } : undefined;
+    const records = dryRun ? await countUpTo(store, id, oldest, what.upTo) : await contexts.trim(id, what.upTo);
+    // A delta needs the position before it: the first record that stays is none any more, as the first one that goes was none.
+    const deltas = records + (oldest === 1 ? 1 : 0) - (what.upTo < head.position.version ? 0 : 1);
+    return records > 0 ? { id, reason: 'trimmed', deltas } : undefined;
   } catch (error) {
     onError(error);
     return 'failed';
@@ -156,6 +159,20 @@ async function remove({ contexts, archive }: SweepParts, id: string, idleSince: 
   if (!archive) return contexts.expire(id, idleSince);
   const at = await archive.export(id);
   return at !== undefined && contexts.expire(id, idleSince, at);
+}
+
+/** The number of records up to a version, which may be fewer than versions. */
+async function countUpTo(store: Store, id: string, oldest: number, upTo: number): Promise<number> {
+  let count = 0;
+  for (let after = oldest - 1; after < upTo; ) {
+    const read = await store.deltas(id, after, PAGE, PAGE_BYTES);
+    const records = read.kind === 'records' ? read.records : [];
+    const last = records.at(-1);
+    if (!last) break;
+    count += records.filter(({ position }) => position.version <= upTo).length;
+    after = last.position.version;
+  }
+  return count;
 }
 
 async function oldestOf(store: Store, id: string): Promise<number> {

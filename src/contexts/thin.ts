@@ -6,7 +6,7 @@ import { MERGED_PROVENANCE_BYTES_MAX } from '../model/model.js';
 import type { LogRecord, MergedRecord, Store } from '../store/store.js';
 import type { Lane } from './lane/lane.js';
 import { Pace, SMALL_BYTES } from './long-work.js';
-import { advance } from './position.js';
+import { advance, leadsOn } from './position.js';
 import { viewsOf } from './sync/history.js';
 import { bytesOf, mergeCost, mergeInSteps, mergeViews } from './sync/merge.js';
 import { takeSnapshot } from './trim.js';
@@ -59,6 +59,7 @@ export async function thin(store: Store, id: string, plan: ThinningPlan, lane: (
   let portion: LogRecord[] = [];
   let oldestAt = 0;
   let next = Number.MAX_SAFE_INTEGER;
+  let whole = false;
   const merge = async (): Promise<void> => {
     if (!base || portion.length < 2) return;
     const record = await mergedRecord(id, base, portion);
@@ -69,6 +70,7 @@ export async function thin(store: Store, id: string, plan: ThinningPlan, lane: (
 
   for await (const record of recordsOf(store, id)) {
     if (record.position.epoch !== head.position.epoch) return done;
+    whole = record.position.version === head.position.version;
     const before = portion.at(-1);
     if (!base) {
       base = record;
@@ -88,10 +90,11 @@ export async function thin(store: Store, id: string, plan: ThinningPlan, lane: (
       // The merged record is merged again with what follows, which must not be in the same list.
       if (merged.length > 0 && !(await put(oldestAt))) return done;
     } else if (replaced > PORTION_RECORDS && !(await put(oldestAt))) return done;
-    if (record.position.version === head.position.version) break;
+    if (whole) break;
   }
   await merge();
-  await put(next);
+  // Where something else has changed the log meanwhile, the context stays due.
+  await put(whole ? next : oldestAt);
   return done;
 }
 
@@ -108,15 +111,19 @@ export async function countThinned(store: Store, id: string, plan: ThinningPlan)
   return count;
 }
 
+/** All retained records, as far as they lead on from one another. */
 async function* recordsOf(store: Store, id: string): AsyncGenerator<LogRecord> {
   const pace = new Pace();
   const first = await store.deltas(id, 0, 1);
+  let last: LogRecord | undefined;
   for (let after = first.kind === 'truncated' ? first.oldest - 1 : 0; ; ) {
     const read = await store.deltas(id, after, PORTION_RECORDS, PAGE_BYTES);
     if (read.kind === 'truncated' || read.records.length === 0) return;
+    if (last && !leadsOn(read.records[0] as LogRecord, last.position)) return;
     yield* read.records;
     await pace.spend(mergeCost(read.records));
-    after = (read.records.at(-1) as LogRecord).position.version;
+    last = read.records.at(-1) as LogRecord;
+    after = last.position.version;
   }
 }
 

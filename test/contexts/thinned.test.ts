@@ -10,7 +10,9 @@ import { apply } from '../../src/delta/index.js';
 import type { JsonObject, Position } from '../../src/model/model.js';
 import { type Engine, openChord } from '../../src/server/app.js';
 import { openMemory } from '../../src/store/memory.js';
+import type { Store } from '../../src/store/store.js';
 import { temporaryDirectory } from '../store/lmdb/directories.js';
+import { over } from './stores.js';
 
 /** Version v is written at this time. */
 const STEP = 10;
@@ -243,6 +245,64 @@ test('a revert to a kept version is exact, and one to another version is refused
     message: /version 9 of "a" is no longer retained; versions 5 and 10 are/,
   });
 });
+
+test('what is thinned between two reads of one request is never put together wrongly', async (t) => {
+  const documents = Array.from({ length: 60 }, (_, i) => ({
+    filler: 'x'.repeat(5000),
+    n: i + 1,
+    list: Array.from({ length: i }, (_, k) => i - k),
+    [`k${i % 7}`]: i,
+  }));
+  const { store, past } = await written(t, documents);
+  const keep = keeping(7, 20, 33, 34, 50);
+  // After each number of reads, the history is thinned before the next one.
+  for (let reads = 1; reads <= 14; reads++) {
+    const copy = openMemory();
+    const { contexts: writer } = await openChord({ store: copy, clock: () => 1, cleanupInterval: 0 });
+    t.true(await copyOf(store, copy));
+    let count = 0;
+    const paged = over(copy, {
+      deltas: async (id, after, limit, bytes) => {
+        const answer = await copy.deltas(id, after, Math.min(limit, 5), bytes);
+        if (++count === reads) await writer.thin('a', keep);
+        return answer;
+      },
+    });
+    const open = async (): Promise<Engine> => {
+      const chord = await openChord({ store: paged, clock: () => 1e6, cleanupInterval: 0 });
+      t.teardown(() => chord.close());
+      return chord;
+    };
+    const head = past.at(-1)!;
+    const chord = await open();
+    const { contexts } = chord;
+    await contexts.get('a');
+    const action = reads % 2 === 0 ? 7 : 34;
+    const { value, to } = await synced(chord, past[action - 1]!);
+    t.deepEqual([to, value], [head.position, head.value], `sync, ${reads}`);
+    const view = await contexts.past.atVersion('a', action).catch(String);
+    if (typeof view === 'string') t.regex(view, /try again/);
+    else t.deepEqual(decodeStruct(view.value.bytes), past[action - 1]!.value, `past, ${reads}`);
+    const again = await contexts.past.atVersion('a', action);
+    t.deepEqual(decodeStruct(again.value.bytes), past[action - 1]!.value);
+  }
+});
+
+/** Copies the context of a memory store, as an import does. */
+async function copyOf(from: Store, to: Store): Promise<boolean> {
+  const read = await from.deltas('a', 0, 1000);
+  const head = await from.head('a');
+  if (read.kind !== 'records' || !head) return false;
+  let expected: Position | null = null;
+  for (const { position, at, changes, olds } of read.records) {
+    const weight = position.version === head.position.version ? head.weight : 10;
+    const next = { ...head, position, createdAt: STEP, updatedAt: at, weight };
+    const outcome = await to.commit({ id: 'a', expected, head: next, payload: { changes, olds } });
+    if (outcome.kind !== 'committed') return false;
+    expected = position;
+  }
+  return true;
+}
 
 test('an export has the deltas since the last merged one, and its restore the same positions', async (t) => {
   for (const kept of [[5, 10, 15, 16, 17, 18, 19], [5]]) {

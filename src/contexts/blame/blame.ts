@@ -138,6 +138,8 @@ async function follow(
     }
     const records = read.records.filter(({ position }) => position.version <= upTo);
     const last = records.at(-1);
+    // Merged away since the last read: what is not found yet is older than that.
+    if (!last && read.records.length > 0) return { oldest: upTo + 1, read: bytes };
     if (!last || last.position.epoch !== head.epoch) throw notFound(id);
     if (last.position.version < upTo && size > 1) {
       size = Math.ceil(size / 4);

@@ -13,6 +13,7 @@ import { unmetChecks } from '../checks.js';
 import type { Form } from '../lane/document.js';
 import type { Lane } from '../lane/lane.js';
 import { Pace } from '../long-work.js';
+import { leadsOn } from '../position.js';
 import { PAGE_BYTES } from '../validation.js';
 import { agrees, decide } from './decision.js';
 import { bytesOf, decodeInSteps } from './merge.js';
@@ -124,6 +125,7 @@ async function concerning(
     if (page.kind === 'truncated' || page.records.length === 0) return undefined;
     for (const record of page.records) {
       const { version } = record.position;
+      if (last && !leadsOn(record, last)) return undefined;
       bytes += bytesOf([record]);
       if (bytes > BYTES_MAX) return undefined;
       await pace.spend(record.changes.length);

@@ -12,6 +12,7 @@ import type { View } from '../events.js';
 import { ENCODED } from '../lane/document.js';
 import type { Lane } from '../lane/lane.js';
 import { eachInSteps, inSteps, Pace, paced, SMALL_BYTES } from '../long-work.js';
+import { leadsOn } from '../position.js';
 import { PAGE_BYTES } from '../validation.js';
 import { bytesOf, decodeInSteps } from './merge.js';
 
@@ -134,6 +135,7 @@ async function back(
     const some = await between(store, id, after, last, bytesMax - bytesOf(records), pace, budget);
     if (some === 'larger') return false;
     if (!Array.isArray(some)) throw gone(id, version, some.oldest);
+    checkJoint(id, records, some);
     records.push(...some);
     return true;
   };
@@ -216,6 +218,7 @@ async function between(
     left -= bytes;
     budget.deltas -= bytes;
     if (left < 0 || budget.deltas < 0) return 'larger';
+    checkJoint(id, records, read.records);
     for (const record of read.records) {
       at = record.position.version;
       records.push(record);
@@ -248,6 +251,14 @@ export async function documentAt(store: Store, lane: Lane, position: Position): 
 function usedUp(what: keyof PastBudget, limit: number): ChordError {
   const message = `the reverts of the request would read more than ${limit} bytes of ${what}`;
   return new ChordError('RESOURCE_EXHAUSTED', message);
+}
+
+/** Between two reads the history may have been thinned. */
+function checkJoint(id: string, records: readonly LogRecord[], [next]: readonly LogRecord[]): void {
+  const last = records.at(-1);
+  if (!last || !next || leadsOn(next, last.position)) return;
+  const message = `deltas of ${JSON.stringify(id)} were merged while they were read; try again`;
+  throw new ChordError('UNAVAILABLE', message, { contextId: id, retryAfter: 100 });
 }
 
 function mergedAway(id: string, version: number, { position, merged }: LogRecord): ChordError {

@@ -10,7 +10,7 @@ import type { BatchOperation, BatchOutcome, Commit, Due, Outcome, Removal, Reque
 import type { CommitTurn } from './group-commit.js';
 import { dueKey, headKey, idKey, logKey, memberKey, versionIn } from './keys.js';
 import { keysOf, type LmdbReads } from './reads.js';
-import type { Databases } from './schema.js';
+import { type Databases, FORMAT_KEY, formatOf, formatRecord, THINNED_FORMAT } from './schema.js';
 
 /** The value of an index entry. */
 export const NOTHING = Buffer.from([1]);
@@ -95,6 +95,7 @@ export class LmdbWrites {
       replaced.push(...this.reads.logKeys(id, base.version + 1, version - 1, version));
       done = version;
     }
+    if (formatOf(this.db.env) < THINNED_FORMAT) void this.db.env.put(FORMAT_KEY, formatRecord(THINNED_FORMAT));
     for (const key of replaced) void this.db.contexts.remove(key);
     for (const record of merged) void this.db.contexts.put(logKey(id, record.position.version), encodeRecord(record));
     const thinned = (before.place.thinned ?? 0) + replaced.length;

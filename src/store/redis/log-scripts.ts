@@ -84,26 +84,31 @@ return count
 `);
 
 /**
- * KEYS: context, log, thinned; ARGV: epoch, version, maximum of records. Moves the oldest records, up to the version and not
- * above the snapshot, from the log to where they can be replaced. Answers their number.
+ * KEYS: context, log, thinned; ARGV: epoch, version, maximum of records, bytes. Moves the oldest records, up to the version and
+ * not above the snapshot, from the log to where they can be replaced: until they have the bytes, read four at a time. Answers
+ * their number; 0: there are no more.
  */
 export const LOOSEN = script(`#!lua flags=allow-oom
 local context, log, thinned = unpack(KEYS)
 local at, covered, thin = unpack(redis.call('HMGET', context, 'at', 'snapshotVersion', 'thin'))
 if not covered or string.match(at, '^%d+:([^:]*):') ~= ARGV[1] then return 0 end
 local upTo = string.format('%.0f-0', math.min(tonumber(ARGV[2]), tonumber(covered)))
-local entries = redis.call('XRANGE', log, '-', upTo, 'COUNT', ARGV[3])
-if #entries == 0 then return 0 end
--- An earlier release does not remove it with its context.
-if not thin then redis.call('UNLINK', thinned) end
-local last
-for _, entry in ipairs(entries) do
-  last = tonumber(string.match(entry[1], '%d+'))
-  redis.call('ZADD', thinned, string.format('%.0f', last), entry[2][4])
+local count, bytes, last = 0, 0, nil
+while count < tonumber(ARGV[3]) and bytes < tonumber(ARGV[4]) do
+  local entries = redis.call('XRANGE', log, last and string.format('%.0f-0', last + 1) or '-', upTo, 'COUNT', 4)
+  if #entries == 0 then break end
+  -- An earlier release does not remove it with its context.
+  if count == 0 and not thin then redis.call('UNLINK', thinned) end
+  for _, entry in ipairs(entries) do
+    last = tonumber(string.match(entry[1], '%d+'))
+    redis.call('ZADD', thinned, string.format('%.0f', last), entry[2][4])
+    count, bytes = count + 1, bytes + #entry[2][4]
+  end
 end
-redis.call('HSET', context, 'thin', (thin or 0) + #entries)
+if count == 0 then return 0 end
+redis.call('HSET', context, 'thin', (thin or 0) + count)
 redis.call('XTRIM', log, 'MINID', string.format('%.0f-0', last + 1))
-return #entries
+return count
 `);
 
 /**

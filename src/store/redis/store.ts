@@ -49,8 +49,9 @@ export interface RedisStoreOptions {
   readonly checkInterval?: number;
 }
 
-/** Records that one script trims: Redis runs nothing else meanwhile. */
+/** Records that one script trims or moves, and bytes that it moves: Redis runs nothing else meanwhile. */
 const TRIM_AT_ONCE = 500;
+const LOOSEN_BYTES = 4 << 20;
 
 /** Throws FAILED_PRECONDITION (too old, evicts, foreign data, cluster down) or UNAVAILABLE (unreachable). */
 export async function openRedis(options: RedisStoreOptions): Promise<Store> {
@@ -186,10 +187,9 @@ class RedisStore implements Store {
     const { epoch } = head.position;
     const keys = logKeys(partition, id);
     const last = merged.at(-1)?.position.version ?? 0;
-    const loosen = { script: LOOSEN, keys: keys.slice(0, 3), args: [epoch, last, TRIM_AT_ONCE] };
-    for (let some = last > 0 ? TRIM_AT_ONCE : 0; some === TRIM_AT_ONCE; ) {
-      some = (await this.#cluster.call(partition.slot, () => loosen)) as number;
-    }
+    const moving = [epoch, last, TRIM_AT_ONCE, LOOSEN_BYTES];
+    const loosen = { script: LOOSEN, keys: keys.slice(0, 3), args: moving };
+    while (last > 0 && (await this.#cluster.call(partition.slot, () => loosen)) !== 0);
     const args: Argument[] = [id, epoch, positionText(head.position), head.updatedAt, next];
     for (const record of merged) {
       for (const { version, epoch, digest } of [record.merged.base, record.position])

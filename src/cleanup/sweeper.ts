@@ -207,7 +207,7 @@ export class Sweeper {
   /** One sweep now, on whichever server is asked. */
   async run(options: RunOptions = {}): Promise<CleanupResult> {
     this.#check(options.options);
-    return this.#run(options, () => !this.#closed);
+    return this.#run(options, () => !this.#closed, true);
   }
 
   /** The work of each second. Never rejects; resolves when the work that it started is done. */
@@ -222,7 +222,7 @@ export class Sweeper {
       if (this.#isTime()) {
         this.#schedule();
         const goOn = async () => this.#nextRunAt !== undefined && !this.#closed && (await this.#leads());
-        const swept = this.#run({}, goOn);
+        const swept = this.#run({}, goOn, false);
         this.#sweeping = swept
           .then(() => {}, this.#parts.onError)
           .finally(() => {
@@ -245,12 +245,16 @@ export class Sweeper {
     this.#count(await sweep(this.#parts, task));
   }
 
-  async #run({ options, ...what }: RunOptions, goOn: () => boolean | Promise<boolean>): Promise<CleanupResult> {
+  async #run(
+    { options, ...what }: RunOptions,
+    goOn: () => boolean | Promise<boolean>,
+    thorough: boolean,
+  ): Promise<CleanupResult> {
     const { store, clock } = this.#parts;
     const rules = { ...this.#options, ...options };
     const { dryRun = false, prefix = '', limit = Number.POSITIVE_INFINITY } = what;
     const startedAt = clock();
-    const swept = await sweep(this.#parts, { rules, now: startedAt, dryRun, prefix, limit, goOn });
+    const swept = await sweep(this.#parts, { rules, now: startedAt, dryRun, prefix, limit, thorough, goOn });
     let forgotten = 0;
     if (!dryRun && prefix === '') {
       for (let some = FORGET_AT_ONCE; some === FORGET_AT_ONCE && (await goOn()); forgotten += some) {

@@ -1,8 +1,10 @@
 /**
- * Thins the history of a context: of the retained versions some are merged away. The deltas are read once, from the oldest
- * on, and merged in portions, so that neither their number nor their bytes are held in memory or by one step of the store.
+ * Thins the history of a context: of the retained versions some are merged away. Of the deltas those are read, once, from the
+ * oldest on, of whose times something may be due, and they are merged in portions, so that neither their number nor their
+ * bytes are held in memory or by one step of the store.
  */
-import { MERGED_PROVENANCE_BYTES_MAX } from '../model/model.js';
+import { type Head, MERGED_PROVENANCE_BYTES_MAX } from '../model/model.js';
+import { Slots } from '../model/slots.js';
 import type { LogRecord, MergedRecord, Store } from '../store/store.js';
 import type { Lane } from './lane/lane.js';
 import { Pace, SMALL_BYTES } from './long-work.js';
@@ -16,8 +18,12 @@ import { PAGE_BYTES } from './validation.js';
 export interface ThinningPlan {
   /** Whether a version goes, given when it and the next retained version were written. The oldest and the newest stay. */
   merges(at: number, nextAt: number): boolean;
+  /** The first time from `at` on of which versions go, or behind which they will next: `at` itself, a later one, or Infinity. */
+  readFrom(at: number): number;
   /** The key in the index `age` under which the context is due again, for two versions that both stay; `at`: as above. */
   dueAgain(at: number, nextAt: number): number;
+  /** The same, at the earliest, for all versions from `at` on and before `readFrom(at)`. */
+  dueAgainFrom(at: number): number;
   /** The same for the oldest version. */
   dueFor(oldestAt: number): number;
 }
@@ -31,9 +37,18 @@ export interface Thinned {
 /** Records, and their bytes, of one portion; a portion has one record more. */
 const PORTION_RECORDS = 500;
 const PORTION_BYTES = 4 << 20;
+/** Records that are read at first where the history is looked into; then more. */
+const FIRST_RECORDS = 16;
+
+/** Contexts that are thinned at once, since each holds a portion. */
+const slots = new Slots(4);
 
 /** Answers the number of versions that were merged away, which may be less than planned where other work came in between. */
-export async function thin(store: Store, id: string, plan: ThinningPlan, lane: () => Lane): Promise<Thinned> {
+export function thin(store: Store, id: string, plan: ThinningPlan, lane: () => Lane): Promise<Thinned> {
+  return slots.run(() => thinOne(store, id, plan, lane));
+}
+
+async function thinOne(store: Store, id: string, plan: ThinningPlan, lane: () => Lane): Promise<Thinned> {
   const head = await store.head(id);
   if (!head || !store.thin) return { count: 0, upTo: 0 };
   const done = { count: 0, upTo: 0 };
@@ -57,7 +72,7 @@ export async function thin(store: Store, id: string, plan: ThinningPlan, lane: (
   let base: LogRecord | undefined;
   /** Records behind the base of which none but perhaps the last stays. */
   let portion: LogRecord[] = [];
-  let oldestAt = 0;
+  let oldestAt: number | undefined;
   let next = Number.MAX_SAFE_INTEGER;
   let whole = false;
   const merge = async (): Promise<void> => {
@@ -68,63 +83,116 @@ export async function thin(store: Store, id: string, plan: ThinningPlan, lane: (
     portion = [record];
   };
 
-  for await (const record of recordsOf(store, id)) {
+  for await (const { record, skipped } of recordsOf(store, id, head, plan)) {
     if (record.position.epoch !== head.position.epoch) return done;
-    whole = record.position.version === head.position.version;
-    const before = portion.at(-1);
-    if (!base) {
-      base = record;
+    if (oldestAt === undefined) {
       oldestAt = record.at;
       next = plan.dueFor(oldestAt);
-      continue;
     }
-    if (before && !plan.merges(before.at, record.at)) {
-      next = Math.min(next, plan.dueAgain(before.at, record.at));
+    const before = portion.at(-1);
+    if (skipped) {
       await merge();
-      base = portion[0] as LogRecord;
-      portion = [];
+      [base, portion] = [record, []];
+    } else {
+      if (before && !plan.merges(before.at, record.at)) {
+        next = Math.min(next, plan.dueAgain(before.at, record.at));
+        await merge();
+        [base, portion] = [portion[0] as LogRecord, []];
+      }
+      portion.push(record);
     }
-    portion.push(record);
     if (portion.length > PORTION_RECORDS || bytesOf(portion) > PORTION_BYTES) {
       await merge();
       // The merged record is merged again with what follows, which must not be in the same list.
       if (merged.length > 0 && !(await put(oldestAt))) return done;
     } else if (replaced > PORTION_RECORDS && !(await put(oldestAt))) return done;
+    whole = record.position.version === head.position.version;
+    if (whole) break;
+    const from = plan.readFrom(record.at);
+    if (from > record.at) next = Math.min(next, plan.dueAgainFrom(record.at));
+    whole = from === Number.POSITIVE_INFINITY;
     if (whole) break;
   }
   await merge();
   // Where something else has changed the log meanwhile, the context stays due.
-  await put(whole ? next : oldestAt);
+  if (oldestAt !== undefined) await put(whole ? next : oldestAt);
   return done;
 }
 
 /** The number of versions that `thin` would merge away. */
-export async function countThinned(store: Store, id: string, plan: ThinningPlan): Promise<number> {
-  let before: LogRecord | undefined;
+export function countThinned(store: Store, id: string, plan: ThinningPlan): Promise<number> {
+  return slots.run(() => countOne(store, id, plan));
+}
+
+async function countOne(store: Store, id: string, plan: ThinningPlan): Promise<number> {
+  const head = await store.head(id);
   let oldest: LogRecord | undefined;
+  let before: LogRecord | undefined;
   let count = 0;
-  for await (const record of recordsOf(store, id)) {
-    if (before && before !== oldest && plan.merges(before.at, record.at)) count++;
+  if (!head) return count;
+  for await (const { record, skipped } of recordsOf(store, id, head, plan)) {
+    if (before && before !== oldest && !skipped && plan.merges(before.at, record.at)) count++;
     oldest ??= record;
     before = record;
+    if (plan.readFrom(record.at) === Number.POSITIVE_INFINITY) break;
   }
   return count;
 }
 
-/** All retained records, as far as they lead on from one another. */
-async function* recordsOf(store: Store, id: string): AsyncGenerator<LogRecord> {
+interface Found {
+  readonly record: LogRecord;
+  /** Between the record before and this one there may be others, of which none goes. */
+  readonly skipped: boolean;
+}
+
+/**
+ * The retained records, as far as they lead on from one another: the oldest, and all of times of which versions may go, each
+ * time with the record before and the record behind.
+ */
+async function* recordsOf(store: Store, id: string, head: Head, plan: ThinningPlan): AsyncGenerator<Found> {
   const pace = new Pace();
   const first = await store.deltas(id, 0, 1);
+  let after = first.kind === 'truncated' ? first.oldest - 1 : 0;
   let last: LogRecord | undefined;
-  for (let after = first.kind === 'truncated' ? first.oldest - 1 : 0; ; ) {
-    const read = await store.deltas(id, after, PORTION_RECORDS, PAGE_BYTES);
+  for (let size = FIRST_RECORDS; ; size = Math.min(4 * size, PORTION_RECORDS)) {
+    const read = await store.deltas(id, after, size, PAGE_BYTES);
     if (read.kind === 'truncated' || read.records.length === 0) return;
     if (last && !leadsOn(read.records[0] as LogRecord, last.position)) return;
-    yield* read.records;
     await pace.spend(mergeCost(read.records));
-    last = read.records.at(-1) as LogRecord;
-    after = last.position.version;
+    let skipped = last === undefined;
+    for (const [i, record] of read.records.entries()) {
+      yield { record, skipped };
+      skipped = false;
+      last = record;
+      after = record.position.version;
+      const from = plan.readFrom(record.at);
+      if (from <= (read.records[i + 1]?.at ?? record.at)) continue;
+      const before = await lastWrittenBy(store, id, after, head.position.version, from - 1);
+      if (before <= after) continue;
+      [after, last, size] = [before - 1, undefined, FIRST_RECORDS / 4];
+      break;
+    }
   }
+}
+
+/** The last of the versions from `oldest` to `newest` whose record was written at `time` or before; below `oldest` where there is none. */
+export async function lastWrittenBy(
+  store: Store,
+  id: string,
+  oldest: number,
+  newest: number,
+  time: number,
+): Promise<number> {
+  // Times do not decrease along a log, so a binary search is possible.
+  let [low, high] = [oldest, newest + 1];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const read = await store.deltas(id, middle - 1, 1);
+    const record = read.kind === 'records' ? read.records[0] : undefined;
+    if (record && record.at > time) high = middle;
+    else low = Math.max(middle, record?.position.version ?? middle) + 1;
+  }
+  return low - 1;
 }
 
 /** One record for several, which lead on from `base`. It keeps of who wrote them and what caused them what they have in common. */

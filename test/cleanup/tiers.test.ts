@@ -5,13 +5,14 @@ import { thinningPlan } from '../../src/cleanup/tiers.js';
 import { decodeChanges } from '../../src/codec/changes.js';
 import { decodeStruct } from '../../src/codec/struct.js';
 import { apply } from '../../src/delta/index.js';
+import { verify } from '../../src/maintenance/verify.js';
 import type { JsonObject, Position } from '../../src/model/model.js';
 import { formatTiers, parseTiers, type Tier, tiersProblem } from '../../src/model/tiers.js';
 import { openChord } from '../../src/server/app.js';
 import { openLmdb } from '../../src/store/lmdb/store.js';
 import { openMemory } from '../../src/store/memory.js';
 import { openRedis } from '../../src/store/redis/store.js';
-import type { Store } from '../../src/store/store.js';
+import type { LogRecord, Store } from '../../src/store/store.js';
 import { over } from '../contexts/stores.js';
 import { temporaryDirectory } from '../store/lmdb/directories.js';
 import { REDIS_INSTALLED, RedisServer } from '../store/redis/servers.js';
@@ -89,6 +90,72 @@ test('however often it is swept, the same versions stay, and no sweep has work b
   );
 });
 
+/** All retained records. */
+async function retained(store: Store): Promise<readonly LogRecord[]> {
+  const all = await store.deltas('a', 0, 100_000);
+  const read = all.kind === 'records' ? all : await store.deltas('a', all.oldest - 1, 100_000);
+  return read.kind === 'records' ? read.records : [];
+}
+
+test('a sweep of the schedule looks at what is due alone, and leaves what a look at everything would', async (t) => {
+  const tiers = parseTiers('10s:all,60s:4s,50m:20s')!;
+  const step = fc.record({ gap: fc.nat(40_000), dense: fc.boolean(), writes: fc.nat(9), sweeps: fc.boolean() });
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 50 }), async (steps) => {
+      const store = openMemory();
+      let now = 1_800_000_000_000;
+      const options = { store, clock: () => now, cleanupInterval: 1000, deltaRetention: tiers };
+      const chord = await openChord(options);
+      t.teardown(() => chord.close());
+      const { contexts, cleanup } = chord;
+      const times: number[] = [];
+      for (const { gap, dense, writes, sweeps } of steps) {
+        for (let i = 0; i < writes; i++) {
+          now += dense ? gap % 1000 : 1;
+          await contexts.set('a', { n: times.length });
+          times.push(now);
+        }
+        if (!dense) now += gap;
+        if (!sweeps) continue;
+        now += 1000;
+        await cleanup.tick();
+        t.deepEqual(
+          (await retained(store)).map(({ at }) => at),
+          times.length > 0 ? swept(times, tiers, now).rest : [],
+        );
+      }
+      await chord.close();
+    }),
+    { numRuns: 100 },
+  );
+});
+
+test('a sweep of the schedule reads neither what is young nor what is thinned already', async (t) => {
+  const inner = openMemory();
+  let read = 0;
+  const store = over(inner, {
+    deltas: async (...args) => {
+      const history = await inner.deltas(...args);
+      if (history.kind === 'records') read += history.records.length;
+      return history;
+    },
+  });
+  let now = 1_800_000_000_000;
+  const deltaRetention = parseTiers('1000s:all,1d:1s')!;
+  const chord = await openChord({ store, clock: () => now, cleanupInterval: 100_000, deltaRetention });
+  t.teardown(() => chord.close());
+  for (let sweeps = 1; sweeps <= 30; sweeps++) {
+    for (let i = 0; i < 200; i++, now += 500) await chord.contexts.set('a', { n: now });
+    read = 0;
+    await chord.cleanup.tick();
+    t.true(read < 600, `${read}`);
+    const { last } = chord.cleanup.status();
+    // The oldest one stays.
+    t.is(last?.deltas, sweeps > 11 ? 100 : sweeps === 11 ? 99 : 0, `${sweeps}`);
+  }
+  t.true((await retained(inner)).length > 4000);
+});
+
 test('a store is swept by tiers: bounded, exact, and at no cost where nothing is due', async (t) => {
   const inner = openMemory();
   const reads = { deltas: 0 };
@@ -115,12 +182,7 @@ test('a store is swept by tiers: bounded, exact, and at no cost where nothing is
     for (let i = 0; i < 30; i++, now += 2 * MINUTE) await write();
     t.is((await cleanup.run()).failed, 0);
   }
-  const retained = async () => {
-    const read = await inner.deltas('a', 0, 10_000);
-    const records = read.kind === 'records' ? read : await inner.deltas('a', read.oldest - 1, 10_000);
-    return records.kind === 'records' ? records.records : [];
-  };
-  const records = await retained();
+  const records = await retained(inner);
   // An hour, and a period of ten minutes, in full; 23 hours and a period in tens of minutes; a day in six hours.
   t.true(records.length <= 30 + 5 + 23 * 6 + 36 + 4 + 2, `${records.length}`);
   t.true(records.length >= 30 + 23 * 6 + 4, `${records.length}`);
@@ -157,30 +219,46 @@ test('a store is swept by tiers: bounded, exact, and at no cost where nothing is
   t.deepEqual([dry.deltas, dry.trimmed], [run.deltas, 1]);
   now += 11 * DAY;
   await cleanup.run();
-  t.is((await retained()).length, 0);
+  t.is((await retained(inner)).length, 0);
   t.deepEqual(decodeStruct((await contexts.get('a')).value.bytes), value);
 });
 
-const OTHERS: Record<string, (t: ExecutionContext) => Promise<Store>> = {
-  lmdb: async (t) => openLmdb({ directory: await temporaryDirectory(t), minFreeBytes: 0 }),
+interface Opened {
+  readonly store: Store;
+  /** Problems that are found in the files of a store that is closed. */
+  readonly check?: () => Promise<unknown[]>;
+}
+
+const OTHERS: Record<string, (t: ExecutionContext) => Promise<Opened>> = {
+  lmdb: async (t) => {
+    const directory = await temporaryDirectory(t);
+    const check = async () => {
+      const damages: unknown[] = [];
+      await verify(directory, { onDamage: (damage) => damages.push(damage) });
+      return damages;
+    };
+    return { store: await openLmdb({ directory, minFreeBytes: 0 }), check };
+  },
   ...(REDIS_INSTALLED && {
     redis: async (t: ExecutionContext) => {
       const server = await RedisServer.start();
       t.teardown(() => server.destroy());
-      return openRedis({ url: server.url });
+      return { store: await openRedis({ url: server.url }) };
     },
   }),
 };
 
-/** `CHORD_WRITES=1000000` for a long run. */
+/** `make prove` takes a million. */
 const WRITES = Number(process.env.CHORD_WRITES ?? 3000);
 
 for (const [name, open] of Object.entries(OTHERS)) {
   test(`after many writes under tiers as much is left as they say, and each version is exact: ${name}`, async (t) => {
-    const store = await open(t);
+    t.timeout(3_600_000);
+    const { store, check } = await open(t);
     let now = 1_800_000_000_000;
     const deltaRetention = parseTiers('10m:all,2h:1m,10d:1h')!;
-    const chord = await openChord({ store, clock: () => now, cleanupInterval: 0, deltaRetention });
+    const options = { store, clock: () => now, cleanupInterval: HOUR, deltaRetention };
+    const chord = await openChord(options);
     t.teardown(() => chord.close());
     const { contexts, cleanup } = chord;
     const filler = 'x'.repeat(3000);
@@ -191,6 +269,7 @@ for (const [name, open] of Object.entries(OTHERS)) {
       for (let n = Math.max(1, version - 4); n <= version; n++) value[`k${n % 5}`] = n;
       return value;
     };
+    let swept = 0;
     for (let n = 1; n <= WRITES; ) {
       const some = Math.min(100, WRITES - n + 1);
       await Promise.all(
@@ -200,22 +279,44 @@ for (const [name, open] of Object.entries(OTHERS)) {
         }),
       );
       n += some;
-      if (n % 1000 === 1) t.is((await cleanup.run()).failed, 0);
+      const began = performance.now();
+      await cleanup.tick();
+      swept += performance.now() - began;
     }
     await cleanup.run();
+    t.is(cleanup.status().totals.failed, 0);
     const head = (await contexts.get('a')).head.position;
     t.is(head.version, WRITES);
-    const page = await contexts.deltas('a', 0, { pageSize: 1000 });
+
+    const { deltas } = await contexts.deltas('a', 0, { pageSize: 1000 });
     const hours = Math.min(240, Math.ceil((WRITES * 7) / 3600));
-    t.true(page.deltas.length <= (600 + 60) / 7 + 120 + 60 + hours + 4, `${page.deltas.length}`);
-    for (const { to } of page.deltas) {
-      const view = await contexts.past.atVersion('a', to.version);
-      t.deepEqual([view.head.position, decodeStruct(view.value.bytes)], [to, written(to.version)]);
+    const most = Math.ceil((600 + 60) / 7) + 120 + 60 + hours + 4;
+    t.true(deltas.length <= most, `${deltas.length}`);
+    const kept = new Map(deltas.map(({ to }) => [to.version, to]));
+    for (const [version, to] of kept) {
+      const view = await contexts.past.atVersion('a', version);
+      t.deepEqual([view.head.position, decodeStruct(view.value.bytes)], [to, written(version)]);
       const result = await contexts.sync('a', to);
       if (result.kind !== 'delta') continue;
       const { payload } = result.delta;
-      t.deepEqual(apply(decodeChanges(payload.changes, payload.olds), written(to.version)), written(WRITES));
+      t.deepEqual(apply(decodeChanges(payload.changes, payload.olds), written(version)), written(WRITES));
     }
+    // Some of the others, of all ages.
+    let dropped = 0;
+    for (let version = 2; version < WRITES; version += Math.ceil(WRITES / 1000)) {
+      if (kept.has(version)) continue;
+      dropped++;
+      await t.throwsAsync(contexts.past.atVersion('a', version), { message: /no longer retained/ });
+      const result = await contexts.sync('a', { ...head, version });
+      t.like(result, { kind: 'full', reason: 'history_truncated', view: { head: { position: head } } });
+      if (result.kind === 'full') t.deepEqual(decodeStruct(result.view.value.bytes), written(WRITES));
+    }
+    const bytes = deltas.reduce((sum, { payload }) => sum + payload.changes.length + payload.olds.length, 0);
+    const { runs, deltas: gone } = cleanup.status().totals;
+    t.log(`${WRITES} writes: ${deltas.length} deltas (at most ${most}) of ${bytes} bytes are left, ${gone} went`);
+    t.log(`${runs} sweeps of ${(swept / runs).toFixed(1)} ms; read at ${kept.size} kept and ${dropped} other versions`);
+    await chord.close();
+    t.deepEqual((await check?.()) ?? [], []);
   });
 }
 

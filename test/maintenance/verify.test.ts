@@ -6,6 +6,7 @@ import test, { type ExecutionContext } from 'ava';
 import { encodeChanges } from '../../src/codec/changes.js';
 import { encodeStruct } from '../../src/codec/struct.js';
 import { advance } from '../../src/contexts/position.js';
+import { makeBackup } from '../../src/maintenance/backup.js';
 import { verify } from '../../src/maintenance/verify.js';
 import { ChordError } from '../../src/model/errors.js';
 import { openChord } from '../../src/server/app.js';
@@ -24,6 +25,7 @@ import {
 } from '../../src/store/record-format.js';
 import type { LogRecord } from '../../src/store/store.js';
 import { mountTmpfs, temporaryDirectory } from '../store/lmdb/directories.js';
+import { planOf } from '../support/thinning.js';
 import { filled, foreign, tamper, verified } from './directories.js';
 
 const NOTHING = Buffer.from([1]);
@@ -89,19 +91,27 @@ async function thinned(t: ExecutionContext): Promise<string> {
     await chord.contexts.update('a', { changes: { n, [`k${n % 3}`]: n } }, { allowMissing: true });
   const read = await chord.contexts.deltas('a', 0, {});
   const kept = new Set(read.deltas.filter(({ to }) => to.version % 5 === 0 || to.version > 20).map(({ at }) => at));
-  t.is(await chord.contexts.thin('a', { merges: (at) => !kept.has(at), dueAgain: () => 1, dueFor: () => 1 }), 15);
+  t.is(
+    await chord.contexts.thin(
+      'a',
+      planOf((at) => !kept.has(at)),
+    ),
+    15,
+  );
   await chord.close();
   return dataDir;
 }
 
-test('a history that was thinned is healthy, also after a trim, later writes and a restart', async (t) => {
+test('a history that was thinned is healthy, also after a trim, later writes, a restart and in a backup', async (t) => {
   const directory = await thinned(t);
   t.like(await verified(directory), { told: [], result: { deltas: 15 } });
   const chord = await openChord({ dataDir: directory, cleanupInterval: 0, minFreeBytes: 0 });
   t.is(await chord.contexts.trim('a', 7), 2);
   await chord.contexts.update('a', { changes: { n: 31 } });
+  const backup = join(await temporaryDirectory(t), 'backup');
+  await makeBackup(backup, chord.store.backup!(), { onCopied: () => {}, onVerified: () => {} });
   await chord.close();
-  t.like(await verified(directory), { told: [], result: { deltas: 14 } });
+  for (const each of [directory, backup]) t.like(await verified(each), { told: [], result: { deltas: 14 } });
 });
 
 const OF_MERGED: readonly [string, (db: Databases) => void, RegExp][] = [

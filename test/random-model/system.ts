@@ -17,6 +17,7 @@ import { type JsonObject, type Position, usedAt } from '../../src/model/model.js
 import { type Engine, openChord } from '../../src/server/app.js';
 import type { Store } from '../../src/store/store.js';
 import { agrees, type Copy, describe, documentOf, follow, implausible, Reader } from '../support/reader.js';
+import { planOf } from '../support/thinning.js';
 import { type Left, Moments } from './batches.js';
 import { Plain, Refusal, type Write } from './plain.js';
 
@@ -272,7 +273,7 @@ export class System {
   async thin(id: string, merges: readonly boolean[]): Promise<void> {
     const plan = () => {
       let i = 0;
-      return { merges: () => merges[i++ % merges.length] as boolean, dueAgain: () => 1, dueFor: () => 1 };
+      return planOf(() => merges[i++ % merges.length] as boolean);
     };
     const expected = await this.contexts.thin(id, plan(), true);
     const count = await this.contexts.thin(id, plan());

@@ -1,5 +1,5 @@
 # The tasks of the repository. `make` alone lists them. Each target installs what it needs:
-# Node packages from the lockfile, tools into .tools/, and (for tests) redis-server and postgresql from Debian's packages.
+# Node packages from the lockfile, tools into .tools/, and (for tests) redis-server, postgresql and chromium from Debian's packages.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -69,7 +69,7 @@ $(ACTIONLINT):
 	@mv .tools/bin/actionlint $@
 
 .PHONY: test
-test: build redis postgres ## set up what is missing and run all tests
+test: build redis postgres chromium ## set up what is missing and run all tests
 	@node scripts/test.mjs $(ARGS)
 
 .PHONY: coverage
@@ -142,6 +142,12 @@ postgres:
 	  { echo 'installing postgresql'; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql >/dev/null; }; } || \
 	  echo 'PostgreSQL is not installed: the tests that need it are skipped (Debian: apt-get install postgresql)'
 
+.PHONY: chromium
+chromium:
+	@[ -x /usr/bin/chromium ] || { command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && \
+	  { echo 'installing chromium'; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; }; } || \
+	  echo 'Chromium is not installed: the tests in a browser are skipped (Debian: apt-get install chromium)'
+
 .PHONY: clients
 clients: node_modules/.installed ## build the clients of all languages whose tools are installed
 	@for each in $(CLIENTS); do echo "== $$each"; $(MAKE) -C clients/$$each build; done
@@ -151,7 +157,7 @@ check-clients: node_modules/.installed ## check that the clients' generated code
 	@for each in $(CLIENTS); do echo "== $$each"; $(MAKE) -C clients/$$each generate-check; done
 
 .PHONY: test-clients
-test-clients: build ## the clients' own tests, and the conformance suite over all of them
+test-clients: build chromium ## the clients' own tests, and the conformance suite over all of them
 	@node scripts/test.mjs typescript go python java rust conformance demo
 
 .PHONY: demo

@@ -29,8 +29,7 @@ export async function startServer(t: Pick<ExecutionContext, 'teardown'>, ...sett
   let stop = async (_signal: NodeJS.Signals) => {};
   const start = async () => {
     const args = [
-      '--import=tsx',
-      'src/main.ts',
+      'dist/main.js',
       'serve',
       '--listen',
       address,

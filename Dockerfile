@@ -7,6 +7,8 @@ COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
 COPY src src
+# The console, which the build bundles, is made with the client.
+COPY clients/typescript/src clients/typescript/src
 RUN npm run -s build && npm prune --omit=dev --ignore-scripts --no-audit --no-fund
 
 FROM node:${NODE}

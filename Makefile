@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 
 ARGS ?=
 FILE ?=
-SOURCES := $(shell find src -name '*.ts' 2>/dev/null)
+SOURCES := $(shell find src -type f 2>/dev/null)
 GHZ := .tools/bin/ghz
 ACTIONLINT_VERSION := v1.7.12
 HELM := .tools/bin/helm
@@ -52,6 +52,7 @@ generate: node_modules/.installed ## make all generated code from proto/ with bu
 check: node_modules/.installed check-workflows ## lint, format, types, protos, workflows, and up-to-date generated code
 	@npx --no-install biome check .
 	@npx --no-install tsc --noEmit
+	@npx --no-install tsc --noEmit -p src/console
 	@npx --no-install buf lint
 	@npx --no-install buf format --diff --exit-code --path proto/chord
 	@for each in proto/released/*.binpb; do npx --no-install buf breaking --exclude-imports --against "$$each"; done

@@ -19,8 +19,12 @@ const bom = JSON.parse(
 );
 
 // Not npm's --omit=dev: it also leaves out a released package that a development tool uses.
+/** Development tools to npm, and parts of dist/console. */
+const BUNDLED = ['node_modules/preact', 'node_modules/uplot'];
 const locked = Object.entries(JSON.parse(readFileSync('package-lock.json', 'utf8')).packages);
-const released = locked.filter(([path, { dev, devOptional }]) => path !== '' && !dev && !devOptional);
+const released = locked.filter(
+  ([path, { dev, devOptional }]) => BUNDLED.includes(path) || (path !== '' && !dev && !devOptional),
+);
 const names = new Set(released.map(([path, { version }]) => `${path.replace(/^.*node_modules\//, '')}@${version}`));
 const isReleased = (ref) => names.has(ref) || ref === bom.metadata.component['bom-ref'];
 bom.components = bom.components.filter((each) => isReleased(each['bom-ref']));

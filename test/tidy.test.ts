@@ -43,6 +43,8 @@ const LADDER: readonly (readonly [part: string, imports: readonly string[]])[] =
       ...['transfer', 'watch', 'web', 'workers'],
     ],
   ],
+  // A page for browsers: of the repository it imports the TypeScript client alone.
+  ['console', []],
   ['testing', ['model', 'store', 'transfer']],
   ['cli', ['auth', 'config', 'delta', 'gen', 'maintenance', 'model', 'server', 'store']],
   ['main', ['cli']],
@@ -80,7 +82,10 @@ function importsOf(path: string): string[] {
   const specifiers = [...read(path).matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g)].map(
     ([, specifier]) => specifier as string,
   );
-  return specifiers.map((specifier) => join(dirname(path), specifier).replace(/\.js$/, '.ts'));
+  return specifiers.map((specifier) => {
+    const target = join(dirname(path), specifier).replace(/\.js$/, '.ts');
+    return existsSync(join(ROOT, `${target}x`)) ? `${target}x` : target;
+  });
 }
 
 /** Each circle as the files on it. */
@@ -100,13 +105,15 @@ function circlesAmong(files: readonly string[]): string[][] {
   return circles;
 }
 
-const sources = tracked('src/*.ts').filter((path) => !path.startsWith('src/gen/'));
+const sources = tracked('src/*.ts', 'src/*.tsx').filter((path) => !path.startsWith('src/gen/'));
 
 test('every part imports exactly what the ladder allows, and only parts below it', (t) => {
   const used = new Map<string, Set<string>>();
   for (const path of sources) {
     const part = partOf(path);
-    const targets = importsOf(path).map(partOf);
+    const targets = importsOf(path)
+      .filter((target) => target.startsWith('src/'))
+      .map(partOf);
     used.set(part, new Set([...(used.get(part) ?? []), ...targets.filter((target) => target !== part)]));
   }
   t.deepEqual([...used.keys()].sort(), LADDER.map(([part]) => part).sort(), 'the parts of src/');
@@ -119,7 +126,7 @@ test('every part imports exactly what the ladder allows, and only parts below it
 });
 
 test('no files import one another in a circle, types included', (t) => {
-  for (const patterns of [['src/*.ts'], ['bench/*.ts'], ['test/*.ts'], ['clients/typescript/src/*.ts']]) {
+  for (const patterns of [['src/*.ts', 'src/*.tsx'], ['bench/*.ts'], ['test/*.ts'], ['clients/typescript/src/*.ts']]) {
     const files = tracked(...patterns).filter((path) => !path.includes('/gen/'));
     t.deepEqual(circlesAmong(files), []);
   }
@@ -165,7 +172,8 @@ test('every source file is reached from an entry', (t) => {
     reached.add(path);
     for (const target of importsOf(path)) visit(target);
   };
-  for (const entry of ['src/main.ts', 'src/index.ts', 'src/testing/index.ts', 'src/workers/process.ts']) visit(entry);
+  const entries = ['src/main.ts', 'src/index.ts', 'src/testing/index.ts', 'src/workers/process.ts'];
+  for (const entry of [...entries, 'src/console/main.tsx', 'src/console/vite.config.ts']) visit(entry);
   t.deepEqual(
     sources.filter((path) => !reached.has(path)),
     [],
@@ -182,7 +190,7 @@ test('every path of src, test and docs that the documentation names exists', (t)
 
 test('nothing is left behind', (t) => {
   const leftover = /\b(?:TODO|FIXME|XXX|HACK)\b|\bdebugger\b|\b(?:test|it|describe)\.only\b/;
-  for (const path of tracked('*.ts', '*.mjs', '*.proto', 'Makefile')) {
+  for (const path of tracked('*.ts', '*.tsx', '*.css', '*.mjs', '*.proto', 'Makefile')) {
     if (path === 'test/tidy.test.ts' || path.includes('/vendor/')) continue;
     const line = read(path)
       .split('\n')

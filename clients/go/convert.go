@@ -47,12 +47,11 @@ func fromDelta(message *chordv1.Delta) Delta {
 		changes[i] = fromChange(change)
 	}
 	return Delta{
-		ID:         message.GetContextId(),
-		From:       fromPosition(message.GetFrom()),
-		To:         fromPosition(message.GetTo()),
-		Changes:    changes,
-		UpdatedAt:  fromTimestamp(message.GetUpdatedAt()),
-		Provenance: fromProvenance(message.GetProvenance()),
+		ID:        message.GetContextId(),
+		From:      fromPosition(message.GetFrom()),
+		To:        fromPosition(message.GetTo()),
+		Changes:   changes,
+		UpdatedAt: fromTimestamp(message.GetUpdatedAt()),
 	}
 }
 

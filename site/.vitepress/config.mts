@@ -11,7 +11,7 @@ const REPOSITORY = 'https://github.com/chord-state/chord';
 const GROUPS: Readonly<Record<string, readonly string[]>> = {
   Start: ['start', 'concepts'],
   Guides: ['modelling', 'kubernetes'],
-  Features: ['guarantees', 'limits', 'conditions', 'web', 'formats', 'cleanup', 'transfer', 'extending'],
+  Features: ['guarantees', 'limits', 'conditions', 'web', 'console', 'formats', 'cleanup', 'transfer', 'extending'],
   Reference: ['reference/api', 'reference/cli', 'reference/settings', 'errors', 'metrics', 'compatibility'],
   Operations: ['operations', 'access', 'tls', 'logs', 'traces', 'redis', 'threats', 'benchmarks'],
   Internals: ['architecture', 'deltas', 'decisions', 'conformance', 'STYLE'],

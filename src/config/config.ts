@@ -26,7 +26,6 @@ import {
   size,
   text,
   textOrNone,
-  tiers,
 } from './setting-types.js';
 
 /** Algorithms of signed tokens: all sign with a private key, so that the public key verifies and cannot sign. */
@@ -84,6 +83,7 @@ export const SETTINGS = {
   metricsInsecure: setting(flag(), false, 'serve metrics beyond loopback, where the network can read them'),
   webListen: setting(hostPortOrOff(), 'off', 'address of the API over HTTP, for browsers: Connect, gRPC-Web and JSON'),
   webOrigins: setting(origins(), [], 'origins whose pages may use the API over HTTP, as https://app.example.com'),
+  webConsole: setting(choice(['on', 'off']), 'on', 'whether the console is served at / of webListen'),
   cacheBytes: setting(size(0, 2 ** 40), 256 * MiB, 'memory for decoded contexts'),
   maxDocumentBytes: setting(size(1024, 4 * MiB - 65536), 3 * MiB, 'maximum size of a document'),
   maxRequestMembers: setting(count(100, 4_000_000), 25_000, 'maximum members in the values of one write or batch'),
@@ -93,11 +93,6 @@ export const SETTINGS = {
     'deltas kept per context; a client further behind gets the document',
   ),
   deltaTtl: setting(duration(1000, YEARS), 24 * HOUR, 'how long deltas are kept'),
-  deltaRetention: setting(
-    tiers(),
-    [],
-    'in place of both: which versions are kept, as 1h:all,1d:1m,90d:1h: all of the last hour, one a minute of the last day, ...',
-  ),
   contextAutoDelete: setting(flag(), false, 'whether unused contexts are deleted'),
   contextTtl: setting(
     duration(1000, YEARS),

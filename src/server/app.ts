@@ -216,11 +216,6 @@ async function openEngine(
     await provider?.close();
     throw error;
   });
-  const tiered = config.deltaRetention.length > 0;
-  if (tiered && !opened.thin) {
-    await Promise.all([provider?.close(), opened.close()]);
-    throw new ConfigError(['deltaRetention needs a store that merges deltas; this one has no `thin`']);
-  }
   const { spans } = parts;
   const store = spans ? spans.store(opened) : opened;
   const clock = own ?? store.cluster?.clock ?? Date.now;
@@ -236,7 +231,6 @@ async function openEngine(
     onError: parts.onError,
     onMembers: (due) => cleanup.memberExpiresAt(due),
     keepExpired: config.exportOnExpiry,
-    thins: () => cleanup.thins,
     traceEvaluation: spans && ((evaluate) => spans.evaluation(evaluate)),
   });
   store.cluster?.feed.listen((event) => contexts.onFeed(event));
@@ -292,10 +286,15 @@ async function openWeb(
   certificates: Certificates | undefined,
   { connections, log }: Telemetry,
 ): Promise<WebServer> {
-  const [{ WebApi }, { WebServer }] = await Promise.all([import('../web/api.js'), import('../web/server.js')]);
+  const [{ WebApi }, { WebServer }, { Pages }] = await Promise.all([
+    import('../web/api.js'),
+    import('../web/server.js'),
+    import('../web/pages.js'),
+  ]);
   return new WebServer({
     ...{ ...config, listen: config.webListen, origins: config.webOrigins, certificates, arrivals, connections },
     api: new WebApi(pipeline, services),
+    pages: config.webConsole === 'on' ? new Pages() : undefined,
     onDefect: (error) => log.error({ err: error }, 'a request over HTTP failed'),
   });
 }

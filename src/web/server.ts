@@ -1,4 +1,4 @@
-/** The web port: the API for browsers and for programs that speak HTTP. */
+/** The web port: the API for browsers and for programs that speak HTTP, and the console. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2SecureServer, Http2ServerRequest } from 'node:http2';
 import type { Socket } from 'node:net';
@@ -13,6 +13,7 @@ import type { WebApi } from './api.js';
 import { orNotModified } from './entity-tag.js';
 import { type HttpOptions, type HttpServers, openHttp } from './listener.js';
 import { corsHeaders, isOwnName, type OriginPolicy, PREFLIGHT } from './origins.js';
+import type { Pages } from './pages.js';
 import type { WebCaller } from './web-call.js';
 
 export interface WebOptions extends HttpOptions {
@@ -22,6 +23,8 @@ export interface WebOptions extends HttpOptions {
   readonly acceptQueue: number;
   readonly origins: readonly string[];
   readonly api: WebApi;
+  /** The console; undefined: none is served. */
+  readonly pages: Pages | undefined;
   readonly arrivals: Arrivals;
   readonly connections: Connections;
   /** Called with each error that is a defect. */
@@ -99,7 +102,8 @@ export class WebServer {
     const cors = corsHeaders(headers.origin, host, this.#origins);
     if (!cors) return say(response, 403, 'origin not allowed: see --web-origins');
     for (const [name, value] of Object.entries(cors)) response.setHeader(name, value);
-    const { api } = this.options;
+    const { api, pages } = this.options;
+    if (pages?.serves(path)) return pages.answer(path, request, response);
     if (!api.serves(path)) return say(response, 404, 'no such page or method');
     if (method === 'OPTIONS') {
       response.writeHead(204, PREFLIGHT).end();

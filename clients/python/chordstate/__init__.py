@@ -1,7 +1,6 @@
 """The client of Chord: `with chordstate.connect("127.0.0.1:50051") as client`; for asyncio see `chordstate.aio`."""
 
 from .apply import DeltaMismatch, apply
-from .blame import BlameLine, BlamePage, BlameRun
 from .channel import Tls
 from .client import Client
 from .conditions import AtLeast, AtMost, Check, Equals, Exists, Missing, Unchanged, UnmetCondition, UnmetConditions
@@ -53,9 +52,6 @@ __all__ = [
     "AppendText",
     "AtLeast",
     "AtMost",
-    "BlameLine",
-    "BlamePage",
-    "BlameRun",
     "CaughtUp",
     "Change",
     "Check",

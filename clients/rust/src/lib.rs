@@ -39,7 +39,6 @@
 //! by a request id, so that a repeat writes nothing twice. A call that is dropped is cancelled.
 
 mod apply;
-mod blame;
 mod builder;
 mod channel;
 mod client;
@@ -69,7 +68,6 @@ mod watch;
 mod write;
 
 pub use apply::{DeltaMismatch, apply};
-pub use blame::{BlameLine, BlamePage, BlameRun, Provenance};
 pub use builder::ClientBuilder;
 #[cfg(feature = "tls")]
 pub use channel::Tls;

@@ -4,4 +4,4 @@
  */
 export { FullReason } from './gen/chord/v1/model.js';
 export { DeletedReason } from './gen/chord/v1/sync_service.js';
-export { cleanup, contexts, sync, transfer } from './services.js';
+export { admin, cleanup, contexts, sync, transfer } from './services.js';

@@ -1,5 +1,6 @@
 /** The services as they are generated, with what a transport needs of each method. */
 import type { BinaryReader, BinaryWriter } from '@bufbuild/protobuf/wire';
+import { AdminServiceDefinition } from './gen/chord/v1/admin_service.js';
 import { CleanupServiceDefinition } from './gen/chord/v1/cleanup_service.js';
 import { ContextServiceDefinition } from './gen/chord/v1/context_service.js';
 import { SyncServiceDefinition } from './gen/chord/v1/sync_service.js';
@@ -51,6 +52,7 @@ function service<G extends GeneratedService>(generated: G): Service<G['methods']
 }
 
 // Marked, so that bundlers leave out what a page does not use.
+export const admin = /* @__PURE__ */ service(AdminServiceDefinition);
 export const cleanup = /* @__PURE__ */ service(CleanupServiceDefinition);
 export const contexts = /* @__PURE__ */ service(ContextServiceDefinition);
 export const sync = /* @__PURE__ */ service(SyncServiceDefinition);

@@ -54,14 +54,7 @@ export interface CleanupOptions {
     | number
     | undefined;
   /** How long the request ids of writes are kept. At least 1 s. */
-  requestTtl?:
-    | Duration
-    | undefined;
-  /**
-   * Tiers of retention, as `1h:all,1d:1m,90d:1h`: every version of the last hour, one a minute of the last day, one an hour of
-   * 90 days. Where there are tiers, they take the place of `delta_ttl` and `delta_threshold` for what is kept. `none`: no tiers.
-   */
-  deltaRetention?: string | undefined;
+  requestTtl?: Duration | undefined;
 }
 
 export interface RunCleanupRequest {
@@ -187,7 +180,6 @@ function createBaseCleanupOptions(): CleanupOptions {
     deltaTtl: undefined,
     deltaThreshold: undefined,
     requestTtl: undefined,
-    deltaRetention: undefined,
   };
 }
 
@@ -207,9 +199,6 @@ export const CleanupOptions: MessageFns<CleanupOptions> = {
     }
     if (message.requestTtl !== undefined) {
       Duration.encode(message.requestTtl, writer.uint32(42).fork()).join();
-    }
-    if (message.deltaRetention !== undefined) {
-      writer.uint32(50).string(message.deltaRetention);
     }
     return writer;
   },
@@ -265,14 +254,6 @@ export const CleanupOptions: MessageFns<CleanupOptions> = {
             }
 
             message.requestTtl = Duration.decode(reader, reader.uint32());
-            continue;
-          }
-          case 6: {
-            if (tag !== 50) {
-              break;
-            }
-
-            message.deltaRetention = reader.string();
             continue;
           }
         }

@@ -1,0 +1,101 @@
+/** One context: where it stands, and its document, history, comparisons and editor. */
+import { type Live, useLive } from '../hooks.js';
+import { Age, Problem } from '../parts.js';
+import { type HashRoute, linkTo, route, TABS, useCell } from '../state.js';
+import { CompareView } from './compare.js';
+import { DocumentView } from './document.js';
+import { EditView } from './edit.js';
+import { HistoryView } from './history.js';
+
+const NAMES = { document: 'Document', history: 'History', compare: 'Compare', edit: 'Edit' };
+const STATES: Readonly<Record<Live['state'], string>> = {
+  connecting: 'connecting',
+  live: 'live',
+  absent: 'does not exist',
+  deleted: 'deleted',
+  refused: 'refused',
+};
+
+export function ContextView({ id }: { readonly id: string }) {
+  const place = useCell(route);
+  const live = useLive(id);
+  return (
+    <section class="pane" aria-label={`Context ${id}`}>
+      <header class="title">
+        <a class="back" href={linkTo({})} aria-label="Back to the list">
+          ‹
+        </a>
+        <h1>{id}</h1>
+        <span class={`state ${live.state}`} role="status">
+          {STATES[live.state]}
+        </span>
+      </header>
+      {live.document && <Facts live={live} />}
+      <nav class="tabs" aria-label="Parts of the context">
+        {TABS.map((tab) => (
+          <a key={tab} href={linkTo({ id, tab })} aria-current={place.tab === tab ? 'page' : undefined}>
+            {NAMES[tab]}
+          </a>
+        ))}
+      </nav>
+      {live.error && live.state !== 'live' && <Problem error={live.error} />}
+      <Part place={place} id={id} live={live} />
+    </section>
+  );
+}
+
+function Facts({ live: { document } }: { readonly live: Live }) {
+  const { position, createdAt, updatedAt, expiresAt } = document!;
+  return (
+    <dl class="facts">
+      <div>
+        <dt>Version</dt>
+        <dd>{position.version.toLocaleString('en')}</dd>
+      </div>
+      <div>
+        <dt>Changed</dt>
+        <dd>
+          <Age at={updatedAt} />
+        </dd>
+      </div>
+      <div>
+        <dt>Created</dt>
+        <dd>
+          <Age at={createdAt} />
+        </dd>
+      </div>
+      {expiresAt && (
+        <div>
+          <dt>Expires</dt>
+          <dd>{expiresAt.toLocaleString()}</dd>
+        </div>
+      )}
+      <div>
+        <dt>Position</dt>
+        <dd class="mono">
+          {position.epoch}:{position.version}:{position.digest}
+        </dd>
+      </div>
+    </dl>
+  );
+}
+
+interface PartProps {
+  readonly place: HashRoute;
+  readonly id: string;
+  readonly live: Live;
+}
+
+function Part({ place, id, live }: PartProps) {
+  if (live.document === undefined) return null;
+  switch (place.tab) {
+    case 'history':
+      return <HistoryView id={id} live={live} />;
+    case 'compare':
+      return <CompareView id={id} head={live.document.position.version} from={place.from} to={place.to} />;
+    case 'edit':
+      return <EditView id={id} live={live} />;
+    default:
+      return <DocumentView id={id} live={live} version={place.version} />;
+  }
+}

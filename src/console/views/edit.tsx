@@ -1,0 +1,107 @@
+/** The document as text. It is written as a whole, at the position that the text began from. */
+import { useState } from 'preact/hooks';
+import type { JsonObject } from '../../../clients/typescript/src/json.js';
+import { setContext } from '../api.js';
+import type { Live } from '../hooks.js';
+import { isEqual } from '../json/compare.js';
+import { linkTo } from '../state.js';
+import { Sides } from './compare.js';
+import { Confirm } from './confirm.js';
+
+/** Longer documents are not put into a text field, in UTF-16 units. */
+const TEXT_MAX = 512 * 1024;
+
+const textOf = (value: JsonObject) => JSON.stringify(value, null, 2);
+
+type Parsed = { readonly value: JsonObject } | { readonly fault: string };
+
+function parse(text: string): Parsed {
+  try {
+    const value = JSON.parse(text);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { value };
+    return { fault: 'A document is a JSON object.' };
+  } catch (error) {
+    return { fault: (error as Error).message };
+  }
+}
+
+export function EditView({ id, live }: { readonly id: string; readonly live: Live }) {
+  const [seen, setSeen] = useState(live.document!);
+  const [text, setText] = useState(() => textOf(seen.value));
+  const [asking, setAsking] = useState(false);
+  const [comparing, setComparing] = useState(false);
+  const parsed = parse(text);
+  const { position, value } = live.document!;
+  const isBehind = position.version !== seen.position.version || position.digest !== seen.position.digest;
+  const isSame = 'value' in parsed && isEqual(parsed.value, seen.value);
+  if (text.length > TEXT_MAX) {
+    return <p class="hint">The document is too large to edit here. The command: chord update {id}</p>;
+  }
+  const restart = () => {
+    setSeen(live.document!);
+    setText(textOf(value));
+  };
+  return (
+    <div class="editor">
+      {isBehind && (
+        <div class="notice" role="status">
+          <span>
+            The document has changed: this text began from version {seen.position.version}, now it is version{' '}
+            {position.version}.
+          </span>
+          <button type="button" onClick={() => setComparing(!comparing)} aria-expanded={comparing}>
+            What changed
+          </button>
+          <button type="button" onClick={() => setSeen(live.document!)}>
+            Keep my text
+          </button>
+          <button type="button" onClick={restart}>
+            Take the current one
+          </button>
+        </div>
+      )}
+      {isBehind && comparing && (
+        <Sides
+          left={seen.value}
+          right={value}
+          names={[`Version ${seen.position.version}`, `Version ${position.version}`]}
+        />
+      )}
+      <label>
+        Document, from version {seen.position.version}
+        <textarea
+          spellcheck={false}
+          value={text}
+          aria-invalid={'fault' in parsed}
+          aria-describedby="fault"
+          onInput={(event) => setText(event.currentTarget.value)}
+        />
+      </label>
+      <p id="fault" class="fault" role="status">
+        {'fault' in parsed ? parsed.fault : ''}
+      </p>
+      <footer>
+        <button type="button" disabled={text === textOf(seen.value)} onClick={restart}>
+          Reset
+        </button>
+        <button type="button" class="primary" disabled={'fault' in parsed || isSame} onClick={() => setAsking(true)}>
+          Write…
+        </button>
+      </footer>
+      {asking && 'value' in parsed && (
+        <Confirm
+          title={`Write ${id}`}
+          seen={seen}
+          live={live}
+          after={parsed.value}
+          write={(guard) => setContext(id, parsed.value, guard)}
+          action={`Write version ${seen.position.version + 1}`}
+          onDone={() => {
+            location.hash = linkTo({ id });
+          }}
+          onCancel={() => setAsking(false)}
+        />
+      )}
+    </div>
+  );
+}

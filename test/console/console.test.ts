@@ -1,0 +1,178 @@
+/** The console in a real Chromium, over a served Chord. Each page must print nothing: a blocked script or style would. */
+import test from 'ava';
+import { ALL, guarded } from '../support/access.js';
+import { openPage } from './browser.js';
+import { chromiumTests, complaints, looking, row, WEB, withHistory } from './subjects.js';
+
+const inChromium = chromiumTests(test);
+
+inChromium('contexts are listed by prefix, searched, and paged', async (t, browser) => {
+  const subject = await looking(t, browser);
+  const { page, peer, picture } = subject;
+  const ids = Array.from({ length: 150 }, (_, i) => `user:${String(i).padStart(3, '0')}`);
+  await Promise.all(ids.map((contextId) => peer.set({ contextId, value: {} })));
+  await page.getByRole('button', { name: 'Read the list again' }).click();
+  const rows = page.locator('.list .rows a');
+  await page.getByText('page 1, 100 contexts').waitFor();
+  t.is(await rows.count(), 100);
+  t.is(await rows.first().locator('.id').textContent(), 'room:1');
+  await picture('list');
+  await page.getByRole('button', { name: 'Next page' }).click();
+  await page.getByText('page 2, 51 contexts').waitFor();
+  t.is(await rows.last().locator('.id').textContent(), 'user:149');
+  await page.getByLabel('Prefix').fill('user:01');
+  await page.getByText('page 1, 10 contexts').waitFor();
+  await page.getByLabel('Prefix').fill('user:');
+  await page.getByLabel('Contains').fill('7');
+  await page.getByText('24 of 150 read').waitFor();
+  t.true(page.url().includes('#prefix=user%3A&find=7'));
+  await page.reload();
+  await page.getByText('24 of 150 read').waitFor();
+  t.is(await page.getByLabel('Contains').inputValue(), '7');
+  t.deepEqual(complaints(subject), []);
+});
+
+inChromium('a document is live: what just changed is marked, and nothing else', async (t, browser) => {
+  const subject = await looking(t, browser, 'id=room:1');
+  const { page, peer, picture } = subject;
+  await page.getByText('live', { exact: true }).waitFor();
+  await row(page, 'ann').click();
+  await peer.update({
+    contextId: 'room:1',
+    changes: { members: { ann: { unread: 4 } } },
+    annotations: new Map([['ticket', 'OPS-7']]),
+  });
+  await page.locator('.row.changed', { hasText: 'unread: 4' }).waitFor();
+  t.is(await page.locator('.row.changed').count(), 1);
+  t.is(await page.locator('.row.inside').count(), 2, 'members and ann');
+  t.regex((await page.locator('.change').textContent()) ?? '', /Just changed~members\.ann\.unread.*ticket OPS-7/);
+  await picture('document');
+  await peer.update({
+    contextId: 'room:1',
+    mutations: [{ path: ['log'], operation: { $case: 'append', value: { values: ['lunch'] } }, ttl: undefined }],
+  });
+  await page.locator('.row.changed', { hasText: 'lunch' }).waitFor();
+  t.is(await page.locator('.row.changed').count(), 1);
+  await peer.delete({ contextId: 'room:1' });
+  await page.getByText('deleted', { exact: true }).waitFor();
+  await peer.set({ contextId: 'room:1', value: { again: true } });
+  await row(page, 'again').waitFor();
+  t.deepEqual(complaints(subject), []);
+});
+
+inChromium('a token is asked for, and kept for the tab alone', async (t, browser) => {
+  const { chord, tokens } = await guarded(t, { operator: { '': ALL }, guest: { 'user:': ['read', 'watch'] } }, WEB);
+  const { page, picture } = await openPage(t, browser, `http://${chord.webAddress}/`);
+  const token = page.getByLabel('Token');
+  await page.getByText('UNAUTHENTICATED').waitFor();
+  await picture('token');
+  await token.fill('nonsense');
+  await page.getByRole('button', { name: 'Continue' }).click();
+  await page.getByText('UNAUTHENTICATED').waitFor();
+  await token.fill(tokens.guest!);
+  await page.getByRole('button', { name: 'Continue' }).click();
+  await page.getByText('PERMISSION_DENIED').waitFor();
+  await page.getByLabel('Prefix').fill('user:');
+  await page.getByText('No context here.').waitFor();
+  await page.reload();
+  await page.getByText('No context here.').waitFor();
+  t.is(await page.evaluate('sessionStorage.getItem("chord-token")'), tokens.guest);
+  t.is(await page.evaluate('document.cookie + JSON.stringify(localStorage)'), '{}');
+  await page.getByRole('button', { name: 'Forget token' }).click();
+  await page.getByText('UNAUTHENTICATED').waitFor();
+  t.is(await page.evaluate('sessionStorage.length'), 0);
+});
+
+inChromium('the history names authors and annotations, and leads to what changed', async (t, browser) => {
+  const subject = await withHistory(t, browser, 'id=room:1&tab=history');
+  const { page, picture } = subject;
+  const entries = page.locator('.history li');
+  await entries.nth(6).waitFor();
+  t.regex((await entries.nth(2).textContent()) ?? '', /^5.*annticket OPS-9why release.*log/);
+  t.regex((await entries.nth(3).textContent()) ?? '', /^4.*bob\+members\.cyd/);
+  await picture('history');
+  await entries.nth(4).getByRole('link', { name: 'What changed in version 3' }).click();
+  await page.locator('tr.changed').nth(1).waitFor();
+  t.deepEqual(await page.locator('tr.changed td').allTextContents(), [
+    'changed "topic": "daily"',
+    'changed "topic": "weekly"',
+    'changed "seats": 12',
+    'changed "seats": 14',
+  ]);
+  t.deepEqual(complaints(subject), []);
+});
+
+inChromium('any two versions stand side by side, from a deep link', async (t, browser) => {
+  const { page, picture } = await withHistory(t, browser, 'id=room:1&tab=compare&from=2&to=7');
+  await page.locator('tr.added').first().waitFor();
+  t.is(await page.locator('th').first().textContent(), 'Version 2');
+  t.true((await page.locator('tr.added').allTextContents()).some((text) => text.includes('"cyd": {')));
+  t.is(await page.locator('tr.removed').count(), 0);
+  await picture('compare');
+  await page.getByRole('button', { name: 'Swap the sides' }).click();
+  await page.locator('tr.removed').first().waitFor();
+  t.is(await page.locator('tr.added').count(), 0);
+  t.true(page.url().endsWith('from=7&to=2'));
+});
+
+inChromium('the slider moves over the retained versions, by keys too', async (t, browser) => {
+  const { page, picture } = await withHistory(t, browser, 'id=room:1');
+  const slider = page.getByRole('slider', { name: 'Version' });
+  await slider.focus();
+  t.is(await slider.getAttribute('min'), '1');
+  for (let i = 0; i < 5; i++) await page.keyboard.press('ArrowLeft');
+  await page.getByText('As of version 2').waitFor();
+  await row(page, 'topic: "daily"').waitFor();
+  t.true(page.url().endsWith('#id=room%3A1&version=2'));
+  await picture('slider');
+  await page.getByRole('link', { name: 'Back to live' }).click();
+  await row(page, 'topic: "weekly"').waitFor();
+});
+
+inChromium('what the server does is plotted: rates, watchers, the hottest contexts', async (t, browser) => {
+  const subject = await looking(t, browser, 'view=server');
+  const { page, peer, picture } = subject;
+  const busy = (async () => {
+    for (let i = 0; !page.isClosed() && i < 400; i++) {
+      await peer.update({ contextId: 'room:1', changes: { seats: i } });
+      await peer.get({ contextId: 'room:1' });
+    }
+  })();
+  await page.getByRole('row', { name: /^room:1/ }).waitFor();
+  await page.getByRole('row', { name: 'ContextService/UpdateContext' }).waitFor();
+  await busy;
+  t.is(await page.locator('.plot canvas').count(), 6);
+  t.regex(
+    (await page.getByRole('figure', { name: /^Calls/ }).getAttribute('aria-label')) ?? '',
+    /^Calls \/ s: all [\d,.]+/,
+  );
+  await picture('server');
+  await page.getByRole('link', { name: 'room:1' }).click();
+  await row(page, 'seats: 399').waitFor();
+  t.deepEqual(complaints(subject), []);
+});
+
+inChromium('dark where the system is dark, and where one chooses', async (t, browser) => {
+  const subject = await withHistory(t, browser, 'id=room:1', { colorScheme: 'dark' });
+  const { page, picture, write } = subject;
+  const background = () => page.evaluate('getComputedStyle(document.documentElement).backgroundColor');
+  await row(page, 'ann').click();
+  await write('bob', { members: { ann: { unread: 6 } } });
+  await page.locator('.row.changed').waitFor();
+  await picture('dark');
+  const dark = await background();
+  await page.getByRole('button', { name: 'Switch to light colours' }).click();
+  const light = await background();
+  t.not(dark, light);
+  await page.reload();
+  await row(page, 'topic').waitFor();
+  t.is(await background(), light, 'the choice is kept');
+  await page.getByRole('button', { name: 'Switch to dark colours' }).click();
+  t.is(await background(), dark);
+  for (const tab of ['history', 'compare&from=2&to=7', 'edit']) {
+    await page.goto(page.url().replace(/#.*/, `#id=room:1&tab=${tab}`));
+    await page.locator('.history li, tr.changed, textarea').first().waitFor();
+    await picture(`dark-${tab.replace(/&.*/, '')}`);
+  }
+  t.deepEqual(complaints(subject), []);
+});

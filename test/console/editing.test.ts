@@ -1,0 +1,145 @@
+/** Writes from the console: they rest on the position that was seen, and are confirmed. */
+import test from 'ava';
+import type { Page } from 'playwright-core';
+import { chromiumTests, complaints, looking, row, withHistory } from './subjects.js';
+
+const inChromium = chromiumTests(test);
+
+/** Puts another text where the document has this one. */
+async function edit(page: Page, from: string, to: string): Promise<void> {
+  const field = page.getByRole('textbox', { name: /^Document, from version/ });
+  await field.fill((await field.inputValue()).replace(from, to));
+}
+
+inChromium('an edit is shown before it is written, and names who wrote it', async (t, browser) => {
+  const subject = await withHistory(t, browser, 'id=room:1&tab=edit');
+  const { page, picture, as, tokens } = subject;
+  const write = page.getByRole('button', { name: 'Write…' });
+  await write.waitFor();
+  t.true(await write.isDisabled(), 'nothing is changed yet');
+  await edit(page, '"weekly"', '"weekly');
+  await page.locator('.fault', { hasText: 'JSON' }).waitFor();
+  t.true(await write.isDisabled(), 'it is no JSON');
+  await edit(page, '"weekly', '"monthly"');
+  await picture('edit');
+  await write.click();
+  const dialog = page.getByRole('dialog');
+  t.deepEqual(await dialog.locator('tr.changed td').allTextContents(), [
+    'changed "topic": "weekly"',
+    'changed "topic": "monthly"',
+  ]);
+  await dialog.getByLabel('Note').fill('agreed on Monday');
+  await picture('confirm');
+  await page.keyboard.press('Escape');
+  await dialog.waitFor({ state: 'detached' });
+  t.like(await as(tokens.ann).document('room:1'), { topic: 'weekly' });
+  await write.click();
+  await dialog.getByRole('button', { name: 'Write version 8' }).click();
+  await row(page, 'topic: "monthly"').waitFor();
+  const { deltas } = await as(tokens.ann).history('room:1', 7);
+  t.is(deltas[0]!.provenance!.author, 'operator');
+  t.deepEqual([...deltas[0]!.provenance!.annotations], [['via', 'console']]);
+  t.deepEqual(complaints(subject), []);
+});
+
+inChromium(
+  'an edit that began from an older version is refused, and what came between is shown',
+  async (t, browser) => {
+    const subject = await looking(t, browser, 'id=room:1&tab=edit');
+    const { page, peer, picture } = subject;
+    await edit(page, '"daily"', '"never"');
+    await page.getByRole('button', { name: 'Write…' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByRole('button', { name: 'Write version 2' }).waitFor();
+    await peer.update({ contextId: 'room:1', changes: { seats: 40 } });
+    await page.getByText('The document has changed').waitFor();
+    await dialog.getByRole('button', { name: 'Write version 2' }).click();
+    await dialog.getByText('ABORTED').waitFor();
+    await dialog.locator('tr.changed').waitFor();
+    t.deepEqual(await dialog.locator('tr.changed td').allTextContents(), [
+      'changed "seats": 12',
+      'changed "seats": 40',
+    ]);
+    await picture('conflict');
+    await dialog.getByRole('button', { name: 'Close' }).click();
+    t.like(await peer.document('room:1'), { topic: 'daily', seats: 40 });
+    await page.getByRole('button', { name: 'Keep my text' }).click();
+    await page.getByRole('button', { name: 'Write…' }).click();
+    t.is(await dialog.locator('tr.changed').count(), 2, 'the confirmation tells that the seats go back, too');
+    await dialog.getByRole('button', { name: 'Cancel' }).click();
+    await page.getByRole('button', { name: 'Reset' }).click();
+    await edit(page, '"daily"', '"never"');
+    await page.getByRole('button', { name: 'Write…' }).click();
+    await dialog.getByRole('button', { name: 'Write version 3' }).click();
+    await row(page, 'topic: "never"').waitFor();
+    t.like(await peer.document('room:1'), { topic: 'never', seats: 40 });
+    t.deepEqual(complaints(subject), []);
+  },
+);
+
+inChromium('a version is brought back from the history; not where another write came between', async (t, browser) => {
+  const subject = await withHistory(t, browser, 'id=room:1&tab=history');
+  const { page, picture, as, tokens, write } = subject;
+  const dialog = page.getByRole('dialog');
+  await page.getByRole('button', { name: 'Revert… to version 2' }).click();
+  await dialog.getByRole('button', { name: 'Revert as version 8' }).waitFor();
+  await picture('revert');
+  await write('bob', { seats: 15 });
+  await page.locator('.history li', { hasText: 'seats' }).nth(1).waitFor();
+  await dialog.getByRole('button', { name: 'Revert as version 8' }).click();
+  await dialog.getByText('ABORTED').waitFor();
+  await dialog.getByRole('button', { name: 'Close' }).click();
+  t.like(await as(tokens.ann).document('room:1'), { topic: 'weekly', seats: 15 });
+  await page.getByRole('button', { name: 'Revert… to version 2' }).click();
+  await dialog.getByRole('button', { name: 'Revert as version 9' }).click();
+  await row(page, 'topic: "daily"').waitFor();
+  t.like(await as(tokens.ann).document('room:1'), { topic: 'daily', seats: 12 });
+  t.deepEqual(complaints(subject), []);
+});
+
+inChromium('everything is reached by keys alone', async (t, browser) => {
+  const subject = await looking(t, browser);
+  const { page } = subject;
+  await page.locator('.list .rows a').waitFor();
+  /** What has the focus, by its name; empty: the page itself. */
+  const focused = () =>
+    page.evaluate(`(document.activeElement === document.body ? ''
+      : document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent).trim()`);
+  /** Presses Tab until this has the focus. */
+  const tabTo = async (name: RegExp) => {
+    for (let i = 0; i < 30; i++) {
+      await page.keyboard.press('Tab');
+      if (name.test(String(await focused()))) return;
+    }
+    t.fail(`Tab does not reach ${name}`);
+  };
+  await tabTo(/^room:1/);
+  await page.keyboard.press('Enter');
+  await row(page, 'topic').waitFor();
+  await tabTo(/^Version before$|^Document$/);
+  await tabTo(/^▸?topic: /);
+  for (const key of ['ArrowDown', 'ArrowDown', 'ArrowDown']) await page.keyboard.press(key);
+  t.regex(String(await focused()), /members/);
+  await page.keyboard.press('ArrowRight');
+  t.regex(String(await focused()), /ann/);
+  await page.keyboard.press('ArrowLeft');
+  await page.keyboard.press('ArrowLeft');
+  t.regex(String(await focused()), /members/);
+  t.is(await row(page, 'members').getAttribute('aria-expanded'), 'false');
+  await page.keyboard.press('End');
+  t.regex(String(await focused()), /note/);
+  await page.keyboard.press('Tab');
+  t.notRegex(String(await focused()), /note|topic/, 'one Tab leaves the tree');
+  // Chromium goes over the page itself, from its first to its last element.
+  await page.keyboard.press('Shift+Tab');
+  await page.keyboard.press('Shift+Tab');
+  t.regex(String(await focused()), /^note/, 'and comes back to where it was');
+  await page.keyboard.press('Shift+Tab');
+  t.notRegex(String(await focused()), /note|topic/);
+  // Each thing that takes the focus has a name.
+  const unnamed = await page.evaluate(`[...document.querySelectorAll('button, a, input, textarea, [role=tree]')]
+    .filter((each) => !(each.getAttribute('aria-label') || each.textContent.trim() || each.closest('label')))
+    .map((each) => each.outerHTML)`);
+  t.deepEqual(unnamed, []);
+  t.deepEqual(complaints(subject), []);
+});

@@ -1,0 +1,95 @@
+/** What the tests of the console look at: servers with a room, and a page on them. */
+import type { ExecutionContext, TestFn } from 'ava';
+import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core';
+import type { Chord, ChordOptions } from '../../src/server/app.js';
+import { ALL, type Guarded, guarded } from '../support/access.js';
+import { connect, type Peer, serve } from '../support/chord.js';
+import { hasChromium, type Opened, openBrowser, openPage } from './browser.js';
+
+export const WEB = { webListen: '127.0.0.1:0' };
+
+const ROOM = {
+  topic: 'daily',
+  seats: 12,
+  open: true,
+  members: { ann: { status: 'online', unread: 3 }, bob: { status: 'away', unread: 0 } },
+  log: ['good morning', 'the build is green'],
+  note: null,
+};
+
+type Run = (t: ExecutionContext, browser: Browser) => Promise<void>;
+
+/** Tests of a file that share a Chromium. They are skipped, with a line that says so, where there is none. */
+export function chromiumTests(test: TestFn): (title: string, run: Run) => void {
+  let browser: Browser | undefined;
+  test.before(async () => {
+    if (hasChromium) browser = await openBrowser();
+  });
+  test.after.always(() => browser?.close());
+  return (title, run) => {
+    if (hasChromium) test.serial(title, (t) => run(t, browser!));
+    else test.skip(`${title} (needs Chromium: apt-get install chromium)`, (t) => t.pass());
+  };
+}
+
+export interface Looking extends Opened {
+  readonly chord: Chord;
+  readonly peer: Peer;
+}
+
+/** A server with a room, and the console at this place. */
+export async function looking(
+  t: ExecutionContext,
+  browser: Browser,
+  hash = '',
+  page: BrowserContextOptions = {},
+  options: ChordOptions = {},
+): Promise<Looking> {
+  const chord = await serve(t, { ...WEB, ...options });
+  const peer = connect(t, chord.address);
+  await peer.set({ contextId: 'room:1', value: ROOM });
+  const opened = await openPage(t, browser, `http://${chord.webAddress}/#${hash}`, page);
+  return { ...opened, chord, peer };
+}
+
+type Write = (name: string, changes: object, annotations?: Record<string, string>) => Promise<void>;
+
+/** Versions 1 to 7 of a room by several authors, and the console of an operator. */
+export async function withHistory(
+  t: ExecutionContext,
+  browser: Browser,
+  hash: string,
+  options: BrowserContextOptions = {},
+): Promise<Opened & Guarded & { readonly write: Write }> {
+  const rights = { '': ALL };
+  const subject = await guarded(t, { ann: rights, bob: rights, operator: rights }, WEB);
+  const { chord, tokens, as } = subject;
+  const write: Write = async (name, changes, annotations = {}) => {
+    const request = { contextId: 'room:1', changes: changes as never, allowMissing: true };
+    await as(tokens[name]).update({ ...request, annotations: new Map(Object.entries(annotations)) });
+  };
+  const others = ['device:thermostat-4', 'flags:web', 'room:2', 'room:3', 'room:4', 'user:ann', 'user:bob', 'user:cyd'];
+  for (const contextId of others) await as(tokens.operator).set({ contextId, value: {} });
+  await write('ann', ROOM);
+  await write('bob', { members: { bob: { status: 'online' } } });
+  await write('ann', { topic: 'weekly', seats: 14 }, { ticket: 'OPS-7' });
+  await write('bob', { members: { cyd: { status: 'online', unread: 1 } } });
+  const log = ['good morning', 'the build is green', 'release at four'];
+  await write('ann', { log }, { ticket: 'OPS-9', why: 'release' });
+  await write('bob', { members: { ann: { unread: 5 } }, note: 'bring the keys' });
+  await write('ann', { open: false });
+  const opened = await openPage(t, browser, `http://${chord.webAddress}/#${hash}`, options);
+  await opened.page.getByLabel('Token').fill(tokens.operator!);
+  await opened.page.getByRole('button', { name: 'Continue' }).click();
+  return { ...opened, ...subject, write };
+}
+
+/** The row of a tree that begins with this text. */
+export function row(page: Page, text: string): Locator {
+  return page.getByRole('treeitem', { name: text });
+}
+
+/** What a page has printed, but for the refusals of calls, which Chromium prints too. */
+export function complaints({ printed }: Opened): string[] {
+  return printed.filter((line) => !/Failed to load resource: .* status of 4\d\d/.test(line));
+}

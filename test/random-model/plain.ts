@@ -266,7 +266,8 @@ function holds(expected: Expected, context: PlainContext | undefined): boolean {
   }
 }
 
-function meets(document: JsonObject, { path, test }: DocumentCheck): boolean {
+/** Whether a document meets a check. */
+export function meets(document: JsonObject, { path, test }: DocumentCheck): boolean {
   let value: Json | undefined = document;
   for (const key of path) value = isObject(value) ? getMember(value, key) : undefined;
   if (test.kind === 'exists') return (value !== undefined) === test.yes;

@@ -28,13 +28,16 @@ const TIMEOUT = 2000;
 export async function runClient(around: Surroundings, name: string, count: number): Promise<void> {
   const { loop, random, disk, judge } = around;
   for (let i = 0; i < count; i++) {
-    await loop.sleep(random.below(60));
+    // Sometimes long enough for members to expire.
+    await loop.sleep(random.below(random.chance(0.1) ? 2000 : 60));
     const number = judge.calls.length;
     const asked = ask(random, disk, number);
     const writes = asked.kind === 'write' ? [asked.write] : asked.kind === 'batch' ? asked.writes : [];
     const call = new Call(number, `${name} ${number} ${JSON.stringify(asked)}`, writes);
     judge.calls.push(call);
     call.called = loop.steps;
+    call.calledAt = around.clock();
+    call.renews = asked.kind === 'renew' ? [asked.id] : writes.map(({ id }) => id);
     await attempt(around, call, asked);
   }
 }
@@ -44,7 +47,7 @@ async function attempt(around: Surroundings, call: Call, asked: Asked): Promise<
   const repeatable =
     (asked.kind === 'write' && 'requestId' in asked.write && asked.write.requestId) ||
     (asked.kind === 'batch' && asked.requestId);
-  const isWrite = asked.kind === 'write' || asked.kind === 'batch' || asked.kind === 'touch';
+  const isWrite = asked.kind === 'write' || asked.kind === 'batch' || asked.kind === 'touch' || asked.kind === 'renew';
   const attempts = !isWrite || repeatable ? ATTEMPTS_MAX : 1;
   for (let i = 0; i < attempts; i++) {
     if (i > 0) {
@@ -66,6 +69,7 @@ async function attempt(around: Surroundings, call: Call, asked: Asked): Promise<
     await loop.sleep(random.below(network.delayMax));
     // A list reads what is durable, which may be ahead of what is acknowledged: later reads need not have it yet.
     if (asked.kind !== 'list') call.returned = loop.steps;
+    call.answeredAt = around.clock();
     return;
   }
   // It may happen yet, or was never heard of.
@@ -155,12 +159,24 @@ async function carryOut(
       const { position } = await contexts.touch(asked.id, asked.ttl);
       return { summary: '', judge: (call) => judge.reads(call, asked.id, position) };
     }
+    case 'renew': {
+      const { id, path } = asked;
+      const { position } = await contexts.touchMembers(id, [path]);
+      return {
+        summary: '',
+        judge: (call) => {
+          judge.renewed(call, id, path, position);
+          judge.reads(call, id, position);
+        },
+      };
+    }
     case 'get': {
       const view = await contexts.get(asked.id);
       return {
         summary: '',
         judge: (call) => {
           judge.saw(call.name, asked.id, view.head.position, documentOf(view));
+          judge.shows(call, asked.id, view.head.position);
           judge.reads(call, asked.id, view.head.position);
         },
       };
@@ -195,6 +211,7 @@ async function carryOut(
               : result.kind === 'delta'
                 ? result.delta.to
                 : result.position;
+          judge.shows(call, id, at);
           judge.reads(call, id, at);
         },
       };

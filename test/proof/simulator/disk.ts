@@ -11,6 +11,7 @@ import { apply } from '../../../src/delta/index.js';
 import { type JsonObject, type Position, samePosition, usedAt } from '../../../src/model/model.js';
 import { openMemory } from '../../../src/store/memory.js';
 import type { BatchOperation, BatchOutcome, Commit, Outcome, Removal } from '../../../src/store/store.js';
+import type { Members } from './members.js';
 
 /** One state of a context; a gap between lives has neither position nor document. */
 export interface State {
@@ -19,6 +20,10 @@ export interface State {
   readonly document: JsonObject;
   /** A client was answered or sent this state: before that no client can name it. */
   seen?: true;
+  /** Its version was made by members that expired. */
+  readonly expired?: boolean;
+  /** Those that expire. Written by the judge. */
+  members?: Members;
   /** Why the life before this gap ended. */
   readonly reason?: 'deleted' | 'expired';
 }
@@ -107,7 +112,7 @@ export class Disk {
     return this.chainOf(id).find(({ position }) => position?.epoch === epoch && position.version === version);
   }
 
-  #committed({ id, head, payload, snapshot }: Commit, before: Position | undefined): void {
+  #committed({ id, head, payload, snapshot, cause }: Commit, before: Position | undefined): void {
     const newest = this.newest(id);
     const { position } = head;
     if (before && !newest.position) throw new Error(`${id}: a life that the truth does not have`);
@@ -122,7 +127,7 @@ export class Disk {
       if (!before && this.chainOf(id).some((state) => state.position?.epoch === position.epoch)) {
         throw new Error(`${id}: a second life with the epoch ${position.epoch}`);
       }
-      const state: State = { place: newest.place + 1, position, document };
+      const state: State = { place: newest.place + 1, position, document, expired: cause !== undefined };
       this.chainOf(id).push(state);
       this.#named.set(`${id} ${nameOf(position)}`, state);
     } else if (!before || !samePosition(before, position)) throw new Error(`${id}: a new version without changes`);

@@ -5,17 +5,26 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Expected } from '../../../src/contexts/writes/conditions.js';
 import type { JsonObject, Position } from '../../../src/model/model.js';
-import { documentAfter, type Write } from '../../random-model/plain.js';
+import { documentAfter, meets, type Write } from '../../random-model/plain.js';
 import { agrees } from '../../support/reader.js';
+import { touches } from '../../support/touches.js';
 import { check } from '../checker/check.js';
 import type { Operation, Touch } from '../checker/history.js';
 import { type Disk, nameOf, type State } from './disk.js';
+import { type Member, type Members, membersAfter, membersLeft } from './members.js';
 import { isPassing, MARK, type Single } from './requests.js';
+
+const NONE: Members = new Map();
 
 /** One operation of a client, whatever the number of its attempts. */
 export class Call {
   called = 0;
   returned = Number.POSITIVE_INFINITY;
+  /** The clock at its call and its answer. */
+  calledAt = 0;
+  answeredAt = Number.POSITIVE_INFINITY;
+  /** The contexts whose members it may renew. */
+  renews: readonly string[] = [];
   /** The request arrived more than once, or may have: a refusal then says nothing. */
   repeated = false;
   touches: Touch[] = [];
@@ -40,10 +49,18 @@ export class Judge {
   /** The first thing that was wrong where nobody waited for an answer. */
   failure: unknown;
 
-  constructor(private readonly disk: Disk) {}
+  constructor(
+    private readonly disk: Disk,
+    /** The latest time that any clock has shown. */
+    private readonly latest: () => number,
+  ) {}
 
   /** A state has become durable: exactly one write that was called, and not yet carried out, leads to it. */
   committed(id: string, before: State, state: State): void {
+    if (state.expired) {
+      state.members = membersLeft(id, before.document, before.members ?? NONE, state.document, this.latest());
+      return;
+    }
     const number = state.document[MARK] as number;
     const call = this.calls[number];
     const write = call?.writes.find((each) => each.id === id);
@@ -59,6 +76,8 @@ export class Judge {
         `${call?.name} on ${JSON.stringify(before.document)} does not lead to ${JSON.stringify(state.document)}`,
       );
     }
+    const times = { called: call!.calledAt, latest: this.latest() };
+    state.members = membersAfter(write, before.members ?? NONE, times);
     this.#made.set(number, made.set(id, state));
   }
 
@@ -84,6 +103,37 @@ export class Judge {
     if (position) this.saw(call.name, id, position);
     else if (isPassing(id) || this.idleMayGo) return;
     call.touches.push({ context: id, kind: 'reads', state: position && nameOf(position) });
+  }
+
+  /** What a read shows must not have expired when it was called. */
+  shows(call: Call, id: string, position: Position): void {
+    for (const [path, member] of this.disk.at(id, position)?.members ?? NONE) {
+      // Over a restart it may live once more as long.
+      const until = this.#renewedUntil(id, member) + member.ttl;
+      if (call.calledAt > until) {
+        throw new Error(
+          `${call.name}: ${id} at ${nameOf(position)} with ${path}, which expired ${call.calledAt - until} ms ago`,
+        );
+      }
+    }
+  }
+
+  /** The renewal was answered at this position. */
+  renewed(call: Call, id: string, path: readonly string[], position: Position): void {
+    const member = this.disk.at(id, position)?.members?.get(JSON.stringify(path));
+    if (!member) throw new Error(`${call.name} renewed nothing at ${nameOf(position)}`);
+    member.from = Math.max(member.from, call.calledAt + member.ttl);
+  }
+
+  #renewedUntil(id: string, { ttl, until }: Member): number {
+    let last = until;
+    for (const { renews, writes, calledAt, answeredAt } of this.calls) {
+      if (!renews.includes(id) || calledAt > last + ttl) continue;
+      // A revert to the current version ends all times without a new version.
+      const reverts = writes.some((each) => each.id === id && each.kind === 'revert');
+      last = reverts ? Number.POSITIVE_INFINITY : Math.max(last, answeredAt + ttl);
+    }
+    return last;
   }
 
   /** `clock`: the time of the answer. */
@@ -130,7 +180,14 @@ export class Judge {
   /** A refusal that an `expected` position caused must be true. */
   refused(call: Call, id: string, current: Position | null): void {
     const write = call.writes.find((each) => each.id === id);
-    if (current && write && write.kind !== 'revert' && write.expected && holds(write.expected, current)) {
+    if (
+      current &&
+      write &&
+      write.kind !== 'revert' &&
+      write.expected &&
+      !write.expected.checks &&
+      holds(write.expected, current)
+    ) {
       throw new Error(`${call.name} was refused at ${nameOf(current)}, which it expected`);
     }
     this.reads(call, id, current);
@@ -156,6 +213,16 @@ export class Judge {
     if (violation) throw new Error(`the history: ${violation.kind}: ${violation.message}`);
   }
 
+  /** No version after the position touched one of the paths. */
+  #unchanged(id: string, { since, paths }: Extract<Expected, { kind: 'unchanged' }>, before: State): boolean {
+    const first = this.disk.at(id, since);
+    if (!first || first.position?.epoch !== before.position?.epoch) return false;
+    const chain = this.disk.chainOf(id).slice(first.place, before.place + 1);
+    return chain.every(
+      (state, i) => i === 0 || !paths.some((path) => touches(chain[i - 1]!.document, state.document, path)),
+    );
+  }
+
   #acknowledge(id: string, place: number, at: number): void {
     const all = this.#acknowledged.get(id);
     if (all) all.push({ at, place });
@@ -174,14 +241,15 @@ export class Judge {
   #expect(name: string, id: string, expected: Expected | undefined, before: State): void {
     if (!expected) return;
     const { position } = before;
-    const met = position ? holds(expected, position) : expected.kind === 'absent';
-    if (!met) throw new Error(`${name} happened on ${id} at ${position ? nameOf(position) : 'absent'}`);
+    const checked = (expected.checks ?? []).every((each) => meets(before.document, each));
+    const met = expected.kind === 'unchanged' ? this.#unchanged(id, expected, before) : holds(expected, position);
+    if (!checked || !met) throw new Error(`${name} happened on ${id} at ${position ? nameOf(position) : 'absent'}`);
   }
 }
 
-function holds(expected: Expected, position: Position): boolean {
-  if (expected.kind === 'absent') return false;
+function holds(expected: Expected, position: Position | undefined): boolean {
+  if (expected.kind === 'checks') return true;
+  if (!position) return expected.kind === 'absent';
   if (expected.kind === 'version') return expected.version === position.version;
-  // The simulator's clients expect positions alone.
   return expected.kind === 'position' && agrees(expected.position, position);
 }

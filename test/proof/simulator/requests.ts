@@ -1,5 +1,7 @@
 /** What simulated clients ask: writes that leave their number in the document, and reads of every kind. */
 import type { Expected } from '../../../src/contexts/writes/conditions.js';
+import type { Mutation } from '../../../src/contexts/writes/mutations.js';
+import type { DocumentCheck } from '../../../src/model/conditions.js';
 import type { Json, JsonObject, Position } from '../../../src/model/model.js';
 import type { Write } from '../../random-model/plain.js';
 import type { Random } from '../random.js';
@@ -17,6 +19,7 @@ export type Asked =
   | { readonly kind: 'write'; readonly write: Single }
   | { readonly kind: 'batch'; readonly writes: readonly Single[]; readonly requestId: string | undefined }
   | { readonly kind: 'touch'; readonly id: string; readonly ttl: number | undefined }
+  | { readonly kind: 'renew'; readonly id: string; readonly path: readonly string[] }
   | { readonly kind: 'get' | 'list'; readonly id: string }
   | { readonly kind: 'sync'; readonly id: string; readonly known: Position | undefined }
   | { readonly kind: 'past' | 'deltas'; readonly id: string; readonly version: number };
@@ -24,7 +27,7 @@ export type Asked =
 /** The member of each written document that holds the number of its write. */
 export const MARK = 'op';
 
-const KINDS = { write: 40, batch: 8, touch: 4, get: 10, list: 4, sync: 6, past: 2, deltas: 3 } as const;
+const KINDS = { write: 40, batch: 8, touch: 4, renew: 5, get: 10, list: 4, sync: 6, past: 2, deltas: 3 } as const;
 
 export function ask(random: Random, disk: Disk, number: number): Asked {
   const id = random.pick(IDS);
@@ -40,6 +43,10 @@ export function ask(random: Random, disk: Disk, number: number): Asked {
     }
     case 'touch':
       return { kind, id, ttl: isPassing(id) ? random.pick([undefined, 50, 3000]) : undefined };
+    case 'renew': {
+      const paths = [...(disk.newest(id).members?.keys() ?? [])].map((text) => JSON.parse(text) as string[]);
+      return { kind, id, path: random.pick(paths.length > 0 ? paths : EXPIRING) };
+    }
     case 'sync':
       return { kind, id, known: random.chance(0.8) ? positionOf(random, disk, id) : undefined };
     case 'past':
@@ -52,13 +59,15 @@ export function ask(random: Random, disk: Disk, number: number): Asked {
 
 function single(random: Random, disk: Disk, number: number, id: string, requestId: string | undefined): Single {
   const kind = random.weighted({ set: 4, update: 12, delete: 2, revert: 1 });
-  const expected = random.chance(0.2) ? expectedOf(random, disk, id) : undefined;
+  const expected = random.chance(0.3) ? expectedOf(random, disk, id) : undefined;
   const shared = { id, requestId, expected };
   const ttl = isPassing(id) ? random.pick([undefined, 20, 500, 5000]) : undefined;
   if (kind === 'delete') return { kind, ...shared, allowMissing: random.chance(0.6) };
   if (kind === 'revert') return { kind, id, version: 1 + random.below(disk.newest(id).position?.version ?? 1) };
   if (kind === 'set') return { kind, ...shared, ttl, value: { ...documentOf(random), [MARK]: number } };
-  const mutations = Array.from({ length: random.below(3) }, () => mutationOf(random));
+  // What is carried from an older position may lie elsewhere: the plain model does not carry.
+  const carried = expected?.kind === 'unchanged';
+  const mutations = Array.from({ length: random.below(3) }, () => mutationOf(random, carried));
   return { kind, ...shared, ttl, allowMissing: random.chance(0.8), changes: { [MARK]: number }, mutations };
 }
 
@@ -75,19 +84,73 @@ function memberOf(random: Random, key: string): Json {
   return 'word '.repeat(random.below(8));
 }
 
-function mutationOf(random: Random) {
-  const kind = random.pick(['set', 'remove', 'increment', 'append', 'splice'] as const);
-  if (kind === 'increment') return { kind, path: [random.chance(0.9) ? 'n' : 'text'], by: 1 };
-  if (kind === 'append') return { kind, path: ['list'], values: [random.below(10)] };
-  if (kind === 'splice') return { kind, path: ['list'], index: 0, removeCount: random.below(2), insert: [1] };
-  const path = random.pick([['o', 'p'], ['o'], ['text'], ['new', 'deep']]);
-  return kind === 'remove' ? { kind, path } : { kind, path, value: memberOf(random, path[0] === 'o' ? 'n' : 'text') };
+/** Where members are set that expire. */
+const EXPIRING = [['o', 'p'], ['o'], ['new', 'deep'], ['here']];
+const PATHS = [...EXPIRING, ['text'], ['n'], ['list']];
+
+function mutationOf(random: Random, carried: boolean): Mutation {
+  const kinds = ['set', 'set', 'remove', 'increment', 'append', 'append_text', 'splice', 'splice_text'] as const;
+  const kind = random.pick(carried ? kinds.slice(0, -2) : kinds);
+  switch (kind) {
+    case 'increment':
+      return { kind, path: [random.chance(0.9) ? 'n' : 'text'], by: 1 };
+    case 'append':
+      return { kind, path: ['list'], values: [random.below(10)] };
+    case 'splice':
+      return { kind, path: ['list'], index: 0, removeCount: random.below(2), insert: [1] };
+    case 'append_text':
+      return { kind, path: ['text'], text: random.pick(['a', 'words ', '\u{1f642}', '']) };
+    case 'splice_text':
+      return {
+        kind,
+        path: ['text'],
+        index: random.below(3),
+        removeCount: random.below(3),
+        insert: random.pick(['', '\u{1f642}b']),
+      };
+    case 'remove':
+      return { kind, path: random.pick(PATHS) };
+    case 'set': {
+      if (random.chance(0.5))
+        return { kind, path: random.pick([['o', 'p'], ['text'], ['new', 'deep']]), value: memberOf(random, 'text') };
+      const path = random.pick(EXPIRING);
+      const value = path.length === 1 ? { p: random.below(3) } : random.below(3);
+      return { kind, path, value, ttl: random.pick([1000, 1000, 1500, 4000]) };
+    }
+  }
 }
 
 function expectedOf(random: Random, disk: Disk, id: string): Expected {
+  const checks = random.chance(0.3) ? [checkOf(random)] : undefined;
   const position = random.chance(0.7) ? disk.newest(id).position : positionOf(random, disk, id);
-  if (!position) return { kind: 'absent' };
-  return random.chance(0.3) ? { kind: 'version', version: position.version } : { kind: 'position', position };
+  if (!position) return { kind: 'absent', checks };
+  switch (random.weighted({ version: 3, position: 4, unchanged: 6, checks: checks ? 3 : 0 })) {
+    case 'version':
+      return { kind: 'version', version: position.version, checks };
+    case 'position':
+      return { kind: 'position', position, checks };
+    case 'unchanged':
+      return {
+        kind: 'unchanged',
+        since: (random.chance(0.3) && positionOf(random, disk, id)) || recent(random, disk, id, position),
+        paths: [random.pick(PATHS)],
+        checks,
+      };
+    default:
+      return { kind: 'checks', checks };
+  }
+}
+
+function checkOf(random: Random): DocumentCheck {
+  const path = random.pick(PATHS);
+  if (random.chance(0.5)) return { path, test: { kind: 'exists', yes: random.chance(0.7) } };
+  return { path: ['n'], test: { kind: random.pick(['atLeast', 'atMost'] as const), limit: random.below(100) } };
+}
+
+/** One of the last few of this life. */
+function recent(random: Random, disk: Disk, id: string, position: Position): Position {
+  const { epoch, version } = position;
+  return disk.version(id, epoch, Math.max(1, version - random.below(4)))?.position ?? position;
 }
 
 /** One that the context once had. */

@@ -71,7 +71,7 @@ class World {
       ({ idle, at }) => at <= this.#latest && (!idle || this.#judge.idleMayGo),
       (operations, made) => this.#committed(operations, made),
     );
-    this.#judge = new Judge(this.#disk);
+    this.#judge = new Judge(this.#disk, () => this.#latest);
     this.#batches = new BatchWatch(this.#disk);
     this.#shared = random.chance(0.5);
     this.#servers = Array<undefined>(this.#shared ? 1 + random.below(3) : 1).fill(undefined);
@@ -183,7 +183,7 @@ class World {
       const state = chain.at(-1)!;
       if (made.includes(id)) {
         this.tell(
-          `${this.loop.now} durable: ${id} ${state.position ? nameOf(state.position) : `gone (${state.reason})`}`,
+          `${this.loop.now} durable: ${id} ${state.position ? nameOf(state.position) : `gone (${state.reason})`}${state.expired ? ' (members expired)' : ''}`,
         );
         if (state.position) this.#judge.committed(id, chain.at(-2)!, state);
       }

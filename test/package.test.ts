@@ -79,6 +79,7 @@ test('a store of somebody else: compiled, tested and served', async (t) => {
     'proto',
   ]);
   t.false(files.some(({ path }) => path.endsWith('.map')));
+  t.true(files.some(({ path }) => path === 'dist/console/index.html'));
 
   // Installed, with what it depends on beside it.
   const app = join(folder, 'app');
@@ -98,9 +99,12 @@ test('a store of somebody else: compiled, tested and served', async (t) => {
   t.regex(tested.stdout, /^ok \d+ - random commands/m);
 
   const main = join(app, 'node_modules', 'chordstate-server', 'dist', 'main.js');
-  const server = new Running(['serve', '--listen', '127.0.0.1:0', '--plugin', join(app, 'out', 'mine.js')], main);
+  const served = ['--listen', '127.0.0.1:0', '--web-listen', '127.0.0.1:0', '--plugin', join(app, 'out', 'mine.js')];
+  const server = new Running(['serve', ...served], main);
   t.teardown(() => server.end('SIGTERM'));
-  const [, address = ''] = /^chord: serving on (\S+) \(the store of /.exec(await server.line()) ?? [];
+  const [, address = '', web] =
+    /^chord: serving on (\S+) \(the store of .* over HTTP on (\S+),/.exec(await server.line()) ?? [];
+  t.regex(await (await fetch(`${web}/`)).text(), /<title>Chord<\/title>/);
   await chord(['--address', address, 'set', 'a', '{}']);
   const change = ['update', 'a', '{"b":1}', '--delta', '--format', 'count'];
   const changed = await chord(['--address', address, '--json', ...change]);

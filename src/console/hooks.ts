@@ -5,7 +5,7 @@ import { type Document, refused, watchContext } from './api.js';
 import { token, useCell } from './state.js';
 
 export interface Loaded<T> {
-  /** The last answer; it stays while the next one is loaded. */
+  /** The last answer, or why there is none; it stays while the next one is loaded. */
   readonly value: T | undefined;
   readonly error: Error | undefined;
   readonly loading: boolean;
@@ -17,7 +17,7 @@ export function useLoad<T>(load: (signal: AbortSignal) => Promise<T>, on: readon
   const shown = useCell(token);
   useEffect(() => {
     const leaving = new AbortController();
-    setLoaded(({ value }) => ({ value, error: undefined, loading: true }));
+    setLoaded((before) => ({ ...before, loading: true }));
     load(leaving.signal).then(
       (value) => leaving.signal.aborted || setLoaded({ value, error: undefined, loading: false }),
       (error) => leaving.signal.aborted || setLoaded({ value: undefined, error, loading: false }),

@@ -7,7 +7,7 @@ import { type Browser, type BrowserContextOptions, chromium, type Page } from 'p
 
 const PATH = process.env.CHORD_TEST_CHROMIUM ?? '/usr/bin/chromium';
 /** Pictures of the last run, for those who look. */
-const PICTURES = fileURLToPath(new URL('../../.tools/console/', import.meta.url));
+const PICTURES = fileURLToPath(new URL('../../.tools/screenshots/', import.meta.url));
 
 export const hasChromium = existsSync(PATH);
 
@@ -42,6 +42,6 @@ export async function openPage(
   return {
     page,
     printed,
-    picture: async (name) => void (await page.screenshot({ path: join(PICTURES, `${name}.png`) })),
+    picture: async (name) => void (await page.screenshot({ path: join(PICTURES, `console-${name}.png`) })),
   };
 }

@@ -1,8 +1,10 @@
 /** The console in a real Chromium, over a served Chord. Each page must print nothing: a blocked script or style would. */
 import test from 'ava';
+import { temporaryDirectory } from '../store/lmdb/directories.js';
 import { ALL, guarded } from '../support/access.js';
+import { connect, serve } from '../support/chord.js';
 import { openPage } from './browser.js';
-import { chromiumTests, complaints, looking, row, WEB, withHistory } from './subjects.js';
+import { chromiumTests, complaints, faintTexts, looking, row, WEB, withHistory } from './subjects.js';
 
 const inChromium = chromiumTests(test);
 
@@ -169,10 +171,46 @@ inChromium('dark where the system is dark, and where one chooses', async (t, bro
   t.is(await background(), light, 'the choice is kept');
   await page.getByRole('button', { name: 'Switch to dark colours' }).click();
   t.is(await background(), dark);
-  for (const tab of ['history', 'compare&from=2&to=7', 'edit']) {
-    await page.goto(page.url().replace(/#.*/, `#id=room:1&tab=${tab}`));
-    await page.locator('.history li, tr.changed, textarea').first().waitFor();
-    await picture(`dark-${tab.replace(/&.*/, '')}`);
-  }
   t.deepEqual(complaints(subject), []);
+});
+
+inChromium('every text stands out from what is behind it, in both themes, on small screens too', async (t, browser) => {
+  const { page, picture } = await withHistory(t, browser, 'id=room:1');
+  await row(page, 'topic').waitFor();
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme });
+    for (const tab of ['document&version=2', 'history', 'compare&from=2&to=7', 'edit']) {
+      await page.goto(page.url().replace(/#.*/, `#id=room:1&tab=${tab}`));
+      await page.locator('.past, .history li, tr.changed, textarea').first().waitFor();
+      t.deepEqual(await faintTexts(page), [], `${tab} ${colorScheme}`);
+      await picture(`${colorScheme}-${tab.replace(/&.*/, '')}`);
+    }
+    await page.goto(page.url().replace(/#.*/, '#view=server'));
+    await page.locator('.plot').first().waitFor();
+    t.deepEqual(await faintTexts(page), [], `server ${colorScheme}`);
+    await picture(`${colorScheme}-server`);
+  }
+  await page.setViewportSize({ width: 390, height: 780 });
+  for (const tab of ['document', 'history', 'compare']) {
+    await page.goto(page.url().replace(/#.*/, `#id=room:1&tab=${tab}`));
+    await page.locator('[role=tree], .history li, tr').first().waitFor();
+    t.is(await page.evaluate('document.documentElement.scrollWidth'), 390, `${tab} is as wide as the screen`);
+    await picture(`small-${tab}`);
+  }
+});
+
+inChromium('a page goes on where it was when its server comes back', async (t, browser) => {
+  const dataDir = await temporaryDirectory(t);
+  const settings = { backend: 'lmdb', dataDir } as const;
+  const subject = await looking(t, browser, 'id=room:1', {}, settings);
+  const { page, chord } = subject;
+  await row(page, 'ann').click();
+  await chord.close();
+  await page.getByText('connecting', { exact: true }).waitFor();
+  await row(page, 'status').waitFor();
+  const again = await serve(t, { ...settings, webListen: chord.webAddress! });
+  await connect(t, again.address).update({ contextId: 'room:1', changes: { members: { ann: { unread: 9 } } } });
+  await page.locator('.row.changed', { hasText: 'unread: 9' }).waitFor();
+  await page.getByText('live', { exact: true }).waitFor();
+  t.is(await page.locator('.row.changed').count(), 1, 'a delta came, and not the document');
 });

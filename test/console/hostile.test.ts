@@ -28,6 +28,7 @@ inChromium('script in ids, keys, values and annotations is text', async (t, brow
   for (const contextId of SCRIPTS) {
     await page.getByRole('link', { name: contextId, exact: false }).first().click();
     t.is(await page.locator('h1').textContent(), contextId);
+    t.is(await page.title(), `${contextId} · Chord`);
     await row(page, '__proto__').first().waitFor();
     t.is((await page.locator('.tree [role=treeitem]').filter({ hasText: IMAGE }).count()) > 0, true);
     await page.getByRole('link', { name: 'History' }).click();
@@ -38,7 +39,7 @@ inChromium('script in ids, keys, values and annotations is text', async (t, brow
     await page.locator('textarea').waitFor();
   }
   await picture('script');
-  t.is(await page.title(), 'Chord');
+  t.is(await page.title(), `${SCRIPTS.at(-1)} · Chord`);
   t.is(await page.locator('#app img, #app script').count(), 0);
   t.deepEqual(complaints(subject), []);
 });

@@ -93,3 +93,33 @@ export function row(page: Page, text: string): Locator {
 export function complaints({ printed }: Opened): string[] {
   return printed.filter((line) => !/Failed to load resource: .* status of 4\d\d/.test(line));
 }
+
+/**
+ * The texts of a page whose contrast to what is behind them is less than 4.5 (WCAG, AA), each with its contrast. What cannot be used
+ * now is left out, as there.
+ */
+export function faintTexts(page: Page): Promise<string[]> {
+  return page.evaluate(`(() => {
+    const parse = (text) => text.match(/[\\d.]+/g).map(Number);
+    const luminance = (rgb) => {
+      const [r, g, b] = rgb.map((each) => (each /= 255) <= 0.04045 ? each / 12.92 : ((each + 0.055) / 1.055) ** 2.4);
+      return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const behind = (element) => {
+      for (let each = element; each; each = each.parentElement) {
+        const [r, g, b, a = 1] = parse(getComputedStyle(each).backgroundColor);
+        if (a === 1) return [r, g, b];
+      }
+    };
+    const found = [];
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    for (let text = texts.nextNode(); text; text = texts.nextNode()) {
+      const element = text.parentElement;
+      if (!text.data.trim() || element.closest('.hidden, :disabled, noscript')) continue;
+      const [a, b] = [luminance(parse(getComputedStyle(element).color).slice(0, 3)), luminance(behind(element))];
+      const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+      if (contrast < 4.5) found.push(contrast.toFixed(2) + ' ' + text.data.slice(0, 40));
+    }
+    return [...new Set(found)];
+  })()`);
+}

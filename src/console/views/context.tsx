@@ -1,4 +1,5 @@
 /** One context: where it stands, and its document, history, comparisons and editor. */
+import { useEffect } from 'preact/hooks';
 import { type Live, useLive } from '../hooks.js';
 import { Age, Problem } from '../parts.js';
 import { type HashRoute, linkTo, route, TABS, useCell } from '../state.js';
@@ -19,6 +20,12 @@ const STATES: Readonly<Record<Live['state'], string>> = {
 export function ContextView({ id }: { readonly id: string }) {
   const place = useCell(route);
   const live = useLive(id);
+  useEffect(() => {
+    document.title = `${id} · Chord`;
+    return () => {
+      document.title = 'Chord';
+    };
+  }, [id]);
   return (
     <section class="pane" aria-label={`Context ${id}`}>
       <header class="title">

@@ -47,10 +47,10 @@ export function ContextList() {
     [of, list.at(-1), round],
   );
   useEffect(() => {
-    const again = () => document.hidden || find !== '' || setRound((before) => before + 1);
+    const again = () => document.hidden || find !== '' || error || setRound((before) => before + 1);
     const timer = setInterval(again, AGAIN);
     return () => clearInterval(timer);
-  }, [find]);
+  }, [find, error]);
   return (
     <aside class="list" aria-label="Contexts">
       <Filters prefix={prefix} find={find} />

@@ -39,6 +39,18 @@ export function corsHeaders(
   return { 'access-control-allow-origin': origin, 'access-control-expose-headers': EXPOSED, vary: 'origin' };
 }
 
+/**
+ * Whether a page of another origin asks by an image, a script, a form or a link: without an origin, since it may not read
+ * the answer. Browsers send the site with each request to a server on loopback or with TLS.
+ */
+export function isUnreadable(headers: {
+  readonly origin?: string | undefined;
+  readonly 'sec-fetch-site'?: string | string[] | undefined;
+}): boolean {
+  const { origin, 'sec-fetch-site': site } = headers;
+  return origin === undefined && (site === 'cross-site' || site === 'same-site');
+}
+
 /** The further headers of the answer to a preflight. */
 export const PREFLIGHT: Readonly<Record<string, string>> = {
   'access-control-allow-methods': cors.allowedMethods.join(', '),

@@ -12,7 +12,7 @@ import type { Connections } from '../observability/connections.js';
 import type { WebApi } from './api.js';
 import { orNotModified } from './entity-tag.js';
 import { type HttpOptions, type HttpServers, openHttp } from './listener.js';
-import { corsHeaders, isOwnName, type OriginPolicy, PREFLIGHT } from './origins.js';
+import { corsHeaders, isOwnName, isUnreadable, type OriginPolicy, PREFLIGHT } from './origins.js';
 import type { Pages } from './pages.js';
 import type { WebCaller } from './web-call.js';
 
@@ -34,7 +34,12 @@ export interface WebOptions extends HttpOptions {
 /** Milliseconds. */
 const DISCARD_WITHIN = 1000;
 /** Headers of every answer: what is sent is never taken for a page, a script or another site's content. */
-const SAFE = { 'x-content-type-options': 'nosniff', 'cache-control': 'no-cache', 'referrer-policy': 'no-referrer' };
+const SAFE = {
+  'x-content-type-options': 'nosniff',
+  'cross-origin-resource-policy': 'same-origin',
+  'cache-control': 'no-cache',
+  'referrer-policy': 'no-referrer',
+};
 
 export class WebServer {
   readonly #http: HttpServers;
@@ -105,6 +110,7 @@ export class WebServer {
     const { api, pages } = this.options;
     if (pages?.serves(path)) return pages.answer(path, request, response);
     if (!api.serves(path)) return say(response, 404, 'no such page or method');
+    if (isUnreadable(headers)) return say(response, 403, 'a page of another origin asks without CORS');
     if (method === 'OPTIONS') {
       response.writeHead(204, PREFLIGHT).end();
       return;

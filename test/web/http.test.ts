@@ -61,7 +61,7 @@ test('what curl -d sends is JSON', async (t) => {
   const answer = await ask(chord, GET, form, '{"contextId":"room:1"}');
   t.is(answer.status, 200);
   t.like(json(answer), { context: { contextId: 'room:1', position: { version: '1' } } });
-  for (const browser of [{ origin: `http://${chord.webAddress}` }, { 'sec-fetch-site': 'cross-site' }]) {
+  for (const browser of [{ origin: `http://${chord.webAddress}` }, { 'sec-fetch-site': 'same-origin' }]) {
     t.is((await ask(chord, GET, { ...form, ...browser }, '{"contextId":"room:1"}')).status, 415, 'a form on a page');
   }
   const wrong = await ask(chord, GET, JSON_TYPE, '{"contextID":1}');
@@ -173,7 +173,17 @@ test('pages of other origins and other names are refused; allowed ones may', asy
   };
   for (const [host, status] of Object.entries(names))
     t.is((await ask(chord, GET, { ...JSON_TYPE, host }, body)).status, status, host);
-  t.is((await ask(chord, GET, { ...JSON_TYPE }, body)).headers['x-content-type-options'], 'nosniff');
+  t.like((await ask(chord, GET, { ...JSON_TYPE }, body)).headers, {
+    'x-content-type-options': 'nosniff',
+    'cross-origin-resource-policy': 'same-origin',
+  });
+  const sites = { none: 200, 'same-origin': 200, 'same-site': 403, 'cross-site': 403 };
+  for (const [site, status] of Object.entries(sites)) {
+    const link = await ask(chord, GET + query({ contextId: 'room:1' }), { 'sec-fetch-site': site });
+    t.is(link.status, status, `an image, a script or a link, ${site}`);
+    const withCors = await ask(chord, GET, { ...JSON_TYPE, origin: page, 'sec-fetch-site': site }, body);
+    t.is(withCors.status, 200, `an allowed origin, ${site}`);
+  }
 });
 
 test('a stranger is refused before the body is read', async (t) => {

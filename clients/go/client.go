@@ -58,7 +58,7 @@ func (c *Client) Close() error {
 
 // Set creates a context, or replaces its document.
 func (c *Client) Set(ctx context.Context, id string, value map[string]any, options ...WriteOption) (*WriteResult, error) {
-	w, err := newWrite(options, "expected", "RequestID", "TTL", "returning")
+	w, err := newWrite(options, "expected", "RequestID", "Annotations", "TTL", "returning")
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +68,7 @@ func (c *Client) Set(ctx context.Context, id string, value map[string]any, optio
 	}
 	request := &chordv1.SetContextRequest{
 		ContextId: id, Value: document,
-		Expected: w.expected, RequestId: w.requestID, Ttl: w.ttl, Returning: w.returning,
+		Expected: w.expected, RequestId: w.requestID, Annotations: w.annotations, Ttl: w.ttl, Returning: w.returning,
 	}
 	answer := &chordv1.SetContextResponse{}
 	if err := c.call(ctx, chordv1.ContextService_SetContext_FullMethodName, request, answer); err != nil {
@@ -79,13 +79,13 @@ func (c *Client) Set(ctx context.Context, id string, value map[string]any, optio
 
 // Update changes parts of a document. NOT_FOUND where the context is missing, without AllowMissing.
 func (c *Client) Update(ctx context.Context, id string, edit Edit, options ...WriteOption) (*WriteResult, error) {
-	w, err := newWrite(options, "expected", "RequestID", "TTL", "returning", "AllowMissing")
+	w, err := newWrite(options, "expected", "RequestID", "Annotations", "TTL", "returning", "AllowMissing")
 	if err != nil {
 		return nil, err
 	}
 	request := &chordv1.UpdateContextRequest{
 		ContextId: id, AllowMissing: w.allowMissing,
-		Expected: w.expected, RequestId: w.requestID, Ttl: w.ttl, Returning: w.returning,
+		Expected: w.expected, RequestId: w.requestID, Annotations: w.annotations, Ttl: w.ttl, Returning: w.returning,
 	}
 	if edit.Changes != nil {
 		if request.Changes, err = toStruct(edit.Changes); err != nil {
@@ -119,12 +119,12 @@ func (c *Client) Get(ctx context.Context, id string, options ...GetOption) (*Doc
 
 // Delete removes a context with its history. NOT_FOUND where it is missing, without AllowMissing.
 func (c *Client) Delete(ctx context.Context, id string, options ...WriteOption) (*DeleteResult, error) {
-	w, err := newWrite(options, "expected", "RequestID", "AllowMissing")
+	w, err := newWrite(options, "expected", "RequestID", "Annotations", "AllowMissing")
 	if err != nil {
 		return nil, err
 	}
 	request := &chordv1.DeleteContextRequest{
-		ContextId: id, Expected: w.expected, RequestId: w.requestID, AllowMissing: w.allowMissing,
+		ContextId: id, Expected: w.expected, RequestId: w.requestID, Annotations: w.annotations, AllowMissing: w.allowMissing,
 	}
 	answer := &chordv1.DeleteContextResponse{}
 	if err := c.call(ctx, chordv1.ContextService_DeleteContext_FullMethodName, request, answer); err != nil {

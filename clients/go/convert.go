@@ -47,11 +47,12 @@ func fromDelta(message *chordv1.Delta) Delta {
 		changes[i] = fromChange(change)
 	}
 	return Delta{
-		ID:        message.GetContextId(),
-		From:      fromPosition(message.GetFrom()),
-		To:        fromPosition(message.GetTo()),
-		Changes:   changes,
-		UpdatedAt: fromTimestamp(message.GetUpdatedAt()),
+		ID:         message.GetContextId(),
+		From:       fromPosition(message.GetFrom()),
+		To:         fromPosition(message.GetTo()),
+		Changes:    changes,
+		UpdatedAt:  fromTimestamp(message.GetUpdatedAt()),
+		Provenance: fromProvenance(message.GetProvenance()),
 	}
 }
 

@@ -69,6 +69,8 @@ type Delta struct {
 	Changes []Change
 	// UpdatedAt is when To was written.
 	UpdatedAt time.Time
+	// Provenance is nil where nothing is known, or the delta is of several versions that have nothing in common.
+	Provenance *Provenance
 }
 
 // Action is what happens at the path of a Change.

@@ -76,6 +76,7 @@ type write struct {
 	paths        []*chordv1.Path
 	allowMissing bool
 	returning    *chordv1.ReturnOptions
+	annotations  map[string]string
 }
 
 // IfPosition writes only where the context stands exactly here: for the zero Position, only where it does not exist.
@@ -151,6 +152,12 @@ func writing(name string, apply func(*write)) WriteOption {
 // random one, for the tries of this call. Set, Update, Delete.
 func RequestID(id string) WriteOption {
 	return writing("RequestID", func(w *write) { w.requestID = id })
+}
+
+// Annotations are kept with the version, for its history: at most 32 texts, 1 KiB in all. Of a Delete, in the audit log alone. Set,
+// Update, Delete.
+func Annotations(annotations map[string]string) WriteOption {
+	return writing("Annotations", func(w *write) { w.annotations = annotations })
 }
 
 // TTL is how long the context lives from now on, renewed by each write and touch; 0: until it is deleted. Without it

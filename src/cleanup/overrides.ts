@@ -3,6 +3,7 @@
  * it, for all of them and beyond their ends; else it lives as long as the process.
  */
 import { ChordError } from '../model/errors.js';
+import { formatTiers, parseTiers } from '../model/tiers.js';
 import type { Store } from '../store/store.js';
 import type { CleanupOptions } from './policy.js';
 
@@ -37,7 +38,7 @@ export class KeptOverrides {
     for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
       const before = await this.#text();
       const after = edit(fromText(before));
-      const text = after ? JSON.stringify(after) : null;
+      const text = after ? toText(after) : null;
       if (!settings) this.#own = text;
       else if (!(await settings.replace(NAME, before, text))) continue;
       return after;
@@ -51,6 +52,11 @@ export class KeptOverrides {
     const { settings } = this.store.cluster ?? {};
     return settings ? settings.get(NAME) : this.#own;
   }
+}
+
+function toText({ options: { deltaRetention, ...options }, ...others }: CleanupOverrides): string {
+  const tiers = deltaRetention && { deltaRetention: formatTiers(deltaRetention) };
+  return JSON.stringify({ ...others, options: { ...options, ...tiers } });
 }
 
 /** Parts of another type than this Chord knows are left out. */
@@ -71,6 +77,7 @@ function fromText(text: string | null): CleanupOverrides | undefined {
     deltaTtl: number(options.deltaTtl),
     deltaThreshold: number(options.deltaThreshold),
     requestTtl: number(options.requestTtl),
+    deltaRetention: typeof options.deltaRetention === 'string' ? parseTiers(options.deltaRetention) : undefined,
   };
   return {
     running: boolean(parsed.running),

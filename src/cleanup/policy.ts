@@ -1,6 +1,8 @@
 /** Decides what is removed and when: pure, so that each case can be read and tested in one place. Times: milliseconds. */
 import { type Head, usedAt } from '../model/model.js';
+import type { Tier } from '../model/tiers.js';
 import type { Index } from '../store/store.js';
+import { everythingFor, reach } from './tiers.js';
 
 export interface RetentionRules {
   /** Whether unused contexts are removed that have no time to live of their own. */
@@ -11,6 +13,8 @@ export interface RetentionRules {
   readonly deltaTtl: number;
   /** How many deltas are kept for each context. */
   readonly deltaThreshold: number;
+  /** Where there are tiers, they alone say which deltas are kept. Absent or empty: `deltaTtl` and `deltaThreshold` do. */
+  readonly deltaRetention?: readonly Tier[];
 }
 
 /** Times in milliseconds. */
@@ -37,12 +41,13 @@ export type Plan =
 
 /** For each index, the highest key that is due. Absent: nothing is due. */
 export function dueUpTo(rules: RetentionRules, now: number): Partial<Record<Index, number>> {
-  const [idle, age] = [now - rules.contextTtl, now - rules.deltaTtl];
+  const tiers = rules.deltaRetention ?? [];
+  const [idle, age] = [now - rules.contextTtl, now - (tiers.length > 0 ? everythingFor(tiers) : rules.deltaTtl)];
   return {
     expiry: now,
     ...(rules.contextAutoDelete && idle >= 0 && { idle }),
     ...(age >= 0 && { age }),
-    length: -(recordsKept(rules) + 1),
+    ...(tiers.length === 0 && { length: -(recordsKept(rules) + 1) }),
   };
 }
 
@@ -51,8 +56,17 @@ export function plan({ head, oldest, outdated }: Found, rules: RetentionRules, n
   if (expiry && expiry.at <= now) return { kind: 'remove', reason: 'expired' };
   const idle = rules.contextAutoDelete && !expiry && usedAt(head) <= now - rules.contextTtl;
   if (idle) return { kind: 'remove', reason: 'idle' };
-  const upTo = Math.max(outdated, position.version - recordsKept(rules));
+  const upTo = isTiered(rules) ? outdated : Math.max(outdated, position.version - recordsKept(rules));
   return upTo < oldest ? { kind: 'keep' } : { kind: 'trim', upTo };
+}
+
+export function isTiered({ deltaRetention = [] }: RetentionRules): boolean {
+  return deltaRetention.length > 0;
+}
+
+/** How long the oldest deltas are kept. */
+export function deltaReach({ deltaRetention = [], deltaTtl }: RetentionRules): number {
+  return deltaRetention.length > 0 ? reach(deltaRetention) : deltaTtl;
 }
 
 /** The number of deltas in the records from version `oldest` on: a delta needs the position before it. */

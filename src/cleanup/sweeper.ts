@@ -12,7 +12,7 @@ import { ChordError } from '../model/errors.js';
 import type { Clock } from '../model/model.js';
 import { MemberSweep } from './member-sweep.js';
 import { type CleanupOverrides, KeptOverrides } from './overrides.js';
-import { type CleanupOptions, recordsKept } from './policy.js';
+import { type CleanupOptions, isTiered, recordsKept } from './policy.js';
 import { type Counts, NOTHING, type SweepParts, type Swept, sweep } from './sweep.js';
 
 const TICK = 1000;
@@ -133,7 +133,8 @@ export class Sweeper {
   }
 
   /** The first sweep comes after one interval. Rejects with FAILED_PRECONDITION where cleanup is already started. */
-  start(interval?: number, options: Partial<CleanupOptions> = {}): Promise<CleanupStatus> {
+  async start(interval?: number, options: Partial<CleanupOptions> = {}): Promise<CleanupStatus> {
+    this.#check(options);
     return this.#change((before) => {
       if (before?.running ?? this.#parts.interval > 0) {
         throw new ChordError('FAILED_PRECONDITION', 'cleanup is already started');
@@ -153,7 +154,8 @@ export class Sweeper {
    * Takes effect at once; only a sweep in progress still uses the old options. `reset`: what calls have changed before no
    * longer holds, and the configuration of each server does.
    */
-  update(interval?: number, options: Partial<CleanupOptions> = {}, reset = false): Promise<CleanupStatus> {
+  async update(interval?: number, options: Partial<CleanupOptions> = {}, reset = false): Promise<CleanupStatus> {
+    this.#check(options);
     return this.#change((kept) => {
       const before = reset ? undefined : kept;
       if (interval === undefined && Object.keys(options).length === 0) return before;
@@ -169,6 +171,7 @@ export class Sweeper {
   wrote(id: string, version: number): void {
     const { deltaThreshold } = this.#options;
     const step = Math.max(deltaThreshold, TRIM_STEP_MIN);
+    if (isTiered(this.#options)) return;
     if (version % step !== 0 || this.#nextRunAt === undefined || this.#closed || this.#trimming.has(id)) return;
     const upTo = version - recordsKept(this.#options);
     if (upTo <= 0) return;
@@ -178,6 +181,17 @@ export class Sweeper {
     );
     this.#trimming.set(id, trim);
     void trim.then(() => this.#trimming.delete(id));
+  }
+
+  /** Whether the history is thinned. */
+  get thins(): boolean {
+    return isTiered(this.#options);
+  }
+
+  #check({ deltaRetention = [] }: Partial<CleanupOptions> = {}): void {
+    if (deltaRetention.length > 0 && !this.#parts.store.thin) {
+      throw new ChordError('FAILED_PRECONDITION', 'this store does not merge deltas: it takes no tiers of retention');
+    }
   }
 
   /** A member of a document expires at this time or later. */
@@ -191,8 +205,9 @@ export class Sweeper {
   }
 
   /** One sweep now, on whichever server is asked. */
-  run(options: RunOptions = {}): Promise<CleanupResult> {
-    return this.#run(options, () => !this.#closed);
+  async run(options: RunOptions = {}): Promise<CleanupResult> {
+    this.#check(options.options);
+    return this.#run(options, () => !this.#closed, true);
   }
 
   /** The work of each second. Never rejects; resolves when the work that it started is done. */
@@ -207,7 +222,7 @@ export class Sweeper {
       if (this.#isTime()) {
         this.#schedule();
         const goOn = async () => this.#nextRunAt !== undefined && !this.#closed && (await this.#leads());
-        const swept = this.#run({}, goOn);
+        const swept = this.#run({}, goOn, false);
         this.#sweeping = swept
           .then(() => {}, this.#parts.onError)
           .finally(() => {
@@ -230,12 +245,16 @@ export class Sweeper {
     this.#count(await sweep(this.#parts, task));
   }
 
-  async #run({ options, ...what }: RunOptions, goOn: () => boolean | Promise<boolean>): Promise<CleanupResult> {
+  async #run(
+    { options, ...what }: RunOptions,
+    goOn: () => boolean | Promise<boolean>,
+    thorough: boolean,
+  ): Promise<CleanupResult> {
     const { store, clock } = this.#parts;
     const rules = { ...this.#options, ...options };
     const { dryRun = false, prefix = '', limit = Number.POSITIVE_INFINITY } = what;
     const startedAt = clock();
-    const swept = await sweep(this.#parts, { rules, now: startedAt, dryRun, prefix, limit, goOn });
+    const swept = await sweep(this.#parts, { rules, now: startedAt, dryRun, prefix, limit, thorough, goOn });
     let forgotten = 0;
     if (!dryRun && prefix === '') {
       for (let some = FORGET_AT_ONCE; some === FORGET_AT_ONCE && (await goOn()); forgotten += some) {
@@ -264,7 +283,8 @@ export class Sweeper {
 
   #configured(): CleanupOptions {
     const { contextAutoDelete, contextTtl, deltaTtl, deltaThreshold, requestTtl } = this.#parts.options;
-    return { contextAutoDelete, contextTtl, deltaTtl, deltaThreshold, requestTtl };
+    const { deltaRetention = [] } = this.#parts.options;
+    return { contextAutoDelete, contextTtl, deltaTtl, deltaThreshold, requestTtl, deltaRetention };
   }
 
   async #change(edit: Parameters<KeptOverrides['change']>[0]): Promise<CleanupStatus> {

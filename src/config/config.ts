@@ -26,6 +26,7 @@ import {
   size,
   text,
   textOrNone,
+  tiers,
 } from './setting-types.js';
 
 /** Algorithms of signed tokens: all sign with a private key, so that the public key verifies and cannot sign. */
@@ -93,6 +94,11 @@ export const SETTINGS = {
     'deltas kept per context; a client further behind gets the document',
   ),
   deltaTtl: setting(duration(1000, YEARS), 24 * HOUR, 'how long deltas are kept'),
+  deltaRetention: setting(
+    tiers(),
+    [],
+    'in place of both: which versions are kept, as 1h:all,1d:1m,90d:1h: all of the last hour, one a minute of the last day, ...',
+  ),
   contextAutoDelete: setting(flag(), false, 'whether unused contexts are deleted'),
   contextTtl: setting(
     duration(1000, YEARS),

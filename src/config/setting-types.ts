@@ -3,6 +3,7 @@
  * is printed.
  */
 import { z } from 'zod';
+import { formatTiers, parseTiers, type Tier, tiersProblem } from '../model/tiers.js';
 import { formatDuration, formatSize, parseDuration, parseSize } from '../model/units.js';
 import { formatLimits, type Limits, limitsSchema, splitLimits } from '../quota/limits.js';
 
@@ -139,6 +140,25 @@ export function durationOrOff(min: number, max: number): SettingType<number> {
     written: z.unknown().transform(read).pipe(kind.written).refine(fits, error),
     format: (ms) => (ms === 0 ? 'off' : kind.format(ms)),
   };
+}
+
+/** Tiers of retention; none: []. */
+export function tiers(): SettingType<readonly Tier[]> {
+  const error = 'expected tiers like 1h:all,1d:1m,90d:1h, or none';
+  const tier = z.object({
+    age: z
+      .int(error)
+      .min(1000, error)
+      .max(100 * 365 * 86_400_000, error),
+    every: z.int(error).min(0),
+  });
+  const value = z.array(tier, error).superRefine((list, context) => {
+    const problem = tiersProblem(list);
+    if (problem) context.addIssue(problem);
+  });
+  const read = (raw: unknown) => (typeof raw === 'string' ? parseTiers(raw) : undefined);
+  const written = z.unknown().transform(read).pipe(value);
+  return { placeholder: 'AGE:PERIOD,...|none', value, written, format: formatTiers };
 }
 
 export function flag(): SettingType<boolean> {

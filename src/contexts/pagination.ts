@@ -64,7 +64,7 @@ export async function deltaPage(
   const after = options.pageToken ? versionOf(options.pageToken, head) : fromVersion;
   // Only the record before a delta holds the position at which that delta starts.
   let read = await store.deltas(id, Math.max(0, after - 1), size + 1, PAGE_BYTES);
-  const truncated = read.kind === 'truncated';
+  let truncated = read.kind === 'truncated';
   if (read.kind === 'truncated') read = await store.deltas(id, read.oldest - 1, size + 1, PAGE_BYTES);
   // A record that fills the page on its own must not end the list there.
   const [only, next] = read.kind === 'records' ? read.records : [];
@@ -72,6 +72,8 @@ export async function deltaPage(
     read = await store.deltas(id, only.position.version - 1, 2);
   }
   const records = read.kind === 'records' ? read.records : [];
+  // The version itself was merged away: what comes next begins at a later one.
+  truncated ||= after > 0 && records[0] !== undefined && records[0].position.version > after;
   const deltas = viewsOf(id, records, after === 0).slice(0, size);
   const last = deltas.at(-1)?.to ?? records.at(-1)?.position;
   const more = last !== undefined && last.version < head.version;

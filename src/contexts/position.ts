@@ -1,6 +1,7 @@
 /** Creates positions: new epochs, and the digest of the next version. */
 import { randomBytes } from 'node:crypto';
-import type { Payload, Position } from '../model/model.js';
+import { type Payload, type Position, samePosition } from '../model/model.js';
+import type { LogRecord } from '../store/store.js';
 
 /** Letters and digits only: a position is safe on command lines. Two symbols occur twice, at a cost of less than a bit. */
 const SYMBOLS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345678901';
@@ -28,6 +29,15 @@ export function advance(from: Position, { changes, olds }: Payload): Position {
   mixAll(changes);
   mixAll(olds);
   return { epoch: from.epoch, version: from.version + 1, digest: write(finish(a) >>> 8, finish(b) >>> 8) };
+}
+
+/**
+ * Whether a record leads on from a position. Within one answer of a store each record leads on from the one before; between
+ * two answers the history may have been thinned.
+ */
+export function leadsOn({ position, merged }: LogRecord, from: Position): boolean {
+  if (merged) return samePosition(merged.base, from);
+  return position.epoch === from.epoch && position.version === from.version + 1;
 }
 
 // The state of the two hashes, shared by all calls: the functions are synchronous.

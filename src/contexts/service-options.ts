@@ -17,8 +17,10 @@ export interface ServiceOptions {
   readonly maxDocumentBytes: number;
   /** The most members that the values of one request may have, in all. */
   readonly maxRequestMembers: number;
-  /** A client further behind than this gets the document. */
+  /** A client that lacks more deltas than this gets the document. */
   readonly deltaThreshold: number;
+  /** Whether the history is thinned: a delta may be of any number of versions. */
+  readonly thins?: (() => boolean) | undefined;
   /** What has expired stays, for readers and writers too, until `expire` removes it: it is exported before. */
   readonly keepExpired?: boolean | undefined;
   readonly traceEvaluation?: TraceEvaluation | undefined;

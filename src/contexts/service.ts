@@ -23,6 +23,7 @@ import { type Awaited, type Holding, holding } from './sync/holding.js';
 import { PastReads } from './sync/past-reads.js';
 import { bytesRead, documentAt, type PastBudget, type PointInTime, past, pastBudget } from './sync/point-in-time.js';
 import { WholeValues } from './sync/projection.js';
+import { countThinned, type ThinningPlan, thin } from './thin.js';
 import { trim } from './trim.js';
 import { checkId, checkTtl } from './validation.js';
 import { type BatchedWrite, type BatchTools, writeBatch } from './writes/batch.js';
@@ -208,7 +209,7 @@ export class ContextService {
    */
   async syncAt(id: string, known: Position | undefined, at: Position | null): Promise<SyncResult> {
     if (!at) return { kind: 'missing' };
-    return answerAt(this.#store, await this.#freshLane(id), at, known, this.#options.deltaThreshold);
+    return answerAt(this.#store, await this.#freshLane(id), at, known, this.#options);
   }
 
   /** The parts of a context that a wait looks at; null where the context does not exist. As `holding`. */
@@ -263,6 +264,14 @@ export class ContextService {
   async trim(id: string, upTo: number): Promise<number> {
     const count = await trim(this.#store, id, upTo, () => this.#lanes.get(id));
     this.#lanes.peek(id)?.forgetHistory(upTo);
+    return count;
+  }
+
+  /** Merges old deltas as planned; answers the number of versions of which no record is retained any more. `dryRun`: would be. */
+  async thin(id: string, plan: ThinningPlan, dryRun = false): Promise<number> {
+    if (dryRun) return countThinned(this.#store, id, plan);
+    const { count, upTo } = await thin(this.#store, id, plan, () => this.#lanes.get(id));
+    if (count > 0) this.#lanes.peek(id)?.forgetHistory(upTo);
     return count;
   }
 
@@ -357,7 +366,7 @@ export class ContextService {
     if (!head) return { kind: 'missing' };
     if (this.#endIfExpired(lane.id, head)) return { kind: 'missing', removal: 'expired' };
     if (this.hasDue(head)) return this.#freshLane(lane.id).then((fresh) => this.#answer(fresh, known, form));
-    return answer(lane, head, known, this.#options.deltaThreshold, form);
+    return answer(lane, head, known, this.#options, form);
   }
 
   /** A lane with every commit acknowledged before this call. For reading only: the lane may have been evicted. */

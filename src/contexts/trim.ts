@@ -18,7 +18,7 @@ export async function trim(store: Store, id: string, upTo: number, lane: () => L
 }
 
 /** Stores a snapshot of the document at the tip; answers whether the context exists. */
-function takeSnapshot(view: TipView): Effect<boolean> {
+export function takeSnapshot(view: TipView): Effect<boolean> {
   const { id, tip } = view;
   if (!tip) return { head: null, answer: false };
   const commit = { id, expected: tip.position, head: tip, snapshot: view.encoded().bytes, ...stampOf(tip) };

@@ -33,6 +33,8 @@ export function checkContext({ head, snapshot, records }: StoredContext, tell: T
     document.add(version, record);
   }
   document.finish();
+  const covered = snapshot && !copy ? Number.POSITIVE_INFINITY : (copy?.version ?? 0);
+  if (log.mergedUpTo > covered) tell('its snapshot does not cover a merged delta', log.mergedUpTo);
   if (!head) tell('its head is missing, and there is a snapshot or a delta');
   if (!row) return undefined;
   checkHead(row, log, copy, tell);
@@ -64,13 +66,18 @@ function checkHead({ head, place }: HeadRow, log: Log, snapshot: Snapshot | unde
     tell('its head has another oldest delta than is stored');
   else if (place && log.firstAt !== undefined && place.oldestAt !== log.firstAt)
     tell('its head has another oldest time', first);
+  else if (place && (place.thinned ?? 0) !== log.mergedAway)
+    tell('its head has another number of versions that were merged away');
 }
 
-/** The log must have no holes, and each position must follow from the one before. */
+/** The log must have no holes but where a merged record stands for several versions, and each position must follow from the one before. */
 class Log {
   first: number | undefined;
   firstAt: number | undefined;
   lastVersion: number | undefined;
+  /** The number of versions that merged records stand for, beside their own and those before the first record. */
+  mergedAway = 0;
+  mergedUpTo = 0;
   /** Undefined where the record is unreadable. */
   last: LogRecord | undefined;
 
@@ -84,6 +91,8 @@ class Log {
     if (lastVersion === undefined) {
       this.first = version;
       this.firstAt = record?.at;
+    } else if (record?.merged?.base.version === lastVersion) {
+      this.mergedAway += version - lastVersion - 1;
     } else if (version !== lastVersion + 1) {
       const missing =
         lastVersion + 1 === version - 1
@@ -95,10 +104,18 @@ class Log {
     this.last = record;
     this.lastVersion = version;
     if (!record) return;
-    const { position } = record;
+    const { position, merged } = record;
     if (position.version !== version) tell(`its record is of version ${position.version}`, version);
     else if (this.epoch !== undefined && position.epoch !== this.epoch) tell('it belongs to another epoch', version);
     else if (last && record.at < last.at) tell('it is older than the version before it', version);
+    if (merged) {
+      this.mergedUpTo = version;
+      if (advance(merged.base, record).digest !== merged.seal)
+        tell('its seal does not follow from its changes', version);
+      if (last && merged.base.version === lastVersion && !samePosition(merged.base, last.position))
+        tell('it leads on from another position than that of the delta before it', version);
+      return;
+    }
     const from: Position | undefined =
       version === 1 ? { epoch: position.epoch, version: 0, digest: '' } : last?.position;
     if (!from || !follows) return;
@@ -115,6 +132,7 @@ class Folded {
   #before: Change[][] = [];
   #beforeBytes = 0;
   #begun = false;
+  #first = true;
 
   constructor(
     private readonly snapshot: Snapshot | undefined,
@@ -124,7 +142,10 @@ class Folded {
   add(version: number, record: LogRecord | undefined): void {
     if (!this.#begun) this.#begin(version);
     const changes = record && attempt(() => decodeChanges(record.changes, record.olds), this.tell, version);
-    const follows = version === this.#version + 1;
+    // The first record leads on from whatever is not stored.
+    const base = this.#first ? version - 1 : (record?.merged?.base.version ?? version - 1);
+    const follows = base === this.#version;
+    this.#first = false;
     this.#version = version;
     if (this.#document && changes && follows) {
       const document = this.#document;

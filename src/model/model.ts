@@ -50,6 +50,8 @@ export type Cause = 'expired';
 
 /** The most bytes that are stored of who wrote a version: what a record has room for (store/record-format.ts). */
 export const PROVENANCE_BYTES_MAX = 2014;
+/** The same for a record of several versions, which has a base beside it. */
+export const MERGED_PROVENANCE_BYTES_MAX = 1900;
 
 /** A time to live: `at` is when it ends, `ttl` is how far a write or a touch moves the end. Both in milliseconds. */
 export interface Expiry {

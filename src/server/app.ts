@@ -216,6 +216,11 @@ async function openEngine(
     await provider?.close();
     throw error;
   });
+  const tiered = config.deltaRetention.length > 0;
+  if (tiered && !opened.thin) {
+    await Promise.all([provider?.close(), opened.close()]);
+    throw new ConfigError(['deltaRetention needs a store that merges deltas; this one has no `thin`']);
+  }
   const { spans } = parts;
   const store = spans ? spans.store(opened) : opened;
   const clock = own ?? store.cluster?.clock ?? Date.now;
@@ -231,6 +236,7 @@ async function openEngine(
     onError: parts.onError,
     onMembers: (due) => cleanup.memberExpiresAt(due),
     keepExpired: config.exportOnExpiry,
+    thins: () => cleanup.thins,
     traceEvaluation: spans && ((evaluate) => spans.evaluation(evaluate)),
   });
   store.cluster?.feed.listen((event) => contexts.onFeed(event));

@@ -22,13 +22,16 @@ import type {
   Store,
   Stored,
   StoreHealth,
+  Thinning,
 } from './store.js';
 
 interface Context {
   head: Head;
   snapshot?: Snapshot;
-  /** Contiguous up to the head, or empty; the records may begin long before the snapshot. */
+  /** Contiguous up to the head, or empty; the records may begin long before the snapshot. Up to it, some may be merged. */
   records: LogRecord[];
+  /** What the last `thin` has set. */
+  next?: number | undefined;
   /** By number. */
   members: Map<number, Member>;
 }
@@ -56,8 +59,7 @@ class MemoryStore implements Store {
     const { head, snapshot, records } = context;
     const members = head.members && { members: inOrder(context) };
     if (snapshot === undefined) return { head, records: [...records], ...members };
-    const oldest = records[0]?.position.version ?? 0;
-    return { head, snapshot, records: records.slice(Math.max(0, snapshot.version + 1 - oldest)), ...members };
+    return { head, snapshot, records: records.slice(countUpTo(records, snapshot.version)), ...members };
   }
 
   async head(id: string): Promise<Head | null> {
@@ -114,7 +116,7 @@ class MemoryStore implements Store {
 
     const records: LogRecord[] = [];
     let bytes = 0;
-    for (const record of context.records.slice(after + 1 - oldest).slice(0, limit)) {
+    for (const record of context.records.slice(countUpTo(context.records, after)).slice(0, limit)) {
       bytes += record.changes.length + record.olds.length;
       if (bytes > maxBytes && records.length > 0) break;
       records.push(record);
@@ -149,11 +151,27 @@ class MemoryStore implements Store {
     this.#checkOpen();
     const context = this.#contexts.get(id);
     if (context?.snapshot === undefined) return 0;
-    const upTo = Math.min(version, context.snapshot.version);
-    const oldest = context.records[0]?.position.version ?? upTo + 1;
-    const count = Math.min(context.records.length, Math.max(0, upTo + 1 - oldest));
+    const count = countUpTo(context.records, Math.min(version, context.snapshot.version));
     context.records.splice(0, count);
+    if (count > 0) context.next = undefined;
     return count;
+  }
+
+  async thin({ id, merged, next, head }: Thinning): Promise<boolean> {
+    this.#checkOpen();
+    const context = this.#contexts.get(id);
+    if (context?.head.position.epoch !== head.position.epoch) return false;
+    const records = [...context.records];
+    for (const record of merged) {
+      const covered = record.position.version <= (context.snapshot?.version ?? 0);
+      const base = records.findIndex(({ position }) => samePosition(position, record.merged.base));
+      const last = records.findIndex(({ position }) => samePosition(position, record.position));
+      if (!covered || base < 0 || last <= base) return false;
+      records.splice(base + 1, last - base, record);
+    }
+    context.records = records;
+    context.next = samePosition(context.head.position, head.position) ? next : Math.min(next, head.updatedAt);
+    return true;
   }
 
   async forget(before: number, limit: number): Promise<number> {
@@ -225,6 +243,7 @@ class MemoryStore implements Store {
     if (payload !== undefined) {
       const { position, updatedAt: at } = head;
       context.records.push({ position, at, ...payload, ...(cause && { cause }), ...(provenance && { provenance }) });
+      if (context.next !== undefined) context.next = Math.min(context.next, at);
     }
     if (snapshot !== undefined) context.snapshot = { version: head.position.version, bytes: snapshot };
     this.#remember(id, request);
@@ -247,19 +266,27 @@ class MemoryStore implements Store {
 }
 
 /** Where a context stands in an index; undefined where it does not. */
-function keyOf(index: Index, { head, records }: Context): number | undefined {
+function keyOf(index: Index, { head, records, next }: Context): number | undefined {
   switch (index) {
     case 'expiry':
       return head.expiry?.at;
     case 'idle':
       return head.expiry ? undefined : usedAt(head);
     case 'age':
-      return records[0]?.at;
+      return records[0] && (next ?? records[0].at);
     case 'length':
       return records.length > 1 ? -records.length : undefined;
     case 'members':
       return head.members?.due;
   }
+}
+
+/** The number of records up to a version. */
+function countUpTo(records: readonly LogRecord[], version: number): number {
+  const oldest = records[0]?.position.version ?? 0;
+  let count = Math.min(records.length, Math.max(0, version + 1 - oldest));
+  while (count > 0 && records[count - 1]!.position.version > version) count--;
+  return count;
 }
 
 function inOrder({ members }: Context): Member[] {

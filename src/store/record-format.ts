@@ -22,11 +22,15 @@
  * author and the annotations of a record stand among its numbers, as bytes, and servers can be upgraded one by one:
  *
  *     version | time | flags | length of the provenance (2 bytes) | the provenance | zeros, up to a multiple of 8 bytes
+ *
+ * and so does what a record of several versions has, between the provenance and the zeros:
+ *
+ *     version of the base (8 bytes) | length of its digest (1) | length of the seal (1) | its digest | the seal
  */
 import { ChordError } from '../model/errors.js';
 import { type Head, PAYLOAD_ENCODING } from '../model/model.js';
 import { INDEXES, type IndexKeys } from './retention-index.js';
-import type { LogRecord, Member, Request, Snapshot } from './store.js';
+import type { LogRecord, Member, Merged, Request, Snapshot } from './store.js';
 
 const FRAME_FORMAT = 1;
 const FORMAT = ((PAYLOAD_ENCODING - 1) << 4) | FRAME_FORMAT;
@@ -50,15 +54,20 @@ export interface Place {
   readonly entries: IndexKeys;
   /** Where the head has a mark: the number under which the present members are stored. */
   readonly generation?: number;
+  /** The number of versions behind the trimmed ones that were merged away. Absent: none was; likewise below. */
+  readonly thinned?: number;
+  /** What `Store.thin` has set, for the index `age`. */
+  readonly next?: number;
 }
 
 /** The numbers of a head without and with a place, where no member expires: so earlier releases wrote them. */
 const HEAD_NUMBERS = 7;
 const FORMER_INDEXES = 4;
 const PLACED_NUMBERS = HEAD_NUMBERS + 2 + FORMER_INDEXES;
-/** Flags of a record: members expired; a provenance follows. */
+/** Flags of a record: members expired; a provenance follows; a base follows, behind the provenance. */
 const EXPIRED = 1;
 const HAS_PROVENANCE = 2;
+const MERGED = 4;
 const RECORD_NUMBERS = 3;
 
 export function encodeHead({ head, place }: HeadRow): Buffer {
@@ -67,10 +76,12 @@ export function encodeHead({ head, place }: HeadRow): Buffer {
   numbers.push(touchedAt ?? Number.NaN, expiry?.at ?? Number.NaN, expiry?.ttl ?? Number.NaN);
   const { members } = head;
   if (place !== undefined) numbers.push(place.trimmed, place.oldestAt, ...place.entries.slice(0, FORMER_INDEXES));
-  if (members !== undefined) {
-    numbers.push(members.stamp, members.due);
+  const thin = place?.thinned !== undefined || place?.next !== undefined;
+  if (members !== undefined || thin) {
+    numbers.push(members?.stamp ?? Number.NaN, members?.due ?? Number.NaN);
     if (place !== undefined) numbers.push(...place.entries.slice(FORMER_INDEXES), place.generation ?? Number.NaN);
   }
+  if (thin) numbers.push(place?.thinned ?? Number.NaN, place?.next ?? Number.NaN);
   return encode(numbers, [position.epoch, position.digest]);
 }
 
@@ -83,14 +94,20 @@ export function decodeHead(bytes: Buffer, what: string): HeadRow {
   if (!Number.isNaN(numbers[4]!)) head.touchedAt = numbers[4]!;
   const placed = numbers.length >= PLACED_NUMBERS;
   const more = placed ? PLACED_NUMBERS : HEAD_NUMBERS;
-  if (numbers.length > more) head.members = { stamp: numbers[more]!, due: numbers[more + 1]! };
+  if (!Number.isNaN(numbers[more] ?? Number.NaN)) head.members = { stamp: numbers[more]!, due: numbers[more + 1]! };
   if (!placed) return { head };
   const [trimmed, oldestAt] = [numbers[HEAD_NUMBERS]!, numbers[HEAD_NUMBERS + 1]!];
   const former = numbers.slice(HEAD_NUMBERS + 2, PLACED_NUMBERS);
   const later = INDEXES.slice(FORMER_INDEXES).map((_, i) => numbers[more + 2 + i] ?? Number.NaN);
   const entries = [...former, ...later];
-  const generation = numbers[more + 2 + later.length];
-  return { head, place: { trimmed, oldestAt, entries, ...(generation !== undefined && { generation }) } };
+  const place: Mutable<Place> = { trimmed, oldestAt, entries };
+  const [generation, thinned, next] = numbers
+    .slice(more + 2 + later.length)
+    .map((n) => (Number.isNaN(n) ? undefined : n));
+  if (generation !== undefined) place.generation = generation;
+  if (thinned !== undefined) place.thinned = thinned;
+  if (next !== undefined) place.next = next;
+  return { head, place };
 }
 
 /** The name of a head in error messages. */
@@ -100,10 +117,16 @@ export function headOf(id: string): string {
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-export function encodeRecord({ position, at, changes, olds, cause, provenance }: Recorded): Buffer {
+export function encodeRecord({ position, at, changes, olds, cause, provenance, merged }: Recorded): Buffer {
   const blobs = [position.epoch, position.digest, changes, olds];
-  if (cause === undefined && provenance === undefined) return encode([position.version, at], blobs);
+  if (cause === undefined && provenance === undefined && merged === undefined) {
+    return encode([position.version, at], blobs);
+  }
   const expired = cause === undefined ? 0 : EXPIRED;
+  if (merged !== undefined) {
+    const flags = expired | MERGED | (provenance === undefined ? 0 : HAS_PROVENANCE);
+    return encode([position.version, at, flags], blobs, provenance ?? NO_BYTES, encodeMerged(merged));
+  }
   if (provenance === undefined) return encode([position.version, at, expired], blobs);
   return encode([position.version, at, expired | HAS_PROVENANCE], blobs, provenance);
 }
@@ -113,6 +136,15 @@ type Recorded = Omit<LogRecord, 'cause' | 'provenance'> & {
   readonly cause?: LogRecord['cause'] | undefined;
   readonly provenance?: Uint8Array | undefined;
 };
+
+function encodeMerged({ base, seal }: Merged): Uint8Array {
+  const bytes = Buffer.alloc(10 + Buffer.byteLength(base.digest) + Buffer.byteLength(seal));
+  bytes.writeDoubleBE(base.version);
+  bytes[8] = Buffer.byteLength(base.digest);
+  bytes[9] = bytes.length - 10 - bytes[8];
+  bytes.write(`${base.digest}${seal}`, 10);
+  return bytes;
+}
 
 export function decodeRecord(bytes: Buffer, what: string): LogRecord {
   const { numbers, blobs } = decode(bytes, what, 2, 4);
@@ -124,6 +156,23 @@ export function decodeRecord(bytes: Buffer, what: string): LogRecord {
     ...record,
     ...(flags & EXPIRED && { cause: 'expired' as const }),
     ...(flags & HAS_PROVENANCE && { provenance: provenanceIn(bytes, what) }),
+    ...(flags & MERGED && { merged: mergedIn(bytes, position.epoch, what) }),
+  };
+}
+
+function mergedIn(bytes: Buffer, epoch: string, what: string): Merged {
+  const { length, byteOffset } = provenanceIn(bytes, what);
+  const begin = byteOffset - bytes.byteOffset + length;
+  const end = numberAt(bytes[1]!);
+  const digestAt = begin + 10;
+  if (digestAt > end) throw lost(what);
+  const sealAt = digestAt + bytes[begin + 8]!;
+  const sealEnd = sealAt + bytes[begin + 9]!;
+  if (sealEnd > end) throw lost(what);
+  const digest = bytes.toString('utf8', digestAt, sealAt);
+  return {
+    base: { epoch, version: bytes.readDoubleBE(begin), digest },
+    seal: bytes.toString('utf8', sealAt, sealEnd),
   };
 }
 
@@ -198,9 +247,16 @@ export function requestTime(bytes: Buffer): number {
   return bytes.readUIntBE(1, 6);
 }
 
-/** `extra` stands behind the numbers, as if it were some more. */
-function encode(numbers: readonly number[], blobs: readonly (string | Uint8Array)[], extra?: Uint8Array): Buffer {
-  const count = numbers.length + (extra ? Math.ceil((2 + extra.length) / 8) : 0);
+const NO_BYTES = new Uint8Array();
+
+/** `extra` stands behind the numbers, as if it were some more, and `more` behind it. */
+function encode(
+  numbers: readonly number[],
+  blobs: readonly (string | Uint8Array)[],
+  extra?: Uint8Array,
+  more: Uint8Array = NO_BYTES,
+): Buffer {
+  const count = numbers.length + (extra ? Math.ceil((2 + extra.length + more.length) / 8) : 0);
   const lengthsAt = numberAt(count);
   let size = lengthsAt + 4 * blobs.length;
   for (const blob of blobs) size += Buffer.byteLength(blob);
@@ -216,7 +272,8 @@ function encode(numbers: readonly number[], blobs: readonly (string | Uint8Array
     bytes[begin - 2] = extra.length >> 8;
     bytes[begin - 1] = extra.length & 0xff;
     bytes.set(extra, begin);
-    for (let i = begin + extra.length; i < lengthsAt; i++) bytes[i] = 0;
+    bytes.set(more, begin + extra.length);
+    for (let i = begin + extra.length + more.length; i < lengthsAt; i++) bytes[i] = 0;
   }
   let at = lengthsAt + 4 * blobs.length;
   for (let i = 0; i < blobs.length; i++) {

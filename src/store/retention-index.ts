@@ -20,13 +20,13 @@ export type IndexKeys = readonly number[];
 
 export const NOWHERE: IndexKeys = INDEXES.map(() => Number.NaN);
 
-/** The true keys of a context with `records` retained records, the oldest of them written at `oldestAt`. */
-export function trueKeys(head: Head, records: number, oldestAt: number): IndexKeys {
+/** The true keys of a context with `records` retained records; `age`: when the oldest was written, or what `thin` has set. */
+export function trueKeys(head: Head, records: number, age: number): IndexKeys {
   const { expiry } = head;
   return [
     expiry ? expiry.at : Number.NaN,
     expiry ? Number.NaN : usedAt(head),
-    records > 0 ? oldestAt : Number.NaN,
+    records > 0 ? age : Number.NaN,
     records > 1 ? -records : Number.NaN,
     head.members?.due ?? Number.NaN,
   ];

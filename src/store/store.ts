@@ -21,8 +21,9 @@
  *    writes are stored. A rejected promise means that the engine failed (ChordError UNAVAILABLE,
  *    RESOURCE_EXHAUSTED or DATA_LOSS): the commit may or may not have happened, other waiting commits
  *    may fail with it, and the caller must load again.
- * 5. History has no silent gaps: `deltas` answers a contiguous list or says that the list is truncated.
- * 6. `trim` never drops a record that the newest snapshot does not cover.
+ * 5. History has no silent gaps: `deltas` answers a contiguous list, in which each record leads on from the one before, or
+ *    says that the list is truncated.
+ * 6. `trim` never drops a record that the newest snapshot does not cover, and `thin` replaces none.
  * 7. `remove` is a commit: conditional, durable, atomic. After it nothing of the context is left but its
  *    request ids. A context created later under the same id has no relation to it.
  * 8. `commitBatch`, where it exists, is a commit of several contexts at once: all of its operations happen, exactly when
@@ -54,6 +55,16 @@ export interface LogRecord extends Payload {
   readonly cause?: Cause;
   /** Who wrote it, as codec/provenance.ts encodes it: opaque, at most PROVENANCE_BYTES_MAX. Absent: nothing is known. */
   readonly provenance?: Uint8Array;
+  /** Absent: the record is of one version, and leads on from the version below. */
+  readonly merged?: Merged;
+}
+
+/** What a record says that stands for several versions, of which only the last one is retained. */
+export interface Merged {
+  /** The record leads on from this position, which is of the same epoch, and at least two versions below. */
+  readonly base: Position;
+  /** A digest of the payload, chained to the base: the record's own digest follows from the versions that were merged. */
+  readonly seal: string;
 }
 
 /** A member of a document that expires. */
@@ -93,6 +104,19 @@ export interface Stored {
   /** In the order of their numbers. Absent: none expires. */
   readonly members?: readonly Member[];
 }
+
+/** What `thin` does to a log. */
+export interface Thinning {
+  readonly id: string;
+  /** In the order of their versions. Each takes the place of the records behind its base, up to its own version. */
+  readonly merged: readonly MergedRecord[];
+  /** The key in the index `age` from now on, until the log is trimmed or has a record of an earlier time. */
+  readonly next: number;
+  /** As the caller knows it. Where there are later versions, the key is not above its `updatedAt`. */
+  readonly head: Head;
+}
+
+export type MergedRecord = LogRecord & { readonly merged: Merged };
 
 /** What a request is remembered under. */
 export interface RequestName {
@@ -187,7 +211,7 @@ export type History =
  *
  * - `expiry`: when the context's own time to live ends
  * - `idle`: when a context without a time to live was last written or touched
- * - `age`: when the oldest retained record was written
+ * - `age`: when the oldest retained record was written; or what `thin` has set
  * - `length`: the number of retained records, negated; only of contexts with more than one
  * - `members`: `due` of the head's mark
  */
@@ -269,7 +293,8 @@ export interface Store {
   members(id: string): Promise<readonly Member[]>;
   /**
    * Records after version `after`, oldest first: at most `limit`, and at most `maxBytes` of changes and olds together,
-   * but at least one. None where `after` is the head's version or above.
+   * but at least one. None where `after` is the head's version or above. Where `after` was merged away, the first record
+   * begins before it.
    */
   deltas(id: string, after: number, limit: number, maxBytes?: number): Promise<History>;
   /**
@@ -285,6 +310,12 @@ export interface Store {
   due(index: Index, upTo: number, limit: number, after?: Due): Promise<readonly Due[]>;
   /** Drops records up to `version`, but none above the newest snapshot. Answers their number. Not atomic: oldest first. */
   trim(id: string, version: number): Promise<number>;
+  /**
+   * Replaces records by merged ones, all or none: none where the life of the context is another one, or the base or the
+   * version of a merged record is not retained at that very position, or is not covered by the newest snapshot. Answers
+   * whether it happened. The caller bounds the number of records in one call. Absent: this store does not thin.
+   */
+  thin?(thinning: Thinning): Promise<boolean>;
   /** Forgets requests whose `at` is before `before`, at most `limit` of them. Answers the number of forgotten requests. */
   forget(before: number, limit: number): Promise<number>;
   /** For a store that several servers share. Absent: this process alone writes to the store. */

@@ -1,7 +1,16 @@
 /** Model-based test: random commands on an engine and on the memory engine, which is the specification: equal answers. */
 import { isDeepStrictEqual } from 'node:util';
 import { openMemory } from '../store/memory.js';
-import type { BatchOperation, Commit, Due, Index, MemberChanges, Store } from '../store/store.js';
+import type {
+  BatchOperation,
+  Commit,
+  Due,
+  Index,
+  LogRecord,
+  MemberChanges,
+  MergedRecord,
+  Store,
+} from '../store/store.js';
 import { commitOf, numbered, plain } from './commits.js';
 import type { StoreLaw, StoreSubject } from './store-subject.js';
 
@@ -74,6 +83,17 @@ function commands(fc: Check) {
     {
       weight: 3,
       arbitrary: fc.record({ kind: fc.constant('trim' as const), id, version: few, pipelined: fc.boolean() }),
+    },
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        kind: fc.constant('thin' as const),
+        id,
+        from: fc.nat(4),
+        counts: fc.array(fc.integer({ min: 2, max: 4 }), { maxLength: 2 }),
+        next: few,
+        stale: oneIn(8),
+      }),
     },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('forget' as const), before: few }) },
     {
@@ -183,6 +203,7 @@ class Comparison {
       return this.#write(what, each.pipelined, (store) => store.trim(each.id, each.version));
     }
     await this.#settle();
+    if (each.kind === 'thin') return this.#thin(what, each);
     if (each.kind === 'forget') return this.#same(what, (store) => store.forget(each.before, 1_000));
     if (each.kind === 'due') return this.#same(what, (store) => this.#due(store, each));
     if (each.kind === 'list') return this.#same(what, (store) => store.list(each.prefix, each.after, each.limit));
@@ -205,6 +226,27 @@ class Comparison {
 
   async #same(what: string, read: (store: Store) => Promise<unknown>): Promise<void> {
     equal(plain(await read(this.store)), plain(await read(this.#memory)), what);
+  }
+
+  /** Merges runs of the retained records that memory has. */
+  async #thin(what: string, { id, from, counts, next, stale }: Extract<Command, { kind: 'thin' }>): Promise<void> {
+    const head = await this.#memory.head(id);
+    if (!this.store.thin || !head) return;
+    const first = await this.#memory.deltas(id, 0, 1);
+    const read = await this.#memory.deltas(id, first.kind === 'truncated' ? first.oldest - 1 : 0, 100);
+    const records = read.kind === 'records' ? read.records.slice(from) : [];
+    const merged: MergedRecord[] = [];
+    let base = 0;
+    for (const count of counts) {
+      const last = records[base + count];
+      if (!last) break;
+      const { position } = records[base] as LogRecord;
+      merged.push({ ...last, ...numbered(this.#count), merged: { base: position, seal: `${this.#count}` } });
+      base += count;
+    }
+    const seen = stale ? { ...head, position: { ...head.position, digest: 'stale' } } : head;
+    await this.#same(what, (store) => store.thin!({ id, merged, next: 1_000 + next, head: seen }));
+    await this.#same('deltas', (store) => store.deltas(id, from, 100));
   }
 
   /** All pages of due entries. */

@@ -9,6 +9,15 @@ import { againstMemory } from './model.js';
 import { reads } from './reads.js';
 import { dues } from './retention-index.js';
 import type { StoreLaw } from './store-subject.js';
+import { thinning } from './thinning.js';
 import { writes } from './writes.js';
 
-export const storeLaws: readonly StoreLaw[] = [...writes, ...reads, ...batches, ...dues, ...memberLaws, againstMemory];
+export const storeLaws: readonly StoreLaw[] = [
+  ...writes,
+  ...reads,
+  ...batches,
+  ...dues,
+  ...thinning,
+  ...memberLaws,
+  againstMemory,
+];

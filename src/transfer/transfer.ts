@@ -186,7 +186,7 @@ export class Transfer {
   }
 
   /**
-   * The newest retained records up to this head, at most HISTORY_BYTES_MAX but at least one record; `moved` where the
+   * The newest retained records up to this head, each of one version, at most HISTORY_BYTES_MAX but at least one record; `moved` where the
    * records are no longer those of this head.
    */
   async #records(id: string, head: Head, pace: Pace): Promise<readonly LogRecord[] | 'moved'> {
@@ -198,15 +198,18 @@ export class Transfer {
     while (after < version) {
       const read = await this.options.store.deltas(id, after, version - after, PAGE_BYTES);
       if (read.kind === 'truncated' || read.records.length === 0) return 'moved';
-      records.push(...read.records);
+      // Exports have no merged records: they begin behind the last one.
+      const plain = read.records.slice(read.records.findLastIndex(({ merged }) => merged) + 1);
+      if (plain.length < read.records.length) records.length = bytes = 0;
+      records.push(...plain);
       after = read.records.at(-1)?.position.version as number;
-      const added = bytesOf(read.records);
+      const added = bytesOf(plain);
       bytes += added;
       let dropped = 0;
       for (; bytes > HISTORY_BYTES_MAX && dropped < records.length - 1; dropped++)
         bytes -= bytesOf([records[dropped]!]);
       records.splice(0, dropped);
-      await pace.spend(added);
+      await pace.spend(bytesOf(read.records));
     }
     const last = records.at(-1);
     return !last || samePosition(last.position, head.position) ? records : 'moved';

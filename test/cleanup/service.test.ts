@@ -2,6 +2,7 @@
 import { status } from '@grpc/grpc-js';
 import test from 'ava';
 import { CleanupReason, CleanupServiceService as cleanup } from '../../src/gen/chord/v1/cleanup_service.js';
+import type { Position } from '../../src/model/model.js';
 import { bytesOf, connect, type Method, type Peer, refused, serve, watch } from '../support/chord.js';
 
 function call<Q, A>(peer: Peer, method: Method<Q, A>, request: Partial<Q> = {}): Promise<A> {
@@ -34,6 +35,7 @@ test('run, start, stop, update and get, with the settings and what was asked for
     deltaTtl: { seconds: 24 * 3600, nanos: 0 },
     deltaThreshold: 5,
     requestTtl: { seconds: 3600, nanos: 0 },
+    deltaRetention: 'none',
   });
 
   const dry = (await call(peer, cleanup.runCleanup, { dryRun: true })).result;
@@ -91,12 +93,55 @@ test('what cannot be is refused, with the field that is at fault', async (t) => 
     [() => call(peer, cleanup.updateCleanup, { options: { ...none, contextTtl: short } }), 'options.context_ttl'],
     [() => call(peer, cleanup.runCleanup, { options: { ...none, deltaThreshold: 0 } }), 'options.delta_threshold'],
     [() => call(peer, cleanup.runCleanup, { prefix: 'x'.repeat(600) }), 'prefix'],
+    [
+      () => call(peer, cleanup.updateCleanup, { options: { ...none, deltaRetention: '1h' } }),
+      'options.delta_retention',
+    ],
+    [
+      () => call(peer, cleanup.runCleanup, { options: { ...none, deltaRetention: '1h:2h' } }),
+      'options.delta_retention',
+    ],
   ] as const;
   for (const [attempt, field] of cases) {
     const { code, fields } = await refused(attempt());
     t.is(code, status.INVALID_ARGUMENT, field);
     t.deepEqual(fields, [field]);
   }
+});
+
+test('tiers of retention are set by a call, and by another one taken back', async (t) => {
+  let now = 1_800_000_000_000;
+  const { address, contexts } = await serve(t, { clock: () => now, cleanupInterval: 0, deltaThreshold: 5 });
+  const peer = connect(t, address);
+  const filler = 'x'.repeat(2000);
+  for (let n = 1; n <= 30; n++, now += 20_000) await peer.set({ contextId: 'a', value: { n, filler } });
+  const positions = (await peer.history('a')).deltas.map(({ to }) => to);
+  const set = async (deltaRetention: string) =>
+    (await call(peer, cleanup.updateCleanup, { options: { deltaRetention } as never })).status;
+  t.like(await set('1m:all,1h:2m'), {
+    overridden: true,
+    options: { deltaRetention: '1m:all,1h:2m', deltaThreshold: 5 },
+  });
+  now += 100_000;
+  const { result } = await call(peer, cleanup.runCleanup);
+  // Five periods of two minutes, of six versions each: all but the last of each go, as far as they are over for a minute.
+  t.like(result, { counts: { contextsTrimmed: 1, failed: 0 } });
+  const { deltas } = await peer.history('a');
+  t.is(deltas.length + (result?.counts?.deltas ?? 0), 30);
+  t.true(deltas.length < 20, `${deltas.length}`);
+  // Further back than the threshold, which counts deltas.
+  let reached = 30;
+  const kept = new Set(deltas.map(({ to }) => to?.version));
+  for (const known of positions.slice(15, 29)) {
+    const version = known?.version ?? 0;
+    const missing = deltas.filter(({ to }) => (to?.version ?? 0) > version).length;
+    const { kind } = await contexts.sync('a', known as Position);
+    t.is(kind, kept.has(version) && missing <= 5 ? 'delta' : 'full', `${version}`);
+    if (kind === 'delta') reached = Math.min(reached, version);
+  }
+  t.is(reached, 18);
+  t.like(await set('none'), { options: { deltaRetention: 'none' } });
+  t.like((await call(peer, cleanup.runCleanup)).result, { counts: { failed: 0 } });
 });
 
 test('a stalled watcher whose deltas are trimmed meanwhile gets the document, and misses nothing', async (t) => {

@@ -48,6 +48,12 @@ test.serial('start, update, stop, status', async (t) => {
     await ok('--json', 'cleanup', 'update', '--interval', '1h30m', '--context-auto-delete', 'true'),
   );
   t.like(updated, { running: true, interval: '90m', options: { contextAutoDelete: true, deltaTtl: '1d' } });
+  const tiered = JSON.parse(await ok('--json', 'cleanup', 'update', '--delta-retention', '1h:all,1d:1m,90d:1h'));
+  t.like(tiered, { options: { deltaRetention: '1h:all,1d:1m,90d:1h', deltaThreshold: 2 } });
+  t.regex(await ok('cleanup', 'status'), /deltaRetention 1h:all,1d:1m,90d:1h/);
+  t.like(JSON.parse(await ok('--json', 'cleanup', 'update', '--delta-retention', 'none')), {
+    options: { deltaRetention: 'none' },
+  });
   t.regex(await ok('cleanup', 'stop'), /^not started\n/);
 });
 

@@ -37,6 +37,13 @@ const OTHER: { [K in Key]: readonly [written: string, value: Config[K]] } = {
   maxDocumentBytes: ['64KiB', 65_536],
   maxRequestMembers: ['1000', 1000],
   deltaThreshold: ['7', 7],
+  deltaRetention: [
+    '1h:all,36h:1m',
+    [
+      { age: 3_600_000, every: 0 },
+      { age: 129_600_000, every: 60_000 },
+    ],
+  ],
   deltaTtl: ['2d', 172_800_000],
   contextAutoDelete: ['true', true],
   contextTtl: ['1h30m', 5_400_000],

@@ -2,10 +2,11 @@
 import { execFileSync } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import { encodeChanges } from '../../src/codec/changes.js';
 import { encodeStruct } from '../../src/codec/struct.js';
 import { advance } from '../../src/contexts/position.js';
+import { makeBackup } from '../../src/maintenance/backup.js';
 import { verify } from '../../src/maintenance/verify.js';
 import { ChordError } from '../../src/model/errors.js';
 import { openChord } from '../../src/server/app.js';
@@ -24,6 +25,7 @@ import {
 } from '../../src/store/record-format.js';
 import type { LogRecord } from '../../src/store/store.js';
 import { mountTmpfs, temporaryDirectory } from '../store/lmdb/directories.js';
+import { planOf } from '../support/thinning.js';
 import { filled, foreign, tamper, verified } from './directories.js';
 
 const NOTHING = Buffer.from([1]);
@@ -79,6 +81,87 @@ test('a context that was restored with its history is healthy', async (t) => {
   await second.close();
   t.deepEqual((await verified(to)).told, []);
 });
+
+/** A context of 30 versions of which 1, 5, 10, 15, 20 and those after it are retained; its snapshot is at version 30. */
+async function thinned(t: ExecutionContext): Promise<string> {
+  const dataDir = await temporaryDirectory(t);
+  let now = 0;
+  const chord = await openChord({ dataDir, clock: () => ++now, cleanupInterval: 0, minFreeBytes: 0 });
+  for (let n = 1; n <= 30; n++)
+    await chord.contexts.update('a', { changes: { n, [`k${n % 3}`]: n } }, { allowMissing: true });
+  const read = await chord.contexts.deltas('a', 0, {});
+  const kept = new Set(read.deltas.filter(({ to }) => to.version % 5 === 0 || to.version > 20).map(({ at }) => at));
+  t.is(
+    await chord.contexts.thin(
+      'a',
+      planOf((at) => !kept.has(at)),
+    ),
+    15,
+  );
+  await chord.close();
+  return dataDir;
+}
+
+test('a history that was thinned is healthy, also after a trim, later writes, a restart and in a backup', async (t) => {
+  const directory = await thinned(t);
+  t.like(await verified(directory), { told: [], result: { deltas: 15 } });
+  const chord = await openChord({ dataDir: directory, cleanupInterval: 0, minFreeBytes: 0 });
+  t.is(await chord.contexts.trim('a', 7), 2);
+  await chord.contexts.update('a', { changes: { n: 31 } });
+  const backup = join(await temporaryDirectory(t), 'backup');
+  await makeBackup(backup, chord.store.backup!(), { onCopied: () => {}, onVerified: () => {} });
+  await chord.close();
+  for (const each of [directory, backup]) t.like(await verified(each), { told: [], result: { deltas: 14 } });
+});
+
+const OF_MERGED: readonly [string, (db: Databases) => void, RegExp][] = [
+  [
+    'changes of a merged delta',
+    (db) => record(db, 'a', 15, (old) => ({ ...old, ...encodeChanges([{ action: 'added', path: ['x'], value: 1 }]) })),
+    /^a 15: its seal does not follow from its changes$/,
+  ],
+  [
+    'the base of a merged delta',
+    (db) =>
+      record(db, 'a', 15, (old) => {
+        const base = { ...old.merged!.base, digest: 'XXXXXXXX' };
+        return { ...old, merged: { base, seal: advance(base, old).digest } };
+      }),
+    /^a 15: it leads on from another position than that of the delta before it$/,
+  ],
+  [
+    'a merged delta that is missing',
+    (db) => void db.contexts.remove(logKey('a', 15)),
+    /^a 11: versions 11 to 19 are missing$/,
+  ],
+  [
+    'a merged delta that says it is of one version',
+    (db) => record(db, 'a', 15, ({ merged: _, ...old }) => old),
+    /^a 11: versions 11 to 14 are missing$/,
+  ],
+  [
+    'a snapshot that is missing',
+    (db) => void db.snapshots.remove(idKey('a')),
+    /^a 20: its snapshot does not cover a merged delta$/,
+  ],
+  [
+    'the number of versions',
+    (db) => head(db, 'a', ({ head, place }) => ({ head, place: { ...place!, thinned: 14 } })),
+    /^a : its head has another number of versions that were merged away$/,
+  ],
+];
+
+for (const [what, damage, expected] of OF_MERGED) {
+  test(`damage in a thinned history is told: ${what}`, async (t) => {
+    const directory = await thinned(t);
+    await tamper(directory, damage);
+    const { told } = await verified(directory);
+    t.true(
+      told.some((line) => expected.test(line)),
+      told.join('\n'),
+    );
+  });
+}
 
 function head(db: Databases, id: string, change: (row: HeadRow) => HeadRow): void {
   const row = decodeHead(db.contexts.getBinary(headKey(id))!, 'a head');

@@ -52,6 +52,12 @@ const ATTACKS: readonly Attack[] = [
   { name: 'soak-lmdb', share: 10, command: (m) => `${TSX}/soak/main.ts --store lmdb --minutes ${m}` },
   { name: 'soak-redis', share: 10, command: (m) => `${TSX}/soak/main.ts --store redis --minutes ${m}` },
   { name: 'matrix', share: 0, command: () => ava(MATRIX), env: { PROOF_STOPPED_SECONDS: '60' } },
+  {
+    name: 'thinning',
+    share: 0,
+    command: () => ava("test/cleanup/tiers.test.ts --match='after many writes*lmdb'"),
+    env: { CHORD_WRITES: '1000000' },
+  },
   { name: 'h2spec', share: 0, command: () => `${TSX}/h2spec.ts` },
   { name: 'planted', share: 0, command: () => `${TSX}/planted/run.ts` },
 ];

@@ -253,6 +253,11 @@ export const commands: fc.Arbitrary<ModelCommand>[] = [
   }),
   command('resume', fc.nat(3), async (system, index) => system.readers[index]?.resume()),
   command('check readers', fc.constant(undefined), (system) => system.checkReaders()),
+  command(
+    'thin',
+    fc.record({ id, merges: fc.array(fc.boolean(), { minLength: 1, maxLength: 7 }) }),
+    (system, { id, merges }) => system.thin(id, merges),
+  ),
   command('trim', fc.record({ id, version: fc.nat(20) }), (system, { id, version }) => system.trim(id, version)),
   command(
     'clean up',

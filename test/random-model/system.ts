@@ -17,6 +17,7 @@ import { type JsonObject, type Position, usedAt } from '../../src/model/model.js
 import { type Engine, openChord } from '../../src/server/app.js';
 import type { Store } from '../../src/store/store.js';
 import { agrees, type Copy, describe, documentOf, follow, implausible, Reader } from '../support/reader.js';
+import { planOf } from '../support/thinning.js';
 import { type Left, Moments } from './batches.js';
 import { Plain, Refusal, type Write } from './plain.js';
 
@@ -217,8 +218,11 @@ export class System {
         const changes = decodeChanges(delta.payload.changes, delta.payload.olds);
         same(apply(changes, before ?? {}), after?.document, `${what}: version ${at}`);
         same(delta.to, after?.position, what);
-        same(delta.cause, after?.cause, `${what}: the cause`);
-        same(decodeProvenance(delta.provenance).annotations, after?.annotations ?? {}, `${what}: annotations`);
+        // Of several versions, what they have in common.
+        const single = delta.to.version === delta.from.version + 1;
+        if (single || delta.cause) same(delta.cause, after?.cause, `${what}: the cause`);
+        if (single || delta.provenance)
+          same(decodeProvenance(delta.provenance).annotations, after?.annotations ?? {}, `${what}: annotations`);
       }
       pageToken = page.nextPageToken;
     }
@@ -261,6 +265,19 @@ export class System {
 
   async trim(id: string, version: number): Promise<void> {
     const count = await this.store.trim(id, version);
+    const context = this.plain.contexts.get(id);
+    if (count > 0 && context) context.trimmed = true;
+  }
+
+  /** Merges versions away as the list says, again and again. */
+  async thin(id: string, merges: readonly boolean[]): Promise<void> {
+    const plan = () => {
+      let i = 0;
+      return planOf(() => merges[i++ % merges.length] as boolean);
+    };
+    const expected = await this.contexts.thin(id, plan(), true);
+    const count = await this.contexts.thin(id, plan());
+    same(count, expected, `versions of ${id} that are merged away`);
     const context = this.plain.contexts.get(id);
     if (count > 0 && context) context.trimmed = true;
   }

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { PROVENANCE_BYTES_MAX } from '../../src/model/model.js';
+import { MERGED_PROVENANCE_BYTES_MAX, PROVENANCE_BYTES_MAX } from '../../src/model/model.js';
 import { decodeRecord, decodeSnapshot, encodeRecord, encodeSnapshot } from '../../src/store/record-format.js';
 
 const position = { epoch: 'AAAAAAAA', version: 1, digest: 'BBBBBBBB' };
@@ -28,6 +28,25 @@ test('who wrote a record stands among its numbers, which the first release skips
     const damaged = Buffer.from(bytes);
     damaged.writeUInt16BE(PROVENANCE_BYTES_MAX + 1, 3 + 24);
     t.throws(() => decodeRecord(damaged, 'it'), { message: 'it: the stored bytes are damaged' });
+  }
+});
+
+test('the base of a merged record stands behind its provenance, among the numbers', (t) => {
+  const merged = { base: { epoch: 'AAAAAAAA', version: 7, digest: 'CCCCCCCC' }, seal: 'DDDDDDDD' };
+  const whole = { ...record, position: { ...position, version: 9 }, merged };
+  const provenances = [0, 5, MERGED_PROVENANCE_BYTES_MAX].map((length) => ({ provenance: Buffer.alloc(length, 0xff) }));
+  for (const origin of [{}, { cause: 'expired' as const }, ...provenances]) {
+    const bytes = encodeRecord({ ...whole, ...origin });
+    t.deepEqual(decodeRecord(bytes, 'it'), { ...whole, ...origin });
+    // As releases without merged records read it.
+    t.is(bytes.length, 3 + 8 * bytes[1]! + 4 * 4 + 8 + 8 + record.changes.length + record.olds.length);
+    t.is(bytes.readDoubleBE(3), 9);
+  }
+  const bytes = encodeRecord(whole);
+  for (const at of [3 + 24, 3 + 26 + 8, 3 + 26 + 9]) {
+    const damaged = Buffer.from(bytes);
+    damaged[at] = 0xff;
+    t.throws(() => decodeRecord(damaged, 'it'), { message: 'it: the stored bytes are damaged' }, `${at}`);
   }
 });
 

@@ -1,6 +1,7 @@
 """The client of Chord: `with chordstate.connect("127.0.0.1:50051") as client`; for asyncio see `chordstate.aio`."""
 
 from .apply import DeltaMismatch, apply
+from .blame import BlameLine, BlamePage, BlameRun
 from .channel import Tls
 from .client import Client
 from .conditions import AtLeast, AtMost, Check, Equals, Exists, Missing, Unchanged, UnmetCondition, UnmetConditions
@@ -52,6 +53,9 @@ __all__ = [
     "AppendText",
     "AtLeast",
     "AtMost",
+    "BlameLine",
+    "BlamePage",
+    "BlameRun",
     "CaughtUp",
     "Change",
     "Check",

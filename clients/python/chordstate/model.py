@@ -252,12 +252,12 @@ def read_delta(message: pb.Delta) -> Delta:
         read_position(getattr(message, "from")),
         read_position(message.to),
         tuple(map(_read_change, message.changes)),
-        _time(message, "updated_at"),
-        provenance=_read_provenance(message.provenance) if message.HasField("provenance") else None,
+        read_time(message, "updated_at"),
+        provenance=read_provenance(message.provenance) if message.HasField("provenance") else None,
     )
 
 
-def _read_provenance(message: pb.Provenance) -> Provenance:
+def read_provenance(message: pb.Provenance) -> Provenance:
     return Provenance(message.author, dict(message.annotations), message.cause == pb.CAUSE_EXPIRED)
 
 
@@ -312,11 +312,11 @@ def _old(message: pb.Change) -> Json | Absence:
 def _info(
     message: pb.Context,
 ) -> tuple[str, Position, datetime | None, datetime | None, datetime | None]:
-    times = (_time(message, "created_at"), _time(message, "updated_at"), _time(message, "expires_at"))
+    times = (read_time(message, "created_at"), read_time(message, "updated_at"), read_time(message, "expires_at"))
     return (message.context_id, read_position(message.position), *times)
 
 
-def _time(message: pb.Context | pb.Delta, field: str) -> datetime | None:
+def read_time(message: Any, field: str) -> datetime | None:
     if not message.HasField(field):
         return None
     return _utc(getattr(message, field))

@@ -30,9 +30,9 @@ def server_command() -> list[str]:
 class Server:
     """On LMDB in a directory of its own, or in memory. Comes back where it was: the same port, the same data."""
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path | None, *settings: str) -> None:
         backend = ["--data-dir", str(folder)] if folder else ["--backend", "memory"]
-        self._args = [*server_command(), "serve", *backend, "--log-level", "error"]
+        self._args = [*server_command(), "serve", *backend, "--log-level", "error", *settings]
         self._process: subprocess.Popen[str] | None = None
         self.address = "127.0.0.1:0"
         self.start()

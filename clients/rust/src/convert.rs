@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use prost_types::Timestamp;
 
+use crate::blame::Provenance;
 use crate::conditions::{Check, Test};
 use crate::error::Error;
 use crate::event::{DeletedReason, Full, SyncResult, WaitResult};
@@ -55,6 +56,7 @@ impl From<wire::Delta> for Delta {
             to: position(message.to),
             changes: message.changes.into_iter().map(Change::from).collect(),
             updated_at: time(message.updated_at),
+            provenance: message.provenance.map(Provenance::from),
         }
     }
 }
@@ -183,7 +185,7 @@ pub(crate) fn position(message: Option<wire::Position>) -> Position {
 }
 
 /// Servers send none before 1970, nor beyond what a clock can show.
-fn time(message: Option<Timestamp>) -> SystemTime {
+pub(crate) fn time(message: Option<Timestamp>) -> SystemTime {
     message.and_then(|at| SystemTime::try_from(at).ok()).unwrap_or(SystemTime::UNIX_EPOCH)
 }
 

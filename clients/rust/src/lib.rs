@@ -39,6 +39,7 @@
 //! by a request id, so that a repeat writes nothing twice. A call that is dropped is cancelled.
 
 mod apply;
+mod blame;
 mod builder;
 mod channel;
 mod client;
@@ -68,6 +69,7 @@ mod watch;
 mod write;
 
 pub use apply::{DeltaMismatch, apply};
+pub use blame::{BlameLine, BlamePage, BlameRun, Provenance};
 pub use builder::ClientBuilder;
 #[cfg(feature = "tls")]
 pub use channel::Tls;

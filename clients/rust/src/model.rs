@@ -6,6 +6,8 @@ use std::time::SystemTime;
 
 use serde_json::{Map, Value};
 
+use crate::blame::Provenance;
+
 /// The JSON document of a context.
 pub type Document = Map<String, Value>;
 
@@ -97,6 +99,8 @@ pub struct Delta {
     pub changes: Vec<Change>,
     /// When `to` was written.
     pub updated_at: SystemTime,
+    /// `None` where nothing is known, or the delta is of several versions that have nothing in common.
+    pub provenance: Option<Provenance>,
 }
 
 /// What happened at one path of a document.

@@ -256,6 +256,13 @@ macro_rules! conditional_and_named {
                 Self(self.0.with(|request| request.expected.get_or_insert_default().condition = Some(condition)))
             }
 
+            /// Kept with the version, for its history: at most 32 texts, 1 KiB in all. Of a delete, in the audit log alone.
+            pub fn annotate(self, key: impl Into<String>, value: impl Into<String>) -> Self {
+                Self(self.0.with(|request| {
+                    request.annotations.insert(key.into(), value.into());
+                }))
+            }
+
             /// Names the write: a repeat answers what the first one did, and writes nothing. Without it the write has
             /// a random one, for the tries of this call.
             pub fn request_id(self, id: impl Into<String>) -> Self {

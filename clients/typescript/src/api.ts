@@ -1,5 +1,6 @@
 /** What the client is on Node and in browsers alike, but for its entry. */
 export { apply, DeltaMismatch } from './apply.js';
+export type { BlameLine, BlamePage } from './blame.js';
 export type { Check, Expected, Unchanged, UnmetCondition, UnmetConditions } from './conditions.js';
 export type { Editor } from './edit.js';
 export { ChordError, type FieldViolation } from './errors.js';

@@ -1,4 +1,5 @@
 /** The calls. Reads and writes are tried again where that is safe; writes name themselves so that it is. */
+import { type BlamePage, fromLine } from './blame.js';
 import { type Check, toChecks, toExpected } from './conditions.js';
 import { type Editor, edit } from './edit.js';
 import { closed } from './errors.js';
@@ -233,6 +234,24 @@ export class BaseClient {
       const request = { contextId, fromVersion, pageSize: 0, pageToken, includeOldValues, format: '' };
       const page = await this.#call(sync.listDeltas, request, options);
       yield { deltas: page.deltas.map(fromDelta), head: fromPosition(page.head), truncated: page.truncated };
+      pageToken = page.nextPageToken;
+    } while (pageToken !== '');
+  }
+
+  /**
+   * Which version made each part of a document, and who wrote it: pages, of what lies at or below one of the paths; without paths,
+   * of the whole document.
+   */
+  async *blame(
+    contextId: string,
+    paths: readonly Path[] = [],
+    options: CallOptions = {},
+  ): AsyncGenerator<BlamePage, void, void> {
+    let pageToken = '';
+    do {
+      const request = { contextId, paths: paths.map((keys) => ({ keys: [...keys] })), pageSize: 0, pageToken };
+      const page = await this.#call(sync.blameContext, request, options);
+      yield { lines: page.lines.map(fromLine), position: fromPosition(page.position), olderThan: page.olderThan };
       pageToken = page.nextPageToken;
     } while (pageToken !== '');
   }

@@ -128,7 +128,7 @@ export function fromDelta(delta: ProtoDelta): Delta {
   };
 }
 
-function fromProvenance({ cause, author, annotations }: ProtoProvenance): Provenance {
+export function fromProvenance({ cause, author, annotations }: ProtoProvenance): Provenance {
   const expired = cause === Cause.EXPIRED ? { cause: 'expired' as const } : {};
   return { ...expired, author, annotations: Object.fromEntries(annotations) };
 }

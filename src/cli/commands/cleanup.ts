@@ -77,6 +77,7 @@ function withRules(command: Command): Command {
     .addOption(option('--context-ttl <duration>', 'time to live of contexts after the last write or touch', parseTtl))
     .addOption(option('--delta-ttl <duration>', 'how long deltas are kept', parseTtl))
     .addOption(option('--delta-threshold <n>', 'how many deltas of a context are kept', parseCount))
+    .option('--delta-retention <tiers>', 'in place of both: tiers, as 1h:all,1d:1m,90d:1h; or none')
     .addOption(option('--request-ttl <duration>', 'how long request ids are kept', parseTtl));
 }
 
@@ -106,8 +107,9 @@ async function status(session: Session): Promise<void> {
   await print(session, (await session.call('getCleanup', {})).status);
 }
 
-function optionsOf({ contextAutoDelete, contextTtl, deltaTtl, deltaThreshold, requestTtl }: Rules): CleanupOptions {
-  return { contextAutoDelete, contextTtl, deltaTtl, deltaThreshold, requestTtl };
+function optionsOf(rules: Rules): CleanupOptions {
+  const { contextAutoDelete, contextTtl, deltaTtl, deltaThreshold, deltaRetention, requestTtl } = rules;
+  return { contextAutoDelete, contextTtl, deltaTtl, deltaThreshold, deltaRetention, requestTtl };
 }
 
 async function print({ out }: Session, status: CleanupStatus | undefined): Promise<void> {
@@ -144,6 +146,7 @@ function optionsForm(options: CleanupOptions) {
     contextTtl: duration(options.contextTtl),
     deltaTtl: duration(options.deltaTtl),
     deltaThreshold: options.deltaThreshold,
+    deltaRetention: options.deltaRetention,
     requestTtl: duration(options.requestTtl),
   };
 }

@@ -125,8 +125,9 @@ async function follow(
   open: OpenLeaves<BlamedVersion>,
   pace: Pace,
 ): Promise<{ readonly oldest: number; readonly read: number }> {
-  let oldest = Math.max(0, head.version - VERSIONS_MAX);
+  let oldest = 0;
   let bytes = 0;
+  let versions = 0;
   let size = 16;
   for (let upTo = head.version; upTo > oldest && open.size > 0; ) {
     const after = Math.max(oldest, upTo - size);
@@ -135,8 +136,10 @@ async function follow(
       oldest = read.oldest - 1;
       continue;
     }
-    const { records } = read;
+    const records = read.records.filter(({ position }) => position.version <= upTo);
     const last = records.at(-1);
+    // Merged away since the last read: what is not found yet is older than that.
+    if (!last && read.records.length > 0) return { oldest: upTo + 1, read: bytes };
     if (!last || last.position.epoch !== head.epoch) throw notFound(id);
     if (last.position.version < upTo && size > 1) {
       size = Math.ceil(size / 4);
@@ -146,8 +149,9 @@ async function follow(
     for (const record of records.toReversed()) {
       bytes += bytesOf([record]);
       await noteRecord(record, open, pace);
-      upTo = record.position.version - 1;
-      if (open.size === 0 || bytes > PAST_BYTES_MAX || open.steps > STEPS_MAX) return { oldest: upTo + 1, read: bytes };
+      upTo = record.merged?.base.version ?? record.position.version - 1;
+      const enough = open.size === 0 || ++versions === VERSIONS_MAX;
+      if (enough || bytes > PAST_BYTES_MAX || open.steps > STEPS_MAX) return { oldest: upTo + 1, read: bytes };
     }
     size = Math.min(2 * size, WINDOW_MAX);
   }

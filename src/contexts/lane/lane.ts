@@ -167,7 +167,7 @@ export class Lane {
     return this.submit(made, need);
   }
 
-  /** One delta from `known`, which is at most the threshold behind the durable position `head`; the merge may cost `costMax`. */
+  /** One delta from `known`, which is behind the durable position `head`; the merge may cost `costMax`. */
   since(known: Position, head: Position, costMax: number): Since | Promise<Since> {
     const found = this.#state.history.since(known, costMax);
     const since = found === 'not in memory' ? this.#state.history.fetch(known, head, costMax) : found;

@@ -19,15 +19,26 @@ const REASONS: Readonly<Record<Exclude<Since, DeltaView>, FullReason>> = {
   'not in memory': 'history_truncated',
 };
 
+/** As in ServiceOptions. */
+export interface SyncLimits {
+  readonly deltaThreshold: number;
+  readonly thins?: (() => boolean) | undefined;
+}
+
+/** Where a delta may be of many versions, the history counts deltas. */
+function versionsMax({ deltaThreshold, thins }: SyncLimits): number {
+  return thins?.() ? Number.POSITIVE_INFINITY : deltaThreshold;
+}
+
 /** What a client at `known` lacks, for a lane with the durable state `head`. Synchronous where the answer is in memory. */
 export function answer<T>(
   lane: Lane,
   head: Head,
   known: Position | undefined,
-  threshold: number,
+  limits: SyncLimits,
   form: Form<T>,
 ): Answer<T> {
-  const decision = decide(known, head.position, threshold);
+  const decision = decide(known, head.position, versionsMax(limits));
   if (decision.kind === 'no_change') return { kind: 'no_change', position: head.position };
   const whole = (reason: FullReason): Answer<T> => full(lane, head, known, reason, form);
   if (decision.kind === 'full') return whole(decision.reason);
@@ -47,10 +58,10 @@ export async function answerAt(
   lane: Lane,
   position: Position,
   known: Position | undefined,
-  threshold: number,
+  limits: SyncLimits,
 ): Promise<SyncResult> {
   const { id } = lane;
-  const decision = decide(known, position, threshold);
+  const decision = decide(known, position, versionsMax(limits));
   if (decision.kind === 'no_change') return { kind: 'no_change', position };
   const whole = async (reason: FullReason): Promise<SyncResult> => {
     return { kind: 'full', reason, view: await encodedView(id, await documentViewAt(store, lane, position)) };
@@ -58,7 +69,7 @@ export async function answerAt(
   if (decision.kind === 'full') return whole(decision.reason);
   const { durable } = lane;
   const costMax = mergeCostMax(durable?.weight ?? 0);
-  const since = await new LaneHistory(id, store, threshold).fetch(known as Position, position, costMax);
+  const since = await new LaneHistory(id, store, limits.deltaThreshold).fetch(known as Position, position, costMax);
   if (typeof since !== 'object') return whole(REASONS[since]);
   if (durable && !isLarge(since.payload, durable.weight)) return { kind: 'delta', delta: since };
   return smaller(since, whole('delta_larger'), ENCODED);

@@ -7,6 +7,7 @@ import { type Position, samePosition } from '../../model/model.js';
 import type { LogRecord, Store } from '../../store/store.js';
 import { type DeltaView, deltaOf } from '../events.js';
 import { SMALL_BYTES } from '../long-work.js';
+import { leadsOn } from '../position.js';
 import { DELTA_COST } from '../validation.js';
 import { agrees } from './decision.js';
 import { bytesOf, mergeCost, mergeInSteps, mergeViews } from './merge.js';
@@ -30,7 +31,7 @@ const MERGED_MAX = 16;
 const FOUND_MAX = 1000;
 
 export class LaneHistory {
-  /** Contiguous; the last delta leads to the durable position. */
+  /** Contiguous; the last delta leads to the durable position. The oldest ones may be of several versions each. */
   #deltas: DeltaView[] = [];
   #deltaBytes = 0;
   /** By start version: the merged delta to the durable position, or its promise. Valid until the next push. */
@@ -42,7 +43,7 @@ export class LaneHistory {
   constructor(
     private readonly id: string,
     private readonly store: Store,
-    /** The maximum number of versions that are merged. */
+    /** The maximum number of deltas that are merged. */
     private readonly threshold: number,
   ) {}
 
@@ -88,19 +89,31 @@ export class LaneHistory {
 
   /** The deltas from this version to the durable position; undefined where one is not in memory. */
   after(version: number): readonly DeltaView[] | undefined {
-    const first = this.#deltas[0];
-    return first && version >= first.from.version ? this.#deltas.slice(version - first.from.version) : undefined;
+    const last = this.#deltas.at(-1);
+    if (last && version >= last.to.version) return [];
+    const index = this.#startingAt(version);
+    return index < 0 ? undefined : this.#deltas.slice(index);
   }
 
-  /** One merged delta from `known`, which is behind the durable position by at most the threshold. */
+  /** One merged delta from `known`, which is behind the durable position. */
   since(known: Position, costMax: number): Since | Promise<Since> {
-    const first = this.#deltas[0];
-    const index = first ? known.version - first.from.version : -1;
+    const index = this.#startingAt(known.version);
     const oldest = this.#deltas[index];
-    if (index < 0 || !oldest) return 'not in memory';
+    if (!oldest) return 'not in memory';
     if (!agrees(known, oldest.from)) return 'diverged';
     if (index === this.#deltas.length - 1) return oldest;
+    if (this.#deltas.length - index > this.threshold) return 'truncated';
     return this.#merged.get(known.version) ?? this.#merge(known.version, this.#deltas.slice(index), costMax);
+  }
+
+  /** The index of the delta that starts at a version; -1 where none in memory does. */
+  #startingAt(version: number): number {
+    const first = this.#deltas[0];
+    if (!first || version < first.from.version) return -1;
+    // Exact where each delta is of one version, too high otherwise.
+    let index = Math.min(version - first.from.version, this.#deltas.length - 1);
+    while (index > 0 && this.#deltas[index]!.from.version > version) index--;
+    return this.#deltas[index]!.from.version === version ? index : -1;
   }
 
   /** As `since`, but reads missing deltas from the store. `head` is the durable position. */
@@ -135,6 +148,7 @@ export class LaneHistory {
       return { from, since: 'larger' };
     }
     const views = viewsOf(this.id, records);
+    if (views.length > this.threshold) return { from, since: 'truncated' };
     // The store may have advanced meanwhile, by a delete or by another server's writes: then the caller tries again.
     const last = views.find((view) => samePosition(view.to, head));
     if (!last) return 'truncated';
@@ -153,14 +167,18 @@ export class LaneHistory {
     const known = this.#deltaBytes - (DELTA_BYTES - DELTA_COST) * this.#deltas.length > costMax;
     const records: LogRecord[] = [];
     for (let after = version - 1, left = costMax; after < last && left >= 0; ) {
-      const most = Math.min(last - after, Math.ceil(left / DELTA_COST) + 1);
+      // One more than are merged, which shows that they are too many.
+      const most = Math.min(last - after, Math.ceil(left / DELTA_COST) + 1, this.threshold + 2 - records.length);
       const read = await this.store.deltas(this.id, after, known ? 1 : most, Math.max(1, left));
       if (read.kind === 'truncated') return undefined;
-      if (read.records.length === 0) break;
+      const [next] = read.records;
+      if (!next) break;
+      const before = records.at(-1);
+      if (before && !leadsOn(next, before.position)) return undefined;
       left -= mergeCost(records.length === 0 ? read.records.slice(1) : read.records);
       records.push(...read.records);
-      after = version - 1 + records.length;
-      if (known) break;
+      after = (read.records.at(-1) as LogRecord).position.version;
+      if (known || records.length > this.threshold + 1) break;
     }
     return records;
   }

@@ -13,6 +13,7 @@ import { unmetChecks } from '../checks.js';
 import type { Form } from '../lane/document.js';
 import type { Lane } from '../lane/lane.js';
 import { Pace } from '../long-work.js';
+import { leadsOn } from '../position.js';
 import { PAGE_BYTES } from '../validation.js';
 import { agrees, decide } from './decision.js';
 import { bytesOf, decodeInSteps } from './merge.js';
@@ -65,7 +66,7 @@ export interface Holding {
   readonly position: Position;
   /** The parts that the checks name; the caller's own. */
   readonly document: JsonObject;
-  /** The first version after `known` that met the checks, or else the current one; absent: none did. */
+  /** The first retained version after `known` that met the checks, or else the current one; absent: none did. */
   readonly heldAt?: Position;
 }
 
@@ -88,7 +89,7 @@ export async function holding(
   return { position, document, ...now, ...(heldAt && { heldAt }) };
 }
 
-/** The first of the versions after that of the first record at which the checks were met. */
+/** The first of the retained versions after that of the first record at which the checks were met. */
 async function firstHeld(
   awaited: Awaited,
   [, next, ...others]: readonly LogRecord[],
@@ -124,10 +125,11 @@ async function concerning(
     if (page.kind === 'truncated' || page.records.length === 0) return undefined;
     for (const record of page.records) {
       const { version } = record.position;
+      if (last && !leadsOn(record, last)) return undefined;
       bytes += bytesOf([record]);
       if (bytes > BYTES_MAX) return undefined;
       await pace.spend(record.changes.length);
-      if (version <= known.version + 1 || awaited.concerns(record)) found.push(record);
+      if (found.length < 2 || awaited.concerns(record)) found.push(record);
       last = record.position;
       after = version;
     }

@@ -12,10 +12,11 @@ import type { View } from '../events.js';
 import { ENCODED } from '../lane/document.js';
 import type { Lane } from '../lane/lane.js';
 import { eachInSteps, inSteps, Pace, paced, SMALL_BYTES } from '../long-work.js';
+import { leadsOn } from '../position.js';
 import { PAGE_BYTES } from '../validation.js';
 import { bytesOf, decodeInSteps } from './merge.js';
 
-/** The maximum number of versions that one read may undo. */
+/** The maximum number of retained versions that one read may undo or apply. */
 const VERSIONS_BACK_MAX = 10_000;
 /** Changes that are applied between two looks at the clock: many, since each time a spliced list is written anew. */
 const CHANGES_AT_ONCE = 1000;
@@ -52,7 +53,7 @@ export interface PointInTime {
 /**
  * The context at a version of its current life; the lane's state must be known.
  * NOT_FOUND: the context does not exist or never had that version. FAILED_PRECONDITION: the version is no longer
- * retained. RESOURCE_EXHAUSTED: the deltas in between have too many bytes, or the budget is used up.
+ * retained. RESOURCE_EXHAUSTED: the deltas in between are too many or have too many bytes, or the budget is used up.
  */
 export async function past(
   store: Store,
@@ -67,8 +68,6 @@ export async function past(
     const message = `${JSON.stringify(id)} has no version ${version}: the current version is ${now}`;
     throw new ChordError('NOT_FOUND', message, { contextId: id });
   }
-  if (now - version > VERSIONS_BACK_MAX) throw gone(id, version, now - VERSIONS_BACK_MAX);
-
   budget.documents -= durable.weight;
   if (budget.documents < 0) throw usedUp('documents', DOCUMENTS_BYTES_MAX);
 
@@ -85,7 +84,8 @@ export async function past(
     (await paced((pace) => find(pace, PAST_BYTES_MAX)));
   if (found) return found;
   if (budget.deltas < 0) throw usedUp('deltas', PAST_BYTES_MAX);
-  const message = `version ${version} of ${JSON.stringify(id)} is over the limit of ${PAST_BYTES_MAX} bytes of deltas away`;
+  const limits = `${VERSIONS_BACK_MAX} deltas or ${PAST_BYTES_MAX} bytes of deltas`;
+  const message = `version ${version} of ${JSON.stringify(id)} is over the limit of ${limits} away`;
   throw new ChordError('RESOURCE_EXHAUSTED', message, { contextId: id });
 }
 
@@ -110,8 +110,9 @@ export async function versionAt(store: Store, { id, durable }: Lane, time: numbe
     const [record] = read.records;
     // The context was deleted or recreated meanwhile.
     if (record?.position.epoch !== durable.position.epoch) throw notFound(id);
+    // A record further ahead is the first one that is retained of these versions.
     if (record.at > time) high = middle;
-    else low = middle + 1;
+    else low = record.position.version + 1;
   }
   if (low - 1 < oldest) throw gone(id, low - 1, oldest);
   return low - 1;
@@ -134,6 +135,7 @@ async function back(
     const some = await between(store, id, after, last, bytesMax - bytesOf(records), pace, budget);
     if (some === 'larger') return false;
     if (!Array.isArray(some)) throw gone(id, version, some.oldest);
+    checkJoint(id, records, some);
     records.push(...some);
     return true;
   };
@@ -168,7 +170,8 @@ async function forth(
   budget: PastBudget,
 ): Promise<PointInTime | undefined> {
   const records = await between(store, id, 0, version, bytesMax, pace, budget);
-  if (!Array.isArray(records)) return undefined;
+  // Where the version was merged away, the other way says so.
+  if (!Array.isArray(records) || (records.at(-1)?.position.version ?? 0) > version) return undefined;
   const last = records.at(-1);
   if (last?.position.version !== version || last.position.epoch !== head.position.epoch) throw notFound(id);
   const document: JsonObject = {};
@@ -189,7 +192,10 @@ export async function applyInSteps(changes: Changes, document: JsonObject, pace:
   return weight;
 }
 
-/** The records after a version up to another one; or that they have too many bytes, or are no longer retained. */
+/**
+ * The records after a version up to another one, or, where that one was merged away, to the next that is retained; or that they
+ * are too many or have too many bytes, or are no longer retained.
+ */
 async function between(
   store: Store,
   id: string,
@@ -202,15 +208,23 @@ async function between(
   const records: LogRecord[] = [];
   let left = bytesMax;
   for (let at = after; at < last; ) {
-    const read = await store.deltas(id, at, last - at, Math.min(PAGE_BYTES, left + 1));
+    const most = Math.min(last - at, VERSIONS_BACK_MAX + 2 - records.length);
+    const read = await store.deltas(id, at, most, Math.min(PAGE_BYTES, left + 1));
     if (read.kind === 'truncated') return read;
-    if (read.records.length === 0) break;
+    const [first] = read.records;
+    if (!first) break;
+    if (at === after && first.position.version > after + 1) throw mergedAway(id, after + 1, first);
     const bytes = bytesOf(read.records);
     left -= bytes;
     budget.deltas -= bytes;
     if (left < 0 || budget.deltas < 0) return 'larger';
-    records.push(...read.records);
-    at = read.records.at(-1)?.position.version as number;
+    checkJoint(id, records, read.records);
+    for (const record of read.records) {
+      at = record.position.version;
+      records.push(record);
+      if (at >= last) break;
+    }
+    if (records.length > VERSIONS_BACK_MAX + 1) return 'larger';
     await pace.spend(bytes);
   }
   return records;
@@ -237,6 +251,22 @@ export async function documentAt(store: Store, lane: Lane, position: Position): 
 function usedUp(what: keyof PastBudget, limit: number): ChordError {
   const message = `the reverts of the request would read more than ${limit} bytes of ${what}`;
   return new ChordError('RESOURCE_EXHAUSTED', message);
+}
+
+/** Between two reads the history may have been thinned. */
+function checkJoint(id: string, records: readonly LogRecord[], [next]: readonly LogRecord[]): void {
+  const last = records.at(-1);
+  if (!last || !next || leadsOn(next, last.position)) return;
+  const message = `deltas of ${JSON.stringify(id)} were merged while they were read; try again`;
+  throw new ChordError('UNAVAILABLE', message, { contextId: id, retryAfter: 100 });
+}
+
+function mergedAway(id: string, version: number, { position, merged }: LogRecord): ChordError {
+  const around = merged
+    ? `versions ${merged.base.version} and ${position.version} are`
+    : `version ${position.version} is`;
+  const message = `version ${version} of ${JSON.stringify(id)} is no longer retained; ${around}`;
+  return new ChordError('FAILED_PRECONDITION', message, { contextId: id });
 }
 
 function gone(id: string, version: number, oldest: number): ChordError {

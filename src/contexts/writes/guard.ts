@@ -12,7 +12,7 @@ import { codePoints } from '../../delta/text.js';
 import type { Changes, Path } from '../../delta/types.js';
 import type { SinceReason } from '../../model/conditions.js';
 import { ChordError } from '../../model/errors.js';
-import type { Payload, Position } from '../../model/model.js';
+import { type Payload, type Position, samePosition } from '../../model/model.js';
 import type { LogRecord, Store } from '../../store/store.js';
 import type { TipView } from '../lane/state.js';
 import { agrees, decide } from '../sync/decision.js';
@@ -123,6 +123,8 @@ export class Guard {
       if (since.epoch !== '' && position.epoch !== since.epoch) return false; // the next evaluation finds it
       if (position.version !== since.version) this.#lost = 'history_truncated';
       else if (!agrees(since, position)) this.#lost = 'diverged';
+    } else if (record.merged && samePosition(record.merged.base, from)) {
+      this.#lost = 'history_truncated'; // what was changed and taken back is lost in it
     } else if (position.epoch !== from.epoch || position.version !== from.version + 1) {
       this.#startAgain();
       return false;
@@ -146,7 +148,8 @@ export class Guard {
       throw this.#missing(tip);
     }
     let bytes = this.#bytesRead;
-    for (const { to, payload } of deltas) {
+    for (const { from, to, payload } of deltas) {
+      if (to.version !== from.version + 1) return 'history_truncated'; // merged, as in `#readOne`
       bytes += bytesOf([payload]);
       if (!this.#note(to.version, payload, bytes)) return 'history_truncated';
     }

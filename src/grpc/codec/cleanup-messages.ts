@@ -9,6 +9,7 @@ import { checkPrefix } from '../../contexts/validation.js';
 import * as proto from '../../gen/chord/v1/cleanup_service.js';
 import type { Duration } from '../../gen/google/protobuf/duration.js';
 import { invalid } from '../../model/errors.js';
+import { formatTiers, parseTiers, type Tier, tiersProblem } from '../../model/tiers.js';
 import { fromDuration, toDuration, toTimestamp } from './times.js';
 
 const DAY = 86_400_000;
@@ -42,6 +43,7 @@ export function fromOptions(options: proto.CleanupOptions | undefined): Partial<
     deltaTtl: ttl('delta_ttl', options.deltaTtl),
     deltaThreshold,
     requestTtl: ttl('request_ttl', options.requestTtl),
+    deltaRetention: options.deltaRetention === undefined ? undefined : tiersOf(options.deltaRetention),
   };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }
@@ -76,6 +78,7 @@ export function toCleanupStatus({
       deltaTtl: toDuration(options.deltaTtl),
       deltaThreshold: options.deltaThreshold,
       requestTtl: toDuration(options.requestTtl),
+      deltaRetention: formatTiers(options.deltaRetention ?? []),
     },
     nextRunAt: nextRunAt === undefined ? undefined : toTimestamp(nextRunAt),
     lastRun: last && { ...toResult(last), contexts: [] },
@@ -94,6 +97,15 @@ function toCounts({ expired, idle, trimmed, deltas, failed }: Counts, forgotten:
     requestIds: forgotten,
     failed,
   };
+}
+
+function tiersOf(text: string): readonly Tier[] {
+  const field = 'options.delta_retention';
+  const tiers = parseTiers(text);
+  if (!tiers) throw invalid(field, 'must be tiers like 1h:all,1d:1m,90d:1h, or none');
+  const problem = tiersProblem(tiers);
+  if (problem) throw invalid(field, problem);
+  return tiers;
 }
 
 function between(field: string, ms: number | undefined, max: number): number | undefined {

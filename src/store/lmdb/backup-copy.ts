@@ -6,7 +6,7 @@ import type { Backup, BackupPart } from '../store.js';
 import { sync } from './directory.js';
 import { freeBytesOf } from './disk-space.js';
 import { commitFailed } from './errors.js';
-import { type Databases, FORMAT, NAMES, openDatabases } from './schema.js';
+import { type Databases, FORMAT, NAMES, openDatabases, THINNED_FORMAT } from './schema.js';
 
 /** Bytes written at once: the most that is held in memory, and about the memory that LMDB may need beside it. */
 const BATCH_BYTES = 8 * 2 ** 20;
@@ -32,11 +32,12 @@ export class Copy {
 
   /** Starts in an empty directory. Throws FAILED_PRECONDITION where the records have another Chord's layout. */
   static async begin(directory: string, { format, counts }: Pick<Backup, 'format' | 'counts'>): Promise<Copy> {
-    if (format !== FORMAT.version) {
-      const message = `the records have format ${format}, this Chord writes ${FORMAT.version}: use the server's version`;
+    if (format < FORMAT.version || format > THINNED_FORMAT) {
+      const known = `${FORMAT.version} to ${THINNED_FORMAT}`;
+      const message = `the records have format ${format}, this Chord writes ${known}: use the server's version`;
       throw new ChordError('FAILED_PRECONDITION', message);
     }
-    return new Copy(directory, await openDatabases({ directory, noSync: true }), counts);
+    return new Copy(directory, await openDatabases({ directory, noSync: true, format }), counts);
   }
 
   /** Adds records, whose keys must be in order. Throws RESOURCE_EXHAUSTED where the disk is nearly full. */

@@ -7,7 +7,7 @@ import type { Transaction } from 'lmdb';
 import { ChordError } from '../../model/errors.js';
 import type { Backup, BackupPart } from '../store.js';
 import { unreadable } from './errors.js';
-import { type Bytes, type Databases, FORMAT, NAMES } from './schema.js';
+import { type Bytes, type Databases, formatOf, NAMES } from './schema.js';
 
 /** Limits one part to a few milliseconds of the event loop. */
 const PART_BYTES = 128 * 1024;
@@ -29,7 +29,7 @@ export class Backups {
   begin(): Backup {
     const moment = new Moment(this.db, this.patience, () => this.#moments.delete(moment));
     this.#moments.add(moment);
-    return { format: FORMAT.version, counts: moment.counts, parts: this.#parts(moment) };
+    return { format: formatOf(this.db.env), counts: moment.counts, parts: this.#parts(moment) };
   }
 
   /** Ends all backups: before that the environment cannot be closed. */

@@ -24,8 +24,8 @@ const MAX_EARLY = 1_000;
 
 /** The index keys of a context. */
 export function keysOf({ head, place }: records.HeadRow): IndexKeys {
-  const { trimmed, oldestAt } = place as records.Place;
-  return trueKeys(head, head.position.version - trimmed, oldestAt);
+  const { trimmed, thinned = 0, oldestAt, next = oldestAt } = place as records.Place;
+  return trueKeys(head, head.position.version - trimmed - thinned, next);
 }
 
 export class LmdbReads {
@@ -59,6 +59,12 @@ export class LmdbReads {
   record(id: string, version: number): LogRecord | null {
     const bytes = this.db.contexts.getBinary(logKey(id, version));
     return bytes === undefined ? null : records.decodeRecord(bytes, `version ${version} of context "${id}"`);
+  }
+
+  /** The first record of a version from `from` to `upTo`. */
+  nextRecord(id: string, from: number, upTo: number): LogRecord | null {
+    const [key] = this.logKeys(id, from, upTo, 1);
+    return key === undefined ? null : this.record(id, versionIn(key));
   }
 
   snapshot(id: string): Snapshot | null {

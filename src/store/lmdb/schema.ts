@@ -6,6 +6,8 @@ import { checkDataFile } from './fsck/data-file.js';
 
 /** The format of the Databases below. A change that older code would misread must increase the version. */
 export const FORMAT = { name: 'chord', version: 2 };
+/** From the first thinning on: older code would take merged records for damage, and the rows of their heads for others. */
+export const THINNED_FORMAT = 3;
 export const FORMAT_KEY = Buffer.from('format');
 const BYTES = { keyEncoding: 'binary', encoding: 'binary', cache: false } as const;
 
@@ -66,15 +68,17 @@ export interface OpenOptions {
   readonly mapSize?: number | undefined;
   /** Commits do not wait for the disk: for callers that sync after all writes. */
   readonly noSync?: boolean | undefined;
+  /** The format of new files. */
+  readonly format?: number | undefined;
 }
 
 /** Throws FAILED_PRECONDITION for files of another program or a newer Chord, DATA_LOSS for damaged files. */
 export async function openDatabases(options: OpenOptions): Promise<Databases> {
-  const { directory } = options;
+  const { directory, format = FORMAT.version } = options;
   checkDataFile(directory);
   const env = openEnvironment(options);
   try {
-    await checkFormat(env, directory);
+    await checkFormat(env, directory, format);
     const database = (name: string): Bytes => env.openDB({ ...BYTES, name });
     return {
       env,
@@ -113,14 +117,23 @@ function openEnvironment({ directory, mapSize, noSync = false }: OpenOptions): R
   }
 }
 
-async function checkFormat(env: RootDatabase<Buffer, Buffer>, directory: string): Promise<void> {
+async function checkFormat(env: RootDatabase<Buffer, Buffer>, directory: string, format: number): Promise<void> {
   const stored = env.getBinary(FORMAT_KEY);
   if (stored === undefined) {
     if (env.getKeysCount({ limit: 1 }) > 0) throw foreign(directory);
-    await env.put(FORMAT_KEY, Buffer.from(JSON.stringify({ ...FORMAT, createdBy: `node ${process.version}` })));
+    await env.put(FORMAT_KEY, formatRecord(format));
     return;
   }
   checkStored(stored, directory);
+}
+
+export function formatRecord(version: number): Buffer {
+  return Buffer.from(JSON.stringify({ ...FORMAT, version, createdBy: `node ${process.version}` }));
+}
+
+/** The format of open databases. */
+export function formatOf(env: RootDatabase<Buffer, Buffer>): number {
+  return Number(parse(env.getBinary(FORMAT_KEY) ?? Buffer.alloc(0)).version);
 }
 
 /** Throws FAILED_PRECONDITION where the format record is of another program or of a newer Chord. */
@@ -134,10 +147,10 @@ export function checkStored(stored: Buffer, directory: string): void {
         'export the contexts with the older version, and restore them here',
     );
   }
-  if (version > FORMAT.version) {
+  if (version > THINNED_FORMAT) {
     throw new ChordError(
       'FAILED_PRECONDITION',
-      `${directory} contains data of a newer Chord (format ${version}; this one reads up to ${FORMAT.version})`,
+      `${directory} contains data of a newer Chord (format ${version}; this one reads up to ${THINNED_FORMAT})`,
     );
   }
 }

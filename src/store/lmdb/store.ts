@@ -24,6 +24,7 @@ import type {
   Stored,
   StoreHealth,
   StoreWork,
+  Thinning,
 } from '../store.js';
 import { Backups } from './backup.js';
 import { createDirectory, restrictFiles, syncNames } from './directory.js';
@@ -213,12 +214,16 @@ class LmdbStore implements Store {
 
     const records: LogRecord[] = [];
     let bytes = 0;
-    for (let version = after + 1; version <= head.position.version && records.length < limit; version++) {
-      const record = this.#reads.record(id, version);
-      if (record === null) return { kind: 'truncated', oldest: this.#reads.oldest(id, row) };
+    const last = head.position.version;
+    for (let version = after; version < last && records.length < limit; ) {
+      // What follows may be a merged record, which is further ahead.
+      const record = this.#reads.record(id, version + 1) ?? this.#reads.nextRecord(id, version + 2, last);
+      if (record === null || (record.merged?.base.version ?? record.position.version - 1) > version)
+        return { kind: 'truncated', oldest: this.#reads.oldest(id, row) };
       bytes += record.changes.length + record.olds.length;
       if (bytes > maxBytes && records.length > 0) break;
       records.push(record);
+      version = record.position.version;
     }
     return { kind: 'records', records };
   }
@@ -260,6 +265,16 @@ class LmdbStore implements Store {
       count += some;
       if (some < AT_ONCE) return count;
     }
+  }
+
+  thin(thinning: Thinning): Promise<boolean> {
+    return this.#write({
+      id: thinning.id,
+      scans: true,
+      frees: true,
+      bytes: size(...thinning.merged.flatMap(({ changes, olds }) => [changes, olds])),
+      run: (turn) => this.#writes.thin(turn, thinning),
+    });
   }
 
   async forget(before: number, limit: number): Promise<number> {

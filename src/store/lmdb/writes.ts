@@ -2,15 +2,15 @@
  * The decisions and writes of a transaction: the body of each Job of group-commit.ts. All reads come before the first
  * write. The earlier writes of the same transaction are looked up in the turn.
  */
-import { type Head, samePosition } from '../../model/model.js';
+import { type Head, type Position, samePosition } from '../../model/model.js';
 import { batchRefusal } from '../batch.js';
 import { encodeHead, encodeMember, encodeRecord, encodeSnapshot, type HeadRow, type Place } from '../record-format.js';
 import { entriesAfter, INDEXES, type IndexKeys, NOWHERE, renewedSince } from '../retention-index.js';
-import type { BatchOperation, BatchOutcome, Commit, Due, Outcome, Removal, Request } from '../store.js';
+import type { BatchOperation, BatchOutcome, Commit, Due, Outcome, Removal, Request, Thinning } from '../store.js';
 import type { CommitTurn } from './group-commit.js';
 import { dueKey, headKey, idKey, logKey, memberKey, versionIn } from './keys.js';
 import { keysOf, type LmdbReads } from './reads.js';
-import type { Databases } from './schema.js';
+import { type Databases, FORMAT_KEY, formatOf, formatRecord, THINNED_FORMAT } from './schema.js';
 
 /** The value of an index entry. */
 export const NOTHING = Buffer.from([1]);
@@ -61,12 +61,48 @@ export class LmdbWrites {
     const last = keys.at(-1);
     if (before === null || last === undefined) return 0;
 
-    const trimmed = versionIn(last);
-    const oldestAt = this.reads.record(id, trimmed + 1)?.at ?? Number.NaN;
+    // Merged records leave gaps: the oldest one that stays may be further ahead.
+    const { version: headVersion } = before.head.position;
+    const oldest = this.reads.nextRecord(id, versionIn(last) + 1, headVersion);
+    const trimmed = oldest ? oldest.position.version - 1 : headVersion;
     for (const key of keys) void this.db.contexts.remove(key);
-    const place = { ...before.place, trimmed, oldestAt, entries: before.place?.entries ?? NOWHERE };
+    const { generation, thinned = 0, entries = NOWHERE } = before.place ?? {};
+    const gaps = trimmed - from + 1 - keys.length;
+    const place = {
+      ...{ trimmed, oldestAt: oldest?.at ?? Number.NaN, entries },
+      ...(generation !== undefined && { generation }),
+      ...(thinned > gaps && { thinned: thinned - gaps }),
+    };
     this.#putRow(turn, id, before, kept({ head: before.head, place }));
     return keys.length;
+  }
+
+  thin(turn: CommitTurn, { id, merged, next, head }: Thinning): boolean {
+    const before = this.#row(turn, id);
+    if (!before?.place || before.head.position.epoch !== head.position.epoch) return false;
+    const covered = this.reads.snapshot(id)?.version ?? 0;
+    const stands = (position: Position): boolean => {
+      const stored = position.version > before.place!.trimmed && this.reads.record(id, position.version);
+      return stored !== null && stored !== false && samePosition(stored.position, position);
+    };
+    const replaced: Buffer[] = [];
+    let done = 0;
+    for (const record of merged) {
+      const { version } = record.position;
+      const { base } = record.merged;
+      const fits = done <= base.version && base.version < version && version <= covered;
+      if (!fits || !stands(base) || !stands(record.position)) return false;
+      replaced.push(...this.reads.logKeys(id, base.version + 1, version - 1, version));
+      done = version;
+    }
+    if (formatOf(this.db.env) < THINNED_FORMAT) void this.db.env.put(FORMAT_KEY, formatRecord(THINNED_FORMAT));
+    for (const key of replaced) void this.db.contexts.remove(key);
+    for (const record of merged) void this.db.contexts.put(logKey(id, record.position.version), encodeRecord(record));
+    const thinned = (before.place.thinned ?? 0) + replaced.length;
+    const seen = samePosition(before.head.position, head.position);
+    const place = { ...before.place, thinned, next: seen ? next : Math.min(next, head.updatedAt) };
+    this.#putRow(turn, id, before, kept({ head: before.head, place }));
+    return true;
   }
 
   /** Drops requests made before a time, behind a row: at most `limit`, of some rows. The last row, if there are more. */
@@ -268,13 +304,16 @@ export class LmdbWrites {
 /** The row after a commit. */
 function placed(before: HeadRow | null, head: Head, writes: boolean): PlacedRow {
   const { version } = head.position;
-  const { trimmed, oldestAt, entries, generation } = before?.place ?? {
-    trimmed: writes ? version - 1 : version,
-    oldestAt: Number.NaN,
-    entries: NOWHERE,
-  };
+  const begun: Place = { trimmed: writes ? version - 1 : version, oldestAt: Number.NaN, entries: NOWHERE };
+  const { trimmed, oldestAt, entries, generation, thinned, next } = before?.place ?? begun;
   const first = writes && Number.isNaN(oldestAt);
-  const place = { trimmed, oldestAt: first ? head.updatedAt : oldestAt, entries };
+  const place: { -readonly [K in keyof Place]: Place[K] } = {
+    trimmed,
+    oldestAt: first ? head.updatedAt : oldestAt,
+    entries,
+  };
+  if (thinned !== undefined) place.thinned = thinned;
+  if (next !== undefined) place.next = writes ? Math.min(next, head.updatedAt) : next;
   if (!head.members) return kept({ head, place });
   return kept({ head, place: { ...place, generation: generation ?? head.members.stamp } });
 }

@@ -5,6 +5,7 @@
  */
 import { Command, Redis, type RedisOptions } from 'ioredis';
 import { ChordError } from '../../model/errors.js';
+import { LOG_SCRIPTS } from './log-scripts.js';
 import { SCRIPTS } from './scripts.js';
 
 export type Argument = string | number | Uint8Array;
@@ -111,7 +112,7 @@ export class Connection {
   #ready(): void {
     if (this.#state === 'closed' || this.#refused) return;
     // Sent first: a script that is unknown when it is called is sent again, and loses its place in the order.
-    for (const { lua } of SCRIPTS) this.redis.script('LOAD', lua).catch(() => {});
+    for (const { lua } of [...SCRIPTS, ...LOG_SCRIPTS]) this.redis.script('LOAD', lua).catch(() => {});
     this.#state = 'ready';
     clearTimeout(this.#grace);
     for (const { resolve } of this.#waiting.splice(0)) resolve();

@@ -8,7 +8,8 @@ import type { Cluster } from './cluster.js';
 import type { Argument } from './connection.js';
 import { kWayMerge } from './k-way-merge.js';
 import type { Partition, RedisKeys } from './keys.js';
-import { DELTAS, HEADS_OF, LOAD, MEMBERS, type Script } from './scripts.js';
+import { DELTAS, LOAD } from './log-scripts.js';
+import { HEADS_OF, MEMBERS, type Script } from './scripts.js';
 
 interface RawDue {
   readonly id: Buffer;
@@ -142,10 +143,11 @@ export class RedisReads {
     return found.slice(0, limit);
   }
 
-  /** Runs a script on a context, its log and its members. */
+  /** Runs a script on a context, its log, its members and its thinned records. */
   #script(script: Script, id: string, args: readonly Argument[]): Promise<unknown> {
     const partition = this.keys.partitionOf(id);
-    const call = { script, keys: [partition.context(id), partition.log(id), partition.members(id)], args };
+    const own = [partition.context(id), partition.log(id), partition.members(id), partition.thinned(id)];
+    const call = { script, keys: own, args };
     return this.cluster.call(partition.slot, () => call);
   }
 }
@@ -176,5 +178,10 @@ function decodeRecords(id: string, entries: readonly Buffer[]): LogRecord[] {
 
 /** The index of the first record that does not follow the record before it; -1 where there is none. */
 function holeIn(records: readonly LogRecord[], after: number): number {
-  return records.findIndex(({ position }, i) => position.version !== after + 1 + i);
+  return records.findIndex(({ position, merged }, i) => {
+    const before = records[i - 1]?.position.version ?? after;
+    const base = merged?.base.version ?? position.version - 1;
+    // The first one may begin before a version that was merged away.
+    return i === 0 ? base > before : base !== before;
+  });
 }

@@ -16,7 +16,8 @@ const WRITE_PRELUDE = `
 local arg = {}
 for i = 1, #ARGV, 2 do arg[ARGV[i]] = ARGV[i + 1] end
 local context, log, removed, members, ids, expiries, idle, age, length, due, answers = unpack(KEYS)
-local at, nonce, head, used, expiry = unpack(redis.call('HMGET', context, 'at', 'nonce', 'head', 'used', 'expiry'))
+local fields = redis.call('HMGET', context, 'at', 'nonce', 'head', 'used', 'expiry', 'thin', 'next')
+local at, nonce, head, used, expiry, thin, following = unpack(fields)
 
 -- The stamp of the members that expire, as it stands in the head (record-format.ts); '' where none does.
 local stamp = ''
@@ -106,8 +107,13 @@ if refused then return refused end
 const WRITE = `
 if arg.record then
   redis.call('XADD', log, arg.version .. '-0', 'n', arg.nonce, 'r', arg.record, 't', arg.time)
-  local records = redis.call('XLEN', log)
-  if records == 1 then redis.call('ZADD', age, arg.time, arg.id) else redis.call('ZADD', length, -records, arg.id) end
+  local records = redis.call('XLEN', log) + (thin or 0)
+  local earlier = following and tonumber(arg.time) < tonumber(following)
+  if earlier then redis.call('HSET', context, 'next', arg.time) end
+  if records == 1 or earlier then
+    redis.call('ZADD', age, following and not earlier and following or arg.time, arg.id)
+  end
+  if records > 1 then redis.call('ZADD', length, -records, arg.id) end
 end
 redis.call('HSET', context, 'at', arg.at, 'head', arg.head, 'used', arg.used)
 -- Later writes do not depend on a write without a new version: the nonce stays that of the last version.
@@ -144,6 +150,8 @@ if arg.message then publish(arg.message .. (arg.record or '')) end
 /** nonce, expected, epoch, id; perhaps message, after, resent, expiry_seen, used_seen, request with answer, and former. */
 const DROP = `
 redis.call('UNLINK', context, log, members)
+-- The prefix has no braces.
+if thin then redis.call('UNLINK', (string.gsub(context, '}:c:', '}:t:', 1))) end
 for _, index in ipairs({ids, expiries, idle, age, length, due}) do redis.call('ZREM', index, arg.id) end
 -- Later writes do not depend on the removal of a missing context.
 if at then redis.call('SET', removed, arg.nonce, 'PX', 60000) end
@@ -261,62 +269,9 @@ for i, context in ipairs(KEYS) do heads[i] = redis.call('HGET', context, 'head')
 return heads
 `);
 
-/** KEYS: context, log, members. Answers head, snapshot version, snapshot, records, members; nothing where there is no context. */
-export const LOAD = script(`#!lua flags=no-writes
-local head, version, snapshot = unpack(redis.call('HMGET', KEYS[1], 'head', 'snapshotVersion', 'snapshot'))
-if not head then return false end
-local records = {}
-for i, entry in ipairs(redis.call('XRANGE', KEYS[2], (version and version + 1 or 1) .. '-0', '+')) do
-  records[i] = entry[2][4]
-end
-return {head, version or '', snapshot or '', records, redis.call('HGETALL', KEYS[3])}
-`);
-
-/** KEYS: context, log, members. Answers the members: number, member, number, member ... */
+/** KEYS: context, log, members, thinned. Answers the members: number, member, number, member ... */
 export const MEMBERS = script(`#!lua flags=no-writes
 return redis.call('HGETALL', KEYS[3])
-`);
-
-/**
- * KEYS: context, log; ARGV: version, limit, bytes at most. Answers the oldest version, and the records after `version`
- * where they are all retained. Counts slightly less than the size of each record, so that never too few records are
- * read, and at most four too many.
- */
-export const DELTAS = script(`#!lua flags=no-writes
-local at = redis.call('HGET', KEYS[1], 'at')
-if not at then return {1} end
-local after, limit, budget = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local first = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)[1]
-local oldest = first and tonumber(string.match(first[1], '%d+')) or tonumber(string.match(at, '%d+')) + 1
-if after < oldest - 1 then return {oldest} end
-local records, bytes = {}, 0
-local atOnce = budget < 2 ^ 53 - 1 and 4 or 100
-while #records < limit and bytes <= budget do
-  local from = string.format('%.0f-0', after + #records + 1)
-  local entries = redis.call('XRANGE', KEYS[2], from, '+', 'COUNT', math.min(atOnce, limit - #records))
-  if #entries == 0 then break end
-  for _, entry in ipairs(entries) do
-    records[#records + 1] = entry[2][4]
-    bytes = bytes + math.max(0, #entry[2][4] - 128)
-  end
-end
-return {oldest, records}
-`);
-
-/** KEYS: context, log, age, length; ARGV: id, version, maximum of records. Answers the number of dropped records. */
-export const TRIM = script(`#!lua flags=allow-oom
-local covered = redis.call('HGET', KEYS[1], 'snapshotVersion')
-if not covered then return 0 end
-local oldest = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)[1]
-if not oldest then return 0 end
-local first, most = tonumber(string.match(oldest[1], '%d+')), tonumber(ARGV[3])
-local last = math.min(tonumber(ARGV[2]), tonumber(covered), first + most - 1)
-local count = redis.call('XTRIM', KEYS[2], 'MINID', string.format('%.0f-0', last + 1))
-if count == 0 then return 0 end
-local records, next = redis.call('XLEN', KEYS[2]), redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)[1]
-if next then redis.call('ZADD', KEYS[3], next[2][6], ARGV[1]) else redis.call('ZREM', KEYS[3], ARGV[1]) end
-if records > 1 then redis.call('ZADD', KEYS[4], -records, ARGV[1]) else redis.call('ZREM', KEYS[4], ARGV[1]) end
-return count
 `);
 
 /** KEYS: a lease; ARGV: name of the server, milliseconds. Answers 1 or 0. */
@@ -374,16 +329,13 @@ export const SCRIPTS: readonly Script[] = [
   GROUP,
   HEADS,
   HEADS_OF,
-  LOAD,
   MEMBERS,
-  DELTAS,
-  TRIM,
   LEASE,
   REPLACE,
   FORGET,
   FORGET_FORMER,
 ];
 
-function script(lua: string): Script {
+export function script(lua: string): Script {
   return { lua, sha: createHash('sha1').update(lua).digest('hex') };
 }

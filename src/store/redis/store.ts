@@ -4,6 +4,7 @@
  */
 import { ChordError } from '../../model/errors.js';
 import type { Head } from '../../model/model.js';
+import { encodeRecord } from '../record-format.js';
 import type {
   BatchOperation,
   BatchOutcome,
@@ -21,18 +22,21 @@ import type {
   Stored,
   StoreHealth,
   StoreWork,
+  Thinning,
 } from '../store.js';
 import { RedisBatches } from './batch.js';
 import { RedisClock } from './clock.js';
 import { Cluster, toChordError } from './cluster.js';
+import type { Argument } from './connection.js';
 import { RedisFeed } from './feed.js';
-import { RedisKeys, slotOf } from './keys.js';
+import { type Partition, RedisKeys, slotOf } from './keys.js';
+import { LOOSEN, THIN, TRIM } from './log-scripts.js';
 import { checkRedis } from './preflight.js';
 import { RedisReads } from './reads.js';
 import { RedisRequests } from './requests.js';
-import { LEASE, REPLACE, TRIM } from './scripts.js';
+import { LEASE, REPLACE } from './scripts.js';
 import { parseRedisUrl } from './url.js';
-import { RedisWrites } from './writes.js';
+import { positionText, RedisWrites } from './writes.js';
 
 export interface RedisStoreOptions {
   /** As in url.ts. */
@@ -45,8 +49,9 @@ export interface RedisStoreOptions {
   readonly checkInterval?: number;
 }
 
-/** Records that one script trims: Redis runs nothing else meanwhile. */
+/** Records that one script trims or moves, and bytes that it moves: Redis runs nothing else meanwhile. */
 const TRIM_AT_ONCE = 500;
+const LOOSEN_BYTES = 4 << 20;
 
 /** Throws FAILED_PRECONDITION (too old, evicts, foreign data, cluster down) or UNAVAILABLE (unreachable). */
 export async function openRedis(options: RedisStoreOptions): Promise<Store> {
@@ -167,13 +172,32 @@ class RedisStore implements Store {
   async trim(id: string, version: number): Promise<number> {
     this.#checkOpen();
     const partition = this.#keys.partitionOf(id);
-    const keys = [partition.context(id), partition.log(id), partition.index('age'), partition.index('length')];
+    const keys = logKeys(partition, id);
     const call = { script: TRIM, keys, args: [id, version, TRIM_AT_ONCE] };
     for (let count = 0; ; ) {
       const some = (await this.#cluster.call(partition.slot, () => call)) as number;
       count += some;
       if (some < TRIM_AT_ONCE) return count;
     }
+  }
+
+  async thin({ id, merged, next, head }: Thinning): Promise<boolean> {
+    this.#checkOpen();
+    const partition = this.#keys.partitionOf(id);
+    const { epoch } = head.position;
+    const keys = logKeys(partition, id);
+    const last = merged.at(-1)?.position.version ?? 0;
+    const moving = [epoch, last, TRIM_AT_ONCE, LOOSEN_BYTES];
+    const loosen = { script: LOOSEN, keys: keys.slice(0, 3), args: moving };
+    while (last > 0 && (await this.#cluster.call(partition.slot, () => loosen)) !== 0);
+    const args: Argument[] = [id, epoch, positionText(head.position), head.updatedAt, next];
+    for (const record of merged) {
+      for (const { version, epoch, digest } of [record.merged.base, record.position])
+        args.push(version, `${epoch}:${digest}`);
+      args.push(encodeRecord(record));
+    }
+    const call = { script: THIN, keys, args };
+    return (await this.#cluster.call(partition.slot, () => call)) === 1;
   }
 
   async forget(before: number, limit: number): Promise<number> {
@@ -250,4 +274,10 @@ class RedisStore implements Store {
   #checkOpen(): void {
     if (this.#closed) throw new ChordError('UNAVAILABLE', 'the store is closed');
   }
+}
+
+/** The log of a context and the indexes that it is in. */
+function logKeys(partition: Partition, id: string): string[] {
+  const own = [partition.context(id), partition.log(id), partition.thinned(id)];
+  return [...own, partition.index('age'), partition.index('length')];
 }

@@ -125,7 +125,7 @@ export class RedisWrites {
   #arguments(act: BatchOperation, nonce: string): Record<string, Argument> {
     const { id, expected } = act;
     const after = this.#underWay.get(id)?.findLast(({ leadsTo }) => same(leadsTo, expected))?.nonce;
-    const args = { nonce, id, expected: expected ? text(expected) : '', ...(after && { after }) };
+    const args = { nonce, id, expected: expected ? positionText(expected) : '', ...(after && { after }) };
     if (!('head' in act || 'reason' in act)) return args;
     const { request } = act;
     return {
@@ -207,7 +207,7 @@ function commitArguments(commit: Commit): Record<string, Argument> {
   const { cause, provenance } = commit;
   const record = changes && olds && { position, at: updatedAt, changes, olds, cause, provenance };
   return {
-    ...{ at: text(position), epoch: position.epoch, version: position.version },
+    ...{ at: positionText(position), epoch: position.epoch, version: position.version },
     ...{ head: encodeHead({ head }), used: usedAt(head) },
     ...(record && { record: encodeRecord(record), time: record.at }),
     ...(snapshot && { snapshot }),
@@ -285,7 +285,7 @@ function requestField(id: string, requestId: string): string {
 }
 
 /** A position in the form that the scripts compare. */
-function text({ epoch, version, digest }: Position): string {
+export function positionText({ epoch, version, digest }: Position): string {
   return `${version}:${epoch}:${digest}`;
 }
 

@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { open } from 'lmdb';
 import type { Reason } from '../../../src/model/errors.js';
+import { Copy } from '../../../src/store/lmdb/backup-copy.js';
+import { formatOf, openDatabases } from '../../../src/store/lmdb/schema.js';
 import { openLmdb } from '../../../src/store/lmdb/store.js';
 import { commitOf, positionAt, range, write } from '../../../src/testing/commits.js';
 import { mountTmpfs, temporaryDirectory } from './directories.js';
@@ -200,9 +202,28 @@ test("another program's LMDB database is refused and not written to", async (t) 
 test('data of a newer Chord is refused', async (t) => {
   const directory = await filled(t);
   const env = open({ path: directory, noSubdir: false, ...BYTES });
-  await env.put(Buffer.from('format'), Buffer.from(JSON.stringify({ name: 'chord', version: 3 })));
+  await env.put(Buffer.from('format'), Buffer.from(JSON.stringify({ name: 'chord', version: 4 })));
   await env.close();
-  await refused(t, directory, 'FAILED_PRECONDITION', /newer Chord \(format 3; this one reads up to 2\)/);
+  await refused(t, directory, 'FAILED_PRECONDITION', /newer Chord \(format 4; this one reads up to 3\)/);
+});
+
+test('from the first thinning on the data has a format that an older Chord refuses, and so has a backup of it', async (t) => {
+  const formatIn = async (directory: string) => {
+    const { env } = await openDatabases({ directory });
+    const format = formatOf(env);
+    await env.close();
+    return format;
+  };
+  const directory = await temporaryDirectory(t);
+  const store = await openLmdb({ directory });
+  await write(store, 'a', 3);
+  t.is(store.backup!().format, 2);
+  t.true(await store.thin!({ id: 'a', merged: [], next: 5000, head: (await store.head('a'))! }));
+  const { format } = store.backup!();
+  await store.close();
+  const copy = await temporaryDirectory(t);
+  await (await Copy.begin(copy, { format, counts: new Map() })).close();
+  t.deepEqual([await formatIn(directory), await formatIn(copy)], [3, 3]);
 });
 
 test('data of an older Chord is refused, and how it can be brought over is said', async (t) => {

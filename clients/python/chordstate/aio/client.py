@@ -13,6 +13,7 @@ from weakref import WeakSet
 import grpc.aio
 
 from .. import calls, channel
+from ..blame import BlamePage, blame_context
 from ..channel import Tls
 from ..conditions import Check, Expected
 from ..course import Course, OnDisconnect, WatchOptions
@@ -286,6 +287,13 @@ class Client:
         return self._pages(
             lambda token: calls.list_deltas(context_id, from_version, include_old_values, token), timeout
         )
+
+    def blame(self, context_id: str, *paths: PathLike, timeout: float | None = None) -> AsyncIterator[BlamePage]:
+        """Which version made each part of a document, and who wrote it, page after page.
+
+        paths: only what lies at or below one of these; without them, the whole document.
+        """
+        return self._pages(lambda token: blame_context(context_id, paths, token), timeout)
 
     def watch(
         self,

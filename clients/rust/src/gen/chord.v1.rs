@@ -697,7 +697,7 @@ pub mod admin_service_server {
     }
 }
 /// What is removed and when. Fields absent in a request keep their current values.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CleanupOptions {
     /// Whether contexts without a time to live of their own are removed when they are neither written nor touched.
     #[prost(bool, optional, tag = "1")]
@@ -714,6 +714,10 @@ pub struct CleanupOptions {
     /// How long the request ids of writes are kept. At least 1 s.
     #[prost(message, optional, tag = "5")]
     pub request_ttl: ::core::option::Option<::prost_types::Duration>,
+    /// Tiers of retention, as `1h:all,1d:1m,90d:1h`: every version of the last hour, one a minute of the last day, one an hour of
+    /// 90 days. Where there are tiers, they take the place of `delta_ttl` and `delta_threshold` for what is kept. `none`: no tiers.
+    #[prost(string, optional, tag = "6")]
+    pub delta_retention: ::core::option::Option<::prost::alloc::string::String>,
 }
 impl ::prost::Name for CleanupOptions {
     const NAME: &'static str = "CleanupOptions";
@@ -765,7 +769,7 @@ impl ::prost::Name for RunCleanupResponse {
         "/chord.v1.RunCleanupResponse".into()
     }
 }
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct StartCleanupRequest {
     /// 1 s to 365 d. Absent: the current interval.
     #[prost(message, optional, tag = "1")]
@@ -825,7 +829,7 @@ impl ::prost::Name for StopCleanupResponse {
         "/chord.v1.StopCleanupResponse".into()
     }
 }
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct UpdateCleanupRequest {
     /// 1 s to 365 d; the next sweep begins after this time. Absent: the current interval.
     #[prost(message, optional, tag = "1")]

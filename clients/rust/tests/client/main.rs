@@ -1,5 +1,6 @@
 //! The client against the vectors of all languages, a real server, and peers that go wrong.
 
+mod blame;
 mod calls;
 mod conditions;
 mod edits;

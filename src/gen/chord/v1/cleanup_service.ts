@@ -54,7 +54,14 @@ export interface CleanupOptions {
     | number
     | undefined;
   /** How long the request ids of writes are kept. At least 1 s. */
-  requestTtl?: Duration | undefined;
+  requestTtl?:
+    | Duration
+    | undefined;
+  /**
+   * Tiers of retention, as `1h:all,1d:1m,90d:1h`: every version of the last hour, one a minute of the last day, one an hour of
+   * 90 days. Where there are tiers, they take the place of `delta_ttl` and `delta_threshold` for what is kept. `none`: no tiers.
+   */
+  deltaRetention?: string | undefined;
 }
 
 export interface RunCleanupRequest {
@@ -180,6 +187,7 @@ function createBaseCleanupOptions(): CleanupOptions {
     deltaTtl: undefined,
     deltaThreshold: undefined,
     requestTtl: undefined,
+    deltaRetention: undefined,
   };
 }
 
@@ -199,6 +207,9 @@ export const CleanupOptions: MessageFns<CleanupOptions> = {
     }
     if (message.requestTtl !== undefined) {
       Duration.encode(message.requestTtl, writer.uint32(42).fork()).join();
+    }
+    if (message.deltaRetention !== undefined) {
+      writer.uint32(50).string(message.deltaRetention);
     }
     return writer;
   },
@@ -254,6 +265,14 @@ export const CleanupOptions: MessageFns<CleanupOptions> = {
             }
 
             message.requestTtl = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.deltaRetention = reader.string();
             continue;
           }
         }

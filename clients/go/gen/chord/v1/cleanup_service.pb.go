@@ -90,9 +90,12 @@ type CleanupOptions struct {
 	// How many deltas are kept for each context. At least 1.
 	DeltaThreshold *uint32 `protobuf:"varint,4,opt,name=delta_threshold,json=deltaThreshold,proto3,oneof" json:"delta_threshold,omitempty"`
 	// How long the request ids of writes are kept. At least 1 s.
-	RequestTtl    *durationpb.Duration `protobuf:"bytes,5,opt,name=request_ttl,json=requestTtl,proto3" json:"request_ttl,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	RequestTtl *durationpb.Duration `protobuf:"bytes,5,opt,name=request_ttl,json=requestTtl,proto3" json:"request_ttl,omitempty"`
+	// Tiers of retention, as `1h:all,1d:1m,90d:1h`: every version of the last hour, one a minute of the last day, one an hour of
+	// 90 days. Where there are tiers, they take the place of `delta_ttl` and `delta_threshold` for what is kept. `none`: no tiers.
+	DeltaRetention *string `protobuf:"bytes,6,opt,name=delta_retention,json=deltaRetention,proto3,oneof" json:"delta_retention,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *CleanupOptions) Reset() {
@@ -158,6 +161,13 @@ func (x *CleanupOptions) GetRequestTtl() *durationpb.Duration {
 		return x.RequestTtl
 	}
 	return nil
+}
+
+func (x *CleanupOptions) GetDeltaRetention() string {
+	if x != nil && x.DeltaRetention != nil {
+		return *x.DeltaRetention
+	}
+	return ""
 }
 
 type RunCleanupRequest struct {
@@ -987,7 +997,7 @@ var File_chord_v1_cleanup_service_proto protoreflect.FileDescriptor
 
 const file_chord_v1_cleanup_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1echord/v1/cleanup_service.proto\x12\bchord.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcf\x02\n" +
+	"\x1echord/v1/cleanup_service.proto\x12\bchord.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x91\x03\n" +
 	"\x0eCleanupOptions\x123\n" +
 	"\x13context_auto_delete\x18\x01 \x01(\bH\x00R\x11contextAutoDelete\x88\x01\x01\x12:\n" +
 	"\vcontext_ttl\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\n" +
@@ -995,9 +1005,11 @@ const file_chord_v1_cleanup_service_proto_rawDesc = "" +
 	"\tdelta_ttl\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\bdeltaTtl\x12,\n" +
 	"\x0fdelta_threshold\x18\x04 \x01(\rH\x01R\x0edeltaThreshold\x88\x01\x01\x12:\n" +
 	"\vrequest_ttl\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\n" +
-	"requestTtlB\x16\n" +
+	"requestTtl\x12,\n" +
+	"\x0fdelta_retention\x18\x06 \x01(\tH\x02R\x0edeltaRetention\x88\x01\x01B\x16\n" +
 	"\x14_context_auto_deleteB\x12\n" +
-	"\x10_delta_threshold\"\x8e\x01\n" +
+	"\x10_delta_thresholdB\x12\n" +
+	"\x10_delta_retention\"\x8e\x01\n" +
 	"\x11RunCleanupRequest\x12\x14\n" +
 	"\x05limit\x18\x01 \x01(\rR\x05limit\x12\x17\n" +
 	"\adry_run\x18\x02 \x01(\bR\x06dryRun\x12\x16\n" +

@@ -16,7 +16,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63hord/v1/cleanup_service.proto\x12\x08\x63hord.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcf\x02\n\x0e\x43leanupOptions\x12\x33\n\x13\x63ontext_auto_delete\x18\x01 \x01(\x08H\x00R\x11\x63ontextAutoDelete\x88\x01\x01\x12:\n\x0b\x63ontext_ttl\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\ncontextTtl\x12\x36\n\tdelta_ttl\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationR\x08\x64\x65ltaTtl\x12,\n\x0f\x64\x65lta_threshold\x18\x04 \x01(\rH\x01R\x0e\x64\x65ltaThreshold\x88\x01\x01\x12:\n\x0brequest_ttl\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationR\nrequestTtlB\x16\n\x14_context_auto_deleteB\x12\n\x10_delta_threshold\"\x8e\x01\n\x11RunCleanupRequest\x12\x14\n\x05limit\x18\x01 \x01(\rR\x05limit\x12\x17\n\x07\x64ry_run\x18\x02 \x01(\x08R\x06\x64ryRun\x12\x16\n\x06prefix\x18\x03 \x01(\tR\x06prefix\x12\x32\n\x07options\x18\x04 \x01(\x0b\x32\x18.chord.v1.CleanupOptionsR\x07options\"E\n\x12RunCleanupResponse\x12/\n\x06result\x18\x01 \x01(\x0b\x32\x17.chord.v1.CleanupResultR\x06result\"\x80\x01\n\x13StartCleanupRequest\x12\x35\n\x08interval\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationR\x08interval\x12\x32\n\x07options\x18\x02 \x01(\x0b\x32\x18.chord.v1.CleanupOptionsR\x07options\"G\n\x14StartCleanupResponse\x12/\n\x06status\x18\x01 \x01(\x0b\x32\x17.chord.v1.CleanupStatusR\x06status\"\x14\n\x12StopCleanupRequest\"F\n\x13StopCleanupResponse\x12/\n\x06status\x18\x01 \x01(\x0b\x32\x17.chord.v1.CleanupStatusR\x06status\"\x97\x01\n\x14UpdateCleanupRequest\x12\x35\n\x08interval\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationR\x08interval\x12\x32\n\x07options\x18\x02 \x01(\x0b\x32\x18.chord.v1.CleanupOptionsR\x07options\x12\x14\n\x05reset\x18\x03 \x01(\x08R\x05reset\"H\n\x15UpdateCleanupResponse\x12/\n\x06status\x18\x01 \x01(\x0b\x32\x17.chord.v1.CleanupStatusR\x06status\"\x13\n\x11GetCleanupRequest\"E\n\x12GetCleanupResponse\x12/\n\x06status\x18\x01 \x01(\x0b\x32\x17.chord.v1.CleanupStatusR\x06status\"x\n\x0e\x43leanedContext\x12\x1d\n\ncontext_id\x18\x01 \x01(\tR\tcontextId\x12/\n\x06reason\x18\x02 \x01(\x0e\x32\x17.chord.v1.CleanupReasonR\x06reason\x12\x16\n\x06\x64\x65ltas\x18\x03 \x01(\x04R\x06\x64\x65ltas\"\xdb\x01\n\rCleanupCounts\x12)\n\x10\x63ontexts_expired\x18\x01 \x01(\x04R\x0f\x63ontextsExpired\x12#\n\rcontexts_idle\x18\x02 \x01(\x04R\x0c\x63ontextsIdle\x12)\n\x10\x63ontexts_trimmed\x18\x03 \x01(\x04R\x0f\x63ontextsTrimmed\x12\x16\n\x06\x64\x65ltas\x18\x04 \x01(\x04R\x06\x64\x65ltas\x12\x1f\n\x0brequest_ids\x18\x05 \x01(\x04R\nrequestIds\x12\x16\n\x06\x66\x61iled\x18\x06 \x01(\x04R\x06\x66\x61iled\"\x9b\x02\n\rCleanupResult\x12\x39\n\nstarted_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartedAt\x12;\n\x0b\x66inished_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nfinishedAt\x12\x17\n\x07\x64ry_run\x18\x03 \x01(\x08R\x06\x64ryRun\x12/\n\x06\x63ounts\x18\x04 \x01(\x0b\x32\x17.chord.v1.CleanupCountsR\x06\x63ounts\x12\x34\n\x08\x63ontexts\x18\x05 \x03(\x0b\x32\x18.chord.v1.CleanedContextR\x08\x63ontexts\x12\x12\n\x04more\x18\x06 \x01(\x08R\x04more\"\xe9\x02\n\rCleanupStatus\x12\x18\n\x07running\x18\x01 \x01(\x08R\x07running\x12\x35\n\x08interval\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\x08interval\x12\x32\n\x07options\x18\x03 \x01(\x0b\x32\x18.chord.v1.CleanupOptionsR\x07options\x12:\n\x0bnext_run_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tnextRunAt\x12\x32\n\x08last_run\x18\x05 \x01(\x0b\x32\x17.chord.v1.CleanupResultR\x07lastRun\x12/\n\x06totals\x18\x06 \x01(\x0b\x32\x17.chord.v1.CleanupCountsR\x06totals\x12\x12\n\x04runs\x18\x07 \x01(\x04R\x04runs\x12\x1e\n\noverridden\x18\x08 \x01(\x08R\noverridden*\x80\x01\n\rCleanupReason\x12\x1e\n\x1a\x43LEANUP_REASON_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x43LEANUP_REASON_EXPIRED\x10\x01\x12\x17\n\x13\x43LEANUP_REASON_IDLE\x10\x02\x12\x1a\n\x16\x43LEANUP_REASON_TRIMMED\x10\x03\x32\x8f\x03\n\x0e\x43leanupService\x12G\n\nRunCleanup\x12\x1b.chord.v1.RunCleanupRequest\x1a\x1c.chord.v1.RunCleanupResponse\x12M\n\x0cStartCleanup\x12\x1d.chord.v1.StartCleanupRequest\x1a\x1e.chord.v1.StartCleanupResponse\x12J\n\x0bStopCleanup\x12\x1c.chord.v1.StopCleanupRequest\x1a\x1d.chord.v1.StopCleanupResponse\x12P\n\rUpdateCleanup\x12\x1e.chord.v1.UpdateCleanupRequest\x1a\x1f.chord.v1.UpdateCleanupResponse\x12G\n\nGetCleanup\x12\x1b.chord.v1.GetCleanupRequest\x1a\x1c.chord.v1.GetCleanupResponseBN\n\x0c\x64\x65v.chord.v1P\x01Z<github.com/chord-state/chord/clients/go/gen/chord/v1;chordv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63hord/v1/cleanup_service.proto\x12\x08\x63hord.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x91\x03\n\x0e\x43leanupOptions\x12\x33\n\x13\x63ontext_auto_delete\x18\x01 \x01(\x08H\x00R\x11\x63ontextAutoDelete\x88\x01\x01\x12:\n\x0b\x63ontext_ttl\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\ncontextTtl\x12\x36\n\tdelta_ttl\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationR\x08\x64\x65ltaTtl\x12,\n\x0f\x64\x65lta_threshold\x18\x04 \x01(\rH\x01R\x0e\x64\x65ltaThreshold\x88\x01\x01\x12:\n\x0brequest_ttl\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationR\nrequestTtl\x12,\n\x0f\x64\x65lta_retention\x18\x06 \x01(\tH\x02R\x0e\x64\x65ltaRetention\x88\x01\x01\x42\x16\n\x14_context_auto_deleteB\x12\n\x10_delta_thresholdB\x12\n\x10_delta_retention\"\x8e\x01\n\x11RunCleanupRequest\x12\x14\n\x05limit\x18\x01 \x01(\rR\x05limit\x12\x17\n\x07\x64ry_run\x18\x02 \x01(\x08R\x06\x64ryRun\x12\x16\n\x06prefix\x18\x03 \x01(\tR\x06prefix\x12\x32\n\x07options\x18\x04 \x01(\x0b\x32\x18.chord.v1.CleanupOptionsR\x07options\"E\n\x12RunCleanupResponse\x12/\n\x06result\x18\x01 \x01(\x0b\x32\x17.chord.v1.CleanupResultR\x06result\"\x80\x01\n\x13StartCleanupRequest\x12\x35\n\x08interval\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationR\x08interval\x12\x32\n\x07options\x18\x02 \x01(\x0b\x32\x18.chord.v1.CleanupOptionsR\x07options\"G\n\x14StartCleanupResponse\x12/\n\x06status\x18\x01 \x01(\x0b\x32\x17.chord.v1.CleanupStatusR\x06status\"\x14\n\x12StopCleanupRequest\"F\n\x13StopCleanupResponse\x12/\n\x06status\x18\x01 \x01(\x0b\x32\x17.chord.v1.CleanupStatusR\x06status\"\x97\x01\n\x14UpdateCleanupRequest\x12\x35\n\x08interval\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationR\x08interval\x12\x32\n\x07options\x18\x02 \x01(\x0b\x32\x18.chord.v1.CleanupOptionsR\x07options\x12\x14\n\x05reset\x18\x03 \x01(\x08R\x05reset\"H\n\x15UpdateCleanupResponse\x12/\n\x06status\x18\x01 \x01(\x0b\x32\x17.chord.v1.CleanupStatusR\x06status\"\x13\n\x11GetCleanupRequest\"E\n\x12GetCleanupResponse\x12/\n\x06status\x18\x01 \x01(\x0b\x32\x17.chord.v1.CleanupStatusR\x06status\"x\n\x0e\x43leanedContext\x12\x1d\n\ncontext_id\x18\x01 \x01(\tR\tcontextId\x12/\n\x06reason\x18\x02 \x01(\x0e\x32\x17.chord.v1.CleanupReasonR\x06reason\x12\x16\n\x06\x64\x65ltas\x18\x03 \x01(\x04R\x06\x64\x65ltas\"\xdb\x01\n\rCleanupCounts\x12)\n\x10\x63ontexts_expired\x18\x01 \x01(\x04R\x0f\x63ontextsExpired\x12#\n\rcontexts_idle\x18\x02 \x01(\x04R\x0c\x63ontextsIdle\x12)\n\x10\x63ontexts_trimmed\x18\x03 \x01(\x04R\x0f\x63ontextsTrimmed\x12\x16\n\x06\x64\x65ltas\x18\x04 \x01(\x04R\x06\x64\x65ltas\x12\x1f\n\x0brequest_ids\x18\x05 \x01(\x04R\nrequestIds\x12\x16\n\x06\x66\x61iled\x18\x06 \x01(\x04R\x06\x66\x61iled\"\x9b\x02\n\rCleanupResult\x12\x39\n\nstarted_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartedAt\x12;\n\x0b\x66inished_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nfinishedAt\x12\x17\n\x07\x64ry_run\x18\x03 \x01(\x08R\x06\x64ryRun\x12/\n\x06\x63ounts\x18\x04 \x01(\x0b\x32\x17.chord.v1.CleanupCountsR\x06\x63ounts\x12\x34\n\x08\x63ontexts\x18\x05 \x03(\x0b\x32\x18.chord.v1.CleanedContextR\x08\x63ontexts\x12\x12\n\x04more\x18\x06 \x01(\x08R\x04more\"\xe9\x02\n\rCleanupStatus\x12\x18\n\x07running\x18\x01 \x01(\x08R\x07running\x12\x35\n\x08interval\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\x08interval\x12\x32\n\x07options\x18\x03 \x01(\x0b\x32\x18.chord.v1.CleanupOptionsR\x07options\x12:\n\x0bnext_run_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tnextRunAt\x12\x32\n\x08last_run\x18\x05 \x01(\x0b\x32\x17.chord.v1.CleanupResultR\x07lastRun\x12/\n\x06totals\x18\x06 \x01(\x0b\x32\x17.chord.v1.CleanupCountsR\x06totals\x12\x12\n\x04runs\x18\x07 \x01(\x04R\x04runs\x12\x1e\n\noverridden\x18\x08 \x01(\x08R\noverridden*\x80\x01\n\rCleanupReason\x12\x1e\n\x1a\x43LEANUP_REASON_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x43LEANUP_REASON_EXPIRED\x10\x01\x12\x17\n\x13\x43LEANUP_REASON_IDLE\x10\x02\x12\x1a\n\x16\x43LEANUP_REASON_TRIMMED\x10\x03\x32\x8f\x03\n\x0e\x43leanupService\x12G\n\nRunCleanup\x12\x1b.chord.v1.RunCleanupRequest\x1a\x1c.chord.v1.RunCleanupResponse\x12M\n\x0cStartCleanup\x12\x1d.chord.v1.StartCleanupRequest\x1a\x1e.chord.v1.StartCleanupResponse\x12J\n\x0bStopCleanup\x12\x1c.chord.v1.StopCleanupRequest\x1a\x1d.chord.v1.StopCleanupResponse\x12P\n\rUpdateCleanup\x12\x1e.chord.v1.UpdateCleanupRequest\x1a\x1f.chord.v1.UpdateCleanupResponse\x12G\n\nGetCleanup\x12\x1b.chord.v1.GetCleanupRequest\x1a\x1c.chord.v1.GetCleanupResponseBN\n\x0c\x64\x65v.chord.v1P\x01Z<github.com/chord-state/chord/clients/go/gen/chord/v1;chordv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -24,38 +24,38 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'chordstate._gen.chord.v1.cl
 if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['DESCRIPTOR']._options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\014dev.chord.v1P\001Z<github.com/chord-state/chord/clients/go/gen/chord/v1;chordv1'
-  _globals['_CLEANUPREASON']._serialized_start=2276
-  _globals['_CLEANUPREASON']._serialized_end=2404
+  _globals['_CLEANUPREASON']._serialized_start=2342
+  _globals['_CLEANUPREASON']._serialized_end=2470
   _globals['_CLEANUPOPTIONS']._serialized_start=110
-  _globals['_CLEANUPOPTIONS']._serialized_end=445
-  _globals['_RUNCLEANUPREQUEST']._serialized_start=448
-  _globals['_RUNCLEANUPREQUEST']._serialized_end=590
-  _globals['_RUNCLEANUPRESPONSE']._serialized_start=592
-  _globals['_RUNCLEANUPRESPONSE']._serialized_end=661
-  _globals['_STARTCLEANUPREQUEST']._serialized_start=664
-  _globals['_STARTCLEANUPREQUEST']._serialized_end=792
-  _globals['_STARTCLEANUPRESPONSE']._serialized_start=794
-  _globals['_STARTCLEANUPRESPONSE']._serialized_end=865
-  _globals['_STOPCLEANUPREQUEST']._serialized_start=867
-  _globals['_STOPCLEANUPREQUEST']._serialized_end=887
-  _globals['_STOPCLEANUPRESPONSE']._serialized_start=889
-  _globals['_STOPCLEANUPRESPONSE']._serialized_end=959
-  _globals['_UPDATECLEANUPREQUEST']._serialized_start=962
-  _globals['_UPDATECLEANUPREQUEST']._serialized_end=1113
-  _globals['_UPDATECLEANUPRESPONSE']._serialized_start=1115
-  _globals['_UPDATECLEANUPRESPONSE']._serialized_end=1187
-  _globals['_GETCLEANUPREQUEST']._serialized_start=1189
-  _globals['_GETCLEANUPREQUEST']._serialized_end=1208
-  _globals['_GETCLEANUPRESPONSE']._serialized_start=1210
-  _globals['_GETCLEANUPRESPONSE']._serialized_end=1279
-  _globals['_CLEANEDCONTEXT']._serialized_start=1281
-  _globals['_CLEANEDCONTEXT']._serialized_end=1401
-  _globals['_CLEANUPCOUNTS']._serialized_start=1404
-  _globals['_CLEANUPCOUNTS']._serialized_end=1623
-  _globals['_CLEANUPRESULT']._serialized_start=1626
-  _globals['_CLEANUPRESULT']._serialized_end=1909
-  _globals['_CLEANUPSTATUS']._serialized_start=1912
-  _globals['_CLEANUPSTATUS']._serialized_end=2273
-  _globals['_CLEANUPSERVICE']._serialized_start=2407
-  _globals['_CLEANUPSERVICE']._serialized_end=2806
+  _globals['_CLEANUPOPTIONS']._serialized_end=511
+  _globals['_RUNCLEANUPREQUEST']._serialized_start=514
+  _globals['_RUNCLEANUPREQUEST']._serialized_end=656
+  _globals['_RUNCLEANUPRESPONSE']._serialized_start=658
+  _globals['_RUNCLEANUPRESPONSE']._serialized_end=727
+  _globals['_STARTCLEANUPREQUEST']._serialized_start=730
+  _globals['_STARTCLEANUPREQUEST']._serialized_end=858
+  _globals['_STARTCLEANUPRESPONSE']._serialized_start=860
+  _globals['_STARTCLEANUPRESPONSE']._serialized_end=931
+  _globals['_STOPCLEANUPREQUEST']._serialized_start=933
+  _globals['_STOPCLEANUPREQUEST']._serialized_end=953
+  _globals['_STOPCLEANUPRESPONSE']._serialized_start=955
+  _globals['_STOPCLEANUPRESPONSE']._serialized_end=1025
+  _globals['_UPDATECLEANUPREQUEST']._serialized_start=1028
+  _globals['_UPDATECLEANUPREQUEST']._serialized_end=1179
+  _globals['_UPDATECLEANUPRESPONSE']._serialized_start=1181
+  _globals['_UPDATECLEANUPRESPONSE']._serialized_end=1253
+  _globals['_GETCLEANUPREQUEST']._serialized_start=1255
+  _globals['_GETCLEANUPREQUEST']._serialized_end=1274
+  _globals['_GETCLEANUPRESPONSE']._serialized_start=1276
+  _globals['_GETCLEANUPRESPONSE']._serialized_end=1345
+  _globals['_CLEANEDCONTEXT']._serialized_start=1347
+  _globals['_CLEANEDCONTEXT']._serialized_end=1467
+  _globals['_CLEANUPCOUNTS']._serialized_start=1470
+  _globals['_CLEANUPCOUNTS']._serialized_end=1689
+  _globals['_CLEANUPRESULT']._serialized_start=1692
+  _globals['_CLEANUPRESULT']._serialized_end=1975
+  _globals['_CLEANUPSTATUS']._serialized_start=1978
+  _globals['_CLEANUPSTATUS']._serialized_end=2339
+  _globals['_CLEANUPSERVICE']._serialized_start=2473
+  _globals['_CLEANUPSERVICE']._serialized_end=2872
 # @@protoc_insertion_point(module_scope)

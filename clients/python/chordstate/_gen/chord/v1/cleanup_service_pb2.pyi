@@ -20,18 +20,20 @@ CLEANUP_REASON_IDLE: CleanupReason
 CLEANUP_REASON_TRIMMED: CleanupReason
 
 class CleanupOptions(_message.Message):
-    __slots__ = ("context_auto_delete", "context_ttl", "delta_ttl", "delta_threshold", "request_ttl")
+    __slots__ = ("context_auto_delete", "context_ttl", "delta_ttl", "delta_threshold", "request_ttl", "delta_retention")
     CONTEXT_AUTO_DELETE_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_TTL_FIELD_NUMBER: _ClassVar[int]
     DELTA_TTL_FIELD_NUMBER: _ClassVar[int]
     DELTA_THRESHOLD_FIELD_NUMBER: _ClassVar[int]
     REQUEST_TTL_FIELD_NUMBER: _ClassVar[int]
+    DELTA_RETENTION_FIELD_NUMBER: _ClassVar[int]
     context_auto_delete: bool
     context_ttl: _duration_pb2.Duration
     delta_ttl: _duration_pb2.Duration
     delta_threshold: int
     request_ttl: _duration_pb2.Duration
-    def __init__(self, context_auto_delete: bool = ..., context_ttl: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., delta_ttl: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., delta_threshold: _Optional[int] = ..., request_ttl: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    delta_retention: str
+    def __init__(self, context_auto_delete: bool = ..., context_ttl: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., delta_ttl: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., delta_threshold: _Optional[int] = ..., request_ttl: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., delta_retention: _Optional[str] = ...) -> None: ...
 
 class RunCleanupRequest(_message.Message):
     __slots__ = ("limit", "dry_run", "prefix", "options")

@@ -1,5 +1,7 @@
 package dev.chord;
 
+import dev.chord.v1.BlameContextRequest;
+import dev.chord.v1.BlameContextResponse;
 import dev.chord.v1.ContextServiceGrpc;
 import dev.chord.v1.ListContextsRequest;
 import dev.chord.v1.ListContextsResponse;
@@ -226,6 +228,23 @@ public final class ChordClient implements AutoCloseable {
             options.deadline),
         ListDeltasResponse::getNextPageToken,
         page -> List.of(Requests.page(page)));
+  }
+
+  /** Which version made each part of the document, and who wrote it: pages, read as they are iterated, anew each time. */
+  public Iterable<BlamePage> blame(String id) {
+    return blame(id, List.of(), ReadOptions.NONE);
+  }
+
+  /** @param paths only what lies at or below one of these; empty: the whole document */
+  public Iterable<BlamePage> blame(String id, List<List<String>> paths, ReadOptions options) {
+    BlameContextRequest request = Requests.blame(id, paths, options);
+    return new Pages<>(
+        token -> connection.call(
+            SyncServiceGrpc.getBlameContextMethod(),
+            request.toBuilder().setPageToken(token).build(),
+            options.deadline),
+        BlameContextResponse::getNextPageToken,
+        page -> List.of(Conversion.fromBlame(page)));
   }
 
   /**

@@ -1,10 +1,14 @@
 package dev.chord;
 
 import com.google.protobuf.Timestamp;
+import dev.chord.v1.BlameContextResponse;
+import dev.chord.v1.BlameRun;
+import dev.chord.v1.Cause;
 import dev.chord.v1.GetContextResponse;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
+import java.util.Map;
 
 /** From and to protobuf messages. */
 final class Conversion {
@@ -64,7 +68,36 @@ final class Conversion {
         fromPosition(delta.getFrom()),
         fromPosition(delta.getTo()),
         delta.getChangesList().stream().map(Conversion::fromChange).toList(),
-        delta.hasUpdatedAt() ? fromTimestamp(delta.getUpdatedAt()) : null);
+        delta.hasUpdatedAt() ? fromTimestamp(delta.getUpdatedAt()) : null,
+        delta.hasProvenance() ? fromProvenance(delta.getProvenance()) : null);
+  }
+
+  private static Provenance fromProvenance(dev.chord.v1.Provenance provenance) {
+    return new Provenance(
+        provenance.getCause() == Cause.CAUSE_EXPIRED,
+        provenance.getAuthor(),
+        Map.copyOf(provenance.getAnnotationsMap()));
+  }
+
+  static BlamePage fromBlame(BlameContextResponse page) {
+    return new BlamePage(
+        page.getLinesList().stream().map(Conversion::fromLine).toList(),
+        fromPosition(page.getPosition()),
+        page.getOlderThan());
+  }
+
+  private static BlameLine fromLine(dev.chord.v1.BlameLine line) {
+    return new BlameLine(
+        List.copyOf(line.getPath().getKeysList()),
+        line.hasRun() ? fromRun(line.getRun()) : null,
+        Values.fromValue(line.getValue()),
+        line.getVersion(),
+        line.hasUpdatedAt() ? fromTimestamp(line.getUpdatedAt()) : null,
+        line.hasProvenance() ? fromProvenance(line.getProvenance()) : null);
+  }
+
+  private static BlameLine.Run fromRun(BlameRun run) {
+    return new BlameLine.Run(Integer.toUnsignedLong(run.getIndex()), Integer.toUnsignedLong(run.getCount()));
   }
 
   private static Change fromChange(dev.chord.v1.Change change) {

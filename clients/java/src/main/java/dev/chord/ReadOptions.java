@@ -2,7 +2,7 @@ package dev.chord;
 
 import java.time.Duration;
 
-/** Options of get, touch, list, sync and deltas. One that a call does not have is INVALID_ARGUMENT. */
+/** Options of get, touch, list, sync, deltas and blame. One that a call does not have is INVALID_ARGUMENT. */
 public final class ReadOptions {
   static final ReadOptions NONE = builder().build();
 
@@ -42,6 +42,11 @@ public final class ReadOptions {
   /** @throws ChordException INVALID_ARGUMENT for an option of another call */
   ReadOptions ofTouch() {
     return ofOthersThanGet("touch").ofOne("touch");
+  }
+
+  /** @throws ChordException INVALID_ARGUMENT for an option of another call */
+  ReadOptions ofBlame() {
+    return ofOthersThanGet("blame").ofOne("blame");
   }
 
   private ReadOptions ofOne(String call) {

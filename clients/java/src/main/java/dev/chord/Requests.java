@@ -1,5 +1,6 @@
 package dev.chord;
 
+import dev.chord.v1.BlameContextRequest;
 import dev.chord.v1.DeleteContextRequest;
 import dev.chord.v1.DeleteContextResponse;
 import dev.chord.v1.GetContextRequest;
@@ -29,6 +30,7 @@ final class Requests {
         .setContextId(Values.text("context_id", id))
         .setValue(Values.toStruct("value", value))
         .setRequestId(requestId(options.ofSet()))
+        .putAllAnnotations(options.annotations)
         .setReturning(options.returning);
     if (options.expected != null) request.setExpected(options.expected);
     if (options.ttl != null) request.setTtl(Conversion.toDuration(options.ttl));
@@ -40,6 +42,7 @@ final class Requests {
         .setContextId(Values.text("context_id", id))
         .setAllowMissing(options.allowMissing)
         .setRequestId(requestId(options))
+        .putAllAnnotations(options.annotations)
         .setReturning(options.returning);
     if (edit.changes() != null) request.setChanges(Values.toStruct("changes", edit.changes()));
     edit.mutations().forEach(mutation -> request.addMutations(mutation.message));
@@ -59,6 +62,7 @@ final class Requests {
     DeleteContextRequest.Builder request = DeleteContextRequest.newBuilder()
         .setContextId(Values.text("context_id", id))
         .setRequestId(requestId(options.ofDelete()))
+        .putAllAnnotations(options.annotations)
         .setAllowMissing(options.allowMissing);
     if (options.expected != null) request.setExpected(options.expected);
     return request.build();
@@ -94,6 +98,14 @@ final class Requests {
         .setIncludeOldValues(options.includeOldValues);
     if (options.known != null) request.setKnown(Conversion.toPosition(options.known));
     return request.build();
+  }
+
+  static BlameContextRequest blame(String id, List<List<String>> paths, ReadOptions options) {
+    options.ofBlame();
+    return BlameContextRequest.newBuilder()
+        .setContextId(Values.text("context_id", id))
+        .addAllPaths(Conditions.toPaths("paths", paths))
+        .build();
   }
 
   static ListDeltasRequest deltas(String id, long fromVersion, ReadOptions options) {

@@ -5,6 +5,7 @@ import dev.chord.v1.ReturnOptions;
 import dev.chord.v1.Unchanged;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 
 /** Options of set, update and delete. One that a call does not have is INVALID_ARGUMENT. */
 public final class WriteOptions {
@@ -12,6 +13,7 @@ public final class WriteOptions {
 
   final Expected expected;
   final String requestId;
+  final Map<String, String> annotations;
   final boolean allowMissing;
   final Duration ttl;
   final ReturnOptions returning;
@@ -20,6 +22,7 @@ public final class WriteOptions {
   private WriteOptions(Builder builder) {
     expected = builder.expected == null ? null : builder.expected.build();
     requestId = builder.requestId;
+    annotations = builder.annotations;
     allowMissing = builder.allowMissing;
     ttl = builder.ttl;
     returning = builder.returning.build();
@@ -52,6 +55,7 @@ public final class WriteOptions {
     /** Null: nothing is expected. */
     private Expected.Builder expected;
     private String requestId;
+    private Map<String, String> annotations = Map.of();
     private boolean allowMissing;
     private Duration ttl;
     private final ReturnOptions.Builder returning = ReturnOptions.newBuilder();
@@ -107,6 +111,16 @@ public final class WriteOptions {
     /** Names this write: a repeat answers what the first one did. Default: a random one, for the tries of one call. */
     public Builder requestId(String requestId) {
       this.requestId = requestId;
+      return this;
+    }
+
+    /** Kept with the version, for its history: at most 32 texts, 1 KiB in all. Of a delete, in the audit log alone. */
+    public Builder annotations(Map<String, String> annotations) {
+      annotations.forEach((key, value) -> {
+        Values.text("annotations", key);
+        Values.text("annotations", value);
+      });
+      this.annotations = Map.copyOf(annotations);
       return this;
     }
 

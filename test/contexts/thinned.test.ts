@@ -236,6 +236,9 @@ test('a wait that looks back finds what held at kept versions', async (t) => {
   t.is(await heldAt(is('m', 1), 5), 10, 'as before, at the next kept version');
   t.is(await heldAt(is('n', 20), 5), 20);
   t.is(await heldAt(is('n', 12), 5), undefined, 'merged away');
+  // From a version that was merged away, the current one alone counts.
+  t.is(await heldAt(is('n', 10), 7), undefined);
+  t.is(await heldAt(is('n', 20), 7), 20);
 });
 
 test('a reader that stalls or comes back gets a delta from kept versions, and the document from others', async (t) => {

@@ -7,9 +7,10 @@ use tokio::sync::watch::Receiver;
 
 use crate::conditions::Check;
 use crate::connection::{Connection, contexts, syncs};
+use crate::convert::to_paths;
 use crate::error::Error;
 use crate::event::{SyncResult, Target};
-use crate::model::{Context, DeltaPage, Head, MemberExpiry, Position};
+use crate::model::{BlamePage, Context, DeltaPage, Head, MemberExpiry, Position};
 use crate::proto::chord::v1::{self as wire};
 use crate::replica::ReplicaBuilder;
 use crate::stream::ResultStream;
@@ -188,6 +189,31 @@ impl Client {
         ResultStream::unfold((self.0.clone(), Some(request)), |(connection, request)| async move {
             let mut request = request?;
             match connection.call(request.clone(), |c, r| async move { syncs(c).list_deltas(r).await }).await {
+                Ok(page) => {
+                    request.page_token = page.next_page_token.clone();
+                    let next = (!request.page_token.is_empty()).then_some(request);
+                    Some((Ok(page.into()), (connection, next)))
+                }
+                Err(error) => Some((Err(error), (connection, None))),
+            }
+        })
+    }
+
+    /// Which version made each part of a document, and who wrote it, page after page.
+    pub fn blame(&self, id: impl Into<String>) -> ResultStream<BlamePage> {
+        self.blame_paths(id, std::iter::empty::<[String; 0]>())
+    }
+
+    /// As [`blame`](Self::blame), for what lies at or below one of the paths.
+    pub fn blame_paths(
+        &self,
+        id: impl Into<String>,
+        paths: impl IntoIterator<Item = impl IntoIterator<Item = impl Into<String>>>,
+    ) -> ResultStream<BlamePage> {
+        let request = wire::BlameContextRequest { context_id: id.into(), paths: to_paths(paths), ..Default::default() };
+        ResultStream::unfold((self.0.clone(), Some(request)), |(connection, request)| async move {
+            let mut request = request?;
+            match connection.call(request.clone(), |c, r| async move { syncs(c).blame_context(r).await }).await {
                 Ok(page) => {
                     request.page_token = page.next_page_token.clone();
                     let next = (!request.page_token.is_empty()).then_some(request);

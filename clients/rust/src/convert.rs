@@ -4,12 +4,12 @@ use std::time::{Duration, SystemTime};
 
 use prost_types::Timestamp;
 
-use crate::blame::Provenance;
 use crate::conditions::{Check, Test};
 use crate::error::Error;
 use crate::event::{DeletedReason, Full, SyncResult, WaitResult};
 use crate::model::{
-    Action, Change, Context, DeleteResult, Delta, DeltaPage, Head, MemberExpiry, Position, WriteResult,
+    Action, BlameLine, BlamePage, BlameRun, Change, Context, DeleteResult, Delta, DeltaPage, Head, MemberExpiry,
+    Position, Provenance, WriteResult,
 };
 use crate::proto::chord::v1 as wire;
 use crate::proto::chord::v1::check::Test as WireTest;
@@ -180,12 +180,45 @@ impl From<wire::ListDeltasResponse> for DeltaPage {
     }
 }
 
+impl From<wire::Provenance> for Provenance {
+    fn from(message: wire::Provenance) -> Self {
+        Self {
+            expired: message.cause() == wire::Cause::Expired,
+            author: message.author,
+            annotations: message.annotations.into_iter().collect(),
+        }
+    }
+}
+
+impl From<wire::BlameLine> for BlameLine {
+    fn from(message: wire::BlameLine) -> Self {
+        Self {
+            path: message.path.unwrap_or_default().keys,
+            run: message.run.map(|wire::BlameRun { index, count }| BlameRun { index, count }),
+            value: message.value.map(from_value).unwrap_or_default(),
+            version: known(message.version),
+            updated_at: message.updated_at.map(|at| time(Some(at))),
+            provenance: message.provenance.map(Provenance::from),
+        }
+    }
+}
+
+impl From<wire::BlameContextResponse> for BlamePage {
+    fn from(message: wire::BlameContextResponse) -> Self {
+        Self {
+            lines: message.lines.into_iter().map(BlameLine::from).collect(),
+            position: position(message.position),
+            older_than: known(message.older_than),
+        }
+    }
+}
+
 pub(crate) fn position(message: Option<wire::Position>) -> Position {
     message.map(Position::from).unwrap_or_default()
 }
 
 /// Servers send none before 1970, nor beyond what a clock can show.
-pub(crate) fn time(message: Option<Timestamp>) -> SystemTime {
+fn time(message: Option<Timestamp>) -> SystemTime {
     message.and_then(|at| SystemTime::try_from(at).ok()).unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
@@ -221,4 +254,9 @@ pub(crate) fn to_paths(
     paths: impl IntoIterator<Item = impl IntoIterator<Item = impl Into<String>>>,
 ) -> Vec<wire::Path> {
     paths.into_iter().map(|path| wire::Path { keys: path.into_iter().map(Into::into).collect() }).collect()
+}
+
+/// Of a version in a message: 0 is none.
+fn known(version: u64) -> Option<u64> {
+    Some(version).filter(|version| *version != 0)
 }

@@ -39,7 +39,6 @@
 //! by a request id, so that a repeat writes nothing twice. A call that is dropped is cancelled.
 
 mod apply;
-mod blame;
 mod builder;
 mod channel;
 mod client;
@@ -69,7 +68,6 @@ mod watch;
 mod write;
 
 pub use apply::{DeltaMismatch, apply};
-pub use blame::{BlameLine, BlamePage, BlameRun, Provenance};
 pub use builder::ClientBuilder;
 #[cfg(feature = "tls")]
 pub use channel::Tls;
@@ -80,8 +78,8 @@ pub use edit::Edit;
 pub use error::{Error, Mismatch, Reason, Violation};
 pub use event::{DeletedReason, Event, Full, FullReason, SyncResult, Target, WaitResult};
 pub use model::{
-    Action, Change, Context, DeleteResult, Delta, DeltaPage, Document, Head, MemberExpiry, Position,
-    PositionParseError, WriteResult,
+    Action, BlameLine, BlamePage, BlameRun, Change, Context, DeleteResult, Delta, DeltaPage, Document, Head,
+    MemberExpiry, Position, PositionParseError, Provenance, WriteResult,
 };
 pub use presence::Presence;
 pub use replica::{Replica, ReplicaBuilder};

@@ -1,12 +1,11 @@
 //! What calls and events speak of.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use std::time::SystemTime;
 
 use serde_json::{Map, Value};
-
-use crate::blame::Provenance;
 
 /// The JSON document of a context.
 pub type Document = Map<String, Value>;
@@ -167,6 +166,53 @@ pub struct DeltaPage {
     pub head: Position,
     /// Deltas right after the version that was asked for are no longer kept.
     pub truncated: bool,
+}
+
+/// Where a version comes from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Provenance {
+    /// The time to live of members ended, and no client wrote the version.
+    pub expired: bool,
+    /// The identity that authentication gave; empty: none.
+    pub author: String,
+    /// What the write gave.
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// A leaf of a document, and the version that made it what it is. A list or a string has a line for each run of elements or code
+/// points that one version made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BlameLine {
+    /// Object keys from the root; empty for the document itself, where it is empty.
+    pub path: Vec<String>,
+    /// Which elements or code points (`char`s), of a list or a string that is not empty.
+    pub run: Option<BlameRun>,
+    /// The value, or these elements or this text of it.
+    pub value: Value,
+    /// `None`: an older one than `older_than` of the page.
+    pub version: Option<u64>,
+    /// When that version was written.
+    pub updated_at: Option<SystemTime>,
+    /// `None` where nothing is known.
+    pub provenance: Option<Provenance>,
+}
+
+/// A part of a list or of a string.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BlameRun {
+    pub index: u32,
+    pub count: u32,
+}
+
+/// A part of a document, in the order of the paths.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BlamePage {
+    pub lines: Vec<BlameLine>,
+    /// The version that the lines of all pages are of.
+    pub position: Position,
+    /// Lines without a version are older than this one, whose deltas are no longer kept, or too many. `None`: each line has its
+    /// version.
+    pub older_than: Option<u64>,
 }
 
 #[cfg(test)]

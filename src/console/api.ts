@@ -68,6 +68,12 @@ export async function listDeltas(
   return { deltas: page.deltas.map(fromDelta), truncated: page.truncated, more: page.nextPageToken !== '' };
 }
 
+/** The version from which the oldest delta leads away: older ones cannot be read. 0: none is lost. */
+export async function oldestVersion(contextId: string, head: number, signal: AbortSignal): Promise<number> {
+  const { deltas } = await listDeltas(contextId, 0, 1, signal);
+  return deltas[0]?.from.version ?? head;
+}
+
 export async function setContext(contextId: string, value: JsonObject, guard: WriteGuard): Promise<void> {
   await answered(client.set(contextId, value, { ...guard, expected: { position: guard.expected } }));
 }

@@ -11,9 +11,8 @@ export function App() {
   return (
     <>
       <Bar />
-      {reason !== undefined ? (
-        <TokenForm reason={reason} />
-      ) : view === 'server' ? (
+      {reason !== undefined && <TokenForm reason={reason} />}
+      {view === 'server' ? (
         <ServerView />
       ) : (
         <main class={id === undefined ? 'split' : 'split open'}>

@@ -1,6 +1,6 @@
 /** What views wait for: answers, and the document that is watched. */
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { apply, type Delta } from '../../clients/typescript/src/web.js';
+import { apply, type Delta, type WatchEvent } from '../../clients/typescript/src/web.js';
 import { type Document, refused, watchContext } from './api.js';
 import { token, useCell } from './state.js';
 
@@ -61,34 +61,68 @@ export function useLive(contextId: string): Live {
   const [live, setLive] = useState(CONNECTING);
   const last = useRef(live);
   useSeen(
-    async (signal) => {
+    (signal) => {
       const show = (next: Live) => {
         if (signal.aborted) return;
         last.current = next;
         setLive(next);
       };
-      const lost = () => show({ ...last.current, state: 'connecting' });
-      const watch = watchContext(contextId, last.current.document, signal, lost);
-      try {
-        for await (const event of watch) {
-          const { document } = last.current;
-          if (event.type === 'full') show({ ...CONNECTING, state: 'live', document: event });
-          else if (event.type === 'delta') show(applied(document!, event));
-          else if (event.type === 'caughtUp') show({ ...last.current, state: document ? 'live' : 'absent' });
-          else show({ ...CONNECTING, state: event.type });
-        }
-      } catch (error) {
-        show({ ...last.current, state: 'refused', error: signal.aborted ? undefined : refused(error) });
-      }
+      return followContext(contextId, () => last.current, show, signal);
     },
     [contextId],
   );
   return live;
 }
 
-function applied(document: Document, delta: Delta): Live {
-  const { changes, to, updatedAt } = delta;
+async function followContext(
+  contextId: string,
+  last: () => Live,
+  show: (live: Live) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const watch = watchContext(contextId, last().document, signal, () => show({ ...last(), state: 'connecting' }));
+  // Deltas of one frame are applied and shown together, however many there are.
+  let waiting: (Delta & WatchEvent)[] = [];
+  const flush = () => {
+    const deltas = waiting;
+    waiting = [];
+    if (deltas.length === 0 || signal.aborted) return;
+    try {
+      show(applied(last().document!, deltas));
+    } catch {
+      watch.resync(deltas);
+    }
+  };
+  try {
+    for await (const event of watch) {
+      if (event.type === 'delta') {
+        if (waiting.push(event) === 1) requestAnimationFrame(flush);
+        continue;
+      }
+      flush();
+      if (event.type === 'full') show({ ...CONNECTING, state: 'live', document: event });
+      else if (event.type === 'caughtUp') show({ ...last(), state: standing(last()) });
+      else show({ ...last(), state: event.type, delta: undefined });
+    }
+  } catch (error) {
+    if (!signal.aborted) show({ ...last(), state: 'refused', error: refused(error) });
+  }
+}
+
+/** After all that existed was sent. */
+function standing({ state, document }: Live): Live['state'] {
+  if (state === 'deleted' || state === 'absent') return state;
+  return document ? 'live' : 'absent';
+}
+
+/** @throws DeltaMismatch */
+function applied(document: Document, deltas: readonly Delta[]): Live {
+  const changes = deltas.flatMap((delta) => delta.changes);
+  const newest = deltas.at(-1)!;
+  const { provenance: _, ...merged } = { ...newest, changes };
+  const { to, updatedAt } = newest;
   const value = apply(changes, document.value);
+  const delta = deltas.length === 1 ? newest : merged;
   return { state: 'live', document: { ...document, value, position: to, updatedAt }, delta, error: undefined };
 }
 

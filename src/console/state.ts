@@ -79,7 +79,14 @@ export function formatRoute(route: Partial<HashRoute>): string {
 }
 
 export const route = new Cell(parseRoute(location.hash));
-addEventListener('hashchange', () => route.set(parseRoute(location.hash)));
+addEventListener('hashchange', () => {
+  clearTimeout(settling);
+  route.set(parseRoute(location.hash));
+});
+
+/** Milliseconds after the last move in which the address is changed: browsers refuse to do it hundreds of times. */
+const SETTLE = 150;
+let settling: ReturnType<typeof setTimeout> | undefined;
 
 /** The address of another place; the list stays as it is. */
 export function linkTo(place: Partial<HashRoute>): string {
@@ -89,8 +96,14 @@ export function linkTo(place: Partial<HashRoute>): string {
 
 /** Goes there without a new entry in the history of the browser: for sliders and fields. */
 export function moveTo(place: Partial<HashRoute>): void {
-  history.replaceState(null, '', linkTo(place));
-  route.set(parseRoute(location.hash));
+  const link = linkTo(place);
+  route.set(parseRoute(link));
+  clearTimeout(settling);
+  const { hash } = location;
+  settling = setTimeout(() => {
+    // A link may have been followed meanwhile.
+    if (location.hash === hash) history.replaceState(null, '', link);
+  }, SETTLE);
 }
 
 export type Theme = 'light' | 'dark';

@@ -27,7 +27,7 @@ inChromium('contexts are listed by prefix, searched, and paged', async (t, brows
   await page.getByLabel('Prefix').fill('user:');
   await page.getByLabel('Contains').fill('7');
   await page.getByText('24 of 150 read').waitFor();
-  t.true(page.url().includes('#prefix=user%3A&find=7'));
+  await page.waitForURL(/#prefix=user%3A&find=7$/);
   await page.reload();
   await page.getByText('24 of 150 read').waitFor();
   t.is(await page.getByLabel('Contains').inputValue(), '7');
@@ -55,8 +55,12 @@ inChromium('a document is live: what just changed is marked, and nothing else', 
   });
   await page.locator('.row.changed', { hasText: 'lunch' }).waitFor();
   t.is(await page.locator('.row.changed').count(), 1);
+  const seats = Array.from({ length: 500 }, (_, i) => i);
+  await Promise.all(seats.map((i) => peer.update({ contextId: 'room:1', changes: { seats: i } })));
+  await row(page, 'seats: 499').waitFor();
   await peer.delete({ contextId: 'room:1' });
   await page.getByText('deleted', { exact: true }).waitFor();
+  t.true(await row(page, 'seats: 499').isVisible(), 'what was last seen stays');
   await peer.set({ contextId: 'room:1', value: { again: true } });
   await row(page, 'again').waitFor();
   t.deepEqual(complaints(subject), []);
@@ -65,23 +69,25 @@ inChromium('a document is live: what just changed is marked, and nothing else', 
 inChromium('a token is asked for, and kept for the tab alone', async (t, browser) => {
   const { chord, tokens } = await guarded(t, { operator: { '': ALL }, guest: { 'user:': ['read', 'watch'] } }, WEB);
   const { page, picture } = await openPage(t, browser, `http://${chord.webAddress}/`);
-  const token = page.getByLabel('Token');
-  await page.getByText('UNAUTHENTICATED').waitFor();
+  const dialog = page.getByRole('dialog');
+  const token = page.getByLabel('Token', { exact: true });
+  await dialog.getByText('UNAUTHENTICATED').waitFor();
   await picture('token');
   await token.fill('nonsense');
   await page.getByRole('button', { name: 'Continue' }).click();
-  await page.getByText('UNAUTHENTICATED').waitFor();
+  await dialog.getByText('UNAUTHENTICATED').waitFor();
   await token.fill(tokens.guest!);
   await page.getByRole('button', { name: 'Continue' }).click();
   await page.getByText('PERMISSION_DENIED').waitFor();
   await page.getByLabel('Prefix').fill('user:');
+  await page.waitForURL(/#prefix=user%3A$/);
   await page.getByText('No context here.').waitFor();
   await page.reload();
   await page.getByText('No context here.').waitFor();
   t.is(await page.evaluate('sessionStorage.getItem("chord-token")'), tokens.guest);
   t.is(await page.evaluate('document.cookie + JSON.stringify(localStorage)'), '{}');
   await page.getByRole('button', { name: 'Forget token' }).click();
-  await page.getByText('UNAUTHENTICATED').waitFor();
+  await dialog.getByText('UNAUTHENTICATED').waitFor();
   t.is(await page.evaluate('sessionStorage.length'), 0);
 });
 
@@ -114,7 +120,7 @@ inChromium('any two versions stand side by side, from a deep link', async (t, br
   await page.getByRole('button', { name: 'Swap the sides' }).click();
   await page.locator('tr.removed').first().waitFor();
   t.is(await page.locator('tr.added').count(), 0);
-  t.true(page.url().endsWith('from=7&to=2'));
+  await page.waitForURL(/from=7&to=2$/);
 });
 
 inChromium('the slider moves over the retained versions, by keys too', async (t, browser) => {
@@ -125,7 +131,7 @@ inChromium('the slider moves over the retained versions, by keys too', async (t,
   for (let i = 0; i < 5; i++) await page.keyboard.press('ArrowLeft');
   await page.getByText('As of version 2').waitFor();
   await row(page, 'topic: "daily"').waitFor();
-  t.true(page.url().endsWith('#id=room%3A1&version=2'));
+  await page.waitForURL(/#id=room%3A1&version=2$/);
   await picture('slider');
   await page.getByRole('link', { name: 'Back to live' }).click();
   await row(page, 'topic: "weekly"').waitFor();

@@ -79,7 +79,7 @@ export async function withHistory(
   await write('bob', { members: { ann: { unread: 5 } }, note: 'bring the keys' });
   await write('ann', { open: false });
   const opened = await openPage(t, browser, `http://${chord.webAddress}/#${hash}`, options);
-  await opened.page.getByLabel('Token').fill(tokens.operator!);
+  await opened.page.getByLabel('Token', { exact: true }).fill(tokens.operator!);
   await opened.page.getByRole('button', { name: 'Continue' }).click();
   return { ...opened, ...subject, write };
 }

@@ -67,9 +67,9 @@ export function Confirm({ title, seen, live, after, write, action, onDone, onCan
   );
 }
 
-function Conflict({ seen, live: { document } }: { readonly seen: Document; readonly live: Live }) {
+function Conflict({ seen, live: { state, document } }: { readonly seen: Document; readonly live: Live }) {
   const from = seen.position.version;
-  if (!document) return <p>Nothing was written: the context does not exist any more.</p>;
+  if (!document || state === 'deleted') return <p>Nothing was written: the context does not exist any more.</p>;
   const { version } = document.position;
   return (
     <>

@@ -1,6 +1,6 @@
 /** The document: live, with what just changed; or as it was at the version of the slider. */
 import { useMemo, useRef } from 'preact/hooks';
-import { getContext, listDeltas } from '../api.js';
+import { getContext, oldestVersion } from '../api.js';
 import { type Live, useLoad } from '../hooks.js';
 import { marksOf, NO_MARKS } from '../json/marks.js';
 import { Tree } from '../json/tree.js';
@@ -19,11 +19,11 @@ interface DocumentProps {
 }
 
 export function DocumentView({ id, live, version }: DocumentProps) {
-  const head = live.document!.position.version;
+  const { version: head, epoch } = live.document!.position;
   const isPast = version !== undefined && version < head;
   return (
     <>
-      <Slider id={id} head={head} version={isPast ? version : head} />
+      <Slider id={id} epoch={epoch} head={head} version={isPast ? version : head} />
       {isPast ? <Past id={id} version={version} live={live} /> : <Current live={live} />}
     </>
   );
@@ -59,14 +59,11 @@ function Past({ id, version, live }: { readonly id: string; readonly version: nu
   return (
     <>
       <p class="change past">
-        <span>
-          As of version {version.toLocaleString('en')}
-          {value && (
-            <>
-              , <Age at={value.updatedAt} />
-            </>
-          )}
-        </span>
+        {value && (
+          <span>
+            As of version {value.position.version.toLocaleString('en')}, <Age at={value.updatedAt} />
+          </span>
+        )}
         <a href={linkTo({ id })}>Back to live</a>
         <a href={linkTo({ id, tab: 'compare', from: version, to: head })}>Compare with the current one</a>
         <Revert id={id} version={version} live={live} />
@@ -78,8 +75,16 @@ function Past({ id, version, live }: { readonly id: string; readonly version: nu
 }
 
 /** Moves over the versions that are retained. */
-function Slider({ id, head, version }: { readonly id: string; readonly head: number; readonly version: number }) {
-  const { value: first = head } = useLoad((signal) => oldestVersion(id, head, signal), [id]);
+interface SliderProps {
+  readonly id: string;
+  readonly epoch: string;
+  readonly head: number;
+  readonly version: number;
+}
+
+function Slider({ id, epoch, head, version }: SliderProps) {
+  const { value: oldest = head } = useLoad((signal) => oldestVersion(id, head, signal), [id, epoch]);
+  const first = Math.max(1, Math.min(oldest, head));
   const go = (to: number) => moveTo({ id, ...(to < head && { version: to }) });
   const step = (label: string, sign: string, to: number) => (
     <button type="button" aria-label={label} disabled={to < first || to > head} onClick={() => go(to)}>
@@ -93,7 +98,7 @@ function Slider({ id, head, version }: { readonly id: string; readonly head: num
         type="range"
         aria-label="Version"
         aria-valuetext={`version ${version} of ${head}`}
-        min={Math.min(first, head)}
+        min={first}
         max={head}
         value={version}
         disabled={first >= head}
@@ -105,10 +110,4 @@ function Slider({ id, head, version }: { readonly id: string; readonly head: num
       </output>
     </div>
   );
-}
-
-/** The oldest version that can be read: the oldest delta leads away from it. */
-async function oldestVersion(id: string, head: number, signal: AbortSignal): Promise<number> {
-  const { deltas } = await listDeltas(id, 0, 1, signal);
-  return deltas[0] ? Math.max(1, deltas[0].from.version) : head;
 }

@@ -1,7 +1,7 @@
 /** The versions of a context, newest first: when, who, what. */
 import { useEffect, useState } from 'preact/hooks';
 import type { Delta } from '../../../clients/typescript/src/model.js';
-import { listDeltas, type VersionPage } from '../api.js';
+import { listDeltas, oldestVersion, type VersionPage } from '../api.js';
 import { type Live, useLoad } from '../hooks.js';
 import { Age, Authorship, Places, Problem } from '../parts.js';
 import { linkTo } from '../state.js';
@@ -21,14 +21,15 @@ async function versionsUpTo(id: string, upper: number, signal: AbortSignal): Pro
 }
 
 export function HistoryView({ id, live }: { readonly id: string; readonly live: Live }) {
-  const { version: head } = live.document!.position;
+  const { version: head, epoch } = live.document!.position;
   // The newest version of each page up to the one that is shown; the first page follows the head.
   const [uppers, setUppers] = useState<readonly number[]>([]);
   const upper = uppers.at(-1) ?? head;
-  const { value, error, loading } = useLoad((signal) => versionsUpTo(id, upper, signal), [id, upper]);
-  useEffect(() => setUppers([]), [id]);
+  const { value, error, loading } = useLoad((signal) => versionsUpTo(id, upper, signal), [id, epoch, upper]);
+  const { value: first = 0 } = useLoad((signal) => oldestVersion(id, head, signal), [id, epoch]);
+  useEffect(() => setUppers([]), [id, epoch]);
   const oldest = value?.deltas[0];
-  const isLast = !oldest || oldest.from.version === 0 || (value.truncated && value.deltas.length > 0);
+  const isLast = !oldest || oldest.from.version <= first;
   return (
     <>
       {error && <Problem error={error} />}

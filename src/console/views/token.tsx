@@ -1,17 +1,19 @@
-/** Asks for a token, where the server does. */
-import { useState } from 'preact/hooks';
+/** Asks for a token, where the server does, over the page: a text that is edited stays. */
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { chooseToken } from '../state.js';
 
 export function TokenForm({ reason }: { readonly reason: string }) {
+  const dialog = useRef<HTMLDialogElement>(null);
   const [value, setValue] = useState('');
+  useEffect(() => dialog.current!.showModal(), []);
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
     if (value.trim() !== '') chooseToken(value.trim());
   };
   return (
-    <main class="single">
-      <form class="card" onSubmit={submit}>
-        <h1>This server asks for a token</h1>
+    <dialog ref={dialog} class="token" aria-labelledby="token-title" onCancel={(event) => event.preventDefault()}>
+      <form onSubmit={submit}>
+        <h2 id="token-title">This server asks for a token</h2>
         <p class="problem" role="alert">
           <strong>UNAUTHENTICATED</strong> {reason}
         </p>
@@ -33,6 +35,6 @@ export function TokenForm({ reason }: { readonly reason: string }) {
           Continue
         </button>
       </form>
-    </main>
+    </dialog>
   );
 }

@@ -22,7 +22,7 @@ func bridgeTracker(subscriptions []*chordv1.Subscription, known map[string]*chor
 	var targets Targets
 	for _, subscription := range subscriptions {
 		_, prefix := subscription.GetTarget().(*chordv1.Subscription_Prefix)
-		targets = append(targets, Target{subscription.GetContextId() + subscription.GetPrefix(), prefix})
+		targets = append(targets, Target{ID: subscription.GetContextId() + subscription.GetPrefix(), Prefix: prefix})
 	}
 	positions := map[string]Position{}
 	for id, position := range known {

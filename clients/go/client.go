@@ -58,17 +58,9 @@ func (c *Client) Close() error {
 
 // Set creates a context, or replaces its document.
 func (c *Client) Set(ctx context.Context, id string, value map[string]any, options ...WriteOption) (*WriteResult, error) {
-	w, err := newWrite(options, "expected", "RequestID", "Annotations", "TTL", "returning")
+	request, err := toSet(id, value, options, "RequestID")
 	if err != nil {
 		return nil, err
-	}
-	document, err := toStruct(value)
-	if err != nil {
-		return nil, refused("value", err)
-	}
-	request := &chordv1.SetContextRequest{
-		ContextId: id, Value: document,
-		Expected: w.expected, RequestId: w.requestID, Annotations: w.annotations, Ttl: w.ttl, Returning: w.returning,
 	}
 	answer := &chordv1.SetContextResponse{}
 	if err := c.call(ctx, chordv1.ContextService_SetContext_FullMethodName, request, answer); err != nil {
@@ -79,20 +71,8 @@ func (c *Client) Set(ctx context.Context, id string, value map[string]any, optio
 
 // Update changes parts of a document. NOT_FOUND where the context is missing, without AllowMissing.
 func (c *Client) Update(ctx context.Context, id string, edit Edit, options ...WriteOption) (*WriteResult, error) {
-	w, err := newWrite(options, "expected", "RequestID", "Annotations", "TTL", "returning", "AllowMissing")
+	request, err := toUpdate(id, edit, options, "RequestID")
 	if err != nil {
-		return nil, err
-	}
-	request := &chordv1.UpdateContextRequest{
-		ContextId: id, AllowMissing: w.allowMissing,
-		Expected: w.expected, RequestId: w.requestID, Annotations: w.annotations, Ttl: w.ttl, Returning: w.returning,
-	}
-	if edit.Changes != nil {
-		if request.Changes, err = toStruct(edit.Changes); err != nil {
-			return nil, refused("changes", err)
-		}
-	}
-	if request.Mutations, err = toMutations(edit.Mutations); err != nil {
 		return nil, err
 	}
 	answer := &chordv1.UpdateContextResponse{}
@@ -102,7 +82,22 @@ func (c *Client) Update(ctx context.Context, id string, edit Edit, options ...Wr
 	return fromWrite(answer), nil
 }
 
-// Get reads a document. The answer contains every write acknowledged before this call.
+// Revert writes the document of an earlier version: a new version, which undoes all changes since. NOT_FOUND above the
+// present version, FAILED_PRECONDITION where the history of that version is no longer retained.
+func (c *Client) Revert(ctx context.Context, id string, version uint64, options ...WriteOption) (*WriteResult, error) {
+	request, err := toRevert(id, version, options, "RequestID")
+	if err != nil {
+		return nil, err
+	}
+	answer := &chordv1.RevertContextResponse{}
+	if err := c.call(ctx, chordv1.ContextService_RevertContext_FullMethodName, request, answer); err != nil {
+		return nil, err
+	}
+	return fromWrite(answer), nil
+}
+
+// Get reads a document. The answer contains every write acknowledged before this call. With AtVersion or AtTime it is the
+// document of then.
 func (c *Client) Get(ctx context.Context, id string, options ...GetOption) (*Document, error) {
 	answer := &chordv1.GetContextResponse{}
 	request := &chordv1.GetContextRequest{ContextId: id}
@@ -119,12 +114,9 @@ func (c *Client) Get(ctx context.Context, id string, options ...GetOption) (*Doc
 
 // Delete removes a context with its history. NOT_FOUND where it is missing, without AllowMissing.
 func (c *Client) Delete(ctx context.Context, id string, options ...WriteOption) (*DeleteResult, error) {
-	w, err := newWrite(options, "expected", "RequestID", "Annotations", "AllowMissing")
+	request, err := toDelete(id, options, "RequestID")
 	if err != nil {
 		return nil, err
-	}
-	request := &chordv1.DeleteContextRequest{
-		ContextId: id, Expected: w.expected, RequestId: w.requestID, Annotations: w.annotations, AllowMissing: w.allowMissing,
 	}
 	answer := &chordv1.DeleteContextResponse{}
 	if err := c.call(ctx, chordv1.ContextService_DeleteContext_FullMethodName, request, answer); err != nil {
@@ -136,12 +128,11 @@ func (c *Client) Delete(ctx context.Context, id string, options ...WriteOption) 
 // Touch renews the time to live, or sets another one with TTL: of the context, or with Paths of members of it alone.
 // FAILED_PRECONDITION where one of these does not expire, or has expired. Answers without the value.
 func (c *Client) Touch(ctx context.Context, id string, options ...WriteOption) (*Document, error) {
-	w, err := newWrite(options, "TTL", "Paths")
+	request, err := toTouch(id, options)
 	if err != nil {
 		return nil, err
 	}
 	answer := &chordv1.TouchContextResponse{}
-	request := &chordv1.TouchContextRequest{ContextId: id, Ttl: w.ttl, Paths: w.paths}
 	if err := c.call(ctx, chordv1.ContextService_TouchContext_FullMethodName, request, answer); err != nil {
 		return nil, err
 	}
@@ -151,7 +142,13 @@ func (c *Client) Touch(ctx context.Context, id string, options ...WriteOption) (
 
 // Sync answers what a copy at the known position lacks; for the zero Position, the document.
 func (c *Client) Sync(ctx context.Context, id string, known Position, options ...HistoryOption) (SyncResult, error) {
-	request := &chordv1.SyncContextRequest{ContextId: id, IncludeOldValues: wantsOldValues(options)}
+	config, err := newHistory(options, "Format", "OnlyPaths")
+	if err != nil {
+		return nil, err
+	}
+	request := &chordv1.SyncContextRequest{
+		ContextId: id, IncludeOldValues: config.oldValues, Format: config.format, Paths: config.paths,
+	}
 	if !known.IsZero() {
 		request.Known = toPosition(known)
 	}
@@ -168,7 +165,7 @@ func (c *Client) List(ctx context.Context, prefix string, options ...ListOption)
 	return func(yield func(*Document, error) bool) {
 		request := &chordv1.ListContextsRequest{Prefix: prefix}
 		for _, option := range options {
-			option(request)
+			option.list(request)
 		}
 		from := fromContextHead
 		if request.IncludeValues {
@@ -193,8 +190,14 @@ func (c *Client) List(ctx context.Context, prefix string, options ...ListOption)
 // Deltas ranges over the retained history after a version, page after page.
 func (c *Client) Deltas(ctx context.Context, id string, fromVersion uint64, options ...HistoryOption) iter.Seq2[*DeltaPage, error] {
 	return func(yield func(*DeltaPage, error) bool) {
+		config, err := newHistory(options, "Format", "PageSize")
+		if err != nil {
+			yield(nil, err)
+			return
+		}
 		request := &chordv1.ListDeltasRequest{
-			ContextId: id, FromVersion: fromVersion, IncludeOldValues: wantsOldValues(options),
+			ContextId: id, FromVersion: fromVersion,
+			IncludeOldValues: config.oldValues, Format: config.format, PageSize: config.pageSize,
 		}
 		for more := true; more; more = request.PageToken != "" {
 			page := &chordv1.ListDeltasResponse{}
@@ -217,11 +220,16 @@ func (c *Client) call(ctx context.Context, method string, request, answer proto.
 	if err != nil {
 		return err
 	}
-	ctx, cancel := c.bounded(ctx)
-	defer cancel()
-	err = retrying(ctx, c.settings.retry, c.turns, func(ctx context.Context) error {
+	return c.tried(ctx, c.settings.retry, func(ctx context.Context) error {
 		return c.connections.first.Invoke(ctx, method, bytes, answer)
 	})
+}
+
+// tried tries while the policy and the deadline allow, and the client is not closed.
+func (c *Client) tried(ctx context.Context, policy RetryPolicy, attempt func(context.Context) error) error {
+	ctx, cancel := c.bounded(ctx)
+	defer cancel()
+	err := retrying(ctx, policy, c.turns, attempt)
 	if err != nil && c.lifetime.Err() != nil {
 		return closed("client", err)
 	}
@@ -303,14 +311,6 @@ func fromSync(answer synced) SyncResult {
 		return &DeltaEvent{Delta: fromDelta(delta)}
 	}
 	return &NoChange{fromPosition(answer.GetNoChange().GetPosition())}
-}
-
-func wantsOldValues(options []HistoryOption) bool {
-	wanted := false
-	for _, option := range options {
-		wanted = wanted || option.history()
-	}
-	return wanted
 }
 
 // newRequestID is a random UUID.

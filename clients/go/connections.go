@@ -33,13 +33,15 @@ func newConnections(streamsMax int, connect func() (*grpc.ClientConn, error)) (*
 }
 
 // open opens a stream where there is room for one; leave gives its place back.
-func (c *connections) open(ctx context.Context, description *grpc.StreamDesc, method string) (stream grpc.ClientStream, leave func(), err error) {
+func (c *connections) open(
+	ctx context.Context, description *grpc.StreamDesc, method string, options ...grpc.CallOption,
+) (stream grpc.ClientStream, leave func(), err error) {
 	taken, err := c.take()
 	if err != nil {
 		return nil, func() {}, err
 	}
 	leave = func() { c.giveBack(taken) }
-	stream, err = taken.NewStream(ctx, description, method)
+	stream, err = taken.NewStream(ctx, description, method, options...)
 	return stream, leave, err
 }
 

@@ -53,6 +53,9 @@ func fromDelta(message *chordv1.Delta) Delta {
 		Changes:    changes,
 		UpdatedAt:  fromTimestamp(message.GetUpdatedAt()),
 		Provenance: fromProvenance(message.GetProvenance()),
+
+		Formatted:     fromValue(message.GetFormatted()),
+		Inexpressible: message.GetInexpressible(),
 	}
 }
 

@@ -1,5 +1,7 @@
 package chord
 
+import "slices"
+
 // Event is what a watch delivers: *FullEvent, *DeltaEvent, *DeletedEvent, *AbsentEvent or *CaughtUpEvent.
 type Event interface {
 	// HasMore tells whether the next event belongs to the same batch; then it is there already.
@@ -66,10 +68,22 @@ type Target struct {
 	ID string
 	// Prefix: all contexts whose ids begin with ID.
 	Prefix bool
+	// Paths are the parts of the documents that come; without them, all. Where several targets cover a context, the union comes.
+	Paths []Path
 }
 
 // Targets are 1 to 1000, and may overlap.
 type Targets []Target
+
+// Only are the same targets, of these parts of the documents alone. A watch that begins at Known positions must have had the
+// same paths before: no delta has what was left out.
+func (t Targets) Only(paths ...Path) Targets {
+	only := slices.Clone(t)
+	for i := range only {
+		only[i].Paths = paths
+	}
+	return only
+}
 
 // IDs are targets of one context each.
 func IDs(ids ...string) Targets { return targetsOf(ids, false) }

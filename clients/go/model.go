@@ -71,6 +71,10 @@ type Delta struct {
 	UpdatedAt time.Time
 	// Provenance is nil where nothing is known, or the delta is of several versions that have nothing in common.
 	Provenance *Provenance
+	// Formatted is the changes in the format that was asked for, in place of Changes.
+	Formatted any
+	// Inexpressible is why that format cannot express the changes: read the document. Empty where it can.
+	Inexpressible string
 }
 
 // Action is what happens at the path of a Change.

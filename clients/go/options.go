@@ -8,6 +8,7 @@ import (
 
 	chordv1 "github.com/chord-state/chord/clients/go/gen/chord/v1"
 	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 // Option sets up a Client.
@@ -62,7 +63,7 @@ func WithDeadline(deadline time.Duration) Option { return func(s *settings) { s.
 // WithRetry sets how often and how fast calls are tried again, and how fast watches connect again.
 func WithRetry(policy RetryPolicy) Option { return func(s *settings) { s.retry = policy } }
 
-// WriteOption belongs to Set, Update, Delete and Touch. One that a call does not know is INVALID_ARGUMENT. Of IfPosition,
+// WriteOption belongs to Set, Update, Revert, Delete, Touch and Batch. One that a call does not know is INVALID_ARGUMENT. Of IfPosition,
 // IfVersion, IfAbsent and IfUnchanged the last one counts; IfChecks come beside it.
 type WriteOption struct {
 	name  string
@@ -80,7 +81,7 @@ type write struct {
 }
 
 // IfPosition writes only where the context stands exactly here: for the zero Position, only where it does not exist.
-// Else ABORTED, with a Mismatch. Set, Update, Delete.
+// Else ABORTED, with a Mismatch. Set, Update, Revert, Delete.
 func IfPosition(position Position) WriteOption {
 	if position.IsZero() {
 		return IfAbsent()
@@ -91,7 +92,7 @@ func IfPosition(position Position) WriteOption {
 	})
 }
 
-// IfVersion is weaker than IfPosition: it does not tell two lives of a context apart. Set, Update, Delete.
+// IfVersion is weaker than IfPosition: it does not tell two lives of a context apart. Set, Update, Revert, Delete.
 func IfVersion(version uint64) WriteOption {
 	return expecting(func(expected *chordv1.Expected) error {
 		expected.Condition = &chordv1.Expected_Version{Version: version}
@@ -109,7 +110,7 @@ func IfAbsent() WriteOption {
 
 // IfUnchanged writes only where no version after since touched one of the paths, one above or one below it. Else ABORTED, with
 // Unmet. Splices of the same write name places of the lists and strings at since, and an overlap with later splices is a
-// conflict; without paths nothing else is guarded. Set, Update, Delete.
+// conflict; without paths nothing else is guarded. Set, Update, Revert, Delete.
 func IfUnchanged(since Position, paths ...Path) WriteOption {
 	return expecting(func(expected *chordv1.Expected) error {
 		guarded, err := toPaths("expected.unchanged.paths", paths)
@@ -120,7 +121,7 @@ func IfUnchanged(since Position, paths ...Path) WriteOption {
 }
 
 // IfChecks writes only where all checks hold on the document that the write meets, before its own changes. Else ABORTED, with
-// Unmet. Given more than once, all hold. Set, Update, Delete.
+// Unmet. Given more than once, all hold. Set, Update, Revert, Delete.
 func IfChecks(checks ...Check) WriteOption {
 	if len(checks) == 0 {
 		return writing("expected", func(*write) {})
@@ -149,19 +150,19 @@ func writing(name string, apply func(*write)) WriteOption {
 }
 
 // RequestID names the write: a repeat answers what the first one did, and writes nothing. Without it the write has a
-// random one, for the tries of this call. Set, Update, Delete.
+// random one, for the tries of this call. Set, Update, Revert, Delete, Batch.
 func RequestID(id string) WriteOption {
 	return writing("RequestID", func(w *write) { w.requestID = id })
 }
 
 // Annotations are kept with the version, for its history: at most 32 texts, 1 KiB in all. Of a Delete, in the audit log alone. Set,
-// Update, Delete.
+// Update, Revert, Delete.
 func Annotations(annotations map[string]string) WriteOption {
 	return writing("Annotations", func(w *write) { w.annotations = annotations })
 }
 
 // TTL is how long the context lives from now on, renewed by each write and touch; 0: until it is deleted. Without it
-// that stays as before. Set, Update, Touch.
+// that stays as before. Set, Update, Revert, Touch.
 func TTL(ttl time.Duration) WriteOption {
 	return writing("TTL", func(w *write) { w.ttl = durationpb.New(ttl) })
 }
@@ -180,19 +181,24 @@ func AllowMissing() WriteOption {
 	return writing("AllowMissing", func(w *write) { w.allowMissing = true })
 }
 
-// ReturnDocument asks for the context as it is after the write. Set, Update.
+// ReturnDocument asks for the context as it is after the write. Set, Update, Revert.
 func ReturnDocument() WriteOption {
 	return returning(func(options *chordv1.ReturnOptions) { options.Context = true })
 }
 
-// ReturnDelta asks for what the write changed. Set, Update.
+// ReturnDelta asks for what the write changed. Set, Update, Revert.
 func ReturnDelta() WriteOption {
 	return returning(func(options *chordv1.ReturnOptions) { options.Delta = true })
 }
 
-// ReturnOldValues asks for the delta with its old values. Set, Update.
+// ReturnOldValues asks for the delta with its old values. Set, Update, Revert.
 func ReturnOldValues() WriteOption {
 	return returning(func(options *chordv1.ReturnOptions) { options.Delta, options.OldValues = true, true })
+}
+
+// ReturnFormat asks for what the write changed in a format, as Format does. Set, Update, Revert.
+func ReturnFormat(name string) WriteOption {
+	return returning(func(options *chordv1.ReturnOptions) { options.Delta, options.Format = true, name })
 }
 
 func returning(ask func(*chordv1.ReturnOptions)) WriteOption {
@@ -206,7 +212,10 @@ func returning(ask func(*chordv1.ReturnOptions)) WriteOption {
 
 // newWrite collects the options of a call that knows those with the allowed names.
 func newWrite(options []WriteOption, allowed ...string) (write, error) {
-	w := write{requestID: newRequestID()}
+	var w write
+	if slices.Contains(allowed, "RequestID") {
+		w.requestID = newRequestID()
+	}
 	for _, option := range options {
 		if !slices.Contains(allowed, option.name) {
 			return w, unsendable(option.name, "is no option of this call")
@@ -226,16 +235,57 @@ func IncludeExpiries() GetOption {
 	return func(request *chordv1.GetContextRequest) { request.IncludeExpiries = true }
 }
 
+// AtVersion asks for the document of an earlier version of the present life. NOT_FOUND above the present version,
+// FAILED_PRECONDITION where its history is no longer retained.
+func AtVersion(version uint64) GetOption {
+	return func(request *chordv1.GetContextRequest) { request.Version = version }
+}
+
+// AtTime asks for the document as it was then, as far as AtVersion goes. NOT_FOUND before the present life began.
+func AtTime(at time.Time) GetOption {
+	return func(request *chordv1.GetContextRequest) { request.At = timestamppb.New(at) }
+}
+
 // ListOption belongs to List.
-type ListOption func(*chordv1.ListContextsRequest)
+type ListOption interface {
+	list(*chordv1.ListContextsRequest)
+}
+
+type listOption func(*chordv1.ListContextsRequest)
+
+func (option listOption) list(request *chordv1.ListContextsRequest) { option(request) }
 
 // IncludeValues asks for the documents too.
 func IncludeValues() ListOption {
-	return func(request *chordv1.ListContextsRequest) { request.IncludeValues = true }
+	return listOption(func(request *chordv1.ListContextsRequest) { request.IncludeValues = true })
 }
 
-// HistoryOption belongs to Sync, Wait and Deltas.
-type HistoryOption interface{ history() (oldValues bool) }
+// HistoryOption belongs to Sync, Wait and Deltas. One that a call does not know is INVALID_ARGUMENT.
+type HistoryOption interface {
+	history(*historyConfig) (name string, err error)
+}
+
+type historyConfig struct {
+	oldValues bool
+	format    string
+	paths     []*chordv1.Path
+	pageSize  int32
+}
+
+// newHistory collects the options of a call that knows those with the allowed names, and IncludeOldValues.
+func newHistory(options []HistoryOption, allowed ...string) (historyConfig, error) {
+	var config historyConfig
+	for _, option := range options {
+		name, err := option.history(&config)
+		if err != nil {
+			return config, err
+		}
+		if name != "IncludeOldValues" && !slices.Contains(allowed, name) {
+			return config, unsendable(name, "is no option of this call")
+		}
+	}
+	return config, nil
+}
 
 // IncludeOldValues asks for the old values with the changes: an option of Sync, Wait, Deltas and Watch.
 func IncludeOldValues() OldValues { return OldValues{} }
@@ -243,8 +293,48 @@ func IncludeOldValues() OldValues { return OldValues{} }
 // OldValues is the option IncludeOldValues.
 type OldValues struct{}
 
-func (OldValues) history() bool        { return true }
+func (OldValues) history(config *historyConfig) (string, error) {
+	config.oldValues = true
+	return "IncludeOldValues", nil
+}
 func (OldValues) watch(w *watchConfig) { w.oldValues = true }
+
+// Format asks for deltas in a format, "flat", "json_patch", "merge_patch" or the name of one of the server's own: they come in
+// Delta.Formatted. An option of Sync, Wait, Deltas and Watch.
+func Format(name string) DeltaFormat { return DeltaFormat(name) }
+
+// DeltaFormat is the option Format.
+type DeltaFormat string
+
+func (f DeltaFormat) history(config *historyConfig) (string, error) {
+	config.format = string(f)
+	return "Format", nil
+}
+func (f DeltaFormat) watch(w *watchConfig) { w.format = string(f) }
+
+// OnlyPaths asks for these parts of the document alone: an option of Sync and Wait. Targets of a watch have Paths. With a
+// known position, ask for the same paths as before: no delta has what was left out of the copy.
+func OnlyPaths(paths ...Path) HistoryOption { return onlyPaths(paths) }
+
+type onlyPaths []Path
+
+func (paths onlyPaths) history(config *historyConfig) (string, error) {
+	messages, err := toPaths("paths", paths)
+	config.paths = append(config.paths, messages...)
+	return "OnlyPaths", err
+}
+
+// PageSize is how many contexts or deltas are read with each call, 1 to 1000, default 100: an option of List and Deltas.
+func PageSize(size int) ItemsPerPage { return ItemsPerPage(size) }
+
+// ItemsPerPage is the option PageSize.
+type ItemsPerPage int32
+
+func (size ItemsPerPage) list(request *chordv1.ListContextsRequest) { request.PageSize = int32(size) }
+func (size ItemsPerPage) history(config *historyConfig) (string, error) {
+	config.pageSize = int32(size)
+	return "PageSize", nil
+}
 
 // WatchOption belongs to Watch.
 type WatchOption interface{ watch(*watchConfig) }
@@ -252,6 +342,7 @@ type WatchOption interface{ watch(*watchConfig) }
 type watchConfig struct {
 	known        map[string]Position
 	oldValues    bool
+	format       string
 	heartbeat    time.Duration
 	onDisconnect func(err *Error, delay time.Duration)
 }

@@ -260,10 +260,16 @@ func covered(target Target, positions map[string]Position) map[string]Position {
 }
 
 func toSubscription(target Target, known map[string]*chordv1.Position) *chordv1.Subscription {
-	if target.Prefix {
-		return &chordv1.Subscription{Target: &chordv1.Subscription_Prefix{Prefix: target.ID}, Known: known}
+	subscription := &chordv1.Subscription{Known: known}
+	for _, path := range target.Paths {
+		subscription.Paths = append(subscription.Paths, &chordv1.Path{Keys: path})
 	}
-	return &chordv1.Subscription{Target: &chordv1.Subscription_ContextId{ContextId: target.ID}, Known: known}
+	if target.Prefix {
+		subscription.Target = &chordv1.Subscription_Prefix{Prefix: target.ID}
+	} else {
+		subscription.Target = &chordv1.Subscription_ContextId{ContextId: target.ID}
+	}
+	return subscription
 }
 
 func fromFull(full *chordv1.Full) *FullEvent {

@@ -17,11 +17,16 @@ import (
 func (c *Client) Wait(
 	ctx context.Context, id string, known Position, until []Check, options ...HistoryOption,
 ) (*WaitResult, error) {
-	request := &chordv1.WaitContextRequest{ContextId: id, IncludeOldValues: wantsOldValues(options)}
+	config, err := newHistory(options, "Format", "OnlyPaths")
+	if err != nil {
+		return nil, err
+	}
+	request := &chordv1.WaitContextRequest{
+		ContextId: id, IncludeOldValues: config.oldValues, Format: config.format, Paths: config.paths,
+	}
 	if !known.IsZero() {
 		request.Known = toPosition(known)
 	}
-	var err error
 	if request.Until, err = toChecks("until", until); err != nil {
 		return nil, err
 	}

@@ -78,6 +78,10 @@ func (w *watch) run(ctx context.Context, yield func(Event, error) bool) {
 			yield(nil, refused(fmt.Sprintf("targets[%d]", i), err))
 			return
 		}
+		if _, err := toPaths(fmt.Sprintf("targets[%d].paths", i), target.Paths); err != nil {
+			yield(nil, err)
+			return
+		}
 	}
 	ctx, cancel := w.client.within(ctx)
 	defer cancel()
@@ -141,6 +145,7 @@ func (w *watch) open(ctx context.Context) (stream grpc.ClientStream, leave func(
 	request := &chordv1.WatchContextsRequest{
 		Subscriptions:    w.tracker.connect(),
 		IncludeOldValues: w.config.oldValues,
+		Format:           w.config.format,
 	}
 	if w.config.heartbeat != 0 {
 		request.HeartbeatInterval = durationpb.New(w.config.heartbeat)

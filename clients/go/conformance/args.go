@@ -34,6 +34,7 @@ type args struct {
 	ContextID        string         `json:"contextId"`
 	Changes          map[string]any `json:"changes"`
 	Mutations        []mutation     `json:"mutations"`
+	Writes           []args         `json:"writes"`
 	Expected         *expected      `json:"expected"`
 	Checks           []check        `json:"checks"`
 	RequestID        string         `json:"requestId"`
@@ -45,6 +46,10 @@ type args struct {
 	IncludeValues    bool           `json:"includeValues"`
 	IncludeOldValues bool           `json:"includeOldValues"`
 	IncludeExpiries  bool           `json:"includeExpiries"`
+	At               *int64         `json:"at"`
+	Format           string         `json:"format"`
+	Paths            [][]string     `json:"paths"`
+	PageSize         int            `json:"pageSize"`
 	FromVersion      uint64         `json:"fromVersion"`
 	Targets          []target       `json:"targets"`
 	Until            []check        `json:"until"`
@@ -91,8 +96,9 @@ type step struct {
 }
 
 type target struct {
-	ID     *string `json:"id"`
-	Prefix string  `json:"prefix"`
+	ID     *string    `json:"id"`
+	Prefix string     `json:"prefix"`
+	Paths  [][]string `json:"paths"`
 }
 
 type expected struct {
@@ -107,9 +113,10 @@ type expected struct {
 }
 
 type returning struct {
-	Context   bool `json:"context"`
-	Delta     bool `json:"delta"`
-	OldValues bool `json:"oldValues"`
+	Context   bool   `json:"context"`
+	Delta     bool   `json:"delta"`
+	OldValues bool   `json:"oldValues"`
+	Format    string `json:"format"`
 }
 
 type mutation struct {
@@ -142,9 +149,9 @@ func (a args) targets() chord.Targets {
 	var targets chord.Targets
 	for _, each := range a.Targets {
 		if each.ID != nil {
-			targets = append(targets, chord.Target{ID: *each.ID})
+			targets = append(targets, chord.Target{ID: *each.ID, Paths: pathsOf(each.Paths)})
 		} else {
-			targets = append(targets, chord.Target{ID: each.Prefix, Prefix: true})
+			targets = append(targets, chord.Target{ID: each.Prefix, Prefix: true, Paths: pathsOf(each.Paths)})
 		}
 	}
 	return targets
@@ -200,6 +207,42 @@ func (a args) writeOptions() []chord.WriteOption {
 	add(a.Returning.Context, chord.ReturnDocument)
 	add(a.Returning.Delta, chord.ReturnDelta)
 	add(a.Returning.OldValues, chord.ReturnOldValues)
+	add(a.Returning.Format != "", func() chord.WriteOption { return chord.ReturnFormat(a.Returning.Format) })
+	return options
+}
+
+func (a args) batched() chord.BatchedWrite {
+	options := a.writeOptions()
+	switch a.Op {
+	case "set":
+		return chord.SetWrite(a.ContextID, a.object(), options...)
+	case "update":
+		return chord.UpdateWrite(a.ContextID, chord.Edit{Changes: a.Changes, Mutations: a.mutations()}, options...)
+	case "revert":
+		return chord.RevertWrite(a.ContextID, *a.Version, options...)
+	case "delete":
+		return chord.DeleteWrite(a.ContextID, options...)
+	case "touch":
+		return chord.TouchWrite(a.ContextID, options...)
+	}
+	return chord.BatchedWrite{}
+}
+
+// historyOptions are those of sync and deltas.
+func (a args) historyOptions() []chord.HistoryOption {
+	var options []chord.HistoryOption
+	if a.IncludeOldValues {
+		options = append(options, chord.IncludeOldValues())
+	}
+	if a.Format != "" {
+		options = append(options, chord.Format(a.Format))
+	}
+	if a.Paths != nil {
+		options = append(options, chord.OnlyPaths(pathsOf(a.Paths)...))
+	}
+	if a.PageSize != 0 {
+		options = append(options, chord.PageSize(a.PageSize))
+	}
 	return options
 }
 

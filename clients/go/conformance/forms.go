@@ -24,9 +24,16 @@ func deltaForm(delta chord.Delta) form {
 	for i, change := range delta.Changes {
 		changes[i] = changeForm(change)
 	}
-	return form{
+	made := form{
 		"contextId": delta.ID, "from": positionForm(delta.From), "to": positionForm(delta.To), "changes": changes,
 	}
+	if delta.Formatted != nil {
+		made["formatted"] = delta.Formatted
+	}
+	if delta.Inexpressible != "" {
+		made["inexpressible"] = delta.Inexpressible
+	}
+	return made
 }
 
 func changeForm(change chord.Change) form {
@@ -85,7 +92,10 @@ func formOf(event any) form {
 }
 
 func writeForm(result *chord.WriteResult) form {
-	made := form{"position": positionForm(result.Position), "changed": result.Changed}
+	made := form{"changed": result.Changed}
+	if !result.Position.IsZero() {
+		made["position"] = positionForm(result.Position)
+	}
 	if result.Document != nil {
 		made["context"] = documentForm(*result.Document)
 	}

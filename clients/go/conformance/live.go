@@ -28,6 +28,8 @@ var liveOps = map[string]func(*driver, args) (form, error){
 	"connect":  (*driver).connect,
 	"set":      (*driver).set,
 	"update":   (*driver).update,
+	"revert":   (*driver).revert,
+	"batch":    (*driver).batch,
 	"get":      (*driver).get,
 	"edit":     (*driver).edit,
 	"wait":     (*driver).wait,
@@ -93,10 +95,40 @@ func (d *driver) update(args args) (form, error) {
 	return writeForm(result), nil
 }
 
+func (d *driver) revert(args args) (form, error) {
+	result, err := d.client.Revert(background, args.ContextID, *args.Version, args.writeOptions()...)
+	if err != nil {
+		return nil, err
+	}
+	return writeForm(result), nil
+}
+
+func (d *driver) batch(args args) (form, error) {
+	var writes []chord.BatchedWrite
+	for _, each := range args.Writes {
+		writes = append(writes, each.batched())
+	}
+	results, err := d.client.Batch(background, writes, args.writeOptions()...)
+	if err != nil {
+		return nil, err
+	}
+	forms := []form{}
+	for _, result := range results {
+		forms = append(forms, writeForm(&result))
+	}
+	return form{"results": forms}, nil
+}
+
 func (d *driver) get(args args) (form, error) {
 	var options []chord.GetOption
 	if args.IncludeExpiries {
 		options = append(options, chord.IncludeExpiries())
+	}
+	if args.Version != nil {
+		options = append(options, chord.AtVersion(*args.Version))
+	}
+	if args.At != nil {
+		options = append(options, chord.AtTime(time.UnixMilli(*args.At)))
 	}
 	document, err := d.client.Get(background, args.ContextID, options...)
 	if err != nil {
@@ -159,7 +191,7 @@ func (d *driver) list(args args) (form, error) {
 }
 
 func (d *driver) sync(args args) (form, error) {
-	result, err := d.client.Sync(background, args.ContextID, position(args.Known))
+	result, err := d.client.Sync(background, args.ContextID, position(args.Known), args.historyOptions()...)
 	if err != nil {
 		return nil, err
 	}
@@ -169,7 +201,7 @@ func (d *driver) sync(args args) (form, error) {
 func (d *driver) deltas(args args) (form, error) {
 	deltas := []form{}
 	truncated, head := false, chord.Position{}
-	for page, err := range d.client.Deltas(background, args.ContextID, args.FromVersion) {
+	for page, err := range d.client.Deltas(background, args.ContextID, args.FromVersion, args.historyOptions()...) {
 		if err != nil {
 			return nil, err
 		}

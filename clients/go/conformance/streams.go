@@ -32,6 +32,9 @@ func (d *driver) watch(args args) (form, error) {
 	if args.IncludeOldValues {
 		options = append(options, chord.IncludeOldValues())
 	}
+	if args.Format != "" {
+		options = append(options, chord.Format(args.Format))
+	}
 	ctx, cancel := context.WithCancel(background)
 	pull, stop := iter.Pull2(d.client.Watch(ctx, args.targets(), options...))
 	handle := d.newHandle()

@@ -1,6 +1,7 @@
 """The client of Chord: `with chordstate.connect("127.0.0.1:50051") as client`; for asyncio see `chordstate.aio`."""
 
 from .apply import DeltaMismatch, apply
+from .batch import Batch
 from .blame import BlameLine, BlamePage, BlameRun
 from .channel import Tls
 from .client import Client
@@ -10,6 +11,7 @@ from .errors import ChordError, FieldViolation
 from .model import (
     Absent,
     Added,
+    BatchResult,
     CaughtUp,
     Change,
     Context,
@@ -37,7 +39,8 @@ from .presence import Presence
 from .replica import Replica
 from .requests import Append, AppendText, Increment, Mutation, Remove, Returning, Set, Splice, SpliceText
 from .retry import RetryPolicy
-from .tracker import Prefix, Target
+from .stubs import Answers
+from .tracker import Id, Prefix, Target
 from .watch import Watch
 
 #: `connect(address, ...)` is `Client(address, ...)`.
@@ -49,10 +52,13 @@ __all__ = [
     "ABSENT",
     "Absent",
     "Added",
+    "Answers",
     "Append",
     "AppendText",
     "AtLeast",
     "AtMost",
+    "Batch",
+    "BatchResult",
     "BlameLine",
     "BlamePage",
     "BlameRun",
@@ -74,6 +80,7 @@ __all__ = [
     "ExpiringContext",
     "FieldViolation",
     "Full",
+    "Id",
     "Increment",
     "MemberExpiry",
     "Missing",

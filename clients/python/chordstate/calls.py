@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 from uuid import uuid4
 
@@ -25,6 +26,7 @@ from .model import (
     WriteResult,
     read_context,
     read_delta,
+    read_delta_in,
     read_expiring,
     read_full,
     read_info,
@@ -34,12 +36,13 @@ from .requests import (
     Mutation,
     Returning,
     Seconds,
-    keys_of,
     write_checks,
     write_duration,
     write_expected,
     write_mutations,
+    write_paths,
     write_returning,
+    write_time,
 )
 from .values import Json, write_struct
 
@@ -48,8 +51,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[T]):
-    #: The name of a method, of either service.
-    method: str
+    #: The name of a method, of either service; or what finds a method of another one on a channel.
+    method: str | Callable[[Any], Callable[..., Any]]
     request: Any
     read: Callable[[Any], T]
 
@@ -64,12 +67,17 @@ class Write:
     annotations: Mapping[str, str] | None = None
 
     def fields(self) -> dict[str, Any]:
-        request_id = str(uuid4()) if self.request_id is None else text("request_id", self.request_id)
+        request_id = random_id() if self.request_id is None else text("request_id", self.request_id)
         return {
             "expected": write_expected(self.expected, self.checks),
             "request_id": request_id,
             "annotations": {_note(key): _note(value) for key, value in (self.annotations or {}).items()},
         }
+
+
+def random_id() -> str:
+    """For a write, so that it can be tried again."""
+    return str(uuid4())
 
 
 def _note(value: str) -> str:
@@ -111,24 +119,45 @@ def update_context(
     return Call("UpdateContext", request, _read_write)
 
 
-def _read_write(answer: contexts.SetContextResponse | contexts.UpdateContextResponse) -> WriteResult:
+def revert_context(
+    context_id: str, version: int, write: Write, ttl: Seconds | None, returning: Returning
+) -> Call[WriteResult]:
+    with sendable("version"):
+        request = contexts.RevertContextRequest(
+            context_id=text("context_id", context_id),
+            version=version,
+            ttl=write_duration(ttl, "ttl"),
+            returning=write_returning(returning),
+            **write.fields(),
+        )
+    return Call("RevertContext", request, _read_write)
+
+
+def _read_write(
+    answer: contexts.SetContextResponse | contexts.UpdateContextResponse | contexts.RevertContextResponse,
+) -> WriteResult:
     return WriteResult(
         read_position(answer.position),
         answer.changed,
         read_context(answer.context) if answer.HasField("context") else None,
-        read_delta(answer.delta) if answer.HasField("delta") else None,
+        read_delta_in(answer),
     )
 
 
-def get_context(context_id: str) -> Call[Context]:
+def get_context(context_id: str, version: int | None, at: datetime | None) -> Call[Context]:
     def read(answer: contexts.GetContextResponse) -> Context:
         return read_context(answer.context)
 
-    return Call("GetContext", contexts.GetContextRequest(context_id=text("context_id", context_id)), read)
+    with sendable("version"):
+        request = contexts.GetContextRequest(
+            context_id=text("context_id", context_id), version=version or 0, at=write_time(at, "at")
+        )
+    return Call("GetContext", request, read)
 
 
-def get_expiring(context_id: str) -> Call[ExpiringContext]:
-    request = contexts.GetContextRequest(context_id=text("context_id", context_id), include_expiries=True)
+def get_expiring(context_id: str, version: int | None, at: datetime | None) -> Call[ExpiringContext]:
+    request = get_context(context_id, version, at).request
+    request.include_expiries = True
     return Call("GetContext", request, read_expiring)
 
 
@@ -145,35 +174,58 @@ def touch_context(context_id: str, ttl: Seconds | None, paths: Iterable[PathLike
     def read(answer: contexts.TouchContextResponse) -> ContextInfo:
         return read_info(answer.context)
 
-    request = contexts.TouchContextRequest(context_id=text("context_id", context_id), ttl=write_duration(ttl, "ttl"))
-    for i, path in enumerate(paths):
-        request.paths.add(keys=keys_of(path, f"paths[{i}].keys"))
+    request = contexts.TouchContextRequest(
+        context_id=text("context_id", context_id), ttl=write_duration(ttl, "ttl"), paths=write_paths(paths, "paths")
+    )
     return Call("TouchContext", request, read)
 
 
-def list_contexts(prefix: str, include_values: bool, page_token: str) -> Call[tuple[tuple[Any, ...], str]]:
+def list_contexts(
+    prefix: str, include_values: bool, page_size: int, page_token: str
+) -> Call[tuple[tuple[Any, ...], str]]:
     """Answers a page, of Context or ContextInfo, and the token of the next one; empty: this was the last."""
 
     def read(answer: contexts.ListContextsResponse) -> tuple[tuple[Any, ...], str]:
         return tuple(map(read_context if include_values else read_info, answer.contexts)), answer.next_page_token
 
     prefix = text("prefix", prefix)
-    request = contexts.ListContextsRequest(prefix=prefix, include_values=include_values, page_token=page_token)
+    with sendable("page_size"):
+        request = contexts.ListContextsRequest(
+            prefix=prefix, include_values=include_values, page_size=page_size, page_token=page_token
+        )
     return Call("ListContexts", request, read)
 
 
-def sync_context(context_id: str, known: Position | None) -> Call[Full | Delta | NoChange]:
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a document or its changes are wanted."""
+
+    include_old_values: bool
+    format: str
+    paths: Iterable[PathLike]
+
+    def fields(self) -> dict[str, Any]:
+        return {
+            "include_old_values": self.include_old_values,
+            "format": text("format", self.format),
+            "paths": write_paths(self.paths, "paths"),
+        }
+
+
+def sync_context(context_id: str, known: Position | None, reading: Reading) -> Call[Full | Delta | NoChange]:
     context_id = text("context_id", context_id)
-    request = syncs.SyncContextRequest(context_id=context_id, known=write_position(known) if known else None)
+    known_position = write_position(known) if known else None
+    request = syncs.SyncContextRequest(context_id=context_id, known=known_position, **reading.fields())
     return Call("SyncContext", request, _read_sync)
 
 
-def wait_context(context_id: str, checks: Iterable[Check], known: Position | None) -> Call[Waited]:
+def wait_context(context_id: str, checks: Iterable[Check], known: Position | None, reading: Reading) -> Call[Waited]:
     def read(answer: syncs.WaitContextResponse) -> Waited:
         return Waited(_read_sync(answer), answer.held_at)
 
     context_id = text("context_id", context_id)
-    request = syncs.WaitContextRequest(context_id=context_id, known=write_position(known) if known else None)
+    known_position = write_position(known) if known else None
+    request = syncs.WaitContextRequest(context_id=context_id, known=known_position, **reading.fields())
     write_checks(request.until, checks, "until")
     return Call("WaitContext", request, read)
 
@@ -186,7 +238,7 @@ def _read_sync(answer: syncs.SyncContextResponse | syncs.WaitContextResponse) ->
 
 
 def list_deltas(
-    context_id: str, from_version: int, include_old_values: bool, page_token: str
+    context_id: str, from_version: int, include_old_values: bool, format: str, page_size: int, page_token: str
 ) -> Call[tuple[DeltaPage, str]]:
     """Answers a page and the token of the next one; empty: this was the last."""
 
@@ -199,6 +251,8 @@ def list_deltas(
             context_id=text("context_id", context_id),
             from_version=from_version,
             include_old_values=include_old_values,
+            format=text("format", format),
+            page_size=page_size,
             page_token=page_token,
         )
     return Call("ListDeltas", request, read)

@@ -108,8 +108,10 @@ class Connection:
             return grpc.ChannelConnectivity.SHUTDOWN
         return next(each for each in grpc.ChannelConnectivity if each.value[0] == state)
 
-    def method(self, name: str) -> Callable[..., Any]:
-        """Of either service."""
+    def method(self, name: str | Callable[[Any], Callable[..., Any]]) -> Callable[..., Any]:
+        """Of either service; or of another one, which a function finds on a channel."""
+        if callable(name):
+            return name(self.channel)
         contexts, syncs = self._stubs
         found: Callable[..., Any] = getattr(contexts, name, None) or getattr(syncs, name)
         return found

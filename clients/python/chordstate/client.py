@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from types import TracebackType
-from typing import Any, Literal, Protocol, TypeVar, overload
-from weakref import WeakSet
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Literal, overload
 
 import grpc
 
 from . import calls, channel
+from .batch import Batch
 from .blame import BlamePage, blame_context
-from .channel import Tls
 from .conditions import Check, Expected
+from .connected import Connected
 from .course import Course, OnDisconnect, WatchOptions
 from .edit import Change, edit
 from .editing import Editing, Reads
-from .errors import ChordError, busy, closed
+from .errors import ChordError, closed
 from .model import (
+    BatchResult,
     Context,
     ContextInfo,
     DeleteResult,
@@ -36,23 +34,14 @@ from .model import (
 from .position import Position
 from .presence import OnPresenceError, Presence
 from .requests import Mutation, Returning, Seconds
-from .retry import TIMEOUT_MAX, Attempts, Patience, RetryPolicy
+from .retry import Patience
 from .status import from_rpc_error
 from .tracker import Target
 from .values import Json
 from .watch import Watch
 
-T = TypeVar("T")
 
-#: Seconds between looks at a channel that cannot connect.
-_LOOK = 0.1
-
-
-class _Closable(Protocol):
-    def close(self) -> None: ...
-
-
-class Client:
+class Client(Connected):
     """A client of the server at HOST:PORT, for any number of threads; it connects at the first call.
 
     tls: True for the roots of the system. token: sent as `authorization: Bearer` with every call; a function is asked
@@ -60,38 +49,6 @@ class Client:
     timeout: seconds for one call with all its tries. calls_in_flight: more wait for their turn. watches_per_connection:
     more open a further connection, since servers and proxies bound the streams of one. All calls raise ChordError.
     """
-
-    def __init__(
-        self,
-        address: str,
-        *,
-        tls: Tls | bool = False,
-        token: channel.Token | None = None,
-        timeout: float = 10.0,
-        retry: RetryPolicy = RetryPolicy(),
-        calls_in_flight: int = 100,
-        watches_per_connection: int = 90,
-    ) -> None:
-        self.address = address
-        self._timeout = timeout
-        self._retry = retry
-        self._token = token
-        secure, options = channel.tls_of(tls), channel.options(channel.tls_of(tls))
-        credentials = secure.credentials() if secure else None
-        self._connections = channel.Connections(
-            lambda: (
-                grpc.secure_channel(address, credentials, options)
-                if credentials
-                else grpc.insecure_channel(address, options)
-            ),
-            watches_per_connection,
-        )
-        self._calls_in_flight = calls_in_flight
-        self._turns = threading.BoundedSemaphore(calls_in_flight)
-        self._closed = threading.Event()
-        self._lock = threading.Lock()
-        self._open: WeakSet[_Closable] = WeakSet()
-        self._presences: list[Presence] = []
 
     def set(
         self,
@@ -162,17 +119,64 @@ class Client:
 
     @overload
     def get(
-        self, context_id: str, *, include_expiries: Literal[True], timeout: float | None = None
+        self,
+        context_id: str,
+        *,
+        version: int | None = None,
+        at: datetime | None = None,
+        include_expiries: Literal[True],
+        timeout: float | None = None,
     ) -> ExpiringContext: ...
 
     @overload
-    def get(self, context_id: str, *, include_expiries: bool = False, timeout: float | None = None) -> Context: ...
+    def get(
+        self,
+        context_id: str,
+        *,
+        version: int | None = None,
+        at: datetime | None = None,
+        include_expiries: bool = False,
+        timeout: float | None = None,
+    ) -> Context: ...
 
-    def get(self, context_id: str, *, include_expiries: bool = False, timeout: float | None = None) -> Context:
-        """The answer contains every write acknowledged before this call. include_expiries: and what expires when."""
+    def get(
+        self,
+        context_id: str,
+        *,
+        version: int | None = None,
+        at: datetime | None = None,
+        include_expiries: bool = False,
+        timeout: float | None = None,
+    ) -> Context:
+        """The answer contains every write acknowledged before this call.
+
+        version, at: the document of this version, or of this time (UTC where it has no time zone), as far as the
+        history is retained. include_expiries: and what expires when.
+        """
         if include_expiries:
-            return self._run(calls.get_expiring(context_id), timeout)
-        return self._run(calls.get_context(context_id), timeout)
+            return self._run(calls.get_expiring(context_id, version, at), timeout)
+        return self._run(calls.get_context(context_id, version, at), timeout)
+
+    def revert(
+        self,
+        context_id: str,
+        version: int,
+        *,
+        expected: Expected | None = None,
+        checks: Iterable[Check] = (),
+        request_id: str | None = None,
+        annotations: Mapping[str, str] | None = None,
+        ttl: Seconds | None = None,
+        returning: Returning = Returning(),
+        timeout: float | None = None,
+    ) -> WriteResult:
+        """Writes the document of an earlier version: a new version, which undoes all changes since.
+
+        NOT_FOUND above the present version, FAILED_PRECONDITION where the history of that version is no longer
+        retained. The other arguments are those of `set`.
+        """
+        write = calls.Write(expected, checks, request_id, annotations)
+        return self._run(calls.revert_context(context_id, version, write, ttl, returning), timeout)
 
     def delete(
         self,
@@ -221,31 +225,55 @@ class Client:
         self.closes_first(presence)
         return presence
 
+    def batch(self, batch: Batch, *, request_id: str | None = None, timeout: float | None = None) -> list[BatchResult]:
+        """All of these writes or none, which watches deliver together. Answers in their order.
+
+        Where one write is refused, so is the batch; the violations of the error name the write: `writes[2]`.
+        """
+        return self._run(batch.call(request_id), timeout)
+
     @overload
     def list(
-        self, prefix: str = "", *, include_values: Literal[True], timeout: float | None = None
+        self, prefix: str = "", *, include_values: Literal[True], page_size: int = 0, timeout: float | None = None
     ) -> Iterator[Context]: ...
 
     @overload
     def list(
-        self, prefix: str = "", *, include_values: bool = False, timeout: float | None = None
+        self, prefix: str = "", *, include_values: bool = False, page_size: int = 0, timeout: float | None = None
     ) -> Iterator[ContextInfo]: ...
 
     def list(
-        self, prefix: str = "", *, include_values: bool = False, timeout: float | None = None
+        self, prefix: str = "", *, include_values: bool = False, page_size: int = 0, timeout: float | None = None
     ) -> Iterator[ContextInfo]:
-        """All contexts whose ids begin with the prefix, in the order of their ids, read page after page."""
+        """All contexts whose ids begin with the prefix, in the order of their ids, read page after page.
+
+        page_size: contexts of a page, 1 to 1000; 0: 100.
+        """
         yield from (
             context
-            for page in self._pages(lambda token: calls.list_contexts(prefix, include_values, token), timeout)
+            for page in self._pages(
+                lambda token: calls.list_contexts(prefix, include_values, page_size, token), timeout
+            )
             for context in page
         )
 
     def sync(
-        self, context_id: str, known: Position | None = None, *, timeout: float | None = None
+        self,
+        context_id: str,
+        known: Position | None = None,
+        *,
+        include_old_values: bool = False,
+        format: str = "",
+        paths: Iterable[PathLike] = (),
+        timeout: float | None = None,
     ) -> Full | Delta | NoChange:
-        """What a copy at `known` lacks; without `known`, the document."""
-        return self._run(calls.sync_context(context_id, known), timeout)
+        """What a copy at `known` lacks; without `known`, the document.
+
+        format: of deltas: "flat", "json_patch", "merge_patch" or one of the server's own, in `Delta.formatted`.
+        paths: only these parts of the document; with `known`, those that the copy was made with.
+        """
+        reading = calls.Reading(include_old_values, format, paths)
+        return self._run(calls.sync_context(context_id, known, reading), timeout)
 
     def wait(
         self,
@@ -253,14 +281,17 @@ class Client:
         checks: Iterable[Check],
         *,
         known: Position | None = None,
+        include_old_values: bool = False,
+        format: str = "",
+        paths: Iterable[PathLike] = (),
         timeout: float | None = None,
     ) -> Waited:
         """Returns as soon as the document meets all checks, across broken connections and restarts of the server.
 
         A context that does not exist yet can be waited for. known: versions since this position count too, also where
-        a later one does not meet the checks. timeout: None: without an end.
+        a later one does not meet the checks. timeout: None: without an end. The others are those of `sync`.
         """
-        call = calls.wait_context(context_id, checks, known)
+        call = calls.wait_context(context_id, checks, known, calls.Reading(include_old_values, format, paths))
         patience = Patience(self._retry, timeout, callable(self._token))
         while not self._closed.is_set():
             connection = self._connections.take()
@@ -284,11 +315,17 @@ class Client:
         from_version: int = 0,
         *,
         include_old_values: bool = False,
+        format: str = "",
+        page_size: int = 0,
         timeout: float | None = None,
     ) -> Iterator[DeltaPage]:
-        """The retained history after a version, oldest first, page after page."""
+        """The retained history after a version, oldest first, page after page.
+
+        format: as of `sync`. page_size: deltas of a page, 1 to 1000; 0: 100.
+        """
         return self._pages(
-            lambda token: calls.list_deltas(context_id, from_version, include_old_values, token), timeout
+            lambda token: calls.list_deltas(context_id, from_version, include_old_values, format, page_size, token),
+            timeout,
         )
 
     def blame(self, context_id: str, *paths: PathLike, timeout: float | None = None) -> Iterator[BlamePage]:
@@ -303,108 +340,18 @@ class Client:
         *targets: Target,
         known: Mapping[str, Position] | None = None,
         include_old_values: bool = False,
+        format: str = "",
         heartbeat_interval: Seconds | None = None,
         on_disconnect: OnDisconnect | None = None,
     ) -> Watch:
         """What happens to these contexts, without gaps or duplicates, across broken connections and restarts.
 
-        known: where a copy stands already, by context id. on_disconnect: is called with the error and the seconds
-        until the next try.
+        known: where a copy stands already, by context id. format: as of `sync`. on_disconnect: is called with the error
+        and the seconds until the next try.
         """
         if self._closed.is_set():
             raise closed()
-        options = WatchOptions(known or {}, include_old_values, heartbeat_interval, on_disconnect)
+        options = WatchOptions(known or {}, include_old_values, heartbeat_interval, on_disconnect, format)
         watch = Watch(Course(self._retry, targets, options, callable(self._token)), self._open_watch, self._pause)
         self.closes(watch)
         return watch
-
-    def close(self) -> None:
-        """Ends all presences, watches and replicas, then the connection."""
-        with self._lock:
-            presences, self._presences = self._presences, []
-        for presence in presences:
-            presence.close()
-        with self._lock:
-            self._closed.set()
-            opened = tuple(self._open)
-        for each in opened:
-            each.close()
-        for connection in self._connections.all:
-            connection.channel.close()
-
-    def __enter__(self) -> Client:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
-
-    def closes(self, opened: _Closable) -> None:
-        """Whatever is still alive of these when the client is closed is closed with it."""
-        with self._lock:
-            if self._closed.is_set():
-                raise closed()
-            self._open.add(opened)
-
-    def closes_first(self, presence: Presence) -> None:
-        with self._lock:
-            self._presences.append(presence)
-
-    def _open_watch(self, request: Any) -> Callable[[], channel.Stream]:
-        metadata = channel.metadata(self._token)
-
-        def start() -> channel.Stream:
-            connection = self._connections.take()
-            call = connection.method("WatchContexts")(request, metadata=metadata)
-            return channel.Stream(call, lambda: self._leave(connection))
-
-        return start
-
-    def _leave(self, connection: channel.Connection) -> None:
-        idle = self._connections.give_back(connection)
-        if idle is not None:
-            idle.close()
-
-    def _pause(self, wake: threading.Event, delay: float) -> None:
-        """Until the time is over, `wake` is set, or a channel that could not connect has connected."""
-        calls = self._connections.first
-        end = time.monotonic() + min(delay, TIMEOUT_MAX)
-        failing = calls.state() in channel.FAILING
-        while (left := end - time.monotonic()) > 0 and not wake.wait(min(left, _LOOK) if failing else left):
-            if failing and calls.state() is grpc.ChannelConnectivity.READY:
-                return
-
-    def _pages(self, call: Callable[[str], calls.Call[tuple[T, str]]], timeout: float | None) -> Iterator[T]:
-        token = ""
-        while True:
-            page, token = self._run(call(token), timeout)
-            yield page
-            if not token:
-                return
-
-    def _run(self, call: calls.Call[T], timeout: float | None) -> T:
-        attempts = Attempts(self._retry, self._timeout if timeout is None else timeout)
-        method = self._connections.first.method(call.method)
-        while not self._closed.is_set():
-            try:
-                with self._turn(attempts):
-                    metadata = channel.metadata(self._token)
-                    answer = method(call.request, timeout=attempts.timeout(), metadata=metadata)
-                return call.read(answer)
-            except (grpc.RpcError, ChordError) as error:
-                if not self._closed.is_set():
-                    self._closed.wait(attempts.wait(from_rpc_error(error)))
-            except Exception:  # what gRPC raises depends on when the channel was closed
-                if not self._closed.is_set():
-                    raise
-        raise closed()
-
-    @contextmanager
-    def _turn(self, attempts: Attempts) -> Iterator[None]:
-        if not self._turns.acquire(timeout=attempts.left()):
-            raise busy(self._calls_in_flight)
-        try:
-            if self._closed.is_set():
-                raise closed()
-            yield
-        finally:
-            self._turns.release()

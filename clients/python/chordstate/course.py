@@ -10,9 +10,9 @@ from ._gen.chord.v1 import sync_service_pb2 as pb
 from .errors import ChordError, text, unavailable
 from .model import Event
 from .position import Position
-from .requests import Seconds, write_duration
+from .requests import Seconds, write_duration, write_paths
 from .retry import DOUBTFUL_FAILURES_MAX, RetryPolicy, Waits
-from .tracker import Gap, Prefix, Target, Tracker
+from .tracker import Gap, Prefix, Target, Tracker, context_of
 
 #: The error, and the seconds until the next try.
 OnDisconnect = Callable[[ChordError, float], None]
@@ -26,6 +26,7 @@ class WatchOptions:
     include_old_values: bool = False
     heartbeat_interval: Seconds | None = None
     on_disconnect: OnDisconnect | None = None
+    format: str = ""
 
 
 class Course:
@@ -40,7 +41,10 @@ class Course:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         for i, target in enumerate(targets):
-            text(f"targets[{i}]", target.prefix if isinstance(target, Prefix) else target)
+            text(f"targets[{i}]", target.prefix if isinstance(target, Prefix) else context_of(target))
+            if not isinstance(target, str):
+                write_paths(target.paths, f"targets[{i}].paths")
+        text("format", options.format)
         self._options = options
         self._renews = renews
         self._clock = clock
@@ -62,6 +66,7 @@ class Course:
         return pb.WatchContextsRequest(
             subscriptions=self._tracker.subscriptions(),
             include_old_values=self._options.include_old_values,
+            format=self._options.format,
             heartbeat_interval=self._heartbeat,
         )
 

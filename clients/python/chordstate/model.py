@@ -141,6 +141,10 @@ class Delta:
     more: bool = False
     #: Where the version comes from. None: nothing is known, or it is of several versions.
     provenance: Provenance | None = None
+    #: The changes in the format that was asked for, in place of `changes`.
+    formatted: Json | Absence = ABSENT
+    #: Why that format cannot express the changes: read the document. Empty: it can.
+    inexpressible: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +206,19 @@ class WriteResult:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchResult:
+    """What one write of a batch did."""
+
+    #: Of a delete: where the context stood last; None: it was missing.
+    position: Position | None
+    #: False: the write changed nothing.
+    changed: bool
+    #: Where `returning` asks for it; of a touch without the value, and not where the batch is a repeat.
+    context: Context | ContextInfo | None
+    delta: Delta | None
+
+
+@dataclass(frozen=True, slots=True)
 class DeleteResult:
     #: Where the context stood last; None: it was missing.
     position: Position | None
@@ -235,6 +252,10 @@ def read_context(message: pb.Context) -> Context:
     return Context(*_info(message), read_struct(message.value))
 
 
+def read_delta_in(message: Any) -> Delta | None:
+    return read_delta(message.delta) if message.HasField("delta") else None
+
+
 def read_expiring(message: contexts.GetContextResponse) -> ExpiringContext:
     context = message.context
     expiries = tuple(MemberExpiry(tuple(each.path.keys), _utc(each.expires_at)) for each in message.expiries)
@@ -254,6 +275,8 @@ def read_delta(message: pb.Delta) -> Delta:
         tuple(map(_read_change, message.changes)),
         read_time(message, "updated_at"),
         provenance=read_provenance(message.provenance) if message.HasField("provenance") else None,
+        formatted=read_value(message.formatted) if message.HasField("formatted") else ABSENT,
+        inexpressible=message.inexpressible,
     )
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from math import isfinite
 from typing import TypeAlias
 
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from ._gen.chord.v1 import model_pb2 as pb
 from .conditions import AtLeast, AtMost, Check, Equals, Exists, Expected, Missing, Unchanged
@@ -91,6 +92,8 @@ class Returning:
     delta: bool = False
     #: With the delta: its old values too.
     old_values: bool = False
+    #: Of the delta: as `format` of `Client.sync`.
+    format: str = ""
 
 
 def write_mutations(messages: Iterable[pb.Mutation], mutations: Iterable[Mutation]) -> None:
@@ -138,6 +141,12 @@ def keys_of(path: PathLike, field: str) -> list[str]:
     return [text(f"{field}[{i}]", key) for i, key in enumerate(keys)]
 
 
+def write_paths(paths: Iterable[PathLike], field: str) -> list[pb.Path]:
+    if isinstance(paths, str):
+        raise unsendable(field, "must be a list of paths, and not a str")
+    return [pb.Path(keys=keys_of(path, f"{field}[{i}].keys")) for i, path in enumerate(paths)]
+
+
 def write_expected(expected: Expected | None, checks: Iterable[Check]) -> pb.Expected | None:
     message = pb.Expected()
     write_checks(message.checks, checks, "expected.checks")
@@ -178,7 +187,12 @@ def _write_check(message: pb.Check, check: Check, field: str) -> None:
 
 
 def write_returning(returning: Returning) -> pb.ReturnOptions:
-    return pb.ReturnOptions(context=returning.context, delta=returning.delta, old_values=returning.old_values)
+    return pb.ReturnOptions(
+        context=returning.context,
+        delta=returning.delta,
+        old_values=returning.old_values,
+        format=text("returning.format", returning.format),
+    )
 
 
 def write_duration(duration: Seconds | None, field: str) -> Duration | None:
@@ -187,6 +201,15 @@ def write_duration(duration: Seconds | None, field: str) -> Duration | None:
     with sendable(field):
         message = Duration()
         message.FromNanoseconds(round(seconds(duration) * 1e9))
+        return message
+
+
+def write_time(time: datetime | None, field: str) -> Timestamp | None:
+    if time is None:
+        return None
+    with sendable(field):
+        message = Timestamp()
+        message.FromDatetime(time)
         return message
 
 

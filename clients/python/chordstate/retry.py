@@ -37,6 +37,10 @@ DOUBTFUL_FAILURES_MAX = 5
 TIMEOUT_MAX = 24 * 24 * 3600.0
 
 
+#: Of a call whose repeat might do harm.
+ONE_TRY = RetryPolicy(attempts=1, attempt_timeout=TIMEOUT_MAX)
+
+
 class Waits:
     """How long a watch waits after each of its failures. A message alone is no health; a stream that lived is."""
 

@@ -5,13 +5,23 @@ Pure: it knows no network. See clients/README.md, "The tracker".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from ._gen.chord.v1 import sync_service_pb2 as pb
-from .model import Absent, CaughtUp, Deleted, Delta, Event, Full, names_of, read_delta, read_full
+from .model import Absent, CaughtUp, Deleted, Delta, Event, Full, PathLike, names_of, read_delta, read_full
 from .position import Position, read_position, write_position
+from .requests import write_paths
+
+
+@dataclass(frozen=True, slots=True)
+class Id:
+    """A context by its id; a str is the same without paths."""
+
+    id: str
+    #: Only these parts of the document. Empty: all of it. Where several targets cover a context, their union.
+    paths: Sequence[PathLike] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +29,12 @@ class Prefix:
     """All contexts whose ids begin with this, those still to be created included. May be empty: every context."""
 
     prefix: str
+    #: As of an Id.
+    paths: Sequence[PathLike] = ()
 
 
 #: A context id, or a prefix.
-Target: TypeAlias = str | Prefix
+Target: TypeAlias = str | Id | Prefix
 
 #: Of a request's 4 MiB; a position with its framing takes 40.
 KNOWN_BYTES_MAX = 3 * 2**20
@@ -77,7 +89,9 @@ class Tracker:
             if isinstance(target, Prefix):
                 message.prefix = target.prefix
             else:
-                message.context_id = target
+                message.context_id = context_of(target)
+            if not isinstance(target, str):
+                message.paths.extend(write_paths(target.paths, "paths"))
             messages.append(message)
         return messages
 
@@ -192,7 +206,12 @@ class Tracker:
     def _covered(self, target: Target) -> Iterable[str]:
         if isinstance(target, Prefix):
             return [context_id for context_id in self._positions if context_id.startswith(target.prefix)]
-        return [target] if target in self._positions else []
+        context_id = context_of(target)
+        return [context_id] if context_id in self._positions else []
+
+
+def context_of(target: str | Id) -> str:
+    return target if isinstance(target, str) else target.id
 
 
 def _id_of(message: pb.WatchContextsResponse) -> str:

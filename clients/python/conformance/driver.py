@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,21 @@ def update_options(args: Args) -> dict[str, Any]:
     return write_options(args, "expected", "checks", "request_id", "allow_missing", "ttl", "returning")
 
 
+def add_to(batch: chordstate.Batch, args: Args) -> None:
+    name, ttl = args["contextId"], args.get("ttl")
+    common = ("expected", "checks", "ttl", "returning")
+    if args["op"] == "set":
+        batch.set(name, args["value"], **write_options(args, *common))
+    elif args["op"] == "update":
+        batch.update(*update_args(args), **write_options(args, *common, "allow_missing"))
+    elif args["op"] == "revert":
+        batch.revert(name, int(args["version"]), **write_options(args, *common))
+    elif args["op"] == "delete":
+        batch.delete(name, **write_options(args, "expected", "checks", "allow_missing"))
+    else:
+        batch.touch(name, None if ttl is None else ttl / 1000)
+
+
 def increment(document: Form, path: list[str]) -> None:
     *parents, last = path
     for key in parents:
@@ -102,9 +118,26 @@ class Driver:
     async def update(self, args: Args) -> Any:
         return forms.form(await do(self.client.update, *update_args(args), **update_options(args)))
 
+    async def revert(self, args: Args) -> Any:
+        options = write_options(args, "expected", "checks", "request_id", "ttl", "returning")
+        return forms.form(await do(self.client.revert, args["contextId"], int(args["version"]), **options))
+
+    async def batch(self, args: Args) -> Any:
+        batch = chordstate.Batch()
+        for each in args["writes"]:
+            add_to(batch, each)
+        return {"results": forms.form(tuple(await do(self.client.batch, batch, request_id=args.get("requestId"))))}
+
     async def get(self, args: Args) -> Any:
+        version, at = args.get("version"), args.get("at")
         return forms.form(
-            await do(self.client.get, args["contextId"], include_expiries=bool(args.get("includeExpiries")))
+            await do(
+                self.client.get,
+                args["contextId"],
+                include_expiries=bool(args.get("includeExpiries")),
+                version=None if version is None else int(version),
+                at=None if at is None else datetime.fromtimestamp(at / 1000, timezone.utc),
+            )
         )
 
     async def edit(self, args: Args) -> Form:
@@ -168,16 +201,19 @@ class Driver:
 
     async def sync(self, args: Args) -> Form:
         known = args.get("known")
-        return {"result": forms.event(await do(self.client.sync, args["contextId"], known and forms.position(known)))}
+        options = forms.history_options(args, "include_old_values", "format", "paths")
+        result = await do(self.client.sync, args["contextId"], known and forms.position(known), **options)
+        return {"result": forms.event(result)}
 
     async def deltas(self, args: Args) -> Form:
-        pages = await all_of(self.client.deltas, args["contextId"], int(args["fromVersion"]))
+        options = forms.history_options(args, "include_old_values", "format", "page_size")
+        pages = await all_of(self.client.deltas, args["contextId"], int(args["fromVersion"]), **options)
         return {**forms.form(pages[0]), "deltas": [forms.form(each) for page in pages for each in page.deltas]}
 
     async def watch(self, args: Args) -> Form:
         known = forms.positions(args.get("known"))
-        old_values = bool(args.get("includeOldValues"))
-        return self.keep(self.client.watch(*forms.targets(args), known=known, include_old_values=old_values))
+        options = forms.history_options(args, "include_old_values", "format")
+        return self.keep(self.client.watch(*forms.targets(args), known=known, **options))
 
     async def next(self, args: Args) -> Form:
         handle = args["handle"]

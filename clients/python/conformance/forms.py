@@ -55,6 +55,10 @@ def form(item: Any) -> Any:
     if not hasattr(item, "__dataclass_fields__"):
         return item
     members = {name: getattr(item, name) for name in item.__dataclass_fields__ if name not in TIMES}
+    if isinstance(item, chordstate.Delta):
+        members["inexpressible"] = item.inexpressible or None
+        if item.formatted is chordstate.ABSENT:
+            del members["formatted"]
     if members.get("more") is False:
         del members["more"]
     return {camel(name): form(member) for name, member in members.items() if member is not None}
@@ -105,7 +109,25 @@ def positions(forms: Mapping[str, Any] | None) -> dict[str, chordstate.Position]
 
 
 def targets(args: Args) -> list[chordstate.Target]:
-    return [each["id"] if "id" in each else chordstate.Prefix(each["prefix"]) for each in args["targets"]]
+    return [target(each) for each in args["targets"]]
+
+
+def target(form: Mapping[str, Any]) -> chordstate.Target:
+    paths = form.get("paths") or ()
+    if "prefix" in form:
+        return chordstate.Prefix(form["prefix"], paths)
+    return chordstate.Id(form["id"], paths) if paths else form["id"]
+
+
+def history_options(args: Args, *names: str) -> dict[str, Any]:
+    """Arguments of a sync or of deltas, of those that it takes."""
+    given = {
+        "include_old_values": bool(args.get("includeOldValues")),
+        "format": args.get("format") or "",
+        "paths": args.get("paths") or (),
+        "page_size": int(args.get("pageSize") or 0),
+    }
+    return {name: given[name] for name in names}
 
 
 def write_options(args: Args, *names: str) -> dict[str, Any]:
@@ -119,7 +141,10 @@ def write_options(args: Args, *names: str) -> dict[str, Any]:
         "allow_missing": bool(args.get("allowMissing")),
         "ttl": None if ttl is None else timedelta(milliseconds=ttl),
         "returning": chordstate.Returning(
-            bool(returning.get("context")), bool(returning.get("delta")), bool(returning.get("oldValues"))
+            bool(returning.get("context")),
+            bool(returning.get("delta")),
+            bool(returning.get("oldValues")),
+            returning.get("format") or "",
         ),
     }
     return {name: given[name] for name in names}

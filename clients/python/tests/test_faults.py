@@ -102,8 +102,8 @@ class Peer(ContextServiceServicer, SyncServiceServicer):
 
 
 @contextmanager
-def serving(port: int = 0) -> Iterator[tuple[str, Peer]]:
-    peer = Peer()
+def serving(port: int = 0, peer: Peer | None = None) -> Iterator[tuple[str, Peer]]:
+    peer = peer or Peer()
     server = grpc.server(ThreadPoolExecutor(32), options=[("grpc.so_reuseport", 0)])
     add_ContextServiceServicer_to_server(peer, server)  # type: ignore[no-untyped-call]
     add_SyncServiceServicer_to_server(peer, server)  # type: ignore[no-untyped-call]

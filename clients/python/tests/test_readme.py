@@ -35,3 +35,14 @@ def test_conditions_edits_and_waits(server: Server) -> None:
     promised = re.findall(r"^ {4}((?:refused|seats|expires): .*)", README, re.MULTILINE)
     assert len(promised) == 3
     assert output_of(BLOCKS[2], server) == promised
+
+
+def test_batches_the_past_and_every_other_call(tmp_path: Path) -> None:
+    server = Server(tmp_path / "data", "--export-url", f"file:{tmp_path / 'exports'}")
+    begin = 'import chordstate\nclient = chordstate.connect("127.0.0.1:50051")\nclient.set("room:1", {"members": {}})\n'
+    end = '\nprint(before.value, client.get("{room:1}:topic").value)'
+    try:
+        told = output_of(begin + BLOCKS[3] + BLOCKS[4] + end, server)
+    finally:
+        server.stop()
+    assert told == ["0 of 1", "1 of 1", "{'members': {}} {'topic': 'daily'}"]

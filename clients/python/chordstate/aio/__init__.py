@@ -2,9 +2,10 @@
 
 from .client import Client
 from .replica import Replica
+from .stubs import Answers
 from .watch import Watch
 
 #: `connect(address, ...)` is `Client(address, ...)`.
 connect = Client
 
-__all__ = ["Client", "Replica", "Watch", "connect"]
+__all__ = ["Answers", "Client", "Replica", "Watch", "connect"]

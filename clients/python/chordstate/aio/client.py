@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager, suppress
-from types import TracebackType
-from typing import Any, Literal, Protocol, TypeVar, overload
-from weakref import WeakSet
+from collections.abc import AsyncIterator, Iterable, Mapping
+from datetime import datetime
+from typing import Literal, overload
 
 import grpc.aio
 
 from .. import calls, channel
+from ..batch import Batch
 from ..blame import BlamePage, blame_context
-from ..channel import Tls
 from ..conditions import Check, Expected
 from ..course import Course, OnDisconnect, WatchOptions
 from ..editing import Editing, Reads
-from ..errors import ChordError, busy, closed
+from ..errors import ChordError, closed
 from ..model import (
+    BatchResult,
     Context,
     ContextInfo,
     DeleteResult,
@@ -35,22 +33,17 @@ from ..model import (
 from ..position import Position
 from ..presence import OnPresenceError
 from ..requests import Mutation, Returning, Seconds
-from ..retry import Attempts, Patience, RetryPolicy
+from ..retry import Patience
 from ..status import from_rpc_error
 from ..tracker import Target
 from ..values import Json
+from .connected import Connected
 from .edit import Change, edit
 from .presence import Presence
 from .watch import Watch
 
-T = TypeVar("T")
 
-
-class _Closable(Protocol):
-    def close(self) -> Awaitable[None]: ...
-
-
-class Client:
+class Client(Connected):
     """A client of the server at HOST:PORT, for any number of tasks of one loop: that in which it connects,
     at the first call.
 
@@ -59,32 +52,6 @@ class Client:
     timeout: seconds for one call with all its tries. calls_in_flight: more wait for their turn. watches_per_connection:
     more open a further connection, since servers and proxies bound the streams of one. All calls raise ChordError.
     """
-
-    def __init__(
-        self,
-        address: str,
-        *,
-        tls: Tls | bool = False,
-        token: channel.AsyncToken | None = None,
-        timeout: float = 10.0,
-        retry: RetryPolicy = RetryPolicy(),
-        calls_in_flight: int = 100,
-        watches_per_connection: int = 90,
-    ) -> None:
-        self.address = address
-        self._timeout = timeout
-        self._retry = retry
-        self._token = token
-        self._tls = channel.tls_of(tls)
-        self._streams_max = watches_per_connection
-        self._connections: channel.Connections | None = None
-        self._calls_in_flight = calls_in_flight
-        self._turns = asyncio.Semaphore(calls_in_flight)
-        # Connections that are being closed: a task that nothing holds might be collected.
-        self._leaving: set[asyncio.Task[None]] = set()
-        self._closed = asyncio.Event()
-        self._open: WeakSet[_Closable] = WeakSet()
-        self._presences: list[Presence] = []
 
     async def set(
         self,
@@ -155,19 +122,64 @@ class Client:
 
     @overload
     async def get(
-        self, context_id: str, *, include_expiries: Literal[True], timeout: float | None = None
+        self,
+        context_id: str,
+        *,
+        version: int | None = None,
+        at: datetime | None = None,
+        include_expiries: Literal[True],
+        timeout: float | None = None,
     ) -> ExpiringContext: ...
 
     @overload
     async def get(
-        self, context_id: str, *, include_expiries: bool = False, timeout: float | None = None
+        self,
+        context_id: str,
+        *,
+        version: int | None = None,
+        at: datetime | None = None,
+        include_expiries: bool = False,
+        timeout: float | None = None,
     ) -> Context: ...
 
-    async def get(self, context_id: str, *, include_expiries: bool = False, timeout: float | None = None) -> Context:
-        """The answer contains every write acknowledged before this call. include_expiries: and what expires when."""
+    async def get(
+        self,
+        context_id: str,
+        *,
+        version: int | None = None,
+        at: datetime | None = None,
+        include_expiries: bool = False,
+        timeout: float | None = None,
+    ) -> Context:
+        """The answer contains every write acknowledged before this call.
+
+        version, at: the document of this version, or of this time (UTC where it has no time zone), as far as the
+        history is retained. include_expiries: and what expires when.
+        """
         if include_expiries:
-            return await self._run(calls.get_expiring(context_id), timeout)
-        return await self._run(calls.get_context(context_id), timeout)
+            return await self._run(calls.get_expiring(context_id, version, at), timeout)
+        return await self._run(calls.get_context(context_id, version, at), timeout)
+
+    async def revert(
+        self,
+        context_id: str,
+        version: int,
+        *,
+        expected: Expected | None = None,
+        checks: Iterable[Check] = (),
+        request_id: str | None = None,
+        annotations: Mapping[str, str] | None = None,
+        ttl: Seconds | None = None,
+        returning: Returning = Returning(),
+        timeout: float | None = None,
+    ) -> WriteResult:
+        """Writes the document of an earlier version: a new version, which undoes all changes since.
+
+        NOT_FOUND above the present version, FAILED_PRECONDITION where the history of that version is no longer
+        retained. The other arguments are those of `set`.
+        """
+        write = calls.Write(expected, checks, request_id, annotations)
+        return await self._run(calls.revert_context(context_id, version, write, ttl, returning), timeout)
 
     async def delete(
         self,
@@ -216,29 +228,55 @@ class Client:
         self.closes_first(presence)
         return presence
 
+    async def batch(
+        self, batch: Batch, *, request_id: str | None = None, timeout: float | None = None
+    ) -> list[BatchResult]:
+        """All of these writes or none, which watches deliver together. Answers in their order.
+
+        Where one write is refused, so is the batch; the violations of the error name the write: `writes[2]`.
+        """
+        return await self._run(batch.call(request_id), timeout)
+
     @overload
     def list(
-        self, prefix: str = "", *, include_values: Literal[True], timeout: float | None = None
+        self, prefix: str = "", *, include_values: Literal[True], page_size: int = 0, timeout: float | None = None
     ) -> AsyncIterator[Context]: ...
 
     @overload
     def list(
-        self, prefix: str = "", *, include_values: bool = False, timeout: float | None = None
+        self, prefix: str = "", *, include_values: bool = False, page_size: int = 0, timeout: float | None = None
     ) -> AsyncIterator[ContextInfo]: ...
 
     async def list(
-        self, prefix: str = "", *, include_values: bool = False, timeout: float | None = None
+        self, prefix: str = "", *, include_values: bool = False, page_size: int = 0, timeout: float | None = None
     ) -> AsyncIterator[ContextInfo]:
-        """All contexts whose ids begin with the prefix, in the order of their ids, read page after page."""
-        async for page in self._pages(lambda token: calls.list_contexts(prefix, include_values, token), timeout):
+        """All contexts whose ids begin with the prefix, in the order of their ids, read page after page.
+
+        page_size: contexts of a page, 1 to 1000; 0: 100.
+        """
+        async for page in self._pages(
+            lambda token: calls.list_contexts(prefix, include_values, page_size, token), timeout
+        ):
             for context in page:
                 yield context
 
     async def sync(
-        self, context_id: str, known: Position | None = None, *, timeout: float | None = None
+        self,
+        context_id: str,
+        known: Position | None = None,
+        *,
+        include_old_values: bool = False,
+        format: str = "",
+        paths: Iterable[PathLike] = (),
+        timeout: float | None = None,
     ) -> Full | Delta | NoChange:
-        """What a copy at `known` lacks; without `known`, the document."""
-        return await self._run(calls.sync_context(context_id, known), timeout)
+        """What a copy at `known` lacks; without `known`, the document.
+
+        format: of deltas: "flat", "json_patch", "merge_patch" or one of the server's own, in `Delta.formatted`.
+        paths: only these parts of the document; with `known`, those that the copy was made with.
+        """
+        reading = calls.Reading(include_old_values, format, paths)
+        return await self._run(calls.sync_context(context_id, known, reading), timeout)
 
     async def wait(
         self,
@@ -246,14 +284,17 @@ class Client:
         checks: Iterable[Check],
         *,
         known: Position | None = None,
+        include_old_values: bool = False,
+        format: str = "",
+        paths: Iterable[PathLike] = (),
         timeout: float | None = None,
     ) -> Waited:
         """Returns as soon as the document meets all checks, across broken connections and restarts of the server.
 
         A context that does not exist yet can be waited for. known: versions since this position count too, also where
-        a later one does not meet the checks. timeout: None: without an end.
+        a later one does not meet the checks. timeout: None: without an end. The others are those of `sync`.
         """
-        call = calls.wait_context(context_id, checks, known)
+        call = calls.wait_context(context_id, checks, known, calls.Reading(include_old_values, format, paths))
         patience = Patience(self._retry, timeout, callable(self._token))
         while not self._closed.is_set():
             connection = self._connected().take()
@@ -281,11 +322,17 @@ class Client:
         from_version: int = 0,
         *,
         include_old_values: bool = False,
+        format: str = "",
+        page_size: int = 0,
         timeout: float | None = None,
     ) -> AsyncIterator[DeltaPage]:
-        """The retained history after a version, oldest first, page after page."""
+        """The retained history after a version, oldest first, page after page.
+
+        format: as of `sync`. page_size: deltas of a page, 1 to 1000; 0: 100.
+        """
         return self._pages(
-            lambda token: calls.list_deltas(context_id, from_version, include_old_values, token), timeout
+            lambda token: calls.list_deltas(context_id, from_version, include_old_values, format, page_size, token),
+            timeout,
         )
 
     def blame(self, context_id: str, *paths: PathLike, timeout: float | None = None) -> AsyncIterator[BlamePage]:
@@ -300,143 +347,18 @@ class Client:
         *targets: Target,
         known: Mapping[str, Position] | None = None,
         include_old_values: bool = False,
+        format: str = "",
         heartbeat_interval: Seconds | None = None,
         on_disconnect: OnDisconnect | None = None,
     ) -> Watch:
         """What happens to these contexts, without gaps or duplicates, across broken connections and restarts.
 
-        known: where a copy stands already, by context id. on_disconnect: is called with the error and the seconds
-        until the next try.
+        known: where a copy stands already, by context id. format: as of `sync`. on_disconnect: is called with the error
+        and the seconds until the next try.
         """
         if self._closed.is_set():
             raise closed()
-        options = WatchOptions(known or {}, include_old_values, heartbeat_interval, on_disconnect)
+        options = WatchOptions(known or {}, include_old_values, heartbeat_interval, on_disconnect, format)
         watch = Watch(Course(self._retry, targets, options, callable(self._token)), self._open_watch, self._recovered)
         self.closes(watch)
         return watch
-
-    async def close(self) -> None:
-        """Ends all presences, watches and replicas, then the connection."""
-        presences, self._presences = self._presences, []
-        for presence in presences:
-            await presence.close()
-        self._closed.set()
-        for each in tuple(self._open):
-            await each.close()
-        for connection in self._connections.all if self._connections else ():
-            await connection.channel.close()
-        if self._leaving:
-            await asyncio.wait(self._leaving)
-
-    async def __aenter__(self) -> Client:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
-        await self.close()
-
-    def closes_first(self, presence: Presence) -> None:
-        self._presences.append(presence)
-
-    def closes(self, opened: _Closable) -> None:
-        """Whatever is still alive of these when the client is closed is closed with it."""
-        if self._closed.is_set():
-            raise closed()
-        self._open.add(opened)
-
-    def _connected(self) -> channel.Connections:
-        """Connects at the first call: a channel belongs to the loop that is running when it is made."""
-        if self._connections is None:
-            options = channel.options(self._tls)
-            credentials = self._tls.credentials() if self._tls else None
-            self._connections = channel.Connections(
-                lambda: (
-                    grpc.aio.secure_channel(self.address, credentials, options)
-                    if credentials
-                    else grpc.aio.insecure_channel(self.address, options)
-                ),
-                self._streams_max,
-            )
-        return self._connections
-
-    async def _open_watch(self, request: Any) -> channel.Stream:
-        metadata = await channel.metadata_aio(self._token)
-        if self._closed.is_set():
-            raise closed()
-        connection = self._connected().take()
-        call = connection.method("WatchContexts")(request, metadata=metadata)
-        return channel.Stream(call, lambda: self._leave(connection))
-
-    def _leave(self, connection: channel.Connection) -> None:
-        idle = self._connected().give_back(connection)
-        if idle is not None:
-            task = asyncio.ensure_future(idle.close())
-            self._leaving.add(task)
-            task.add_done_callback(self._leaving.discard)
-
-    async def _recovered(self) -> None:
-        """Returns when a channel that cannot connect has connected; never where it can."""
-        calls = self._connected().first.channel
-        state = calls.get_state()
-        if state not in channel.FAILING:
-            await asyncio.get_running_loop().create_future()
-        while state is not grpc.ChannelConnectivity.READY:
-            await calls.wait_for_state_change(state)
-            state = calls.get_state()
-
-    async def _pages(self, call: Callable[[str], calls.Call[tuple[T, str]]], timeout: float | None) -> AsyncIterator[T]:
-        token = ""
-        while True:
-            page, token = await self._run(call(token), timeout)
-            yield page
-            if not token:
-                return
-
-    async def _run(self, call: calls.Call[T], timeout: float | None) -> T:
-        attempts = Attempts(self._retry, self._timeout if timeout is None else timeout)
-        while not self._closed.is_set():
-            try:
-                async with self._turn(attempts):
-                    metadata = await channel.metadata_aio(self._token)
-                    method = self._connected().first.method(call.method)
-                    answer = await method(call.request, timeout=attempts.timeout(), metadata=metadata)
-                return call.read(answer)
-            except (grpc.RpcError, ChordError) as error:
-                if not self._closed.is_set():
-                    await self._pause(attempts.wait(from_rpc_error(error)))
-            except asyncio.CancelledError:
-                if self._is_cancelled():
-                    raise
-            except Exception:  # what gRPC raises depends on when the channel was closed
-                if not self._closed.is_set():
-                    raise
-        raise closed()
-
-    def _is_cancelled(self) -> bool:
-        """By the caller, and not because closing the channel has cancelled the call."""
-        task = asyncio.current_task()
-        return not self._closed.is_set() or (
-            sys.version_info >= (3, 11) and task is not None and bool(task.cancelling())
-        )
-
-    @asynccontextmanager
-    async def _turn(self, attempts: Attempts) -> AsyncIterator[None]:
-        if self._turns.locked():
-            try:
-                await asyncio.wait_for(self._turns.acquire(), attempts.left())
-            except asyncio.TimeoutError:
-                raise busy(self._calls_in_flight) from None
-        else:
-            await self._turns.acquire()
-        try:
-            if self._closed.is_set():
-                raise closed()
-            yield
-        finally:
-            self._turns.release()
-
-    async def _pause(self, delay: float) -> None:
-        """Ends at once when the client is closed."""
-        with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._closed.wait(), delay)

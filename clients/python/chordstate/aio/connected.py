@@ -1,0 +1,215 @@
+"""What the client for asyncio stands on: connections, token, tries, turns."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from types import TracebackType
+from typing import Any, Protocol, TypeVar
+from weakref import WeakSet
+
+import grpc.aio
+
+from .. import calls, channel
+from ..channel import Tls
+from ..errors import ChordError, busy, closed
+from ..retry import ONE_TRY, Attempts, RetryPolicy
+from ..status import from_rpc_error
+from .presence import Presence
+from .stubs import Stubs
+
+T = TypeVar("T")
+Self = TypeVar("Self", bound="Connected")
+
+
+class _Closable(Protocol):
+    def close(self) -> Awaitable[None]: ...
+
+
+class Connected:
+    """Of `Client`, which has the calls."""
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        tls: Tls | bool = False,
+        token: channel.AsyncToken | None = None,
+        timeout: float = 10.0,
+        retry: RetryPolicy = RetryPolicy(),
+        calls_in_flight: int = 100,
+        watches_per_connection: int = 90,
+    ) -> None:
+        self.address = address
+        self._timeout = timeout
+        self._retry = retry
+        self._token = token
+        self._tls = channel.tls_of(tls)
+        self._streams_max = watches_per_connection
+        self._connections: channel.Connections | None = None
+        self._calls_in_flight = calls_in_flight
+        self._turns = asyncio.Semaphore(calls_in_flight)
+        # Connections that are being closed: a task that nothing holds might be collected.
+        self._leaving: set[asyncio.Task[None]] = set()
+        self._closed = asyncio.Event()
+        self._open: WeakSet[_Closable] = WeakSet()
+        self._presences: list[Presence] = []
+
+    def stub(self, make: Callable[[Any], T]) -> T:
+        """The stub of a service, for calls that have no method here: `client.stub(proto.CleanupServiceStub)`.
+
+        Its calls take a message of `chordstate.proto`, and `timeout`, and have the connections, the token, the deadline
+        and the errors of the client. Those with one answer take one of the calls in flight, and have one try, unless
+        they are told `repeatable=True`: that another try does no harm, as of reads, and of writes with a request_id.
+        Those with a stream answer an async iterator, which counts as a watch, and is closed as one.
+        """
+        return make(Stubs(self))
+
+    async def close(self) -> None:
+        """Ends all presences, watches and replicas, then the connection."""
+        presences, self._presences = self._presences, []
+        for presence in presences:
+            await presence.close()
+        self._closed.set()
+        for each in tuple(self._open):
+            await each.close()
+        for connection in self._connections.all if self._connections else ():
+            await connection.channel.close()
+        if self._leaving:
+            await asyncio.wait(self._leaving)
+
+    async def __aenter__(self: Self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def closes_first(self, presence: Presence) -> None:
+        self._presences.append(presence)
+
+    def closes(self, opened: _Closable) -> None:
+        """Whatever is still alive of these when the client is closed is closed with it."""
+        if self._closed.is_set():
+            raise closed()
+        self._open.add(opened)
+
+    def _connected(self) -> channel.Connections:
+        """Connects at the first call: a channel belongs to the loop that is running when it is made."""
+        if self._connections is None:
+            options = channel.options(self._tls)
+            credentials = self._tls.credentials() if self._tls else None
+            self._connections = channel.Connections(
+                lambda: (
+                    grpc.aio.secure_channel(self.address, credentials, options)
+                    if credentials
+                    else grpc.aio.insecure_channel(self.address, options)
+                ),
+                self._streams_max,
+            )
+        return self._connections
+
+    async def start(
+        self, method: Callable[[Any], Callable[..., Any]], request: Any, timeout: float | None
+    ) -> channel.Stream:
+        """A stream, which takes a place on its connection."""
+        metadata = await channel.metadata_aio(self._token)
+        if self._closed.is_set():
+            raise closed()
+        connection = self._connected().take()
+        call = connection.method(method)(request, timeout=timeout, metadata=metadata)
+        return channel.Stream(call, lambda: self._leave(connection))
+
+    @property
+    def is_closed(self) -> bool:
+        return self._closed.is_set()
+
+    async def call_once(self, call: calls.Call[T], timeout: float | None) -> T:
+        return await self._run(call, timeout, ONE_TRY)
+
+    async def call_again(self, call: calls.Call[T], timeout: float | None) -> T:
+        return await self._run(call, timeout)
+
+    async def _open_watch(self, request: Any) -> channel.Stream:
+        metadata = await channel.metadata_aio(self._token)
+        if self._closed.is_set():
+            raise closed()
+        connection = self._connected().take()
+        call = connection.method("WatchContexts")(request, metadata=metadata)
+        return channel.Stream(call, lambda: self._leave(connection))
+
+    def _leave(self, connection: channel.Connection) -> None:
+        idle = self._connected().give_back(connection)
+        if idle is not None:
+            task = asyncio.ensure_future(idle.close())
+            self._leaving.add(task)
+            task.add_done_callback(self._leaving.discard)
+
+    async def _recovered(self) -> None:
+        """Returns when a channel that cannot connect has connected; never where it can."""
+        calls = self._connected().first.channel
+        state = calls.get_state()
+        if state not in channel.FAILING:
+            await asyncio.get_running_loop().create_future()
+        while state is not grpc.ChannelConnectivity.READY:
+            await calls.wait_for_state_change(state)
+            state = calls.get_state()
+
+    async def _pages(self, call: Callable[[str], calls.Call[tuple[T, str]]], timeout: float | None) -> AsyncIterator[T]:
+        token = ""
+        while True:
+            page, token = await self._run(call(token), timeout)
+            yield page
+            if not token:
+                return
+
+    async def _run(self, call: calls.Call[T], timeout: float | None, policy: RetryPolicy | None = None) -> T:
+        attempts = Attempts(policy or self._retry, self._timeout if timeout is None else timeout)
+        while not self._closed.is_set():
+            try:
+                async with self._turn(attempts):
+                    metadata = await channel.metadata_aio(self._token)
+                    method = self._connected().first.method(call.method)
+                    answer = await method(call.request, timeout=attempts.timeout(), metadata=metadata)
+                return call.read(answer)
+            except (grpc.RpcError, ChordError) as error:
+                if not self._closed.is_set():
+                    await self._pause(attempts.wait(from_rpc_error(error)))
+            except asyncio.CancelledError:
+                if self._is_cancelled():
+                    raise
+            except Exception:  # what gRPC raises depends on when the channel was closed
+                if not self._closed.is_set():
+                    raise
+        raise closed()
+
+    def _is_cancelled(self) -> bool:
+        """By the caller, and not because closing the channel has cancelled the call."""
+        task = asyncio.current_task()
+        return not self._closed.is_set() or (
+            sys.version_info >= (3, 11) and task is not None and bool(task.cancelling())
+        )
+
+    @asynccontextmanager
+    async def _turn(self, attempts: Attempts) -> AsyncIterator[None]:
+        if self._turns.locked():
+            try:
+                await asyncio.wait_for(self._turns.acquire(), attempts.left())
+            except asyncio.TimeoutError:
+                raise busy(self._calls_in_flight) from None
+        else:
+            await self._turns.acquire()
+        try:
+            if self._closed.is_set():
+                raise closed()
+            yield
+        finally:
+            self._turns.release()
+
+    async def _pause(self, delay: float) -> None:
+        """Ends at once when the client is closed."""
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._closed.wait(), delay)

@@ -1,6 +1,7 @@
 package dev.chord;
 
 import java.time.Duration;
+import java.time.Instant;
 import java.util.Base64;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -48,7 +49,8 @@ record Args(Map<String, Object> members) {
 
   List<Target> targets() {
     return each("targets").stream()
-        .map(each -> each.has("id") ? Target.id(each.text("id")) : Target.prefix(each.text("prefix")))
+        .map(each -> (each.has("id") ? Target.id(each.text("id")) : Target.prefix(each.text("prefix")))
+            .only(each.paths("paths")))
         .toList();
   }
 
@@ -81,6 +83,31 @@ record Args(Map<String, Object> members) {
     if (returning.flag("context")) options.returnDocument();
     if (returning.flag("delta")) options.returnDelta();
     if (returning.flag("oldValues")) options.returnOldValues();
+    if (returning.has("format")) options.returnFormat(returning.text("format"));
+    return options.build();
+  }
+
+  Write write() {
+    String id = text("contextId");
+    return switch (text("op")) {
+      case "set" -> Write.set(id, map("value"), writeOptions());
+      case "update" -> Write.update(id, edit(), writeOptions());
+      case "revert" -> Write.revert(id, number("version", 0), writeOptions());
+      case "delete" -> Write.delete(id, writeOptions());
+      default -> Write.touch(id, millis("ttl", null));
+    };
+  }
+
+  /** Of get, sync and deltas. */
+  ReadOptions readOptions() {
+    ReadOptions.Builder options = ReadOptions.builder();
+    if (flag("includeExpiries")) options.includeExpiries();
+    if (has("version")) options.version(number("version", 0));
+    if (has("at")) options.at(Instant.ofEpochMilli(number("at", 0)));
+    if (flag("includeOldValues")) options.includeOldValues();
+    if (has("format")) options.format(text("format"));
+    if (has("paths")) options.paths(paths("paths"));
+    if (has("pageSize")) options.pageSize((int) number("pageSize", 0));
     return options.build();
   }
 

@@ -25,6 +25,8 @@ final class ConformanceDriver {
     ops.put("track", VectorOps::track);
     ops.put("connect", live::connect);
     ops.put("set", live::set);
+    ops.put("revert", live::revert);
+    ops.put("batch", live::batch);
     ops.put("update", live::update);
     ops.put("get", live::get);
     ops.put("edit", live::edit);

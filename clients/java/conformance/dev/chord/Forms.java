@@ -33,11 +33,14 @@ final class Forms {
 
   static Map<String, Object> delta(Delta delta) {
     if (delta == null) return null;
-    return form(
+    Map<String, Object> form = form(
         "contextId", delta.id(),
         "from", position(delta.from()),
         "to", position(delta.to()),
         "changes", all(delta.changes(), Forms::change));
+    if (delta.formatted() != null) form.put("formatted", delta.formatted());
+    if (delta.inexpressible() != null) form.put("inexpressible", delta.inexpressible());
+    return form;
   }
 
   private static Map<String, Object> change(Change change) {

@@ -62,10 +62,19 @@ final class LiveOps {
     return Forms.written(client.update(args.text("contextId"), args.edit(), args.writeOptions()));
   }
 
+  Object revert(Args args) {
+    return Forms.written(client.revert(args.text("contextId"), args.number("version", 0), args.writeOptions()));
+  }
+
+  Object batch(Args args) {
+    List<Write> writes = args.each("writes").stream().map(Args::write).toList();
+    return Forms.form("results", Forms.all(client.batch(writes, args.writeOptions()), Forms::written));
+  }
+
   Object get(Args args) {
-    if (!args.flag("includeExpiries")) return Forms.document(client.get(args.text("contextId")));
-    Document document = client.get(args.text("contextId"), ReadOptions.builder().includeExpiries().build());
+    Document document = client.get(args.text("contextId"), args.readOptions());
     Map<String, Object> form = Forms.document(document);
+    if (!args.flag("includeExpiries")) return form;
     form.put("expiries", Forms.all(document.expiries(), each ->
         Forms.form("path", each.path(), "expiresAt", each.expiresAt().toEpochMilli())));
     return form;
@@ -122,13 +131,14 @@ final class LiveOps {
   }
 
   Object sync(Args args) {
-    return Forms.form("result", Forms.syncResult(client.sync(args.text("contextId"), args.position("known"))));
+    SyncResult result = client.sync(args.text("contextId"), args.position("known"), args.readOptions());
+    return Forms.form("result", Forms.syncResult(result));
   }
 
   Object deltas(Args args) {
     List<Object> deltas = new ArrayList<>();
     Map<String, Object> answer = null;
-    for (DeltaPage page : client.deltas(args.text("contextId"), args.number("fromVersion", 0))) {
+    for (DeltaPage page : client.deltas(args.text("contextId"), args.number("fromVersion", 0), args.readOptions())) {
       if (answer == null) {
         answer = Forms.form("truncated", page.truncated(), "head", Forms.position(page.head()), "deltas", deltas);
       }
@@ -140,6 +150,7 @@ final class LiveOps {
   Object watch(Args args) {
     WatchOptions.Builder options = WatchOptions.builder().known(args.positions("known"));
     if (args.flag("includeOldValues")) options.includeOldValues();
+    if (args.has("format")) options.format(args.text("format"));
     return keep(client.watch(args.targets(), options.build()));
   }
 

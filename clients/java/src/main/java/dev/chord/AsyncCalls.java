@@ -2,6 +2,7 @@ package dev.chord;
 
 import dev.chord.v1.ContextServiceGrpc;
 import dev.chord.v1.SyncServiceGrpc;
+import io.grpc.MethodDescriptor;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -38,6 +39,21 @@ public final class AsyncCalls {
     return then(
         connection.start(
             ContextServiceGrpc.getUpdateContextMethod(), Requests.update(id, edit, options), options.deadline),
+        Requests::written);
+  }
+
+  /** See {@link ChordClient#revert(String, long)}. */
+  public CompletableFuture<WriteResult> revert(String id, long version, WriteOptions options) {
+    return then(
+        connection.start(
+            ContextServiceGrpc.getRevertContextMethod(), Requests.revert(id, version, options), options.deadline),
+        Requests::written);
+  }
+
+  /** See {@link ChordClient#batch(List)}. */
+  public CompletableFuture<List<WriteResult>> batch(List<Write> writes, WriteOptions options) {
+    return then(
+        connection.start(ContextServiceGrpc.getBatchWriteMethod(), Requests.batch(writes, options), options.deadline),
         Requests::written);
   }
 
@@ -103,6 +119,11 @@ public final class AsyncCalls {
   /** See {@link ChordClient#waitFor(String, List, WaitOptions)}. */
   public CompletableFuture<WaitResult> waitFor(String id, List<Check> until, WaitOptions options) {
     return then(connection.wait(Requests.wait(id, until, options), options.timeout), Requests::met);
+  }
+
+  /** See {@link ChordClient#call(MethodDescriptor, Object, CallSettings)}. */
+  public <Q, A> CompletableFuture<A> call(MethodDescriptor<Q, A> method, Q request, CallSettings settings) {
+    return connection.start(method, request, settings.deadline, settings.policy(connection.retry));
   }
 
   /** To cancel what a future becomes is to cancel the call. */

@@ -16,6 +16,7 @@ final class Call<Q, A> {
   final CompletableFuture<A> answer = new CompletableFuture<>();
 
   private final Connection connection;
+  private final RetryPolicy policy;
   private final MethodDescriptor<Q, A> method;
   private final Q request;
 
@@ -31,8 +32,9 @@ final class Call<Q, A> {
   /** Whether the deadline ends the wait at the gate. */
   private boolean timed;
 
-  Call(Connection connection, MethodDescriptor<Q, A> method, Q request, long nanos) {
+  Call(Connection connection, MethodDescriptor<Q, A> method, Q request, long nanos, RetryPolicy policy) {
     this.connection = connection;
+    this.policy = policy;
     this.method = method;
     this.request = request;
     end = System.nanoTime() + nanos;
@@ -54,7 +56,7 @@ final class Call<Q, A> {
   /** False: the answer is there already. */
   private boolean enter() {
     if (answer.isDone()) return false;
-    long timeout = Math.min(Math.min(left(), Time.nanos(connection.retry.attemptTimeout())), Time.TIMEOUT_MAX);
+    long timeout = Math.min(Math.min(left(), Time.nanos(policy.attemptTimeout())), Time.TIMEOUT_MAX);
     CallOptions options = connection.plain.withDeadlineAfter(timeout, TimeUnit.NANOSECONDS);
     ManagedChannel channel = connection.channels.forCalls();
     if (failures > 0) Connection.reconnect(channel);
@@ -68,11 +70,11 @@ final class Call<Q, A> {
     ChordException error = connection.failure(status, trailers, context);
     // Never more than half of what is left: a long backoff must not end a call early.
     long left = left();
-    Duration backoff = Time.min(connection.retry.backoff(failures++), Duration.ofNanos(Math.max(0, left / 2)));
+    Duration backoff = Time.min(policy.backoff(failures++), Duration.ofNanos(Math.max(0, left / 2)));
     long wait = Time.nanos(Time.max(backoff, error.retryAfter()));
     boolean cutOff = error.code() == Status.Code.DEADLINE_EXCEEDED;
     boolean again = (error.isTransient() || cutOff) && !context.isCancelled();
-    if (!again || failures >= connection.retry.attempts() || wait >= left) {
+    if (!again || failures >= policy.attempts() || wait >= left) {
       answer.completeExceptionally(cutOff && cause != null ? cause : error);
       return;
     }

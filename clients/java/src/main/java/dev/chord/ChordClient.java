@@ -8,6 +8,7 @@ import dev.chord.v1.ListContextsResponse;
 import dev.chord.v1.ListDeltasRequest;
 import dev.chord.v1.ListDeltasResponse;
 import dev.chord.v1.SyncServiceGrpc;
+import io.grpc.MethodDescriptor;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -24,6 +25,7 @@ public final class ChordClient implements AutoCloseable {
   private final Connection connection;
   private final AsyncCalls async;
   private final Set<Watch> watches = ConcurrentHashMap.newKeySet();
+  private final Set<Answers<?>> streams = ConcurrentHashMap.newKeySet();
   private final Set<Presence> presences = ConcurrentHashMap.newKeySet();
 
   private ChordClient(String address, ClientOptions options) {
@@ -77,6 +79,38 @@ public final class ChordClient implements AutoCloseable {
     return Connection.await(async.update(id, edit, options));
   }
 
+  /** As below, whatever other writes there were. */
+  public WriteResult revert(String id, long version) {
+    return revert(id, version, WriteOptions.NONE);
+  }
+
+  /**
+   * Writes the document of an earlier version: a new version, which undoes all changes since. NOT_FOUND above the present version,
+   * FAILED_PRECONDITION where the history of that version is no longer retained.
+   */
+  public WriteResult revert(String id, long version, WriteOptions options) {
+    return Connection.await(async.revert(id, version, options));
+  }
+
+  /** As below, with a random request id. */
+  public List<WriteResult> batch(List<Write> writes) {
+    return batch(writes, WriteOptions.NONE);
+  }
+
+  /**
+   * Several writes as one, each of another context: all happen or none does, and watches deliver them together. Where one is
+   * refused, so is the batch; the violations name it: {@code writes[2]}. Answers in the order of the writes.
+   *
+   * <p>On Redis all contexts must lie in one partition: ids with the same part in braces do, as {@code {room:1}:members} and
+   * {@code {room:1}:topic}.
+   *
+   * @param writes 1 to 100
+   * @param options {@code requestId} and {@code deadline} alone: the others are those of the writes
+   */
+  public List<WriteResult> batch(List<Write> writes, WriteOptions options) {
+    return Connection.await(async.batch(writes, options));
+  }
+
   /** As below, guarding what it changes alone. */
   public WriteResult edit(String id, Consumer<Map<String, Object>> change) {
     return edit(id, change, EditOptions.NONE);
@@ -99,7 +133,7 @@ public final class ChordClient implements AutoCloseable {
     return new EditCall(this, id, change, options, deadline).run(connection.retry);
   }
 
-  /** The answer contains every write acknowledged before this call. */
+  /** The answer contains every write acknowledged before this call. The options {@code version} and {@code at} read the past. */
   public Document get(String id) {
     return get(id, ReadOptions.NONE);
   }
@@ -265,6 +299,34 @@ public final class ChordClient implements AutoCloseable {
     return watch;
   }
 
+  /** As below, with the client's deadline and one try. */
+  public <Q, A> A call(MethodDescriptor<Q, A> method, Q request) {
+    return call(method, request, CallSettings.NONE);
+  }
+
+  /**
+   * Any call with one answer, by the generated messages and stubs of {@code dev.chord.v1}, for what has no method here: with the
+   * connection, token and errors of this client, as one of its calls in flight.
+   *
+   * <p>{@code client.call(CleanupServiceGrpc.getRunCleanupMethod(), RunCleanupRequest.newBuilder().setDryRun(true).build())}
+   */
+  public <Q, A> A call(MethodDescriptor<Q, A> method, Q request, CallSettings settings) {
+    return Connection.await(async.call(method, request, settings));
+  }
+
+  /** The same for those that answer a stream, without a deadline. It counts as a watch, and begins at once. Close it when done. */
+  public <Q, A> Answers<A> stream(MethodDescriptor<Q, A> method, Q request) {
+    if (connection.isClosed()) throw Connection.closedError();
+    Answers<A> answers = Answers.start(connection, method, request, streams::remove);
+    streams.add(answers);
+    if (answers.isEnded()) streams.remove(answers);
+    if (connection.isClosed()) {
+      answers.cancel();
+      throw Connection.closedError();
+    }
+    return answers;
+  }
+
   boolean isClosed() {
     return connection.isClosed();
   }
@@ -275,6 +337,7 @@ public final class ChordClient implements AutoCloseable {
     presences.forEach(Presence::close);
     connection.closing();
     watches.forEach(Watch::close);
+    streams.forEach(Answers::cancel);
     connection.close();
   }
 }

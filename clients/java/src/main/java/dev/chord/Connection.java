@@ -50,7 +50,13 @@ final class Connection implements AutoCloseable {
    * @param deadline in place of the client's; may be null
    */
   <Q, A> CompletableFuture<A> start(MethodDescriptor<Q, A> method, Q request, Duration deadline) {
-    Call<Q, A> call = new Call<>(this, method, request, Time.nanos(deadline != null ? deadline : this.deadline));
+    return start(method, request, deadline, retry);
+  }
+
+  <Q, A> CompletableFuture<A> start(
+      MethodDescriptor<Q, A> method, Q request, Duration deadline, RetryPolicy policy) {
+    long nanos = Time.nanos(deadline != null ? deadline : this.deadline);
+    Call<Q, A> call = new Call<>(this, method, request, nanos, policy);
     calls.add(call.answer);
     call.answer.whenComplete((answer, error) -> calls.remove(call.answer));
     if (closed) call.answer.completeExceptionally(closedError());

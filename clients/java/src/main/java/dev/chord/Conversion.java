@@ -69,7 +69,9 @@ final class Conversion {
         fromPosition(delta.getTo()),
         delta.getChangesList().stream().map(Conversion::fromChange).toList(),
         delta.hasUpdatedAt() ? fromTimestamp(delta.getUpdatedAt()) : null,
-        delta.hasProvenance() ? fromProvenance(delta.getProvenance()) : null);
+        delta.hasProvenance() ? fromProvenance(delta.getProvenance()) : null,
+        delta.hasFormatted() ? Values.fromValue(delta.getFormatted()) : null,
+        delta.getInexpressible().isEmpty() ? null : delta.getInexpressible());
   }
 
   private static Provenance fromProvenance(dev.chord.v1.Provenance provenance) {
@@ -153,6 +155,10 @@ final class Conversion {
 
   static Duration fromDuration(com.google.protobuf.Duration duration) {
     return Duration.ofSeconds(duration.getSeconds(), duration.getNanos());
+  }
+
+  static Timestamp toTimestamp(Instant time) {
+    return Timestamp.newBuilder().setSeconds(time.getEpochSecond()).setNanos(time.getNano()).build();
   }
 
   private static Instant fromTimestamp(Timestamp timestamp) {

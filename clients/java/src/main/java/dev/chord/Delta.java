@@ -8,9 +8,18 @@ import java.util.Map;
  * The ordered changes that lead from one position of a context to a later one.
  *
  * @param provenance null where nothing is known, or the delta is of several versions that have nothing in common
+ * @param formatted the changes in the format that was asked for, in place of {@code changes}; null where none was
+ * @param inexpressible why that format cannot express the changes: read the document. Null where it can
  */
 public record Delta(
-    String id, Position from, Position to, List<Change> changes, Instant updatedAt, Provenance provenance) {
+    String id,
+    Position from,
+    Position to,
+    List<Change> changes,
+    Instant updatedAt,
+    Provenance provenance,
+    Object formatted,
+    String inexpressible) {
   /**
    * A new document, which shares with the old one whatever did not change; the old one stays as it is.
    *

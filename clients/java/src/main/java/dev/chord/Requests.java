@@ -1,5 +1,7 @@
 package dev.chord;
 
+import dev.chord.v1.BatchWriteRequest;
+import dev.chord.v1.BatchWriteResponse;
 import dev.chord.v1.BlameContextRequest;
 import dev.chord.v1.DeleteContextRequest;
 import dev.chord.v1.DeleteContextResponse;
@@ -7,6 +9,8 @@ import dev.chord.v1.GetContextRequest;
 import dev.chord.v1.ListContextsRequest;
 import dev.chord.v1.ListDeltasRequest;
 import dev.chord.v1.ListDeltasResponse;
+import dev.chord.v1.RevertContextRequest;
+import dev.chord.v1.RevertContextResponse;
 import dev.chord.v1.SetContextRequest;
 import dev.chord.v1.SetContextResponse;
 import dev.chord.v1.SyncContextRequest;
@@ -19,7 +23,6 @@ import dev.chord.v1.WaitContextResponse;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
-import java.util.UUID;
 
 /** What calls send, checked, and what their answers say. */
 final class Requests {
@@ -29,7 +32,7 @@ final class Requests {
     SetContextRequest.Builder request = SetContextRequest.newBuilder()
         .setContextId(Values.text("context_id", id))
         .setValue(Values.toStruct("value", value))
-        .setRequestId(requestId(options.ofSet()))
+        .setRequestId(options.ofSet().name())
         .putAllAnnotations(options.annotations)
         .setReturning(options.returning);
     if (options.expected != null) request.setExpected(options.expected);
@@ -41,7 +44,7 @@ final class Requests {
     UpdateContextRequest.Builder request = UpdateContextRequest.newBuilder()
         .setContextId(Values.text("context_id", id))
         .setAllowMissing(options.allowMissing)
-        .setRequestId(requestId(options))
+        .setRequestId(options.name())
         .putAllAnnotations(options.annotations)
         .setReturning(options.returning);
     if (edit.changes() != null) request.setChanges(Values.toStruct("changes", edit.changes()));
@@ -51,17 +54,46 @@ final class Requests {
     return request.build();
   }
 
-  static GetContextRequest get(String id, ReadOptions options) {
-    return GetContextRequest.newBuilder()
+  static RevertContextRequest revert(String id, long version, WriteOptions options) {
+    RevertContextRequest.Builder request = RevertContextRequest.newBuilder()
         .setContextId(Values.text("context_id", id))
-        .setIncludeExpiries(options.ofGet().includeExpiries)
-        .build();
+        .setVersion(version)
+        .setRequestId(options.ofRevert().name())
+        .putAllAnnotations(options.annotations)
+        .setReturning(options.returning);
+    if (options.expected != null) request.setExpected(options.expected);
+    if (options.ttl != null) request.setTtl(Conversion.toDuration(options.ttl));
+    return request.build();
+  }
+
+  static BatchWriteRequest batch(List<Write> writes, WriteOptions options) {
+    BatchWriteRequest.Builder request = BatchWriteRequest.newBuilder().setRequestId(options.ofBatch().name());
+    for (Write write : writes) {
+      String place = "writes[" + request.getWritesCount() + "]." + write.kind + ".";
+      try {
+        request.addWrites(write.message.get());
+      } catch (ChordException e) {
+        if (e.violations().isEmpty()) throw e;
+        ChordException.Violation fault = e.violations().get(0);
+        throw Errors.unsendable(place + fault.field(), fault.description());
+      }
+    }
+    return request.build();
+  }
+
+  static GetContextRequest get(String id, ReadOptions options) {
+    GetContextRequest.Builder request = GetContextRequest.newBuilder()
+        .setContextId(Values.text("context_id", id))
+        .setVersion(options.ofGet().version)
+        .setIncludeExpiries(options.includeExpiries);
+    if (options.at != null) request.setAt(Conversion.toTimestamp(options.at));
+    return request.build();
   }
 
   static DeleteContextRequest delete(String id, WriteOptions options) {
     DeleteContextRequest.Builder request = DeleteContextRequest.newBuilder()
         .setContextId(Values.text("context_id", id))
-        .setRequestId(requestId(options.ofDelete()))
+        .setRequestId(options.ofDelete().name())
         .putAllAnnotations(options.annotations)
         .setAllowMissing(options.allowMissing);
     if (options.expected != null) request.setExpected(options.expected);
@@ -80,13 +112,16 @@ final class Requests {
     return ListContextsRequest.newBuilder()
         .setPrefix(Values.text("prefix", prefix))
         .setIncludeValues(options.ofList().includeValues)
+        .setPageSize(options.pageSize)
         .build();
   }
 
   static SyncContextRequest sync(String id, Position known, ReadOptions options) {
     SyncContextRequest.Builder request = SyncContextRequest.newBuilder()
         .setContextId(Values.text("context_id", id))
-        .setIncludeOldValues(options.ofDeltas("sync").includeOldValues);
+        .setIncludeOldValues(options.ofSync().includeOldValues)
+        .setFormat(Values.text("format", options.format))
+        .addAllPaths(Conditions.toPaths("paths", options.paths));
     if (known != null) request.setKnown(Conversion.toPosition(known));
     return request.build();
   }
@@ -95,7 +130,9 @@ final class Requests {
     WaitContextRequest.Builder request = WaitContextRequest.newBuilder()
         .setContextId(Values.text("context_id", id))
         .addAllUntil(Conditions.toChecks("until", until))
-        .setIncludeOldValues(options.includeOldValues);
+        .setIncludeOldValues(options.includeOldValues)
+        .setFormat(Values.text("format", options.format))
+        .addAllPaths(Conditions.toPaths("paths", options.paths));
     if (options.known != null) request.setKnown(Conversion.toPosition(options.known));
     return request.build();
   }
@@ -105,6 +142,7 @@ final class Requests {
     return BlameContextRequest.newBuilder()
         .setContextId(Values.text("context_id", id))
         .addAllPaths(Conditions.toPaths("paths", paths))
+        .setPageSize(options.pageSize)
         .build();
   }
 
@@ -112,7 +150,9 @@ final class Requests {
     return ListDeltasRequest.newBuilder()
         .setContextId(Values.text("context_id", id))
         .setFromVersion(fromVersion)
-        .setIncludeOldValues(options.ofDeltas("deltas").includeOldValues)
+        .setIncludeOldValues(options.ofDeltas().includeOldValues)
+        .setFormat(Values.text("format", options.format))
+        .setPageSize(options.pageSize)
         .build();
   }
 
@@ -130,6 +170,24 @@ final class Requests {
         answer.getChanged(),
         answer.hasContext() ? answer.getContext() : null,
         answer.hasDelta() ? answer.getDelta() : null);
+  }
+
+  static WriteResult written(RevertContextResponse answer) {
+    return written(
+        answer.getPosition(),
+        answer.getChanged(),
+        answer.hasContext() ? answer.getContext() : null,
+        answer.hasDelta() ? answer.getDelta() : null);
+  }
+
+  static List<WriteResult> written(BatchWriteResponse answer) {
+    return answer.getResultsList().stream()
+        .map(result -> new WriteResult(
+            result.hasPosition() ? Conversion.fromPosition(result.getPosition()) : null,
+            result.getChanged(),
+            result.hasContext() ? Conversion.fromContext(result.getContext()) : null,
+            result.hasDelta() ? Conversion.fromDelta(result.getDelta()) : null))
+        .toList();
   }
 
   static DeleteResult deleted(DeleteContextResponse answer) {
@@ -168,9 +226,5 @@ final class Requests {
         changed,
         context != null ? Conversion.fromFull(context) : null,
         delta != null ? Conversion.fromDelta(delta) : null);
-  }
-
-  private static String requestId(WriteOptions options) {
-    return options.requestId != null ? Values.text("request_id", options.requestId) : UUID.randomUUID().toString();
   }
 }

@@ -39,7 +39,10 @@ final class Tracker {
 
   /** @throws ChordException INVALID_ARGUMENT for what cannot be sent */
   Tracker(List<Target> targets, Map<String, Position> known, int knownBytesMax) {
-    for (Target target : targets) Values.text(target.isPrefix() ? "prefix" : "context_id", target.name());
+    for (Target target : targets) {
+      Values.text(target.isPrefix() ? "prefix" : "context_id", target.name());
+      Conditions.toPaths("paths", target.paths());
+    }
     for (String id : known.keySet()) Values.text("known", id);
     this.targets = List.copyOf(targets);
     this.positions = new HashMap<>(known);
@@ -54,7 +57,8 @@ final class Tracker {
     List<Subscription> subscriptions = new ArrayList<>();
     long room = knownBytesMax;
     for (Target target : targets) {
-      Subscription.Builder subscription = Subscription.newBuilder();
+      Subscription.Builder subscription =
+          Subscription.newBuilder().addAllPaths(Conditions.toPaths("paths", target.paths()));
       if (target.isPrefix()) subscription.setPrefix(target.name());
       else subscription.setContextId(target.name());
       for (String id : covered(target)) {

@@ -1,6 +1,7 @@
 package dev.chord;
 
 import java.time.Duration;
+import java.util.List;
 
 /** Options of a wait. */
 public final class WaitOptions {
@@ -8,11 +9,15 @@ public final class WaitOptions {
 
   final Position known;
   final boolean includeOldValues;
+  final String format;
+  final List<List<String>> paths;
   final Duration timeout;
 
   private WaitOptions(Builder builder) {
     known = builder.known;
     includeOldValues = builder.includeOldValues;
+    format = builder.format;
+    paths = builder.paths;
     timeout = builder.timeout;
   }
 
@@ -23,6 +28,8 @@ public final class WaitOptions {
   public static final class Builder {
     private Position known;
     private boolean includeOldValues;
+    private String format = "";
+    private List<List<String>> paths = List.of();
     private Duration timeout;
 
     private Builder() {}
@@ -39,6 +46,18 @@ public final class WaitOptions {
     /** Send old values with the changes. */
     public Builder includeOldValues() {
       includeOldValues = true;
+      return this;
+    }
+
+    /** As {@link ReadOptions.Builder#format}. */
+    public Builder format(String format) {
+      this.format = format;
+      return this;
+    }
+
+    /** As {@link ReadOptions.Builder#paths}. */
+    public Builder paths(List<List<String>> paths) {
+      this.paths = List.copyOf(paths);
       return this;
     }
 

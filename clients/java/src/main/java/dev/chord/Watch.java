@@ -199,7 +199,8 @@ public final class Watch implements Iterator<WatchEvent>, Iterable<WatchEvent>, 
   private void connect() {
     WatchContextsRequest.Builder request = WatchContextsRequest.newBuilder()
         .addAllSubscriptions(tracker.connect())
-        .setIncludeOldValues(options.includeOldValues);
+        .setIncludeOldValues(options.includeOldValues)
+        .setFormat(options.format);
     if (options.heartbeatInterval != null) {
       request.setHeartbeatInterval(Conversion.toDuration(options.heartbeatInterval));
     }

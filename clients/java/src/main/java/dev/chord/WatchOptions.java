@@ -10,12 +10,14 @@ public final class WatchOptions {
 
   final Map<String, Position> known;
   final boolean includeOldValues;
+  final String format;
   final Duration heartbeatInterval;
   final BiConsumer<ChordException, Duration> onDisconnect;
 
   private WatchOptions(Builder builder) {
     known = Map.copyOf(builder.known);
     includeOldValues = builder.includeOldValues;
+    format = builder.format;
     heartbeatInterval = builder.heartbeatInterval;
     onDisconnect = builder.onDisconnect;
   }
@@ -27,6 +29,7 @@ public final class WatchOptions {
   public static final class Builder {
     private Map<String, Position> known = Map.of();
     private boolean includeOldValues;
+    private String format = "";
     private Duration heartbeatInterval;
     private BiConsumer<ChordException, Duration> onDisconnect = (error, delay) -> {};
 
@@ -41,6 +44,12 @@ public final class WatchOptions {
     /** Send old values with the changes. */
     public Builder includeOldValues() {
       includeOldValues = true;
+      return this;
+    }
+
+    /** As {@link ReadOptions.Builder#format}. Not for a replica. */
+    public Builder format(String format) {
+      this.format = Values.text("format", format);
       return this;
     }
 

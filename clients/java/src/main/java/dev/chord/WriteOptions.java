@@ -6,8 +6,9 @@ import dev.chord.v1.Unchanged;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.UUID;
 
-/** Options of set, update and delete. One that a call does not have is INVALID_ARGUMENT. */
+/** Options of set, update, revert, delete and batch. One that a call does not have is INVALID_ARGUMENT. */
 public final class WriteOptions {
   static final WriteOptions NONE = builder().build();
 
@@ -33,9 +34,37 @@ public final class WriteOptions {
     return new Builder();
   }
 
+  /** Of the request: that of the caller, or a random one. */
+  String name() {
+    return requestId != null ? Values.text("request_id", requestId) : UUID.randomUUID().toString();
+  }
+
   /** @throws ChordException INVALID_ARGUMENT for an option of another call */
   WriteOptions ofSet() {
     if (allowMissing) throw Errors.notApplicable("allowMissing", "set");
+    return this;
+  }
+
+  /** @throws ChordException INVALID_ARGUMENT for an option of another call */
+  WriteOptions ofRevert() {
+    if (allowMissing) throw Errors.notApplicable("allowMissing", "revert");
+    return this;
+  }
+
+  /** @throws ChordException INVALID_ARGUMENT for an option of its writes */
+  WriteOptions ofBatch() {
+    if (expected != null) throw Errors.notApplicable("expected", "batch");
+    if (allowMissing) throw Errors.notApplicable("allowMissing", "batch");
+    if (!annotations.isEmpty()) throw Errors.notApplicable("annotations", "batch");
+    if (ttl != null) throw Errors.notApplicable("ttl", "batch");
+    if (returning.getContext() || returning.getDelta()) throw Errors.notApplicable("returning", "batch");
+    return this;
+  }
+
+  /** @throws ChordException INVALID_ARGUMENT for an option of the batch */
+  WriteOptions inBatch() {
+    if (requestId != null) throw Errors.notApplicable("requestId", "a write of a batch");
+    if (deadline != null) throw Errors.notApplicable("deadline", "a write of a batch");
     return this;
   }
 
@@ -151,6 +180,12 @@ public final class WriteOptions {
     /** Answer with the delta of this write and its old values. Not for delete. */
     public Builder returnOldValues() {
       returning.setDelta(true).setOldValues(true);
+      return this;
+    }
+
+    /** Answer with the delta of this write in a format: see {@link ReadOptions.Builder#format}. Not for delete. */
+    public Builder returnFormat(String format) {
+      returning.setDelta(true).setFormat(Values.text("returning.format", format));
       return this;
     }
 

@@ -1,10 +1,11 @@
 package dev.chord;
 
 /**
- * What a set or an update did.
+ * What a set, an update, a revert, or a write of a batch did.
  *
+ * @param position where the context stands then; of a delete in a batch where it stood last, null where it was missing
  * @param changed false: the document was like this already
- * @param document null where it was not asked for
+ * @param document null where it was not asked for; of a touch in a batch without its value, null where the batch is a repeat
  * @param delta null where it was not asked for, or nothing changed
  */
 public record WriteResult(Position position, boolean changed, Document document, Delta delta) {}

@@ -192,7 +192,7 @@ class UnitsTest {
 
   private static Map<String, Object> apply(Map<String, Object> document, Change... changes) {
     Position none = new Position("", 0, "");
-    return new Delta("a", none, none, List.of(changes), null, null).applyTo(document);
+    return new Delta("a", none, none, List.of(changes), null, null, null, null).applyTo(document);
   }
 
   @Test

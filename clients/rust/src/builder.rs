@@ -114,6 +114,6 @@ impl ClientBuilder {
             closed: Sender::new(false),
             presences: Sender::new(0),
         };
-        Ok(Client(Connection { shared: Arc::new(shared), deadline: self.deadline, outlives: false }))
+        Ok(Client(Connection { shared: Arc::new(shared), deadline: self.deadline, page_size: 0, outlives: false }))
     }
 }

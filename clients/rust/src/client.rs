@@ -5,18 +5,20 @@ use std::time::Duration;
 
 use tokio::sync::watch::Receiver;
 
+use crate::batch::Batch;
 use crate::conditions::Check;
 use crate::connection::{Connection, contexts, syncs};
 use crate::convert::to_paths;
 use crate::error::Error;
-use crate::event::{SyncResult, Target};
-use crate::model::{BlamePage, Context, DeltaPage, Head, MemberExpiry, Position};
+use crate::event::Target;
+use crate::model::{BlamePage, Context, Head, MemberExpiry, Position};
 use crate::proto::chord::v1::{self as wire};
+use crate::read::{Deltas, Get, SyncCall};
 use crate::replica::ReplicaBuilder;
 use crate::stream::ResultStream;
 use crate::wait::Wait;
 use crate::watch::Watch;
-use crate::write::{Delete, Set, Touch, Update};
+use crate::write::{Delete, Revert, Set, Touch, Update};
 
 /// Has the calls. Clones are cheap and share one connection, which closes when the last of them, and of their watches
 /// and replicas, is dropped.
@@ -28,6 +30,12 @@ impl Client {
     #[must_use]
     pub fn with_deadline(&self, deadline: Duration) -> Self {
         Self(Connection { deadline, ..self.0.clone() })
+    }
+
+    /// The same client, with another size of the pages of lists and deltas: 1 to 1000. Default: 100.
+    #[must_use]
+    pub fn with_page_size(&self, page_size: u16) -> Self {
+        Self(Connection { page_size: page_size.into(), ..self.0.clone() })
     }
 
     /// Ends all calls, watches and replicas of this client and its clones: they fail with CANCELLED, and so do further ones.
@@ -75,11 +83,41 @@ impl Client {
         Touch::new(self.0.clone(), id.into())
     }
 
+    /// Writes the document of an earlier version: a new version, which undoes all changes since. NOT_FOUND above the present
+    /// version, FAILED_PRECONDITION where the history of that version is no longer retained.
+    pub fn revert(&self, id: impl Into<String>, version: u64) -> Revert {
+        Revert::new(self.0.clone(), id.into(), version)
+    }
+
+    /// Several writes as one, each of another context: all happen or none does, and watches deliver them together.
+    ///
+    /// ```no_run
+    /// # async fn run(client: chordstate::Client) -> Result<(), chordstate::Error> {
+    /// # use chordstate::json;
+    /// let moved = client
+    ///     .batch()
+    ///     .write(client.update("{room:1}:members").remove(["ann"]))
+    ///     .write(client.update("{room:1}:topic").merge(json!({ "of": null })).allow_missing())
+    ///     .await?;
+    /// println!("{:?}", moved[0].position);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn batch(&self) -> Batch {
+        Batch::new(self.0.clone())
+    }
+
     /// Reads a document. The answer contains every write acknowledged before this call.
-    pub async fn get(&self, id: impl Into<String>) -> Result<Context, Error> {
-        let request = wire::GetContextRequest { context_id: id.into(), ..Default::default() };
-        let answer = self.0.call(request, |c, r| async move { contexts(c).get_context(r).await }).await?;
-        Ok(answer.context.unwrap_or_default().into())
+    ///
+    /// ```no_run
+    /// # async fn run(client: chordstate::Client) -> Result<(), chordstate::Error> {
+    /// let now = client.get("room:1").await?;
+    /// let before = client.get("room:1").version(now.position.version - 1).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn get(&self, id: impl Into<String>) -> Get {
+        Get::new(self.0.clone(), id.into())
     }
 
     /// As [`get`](Self::get), with the members that expire, in the order of their paths, and when.
@@ -104,7 +142,8 @@ impl Client {
     where
         T: From<wire::Context> + Send + 'static,
     {
-        let request = wire::ListContextsRequest { prefix, include_values, ..Default::default() };
+        let page_size = self.0.page_size;
+        let request = wire::ListContextsRequest { prefix, include_values, page_size, ..Default::default() };
         let pages = Pages { connection: self.0.clone(), request: Some(request), items: Vec::new().into_iter() };
         ResultStream::unfold(pages, |mut pages: Pages<_, wire::Context>| async move {
             while pages.items.as_slice().is_empty() {
@@ -125,29 +164,8 @@ impl Client {
     }
 
     /// Answers what a copy at the known position lacks; without one, the document.
-    pub async fn sync(&self, id: impl Into<String>, known: Option<Position>) -> Result<SyncResult, Error> {
-        self.synced(id.into(), known, false).await
-    }
-
-    /// As [`sync`](Self::sync), with the old values of changes.
-    pub async fn sync_with_old_values(
-        &self,
-        id: impl Into<String>,
-        known: Option<Position>,
-    ) -> Result<SyncResult, Error> {
-        self.synced(id.into(), known, true).await
-    }
-
-    async fn synced(
-        &self,
-        context_id: String,
-        known: Option<Position>,
-        include_old_values: bool,
-    ) -> Result<SyncResult, Error> {
-        let known = known.map(Into::into);
-        let request = wire::SyncContextRequest { context_id, known, include_old_values, ..Default::default() };
-        let answer = self.0.call(request, |c, r| async move { syncs(c).sync_context(r).await }).await?;
-        Ok(answer.into())
+    pub fn sync(&self, id: impl Into<String>, known: Option<Position>) -> SyncCall {
+        SyncCall::new(self.0.clone(), id.into(), known)
     }
 
     /// Answers as [`sync`](Self::sync) does, as soon as the document meets all checks: 1 to 100. A context that does not
@@ -169,34 +187,9 @@ impl Client {
         Wait::new(self.0.clone(), id.into(), until.into_iter().collect())
     }
 
-    /// The retained history after a version, page after page.
-    pub fn deltas(&self, id: impl Into<String>, from_version: u64) -> ResultStream<DeltaPage> {
-        self.pages_of_deltas(id.into(), from_version, false)
-    }
-
-    /// As [`deltas`](Self::deltas), with the old values of changes.
-    pub fn deltas_with_old_values(&self, id: impl Into<String>, from_version: u64) -> ResultStream<DeltaPage> {
-        self.pages_of_deltas(id.into(), from_version, true)
-    }
-
-    fn pages_of_deltas(
-        &self,
-        context_id: String,
-        from_version: u64,
-        include_old_values: bool,
-    ) -> ResultStream<DeltaPage> {
-        let request = wire::ListDeltasRequest { context_id, from_version, include_old_values, ..Default::default() };
-        ResultStream::unfold((self.0.clone(), Some(request)), |(connection, request)| async move {
-            let mut request = request?;
-            match connection.call(request.clone(), |c, r| async move { syncs(c).list_deltas(r).await }).await {
-                Ok(page) => {
-                    request.page_token = page.next_page_token.clone();
-                    let next = (!request.page_token.is_empty()).then_some(request);
-                    Some((Ok(page.into()), (connection, next)))
-                }
-                Err(error) => Some((Err(error), (connection, None))),
-            }
-        })
+    /// The retained history after a version: [`pages`](Deltas::pages) is a stream.
+    pub fn deltas(&self, id: impl Into<String>, from_version: u64) -> Deltas {
+        Deltas::new(self.0.clone(), id.into(), from_version)
     }
 
     /// Which version made each part of a document, and who wrote it, page after page.
@@ -210,7 +203,12 @@ impl Client {
         id: impl Into<String>,
         paths: impl IntoIterator<Item = impl IntoIterator<Item = impl Into<String>>>,
     ) -> ResultStream<BlamePage> {
-        let request = wire::BlameContextRequest { context_id: id.into(), paths: to_paths(paths), ..Default::default() };
+        let request = wire::BlameContextRequest {
+            context_id: id.into(),
+            paths: to_paths(paths),
+            page_size: self.0.page_size,
+            ..Default::default()
+        };
         ResultStream::unfold((self.0.clone(), Some(request)), |(connection, request)| async move {
             let mut request = request?;
             match connection.call(request.clone(), |c, r| async move { syncs(c).blame_context(r).await }).await {

@@ -24,6 +24,8 @@ use crate::token::Authorization;
 pub(crate) struct Connection {
     pub(crate) shared: Arc<Shared>,
     pub(crate) deadline: Duration,
+    /// Of pages; 0: the server's.
+    pub(crate) page_size: i32,
     /// Its calls go on when the client is closed: of presences, which remove their members then.
     pub(crate) outlives: bool,
 }
@@ -53,14 +55,28 @@ impl Connection {
         Req: Clone,
         F: Future<Output = Result<Response<Res>, Status>>,
     {
+        self.tried(&self.shared.retry, message, attempt).await
+    }
+
+    /// One call with as many tries as the policy has.
+    pub(crate) async fn tried<Req, Res, F>(
+        &self,
+        retry: &Retry,
+        message: Req,
+        attempt: impl Fn(Channel, tonic::Request<Req>) -> F,
+    ) -> Result<Res, Error>
+    where
+        Req: Clone,
+        F: Future<Output = Result<Response<Res>, Status>>,
+    {
         let shared = &*self.shared;
         let end = after(self.deadline);
-        let tries = retrying(&shared.retry, end, || async {
+        let tries = retrying(retry, end, || async {
             // The wait for other calls takes from the deadline, but not from the time of a try.
             let permit = timeout_at(end, shared.calls.acquire()).await;
             let permit =
                 permit.map_err(|_| Error::deadline_exceeded("no answer in time to the calls before this one"))?;
-            let late = end.min(after(shared.retry.attempt_timeout));
+            let late = end.min(after(retry.attempt_timeout));
             let mut request = self.request(message.clone())?;
             // tonic heeds this, too, and would call it CANCELLED: our own clock has to come first.
             let timeout = late.saturating_duration_since(Instant::now()) + Duration::from_secs(1);
@@ -116,7 +132,7 @@ impl Connection {
         matches!(self.shared.authorization, Some(Authorization::Source(_)))
     }
 
-    fn request<T>(&self, message: T) -> Result<tonic::Request<T>, Error> {
+    pub(crate) fn request<T>(&self, message: T) -> Result<tonic::Request<T>, Error> {
         let mut request = tonic::Request::new(message);
         if let Some(authorization) = &self.shared.authorization {
             request.metadata_mut().insert("authorization", authorization.value()?);

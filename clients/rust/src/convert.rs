@@ -8,8 +8,8 @@ use crate::conditions::{Check, Test};
 use crate::error::Error;
 use crate::event::{DeletedReason, Full, SyncResult, WaitResult};
 use crate::model::{
-    Action, BlameLine, BlamePage, BlameRun, Change, Context, DeleteResult, Delta, DeltaPage, Head, MemberExpiry,
-    Position, Provenance, WriteResult,
+    Action, BatchResult, BlameLine, BlamePage, BlameRun, Change, Context, DeleteResult, Delta, DeltaPage, Head,
+    MemberExpiry, Position, Provenance, WriteResult,
 };
 use crate::proto::chord::v1 as wire;
 use crate::proto::chord::v1::check::Test as WireTest;
@@ -57,6 +57,8 @@ impl From<wire::Delta> for Delta {
             changes: message.changes.into_iter().map(Change::from).collect(),
             updated_at: time(message.updated_at),
             provenance: message.provenance.map(Provenance::from),
+            formatted: message.formatted.map(from_value),
+            inexpressible: Some(message.inexpressible).filter(|why| !why.is_empty()),
         }
     }
 }
@@ -130,6 +132,27 @@ impl From<wire::UpdateContextResponse> for WriteResult {
     fn from(message: wire::UpdateContextResponse) -> Self {
         let wire::UpdateContextResponse { position, changed, context, delta } = message;
         wire::SetContextResponse { position, changed, context, delta }.into()
+    }
+}
+
+impl From<wire::RevertContextResponse> for WriteResult {
+    fn from(message: wire::RevertContextResponse) -> Self {
+        let wire::RevertContextResponse { position, changed, context, delta } = message;
+        wire::SetContextResponse { position, changed, context, delta }.into()
+    }
+}
+
+impl BatchResult {
+    pub(crate) fn of(message: wire::WriteResult, is_touch: bool) -> Self {
+        let wire::WriteResult { position, changed, context, delta } = message;
+        let (context, touched) = if is_touch { (None, context) } else { (context, None) };
+        Self {
+            position: position.map(Position::from),
+            changed,
+            context: context.map(Context::from),
+            delta: delta.map(Delta::from),
+            touched: touched.map(Head::from),
+        }
     }
 }
 

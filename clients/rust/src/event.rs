@@ -134,27 +134,33 @@ impl DeletedReason {
 
 /// What to watch. Strings are ids.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Target {
-    /// One context.
-    Id(String),
-    /// All contexts whose ids begin with this, those still to be created included; empty: every context.
-    Prefix(String),
+pub struct Target {
+    pub(crate) name: String,
+    pub(crate) is_prefix: bool,
+    pub(crate) paths: Vec<Vec<String>>,
 }
 
 impl Target {
+    /// One context.
     pub fn id(id: impl Into<String>) -> Self {
-        Self::Id(id.into())
+        Self { name: id.into(), is_prefix: false, paths: Vec::new() }
     }
 
+    /// All contexts whose ids begin with this, those still to be created included; empty: every context.
     pub fn prefix(prefix: impl Into<String>) -> Self {
-        Self::Prefix(prefix.into())
+        Self { name: prefix.into(), is_prefix: true, paths: Vec::new() }
+    }
+
+    /// Only these parts of the documents. Where several targets cover a context, the union comes. A watch that begins at known
+    /// positions must have had the same paths before: no delta has what was left out.
+    #[must_use]
+    pub fn only(mut self, paths: impl IntoIterator<Item = impl IntoIterator<Item = impl Into<String>>>) -> Self {
+        self.paths = paths.into_iter().map(|path| path.into_iter().map(Into::into).collect()).collect();
+        self
     }
 
     pub(crate) fn covers(&self, id: &str) -> bool {
-        match self {
-            Self::Id(own) => id == own,
-            Self::Prefix(prefix) => id.starts_with(prefix.as_str()),
-        }
+        if self.is_prefix { id.starts_with(&self.name) } else { id == self.name }
     }
 }
 
@@ -166,7 +172,7 @@ impl From<&str> for Target {
 
 impl From<String> for Target {
     fn from(id: String) -> Self {
-        Self::Id(id)
+        Self::id(id)
     }
 }
 

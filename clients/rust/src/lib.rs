@@ -39,7 +39,9 @@
 //! by a request id, so that a repeat writes nothing twice. A call that is dropped is cancelled.
 
 mod apply;
+mod batch;
 mod builder;
+mod call;
 mod channel;
 mod client;
 mod conditions;
@@ -54,6 +56,7 @@ mod log;
 mod model;
 mod presence;
 pub mod proto;
+mod read;
 mod replica;
 mod retry;
 mod stream;
@@ -68,6 +71,7 @@ mod watch;
 mod write;
 
 pub use apply::{DeltaMismatch, apply};
+pub use batch::{Batch, Batched};
 pub use builder::ClientBuilder;
 #[cfg(feature = "tls")]
 pub use channel::Tls;
@@ -78,17 +82,18 @@ pub use edit::Edit;
 pub use error::{Error, Mismatch, Reason, Violation};
 pub use event::{DeletedReason, Event, Full, FullReason, SyncResult, Target, WaitResult};
 pub use model::{
-    Action, BlameLine, BlamePage, BlameRun, Change, Context, DeleteResult, Delta, DeltaPage, Document, Head,
-    MemberExpiry, Position, PositionParseError, Provenance, WriteResult,
+    Action, BatchResult, BlameLine, BlamePage, BlameRun, Change, Context, DeleteResult, Delta, DeltaPage, Document,
+    Head, MemberExpiry, Position, PositionParseError, Provenance, WriteResult,
 };
 pub use presence::Presence;
+pub use read::{Deltas, Get, SyncCall};
 pub use replica::{Replica, ReplicaBuilder};
 pub use retry::Retry;
 pub use serde_json::json;
 pub use stream::ResultStream;
 pub use wait::Wait;
 pub use watch::Watch;
-pub use write::{Delete, Set, Touch, Update};
+pub use write::{Delete, Revert, Set, Touch, Update};
 
 /// For the conformance suite alone: no part of the interface.
 #[doc(hidden)]

@@ -100,6 +100,10 @@ pub struct Delta {
     pub updated_at: SystemTime,
     /// `None` where nothing is known, or the delta is of several versions that have nothing in common.
     pub provenance: Option<Provenance>,
+    /// The changes in the format that was asked for, in place of `changes`.
+    pub formatted: Option<Value>,
+    /// Why that format cannot express the changes: read the document.
+    pub inexpressible: Option<String>,
 }
 
 /// What happened at one path of a document.
@@ -128,7 +132,22 @@ pub enum Action {
     Unknown,
 }
 
-/// What a set or an update did.
+/// What one write of a batch did.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BatchResult {
+    /// Where the context stands then. Of a delete: where it stood last; `None`: it was missing.
+    pub position: Option<Position>,
+    /// False where the write changed nothing.
+    pub changed: bool,
+    /// Where it was asked for.
+    pub context: Option<Context>,
+    /// Where it was asked for.
+    pub delta: Option<Delta>,
+    /// Of a touch, unless the batch is a repeat.
+    pub touched: Option<Head>,
+}
+
+/// What a set, an update or a revert did.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WriteResult {
     /// Where the context stands after this write.

@@ -67,7 +67,8 @@ impl Tracker {
                     known.insert(id.clone(), position.clone().into());
                 }
             }
-            wire::Subscription { target: Some(target.clone().into()), known, ..Default::default() }
+            let paths = target.paths.iter().map(|keys| wire::Path { keys: keys.clone() }).collect();
+            wire::Subscription { target: Some(target.into()), known, paths }
         });
         let subscriptions = subscriptions.collect();
         self.omitted = self.positions.keys().filter(|id| !named.contains(id)).cloned().collect();
@@ -225,20 +226,17 @@ fn covered<'a>(
     target: &Target,
     positions: &'a HashMap<String, Position>,
 ) -> Box<dyn Iterator<Item = (&'a String, &'a Position)> + 'a> {
-    match target {
-        Target::Id(id) => Box::new(positions.get_key_value(id).into_iter()),
-        Target::Prefix(prefix) => {
-            let prefix = prefix.clone();
-            Box::new(positions.iter().filter(move |(id, _)| id.starts_with(&prefix)))
-        }
+    let name = target.name.clone();
+    if target.is_prefix {
+        Box::new(positions.iter().filter(move |(id, _)| id.starts_with(&name)))
+    } else {
+        Box::new(positions.get_key_value(&name).into_iter())
     }
 }
 
-impl From<Target> for subscription::Target {
-    fn from(target: Target) -> Self {
-        match target {
-            Target::Id(id) => Self::ContextId(id),
-            Target::Prefix(prefix) => Self::Prefix(prefix),
-        }
+impl From<&Target> for subscription::Target {
+    fn from(target: &Target) -> Self {
+        let name = target.name.clone();
+        if target.is_prefix { Self::Prefix(name) } else { Self::ContextId(name) }
     }
 }

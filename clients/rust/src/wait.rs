@@ -11,7 +11,7 @@ use tonic::transport::Channel;
 
 use crate::conditions::Check;
 use crate::connection::Connection;
-use crate::convert::to_checks;
+use crate::convert::{to_checks, to_paths};
 use crate::error::Error;
 use crate::event::WaitResult;
 use crate::model::Position;
@@ -46,6 +46,18 @@ impl Wait {
     /// Asks for the old values with the changes.
     pub fn include_old_values(mut self) -> Self {
         self.request.include_old_values = true;
+        self
+    }
+
+    /// Asks for a delta in a format: see [`Watch::format`](crate::Watch::format).
+    pub fn format(mut self, name: impl Into<String>) -> Self {
+        self.request.format = name.into();
+        self
+    }
+
+    /// Asks for these parts of the document alone: see [`Target::only`](crate::Target::only).
+    pub fn paths(mut self, paths: impl IntoIterator<Item = impl IntoIterator<Item = impl Into<String>>>) -> Self {
+        self.request.paths.extend(to_paths(paths));
         self
     }
 

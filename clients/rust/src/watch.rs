@@ -39,6 +39,7 @@ pub struct Watch {
     targets: Vec<Target>,
     known: HashMap<String, Position>,
     include_old_values: bool,
+    format: String,
     heartbeat_interval: Option<Duration>,
     on_disconnect: OnDisconnect,
 }
@@ -51,6 +52,7 @@ impl Watch {
             targets,
             known: HashMap::new(),
             include_old_values: false,
+            format: String::new(),
             heartbeat_interval: None,
             on_disconnect,
         }
@@ -65,6 +67,13 @@ impl Watch {
     /// Asks for the old values with the changes.
     pub fn include_old_values(mut self) -> Self {
         self.include_old_values = true;
+        self
+    }
+
+    /// Asks for deltas in a format, which come in [`Delta::formatted`](crate::Delta::formatted): `flat`, `json_patch`,
+    /// `merge_patch` or the name of one of the server's own.
+    pub fn format(mut self, name: impl Into<String>) -> Self {
+        self.format = name.into();
         self
     }
 
@@ -109,6 +118,7 @@ impl Watch {
             connection: self.connection,
             tracker: Tracker::new(self.targets, self.known, KNOWN_BYTES_MAX),
             include_old_values: self.include_old_values,
+            format: self.format,
             heartbeat_interval: self.heartbeat_interval,
             channel: None,
             stream: None,
@@ -136,6 +146,7 @@ pub(crate) struct Session {
     connection: Connection,
     tracker: Tracker,
     include_old_values: bool,
+    format: String,
     heartbeat_interval: Option<Duration>,
     /// Held as long as the watch lives: see `Channels`.
     channel: Option<Arc<Channel>>,
@@ -224,8 +235,8 @@ impl Session {
         let request = WatchContextsRequest {
             subscriptions: self.tracker.connect(),
             include_old_values: self.include_old_values,
+            format: self.format.clone(),
             heartbeat_interval: heartbeat_interval.transpose()?,
-            ..Default::default()
         };
         let channel = self.channel.get_or_insert_with(|| self.connection.shared.channels.for_watch());
         self.connection.open_watch(request, (**channel).clone()).await

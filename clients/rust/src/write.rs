@@ -5,9 +5,10 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use prost_types::Struct;
-use prost_types::value::Kind;
+use prost_types::value::Kind as ValueKind;
 use serde_json::Value;
 
+use crate::batch::Batched;
 use crate::conditions::Check;
 use crate::connection::{Connection, contexts};
 use crate::convert::{to_checks, to_duration, to_paths};
@@ -15,6 +16,7 @@ use crate::error::Error;
 use crate::model::{DeleteResult, Head, Position, WriteResult};
 use crate::proto::chord::v1::expected::Condition;
 use crate::proto::chord::v1::mutation::Operation;
+use crate::proto::chord::v1::write::Write as Kind;
 use crate::proto::chord::v1::{self as wire};
 use crate::value::{Unsendable, to_list, to_struct, to_value};
 
@@ -30,6 +32,11 @@ pub struct Set(Pending<wire::SetContextRequest>);
 #[derive(Debug, Clone)]
 #[must_use = "a write is sent when it is awaited"]
 pub struct Update(Pending<wire::UpdateContextRequest>);
+
+/// Writes the document of an earlier version: see [`Client::revert`](crate::Client::revert).
+#[derive(Debug, Clone)]
+#[must_use = "a write is sent when it is awaited"]
+pub struct Revert(Pending<wire::RevertContextRequest>);
 
 /// Removes a context: see [`Client::delete`](crate::Client::delete).
 #[derive(Debug, Clone)]
@@ -202,6 +209,13 @@ impl Delete {
     }
 }
 
+impl Revert {
+    pub(crate) fn new(connection: Connection, context_id: String, version: u64) -> Self {
+        let request = wire::RevertContextRequest { context_id, version, ..Default::default() };
+        Self(Pending { connection, request: Ok(request) })
+    }
+}
+
 impl Touch {
     pub(crate) fn new(connection: Connection, context_id: String) -> Self {
         Self(Pending { connection, request: Ok(wire::TouchContextRequest { context_id, ..Default::default() }) })
@@ -271,7 +285,7 @@ macro_rules! conditional_and_named {
         }
     )*};
 }
-conditional_and_named!(Set Update Delete);
+conditional_and_named!(Set Update Revert Delete);
 
 macro_rules! with_ttl {
     ($($call:ident)*) => {$(
@@ -287,16 +301,23 @@ macro_rules! with_ttl {
         }
     )*};
 }
-with_ttl!(Set Update Touch);
+with_ttl!(Set Update Revert Touch);
 
-macro_rules! creating_and_returning {
+macro_rules! creating {
     ($($call:ident)*) => {$(
         impl $call {
             /// Writes only where the context does not exist. Else ABORTED, with a mismatch.
             pub fn if_absent(self) -> Self {
                 self.expecting(Condition::Absent(true))
             }
+        }
+    )*};
+}
+creating!(Set Update);
 
+macro_rules! returning {
+    ($($call:ident)*) => {$(
+        impl $call {
             /// Asks for the context as it is after this write.
             pub fn return_context(self) -> Self {
                 self.returning(|options| options.context = true)
@@ -312,13 +333,18 @@ macro_rules! creating_and_returning {
                 self.returning(|options| (options.delta, options.old_values) = (true, true))
             }
 
+            /// Asks for what this write changed, in a format: see [`Watch::format`](crate::Watch::format).
+            pub fn return_format(self, name: impl Into<String>) -> Self {
+                self.returning(|options| (options.delta, options.format) = (true, name.into()))
+            }
+
             fn returning(self, ask: impl FnOnce(&mut wire::ReturnOptions)) -> Self {
                 Self(self.0.with(|request| ask(request.returning.get_or_insert_default())))
             }
         }
     )*};
 }
-creating_and_returning!(Set Update);
+returning!(Set Update Revert);
 
 /// A name of its own for each write that is sent, the same for all its tries.
 macro_rules! name {
@@ -351,10 +377,22 @@ macro_rules! sent_when_awaited {
 }
 sent_when_awaited!(Set, set_context, WriteResult, WriteResult::from);
 sent_when_awaited!(Update, update_context, WriteResult, WriteResult::from);
+sent_when_awaited!(Revert, revert_context, WriteResult, WriteResult::from);
 sent_when_awaited!(Delete, delete_context, DeleteResult, DeleteResult::from);
 sent_when_awaited!(Touch, touch_context, Head, |answer: wire::TouchContextResponse| {
     Head::from(answer.context.unwrap_or_default())
 });
+
+macro_rules! batched {
+    ($($call:ident)*) => {$(
+        impl From<$call> for Batched {
+            fn from(write: $call) -> Self {
+                Self { kind: stringify!($call), write: write.0.request.map(Kind::$call) }
+            }
+        }
+    )*};
+}
+batched!(Set Update Revert Delete Touch);
 
 fn to_document(field: &str, value: Value) -> Result<Struct, Error> {
     match value {
@@ -383,10 +421,10 @@ fn merge(before: &mut Struct, changes: Struct) -> Result<(), Unsendable> {
         };
         let key = member.key().clone();
         match (&mut member.into_mut().kind, change.kind) {
-            (Some(Kind::StructValue(before)), Some(Kind::StructValue(change))) => {
+            (Some(ValueKind::StructValue(before)), Some(ValueKind::StructValue(change))) => {
                 merge(before, change).map_err(|problem| problem.in_member(&key))?;
             }
-            (_, Some(Kind::StructValue(_))) => {
+            (_, Some(ValueKind::StructValue(_))) => {
                 let problem = "an object cannot be merged over a value of another kind that is merged before it";
                 return Err(Unsendable::new(problem.to_owned()).in_member(&key));
             }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use chordstate::{Delete, Document, Position, Set, Target, Tls, Touch, Update};
+use chordstate::{Delete, Document, Position, Revert, Set, Target, Tls, Touch, Update};
 use serde_json::Value;
 
 use crate::conditions::{check, path};
@@ -47,9 +47,12 @@ impl Args {
     }
 
     pub fn targets(&self) -> Vec<Target> {
-        let target = |target: &Value| match target["id"].as_str() {
-            Some(id) => Target::id(id),
-            None => Target::prefix(target["prefix"].as_str().unwrap_or_default()),
+        let target = |form: &Value| {
+            let target = match form["id"].as_str() {
+                Some(id) => Target::id(id),
+                None => Target::prefix(form["prefix"].as_str().unwrap_or_default()),
+            };
+            target.only(form["paths"].as_array().into_iter().flatten().map(path))
         };
         self.list("targets").map(target).collect()
     }
@@ -192,10 +195,14 @@ macro_rules! optioned {
         if asked("oldValues") {
             $call = $call.return_old_values();
         }
+        if let Some(format) = $args.0["returning"]["format"].as_str() {
+            $call = $call.return_format(format);
+        }
     };
 }
 
 optioned!(Set: expected absent request_id ttl returning);
 optioned!(Update: expected absent request_id ttl allow_missing returning);
+optioned!(Revert: expected request_id ttl returning);
 optioned!(Delete: expected request_id allow_missing);
 optioned!(Touch: ttl);

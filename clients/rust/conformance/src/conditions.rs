@@ -52,7 +52,11 @@ pub fn unmet(unmet: &Unmet) -> Value {
 impl Driver {
     pub async fn get(&self, args: &Args) -> Result<Value, Failure> {
         if !args.flag("includeExpiries") {
-            return Ok(forms::context(&self.client()?.get(args.id()).await?));
+            let mut get = self.client()?.get(args.id()).version(args.number("version").unwrap_or_default());
+            if let Some(at) = args.time("at") {
+                get = get.at(std::time::UNIX_EPOCH + at);
+            }
+            return Ok(forms::context(&get.await?));
         }
         let (context, expiries) = self.client()?.get_with_expiries(args.id()).await?;
         let mut form = forms::context(&context);

@@ -2,7 +2,8 @@
 
 use chordstate::internals::Unsendable;
 use chordstate::{
-    Action, Change, Context, Delta, DeltaMismatch, Error, Event, Full, Head, Position, SyncResult, WriteResult,
+    Action, BatchResult, Change, Context, Delta, DeltaMismatch, Error, Event, Full, Head, Position, SyncResult,
+    WriteResult,
 };
 use serde_json::{Value, json};
 
@@ -22,7 +23,10 @@ pub fn head(head: &Head) -> Value {
 
 pub fn delta(delta: &Delta) -> Value {
     let changes: Vec<Value> = delta.changes.iter().map(change).collect();
-    json!({ "contextId": delta.id, "from": position(&delta.from), "to": position(&delta.to), "changes": changes })
+    let (from, to) = (position(&delta.from), position(&delta.to));
+    let form = json!({ "contextId": delta.id, "from": from, "to": to, "changes": changes });
+    let form = with("formatted", &delta.formatted, form);
+    with("inexpressible", &delta.inexpressible.clone().map(Value::from), form)
 }
 
 fn change(Change { path, action }: &Change) -> Value {
@@ -86,6 +90,12 @@ pub fn written(result: &WriteResult) -> Value {
     let form = json!({ "position": position(&result.position), "changed": result.changed });
     let form = with("context", &result.context.as_ref().map(context), form);
     with("delta", &result.delta.as_ref().map(delta), form)
+}
+
+pub fn batched(result: &BatchResult) -> Value {
+    let form = json!({ "position": result.position.as_ref().map(position), "changed": result.changed });
+    let context = result.context.as_ref().map(context).or(result.touched.as_ref().map(head));
+    with("delta", &result.delta.as_ref().map(delta), with("context", &context, form))
 }
 
 /// What an op ends with that does not answer.

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::args::{Args, Optioned};
+use crate::conditions::path;
 use crate::forms::{self, Failure};
 use crate::handles::{CopyHandle, WatchHandle};
 
@@ -34,6 +35,11 @@ impl Driver {
                 let update = args.edited(self.client()?.update(args.id()))?.optioned(args);
                 Ok(forms::written(&update.await?))
             }
+            "revert" => {
+                let version = args.number("version").unwrap_or_default();
+                Ok(forms::written(&self.client()?.revert(args.id(), version).optioned(args).await?))
+            }
+            "batch" => self.batch(args).await,
             "get" => self.get(args).await,
             "edit" => self.edit(args).await,
             "wait" => self.wait(args).await,
@@ -45,7 +51,12 @@ impl Driver {
             "presence" => self.presence(args).await,
             "list" => self.list(args).await,
             "sync" => {
-                let result = self.client()?.sync(args.id(), args.known_position()).await?;
+                let mut sync =
+                    self.client()?.sync(args.id(), args.known_position()).paths(args.list("paths").map(path));
+                if args.flag("includeOldValues") {
+                    sync = sync.include_old_values();
+                }
+                let result = sync.format(args.text("format").unwrap_or_default()).await?;
                 Ok(json!({ "result": forms::sync(&result) }))
             }
             "deltas" => self.deltas(args).await,
@@ -101,12 +112,34 @@ impl Driver {
 
     async fn deltas(&self, args: &Args) -> Result<Value, Failure> {
         let from_version = args.number("fromVersion").unwrap_or_default();
-        let pages = self.client()?.deltas(args.id(), from_version).collect_all().await?;
+        let client = self.client()?.with_page_size(args.number("pageSize").unwrap_or_default() as u16);
+        let deltas = client.deltas(args.id(), from_version).format(args.text("format").unwrap_or_default());
+        let pages = deltas.pages().collect_all().await?;
         let deltas: Vec<Value> = pages.iter().flat_map(|page| &page.deltas).map(forms::delta).collect();
         let truncated = pages.iter().any(|page| page.truncated);
         Ok(
             json!({ "deltas": deltas, "truncated": truncated, "head": pages.last().map(|page| forms::position(&page.head)) }),
         )
+    }
+
+    async fn batch(&self, args: &Args) -> Result<Value, Failure> {
+        let client = self.client()?;
+        let mut batch = client.batch().request_id(args.text("requestId").unwrap_or_default());
+        for form in args.list("writes") {
+            let write = Args(form.clone());
+            let id = write.id();
+            batch = match write.text("op").unwrap_or_default() {
+                "set" => batch.write(client.set(id, write.document("value")).optioned(&write)),
+                "update" => batch.write(write.edited(client.update(id))?.optioned(&write)),
+                "revert" => {
+                    batch.write(client.revert(id, write.number("version").unwrap_or_default()).optioned(&write))
+                }
+                "delete" => batch.write(client.delete(id).optioned(&write)),
+                _ => batch.write(client.touch(id).optioned(&write)),
+            };
+        }
+        let results = batch.await?;
+        Ok(json!({ "results": results.iter().map(forms::batched).collect::<Vec<_>>() }))
     }
 
     async fn burst(&self, args: &Args) -> Result<Value, Failure> {

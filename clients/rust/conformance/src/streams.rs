@@ -15,7 +15,8 @@ use crate::live::Driver;
 
 impl Driver {
     pub fn watch(&mut self, args: &Args) -> Result<Value, Failure> {
-        let mut watch = self.client()?.watch(args.targets()).known(args.known());
+        let format = args.text("format").unwrap_or_default();
+        let mut watch = self.client()?.watch(args.targets()).known(args.known()).format(format);
         if args.flag("includeOldValues") {
             watch = watch.include_old_values();
         }

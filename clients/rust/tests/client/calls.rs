@@ -128,18 +128,18 @@ async fn sync_and_deltas() {
         head = client.update(&id).increment(["n"], 1.0).await.unwrap().position;
     }
     let before = Position { version: 100, ..Position::default() };
-    let SyncResult::Delta(delta) = client.sync_with_old_values(&id, Some(before)).await.unwrap() else {
+    let SyncResult::Delta(delta) = client.sync(&id, Some(before)).include_old_values().await.unwrap() else {
         panic!("no delta")
     };
     assert_eq!(delta.to, head);
     assert_eq!(delta.changes[0].action, Action::Modified { value: json!(131), old: Some(json!(100)) });
 
-    let pages = client.deltas_with_old_values(&id, 40).collect_all().await.unwrap();
+    let pages = client.deltas(&id, 40).include_old_values().pages().collect_all().await.unwrap();
     assert!(pages.iter().all(|page| page.head == head && !page.truncated));
     let versions: Vec<u64> = pages.iter().flat_map(|page| &page.deltas).map(|delta| delta.to.version).collect();
     assert_eq!(versions, (41..=131).collect::<Vec<_>>());
     failure(client.sync(stage.id("none"), None), Reason::NotFound).await;
-    assert!(client.deltas(stage.id("none"), 0).collect_all().await.is_err());
+    assert!(client.deltas(stage.id("none"), 0).pages().collect_all().await.is_err());
 }
 
 #[tokio::test]
@@ -201,7 +201,7 @@ async fn deep_documents_come_every_way() {
 
     client.set(&id, json!({ "o": [nested(29, json!({}))] })).await.unwrap();
     client.set(&id, json!({ "o": [[nested(28, json!({}))]] })).await.unwrap();
-    let pages = client.deltas_with_old_values(&id, 0).collect_all().await.unwrap();
+    let pages = client.deltas(&id, 0).include_old_values().pages().collect_all().await.unwrap();
     assert_eq!(pages.iter().map(|page| page.deltas.len()).sum::<usize>(), 3);
     assert_eq!(Value::from(client.get(&id).await.unwrap().value), json!({ "o": [[nested(28, json!({}))]] }));
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use chordstate::proto::chord::v1::context_service_client::ContextServiceClient;
 use chordstate::proto::chord::v1::context_service_server::{ContextService, ContextServiceServer};
 use chordstate::proto::chord::v1::sync_service_server::{SyncService, SyncServiceServer};
 use chordstate::proto::chord::v1::watch_contexts_response::Event as Message;
@@ -132,6 +133,20 @@ async fn a_write_is_tried_again_with_the_same_request_id() {
     assert_eq!(written.position.version, 1);
     assert_eq!((ids.lock().unwrap().len(), peer.sets.load(SeqCst)), (1, 4));
     assert_eq!(ids.lock().unwrap().iter().next().unwrap().len(), 36);
+}
+
+#[tokio::test]
+async fn a_call_of_a_stub_is_tried_again_where_that_does_no_harm() {
+    let faulty = Faulty::sets(|call, _| {
+        Box::pin(async move { if call % 2 == 1 { Err(Status::unavailable("not now")) } else { Ok(()) } })
+    });
+    let client = faulty.client().await;
+    let set = |channel, request| async move { ContextServiceClient::new(channel).set_context(request).await };
+    let request = SetContextRequest::default();
+    assert!(client.call_repeatable(request.clone(), set).await.unwrap().changed);
+    assert_eq!(faulty.sets.load(SeqCst), 2);
+    failure(client.call(request, set), Reason::Unavailable).await;
+    assert_eq!(faulty.sets.load(SeqCst), 3);
 }
 
 #[tokio::test]

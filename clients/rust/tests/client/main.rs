@@ -4,6 +4,7 @@ mod blame;
 mod calls;
 mod conditions;
 mod edits;
+mod everything;
 #[cfg(feature = "server")]
 mod faults;
 mod modules;

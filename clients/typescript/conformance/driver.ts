@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
+  type BatchedWrite,
   ChordError,
   type Client,
   connect,
@@ -39,9 +40,12 @@ const ops: Record<string, (args: Args) => unknown> = {
   },
   set: async (args) => client.set(args.contextId, args.value, writeOptions(args)),
   update: async (args) => client.update(args.contextId, args, writeOptions(args)),
-  async get({ contextId, includeExpiries }) {
-    if (!includeExpiries) return client.get(contextId);
-    const { expiries, ...context } = await client.get(contextId, { includeExpiries });
+  revert: async (args) => client.revert(args.contextId, args.version, writeOptions(args)),
+  batch: async ({ writes, requestId }) => ({ results: await client.batch(writes.map(batched), { requestId }) }),
+  async get({ contextId, includeExpiries, version, at }) {
+    const then = { version, ...(at && { at: new Date(at) }) };
+    if (!includeExpiries) return client.get(contextId, then);
+    const { expiries, ...context } = await client.get(contextId, { ...then, includeExpiries });
     return { ...context, expiries: expiries.map(({ path, expiresAt }) => ({ path, expiresAt: expiresAt.getTime() })) };
   },
 
@@ -67,16 +71,16 @@ const ops: Record<string, (args: Args) => unknown> = {
   list: async ({ prefix, includeValues }) => ({
     contexts: await all(client.list(prefix, { includeValues })),
   }),
-  sync: async ({ contextId, known }) => ({ result: event(await client.sync(contextId, known)) }),
+  sync: async ({ contextId, known, ...options }) => ({ result: event(await client.sync(contextId, known, options)) }),
 
-  async deltas({ contextId, fromVersion }) {
-    const pages = await all(client.deltas(contextId, fromVersion));
+  async deltas({ contextId, fromVersion, ...options }) {
+    const pages = await all(client.deltas(contextId, fromVersion, options));
     return { ...pages[0], deltas: pages.flatMap(({ deltas }) => deltas) };
   },
 
   watch(args) {
-    const { known = {}, includeOldValues = false } = args;
-    return keep(client.watch(targets(args), { known: new Map(Object.entries(known)), includeOldValues }));
+    const { known = {}, includeOldValues = false, format = '' } = args;
+    return keep(client.watch(targets(args), { known: new Map(Object.entries(known)), includeOldValues, format }));
   },
 
   async next({ handle, count = 1, timeout }) {
@@ -177,6 +181,10 @@ const ops: Record<string, (args: Args) => unknown> = {
     return {};
   },
 };
+
+function batched({ op, contextId, ...args }: Args): BatchedWrite {
+  return { [op]: contextId, ...args, ...writeOptions(args) } as BatchedWrite;
+}
 
 function increment(document: Args, [key, ...rest]: string[]): void {
   if (rest.length > 0) {

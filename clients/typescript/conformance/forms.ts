@@ -10,7 +10,7 @@ export function event({ type, ...rest }: WatchEvent | SyncResult): Form {
 }
 
 export function targets(args: Args): Target[] {
-  return args.targets.map(({ id, prefix }: { id?: string; prefix: string }) => id ?? { prefix });
+  return args.targets.map((target: Args) => (target.id !== undefined && !target.paths ? target.id : target));
 }
 
 export function writeOptions({ expected, checks, requestId, ttl, allowMissing, returning }: Args): UpdateOptions {

@@ -31,8 +31,10 @@ export type {
 } from './options.js';
 export { parsePosition } from './position.js';
 export type { Presence, PresenceOptions } from './presence.js';
+export type { GetOptions, PageOptions, ReadOptions } from './reads.js';
 export type { ReplicaChange, ReplicaDocument, ReplicaEvents, ReplicaOptions, WaitOptions } from './replica.js';
 export type { RetryPolicy } from './retry.js';
 export type { DeltaEvent, FullEvent, Target, WatchEvent } from './tracker.js';
 export type { Definition, Token } from './transport.js';
 export type { Watch, WatchOptions } from './watch.js';
+export type { BatchedWrite, BatchOptions, BatchResult } from './writes.js';

@@ -1,11 +1,10 @@
 /** The calls. Reads and writes are tried again where that is safe; writes name themselves so that it is. */
 import { type BlamePage, fromLine } from './blame.js';
-import { type Check, toChecks, toExpected } from './conditions.js';
+import { type Check, toChecks } from './conditions.js';
 import { type Editor, edit } from './edit.js';
 import { closed } from './errors.js';
-import { checkChecks, checkDocument, checkExpected, checkMutations, checkPaths, checkText } from './fault.js';
+import { checkChecks, checkDocument, checkPathList, checkText } from './fault.js';
 import { Gate } from './gate.js';
-import type { SetContextResponse } from './gen/chord/v1/context_service.js';
 import { FullReason } from './gen/chord/v1/model.js';
 import type { WaitContextResponse } from './gen/chord/v1/sync_service.js';
 import type { Json, JsonObject } from './json.js';
@@ -18,8 +17,7 @@ import {
   fromTimestamp,
   type Path,
   type Position,
-  toDuration,
-  toMutation,
+  toTimestamp,
 } from './model.js';
 import type {
   CallOptions,
@@ -37,14 +35,31 @@ import type {
   WriteResult,
 } from './options.js';
 import { Presence, type PresenceOptions } from './presence.js';
+import { type GetOptions, type PageOptions, type ReadOptions, toReading } from './reads.js';
 import { inTurn, RETRY_DEFAULT, type RetryPolicy, retrying } from './retry.js';
 import { contexts, sync } from './services.js';
 import { sleepMax } from './timers.js';
-import type { Target } from './tracker.js';
+import { nameOf, type Target } from './tracker.js';
 import { completed, type Definition, encode, type Method, type Transport } from './transport.js';
 import { randomUUID } from './uuid.js';
 import { patiently } from './waiting.js';
 import { Watch, type WatchOptions } from './watch.js';
+import {
+  type BatchedWrite,
+  type BatchOptions,
+  type BatchResult,
+  checkBatched,
+  checkEdit,
+  fromBatched,
+  fromFull,
+  fromWrite,
+  toBatched,
+  toDelete,
+  toRevert,
+  toSet,
+  toTouch,
+  toUpdate,
+} from './writes.js';
 
 /** Of requests: what is refused where it is not valid Unicode, which the protocol would carry as another text. */
 interface Texts {
@@ -88,25 +103,35 @@ export class BaseClient {
 
   /** Creates a context, or replaces its document. */
   async set(contextId: string, value: JsonObject, options: WriteOptions = {}): Promise<WriteResult> {
-    const request = { contextId, value, ...toWrite(options) };
+    const request = toSet(contextId, value, options);
     return fromWrite(await this.#call(contexts.setContext, request, options, () => checkDocument('value', value)));
   }
 
   /** Changes parts of a document. */
-  async update(contextId: string, { changes, mutations }: Edit, options: UpdateOptions = {}): Promise<WriteResult> {
-    checkPaths(mutations ?? []);
-    const request = {
-      contextId,
-      changes,
-      mutations: (mutations ?? []).map(toMutation),
-      allowMissing: options.allowMissing ?? false,
-      ...toWrite(options),
-    };
-    const find = () => {
-      checkDocument('changes', changes);
-      checkMutations(mutations ?? []);
-    };
-    return fromWrite(await this.#call(contexts.updateContext, request, options, find));
+  async update(contextId: string, change: Edit, options: UpdateOptions = {}): Promise<WriteResult> {
+    const request = toUpdate(contextId, change, options);
+    return fromWrite(await this.#call(contexts.updateContext, request, options, () => checkEdit(change)));
+  }
+
+  /**
+   * Writes the document of an earlier version: a new version, which undoes all changes since. NOT_FOUND above the present
+   * version, FAILED_PRECONDITION where the history of that version is no longer retained.
+   */
+  async revert(contextId: string, version: number, options: WriteOptions = {}): Promise<WriteResult> {
+    return fromWrite(await this.#call(contexts.revertContext, toRevert(contextId, version, options), options));
+  }
+
+  /**
+   * Several writes as one, 1 to 100, each of another context: all happen or none does, and watches deliver them together. Where
+   * one is refused, so is the batch; the violations of the error name it: `writes[2]`. Answers in the order of the writes.
+   *
+   * On Redis all contexts must lie in one partition: ids with the same part in braces do, as `{room:1}:members` and
+   * `{room:1}:topic`.
+   */
+  async batch(writes: readonly BatchedWrite[], options: BatchOptions = {}): Promise<BatchResult[]> {
+    const request = { writes: writes.map(toBatched), requestId: options.requestId ?? randomUUID() };
+    const { results } = await this.#call(contexts.batchWrite, request, options, () => writes.forEach(checkBatched));
+    return results.map(fromBatched);
   }
 
   /**
@@ -119,18 +144,19 @@ export class BaseClient {
     return edit(this, this.#policy, contextId, change, options, this.#deadline, this.#closing.signal);
   }
 
-  /** The answer contains every write acknowledged before this call. */
+  /** The answer contains every write acknowledged before this call. With `version` or `at`, it is the document of then. */
   async get(
     contextId: string,
-    options: CallOptions & { readonly includeExpiries: true },
+    options: GetOptions & { readonly includeExpiries: true },
   ): Promise<Context & { readonly value: JsonObject; readonly expiries: readonly MemberExpiry[] }>;
-  async get(contextId: string, options?: CallOptions): Promise<Context & { readonly value: JsonObject }>;
+  async get(contextId: string, options?: GetOptions): Promise<Context & { readonly value: JsonObject }>;
   async get(
     contextId: string,
-    options: CallOptions & { readonly includeExpiries?: boolean } = {},
+    options: GetOptions = {},
   ): Promise<Context & { readonly value: JsonObject; readonly expiries?: readonly MemberExpiry[] }> {
-    const { includeExpiries = false } = options;
-    const answer = await this.#call(contexts.getContext, { contextId, version: 0, includeExpiries }, options);
+    const { version = 0, at, includeExpiries = false } = options;
+    const request = { contextId, version, at: at && toTimestamp(at), includeExpiries };
+    const answer = await this.#call(contexts.getContext, request, options);
     const expiries = answer.expiries.map(({ path, expiresAt }) => ({
       path: path?.keys ?? [],
       expiresAt: fromTimestamp(expiresAt)!,
@@ -140,9 +166,7 @@ export class BaseClient {
 
   /** Answers where it stood last; undefined where it was missing. */
   async delete(contextId: string, options: DeleteOptions = {}): Promise<{ position?: Position; changed: boolean }> {
-    const { allowMissing = false } = options;
-    const { expected, requestId, annotations } = toWrite(options);
-    const request = { contextId, expected, requestId, annotations, allowMissing };
+    const request = toDelete(contextId, options);
     const { position, changed } = await this.#call(contexts.deleteContext, request, options);
     return position ? { position: fromPosition(position), changed } : { changed };
   }
@@ -152,8 +176,7 @@ export class BaseClient {
    * context; FAILED_PRECONDITION where one does not expire, or has expired. Answers without the value.
    */
   async touch(contextId: string, ttl?: number, options: TouchOptions = {}): Promise<Context> {
-    const paths = (options.paths ?? []).map((keys) => ({ keys: [...keys] }));
-    const request = { contextId, ttl: toDuration(ttl), paths };
+    const request = toTouch(contextId, ttl, options.paths);
     const { context } = await this.#call(contexts.touchContext, request, options);
     return fromContext(context!);
   }
@@ -180,11 +203,12 @@ export class BaseClient {
   /** All contexts whose ids begin with the prefix, in the order of their ids, read page after page. */
   async *list(
     prefix: string,
-    options: CallOptions & { readonly includeValues?: boolean | undefined } = {},
+    options: PageOptions & { readonly includeValues?: boolean | undefined } = {},
   ): AsyncGenerator<Context, void, void> {
     let pageToken = '';
     do {
-      const request = { prefix, pageSize: 0, pageToken, includeValues: options.includeValues ?? false };
+      const { pageSize = 0, includeValues = false } = options;
+      const request = { prefix, pageSize, pageToken, includeValues };
       const page = await this.#call(contexts.listContexts, request, options);
       for (const context of page.contexts) yield fromContext(context);
       pageToken = page.nextPageToken;
@@ -192,8 +216,8 @@ export class BaseClient {
   }
 
   /** What a copy at `known` lacks; without `known`, the document. */
-  async sync(contextId: string, known?: Position, options: CallOptions = {}): Promise<SyncResult> {
-    const request = { contextId, known, includeOldValues: false, format: '', paths: [] };
+  async sync(contextId: string, known?: Position, options: ReadOptions = {}): Promise<SyncResult> {
+    const request = { contextId, known, ...toReading(options) };
     return fromSync(await this.#call(sync.syncContext, request, options));
   }
 
@@ -204,13 +228,14 @@ export class BaseClient {
   async wait(
     contextId: string,
     checks: readonly Check[],
-    { known, deadline, signal }: WaitContextOptions = {},
+    options: WaitContextOptions & ReadOptions = {},
   ): Promise<WaitResult> {
+    const { known, deadline, signal } = options;
     this.#checkOpen();
     checkText('context_id', contextId);
     checkChecks('until', checks);
     const until = toChecks(checks);
-    const request = { contextId, known, until, includeOldValues: false, format: '', paths: [] };
+    const request = { contextId, known, until, ...toReading(options) };
     const bytes = encode(sync.waitContext, request);
     const end = deadline === undefined ? Number.POSITIVE_INFINITY : Date.now() + sleepMax(deadline);
     const stop = signal ? AbortSignal.any([signal, this.#closing.signal]) : this.#closing.signal;
@@ -226,12 +251,12 @@ export class BaseClient {
   async *deltas(
     contextId: string,
     fromVersion = 0,
-    options: CallOptions & { readonly includeOldValues?: boolean | undefined } = {},
+    options: PageOptions & Omit<ReadOptions, 'paths'> = {},
   ): AsyncGenerator<{ deltas: Delta[]; head: Position; truncated: boolean }, void, void> {
     let pageToken = '';
     do {
-      const includeOldValues = options.includeOldValues ?? false;
-      const request = { contextId, fromVersion, pageSize: 0, pageToken, includeOldValues, format: '' };
+      const { pageSize = 0, includeOldValues = false, format = '' } = options;
+      const request = { contextId, fromVersion, pageSize, pageToken, includeOldValues, format };
       const page = await this.#call(sync.listDeltas, request, options);
       yield { deltas: page.deltas.map(fromDelta), head: fromPosition(page.head), truncated: page.truncated };
       pageToken = page.nextPageToken;
@@ -260,7 +285,8 @@ export class BaseClient {
   watch(targets: readonly Target[], options: WatchOptions = {}): Watch {
     this.#checkOpen();
     targets.forEach((target, i) => {
-      checkText(`targets[${i}]`, typeof target === 'string' ? target : target.prefix);
+      checkText(`targets[${i}]`, nameOf(target));
+      if (typeof target !== 'string') checkPathList(`targets[${i}].paths`, target.paths ?? []);
     });
     const watch = new Watch(this.#transport, this.#policy, targets, options, () => this.#open.delete(watch));
     this.#open.add(watch);
@@ -268,12 +294,17 @@ export class BaseClient {
   }
 
   /**
-   * Any call of the service, with the messages of `chordstate/grpc`; fields may be left out. One try: whether it may be
-   * repeated, its caller knows.
+   * Any call of the service, with the messages of `chordstate/grpc`; fields may be left out. One try, which has all the time of the
+   * call; with `repeatable`, which says that another try does no harm, as many as the client's own calls have.
    */
-  async call<Q, A>(method: Definition<Q, A, false>, request: Partial<Q>, options: CallOptions = {}): Promise<A> {
+  async call<Q, A>(
+    method: Definition<Q, A, false>,
+    request: Partial<Q>,
+    options: CallOptions & { readonly repeatable?: boolean | undefined } = {},
+  ): Promise<A> {
     this.#checkOpen();
     const bytes = encode(method, completed(method, request));
+    if (options.repeatable) return this.#tried(method, bytes, options);
     const until = Date.now() + sleepMax(options.deadline ?? this.#deadline);
     const call = () => this.#transport.call(method, bytes, until, options.signal);
     return inTurn(this.#gate, until, options.signal, call);
@@ -283,10 +314,19 @@ export class BaseClient {
   stream<Q, A>(
     method: Definition<Q, A, true>,
     request: Partial<Q>,
-    { signal = new AbortController().signal }: Pick<CallOptions, 'signal'> = {},
+    { signal }: Pick<CallOptions, 'signal'> = {},
   ): AsyncGenerator<A, void, void> {
     this.#checkOpen();
-    return this.#transport.stream(method, completed(method, request), signal);
+    const stop = signal ? AbortSignal.any([signal, this.#closing.signal]) : this.#closing.signal;
+    return this.#messages(this.#transport.stream(method, completed(method, request), stop));
+  }
+
+  async *#messages<A>(stream: AsyncGenerator<A, void, void>): AsyncGenerator<A, void, void> {
+    try {
+      yield* stream;
+    } catch (error) {
+      throw this.#closing.signal.aborted ? closed('client') : error;
+    }
   }
 
   /** Ends all presences, watches, replicas and calls, then the connections. Any call afterwards is CANCELLED. */
@@ -303,12 +343,7 @@ export class BaseClient {
   }
 
   /** @param find throws what names the fault of a request that cannot be encoded */
-  async #call<Q extends Texts, A>(
-    method: Method<Q, A>,
-    request: Q,
-    { deadline, signal }: CallOptions,
-    find = () => {},
-  ): Promise<A> {
+  async #call<Q extends Texts, A>(method: Method<Q, A>, request: Q, options: CallOptions, find = () => {}): Promise<A> {
     this.#checkOpen();
     checkText('context_id', request.contextId);
     checkText('prefix', request.prefix);
@@ -320,6 +355,10 @@ export class BaseClient {
       find();
       throw error;
     }
+    return this.#tried(method, bytes, options);
+  }
+
+  #tried<Q, A>(method: Method<Q, A>, bytes: Uint8Array, { deadline, signal }: CallOptions): Promise<A> {
     const signals = { caller: signal, client: this.#closing.signal };
     return retrying(this.#policy, deadline ?? this.#deadline, this.#gate, signals, (until) =>
       this.#transport.call(method, bytes, until, signal),
@@ -332,35 +371,10 @@ export class BaseClient {
   }
 }
 
-export function fromFull(context: Parameters<typeof fromContext>[0]): Context & { readonly value: JsonObject } {
-  return { ...fromContext(context), value: context.value ?? {} };
-}
-
 function fromSync({ result }: Pick<WaitContextResponse, 'result'>): SyncResult {
   if (result?.$case === 'full') {
     return { type: 'full', ...fromFull(result.value.context!), reason: FullReason[result.value.reason] };
   }
   if (result?.$case === 'delta') return { type: 'delta', ...fromDelta(result.value) };
   return { type: 'noChange', position: fromPosition(result?.value.position) };
-}
-
-/** @throws ChordError */
-function toWrite({ expected, checks, requestId, annotations = {}, ttl, returning }: WriteOptions) {
-  checkExpected(expected, checks);
-  return {
-    expected: toExpected(expected, checks),
-    requestId: requestId ?? randomUUID(),
-    annotations: new Map(Object.entries(annotations)),
-    ttl: toDuration(ttl),
-    returning: returning && { context: false, delta: false, oldValues: false, format: '', ...returning },
-  };
-}
-
-function fromWrite({ position, changed, context, delta }: SetContextResponse): WriteResult {
-  return {
-    position: fromPosition(position),
-    changed,
-    context: context && fromFull(context),
-    delta: delta && fromDelta(delta),
-  };
 }

@@ -38,9 +38,7 @@ export function checkMutations(mutations: readonly Mutation[]): void {
 /** What would be sent all the same, or could not be. @throws ChordError */
 export function checkExpected(expected: Expected | undefined, checks: readonly Check[] | undefined): void {
   if (expected && 'unchanged' in expected) {
-    expected.unchanged.paths.forEach((path, i) => {
-      checkKeys(`expected.unchanged.paths[${i}].keys`, path);
-    });
+    checkPathList('expected.unchanged.paths', expected.unchanged.paths);
   }
   checkChecks('expected.checks', checks ?? []);
 }
@@ -53,6 +51,11 @@ export function checkChecks(field: string, checks: readonly Check[]): void {
     if ('atLeast' in check) visit(`${field}[${i}].at_least`, check.atLeast, 1);
     if ('atMost' in check) visit(`${field}[${i}].at_most`, check.atMost, 1);
   });
+}
+
+/** @param field of the list @throws ChordError */
+export function checkPathList(field: string, paths: readonly Path[]): void {
+  for (const [at, path] of paths.entries()) checkKeys(`${field}[${at}].keys`, path);
 }
 
 function checkKeys(field: string, path: Path): void {

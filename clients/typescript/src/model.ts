@@ -67,6 +67,10 @@ export interface Delta {
   readonly updatedAt: Date | undefined;
   /** Where its version comes from. Absent: nothing is known, or it is of several versions. */
   readonly provenance?: Provenance;
+  /** The changes in the format that was asked for, in place of `changes`. */
+  readonly formatted?: Json;
+  /** Why that format cannot express the changes: read the document. */
+  readonly inexpressible?: string;
 }
 
 export interface Provenance {
@@ -125,6 +129,8 @@ export function fromDelta(delta: ProtoDelta): Delta {
     changes: delta.changes.map(fromChange),
     updatedAt: fromTimestamp(delta.updatedAt),
     ...(delta.provenance && { provenance: fromProvenance(delta.provenance) }),
+    ...(delta.formatted !== undefined && { formatted: delta.formatted }),
+    ...(delta.inexpressible !== '' && { inexpressible: delta.inexpressible }),
   };
 }
 
@@ -163,6 +169,16 @@ function operationOf(mutation: Mutation): ProtoMutation['operation'] {
   if ('spliceText' in mutation) return { $case: 'spliceText', value: mutation.spliceText };
   const { index, removeCount, insert } = mutation.splice;
   return { $case: 'splice', value: { index, removeCount, insert: [...insert] } };
+}
+
+export function toPath(path: Path): { keys: string[] } {
+  return { keys: [...path] };
+}
+
+export function toTimestamp(time: Date): Timestamp {
+  const milliseconds = time.getTime();
+  const seconds = Math.floor(milliseconds / 1000);
+  return { seconds, nanos: (milliseconds - seconds * 1000) * 1e6 };
 }
 
 export function toDuration(milliseconds: number | undefined): Duration | undefined {

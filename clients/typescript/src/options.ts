@@ -46,7 +46,7 @@ export interface WriteOptions extends Omit<DeleteOptions, 'allowMissing'> {
   /** Milliseconds to live from now; 0: until it is deleted; absent: as before. */
   readonly ttl?: number | undefined;
   /** What to answer beside the position. */
-  readonly returning?: Partial<Omit<ReturnOptions, 'format'>> | undefined;
+  readonly returning?: Partial<ReturnOptions> | undefined;
 }
 
 export interface UpdateOptions extends WriteOptions {

@@ -11,13 +11,27 @@ import {
   fromContext,
   fromDelta,
   fromPosition,
+  type Path,
   type Position,
   samePosition,
+  toPath,
 } from './model.js';
 import { utf8Length } from './text.js';
 
-/** A context id; or all contexts whose ids begin with a prefix, those still to be created included. */
-export type Target = string | { readonly prefix: string };
+/**
+ * A context id; or all contexts whose ids begin with a prefix, those still to be created included. With `paths` only these parts
+ * of the documents; where several targets cover a context, the union of their parts.
+ */
+export type Target =
+  | string
+  | { readonly id: string; readonly paths?: readonly Path[] | undefined }
+  | { readonly prefix: string; readonly paths?: readonly Path[] | undefined };
+
+/** The id or the prefix. */
+export function nameOf(target: Target): string {
+  if (typeof target === 'string') return target;
+  return 'id' in target ? target.id : target.prefix;
+}
 
 export type FullEvent = Context & { readonly type: 'full'; readonly value: JsonObject; readonly reason: string };
 export type DeltaEvent = Delta & { readonly type: 'delta' };
@@ -72,9 +86,9 @@ export class Tracker {
         room.bytes -= bytes;
         known.set(id, position);
       }
-      return typeof target === 'string'
-        ? { target: { $case: 'contextId', value: target }, known, paths: [] }
-        : { target: { $case: 'prefix', value: target.prefix }, known, paths: [] };
+      const $case = isPrefix(target) ? 'prefix' : 'contextId';
+      const paths = typeof target === 'string' ? [] : (target.paths ?? []).map(toPath);
+      return { target: { $case, value: nameOf(target) }, known, paths };
     });
     this.#omitted = new Set(this.#positions.keys());
     for (const { known } of subscriptions) for (const id of known.keys()) this.#omitted.delete(id);
@@ -206,10 +220,15 @@ export class Tracker {
   }
 
   #covered(target: Target): Iterable<[string, Position]> {
-    if (typeof target !== 'string') return [...this.#positions].filter(([id]) => id.startsWith(target.prefix));
-    const position = this.#positions.get(target);
-    return position ? [[target, position]] : [];
+    const name = nameOf(target);
+    if (isPrefix(target)) return [...this.#positions].filter(([id]) => id.startsWith(name));
+    const position = this.#positions.get(name);
+    return position ? [[name, position]] : [];
   }
+}
+
+function isPrefix(target: Target): boolean {
+  return typeof target !== 'string' && 'prefix' in target;
 }
 
 /** Empty for events of no context. */

@@ -15,6 +15,8 @@ export interface WatchOptions {
   readonly known?: ReadonlyMap<string, Position>;
   /** Send old values with the changes. */
   readonly includeOldValues?: boolean;
+  /** Of deltas: see `ReadOptions`. Not for a replica. */
+  readonly format?: string;
   /** Milliseconds, 1 s to 1 h. Default 15 s. */
   readonly heartbeatInterval?: number;
   /** The connection broke; the watch tries again after `delay` milliseconds. */
@@ -127,11 +129,11 @@ export class Watch implements AsyncIterableIterator<WatchEvent, undefined, undef
 
   #connect(): AsyncGenerator<WatchContextsResponse, void, void> {
     this.#stream = new AbortController();
-    const { includeOldValues = false, heartbeatInterval } = this.options;
+    const { includeOldValues = false, format = '', heartbeatInterval } = this.options;
     const request = {
       subscriptions: this.#tracker.connect(),
       includeOldValues,
-      format: '',
+      format,
       heartbeatInterval: toDuration(heartbeatInterval),
     };
     const heartbeat = heartbeatInterval ?? HEARTBEAT_DEFAULT;

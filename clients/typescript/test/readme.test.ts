@@ -8,16 +8,22 @@ import { connected, startServer } from './support/server.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
-test('the quickstart, and conditions, edits, waits', async (t) => {
+test('the quickstart, and conditions, edits, waits, batches, the past', async (t) => {
   const server = await startServer(t, '--backend', 'memory');
   const readme = readFileSync(`${ROOT}README.md`, 'utf8');
-  const [start, conditions] = [...readme.matchAll(/^```ts\n(.*?)^```/gms)].map(([, block]) => block!);
+  const [start, conditions, ...more] = [...readme.matchAll(/^```ts\n(.*?)^```/gms)].map(([, block]) => block!);
+  const batches = more.find((block) => block.includes('client.batch('));
   const program = `${start}${conditions}
-    console.log(JSON.stringify([value, result.value, heldAt, expiries]));
+    const edited = await client.get('room:1');
+    ${batches}
+    console.log(JSON.stringify([value, result.value, heldAt, expiries, edited.value, before.value, members.changed]));
     await client.close();`.replace('127.0.0.1:50051', server.address);
   const args = ['--import=tsx', '--input-type=module', '--eval', program];
   const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: ROOT });
-  t.deepEqual(JSON.parse(stdout), [{ topic: 'weekly', members: ['ann'] }, { status: 'ready' }, 1, []]);
+  const edited = { topic: 'never', members: ['ann'], seats: 7 };
+  const daily = { topic: 'daily', members: [] };
+  const told = [{ topic: 'weekly', members: ['ann'] }, { status: 'ready' }, 1, [], edited, daily, true];
+  t.deepEqual(JSON.parse(stdout), told);
   const { value } = await connected(t, server).get('room:1');
-  t.deepEqual(value, { topic: 'never', members: ['ann'], seats: 7 });
+  t.deepEqual(value, daily);
 });

@@ -8,6 +8,7 @@ import { batches, waiting } from './batches.js';
 import { calls } from './calls.js';
 import { conditions } from './conditions.js';
 import { build, Driver, type DriverEntry } from './driver.js';
+import { everything } from './everything.js';
 import { presences } from './presences.js';
 import { keepMatrix, type Matrix, type Outcome, renderFailures, renderMatrix } from './report.js';
 import { restarts, shared } from './restarts.js';
@@ -50,7 +51,7 @@ for (const entry of entries) {
   }
 }
 
-const each = { ...vectors, ...calls, ...conditions, ...watches, ...batches, ...restarts, ...presences };
+const each = { ...vectors, ...calls, ...conditions, ...everything, ...watches, ...batches, ...restarts, ...presences };
 // The rows of the matrix, in this order whatever ends first.
 for (const [name] of wanted({ ...each, ...waiting, ...secured, ...shared })) matrix.set(name, new Map());
 const lanes = ready.map((entry) => () => lane(entry));

@@ -31,7 +31,7 @@ async fn authors_and_annotations() {
     assert_eq!(set.delta.unwrap().provenance.as_ref(), Some(&first));
     let updated = client.update("a").append(["list"], [2]).await.unwrap();
 
-    let pages = all(client.deltas("a", 0)).await;
+    let pages = all(client.deltas("a", 0).pages()).await;
     let provenances: Vec<_> = pages.into_iter().flat_map(|page| page.deltas).map(|delta| delta.provenance).collect();
     assert_eq!(provenances, [Some(first.clone()), Some(second.clone())]);
 

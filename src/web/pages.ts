@@ -67,7 +67,6 @@ function pageOf(bytes: Buffer, name: string): Page {
   const headers = {
     'content-type': TYPES[extname(name)]!,
     'content-security-policy': POLICY,
-    'cross-origin-resource-policy': 'same-origin',
     'x-frame-options': 'DENY',
     'cache-control': name.startsWith('assets') ? 'public, max-age=31536000, immutable' : 'no-cache',
     vary: 'accept-encoding',

@@ -1,6 +1,8 @@
 /** Writes from the console: they rest on the position that was seen, and are confirmed. */
 import test from 'ava';
 import type { Page } from 'playwright-core';
+import { newToken, tokenLine } from '../../src/auth/tokens.js';
+import { replace } from '../support/access.js';
 import { chromiumTests, complaints, looking, row, withHistory } from './subjects.js';
 
 const inChromium = chromiumTests(test);
@@ -94,6 +96,26 @@ inChromium('a version is brought back from the history; not where another write 
   await dialog.getByRole('button', { name: 'Revert as version 9' }).click();
   await row(page, 'topic: "daily"').waitFor();
   t.like(await as(tokens.ann).document('room:1'), { topic: 'daily', seats: 12 });
+  t.deepEqual(complaints(subject), []);
+});
+
+inChromium('an edited text stays while a new token is asked for', async (t, browser) => {
+  const subject = await withHistory(t, browser, 'id=room:1&tab=edit');
+  const { page, chord, tokensFile, as, tokens } = subject;
+  await edit(page, '"weekly"', '"monthly"');
+  const fresh = newToken();
+  await replace(tokensFile, `${tokenLine('operator', fresh)}\n${tokenLine('ann', tokens.ann!)}\n`);
+  await chord.reload();
+  const dialog = page.getByRole('dialog', { name: 'This server asks for a token' });
+  await dialog.getByText('UNAUTHENTICATED').waitFor();
+  for (let i = 0; i < 3; i++) await page.keyboard.press('Escape');
+  await dialog.waitFor();
+  await dialog.getByLabel('Token', { exact: true }).fill(fresh);
+  await dialog.getByRole('button', { name: 'Continue' }).click();
+  await page.getByRole('button', { name: 'Write…' }).click();
+  await page.getByRole('button', { name: 'Write version 8' }).click();
+  await row(page, 'topic: "monthly"').waitFor();
+  t.like(await as(tokens.ann).document('room:1'), { topic: 'monthly' });
   t.deepEqual(complaints(subject), []);
 });
 

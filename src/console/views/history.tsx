@@ -65,6 +65,7 @@ function Entry({ id, delta, live }: { readonly id: string; readonly delta: Delta
       </a>
       <Age at={updatedAt} />
       <span class="who">
+        {version - from.version > 1 && <span class="hint">{version - from.version} versions, merged</span>}
         <Authorship delta={delta} />
       </span>
       <Places changes={changes} most={PLACES} />

@@ -11,7 +11,7 @@ export function TokenForm({ reason }: { readonly reason: string }) {
     if (value.trim() !== '') chooseToken(value.trim());
   };
   return (
-    <dialog ref={dialog} class="token" aria-labelledby="token-title" onCancel={(event) => event.preventDefault()}>
+    <dialog ref={dialog} class="token" aria-labelledby="token-title" onClose={() => dialog.current?.showModal()}>
       <form onSubmit={submit}>
         <h2 id="token-title">This server asks for a token</h2>
         <p class="problem" role="alert">

@@ -98,7 +98,7 @@ function authored(directory: string) {
 export const p19: Target = {
   id: 'P19',
   title: `UpdateContext, guarded by a position ${BEHIND} behind, beside without`,
-  seconds: 40,
+  seconds: 55,
   run: (plan) =>
     using(async (keep) => {
       const directory = keep(await mkdtemp(join(tmpdir(), 'chord-bench-')), (each) => rm(each, { recursive: true }));

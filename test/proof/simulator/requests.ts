@@ -27,7 +27,7 @@ export type Asked =
 /** The member of each written document that holds the number of its write. */
 export const MARK = 'op';
 
-const KINDS = { write: 40, batch: 8, touch: 4, renew: 5, get: 10, list: 4, sync: 6, past: 2, deltas: 3 } as const;
+const KINDS = { write: 40, batch: 8, touch: 4, renew: 10, get: 10, list: 4, sync: 6, past: 2, deltas: 3 } as const;
 
 export function ask(random: Random, disk: Disk, number: number): Asked {
   const id = random.pick(IDS);
@@ -44,8 +44,9 @@ export function ask(random: Random, disk: Disk, number: number): Asked {
     case 'touch':
       return { kind, id, ttl: isPassing(id) ? random.pick([undefined, 50, 3000]) : undefined };
     case 'renew': {
-      const paths = [...(disk.newest(id).members?.keys() ?? [])].map((text) => JSON.parse(text) as string[]);
-      return { kind, id, path: random.pick(paths.length > 0 ? paths : EXPIRING) };
+      const all = IDS.flatMap((each) => [...(disk.newest(each).members?.keys() ?? [])].map((path) => ({ each, path })));
+      const found = all.length > 0 ? random.pick(all) : { each: id, path: '["o"]' };
+      return { kind, id: found.each, path: JSON.parse(found.path) as string[] };
     }
     case 'sync':
       return { kind, id, known: random.chance(0.8) ? positionOf(random, disk, id) : undefined };

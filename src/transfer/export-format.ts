@@ -37,10 +37,22 @@ export async function toText(packed: ExportedLife, pace: Pace): Promise<string> 
   return `${text.slice(0, -1)},"history":[${records.join(',')}]}`;
 }
 
-/** DATA_LOSS: the text is not an export of this id. */
-export function fromText(text: string, id: string): ExportedLife {
+/** What `toText` writes before the first record, and before each other one. */
+const FIRST_RECORD = ',"history":[{"version":';
+const NEXT_RECORD = ',{"version":';
+
+/** Works in steps, since a history may be large. DATA_LOSS: the text is not an export of this id. */
+export async function fromText(text: string, id: string, pace: Pace): Promise<ExportedLife> {
   try {
-    return read(JSON.parse(text) as Partial<ExportedContext>, id);
+    const { exported, records } = withoutRecords(text) ?? whole(text);
+    const life = read(exported, id);
+    if (records === undefined) return life;
+    const history: LogRecord[] = [];
+    for (const record of records) {
+      history.push(fromRecord(record, life.position.epoch));
+      await pace.spend(bytesOf([history.at(-1)!]));
+    }
+    return { ...life, history };
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new ChordError('DATA_LOSS', `the export of ${JSON.stringify(id)} cannot be read: ${why}`, {
@@ -50,13 +62,46 @@ export function fromText(text: string, id: string): ExportedLife {
   }
 }
 
+interface Parsed {
+  readonly exported: Partial<ExportedContext>;
+  readonly records?: Iterable<ExportedRecord> | undefined;
+}
+
+function whole(text: string): Parsed {
+  const exported = JSON.parse(text) as Partial<ExportedContext>;
+  const { history } = exported ?? {};
+  if (history !== undefined && !Array.isArray(history)) throw new Error('the history is not a list');
+  return { exported, records: history };
+}
+
+/** Undefined: `toText` did not write it, or it has no history; a store may have formatted it anew. */
+function withoutRecords(text: string): Parsed | undefined {
+  // Not the member of a document: what stands before that is no complete object.
+  const start = text.indexOf(FIRST_RECORD);
+  if (start < 0 || !text.endsWith('}]}')) return undefined;
+  try {
+    const exported = JSON.parse(`${text.slice(0, start)}}`) as Partial<ExportedContext>;
+    return { exported, records: recordsOf(text, start + FIRST_RECORD.length - NEXT_RECORD.length) };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Parses one record at a time. A string in a record does not have the text before a record: its quotes are escaped. */
+function* recordsOf(text: string, start: number): Generator<ExportedRecord, void, void> {
+  for (let at = start; at >= 0; ) {
+    const next = text.indexOf(NEXT_RECORD, at + 1);
+    yield JSON.parse(text.slice(at + 1, next < 0 ? -']}'.length : next)) as ExportedRecord;
+    at = next;
+  }
+}
+
 function read(exported: Partial<ExportedContext>, id: string): ExportedLife {
-  const { format, contextId, position, value, ttl, history } = exported ?? {};
+  const { format, contextId, position, value, ttl } = exported ?? {};
   if (format !== FORMAT) throw new Error(`the format is ${JSON.stringify(format)}, expected ${FORMAT}`);
   if (contextId !== id) throw new Error(`the context id is ${JSON.stringify(contextId)}`);
   if (!isObject(value)) throw new Error('the value is not an object');
   if (ttl !== undefined && !(typeof ttl === 'number' && ttl > 0)) throw new Error('the ttl is not a duration');
-  if (history !== undefined && !Array.isArray(history)) throw new Error('the history is not a list');
   const { epoch, version, digest } = position ?? {};
   return {
     id,
@@ -66,14 +111,17 @@ function read(exported: Partial<ExportedContext>, id: string): ExportedLife {
     updatedAt: time(exported.updatedAt),
     ttl,
     value,
-    history: history?.map((record: ExportedRecord) => ({
-      position: positionOf(epoch, record.version, record.digest),
-      at: time(record.at),
-      changes: bytes(record.changes),
-      olds: bytes(record.olds),
-      ...(record.cause === 'expired' && { cause: record.cause }),
-      ...provenanceIn(record),
-    })),
+  };
+}
+
+function fromRecord(record: ExportedRecord, epoch: string): LogRecord {
+  return {
+    position: positionOf(epoch, record.version, record.digest),
+    at: time(record.at),
+    changes: bytes(record.changes),
+    olds: bytes(record.olds),
+    ...(record.cause === 'expired' && { cause: record.cause }),
+    ...provenanceIn(record),
   };
 }
 

@@ -98,7 +98,7 @@ export class Transfer {
     const text = await this.#call((signal) => provider.load(id, signal));
     if (text === null)
       throw new ChordError('NOT_FOUND', `no export of ${JSON.stringify(id)} is saved`, { contextId: id });
-    const packed = fromText(text, id);
+    const packed = await fromText(text, id, new Pace());
     const bring = await this.#prepare(packed);
     for (let attempt = 1; attempt <= OVERWRITES_MAX; attempt++) {
       if (overwrite) await this.options.contexts.delete(id, { allowMissing: true });

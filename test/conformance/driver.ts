@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Json } from '../../src/model/model.js';
 import { write } from './json.js';
+import { webPortOf } from './web.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -14,6 +15,14 @@ export interface DriverEntry {
   readonly cwd: string;
   readonly build?: readonly [string, ...string[]];
   readonly command: readonly [string, ...string[]];
+  /** In a browser: it speaks with web ports. */
+  readonly web?: boolean;
+  /** Runs where `--only` names it, and at no other time. */
+  readonly named?: boolean;
+  /** A file without which the driver is left out. */
+  readonly needs?: string;
+  /** Scenarios that it cannot run: the beginnings of their names. */
+  readonly except?: readonly string[];
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: each op has its own answer
@@ -75,9 +84,14 @@ export class Driver {
     this.#child.kill('SIGKILL');
   }
 
+  #addressed(args: { readonly address?: string }): object {
+    if (!this.entry.web || args.address === undefined) return args;
+    return { ...args, address: `http://${webPortOf(args.address)}` };
+  }
+
   async #call(op: string, args: object): Promise<Answer> {
     const id = ++this.#id;
-    this.#child.stdin.write(`${write({ id, op, ...args })}\n`);
+    this.#child.stdin.write(`${write({ id, op, ...this.#addressed(args) })}\n`);
     const { value, done } = await this.#lines.next();
     if (done) throw new Error(`${this.name} ended during ${op}: ${this.#stderr}`);
     const reply = JSON.parse(value);

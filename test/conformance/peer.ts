@@ -1,31 +1,24 @@
 /** A peer that says what a scenario tells it to: a real server tears no batch, and ends no stream for good at will. */
 import { EventEmitter, once } from 'node:events';
-import { Server, ServerCredentials, type ServerWritableStream, type status } from '@grpc/grpc-js';
+import { Server, ServerCredentials, type status } from '@grpc/grpc-js';
 import type { Change } from '../../src/delta/index.js';
 import { FullReason } from '../../src/gen/chord/v1/model.js';
-import {
-  SyncServiceService,
-  type WatchContextsRequest,
-  type WatchContextsResponse,
-} from '../../src/gen/chord/v1/sync_service.js';
+import { SyncServiceService, type WatchContextsResponse } from '../../src/gen/chord/v1/sync_service.js';
 import type { JsonObject, Position } from '../../src/model/model.js';
 import { toProto } from '../vectors/proto.js';
-
-type Stream = ServerWritableStream<WatchContextsRequest, WatchContextsResponse>;
+import { type EventStream, startWebPeer } from './web.js';
 
 export class Peer {
   readonly #server = new Server();
   readonly #opened = new EventEmitter();
-  readonly #streams: Stream[] = [];
+  readonly #streams: EventStream[] = [];
   #taken = 0;
   #address = '';
+  #endWeb = () => {};
 
   private constructor() {
     this.#server.addService(SyncServiceService, {
-      watchContexts: (stream: Stream) => {
-        this.#streams.push(stream);
-        this.#opened.emit('stream');
-      },
+      watchContexts: (stream: EventStream) => this.#open(stream),
     });
   }
 
@@ -36,7 +29,13 @@ export class Peer {
       peer.#server.bindAsync('127.0.0.1:0', credentials, (error, bound) => (error ? reject(error) : resolve(bound)));
     });
     peer.#address = `127.0.0.1:${port}`;
+    peer.#endWeb = await startWebPeer(peer.#address, (stream) => peer.#open(stream));
     return peer;
+  }
+
+  #open(stream: EventStream): void {
+    this.#streams.push(stream);
+    this.#opened.emit('stream');
   }
 
   get address(): string {
@@ -44,7 +43,7 @@ export class Peer {
   }
 
   /** The next stream that a client opens, and where it says that it stands: version by id. */
-  async next(): Promise<{ stream: Stream; known: Record<string, number> }> {
+  async next(): Promise<{ stream: EventStream; known: Record<string, number> }> {
     while (this.#streams.length <= this.#taken) await once(this.#opened, 'stream');
     const stream = this.#streams[this.#taken++]!;
     const known: Record<string, number> = {};
@@ -56,6 +55,7 @@ export class Peer {
 
   end(): void {
     this.#server.forceShutdown();
+    this.#endWeb();
   }
 }
 
@@ -77,6 +77,6 @@ export function delta(contextId: string, from: number, n: number, more = false):
 
 export const caughtUp: WatchContextsResponse = { event: { $case: 'caughtUp', value: {} }, more: false };
 
-export function fail(stream: Stream, code: status, details: string): void {
+export function fail(stream: EventStream, code: status, details: string): void {
   stream.emit('error', { code, details });
 }

@@ -1,16 +1,22 @@
 /** Stands between client and server, and loses what is on its way back. */
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { announceWeb, webPortOf } from './web.js';
 
 export class LossyProxy {
-  readonly #server: Server;
+  readonly #servers: readonly [grpc: Server, web?: Server];
   readonly #sockets = new Set<Socket>();
   #holding = false;
   readonly #frozen = new WeakSet<Socket>();
 
   private constructor(target: string) {
+    const web = webPortOf(target);
+    this.#servers = web === undefined ? [this.#to(target)] : [this.#to(target), this.#to(web)];
+  }
+
+  #to(target: string): Server {
     const [host, port] = target.split(':') as [string, string];
-    this.#server = createServer((client) => {
+    return createServer((client) => {
       const upstream = connect(Number(port), host);
       client.on('data', (bytes) => this.#frozen.has(client) || upstream.write(bytes));
       client.on('end', () => upstream.end());
@@ -32,13 +38,17 @@ export class LossyProxy {
   /** @param target HOST:PORT */
   static async start(target: string): Promise<LossyProxy> {
     const proxy = new LossyProxy(target);
-    proxy.#server.listen(0, '127.0.0.1');
-    await once(proxy.#server, 'listening');
+    for (const server of proxy.#servers) {
+      server!.listen(0, '127.0.0.1');
+      await once(server!, 'listening');
+    }
+    const [, web] = proxy.#servers;
+    if (web) announceWeb(proxy.address, addressOf(web));
     return proxy;
   }
 
   get address(): string {
-    return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return addressOf(this.#servers[0]);
   }
 
   /** From now on nothing that the server says arrives. */
@@ -58,8 +68,13 @@ export class LossyProxy {
   }
 
   async end(): Promise<void> {
-    this.#server.close();
+    const closed = this.#servers.map((server) => once(server!, 'close'));
+    for (const server of this.#servers) server!.close();
     this.cut();
-    await once(this.#server, 'close');
+    await Promise.all(closed);
   }
+}
+
+function addressOf(server: Server): string {
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
 }

@@ -1,6 +1,6 @@
 /** Runs the conformance suite: see PROTOCOL.md, "Running". */
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { RedisServer } from '../store/redis/servers.js';
@@ -43,6 +43,10 @@ const redis = flags.backend === 'redis' && !flags.redis ? await RedisServer.star
 const backend = readBackend();
 const ready: DriverEntry[] = [];
 for (const entry of entries) {
+  if (entry.needs && !existsSync(entry.needs)) {
+    note(`left out ${entry.name}: there is no ${entry.needs}`);
+    continue;
+  }
   try {
     if (!flags['no-build']) await build(entry);
     ready.push(entry);
@@ -70,10 +74,11 @@ async function lane(entry: DriverEntry): Promise<void> {
   const steady = await Server.start(backend);
   const server = await Server.start(backend);
   const guarded = await SecuredServer.start(backend);
+  const can = ([name]: [string, unknown]) => !entry.except?.some((beginning) => name.startsWith(beginning));
   const beside = wanted(waiting).map(([name, scenario]) => attempt(name, [entry], steady, {}, one(scenario)));
   try {
-    for (const [name, scenario] of wanted(each)) await attempt(name, [entry], server, {}, one(scenario));
-    for (const [name, scenario] of wanted(secured)) {
+    for (const [name, scenario] of wanted(each).filter(can)) await attempt(name, [entry], server, {}, one(scenario));
+    for (const [name, scenario] of wanted(secured).filter(can)) {
       await attempt(name, [entry], guarded.server, guarded.access, one(scenario(guarded)));
     }
   } finally {
@@ -157,7 +162,7 @@ function readEntries(only: readonly string[] | undefined): DriverEntry[] {
   const all = JSON.parse(readFileSync(new URL('drivers.json', import.meta.url), 'utf8')) as DriverEntry[];
   const unknown = only?.filter((name) => !all.some((entry) => entry.name === name)) ?? [];
   if (unknown.length > 0) throw new Error(`no driver ${unknown.join(', ')} in drivers.json`);
-  return only ? all.filter(({ name }) => only.includes(name)) : all;
+  return all.filter(({ name, named }) => (only ? only.includes(name) : !named));
 }
 
 function readBackend(): Backend {

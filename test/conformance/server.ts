@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Server as Process, startServer } from '../support/cli.js';
+import { announceWeb, ORIGIN } from './web.js';
 
 export interface Backend {
   readonly name: 'lmdb' | 'redis';
@@ -16,6 +17,7 @@ const STOP_MAX = 30_000;
 export class Server {
   #process: Process | undefined;
   #address = '127.0.0.1:0';
+  #web = '127.0.0.1:0';
 
   private constructor(
     private readonly args: readonly string[],
@@ -36,8 +38,11 @@ export class Server {
   }
 
   async up(): Promise<void> {
-    this.#process = await startServer('--listen', this.#address, ...this.args);
+    const web = ['--web-listen', this.#web, '--web-origins', ORIGIN, '--web-console', 'off'];
+    this.#process = await startServer('--listen', this.#address, ...web, ...this.args);
     this.#address = this.#process.address;
+    this.#web = /over HTTP on https?:\/\/([^\s,]+)/.exec(this.#process.ready)![1]!;
+    announceWeb(this.#address, this.#web);
   }
 
   /** SIGTERM: the streams receive `closing`. SIGKILL: connections break. Throws where it did not stop when asked to. */

@@ -1,5 +1,5 @@
 /** The driver's JSON and the client's words. */
-import type { SyncResult, Target, UpdateOptions, WatchEvent } from '../src/index.js';
+import type { SyncResult, Target, UpdateOptions, WatchEvent } from '../src/api.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: each op knows its own arguments
 export type Args = any;

@@ -1,8 +1,9 @@
 /** The ops that need no server: the client's own code on bytes and values. */
+import { base64Decode, base64Encode } from '@bufbuild/protobuf/wire';
+import { apply as applyChanges, type ChordError } from '../src/api.js';
 import { decodeError, detailsOf } from '../src/errors.js';
 import { Delta } from '../src/gen/chord/v1/model.js';
 import { WatchContextsResponse } from '../src/gen/chord/v1/sync_service.js';
-import { apply as applyChanges, type ChordError } from '../src/index.js';
 import { fromDelta } from '../src/model.js';
 import { decodeStruct, encodeStruct } from '../src/struct.js';
 import { Tracker } from '../src/tracker.js';
@@ -13,7 +14,7 @@ export function decode({ wire }: Args): Form {
 }
 
 export function encode({ value }: Args): Form {
-  return { wire: Buffer.from(encodeStruct(value)).toString('base64') };
+  return { wire: base64Encode(encodeStruct(value)) };
 }
 
 export function apply({ document, wire }: Args): Form {
@@ -45,6 +46,6 @@ export function track(args: Args): Form {
   };
 }
 
-function bytes(base64: string): Buffer {
-  return Buffer.from(base64, 'base64');
+function bytes(base64: string): Uint8Array {
+  return base64Decode(base64);
 }

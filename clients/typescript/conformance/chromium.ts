@@ -1,0 +1,27 @@
+/** The driver of the conformance suite for this client in Chromium: hands each line to a page that holds the client. */
+import { createInterface } from 'node:readline';
+import { build } from 'esbuild';
+import { chromium } from 'playwright-core';
+
+/** The origin of the page, which servers of the suite allow. Nothing is served there: the page is made here. */
+const ORIGIN = 'http://driver.localhost';
+const [, , executablePath = '/usr/bin/chromium'] = process.argv;
+
+const entry = new URL('page.ts', import.meta.url).pathname;
+const options = { bundle: true, format: 'iife', platform: 'browser', target: 'es2022', write: false } as const;
+const [{ outputFiles }, browser] = await Promise.all([
+  build({ ...options, entryPoints: [entry] }),
+  // Its sandbox does not work for root. A page without a server counts as one of the internet, which must not ask this machine.
+  chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-features=LocalNetworkAccessChecks'] }),
+]);
+const page = await browser.newPage();
+page.on('console', (message) => process.stderr.write(`${message.text()}\n`));
+await page.route(`${ORIGIN}/`, (route) => route.fulfill({ contentType: 'text/html', body: '<!doctype html>' }));
+await page.goto(`${ORIGIN}/`);
+await page.addScriptTag({ content: outputFiles[0]!.text });
+
+for await (const line of createInterface({ input: process.stdin })) {
+  process.stdout.write(`${await page.evaluate(`answer(${JSON.stringify(line)})`)}\n`);
+}
+await browser.close();
+process.exit();

@@ -22,6 +22,8 @@ const LEASE_TTL = 10_000;
 const FORGET_AT_ONCE = 1000;
 /** A trim between sweeps takes at least so many records. */
 const TRIM_STEP_MIN = 64;
+/** What expired in so short a time, in milliseconds, expires again before a watcher needs to know. */
+const SET_BACK_MIN = 500;
 /** A repeated failure is reported once in this time. */
 const REPORT_EVERY = 60_000;
 
@@ -66,6 +68,8 @@ export interface SweeperOptions extends SweepParts {
   readonly options: CleanupOptions;
   /** Milliseconds; 0: cleanup is not started with the server. */
   readonly interval: number;
+  /** The clock was set back: what had expired, and was not removed yet, is there again. */
+  readonly onClockSetBack: () => void;
 }
 
 /** StartCleanup uses this where no interval was ever set. */
@@ -83,6 +87,8 @@ export class Sweeper {
   #totals: CleanupTotals = { ...NOTHING, runs: 0, forgotten: 0 };
   #timer: NodeJS.Timeout | undefined;
   #expiring: Promise<void> | undefined;
+  /** The time of the last tick. */
+  #seenAt = 0;
   #sweeping: Promise<void> | undefined;
   #reported = { message: '', at: 0 };
   /** Trims under way that writes have begun, by context id. */
@@ -214,6 +220,7 @@ export class Sweeper {
   async tick(): Promise<void> {
     try {
       if (this.#closed) return;
+      this.#followClock();
       if (this.#parts.store.cluster) this.#apply(await this.#kept.read());
       if (this.#closed || !(await this.#leads())) return;
       this.#expiring ??= this.#expire().finally(() => {
@@ -267,6 +274,12 @@ export class Sweeper {
       this.#count(swept, 1, forgotten);
     }
     return result;
+  }
+
+  #followClock(): void {
+    const now = this.#parts.clock();
+    if (now < this.#seenAt - SET_BACK_MIN) this.#parts.onClockSetBack();
+    this.#seenAt = now;
   }
 
   /** Whether a sweep is due. A clock that was set back does not postpone the next sweep. */

@@ -244,6 +244,8 @@ async function openEngine(
   const transfer = new Transfer({ ...config, store, contexts, provider, clock, timeout: config.exportTimeout });
   const cleanup = new Sweeper({
     ...{ store, contexts, clock, onError },
+    // Watchers may have been told that it is gone, and look again.
+    onClockSetBack: () => hub.publish({ kind: 'gap' }),
     archive: config.exportOnExpiry ? new ArchiveBeforeExpiry(transfer, clock) : undefined,
     options: config,
     interval: config.cleanupInterval,

@@ -7,9 +7,11 @@ import { type CleanupResult, Sweeper } from '../../src/cleanup/sweeper.js';
 import type { CommitEvent } from '../../src/contexts/events.js';
 import { ContextService } from '../../src/contexts/service.js';
 import type { Position } from '../../src/model/model.js';
+import { openChord } from '../../src/server/app.js';
 import { openLmdb } from '../../src/store/lmdb/store.js';
 import { openMemory } from '../../src/store/memory.js';
 import type { Store } from '../../src/store/store.js';
+import { Reader } from '../support/reader.js';
 
 const HOUR = 3_600_000;
 const OPTIONS = {
@@ -42,7 +44,9 @@ class Stage {
     };
     const sizes = { cacheBytes: 1 << 20, maxDocumentBytes: 1 << 20, maxRequestMembers: 1000, deltaThreshold: 100 };
     this.contexts = new ContextService({ store, clock, publish, onError, ...sizes });
-    this.sweeper = new Sweeper({ store, contexts: this.contexts, clock, onError, options: OPTIONS, interval });
+    const onClockSetBack = () => publish({ kind: 'gap' });
+    const parts = { store, contexts: this.contexts, clock, onError, onClockSetBack };
+    this.sweeper = new Sweeper({ ...parts, options: OPTIONS, interval });
   }
 
   /** Writes version after version. */
@@ -454,10 +458,31 @@ test('a sweeper closes though the store fails the sweep under way: the store is 
   const limits = { cacheBytes: 1e6, maxDocumentBytes: 1e6, maxRequestMembers: 1000, deltaThreshold: 100 };
   const onError = () => {};
   const contexts = new ContextService({ store, publish: () => {}, clock: () => 1, onError, ...limits });
-  const sweeper = new Sweeper({ store, contexts, clock: () => 1, onError, options: OPTIONS, interval: 0 });
+  const sweeper = new Sweeper({
+    ...{ store, contexts, clock: () => 1, onError, onClockSetBack: () => {} },
+    ...{ options: OPTIONS, interval: 0 },
+  });
   const ticked = sweeper.tick();
   await sweeping;
   const closed = sweeper.close();
   fail(new Error('the store is away'));
   await t.notThrowsAsync(Promise.all([closed, ticked]));
+});
+
+test('what had expired by a clock that was set back since reaches a watcher that did not get it', async (t) => {
+  const store = openMemory();
+  store.due = async () => []; // nothing is removed
+  let now = 10 * HOUR;
+  const { contexts, hub, cleanup, close } = await openChord({ store, clock: () => now, cleanupInterval: 0 });
+  await contexts.set('a', { n: 1 }, { ttl: 60_000 });
+  now += HOUR;
+  const reader = new Reader(['*']).open(contexts, hub);
+  await cleanup.tick();
+  await reader.until(() => reader.log.includes('caught_up'));
+  t.is(reader.copies.size, 0);
+  now -= HOUR;
+  await cleanup.tick();
+  await reader.until(() => reader.copies.has('a'));
+  reader.watcher.close();
+  await close();
 });

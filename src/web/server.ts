@@ -31,8 +31,8 @@ export interface WebOptions extends HttpOptions {
   readonly onDefect: (error: unknown) => void;
 }
 
-/** Milliseconds. */
-const DISCARD_WITHIN = 1000;
+/** Milliseconds. Browsers send a request to its end before they read an answer that came early. */
+const DISCARD_WITHIN = 5000;
 /** Headers of every answer: what is sent is never taken for a page, a script or another site's content. */
 const SAFE = {
   'x-content-type-options': 'nosniff',

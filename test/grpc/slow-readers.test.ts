@@ -44,13 +44,18 @@ test('a reader that stalls for 10,000 updates costs the server nothing, and then
   // Nothing is read from now on: the flow control of HTTP/2 stops the server.
   reader.call.pause();
 
-  // The heap of a young process grows whatever it does.
-  await write(6_000);
-  const before = memoryOf(t, server.pid);
-  await write(16_000);
-  const after = memoryOf(t, server.pid);
-  // The updates alone are 80 MiB.
-  if (before && after) t.true(after - before < 40 * MIB, `${before / MIB} MiB, then ${after / MIB} MiB`);
+  // The heap of a young process grows whatever it does, and any heap may grow once.
+  const memory: (number | undefined)[] = [];
+  for (const count of [6_000, 11_000, 16_000]) {
+    await write(count);
+    memory.push(memoryOf(t, server.pid));
+  }
+  const [first, second, last] = memory;
+  // The updates between two looks are 40 MiB alone.
+  if (first && second && last) {
+    const growth = Math.min(second - first, last - second);
+    t.true(growth < 20 * MIB, `${memory.map((bytes) => Math.round(bytes! / MIB))} MiB`);
+  }
 
   const { context } = await writer.get({ contextId: 'a' });
   t.is(context!.position!.version, 16_000);

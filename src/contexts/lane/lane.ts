@@ -205,7 +205,8 @@ export class Lane {
     if (tip && delta.to.epoch === tip.position.epoch && delta.to.version <= tip.position.version) {
       // A lane that was loaded after the commit has told watchers nothing of it.
       this.#state.repeat(delta);
-      return undefined;
+      // The tip may be that of writes in flight: then they conflict with this commit.
+      return this.#inFlight.length > 0 && !this.#reaches(delta) ? this.#afterConflict(delta) : undefined;
     }
     const idle = this.#inFlight.length === 0 && !this.#lacking('value');
     const next = idle && tip && samePosition(delta.from, tip.position);
@@ -217,6 +218,22 @@ export class Lane {
   /** Something may have happened elsewhere: look, and tell watchers. Resolves when they are told. */
   distrust(): Promise<void> {
     return this.refresh().catch(() => this.publish({ kind: 'reset', id: this.id }));
+  }
+
+  async #afterConflict(delta: DeltaView): Promise<void> {
+    try {
+      await this.ready();
+    } catch {
+      this.publish({ kind: 'reset', id: this.id });
+      return;
+    }
+    if (!this.#reaches(delta)) await this.distrust();
+  }
+
+  /** Whether the durable state has this commit. */
+  #reaches({ to }: DeltaView): boolean {
+    const { durable } = this;
+    return durable?.position.epoch === to.epoch && durable.position.version >= to.version;
   }
 
   #start(task: PendingWrite): void {

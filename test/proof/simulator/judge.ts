@@ -53,6 +53,8 @@ export class Judge {
     private readonly disk: Disk,
     /** The latest time that any clock has shown. */
     private readonly latest: () => number,
+    /** Whether the clock was set back since this call. */
+    private readonly setBackSince: (call: Call) => boolean,
   ) {}
 
   /** A state has become durable: exactly one write that was called, and not yet carried out, leads to it. */
@@ -76,7 +78,10 @@ export class Judge {
         `${call?.name} on ${JSON.stringify(before.document)} does not lead to ${JSON.stringify(state.document)}`,
       );
     }
-    const times = { called: call!.calledAt, latest: this.latest() };
+    const times = {
+      called: this.setBackSince(call!) ? Number.NEGATIVE_INFINITY : call!.calledAt,
+      latest: this.latest(),
+    };
     state.members = membersAfter(write, before.members ?? NONE, times);
     this.#made.set(number, made.set(id, state));
   }
@@ -122,7 +127,7 @@ export class Judge {
   renewed(call: Call, id: string, path: readonly string[], position: Position): void {
     const member = this.disk.at(id, position)?.members?.get(JSON.stringify(path));
     if (!member) throw new Error(`${call.name} renewed nothing at ${nameOf(position)}`);
-    member.from = Math.max(member.from, call.calledAt + member.ttl);
+    if (!this.setBackSince(call)) member.from = Math.max(member.from, call.calledAt + member.ttl);
   }
 
   #renewedUntil(id: string, { ttl, until }: Member): number {

@@ -55,6 +55,8 @@ class World {
   #skew = 0;
   #latest = 0;
   #turnedBack = false;
+  /** The step at which the clock was last set back. */
+  #setBackAt = Number.NEGATIVE_INFINITY;
   #committing: SimulatedStore | undefined;
   #deliveries = 0;
   #kills = 0;
@@ -71,7 +73,11 @@ class World {
       ({ idle, at }) => at <= this.#latest && (!idle || this.#judge.idleMayGo),
       (operations, made) => this.#committed(operations, made),
     );
-    this.#judge = new Judge(this.#disk, () => this.#latest);
+    this.#judge = new Judge(
+      this.#disk,
+      () => this.#latest,
+      ({ called }) => called <= this.#setBackAt,
+    );
     this.#batches = new BatchWatch(this.#disk);
     this.#shared = random.chance(0.5);
     this.#servers = Array<undefined>(this.#shared ? 1 + random.below(3) : 1).fill(undefined);
@@ -246,7 +252,9 @@ class World {
 
   #jump(by: number): void {
     this.#skew += by;
-    if (by < 0) this.#turnedBack = true;
+    if (by >= 0) return;
+    this.#turnedBack = true;
+    this.#setBackAt = this.loop.steps;
   }
 
   #sweep(server: SimulatedServer): void {

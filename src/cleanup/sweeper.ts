@@ -87,8 +87,8 @@ export class Sweeper {
   #totals: CleanupTotals = { ...NOTHING, runs: 0, forgotten: 0 };
   #timer: NodeJS.Timeout | undefined;
   #expiring: Promise<void> | undefined;
-  /** The time of the last tick. */
-  #seenAt = 0;
+  /** The time of the last tick, or of the start. */
+  #seenAt: number;
   #sweeping: Promise<void> | undefined;
   #reported = { message: '', at: 0 };
   /** Trims under way that writes have begun, by context id. */
@@ -98,6 +98,7 @@ export class Sweeper {
   constructor(parts: SweeperOptions) {
     this.#parts = parts;
     const { store, contexts, clock } = parts;
+    this.#seenAt = clock();
     this.#members = new MemberSweep({ store, contexts, clock, onError: (error) => this.#report(error) });
     this.#kept = new KeptOverrides(store);
     this.#options = this.#configured();

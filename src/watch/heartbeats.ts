@@ -26,14 +26,18 @@ export class Heartbeats {
     private readonly hub: Hub,
   ) {}
 
-  /** Calls back when the heartbeat may be queued; unless one is waiting already. */
-  begin(queue: () => void): void {
+  /**
+   * Calls back when the heartbeat may be queued; unless one is waiting already. `knows`: whether the reader has been offered
+   * everything that existed when it was last listed.
+   */
+  begin(knows: () => boolean, queue: () => void): void {
     if (this.#waiting) return;
     this.#waiting = true;
     const moment = this.service.now();
     const confirmed = this.hub.confirm();
     const ready = (known: boolean) => {
-      this.#moment = known ? moment : undefined;
+      // What a list finds later is queued behind the heartbeat.
+      this.#moment = known && knows() && this.listing === 0 ? moment : undefined;
       queue();
     };
     if (!confirmed) {

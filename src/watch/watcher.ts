@@ -109,12 +109,20 @@ export class Watcher implements Subscriber {
   /** Queues a heartbeat, unless one is waiting already. */
   heartbeat(): void {
     if (this.#closed) return;
-    this.#heartbeats.begin(() => {
-      if (this.#closed) return;
-      this.#catchUp();
-      this.#turns.push('heartbeat');
-      this.resume();
-    });
+    this.#heartbeats.begin(
+      () => this.#knows,
+      () => {
+        if (this.#closed) return;
+        this.#catchUp();
+        this.#turns.push('heartbeat');
+        this.resume();
+      },
+    );
+  }
+
+  /** Whether everything that existed when it was last listed has been queued. */
+  get #knows(): boolean {
+    return this.#caughtUp && !this.#unlisted;
   }
 
   /** Takes in the events of fan-outs that have not come to this watcher yet. */
@@ -260,7 +268,7 @@ export class Watcher implements Subscriber {
       this.#catchUp();
       const next = this.#turns.take() as Slice;
       if (next === 'heartbeat') {
-        const knows = this.#caughtUp && !this.#unlisted;
+        const knows = this.#knows;
         if (knows && this.#heartbeats.waits()) this.#turns.push('heartbeat');
         else this.sink.send({ kind: next, at: this.#heartbeats.take(knows) }, false);
         continue;

@@ -206,11 +206,10 @@ export class Lane {
       // A lane that was loaded after the commit has told watchers nothing of it.
       this.#state.repeat(delta);
       // The tip may be that of writes in flight: then they conflict with this commit.
-      return this.#inFlight.length > 0 && !this.#reaches(delta) ? this.#afterConflict(delta) : undefined;
+      return delta.to.version > (this.durable?.position.version ?? 0) ? this.distrust() : undefined;
     }
-    const idle = this.#inFlight.length === 0 && !this.#lacking('value');
-    const next = idle && tip && samePosition(delta.from, tip.position);
-    if (!next) return this.distrust();
+    const next = this.#inFlight.length === 0 && tip && samePosition(delta.from, tip.position);
+    if (!next || this.#lacking('value')) return this.distrust();
     this.#state.fold(delta);
     return undefined;
   }
@@ -218,22 +217,6 @@ export class Lane {
   /** Something may have happened elsewhere: look, and tell watchers. Resolves when they are told. */
   distrust(): Promise<void> {
     return this.refresh().catch(() => this.publish({ kind: 'reset', id: this.id }));
-  }
-
-  async #afterConflict(delta: DeltaView): Promise<void> {
-    try {
-      await this.ready();
-    } catch {
-      this.publish({ kind: 'reset', id: this.id });
-      return;
-    }
-    if (!this.#reaches(delta)) await this.distrust();
-  }
-
-  /** Whether the durable state has this commit. */
-  #reaches({ to }: DeltaView): boolean {
-    const { durable } = this;
-    return durable?.position.epoch === to.epoch && durable.position.version >= to.version;
   }
 
   #start(task: PendingWrite): void {

@@ -48,6 +48,8 @@ interface RunningWorker {
   readonly startedAt: number;
   /** Numbers of its open connections. */
   readonly connections: Set<number>;
+  /** Passed to the process one by one; Node drops those that wait when the process ends, and leaves them open. */
+  readonly queued: Set<Socket>;
 }
 
 export class WorkerPool implements Transport {
@@ -129,6 +131,7 @@ export class WorkerPool implements Transport {
   #accept(socket: Socket): void {
     let chosen: RunningWorker | undefined;
     for (const worker of this.#workers) {
+      if (!worker.process.connected) continue; // it has ended
       if (!chosen || worker.connections.size < chosen.connections.size) chosen = worker;
     }
     if (!chosen) {
@@ -138,12 +141,16 @@ export class WorkerPool implements Transport {
     }
     this.#lastConnection = (this.#lastConnection + 1) >>> 0;
     const number = this.#lastConnection;
-    const { connections, process } = chosen;
+    const { connections, process, queued } = chosen;
     connections.add(number);
+    queued.add(socket);
     this.options.connections.opened(number, `${socket.remoteAddress}:${socket.remotePort}`);
     process.send({ kind: 'connection', number } satisfies ToWorker, socket, (error) => {
+      queued.delete(socket);
       // The client has gone already, or the worker has.
-      if (error) this.#closed(connections, number);
+      if (!error) return;
+      socket.destroy();
+      this.#closed(connections, number);
     });
   }
 
@@ -160,7 +167,7 @@ export class WorkerPool implements Transport {
       closed: (number) => this.#closed(connections, number),
       refused: (peer, reason) => this.options.connections.refuse(peer, reason),
     });
-    const worker: RunningWorker = { process: child, link, startedAt: performance.now(), connections };
+    const worker = { process: child, link, startedAt: performance.now(), connections, queued: new Set<Socket>() };
     const exit = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
     tell(child, { kind: 'start', settings });
     const first = await Promise.race([once(child, 'message') as Promise<[FromWorker]>, exit.then(() => undefined)]);
@@ -179,6 +186,8 @@ export class WorkerPool implements Transport {
     this.#cpuBefore += worker.link.usage.cpu;
     worker.link.close();
     for (const number of [...worker.connections]) this.#closed(worker.connections, number);
+    for (const socket of worker.queued) socket.destroy();
+    closePassing(worker.process);
     if (this.#stopping) return;
     const well = performance.now() - worker.startedAt > RESTART.wellAfter;
     if (well) this.#restartIn = RESTART.first;
@@ -210,6 +219,12 @@ function noting(what: number, others: Middleware): Middleware {
       connection.note(what);
     },
   };
+}
+
+/** The connection that Node was passing when the process ended: it is kept, and never closed. Not found: nothing is done. */
+function closePassing(process: ChildProcess): void {
+  const { _pendingMessage: passing } = process as { _pendingMessage?: { handle?: { close?(): void } } | null };
+  passing?.handle?.close?.();
 }
 
 function tell(process: ChildProcess, message: ToWorker): void {

@@ -1,5 +1,6 @@
 /** A server whose connections are served by worker processes: `chord serve --workers 2`. */
 import { execFileSync } from 'node:child_process';
+import { connect as connectTcp } from 'node:net';
 import { status } from '@grpc/grpc-js';
 import test, { type ExecutionContext } from 'ava';
 import { connect, Reader, refused, serve } from '../support/chord.js';
@@ -65,6 +66,36 @@ test('a killed worker takes its own connections only; their watches resume elsew
     if (seen.value('chord_worker_restarts_total') === 1 && seen.value('chord_workers') === 2) break;
   }
   t.false(workers().includes(before[0]!));
+});
+
+test('connections that a killed worker has not taken yet are closed, so that their clients connect again', async (t) => {
+  const { server, workers } = await start(t);
+  const [stopped] = workers() as [number];
+  process.kill(stopped, 'SIGSTOP');
+  const [host, port] = server.address.split(':') as [string, string];
+  let served = 0;
+  let onServed = () => {};
+  const ends = Array.from({ length: 20 }, () => {
+    const socket = connectTcp(Number(port), host).on('error', () => {});
+    t.teardown(() => socket.destroy());
+    return new Promise<string>((resolve) => {
+      socket.once('close', () => resolve('closed'));
+      socket.once('data', () => {
+        served++;
+        onServed();
+        resolve('served');
+      });
+    });
+  });
+  // Each worker gets the half of them.
+  while (served < 10) {
+    await new Promise<void>((resolve) => {
+      onServed = resolve;
+    });
+  }
+  process.kill(stopped, 'SIGKILL');
+  const closed = (await Promise.all(ends)).filter((end) => end === 'closed');
+  t.is(closed.length, 10);
 });
 
 test('the workers end with the engine, however it ends', async (t) => {

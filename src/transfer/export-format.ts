@@ -48,9 +48,10 @@ export async function fromText(text: string, id: string, pace: Pace): Promise<Ex
     const life = read(exported, id);
     if (records === undefined) return life;
     const history: LogRecord[] = [];
-    for (const record of records) {
-      history.push(fromRecord(record, life.position.epoch));
-      await pace.spend(bytesOf([history.at(-1)!]));
+    for (const exportedRecord of records) {
+      const record = fromRecord(exportedRecord, life.position.epoch);
+      history.push(record);
+      await pace.spend(bytesOf([record]));
     }
     return { ...life, history };
   } catch (error) {

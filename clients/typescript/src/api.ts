@@ -4,7 +4,8 @@ export type { BlameLine, BlamePage } from './blame.js';
 export type { Check, Expected, Unchanged, UnmetCondition, UnmetConditions } from './conditions.js';
 export type { Editor } from './edit.js';
 export { ChordError, type FieldViolation } from './errors.js';
-export type { Json, JsonObject } from './json.js';
+export type { HealthStatus } from './health.js';
+export type { Json, JsonObject, Sendable } from './json.js';
 export {
   type Change,
   type Context,
@@ -14,6 +15,7 @@ export {
   type Path,
   type Position,
   type Provenance,
+  type ReplicaDocument,
 } from './model.js';
 export type {
   CallOptions,
@@ -32,7 +34,7 @@ export type {
 export { parsePosition } from './position.js';
 export type { Presence, PresenceOptions } from './presence.js';
 export type { GetOptions, PageOptions, ReadOptions } from './reads.js';
-export type { ReplicaChange, ReplicaDocument, ReplicaEvents, ReplicaOptions, WaitOptions } from './replica.js';
+export type { ReplicaChange, ReplicaEvents, ReplicaOptions, WaitOptions } from './replica.js';
 export type { RetryPolicy } from './retry.js';
 export type { DeltaEvent, FullEvent, Target, WatchEvent } from './tracker.js';
 export type { Definition, Token } from './transport.js';

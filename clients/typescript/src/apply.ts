@@ -21,6 +21,16 @@ export function apply(changes: readonly Change[], document: JsonObject): JsonObj
   return root;
 }
 
+/** Undefined where there is no document, or the changes do not fit it. */
+export function applied(changes: readonly Change[], document: JsonObject | undefined): JsonObject | undefined {
+  try {
+    return document && apply(changes, document);
+  } catch (error) {
+    if (error instanceof DeltaMismatch) return undefined;
+    throw error;
+  }
+}
+
 function applyOne(change: Change, root: JsonObject, own: Set<object>): void {
   const { path } = change;
   const key = path.at(-1);

@@ -5,9 +5,8 @@ import { type Editor, edit } from './edit.js';
 import { closed } from './errors.js';
 import { checkChecks, checkDocument, checkPathList, checkText } from './fault.js';
 import { Gate } from './gate.js';
-import { FullReason } from './gen/chord/v1/model.js';
-import type { WaitContextResponse } from './gen/chord/v1/sync_service.js';
-import type { Json, JsonObject } from './json.js';
+import { check, type HealthStatus } from './health.js';
+import type { Json, JsonObject, Sendable } from './json.js';
 import {
   type Context,
   type Delta,
@@ -17,6 +16,7 @@ import {
   fromTimestamp,
   type Path,
   type Position,
+  type ReplicaDocument,
   toTimestamp,
 } from './model.js';
 import type {
@@ -35,12 +35,13 @@ import type {
   WriteResult,
 } from './options.js';
 import { Presence, type PresenceOptions } from './presence.js';
-import { type GetOptions, type PageOptions, type ReadOptions, toReading } from './reads.js';
+import { fromSync, type GetOptions, type PageOptions, type ReadOptions, toReading } from './reads.js';
 import { inTurn, RETRY_DEFAULT, type RetryPolicy, retrying } from './retry.js';
 import { contexts, sync } from './services.js';
 import { sleepMax } from './timers.js';
 import { nameOf, type Target } from './tracker.js';
 import { completed, type Definition, encode, type Method, type Transport } from './transport.js';
+import { until } from './until.js';
 import { randomUUID } from './uuid.js';
 import { patiently } from './waiting.js';
 import { Watch, type WatchOptions } from './watch.js';
@@ -66,6 +67,7 @@ interface Texts {
   readonly contextId?: string;
   readonly prefix?: string;
   readonly requestId?: string;
+  readonly service?: string;
 }
 
 /** What differs between Node and browsers. */
@@ -101,10 +103,11 @@ export class BaseClient {
     this.#policy = { ...RETRY_DEFAULT, ...options.retry };
   }
 
-  /** Creates a context, or replaces its document. */
-  async set(contextId: string, value: JsonObject, options: WriteOptions = {}): Promise<WriteResult> {
-    const request = toSet(contextId, value, options);
-    return fromWrite(await this.#call(contexts.setContext, request, options, () => checkDocument('value', value)));
+  /** Creates a context, or replaces its document. Members that are undefined are left out. */
+  async set<T extends object>(contextId: string, value: Sendable<T>, options: WriteOptions = {}): Promise<WriteResult> {
+    const document = value as JsonObject;
+    const request = toSet(contextId, document, options);
+    return fromWrite(await this.#call(contexts.setContext, request, options, () => checkDocument('value', document)));
   }
 
   /** Changes parts of a document. */
@@ -145,15 +148,18 @@ export class BaseClient {
   }
 
   /** The answer contains every write acknowledged before this call. With `version` or `at`, it is the document of then. */
-  async get(
+  async get<T extends object = JsonObject>(
     contextId: string,
     options: GetOptions & { readonly includeExpiries: true },
-  ): Promise<Context & { readonly value: JsonObject; readonly expiries: readonly MemberExpiry[] }>;
-  async get(contextId: string, options?: GetOptions): Promise<Context & { readonly value: JsonObject }>;
-  async get(
+  ): Promise<Context<T> & { readonly value: T; readonly expiries: readonly MemberExpiry[] }>;
+  async get<T extends object = JsonObject>(
+    contextId: string,
+    options?: GetOptions,
+  ): Promise<Context<T> & { readonly value: T }>;
+  async get<T extends object = JsonObject>(
     contextId: string,
     options: GetOptions = {},
-  ): Promise<Context & { readonly value: JsonObject; readonly expiries?: readonly MemberExpiry[] }> {
+  ): Promise<Context<T> & { readonly value: T; readonly expiries?: readonly MemberExpiry[] }> {
     const { version = 0, at, includeExpiries = false } = options;
     const request = { contextId, version, at: at && toTimestamp(at), includeExpiries };
     const answer = await this.#call(contexts.getContext, request, options);
@@ -161,7 +167,7 @@ export class BaseClient {
       path: path?.keys ?? [],
       expiresAt: fromTimestamp(expiresAt)!,
     }));
-    return { ...fromFull(answer.context!), ...(includeExpiries && { expiries }) };
+    return { ...fromFull<T>(answer.context!), ...(includeExpiries && { expiries }) };
   }
 
   /** Answers where it stood last; undefined where it was missing. */
@@ -245,6 +251,26 @@ export class BaseClient {
       throw this.#closing.signal.aborted ? closed('client') : error;
     });
     return { result: fromSync(answer), heldAt: answer.heldAt };
+  }
+
+  /**
+   * Resolves as soon as a predicate of the document holds, which no checks say: it is called with the value (undefined where the
+   * context is missing) when the document has come, and after each change. Answers the document; undefined where the predicate held
+   * for a missing context. Only `deadline` and `signal` bound the wait.
+   */
+  async until<T extends object = JsonObject>(
+    contextId: string,
+    holds: (value: T | undefined) => boolean,
+    { deadline, signal }: CallOptions = {},
+  ): Promise<ReplicaDocument<T> | undefined> {
+    const watch = this.watch([contextId], signal && { signal });
+    const predicate = holds as (value: JsonObject | undefined) => boolean;
+    return until(watch, predicate, deadline, signal) as Promise<ReplicaDocument<T> | undefined>;
+  }
+
+  /** Of the server, or of one of its services, as `chord.v1.ContextService`. NOT_FOUND: it has no such service. */
+  health(service = '', options: CallOptions = {}): Promise<HealthStatus> {
+    return this.#call(check, { service }, options);
   }
 
   /** The retained history after a version: pages of deltas, oldest first; each with the head, and whether some are gone. */
@@ -348,6 +374,7 @@ export class BaseClient {
     checkText('context_id', request.contextId);
     checkText('prefix', request.prefix);
     checkText('request_id', request.requestId);
+    checkText('service', request.service);
     let bytes: Uint8Array;
     try {
       bytes = encode(method, request);
@@ -369,12 +396,4 @@ export class BaseClient {
   #checkOpen(): void {
     if (this.#closing.signal.aborted) throw closed('client');
   }
-}
-
-function fromSync({ result }: Pick<WaitContextResponse, 'result'>): SyncResult {
-  if (result?.$case === 'full') {
-    return { type: 'full', ...fromFull(result.value.context!), reason: FullReason[result.value.reason] };
-  }
-  if (result?.$case === 'delta') return { type: 'delta', ...fromDelta(result.value) };
-  return { type: 'noChange', position: fromPosition(result?.value.position) };
 }

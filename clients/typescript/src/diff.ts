@@ -1,5 +1,5 @@
 /** From two documents to the mutations that make the second of the first. */
-import { getMember, isObject, type Json, type JsonObject } from './json.js';
+import { getMember, isObject, type Json, type JsonObject, keysOf } from './json.js';
 import type { Mutation, Path } from './model.js';
 import { isPlain } from './struct.js';
 
@@ -12,9 +12,10 @@ export function diff(from: JsonObject, to: JsonObject): Mutation[] {
 
 function compare(path: Path, from: JsonObject, to: JsonObject, found: Mutation[]): void {
   for (const key of Object.keys(from)) {
-    if (!Object.hasOwn(to, key)) found.push({ path: [...path, key], remove: true });
+    if (getMember(to, key) === undefined) found.push({ path: [...path, key], remove: true });
   }
-  for (const [key, value] of Object.entries(to)) {
+  for (const key of keysOf(to)) {
+    const value = to[key] as Json;
     const old = getMember(from, key);
     if (isObject(old) && isObject(value) && isPlain(value)) compare([...path, key], old, value, found);
     else if (old === undefined || !equal(old, value)) found.push({ path: [...path, key], set: value });
@@ -27,9 +28,9 @@ function equal(a: Json, b: Json): boolean {
   }
   if (!isObject(a)) return Object.is(a, b);
   if (!isObject(b) || !isPlain(b)) return false;
-  const keys = Object.keys(a);
+  const keys = keysOf(a);
   return (
-    keys.length === Object.keys(b).length &&
+    keys.length === keysOf(b).length &&
     keys.every((key) => Object.hasOwn(b, key) && equal(a[key] as Json, b[key] as Json))
   );
 }

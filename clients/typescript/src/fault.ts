@@ -1,7 +1,7 @@
 /** Where in a value that which cannot be sent is. Looked for only when sending has failed: who sends right pays nothing. */
 import type { Check, Expected } from './conditions.js';
 import { unsendable } from './errors.js';
-import type { Json, JsonObject } from './json.js';
+import { type Json, type JsonObject, keysOf } from './json.js';
 import type { Mutation, Path } from './model.js';
 import { checkLeaf, DEPTH_MAX } from './struct.js';
 
@@ -11,8 +11,8 @@ export function checkText(field: string, text: string | undefined): void {
 }
 
 /** @throws ChordError where there is a fault in the document */
-export function checkDocument(field: string, document: JsonObject | undefined): void {
-  if (document !== undefined) visit(field, document, 1);
+export function checkDocument(field: string, document: object | undefined): void {
+  if (document !== undefined) visit(field, document as JsonObject, 1);
 }
 
 /** What would be sent all the same. @throws ChordError */
@@ -29,9 +29,9 @@ export function checkPaths(mutations: readonly Mutation[]): void {
 export function checkMutations(mutations: readonly Mutation[]): void {
   mutations.forEach((mutation, i) => {
     const field = `mutations[${i}]`;
-    if ('set' in mutation) visit(`${field}.set`, mutation.set, 1);
-    if ('append' in mutation) visitAll(`${field}.append`, mutation.append, 1);
-    if ('splice' in mutation) visitAll(`${field}.splice.insert`, mutation.splice.insert, 1);
+    if ('set' in mutation) visit(`${field}.set`, mutation.set as Json, 1);
+    if ('append' in mutation) visitAll(`${field}.append`, mutation.append as Json[], 1);
+    if ('splice' in mutation) visitAll(`${field}.splice.insert`, mutation.splice.insert as Json[], 1);
   });
 }
 
@@ -75,7 +75,8 @@ function visit(field: string, value: Json, depth: number): void {
     visitAll(field, value, depth + 1);
     return;
   }
-  for (const [key, member] of Object.entries(value)) {
+  for (const key of keysOf(value as JsonObject)) {
+    const member = (value as JsonObject)[key] as Json;
     const path = `${field}${/^[A-Za-z_$][\w$]*$/.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`}`;
     checkText(path, key);
     visit(path, member, depth + 1);

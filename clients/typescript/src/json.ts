@@ -5,6 +5,18 @@ export interface JsonObject {
   readonly [key: string]: Json;
 }
 
+/**
+ * What may be sent in place of JSON: also objects of interfaces, and members that are undefined, which are left out. A Date, a Map
+ * and a function are none.
+ */
+export type Sendable<T> = T extends Json | undefined
+  ? T
+  : T extends (...args: never[]) => unknown
+    ? never
+    : T extends object
+      ? { readonly [K in keyof T]: Sendable<T[K]> }
+      : never;
+
 export function isObject(value: Json | undefined): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
@@ -12,6 +24,11 @@ export function isObject(value: Json | undefined): value is JsonObject {
 /** Undefined: there is none. Never what the object inherits. */
 export function getMember(object: JsonObject, key: string): Json | undefined {
   return Object.hasOwn(object, key) ? object[key] : undefined;
+}
+
+/** Members that are undefined are left out, as JSON.stringify does. */
+export function keysOf(object: JsonObject): string[] {
+  return Object.keys(object).filter((key) => object[key] !== undefined);
 }
 
 /** For objects that the caller has made itself. Assignment would lose `__proto__`. */

@@ -20,10 +20,11 @@ export interface Position {
   readonly digest: string;
 }
 
-export interface Context {
+/** `T`: what the program knows of the document; it is not checked. */
+export interface Context<T extends object = JsonObject> {
   readonly contextId: string;
   /** Undefined in answers that were not asked for values. */
-  readonly value: JsonObject | undefined;
+  readonly value: T | undefined;
   readonly position: Position;
   readonly createdAt: Date | undefined;
   readonly updatedAt: Date | undefined;
@@ -59,6 +60,12 @@ export type Change =
   /** Of a kind that this client does not know, or incomplete: it applies to no document. */
   | { readonly action: 'unknown'; readonly path: Path };
 
+/** What a replica holds of a context. */
+export interface ReplicaDocument<T extends object = JsonObject> {
+  readonly value: T;
+  readonly position: Position;
+}
+
 export interface Delta {
   readonly contextId: string;
   readonly from: Position;
@@ -86,11 +93,17 @@ export interface Provenance {
 export type Mutation = {
   readonly path: Path;
 } /** `ttl`: milliseconds, 1 s to 365 days; the member removes itself then, unless it is set or touched again. */ & (
-  | { readonly set: Json; readonly ttl?: number | undefined }
+  | { readonly set: Json | object; readonly ttl?: number | undefined }
   | { readonly remove: true }
   | { readonly increment: number }
-  | { readonly append: readonly Json[] }
-  | { readonly splice: { readonly index: number; readonly removeCount: number; readonly insert: readonly Json[] } }
+  | { readonly append: readonly (Json | object)[] }
+  | {
+      readonly splice: {
+        readonly index: number;
+        readonly removeCount: number;
+        readonly insert: readonly (Json | object)[];
+      };
+    }
   /** Adds text at the end of a string; a missing member counts as the empty string. */
   | { readonly appendText: string }
   /** In a string, `index` and `removeCount` count Unicode code points, not UTF-16 units. */
@@ -161,14 +174,14 @@ export function toMutation(mutation: Mutation): ProtoMutation {
 }
 
 function operationOf(mutation: Mutation): ProtoMutation['operation'] {
-  if ('set' in mutation) return { $case: 'set', value: mutation.set };
+  if ('set' in mutation) return { $case: 'set', value: mutation.set as Json };
   if ('remove' in mutation) return { $case: 'remove', value: true };
   if ('increment' in mutation) return { $case: 'increment', value: mutation.increment };
-  if ('append' in mutation) return { $case: 'append', value: { values: [...mutation.append] } };
+  if ('append' in mutation) return { $case: 'append', value: { values: [...mutation.append] as Json[] } };
   if ('appendText' in mutation) return { $case: 'appendText', value: mutation.appendText };
   if ('spliceText' in mutation) return { $case: 'spliceText', value: mutation.spliceText };
   const { index, removeCount, insert } = mutation.splice;
-  return { $case: 'splice', value: { index, removeCount, insert: [...insert] } };
+  return { $case: 'splice', value: { index, removeCount, insert: [...insert] as Json[] } };
 }
 
 export function toPath(path: Path): { keys: string[] } {

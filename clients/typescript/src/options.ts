@@ -1,7 +1,6 @@
 /** What calls take beside their subject, and what they answer. Durations in milliseconds. */
 import type { Check, Expected } from './conditions.js';
 import type { ReturnOptions } from './gen/chord/v1/model.js';
-import type { JsonObject } from './json.js';
 import type { Context, Delta, Mutation, Path, Position } from './model.js';
 import type { RetryPolicy } from './retry.js';
 import type { DeltaEvent, FullEvent } from './tracker.js';
@@ -69,8 +68,8 @@ export interface WaitContextOptions extends CallOptions {
 }
 
 export interface Edit {
-  /** Deep-merged first: objects member by member, all else replaces. */
-  readonly changes?: JsonObject | undefined;
+  /** Deep-merged first: objects member by member, all else replaces. Members that are undefined are left out. */
+  readonly changes?: object | undefined;
   /** Applied next, in order. */
   readonly mutations?: readonly Mutation[] | undefined;
 }

@@ -1,7 +1,10 @@
-/** What reads take beside their subject. */
+/** What reads take beside their subject, and what they answer. */
 import { checkPathList } from './fault.js';
-import { type Path, toPath } from './model.js';
-import type { CallOptions } from './options.js';
+import { FullReason } from './gen/chord/v1/model.js';
+import type { WaitContextResponse } from './gen/chord/v1/sync_service.js';
+import { fromDelta, fromPosition, type Path, toPath } from './model.js';
+import type { CallOptions, SyncResult } from './options.js';
+import { fromFull } from './writes.js';
 
 export interface GetOptions extends CallOptions {
   /** The document at this version of the present life, as far as its history is retained. */
@@ -30,4 +33,12 @@ export interface PageOptions extends CallOptions {
 export function toReading({ includeOldValues = false, format = '', paths = [] }: ReadOptions) {
   checkPathList('paths', paths);
   return { includeOldValues, format, paths: paths.map(toPath) };
+}
+
+export function fromSync({ result }: Pick<WaitContextResponse, 'result'>): SyncResult {
+  if (result?.$case === 'full') {
+    return { type: 'full', ...fromFull(result.value.context!), reason: FullReason[result.value.reason] };
+  }
+  if (result?.$case === 'delta') return { type: 'delta', ...fromDelta(result.value) };
+  return { type: 'noChange', position: fromPosition(result?.value.position) };
 }

@@ -1,19 +1,14 @@
 /** A live local copy of contexts. It emits events by the class that its platform has for that. */
-import { apply, DeltaMismatch } from './apply.js';
+import { applied } from './apply.js';
 import type { BaseClient } from './client.js';
 import { status, statusName } from './codes.js';
 import type { Emitter } from './emitter.js';
 import { ChordError, closed } from './errors.js';
 import type { JsonObject } from './json.js';
-import type { Change, Position } from './model.js';
+import type { Change, Position, ReplicaDocument } from './model.js';
 import { sleepMax } from './timers.js';
 import type { Target, WatchEvent } from './tracker.js';
 import type { Watch } from './watch.js';
-
-export interface ReplicaDocument {
-  readonly value: JsonObject;
-  readonly position: Position;
-}
 
 export interface ReplicaOptions {
   /** What it starts with, by context id: what `state()` of an earlier one answered. */
@@ -64,7 +59,7 @@ export interface LiveCopy extends AsyncDisposable {
   readonly size: number;
 
   /** The document now; undefined where there is none. */
-  get(contextId: string): JsonObject | undefined;
+  get<T extends object = JsonObject>(contextId: string): T | undefined;
 
   position(contextId: string): Position | undefined;
 
@@ -78,11 +73,11 @@ export interface LiveCopy extends AsyncDisposable {
    * value holds. Answers the value. Rejects with ChordError where time is over or the replica ends before, and with what
    * the predicate throws.
    */
-  waitFor(
+  waitFor<T extends object = JsonObject>(
     contextId: string,
-    condition: Position | ((value: JsonObject | undefined) => boolean),
+    condition: Position | ((value: T | undefined) => boolean),
     options?: WaitOptions,
-  ): Promise<JsonObject | undefined>;
+  ): Promise<T | undefined>;
 
   /** Resolves when the watch is gone. No event comes afterwards; the copy stays as it is. */
   close(): Promise<void>;
@@ -132,8 +127,8 @@ export function replicaClass<E>(Events: new () => E, warn: (warning: Error) => v
       this.#running = this.#run(caughtUp, failed);
     }
 
-    get(contextId: string): JsonObject | undefined {
-      return this.#documents.get(contextId)?.value;
+    get<T extends object = JsonObject>(contextId: string): T | undefined {
+      return this.#documents.get(contextId)?.value as T | undefined;
     }
 
     position(contextId: string): Position | undefined {
@@ -156,11 +151,11 @@ export function replicaClass<E>(Events: new () => E, warn: (warning: Error) => v
       return this.#live;
     }
 
-    waitFor(
+    waitFor<T extends object = JsonObject>(
       contextId: string,
-      condition: Position | ((value: JsonObject | undefined) => boolean),
+      condition: Position | ((value: T | undefined) => boolean),
       { timeout, signal }: WaitOptions = {},
-    ): Promise<JsonObject | undefined> {
+    ): Promise<T | undefined> {
       const holds = typeof condition === 'function' ? condition : () => reached(this.position(contextId), condition);
       return new Promise((resolve, reject) => {
         let timer: ReturnType<typeof setTimeout> | undefined;
@@ -172,7 +167,7 @@ export function replicaClass<E>(Events: new () => E, warn: (warning: Error) => v
         };
         const waiting: Waiting = {
           check: () => {
-            const value = this.get(contextId);
+            const value = this.get<T>(contextId);
             try {
               if (holds(value)) settle(() => resolve(value));
             } catch (error) {
@@ -291,15 +286,6 @@ export function replicaClass<E>(Events: new () => E, warn: (warning: Error) => v
 function warningOf(end: unknown): Error {
   const warning = new Error(`a replica has ended: ${end instanceof Error ? end.message : end}`);
   return Object.assign(warning, { name: 'ChordWarning' });
-}
-
-function applied(changes: readonly Change[], document: JsonObject | undefined): JsonObject | undefined {
-  try {
-    return document && apply(changes, document);
-  } catch (error) {
-    if (error instanceof DeltaMismatch) return undefined;
-    throw error;
-  }
 }
 
 function reached(held: Position | undefined, { epoch, version }: Position): boolean {

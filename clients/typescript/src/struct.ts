@@ -82,6 +82,7 @@ function writeStruct(writer: BinaryWriter, object: JsonObject, depth: number): v
   checkDepth(depth);
   if (!isPlain(object)) throw new TypeError('only plain objects and lists are JSON');
   for (const key of Object.keys(object)) {
+    if (object[key] === undefined) continue; // left out, as JSON.stringify does
     writer.tag(1, WireType.LengthDelimited).fork();
     writer.tag(1, WireType.LengthDelimited).string(wellFormed(key));
     writer.tag(2, WireType.LengthDelimited).fork();

@@ -33,7 +33,7 @@ type InBatch<T> = Omit<T, 'requestId' | keyof CallOptions>;
 
 /** One write of a batch: the member that is named after the call is the id of its context. */
 export type BatchedWrite =
-  | ({ readonly set: string; readonly value: JsonObject } & InBatch<WriteOptions>)
+  | ({ readonly set: string; readonly value: object } & InBatch<WriteOptions>)
   | ({ readonly update: string } & Edit & InBatch<UpdateOptions>)
   | ({ readonly revert: string; readonly version: number } & InBatch<WriteOptions>)
   | ({ readonly delete: string } & InBatch<DeleteOptions>)
@@ -54,8 +54,8 @@ export interface BatchResult {
   readonly delta: Delta | undefined;
 }
 
-export function toSet(contextId: string, value: JsonObject, options: WriteOptions): SetContextRequest {
-  return { contextId, value, ...toWrite(options) };
+export function toSet(contextId: string, value: object, options: WriteOptions): SetContextRequest {
+  return { contextId, value: value as JsonObject, ...toWrite(options) };
 }
 
 export function toUpdate(
@@ -65,7 +65,8 @@ export function toUpdate(
 ): UpdateContextRequest {
   checkPaths(mutations);
   const { allowMissing = false } = options;
-  return { contextId, changes, mutations: mutations.map(toMutation), allowMissing, ...toWrite(options) };
+  const document = changes as JsonObject | undefined;
+  return { contextId, changes: document, mutations: mutations.map(toMutation), allowMissing, ...toWrite(options) };
 }
 
 export function toRevert(contextId: string, version: number, options: WriteOptions): RevertContextRequest {
@@ -162,6 +163,8 @@ export function fromWrite({ position, changed, context, delta }: SetContextRespo
   };
 }
 
-export function fromFull(context: Parameters<typeof fromContext>[0]): Context & { readonly value: JsonObject } {
-  return { ...fromContext(context), value: context.value ?? {} };
+export function fromFull<T extends object = JsonObject>(
+  context: Parameters<typeof fromContext>[0],
+): Context<T> & { readonly value: T } {
+  return { ...fromContext(context), value: (context.value ?? {}) as T };
 }

@@ -13,6 +13,10 @@ test('hostile keys are data', (t) => {
   t.is(JSON.stringify(back), JSON.stringify(value));
 });
 
+test('leaves members out that are undefined, as JSON.stringify does', (t) => {
+  t.deepEqual(there({ a: undefined, o: { b: undefined, c: null } } as unknown as JsonObject), { o: { c: null } });
+});
+
 test('-0 keeps its sign', (t) => {
   t.true(Object.is(there({ n: -0 }).n, -0));
 });
@@ -20,7 +24,7 @@ test('-0 keeps its sign', (t) => {
 const unsendable: Record<string, unknown> = {
   NaN: Number.NaN,
   infinity: Number.POSITIVE_INFINITY,
-  undefined: undefined,
+  'undefined in a list': [undefined],
   bigint: 1n,
   function: () => 1,
   Date: new Date(0),

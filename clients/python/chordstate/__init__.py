@@ -8,6 +8,7 @@ from .client import Client
 from .conditions import AtLeast, AtMost, Check, Equals, Exists, Missing, Unchanged, UnmetCondition, UnmetConditions
 from .copies import ReplicaChange, State
 from .errors import ChordError, FieldViolation
+from .health import HealthStatus
 from .model import (
     Absent,
     Added,
@@ -30,6 +31,7 @@ from .model import (
     Removed,
     Spliced,
     TextSpliced,
+    TypedContext,
     UnknownChange,
     Waited,
     WriteResult,
@@ -41,6 +43,7 @@ from .requests import Append, AppendText, Increment, Mutation, Remove, Returning
 from .retry import RetryPolicy
 from .stubs import Answers
 from .tracker import Id, Prefix, Target
+from .values import Dataclass, Document
 from .watch import Watch
 
 #: `connect(address, ...)` is `Client(address, ...)`.
@@ -69,17 +72,20 @@ __all__ = [
     "Client",
     "Context",
     "ContextInfo",
+    "Dataclass",
     "DeleteResult",
     "Deleted",
     "Delta",
     "DeltaMismatch",
     "DeltaPage",
+    "Document",
     "Equals",
     "Event",
     "Exists",
     "ExpiringContext",
     "FieldViolation",
     "Full",
+    "HealthStatus",
     "Id",
     "Increment",
     "MemberExpiry",
@@ -105,6 +111,7 @@ __all__ = [
     "Target",
     "TextSpliced",
     "Tls",
+    "TypedContext",
     "Unchanged",
     "UnknownChange",
     "UnmetCondition",

@@ -22,7 +22,7 @@ from .errors import ChordError, text, unsendable
 from .model import BatchResult, PathLike, read_context, read_delta_in, read_info
 from .position import read_position
 from .requests import Mutation, Returning, Seconds
-from .values import Json
+from .values import Document
 
 
 class Batch:
@@ -41,7 +41,7 @@ class Batch:
     def set(
         self,
         context_id: str,
-        value: Mapping[str, Json],
+        value: Document,
         *,
         expected: Expected | None = None,
         checks: Iterable[Check] = (),
@@ -58,7 +58,7 @@ class Batch:
     def update(
         self,
         context_id: str,
-        changes: Mapping[str, Json] | None = None,
+        changes: Document | None = None,
         mutations: Iterable[Mutation] = (),
         *,
         allow_missing: bool = False,

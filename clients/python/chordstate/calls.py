@@ -22,6 +22,7 @@ from .model import (
     Full,
     NoChange,
     PathLike,
+    TypedContext,
     Waited,
     WriteResult,
     read_context,
@@ -30,6 +31,7 @@ from .model import (
     read_expiring,
     read_full,
     read_info,
+    read_typed,
 )
 from .position import Position, read_position, write_position
 from .requests import (
@@ -44,7 +46,7 @@ from .requests import (
     write_returning,
     write_time,
 )
-from .values import Json, write_struct
+from .values import Document, write_struct
 
 T = TypeVar("T")
 
@@ -85,7 +87,7 @@ def _note(value: str) -> str:
 
 
 def set_context(
-    context_id: str, value: Mapping[str, Json], write: Write, ttl: Seconds | None, returning: Returning
+    context_id: str, value: Document, write: Write, ttl: Seconds | None, returning: Returning
 ) -> Call[WriteResult]:
     request = contexts.SetContextRequest(
         context_id=text("context_id", context_id),
@@ -99,7 +101,7 @@ def set_context(
 
 def update_context(
     context_id: str,
-    changes: Mapping[str, Json] | None,
+    changes: Document | None,
     mutations: Iterable[Mutation],
     allow_missing: bool,
     write: Write,
@@ -153,6 +155,13 @@ def get_context(context_id: str, version: int | None, at: datetime | None) -> Ca
             context_id=text("context_id", context_id), version=version or 0, at=write_time(at, "at")
         )
     return Call("GetContext", request, read)
+
+
+def get_typed(context_id: str, as_: type[T], version: int | None, at: datetime | None) -> Call[TypedContext[T]]:
+    def read(answer: contexts.GetContextResponse) -> TypedContext[T]:
+        return read_typed(answer.context, as_)
+
+    return Call("GetContext", get_context(context_id, version, at).request, read)
 
 
 def get_expiring(context_id: str, version: int | None, at: datetime | None) -> Call[ExpiringContext]:

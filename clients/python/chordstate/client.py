@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Literal, overload
+from typing import Any, Literal, TypeVar, overload
 
 import grpc
 
@@ -17,6 +17,7 @@ from .course import Course, OnDisconnect, WatchOptions
 from .edit import Change, edit
 from .editing import Editing, Reads
 from .errors import ChordError, closed
+from .health import HealthStatus, check
 from .model import (
     BatchResult,
     Context,
@@ -28,6 +29,7 @@ from .model import (
     Full,
     NoChange,
     PathLike,
+    TypedContext,
     Waited,
     WriteResult,
 )
@@ -37,8 +39,11 @@ from .requests import Mutation, Returning, Seconds
 from .retry import Patience
 from .status import from_rpc_error
 from .tracker import Target
-from .values import Json
+from .until import Held, Predicate, until
+from .values import Document, Json
 from .watch import Watch
+
+T = TypeVar("T")
 
 
 class Client(Connected):
@@ -53,7 +58,7 @@ class Client(Connected):
     def set(
         self,
         context_id: str,
-        value: Mapping[str, Json],
+        value: Document,
         *,
         expected: Expected | None = None,
         checks: Iterable[Check] = (),
@@ -76,7 +81,7 @@ class Client(Connected):
     def update(
         self,
         context_id: str,
-        changes: Mapping[str, Json] | None = None,
+        changes: Document | None = None,
         mutations: Iterable[Mutation] = (),
         *,
         allow_missing: bool = False,
@@ -122,6 +127,17 @@ class Client(Connected):
         self,
         context_id: str,
         *,
+        as_: type[T],
+        version: int | None = None,
+        at: datetime | None = None,
+        timeout: float | None = None,
+    ) -> TypedContext[T]: ...
+
+    @overload
+    def get(
+        self,
+        context_id: str,
+        *,
         version: int | None = None,
         at: datetime | None = None,
         include_expiries: Literal[True],
@@ -146,13 +162,17 @@ class Client(Connected):
         version: int | None = None,
         at: datetime | None = None,
         include_expiries: bool = False,
+        as_: type[Any] | None = None,
         timeout: float | None = None,
-    ) -> Context:
+    ) -> Context | TypedContext[Any]:
         """The answer contains every write acknowledged before this call.
 
         version, at: the document of this version, or of this time (UTC where it has no time zone), as far as the
-        history is retained. include_expiries: and what expires when.
+        history is retained. include_expiries: and what expires when. as_: the type of the
+        document, a dataclass or a TypedDict; INVALID_ARGUMENT where it does not fit, with the path inside the document.
         """
+        if as_ is not None:
+            return self._run(calls.get_typed(context_id, as_, version, at), timeout)
         if include_expiries:
             return self._run(calls.get_expiring(context_id, version, at), timeout)
         return self._run(calls.get_context(context_id, version, at), timeout)
@@ -308,6 +328,19 @@ class Client(Connected):
             finally:
                 self._leave(connection)
         raise closed()
+
+    def until(self, context_id: str, holds: Predicate, *, timeout: float | None = None) -> Held:
+        """Returns as soon as a predicate of the document holds, which no checks say.
+
+        It is called with the value (None where the context is missing) when the document has come, and after each
+        change. Answers the document and its position; None where the predicate held for a missing context.
+        timeout: None: without an end.
+        """
+        return until(self.watch(context_id), holds, timeout)
+
+    def health(self, service: str = "", *, timeout: float | None = None) -> HealthStatus:
+        """Of the server, or of one of its services, as `chord.v1.ContextService`. NOT_FOUND: it has no such service."""
+        return self._run(check(service), timeout)
 
     def deltas(
         self,

@@ -6,12 +6,15 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeVar, overload
 
 from .apply import DeltaMismatch, apply
 from .model import CaughtUp, Change, Deleted, Delta, Event, Full
 from .position import Position
+from .typed import read_as
 from .values import JsonObject
+
+T = TypeVar("T")
 
 _log = logging.getLogger("chordstate")
 
@@ -48,11 +51,22 @@ class Copies:
         self._live = False
         self._closing = False
 
-    def get(self, context_id: str) -> JsonObject | None:
-        """The document now; None where there is none. It never changes afterwards."""
+    @overload
+    def get(self, context_id: str) -> JsonObject | None: ...
+
+    @overload
+    def get(self, context_id: str, *, as_: type[T]) -> T | None: ...
+
+    def get(self, context_id: str, *, as_: type[Any] | None = None) -> Any:
+        """The document now; None where there is none. It never changes afterwards.
+
+        as_: its type, a dataclass or a TypedDict: made anew by each call. INVALID_ARGUMENT where it does not fit.
+        """
         with self._lock:
             held = self._documents.get(context_id)
-        return held and held[0]
+        if held is None:
+            return None
+        return held[0] if as_ is None else read_as(as_, held[0])
 
     def position(self, context_id: str) -> Position | None:
         with self._lock:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
 from .editing import Editing
 from .errors import ChordError
 from .model import WriteResult
-from .values import Json, JsonObject
+from .values import Document, JsonObject
 
 if TYPE_CHECKING:
     from .client import Client
 
 #: Changes its copy of the document, or answers another one.
-Change: TypeAlias = "Callable[[JsonObject], Mapping[str, Json] | None]"
+Change: TypeAlias = "Callable[[JsonObject], Document | None]"
 
 
 def edit(

@@ -20,7 +20,7 @@ from .model import Context, Path, PathLike, WriteResult
 from .position import ABSENT
 from .requests import Mutation, Remove, Set
 from .retry import RetryPolicy, backoff
-from .values import Json, JsonObject, check_struct
+from .values import Json, JsonObject, check_struct, members_of
 
 #: What an edit rests on beside the paths that it changes: other paths, or all of the document.
 Reads: TypeAlias = 'Iterable[PathLike] | Literal["document"]'
@@ -80,8 +80,9 @@ class Editing:
     def changed(self, answer: object) -> tuple[list[Mutation], Expected] | WriteResult:
         """What to write, and the guard; or, where nothing changed, the result. `answer` is the function's."""
         after = self._copy if answer is None else answer
+        after = members_of(after)
         if not isinstance(after, Mapping):
-            raise unsendable("value", f"{type(after).__name__} is not a Mapping")
+            raise unsendable("value", f"{type(after).__name__} is neither a Mapping nor a dataclass")
         self._after = after
         before = self._before
         mutations = list(diff(before.value if before else {}, after))
@@ -114,7 +115,7 @@ def diff(before: Mapping[str, Json], after: Mapping[str, Json], path: Path = ())
         if key not in after:
             yield Remove((*path, key))
     for key, value in after.items():
-        at = (*path, key)
+        at, value = (*path, key), members_of(value)
         if key not in before:
             yield Set(at, value)
         elif isinstance(before[key], Mapping) and isinstance(value, Mapping):
@@ -125,6 +126,7 @@ def diff(before: Mapping[str, Json], after: Mapping[str, Json], path: Path = ())
 
 def _equal(a: Json, b: Json) -> bool:
     """As JSON has it: True is not 1, 0 is not -0, but 1 is 1.0."""
+    b = members_of(b)
     if isinstance(a, (list, tuple)):
         return isinstance(b, (list, tuple)) and len(a) == len(b) and all(map(_equal, a, b))
     if isinstance(a, Mapping):

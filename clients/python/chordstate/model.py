@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any, TypeAlias
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from ._gen.chord.v1 import context_service_pb2 as contexts
 from ._gen.chord.v1 import model_pb2 as pb
 from .position import ABSENT, Absence, Position, read_position
+from .typed import read_as
 from .values import Json, JsonObject, read_struct, read_value
+
+T = TypeVar("T")
 
 #: Object keys from the root, never empty. Each is one key as it stands.
 Path: TypeAlias = "tuple[str, ...]"
@@ -38,6 +41,13 @@ class Context(ContextInfo):
     """A named document and where it stands."""
 
     value: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class TypedContext(ContextInfo, Generic[T]):
+    """The same with the document as an object of the program's own type."""
+
+    value: T
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +260,10 @@ def read_info(message: pb.Context) -> ContextInfo:
 
 def read_context(message: pb.Context) -> Context:
     return Context(*_info(message), read_struct(message.value))
+
+
+def read_typed(message: pb.Context, as_: type[T]) -> TypedContext[T]:
+    return TypedContext(*_info(message), read_as(as_, read_struct(message.value)))
 
 
 def read_delta_in(message: Any) -> Delta | None:

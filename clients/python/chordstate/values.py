@@ -1,24 +1,55 @@
 """Python values to and from google.protobuf.Struct, faster than protobuf's own conversion and without its surprises.
 
-Documents are dict (any Mapping is sent as one), list, str, float, bool and None, and int: a number comes as int where
-it is integral and at most 2**53 either way, so that what was sent as 1 comes back as 1 and prints as 1; -0.0 and all
-others come as float.
+Documents are dict (any Mapping, and any dataclass, is sent as one), list, str, float, bool and None, and int: a number
+comes as int where it is integral and at most 2**53 either way, so that what was sent as 1 comes back as 1 and prints as
+1; -0.0 and all others come as float.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from functools import lru_cache
 from math import copysign, isfinite
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 from google.protobuf.struct_pb2 import NULL_VALUE, Struct, Value
 
 from .errors import sendable, text, unsendable
 
-#: None, bool, int, float, str, list or dict of these; any Mapping is sent as a dict, tuples as lists.
+#: None, bool, int, float, str, list or dict of these; any Mapping or dataclass is sent as a dict, tuples as lists.
 Json: TypeAlias = Any
 JsonObject: TypeAlias = "dict[str, Any]"
+
+
+class Dataclass(Protocol):
+    """An instance of a dataclass: its fields are the members."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+#: What is sent as a document: a dict or TypedDict, any other Mapping, a dataclass.
+Document: TypeAlias = "Mapping[str, Any] | Dataclass"
+
+
+def is_dataclass_instance(value: object) -> bool:
+    return hasattr(type(value), "__dataclass_fields__")
+
+
+def members_of(value: Any) -> Mapping[str, Json]:
+    """The same Mapping, or the fields of a dataclass, one level deep."""
+    if not is_dataclass_instance(value):
+        mapping: Mapping[str, Json] = value
+        return mapping
+    kind: Any = type(value)
+    return {name: getattr(value, name) for name in _names_of(kind)}
+
+
+@lru_cache(maxsize=1024)
+def _names_of(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
+
 
 #: Levels of objects and lists in one document, the root being the first.
 DEPTH_MAX = 32
@@ -26,18 +57,18 @@ DEPTH_MAX = 32
 _INTEGER_MAX = 2**53
 
 
-def write_struct(struct: Struct, value: Mapping[str, Json], field: str = "value") -> None:
+def write_struct(struct: Struct, value: Document, field: str = "value") -> None:
     """Fills a message. Raises ChordError INVALID_ARGUMENT for what is not JSON, or too deep; it names the path."""
-    if not isinstance(value, Mapping):
-        raise unsendable(field, f"{type(value).__name__} is not a Mapping")
+    if not isinstance(value, Mapping) and not is_dataclass_instance(value):
+        raise unsendable(field, f"{type(value).__name__} is neither a Mapping nor a dataclass")
     try:
-        _write_members(struct, value, 1)
+        _write_members(struct, members_of(value), 1)
     except (TypeError, ValueError, OverflowError) as error:
         _blame(field, value, 1)
         raise unsendable(field, error) from error
 
 
-def check_struct(value: Mapping[str, Json], field: str = "value") -> None:
+def check_struct(value: Document, field: str = "value") -> None:
     """Raises as write_struct."""
     write_struct(Struct(), value, field)
 
@@ -57,8 +88,10 @@ def _blame(field: str, value: Json, depth: int) -> None:
     Looked for only when sending has failed: what is right costs nothing.
     """
     members: Iterable[tuple[str, Json]]
+    if is_dataclass_instance(value):
+        value = members_of(value)
     if isinstance(value, Mapping):
-        members = ((f"{field}.{key}" if _NAME.fullmatch(str(key)) else f"{field}[{key!r}]", key) for key in value)
+        members = ((member_path(field, key), key) for key in value)
     elif isinstance(value, (list, tuple)):
         members = ((f"{field}[{i}]", i) for i in range(len(value)))
     else:
@@ -75,6 +108,11 @@ def _blame(field: str, value: Json, depth: int) -> None:
         _blame(path, value[key], depth + 1)
 
 
+def member_path(field: str, key: object) -> str:
+    """The path of a member inside of a document, for errors."""
+    return f"{field}.{key}" if _NAME.fullmatch(str(key)) else f"{field}[{key!r}]"
+
+
 #: Keys that stand in a path as they are; others are quoted.
 _NAME = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
 
@@ -84,11 +122,11 @@ def _write_members(struct: Struct, value: Mapping[str, Json], depth: int) -> Non
         raise ValueError(f"nested over {DEPTH_MAX} levels")
     if not value:
         struct.SetInParent()
-    fields = struct.fields
+    sent = struct.fields
     for key, member in value.items():
         if not isinstance(key, str):
             raise TypeError(f"{key!r} is not a str: keys are")
-        _write(fields[key], member, depth + 1)
+        _write(sent[key], member, depth + 1)
 
 
 def _write_elements(message: Value, elements: Iterable[Json], depth: int) -> None:
@@ -121,13 +159,15 @@ def _write(message: Value, value: Json, depth: int) -> None:
         _write_members(message.struct_value, value, depth)
     elif isinstance(value, (list, tuple)):
         _write_elements(message, value, depth)
+    elif is_dataclass_instance(value):
+        _write_members(message.struct_value, members_of(value), depth)
     else:
         raise TypeError(f"{type(value).__name__} is not JSON")
 
 
 def read_struct(struct: Struct) -> JsonObject:
-    fields = struct.fields
-    return {key: read_value(fields[key]) for key in fields}
+    received = struct.fields
+    return {key: read_value(received[key]) for key in received}
 
 
 def read_value(message: Value) -> Json:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeAlias
 
 from ..editing import Editing
 from ..errors import ChordError
 from ..model import WriteResult
-from ..values import Json, JsonObject
+from ..values import Document, JsonObject
 
 if TYPE_CHECKING:
     from .client import Client
 
 #: Changes its copy of the document, or answers another one; it may be async.
-Change: TypeAlias = "Callable[[JsonObject], Mapping[str, Json] | Awaitable[Mapping[str, Json] | None] | None]"
+Change: TypeAlias = "Callable[[JsonObject], Document | Awaitable[Document | None] | None]"
 
 
 async def edit(

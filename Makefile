@@ -50,7 +50,7 @@ generate: node_modules/.installed ## make all generated code from proto/ with bu
 
 .PHONY: check
 check: node_modules/.installed check-workflows ## lint, format, types, protos, workflows, and up-to-date generated code
-	@npx --no-install biome check .
+	@npx --no-install biome check --error-on-warnings .
 	@npx --no-install tsc --noEmit
 	@npx --no-install tsc --noEmit -p src/console
 	@npx --no-install buf lint

@@ -1,10 +1,15 @@
 /**
  * Runs every test suite, prints their output, and ends with one line for all: `N passed, N failed, N skipped`. Names of
- * suites as arguments run only those. Suites that leave cores idle run two at a time; the others run alone. A suite that
+ * suites as arguments run only those. The suites of the clients run beside one another; the others run alone. A suite that
  * is not done after half an hour is interrupted, so that it prints what it was at. The end repeats what failed.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { accessSync, chmodSync, constants, mkdtempSync, rmSync, statfsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { ava, cargo, demo, go, matrix, pytest, surefire } from './counts.mjs';
+
+/** Suites of a group, and files of the server's suite, that run at the same time: one that waits leaves its core to the others. */
+const AT_ONCE = availableParallelism() + 1;
 
 /**
  * How to run a suite, how to read its counts from its output, and commands that succeed if its tools are installed. If
@@ -12,7 +17,7 @@ import { accessSync, chmodSync, constants, mkdtempSync, rmSync, statfsSync } fro
  * list with the same group run at the same time, and their output is printed at their end.
  */
 const SUITES = [
-  { name: 'server', command: 'node node_modules/ava/entrypoints/cli.mjs', count: ava },
+  { name: 'server', command: `node node_modules/ava/entrypoints/cli.mjs --concurrency ${AT_ONCE}`, count: ava },
   { name: 'typescript', command: 'make -C clients/typescript test', count: ava, group: 'clients' },
   {
     name: 'rust',
@@ -46,7 +51,7 @@ const SUITES = [
     needs: ['javac -version', 'mvn --version'],
     get: 'apt-get install maven openjdk-17-jdk-headless',
   },
-  { name: 'conformance', command: 'npm run -s conformance', count: matrix },
+  { name: 'conformance', command: 'node --import=tsx test/conformance/run.ts', count: matrix },
   { name: 'demo', command: 'node scripts/demo.mjs', count: demo },
 ];
 
@@ -56,9 +61,6 @@ const SUITES = [
  */
 const MEMORY = '/dev/shm';
 const MEMORY_NEEDED = 4 * 2 ** 30;
-
-/** Suites of a group that run at the same time. */
-const AT_ONCE = 2;
 
 const MOST_MINUTES = 30;
 
@@ -141,7 +143,7 @@ async function runSuite({ name, command, count, needs = [], get }, printed) {
     counts.failed = 1;
   }
   if (counts.failed > 0) {
-    const telling = output.split('\n').filter((line) => TELLING.test(line));
+    const telling = output.split('\n').filter((line) => TELLING.test(line) && !line.includes('✔'));
     failures.push(`${name} (${signal ?? `exit code ${code}`}):`, ...telling.slice(-MOST_TELLING));
   }
   return counts;
@@ -182,62 +184,4 @@ function run(command, printed) {
       resolve({ code, signal, output });
     });
   });
-}
-
-/** The sum of the numbers that the pattern matches. */
-function sum(output, pattern) {
-  return [...output.matchAll(pattern)].reduce((all, [, number]) => all + Number(number), 0);
-}
-
-/** `12 tests passed`, `1 test failed`, `2 tests skipped`, `1 uncaught exception`. */
-function ava(output) {
-  return {
-    passed: sum(output, /^\s*(\d+) tests? passed/gm),
-    failed: sum(output, /^\s*(\d+) (?:tests? failed|uncaught exceptions?|unhandled rejections?)/gm),
-    skipped: sum(output, /^\s*(\d+) tests? skipped/gm),
-  };
-}
-
-/** `--- PASS: TestName` at the start of a line: tests, without subtests. */
-function go(output) {
-  const lines = (word) => (output.match(new RegExp(`^--- ${word}: `, 'gm')) ?? []).length;
-  return { passed: lines('PASS'), failed: lines('FAIL'), skipped: lines('SKIP') };
-}
-
-/** `12 passed, 1 skipped in 3.4s`. */
-function pytest(output) {
-  const last = output.match(/^=*\s*\d+ (?:passed|failed|error).* in .*$/gm)?.at(-1) ?? '';
-  return {
-    passed: sum(last, /(\d+) passed/g),
-    failed: sum(last, /(\d+) (?:failed|errors?)/g),
-    skipped: sum(last, /(\d+) skipped/g),
-  };
-}
-
-/** `Tests run: 12, Failures: 0, Errors: 0, Skipped: 0`: the last line is the sum. */
-function surefire(output) {
-  const last = [...output.matchAll(/Tests run: (\d+), Failures: (\d+), Errors: (\d+), Skipped: (\d+)/g)].at(-1) ?? [];
-  const [all = 0, failures = 0, errors = 0, skipped = 0] = last.slice(1).map(Number);
-  return { passed: all - failures - errors - skipped, failed: failures + errors, skipped };
-}
-
-/** `test result: ok. 12 passed; 0 failed; 1 ignored`, for each part of the crate. */
-function cargo(output) {
-  return {
-    passed: sum(output, /^test result:.* (\d+) passed/gm),
-    failed: sum(output, /^test result:.* (\d+) failed/gm),
-    skipped: sum(output, /^test result:.* (\d+) ignored/gm),
-  };
-}
-
-/** The cells of the matrix, languages by scenarios: `ok`, `FAILED`, or `-` where a language cannot run a scenario. */
-function matrix(output) {
-  const cells = (text) => (output.match(new RegExp(`(?<=\\| )${text} *(?= \\|)`, 'g')) ?? []).length;
-  return { passed: cells('ok'), failed: cells('FAILED'), skipped: cells('-') };
-}
-
-/** `five processes, one state`; a language may be left out where its tools are missing, not where its build fails. */
-function demo(output) {
-  const lines = (pattern) => (output.match(pattern) ?? []).length;
-  return { passed: lines(/ processes, one state: /g), failed: lines(/left out, make .* fails/g), skipped: 0 };
 }

@@ -72,7 +72,7 @@ for (const [text, message] of CASES) {
 }
 
 test('a document nests 32 levels, what is put into one as many less as stand above it', (t) => {
-  const nested = (levels: number) => '[{"a":'.repeat(levels / 2) + '1' + '}]'.repeat(levels / 2);
+  const nested = (levels: number) => `${'[{"a":'.repeat(levels / 2)}1${'}]'.repeat(levels / 2)}`;
   t.notThrows(() => parseJson(nested(32)));
   t.throws(() => parseJson(nested(34)), {
     instanceOf: Usage,

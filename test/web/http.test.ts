@@ -205,7 +205,7 @@ test('requests that attack are refused by size, depth and number', async (t) => 
   const long = `{"contextId":"${'x'.repeat(5 * 2 ** 20)}"}`;
   const bodies: [string, number][] = [
     [deep, 429],
-    ['{"contextId":"a","value":{"a":' + '['.repeat(200) + ']'.repeat(200) + '}}', 400],
+    [`{"contextId":"a","value":{"a":${'['.repeat(200)}${']'.repeat(200)}}}`, 400],
     [many, 429],
     [long, 429],
     [`{"contextId":"a","value":{"__proto__":{"polluted":1}}}`, 200],

@@ -12,6 +12,7 @@ GHZ := .tools/bin/ghz
 ACTIONLINT_VERSION := v1.7.12
 HELM := .tools/bin/helm
 H2SPEC := .tools/bin/h2spec
+CONNECT_CONFORMANCE := .tools/bin/connectconformance
 KUBERNETES_VALIDATE := .tools/kubernetes-validate/bin/kubernetes-validate
 ACTIONLINT := .tools/bin/actionlint-$(ACTIONLINT_VERSION)
 # The Node version of `make test-node`. Not read from the environment: npm sets a variable of this name.
@@ -123,6 +124,10 @@ $(H2SPEC):
 	@echo 'building h2spec'
 	@GOBIN=$(CURDIR)/.tools/bin go install github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible
 
+$(CONNECT_CONFORMANCE):
+	@echo 'building connectconformance'
+	@GOBIN=$(CURDIR)/.tools/bin go install connectrpc.com/conformance/cmd/connectconformance@v1.0.5
+
 $(KUBERNETES_VALIDATE):
 	@python3 -m venv .tools/kubernetes-validate
 	@.tools/kubernetes-validate/bin/python -m pip install --quiet --disable-pip-version-check kubernetes-validate==1.37.0
@@ -169,12 +174,16 @@ demo: build ## a chat room of five languages, in this terminal (ARGS="go rust" f
 replay: build ## replay a document's history through a server: make replay FILE=history.ndjson.gz
 	@npm run -s replay -- $(FILE) $(ARGS)
 
+.PHONY: connect-conformance
+connect-conformance: node_modules/.installed $(if $(shell command -v go),$(CONNECT_CONFORMANCE)) ## connectrpc.com/conformance against the web port, half a minute (with Go)
+	@npx --no-install tsx test/proof/connect/run.ts $(ARGS)
+
 .PHONY: prove
-prove: build redis $(if $(shell command -v go),$(H2SPEC)) ## attack the promises for half an hour: simulated histories, kills, crash images, faults, planted bugs (docs/proof.md)
+prove: build redis $(if $(shell command -v go),$(H2SPEC) $(CONNECT_CONFORMANCE)) ## attack the promises for half an hour: simulated histories, kills, crash images, faults, planted bugs (docs/proof.md)
 	@npx --no-install tsx test/proof/prove.ts --minutes 15 $(ARGS)
 
 .PHONY: prove-release
-prove-release: build redis $(if $(shell command -v go),$(H2SPEC)) ## the same for hours (ARGS="--minutes 60" for another length)
+prove-release: build redis $(if $(shell command -v go),$(H2SPEC) $(CONNECT_CONFORMANCE)) ## the same for hours (ARGS="--minutes 60" for another length)
 	@npx --no-install tsx test/proof/prove.ts --minutes 480 $(ARGS)
 
 .PHONY: test-workers

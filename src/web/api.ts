@@ -5,7 +5,7 @@
  * Connect sees an empty request in place of each request's message (see request-message.ts), and where the answer is
  * Protobuf, its bytes: the messages of a document are encoded once, by the codec of the gRPC port.
  */
-import { createFileRegistry, type DescMethod, fromBinary, type Message } from '@bufbuild/protobuf';
+import { createFileRegistry, type DescMethod, type FileRegistry, fromBinary, type Message } from '@bufbuild/protobuf';
 import { EmptySchema, FileDescriptorSetSchema, MethodOptions_IdempotencyLevel } from '@bufbuild/protobuf/wkt';
 import {
   ConnectError,
@@ -42,17 +42,22 @@ interface Served {
 
 export class WebApi {
   readonly #served = new Map<string, Served>();
+  readonly #registry: FileRegistry;
 
-  /** @param services the names of the services to serve, as `chord.v1.ContextService` */
+  /**
+   * @param services the names of the services to serve, as `chord.v1.ContextService`
+   * @param descriptorSet a google.protobuf.FileDescriptorSet that describes them
+   */
   constructor(
     private readonly pipeline: CallPipeline,
     services: readonly string[],
+    descriptorSet: Uint8Array = Buffer.from(descriptors, 'base64'),
   ) {
-    const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, Buffer.from(descriptors, 'base64')));
+    this.#registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, descriptorSet));
     for (const name of services) {
-      for (const method of registry.getService(name)!.methods) {
-        const json = handler({ ...method, input: EmptySchema });
-        const proto = handler({ ...method, input: EmptySchema, output: EmptySchema });
+      for (const method of this.#registry.getService(name)!.methods) {
+        const json = handler({ ...method, input: EmptySchema }, this.#registry);
+        const proto = handler({ ...method, input: EmptySchema, output: EmptySchema }, this.#registry);
         this.#served.set(`/${name}/${method.name}`, { method, json, proto });
       }
     }
@@ -74,7 +79,7 @@ export class WebApi {
     connection: object,
   ): Promise<UniversalServerResponse> {
     const { method, json, proto } = this.#served.get(path)!;
-    const web = new WebCall(caller, () => readRequest(counted(request, web), method.input));
+    const web = new WebCall(caller, () => readRequest(counted(request, web), method.input, this.#registry));
     const call = this.pipeline.call(path, web, connection);
     web.onReceived = () => this.pipeline.unfinished?.grow(call);
     web.onUnreadable = (error) => {
@@ -91,11 +96,12 @@ export class WebApi {
   }
 }
 
-function handler(declared: DescMethod): UniversalHandler {
+function handler(declared: DescMethod, registry: FileRegistry): UniversalHandler {
   const router = createConnectRouter({
     acceptCompression: [compressionGzip],
     compressMinBytes: COMPRESS_FROM,
     maxTimeoutMs: TIMEOUT_MAX,
+    jsonOptions: { registry },
   });
   serve(router, declared);
   return router.handlers[0]!;
@@ -104,7 +110,7 @@ function handler(declared: DescMethod): UniversalHandler {
 function serve(router: ConnectRouter, declared: DescMethod): void {
   const { name, parent, output, methodKind } = declared;
   const decode = (bytes: Uint8Array) => fromBinary(output, bytes);
-  const answers = ({ values, signal }: HandlerContext) => values.get(CALL)!.answers(signal);
+  const answers = (context: HandlerContext) => context.values.get(CALL)!.answers(context);
   if (methodKind === 'server_streaming') {
     const method = declared as DescMethod & { methodKind: 'server_streaming' };
     router.rpc(method, async function* (_: Message, context: HandlerContext) {
@@ -116,12 +122,15 @@ function serve(router: ConnectRouter, declared: DescMethod): void {
   const reads = kindOf({ service: parent.typeName, name }) === 'read';
   const method = reads ? { ...declared, idempotency: MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS } : declared;
   router.rpc(method as DescMethod & { methodKind: 'unary' }, async (_: Message, context: HandlerContext) => {
+    let answer: Message | undefined;
+    // To the end: what the pipeline sends beside the answer comes after it.
     for await (const bytes of answers(context)) {
       const tag =
         context.requestMethod === 'GET' && entityTag(name, bytes, context.values.get(PIPELINE_CALL)?.rights?.key);
       if (tag) context.responseHeader.set('etag', tag);
-      return decode(bytes);
+      answer = decode(bytes);
     }
+    if (answer) return answer;
     throw new Error(`${name} has ended without an answer`);
   });
 }

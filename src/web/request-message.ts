@@ -2,7 +2,7 @@
  * The one message of a request over HTTP. Chord reads it itself: the bytes of a Protobuf message go to the call pipeline as
  * they are, with its bounds while decoding, and JSON is counted before it is parsed.
  */
-import { type DescMessage, fromJsonString, toBinary } from '@bufbuild/protobuf';
+import { type DescMessage, fromJsonString, type Registry, toBinary } from '@bufbuild/protobuf';
 import { base64Decode } from '@bufbuild/protobuf/wire';
 import { Code, ConnectError } from '@connectrpc/connect';
 import type { UniversalServerRequest } from '@connectrpc/connect/protocol';
@@ -15,9 +15,13 @@ import { MESSAGE_BYTES_MAX } from '../model/model.js';
 const JSON_VALUES_MAX = 30_000;
 
 /** Encoded as Protobuf. Rejects with ChordError, or with ConnectError UNIMPLEMENTED where the framing is another one. */
-export async function readRequest(request: UniversalServerRequest, type: DescMessage): Promise<Uint8Array> {
+export async function readRequest(
+  request: UniversalServerRequest,
+  type: DescMessage,
+  registry: Registry,
+): Promise<Uint8Array> {
   const { message, json } = request.method === 'GET' ? await fromQuery(request) : await fromBody(request);
-  return json ? convert(message, type) : message;
+  return json ? convert(message, type, registry) : message;
 }
 
 interface RequestMessage {
@@ -47,6 +51,9 @@ async function fromBody({ header, body }: UniversalServerRequest): Promise<Reque
   }
   if (!framed.whole) throw new ConnectError('no request message', Code.Unimplemented);
   const encoding = header.get('connect-content-encoding') ?? header.get('grpc-encoding');
+  if (isIdentity(encoding)) {
+    if (framed.packed) throw new ConnectError('a packed message without an encoding', Code.Internal);
+  } else if (!isEncoding(encoding)) throw cannotUnpack(encoding);
   return { message: framed.packed ? await unpacked(framed.message, encoding) : framed.message, json };
 }
 
@@ -64,12 +71,20 @@ async function collect(body: AsyncIterable<Uint8Array>): Promise<Buffer> {
 }
 
 function unpacked(message: Buffer, encoding: string | null): Buffer | Promise<Buffer> {
-  if (encoding === null || encoding === '' || encoding === 'identity') return message;
-  if (!isEncoding(encoding)) throw new ConnectError(`cannot unpack ${encoding}`, Code.Unimplemented);
+  if (isIdentity(encoding)) return message;
+  if (!isEncoding(encoding)) throw cannotUnpack(encoding);
   return decompress(message, encoding, MESSAGE_BYTES_MAX);
 }
 
-function convert(json: Buffer, type: DescMessage): Uint8Array {
+function isIdentity(encoding: string | null): encoding is null | '' | 'identity' {
+  return encoding === null || encoding === '' || encoding === 'identity';
+}
+
+function cannotUnpack(encoding: string): ConnectError {
+  return new ConnectError(`cannot unpack ${encoding}`, Code.Unimplemented);
+}
+
+function convert(json: Buffer, type: DescMessage, registry: Registry): Uint8Array {
   const values = countValues(json);
   if (values > JSON_VALUES_MAX) {
     const text = `the request has ${values} JSON values, at most ${JSON_VALUES_MAX}: send it as Protobuf`;
@@ -77,7 +92,7 @@ function convert(json: Buffer, type: DescMessage): Uint8Array {
   }
   try {
     // A name that is mistyped, or newer than this server, must not be passed over in silence.
-    return toBinary(type, fromJsonString(type, json.toString('utf8'), { ignoreUnknownFields: false }));
+    return toBinary(type, fromJsonString(type, json.toString('utf8'), { ignoreUnknownFields: false, registry }));
   } catch (error) {
     throw invalid('request', (error as Error).message);
   }

@@ -2,7 +2,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2SecureServer, Http2ServerRequest } from 'node:http2';
 import type { Socket } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { TLSSocket } from 'node:tls';
 import { Code, ConnectError } from '@connectrpc/connect';
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from '@connectrpc/connect-node';
@@ -69,14 +68,11 @@ export class WebServer {
 
   /** Waits for requests under way, and cuts off the rest after `grace` milliseconds. */
   async stop(grace: number): Promise<void> {
-    const closed = this.#listener?.close();
+    const closed = this.#listener?.closeWithin(grace);
     this.#http.closeIdle();
-    // The timer keeps the process: a socket that is not read does not, and the rest of the stop would be left out.
-    const waited = new AbortController();
-    await Promise.race([closed, sleep(grace, undefined, { signal: waited.signal }).catch(() => {})]);
-    waited.abort();
-    for (const socket of this.#sockets) socket.destroy();
     await closed;
+    for (const socket of this.#sockets) socket.destroy();
+    await this.#listener?.close();
   }
 
   #accept(socket: Socket): void {

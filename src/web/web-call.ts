@@ -2,7 +2,7 @@
  * A call that arrives over HTTP in a protocol of Connect, in the form that the call pipeline answers. Connect decodes the
  * request and encodes the answers; the pipeline in between sees the same bytes as from gRPC.
  */
-import { Code, ConnectError } from '@connectrpc/connect';
+import { Code, ConnectError, type HandlerContext } from '@connectrpc/connect';
 import { Metadata, status } from '@grpc/grpc-js';
 import { Status } from '../gen/google/rpc/status.js';
 import type { CallStatus } from '../grpc/call.js';
@@ -35,6 +35,7 @@ export class WebCall implements Inner {
   #reads = 0;
   readonly #sent: Sent[] = [];
   #status: CallStatus | undefined;
+  #to: Pick<HandlerContext, 'responseHeader'> | undefined;
   #wake = () => {};
   /** Bytes of the request that have arrived. */
   held = 0;
@@ -67,10 +68,14 @@ export class WebCall implements Inner {
 
   /**
    * The answers, no faster than they are read.
-   * @param ended aborted when the client waits no more, with the reason
+   * @param to receives what goes beside them. Its signal is aborted when the client waits no more, with the reason
    * @throws ConnectError where the pipeline refuses the call or its handler fails
    */
-  async *answers(ended: AbortSignal): AsyncGenerator<Uint8Array> {
+  async *answers(
+    to: Pick<HandlerContext, 'signal' | 'responseHeader' | 'responseTrailer'>,
+  ): AsyncGenerator<Uint8Array> {
+    const { signal: ended } = to;
+    this.#to = to;
     const cancel = () => this.cancel();
     ended.addEventListener('abort', cancel);
     try {
@@ -83,6 +88,7 @@ export class WebCall implements Inner {
           next.onLeft();
         } else if (ended.aborted) throw ConnectError.from(ended.reason, Code.Canceled);
         else if (this.#status) {
+          appendTo(to.responseTrailer, this.#status.metadata);
           if (this.#status.code === status.OK) return;
           throw errorOf(this.#status);
         } else {
@@ -114,7 +120,9 @@ export class WebCall implements Inner {
     this.#deliver();
   }
 
-  sendMetadata(): void {}
+  sendMetadata(metadata: Metadata): void {
+    if (this.#to) appendTo(this.#to.responseHeader, metadata);
+  }
 
   sendMessage(bytes: Uint8Array, onLeft: () => void): void {
     this.#sent.push({ bytes, onLeft });
@@ -182,6 +190,13 @@ const HTTP_HEADERS = new Set([
 function metadataOf(headers: WebCaller['headers']): Metadata {
   const own = Object.entries(headers).filter(([name]) => !HTTP_HEADERS.has(name));
   return Metadata.fromHttp2Headers(Object.fromEntries(own));
+}
+
+/** All but the details of an error, which each protocol sends in its own way. */
+function appendTo(headers: Headers, metadata: CallStatus['metadata']): void {
+  for (const [name, values] of Object.entries(metadata?.toHttp2Headers() ?? {})) {
+    if (name !== DETAILS) for (const value of [values ?? []].flat()) headers.append(name, String(value));
+  }
 }
 
 /** The codes of Connect are those of gRPC. */

@@ -59,6 +59,7 @@ const ATTACKS: readonly Attack[] = [
     env: { CHORD_WRITES: '1000000' },
   },
   { name: 'h2spec', share: 0, command: () => `${TSX}/h2spec.ts` },
+  { name: 'connect', share: 0, command: () => `${TSX}/connect/run.ts` },
   { name: 'planted', share: 0, command: () => `${TSX}/planted/run.ts` },
 ];
 

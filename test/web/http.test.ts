@@ -222,6 +222,20 @@ test('requests that attack are refused by size, depth and number', async (t) => 
   t.is((await ask(chord, GET, JSON_TYPE, '{"contextId":"room:1"}')).status, 200, 'it serves on');
 });
 
+test('a message must be packed as its headers say', async (t) => {
+  const chord = await served(t);
+  const type = { 'content-type': 'application/grpc-web+json' };
+  const statusOf = async (flags: number, headers: Record<string, string>) => {
+    const message = Buffer.from('{"contextId":"room:1"}');
+    const frame = Buffer.concat([Buffer.from([flags, 0, 0, 0, message.length]), message]);
+    const { headers: head, body } = await ask(chord, GET, { ...type, ...headers }, frame);
+    return head['grpc-status'] ?? /grpc-status: *(\d+)/i.exec(body.toString('latin1'))?.[1];
+  };
+  t.is(await statusOf(0, {}), '0');
+  t.is(await statusOf(1, {}), '13', 'packed, without an encoding');
+  t.is(await statusOf(0, { 'grpc-encoding': 'zip' }), '12', 'an unknown encoding, though the message is not packed');
+});
+
 test('a watch whose reader stalls holds few bytes, and then gets one merged delta', async (t) => {
   const chord = await served(t);
   const peer = connect(t, chord.address);

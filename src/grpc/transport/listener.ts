@@ -5,6 +5,7 @@
 import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ServerCredentials } from '@grpc/grpc-js';
 import { ChordError } from '../../model/errors.js';
 import type { Certificates } from '../../tls/certificates.js';
@@ -53,6 +54,16 @@ export class PortListener {
   async close(): Promise<void> {
     const closing = this.#servers.map((server) => new Promise((resolve) => server.close(resolve)));
     await Promise.all(closing);
+  }
+
+  /**
+   * The same, but waits no longer than `within` milliseconds: a client that has stalled never confirms the end of its connection.
+   * The timer keeps the process, which a socket that is not read does not.
+   */
+  async closeWithin(within: number): Promise<void> {
+    const closed = new AbortController();
+    const closing = this.close().then(() => closed.abort());
+    await Promise.race([closing, sleep(within, undefined, { signal: closed.signal }).catch(() => {})]);
   }
 
   async #listen(host: string, port: number, backlog: number): Promise<void> {

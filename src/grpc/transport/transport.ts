@@ -1,5 +1,4 @@
 /** How calls reach the call pipeline: over HTTP/2 in this process, or from worker processes. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServiceDefinition } from '@grpc/grpc-js';
 import type { Connections } from '../../observability/connections.js';
 import type { Middleware } from '../call.js';
@@ -71,13 +70,9 @@ export class LocalTransport implements Transport {
   }
 
   async stop(grace: number): Promise<void> {
-    const ended = this.#listener?.close();
+    const closed = this.#listener?.closeWithin(grace + CLOSE_WITHIN);
     this.#http2?.drain(grace);
-    // A stalled client never confirms the end of its connection: the wait is bounded.
-    // The timer keeps the process, which a socket that is not read does not.
-    const waited = new AbortController();
-    await Promise.race([ended, sleep(grace + CLOSE_WITHIN, undefined, { signal: waited.signal }).catch(() => {})]);
-    waited.abort();
+    await closed;
     this.arrivals.close();
   }
 }

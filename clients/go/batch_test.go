@@ -130,7 +130,7 @@ func TestNoReaderOfAReplicaSeesHalfOfABatch(t *testing.T) {
 
 func total(replica *Replica) (sum float64) {
 	for _, document := range replica.State() {
-		sum += document.Value["n"].(float64)
+		sum += valueAt(document.Value, "n").(float64)
 	}
 	return sum
 }
@@ -162,7 +162,7 @@ func TestAReplicaStartsFromKeptState(t *testing.T) {
 	var known []int
 	peer := scripted(t, &known, []*chordv1.WatchContextsResponse{caughtUpOf(), deltaOf("a", 1, 51, false)})
 	ctx := patient(t)
-	state := map[string]ReplicaDocument{"a": {map[string]any{"n": 50.0}, fromPosition(at(1))}}
+	state := map[string]ReplicaDocument{"a": {ViewOf(map[string]any{"n": 50.0}), fromPosition(at(1))}}
 	replica := NewReplica(ctx, dial(t, peer.address, fast), IDs("a"), StartFrom(state))
 	same(t, must[ReplicaDocument](t)(replica.WaitFor(ctx, "a", fromPosition(at(2)))).Value, map[string]any{"n": 51})
 	short, cancel := context.WithTimeout(ctx, time.Millisecond)

@@ -29,7 +29,12 @@ func newChannel(address string, settings settings) (*grpc.ClientConn, error) {
 	if settings.tls != nil {
 		transport = credentials.NewTLS(settings.tls)
 	}
-	options := []grpc.DialOption{
+	target, options, err := settings.target(address)
+	if err != nil {
+		return nil, err
+	}
+	options = append(options, settings.options()...)
+	options = append(options,
 		grpc.WithTransportCredentials(transport),
 		grpc.WithDisableRetry(),
 		grpc.WithDisableServiceConfig(),
@@ -45,11 +50,11 @@ func newChannel(address string, settings settings) (*grpc.ClientConn, error) {
 			Backoff: backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second},
 		}),
 		grpc.WithStaticStreamWindowSize(streamWindowBytes),
-	}
+	)
 	if settings.token != nil {
 		options = append(options, grpc.WithPerRPCCredentials(bearer(settings.token)))
 	}
-	return grpc.NewClient(address, options...)
+	return grpc.NewClient(target, append(options, settings.dialOptions...)...)
 }
 
 // encoded is a request in bytes. It is encoded before the first try, and once: what cannot be encoded is the caller's
@@ -62,6 +67,14 @@ func encode(request proto.Message) (encoded, error) {
 		return nil, unsendable(textOf(request), err.Error())
 	}
 	return bytes, nil
+}
+
+// payload is what gRPC is given: bytes, which no try encodes again, or the message itself where hooks of the program may see it.
+func (c *Client) payload(request proto.Message, bytes encoded) any {
+	if len(c.settings.dialOptions) > 0 {
+		return request
+	}
+	return bytes
 }
 
 // textOf names the field that is not valid UTF-8: the most likely reason why a request cannot be encoded.

@@ -220,8 +220,9 @@ func (c *Client) call(ctx context.Context, method string, request, answer proto.
 	if err != nil {
 		return err
 	}
+	payload := c.payload(request, bytes)
 	return c.tried(ctx, c.settings.retry, func(ctx context.Context) error {
-		return c.connections.first.Invoke(ctx, method, bytes, answer)
+		return c.connections.first.Invoke(ctx, method, payload, answer)
 	})
 }
 

@@ -39,12 +39,13 @@ func (c conn) Invoke(ctx context.Context, method string, request, answer any, op
 	if err != nil {
 		return err
 	}
+	payload := c.client.payload(message, bytes)
 	policy := c.client.settings.retry
 	if !isRepeatable(options) {
 		policy.Attempts, policy.AttemptTimeout = 1, timeoutMax
 	}
 	return c.client.tried(ctx, policy, func(ctx context.Context) error {
-		return c.client.connections.first.Invoke(ctx, method, bytes, answer, options...)
+		return c.client.connections.first.Invoke(ctx, method, payload, answer, options...)
 	})
 }
 

@@ -15,6 +15,7 @@ import (
 type Option func(*settings)
 
 type settings struct {
+	hooks
 	tls      *tls.Config
 	token    func(context.Context) (string, error)
 	deadline time.Duration

@@ -3,7 +3,6 @@ package chord
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -44,7 +43,7 @@ func (c *Client) Presence(
 	p := &Presence{
 		client: c, id: id, path: path, ttl: ttl, value: value,
 		closing: closing, stop: stop, stopped: make(chan struct{}),
-		onError: func(err error) { slog.Error("chord: presence", "error", err) },
+		onError: func(err error) { c.settings.error("chord: presence", err) },
 	}
 	for _, option := range options {
 		option(p)

@@ -18,7 +18,7 @@ func TestPresence(t *testing.T) {
 	until := func(version uint64, members map[string]any) {
 		t.Helper()
 		document := must[ReplicaDocument](t)(replica.WaitFor(ctx, id("a"), Position{Version: version}))
-		same(t, document.Value["members"], members)
+		same(t, valueAt(document.Value, "members"), members)
 	}
 	until(1, map[string]any{"ann": 1.0})
 	// Another member outlives two of its times to live: the presence is renewed meanwhile.

@@ -3,7 +3,6 @@ package chord
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"maps"
 	"runtime/debug"
 	"slices"
@@ -13,8 +12,8 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// Replica is a live local copy of contexts. Reading it never waits for the network. Documents are read-only: what
-// does not change is shared by all readers. Close it when done.
+// Replica is a live local copy of contexts. Reading it never waits for the network. Its documents are handed out as a [View]: no
+// reader can change them. Close it when done.
 type Replica struct {
 	config  replicaConfig
 	cancel  context.CancelFunc
@@ -33,18 +32,18 @@ type Replica struct {
 
 // ReplicaDocument is a document of a Replica, and where it stands.
 type ReplicaDocument struct {
-	Value    map[string]any
+	Value    View
 	Position Position
 }
 
 // ReplicaChange is one change of a Replica.
 type ReplicaChange struct {
 	ID string
-	// Value is nil where the context is gone.
-	Value map[string]any
+	// Value is the zero View where the context is gone.
+	Value View
 	// Position is zero where the context is gone.
 	Position Position
-	// Changes lead from the former value to this one. nil where the whole document came, or went.
+	// Changes lead from the former value to this one: a copy of them. nil where the whole document came, or went.
 	Changes []Change
 }
 
@@ -94,7 +93,7 @@ func NewReplica(ctx context.Context, client *Client, targets Targets, options ..
 		cancel: cancel, ready: make(chan struct{}), stopped: make(chan struct{}),
 		documents: map[string]ReplicaDocument{}, changed: make(chan struct{}),
 	}
-	r.config.onError = func(err error) { slog.Error("chord: replica", "error", err) }
+	r.config.onError = func(err error) { client.settings.error("chord: replica", err) }
 	for _, option := range options {
 		option.replica(&r.config)
 	}
@@ -119,7 +118,7 @@ func (r *Replica) Ready(ctx context.Context) error {
 }
 
 // Get is the document now; false where there is none.
-func (r *Replica) Get(id string) (map[string]any, bool) {
+func (r *Replica) Get(id string) (View, bool) {
 	document, ok := r.find(id)
 	return document.Value, ok
 }
@@ -260,7 +259,7 @@ func (r *Replica) take(watch *watch, events []Event) {
 	first := caughtUp && !r.caughtUp
 	r.update(func() {
 		for _, change := range changes {
-			if change.Value == nil {
+			if !change.Value.Exists() {
 				delete(r.documents, change.ID)
 			} else {
 				r.documents[change.ID] = ReplicaDocument{change.Value, change.Position}
@@ -281,24 +280,28 @@ func (r *Replica) take(watch *watch, events []Event) {
 
 // staged is what events change; false where a delta does not fit.
 func (r *Replica) staged(events []Event) ([]ReplicaChange, bool) {
-	values := map[string]map[string]any{}
+	values := map[string]View{}
 	var changes []ReplicaChange
 	for _, event := range events {
 		var change ReplicaChange
 		switch event := event.(type) {
 		case *FullEvent:
-			change = ReplicaChange{event.ID, event.Value, event.Position, nil}
+			change = ReplicaChange{event.ID, View{event.Value}, event.Position, nil}
 		case *DeltaEvent:
 			before, staged := values[event.ID]
 			if !staged {
 				document, _ := r.find(event.ID)
 				before = document.Value
 			}
-			value, err := Apply(before, event.Changes)
-			if err != nil || before == nil {
+			value, err := Apply(before.object, event.Changes)
+			if err != nil || !before.Exists() {
 				return nil, false
 			}
-			change = ReplicaChange{event.ID, value, event.To, event.Changes}
+			change = ReplicaChange{event.ID, View{value}, event.To, nil}
+			if len(r.config.onChange) > 0 {
+				// The document has the values of the changes.
+				change.Changes = copyOfChanges(event.Changes)
+			}
 		case *DeletedEvent:
 			change = ReplicaChange{ID: event.ID}
 		default:

@@ -2,6 +2,7 @@ package chord
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -50,12 +51,12 @@ func TestReplica(t *testing.T) {
 		[]any{map[string]any{"__proto__": []any{1}, "rest": rest}, true, true, 1, []string{id("p:1")}})
 	same(t, (<-changes).Changes == nil, true)
 	missing, ok := replica.Get(id("a"))
-	same(t, []any{missing, ok}, []any{nil, false})
+	same(t, []any{missing, ok, missing.Exists()}, []any{nil, false, false})
 
 	updated := must[*WriteResult](t)(client.Update(ctx, id("p:1"), Mutate(AppendAt(Path{"__proto__"}, 2))))
 	change := <-changes
-	same(t, []any{change.ID, change.Position, change.Value["__proto__"], len(change.Changes)}, []any{id("p:1"), updated.Position, []any{1, 2}, 1})
-	same(t, first["__proto__"], []any{1})
+	same(t, []any{change.ID, change.Position, valueAt(change.Value, "__proto__"), len(change.Changes)}, []any{id("p:1"), updated.Position, []any{1, 2}, 1})
+	same(t, valueAt(first, "__proto__"), []any{1})
 	now, _ := replica.Get(id("p:1"))
 	same(t, now, change.Value)
 
@@ -72,6 +73,63 @@ func TestReplica(t *testing.T) {
 	check(t, replica.Ready(ctx))
 }
 
+func valueAt(view View, path ...string) any {
+	value, _ := view.At(path...)
+	return value
+}
+
+// What readers do to what they were handed stays with them.
+func TestReadersCannotChangeAReplica(t *testing.T) {
+	client, id := connect(t)
+	ctx := patient(t)
+	document := map[string]any{"o": map[string]any{"l": []any{map[string]any{"n": 1.0}}}, "rest": rest}
+	must[*WriteResult](t)(client.Set(ctx, id("a"), document))
+	spoil := func(change ReplicaChange) {
+		for _, each := range change.Changes {
+			if object, ok := each.Value.(map[string]any); ok {
+				clear(object)
+			}
+			if each.Splice != nil {
+				clear(each.Splice.Inserted[0].(map[string]any))
+			}
+		}
+		clear(change.Value.Copy())
+	}
+	var broken int
+	replica, wait := copying(t, client, IDs(id("a")), OnChange(spoil), OnDisconnect(func(*Error, time.Duration) { broken++ }))
+	view, _ := replica.Get(id("a"))
+	clear(valueAt(view, "o").(map[string]any))
+	clear(valueAt(view, "o", "l").([]any)[0].(map[string]any))
+	clear(replica.State()[id("a")].Value.Copy())
+	edit := Mutate(AppendAt(Path{"o", "l"}, map[string]any{"n": 2}), SetAt(Path{"p"}, map[string]any{"n": 3}))
+	must[*WriteResult](t)(client.Update(ctx, id("a"), edit))
+	last := must[*WriteResult](t)(client.Update(ctx, id("a"), Mutate(SetAt(Path{"p", "m"}, 4)))).Position
+	wait(func() bool { position, _ := replica.Position(id("a")); return position == last })
+	now, _ := replica.Get(id("a"))
+	same(t, now, must[*Document](t)(client.Get(ctx, id("a"))).Value)
+	same(t, view, document)
+	same(t, broken, 0)
+}
+
+func TestViews(t *testing.T) {
+	own := map[string]any{"a": map[string]any{"b": []any{1.0}}}
+	view := ViewOf(own)
+	clear(own)
+	same(t, view, map[string]any{"a": map[string]any{"b": []any{1}}})
+	same(t, []any{view.Keys(), view.Keys("a"), view.Keys("a", "b")}, []any{[]string{"a"}, []string{"b"}, nil})
+	whole, ok := view.At()
+	same(t, []any{whole, ok}, []any{view, true})
+	for _, path := range [][]string{{"b"}, {"a", "c"}, {"a", "b", "c"}} {
+		value, ok := view.At(path...)
+		same(t, []any{value, ok}, []any{nil, false})
+	}
+	none, ok := View{}.At()
+	same(t, []any{none, ok, View{}, View{}.Copy(), ViewOf(nil)}, []any{nil, false, nil, nil, map[string]any{}})
+	var kept map[string]ReplicaDocument
+	check(t, json.Unmarshal([]byte(text(map[string]ReplicaDocument{"a": {view, Position{"e", 1, "d"}}})), &kept))
+	same(t, []any{kept["a"].Value, kept["a"].Position}, []any{view, Position{"e", 1, "d"}})
+}
+
 func TestReplicaSurvivesPanickingCallbacks(t *testing.T) {
 	client, id := connect(t)
 	ctx := patient(t)
@@ -80,7 +138,7 @@ func TestReplicaSurvivesPanickingCallbacks(t *testing.T) {
 		OnChange(func(ReplicaChange) { panic("on purpose") }), OnError(func(err error) { problems <- err }))
 	must[*WriteResult](t)(client.Set(ctx, id("a"), map[string]any{"n": 1, "rest": rest}))
 	must[*WriteResult](t)(client.Update(ctx, id("a"), Merge(map[string]any{"n": 2})))
-	wait(func() bool { value, _ := replica.Get(id("a")); return value["n"] == 2.0 })
+	wait(func() bool { value, _ := replica.Get(id("a")); return valueAt(value, "n") == 2.0 })
 	if err := <-problems; !strings.Contains(err.Error(), "on purpose") {
 		t.Error(err)
 	}
@@ -117,7 +175,7 @@ func TestReplicaHealsItself(t *testing.T) {
 	}))
 	spoilt := map[string]any{}
 	position, _ := replica.Position(id("a"))
-	replica.update(func() { replica.documents[id("a")] = ReplicaDocument{spoilt, position} })
+	replica.update(func() { replica.documents[id("a")] = ReplicaDocument{View{spoilt}, position} })
 	last := must[*WriteResult](t)(client.Update(ctx, id("a"), Mutate(SetAt(Path{"o", "n"}, 2)))).Position
 	wait(func() bool { position, _ := replica.Position(id("a")); return position == last })
 	value, _ := replica.Get(id("a"))

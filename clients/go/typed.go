@@ -32,9 +32,6 @@ func Set(ctx context.Context, client *Client, id string, value any, options ...W
 // DataTo stores the document in what target points to: see Get. Members that the target does not have are left out.
 func (d *Document) DataTo(target any) error { return dataTo(d.Value, target) }
 
-// DataTo stores the document in what target points to: see Get. The target shares nothing with the replica.
-func (d ReplicaDocument) DataTo(target any) error { return dataTo(d.Value, target) }
-
 func dataTo(document map[string]any, target any) error {
 	text, err := json.Marshal(document)
 	if err != nil {

@@ -31,7 +31,7 @@ func TestTypedDocuments(t *testing.T) {
 	defer replica.Close()
 	check(t, replica.Ready(ctx))
 	var copied room
-	check(t, must[ReplicaDocument](t)(replica.WaitFor(ctx, id("a"), document.Position)).DataTo(&copied))
+	check(t, must[ReplicaDocument](t)(replica.WaitFor(ctx, id("a"), document.Position)).Value.DataTo(&copied))
 	copied.Members["ann"] = member{1}
 	same(t, replica.State()[id("a")].Value, document.Value)
 

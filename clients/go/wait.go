@@ -37,7 +37,7 @@ func (c *Client) Wait(
 	ctx, cancel := c.within(ctx)
 	defer cancel()
 	answer := &chordv1.WaitContextResponse{}
-	if failed := c.wait(ctx, bytes, answer); failed != nil {
+	if failed := c.wait(ctx, c.payload(request, bytes), answer); failed != nil {
 		if c.lifetime.Err() != nil {
 			return nil, closed("client", failed)
 		}
@@ -47,7 +47,7 @@ func (c *Client) Wait(
 }
 
 // wait tries until success, a final error, or the end of ctx.
-func (c *Client) wait(ctx context.Context, request encoded, answer *chordv1.WaitContextResponse) *Error {
+func (c *Client) wait(ctx context.Context, request any, answer *chordv1.WaitContextResponse) *Error {
 	policy := c.settings.retry
 	failures, doubts, refused := 0, 0, false
 	for {

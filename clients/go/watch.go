@@ -96,6 +96,7 @@ func (w *watch) run(ctx context.Context, yield func(Event, error) bool) {
 			return
 		}
 		delay := max(w.waits.next(time.Now()), w.retryAfter, failed.RetryAfter)
+		w.client.settings.warn("chord: a watch was disconnected, and connects again", "error", failed, "delay", delay)
 		if w.config.onDisconnect != nil {
 			w.config.onDisconnect(failed, delay)
 		}
@@ -160,7 +161,7 @@ func (w *watch) open(ctx context.Context) (stream grpc.ClientStream, leave func(
 		return nil, leave, err
 	}
 	// io.EOF: the stream is broken already, and RecvMsg knows why.
-	if err := stream.SendMsg(bytes); err != nil && err != io.EOF {
+	if err := stream.SendMsg(w.client.payload(request, bytes)); err != nil && err != io.EOF {
 		return nil, leave, err
 	}
 	return stream, leave, stream.CloseSend()

@@ -125,10 +125,10 @@ func newScreen() func(version uint64, now room) {
 	}
 }
 
-func decode(value map[string]any) (now room) {
-	document, err := json.Marshal(value)
-	check(err)
-	check(json.Unmarshal(document, &now))
+func decode(value chord.View) (now room) {
+	if value.Exists() {
+		check(value.DataTo(&now))
+	}
 	return now
 }
 

@@ -12,6 +12,7 @@ const [tag] = process.argv.slice(2);
 const PLACES = [
   ['package.json', /"version": "(.+?)"/],
   ['clients/typescript/package.json', /"version": "(.+?)"/],
+  ['clients/typescript/src/version.ts', /VERSION = '(.+?)'/],
   ['clients/python/chordstate/__init__.py', /^__version__ = "(.+?)"/m],
   ['clients/rust/Cargo.toml', /^version = "(.+?)"/m],
   ['clients/java/pom.xml', /<artifactId>chordstate<\/artifactId>\s*<version>(.+?)<\/version>/],

@@ -9,6 +9,7 @@ from .conditions import AtLeast, AtMost, Check, Equals, Exists, Missing, Unchang
 from .copies import ReplicaChange, State
 from .errors import ChordError, FieldViolation
 from .health import HealthStatus
+from .hooks import call_metadata
 from .model import (
     Absent,
     Added,
@@ -120,5 +121,6 @@ __all__ = [
     "Watch",
     "WriteResult",
     "apply",
+    "call_metadata",
     "connect",
 ]

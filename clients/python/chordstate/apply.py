@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .frozen import FrozenDict, freeze
 from .model import Added, Change, Modified, Path, Removed, Spliced, TextSpliced
-from .values import JsonObject
+from .values import Json, JsonObject
 
 
 class DeltaMismatch(Exception):
@@ -19,7 +20,8 @@ class DeltaMismatch(Exception):
 def apply(changes: Sequence[Change], document: JsonObject) -> JsonObject:
     """A new document that shares with the old one all that did not change; the old one stays as it is.
 
-    All or nothing: raises DeltaMismatch at the first change that does not fit.
+    Of a frozen document, the new one is frozen. All or nothing: raises DeltaMismatch at the first change that does not
+    fit.
     """
     if not changes:
         return document
@@ -40,19 +42,20 @@ def _apply_one(change: Change, root: JsonObject, own: dict[int, JsonObject]) -> 
         child = parent.get(step)
         if not isinstance(child, dict):
             raise DeltaMismatch(path, f"no object at {step!r}")
-        copy = parent[step] = _copied_once(child, own)
+        copy = _copied_once(child, own)
+        _store(parent, step, copy)
         parent = copy
     key = path[-1]
     if (key in parent) is isinstance(change, Added):
         raise DeltaMismatch(path, "is there already" if key in parent else "is not there")
     if isinstance(change, (Added, Modified)):
-        parent[key] = change.value
+        _store(parent, key, _like(parent, change.value))
     elif isinstance(change, Removed):
-        del parent[key]
+        dict.__delitem__(parent, key)
     elif isinstance(change, Spliced):
-        parent[key] = _spliced(change, parent[key])
+        _store(parent, key, _like(parent, _spliced(change, parent[key])))
     elif isinstance(change, TextSpliced):
-        parent[key] = _text_spliced(change, parent[key])
+        _store(parent, key, _text_spliced(change, parent[key]))
     else:
         raise DeltaMismatch(path, "a change of an unknown kind")
 
@@ -78,6 +81,15 @@ def _text_spliced(change: TextSpliced, old: object) -> str:
 def _copied_once(value: JsonObject, own: dict[int, JsonObject]) -> JsonObject:
     if id(value) in own:
         return value
-    copy = dict(value)
+    copy = type(value)(value)
     own[id(copy)] = copy
     return copy
+
+
+#: Writes to a copy that is made here, frozen or not.
+_store = dict.__setitem__
+
+
+def _like(parent: JsonObject, value: Json) -> Json:
+    """What is stored in a frozen document is frozen."""
+    return freeze(value) if isinstance(parent, FrozenDict) else value

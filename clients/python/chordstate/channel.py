@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +14,7 @@ import grpc
 from ._gen.chord.v1.context_service_pb2_grpc import ContextServiceStub
 from ._gen.chord.v1.sync_service_pb2_grpc import SyncServiceStub
 from .errors import unavailable
+from .hooks import Hooks, Metadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Tls:
         return grpc.ssl_channel_credentials(self.ca or _system_roots(), self.key, self.cert)
 
 
-def options(tls: Tls | None) -> list[tuple[str, Any]]:
+def options(tls: Tls | None, hooks: Hooks, address: str) -> list[tuple[str, Any]]:
     settings: list[tuple[str, Any]] = [
         # A delta with its old values may be larger than a document.
         ("grpc.max_receive_message_length", -1),
@@ -55,7 +56,8 @@ def options(tls: Tls | None) -> list[tuple[str, Any]]:
     if tls and tls.server_name:
         settings.append(("grpc.ssl_target_name_override", tls.server_name))
         settings.append(("grpc.default_authority", tls.server_name))
-    return settings
+    # Of two with one name, the later one would count for some of gRPC's readers alone.
+    return list(dict([*settings, *hooks.options(address)]).items())
 
 
 def tls_of(tls: Tls | bool) -> Tls | None:
@@ -65,22 +67,22 @@ def tls_of(tls: Tls | bool) -> Tls | None:
 #: A token, or what gives one: asked for each try of a call and each connection of a watch.
 Token = str | Callable[[], str]
 AsyncToken = str | Callable[[], str | Awaitable[str]]
-Metadata = tuple[tuple[str, str], ...]
 
 
-def metadata(token: Token | None) -> Metadata:
+def metadata(token: Token | None, *headers: Metadata) -> Metadata:
     with _obtaining_token():
-        return _bearer(token() if callable(token) else token)
+        return _with_bearer(token() if callable(token) else token, headers)
 
 
-async def metadata_aio(token: AsyncToken | None) -> Metadata:
+async def metadata_aio(token: AsyncToken | None, *headers: Metadata) -> Metadata:
     with _obtaining_token():
         given = token() if callable(token) else token
-        return _bearer(await given if isinstance(given, Awaitable) else given)
+        return _with_bearer(await given if isinstance(given, Awaitable) else given, headers)
 
 
-def _bearer(token: str | None) -> Metadata:
-    return () if token is None else (("authorization", f"Bearer {token}"),)
+def _with_bearer(token: str | None, headers: Iterable[Metadata]) -> Metadata:
+    bearer = () if token is None else (("authorization", f"Bearer {token}"),)
+    return sum(headers, bearer)
 
 
 @contextmanager
@@ -93,17 +95,25 @@ def _obtaining_token() -> Iterator[None]:
 
 
 class Connection:
-    """A channel, and the streams that are open on it."""
+    """A channel, and the streams that are open on it.
 
-    def __init__(self, channel: Any) -> None:
+    intercepted: the same, as calls see it.
+    """
+
+    def __init__(self, channel: Any, intercepted: Any) -> None:
         self.channel = channel
+        self._intercepted = intercepted
         self.streams = 0
-        self._stubs = (ContextServiceStub(channel), SyncServiceStub(channel))  # type: ignore[no-untyped-call]
+        stubs = ContextServiceStub(intercepted), SyncServiceStub(intercepted)  # type: ignore[no-untyped-call]
+        self._stubs = stubs
 
     def state(self) -> grpc.ChannelConnectivity:
         """Of a channel for threads. Its `subscribe` would poll in a thread that ends in an error with the channel."""
+        inner = self.channel
+        while inner is not None and not hasattr(inner, "check_connectivity_state"):
+            inner = getattr(inner, "_channel", None)  # perhaps behind a wrapper, as that of OpenTelemetry
         try:
-            state = self.channel._channel.check_connectivity_state(False)
+            state = inner.check_connectivity_state(False)
         except (AttributeError, ValueError):  # of another release; closed
             return grpc.ChannelConnectivity.SHUTDOWN
         return next(each for each in grpc.ChannelConnectivity if each.value[0] == state)
@@ -111,7 +121,7 @@ class Connection:
     def method(self, name: str | Callable[[Any], Callable[..., Any]]) -> Callable[..., Any]:
         """Of either service; or of another one, which a function finds on a channel."""
         if callable(name):
-            return name(self.channel)
+            return name(self._intercepted)
         contexts, syncs = self._stubs
         found: Callable[..., Any] = getattr(contexts, name, None) or getattr(syncs, name)
         return found
@@ -120,12 +130,12 @@ class Connection:
 class Connections:
     """The first is that of the calls; each has at most `streams_max` streams, and the others go with their last one."""
 
-    def __init__(self, connect: Callable[[], Any], streams_max: int) -> None:
+    def __init__(self, connect: Callable[[], tuple[Any, Any]], streams_max: int) -> None:
         self._connect = connect
         self._streams_max = streams_max
         # Reentrant: the garbage collector may close a watch while this thread holds the lock.
         self._lock = threading.RLock()
-        self.all = [Connection(connect())]
+        self.all = [Connection(*connect())]
 
     @property
     def first(self) -> Connection:
@@ -136,7 +146,7 @@ class Connections:
         with self._lock:
             found = next((each for each in self.all if each.streams < self._streams_max), None)
             if found is None:
-                found = Connection(self._connect())
+                found = Connection(*self._connect())
                 self.all.append(found)
             found.streams += 1
             return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any, Literal, TypeVar, overload
 
 import grpc
@@ -18,6 +19,7 @@ from .edit import Change, edit
 from .editing import Editing, Reads
 from .errors import ChordError, closed
 from .health import HealthStatus, check
+from .hooks import headers_of_calls
 from .model import (
     BatchResult,
     Context,
@@ -53,6 +55,11 @@ class Client(Connected):
     each time, so that tokens can be renewed.
     timeout: seconds for one call with all its tries. calls_in_flight: more wait for their turn. watches_per_connection:
     more open a further connection, since servers and proxies bound the streams of one. All calls raise ChordError.
+
+    endpoints: further addresses, IP:PORT as is the first then: calls and watches go to those that can be reached, in
+    turn; `dns:///NAME:PORT` alone does so with all addresses of the name. metadata: headers of each call and watch;
+    for some of them: `call_metadata`. interceptors: gRPC's, which see each try. channel_options: gRPC's, which win over
+    the client's. user_agent: names the program, before the client: `shop/1.2 chordstate-python/0.1.0 ...`.
     """
 
     def set(
@@ -316,7 +323,7 @@ class Client(Connected):
         while not self._closed.is_set():
             connection = self._connections.take()
             try:
-                metadata = channel.metadata(self._token)
+                metadata = channel.metadata(self._token, self._metadata, headers_of_calls())
                 method = connection.method(call.method)
                 return call.read(method(call.request, timeout=patience.timeout(), metadata=metadata))
             except (grpc.RpcError, ChordError) as error:
@@ -385,6 +392,7 @@ class Client(Connected):
         if self._closed.is_set():
             raise closed()
         options = WatchOptions(known or {}, include_old_values, heartbeat_interval, on_disconnect, format)
-        watch = Watch(Course(self._retry, targets, options, callable(self._token)), self._open_watch, self._pause)
+        open_watch = partial(self._open_watch, headers_of_calls())
+        watch = Watch(Course(self._retry, targets, options, callable(self._token)), open_watch, self._pause)
         self.closes(watch)
         return watch

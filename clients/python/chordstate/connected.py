@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
@@ -15,6 +15,7 @@ import grpc
 from . import calls, channel
 from .channel import Tls
 from .errors import ChordError, busy, closed
+from .hooks import Hooks, Metadata, headers_of, headers_of_calls
 from .presence import Presence
 from .retry import ONE_TRY, TIMEOUT_MAX, Attempts, RetryPolicy
 from .status import from_rpc_error
@@ -22,6 +23,14 @@ from .stubs import Stubs
 
 T = TypeVar("T")
 Self = TypeVar("Self", bound="Connected")
+
+#: One or more of gRPC's four kinds.
+Interceptor = (
+    grpc.UnaryUnaryClientInterceptor
+    | grpc.UnaryStreamClientInterceptor
+    | grpc.StreamUnaryClientInterceptor
+    | grpc.StreamStreamClientInterceptor
+)
 
 #: Seconds between looks at a channel that cannot connect.
 _LOOK = 0.1
@@ -44,21 +53,31 @@ class Connected:
         retry: RetryPolicy = RetryPolicy(),
         calls_in_flight: int = 100,
         watches_per_connection: int = 90,
+        endpoints: Sequence[str] = (),
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] = (),
+        channel_options: Sequence[tuple[str, Any]] = (),
+        user_agent: str = "",
     ) -> None:
+        hooks = Hooks(endpoints, headers_of(metadata), interceptors, channel_options, user_agent)
         self.address = address
         self._timeout = timeout
         self._retry = retry
         self._token = token
-        secure, options = channel.tls_of(tls), channel.options(channel.tls_of(tls))
+        self._metadata = hooks.metadata
+        secure = channel.tls_of(tls)
+        target, options = hooks.target(address), channel.options(secure, hooks, address)
         credentials = secure.credentials() if secure else None
-        self._connections = channel.Connections(
-            lambda: (
-                grpc.secure_channel(address, credentials, options)
+
+        def connect() -> tuple[grpc.Channel, grpc.Channel]:
+            plain = (
+                grpc.secure_channel(target, credentials, options)
                 if credentials
-                else grpc.insecure_channel(address, options)
-            ),
-            watches_per_connection,
-        )
+                else grpc.insecure_channel(target, options)
+            )
+            return plain, grpc.intercept_channel(plain, *interceptors) if interceptors else plain
+
+        self._connections = channel.Connections(connect, watches_per_connection)
         self._calls_in_flight = calls_in_flight
         self._turns = threading.BoundedSemaphore(calls_in_flight)
         self._closed = threading.Event()
@@ -111,7 +130,7 @@ class Connected:
         """A stream, which takes a place on its connection."""
         if self._closed.is_set():
             raise closed()
-        metadata = channel.metadata(self._token)
+        metadata = channel.metadata(self._token, self._metadata, headers_of_calls())
         connection = self._connections.take()
         call = connection.method(method)(request, timeout=timeout, metadata=metadata)
         return channel.Stream(call, lambda: self._leave(connection))
@@ -126,8 +145,8 @@ class Connected:
     def call_again(self, call: calls.Call[T], timeout: float | None) -> T:
         return self._run(call, timeout)
 
-    def _open_watch(self, request: Any) -> Callable[[], channel.Stream]:
-        metadata = channel.metadata(self._token)
+    def _open_watch(self, headers: Metadata, request: Any) -> Callable[[], channel.Stream]:
+        metadata = channel.metadata(self._token, self._metadata, headers)
 
         def start() -> channel.Stream:
             connection = self._connections.take()
@@ -164,7 +183,7 @@ class Connected:
         while not self._closed.is_set():
             try:
                 with self._turn(attempts):
-                    metadata = channel.metadata(self._token)
+                    metadata = channel.metadata(self._token, self._metadata, headers_of_calls())
                     answer = method(call.request, timeout=attempts.timeout(), metadata=metadata)
                 return call.read(answer)
             except (grpc.RpcError, ChordError) as error:

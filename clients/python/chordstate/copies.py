@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar, overload
 
 from .apply import DeltaMismatch, apply
+from .frozen import freeze
 from .model import CaughtUp, Change, Deleted, Delta, Event, Full
 from .position import Position
 from .typed import read_as
@@ -40,10 +41,12 @@ Condition: TypeAlias = "Position | Callable[[JsonObject | None], bool]"
 
 
 class Copies:
-    """What both replicas share. Documents are read-only: what does not change is shared by all readers."""
+    """What both replicas share. Documents are frozen: what does not change is shared by all readers."""
 
     def __init__(self, on_error: OnError | None, state: State | None) -> None:
-        self._documents: dict[str, tuple[JsonObject, Position]] = dict(state or {})
+        self._documents: dict[str, tuple[JsonObject, Position]] = {
+            context_id: (freeze(value), position) for context_id, (value, position) in (state or {}).items()
+        }
         # Guards the documents: a batch is there for no reader, or for all.
         self._lock = threading.Lock()
         self._listeners: tuple[OnChange, ...] = ()
@@ -58,7 +61,7 @@ class Copies:
     def get(self, context_id: str, *, as_: type[T]) -> T | None: ...
 
     def get(self, context_id: str, *, as_: type[Any] | None = None) -> Any:
-        """The document now; None where there is none. It never changes afterwards.
+        """The document now; None where there is none. It never changes: a write to it is a TypeError.
 
         as_: its type, a dataclass or a TypedDict: made anew by each call. INVALID_ARGUMENT where it does not fit.
         """
@@ -136,7 +139,7 @@ class Copies:
     ) -> ReplicaChange:
         context_id = event.context_id
         if isinstance(event, Full):
-            return ReplicaChange(context_id, event.value, event.position, None)
+            return ReplicaChange(context_id, freeze(event.value), event.position, None)
         if isinstance(event, Deleted):
             return ReplicaChange(context_id, None, None, None)
         held = staged[context_id] if context_id in staged else self._documents.get(context_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,8 @@ from .position import Position
 from .requests import Seconds, write_duration, write_paths
 from .retry import DOUBTFUL_FAILURES_MAX, RetryPolicy, Waits
 from .tracker import Gap, Prefix, Target, Tracker, context_of
+
+_log = logging.getLogger("chordstate")
 
 #: The error, and the seconds until the next try.
 OnDisconnect = Callable[[ChordError, float], None]
@@ -89,6 +92,7 @@ class Course:
         if not (error.transient or self._expired(error)) or self._too_doubtful(error):
             raise error
         delay = max(self._waits.next(self._clock()), self._retry_after, error.retry_after or 0)
+        _log.info("a watch lost its connection, and connects again in %.1f s: %s", delay, error)
         if self._options.on_disconnect is not None:
             self._options.on_disconnect(error, delay)
         return delay

@@ -10,6 +10,7 @@ import grpc
 
 from .apply import DeltaMismatch, apply
 from .errors import ChordError, closed
+from .frozen import freeze
 from .model import CaughtUp, Delta, Event, Full
 from .position import Position
 from .retry import TIMEOUT_MAX
@@ -26,7 +27,7 @@ Predicate: TypeAlias = "Callable[[JsonObject | None], bool]"
 def follow(held: Held, event: Event) -> Held:
     """The document after an event of its context. Raises DeltaMismatch."""
     if isinstance(event, Full):
-        return event.value, event.position
+        return freeze(event.value), event.position
     if not isinstance(event, Delta):
         return None
     if held is None:

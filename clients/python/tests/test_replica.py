@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import json
+import pickle
 import threading
 from queue import Queue
 
@@ -136,3 +139,39 @@ def test_closing_from_a_listener(client: chordstate.Client, name: str) -> None:
     client.set(name, {})
     assert eventually(lambda: not replica._thread.is_alive())
     assert heard == []
+
+
+def test_documents_of_a_replica_are_frozen(shared_server: Server, name: str) -> None:
+    kept = {"from": {"before": [1]}}
+    with chordstate.connect(shared_server.address) as client:
+        position = client.set(name, kept).position
+        client.update(name, {"o": {"l": [{"n": 1}], "p": {}}}, [chordstate.Append(["from", "before"], [{"n": 2}])])
+        with chordstate.Replica(client, name, state={name: (kept, position)}) as replica:
+            replica.wait_ready()
+            document = replica.get(name)
+            assert document == {"from": {"before": [1, {"n": 2}]}, "o": {"l": [{"n": 1}], "p": {}}}
+            parts = (document, document["o"], document["o"]["p"], document["o"]["l"][0], document["from"]["before"][1])
+            for part in parts:
+                with pytest.raises(TypeError, match="read-only"):
+                    part["x"] = 1
+                with pytest.raises(TypeError, match="read-only"):
+                    part.update(x=1)
+            for elements in (document["o"]["l"], document["from"]["before"]):
+                with pytest.raises(TypeError, match="read-only"):
+                    elements.append(1)
+                with pytest.raises(TypeError, match="read-only"):
+                    elements += [1]
+            kept["from"]["before"].append(3)  # the caller's own
+
+            client.update(name, mutations=[chordstate.Set(["o", "p", "q"], [1]), chordstate.Remove(["o", "l"])])
+            after = replica.wait_for(name, lambda value: value is not None and "l" not in value["o"], 30)
+            assert after == {"from": {"before": [1, {"n": 2}]}, "o": {"p": {"q": [1]}}}
+            assert after["from"] is document["from"]  # shared, and not copied
+            with pytest.raises(TypeError, match="read-only"):
+                after["o"]["p"]["q"].clear()
+
+            # Copies are plain, and JSON and pickle take them as they are.
+            for plain in (copy.deepcopy(after), pickle.loads(pickle.dumps(after)), json.loads(json.dumps(after))):
+                plain["o"]["p"]["q"].append(2)
+                assert plain["o"] == {"p": {"q": [1, 2]}}
+            client.edit(name, lambda _: {**after, "more": 1})

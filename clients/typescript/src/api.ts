@@ -22,6 +22,7 @@ export type {
   DeleteOptions,
   Edit,
   EditOptions,
+  Logger,
   MemberExpiry,
   SyncResult,
   TouchOptions,

@@ -1,5 +1,5 @@
 /** From a document and the changes of a delta to the next document. */
-import { getMember, isObject, type Json, type JsonObject, setMember } from './json.js';
+import { freeze, getMember, isObject, type Json, type JsonObject, setMember } from './json.js';
 import type { Change, Path } from './model.js';
 import { spliceText } from './text.js';
 
@@ -13,18 +13,29 @@ export class DeltaMismatch extends Error {
 
 /** A new document that shares with the old one all that did not change; the old one stays as it is. @throws DeltaMismatch */
 export function apply(changes: readonly Change[], document: JsonObject): JsonObject {
-  if (changes.length === 0) return document;
-  // Containers made here, which may be written to: each on a changed path is copied once.
-  const own = new Set<object>();
+  return changes.length === 0 ? document : applyAll(changes, document, new Set());
+}
+
+/** @param own gets the containers made here, which may be written to: each on a changed path is copied once */
+function applyAll(changes: readonly Change[], document: JsonObject, own: Set<object>): JsonObject {
   const root = copyOnce(document, own);
   for (const change of changes) applyOne(change, root, own);
   return root;
 }
 
-/** Undefined where there is no document, or the changes do not fit it. */
+/** The same of a frozen document, frozen. Undefined where there is no document, or the changes do not fit it. */
 export function applied(changes: readonly Change[], document: JsonObject | undefined): JsonObject | undefined {
+  if (!document) return undefined;
+  if (changes.length === 0) return document;
+  const own = new Set<object>();
   try {
-    return document && apply(changes, document);
+    const root = applyAll(changes, document, own);
+    for (const change of changes) {
+      if ('value' in change) freeze(change.value);
+      else if ('inserted' in change) freeze(change.inserted);
+    }
+    for (const container of own) Object.freeze(container);
+    return root;
   } catch (error) {
     if (error instanceof DeltaMismatch) return undefined;
     throw error;
@@ -61,7 +72,9 @@ function applyOne(change: Change, root: JsonObject, own: Set<object>): void {
       if (index + removedCount > old.length) {
         throw new DeltaMismatch(path, `no ${removedCount} elements at ${index} of ${old.length}`);
       }
-      setMember(parent, key, old.slice(0, index).concat(inserted, old.slice(index + removedCount)));
+      const list = old.slice(0, index).concat(inserted, old.slice(index + removedCount));
+      own.add(list);
+      setMember(parent, key, list);
       return;
     }
     case 'text_spliced': {

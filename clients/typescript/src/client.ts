@@ -25,6 +25,7 @@ import type {
   DeleteOptions,
   Edit,
   EditOptions,
+  Logger,
   MemberExpiry,
   SyncResult,
   TouchOptions,
@@ -40,11 +41,11 @@ import { inTurn, RETRY_DEFAULT, type RetryPolicy, retrying } from './retry.js';
 import { contexts, sync } from './services.js';
 import { sleepMax } from './timers.js';
 import { nameOf, type Target } from './tracker.js';
-import { completed, type Definition, encode, type Method, type Transport } from './transport.js';
+import { completed, type Definition, encode, type Method, type Platform, type Transport } from './transport.js';
 import { until } from './until.js';
 import { randomUUID } from './uuid.js';
 import { patiently } from './waiting.js';
-import { Watch, type WatchOptions } from './watch.js';
+import { logged, Watch, type WatchOptions } from './watch.js';
 import {
   type BatchedWrite,
   type BatchOptions,
@@ -70,19 +71,12 @@ interface Texts {
   readonly service?: string;
 }
 
-/** What differs between Node and browsers. */
-export interface Platform {
-  readonly transport: Transport;
-  /** Its signal ends all that the client has begun. */
-  readonly closing: AbortController;
-  /** Says what nothing waits for: `process.emitWarning`, `console.warn`. */
-  readonly warn: (warning: Error) => void;
-}
-
 /** All calls throw ChordError. */
 export class BaseClient {
   readonly #transport: Transport;
-  readonly #warn: (warning: Error) => void;
+  readonly #logger: Logger | undefined;
+  /** Says what has no listener. */
+  readonly warn: (warning: Error) => void;
   readonly #deadline: number;
   readonly #policy: RetryPolicy;
   readonly #open = new Set<Watch>();
@@ -97,7 +91,8 @@ export class BaseClient {
   ) {
     this.#transport = transport;
     this.#closing = closing;
-    this.#warn = warn;
+    this.#logger = options.logger;
+    this.warn = this.#logger ? (error) => this.#logger?.warn(error.message, error) : warn;
     this.#gate = new Gate(options.callsInFlight ?? 100);
     this.#deadline = options.deadline ?? 10_000;
     this.#policy = { ...RETRY_DEFAULT, ...options.retry };
@@ -199,7 +194,7 @@ export class BaseClient {
     options: PresenceOptions = {},
   ): Promise<Presence> {
     const ended = () => this.#presences.delete(presence);
-    const calls = { update: this.update.bind(this), touch: this.touch.bind(this), warn: this.#warn };
+    const calls = { update: this.update.bind(this), touch: this.touch.bind(this), warn: this.warn };
     const presence: Presence = new Presence(calls, contextId, path, value, ttl, options, ended);
     await presence.open();
     this.#presences.add(presence);
@@ -246,7 +241,7 @@ export class BaseClient {
     const end = deadline === undefined ? Number.POSITIVE_INFINITY : Date.now() + sleepMax(deadline);
     const stop = signal ? AbortSignal.any([signal, this.#closing.signal]) : this.#closing.signal;
     const answer = await patiently(this.#transport, this.#policy, end, stop, () =>
-      this.#transport.longCall(sync.waitContext, bytes, end, stop),
+      this.#transport.longCall(sync.waitContext, bytes, end, stop, options.metadata),
     ).catch((error) => {
       throw this.#closing.signal.aborted ? closed('client') : error;
     });
@@ -261,11 +256,11 @@ export class BaseClient {
   async until<T extends object = JsonObject>(
     contextId: string,
     holds: (value: T | undefined) => boolean,
-    { deadline, signal }: CallOptions = {},
+    { deadline, ...options }: CallOptions = {},
   ): Promise<ReplicaDocument<T> | undefined> {
-    const watch = this.watch([contextId], signal && { signal });
+    const watch = this.watch([contextId], options);
     const predicate = holds as (value: JsonObject | undefined) => boolean;
-    return until(watch, predicate, deadline, signal) as Promise<ReplicaDocument<T> | undefined>;
+    return until(watch, predicate, deadline, options.signal) as Promise<ReplicaDocument<T> | undefined>;
   }
 
   /** Of the server, or of one of its services, as `chord.v1.ContextService`. NOT_FOUND: it has no such service. */
@@ -314,7 +309,9 @@ export class BaseClient {
       checkText(`targets[${i}]`, nameOf(target));
       if (typeof target !== 'string') checkPathList(`targets[${i}].paths`, target.paths ?? []);
     });
-    const watch = new Watch(this.#transport, this.#policy, targets, options, () => this.#open.delete(watch));
+    const watch = new Watch(this.#transport, this.#policy, targets, logged(options, this.#logger), () =>
+      this.#open.delete(watch),
+    );
     this.#open.add(watch);
     return watch;
   }
@@ -332,7 +329,7 @@ export class BaseClient {
     const bytes = encode(method, completed(method, request));
     if (options.repeatable) return this.#tried(method, bytes, options);
     const until = Date.now() + sleepMax(options.deadline ?? this.#deadline);
-    const call = () => this.#transport.call(method, bytes, until, options.signal);
+    const call = () => this.#transport.call(method, bytes, until, options.signal, options.metadata);
     return inTurn(this.#gate, until, options.signal, call);
   }
 
@@ -340,11 +337,11 @@ export class BaseClient {
   stream<Q, A>(
     method: Definition<Q, A, true>,
     request: Partial<Q>,
-    { signal }: Pick<CallOptions, 'signal'> = {},
+    { signal, metadata }: Pick<CallOptions, 'signal' | 'metadata'> = {},
   ): AsyncGenerator<A, void, void> {
     this.#checkOpen();
     const stop = signal ? AbortSignal.any([signal, this.#closing.signal]) : this.#closing.signal;
-    return this.#messages(this.#transport.stream(method, completed(method, request), stop));
+    return this.#messages(this.#transport.stream(method, completed(method, request), stop, undefined, metadata));
   }
 
   async *#messages<A>(stream: AsyncGenerator<A, void, void>): AsyncGenerator<A, void, void> {
@@ -385,10 +382,10 @@ export class BaseClient {
     return this.#tried(method, bytes, options);
   }
 
-  #tried<Q, A>(method: Method<Q, A>, bytes: Uint8Array, { deadline, signal }: CallOptions): Promise<A> {
+  #tried<Q, A>(method: Method<Q, A>, bytes: Uint8Array, { deadline, signal, metadata }: CallOptions): Promise<A> {
     const signals = { caller: signal, client: this.#closing.signal };
     return retrying(this.#policy, deadline ?? this.#deadline, this.#gate, signals, (until) =>
-      this.#transport.call(method, bytes, until, signal),
+      this.#transport.call(method, bytes, until, signal, metadata),
     );
   }
 

@@ -36,7 +36,7 @@ export async function edit<T>(
   policy: RetryPolicy,
   contextId: string,
   change: Editor<T>,
-  { allowMissing = false, reads = [], attempts = policy.attempts, signal, ...options }: EditOptions,
+  { allowMissing = false, reads = [], attempts = policy.attempts, signal, metadata, ...options }: EditOptions,
   deadline: number,
   closing: AbortSignal,
 ): Promise<WriteResult> {
@@ -46,7 +46,7 @@ export async function edit<T>(
     try {
       const left = end - Date.now();
       if (left <= 0) throw overdue();
-      return await call({ deadline: left, signal });
+      return await call({ deadline: left, signal, metadata });
     } catch (error) {
       throw refusal && isReason(error, 'DEADLINE_EXCEEDED') ? refusal : error;
     }

@@ -1,18 +1,23 @@
 /** gRPC as promises and iterators, by @grpc/grpc-js: connections and their settings, metadata, errors. For Node. */
+import { isIP } from 'node:net';
 import {
   type ChannelCredentials,
+  type ChannelOptions,
   Client,
   type ClientReadableStream,
   type ClientUnaryCall,
   connectivityState,
   credentials,
   type CallOptions as GrpcCallOptions,
+  type Interceptor,
   Metadata,
   type ServiceError,
 } from '@grpc/grpc-js';
-import { closed, decodeError, detailsOf } from './errors.js';
+import { closed, decodeError, detailsOf, unsendable } from './errors.js';
+import type { CommonOptions } from './options.js';
 import { sleep, sleepMax } from './timers.js';
-import { authorization, encode, type Method, type Token, type Transport } from './transport.js';
+import { authorization, encode, type Headers, type Method, type Token, type Transport } from './transport.js';
+import { VERSION } from './version.js';
 
 export interface TlsOptions {
   /** PEM. Absent: the roots of the system. */
@@ -22,6 +27,25 @@ export interface TlsOptions {
   readonly cert?: Buffer;
   /** Where the certificate names another host than the address. */
   readonly serverName?: string;
+}
+
+/** What a client of gRPC takes beside the options of all. */
+export interface GrpcOptions {
+  /** false: none, the default; true: with the roots of the system. */
+  readonly tls?: TlsOptions | boolean;
+  /** More open a further connection, since servers and proxies bound the streams of one. Default 90. */
+  readonly watchesPerConnection?: number;
+  /**
+   * Further servers, IP:PORT as the address is then: calls and watches go to those that can be reached, in turn. An address
+   * `dns:NAME:PORT` alone does the same with all addresses of the name.
+   */
+  readonly endpoints?: readonly string[];
+  /** Names the program, before the client: `shop/1.2 chordstate-typescript/0.1.0 grpc-node-js/1.14.4`. */
+  readonly userAgent?: string;
+  /** Those of @grpc/grpc-js. They see each try of a call. */
+  readonly interceptors?: readonly Interceptor[];
+  /** Those of @grpc/grpc-js. They win over the client's. */
+  readonly channelOptions?: ChannelOptions;
 }
 
 /** A connection with its streams, counted. */
@@ -36,17 +60,22 @@ export class GrpcTransport implements Transport {
   readonly #connections: Connection[];
   readonly #calls = new Set<ClientUnaryCall>();
   readonly #token: Token | undefined;
+  readonly #headers: Headers;
+  readonly #streamsMax: number;
   #closed = false;
 
   constructor(
     address: string,
-    tls: TlsOptions | boolean,
-    token: Token | undefined,
-    private readonly streamsMax: number,
+    { token, metadata = {}, tls = false, watchesPerConnection = 90, ...rest }: GrpcOptions & CommonOptions,
   ) {
     this.#token = token;
+    this.#headers = metadata;
+    this.#streamsMax = watchesPerConnection;
+    const { endpoints = [], userAgent = '', interceptors = [], channelOptions } = rest;
     const { serverName } = typeof tls === 'object' ? tls : {};
     const secrets = credentialsOf(tls);
+    const target = endpoints.length === 0 ? address : targetOf([address, ...endpoints]);
+    const balanced = target !== address || address.startsWith('dns:');
     const options = {
       // A delta with its old values may be larger than a document.
       'grpc.max_receive_message_length': -1,
@@ -59,9 +88,13 @@ export class GrpcTransport implements Transport {
       'grpc.max_reconnect_backoff_ms': 1000,
       // Otherwise all clients of a process share one connection, and its bound on streams.
       'grpc.use_local_subchannel_pool': 1,
+      'grpc.primary_user_agent': `${userAgent} chordstate-typescript/${VERSION}`.trimStart(),
+      ...(balanced && { 'grpc.service_config': ROUND_ROBIN }),
       ...(serverName && { 'grpc.ssl_target_name_override': serverName, 'grpc.default_authority': serverName }),
+      ...channelOptions,
+      interceptors: [...interceptors],
     };
-    this.#connect = () => ({ client: new Client(address, secrets, options), streams: 0 });
+    this.#connect = () => ({ client: new Client(target, secrets, options), streams: 0 });
     this.#connections = [this.#connect()];
   }
 
@@ -74,14 +107,21 @@ export class GrpcTransport implements Transport {
     request: Uint8Array,
     deadline: number,
     signal: AbortSignal | undefined,
+    headers?: Headers,
   ): Promise<A> {
-    const metadata = await this.#metadata();
+    const metadata = await this.#metadata(headers);
     return this.#call(this.#connections[0]!, metadata, method, request, deadline, signal);
   }
 
   /** Counts as a stream of its connection. */
-  async longCall<Q, A>(method: Method<Q, A>, request: Uint8Array, deadline: number, signal: AbortSignal): Promise<A> {
-    const metadata = await this.#metadata();
+  async longCall<Q, A>(
+    method: Method<Q, A>,
+    request: Uint8Array,
+    deadline: number,
+    signal: AbortSignal,
+    headers?: Headers,
+  ): Promise<A> {
+    const metadata = await this.#metadata(headers);
     if (this.#closed) throw closed('client');
     const connection = this.#withRoom();
     connection.streams++;
@@ -124,9 +164,15 @@ export class GrpcTransport implements Transport {
   }
 
   /** Without a look at the heartbeats: HTTP/2 finds a dead peer. */
-  async *stream<Q, A>(method: Method<Q, A>, request: Q, signal: AbortSignal): AsyncGenerator<A, void, void> {
+  async *stream<Q, A>(
+    method: Method<Q, A>,
+    request: Q,
+    signal: AbortSignal,
+    _heartbeat?: number,
+    headers?: Headers,
+  ): AsyncGenerator<A, void, void> {
     const bytes = encode(method, request);
-    const metadata = await this.#metadata();
+    const metadata = await this.#metadata(headers);
     if (this.#closed) throw closed('client');
     const connection = this.#withRoom();
     const stream: ClientReadableStream<A> = connection.client.makeServerStreamRequest(
@@ -171,7 +217,7 @@ export class GrpcTransport implements Transport {
   }
 
   #withRoom(): Connection {
-    const found = this.#connections.find(({ streams }) => streams < this.streamsMax);
+    const found = this.#connections.find(({ streams }) => streams < this.#streamsMax);
     if (found) return found;
     const connection = this.#connect();
     this.#connections.push(connection);
@@ -200,11 +246,24 @@ export class GrpcTransport implements Transport {
     if (state === connectivityState.CONNECTING || state === connectivityState.TRANSIENT_FAILURE) follow();
   }
 
-  async #metadata(): Promise<Metadata> {
+  async #metadata(headers: Headers = {}): Promise<Metadata> {
     const metadata = new Metadata();
+    for (const [name, value] of Object.entries({ ...this.#headers, ...headers })) metadata.set(name, value);
     if (this.#token !== undefined) metadata.set('authorization', (await authorization(this.#token))!);
     return metadata;
   }
+}
+
+const ROUND_ROBIN = JSON.stringify({ methodConfig: [], loadBalancingConfig: [{ round_robin: {} }] });
+
+/** grpc-js takes lists of IP addresses alone: names are for DNS. @throws ChordError */
+function targetOf(addresses: readonly string[]): string {
+  const versions = addresses.map((each) => isIP(each.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1')));
+  const [version] = versions;
+  if (!version)
+    throw unsendable('endpoints', `${addresses.join()}: each is IP:PORT; for a name, connect to dns:NAME:PORT`);
+  if (versions.some((each) => each !== version)) throw unsendable('endpoints', 'all are IPv4, or all are IPv6');
+  return `ipv${version}:${addresses.join()}`;
 }
 
 /** The same bytes. */

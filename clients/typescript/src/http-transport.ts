@@ -3,7 +3,7 @@ import { status } from './codes.js';
 import { Envelopes, envelope, httpError, STREAM_TYPE, UNARY_TYPE } from './connect-protocol.js';
 import { ChordError, closed, decodeError, unavailable } from './errors.js';
 import { sleep, sleepMax } from './timers.js';
-import { authorization, encode, type Method, type Token, type Transport } from './transport.js';
+import { authorization, encode, type Headers, type Method, type Token, type Transport } from './transport.js';
 import { onWake, Silence } from './wake.js';
 
 /** The time of so many heartbeats without one: a stream that is late is not yet lost. */
@@ -20,6 +20,7 @@ export class HttpTransport implements Transport {
   constructor(
     address: string,
     private readonly token: Token | undefined,
+    private readonly headers: Headers = {},
   ) {
     const { location } = globalThis as { readonly location?: { readonly origin: string } };
     this.#base = new URL(address, location?.origin);
@@ -30,16 +31,28 @@ export class HttpTransport implements Transport {
     return typeof this.token === 'function';
   }
 
-  call<Q, A>(method: Method<Q, A>, request: Uint8Array, deadline: number, signal: AbortSignal | undefined): Promise<A> {
-    return this.#unary(method, request, deadline, this.#begin(signal));
+  call<Q, A>(
+    method: Method<Q, A>,
+    request: Uint8Array,
+    deadline: number,
+    signal: AbortSignal | undefined,
+    headers?: Headers,
+  ): Promise<A> {
+    return this.#unary(method, request, deadline, this.#begin(signal), headers);
   }
 
-  async longCall<Q, A>(method: Method<Q, A>, request: Uint8Array, deadline: number, signal: AbortSignal): Promise<A> {
+  async longCall<Q, A>(
+    method: Method<Q, A>,
+    request: Uint8Array,
+    deadline: number,
+    signal: AbortSignal,
+    headers?: Headers,
+  ): Promise<A> {
     const exchange = this.#begin(signal);
     const silence = new Silence(LONG_CALL_SILENCE, false, () => exchange.fail(unavailable('the page was asleep')));
     silence.begin();
     try {
-      return await this.#unary(method, request, deadline, exchange);
+      return await this.#unary(method, request, deadline, exchange, headers);
     } finally {
       silence.close();
     }
@@ -50,6 +63,7 @@ export class HttpTransport implements Transport {
     request: Q,
     signal: AbortSignal,
     heartbeat = Infinity,
+    headers?: Headers,
   ): AsyncGenerator<A, void, void> {
     const body = envelope(encode(method, request));
     const exchange = this.#begin(signal);
@@ -58,7 +72,7 @@ export class HttpTransport implements Transport {
     const envelopes = new Envelopes();
     try {
       silence.begin();
-      const response = await this.#post(method.path, STREAM_TYPE, body, exchange.signal);
+      const response = await this.#post(method.path, STREAM_TYPE, body, exchange.signal, headers);
       const reader = response.body!.getReader();
       for (;;) {
         silence.begin();
@@ -89,14 +103,20 @@ export class HttpTransport implements Transport {
     for (const exchange of this.#open) exchange.fail(closed('client'));
   }
 
-  async #unary<Q, A>(method: Method<Q, A>, request: Uint8Array, deadline: number, exchange: Exchange): Promise<A> {
+  async #unary<Q, A>(
+    method: Method<Q, A>,
+    request: Uint8Array,
+    deadline: number,
+    exchange: Exchange,
+    headers: Headers = {},
+  ): Promise<A> {
     const left = Math.max(0, Math.ceil(sleepMax(deadline - Date.now())));
     const late = () =>
       exchange.fail(new ChordError('DEADLINE_EXCEEDED', 'no answer in time', status.DEADLINE_EXCEEDED));
     const timer = deadline < Infinity ? setTimeout(late, left) : undefined;
     const timeout = deadline < Infinity ? { 'connect-timeout-ms': String(left) } : {};
     try {
-      const response = await this.#post(method.path, UNARY_TYPE, request, exchange.signal, timeout);
+      const response = await this.#post(method.path, UNARY_TYPE, request, exchange.signal, { ...headers, ...timeout });
       return decode(method, new Uint8Array(await response.arrayBuffer()));
     } catch (error) {
       throw exchange.causeOf(error);
@@ -107,13 +127,20 @@ export class HttpTransport implements Transport {
   }
 
   /** Answers when the head of a success has come. */
-  async #post(path: string, type: string, body: Uint8Array, signal: AbortSignal, more = {}): Promise<Response> {
+  async #post(
+    path: string,
+    type: string,
+    body: Uint8Array,
+    signal: AbortSignal,
+    more: Headers = {},
+  ): Promise<Response> {
     const token = await authorization(this.token);
     const headers = {
+      ...this.headers,
+      ...more,
       'content-type': type,
       'connect-protocol-version': '1',
       ...(token !== undefined && { authorization: token }),
-      ...more,
     };
     const url = new URL(path.slice(1), this.#base);
     // Followed, a redirection would carry the token elsewhere.

@@ -1,28 +1,22 @@
 /** The client of Chord for Node, over gRPC: `import { connect, Replica } from 'chordstate'`. */
 import { EventEmitter, setMaxListeners } from 'node:events';
 import { BaseClient } from './client.js';
-import { GrpcTransport, type TlsOptions } from './grpc-transport.js';
+import { type GrpcOptions, GrpcTransport, type TlsOptions } from './grpc-transport.js';
 import type { CommonOptions } from './options.js';
 import { type ReplicaEvents, replicaClass } from './replica.js';
 
 export * from './api.js';
 export type { TlsOptions };
 
-export interface ClientOptions extends CommonOptions {
-  /** false: none, the default; true: with the roots of the system. */
-  readonly tls?: TlsOptions | boolean;
-  /** More open a further connection, since servers and proxies bound the streams of one. Default 90. */
-  readonly watchesPerConnection?: number;
-}
+export interface ClientOptions extends CommonOptions, GrpcOptions {}
 
 /** All calls throw ChordError. */
 export class Client extends BaseClient {
   /** @param address HOST:PORT */
   constructor(address: string, options: ClientOptions = {}) {
-    const { tls = false, token, watchesPerConnection = 90 } = options;
     const closing = new AbortController();
     setMaxListeners(0, closing.signal);
-    super(address, options, { transport: new GrpcTransport(address, tls, token, watchesPerConnection), closing, warn });
+    super(address, options, { transport: new GrpcTransport(address, options), closing, warn });
   }
 }
 
@@ -32,7 +26,7 @@ export function connect(address: string, options: ClientOptions = {}): Client {
 }
 
 /** A live local copy of contexts, and an `EventEmitter`. */
-export class Replica extends replicaClass(EventEmitter<ReplicaEvents>, warn) {}
+export class Replica extends replicaClass(EventEmitter<ReplicaEvents>) {}
 
 function warn(warning: Error): void {
   process.emitWarning(warning);

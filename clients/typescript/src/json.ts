@@ -39,3 +39,10 @@ export function setMember(object: JsonObject, key: string, value: Json): void {
     (object as Record<string, Json>)[key] = value;
   }
 }
+
+/** All of a value, in place; what is frozen already is not looked through. Answers it. */
+export function freeze<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || !Object.isExtensible(value)) return value;
+  for (const member of Object.values(value)) freeze(member);
+  return Object.freeze(value);
+}

@@ -4,7 +4,7 @@ import type { ReturnOptions } from './gen/chord/v1/model.js';
 import type { Context, Delta, Mutation, Path, Position } from './model.js';
 import type { RetryPolicy } from './retry.js';
 import type { DeltaEvent, FullEvent } from './tracker.js';
-import type { Token } from './transport.js';
+import type { Headers, Token } from './transport.js';
 
 /** Of every client, on Node and in browsers. */
 export interface CommonOptions {
@@ -15,12 +15,23 @@ export interface CommonOptions {
   readonly retry?: Partial<RetryPolicy>;
   /** More wait for their turn. Default 100. */
   readonly callsInFlight?: number;
+  /** Headers of each call and watch: the metadata of gRPC. */
+  readonly metadata?: Headers;
+  /** Gets what is seen nowhere else: connections that watches have lost, and failures that have no listener. */
+  readonly logger?: Logger;
+}
+
+/** `console` is one. */
+export interface Logger {
+  warn(message: string, error: Error): void;
 }
 
 export interface CallOptions {
   /** In place of the client's, in milliseconds. */
   readonly deadline?: number | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Headers beside those of the client. */
+  readonly metadata?: Headers | undefined;
 }
 
 export interface DeleteOptions extends CallOptions {

@@ -4,14 +4,14 @@ import type { BaseClient } from './client.js';
 import { status, statusName } from './codes.js';
 import type { Emitter } from './emitter.js';
 import { ChordError, closed } from './errors.js';
-import type { JsonObject } from './json.js';
+import { freeze, type JsonObject } from './json.js';
 import type { Change, Position, ReplicaDocument } from './model.js';
 import { sleepMax } from './timers.js';
 import type { Target, WatchEvent } from './tracker.js';
 import type { Watch } from './watch.js';
 
 export interface ReplicaOptions {
-  /** What it starts with, by context id: what `state()` of an earlier one answered. */
+  /** What it starts with, by context id: what `state()` of an earlier one answered. The replica freezes these documents. */
   readonly state?: Iterable<readonly [contextId: string, document: ReplicaDocument]>;
 }
 
@@ -50,7 +50,7 @@ interface Waiting {
   readonly fail: (error: unknown) => void;
 }
 
-/** Call `close` when done. Documents are read-only: those that do not change are shared by all readers. */
+/** Call `close` when done. Documents are frozen: those that do not change are shared by all readers. */
 export interface LiveCopy extends AsyncDisposable {
   /** Resolves when everything that existed has come. Rejects with ChordError where the watch ends before. */
   readonly ready: Promise<void>;
@@ -58,7 +58,7 @@ export interface LiveCopy extends AsyncDisposable {
   readonly live: boolean;
   readonly size: number;
 
-  /** The document now; undefined where there is none. */
+  /** The document now; undefined where there is none. It never changes: in a module, a write to it is a TypeError. */
   get<T extends object = JsonObject>(contextId: string): T | undefined;
 
   position(contextId: string): Position | undefined;
@@ -90,14 +90,12 @@ type ReplicaConstructor<E> = new (
   options?: ReplicaOptions,
 ) => LiveCopy & E;
 
-/**
- * The class of replicas that are emitters of this kind.
- * @param warn says what no listener takes
- */
-export function replicaClass<E>(Events: new () => E, warn: (warning: Error) => void): ReplicaConstructor<E> {
+/** The class of replicas that are emitters of this kind. */
+export function replicaClass<E>(Events: new () => E): ReplicaConstructor<E> {
   class Replica extends (Events as unknown as typeof Emitter<ReplicaEvents>) implements LiveCopy {
     readonly ready: Promise<void>;
     readonly #documents: Map<string, ReplicaDocument>;
+    readonly #client: BaseClient;
     readonly #watch: Watch;
     readonly #running: Promise<void>;
     readonly #waiting = new Set<Waiting>();
@@ -108,7 +106,9 @@ export function replicaClass<E>(Events: new () => E, warn: (warning: Error) => v
 
     constructor(client: BaseClient, targets: readonly Target[], { state = [] }: ReplicaOptions = {}) {
       super();
+      this.#client = client;
       this.#documents = new Map(state);
+      for (const { value } of this.#documents.values()) freeze(value);
       const known = new Map([...this.#documents].map(([id, { position }]) => [id, position]));
       this.#watch = client.watch(targets, {
         known,
@@ -222,7 +222,7 @@ export function replicaClass<E>(Events: new () => E, warn: (warning: Error) => v
       } catch (error) {
         if (this.#closed) return closed('replica');
         if (this.listenerCount('error') > 0) this.emit('error', error);
-        else warn(warningOf(error));
+        else this.#client.warn(warningOf(error));
         return error;
       }
     }
@@ -255,7 +255,7 @@ export function replicaClass<E>(Events: new () => E, warn: (warning: Error) => v
         const { contextId } = event;
         let change: ReplicaChange = { contextId, value: undefined, position: undefined, changes: undefined };
         if (event.type === 'full') {
-          change = { contextId, value: event.value, position: event.position, changes: undefined };
+          change = { contextId, value: freeze(event.value), position: event.position, changes: undefined };
         } else if (event.type === 'delta') {
           const value = applied(event.changes, values.has(contextId) ? values.get(contextId) : this.get(contextId));
           if (!value) return undefined;

@@ -15,16 +15,31 @@ export interface Definition<Q, A, S extends boolean> extends Method<Q, A> {
   readonly responseStream: S;
 }
 
+/** By name. HTTP's in browsers, the metadata of gRPC elsewhere. */
+export type Headers = Readonly<Record<string, string>>;
+
 /** All methods throw ChordError, with what the server said, or what the transport knows. */
 export interface Transport {
   /** Another token may be had by asking again. */
   readonly renews: boolean;
 
   /** One try. @param deadline milliseconds since 1970 */
-  call<Q, A>(method: Method<Q, A>, request: Uint8Array, deadline: number, signal: AbortSignal | undefined): Promise<A>;
+  call<Q, A>(
+    method: Method<Q, A>,
+    request: Uint8Array,
+    deadline: number,
+    signal: AbortSignal | undefined,
+    headers?: Headers,
+  ): Promise<A>;
 
   /** The same for a call that lasts as streams do. @param deadline Infinity: none */
-  longCall<Q, A>(method: Method<Q, A>, request: Uint8Array, deadline: number, signal: AbortSignal): Promise<A>;
+  longCall<Q, A>(
+    method: Method<Q, A>,
+    request: Uint8Array,
+    deadline: number,
+    signal: AbortSignal,
+    headers?: Headers,
+  ): Promise<A>;
 
   /**
    * A server stream, read as it is iterated. Ending the iteration, or the signal, cancels it.
@@ -35,6 +50,7 @@ export interface Transport {
     request: Q,
     signal: AbortSignal,
     heartbeat?: number,
+    headers?: Headers,
   ): AsyncGenerator<A, void, void>;
 
   /** Waits before a stream connects again; less where the transport knows that a try may succeed now. @param delay milliseconds */
@@ -42,6 +58,15 @@ export interface Transport {
 
   /** Ends all calls: they fail as those of a client that is closed. */
   close(): void;
+}
+
+/** What differs between Node and browsers. */
+export interface Platform {
+  readonly transport: Transport;
+  /** Its signal ends all that the client has begun. */
+  readonly closing: AbortController;
+  /** Says what nothing waits for: `process.emitWarning`, `console.warn`. */
+  readonly warn: (warning: Error) => void;
 }
 
 /** The request with what it leaves out, as the protocol has it. */

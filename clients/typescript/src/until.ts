@@ -2,7 +2,7 @@
 import { applied } from './apply.js';
 import { status } from './codes.js';
 import { ChordError, closed } from './errors.js';
-import type { JsonObject } from './json.js';
+import { freeze, type JsonObject } from './json.js';
 import type { ReplicaDocument } from './model.js';
 import { sleepMax } from './timers.js';
 import type { Watch } from './watch.js';
@@ -29,7 +29,7 @@ export async function until(
     for await (const event of watch) {
       if (event.type === 'caughtUp') continue;
       if (event.type === 'full') {
-        document = { value: event.value, position: event.position };
+        document = { value: freeze(event.value), position: event.position };
       } else if (event.type === 'delta') {
         const value = applied(event.changes, document?.value);
         if (!value) {

@@ -2,10 +2,11 @@
 import { ChordError, unavailable } from './errors.js';
 import type { WatchContextsResponse } from './gen/chord/v1/sync_service.js';
 import { fromDuration, type Position, toDuration } from './model.js';
+import type { Logger } from './options.js';
 import { DOUBTFUL_FAILURES_MAX, type RetryPolicy, Waits } from './retry.js';
 import { sync } from './services.js';
 import { type Target, Tracker, type WatchEvent } from './tracker.js';
-import type { Transport } from './transport.js';
+import type { Headers, Transport } from './transport.js';
 
 /** The server's, in milliseconds. */
 const HEARTBEAT_DEFAULT = 15_000;
@@ -22,7 +23,9 @@ export interface WatchOptions {
   /** The connection broke; the watch tries again after `delay` milliseconds. */
   readonly onDisconnect?: (error: ChordError, delay: number) => void;
   /** Ends the watch, as `close` does. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
+  /** Headers beside those of the client, of each connection. */
+  readonly metadata?: Headers | undefined;
 }
 
 /**
@@ -129,7 +132,7 @@ export class Watch implements AsyncIterableIterator<WatchEvent, undefined, undef
 
   #connect(): AsyncGenerator<WatchContextsResponse, void, void> {
     this.#stream = new AbortController();
-    const { includeOldValues = false, format = '', heartbeatInterval } = this.options;
+    const { includeOldValues = false, format = '', heartbeatInterval, metadata } = this.options;
     const request = {
       subscriptions: this.#tracker.connect(),
       includeOldValues,
@@ -137,10 +140,20 @@ export class Watch implements AsyncIterableIterator<WatchEvent, undefined, undef
       heartbeatInterval: toDuration(heartbeatInterval),
     };
     const heartbeat = heartbeatInterval ?? HEARTBEAT_DEFAULT;
-    return this.transport.stream(sync.watchContexts, request, this.#stream.signal, heartbeat);
+    return this.transport.stream(sync.watchContexts, request, this.#stream.signal, heartbeat, metadata);
   }
 }
 
 function misfit(): ChordError {
   return unavailable('an event does not fit what came before');
+}
+
+/** The same options, with which the logger gets what ends a connection. */
+export function logged(options: WatchOptions, logger: Logger | undefined): WatchOptions {
+  if (!logger) return options;
+  const onDisconnect = (error: ChordError, delay: number) => {
+    logger.warn(`a watch lost its connection, and connects again in ${Math.ceil(delay)} ms`, error);
+    options.onDisconnect?.(error, delay);
+  };
+  return { ...options, onDisconnect };
 }

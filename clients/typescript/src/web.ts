@@ -12,7 +12,7 @@ export type { CommonOptions as ClientOptions };
 export class Client extends BaseClient {
   /** @param address the web port of a server, as `https://chord.example.com`; `/` is that of the page */
   constructor(address: string, options: CommonOptions = {}) {
-    const transport = new HttpTransport(address, options.token);
+    const transport = new HttpTransport(address, options.token, options.metadata);
     super(address, options, { transport, closing: new AbortController(), warn });
   }
 }
@@ -23,7 +23,7 @@ export function connect(address: string, options: CommonOptions = {}): Client {
 }
 
 /** A live local copy of contexts, which emits events as an `EventEmitter` of Node does. */
-export class Replica extends replicaClass(Emitter<ReplicaEvents>, warn) {}
+export class Replica extends replicaClass(Emitter<ReplicaEvents>) {}
 
 function warn(warning: Error): void {
   console.warn(warning);

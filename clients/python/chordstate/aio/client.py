@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any, Literal, TypeVar, overload
 
 import grpc.aio
@@ -17,6 +18,7 @@ from ..course import Course, OnDisconnect, WatchOptions
 from ..editing import Editing, Reads
 from ..errors import ChordError, closed
 from ..health import HealthStatus, check
+from ..hooks import headers_of_calls
 from ..model import (
     BatchResult,
     Context,
@@ -51,12 +53,8 @@ T = TypeVar("T")
 
 class Client(Connected):
     """A client of the server at HOST:PORT, for any number of tasks of one loop: that in which it connects,
-    at the first call.
-
-    tls: True for the roots of the system. token: sent as `authorization: Bearer` with every call; a function is asked
-    each time, so that tokens can be renewed.
-    timeout: seconds for one call with all its tries. calls_in_flight: more wait for their turn. watches_per_connection:
-    more open a further connection, since servers and proxies bound the streams of one. All calls raise ChordError.
+    at the first call. The arguments are those of `chordstate.Client`; token may be async, and interceptors are those of
+    `grpc.aio`. All calls raise ChordError.
     """
 
     async def set(
@@ -320,7 +318,7 @@ class Client(Connected):
         while not self._closed.is_set():
             connection = self._connected().take()
             try:
-                metadata = await channel.metadata_aio(self._token)
+                metadata = await channel.metadata_aio(self._token, self._metadata, headers_of_calls())
                 return call.read(
                     await connection.method(call.method)(call.request, timeout=patience.timeout(), metadata=metadata)
                 )
@@ -394,6 +392,7 @@ class Client(Connected):
         if self._closed.is_set():
             raise closed()
         options = WatchOptions(known or {}, include_old_values, heartbeat_interval, on_disconnect, format)
-        watch = Watch(Course(self._retry, targets, options, callable(self._token)), self._open_watch, self._recovered)
+        open_watch = partial(self._open_watch, headers_of_calls())
+        watch = Watch(Course(self._retry, targets, options, callable(self._token)), open_watch, self._recovered)
         self.closes(watch)
         return watch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
@@ -15,6 +15,7 @@ import grpc.aio
 from .. import calls, channel
 from ..channel import Tls
 from ..errors import ChordError, busy, closed
+from ..hooks import Hooks, Metadata, headers_of, headers_of_calls
 from ..retry import ONE_TRY, Attempts, RetryPolicy
 from ..status import from_rpc_error
 from .presence import Presence
@@ -41,12 +42,21 @@ class Connected:
         retry: RetryPolicy = RetryPolicy(),
         calls_in_flight: int = 100,
         watches_per_connection: int = 90,
+        endpoints: Sequence[str] = (),
+        metadata: Mapping[str, str] | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] = (),
+        channel_options: Sequence[tuple[str, Any]] = (),
+        user_agent: str = "",
     ) -> None:
+        hooks = Hooks(endpoints, headers_of(metadata), interceptors, channel_options, user_agent)
         self.address = address
         self._timeout = timeout
         self._retry = retry
         self._token = token
         self._tls = channel.tls_of(tls)
+        self._metadata = hooks.metadata
+        self._hooks = hooks
+        self._target = hooks.target(address)
         self._streams_max = watches_per_connection
         self._connections: channel.Connections | None = None
         self._calls_in_flight = calls_in_flight
@@ -100,23 +110,25 @@ class Connected:
     def _connected(self) -> channel.Connections:
         """Connects at the first call: a channel belongs to the loop that is running when it is made."""
         if self._connections is None:
-            options = channel.options(self._tls)
+            options = channel.options(self._tls, self._hooks, self.address)
             credentials = self._tls.credentials() if self._tls else None
-            self._connections = channel.Connections(
-                lambda: (
-                    grpc.aio.secure_channel(self.address, credentials, options)
-                    if credentials
-                    else grpc.aio.insecure_channel(self.address, options)
-                ),
-                self._streams_max,
-            )
+            interceptors = list(self._hooks.interceptors)
+
+            def connect() -> tuple[grpc.aio.Channel, grpc.aio.Channel]:
+                if credentials:
+                    made = grpc.aio.secure_channel(self._target, credentials, options, interceptors=interceptors)
+                else:
+                    made = grpc.aio.insecure_channel(self._target, options, interceptors=interceptors)
+                return made, made
+
+            self._connections = channel.Connections(connect, self._streams_max)
         return self._connections
 
     async def start(
         self, method: Callable[[Any], Callable[..., Any]], request: Any, timeout: float | None
     ) -> channel.Stream:
         """A stream, which takes a place on its connection."""
-        metadata = await channel.metadata_aio(self._token)
+        metadata = await channel.metadata_aio(self._token, self._metadata, headers_of_calls())
         if self._closed.is_set():
             raise closed()
         connection = self._connected().take()
@@ -133,8 +145,8 @@ class Connected:
     async def call_again(self, call: calls.Call[T], timeout: float | None) -> T:
         return await self._run(call, timeout)
 
-    async def _open_watch(self, request: Any) -> channel.Stream:
-        metadata = await channel.metadata_aio(self._token)
+    async def _open_watch(self, headers: Metadata, request: Any) -> channel.Stream:
+        metadata = await channel.metadata_aio(self._token, self._metadata, headers)
         if self._closed.is_set():
             raise closed()
         connection = self._connected().take()
@@ -171,7 +183,7 @@ class Connected:
         while not self._closed.is_set():
             try:
                 async with self._turn(attempts):
-                    metadata = await channel.metadata_aio(self._token)
+                    metadata = await channel.metadata_aio(self._token, self._metadata, headers_of_calls())
                     method = self._connected().first.method(call.method)
                     answer = await method(call.request, timeout=attempts.timeout(), metadata=metadata)
                 return call.read(answer)

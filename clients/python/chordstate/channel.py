@@ -30,6 +30,7 @@ class Tls:
     server_name: str | None = None
 
     def credentials(self) -> grpc.ChannelCredentials:
+        """The same as gRPC has them."""
         return grpc.ssl_channel_credentials(self.ca or _system_roots(), self.key, self.cert)
 
 
@@ -112,9 +113,11 @@ class Connection:
         inner = self.channel
         while inner is not None and not hasattr(inner, "check_connectivity_state"):
             inner = getattr(inner, "_channel", None)  # perhaps behind a wrapper, as that of OpenTelemetry
+        if inner is None:  # of another release
+            return grpc.ChannelConnectivity.SHUTDOWN
         try:
             state = inner.check_connectivity_state(False)
-        except (AttributeError, ValueError):  # of another release; closed
+        except ValueError:  # closed
             return grpc.ChannelConnectivity.SHUTDOWN
         return next(each for each in grpc.ChannelConnectivity if each.value[0] == state)
 

@@ -123,6 +123,7 @@ class Connected:
             self._open.add(opened)
 
     def closes_first(self, presence: Presence) -> None:
+        """Ends it when the client is closed, while calls are possible yet."""
         with self._lock:
             self._presences.append(presence)
 
@@ -137,12 +138,15 @@ class Connected:
 
     @property
     def is_closed(self) -> bool:
+        """Whether `close` has been called."""
         return self._closed.is_set()
 
     def call_once(self, call: calls.Call[T], timeout: float | None) -> T:
+        """One try, with all the time. For stubs."""
         return self._run(call, timeout, ONE_TRY)
 
     def call_again(self, call: calls.Call[T], timeout: float | None) -> T:
+        """As many tries as the client's own calls have. For stubs."""
         return self._run(call, timeout)
 
     def _open_watch(self, headers: Metadata, request: Any) -> Callable[[], channel.Stream]:

@@ -22,6 +22,8 @@ _log = logging.getLogger("chordstate")
 
 @dataclass(frozen=True, slots=True)
 class ReplicaChange:
+    """What has happened to one context of a replica."""
+
     context_id: str
     #: None: the context is gone.
     value: JsonObject | None
@@ -72,11 +74,13 @@ class Copies:
         return held[0] if as_ is None else read_as(as_, held[0])
 
     def position(self, context_id: str) -> Position | None:
+        """Where the copy stands; None where there is none."""
         with self._lock:
             held = self._documents.get(context_id)
         return held and held[1]
 
     def ids(self) -> tuple[str, ...]:
+        """Of all contexts of which there is a copy."""
         with self._lock:
             return tuple(self._documents)
 

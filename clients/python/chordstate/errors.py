@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import grpc
 
@@ -23,8 +23,31 @@ class FieldViolation:
     description: str
 
 
+#: Why the server refuses. An error that comes without a reason of the server has the name of its gRPC code.
+Reason: TypeAlias = Literal[
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "ABORTED",
+    "INVALID_ARGUMENT",
+    "UNAUTHENTICATED",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "UNAVAILABLE",
+    "DEADLINE_EXCEEDED",
+    "DATA_LOSS",
+    "CANCELLED",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+    "UNKNOWN",
+]
+
+
 class ChordError(Exception):
-    """The one error of all calls."""
+    """The one error of all calls; of the most frequent reasons there are subclasses."""
+
+    def __new__(cls, reason: str, *_: object, **__: object) -> ChordError:
+        return super().__new__(_KINDS.get(reason, cls) if cls is ChordError else cls)
 
     def __init__(
         self,
@@ -41,8 +64,8 @@ class ChordError(Exception):
         certain: bool = False,
     ) -> None:
         super().__init__(f"{reason}: {message}")
-        #: `NOT_FOUND`, `ABORTED`, `INVALID_ARGUMENT`, ... as the server says; else the name of the gRPC code.
-        self.reason = reason
+        #: A `Reason`, or one of a later server.
+        self.reason: Reason | str = reason
         self.message = message
         self.code = code
         self.context_id = context_id
@@ -57,6 +80,74 @@ class ChordError(Exception):
         self.transient = transient
         #: The network's failure without a doubt: no count of tries makes it final.
         self.certain = certain
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (self.reason, self.message, self.code, self.__dict__)
+
+
+def _restored(reason: str, message: str, code: grpc.StatusCode, state: dict[str, Any]) -> ChordError:
+    error = ChordError(reason, message, code)
+    error.__dict__.update(state)
+    return error
+
+
+class NotFoundError(ChordError):
+    """`NOT_FOUND`: the context does not exist."""
+
+
+class AlreadyExistsError(ChordError):
+    """`ALREADY_EXISTS`: the context exists, and the request needs one that does not."""
+
+
+class ConflictError(ChordError):
+    """`ABORTED`: the context is not as the write expects; see `current` and `unmet`."""
+
+
+class InvalidArgumentError(ChordError):
+    """`INVALID_ARGUMENT`: the request can never succeed; see `violations`."""
+
+
+class UnauthenticatedError(ChordError):
+    """`UNAUTHENTICATED`: the token is missing or not accepted."""
+
+
+class PermissionDeniedError(ChordError):
+    """`PERMISSION_DENIED`: the caller may not do this."""
+
+
+class ResourceExhaustedError(ChordError):
+    """`RESOURCE_EXHAUSTED`: a size or a quota is exceeded."""
+
+
+class FailedPreconditionError(ChordError):
+    """`FAILED_PRECONDITION`: the configuration or the state does not allow the request."""
+
+
+class UnavailableError(ChordError):
+    """`UNAVAILABLE`: the server is away, or cannot serve now."""
+
+
+class DeadlineExceededError(ChordError):
+    """`DEADLINE_EXCEEDED`: the time of the call is over."""
+
+
+class CancelledError(ChordError):
+    """`CANCELLED`: the client or the replica is closed."""
+
+
+_KINDS: dict[str, type[ChordError]] = {
+    "NOT_FOUND": NotFoundError,
+    "ALREADY_EXISTS": AlreadyExistsError,
+    "ABORTED": ConflictError,
+    "INVALID_ARGUMENT": InvalidArgumentError,
+    "UNAUTHENTICATED": UnauthenticatedError,
+    "PERMISSION_DENIED": PermissionDeniedError,
+    "RESOURCE_EXHAUSTED": ResourceExhaustedError,
+    "FAILED_PRECONDITION": FailedPreconditionError,
+    "UNAVAILABLE": UnavailableError,
+    "DEADLINE_EXCEEDED": DeadlineExceededError,
+    "CANCELLED": CancelledError,
+}
 
 
 def unavailable(message: str) -> ChordError:

@@ -208,6 +208,8 @@ Event: TypeAlias = Full | Delta | Deleted | Absent | CaughtUp
 
 @dataclass(frozen=True, slots=True)
 class WriteResult:
+    """What a write did; `context` and `delta` where `returning` asks for them."""
+
     position: Position
     #: False: the document was like this already.
     changed: bool
@@ -230,6 +232,8 @@ class BatchResult:
 
 @dataclass(frozen=True, slots=True)
 class DeleteResult:
+    """What a delete did."""
+
     #: Where the context stood last; None: it was missing.
     position: Position | None
     changed: bool
@@ -237,6 +241,8 @@ class DeleteResult:
 
 @dataclass(frozen=True, slots=True)
 class Waited:
+    """What a wait has waited for."""
+
     #: What a copy at `known` lacks of the version that met the checks; without `known`, the document.
     result: Full | Delta | NoChange
     #: The first version after `known` that met the checks.

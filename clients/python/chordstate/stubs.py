@@ -83,6 +83,7 @@ class Answers(Iterator[Any]):
         raise StopIteration
 
     def close(self) -> None:
+        """Ends the stream."""
         self._ended = True
         self._stream.cancel()
 

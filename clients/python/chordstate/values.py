@@ -87,25 +87,24 @@ def _blame(field: str, value: Json, depth: int) -> None:
 
     Looked for only when sending has failed: what is right costs nothing.
     """
-    members: Iterable[tuple[str, Json]]
+    members: Iterable[tuple[str, Json, Json]]
     if is_dataclass_instance(value):
         value = members_of(value)
     if isinstance(value, Mapping):
-        members = ((member_path(field, key), key) for key in value)
+        members = ((member_path(field, key), key, member) for key, member in value.items())
     elif isinstance(value, (list, tuple)):
-        members = ((f"{field}[{i}]", i) for i in range(len(value)))
+        members = ((f"{field}[{i}]", "", element) for i, element in enumerate(value))
     else:
         with sendable(field):
             _write(Value(), value, depth)
         return
     if depth > DEPTH_MAX:
         raise unsendable(field, f"nested over {DEPTH_MAX} levels")
-    for path, key in members:
-        if not isinstance(key, (str, int)) or (isinstance(value, Mapping) and not isinstance(key, str)):
+    for path, key, member in members:
+        if not isinstance(key, str):
             raise unsendable(path, f"{key!r} is not a str: keys are")
-        if isinstance(key, str):
-            text(path, key)
-        _blame(path, value[key], depth + 1)
+        text(path, key)
+        _blame(path, member, depth + 1)
 
 
 def member_path(field: str, key: object) -> str:

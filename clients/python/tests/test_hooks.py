@@ -19,7 +19,7 @@ from chordstate._gen.chord.v1 import context_service_pb2 as contexts
 from .servers import Server
 from .test_faults import Peer, serving
 
-FAST = chordstate.RetryPolicy(attempts=5, backoff_min=0.001, backoff_max=0.01)
+FAST = chordstate.RetryPolicy(attempts=5, attempt_timeout=60, backoff_min=0.001, backoff_max=0.01)
 
 
 class Noting(Peer):

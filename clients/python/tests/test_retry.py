@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pickle
+
 import grpc
 import pytest
 
+import chordstate
 from chordstate.course import Course, WatchOptions
 from chordstate.errors import ChordError, unavailable
 from chordstate.model import names_of
@@ -180,3 +183,15 @@ def test_a_wait_ends_at_its_deadline() -> None:
     assert patience.timeout() == 6
     with pytest.raises(ChordError):
         patience.wait(failed(grpc.StatusCode.UNAVAILABLE, True, retry_after=6))
+
+
+def test_errors_have_the_class_of_their_reason() -> None:
+    error = chordstate.ChordError("ABORTED", "moved", grpc.StatusCode.ABORTED, context_id="a")
+    assert type(error) is chordstate.ConflictError
+    assert type(chordstate.ChordError("LATER", "?", grpc.StatusCode.UNKNOWN)) is chordstate.ChordError
+    again = pickle.loads(pickle.dumps(error))  # as between processes
+    assert (type(again), str(again), again.context_id) == (chordstate.ConflictError, "ABORTED: moved", "a")
+    with pytest.raises(chordstate.CancelledError):
+        client = chordstate.connect("127.0.0.1:1")
+        client.close()
+        client.get("a")

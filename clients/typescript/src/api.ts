@@ -3,7 +3,7 @@ export { apply, DeltaMismatch } from './apply.js';
 export type { BlameLine, BlamePage } from './blame.js';
 export type { Check, Expected, Unchanged, UnmetCondition, UnmetConditions } from './conditions.js';
 export type { Editor } from './edit.js';
-export { ChordError, type FieldViolation } from './errors.js';
+export { ChordError, type FieldViolation, type Reason } from './errors.js';
 export type { HealthStatus } from './health.js';
 export type { Json, JsonObject, Sendable } from './json.js';
 export {

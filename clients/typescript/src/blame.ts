@@ -21,6 +21,7 @@ export interface BlameLine {
   readonly provenance?: Provenance;
 }
 
+/** Some lines, and what they are of. */
 export interface BlamePage {
   /** In the order of the paths. */
   readonly lines: readonly BlameLine[];

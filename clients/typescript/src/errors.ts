@@ -6,12 +6,14 @@ import { BadRequest, ErrorInfo, RetryInfo } from './gen/google/rpc/error_details
 import { Status } from './gen/google/rpc/status.js';
 import { fromDuration, fromPosition, type Position } from './model.js';
 
+/** One bad field of a request. */
 export interface FieldViolation {
   /** Path of the field, as in the .proto. */
   readonly field: string;
   readonly description: string;
 }
 
+/** What an error may tell beside its reason. */
 export interface ErrorDetails {
   readonly contextId?: string | undefined;
   /** Where the context stands that a write expected elsewhere; null: it does not exist; undefined: not told. */
@@ -22,6 +24,25 @@ export interface ErrorDetails {
   readonly retryAfter?: number | undefined;
 }
 
+/** Why the server refuses. An error that comes without a reason of the server has the name of its gRPC code. */
+export type Reason =
+  | 'NOT_FOUND' // the context does not exist
+  | 'ALREADY_EXISTS' // the context exists, and the request needs one that does not
+  | 'ABORTED' // the context is not as the write expects
+  | 'INVALID_ARGUMENT' // the request can never succeed
+  | 'UNAUTHENTICATED' // the token is missing or not accepted
+  | 'PERMISSION_DENIED' // the caller may not do this
+  | 'RESOURCE_EXHAUSTED' // a size or a quota is exceeded
+  | 'FAILED_PRECONDITION' // the configuration or the state does not allow the request
+  | 'UNAVAILABLE' // the server is away, or cannot serve now
+  | 'DEADLINE_EXCEEDED' // the time of the call is over
+  | 'DATA_LOSS' // the stored bytes differ from those that were written
+  | 'CANCELLED' // by a signal, or the client is closed
+  | 'UNIMPLEMENTED' // the server is older than the call
+  | 'INTERNAL'
+  | 'UNKNOWN';
+
+/** The one error of all calls. */
 export class ChordError extends Error {
   readonly contextId: string | undefined;
   readonly current: Position | null | undefined;
@@ -31,8 +52,8 @@ export class ChordError extends Error {
   readonly retryAfter: number | undefined;
 
   constructor(
-    /** `NOT_FOUND`, `ABORTED`, `INVALID_ARGUMENT`, ... as the server says; else the name of the gRPC code. */
-    readonly reason: string,
+    /** One of a later server may be another text. */
+    readonly reason: Reason | (string & {}),
     message: string,
     /** gRPC's. */
     readonly code: number,

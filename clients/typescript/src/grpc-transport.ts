@@ -19,6 +19,7 @@ import { sleep, sleepMax } from './timers.js';
 import { authorization, encode, type Headers, type Method, type Token, type Transport } from './transport.js';
 import { VERSION } from './version.js';
 
+/** How a server is known, and the client. */
 export interface TlsOptions {
   /** PEM. Absent: the roots of the system. */
   readonly ca?: Buffer;

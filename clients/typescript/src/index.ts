@@ -8,6 +8,7 @@ import { type ReplicaEvents, replicaClass } from './replica.js';
 export * from './api.js';
 export type { TlsOptions };
 
+/** Of a client on Node. */
 export interface ClientOptions extends CommonOptions, GrpcOptions {}
 
 /** All calls throw ChordError. */

@@ -1,6 +1,8 @@
 /** JSON as Chord means it. Any key is data: members are reached through these two alone. */
 
+/** A value of JSON. */
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
+/** An object of JSON. */
 export interface JsonObject {
   readonly [key: string]: Json;
 }

@@ -66,6 +66,7 @@ export interface ReplicaDocument<T extends object = JsonObject> {
   readonly position: Position;
 }
 
+/** The ordered changes that lead from one position to a later one. */
 export interface Delta {
   readonly contextId: string;
   readonly from: Position;
@@ -80,6 +81,7 @@ export interface Delta {
   readonly inexpressible?: string;
 }
 
+/** Who wrote a version. */
 export interface Provenance {
   /** `expired`: the time to live of members ended, and no client wrote it. */
   readonly cause?: 'expired';

@@ -26,6 +26,7 @@ export interface Logger {
   warn(message: string, error: Error): void;
 }
 
+/** Of every call. */
 export interface CallOptions {
   /** In place of the client's, in milliseconds. */
   readonly deadline?: number | undefined;
@@ -34,6 +35,7 @@ export interface CallOptions {
   readonly metadata?: Headers | undefined;
 }
 
+/** Of `delete`, and of each write. */
 export interface DeleteOptions extends CallOptions {
   /** Where the context must stand. Otherwise ABORTED, with `current` in the error. */
   readonly expected?: Expected | undefined;
@@ -47,11 +49,13 @@ export interface DeleteOptions extends CallOptions {
   readonly allowMissing?: boolean | undefined;
 }
 
+/** Of `touch`. */
 export interface TouchOptions extends CallOptions {
   /** Of members that expire. Empty: the context itself. */
   readonly paths?: readonly Path[] | undefined;
 }
 
+/** Of `set` and `revert`. */
 export interface WriteOptions extends Omit<DeleteOptions, 'allowMissing'> {
   /** Milliseconds to live from now; 0: until it is deleted; absent: as before. */
   readonly ttl?: number | undefined;
@@ -59,11 +63,13 @@ export interface WriteOptions extends Omit<DeleteOptions, 'allowMissing'> {
   readonly returning?: Partial<ReturnOptions> | undefined;
 }
 
+/** Of `update`. */
 export interface UpdateOptions extends WriteOptions {
   /** Start from {} where the context is missing. */
   readonly allowMissing?: boolean | undefined;
 }
 
+/** Of `edit`. */
 export interface EditOptions extends CallOptions {
   /** Start from {} where the context is missing. */
   readonly allowMissing?: boolean | undefined;
@@ -73,11 +79,13 @@ export interface EditOptions extends CallOptions {
   readonly attempts?: number | undefined;
 }
 
+/** Of `wait`. */
 export interface WaitContextOptions extends CallOptions {
   /** Versions after this position count too, also where a later one does not meet the checks. */
   readonly known?: Position | undefined;
 }
 
+/** What `update` changes. */
 export interface Edit {
   /** Deep-merged first: objects member by member, all else replaces. Members that are undefined are left out. */
   readonly changes?: object | undefined;
@@ -85,6 +93,7 @@ export interface Edit {
   readonly mutations?: readonly Mutation[] | undefined;
 }
 
+/** What a write did. */
 export interface WriteResult {
   readonly position: Position;
   /** False: the document was like this already. */
@@ -93,8 +102,10 @@ export interface WriteResult {
   readonly delta: Delta | undefined;
 }
 
+/** What a copy lacks: the document, a delta, or nothing. */
 export type SyncResult = FullEvent | DeltaEvent | { readonly type: 'noChange'; readonly position: Position };
 
+/** What a wait has waited for. */
 export interface WaitResult {
   /** What a copy at `known` lacks of the version that met the checks; without `known`, the document. */
   readonly result: SyncResult;

@@ -4,6 +4,7 @@ import type { Json } from './json.js';
 import type { Mutation, Path } from './model.js';
 import { sleep } from './timers.js';
 
+/** Of `presence`. */
 export interface PresenceOptions {
   /** A renewal or the removal failed. The presence goes on trying. Without it, a failure is a warning of the process, or of the console. */
   readonly onError?: (error: ChordError) => void;

@@ -6,6 +6,7 @@ import { fromDelta, fromPosition, type Path, toPath } from './model.js';
 import type { CallOptions, SyncResult } from './options.js';
 import { fromFull } from './writes.js';
 
+/** Of `get`. */
 export interface GetOptions extends CallOptions {
   /** The document at this version of the present life, as far as its history is retained. */
   readonly version?: number | undefined;
@@ -15,6 +16,7 @@ export interface GetOptions extends CallOptions {
   readonly includeExpiries?: boolean | undefined;
 }
 
+/** How a document or its changes are wanted. */
 export interface ReadOptions extends CallOptions {
   /** Old values with the changes. */
   readonly includeOldValues?: boolean | undefined;
@@ -24,6 +26,7 @@ export interface ReadOptions extends CallOptions {
   readonly paths?: readonly Path[] | undefined;
 }
 
+/** Of calls whose answer comes in pages. */
 export interface PageOptions extends CallOptions {
   /** Items of a page, 1 to 1000. Default: 100. */
   readonly pageSize?: number | undefined;

@@ -10,17 +10,20 @@ import { sleepMax } from './timers.js';
 import type { Target, WatchEvent } from './tracker.js';
 import type { Watch } from './watch.js';
 
+/** Of a replica. */
 export interface ReplicaOptions {
   /** What it starts with, by context id: what `state()` of an earlier one answered. The replica freezes these documents. */
   readonly state?: Iterable<readonly [contextId: string, document: ReplicaDocument]>;
 }
 
+/** Of `waitFor`. */
 export interface WaitOptions {
   /** Milliseconds; without it there is no end to waiting. */
   readonly timeout?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What has happened to one context of a replica. */
 export interface ReplicaChange {
   readonly contextId: string;
   /** Undefined: the context is gone. */
@@ -30,6 +33,7 @@ export interface ReplicaChange {
   readonly changes: readonly Change[] | undefined;
 }
 
+/** The events of a replica, with the arguments of their listeners. */
 export interface ReplicaEvents {
   /** After the replica has changed; of a batch, after all of it. */
   change: [ReplicaChange];
@@ -61,8 +65,10 @@ export interface LiveCopy extends AsyncDisposable {
   /** The document now; undefined where there is none. It never changes: in a module, a write to it is a TypeError. */
   get<T extends object = JsonObject>(contextId: string): T | undefined;
 
+  /** Where the copy stands; undefined where there is none. */
   position(contextId: string): Position | undefined;
 
+  /** Of all contexts of which there is a copy. */
   ids(): IterableIterator<string>;
 
   /** All documents and where they stand, as they are now: to be kept, and for another replica to start with. */

@@ -33,8 +33,11 @@ export function nameOf(target: Target): string {
   return 'id' in target ? target.id : target.prefix;
 }
 
+/** The whole document, and why it came. */
 export type FullEvent = Context & { readonly type: 'full'; readonly value: JsonObject; readonly reason: string };
+/** The document has changed. */
 export type DeltaEvent = Delta & { readonly type: 'delta' };
+/** What a watch brings. */
 export type WatchEvent = (
   | FullEvent
   | DeltaEvent

@@ -11,6 +11,7 @@ import type { Headers, Transport } from './transport.js';
 /** The server's, in milliseconds. */
 const HEARTBEAT_DEFAULT = 15_000;
 
+/** Of `watch`. */
 export interface WatchOptions {
   /** Where a copy stands already, by context id. */
   readonly known?: ReadonlyMap<string, Position>;
@@ -64,10 +65,12 @@ export class Watch implements AsyncIterableIterator<WatchEvent, undefined, undef
     return this;
   }
 
+  /** The next event; rejects with ChordError where the watch cannot go on. */
   next(): Promise<IteratorResult<WatchEvent, undefined>> {
     return this.#events.next();
   }
 
+  /** Closes the watch, as leaving a loop over it does. */
   async return(): Promise<IteratorResult<WatchEvent, undefined>> {
     await this.close();
     return { done: true, value: undefined };

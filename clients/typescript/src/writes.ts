@@ -39,11 +39,13 @@ export type BatchedWrite =
   | ({ readonly delete: string } & InBatch<DeleteOptions>)
   | { readonly touch: string; readonly ttl?: number | undefined; readonly paths?: readonly Path[] | undefined };
 
+/** Of `batch`. */
 export interface BatchOptions extends CallOptions {
   /** Names the batch: a repeat answers what the first one did. Default: a random one, for the tries of this call. */
   readonly requestId?: string | undefined;
 }
 
+/** What one write of a batch did. */
 export interface BatchResult {
   /** Of a delete: where the context stood last; undefined: it was missing. */
   readonly position: Position | undefined;

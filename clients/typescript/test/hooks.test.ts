@@ -12,6 +12,9 @@ import * as web from '../src/web.js';
 import { startHttpPeer } from './support/http-peer.js';
 import { at, connectedTo, end, type Peer, startPeer } from './support/peer.js';
 
+/** No try is too slow, on a busy machine. */
+const PATIENT = { deadline: 60_000, retry: { attemptTimeout: 60_000, backoffMin: 1, backoffMax: 4 } };
+
 interface Noting extends Peer {
   readonly headers: Metadata[];
 }
@@ -35,7 +38,7 @@ async function noting(t: ExecutionContext): Promise<Noting> {
 
 test('headers of the client and of a call, and the user agent', async (t) => {
   const peer = await noting(t);
-  const client = connectedTo(t, peer, { metadata: { 'X-Tenant': 'a' }, userAgent: 'shop/1.2', token: 't' });
+  const client = connectedTo(t, peer, { metadata: { 'X-Tenant': 'a' }, userAgent: 'shop/1.2', token: 't', ...PATIENT });
   await client.set('a', {}, { metadata: { 'x-request': '7' } });
   const watch = client.watch(['a'], { metadata: { 'x-request': '7' } });
   t.is((await t.throwsAsync<ChordError>(watch.next())).reason, 'PERMISSION_DENIED');
@@ -71,7 +74,7 @@ test('interceptors see each try, and options of the channel win', async (t) => {
     return new InterceptingCall(next(options));
   };
   const channelOptions = { 'grpc.primary_user_agent': 'mine' };
-  const client = connectedTo(t, peer, { interceptors: [interceptor], channelOptions });
+  const client = connectedTo(t, peer, { interceptors: [interceptor], channelOptions, ...PATIENT });
   await client.set('a', {});
   await t.throwsAsync(client.watch(['a']).next());
   const set = '/chord.v1.ContextService/SetContext';
@@ -108,7 +111,7 @@ test('spans for each try, whose ids go to the server', async (t) => {
   propagation.setGlobalPropagator(new W3CTraceContextPropagator());
   const tracer = provider.getTracer('test');
   const peer = await noting(t);
-  const client = connectedTo(t, peer, { interceptors: [spans(tracer)] });
+  const client = connectedTo(t, peer, { interceptors: [spans(tracer)], ...PATIENT });
   const parent = tracer.startSpan('parent');
   await context.with(trace.setSpan(context.active(), parent), () => client.set('a', {}));
   const found = exporter.getFinishedSpans();

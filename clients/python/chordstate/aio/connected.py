@@ -99,6 +99,7 @@ class Connected:
         await self.close()
 
     def closes_first(self, presence: Presence) -> None:
+        """Ends it when the client is closed, while calls are possible yet."""
         self._presences.append(presence)
 
     def closes(self, opened: _Closable) -> None:
@@ -137,12 +138,15 @@ class Connected:
 
     @property
     def is_closed(self) -> bool:
+        """Whether `close` has been called."""
         return self._closed.is_set()
 
     async def call_once(self, call: calls.Call[T], timeout: float | None) -> T:
+        """One try, with all the time. For stubs."""
         return await self._run(call, timeout, ONE_TRY)
 
     async def call_again(self, call: calls.Call[T], timeout: float | None) -> T:
+        """As many tries as the client's own calls have. For stubs."""
         return await self._run(call, timeout)
 
     async def _open_watch(self, headers: Metadata, request: Any) -> channel.Stream:

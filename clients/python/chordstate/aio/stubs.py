@@ -93,6 +93,7 @@ class Answers(AsyncIterator[Any]):
         raise StopAsyncIteration
 
     async def close(self) -> None:
+        """Ends the stream."""
         self._ended = True
         if self._stream is not None:
             self._stream.cancel()

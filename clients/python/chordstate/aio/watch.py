@@ -107,13 +107,14 @@ class Watch(AsyncIterator[Event]):
                 return None
             self._call = call
             self._loop = asyncio.get_running_loop()
-        if self._reading is None:
+        reading = self._reading
+        if reading is None:
             # A separate task: cancelling a read of gRPC cancels the whole stream.
-            self._reading = asyncio.ensure_future(self._call.call.read())
-        await self._wait(self._reading)
+            reading = self._reading = asyncio.ensure_future(self._call.call.read())
+        await self._wait(reading)
         if self._closed:
             return None
-        reading, self._reading = self._reading, None
+        self._reading = None
         return reading.result()
 
     async def _paused(self, delay: float) -> None:
@@ -126,7 +127,7 @@ class Watch(AsyncIterator[Event]):
         finally:
             recovered.cancel()
             await asyncio.wait([recovered])
-            recovered.cancelled() or recovered.exception()  # taken notice of
+            _ = recovered.cancelled() or recovered.exception()  # taken notice of
 
     async def _wait(self, task: asyncio.Task[Any], timeout: float | None = None) -> None:
         """Until the task is done, the watch closed, or the time over."""
@@ -151,4 +152,4 @@ class Watch(AsyncIterator[Event]):
             call.cancel()
         if reading is not None:
             await asyncio.wait([reading])
-            reading.cancelled() or reading.exception()  # taken notice of
+            _ = reading.cancelled() or reading.exception()  # taken notice of

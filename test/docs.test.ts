@@ -181,3 +181,10 @@ test('packages without a hash are as many as the threats say', (t) => {
     `${without.length}, ${production}`,
   );
 });
+
+test('each page of docs/ has its place in the site', (t) => {
+  const config = read('site/.vitepress/config.mts');
+  const pages = PAGES.filter((path) => /^docs\/.*\.md$/.test(path) && path !== 'docs/index.md');
+  for (const path of pages) t.true(config.includes(`'${path.slice('docs/'.length, -'.md'.length)}'`), path);
+  t.true(pages.length > 35, `${pages.length} pages`);
+});

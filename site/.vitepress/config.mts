@@ -7,20 +7,37 @@ const ROOT = join(import.meta.dirname, '../..');
 const DOCS = join(ROOT, 'docs');
 const REPOSITORY = 'https://github.com/chord-state/chord';
 
-/** Titles of groups, with their pages. A page that no group names is in *More*. */
+/** Titles of groups, with their pages. `test/docs.test.ts` finds a page that no group names. */
 const GROUPS: Readonly<Record<string, readonly string[]>> = {
   Start: ['start', 'concepts'],
-  Guides: ['modelling', 'kubernetes'],
-  Features: ['guarantees', 'limits', 'conditions', 'web', 'console', 'formats', 'cleanup', 'transfer', 'extending'],
+  Guides: ['modelling', 'recipes', 'recipes/coordination', 'kubernetes', 'operations#upgrade'],
+  Features: [
+    ...[
+      'guarantees',
+      'limits',
+      'conditions',
+      'expiring',
+      'text',
+      'history',
+      'formats',
+      'cleanup',
+      'transfer',
+      'web',
+      'console',
+    ],
+    'extending',
+  ],
   Reference: ['reference/api', 'reference/cli', 'reference/settings', 'errors', 'metrics', 'compatibility'],
   Operations: ['operations', 'access', 'tls', 'logs', 'traces', 'redis', 'threats', 'benchmarks'],
-  Internals: ['architecture', 'deltas', 'decisions', 'conformance', 'STYLE'],
+  Internals: ['architecture', 'deltas', 'decisions', 'conformance', 'proof', 'STYLE'],
   About: ['comparison', 'faq'],
 };
-/** The recipes: each page of this folder is listed. */
-const RECIPES = 'recipes';
-
-const titleOf = (page: string) => /^# (.+)$/m.exec(readFileSync(join(DOCS, `${page}.md`), 'utf8'))?.[1] ?? page;
+/** The title of a page, or of the section that `#` names. */
+const titleOf = (page: string) => {
+  const [path, anchor] = page.split('#');
+  const headings = [...readFileSync(join(DOCS, `${path}.md`), 'utf8').matchAll(/^#+ (.+)$/gm)].map(([, text]) => text!);
+  return (anchor ? headings.find((each) => slugify(each) === anchor) : headings[0]) ?? page;
+};
 const item = (page: string) => ({ text: titleOf(page), link: `/${page}` });
 
 /** Pages of a folder, without the home page. */
@@ -33,12 +50,7 @@ const pagesOf = (folder: string) => {
 };
 
 function sidebar(): DefaultTheme.SidebarItem[] {
-  const named = new Set(Object.values(GROUPS).flat());
-  const more = pagesOf('.').filter((page) => !named.has(page));
-  const groups = Object.entries({ ...GROUPS, Recipes: pagesOf(RECIPES), More: more }).filter(
-    ([, pages]) => pages.length > 0,
-  );
-  return groups.map(([text, pages]) => ({ text, items: pages.map(item) }));
+  return Object.entries(GROUPS).map(([text, pages]) => ({ text, items: pages.map(item) }));
 }
 
 /** Anchors as GitHub makes them: links work in both places. */
@@ -53,16 +65,18 @@ function slugify(heading: string): string {
 function llms(base: string): string {
   const lines = sidebar().flatMap(({ text, items = [] }) => [
     `\n## ${text}\n`,
-    ...items.map(({ text: title, link }) => {
-      const body = readFileSync(join(DOCS, `${link}.md`), 'utf8')
-        .replace(/^(?:<!--.*?-->\s*)?# .*$/m, '')
-        .replace(/^```.*?^```$/gms, '');
-      const about = (/^(?![#|`<!\s-]).+(?:\n(?!\n).+)*/m.exec(body)?.[0] ?? '')
-        .replaceAll('\n', ' ')
-        .replace(/\[([^\]]*)\]\([^)]*\)/g, '$1')
-        .replaceAll('**', '');
-      return `- [${title}](${base}${link?.slice(1)}.md): ${/^.*?\.(?= |$)/.exec(about)?.[0] ?? about}`;
-    }),
+    ...items
+      .filter(({ link }) => !link?.includes('#'))
+      .map(({ text: title, link }) => {
+        const body = readFileSync(join(DOCS, `${link}.md`), 'utf8')
+          .replace(/^(?:<!--.*?-->\s*)?# .*$/m, '')
+          .replace(/^```.*?^```$/gms, '');
+        const about = (/^(?![#|`<!\s-]).+(?:\n(?!\n).+)*/m.exec(body)?.[0] ?? '')
+          .replaceAll('\n', ' ')
+          .replace(/\[([^\]]*)\]\([^)]*\)/g, '$1')
+          .replaceAll('**', '');
+        return `- [${title}](${base}${link?.slice(1)}.md): ${/^.*?\.(?= |$)/.exec(about)?.[0] ?? about}`;
+      }),
   ]);
   return `# Chord\n\n> Versioned shared state as a gRPC service: named JSON documents, deltas, and streams that stay current.\n${lines.join('\n')}\n`;
 }
@@ -126,11 +140,15 @@ export default defineConfig({
     const text = llms(site.base);
     writeFileSync(join(outDir, 'llms.txt'), text);
     // The pages as they are written, for the same readers.
-    for (const page of [...pagesOf('.'), ...pagesOf('reference'), ...pagesOf(RECIPES)]) {
+    for (const page of [...pagesOf('.'), ...pagesOf('reference'), ...pagesOf('recipes')]) {
       writeFileSync(join(outDir, `${page}.md`), readFileSync(join(DOCS, `${page}.md`)));
     }
     console.log(
-      `${sidebar().reduce((sum, { items = [] }) => sum + items.length, 0)} pages in ${relative(ROOT, outDir)}`,
+      `${
+        Object.values(GROUPS)
+          .flat()
+          .filter((page) => !page.includes('#')).length
+      } pages in ${relative(ROOT, outDir)}`,
     );
   },
 });

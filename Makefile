@@ -159,8 +159,8 @@ clients: node_modules/.installed ## build the clients of all languages whose too
 	@for each in $(CLIENTS); do echo "== $$each"; $(MAKE) -C clients/$$each build; done
 
 .PHONY: check-clients
-check-clients: node_modules/.installed ## check that the clients' generated code is current
-	@for each in $(CLIENTS); do echo "== $$each"; $(MAKE) -C clients/$$each generate-check; done
+check-clients: node_modules/.installed ## check that the other clients' generated code is current (`make check` has TypeScript's)
+	@for each in $(filter-out typescript,$(CLIENTS)); do echo "== $$each"; $(MAKE) -C clients/$$each generate-check; done
 
 .PHONY: test-clients
 test-clients: build chromium ## the clients' own tests, and the conformance suite over all of them

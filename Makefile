@@ -191,7 +191,7 @@ test-workers: build ## the tests of a served Chord, with two worker processes ea
 	@CHORD_TEST_WORKERS=2 npx ava --serial --timeout=10m $(or $(ARGS),'test/workers/*.test.ts' 'test/grpc/{auth,batch,deltas,hostile,slow-readers,strangers,tls}.test.ts' 'test/server/{concurrency,crash,drain,reload}.test.ts')
 
 .PHONY: bench
-bench: build ghz redis etcd ## all benchmarks beside their ceilings and peers, some 20 minutes (ARGS="--only P1,P4" for some)
+bench: build ghz redis etcd nats centrifugo ## all benchmarks beside their ceilings and peers, some 20 minutes (ARGS="--only P1,P4" for some)
 	@npm run -s bench -- $(ARGS)
 
 .PHONY: bench-quick
@@ -217,6 +217,17 @@ etcd: # in the version of bench/peers/etcd/go.mod
 	@[ -x .tools/bin/etcd ] && [ .tools/bin/etcd -nt bench/peers/etcd/go.sum ] || { command -v go >/dev/null && \
 	  { echo 'building etcd'; go build -C bench/peers/etcd -o $(CURDIR)/.tools/bin/etcd .; }; } || \
 	  echo 'etcd is not installed: what needs it is skipped (building it needs Go)'
+
+NATS = nats-server github.com/nats-io/nats-server/v2@v2.15.3
+CENTRIFUGO = centrifugo github.com/centrifugal/centrifugo/v6@v6.9.1
+
+.PHONY: nats centrifugo
+nats: PROGRAM = $(NATS)
+centrifugo: PROGRAM = $(CENTRIFUGO)
+nats centrifugo: # the version that is there is asked: another one is built anew
+	@set -- $(PROGRAM); go version -m .tools/bin/$$1 2>/dev/null | grep -q "mod.*$${2#*@}" || { command -v go >/dev/null && \
+	  { echo "building $$1"; GOBIN=$(CURDIR)/.tools/bin go install $$2; }; } || \
+	  echo "$$1 is not installed: what needs it is skipped (building it needs Go)"
 
 .PHONY: clean
 clean: ## remove build results and installed tools (never ./data)

@@ -1,7 +1,7 @@
 /** The document of most benchmarks: a chat room of 50 participants and 20 messages, some 12 KB as JSON. */
 import type { JsonObject } from '../src/model/model.js';
 
-const PARTICIPANTS = 50;
+export const PARTICIPANTS = 50;
 const MESSAGES = 20;
 const STATUSES = ['online', 'away', 'busy', 'offline'];
 
@@ -21,7 +21,15 @@ export function chatRoom(name = 'Daily standup'): JsonObject {
 
 /** Changes of one field, as UpdateContext takes them: no two with neighbouring numbers are the same. */
 export function statusUpdate(n: number): JsonObject {
-  return { participants: { [`user_${n % PARTICIPANTS}`]: { status: `${STATUSES[n % STATUSES.length]} ${n % 1000}` } } };
+  return fieldUpdate(n, statusOf(n));
+}
+
+export function fieldUpdate(n: number, status: string): JsonObject {
+  return { participants: { [`user_${n % PARTICIPANTS}`]: { status } } };
+}
+
+export function statusOf(n: number): string {
+  return `${STATUSES[n % STATUSES.length]} ${n % 1000}`;
 }
 
 /** A document of about so many bytes of JSON, with the field that `counterUpdate` changes. */

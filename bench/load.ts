@@ -1,5 +1,6 @@
 /** Load on a server, and what it took: a closed loop of unary calls, and sides that are measured in turn. */
 import { Connection, type Security } from './client.js';
+import { deviceBytes } from './device.js';
 import { cpuOf, Latencies, median, type Process } from './measure.js';
 import type { Plan } from './plan.js';
 
@@ -17,6 +18,9 @@ export interface Sample {
   readonly finalMs?: number;
   /** Milliseconds until the writer has its answer, as median: what lies beyond it is the way to the watchers. */
   readonly answerMs?: number;
+  readonly answerP99Ms?: number;
+  /** Written to the block device meanwhile, by all programs. */
+  readonly deviceBytes?: number | undefined;
   /** Operations a second that the server could do if it had the machine for itself. */
   readonly capacity?: number;
 }
@@ -32,6 +36,8 @@ export interface Round {
   readonly bytesPerOperation?: number;
   readonly finalMs?: number;
   readonly answerMs?: number;
+  readonly answerP99Ms?: number;
+  readonly deviceBytesPerOperation?: number;
   readonly capacity?: number;
 }
 
@@ -44,7 +50,7 @@ export async function open(address: string, count: number, security?: Security):
   return Promise.all(Array.from({ length: count }, () => Connection.open(address, security)));
 }
 
-export function closeAll(connections: readonly Connection[]): void {
+export function closeAll(connections: readonly { close(): void }[]): void {
   for (const connection of connections) connection.close();
 }
 
@@ -59,29 +65,42 @@ export interface ClosedLoop {
 }
 
 /** Keeps `inFlight` calls open on each connection for so long. */
-export async function closedLoop(
+export function closedLoop(
   server: Process,
   connections: readonly Connection[],
   { path, body, answered, inFlight, seconds }: ClosedLoop,
 ): Promise<Sample> {
+  const callers = connections.map((connection) => async (n: number) => {
+    const answer = await connection.unary(path, body(n));
+    answered?.(answer, n);
+  });
+  return callInLoop(server, callers, { inFlight, seconds });
+}
+
+/** The same with callers of any protocol: each gets the number of its call. */
+export async function callInLoop(
+  server: Process,
+  callers: readonly ((n: number) => Promise<unknown>)[],
+  { inFlight, seconds }: Pick<ClosedLoop, 'inFlight' | 'seconds'>,
+): Promise<Sample> {
   const latencies = new Latencies();
+  const written = deviceBytes();
   const begin = performance.now();
   const end = begin + seconds * 1000;
   let calls = 0;
-  const worker = async (connection: Connection) => {
+  const worker = async (call: (n: number) => Promise<unknown>) => {
     for (let now = performance.now(); now < end; ) {
-      const n = calls++;
-      const answer = await connection.unary(path, body(n));
-      answered?.(answer, n);
+      await call(calls++);
       const later = performance.now();
       latencies.add(later - now);
       now = later;
     }
   };
   const { cpu } = await cpuOf(server, () =>
-    Promise.all(connections.flatMap((connection) => Array.from({ length: inFlight }, () => worker(connection)))),
+    Promise.all(callers.flatMap((call) => Array.from({ length: inFlight }, () => worker(call)))),
   );
-  return { operations: calls, seconds: (performance.now() - begin) / 1000, cpu, latencies };
+  const took = { operations: calls, seconds: (performance.now() - begin) / 1000, cpu, latencies };
+  return { ...took, deviceBytes: written === undefined ? undefined : deviceBytes()! - written };
 }
 
 export interface Alternation extends Pick<Plan, 'rounds' | 'progress'> {
@@ -126,7 +145,9 @@ export function side(name: string, rounds: readonly Round[]): Side {
   return { name, ...(Object.fromEntries(middle) as unknown as Round), rounds };
 }
 
-export function summarize({ operations, seconds, cpu, latencies, bytes, finalMs, answerMs, capacity }: Sample): Round {
+export function summarize(sample: Sample): Round {
+  const { operations, seconds, cpu, latencies, bytes, deviceBytes: written } = sample;
+  const { finalMs, answerMs, answerP99Ms, capacity } = sample;
   const [p50, p99] = latencies.percentiles(0.5, 0.99) as [number, number];
   return {
     cpuPerOperation: cpu / operations,
@@ -134,8 +155,10 @@ export function summarize({ operations, seconds, cpu, latencies, bytes, finalMs,
     p50,
     p99,
     ...(bytes !== undefined && { bytesPerOperation: bytes / operations }),
+    ...(written !== undefined && { deviceBytesPerOperation: written / operations }),
     ...(finalMs !== undefined && { finalMs }),
     ...(answerMs !== undefined && { answerMs }),
+    ...(answerP99Ms !== undefined && { answerP99Ms }),
     ...(capacity !== undefined && { capacity }),
   };
 }

@@ -5,7 +5,7 @@ import { elsewhere, killAll } from './measure.js';
 import type { Plan } from './plan.js';
 import { Progress } from './progress.js';
 import { results, save, table } from './report.js';
-import type { Results } from './results.js';
+import { type Card, currentCommit, type Results } from './results.js';
 import { disk, find, measureBuild, profileInto } from './servers.js';
 import { targets } from './targets/index.js';
 
@@ -89,10 +89,16 @@ async function measure(chosen: readonly Target[], size: Pick<Plan, 'quick' | 'se
   }
   const begin = performance.now();
   const busy = elsewhere();
+  const cards: Record<string, Card> = {};
+  const commit = currentCommit();
   for (const target of possible) {
     progress.start(target);
+    const at = new Date().toISOString();
+    const disturbed = elsewhere();
     try {
       findings.push(...(await within(PATIENCE * Math.max(30, target.seconds * scale), target.run(plan))));
+      const { seconds: secondsPerRound, rounds } = plan;
+      cards[target.id] = { at, commit, secondsPerRound, rounds, elsewhere: disturbed() };
       progress.end('done');
     } catch (error) {
       failures.push(`${target.id}: ${(error as Error).message}`);
@@ -101,7 +107,7 @@ async function measure(chosen: readonly Target[], size: Pick<Plan, 'quick' | 'se
     }
   }
   const took = (performance.now() - begin) / 1000;
-  return results(plan, { findings, notes, failures, seconds: took, elsewhere: busy() });
+  return results(plan, { findings, notes, failures, cards, seconds: took, elsewhere: busy() });
 }
 
 function within<T>(seconds: number, work: Promise<T>): Promise<T> {

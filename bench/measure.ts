@@ -144,6 +144,12 @@ function cpuOfProcess(pid: number): number {
   return times.reduce((sum, time) => sum + time, 0) / 1000;
 }
 
+/** Resident memory in bytes, without pages of files. */
+export function memoryOf(pid: number): number {
+  const kilobytes = /^RssAnon:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  return Number(kilobytes) * 1024;
+}
+
 const READY = 'ready';
 
 function running(child: ChildProcess, address: string, ended: Process['ended']): Process {
@@ -158,10 +164,7 @@ function running(child: ChildProcess, address: string, ended: Process['ended']):
     cpuOfEach() {
       return [pid, ...childrenOf(pid)].map(cpuOfProcess);
     },
-    memory() {
-      const kilobytes = /^RssAnon:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-      return Number(kilobytes) * 1024;
-    },
+    memory: () => memoryOf(pid),
     signal: (name) => void child.kill(name),
     async stop() {
       child.kill('SIGTERM');

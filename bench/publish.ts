@@ -1,6 +1,7 @@
 /**
- * `make bench-publish`: takes the last whole run into docs/: its table into docs/benchmarks.md, between the marks there,
- * its plots into docs/benchmarks/. Says of the machine only of which kind it is.
+ * `make bench-publish`: takes the last run into docs/: its tables into docs/benchmarks.md, between the marks there, its
+ * plots into docs/benchmarks/. A run of some targets replaces theirs alone: bench/published.json has all that stand there,
+ * each with its card. Says of the machine only of which kind it is.
  *
  *     npx tsx bench/publish.ts [DIRECTORY with latest.json]
  */
@@ -8,16 +9,19 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Figure } from './figures.js';
 import { plots } from './plots.js';
-import { curveTables, figuresTable, percent, RESULTS } from './report.js';
-import type { Results } from './results.js';
+import { merged } from './published.js';
+import { curveTables, figuresTable, percent, RESULTS, rows } from './report.js';
+import type { Card, Results } from './results.js';
 import { ROOT } from './servers.js';
 
 const PAGE = join(ROOT, 'docs/benchmarks.md');
 const PLOTS = join(ROOT, 'docs/benchmarks');
+const PUBLISHED = join(ROOT, 'bench/published.json');
 const [BEGIN, END] = ['<!-- results: written by make bench-publish -->', '<!-- end of results -->'];
 
 const [directory = RESULTS] = process.argv.slice(2);
-const all = JSON.parse(readFileSync(join(directory, 'latest.json'), 'utf8')) as Results;
+const run = JSON.parse(readFileSync(join(directory, 'latest.json'), 'utf8')) as Results;
+const all = merged(JSON.parse(readFileSync(PUBLISHED, 'utf8')) as Results, run);
 const page = readFileSync(PAGE, 'utf8');
 const [before, rest] = page.split(BEGIN);
 const after = rest?.split(END)[1];
@@ -27,19 +31,12 @@ rmSync(PLOTS, { recursive: true, force: true });
 mkdirSync(PLOTS, { recursive: true });
 for (const { name, svg } of drawn) writeFileSync(join(PLOTS, `${name}.svg`), svg);
 writeFileSync(PAGE, `${before}${BEGIN}\n\n${section(all).join('\n')}\n\n${END}${after}`);
-process.stdout.write(`docs/benchmarks.md and ${drawn.length} plots in docs/benchmarks/\n`);
+writeFileSync(PUBLISHED, `${JSON.stringify(all, null, 1)}\n`);
+process.stdout.write(
+  `${Object.keys(run.cards).join(', ')} into docs/benchmarks.md; ${drawn.length} plots in docs/benchmarks/\n`,
+);
 
-function section({
-  at,
-  machine,
-  rounds,
-  secondsPerRound,
-  elsewhere,
-  notes,
-  failures,
-  figures,
-  curves,
-}: Results): string[] {
+function section({ machine, cards, notes, failures, figures, curves }: Results): string[] {
   const part = (title: string, plot: string, belongs: (figure: Figure) => boolean): string[] => {
     const some = figures.filter(belongs);
     const image = drawn.some(({ name }) => name === plot) ? [`![${title}](benchmarks/${plot}.svg)`, ''] : [];
@@ -47,8 +44,10 @@ function section({
   };
   const kind = `${machine.cores} cores, Node ${machine.node.replace(/^v(\d+).*/, '$1')}`;
   return [
-    `Of ${at.slice(0, 10)}, on a machine with ${kind}: medians of ${rounds} rounds of ${secondsPerRound} s. Other programs`,
-    `took ${percent(elsewhere)} of it meanwhile.`,
+    `On a machine with ${kind}. Targets were measured in these runs; *others took* is the part of all cores that other`,
+    'programs had meanwhile, and a `+` means changes since that commit:',
+    '',
+    ...cardsTable(cards),
     '',
     ...[...notes, ...failures.map((failure) => `**Failed**: ${failure}`)].flatMap((line) => [line, '']),
     ...part('Against their goals', 'ratios', ({ target, goal }) => target !== 'S' && goal !== undefined),
@@ -61,4 +60,19 @@ function section({
       ...curveTables({ curves: [curve] }).map((line) => line.replace(/^### /, '#### ')),
     ]),
   ];
+}
+
+/** One line for all targets with the same card, by the day. */
+function cardsTable(cards: Results['cards']): string[] {
+  const lines = new Map<string, string[]>();
+  for (const [target, card] of Object.entries(cards)) {
+    const key = cardCells(card).join(' | ');
+    lines.set(key, [...(lines.get(key) ?? []), target]);
+  }
+  const header = ['targets', 'date', 'commit', 'rounds', 'others took'];
+  return rows([header, ...[...lines].map(([key, targets]) => [targets.join(', '), key])]);
+}
+
+function cardCells({ at, commit, rounds, secondsPerRound, elsewhere }: Card): string[] {
+  return [at.slice(0, 10), commit, `${rounds} of ${secondsPerRound} s`, percent(elsewhere)];
 }

@@ -9,7 +9,7 @@ import { plots } from './plots.js';
 import type { Results } from './results.js';
 import { ROOT } from './servers.js';
 
-export type Measured = Pick<Results, 'notes' | 'failures' | 'seconds' | 'elsewhere'> & {
+export type Measured = Pick<Results, 'notes' | 'failures' | 'seconds' | 'elsewhere' | 'cards'> & {
   readonly findings: readonly Finding[];
 };
 
@@ -73,7 +73,7 @@ export function figuresTable({ figures }: Pick<Results, 'figures'>): string[] {
   return rows([FIGURES, ...figures.map(figureRow)]);
 }
 
-const SIDE = ['µs CPU', 'rounds', 'per second', 'p50 ms', 'p99 ms', 'bytes', 'all have it, ms'];
+const SIDE = ['µs CPU', 'rounds', 'per second', 'p50 ms', 'p99 ms', 'bytes', 'all have it, ms', 'device bytes'];
 
 function sidesTable({ figures }: Results): string[] {
   const header = ['target', 'what', 'side', ...SIDE];
@@ -102,7 +102,8 @@ function curveRows({ lines }: Curve): string[][] {
   );
 }
 
-function sideCells({ cpuPerOperation, rounds, operationsPerSecond, p50, p99, bytesPerOperation, finalMs }: Side) {
+function sideCells(side: Side): string[] {
+  const { cpuPerOperation, rounds, operationsPerSecond, p50, p99, bytesPerOperation, finalMs } = side;
   const spread = range(rounds.map((round) => round.cpuPerOperation));
   const optional = (value: number | undefined) => (value === undefined ? '' : short(value));
   return [
@@ -113,6 +114,7 @@ function sideCells({ cpuPerOperation, rounds, operationsPerSecond, p50, p99, byt
     short(p99),
     optional(bytesPerOperation),
     optional(finalMs),
+    optional(side.deviceBytesPerOperation),
   ];
 }
 
@@ -138,7 +140,7 @@ function columns(lines: readonly (readonly string[])[]): string {
   return padded.map((line) => `${line.trimEnd()}\n`).join('');
 }
 
-function rows([header, ...lines]: readonly (readonly string[])[]): string[] {
+export function rows([header, ...lines]: readonly (readonly string[])[]): string[] {
   const all = [header!, header!.map(() => '---'), ...lines];
   return all.map((cells) => `| ${cells.join(' | ')} |`);
 }

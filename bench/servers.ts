@@ -192,7 +192,7 @@ export function remove(directory: string): void {
 const directories = new Set<string>();
 process.on('exit', () => directories.forEach(remove));
 
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((resolve) => {
     const server = createServer();
     server.listen(0, '127.0.0.1', () => {

@@ -10,6 +10,18 @@ import type { Sample } from './load.js';
 import { cpuOf, Latencies, type Process } from './measure.js';
 import { eventOf, WATCH, watchRequest } from './requests.js';
 
+/** A connection of any kind that streams are opened on. */
+export interface Caller {
+  stream(path: string, onMessage: (bytes: Buffer) => void, body?: Uint8Array): Listening;
+}
+
+export interface Listening {
+  readonly ended: Promise<void>;
+  /** Of a stream in both directions. */
+  write?(body: Uint8Array): void;
+  cancel(): void;
+}
+
 export interface ListenerOptions {
   readonly path: string;
   readonly body?: (n: number) => Uint8Array;
@@ -24,13 +36,13 @@ export interface ListenerOptions {
 export class Listeners {
   received = 0;
   bytes = 0;
-  readonly #streams: Stream[] = [];
+  readonly #streams: Listening[] = [];
   #target = 0;
   #reached: (() => void) | undefined;
   #onReceipt: () => void = () => {};
 
   /** Resolves when all streams are open. */
-  static async open(connections: readonly Connection[], count: number, options: ListenerOptions): Promise<Listeners> {
+  static async open(connections: readonly Caller[], count: number, options: ListenerOptions): Promise<Listeners> {
     const { path, body, first, opened, counts } = options;
     const listeners = new Listeners();
     await Promise.all(
@@ -38,11 +50,11 @@ export class Listeners {
         const connection = connections[n % connections.length]!;
         return new Promise<void>((resolve, reject) => {
           const onMessage = (bytes: Buffer) => {
-            if (counts(bytes)) listeners.#count(bytes);
+            if (counts(bytes)) listeners.count(bytes);
             else if (opened(bytes)) resolve();
           };
           const stream = connection.stream(path, onMessage, body?.(n));
-          if (first) stream.write(first);
+          if (first) stream.write!(first);
           stream.ended.catch(reject);
           listeners.#streams.push(stream);
         });
@@ -65,15 +77,16 @@ export class Listeners {
     });
   }
 
-  close(): void {
-    for (const stream of this.#streams) stream.cancel();
-  }
-
-  #count(bytes: Buffer): void {
+  /** One message that counts, whoever received it. */
+  count(bytes: Buffer): void {
     this.received++;
     this.bytes += bytes.length;
     this.#onReceipt();
     if (this.received === this.#target) this.#reached?.();
+  }
+
+  close(): void {
+    for (const stream of this.#streams) stream.cancel();
   }
 }
 
@@ -110,6 +123,7 @@ export async function fanOut(
       if (pace > 0) await sleep(Math.max(0, pace - (performance.now() - sent)));
     }
   });
+  const [answerMs, answerP99Ms] = answers.percentiles(0.5, 0.99) as [number, number];
   return {
     operations: events * watchers,
     seconds: (performance.now() - begin) / 1000,
@@ -117,7 +131,8 @@ export async function fanOut(
     latencies,
     bytes: listeners.bytes - bytes,
     finalMs: wholes.percentiles(0.5)[0]!,
-    answerMs: answers.percentiles(0.5)[0]!,
+    answerMs,
+    answerP99Ms,
   };
 }
 

@@ -92,6 +92,7 @@ const OF_BENCHMARKS = new Set([
   '--help',
   '--json',
   '--quick',
+  '--out',
 ]);
 
 test('every flag, variable and setting that is named exists', async (t) => {

@@ -1,26 +1,19 @@
-/** What one delivery to one of many watchers costs: beside a raw broadcast (P4), beside etcd (P5), as they become more (W). */
+/** What one delivery to one of many watchers costs: beside a raw broadcast (P4), beside etcd (P5), as they become more (W); and what its writer waits for (P14). */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { chatRoom, statusUpdate } from '../chatroom.js';
-import type { Connection } from '../client.js';
+import { broadcast, broadcastListeners, ROOM, sampleDelta, streamFigures, updateRoom, watchers } from '../broadcast.js';
+import { chatRoom, statusOf } from '../chatroom.js';
 import * as etcd from '../etcd.js';
-import {
-  type Comparison,
-  type Curve,
-  compare,
-  cpuRatio,
-  type Figure,
-  type Point,
-  type Target,
-  using,
-} from '../figures.js';
-import { closeAll, inTurn, open, type Side } from '../load.js';
-import { DELTA_TAG, eventOf, put, UPDATE, updateRequest, WATCH, watchRequest } from '../requests.js';
-import { startChord, startEcho, startEtcd, startHttp2 } from '../servers.js';
+import { type Curve, compare, cpuRatio, type Point, type Target, using } from '../figures.js';
+import { closeAll, inTurn, open } from '../load.js';
+import { nats } from '../peers/contenders.js';
+import { NatsConnection, watchKeys } from '../peers/nats.js';
+import { put } from '../requests.js';
+import { startChord, startEcho, startEtcd } from '../servers.js';
 import { fanOut, Listeners, PACE } from '../streams.js';
+import { ownConnectionGrowth } from './own-connections.js';
 
 const WATCHERS = 1000;
 const CONNECTIONS = 10;
-const ROOM = 'room:1';
 const BROADCAST = 'grpc-js broadcast';
 
 export const p4: Target = {
@@ -88,30 +81,50 @@ export const p5: Target = {
     }),
 };
 
-/** Each watcher on a connection of its own: most of a delivery is one flush of its HTTP/2 session. */
-export const p13: Target = {
-  id: 'P13',
-  title: `one-field update to ${WATCHERS.toLocaleString('en')} watchers, each on a connection of its own`,
+/** What the writer waits for while its change is on the way: on a connection of its own, beside those of the watchers. */
+export const p14: Target = {
+  id: 'P14',
+  title: `the answer to an update while ${WATCHERS.toLocaleString('en')} watch on ${CONNECTIONS} connections`,
   seconds: 40,
+  needs: ['nats-server'],
   run: (plan) =>
     using(async (keep) => {
-      const chord = keep(await startChord(), (server) => server.stop());
-      const bare = keep(await startHttp2(), (server) => server.stop());
-      const ours = keep(await open(chord.address, WATCHERS + 1), closeAll);
-      const theirs = keep(await open(bare.address, WATCHERS + 1), closeAll);
-      await put(ours[0]!, ROOM, chatRoom());
-      await theirs[0]!.unary('/bench.Echo/Prepare', await sampleDelta(ours[0]!));
-      const watching = await watchers(ours.slice(1), WATCHERS);
-      const listening = await broadcastListeners(theirs.slice(1), WATCHERS);
-      const load = { watchers: WATCHERS, seconds: plan.seconds, pace: 2 * PACE };
+      const server = keep(await startChord(), (each) => each.stop());
+      const [writer, ...connections] = keep(await open(server.address, 1 + CONNECTIONS), closeAll);
+      await put(writer!, ROOM, chatRoom());
+      const watching = await watchers(connections, WATCHERS);
+      const peer = await nats(keep);
+      const listening = new Listeners();
+      for (const connection of await Promise.all(
+        numbered(CONNECTIONS, () => NatsConnection.open(peer.server.address)),
+      )) {
+        keep(connection, (each) => each.close());
+        const onValue = (message: Buffer) => listening.count(message);
+        await Promise.all(numbered(WATCHERS / CONNECTIONS, () => watchKeys(connection, { keys: 'room1.>', onValue })));
+      }
+      const load = { watchers: WATCHERS, seconds: plan.seconds, pace: PACE };
+      let writes = 0;
+      const write = () => peer.write(writes++, statusOf(writes));
       const sides = await inTurn(plan, {
-        Chord: () => fanOut(chord, watching, { ...load, send: updateRoom(ours[0]!) }),
-        'node:http2': () => fanOut(bare, listening, { ...load, send: broadcast(theirs[0]!) }),
+        Chord: () => fanOut(server, watching, { ...load, send: updateRoom(writer!) }),
+        [peer.name]: () => fanOut(peer.server, listening, { ...load, send: write }),
       });
-      const [mine, peer] = [sides.Chord, sides['node:http2']];
-      return [cpuRatio('P13', p13.title, 'delivery', mine, peer, 1.1), ...streamFigures('P13', mine, peer)];
+      const both = { target: 'P14', ours: sides.Chord!, peer: sides[peer.name]! };
+      return [
+        {
+          ...compare({ ...both, name: `${p14.title}, p50`, of: 'answerMs', unit: 'ms', goal: { oursAtMost: 1.5 } }),
+          sides: [both.ours, both.peer],
+        },
+        compare({ ...both, name: 'the same, p99', of: 'answerP99Ms', unit: 'ms' }),
+        cpuRatio('P14', 'the same, processor time', 'delivery', both.ours, both.peer),
+        ...streamFigures('P14', both.ours, both.peer).slice(1),
+      ];
     }),
 };
+
+function numbered<T>(count: number, make: (n: number) => T): T[] {
+  return Array.from({ length: count }, (_, n) => make(n));
+}
 
 /** From one watcher on. The peer has no contexts: it writes to all streams that are open. */
 export const watcherGrowth: Target = {
@@ -127,7 +140,8 @@ export const watcherGrowth: Target = {
       await put(writer!, ROOM, chatRoom());
       await caster!.unary('/bench.Echo/Prepare', await sampleDelta(writer!));
       const points: Record<'ours' | 'peer', Point[]> = { ours: [], peer: [] };
-      for (const count of plan.quick ? [1, 100] : [1, 10, 100, 1000, 10_000]) {
+      const counts = plan.quick ? [1, 100] : [1, 10, 100, 1000, 10_000];
+      for (const count of counts) {
         const [ours, theirs] = [await open(chord.address, CONNECTIONS), await open(echo.address, CONNECTIONS)];
         const [watching, listening] = [await watchers(ours, count), await broadcastListeners(theirs, count)];
         const load = { watchers: count, seconds: plan.seconds / 2 };
@@ -145,6 +159,7 @@ export const watcherGrowth: Target = {
         // Until both servers have let go of the streams.
         await sleep(500);
       }
+      const apart = await ownConnectionGrowth(plan, { counts, server: chord, writer: writer! });
       return [
         {
           target: 'W',
@@ -154,71 +169,9 @@ export const watcherGrowth: Target = {
           lines: [
             { name: 'Chord, LMDB: the update included', points: points.ours },
             { name: `${BROADCAST} of a ready message`, points: points.peer },
+            ...apart,
           ],
         },
       ];
     }),
 };
-
-/** What the streams themselves tell, beside CPU. */
-function streamFigures(target: string, ours: Side, peer: Side): Figure[] {
-  const figure = (name: string, of: Comparison['of'], unit: string) =>
-    compare({ target, name: `the same, ${name}`, of, unit, ours, peer });
-  return [
-    figure('sent until the writer has its answer, p50', 'answerMs', 'ms'),
-    figure('sent until received, p50', 'p50', 'ms'),
-    figure('sent until received, p99', 'p99', 'ms'),
-    figure('sent until every watcher holds it, p50', 'finalMs', 'ms'),
-  ];
-}
-
-const NOTHING = Buffer.alloc(0);
-
-/** Numbers go on over rounds, so that each update changes something. */
-function updateRoom(connection: Connection): () => Promise<Buffer> {
-  return () => connection.unary(UPDATE, updateRequest(ROOM, statusUpdate(updates++)));
-}
-let updates = 0;
-
-function broadcast(connection: Connection): () => Promise<Buffer> {
-  return () => connection.unary('/bench.Echo/Broadcast', NOTHING);
-}
-
-function watchers(connections: readonly Connection[], count: number): Promise<Listeners> {
-  return Listeners.open(connections, count, {
-    path: WATCH,
-    body: () => watchRequest(ROOM),
-    opened: (bytes) => eventOf(bytes).$case === 'caughtUp',
-    counts: (bytes) => bytes[0] === DELTA_TAG,
-  });
-}
-
-function broadcastListeners(connections: readonly Connection[], count: number): Promise<Listeners> {
-  return Listeners.open(connections, count, {
-    path: '/bench.Echo/Listen',
-    body: () => NOTHING,
-    opened: (bytes) => bytes.length === 0,
-    counts: (bytes) => bytes.length > 0,
-  });
-}
-
-/** The message that a watcher gets for one update. */
-async function sampleDelta(connection: Connection): Promise<Buffer> {
-  let received: (bytes: Buffer) => void = () => {};
-  const delta = new Promise<Buffer>((resolve) => {
-    received = resolve;
-  });
-  const listeners = await Listeners.open([connection], 1, {
-    path: WATCH,
-    body: () => watchRequest(ROOM),
-    opened: (bytes) => eventOf(bytes).$case === 'caughtUp',
-    counts: (bytes) => {
-      if (bytes[0] === DELTA_TAG) received(Buffer.from(bytes));
-      return false;
-    },
-  });
-  await updateRoom(connection)();
-  const bytes = await delta;
-  listeners.close();
-  return bytes;
-}

@@ -1,14 +1,16 @@
 /** What one update costs: beside an echo (P1), beside etcd (P2), as the document grows (P6). */
 import { randomUUID } from 'node:crypto';
-import { chatRoom, counterUpdate, documentOf, statusUpdate } from '../chatroom.js';
+import { chatRoom, counterUpdate, documentOf, PARTICIPANTS, statusOf, statusUpdate } from '../chatroom.js';
 import type { Connection } from '../client.js';
+import { deviceNoise } from '../device.js';
 import { PUT, putRequest } from '../etcd.js';
-import { type Curve, compare, cpuRatio, type Finding, type Target, using } from '../figures.js';
-import { closeAll, closedLoop, inTurn, open, type Side } from '../load.js';
+import { type Curve, compare, cpuRatio, type Finding, type Keep, type Target, using } from '../figures.js';
+import { callInLoop, closeAll, closedLoop, inTurn, open, type Sample, type Side } from '../load.js';
 import type { Process } from '../measure.js';
+import { createBucket, NatsConnection, putKey, startNats } from '../peers/nats.js';
 import type { Plan } from '../plan.js';
 import { put, UPDATE, updateRequest } from '../requests.js';
-import { builtFile, startChord, startEcho, startEtcd } from '../servers.js';
+import { builtFile, find, startChord, startEcho, startEtcd } from '../servers.js';
 
 const CONNECTIONS = 4;
 const IN_FLIGHT = 50;
@@ -92,6 +94,14 @@ export const p2: Target = {
           peer,
           goal: { ratioAtLeast: 1.5 },
         }),
+        compare({
+          target: 'P2',
+          name: 'the same, written to the block device',
+          of: 'deviceBytesPerOperation',
+          unit: 'bytes/call',
+          ours: mine,
+          peer,
+        }),
       ];
     }),
 };
@@ -132,7 +142,7 @@ const ROOMS = 1000;
 export const p16: Target = {
   id: 'P16',
   title: `UpdateContext, one field, durable, over ${ROOMS.toLocaleString('en')} chat rooms`,
-  seconds: 25,
+  seconds: 60,
   run: (plan) =>
     using(async (keep) => {
       const chord = keep(await startChord(), (server) => server.stop());
@@ -142,10 +152,54 @@ export const p16: Target = {
       await Promise.all([ROOM, ...rooms].map((room, n) => put(connections[n % CONNECTIONS]!, room, chatRoom())));
       let written = 0;
       const next = () => updateRequest(rooms[written % ROOMS]!, statusUpdate(written++));
-      const sides = await inTurn(plan, {
+      const runs: Record<string, () => Promise<Sample>> = {
         'all rooms': drive(chord, connections, plan, UPDATE, next),
         'one room': drive(chord, connections, plan, UPDATE, nextUpdate),
+      };
+      if (find('nats-server')) Object.assign(runs, await natsWrites(keep, plan));
+      else plan.note('P16: without nats-server, which is not installed');
+      const noise = await deviceNoise();
+      const sides = await inTurn(plan, runs);
+      const mine = sides['all rooms']!;
+      const callsPerSecond = mine.operationsPerSecond;
+      plan.note(
+        `P16: before it, other programs wrote ${Math.round(noise / 1000)} KB a second to the block device, ` +
+          `${Math.round(noise / callsPerSecond)} bytes for each update of Chord's`,
+      );
+      const figures = [cpuRatio('P16', p16.title, 'call', mine, sides['one room']!, 1.2)];
+      const device = (peer: Side) =>
+        compare({
+          ...{ target: 'P16', name: 'the same, written to the block device', of: 'deviceBytesPerOperation' },
+          ...{ unit: 'bytes/call', ours: mine, peer },
+        });
+      const beside = [sides[KEYS], sides[WHOLE]].flatMap((peer, n) => {
+        if (!peer) return [];
+        return [
+          cpuRatio('P16', `the same, beside ${peer.name}`, 'call', mine, peer, n === 0 ? 2 : undefined),
+          device(peer),
+        ];
       });
-      return [cpuRatio('P16', p16.title, 'call', sides['all rooms'], sides['one room'], 1.2)];
+      return [...figures, device(sides['one room']!), ...beside];
     }),
 };
+
+const [KEYS, WHOLE] = ['NATS KV, a key for each field', 'NATS KV, whole documents'];
+
+/** The same field of the same rooms, as a key of its own and with the whole document; each answered when it is synced. */
+async function natsWrites(keep: Keep, plan: Plan): Promise<Record<string, () => Promise<Sample>>> {
+  const server = keep(await startNats(), (each) => each.stop());
+  const connections = await Promise.all(Array.from({ length: CONNECTIONS }, () => NatsConnection.open(server.address)));
+  keep(connections, closeAll);
+  await createBucket(connections[0]!);
+  const documents = Array.from({ length: 10 }, (_, n) => JSON.stringify(chatRoom(`standup ${n}`)));
+  const field = (n: number) => `room${n % ROOMS}.participants.user_${n % PARTICIPANTS}.status`;
+  const load = { inFlight: IN_FLIGHT, seconds: plan.seconds };
+  const run = (write: (connection: NatsConnection, n: number) => Promise<unknown>) => () => {
+    const callers = connections.map((connection) => (n: number) => write(connection, n));
+    return callInLoop(server, callers, load);
+  };
+  return {
+    [KEYS!]: run((connection, n) => putKey(connection, field(n), JSON.stringify(statusOf(n)))),
+    [WHOLE!]: run((connection, n) => putKey(connection, `whole${n % ROOMS}`, documents[n % documents.length]!)),
+  };
+}

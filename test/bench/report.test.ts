@@ -4,7 +4,9 @@ import { type Curve, compare, type Figure, type Goal, ratio } from '../../bench/
 import { inTurn, type Sample, side } from '../../bench/load.js';
 import { Latencies } from '../../bench/measure.js';
 import { plots } from '../../bench/plots.js';
+import { merged } from '../../bench/published.js';
 import { markdown, results, table } from '../../bench/report.js';
+import type { Card, Results } from '../../bench/results.js';
 
 const round = (cpuPerOperation: number) => ({ cpuPerOperation, operationsPerSecond: 1000, p50: 1, p99: 2 });
 const sideOf = (name: string, costs: readonly number[]) => side(name, costs.map(round));
@@ -60,7 +62,7 @@ test('results are told as tables and as plots', async (t) => {
   const findings = [figure([12, 12, 12], [10, 10, 10], { ratioAtMost: 1.4 }), bytes, curve];
   const plan = { seconds: 1, rounds: 3, quick: false, progress: () => {}, note: () => {} };
   const notes = ['P2: skipped, etcd is not installed'];
-  const all = results(plan, { findings, notes, failures: ['P3: no answer'], seconds: 60, elsewhere: 0.031 });
+  const all = results(plan, { findings, notes, failures: ['P3: no answer'], seconds: 60, elsewhere: 0.031, cards: {} });
   const page = markdown(all);
   t.regex(page, /\| P1 \| update \| 12\.0 \| 10\.0 \| µs \| echo \| 1\.20 \| 1\.20 - 1\.20 \| <= 1\.4 \| met \|/);
   t.regex(page, /\| P10 \| a history \| 1\.00 \| 30\.0 \| bytes \| documents \| 0\.0333 \| {2}\| {2}\| {2}\|/);
@@ -71,4 +73,34 @@ test('results are told as tables and as plots', async (t) => {
   const drawn = await plots(all);
   t.deepEqual(drawn.map(({ name }) => name).sort(), ['growth-W', 'ratios']);
   t.true(drawn.every(({ svg }) => svg.startsWith('<svg') && !svg.includes('NaN')));
+});
+
+test('a run of some targets replaces what is published of them, and nothing else', (t) => {
+  const card = (at: string): Card => ({ at, commit: '1234567', secondsPerRound: 2, rounds: 5, elsewhere: 0 });
+  const of = (target: string, ours: number) => ({
+    ...ratio({ target, name: 'n', unit: 'ms', ours, peer: 1, against: 'x' }),
+    ...{ details: 'much', sides: [] },
+  });
+  const run = (cards: Results['cards'], figures: readonly Figure[], notes: readonly string[]): Results => {
+    const plan = { seconds: 1, rounds: 3, quick: false, progress: () => {}, note: () => {} };
+    const measured = { cards, notes, failures: ['P3: no answer'], seconds: 1, elsewhere: 0 };
+    return results(plan, { findings: figures, ...measured });
+  };
+  const published = run(
+    { P2: card('a'), P10: card('a'), W: card('a') },
+    [of('P10', 1), of('P2', 1)],
+    ['P2: old', 'P10: kept'],
+  );
+  // P10 was begun, and failed.
+  const all = merged(published, run({ P2: card('b') }, [of('P2', 2), of('P10', 2)], ['P2: new', 'P10: half']));
+  t.deepEqual(
+    all.figures.map(({ target, ours }) => `${target} ${ours}`),
+    ['P2 2', 'P10 1'],
+  );
+  t.true(all.figures.every((figure) => !('details' in figure) && !('sides' in figure)));
+  t.deepEqual(
+    Object.entries(all.cards).map(([target, { at }]) => `${target} ${at}`),
+    ['P2 b', 'P10 a', 'W a'],
+  );
+  t.deepEqual([...all.notes].sort(), ['P10: kept', 'P2: new']);
 });

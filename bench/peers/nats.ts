@@ -175,7 +175,8 @@ export async function watchKeys(connection: NatsConnection, { keys, known, onVal
   const start = known === undefined ? { deliver_policy: 'new' } : { deliver_policy: 'by_start_sequence' };
   const config = {
     ...{ name, deliver_subject: inbox, filter_subject: filter, ack_policy: 'none', max_deliver: 1, mem_storage: true },
-    ...{ num_replicas: 1, flow_control: true, idle_heartbeat: 5 * SECOND, inactive_threshold: 300 * SECOND },
+    // Those of clients that have gone go soon: there may be only so many.
+    ...{ num_replicas: 1, flow_control: true, idle_heartbeat: 5 * SECOND, inactive_threshold: 2 * SECOND },
     ...start,
     ...(known !== undefined && { opt_start_seq: known + 1 }),
   };

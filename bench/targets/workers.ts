@@ -25,7 +25,7 @@ async function withCapacity(server: Process, run: () => Promise<Sample>): Promis
 export const p12: Target = {
   id: 'P12',
   title: 'capacity of two cores with workers, beside one process',
-  seconds: 60,
+  seconds: 90,
   run: (plan) =>
     using(async (keep): Promise<Figure[]> => {
       let updates = 0;
@@ -45,6 +45,7 @@ export const p12: Target = {
         const send = () => writers[0]!.unary(UPDATE, update());
         const load = { watchers: WATCHERS, seconds: plan.seconds, pace: PACE, send };
         sides[`deliveries, ${workers}`] = () => withCapacity(server, () => fanOut(server, watching, load));
+        sides[`at full speed, ${workers}`] = () => fanOut(server, watching, { ...load, pace: 0 });
         // Without watchers: another context.
         await put(writers[0]!, 'room:2', chatRoom());
         const body = (n: number) => updateRequest('room:2', statusUpdate(n));
@@ -61,7 +62,18 @@ export const p12: Target = {
         }),
         against: 'one process',
       });
+      const measuredRate = (workers: number): Figure => ({
+        ...compare({
+          ...{ target: 'P12', name: `deliveries beside the load generator, --workers ${workers}` },
+          ...{ of: 'operationsPerSecond', unit: 'deliveries/s' },
+          ours: measured[`at full speed, ${workers}`]!,
+          peer: measured['at full speed, 0']!,
+        }),
+        against: 'one process',
+      });
       return [
+        measuredRate(1),
+        measuredRate(2),
         figure('deliveries', 2, 1.7),
         figure('updates', 2, 1.3),
         figure('deliveries', 1, 0.95),

@@ -46,8 +46,8 @@ export const p12: Target = {
         const load = { watchers: WATCHERS, seconds: plan.seconds, pace: PACE, send };
         sides[`deliveries, ${workers}`] = () => withCapacity(server, () => fanOut(server, watching, load));
         sides[`at full speed, ${workers}`] = () => fanOut(server, watching, { ...load, pace: 0 });
-        // Without watchers: another context.
-        await put(writers[0]!, 'room:2', chatRoom());
+        // Without watchers: another context. Over all connections: the server closes those that make no call.
+        await Promise.all(writers.map((writer) => put(writer, 'room:2', chatRoom())));
         const body = (n: number) => updateRequest('room:2', statusUpdate(n));
         const loop = { path: UPDATE, body, inFlight: 50, seconds: plan.seconds };
         sides[`updates, ${workers}`] = () => withCapacity(server, () => closedLoop(server, writers, loop));

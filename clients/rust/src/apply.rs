@@ -9,7 +9,9 @@ use crate::model::{Action, Change, Document};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("change at {path:?}: {problem}")]
 pub struct DeltaMismatch {
+    /// Of the change, from the root.
     pub path: Vec<String>,
+    /// What does not fit.
     pub problem: &'static str,
 }
 

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tonic::transport::Channel;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::client::Client;
@@ -11,6 +10,7 @@ use crate::connection::Connection;
 use crate::error::Error;
 use crate::retry::Retry;
 use crate::stream::ResultStream;
+use crate::transport::Channel;
 
 impl Client {
     /// Any call with one answer, by the stubs of [`proto`](crate::proto), for what has no method here: with the connection, token,

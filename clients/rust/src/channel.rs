@@ -4,9 +4,10 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use tonic::codegen::http::uri::Authority;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Endpoint;
 
 use crate::error::Error;
+use crate::transport::{Around, Channel};
 
 /// What a stream receives before its reader takes it. A slow reader would find there what the server could have merged.
 const STREAM_WINDOW_BYTES: u32 = 256 << 10;
@@ -14,14 +15,14 @@ const STREAM_WINDOW_BYTES: u32 = 256 << 10;
 /// The most that HTTP/2 allows: streams whose readers stall must not stop the others of their connection.
 const CONNECTION_WINDOW_BYTES: u32 = (1 << 31) - 1;
 
-/// Connections to one server, each made when it is first needed, and again whenever it broke.
+/// Connections to one server, or to several that are one service, each made when it is first needed, and again whenever it broke.
 ///
 /// A server bounds the streams of a connection, and lets calls above the bound wait without a word. So the first
 /// connection carries all calls and as many watches as there may be on one; further watches get further connections,
 /// which close with the last of their watches.
 #[derive(Debug)]
 pub(crate) struct Channels {
-    endpoint: Endpoint,
+    way: Way,
     watches_max: usize,
     /// Each watch on it holds a reference.
     first: Arc<Channel>,
@@ -29,9 +30,9 @@ pub(crate) struct Channels {
 }
 
 impl Channels {
-    pub(crate) fn new(endpoint: Endpoint, watches_max: usize) -> Self {
-        let first = Arc::new(endpoint.connect_lazy());
-        Self { endpoint, watches_max: watches_max.max(1), first, further: Mutex::default() }
+    pub(crate) fn new(way: Way, watches_max: usize) -> Self {
+        let first = Arc::new(way.connect_lazy());
+        Self { way, watches_max: watches_max.max(1), first, further: Mutex::default() }
     }
 
     pub(crate) fn for_calls(&self) -> Channel {
@@ -47,10 +48,26 @@ impl Channels {
         further.retain(|channel| channel.strong_count() > 0);
         let with_room = further.iter().filter(|channel| channel.strong_count() < self.watches_max);
         with_room.filter_map(Weak::upgrade).next().unwrap_or_else(|| {
-            let channel = Arc::new(self.endpoint.connect_lazy());
+            let channel = Arc::new(self.way.connect_lazy());
             further.push(Arc::downgrade(&channel));
             channel
         })
+    }
+}
+
+/// How a connection is made.
+#[derive(Debug)]
+pub(crate) struct Way {
+    /// One or more.
+    pub(crate) endpoints: Vec<Endpoint>,
+    pub(crate) around: Around,
+}
+
+impl Way {
+    fn connect_lazy(&self) -> Channel {
+        let mut all: Vec<Channel> =
+            self.endpoints.iter().map(|endpoint| self.around.channel(endpoint.connect_lazy())).collect();
+        if all.len() == 1 { all.remove(0) } else { Channel::several(all) }
     }
 }
 

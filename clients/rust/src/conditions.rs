@@ -16,7 +16,9 @@ use crate::value::from_value;
 /// Paths are object keys from the root, never empty; each is one key as it stands.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Check {
+    /// Of the member, from the root.
     pub path: Vec<String>,
+    /// What must hold there.
     pub test: Test,
 }
 
@@ -101,7 +103,9 @@ pub struct Unmet {
 pub enum UnmetCondition {
     /// This version was the last to change the guarded path, an ancestor or a descendant of it.
     Touched {
+        /// The guarded path.
         path: Vec<String>,
+        /// The version that touched it.
         at: u64,
         /// The identity that wrote it. `None`: it has none, or the server no longer has it in memory.
         author: Option<String>,
@@ -109,10 +113,14 @@ pub enum UnmetCondition {
     /// The check.
     Failed(Check),
     /// One that this client does not know.
-    Unknown { path: Vec<String> },
+    Unknown {
+        /// The path that it is about.
+        path: Vec<String>,
+    },
 }
 
 impl UnmetCondition {
+    /// The path that the condition is about.
     pub fn path(&self) -> &[String] {
         match self {
             Self::Touched { path, .. } | Self::Unknown { path } | Self::Failed(Check { path, .. }) => path,

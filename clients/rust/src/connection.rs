@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout_at};
-use tonic::transport::Channel;
+use tonic::metadata::MetadataMap;
 use tonic::{Response, Status};
 
 use crate::channel::Channels;
@@ -19,6 +19,7 @@ use crate::proto::chord::v1::sync_service_client::SyncServiceClient;
 use crate::retry::{Retry, retrying};
 use crate::time::{TIMEOUT_MAX, after};
 use crate::token::Authorization;
+use crate::transport::Channel;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Connection {
@@ -28,6 +29,8 @@ pub(crate) struct Connection {
     pub(crate) page_size: i32,
     /// Its calls go on when the client is closed: of presences, which remove their members then.
     pub(crate) outlives: bool,
+    /// The program's headers of each call.
+    pub(crate) metadata: Option<Arc<MetadataMap>>,
 }
 
 #[derive(Debug)]
@@ -134,6 +137,9 @@ impl Connection {
 
     pub(crate) fn request<T>(&self, message: T) -> Result<tonic::Request<T>, Error> {
         let mut request = tonic::Request::new(message);
+        if let Some(headers) = &self.metadata {
+            *request.metadata_mut() = (**headers).clone();
+        }
         if let Some(authorization) = &self.shared.authorization {
             request.metadata_mut().insert("authorization", authorization.value()?);
         }

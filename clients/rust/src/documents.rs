@@ -10,7 +10,9 @@ use crate::model::{Change, Delta, Document, Position};
 
 /// One change of a [`Replica`](crate::Replica).
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ReplicaChange {
+    /// Of the context.
     pub id: String,
     /// `None`: the context is gone.
     pub value: Option<Arc<Document>>,
@@ -22,9 +24,13 @@ pub struct ReplicaChange {
 
 /// A document that was kept, to start a [`Replica`](crate::Replica) from it later: position and document belong together.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Kept {
+    /// Of the context.
     pub id: String,
+    /// The document.
     pub value: Arc<Document>,
+    /// Where it stands.
     pub position: Position,
 }
 
@@ -58,10 +64,12 @@ impl Documents {
         self.0.iter().map(|(id, copied)| (id.as_str(), &copied.value))
     }
 
+    /// How many there are.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
+    /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

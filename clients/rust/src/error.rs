@@ -46,6 +46,7 @@ pub struct Mismatch {
 pub struct Violation {
     /// The path of the field, as in the `.proto`.
     pub field: String,
+    /// What is wrong with it.
     pub description: String,
 }
 
@@ -94,6 +95,7 @@ reasons! {
     Ok "OK"
     /// The client ended it: a replica was closed.
     Cancelled "CANCELLED"
+    /// Not said.
     Unknown "UNKNOWN"
     /// See the violations.
     InvalidArgument "INVALID_ARGUMENT"
@@ -101,19 +103,25 @@ reasons! {
     DeadlineExceeded "DEADLINE_EXCEEDED"
     /// The context does not exist.
     NotFound "NOT_FOUND"
+    /// What was to be made exists.
     AlreadyExists "ALREADY_EXISTS"
     /// The rules of the server do not give it to this caller.
     PermissionDenied "PERMISSION_DENIED"
     /// Over size, or over a quota.
     ResourceExhausted "RESOURCE_EXHAUSTED"
+    /// The state of the context or of the server does not allow it.
     FailedPrecondition "FAILED_PRECONDITION"
     /// A condition of the write does not hold: see [`Error::mismatch`] and [`Error::unmet`].
     Aborted "ABORTED"
+    /// Beyond what there is.
     OutOfRange "OUT_OF_RANGE"
+    /// A call that the server does not have.
     Unimplemented "UNIMPLEMENTED"
+    /// A defect of the server, or a broken connection.
     Internal "INTERNAL"
     /// The server, or its store, is away.
     Unavailable "UNAVAILABLE"
+    /// Stored data cannot be read.
     DataLoss "DATA_LOSS"
     /// The token is missing, wrong, or has expired.
     Unauthenticated "UNAUTHENTICATED"
@@ -126,6 +134,7 @@ impl fmt::Display for Reason {
 }
 
 impl Error {
+    /// What went wrong: the server's word, or else the name of gRPC's code.
     pub fn reason(&self) -> &Reason {
         &self.0.reason
     }
@@ -160,6 +169,7 @@ impl Error {
         self.mismatch()?.current.as_ref()
     }
 
+    /// What is wrong with which field of the request.
     pub fn violations(&self) -> &[Violation] {
         &self.0.violations
     }

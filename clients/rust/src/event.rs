@@ -5,15 +5,38 @@ use crate::proto::chord::v1 as wire;
 
 /// What happened to a context. `more` marks the events of a batch: see [`more`](Self::more). Per context they come in order, without gaps and without duplicates.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Event {
     /// The whole document: the first time, or because a delta would not be exactly right.
-    Full { full: Full, more: bool },
+    Full {
+        /// The document, and why it came.
+        full: Full,
+        /// The next event belongs to the same batch.
+        more: bool,
+    },
     /// The changes since the last event of this context.
-    Delta { delta: Delta, more: bool },
+    Delta {
+        /// The changes.
+        delta: Delta,
+        /// The next event belongs to the same batch.
+        more: bool,
+    },
     /// The context is gone; `position` is where the watch had it last. Should it come back, it comes as `Full`.
-    Deleted { id: String, position: Position, reason: DeletedReason, more: bool },
+    Deleted {
+        /// Of the context.
+        id: String,
+        /// Where the watch had it last.
+        position: Position,
+        /// Why it is gone.
+        reason: DeletedReason,
+        /// The next event belongs to the same batch.
+        more: bool,
+    },
     /// A context that was asked for does not exist. Its creation comes as `Full`.
-    Absent { id: String },
+    Absent {
+        /// Of the context.
+        id: String,
+    },
     /// Everything that existed when the stream was opened has come. Once for each connection.
     CaughtUp,
 }
@@ -37,15 +60,21 @@ impl Event {
 
 /// The whole document, and why.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Full {
+    /// The document, and where it stands.
     pub context: Context,
+    /// Why it came whole.
     pub reason: FullReason,
 }
 
 /// What [`Client::sync`](crate::Client::sync) and [`Client::wait`](crate::Client::wait) answer.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum SyncResult {
+    /// The whole document.
     Full(Full),
+    /// What has changed since the known position.
     Delta(Delta),
     /// The copy is current.
     NoChange(Position),
@@ -53,6 +82,7 @@ pub enum SyncResult {
 
 /// What a wait answers.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct WaitResult {
     /// What a copy at the known position lacks, up to the version that met the checks or to a later one.
     pub result: SyncResult,
@@ -62,6 +92,7 @@ pub struct WaitResult {
 
 /// Why a document came whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum FullReason {
     /// Nothing was known yet.
@@ -111,6 +142,7 @@ impl FullReason {
 
 /// Why a context is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum DeletedReason {
     /// A client deleted it.

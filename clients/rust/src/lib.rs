@@ -38,7 +38,10 @@
 //! one. They are tried again after transient errors, with backoff, until the client's deadline (10 s). Writes are named
 //! by a request id, so that a repeat writes nothing twice. A call that is dropped is cancelled.
 
+#![deny(missing_docs)]
+
 mod apply;
+mod balance;
 mod batch;
 mod builder;
 mod call;
@@ -52,6 +55,7 @@ mod documents;
 mod edit;
 mod error;
 mod event;
+mod health;
 mod log;
 mod model;
 mod presence;
@@ -63,8 +67,10 @@ mod stream;
 mod time;
 mod token;
 mod tracker;
+mod transport;
 #[cfg(feature = "serde")]
 mod typed;
+mod until;
 mod value;
 mod wait;
 mod watch;
@@ -81,6 +87,7 @@ pub use documents::{Documents, Kept, ReplicaChange};
 pub use edit::Edit;
 pub use error::{Error, Mismatch, Reason, Violation};
 pub use event::{DeletedReason, Event, Full, FullReason, SyncResult, Target, WaitResult};
+pub use health::HealthStatus;
 pub use model::{
     Action, BatchResult, BlameLine, BlamePage, BlameRun, Change, Context, DeleteResult, Delta, DeltaPage, Document,
     Head, MemberExpiry, Position, PositionParseError, Provenance, WriteResult,
@@ -91,6 +98,8 @@ pub use replica::{Replica, ReplicaBuilder};
 pub use retry::Retry;
 pub use serde_json::json;
 pub use stream::ResultStream;
+pub use transport::Channel;
+pub use until::Until;
 pub use wait::Wait;
 pub use watch::Watch;
 pub use write::{Delete, Revert, Set, Touch, Update};

@@ -12,6 +12,7 @@ pub type Document = Map<String, Value>;
 
 /// A point in the history of one context. Keep it and hand it back; never compute one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Position {
     /// One life of the context: another one after it was deleted and created again, or restored.
     pub epoch: String,
@@ -67,11 +68,17 @@ fn is_token(text: &str) -> bool {
 
 /// A document and where it stands.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Context<T = Document> {
+    /// Of the context.
     pub id: String,
+    /// The document.
     pub value: T,
+    /// Where it stands.
     pub position: Position,
+    /// When this life began.
     pub created_at: SystemTime,
+    /// When `position` was written.
     pub updated_at: SystemTime,
     /// `None`: it lives until it is deleted.
     pub expires_at: Option<SystemTime>,
@@ -79,10 +86,15 @@ pub struct Context<T = Document> {
 
 /// A context without its document.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Head {
+    /// Of the context.
     pub id: String,
+    /// Where it stands.
     pub position: Position,
+    /// When this life began.
     pub created_at: SystemTime,
+    /// When `position` was written.
     pub updated_at: SystemTime,
     /// `None`: it lives until it is deleted.
     pub expires_at: Option<SystemTime>,
@@ -90,9 +102,13 @@ pub struct Head {
 
 /// The changes that lead from one position of a context to a later one.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Delta {
+    /// Of the context.
     pub id: String,
+    /// Where they begin.
     pub from: Position,
+    /// Where they lead to.
     pub to: Position,
     /// In their order: see [`apply`](crate::apply).
     pub changes: Vec<Change>,
@@ -108,32 +124,65 @@ pub struct Delta {
 
 /// What happened at one path of a document.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Change {
     /// Object keys from the root, never empty. Each is one key as it stands.
     pub path: Vec<String>,
+    /// What happened there.
     pub action: Action,
 }
 
 /// Old values (`old`, `removed`) are there only if they were asked for.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Action {
     /// A member came; a whole subtree is one change.
-    Added { value: Value },
+    Added {
+        /// The new value.
+        value: Value,
+    },
     /// A member got another value.
-    Modified { value: Value, old: Option<Value> },
+    Modified {
+        /// The new value.
+        value: Value,
+        /// The former one.
+        old: Option<Value>,
+    },
     /// A member went.
-    Removed { old: Option<Value> },
+    Removed {
+        /// The former value.
+        old: Option<Value>,
+    },
     /// At `index` of a list, `removed_count` elements gave way to `inserted`.
-    Spliced { index: u32, removed_count: u32, inserted: Vec<Value>, removed: Option<Vec<Value>> },
+    Spliced {
+        /// The first element that is concerned.
+        index: u32,
+        /// How many elements went.
+        removed_count: u32,
+        /// What came in their place.
+        inserted: Vec<Value>,
+        /// What went.
+        removed: Option<Vec<Value>>,
+    },
     /// At `index` of a string, `removed_count` gave way to `inserted`. Both count Unicode code points (`char`s).
-    TextSpliced { index: u32, removed_count: u32, inserted: String, removed: Option<String> },
+    TextSpliced {
+        /// The first code point that is concerned.
+        index: u32,
+        /// How many code points went.
+        removed_count: u32,
+        /// What came in their place.
+        inserted: String,
+        /// What went.
+        removed: Option<String>,
+    },
     /// One that this client does not know, or that came incomplete. It applies to no document.
     Unknown,
 }
 
 /// What one write of a batch did.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct BatchResult {
     /// Where the context stands then. Of a delete: where it stood last; `None`: it was missing.
     pub position: Option<Position>,
@@ -149,6 +198,7 @@ pub struct BatchResult {
 
 /// What a set, an update or a revert did.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct WriteResult {
     /// Where the context stands after this write.
     pub position: Position,
@@ -162,14 +212,17 @@ pub struct WriteResult {
 
 /// When a member of a document removes itself, unless it is set or touched before.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct MemberExpiry {
     /// Object keys from the root. Each is one key as it stands.
     pub path: Vec<String>,
+    /// When it goes.
     pub expires_at: SystemTime,
 }
 
 /// What a delete did.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct DeleteResult {
     /// Where the context stood last. `None`: it was missing.
     pub position: Option<Position>,
@@ -179,7 +232,9 @@ pub struct DeleteResult {
 
 /// A part of the retained history of a context, oldest first.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct DeltaPage {
+    /// Oldest first.
     pub deltas: Vec<Delta>,
     /// Where the context stands now.
     pub head: Position,
@@ -189,6 +244,7 @@ pub struct DeltaPage {
 
 /// Where a version comes from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Provenance {
     /// The time to live of members ended, and no client wrote the version.
     pub expired: bool,
@@ -201,6 +257,7 @@ pub struct Provenance {
 /// A leaf of a document, and the version that made it what it is. A list or a string has a line for each run of elements or code
 /// points that one version made.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct BlameLine {
     /// Object keys from the root; empty for the document itself, where it is empty.
     pub path: Vec<String>,
@@ -218,14 +275,19 @@ pub struct BlameLine {
 
 /// A part of a list or of a string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct BlameRun {
+    /// The first element or code point.
     pub index: u32,
+    /// How many.
     pub count: u32,
 }
 
 /// A part of a document, in the order of the paths.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct BlamePage {
+    /// In the order of their paths.
     pub lines: Vec<BlameLine>,
     /// The version that the lines of all pages are of.
     pub position: Position,

@@ -128,10 +128,12 @@ impl Replica {
         self.read(|documents| documents.iter().map(|(id, _)| id.to_owned()).collect())
     }
 
+    /// How many documents there are.
     pub fn len(&self) -> usize {
         self.read(Documents::len)
     }
 
+    /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -21,6 +21,7 @@ const POSITION_BYTES: usize = 40;
 #[derive(Debug, PartialEq, Eq)]
 pub struct Gap;
 
+/// What a watch asks for, and makes of the answers.
 pub struct Tracker {
     targets: Vec<Target>,
     known_bytes_max: usize,
@@ -45,6 +46,7 @@ struct Before {
 }
 
 impl Tracker {
+    /// With positions that a copy has already.
     pub fn new(targets: Vec<Target>, known: HashMap<String, Position>, known_bytes_max: usize) -> Self {
         let mut positions = known;
         positions.retain(|id, _| targets.iter().any(|target| target.covers(id)));

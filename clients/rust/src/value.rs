@@ -17,6 +17,7 @@ const INTEGER_MAX: f64 = (1u64 << 53) as f64;
 pub struct Unsendable {
     /// As JavaScript would write it, from the root: `.members[2]["odd name"]`; empty: the root itself.
     pub path: String,
+    /// What is wrong.
     pub problem: String,
 }
 
@@ -47,6 +48,7 @@ impl fmt::Display for Unsendable {
     }
 }
 
+/// The message of a document.
 pub fn to_struct(document: Map<String, Value>) -> Result<Struct, Unsendable> {
     to_object(document, 1)
 }
@@ -100,6 +102,7 @@ fn check_depth(depth: usize) -> Result<(), Unsendable> {
     if depth > DEPTH_MAX { Err(Unsendable::new(format!("nested over {DEPTH_MAX} levels"))) } else { Ok(()) }
 }
 
+/// A document of a message.
 pub fn from_struct(message: Struct) -> Map<String, Value> {
     message.fields.into_iter().map(|(key, member)| (key, from_value(member))).collect()
 }

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 use tonic::Code;
-use tonic::transport::Channel;
 
 use crate::conditions::Check;
 use crate::connection::Connection;
@@ -18,6 +17,7 @@ use crate::model::Position;
 use crate::proto::chord::v1 as wire;
 use crate::retry::Failures;
 use crate::time::after;
+use crate::transport::Channel;
 use crate::watch::DOUBTFUL_FAILURES_MAX;
 
 /// Waits until a document meets checks: see [`Client::wait`](crate::Client::wait).

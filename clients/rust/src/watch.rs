@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
-use tonic::transport::Channel;
 use tonic::{Code, Streaming};
 
 use crate::connection::Connection;
@@ -23,6 +22,7 @@ use crate::retry::Failures;
 use crate::stream::ResultStream;
 use crate::time::from_duration;
 use crate::tracker::{Gap, KNOWN_BYTES_MAX, Tracker};
+use crate::transport::Channel;
 
 /// Errors other than UNAVAILABLE may be the network's, or be there to stay.
 pub(crate) const DOUBTFUL_FAILURES_MAX: u32 = 5;

@@ -27,6 +27,8 @@ use tonic::{Code, Request, Response, Status};
 
 use crate::support::{failure, next, patient};
 
+mod hooks;
+
 type Responses = BoxStream<'static, Result<WatchContextsResponse, Status>>;
 type OnSet = dyn Fn(usize, &Request<SetContextRequest>) -> BoxFuture<'static, Result<(), Status>> + Send + Sync;
 type OnWatch = dyn Fn(usize, WatchContextsRequest) -> Result<Responses, Status> + Send + Sync;
@@ -64,12 +66,21 @@ impl Faulty {
         Self { watch: Arc::new(watch), ..Self::sets(|_, _| Box::pin(async { Ok(()) })) }
     }
 
-    async fn serve(&self, mut server: Server) -> ClientBuilder {
+    async fn address(&self) -> String {
+        self.served(Server::builder()).await
+    }
+
+    async fn served(&self, mut server: Server) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let contexts = ContextServiceServer::new(self.clone());
         let router = server.add_service(contexts).add_service(SyncServiceServer::new(self.clone()));
         tokio::spawn(router.serve_with_incoming(TcpListenerStream::new(listener)));
+        address
+    }
+
+    async fn serve(&self, server: Server) -> ClientBuilder {
+        let address = self.served(server).await;
         let (backoff_min, backoff_max) = (Duration::from_millis(1), Duration::from_millis(5));
         let attempt_timeout = Duration::from_millis(300);
         Client::builder(address).retry(Retry { backoff_min, backoff_max, attempt_timeout, ..Retry::default() })

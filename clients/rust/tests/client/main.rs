@@ -11,6 +11,7 @@ mod modules;
 mod presences;
 mod replicas;
 mod support;
+mod until;
 mod vectors;
 mod waits;
 mod watches;

@@ -189,3 +189,17 @@ async fn typed_documents() {
     let error = failure(client.get_as::<Room>(&id), Reason::InvalidArgument).await;
     assert_eq!(error.violations()[0].field, "value.members[0].age");
 }
+
+#[cfg(feature = "serde")]
+#[test]
+fn what_is_kept_can_be_written_down() {
+    let position = chordstate::Position { epoch: "e".into(), version: 1, digest: "d".into() };
+    let value = std::sync::Arc::new(document(json!({ "n": [1, null, "text"] })));
+    let kept = vec![chordstate::Kept { id: "a".into(), value, position: position.clone() }];
+    let text = serde_json::to_string(&kept).unwrap();
+    assert_eq!(serde_json::from_str::<Vec<chordstate::Kept>>(&text).unwrap(), kept);
+    let event =
+        chordstate::Event::Deleted { id: "a".into(), position, reason: chordstate::DeletedReason::Expired, more: true };
+    let text = serde_json::to_string(&event).unwrap();
+    assert_eq!(serde_json::from_str::<chordstate::Event>(&text).unwrap(), event);
+}

@@ -6,23 +6,22 @@ import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 
 /** From a document and the changes of a delta to the next document. */
 final class Application {
-  /** Containers made here, which may be written to: each on a changed path is copied once. */
-  private final Set<Object> own = Collections.newSetFromMap(new IdentityHashMap<>());
+  /** What may be written to, by the unmodifiable view of it that the new document has: each container on a changed path is copied once. */
+  private final Map<Object, Object> own = new IdentityHashMap<>();
   private final Map<String, Object> root;
 
   private Application(Map<String, Object> document) {
-    root = owned(document);
+    root = new LinkedHashMap<>(document);
   }
 
   static Map<String, Object> apply(List<Change> changes, Map<String, Object> document) {
     if (changes.isEmpty()) return document;
     Application application = new Application(document);
     for (Change change : changes) application.apply(change);
-    return application.root;
+    return Collections.unmodifiableMap(application.root);
   }
 
   private void apply(Change change) {
@@ -52,22 +51,32 @@ final class Application {
   private Map<String, Object> child(Map<String, Object> parent, String key, List<String> path) {
     if (!(parent.get(key) instanceof Map<?, ?> child)) throw new DeltaMismatchException(path, "no object at " + key);
     @SuppressWarnings("unchecked") // documents have no other maps
-    Map<String, Object> copy = owned((Map<String, Object>) child);
-    parent.put(key, copy);
+    Map<String, Object> mine = (Map<String, Object>) own.get(child);
+    if (mine != null) return mine;
+    @SuppressWarnings("unchecked") // likewise
+    Map<String, Object> copy = new LinkedHashMap<>((Map<String, Object>) child);
+    Map<String, Object> view = Collections.unmodifiableMap(copy);
+    own.put(view, copy);
+    parent.put(key, view);
     return copy;
   }
 
-  private List<Object> splice(Object value, Change.Spliced change) {
+  private Object splice(Object value, Change.Spliced change) {
     if (!(value instanceof List<?> list)) throw new DeltaMismatchException(change.path(), "is not a list");
     long end = change.index() + change.removedCount();
     if (end > list.size()) {
       throw new DeltaMismatchException(change.path(), "ends at " + end + " of " + list.size() + " elements");
     }
-    List<Object> copy = owned(list);
+    @SuppressWarnings("unchecked") // made below
+    List<Object> mine = (List<Object>) own.get(list);
+    List<Object> copy = mine != null ? mine : new ArrayList<>(list);
     List<Object> place = copy.subList((int) change.index(), (int) end);
     place.clear();
     place.addAll(change.inserted());
-    return copy;
+    if (mine != null) return list;
+    List<Object> view = Collections.unmodifiableList(copy);
+    own.put(view, copy);
+    return view;
   }
 
   private String splice(Object value, Change.TextSpliced change) {
@@ -84,21 +93,5 @@ final class Application {
         .append(change.inserted())
         .append(text, to, text.length())
         .toString();
-  }
-
-  private Map<String, Object> owned(Map<String, Object> object) {
-    if (own.contains(object)) return object;
-    Map<String, Object> copy = new LinkedHashMap<>(object);
-    own.add(copy);
-    return copy;
-  }
-
-  private List<Object> owned(List<?> list) {
-    @SuppressWarnings("unchecked") // made below
-    List<Object> mine = (List<Object>) list;
-    if (own.contains(list)) return mine;
-    List<Object> copy = new ArrayList<>(list);
-    own.add(copy);
-    return copy;
   }
 }

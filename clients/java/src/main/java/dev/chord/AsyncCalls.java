@@ -1,5 +1,6 @@
 package dev.chord;
 
+import com.google.protobuf.StringValue;
 import dev.chord.v1.ContextServiceGrpc;
 import dev.chord.v1.SyncServiceGrpc;
 import io.grpc.MethodDescriptor;
@@ -7,6 +8,8 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.function.Predicate;
 
 /**
  * The calls of a {@link ChordClient} without a thread that waits. They fail with {@link ChordException}, do the same
@@ -14,9 +17,11 @@ import java.util.concurrent.CompletableFuture;
  * What depends on a future runs on gRPC's threads: it must not block.
  */
 public final class AsyncCalls {
+  private final ChordClient client;
   private final Connection connection;
 
-  AsyncCalls(Connection connection) {
+  AsyncCalls(ChordClient client, Connection connection) {
+    this.client = client;
     this.connection = connection;
   }
 
@@ -121,6 +126,25 @@ public final class AsyncCalls {
     return then(connection.wait(Requests.wait(id, until, options), options.timeout), Requests::met);
   }
 
+  /** See {@link ChordClient#until(String, Predicate, Duration)}. */
+  public CompletableFuture<Replica.Kept> until(String id, Predicate<Map<String, Object>> holds, Duration timeout) {
+    Replica replica = Replica.open(client, List.of(Target.id(id)), Replica.UNHEARD);
+    CompletableFuture<Replica.Kept> found = replica.ready().thenCompose(ready -> replica.until(id, holds));
+    CompletableFuture<Replica.Kept> result = then(found, kept -> kept);
+    if (timeout != null) {
+      ChordException late = Errors.deadlineExceeded("the predicate did not hold in time");
+      Time.after(Time.nanos(timeout), () -> result.completeExceptionally(late));
+    }
+    result.whenComplete((done, error) -> replica.close());
+    return result;
+  }
+
+  /** See {@link ChordClient#health(String)}. */
+  public CompletableFuture<HealthStatus> health(String service) {
+    StringValue request = StringValue.of(Values.text("service", service));
+    return then(connection.start(Health.CHECK, request, null), Health::status);
+  }
+
   /** See {@link ChordClient#call(MethodDescriptor, Object, CallSettings)}. */
   public <Q, A> CompletableFuture<A> call(MethodDescriptor<Q, A> method, Q request, CallSettings settings) {
     return connection.start(method, request, settings.deadline, settings.policy(connection.retry));
@@ -131,7 +155,7 @@ public final class AsyncCalls {
       CompletableFuture<A> answer, java.util.function.Function<A, T> conversion) {
     CompletableFuture<T> result = new CompletableFuture<>();
     answer.whenComplete((message, error) -> {
-      if (error != null) result.completeExceptionally(error);
+      if (error != null) result.completeExceptionally(error instanceof CompletionException e ? e.getCause() : error);
       else result.complete(conversion.apply(message));
     });
     result.whenComplete((done, error) -> {

@@ -1,10 +1,12 @@
 package dev.chord;
 
+import io.grpc.ClientInterceptor;
 import io.grpc.Grpc;
 import io.grpc.InsecureChannelCredentials;
 import io.grpc.ManagedChannel;
 import io.grpc.ManagedChannelBuilder;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
@@ -17,6 +19,7 @@ import java.util.function.Supplier;
 final class Channels {
   private static final int METADATA_BYTES_MAX = 64 << 10;
   private static final int CLOSE_SECONDS_MAX = 5;
+  private static final String USER_AGENT = "chordstate-java/0.1.0";
 
   private final Supplier<ManagedChannel> open;
   private final int watchesMax;
@@ -78,11 +81,17 @@ final class Channels {
     }
   }
 
-  static ManagedChannel open(String address, Tls tls) {
+  static ManagedChannel open(String address, ClientOptions options) {
+    Tls tls = options.tls;
+    List<String> all = new ArrayList<>(List.of(address));
+    all.addAll(options.endpoints);
+    String target = all.size() > 1 ? Endpoints.target(all) : address;
     ManagedChannelBuilder<?> builder =
-        Grpc.newChannelBuilder(address, tls != null ? tls.credentials() : InsecureChannelCredentials.create());
+        Grpc.newChannelBuilder(target, tls != null ? tls.credentials() : InsecureChannelCredentials.create());
+    if (all.size() > 1 || address.startsWith("dns:")) builder.defaultLoadBalancingPolicy("round_robin");
     if (tls != null && tls.serverName() != null) builder.overrideAuthority(tls.serverName());
-    return builder
+    builder
+        .userAgent((options.userAgent != null ? options.userAgent + " " : "") + USER_AGENT)
         // A delta with its old values may be larger than a document.
         .maxInboundMessageSize(Integer.MAX_VALUE)
         .maxInboundMetadataSize(METADATA_BYTES_MAX)
@@ -90,7 +99,12 @@ final class Channels {
         .keepAliveTime(20, TimeUnit.SECONDS)
         .keepAliveTimeout(10, TimeUnit.SECONDS)
         // Trying again is our own business.
-        .disableRetry()
-        .build();
+        .disableRetry();
+    // gRPC calls the last one first.
+    List<ClientInterceptor> inwards = new ArrayList<>(options.interceptors);
+    Collections.reverse(inwards);
+    builder.intercept(inwards).intercept(new Headers());
+    options.channel.accept(builder);
+    return builder.build();
   }
 }

@@ -15,6 +15,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
+import java.util.function.Predicate;
 
 /**
  * The calls. All of them wait for their answer, and throw {@link ChordException}; an interrupt of the waiting thread
@@ -24,13 +25,24 @@ import java.util.function.Consumer;
 public final class ChordClient implements AutoCloseable {
   private final Connection connection;
   private final AsyncCalls async;
-  private final Set<Watch> watches = ConcurrentHashMap.newKeySet();
-  private final Set<Answers<?>> streams = ConcurrentHashMap.newKeySet();
-  private final Set<Presence> presences = ConcurrentHashMap.newKeySet();
+  private final Set<Watch> watches;
+  private final Set<Answers<?>> streams;
+  private final Set<Presence> presences;
 
   private ChordClient(String address, ClientOptions options) {
     connection = new Connection(address, options);
-    async = new AsyncCalls(connection);
+    async = new AsyncCalls(this, connection);
+    watches = ConcurrentHashMap.newKeySet();
+    streams = ConcurrentHashMap.newKeySet();
+    presences = ConcurrentHashMap.newKeySet();
+  }
+
+  private ChordClient(ChordClient other, Connection connection) {
+    this.connection = connection;
+    async = new AsyncCalls(this, connection);
+    watches = other.watches;
+    streams = other.streams;
+    presences = other.presences;
   }
 
   /**
@@ -49,6 +61,14 @@ public final class ChordClient implements AutoCloseable {
    */
   public static ChordClient connect(String address, ClientOptions options) {
     return new ChordClient(address, options);
+  }
+
+  /**
+   * The same client with further headers for its calls, watches, replicas and presences: of a request, of a tenant. It shares all
+   * else; to close one of them closes both.
+   */
+  public ChordClient withMetadata(Map<String, String> headers) {
+    return new ChordClient(this, connection.with(headers));
   }
 
   /** The calls as futures. */
@@ -186,7 +206,7 @@ public final class ChordClient implements AutoCloseable {
 
   /** As below; failures are logged. */
   public Presence presence(String id, List<String> path, Object value, Duration ttl) {
-    return presence(id, path, value, ttl, Presence::log);
+    return presence(id, path, value, ttl, error -> connection.error("a presence failed", error));
   }
 
   /**
@@ -246,6 +266,33 @@ public final class ChordClient implements AutoCloseable {
    */
   public WaitResult waitFor(String id, List<Check> until, WaitOptions options) {
     return Connection.await(async.waitFor(id, until, options));
+  }
+
+  /** As below, without an end. */
+  public Replica.Kept until(String id, Predicate<Map<String, Object>> holds) {
+    return until(id, holds, null);
+  }
+
+  /**
+   * Waits until a predicate of a document holds, for what no {@link Check} says: watches the context, and calls the predicate with
+   * the document, or with null where there is none, when that has come and after each change. It must not block. Counts as a watch.
+   *
+   * @param timeout null: there is no end
+   * @return the document for which it holds, with its position; null where it holds for a missing one
+   * @throws ChordException DEADLINE_EXCEEDED at the end of its time; what the predicate throws is thrown
+   */
+  public Replica.Kept until(String id, Predicate<Map<String, Object>> holds, Duration timeout) {
+    return Connection.await(async.until(id, holds, timeout));
+  }
+
+  /** Whether the server takes calls: its status as a whole. It needs no token. */
+  public HealthStatus health() {
+    return health("");
+  }
+
+  /** The status of one service: {@code chord.v1.SyncService}. NOT_FOUND where the server does not have it. */
+  public HealthStatus health(String service) {
+    return Connection.await(async.health(service));
   }
 
   /** The retained history after a version: read as it is iterated, anew each time. */
@@ -325,6 +372,16 @@ public final class ChordClient implements AutoCloseable {
       throw Connection.closedError();
     }
     return answers;
+  }
+
+  /** Of this client. */
+  void warn(String message, Throwable error) {
+    connection.warn(message, error);
+  }
+
+  /** Of this client. */
+  void error(String message, Throwable error) {
+    connection.error(message, error);
   }
 
   boolean isClosed() {

@@ -1,6 +1,11 @@
 package dev.chord;
 
+import io.grpc.ClientInterceptor;
+import io.grpc.ManagedChannelBuilder;
 import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 
 /** How to reach a server. */
@@ -15,6 +20,14 @@ public final class ClientOptions {
   final RetryPolicy retry;
   final int callsInFlight;
   final int watchesPerConnection;
+  final List<String> endpoints;
+  final String userAgent;
+  final Map<String, String> metadata;
+  final List<ClientInterceptor> interceptors;
+  final Consumer<? super ManagedChannelBuilder<?>> channel;
+
+  /** Null: errors go to the system's log, and nothing else is logged. */
+  final System.Logger logger;
 
   private ClientOptions(Builder builder) {
     tls = builder.tls;
@@ -24,6 +37,12 @@ public final class ClientOptions {
     retry = builder.retry;
     callsInFlight = builder.callsInFlight;
     watchesPerConnection = builder.watchesPerConnection;
+    endpoints = List.copyOf(builder.endpoints);
+    userAgent = builder.userAgent;
+    metadata = Map.copyOf(builder.metadata);
+    interceptors = List.copyOf(builder.interceptors);
+    channel = builder.channel;
+    logger = builder.logger;
   }
 
   public static Builder builder() {
@@ -38,6 +57,12 @@ public final class ClientOptions {
     private RetryPolicy retry = RetryPolicy.DEFAULT;
     private int callsInFlight = 100;
     private int watchesPerConnection = 90;
+    private List<String> endpoints = List.of();
+    private String userAgent;
+    private Map<String, String> metadata = Map.of();
+    private List<ClientInterceptor> interceptors = List.of();
+    private Consumer<? super ManagedChannelBuilder<?>> channel = builder -> {};
+    private System.Logger logger;
 
     private Builder() {}
 
@@ -93,6 +118,52 @@ public final class ClientOptions {
     public Builder watchesPerConnection(int watches) {
       if (watches < 1) throw new IllegalArgumentException("watchesPerConnection: at least 1");
       watchesPerConnection = watches;
+      return this;
+    }
+
+    /**
+     * Further addresses of the same service, HOST:PORT, beside that of {@link ChordClient#connect}. Calls and watches go to those
+     * that can be reached, in turn (round robin). An address {@code dns:///NAME:PORT} alone does the same with all addresses of the
+     * name.
+     */
+    public Builder endpoints(String... addresses) {
+      endpoints = List.of(addresses);
+      return this;
+    }
+
+    /** Names the program in the header user-agent, before the client: {@code shop/1.2 chordstate-java/0.1.0 grpc-java-netty/...}. */
+    public Builder userAgent(String program) {
+      userAgent = program;
+      return this;
+    }
+
+    /** Sent with each try of a call and each connection of a watch; for some calls alone: {@link ChordClient#withMetadata}. */
+    public Builder metadata(Map<String, String> headers) {
+      metadata = headers;
+      return this;
+    }
+
+    /**
+     * gRPC's own, as {@code GrpcTelemetry} of OpenTelemetry has one. They see each try of a call, with its headers; the first one is
+     * the outermost.
+     */
+    public Builder interceptors(ClientInterceptor... interceptors) {
+      this.interceptors = List.of(interceptors);
+      return this;
+    }
+
+    /** Changes how each connection is made, after the client's own settings: executor, proxy, resolver, keepalive. */
+    public Builder channel(Consumer<? super ManagedChannelBuilder<?>> change) {
+      channel = change;
+      return this;
+    }
+
+    /**
+     * For what happens unseen: a watch or replica that connects again (warning), a replica without listeners that has ended, a
+     * listener that threw (error). Without it, errors go to {@link System#getLogger}, and warnings nowhere.
+     */
+    public Builder logger(System.Logger logger) {
+      this.logger = logger;
       return this;
     }
 

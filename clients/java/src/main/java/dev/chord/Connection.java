@@ -12,6 +12,7 @@ import io.grpc.Metadata;
 import io.grpc.MethodDescriptor;
 import io.grpc.Status;
 import java.time.Duration;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
@@ -32,16 +33,54 @@ final class Connection implements AutoCloseable {
 
   /** Of one call with all its tries. */
   final Duration deadline;
-  private final Set<CompletableFuture<?>> calls = ConcurrentHashMap.newKeySet();
-  private volatile boolean closed;
+
+  /** Null: see {@link ClientOptions.Builder#logger}. */
+  private final System.Logger logger;
+
+  /** What ends with the client, whatever the headers it was begun with. */
+  private final Lifetime lifetime;
+
+  private static final class Lifetime {
+    final Set<CompletableFuture<?>> calls = ConcurrentHashMap.newKeySet();
+    volatile boolean closed;
+  }
 
   Connection(String address, ClientOptions options) {
     retry = options.retry;
     deadline = options.deadline;
-    channels = new Channels(() -> Channels.open(address, options.tls), options.watchesPerConnection);
+    // What may be refused comes before what has to be closed.
+    CallOptions calls = Headers.with(CallOptions.DEFAULT, options.metadata);
+    plain = options.token == null ? calls : calls.withCallCredentials(new Bearer(options.token));
+    channels = new Channels(() -> Channels.open(address, options), options.watchesPerConnection);
     gate = new Gate(options.callsInFlight);
-    plain = options.token == null ? CallOptions.DEFAULT : CallOptions.DEFAULT.withCallCredentials(new Bearer(options.token));
     renewsToken = options.token != null && options.renewsToken;
+    logger = options.logger;
+    lifetime = new Lifetime();
+  }
+
+  private Connection(Connection other, CallOptions plain) {
+    retry = other.retry;
+    deadline = other.deadline;
+    channels = other.channels;
+    gate = other.gate;
+    this.plain = plain;
+    renewsToken = other.renewsToken;
+    logger = other.logger;
+    lifetime = other.lifetime;
+  }
+
+  /** The same one with further headers for its calls. */
+  Connection with(Map<String, String> headers) {
+    return new Connection(this, Headers.with(plain, headers));
+  }
+
+  void warn(String message, Throwable error) {
+    if (logger != null) logger.log(System.Logger.Level.WARNING, message, error);
+  }
+
+  void error(String message, Throwable error) {
+    System.Logger log = logger != null ? logger : System.getLogger(ChordClient.class.getName());
+    log.log(System.Logger.Level.ERROR, message, error);
   }
 
   /**
@@ -57,9 +96,9 @@ final class Connection implements AutoCloseable {
       MethodDescriptor<Q, A> method, Q request, Duration deadline, RetryPolicy policy) {
     long nanos = Time.nanos(deadline != null ? deadline : this.deadline);
     Call<Q, A> call = new Call<>(this, method, request, nanos, policy);
-    calls.add(call.answer);
-    call.answer.whenComplete((answer, error) -> calls.remove(call.answer));
-    if (closed) call.answer.completeExceptionally(closedError());
+    lifetime.calls.add(call.answer);
+    call.answer.whenComplete((answer, error) -> lifetime.calls.remove(call.answer));
+    if (lifetime.closed) call.answer.completeExceptionally(closedError());
     else call.attempt();
     return call.answer;
   }
@@ -70,11 +109,11 @@ final class Connection implements AutoCloseable {
    * @param timeout null: there is no end
    */
   CompletableFuture<WaitContextResponse> wait(WaitContextRequest request, Duration timeout) {
-    if (closed) return CompletableFuture.failedFuture(closedError());
+    if (lifetime.closed) return CompletableFuture.failedFuture(closedError());
     WaitCall call = new WaitCall(this, request, timeout != null ? Time.nanos(timeout) : Time.FOREVER);
-    calls.add(call.answer);
-    call.answer.whenComplete((answer, error) -> calls.remove(call.answer));
-    if (closed) call.answer.completeExceptionally(closedError());
+    lifetime.calls.add(call.answer);
+    call.answer.whenComplete((answer, error) -> lifetime.calls.remove(call.answer));
+    if (lifetime.closed) call.answer.completeExceptionally(closedError());
     else call.attempt();
     return call.answer;
   }
@@ -89,7 +128,8 @@ final class Connection implements AutoCloseable {
     try {
       return answer.get();
     } catch (ExecutionException e) {
-      if (!(e.getCause() instanceof ChordException error)) throw new IllegalStateException(e.getCause());
+      if (e.getCause() instanceof Error error) throw error;
+      if (!(e.getCause() instanceof ChordException error)) throw (RuntimeException) e.getCause(); // of a predicate
       error.fillInStackTrace(); // that of the caller, and not of gRPC's thread
       throw error;
     } catch (InterruptedException e) {
@@ -114,7 +154,7 @@ final class Connection implements AutoCloseable {
 
   /** What a call ended with, as the caller shall see it. Final where the caller ended it. */
   ChordException failure(Status status, Metadata trailers, Context context) {
-    if (closed) return closedError();
+    if (lifetime.closed) return closedError();
     ChordException error = Errors.decode(status, trailers);
     return error.isTransient() && context.isCancelled() ? Errors.cancelled(error.getMessage(), error) : error;
   }
@@ -136,7 +176,7 @@ final class Connection implements AutoCloseable {
   }
 
   boolean isClosed() {
-    return closed;
+    return lifetime.closed;
   }
 
   static ChordException closedError() {
@@ -145,13 +185,13 @@ final class Connection implements AutoCloseable {
 
   /** From now on, all fails because of this. */
   void closing() {
-    closed = true;
+    lifetime.closed = true;
   }
 
   @Override
   public void close() {
-    closed = true;
+    lifetime.closed = true;
     channels.close();
-    calls.forEach(answer -> answer.completeExceptionally(closedError()));
+    lifetime.calls.forEach(answer -> answer.completeExceptionally(closedError()));
   }
 }

@@ -7,7 +7,7 @@ import java.util.Map;
 /**
  * A context: a named JSON document, and where it stands.
  *
- * @param value strings, doubles, booleans, null, lists and maps; null in answers that were not asked for values
+ * @param value strings, doubles, booleans, null, and unmodifiable lists and maps; null in answers that were not asked for values
  * @param expiresAt null: lives until it is deleted
  * @param expiries the members that expire, in the order of their paths; empty in answers that were not asked for them
  */
@@ -21,6 +21,11 @@ public record Document(
     List<MemberExpiry> expiries) {
   Document withExpiries(List<MemberExpiry> expiries) {
     return new Document(id, value, position, createdAt, updatedAt, expiresAt, expiries);
+  }
+
+  /** A copy of the value, at all levels, to be changed: for {@link ChordClient#set}. */
+  public Map<String, Object> copy() {
+    return Values.copy(value);
   }
 
   /**

@@ -3,7 +3,6 @@ package dev.chord;
 import io.grpc.Status;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
@@ -44,7 +43,7 @@ final class EditCall {
   /** Null: there is a conflict. */
   private WriteResult attempt() {
     Document read = read();
-    Map<String, Object> copy = copy(read.value());
+    Map<String, Object> copy = Values.copy(read.value());
     change.accept(copy);
     // Numbers of other types become those that come back, to be compared.
     Map<String, Object> changed = Values.fromStruct(Values.toStruct("value", copy));
@@ -94,23 +93,5 @@ final class EditCall {
       Thread.currentThread().interrupt();
       throw Errors.cancelled("interrupted while waiting to edit again", e);
     }
-  }
-
-  private static Map<String, Object> copy(Map<String, Object> object) {
-    Map<String, Object> copy = new LinkedHashMap<>();
-    object.forEach((key, value) -> copy.put(key, copyOf(value)));
-    return copy;
-  }
-
-  private static Object copyOf(Object value) {
-    if (value instanceof List<?> list) {
-      List<Object> copy = new ArrayList<>(list.size());
-      list.forEach(each -> copy.add(copyOf(each)));
-      return copy;
-    }
-    if (!(value instanceof Map<?, ?> map)) return value;
-    @SuppressWarnings("unchecked") // documents have no other maps
-    Map<String, Object> object = (Map<String, Object>) map;
-    return copy(object);
   }
 }

@@ -13,8 +13,6 @@ import java.util.function.Consumer;
  * Made by {@link ChordClient#presence}; close it when done.
  */
 public final class Presence implements AutoCloseable {
-  private static final System.Logger LOG = System.getLogger(Presence.class.getName());
-
   private final ChordClient client;
   private final String id;
   private final List<String> path;
@@ -44,10 +42,6 @@ public final class Presence implements AutoCloseable {
     thread = new Thread(this::run, "chord-presence");
     thread.setDaemon(true);
     thread.start();
-  }
-
-  static void log(ChordException error) {
-    LOG.log(System.Logger.Level.ERROR, "a presence failed", error);
   }
 
   /** Sets another value, which also renews the member. */

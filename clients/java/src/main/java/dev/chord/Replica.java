@@ -11,6 +11,7 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.BooleanSupplier;
@@ -19,10 +20,19 @@ import java.util.function.Predicate;
 import java.util.function.Supplier;
 
 /**
- * A live local copy of contexts, fed by a thread of its own. Reading never waits. Documents are read-only, and never
- * change: what stays the same is shared by old and new ones. Close it when done.
+ * A live local copy of contexts, fed by a thread of its own. Reading never waits. Documents are unmodifiable at all levels, and
+ * never change: what stays the same is shared by old and new ones. Close it when done.
  */
 public final class Replica implements AutoCloseable {
+  /** For replicas whose end is told otherwise. */
+  static final ReplicaListener UNHEARD = new ReplicaListener() {
+    @Override
+    public void changed(ReplicaChange change) {}
+
+    @Override
+    public void failed(Throwable error) {}
+  };
+
   private final ReadWriteLock lock = new ReentrantReadWriteLock();
 
   /** Written by the thread alone, with the lock held. */
@@ -53,7 +63,7 @@ public final class Replica implements AutoCloseable {
     Map<String, Position> known = new HashMap<>();
     for (Kept kept : state) {
       if (targets.stream().noneMatch(target -> target.covers(kept.id))) continue;
-      documents.put(kept.id, new Held(kept.value, kept.position));
+      documents.put(kept.id, new Held(Values.frozen(kept.value), kept.position));
       known.put(kept.id, kept.position);
     }
     watch = client.watch(targets, WatchOptions.builder().known(known).onDisconnect(this::disconnected).build());
@@ -143,6 +153,18 @@ public final class Replica implements AutoCloseable {
    */
   public CompletableFuture<Void> waitFor(String id, Predicate<Map<String, Object>> test) {
     return waitUntil(() -> test.test(get(id)));
+  }
+
+  /** As {@code waitFor}, with the document for which the test holds; null where that is none. */
+  CompletableFuture<Kept> until(String id, Predicate<Map<String, Object>> test) {
+    AtomicReference<Kept> found = new AtomicReference<>();
+    return waitUntil(() -> {
+          Held held = held(id);
+          if (!test.test(held != null ? held.value : null)) return false;
+          found.set(held != null ? new Kept(id, held.value, held.position) : null);
+          return true;
+        })
+        .thenApply(done -> found.get());
   }
 
   private CompletableFuture<Void> waitUntil(BooleanSupplier holds) {
@@ -304,18 +326,14 @@ public final class Replica implements AutoCloseable {
   }
 
   private void report(Throwable error) {
-    if (listeners.isEmpty() && !closed) log("a replica has ended", error);
+    if (listeners.isEmpty() && !closed) client.error("a replica has ended", error);
     for (ReplicaListener listener : listeners) {
       if (closed) return;
       try {
         listener.failed(error);
       } catch (RuntimeException | Error e) {
-        log("a listener threw", e);
+        client.error("a listener threw", e);
       }
     }
-  }
-
-  private static void log(String message, Throwable error) {
-    System.getLogger(Replica.class.getName()).log(System.Logger.Level.ERROR, message, error);
   }
 }

@@ -7,6 +7,7 @@ import com.google.protobuf.Value;
 import java.math.BigDecimal;
 import java.math.BigInteger;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -73,13 +74,51 @@ final class Values {
     Map<String, Value> fields = struct.getFieldsMap();
     Map<String, Object> object = new LinkedHashMap<>(fields.size() * 4 / 3 + 1);
     fields.forEach((key, value) -> object.put(key, fromValue(value)));
-    return object;
+    return Collections.unmodifiableMap(object);
+  }
+
+  /** A copy that cannot be written to. */
+  static Map<String, Object> frozen(Map<String, Object> object) {
+    Map<String, Object> copy = new LinkedHashMap<>(object.size() * 4 / 3 + 1);
+    object.forEach((key, value) -> copy.put(key, frozenValue(value)));
+    return Collections.unmodifiableMap(copy);
+  }
+
+  private static Object frozenValue(Object value) {
+    if (value instanceof List<?> list) {
+      List<Object> copy = new ArrayList<>(list.size());
+      list.forEach(each -> copy.add(frozenValue(each)));
+      return Collections.unmodifiableList(copy);
+    }
+    if (!(value instanceof Map<?, ?> map)) return value;
+    @SuppressWarnings("unchecked") // documents have no other maps
+    Map<String, Object> object = (Map<String, Object>) map;
+    return frozen(object);
+  }
+
+  /** A copy to write to. */
+  static Map<String, Object> copy(Map<String, Object> object) {
+    Map<String, Object> copy = new LinkedHashMap<>(object.size() * 4 / 3 + 1);
+    object.forEach((key, value) -> copy.put(key, copyOf(value)));
+    return copy;
+  }
+
+  private static Object copyOf(Object value) {
+    if (value instanceof List<?> list) {
+      List<Object> copy = new ArrayList<>(list.size());
+      list.forEach(each -> copy.add(copyOf(each)));
+      return copy;
+    }
+    if (!(value instanceof Map<?, ?> map)) return value;
+    @SuppressWarnings("unchecked") // documents have no other maps
+    Map<String, Object> object = (Map<String, Object>) map;
+    return copy(object);
   }
 
   static List<Object> fromValues(List<Value> values) {
     List<Object> list = new ArrayList<>(values.size());
     for (Value value : values) list.add(fromValue(value));
-    return list;
+    return Collections.unmodifiableList(list);
   }
 
   static Object fromValue(Value value) {

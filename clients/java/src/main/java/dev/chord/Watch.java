@@ -244,6 +244,7 @@ public final class Watch implements Iterator<WatchEvent>, Iterable<WatchEvent>, 
       reachable = number;
       inbox.add(new Signal(null, null, null));
     });
+    connection.warn("a watch was disconnected, and connects again", error);
     options.onDisconnect.accept(error, delay);
   }
 

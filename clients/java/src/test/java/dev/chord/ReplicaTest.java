@@ -123,9 +123,10 @@ class ReplicaTest extends Live {
   /** Its watch has the right positions but the copy is spoilt: the next delta does not fit. */
   @Test
   void healsItself() throws Exception {
-    client.set(id("a"), Map.of("o", Map.of("n", 1), "rest", REST));
+    Position first = client.set(id("a"), Map.of("o", Map.of("n", 1), "rest", REST)).position();
     List<String> broken = new ArrayList<>();
-    Replica replica = copy(List.of(Target.id(id("a"))), new ReplicaListener() {
+    Replica.Kept spoilt = new Replica.Kept(id("a"), Map.of("rest", REST), first);
+    Replica replica = Replica.open(client, List.of(Target.id(id("a"))), List.of(spoilt), new ReplicaListener() {
       @Override
       public void changed(ReplicaChange change) {}
 
@@ -134,7 +135,7 @@ class ReplicaTest extends Live {
         broken.add(error.getMessage());
       }
     });
-    replica.get(id("a")).remove("o");
+    replica.awaitReady(PATIENCE);
     Position last = client.update(id("a"), Edit.of(Mutation.set(List.of("o", "n"), 2))).position();
     until(() -> last.equals(replica.position(id("a"))));
     assertEquals(Map.of("o", Map.of("n", 2.0), "rest", REST), replica.get(id("a")));

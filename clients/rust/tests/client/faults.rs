@@ -190,7 +190,9 @@ async fn tries_end() {
     assert_eq!((error.retry_after(), later.sets.load(SeqCst)), (Some(Duration::from_secs(3600)), 1));
 
     let slow = Faulty::sets(|_, _| Box::pin(pending()));
-    let client = slow.client().await.with_deadline(Duration::from_millis(50));
+    // Long enough that the call comes there.
+    let retry = Retry { attempt_timeout: Duration::from_secs(9), ..Retry::default() };
+    let client = slow.serve(Server::builder()).await.retry(retry).deadline(Duration::from_secs(1)).connect().unwrap();
     failure(client.set("a", json!({})), Reason::DeadlineExceeded).await;
     assert_eq!(slow.sets.load(SeqCst), 1);
 }

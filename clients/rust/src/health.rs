@@ -41,7 +41,7 @@ impl Client {
         // The request is one string, the answer one enum, each of number 1: on the wire those of protobuf's wrappers.
         let answer = self.0.call(service.into(), |channel, request| async move {
             let mut stub = Grpc::new(channel);
-            stub.ready().await.map_err(|error| tonic::Status::from_error(error))?;
+            stub.ready().await.map_err(tonic::Status::from_error)?;
             let codec = ProstCodec::<String, i32>::default();
             stub.unary(request, PathAndQuery::from_static("/grpc.health.v1.Health/Check"), codec).await
         });

@@ -44,7 +44,8 @@ async fn headers_of_the_client_and_of_some_calls() {
 /// As that of OpenTelemetry: a header that continues the caller's trace, of each try of a call and each connection of a watch.
 #[tokio::test]
 async fn a_layer_sees_each_try() {
-    let (paths, traces): (Arc<Mutex<Vec<String>>>, Arc<Mutex<Vec<String>>>) = Default::default();
+    let paths: Arc<Mutex<Vec<String>>> = Arc::default();
+    let traces: Arc<Mutex<Vec<String>>> = Arc::default();
     let noted = traces.clone();
     let peer = Faulty {
         watch: Arc::new(|_, _| Err(Status::permission_denied("no"))),

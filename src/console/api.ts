@@ -1,6 +1,7 @@
 /** The calls of the console, by the TypeScript client. One that is refused for want of a token asks for one. */
+import { type BlamePage, fromLine } from '../../clients/typescript/src/blame.js';
 import type { Stats } from '../../clients/typescript/src/gen/chord/v1/stats.js';
-import { fromContext, fromDelta } from '../../clients/typescript/src/model.js';
+import { fromContext, fromDelta, fromPosition } from '../../clients/typescript/src/model.js';
 import { admin, contexts, sync } from '../../clients/typescript/src/services.js';
 import {
   ChordError,
@@ -34,6 +35,11 @@ export interface WriteGuard {
   readonly expected: Position;
   readonly annotations: Readonly<Record<string, string>>;
 }
+
+/** Deltas that are listed at once, at most. */
+const DELTAS_MAX = 1000;
+/** Lines at once. */
+const BLAME_PAGE = 200;
 
 const open = () => new Client('/', token.value === undefined ? {} : { token: token.value });
 let client = open();
@@ -72,6 +78,68 @@ export async function listDeltas(
 export async function oldestVersion(contextId: string, head: number, signal: AbortSignal): Promise<number> {
   const { deltas } = await listDeltas(contextId, 0, 1, signal);
   return deltas[0]?.from.version ?? head;
+}
+
+/** Kept versions beside one: where the history was thinned, not each version is kept. Undefined: none. */
+export interface KeptVersions {
+  readonly version: number;
+  readonly isKept: boolean;
+  readonly before: number | undefined;
+  readonly after: number | undefined;
+}
+
+export async function keptAround(contextId: string, version: number, signal: AbortSignal): Promise<KeptVersions> {
+  const [up, { deltas }] = await Promise.all([
+    deltasUpTo(contextId, version, 1, signal),
+    listDeltas(contextId, version, 1, signal),
+  ]);
+  const [last, next] = [up.deltas.at(-1), deltas[0]];
+  const isKept = last?.to.version === version || next?.from.version === version;
+  const before = (isKept ? last?.from : last?.to)?.version || undefined;
+  return { version, isKept, before, after: (isKept ? next?.to : next?.from)?.version };
+}
+
+/**
+ * Deltas that end at version `upper` or before: those of the last `span` versions; where the history was thinned and has none
+ * there, the next ones further back. The older a part of it is, the fewer deltas it has.
+ */
+export async function deltasUpTo(
+  contextId: string,
+  upper: number,
+  span: number,
+  signal: AbortSignal,
+): Promise<VersionPage> {
+  for (let reach = span; ; reach *= 8) {
+    const from = Math.max(0, upper - reach);
+    const page = await listDeltas(contextId, from, Math.min(reach, DELTAS_MAX), signal);
+    const deltas = page.deltas.filter(({ to }) => to.version <= upper);
+    if (deltas.length > 0 || from === 0) return { ...page, deltas };
+  }
+}
+
+/** Which version made each part, page after page: each page is of the version that the first one met. */
+export async function blameContext(
+  contextId: string,
+  pageToken: string,
+  signal: AbortSignal,
+): Promise<BlamePage & { readonly next: string }> {
+  const request = { contextId, paths: [], pageSize: BLAME_PAGE, pageToken };
+  const page = await answered(client.call(sync.blameContext, request, { signal }));
+  const { lines, position, olderThan, nextPageToken } = page;
+  return { lines: lines.map(fromLine), position: fromPosition(position), olderThan, next: nextPageToken };
+}
+
+/** Refused where the context exists. */
+export async function createContext(
+  contextId: string,
+  value: JsonObject,
+  annotations: WriteGuard['annotations'],
+): Promise<void> {
+  await answered(client.set(contextId, value, { annotations, expected: { absent: true } }));
+}
+
+export async function deleteContext(contextId: string, { expected, annotations }: WriteGuard): Promise<void> {
+  await answered(client.delete(contextId, { annotations, expected: { position: expected } }));
 }
 
 export async function setContext(contextId: string, value: JsonObject, guard: WriteGuard): Promise<void> {

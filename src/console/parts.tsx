@@ -1,6 +1,7 @@
 /** Small parts of several views. */
 import type { ComponentChildren } from 'preact';
-import { type Change, ChordError, type Delta, type Path } from '../../clients/typescript/src/web.js';
+import type { Provenance } from '../../clients/typescript/src/model.js';
+import { type Change, ChordError, type Path } from '../../clients/typescript/src/web.js';
 import { useTick } from './hooks.js';
 
 const SECOND = 1000;
@@ -37,8 +38,8 @@ export function Problem({ error }: { readonly error: Error }) {
 }
 
 /** Who wrote a version, and what the write gave. */
-export function Authorship({ delta }: { readonly delta: Delta }) {
-  const { author = '', annotations = {}, cause } = delta.provenance ?? {};
+export function Authorship({ by }: { readonly by: Provenance | undefined }) {
+  const { author = '', annotations = {}, cause } = by ?? {};
   return (
     <>
       <span class={author === '' ? 'author none' : 'author'}>

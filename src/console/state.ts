@@ -31,7 +31,7 @@ export function useCell<T>(cell: Cell<T>): T {
   return value;
 }
 
-export const TABS = ['document', 'history', 'compare', 'edit'] as const;
+export const TABS = ['document', 'history', 'compare', 'blame', 'edit'] as const;
 export type Tab = (typeof TABS)[number];
 
 /** What an address shows: a link to it shows the same. */

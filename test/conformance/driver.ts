@@ -17,6 +17,8 @@ export interface DriverEntry {
   readonly command: readonly [string, ...string[]];
   /** In a browser: it speaks with web ports. */
   readonly web?: boolean;
+  /** Its processes serve one scenario after the other, and forget with the op `renew`: for those that start slowly. */
+  readonly kept?: boolean;
   /** Runs where `--only` names it, and at no other time. */
   readonly named?: boolean;
   /** A file without which the driver is left out. */
@@ -38,17 +40,63 @@ export class OpError extends Error {
   }
 }
 
+/** Kept processes that no scenario uses. */
+const idle = new Map<DriverEntry, DriverProcess[]>();
+
+/** Ends the kept processes. */
+export async function endIdle(): Promise<void> {
+  await Promise.all([...idle.values()].flat().map((process) => process.end()));
+  idle.clear();
+}
+
+/** A driver for one scenario: a process of its own, or a kept one that begins anew. */
 export class Driver {
   readonly name: string;
+  readonly #process: DriverProcess;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(private readonly entry: DriverEntry) {
+    this.name = entry.name;
+    this.#process = idle.get(entry)?.pop() ?? new DriverProcess(entry);
+  }
+
+  /** One op at a time: a later call waits for those before. @throws OpError */
+  call(op: string, args: object = {}): Promise<Answer> {
+    const answer = this.#last.then(() => this.#process.call(op, this.#addressed(args)));
+    this.#last = answer.catch(() => {});
+    return answer;
+  }
+
+  /** Another process of the same driver. */
+  another(): Driver {
+    return new Driver(this.entry);
+  }
+
+  async end(): Promise<void> {
+    if (!this.entry.kept || !(await this.#process.renew())) return this.#process.end();
+    const others = idle.get(this.entry) ?? [];
+    idle.set(this.entry, [...others, this.#process]);
+  }
+
+  /** For one that does not answer. */
+  kill(): void {
+    this.#process.kill();
+  }
+
+  #addressed(args: { readonly address?: string }): object {
+    if (!this.entry.web || args.address === undefined) return args;
+    return { ...args, address: `http://${webPortOf(args.address)}` };
+  }
+}
+
+class DriverProcess {
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #lines: AsyncIterator<string>;
   readonly #closed: Promise<unknown>;
-  #last: Promise<unknown> = Promise.resolve();
   #id = 0;
   #stderr = '';
 
   constructor(private readonly entry: DriverEntry) {
-    this.name = entry.name;
     const [command, ...args] = entry.command;
     this.#child = spawn(command, args, { cwd: `${ROOT}${entry.cwd}` });
     this.#child.on('error', (error) => {
@@ -62,16 +110,24 @@ export class Driver {
     this.#closed = once(this.#child, 'close').catch(() => {});
   }
 
-  /** One op at a time: a later call waits for those before. @throws OpError */
-  call(op: string, args: object = {}): Promise<Answer> {
-    const answer = this.#last.then(() => this.#call(op, args));
-    this.#last = answer.catch(() => {});
-    return answer;
+  /** @throws OpError */
+  async call(op: string, args: object): Promise<Answer> {
+    const id = ++this.#id;
+    this.#child.stdin.write(`${write({ id, op, ...args })}\n`);
+    const { value, done } = await this.#lines.next();
+    if (done) throw new Error(`${this.entry.name} ended during ${op}: ${this.#stderr}`);
+    const reply = JSON.parse(value);
+    if (reply.id !== id) throw new Error(`${this.entry.name} answered ${reply.id} to ${id}: ${value}`);
+    if (reply.error) throw new OpError(op, reply.error);
+    return reply.ok;
   }
 
-  /** Another process of the same driver. */
-  another(): Driver {
-    return new Driver(this.entry);
+  /** Whether the process is as it was when it began. */
+  renew(): Promise<boolean> {
+    return this.call('renew', {}).then(
+      () => true,
+      () => false,
+    );
   }
 
   async end(): Promise<void> {
@@ -79,25 +135,8 @@ export class Driver {
     await this.#closed;
   }
 
-  /** For one that does not answer. */
   kill(): void {
     this.#child.kill('SIGKILL');
-  }
-
-  #addressed(args: { readonly address?: string }): object {
-    if (!this.entry.web || args.address === undefined) return args;
-    return { ...args, address: `http://${webPortOf(args.address)}` };
-  }
-
-  async #call(op: string, args: object): Promise<Answer> {
-    const id = ++this.#id;
-    this.#child.stdin.write(`${write({ id, op, ...this.#addressed(args) })}\n`);
-    const { value, done } = await this.#lines.next();
-    if (done) throw new Error(`${this.name} ended during ${op}: ${this.#stderr}`);
-    const reply = JSON.parse(value);
-    if (reply.id !== id) throw new Error(`${this.name} answered ${reply.id} to ${id}: ${value}`);
-    if (reply.error) throw new OpError(op, reply.error);
-    return reply.ok;
   }
 }
 

@@ -7,7 +7,7 @@ import { RedisServer } from '../store/redis/servers.js';
 import { batches, waiting } from './batches.js';
 import { calls } from './calls.js';
 import { conditions } from './conditions.js';
-import { build, Driver, type DriverEntry } from './driver.js';
+import { build, Driver, type DriverEntry, endIdle } from './driver.js';
 import { everything } from './everything.js';
 import { presences } from './presences.js';
 import { keepMatrix, type Matrix, type Outcome, renderFailures, renderMatrix } from './report.js';
@@ -61,6 +61,7 @@ for (const [name] of wanted({ ...each, ...waiting, ...secured, ...shared })) mat
 const lanes = ready.map((entry) => () => lane(entry));
 await Promise.all(Array.from({ length: LANES }, drain));
 await together();
+await endIdle();
 await redis?.destroy();
 report();
 

@@ -7,6 +7,7 @@ import { openPage } from './browser.js';
 import { chromiumTests, complaints, faintTexts, looking, row, WEB, withHistory } from './subjects.js';
 
 const inChromium = chromiumTests(test);
+const many = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`k${i}`, i]));
 
 inChromium('contexts are listed by prefix, searched, and paged', async (t, browser) => {
   const subject = await looking(t, browser);
@@ -137,6 +138,71 @@ inChromium('the slider moves over the retained versions, by keys too', async (t,
   await row(page, 'topic: "weekly"').waitFor();
 });
 
+inChromium('where the history was thinned, the slider goes from one kept version to the next', async (t, browser) => {
+  let now = Date.now() - 86_400_000;
+  const tiers = [
+    { age: 60_000, every: 0 },
+    { age: 864_000_000, every: 10_000 },
+  ];
+  const subject = await looking(t, browser, '', {}, { clock: () => now, deltaRetention: tiers });
+  const { page, peer, chord, picture } = subject;
+  for (let i = 2; i <= 400; i++, now += 100) await peer.update({ contextId: 'room:1', changes: { seats: i } });
+  now += 3_600_000;
+  await chord.cleanup.run({});
+  await peer.update({ contextId: 'room:1', changes: { seats: 401 } });
+  const { deltas } = await peer.history('room:1', 0);
+  const kept = deltas.map(({ to }) => to!.version);
+  const [first, second, third] = kept.filter((version) => version > 1);
+  t.true(second! > first! + 50 && third! > second! + 50, `kept: ${kept}`);
+  await page.goto(page.url().replace(/#.*/, `#id=room:1&version=${second! + 1}`));
+  await page.getByText(`As of version ${second}`).waitFor();
+  await page.getByText(`version ${second! + 1} is no longer retained`).waitFor();
+  await row(page, `seats: ${second}`).waitFor();
+  await picture('thinned');
+  const slider = page.getByRole('slider', { name: 'Version' });
+  await slider.focus();
+  await page.keyboard.press('ArrowRight');
+  await row(page, `seats: ${third}`).waitFor();
+  t.is(await slider.inputValue(), String(third));
+  await page.getByRole('button', { name: 'Version before' }).click();
+  await row(page, `seats: ${second}`).waitFor();
+  await page.getByRole('button', { name: 'Version before' }).click();
+  await row(page, `seats: ${first}`).waitFor();
+  t.is(await slider.inputValue(), String(first));
+  await page.getByRole('link', { name: 'History' }).click();
+  const listed: number[] = [];
+  while (listed.at(-1) !== kept[0]) {
+    const next = kept.findLast((version) => version < (listed.at(-1) ?? Infinity))!;
+    await page.locator('.history .version').first().getByText(String(next), { exact: true }).waitFor();
+    listed.push(...(await page.locator('.history .version').allTextContents()).map(Number));
+    if (listed.at(-1) !== kept[0]) await page.getByRole('button', { name: 'Older' }).click();
+  }
+  t.deepEqual(listed, kept.toReversed(), 'the history lists each kept version once');
+  t.deepEqual(complaints(subject), []);
+});
+
+inChromium('who made each part stands beside it, page after page', async (t, browser) => {
+  const subject = await withHistory(t, browser, 'id=room:1&tab=blame');
+  const { page, picture, write } = subject;
+  const line = (path: string) => page.locator('.blame tbody tr', { hasText: path });
+  await line('members.cyd.status').waitFor();
+  t.regex((await line('members.cyd.status').textContent()) ?? '', /^4.*bobmembers\.cyd\.status.*"online"/);
+  t.regex((await line('seats').textContent()) ?? '', /^3.*annticket OPS-7seats: 14/);
+  t.regex((await line('log[2]').textContent()) ?? '', /^5.*annticket OPS-9why releaselog\[2\]: \["release at four"\]/);
+  t.regex((await line('log[0').textContent()) ?? '', /^1.*log\[0–1\]/);
+  await picture('blame');
+  await write('bob', { seats: 15, list: Array.from({ length: 300 }, (_, i) => i), more: many(300) });
+  await page.getByRole('button', { name: 'Read again at version 8' }).click();
+  await page.getByRole('button', { name: 'Next', exact: true }).click();
+  await line('topic').waitFor();
+  t.regex((await line('seats').textContent()) ?? '', /^8.*bobseats: 15/);
+  await page.getByRole('button', { name: 'Previous', exact: true }).click();
+  await line('members.cyd.status').waitFor();
+  await line('members.cyd.status').getByRole('link', { name: 'Version 4' }).click();
+  await page.getByText('As of version 4').waitFor();
+  t.deepEqual(complaints(subject), []);
+});
+
 inChromium('what the server does is plotted: rates, watchers, the hottest contexts', async (t, browser) => {
   const subject = await looking(t, browser, 'view=server');
   const { page, peer, picture } = subject;
@@ -185,9 +251,9 @@ inChromium('every text stands out from what is behind it, in both themes, on sma
   await row(page, 'topic').waitFor();
   for (const colorScheme of ['light', 'dark'] as const) {
     await page.emulateMedia({ colorScheme });
-    for (const tab of ['document&version=2', 'history', 'compare&from=2&to=7', 'edit']) {
+    for (const tab of ['document&version=2', 'history', 'compare&from=2&to=7', 'blame', 'edit']) {
       await page.goto(page.url().replace(/#.*/, `#id=room:1&tab=${tab}`));
-      await page.locator('.past, .history li, tr.changed, textarea').first().waitFor();
+      await page.locator('.past, .history li, tr.changed, .blame td, textarea').first().waitFor();
       t.deepEqual(await faintTexts(page), [], `${tab} ${colorScheme}`);
       await picture(`${colorScheme}-${tab.replace(/&.*/, '')}`);
     }
@@ -197,7 +263,7 @@ inChromium('every text stands out from what is behind it, in both themes, on sma
     await picture(`${colorScheme}-server`);
   }
   await page.setViewportSize({ width: 390, height: 780 });
-  for (const tab of ['document', 'history', 'compare']) {
+  for (const tab of ['document', 'history', 'compare', 'blame']) {
     await page.goto(page.url().replace(/#.*/, `#id=room:1&tab=${tab}`));
     await page.locator('[role=tree], .history li, tr').first().waitFor();
     t.is(await page.evaluate('document.documentElement.scrollWidth'), 390, `${tab} is as wide as the screen`);

@@ -99,6 +99,58 @@ inChromium('a version is brought back from the history; not where another write 
   t.deepEqual(complaints(subject), []);
 });
 
+inChromium('a context is created where none exists, and deleted at the version that was seen', async (t, browser) => {
+  const subject = await withHistory(t, browser, 'prefix=room:');
+  const { page, picture, as, tokens, write } = subject;
+  const dialog = page.getByRole('dialog');
+  await page.getByRole('button', { name: 'New context' }).click();
+  const id = dialog.getByLabel('Id');
+  t.is(await id.inputValue(), 'room:', 'the prefix of the list');
+  await id.fill('room:1');
+  await dialog.getByLabel('Document').fill('[1]');
+  t.true(await dialog.getByRole('button', { name: 'Create' }).isDisabled(), 'a list is no document');
+  await dialog.getByLabel('Document').fill('{"topic":"new"}');
+  await dialog.getByRole('button', { name: 'Create' }).click();
+  await dialog.getByText('ABORTED').waitFor();
+  t.like(await as(tokens.ann).document('room:1'), { topic: 'weekly' });
+  await id.fill('room:9');
+  await dialog.getByLabel('Note').fill('for the guests');
+  await picture('create');
+  await dialog.getByRole('button', { name: 'Create' }).click();
+  await row(page, 'topic: "new"').waitFor();
+  const { deltas } = await as(tokens.ann).history('room:9', 0);
+  const made = deltas[0]!.provenance!;
+  t.deepEqual(
+    [made.author, Object.fromEntries(made.annotations)],
+    ['operator', { via: 'console', note: 'for the guests' }],
+  );
+
+  await page.goto(page.url().replace(/#.*/, '#id=room:1&tab=edit'));
+  await page.getByRole('button', { name: 'Delete…' }).click();
+  await dialog.getByRole('button', { name: 'Delete at version 7' }).waitFor();
+  t.true((await dialog.locator('tr.removed').count()) > 10, 'what is lost is shown');
+  await picture('delete');
+  await page.keyboard.press('Escape');
+  await dialog.waitFor({ state: 'detached' });
+  await page.getByRole('button', { name: 'Delete…' }).click();
+  await dialog.getByRole('button', { name: 'Delete at version 7' }).waitFor();
+  await write('bob', { seats: 15 });
+  await page.getByText('The document has changed').waitFor();
+  await dialog.getByRole('button', { name: 'Delete at version 7' }).click();
+  await dialog.getByText('ABORTED').waitFor();
+  await dialog.getByRole('button', { name: 'Close' }).click();
+  t.like(await as(tokens.ann).document('room:1'), { seats: 15 });
+  await page.getByRole('button', { name: 'Delete…' }).click();
+  await dialog.getByRole('button', { name: 'Delete at version 8' }).click();
+  await page.getByText('deleted', { exact: true }).waitFor();
+  await t.throwsAsync(as(tokens.ann).get({ contextId: 'room:1' }), { message: /no context/ });
+  await page.goto(page.url().replace(/#.*/, '#id=room:8'));
+  await page.getByText('does not exist', { exact: true }).waitFor();
+  await page.locator('.pane').getByRole('button', { name: 'New context' }).click();
+  t.is(await id.inputValue(), 'room:8');
+  t.deepEqual(complaints(subject), []);
+});
+
 inChromium('an edited text stays while a new token is asked for', async (t, browser) => {
   const subject = await withHistory(t, browser, 'id=room:1&tab=edit');
   const { page, chord, tokensFile, as, tokens } = subject;

@@ -3,7 +3,8 @@ import { connect, Replica } from '../src/web.js';
 import { answer, type Driven } from './ops.js';
 
 const web: Driven = {
-  connect: async ({ address, token, deadline = 10_000, attempts }) =>
+  // Longer than elsewhere: Chromium hands an upload from process to process, in small pieces.
+  connect: async ({ address, token, deadline = 30_000, attempts }) =>
     connect(address, { token, deadline, ...(attempts && { retry: { attempts } }) }),
   replica: (client, targets) => new Replica(client, targets),
 };

@@ -12,6 +12,10 @@ interface ConfirmProps {
   readonly seen: Document;
   readonly live: Live;
   readonly after: JsonObject;
+  /** What the document is afterwards. */
+  readonly afterName: string;
+  /** Where the note is kept. */
+  readonly kept?: string;
   readonly write: (guard: WriteGuard) => Promise<void>;
   /** The words on the button. */
   readonly action: string;
@@ -19,7 +23,8 @@ interface ConfirmProps {
   readonly onCancel: () => void;
 }
 
-export function Confirm({ title, seen, live, after, write, action, onDone, onCancel }: ConfirmProps) {
+export function Confirm(props: ConfirmProps) {
+  const { title, seen, live, after, afterName, kept = 'with the version', write, action, onDone, onCancel } = props;
   const dialog = useRef<HTMLDialogElement>(null);
   const [note, setNote] = useState('');
   const [writing, setWriting] = useState(false);
@@ -44,11 +49,11 @@ export function Confirm({ title, seen, live, after, write, action, onDone, onCan
         {isConflict ? (
           <Conflict seen={seen} live={live} />
         ) : (
-          <Sides left={seen.value} right={after} names={[`Version ${from}`, `Version ${from + 1}`]} />
+          <Sides left={seen.value} right={after} names={[`Version ${from}`, afterName]} />
         )}
         {!isConflict && (
           <label>
-            Note, kept with the version
+            Note, kept {kept}
             <input maxLength={300} value={note} onInput={(event) => setNote(event.currentTarget.value)} />
           </label>
         )}

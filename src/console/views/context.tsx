@@ -3,12 +3,14 @@ import { useEffect } from 'preact/hooks';
 import { type Live, useLive } from '../hooks.js';
 import { Age, Problem } from '../parts.js';
 import { type HashRoute, linkTo, route, TABS, useCell } from '../state.js';
+import { BlameView } from './blame.js';
 import { CompareView } from './compare.js';
+import { Create } from './create.js';
 import { DocumentView } from './document.js';
 import { EditView } from './edit.js';
 import { HistoryView } from './history.js';
 
-const NAMES = { document: 'Document', history: 'History', compare: 'Compare', edit: 'Edit' };
+const NAMES = { document: 'Document', history: 'History', compare: 'Compare', blame: 'Blame', edit: 'Edit' };
 const STATES: Readonly<Record<Live['state'], string>> = {
   connecting: 'connecting',
   live: 'live',
@@ -37,6 +39,7 @@ export function ContextView({ id }: { readonly id: string }) {
           {STATES[live.state]}
         </span>
       </header>
+      {live.state === 'absent' && <Create id={id} />}
       {live.document && <Facts live={live} />}
       <nav class="tabs" aria-label="Parts of the context">
         {TABS.map((tab) => (
@@ -100,6 +103,8 @@ function Part({ place, id, live }: PartProps) {
       return <HistoryView id={id} live={live} />;
     case 'compare':
       return <CompareView id={id} head={live.document.position.version} from={place.from} to={place.to} />;
+    case 'blame':
+      return <BlameView id={id} live={live} />;
     case 'edit':
       return <EditView id={id} live={live} />;
     default:

@@ -4,6 +4,7 @@ import { type ContextPage, listContexts } from '../api.js';
 import { useLoad } from '../hooks.js';
 import { Age, Problem } from '../parts.js';
 import { linkTo, moveTo, route, useCell } from '../state.js';
+import { Create } from './create.js';
 
 /** Contexts on a page. */
 const PAGE = 100;
@@ -72,6 +73,7 @@ export function ContextList() {
         {value?.contexts.length === 0 && <p class="hint">No context here.</p>}
       </nav>
       <footer>
+        <Create id={prefix} />
         <span class="hint" role="status">
           {value && summary(value, find, list.length)}
         </span>

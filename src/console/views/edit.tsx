@@ -4,38 +4,33 @@ import type { JsonObject } from '../../../clients/typescript/src/json.js';
 import { setContext } from '../api.js';
 import type { Live } from '../hooks.js';
 import { isEqual } from '../json/compare.js';
+import { parseDocument } from '../json/parse.js';
 import { linkTo } from '../state.js';
 import { Sides } from './compare.js';
 import { Confirm } from './confirm.js';
+import { Delete } from './delete.js';
 
 /** Longer documents are not put into a text field, in UTF-16 units. */
 const TEXT_MAX = 512 * 1024;
 
 const textOf = (value: JsonObject) => JSON.stringify(value, null, 2);
 
-type Parsed = { readonly value: JsonObject } | { readonly fault: string };
-
-function parse(text: string): Parsed {
-  try {
-    const value = JSON.parse(text);
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { value };
-    return { fault: 'A document is a JSON object.' };
-  } catch (error) {
-    return { fault: (error as Error).message };
-  }
-}
-
 export function EditView({ id, live }: { readonly id: string; readonly live: Live }) {
   const [seen, setSeen] = useState(live.document!);
   const [text, setText] = useState(() => textOf(seen.value));
   const [asking, setAsking] = useState(false);
   const [comparing, setComparing] = useState(false);
-  const parsed = parse(text);
+  const parsed = parseDocument(text);
   const { position, value } = live.document!;
   const isBehind = position.version !== seen.position.version || position.digest !== seen.position.digest;
   const isSame = 'value' in parsed && isEqual(parsed.value, seen.value);
   if (text.length > TEXT_MAX) {
-    return <p class="hint">The document is too large to edit here. The command: chord update {id}</p>;
+    return (
+      <>
+        <p class="hint">The document is too large to edit here. The command: chord update {id}</p>
+        <Delete id={id} live={live} />
+      </>
+    );
   }
   const restart = () => {
     setSeen(live.document!);
@@ -81,6 +76,8 @@ export function EditView({ id, live }: { readonly id: string; readonly live: Liv
         {'fault' in parsed ? parsed.fault : ''}
       </p>
       <footer>
+        <Delete id={id} live={live} />
+        <span class="space" />
         <button type="button" disabled={text === textOf(seen.value)} onClick={restart}>
           Reset
         </button>
@@ -94,6 +91,7 @@ export function EditView({ id, live }: { readonly id: string; readonly live: Liv
           seen={seen}
           live={live}
           after={parsed.value}
+          afterName={`Version ${seen.position.version + 1}`}
           write={(guard) => setContext(id, parsed.value, guard)}
           action={`Write version ${seen.position.version + 1}`}
           onDone={() => {

@@ -1,7 +1,7 @@
 /** The versions of a context, newest first: when, who, what. */
 import { useEffect, useState } from 'preact/hooks';
 import type { Delta } from '../../../clients/typescript/src/model.js';
-import { listDeltas, oldestVersion, type VersionPage } from '../api.js';
+import { deltasUpTo, oldestVersion, type VersionPage } from '../api.js';
 import { type Live, useLoad } from '../hooks.js';
 import { Age, Authorship, Places, Problem } from '../parts.js';
 import { linkTo } from '../state.js';
@@ -14,8 +14,8 @@ const PLACES = 5;
 /** The versions up to `upper`. A page ends at about 1 MiB: where it does so before `upper`, fewer versions are asked for. */
 async function versionsUpTo(id: string, upper: number, signal: AbortSignal): Promise<VersionPage> {
   for (let count = PAGE; ; count = Math.max(1, Math.floor(count / 4))) {
-    const page = await listDeltas(id, Math.max(0, upper - count), count, signal);
-    const deltas = page.deltas.filter(({ to }) => to.version <= upper);
+    const page = await deltasUpTo(id, upper, count, signal);
+    const deltas = page.deltas.slice(-PAGE);
     if (count === 1 || !page.more || deltas.at(-1)?.to.version === upper) return { ...page, deltas };
   }
 }
@@ -66,7 +66,7 @@ function Entry({ id, delta, live }: { readonly id: string; readonly delta: Delta
       <Age at={updatedAt} />
       <span class="who">
         {version - from.version > 1 && <span class="hint">{version - from.version} versions, merged</span>}
-        <Authorship delta={delta} />
+        <Authorship by={delta.provenance} />
       </span>
       <Places changes={changes} most={PLACES} />
       <span class="actions">

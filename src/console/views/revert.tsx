@@ -35,6 +35,7 @@ function Ask({ id, version, live, onEnd }: RevertProps & { readonly onEnd: () =>
       seen={seen}
       live={live}
       after={value.value}
+      afterName={`Version ${seen.position.version + 1}`}
       write={(guard) => revertContext(id, version, guard)}
       action={`Revert as version ${seen.position.version + 1}`}
       onDone={() => {

@@ -109,29 +109,17 @@ func main() {
 }
 `,
     });
-    const proxy = sh('go env GOPROXY', folder);
+    // With a cache of its own: Go keeps what it took from a proxy, and of this one it must not. What is there already is taken from there.
+    const [proxy, cache] = sh('go env GOPROXY GOMODCACHE', folder).split('\n');
     const env = {
-      GOPROXY: `file://${join(PACKAGES, 'go')},${proxy}`,
+      GOMODCACHE: join(folder, 'modules'),
+      GOPROXY: `file://${join(PACKAGES, 'go')},file://${cache}/cache/download,${proxy}`,
       GONOSUMDB: 'github.com/chord-state/*',
-      GOFLAGS: '-mod=mod',
+      GOFLAGS: '-mod=mod -modcacherw',
     };
-    // Go keeps what it took from a proxy: of this one it must not.
-    const clean = () =>
-      sh(
-        'rm -rf "$(go env GOMODCACHE)"/cache/download/github.com/chord-state && chmod -R u+w "$(go env GOMODCACHE)"/github.com/chord-state 2>/dev/null; rm -rf "$(go env GOMODCACHE)"/github.com/chord-state',
-        folder,
-      );
-    clean();
-    try {
-      sh(
-        `go get github.com/chord-state/chord/clients/go@$(cat ${join(PACKAGES, 'go/github.com/chord-state/chord/clients/go/@v/list')})`,
-        folder,
-        env,
-      );
-      return sh('go run .', folder, env);
-    } finally {
-      clean();
-    }
+    const version = sh(`cat ${join(PACKAGES, 'go/github.com/chord-state/chord/clients/go/@v/list')}`, folder);
+    sh(`go get github.com/chord-state/chord/clients/go@${version}`, folder, env);
+    return sh('go run .', folder, env);
   },
   rust(address) {
     const crate = file('rust', '.crate');

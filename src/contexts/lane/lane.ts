@@ -33,6 +33,7 @@ import { ENCODED, type Form, type Need } from './document.js';
 import {
   answerKnown,
   type Evaluation,
+  isConflict,
   isDurable,
   isSettled,
   type LaneLock,
@@ -42,6 +43,12 @@ import {
   type Upkeep,
 } from './pending-write.js';
 import { type Effect, LaneState, type TipView } from './state.js';
+
+/**
+ * Writes in flight to a store that several servers share: after a conflict, all of them are evaluated again. They take
+ * one round trip together, and further ones wait without being evaluated.
+ */
+const IN_FLIGHT_MAX = 128;
 
 /** The approximate memory of an empty lane, in bytes. */
 export const LANE_BYTES = 1300;
@@ -55,6 +62,7 @@ export class Lane {
   #phase: 'cold' | 'recovering' | 'live' | 'working' | 'holding' = 'cold';
   readonly #inFlight: PendingWrite[] = [];
   readonly #waiting: (PendingWrite | LaneLock)[] = [];
+  readonly #inFlightMax: number;
   #refreshing: Promise<void> | undefined;
   #refreshNext: Promise<void> | undefined;
 
@@ -68,6 +76,7 @@ export class Lane {
     private readonly traceEvaluation?: TraceEvaluation,
   ) {
     this.#state = new LaneState(id, store, publish, threshold, this.#inFlight);
+    this.#inFlightMax = store.cluster ? IN_FLIGHT_MAX : Number.POSITIVE_INFINITY;
   }
 
   /** The state that the store has confirmed. */
@@ -113,7 +122,8 @@ export class Lane {
   #queue<T>(evaluate: Evaluation<T>, need?: Need): Promise<T | Duplicate> {
     return new Promise((resolve, reject) => {
       const task = new PendingWrite(evaluate, resolve, reject, need);
-      if (this.live && this.#waiting.length === 0 && !this.#lacking(need)) return this.#start(task);
+      const free = this.#waiting.length === 0 && this.#inFlight.length < this.#inFlightMax;
+      if (this.live && free && !this.#lacking(need)) return this.#start(task);
       this.#waiting.push(task);
       if (this.live) this.#admit();
       else if (this.#phase === 'cold') void this.#recover();
@@ -307,8 +317,8 @@ export class Lane {
     }
     if (this.#phase === 'holding' && queue.length === 0) {
       this.#phase = 'live';
-      this.#admit();
     }
+    if (this.#waiting.length > 0) this.#admit();
     this.changed(this);
   }
 
@@ -316,6 +326,7 @@ export class Lane {
   #admit(): void {
     for (let next = this.#waiting[0]; this.live && next; next = this.#waiting[0]) {
       if ('evaluate' in next) {
+        if (this.#inFlight.length >= this.#inFlightMax) return;
         const lacking = this.#lacking(next.need);
         if (lacking) return void this.#prepare(lacking);
         this.#waiting.shift();
@@ -354,8 +365,10 @@ export class Lane {
   async #recover(): Promise<void> {
     this.#phase = 'recovering';
     const taken = this.#inFlight.splice(0);
+    const turns = taken.some(isConflict) ? this.store.cluster?.turns : undefined;
     try {
       this.#state.takeBack(taken.flatMap(({ effect }) => effect ?? []));
+      await turns?.take(this.id);
       await this.#state.catchUp(taken.length > 0);
     } catch (error) {
       this.#phase = 'cold';
@@ -367,6 +380,8 @@ export class Lane {
     this.#phase = 'live';
     this.#waiting.unshift(...answerKnown(this.id, taken));
     this.#admit();
+    // After the commits of those that waited: the next server reads them at the begin of its turn.
+    turns?.end(this.id);
     this.changed(this);
   }
 

@@ -59,6 +59,11 @@ export function isDurable({ outcome }: PendingWrite): boolean {
   return outcome === 'nothing to store' || (typeof outcome === 'object' && outcome.kind === 'committed');
 }
 
+/** Whether another server has committed first, or has its turn. */
+export function isConflict({ outcome }: PendingWrite): boolean {
+  return typeof outcome === 'object' && outcome.kind === 'conflict';
+}
+
 /** Answers the writes whose outcome is known; returns those that must be evaluated again. */
 export function answerKnown(id: string, taken: readonly PendingWrite[]): PendingWrite[] {
   let failure: unknown;

@@ -6,7 +6,7 @@ import { decodeChanges } from '../../codec/changes.js';
 import type { EncodedStruct } from '../../codec/struct.js';
 import { weightChange } from '../../delta/index.js';
 import { type Head, type JsonObject, type Payload, type Position, samePosition } from '../../model/model.js';
-import type { Commit, Removal, Store } from '../../store/store.js';
+import type { Commit, History, Removal, Store } from '../../store/store.js';
 import { type ContextEvent, type DeltaView, deltaOf, isLarge, type View } from '../events.js';
 import { SMALL_BYTES } from '../long-work.js';
 import { advance } from '../position.js';
@@ -15,6 +15,9 @@ import { bytesOf, mergeCost } from '../sync/merge.js';
 import { mergeCostMax, PAGE_BYTES } from '../validation.js';
 import { ENCODED, type Form, LaneDocument } from './document.js';
 import { type MemberStep, Members } from './members.js';
+
+/** Records that are read together with the head after a conflict: other servers' writes of one turn. */
+const CONFLICT_RECORDS = 500;
 
 /** Of all contexts in which no member expires. */
 const NONE = new Members();
@@ -170,8 +173,13 @@ export class LaneState implements TipView {
     if (known && this.content.known) {
       // A delta is applied to the value.
       if (this.content.lacks('value')) await this.content.prepare('value');
-      const head = await this.store.head(this.id);
-      if (head && (await this.#foldMissing(known, head))) {
+      // After a conflict, deltas are missing: they are read in the same round trip.
+      const reads = [
+        this.store.head(this.id),
+        doubt ? this.#deltasAfter(known.position.version, CONFLICT_RECORDS) : null,
+      ] as const;
+      const [head, first] = await Promise.all(reads);
+      if (head && (await this.#foldMissing(known, head, first))) {
         const same = !doubt && known.members?.stamp === head.members?.stamp;
         if (!head.members) this.members = NONE;
         else if (!same) this.members = Members.load(await this.store.members(this.id));
@@ -220,13 +228,17 @@ export class LaneState implements TipView {
     return this.members;
   }
 
-  /** Applies the deltas up to `head`. False: they are missing, or their digests do not follow from the known position. */
-  async #foldMissing(known: Head, head: Head): Promise<boolean> {
+  #deltasAfter(version: number, limit: number): Promise<History> {
+    return this.store.deltas(this.id, version, limit, PAGE_BYTES);
+  }
+
+  /** Applies the deltas up to `head`, of which `first` are the first ones. False: they are missing, or their digests do not follow from the known position. */
+  async #foldMissing(known: Head, head: Head, first: History | null): Promise<boolean> {
     let at = known.position;
     let left = mergeCostMax(head.weight);
     if (head.position.epoch !== at.epoch) return false;
-    while (at.version < head.position.version) {
-      const missing = await this.store.deltas(this.id, at.version, head.position.version - at.version, PAGE_BYTES);
+    for (let page = first; at.version < head.position.version; page = null) {
+      const missing = page ?? (await this.#deltasAfter(at.version, head.position.version - at.version));
       if (missing.kind === 'truncated' || missing.records.length === 0) return false;
       // Beyond this, reading the document costs less.
       left -= mergeCost(missing.records);

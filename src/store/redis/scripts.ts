@@ -16,8 +16,8 @@ const WRITE_PRELUDE = `
 local arg = {}
 for i = 1, #ARGV, 2 do arg[ARGV[i]] = ARGV[i + 1] end
 local context, log, removed, members, ids, expiries, idle, age, length, due, answers = unpack(KEYS)
-local fields = redis.call('HMGET', context, 'at', 'nonce', 'head', 'used', 'expiry', 'thin', 'next')
-local at, nonce, head, used, expiry, thin, following = unpack(fields)
+local fields = redis.call('HMGET', context, 'at', 'nonce', 'head', 'used', 'expiry', 'thin', 'next', 'turn')
+local at, nonce, head, used, expiry, thin, following, turn = unpack(fields)
 
 -- The stamp of the members that expire, as it stands in the head (record-format.ts); '' where none does.
 local stamp = ''
@@ -96,6 +96,22 @@ local refused = refusal()
 if refused then return refused end
 `;
 
+/** A turn is the name of a server, with which its nonces begin, and the time of its end. */
+const TURNS = `
+local function now()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+local function isOthers(turn, server)
+  local name, ends = string.match(turn, '^(%S+) (%d+)$')
+  return string.sub(server, 1, #name) ~= name and tonumber(ends) > now()
+end
+`;
+
+const WAIT_FOR_TURN = `${TURNS}
+if turn and isOthers(turn, arg.nonce) then return {'conflict', head} end
+`;
+
 /**
  * nonce, expected (position or ''), at, epoch, version, head, used, id; perhaps after, resent, record with time,
  * snapshot, expiry, message, request with answer, and former; stamp_seen (8 bytes), due, renews (the stamp stays), set (JSON,
@@ -160,7 +176,7 @@ if arg.message then publish(arg.message) end
 `;
 
 export const COMMIT = script(`#!lua
-${WRITE_PRELUDE}${REFUSE}${WRITE}
+${WRITE_PRELUDE}${REFUSE}${WAIT_FOR_TURN}${WRITE}
 return {'committed'}
 `);
 
@@ -282,6 +298,17 @@ redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
 `);
 
+/** KEYS: context; ARGV: name of the server, milliseconds; 0: the turn ends. Answers 1, or 0 where another server has its turn. */
+export const TURN = script(`#!lua
+${TURNS}
+local at, turn = unpack(redis.call('HMGET', KEYS[1], 'at', 'turn'))
+if not at then return 1 end
+if turn and isOthers(turn, ARGV[1]) then return 0 end
+if ARGV[2] == '0' then redis.call('HDEL', KEYS[1], 'turn')
+else redis.call('HSET', KEYS[1], 'turn', ARGV[1] .. ' ' .. string.format('%.0f', now() + ARGV[2])) end
+return 1
+`);
+
 /** KEYS: a setting; ARGV: the text expected, the new one; '' for none. Answers 1 or 0; 1 also where it is so already. */
 export const REPLACE = script(`#!lua flags=allow-oom
 local text = redis.call('GET', KEYS[1]) or ''
@@ -331,6 +358,7 @@ export const SCRIPTS: readonly Script[] = [
   HEADS_OF,
   MEMBERS,
   LEASE,
+  TURN,
   REPLACE,
   FORGET,
   FORGET_FORMER,

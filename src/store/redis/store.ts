@@ -35,6 +35,7 @@ import { checkRedis } from './preflight.js';
 import { RedisReads } from './reads.js';
 import { RedisRequests } from './requests.js';
 import { LEASE, REPLACE } from './scripts.js';
+import { RedisTurns } from './turns.js';
 import { parseRedisUrl } from './url.js';
 import { positionText, RedisWrites } from './writes.js';
 
@@ -115,6 +116,7 @@ class RedisStore implements Store {
         replace: (name, before, text) => this.#replaceSetting(name, before, text),
       },
       lease: (name, ttl) => this.#lease(name, ttl),
+      turns: new RedisTurns(cluster, keys, this.#writes.name),
     };
     cluster.listeners.push(() => this.#healthChanged());
   }

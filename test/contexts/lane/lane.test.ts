@@ -4,6 +4,7 @@ import { LANE_BYTES } from '../../../src/contexts/lane/lane.js';
 import { ChordError } from '../../../src/model/errors.js';
 import { type Engine, openChord } from '../../../src/server/app.js';
 import { openMemory } from '../../../src/store/memory.js';
+import type { Commit, Store } from '../../../src/store/store.js';
 import { documentOf, Reader } from '../../support/reader.js';
 import { controlled, type Fate, over, shared } from '../stores.js';
 
@@ -169,6 +170,41 @@ test('beside another server, no answer rests on a state that is old', async (t) 
   t.deepEqual(await read(a), { x: 3, n: 1 });
   await a.contexts.delete('a');
   t.is((await b.contexts.sync('a', next.position)).kind, 'missing');
+});
+
+test('after a conflict a server takes its turn, reads, and commits all that waits, before it ends the turn', async (t) => {
+  const { stores } = shared(2, () => 'lost');
+  const calls: string[] = [];
+  const note = <A extends unknown[], R>(name: string, call: (...args: A) => R) => {
+    return (...args: A): R => {
+      calls.push(name);
+      return call(...args);
+    };
+  };
+  const turns = { take: note('take', async () => {}), end: note('end', () => {}) };
+  const [first, second] = [stores[0]!, stores[1]!];
+  const store = over(second, {
+    cluster: { ...second.cluster!, turns },
+    head: note('head', (id: string) => second.head(id)),
+    deltas: note('deltas', (...args: Parameters<Store['deltas']>) => second.deltas(...args)),
+    commit: note('commit', (commit: Commit) => second.commit(commit)),
+  });
+  const [a, b] = [await openChord({ store: first }), await openChord({ store })];
+  await a.contexts.set('a', { n: 0 });
+  await b.contexts.update('a', increment());
+  await a.contexts.update('a', increment(5));
+  calls.length = 0;
+  await Promise.all(Array.from({ length: 300 }, () => b.contexts.update('a', increment())));
+  t.is((await read(a)).n, 306);
+  const began = calls.indexOf('take');
+  t.true(began > 0 && calls.slice(0, began).every((call) => call === 'commit'));
+  // So many writes were evaluated in vain, at most, and so many wait for the next server's turn.
+  t.true(began <= 128, `${began} writes in flight`);
+  const ended = calls.indexOf('end');
+  t.deepEqual(calls.slice(began, began + 3), ['take', 'head', 'deltas']);
+  t.deepEqual(calls.slice(began + 3, ended), Array(128).fill('commit'));
+  t.is(calls.filter((call) => call === 'take').length, 1);
+  t.is(calls.filter((call) => call === 'commit').length, 300 + began);
 });
 
 test('after a gap a reader of a prefix finds what it has not heard of', async (t) => {

@@ -80,6 +80,7 @@ async function attempt(around: Surroundings, call: Call, asked: Asked): Promise<
 function arrive(around: Surroundings, to: SimulatedServer, call: Call, asked: Asked) {
   return new Promise<'answered' | 'not known'>((resolve, reject) => {
     if (!to.alive) return;
+    const wasAnswered = call.answer !== undefined;
     carryOut(around, to, asked).then(
       (judged) => {
         if (!to.alive) return;
@@ -94,7 +95,7 @@ function arrive(around: Surroundings, to: SimulatedServer, call: Call, asked: As
       (error) => {
         if (!to.alive) return;
         try {
-          resolve(noteRefusal(around.judge, call, asked, error));
+          resolve(noteRefusal(around.judge, call, asked, error, wasAnswered));
         } catch (problem) {
           around.judge.failure ??= problem;
           reject(problem);
@@ -114,13 +115,19 @@ function arrive(around: Surroundings, to: SimulatedServer, call: Call, asked: As
   }
 }
 
-/** `not known`: it may have happened. */
-function noteRefusal(judge: Judge, call: Call, asked: Asked, error: unknown): 'answered' | 'not known' {
+/** `not known`: it may have happened. `wasAnswered`: before this attempt, which may be refused long after it was looked for. */
+function noteRefusal(
+  judge: Judge,
+  call: Call,
+  asked: Asked,
+  error: unknown,
+  wasAnswered: boolean,
+): 'answered' | 'not known' {
   if (!(error instanceof ChordError)) throw error;
   const { reason, details } = error;
   if (reason === 'UNAVAILABLE') return 'not known';
   if (!['ABORTED', 'NOT_FOUND', 'INVALID_ARGUMENT', 'FAILED_PRECONDITION'].includes(reason)) throw error;
-  if (call.answer !== undefined && call.writes.length > 0) {
+  if (wasAnswered && call.writes.length > 0) {
     throw new Error(`${call.name} was answered ${call.answer}, and then refused: ${error.message}`);
   }
   // An attempt before this one may have happened, or may happen yet.

@@ -32,6 +32,19 @@ interface Write {
   readonly reject: (error: unknown) => void;
 }
 
+/** What the servers of a world share beside the data. */
+export interface Shared {
+  readonly clock: () => number;
+  readonly lease: (name: string, ttl: number) => boolean;
+  /** Whether another server has this lease. */
+  readonly isOthers: (name: string) => boolean;
+}
+
+/** Of a server that does not end its turn. */
+const TURN_MS = 50;
+const TURN_LOOKS = 20;
+const turnOf = (id: string) => `turn ${id}`;
+
 export class SimulatedStore implements Store {
   /** False once its process is gone: nothing of it happens any more, and it is answered nothing. */
   alive = true;
@@ -53,7 +66,7 @@ export class SimulatedStore implements Store {
       /** Called before each write of this store takes effect. */
       readonly committing: (store: SimulatedStore | undefined) => void;
     },
-    shared: { readonly clock: () => number; readonly lease: (name: string, ttl: number) => boolean } | undefined,
+    private readonly shared: Shared | undefined,
     private readonly onFailure: () => void,
   ) {
     if (!shared) return;
@@ -69,6 +82,15 @@ export class SimulatedStore implements Store {
           return new Map(await Promise.all([...all].map(async (id) => [id, await disk.store.head(id)] as const)));
         }),
       lease: (name, ttl) => this.#read(async () => shared.lease(name, ttl)),
+      turns: {
+        take: async (id) => {
+          for (let looks = 0; looks < TURN_LOOKS; looks++) {
+            if (await this.#read(async () => shared.lease(turnOf(id), TURN_MS))) return;
+            await loop.sleep(random.below(10));
+          }
+        },
+        end: (id) => void this.#write(async () => shared.lease(turnOf(id), 0)).catch(() => {}),
+      },
     };
   }
 
@@ -107,7 +129,11 @@ export class SimulatedStore implements Store {
   }
 
   commit(commit: Commit): Promise<Outcome> {
-    return this.#write(() => this.disk.commit(commit));
+    return this.#write(async () => {
+      const { id } = commit;
+      if (this.shared?.isOthers(turnOf(id))) return { kind: 'conflict', head: await this.disk.store.head(id) };
+      return this.disk.commit(commit);
+    });
   }
 
   remove(removal: Removal): Promise<Outcome> {

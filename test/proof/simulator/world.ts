@@ -155,7 +155,11 @@ class World {
 
   async #start(index: number): Promise<void> {
     const shared = this.#shared
-      ? { clock: () => this.#clock(), lease: (name: string, ttl: number) => this.#lease(store, name, ttl) }
+      ? {
+          clock: () => this.#clock(),
+          lease: (name: string, ttl: number) => this.#lease(store, name, ttl),
+          isOthers: (name: string) => this.#isOthers(store, name),
+        }
       : undefined;
     const store: SimulatedStore = new SimulatedStore(
       ...([this.loop, this.random, this.#disk] as const),
@@ -174,10 +178,14 @@ class World {
   }
 
   #lease(store: SimulatedStore, name: string, ttl: number): boolean {
-    const lease = this.#leases.get(name);
-    if (lease && lease.store !== store && lease.until > this.loop.now) return false;
+    if (this.#isOthers(store, name)) return false;
     this.#leases.set(name, { store, until: this.loop.now + ttl });
     return true;
+  }
+
+  #isOthers(store: SimulatedStore, name: string): boolean {
+    const lease = this.#leases.get(name);
+    return lease !== undefined && lease.store !== store && lease.until > this.loop.now;
   }
 
   /** A change is durable: it is judged, and the other servers get messages of it. */

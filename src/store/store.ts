@@ -350,14 +350,14 @@ export interface StoreCluster {
   /** Takes or renews a lease for `ttl` milliseconds. Only one server has a lease. Answers whether this server has it. */
   lease(name: string, ttl: number): Promise<boolean>;
   /** Absent: servers that write one context at the same time may conflict again and again. */
-  readonly turns?: Turns;
+  readonly turns?: WriteTurns;
 }
 
 /**
- * Turns of servers that write one context at the same time. While a server has its turn, commits of other servers to
+ * WriteTurns of servers that write one context at the same time. While a server has its turn, commits of other servers to
  * this context are answered `conflict`; batches and removals are not. A turn ends by itself: it only saves work.
  */
-export interface Turns {
+export interface WriteTurns {
   /** Resolves when this server has its turn, or has waited for two seconds. */
   take(id: string): Promise<void>;
   /** Ends a turn after the commits that were called before. */

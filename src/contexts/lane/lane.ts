@@ -24,7 +24,7 @@
  * holding: nothing starts. Either a removal, or a write with a request id that changed nothing, is in flight: later writes
  *   could not tell by the position whether it came to nothing. Or a batch waits for the lane, or has it (`hold`).
  */
-import { type Head, type Position, samePosition, sameUse } from '../../model/model.js';
+import { type Head, type Position, samePosition } from '../../model/model.js';
 import type { Duplicate, Outcome, Store } from '../../store/store.js';
 import type { CommitEvent, DeltaView, View } from '../events.js';
 import { Pace } from '../long-work.js';
@@ -44,10 +44,7 @@ import {
 } from './pending-write.js';
 import { type Effect, LaneState, type TipView } from './state.js';
 
-/**
- * Writes in flight to a store that several servers share: after a conflict, all of them are evaluated again. They take
- * one round trip together, and further ones wait without being evaluated.
- */
+/** Writes in flight to a shared store: after a conflict, all are evaluated again. Further ones wait unevaluated. */
 const IN_FLIGHT_MAX = 128;
 
 /** The approximate memory of an empty lane, in bytes. */
@@ -62,7 +59,6 @@ export class Lane {
   #phase: 'cold' | 'recovering' | 'live' | 'working' | 'holding' = 'cold';
   readonly #inFlight: PendingWrite[] = [];
   readonly #waiting: (PendingWrite | LaneLock)[] = [];
-  readonly #inFlightMax: number;
   #refreshing: Promise<void> | undefined;
   #refreshNext: Promise<void> | undefined;
 
@@ -76,7 +72,6 @@ export class Lane {
     private readonly traceEvaluation?: TraceEvaluation,
   ) {
     this.#state = new LaneState(id, store, publish, threshold, this.#inFlight);
-    this.#inFlightMax = store.cluster ? IN_FLIGHT_MAX : Number.POSITIVE_INFINITY;
   }
 
   /** The state that the store has confirmed. */
@@ -122,7 +117,7 @@ export class Lane {
   #queue<T>(evaluate: Evaluation<T>, need?: Need): Promise<T | Duplicate> {
     return new Promise((resolve, reject) => {
       const task = new PendingWrite(evaluate, resolve, reject, need);
-      const free = this.#waiting.length === 0 && this.#inFlight.length < this.#inFlightMax;
+      const free = this.#waiting.length === 0 && !this.#full;
       if (this.live && free && !this.#lacking(need)) return this.#start(task);
       this.#waiting.push(task);
       if (this.live) this.#admit();
@@ -315,9 +310,7 @@ export class Lane {
         task.resolve(task.effect.answer as never);
       } else task.reject(task.refusal);
     }
-    if (this.#phase === 'holding' && queue.length === 0) {
-      this.#phase = 'live';
-    }
+    if (this.#phase === 'holding' && queue.length === 0) this.#phase = 'live';
     if (this.#waiting.length > 0) this.#admit();
     this.changed(this);
   }
@@ -326,7 +319,7 @@ export class Lane {
   #admit(): void {
     for (let next = this.#waiting[0]; this.live && next; next = this.#waiting[0]) {
       if ('evaluate' in next) {
-        if (this.#inFlight.length >= this.#inFlightMax) return;
+        if (this.#full) return;
         const lacking = this.#lacking(next.need);
         if (lacking) return void this.#prepare(lacking);
         this.#waiting.shift();
@@ -338,6 +331,10 @@ export class Lane {
       this.#waiting.shift();
       next.grant(this.#state);
     }
+  }
+
+  get #full(): boolean {
+    return this.#inFlight.length >= IN_FLIGHT_MAX && this.store.cluster !== undefined;
   }
 
   /** What must be prepared in steps before a use case that needs this can start. */
@@ -380,7 +377,6 @@ export class Lane {
     this.#phase = 'live';
     this.#waiting.unshift(...answerKnown(this.id, taken));
     this.#admit();
-    // After the commits of those that waited: the next server reads them at the begin of its turn.
     turns?.end(this.id);
     this.changed(this);
   }
@@ -391,24 +387,13 @@ export class Lane {
     await this.ready();
     const before = this.durable;
     const head = await this.store.head(this.id);
-    while (!this.#holds(head, before)) {
+    while (!this.#state.holds(head, before)) {
       const idle = this.live && this.#inFlight.length === 0;
       if (idle) void this.#recover();
       // A write in flight becomes durable, or ends in a conflict and causes a load.
       await this.ready();
       if (idle) return;
     }
-  }
-
-  /** Whether the durable state is as new as `head`, which was read when the durable state was `before`. */
-  #holds(head: Head | null, before: Head | null): boolean {
-    const { durable } = this;
-    if (!head || !durable) return head === durable;
-    const { epoch, version } = head.position;
-    if (epoch !== durable.position.epoch) return false;
-    if (before?.position.epoch === epoch && version < before.position.version) return false; // the store has lost writes
-    if (version < durable.position.version) return true;
-    return samePosition(head.position, durable.position) && sameUse(head, durable); // a touch changes the times only
   }
 }
 

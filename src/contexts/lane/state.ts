@@ -5,7 +5,7 @@
 import { decodeChanges } from '../../codec/changes.js';
 import type { EncodedStruct } from '../../codec/struct.js';
 import { weightChange } from '../../delta/index.js';
-import { type Head, type JsonObject, type Payload, type Position, samePosition } from '../../model/model.js';
+import { type Head, type JsonObject, type Payload, type Position, samePosition, sameUse } from '../../model/model.js';
 import type { Commit, History, Removal, Store } from '../../store/store.js';
 import { type ContextEvent, type DeltaView, deltaOf, isLarge, type View } from '../events.js';
 import { SMALL_BYTES } from '../long-work.js';
@@ -196,6 +196,17 @@ export class LaneState implements TipView {
     const moved = known && stored ? !samePosition(known.position, stored.head.position) : !known !== !stored;
     if (moved && this.#began !== undefined) this.publish({ kind: 'reset', id: this.id });
     if (this.#began === undefined) this.#began = this.durable?.position ?? null;
+  }
+
+  /** Whether the durable state is as new as `head`, which was read when the durable state was `before`. */
+  holds(head: Head | null, before: Head | null): boolean {
+    const { durable } = this;
+    if (!head || !durable) return head === durable;
+    const { epoch, version } = head.position;
+    if (epoch !== durable.position.epoch) return false;
+    if (before?.position.epoch === epoch && version < before.position.version) return false; // the store has lost writes
+    if (version < durable.position.version) return true;
+    return samePosition(head.position, durable.position) && sameUse(head, durable); // a touch changes the times only
   }
 
   /** Publishes a delta of another server that this state includes, unless this lane has done so. */

@@ -7,7 +7,7 @@ import type { Head } from '../../model/model.js';
 import { decodeHead, headOf } from '../record-format.js';
 import type { Cluster } from './cluster.js';
 import type { Partition } from './keys.js';
-import { HEADS } from './scripts.js';
+import { HEADS } from './scripts/contexts.js';
 
 export interface RedisBatchesOptions {
   readonly cluster: Cluster;

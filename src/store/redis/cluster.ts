@@ -11,7 +11,7 @@ import type { RedisOptions } from 'ioredis';
 import { ChordError } from '../../model/errors.js';
 import { type Argument, Connection, Interrupted } from './connection.js';
 import { SLOTS } from './keys.js';
-import type { Script } from './scripts.js';
+import type { Script } from './scripts/contexts.js';
 import type { Address, Target } from './url.js';
 
 export interface ScriptCall {

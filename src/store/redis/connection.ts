@@ -5,8 +5,8 @@
  */
 import { Command, Redis, type RedisOptions } from 'ioredis';
 import { ChordError } from '../../model/errors.js';
-import { LOG_SCRIPTS } from './log-scripts.js';
-import { SCRIPTS } from './scripts.js';
+import { SCRIPTS } from './scripts/contexts.js';
+import { LOG_SCRIPTS } from './scripts/logs.js';
 
 export type Argument = string | number | Uint8Array;
 
@@ -155,7 +155,7 @@ function asBuffer(argument: Argument): string | number | Buffer {
 
 const OPTIONS: RedisOptions = {
   enableOfflineQueue: false,
-  // ioredis never sends a command again by itself: repeated writes carry `resent` (scripts.ts).
+  // ioredis never sends a command again by itself: repeated writes carry `resent` (scripts/).
   maxRetriesPerRequest: 0,
   autoResendUnfulfilledCommands: false,
   autoResubscribe: false,

@@ -5,7 +5,7 @@
  *     chord:format               the name Chord, and the version of this layout
  *     chord:lease:<name>         the holder of a lease, which only one server may have
  *     chord:{17.1}:c:<id>        hash: at, nonce, head, used, expiry, snapshot, snapshotVersion; thin (the number of records in t)
- *                                and next (of the index of ages), where it was thinned; turn (scripts.ts), now and then
+ *                                and next (of the index of ages), where it was thinned; turn (scripts/), now and then
  *     chord:{17.1}:l:<id>        stream: the log; entry `<version>-0` has n (nonce), r (record), t (its time)
  *     chord:{17.1}:t:<id>        sorted set: what was taken from the front of the log to thin it; records by version
  *     chord:{17.1}:x:<id>        the nonce of a removal, for a minute

@@ -8,8 +8,8 @@ import type { Cluster } from './cluster.js';
 import type { Argument } from './connection.js';
 import { kWayMerge } from './k-way-merge.js';
 import type { Partition, RedisKeys } from './keys.js';
-import { DELTAS, LOAD } from './log-scripts.js';
-import { HEADS_OF, MEMBERS, type Script } from './scripts.js';
+import { HEADS_OF, MEMBERS, type Script } from './scripts/contexts.js';
+import { DELTAS, LOAD } from './scripts/logs.js';
 
 interface RawDue {
   readonly id: Buffer;

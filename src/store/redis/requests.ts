@@ -4,7 +4,7 @@
  */
 import type { Cluster } from './cluster.js';
 import type { RedisKeys } from './keys.js';
-import { FORGET, FORGET_FORMER } from './scripts.js';
+import { FORGET, FORGET_FORMER } from './scripts/contexts.js';
 import { NONCE_LENGTH, type RedisWrites } from './writes.js';
 
 /** Where a pass begins in a hash, and what Redis says at its end. */

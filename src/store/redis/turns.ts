@@ -3,10 +3,10 @@
  * while the others commit on, and conflict again: it would wait for as long as the others have something to write.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Turns } from '../store.js';
+import type { WriteTurns } from '../store.js';
 import type { Cluster } from './cluster.js';
 import type { RedisKeys } from './keys.js';
-import { TURN } from './scripts.js';
+import { TURN } from './scripts/contexts.js';
 
 /** How long a turn lasts whose server does not end it, in milliseconds. */
 const TURN_MS = 1000;
@@ -14,7 +14,7 @@ const WAIT_MS = 2000;
 /** Between two looks at a turn of another server; more or less by half, so that no two servers keep pace. */
 const LOOK_MS = 2;
 
-export class RedisTurns implements Turns {
+export class RedisTurns implements WriteTurns {
   /** `server`: its nonces begin so. */
   constructor(
     private readonly cluster: Cluster,

@@ -26,7 +26,7 @@ import type { Cluster } from './cluster.js';
 import type { Argument } from './connection.js';
 import type { Partition, RedisKeys } from './keys.js';
 import { encodeMessage } from './messages.js';
-import { COMMIT, EXPIRE, GROUP, REMOVE, type Script } from './scripts.js';
+import { COMMIT, EXPIRE, GROUP, REMOVE, type Script } from './scripts/contexts.js';
 
 /** A write that was sent and is not answered yet. */
 interface Write {

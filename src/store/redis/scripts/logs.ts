@@ -1,8 +1,8 @@
 /**
- * The scripts that read, trim and thin the log of a context, under the rules of scripts.ts. A stream cannot replace an entry, so
+ * The scripts that read, trim and thin the log of a context, under the rules of contexts.ts. A stream cannot replace an entry, so
  * records are moved from its front to a sorted set before they are replaced; later records are always in the stream.
  */
-import { type Script, script } from './scripts.js';
+import { type Script, script } from './contexts.js';
 
 /** KEYS: context, log, members, thinned. Answers head, snapshot version, snapshot, records, members; nothing where there is no context. */
 export const LOAD = script(`#!lua flags=no-writes

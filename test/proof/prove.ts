@@ -28,7 +28,10 @@ const MATRIX = [
   'test/proof/faults/*.test.ts test/server/{crash,faults,concurrency,drain}.test.ts',
   'test/store/lmdb/{disk-failure,disk-space,directory}.test.ts test/store/redis/{outages,many-servers,cluster,resent}.test.ts',
   'test/maintenance/{backup,fuzz}.test.ts test/cleanup/{archive,recovery}.test.ts test/grpc/{slow-readers,attacks}.test.ts',
+  'test/workers/workers.test.ts',
 ].join(' ');
+/** What the matrix has beside the tests that start workers by themselves. */
+const WITH_WORKERS = 'test/server/{crash,faults,concurrency,drain}.test.ts test/grpc/slow-readers.test.ts';
 
 /** `share` 0: of a length of its own. */
 const ATTACKS: readonly Attack[] = [
@@ -51,7 +54,13 @@ const ATTACKS: readonly Attack[] = [
   },
   { name: 'soak-lmdb', share: 10, command: (m) => `${TSX}/soak/main.ts --store lmdb --minutes ${m}` },
   { name: 'soak-redis', share: 10, command: (m) => `${TSX}/soak/main.ts --store redis --minutes ${m}` },
-  { name: 'matrix', share: 0, command: () => ava(MATRIX), env: { PROOF_STOPPED_SECONDS: '60' } },
+  { name: 'matrix', share: 0, command: () => ava(MATRIX), env: { PROOF_STOPPED_SECONDS: '60', PROOF_MATRIX: 'full' } },
+  { name: 'workers', share: 0, command: () => ava(`--timeout=10m ${WITH_WORKERS}`), env: { CHORD_TEST_WORKERS: '2' } },
+  {
+    name: 'second-opinion',
+    share: 0,
+    command: () => `${TSX}/checker/second-opinion.ts --first ${Math.floor(Date.now() / 1000)}`,
+  },
   {
     name: 'thinning',
     share: 0,

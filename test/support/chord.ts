@@ -247,7 +247,12 @@ export class Reader {
   #ended = false;
   #waiters = new Set<() => void>();
 
-  constructor(peer: Peer, target: Target, known: ReadonlyMap<string, Position> = new Map()) {
+  constructor(
+    peer: Peer,
+    target: Target,
+    known: ReadonlyMap<string, Position> = new Map(),
+    request: Parameters<Peer['watch']>[0] = {},
+  ) {
     const subscription = {
       target:
         'id' in target
@@ -256,7 +261,7 @@ export class Reader {
       known: new Map(known),
       paths: [],
     };
-    this.call = peer.watch({ subscriptions: [subscription] });
+    this.call = peer.watch({ subscriptions: [subscription], ...request });
     this.call.on('data', (message: WatchContextsResponse) => {
       this.#take(message.event!);
       if (!message.more) this.onSettled();
@@ -272,8 +277,14 @@ export class Reader {
   }
 
   /** Goes on from copies that another reader had. */
-  static resume(peer: Peer, target: Target, copies: ReadonlyMap<string, Copy>): Reader {
-    const reader = new Reader(peer, target, new Map([...copies].map(([id, { position }]) => [id, position])));
+  static resume(
+    peer: Peer,
+    target: Target,
+    copies: ReadonlyMap<string, Copy>,
+    request?: Parameters<Peer['watch']>[0],
+  ): Reader {
+    const known = new Map([...copies].map(([id, { position }]) => [id, position]));
+    const reader = new Reader(peer, target, known, request);
     for (const [id, copy] of copies) reader.copies.set(id, copy);
     return reader;
   }

@@ -3,10 +3,9 @@
  * acknowledged is kept here, outside; after each restart all of it must be there, whatever else happened wholly or not at
  * all, repeats must be answered as the first time, watchers must go on without a gap, and the history must be in order.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { type Copy, fold, follow, Peer, Reader } from '../../support/chord.js';
 import { Running, readyServer, type Server } from '../../support/cli.js';
 import { chainsOf } from '../checker/chains.js';
@@ -24,26 +23,28 @@ const ROUNDS_PER_SET = 20;
 
 /** Where no kill has come after so long, it comes: in milliseconds. */
 const PATIENCE = 60_000;
-const UNAVAILABLE = 14;
 
 export interface Killed {
   kills: number;
-  named: number;
+  /** Of these at named points, by point. */
+  readonly named: Record<string, number>;
   acknowledged: number;
   deliveries: number;
   operations: number;
 }
 
 export class Harness {
-  readonly total: Killed = { kills: 0, named: 0, acknowledged: 0, deliveries: 0, operations: 0 };
+  readonly total: Killed = { kills: 0, named: {}, acknowledged: 0, deliveries: 0, operations: 0 };
   readonly #directory = mkdtempSync(join(tmpdir(), 'chord-killer-'));
   readonly #killer = compileKiller(this.#directory);
+  readonly #armed = join(this.#directory, 'armed');
   readonly #random: Random;
   #servers: Server[] = [];
   #writers: Writer[] = [];
   #shared: string[] = [];
-  /** The server that ends at a named point. */
-  #named: Running | undefined;
+  /** The server that ends at a named point, once it is armed. */
+  #named: { readonly server: number; readonly point: string } | undefined;
+  #lastPoint = 0;
   /** The part of each history that was checked. */
   #checked = new Map<string, Copy>();
   #watched: ReadonlyMap<string, Copy>[] = [];
@@ -53,24 +54,11 @@ export class Harness {
     seed: number,
   ) {
     this.#random = new Random(seed);
+    for (const point of place.points.keys()) this.total.named[point] = 0;
   }
 
   /** One kill. Throws what is wrong. */
   async round(number: number): Promise<void> {
-    try {
-      await this.#round(number);
-    } catch (error) {
-      // A named point came before the clients wrote, in a round that only checks.
-      const ended = this.#named?.end().then(() => true);
-      const killed = ended && (await Promise.race([ended, delay(PATIENCE, false, { ref: false })]));
-      if (!killed || (error as { code?: number }).code !== UNAVAILABLE) throw error;
-      this.total.kills++;
-      this.total.named++;
-      for (const server of this.#servers) await server.end('SIGKILL');
-    }
-  }
-
-  async #round(number: number): Promise<void> {
     if (number % ROUNDS_PER_SET === 0) this.#begin(number);
     await this.#start();
     const peers = Array.from({ length: CONNECTIONS }, (_, i) => new Peer(this.#addressOf(i)));
@@ -85,15 +73,21 @@ export class Harness {
     await Promise.all(readers.map(({ reader }) => reader.caughtUp()));
     await this.#check(peer, readers);
 
-    // Killed after so many answers; a named point may come first.
+    // Killed at a named point from now on, or after so many answers.
     let answers = 0;
-    const target = 100 + this.#random.below(1500);
-    const victim = this.#servers[this.#random.below(this.#servers.length)]!;
+    const named = this.#named;
+    const target = named ? Number.POSITIVE_INFINITY : 100 + this.#random.below(1500);
+    const victim = this.#servers[named?.server ?? this.#random.below(this.#servers.length)]!;
+    if (named) writeFileSync(this.#armed, '');
     const onAnswer = () => {
       this.total.acknowledged++;
       if (++answers === target) victim.send('SIGKILL');
     };
-    const late = setTimeout(() => victim.send('SIGKILL'), PATIENCE);
+    let byItself = named !== undefined;
+    const late = setTimeout(() => {
+      byItself = false;
+      victim.send('SIGKILL');
+    }, PATIENCE);
     const writing = this.#writers.map((writer, i) => writer.write(peers[i % CONNECTIONS]!, recorder, onAnswer));
     const reading = this.#shared.map((id, i) => read(peers[i % CONNECTIONS]!, id, recorder));
     await victim.end();
@@ -105,7 +99,7 @@ export class Harness {
     for (const each of peers) each.client.close();
     this.total.kills++;
     this.total.deliveries += readers.reduce((sum, { reader }) => sum + reader.log.length, 0);
-    if (answers < target) this.total.named++;
+    if (named && byItself) this.total.named[named.point]!++;
     this.#checkOrder(recorder);
     this.#acknowledged = recorder.acknowledged;
     await this.place.betweenRounds(number);
@@ -133,25 +127,28 @@ export class Harness {
 
   async #start(): Promise<void> {
     const { args, points, servers } = this.place;
+    rmSync(this.#armed, { force: true });
     this.#named = undefined;
-    const named = this.#random.chance(0.5) ? this.#random.below(servers) : -1;
+    if (this.#random.chance(0.5)) {
+      const point = [...points.keys()][this.#lastPoint++ % points.size]!;
+      this.#named = { server: this.#random.below(servers), point };
+    }
+    const { server: named = -1, point = '' } = this.#named ?? {};
     this.#servers = await Promise.all(
       Array.from({ length: servers }, async (_, i) => {
         const env: Record<string, string> =
           i === named
             ? {
                 LD_PRELOAD: this.#killer,
-                KILL_POINT: this.#random.pick(points),
-                // The first ones belong to the start.
-                KILL_COUNT: `${300 + this.#random.below(1500)}`,
+                KILL_ARMED: this.#armed,
+                KILL_POINT: point,
+                KILL_COUNT: `${1 + this.#random.below(points.get(point)!)}`,
               }
             : {};
         // A machine that does other work must not make the servers refuse the harness.
         const patient = ['--max-event-loop-delay', 'off', '--delta-threshold', '100000'];
         const all = ['serve', '--log-level', 'error', '--listen', '127.0.0.1:0', ...patient, ...args];
-        const running = new Running(all, undefined, env);
-        if (i === named) this.#named = running;
-        return readyServer(running);
+        return readyServer(new Running(all, undefined, env));
       }),
     );
   }

@@ -1,5 +1,6 @@
 /*
- * For LD_PRELOAD: ends the process as SIGKILL does, at the $KILL_COUNT-th time that it comes to $KILL_POINT:
+ * For LD_PRELOAD: ends the process as SIGKILL does, at the $KILL_COUNT-th time that it comes to $KILL_POINT since the file
+ * $KILL_ARMED exists:
  *   before-sync, after-sync    a sync of data.mdb: the pages of a transaction
  *   before-meta, after-meta    a synchronous write to data.mdb: the page that makes a transaction durable
  *   before-send, after-send    a write to a socket: a request to Redis, an answer, one message of a fan-out
@@ -17,11 +18,17 @@
 #include <unistd.h>
 
 static int left = -1;
+static int armed = 0;
 
 static void at(const char *point) {
   const char *wanted = getenv("KILL_POINT");
   if (!wanted || strcmp(wanted, point) != 0) return;
-  if (left < 0) left = atoi(getenv("KILL_COUNT"));
+  if (!armed) {
+    if (access(getenv("KILL_ARMED"), F_OK) != 0) return;
+    int none = -1;
+    __atomic_compare_exchange_n(&left, &none, atoi(getenv("KILL_COUNT")), 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    armed = 1;
+  }
   if (__atomic_sub_fetch(&left, 1, __ATOMIC_SEQ_CST) == 0) {
     kill(getpid(), SIGKILL);
     for (;;) pause();

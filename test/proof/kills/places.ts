@@ -9,12 +9,16 @@ import { RedisServer } from '../../store/redis/servers.js';
 export interface Place {
   readonly servers: number;
   readonly args: readonly string[];
-  /** Points of killer.c that a server on this store comes to. */
-  readonly points: readonly string[];
+  /** Points of killer.c that a server on this store comes to, and how often at most it passes them before it is killed there. */
+  readonly points: ReadonlyMap<string, number>;
   /** While no server runs. `round` counts up. */
   betweenRounds(round: number): Promise<void>;
   destroy(): Promise<void>;
 }
+
+/** Some thousand writes: a commit has those of all writers in it, an answer or a message is a send of its own. */
+const COMMITS = 12;
+const SENDS = 1500;
 
 /** Where data.mdb is verified, which takes longer than the rest of a round. */
 const VERIFIED_EVERY = 10;
@@ -25,7 +29,10 @@ export async function lmdb(): Promise<Place> {
   return {
     servers: 1,
     args: ['--data-dir', join(directory, 'data')],
-    points: ['before-sync', 'after-sync', 'before-meta', 'after-meta', 'before-send', 'after-send'],
+    points: new Map([
+      ...['before-sync', 'after-sync', 'before-meta', 'after-meta'].map((point) => [point, COMMITS] as const),
+      ...['before-send', 'after-send'].map((point) => [point, SENDS] as const),
+    ]),
     betweenRounds: async (round) => {
       if (round % VERIFIED_EVERY !== 0) return;
       const { told } = await verified(join(directory, 'data'));
@@ -42,7 +49,7 @@ export async function redis(): Promise<Place> {
     servers: 2,
     // A busy machine must not look like an outage.
     args: ['--backend', 'redis', '--redis-url', server.url, '--redis-timeout', '30s'],
-    points: ['before-send', 'after-send'],
+    points: new Map(['before-send', 'after-send'].map((point) => [point, SENDS] as const)),
     betweenRounds: async (round) => {
       if (round % REDIS_KILLED_EVERY !== 0) return;
       await server.end('SIGKILL');

@@ -8,8 +8,7 @@ import type { JsonObject, Position } from '../../../src/model/model.js';
 import { documentAfter, meets, type Write } from '../../random-model/plain.js';
 import { agrees } from '../../support/reader.js';
 import { touches } from '../../support/touches.js';
-import { check } from '../checker/check.js';
-import type { Operation, Touch } from '../checker/history.js';
+import type { History, Operation, Touch } from '../checker/history.js';
 import { type Disk, nameOf, type State } from './disk.js';
 import { type Member, type Members, membersAfter, membersLeft } from './members.js';
 import { isPassing, MARK, type Single } from './requests.js';
@@ -199,7 +198,7 @@ export class Judge {
   }
 
   /** The whole history, when all is done. */
-  checkHistory(): void {
+  history(): History {
     const operations = this.calls.map((call): Operation => {
       const { name, called, returned, touches, number } = call;
       const happened = [...(this.#made.get(number) ?? [])].map(([context, { position }]): Touch => {
@@ -214,8 +213,7 @@ export class Judge {
         chain.map(({ position }) => (position ? nameOf(position) : null)),
       ]),
     );
-    const [violation] = check({ chains, operations });
-    if (violation) throw new Error(`the history: ${violation.kind}: ${violation.message}`);
+    return { chains, operations };
   }
 
   /** No version after the position touched one of the paths. */

@@ -8,6 +8,8 @@ import { isUnavailable } from '../../../src/model/errors.js';
 import type { BatchOperation, FeedEvent } from '../../../src/store/store.js';
 import type { Copy } from '../../support/reader.js';
 import { documentOf } from '../../support/reader.js';
+import { check } from '../checker/check.js';
+import type { History } from '../checker/history.js';
 import { Random } from '../random.js';
 import { BatchWatch } from './batches.js';
 import { runClient } from './client.js';
@@ -28,6 +30,8 @@ export interface Told {
   readonly calls: number;
   readonly deliveries: number;
   readonly kills: number;
+  /** What the clients were answered; it was in order. */
+  readonly history: History;
 }
 
 /** Runs the history of a seed. `tell` receives what happens, line by line. */
@@ -121,9 +125,11 @@ class World {
     };
     const done = script();
     await loop.until(done, STEPS_MAX, () => this.#check());
-    this.#judge.checkHistory();
+    const history = this.#judge.history();
+    const [violation] = check(history);
+    if (violation) throw new Error(`the history: ${violation.kind}: ${violation.message}`);
     const [steps, calls] = [loop.steps, this.#judge.calls.length];
-    return { steps, calls, deliveries: this.#deliveries, kills: this.#kills };
+    return { steps, calls, deliveries: this.#deliveries, kills: this.#kills, history };
   }
 
   /** After each step. */

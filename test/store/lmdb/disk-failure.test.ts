@@ -1,31 +1,18 @@
 /** A disk that fails: a real server, under which the calls of a commit fail with EIO (failing-disk.c). */
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile, realpath, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Client } from '@grpc/grpc-js';
-import test, { type ExecutionContext } from 'ava';
+import test from 'ava';
 import { service as Health } from 'grpc-health-check';
 import { connect, refused } from '../../support/chord.js';
 import { MAIN, Running, readyServer, startServer } from '../../support/cli.js';
 import { temporaryDirectory } from './directories.js';
+import { compileFaults } from './failing-disk.js';
 
-const SOURCE = new URL('failing-disk.c', import.meta.url).pathname;
 const RESOURCE_EXHAUSTED = 8;
 const UNAVAILABLE = 14;
-
-/** Compiles the faults; null, and a line in the log, where that cannot be done. */
-function compile(t: ExecutionContext, directory: string): string | null {
-  const library = join(directory, 'failing-disk.so');
-  try {
-    if (process.platform !== 'linux') throw new Error('Linux only');
-    execFileSync('gcc', ['-shared', '-fPIC', '-o', library, SOURCE, '-ldl'], { stdio: 'pipe' });
-    return library;
-  } catch (error) {
-    t.log(`skipped: no faults without gcc: ${(error as Error).message}`);
-    return null;
-  }
-}
 
 /** What health checks answer until the stream ends. */
 async function health(client: Client): Promise<string[]> {
@@ -40,7 +27,7 @@ async function health(client: Client): Promise<string[]> {
 for (const kind of ['sync', 'meta', 'page']) {
   test(`after EIO at a commit (${kind}) nothing is acknowledged, and the server ends with a code of its own`, async (t) => {
     const directory = await temporaryDirectory(t);
-    const library = compile(t, directory);
+    const library = compileFaults(t, directory);
     if (library === null) {
       t.pass();
       return;
@@ -91,7 +78,7 @@ for (const kind of ['sync', 'meta', 'page']) {
 
 test('the names of a new data directory and of its files are durable', async (t) => {
   const directory = await realpath(await temporaryDirectory(t));
-  const library = compile(t, directory);
+  const library = compileFaults(t, directory);
   if (library === null) {
     t.pass();
     return;

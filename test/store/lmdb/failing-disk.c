@@ -1,7 +1,8 @@
 /*
  * For LD_PRELOAD: calls on data.mdb fail with EIO from the moment that the file $FAULT_TRIGGER exists. It holds which ones:
- * "meta" (the write of a meta page), "page" (of any other page) or "sync". Each failed call adds a line to $FAULT_LOG, and
- * so does each directory that was synced: its path.
+ * "meta" (the write of a meta page), "page" (of any other page) or "sync". With "slow" nothing fails: syncs, and writes of
+ * meta pages, wait until the file is gone. Each failed call adds a line to $FAULT_LOG, so does each that waits ("slow"), and
+ * each directory that was synced: its path.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -36,6 +37,11 @@ static int fails(int fd, const char *call) {
   if (trigger < 0) return 0;
   ssize_t got = read(trigger, kind, sizeof kind - 1);
   close(trigger);
+  if (got > 0 && strcmp(kind, "slow") == 0 && strcmp(call, "page") != 0) {
+    add_line("slow");
+    while (access(getenv("FAULT_TRIGGER"), F_OK) == 0) usleep(1000);
+    return 0;
+  }
   if (got <= 0 || strcmp(kind, call) != 0) return 0;
   add_line(call);
   errno = EIO;

@@ -1,0 +1,69 @@
+/** A process without file descriptors left: those that it has go on, new connections are closed, and nothing stays behind. */
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
+import { connect as connectTcp, type Socket } from 'node:net';
+import test, { type ExecutionContext } from 'ava';
+import { connect, Reader } from '../../support/chord.js';
+import { scrape } from '../../support/metrics.js';
+import { workersOf } from './clients.js';
+import { COLUMNS, FULL, place, start } from './places.js';
+
+/** From now on this process can open so many descriptors more; undefined: as many as it could. */
+function limit(pid: number, more?: number): void {
+  const soft = more === undefined ? 4096 : Math.max(...readdirSync(`/proc/${pid}/fd`).map(Number)) + 1 + more;
+  execFileSync('prlimit', ['--pid', `${pid}`, `--nofile=${soft}:`]);
+}
+
+/** Connections that say nothing; each resolves when it is closed. */
+function crowd(t: ExecutionContext, address: string, count: number): { sockets: Socket[]; ends: Promise<unknown>[] } {
+  const [host, port] = address.split(':') as [string, string];
+  const sockets = Array.from({ length: count }, () =>
+    connectTcp(Number(port), host)
+      .on('error', () => {})
+      .resume(),
+  );
+  t.teardown(() => {
+    for (const socket of sockets) socket.destroy();
+  });
+  return { sockets, ends: sockets.map((socket) => once(socket, 'close')) };
+}
+
+if (process.platform === 'linux') {
+  for (const column of COLUMNS) {
+    for (const who of column.workers === 0 ? ['server'] : FULL ? ['engine', 'workers'] : ['workers']) {
+      test(`the ${who} without file descriptors left goes on, and takes connections again (${column.name})`, async (t) => {
+        const server = await start(t, column, await place(t, column), { args: ['--metrics-listen', '127.0.0.1:0'] });
+        const metrics = /metrics on http:\/\/(\S+)\/metrics/.exec(server.ready)![1]!;
+        const peer = connect(t, server.address);
+        await peer.set({ contextId: 'a', value: { n: 0 } });
+        const reader = new Reader(peer, { prefix: '' });
+        await reader.caughtUp();
+        const before = (await scrape(metrics)).value('chord_connections')!;
+        const limited = who === 'workers' ? workersOf(server.pid) : [server.pid];
+        for (const pid of limited) limit(pid, 2);
+
+        const { sockets, ends } = crowd(t, server.address, 40);
+        // Two for each process at most; those that come to a process that has none left are closed.
+        await Promise.any(ends);
+        for (let n = 1; n <= 20; n++) {
+          const { position } = await peer.update({ contextId: 'a', changes: { n } });
+          await reader.at('a', position);
+        }
+        t.deepEqual(await peer.document('a'), { n: 20 });
+
+        for (const pid of limited) limit(pid);
+        for (const socket of sockets) socket.destroy();
+        const late = connect(t, server.address);
+        while ((await late.document('a').catch(() => undefined)) === undefined);
+        while ((await scrape(metrics)).value('chord_connections') !== before + 1);
+        t.pass('every connection that was closed is counted as closed');
+        reader.cancel();
+        late.client.close();
+        t.is((await server.end('SIGTERM')).code, 0);
+      });
+    }
+  }
+} else {
+  test.skip('file descriptors are limited on Linux only', () => {});
+}

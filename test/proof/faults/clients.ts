@@ -83,6 +83,7 @@ export class Follower {
       // An error without a code is a delta that did not fit.
       if (code !== UNAVAILABLE) throw new Error(`the watch ended with ${code}`);
       await delay(PAUSE);
+      if (this.#stopped) return;
       this.resumed++;
       this.reader = this.#open(this.reader.copies);
     }

@@ -7,50 +7,13 @@ import test, { type ExecutionContext } from 'ava';
 import { temporaryDirectory } from '../store/lmdb/directories.js';
 import { connect, type Peer, serve } from '../support/chord.js';
 import { startServer } from '../support/cli.js';
+import { FRAMES, frame, headers, PREFACE } from '../support/frames.js';
 
 const MIB = 2 ** 20;
-const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
-const [HEADERS, RST_STREAM, SETTINGS, PING, CONTINUATION] = [0x1, 0x3, 0x4, 0x6, 0x9];
-
-/** A frame of HTTP/2. */
-function frame(type: number, flags: number, stream: number, payload: Uint8Array = Buffer.alloc(0)): Buffer {
-  const head = Buffer.alloc(9);
-  head.writeUIntBE(payload.length, 0, 3);
-  head[3] = type;
-  head[4] = flags;
-  head.writeUInt32BE(stream, 5);
-  return Buffer.concat([head, payload]);
-}
+const { headers: HEADERS, rstStream: RST_STREAM, settings: SETTINGS, ping: PING, continuation: CONTINUATION } = FRAMES;
 
 function reset(stream: number): Buffer {
   return frame(RST_STREAM, 0, stream, Buffer.from([0, 0, 0, 8]));
-}
-
-/** The headers of a call, in HPACK without any tables. */
-function headers(extra: Record<string, string> = {}): Buffer {
-  const fields = {
-    ':method': 'POST',
-    ':scheme': 'http',
-    ':path': '/chord.v1.ContextService/GetContext',
-    ':authority': 'x',
-    'content-type': 'application/grpc',
-    te: 'trailers',
-    ...extra,
-  };
-  const text = (value: string) => Buffer.concat([integer(value.length), Buffer.from(value)]);
-  return Buffer.concat(
-    Object.entries(fields).map(([name, value]) => Buffer.concat([Buffer.of(0), text(name), text(value)])),
-  );
-}
-
-/** With a prefix of seven bits. */
-function integer(value: number): Buffer {
-  if (value < 127) return Buffer.of(value);
-  const bytes = [127];
-  for (let rest = value - 127; ; rest >>>= 7) {
-    if (rest < 128) return Buffer.from([...bytes, rest]);
-    bytes.push((rest & 127) | 128);
-  }
 }
 
 /** A connection that speaks as it likes. Counts what comes back; its end is awaited with `ended`. */

@@ -1,6 +1,7 @@
 /** Some mutated requests with every change; `make prove` sends them by the minute. */
 import test from 'ava';
 import { Random } from '../random.js';
+import { fuzzFrames } from './frames.js';
 import { SEEDS } from './requests.js';
 import { fuzz } from './run.js';
 import { encode, mutate, parse } from './wire.js';
@@ -18,3 +19,11 @@ test('mutated requests are answered, or refused with a reason and the name of a 
   t.log(told);
   t.true(told.corpus > 30 && told.records > 500);
 });
+
+if (process.platform === 'linux') {
+  test('mutated frames of HTTP/2 close their own connections at most: another caller is served', async (t) => {
+    const sent = await fuzzFrames(new Random(1), ({ connections }) => connections >= 100);
+    t.log(sent);
+    t.true(sent.frames > 1000);
+  });
+}

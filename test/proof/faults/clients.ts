@@ -15,6 +15,18 @@ export function workersOf(pid: number): number[] {
     .map(Number);
 }
 
+/** Makes a call again while the server is away. */
+export async function again<T>(call: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await call();
+    } catch (error) {
+      if ((error as { code?: number }).code !== UNAVAILABLE) throw error;
+      await delay(PAUSE);
+    }
+  }
+}
+
 /** Adds 1 to a field of a context, so many times, each exactly once. `onAnswer` gets each position that was acknowledged. */
 export async function count(
   peer: Peer,
@@ -24,16 +36,10 @@ export async function count(
   onAnswer: (position: Position) => void = () => {},
 ): Promise<void> {
   const mutations = [{ path: [field], operation: { $case: 'increment' as const, value: 1 } }];
-  for (let n = 1; n <= times; ) {
-    try {
-      const requestId = `${contextId} ${field} ${n}`;
-      const { position } = await peer.update({ contextId, mutations, allowMissing: true, requestId });
-      onAnswer(position!);
-      n++;
-    } catch (error) {
-      if ((error as { code?: number }).code !== UNAVAILABLE) throw error;
-      await delay(PAUSE);
-    }
+  for (let n = 1; n <= times; n++) {
+    const requestId = `${contextId} ${field} ${n}`;
+    const { position } = await again(() => peer.update({ contextId, mutations, allowMissing: true, requestId }));
+    onAnswer(position!);
   }
 }
 

@@ -5,8 +5,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import test from 'ava';
 import { type Copy, connect, watch } from '../../support/chord.js';
-import { count, Follower, workersOf } from './clients.js';
-import { COLUMNS, place, start } from './places.js';
+import { again, count, Follower, workersOf } from './clients.js';
+import { COLUMNS, FULL, place, start } from './places.js';
 
 const SECONDS = Number(process.env.PROOF_STOPPED_SECONDS ?? 2);
 const HEARTBEATS = { heartbeatInterval: { seconds: 1, nanos: 0 } };
@@ -77,5 +77,26 @@ for (const column of COLUMNS) {
     await Promise.all(readers.map((reader) => reader.at('a', context!.position)));
     for (const reader of readers) t.deepEqual(reader.copies.get('a')!.value, context!.value);
     t.is((await server.end('SIGTERM')).code, 0);
+  });
+
+  test(`workers that are killed under load: each write happens once, and watches go on (${column.name})`, async (t) => {
+    const server = await start(t, column, await place(t, column));
+    const peers = Array.from({ length: 6 }, () => connect(t, server.address));
+    const followers = peers.map((peer) => new Follower(peer));
+    t.teardown(() => Promise.all(followers.map((follower) => follower.stop())));
+    const [times, kills] = FULL ? [2000, 20] : [100, 3];
+    let answers = 0;
+    const onAnswer = () => {
+      if (++answers % Math.floor((6 * times) / (kills + 1)) === 0) process.kill(workersOf(server.pid)[0]!, 'SIGKILL');
+    };
+    await Promise.all(peers.map((peer, i) => count(peer, 'a', `w${i}`, times, onAnswer)));
+    const { context } = await again(() => peers[0]!.get({ contextId: 'a' }));
+    t.deepEqual(context!.value, Object.fromEntries(peers.map((_, i) => [`w${i}`, times])));
+    t.is(context!.position!.version, 6 * times);
+    for (const follower of followers) {
+      await follower.at('a', context!.position!);
+      t.deepEqual(follower.reader.copies.get('a')!.value, context!.value);
+    }
+    t.true(followers.some(({ resumed }) => resumed > 0));
   });
 }

@@ -91,6 +91,7 @@ test('on LMDB commits are counted with how many writes shared them', async (t) =
   const writes = Array.from({ length: 200 }, (_, n) => peer.set({ contextId: `c${n % 50}`, value: { n } }));
   await Promise.all(writes);
   for (let n = 0; n < 50; n++) await peer.get({ contextId: `c${n}` });
+  await peer.get({ contextId: 'c49' }); // a hit for certain
   const metrics = await scrape(metricsAddress);
   const commits = metrics.value('chord_store_commit_writes_count');
   t.is(metrics.value('chord_store_commit_writes_sum'), 200);
@@ -114,7 +115,12 @@ const onRedis = REDIS_INSTALLED ? test : test.skip;
 onRedis('on Redis each write is a round trip', async (t) => {
   const redis = await RedisServer.start();
   t.teardown(() => redis.destroy());
-  const { address, metricsAddress } = await serve(t, { ...METRICS, backend: 'redis', redisUrl: redis.url });
+  const { address, metricsAddress } = await serve(t, {
+    ...METRICS,
+    backend: 'redis',
+    redisUrl: redis.url,
+    redisTimeout: 20_000,
+  });
   const peer = connect(t, address);
   await Promise.all(Array.from({ length: 20 }, (_, n) => peer.set({ contextId: `c${n}`, value: { n } })));
   const metrics = await scrape(metricsAddress);

@@ -292,7 +292,7 @@ func TestTheCauseIsTold(t *testing.T) {
 		<-ctx.Done()
 		return ctx.Err()
 	}}).serve(t)
-	policy := RetryPolicy{Attempts: 3, AttemptTimeout: 10 * time.Millisecond, BackoffMin: time.Millisecond}
+	policy := RetryPolicy{Attempts: 2, AttemptTimeout: 500 * time.Millisecond, BackoffMin: time.Millisecond}
 	_, err := dial(t, peer.address, WithRetry(policy)).Set(patient(t), "a", nil)
 	same(t, reason(t, err, Unavailable).Message, "connection refused")
 }

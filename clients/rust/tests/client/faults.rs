@@ -82,7 +82,8 @@ impl Faulty {
     async fn serve(&self, server: Server) -> ClientBuilder {
         let address = self.served(server).await;
         let (backoff_min, backoff_max) = (Duration::from_millis(1), Duration::from_millis(5));
-        let attempt_timeout = Duration::from_millis(300);
+        // No try ends for lack of time, however slow the machine is: the tests count the tries.
+        let attempt_timeout = Duration::from_secs(9);
         Client::builder(address).retry(Retry { backoff_min, backoff_max, attempt_timeout, ..Retry::default() })
     }
 
@@ -140,9 +141,13 @@ async fn a_write_is_tried_again_with_the_same_request_id() {
             }
         })
     });
-    let written = peer.client().await.set("a", json!({})).await.unwrap();
+    let (backoff_min, backoff_max) = (Duration::from_millis(1), Duration::from_millis(5));
+    let retry = Retry { attempts: 40, attempt_timeout: Duration::from_millis(300), backoff_min, backoff_max };
+    let client = peer.serve(Server::builder()).await.retry(retry).connect().unwrap();
+    let written = client.set("a", json!({})).await.unwrap();
     assert_eq!(written.position.version, 1);
-    assert_eq!((ids.lock().unwrap().len(), peer.sets.load(SeqCst)), (1, 4));
+    assert_eq!(ids.lock().unwrap().len(), 1);
+    assert!(peer.sets.load(SeqCst) >= 4); // a slow machine cuts off others, too
     assert_eq!(ids.lock().unwrap().iter().next().unwrap().len(), 36);
 }
 
@@ -190,9 +195,7 @@ async fn tries_end() {
     assert_eq!((error.retry_after(), later.sets.load(SeqCst)), (Some(Duration::from_secs(3600)), 1));
 
     let slow = Faulty::sets(|_, _| Box::pin(pending()));
-    // Long enough that the call comes there.
-    let retry = Retry { attempt_timeout: Duration::from_secs(9), ..Retry::default() };
-    let client = slow.serve(Server::builder()).await.retry(retry).deadline(Duration::from_secs(1)).connect().unwrap();
+    let client = slow.serve(Server::builder()).await.deadline(Duration::from_secs(1)).connect().unwrap();
     failure(client.set("a", json!({})), Reason::DeadlineExceeded).await;
     assert_eq!(slow.sets.load(SeqCst), 1);
 }

@@ -5,6 +5,7 @@ import static dev.chord.FaultyServer.delta;
 import static dev.chord.FaultyServer.full;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.protobuf.Any;
 import com.google.protobuf.Message;
@@ -41,11 +42,10 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 @Timeout(60)
 class FaultsTest {
+  /** No try ends for lack of time, however slow the machine is: the tests count the tries. */
   private static final RetryPolicy FAST = RetryPolicy.DEFAULT
       .withBackoff(Duration.ofMillis(1), Duration.ofMillis(5))
-      .withAttemptTimeout(Duration.ofMillis(200));
-
-  private static final Duration PATIENT = Duration.ofSeconds(10);
+      .withAttemptTimeout(Duration.ofSeconds(10));
 
   private static ChordClient connect(FaultyServer server, RetryPolicy retry) {
     return ChordClient.connect(server.address(), ClientOptions.builder().retry(retry).build());
@@ -65,9 +65,10 @@ class FaultsTest {
       if (number == 2) throw SILENCE; // this try's time runs out, the call's does not
       if (number == 3) throw Status.INTERNAL.asRuntimeException();
     };
-    try (FaultyServer server = new FaultyServer(onSet); ChordClient client = connect(server, FAST)) {
+    RetryPolicy impatient = FAST.withAttemptTimeout(Duration.ofMillis(200)).withAttempts(40);
+    try (FaultyServer server = new FaultyServer(onSet); ChordClient client = connect(server, impatient)) {
       assertEquals(1, client.set("a", Map.of()).position().version());
-      assertEquals(4, server.sets.get());
+      assertTrue(server.sets.get() >= 4); // a slow machine cuts off others, too
       assertEquals(1, ids.size());
     }
   }
@@ -269,7 +270,7 @@ class FaultsTest {
     };
     try (FaultyServer server = new FaultyServer((number, request) -> {}, onWatch, InsecureServerCredentials.create());
         ChordClient client = ChordClient.connect(
-            server.address(), ClientOptions.builder().token(token).retry(FAST.withAttemptTimeout(PATIENT)).build())) {
+            server.address(), ClientOptions.builder().token(token).retry(FAST).build())) {
       client.set("a", Map.of());
       client.set("a", Map.of());
       Watch watch = client.watch(Target.id("a"));

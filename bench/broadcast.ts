@@ -8,10 +8,11 @@ import { type Caller, Listeners } from './streams.js';
 
 export const ROOM = 'room:1';
 
-/** What the streams themselves tell, beside CPU. */
-export function streamFigures(target: string, ours: Side, peer: Side): Figure[] {
+/** What the streams themselves tell, beside CPU; `beside` names the peer where a target has several. */
+export function streamFigures(target: string, ours: Side, peer: Side, beside?: string): Figure[] {
+  const same = beside === undefined ? 'the same' : `the same, beside ${beside}`;
   const figure = (name: string, of: Comparison['of'], unit: string) =>
-    compare({ target, name: `the same, ${name}`, of, unit, ours, peer });
+    compare({ target, name: `${same}, ${name}`, of, unit, ours, peer });
   return [
     figure('sent until the writer has its answer, p50', 'answerMs', 'ms'),
     figure('sent until received, p50', 'p50', 'ms'),

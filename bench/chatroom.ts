@@ -32,10 +32,14 @@ export function statusOf(n: number): string {
   return `${STATUSES[n % STATUSES.length]} ${n % 1000}`;
 }
 
-/** A document of about so many bytes of JSON, with the field that `counterUpdate` changes. */
+const ITEM_TITLE = 'with a line of text so long that a large document has not too many of them, as they have in real life';
+const ITEM_BYTES = 165;
+
+/** A document of about so many bytes of JSON, with the field that `counterUpdate` changes; that of 1 MB has 18,000 members. */
 export function documentOf(bytes: number): JsonObject {
-  const items = Math.max(0, Math.round((bytes - 60) / 94));
-  const list = numbered(items).map((n) => [`item_${n}`, { title: `the item with number ${n}`, done: n % 2 === 0 }]);
+  const items = Math.max(0, Math.round((bytes - 60) / ITEM_BYTES));
+  const title = (n: number) => `the item with number ${n}, ${ITEM_TITLE}`;
+  const list = numbered(items).map((n) => [`item_${n}`, { title: title(n), done: n % 2 === 0 }]);
   return { counter: 'value 0', items: Object.fromEntries(list) };
 }
 

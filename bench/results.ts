@@ -20,7 +20,7 @@ export interface Results {
   readonly curves: readonly Curve[];
 }
 
-/** When a target was measured, of which build, and how disturbed: published targets may come from several runs. */
+/** When a target was measured, of which build, and how disturbed: published targets may come from several runs. Of the oldest, `at` is a day only. */
 export interface Card extends Pick<Results, 'at' | 'secondsPerRound' | 'rounds' | 'elsewhere'> {
   /** Of the repository, shortened; with a `+` where files were changed since. */
   readonly commit: string;

@@ -25,7 +25,7 @@ export interface Way {
 }
 
 export interface Follower {
-  /** Resolves when one more document has come. */
+  /** Resolves when one more document has come; rejects when the connection has ended. */
   next(): Promise<void>;
   document(): JsonObject | undefined;
   /** Received from the network so far. */
@@ -34,7 +34,8 @@ export interface Follower {
 }
 
 export async function throughChord(keep: Keep, first: JsonObject): Promise<Way> {
-  const server = keep(await startChord(), (each) => each.stop());
+  // In memory: what a follower receives and costs does not depend on the disk.
+  const server = keep(await startChord({ backend: 'memory' }), (each) => each.stop());
   const writer = keep(await Connection.open(server.address), (each) => each.close());
   await put(writer, ID, first);
   return {
@@ -118,6 +119,8 @@ function followerOf(socket: Socket, close: () => void): { taken: (document: Json
   let [came, awaited] = [0, 0];
   let document: JsonObject | undefined;
   let reached: () => void = () => {};
+  let failed: (error: Error) => void = () => {};
+  socket.once('close', () => failed(new Error('the server has ended the connection of a follower')));
   return {
     taken(received) {
       document = received;
@@ -126,8 +129,10 @@ function followerOf(socket: Socket, close: () => void): { taken: (document: Json
     follower: {
       next() {
         if (++awaited <= came) return Promise.resolve();
-        return new Promise((resolve) => {
+        if (socket.destroyed) return Promise.reject(new Error('the connection of a follower has ended'));
+        return new Promise((resolve, reject) => {
           reached = resolve;
+          failed = reject;
         });
       },
       document: () => document,

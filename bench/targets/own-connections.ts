@@ -59,13 +59,13 @@ export const p13: Target = {
         cpuRatio('P13', 'the same, beside Centrifugo', 'delivery', mine, peer, 1),
         compare({
           target: 'P13',
-          name: 'the same, message size',
+          name: 'the same, beside Centrifugo, message size',
           of: 'bytesPerOperation',
           unit: 'bytes',
           ours: mine,
           peer,
         }),
-        ...streamFigures('P13', mine, peer),
+        ...streamFigures('P13', mine, peer, 'Centrifugo'),
       ];
     }),
 };
@@ -130,10 +130,11 @@ export const p15: Target = {
         const figure = (name: string, of: 'finalMs' | 'bytesPerOperation', unit: string, goal?: Goal) =>
           compare({ target: 'P15', name, of, unit, ours: ours!, peer, ...(goal && { goal }) });
         const goal = { ratioAtMost: peer.name.startsWith('NATS') ? 0.5 : 1 };
+        const beside = `beside ${peer.name.split(',')[0]}`;
         return [
-          figure(`${p15.title}, until all are current`, 'finalMs', 'ms', goal),
-          figure('the same, messages received', 'bytesPerOperation', 'bytes/client'),
-          cpuRatio('P15', 'the same, processor time', 'client', ours!, peer),
+          figure(`${p15.title}, until all are current, ${beside}`, 'finalMs', 'ms', goal),
+          figure(`the same, messages received, ${beside}`, 'bytesPerOperation', 'bytes/client'),
+          cpuRatio('P15', `the same, processor time, ${beside}`, 'client', ours!, peer),
         ];
       });
     }),

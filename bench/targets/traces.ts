@@ -15,14 +15,17 @@ const FOLDER = fileURLToPath(new URL('../../../shared/traces/', import.meta.url)
 export const p10: Target = {
   id: 'P10',
   title: 'replay of real histories, bytes on the wire',
-  seconds: 90,
+  seconds: 60,
   run: (plan) =>
     using(async (keep): Promise<Figure[]> => {
       const names = existsSync(FOLDER) ? readdirSync(FOLDER).filter((name) => name.endsWith('.ndjson.gz')) : [];
       if (names.length === 0) plan.note('P10: skipped, there is no ../shared/traces');
-      const chord = keep(await startChord(), (server) => server.stop());
+      // In memory: the bytes do not depend on the disk, and each revision waits for the one before.
+      const chord = keep(await startChord({ backend: 'memory' }), (server) => server.stop());
+      const begin = performance.now();
       const figures: Figure[] = [];
       for (const name of names) {
+        plan.progress(name);
         const replayed = await replay(chord.address, name.replace(/\..*/, ''), readHistory(`${FOLDER}${name}`));
         figures.push(
           ratio({
@@ -37,11 +40,16 @@ export const p10: Target = {
           }),
         );
       }
-      for (const name of names) figures.push(...(await besideCompressed(plan, name)));
+      for (const name of names) {
+        if (performance.now() - begin < BUDGET_MS) figures.push(...(await besideCompressed(plan, name)));
+        else plan.note(`P10: no time was left to follow ${name} over a connection that compresses`);
+      }
       return figures;
     }),
 };
 
+/** No history is begun after that: on a machine that is busy, the first ones must do. */
+const BUDGET_MS = 45_000;
 /** Followers whose cost is the difference to none. */
 const FOLLOWERS = 10;
 /** So many revisions are enough for it, and so many connections for the memory of one. */

@@ -169,8 +169,8 @@ export const p16: Target = {
       const figures = [cpuRatio('P16', p16.title, 'call', mine, sides['one room']!, 1.2)];
       const device = (peer: Side) =>
         compare({
-          ...{ target: 'P16', name: 'the same, written to the block device', of: 'deviceBytesPerOperation' },
-          ...{ unit: 'bytes/call', ours: mine, peer },
+          ...{ target: 'P16', name: `the same, written to the block device, beside ${peer.name}` },
+          ...{ of: 'deviceBytesPerOperation', unit: 'bytes/call', ours: mine, peer },
         });
       const beside = [sides[KEYS], sides[WHOLE]].flatMap((peer, n) => {
         if (!peer) return [];

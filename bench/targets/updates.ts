@@ -117,8 +117,9 @@ export const p6: Target = {
       const chord = keep(await startChord(), (server) => server.stop());
       const connections = keep(await open(chord.address, CONNECTIONS), closeAll);
       const runs: Record<string, ReturnType<typeof drive>> = {};
-      for (const [name, bytes] of Object.entries(SIZES)) {
-        await put(connections[0]!, name, documentOf(bytes));
+      for (const [n, [name, bytes]] of Object.entries(SIZES).entries()) {
+        // Over all connections: the server closes those that make no call.
+        await put(connections[n % CONNECTIONS]!, name, documentOf(bytes));
         const requests = Array.from({ length: 1000 }, (_, n) => updateRequest(name, counterUpdate(n)));
         runs[name] = drive(chord, connections, plan, UPDATE, (n) => requests[n % requests.length]!);
       }

@@ -32,7 +32,7 @@ export function statusOf(n: number): string {
   return `${STATUSES[n % STATUSES.length]} ${n % 1000}`;
 }
 
-const ITEM_TITLE = 'with a line of text so long that a large document has not too many of them, as they have in real life';
+const ITEM_TITLE = 'with a line of text so long that a large document has not too many of them, as in real life';
 const ITEM_BYTES = 165;
 
 /** A document of about so many bytes of JSON, with the field that `counterUpdate` changes; that of 1 MB has 18,000 members. */

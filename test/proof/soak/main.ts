@@ -1,23 +1,34 @@
 /**
  * Churn for hours on one server: contexts come and go, watchers come and go, times to live end, sweeps trim, exports and
- * backups run. Resident memory, file descriptors and the file of LMDB are measured all the time; their
- * slopes, by the estimator of Theil and Sen, must be flat within their noise: `npx tsx test/proof/soak/main.ts --minutes 60`.
- * The first third warms up and is not measured.
+ * backups run. All the time are measured: what is left on the heap after a collection, file descriptors, the pages of LMDB
+ * with contents, and the age of the oldest snapshot that is read. Their slopes, by the estimator of Theil and Sen, must be
+ * flat within their noise, and no call may fail: `npx tsx test/proof/soak/main.ts --minutes 60`. The first third warms up
+ * and is not judged.
+ *
+ * Resident memory and the size of the file are only reported. V8 keeps room for garbage; LMDB gives no page back, and cannot
+ * reuse what was freed since the oldest snapshot, so that its file is as large as the slowest backup so far has made it.
  */
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
+import { parseArgs, promisify } from 'node:util';
+import { status } from '@grpc/grpc-js';
 import { RedisServer } from '../../store/redis/servers.js';
 import { type Copy, Peer, Reader } from '../../support/chord.js';
 import { MAIN, Running, readyServer } from '../../support/cli.js';
 import { Random } from '../random.js';
+import { pagesOf } from './pages.js';
 import { flat, type Sample } from './slope.js';
 
 const { values } = parseArgs({
-  options: { minutes: { type: 'string', default: '10' }, store: { type: 'string', default: 'lmdb' } },
+  options: {
+    minutes: { type: 'string', default: '10' },
+    store: { type: 'string', default: 'lmdb' },
+    /** A file for all measurements, as JSON. */
+    samples: { type: 'string' },
+  },
 });
 /** A slope is judged where a run is at least so long. */
 const MINUTES_MIN = 10;
@@ -31,7 +42,7 @@ const place = redis ? ['--backend', 'redis', '--redis-url', redis.url] : ['--dat
 const cleanup = ['--cleanup-interval', '5s', '--request-ttl', '30s', '--delta-threshold', '50'];
 const exports = ['--export-url', `file:${join(directory, 'exports')}`];
 // A machine that does other work must not make the server refuse the churn.
-const patient = ['--max-event-loop-delay', 'off'];
+const patient = ['--max-event-loop-delay', 'off', '--export-timeout', '5m'];
 const args = [
   'serve',
   '--log-level',
@@ -42,16 +53,25 @@ const args = [
   '127.0.0.1:0',
   ...patient,
 ];
-const server = await readyServer(new Running([...args, ...place, ...cleanup, ...exports]));
+const probe = join(directory, 'heap');
+const env = { NODE_OPTIONS: `--import ${new URL('probe.mjs', import.meta.url)}`, SOAK_PROBE: probe };
+const server = await readyServer(new Running([...args, ...place, ...cleanup, ...exports], MAIN, env));
 const random = new Random(1);
-const counts = { writes: 0, watches: 0, deliveries: 0, exports: 0, backups: 0, failures: 0 };
-const samples: Record<string, Sample[]> = { rssMiB: [], descriptors: [], fileMiB: [] };
+const counts = { writes: 0, watches: 0, deliveries: 0, exports: 0, backups: 0 };
+const JUDGED = ['heapMiB', 'descriptors', 'usedMiB', 'behind'];
+const NAMES = [...JUDGED, 'rssMiB', 'fileMiB', 'freeMiB'];
+const samples: Record<string, Sample[]> = Object.fromEntries(NAMES.map((name) => [name, []]));
+/** What failed, with its number: by its words, without the numbers in them. */
+const failures: Record<string, number> = {};
 
 /** Until the end; what fails is counted, and goes on. */
 async function again(run: () => Promise<void>): Promise<void> {
   while (Date.now() < end) {
-    await run().catch(() => {
-      counts.failures++;
+    await run().catch((error) => {
+      const words = String(error.stderr || error.message || error)
+        .replaceAll(/\d+/g, 'N')
+        .slice(0, 200);
+      failures[words] = (failures[words] ?? 0) + 1;
     });
   }
 }
@@ -84,22 +104,33 @@ async function watch(peer: Peer): Promise<void> {
 
 async function keep(peer: Peer): Promise<void> {
   await delay(3000);
-  await peer.export({ contextId: `c0:${random.below(200)}` }).catch(() => {});
+  const contextId = `c0:${random.below(200)}`;
+  await peer.export({ contextId }).catch((error) => {
+    if (error.code !== status.NOT_FOUND) throw error; // it was deleted, or has expired
+  });
   counts.exports++;
   if (redis || !random.chance(0.2)) return;
-  const to = join(directory, 'backup');
-  execFileSync(process.execPath, [MAIN, 'backup', '--address', server.address, to], { stdio: 'pipe' });
+  const to = join(directory, `backup-${counts.backups++}`);
+  await promisify(execFile)(process.execPath, [MAIN, 'backup', '--address', server.address, to]);
   rmSync(to, { recursive: true });
-  counts.backups++;
 }
 
-function measure(): void {
-  const seconds = (Date.now() - began) / 1000;
-  const status = readFileSync(`/proc/${server.pid}/status`, 'utf8');
-  const rss = Number(/VmRSS:\s+(\d+)/.exec(status)![1]) / 1024;
-  samples.rssMiB!.push({ at: seconds, value: rss });
-  samples.descriptors!.push({ at: seconds, value: readdirSync(`/proc/${server.pid}/fd`).length });
-  if (!redis) samples.fileMiB!.push({ at: seconds, value: statSync(join(data, 'data.mdb')).size / 2 ** 20 });
+async function measure(): Promise<void> {
+  const at = (Date.now() - began) / 1000;
+  const note = (name: string, value: number) => samples[name]!.push({ at, value });
+  server.send('SIGUSR2');
+  const state = readFileSync(`/proc/${server.pid}/status`, 'utf8');
+  note('rssMiB', Number(/VmRSS:\s+(\d+)/.exec(state)![1]) / 1024);
+  note('descriptors', readdirSync(`/proc/${server.pid}/fd`).length);
+  // The last collection that has ended.
+  const heap = existsSync(probe) ? readFileSync(probe, 'utf8').trim().split('\n').at(-1) : undefined;
+  if (heap) note('heapMiB', Number(heap) / 2 ** 20);
+  if (redis) return;
+  const { used, free, behind } = await pagesOf(data);
+  note('behind', behind);
+  note('usedMiB', used);
+  note('freeMiB', free);
+  note('fileMiB', statSync(join(data, 'data.mdb')).size / 2 ** 20);
 }
 
 const peers = Array.from({ length: 6 }, () => new Peer(server.address));
@@ -109,24 +140,31 @@ const work = [
   again(() => keep(peers[0]!)),
 ];
 while (Date.now() < end) {
-  await delay(Math.min(2000, Math.max(1, end - Date.now())));
-  measure();
+  await delay(Math.min(5000, Math.max(1, end - Date.now())));
+  await measure();
 }
 await Promise.all(work);
 for (const { client } of peers) client.close();
 const { code, stderr } = await server.end('SIGTERM');
 await redis?.destroy();
 rmSync(directory, { recursive: true });
+if (values.samples) writeFileSync(values.samples, JSON.stringify(samples));
 const slopes = Object.entries(samples)
   .filter(([, list]) => list.length > 0)
-  .map(([name, list]) => ({ name, ...flat(list.filter(({ at }) => at > (minutes * 60) / 3)) }));
+  .map(([name, list]) => ({
+    name,
+    judged: JUDGED.includes(name),
+    ...flat(list.filter(({ at }) => at > (minutes * 60) / 3)),
+  }));
 // A shorter run only shows that it goes: caches are still filling.
 const judged = minutes >= MINUTES_MIN;
-const failed = (judged && slopes.some(({ grows }) => grows)) || code !== 0 ? 1 : 0;
+const grows = judged && slopes.some((slope) => slope.judged && slope.grows);
+const failed = grows || Object.keys(failures).length > 0 || code !== 0 ? 1 : 0;
 console.log(
   JSON.stringify({
     store: values.store,
     ...counts,
+    failures,
     judged,
     slopes,
     code,

@@ -211,12 +211,14 @@ test('one context that cannot be exported keeps no other one, and is tried again
 
 test('a service that dies in the middle, and comes back', async (t) => {
   const external = await External.start();
-  const here = await stage(t, { provider: openRemote(external.url, 200) });
+  const here = await stage(t, { provider: openRemote(external.url, 20_000) });
   const { at, contexts, cleanup } = here;
   for (let i = 0; i < 40; i++) await contexts.set(`id ${i}`, {}, { ttl: MINUTE });
   at.now += 2 * MINUTE;
   const swept = cleanup.run();
-  while (external.saved.size < 3) await new Promise((resolve) => setImmediate(resolve));
+  const ended = swept.then(() => true);
+  const turn = () => new Promise<false>((resolve) => setImmediate(resolve, false));
+  while (external.saved.size < 3 && !(await Promise.race([ended, turn()])));
   external.stop();
   const { expired, failed } = await swept;
   t.true(failed > 0);

@@ -98,7 +98,7 @@ try-packages: package ## install each package into an empty project, and use it 
 	@node scripts/try-packages.mjs $(ARGS)
 
 .PHONY: reference
-reference: build ## docs/reference/, the man page and examples/chord.json, from the protos, the commands and the settings
+reference: build ## docs/reference/, the man page and examples/chord.json, from the protos, the commands, the settings and the clients
 	@node scripts/reference.mjs
 
 .PHONY: site

@@ -1,6 +1,6 @@
 /**
  * Writes the reference: the API from the protos, the command line from the commands, the settings from their table, the
- * man page, and the example of a config file. Needs dist/. With --check it compares instead, and fails where a page is not current.
+ * clients from their sources, the man page, and the example of a config file. Needs dist/. With --check it compares instead, and fails where a page is not current.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path';
 import { run } from '../dist/cli/program.js';
 import { envOf, flagOf, KEYS, SETTINGS } from '../dist/config/config.js';
 import { version } from '../dist/server/version.js';
+import { clientPages } from './reference/clients.mjs';
 
 process.chdir(join(import.meta.dirname, '..'));
 for (const name of Object.keys(process.env)) if (name.startsWith('CHORD_')) delete process.env[name];
@@ -199,10 +200,12 @@ function prose(text) {
     .join('');
 }
 
+const clients = Object.entries(clientPages(prose)).map(([path, text]) => [path, `${GENERATED}\n\n${text}`]);
 const pages = {
   'docs/reference/api.md': api(),
   'docs/reference/cli.md': cli(),
   'docs/reference/settings.md': settings(),
+  ...Object.fromEntries(clients),
   'deploy/chord.1': manPage(),
   'examples/chord.json': example(),
 };

@@ -28,6 +28,13 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
     'extending',
   ],
   Reference: ['reference/api', 'reference/cli', 'reference/settings', 'errors', 'metrics', 'compatibility'],
+  Clients: [
+    'reference/clients/go',
+    'reference/clients/java',
+    'reference/clients/python',
+    'reference/clients/rust',
+    'reference/clients/typescript',
+  ],
   Operations: ['operations', 'access', 'tls', 'logs', 'traces', 'redis', 'threats', 'benchmarks'],
   Internals: ['architecture', 'deltas', 'decisions', 'conformance', 'proof', 'STYLE'],
   About: ['comparison', 'faq'],
@@ -140,7 +147,12 @@ export default defineConfig({
     const text = llms(site.base);
     writeFileSync(join(outDir, 'llms.txt'), text);
     // The pages as they are written, for the same readers.
-    for (const page of [...pagesOf('.'), ...pagesOf('reference'), ...pagesOf('recipes')]) {
+    for (const page of [
+      ...pagesOf('.'),
+      ...pagesOf('reference'),
+      ...pagesOf('reference/clients'),
+      ...pagesOf('recipes'),
+    ]) {
       writeFileSync(join(outDir, `${page}.md`), readFileSync(join(DOCS, `${page}.md`)));
     }
     console.log(

@@ -36,9 +36,12 @@ const DISCARD_WITHIN = 5000;
 const SAFE = {
   'x-content-type-options': 'nosniff',
   'cross-origin-resource-policy': 'same-origin',
-  'cache-control': 'no-cache',
   'referrer-policy': 'no-referrer',
 };
+/** What GET answers may be kept by a browser that asks each time whether it is still current: see entity-tag.ts. */
+const REVALIDATED = 'no-cache';
+/** Chromium reads 64 MiB of a stream ahead of the page, unless it must not store the stream: a slow reader would get no merged deltas. */
+const NOT_STORED = 'no-store';
 
 export class WebServer {
   readonly #http: HttpServers;
@@ -99,6 +102,7 @@ export class WebServer {
     const path = request.url?.replace(/\?.*/s, '') ?? '';
     const host = (headers[':authority'] as string | undefined) ?? headers.host;
     for (const [name, value] of Object.entries(SAFE)) response.setHeader(name, value);
+    response.setHeader('cache-control', method === 'GET' ? REVALIDATED : NOT_STORED);
     if (!isOwnName(host, this.#origins)) return say(response, 421, 'unknown host name: see --web-origins');
     const cors = corsHeaders(headers.origin, host, this.#origins);
     if (!cors) return say(response, 403, 'origin not allowed: see --web-origins');

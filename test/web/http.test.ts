@@ -253,6 +253,7 @@ test('a watch whose reader stalls holds few bytes, and then gets one merged delt
   });
   request.end(frame);
   const [response] = await once(request, 'response');
+  t.is(response.headers['cache-control'], 'no-store', 'Chromium would read it ahead of the page');
   response.pause();
   const [updates, size] = [200, 100_000];
   for (let n = 1; n <= updates; n++)

@@ -1,10 +1,11 @@
 /** The same API in every protocol of the web port, over HTTP/1.1 and HTTP/2, with TLS and without. */
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
 import { ALL, folder, guarded } from '../support/access.js';
 import { Authority, HERE } from '../support/certificates.js';
 import { connect, serve } from '../support/chord.js';
+import { scrape } from '../support/metrics.js';
 import { TRANSPORTS, webClient, webError } from './web.js';
 
 const WEB = { webListen: '127.0.0.1:0' };
@@ -97,4 +98,42 @@ test('with TLS, tokens and rules: as on the gRPC port', async (t) => {
     t.is((await webError(contexts.getContext({ contextId: 'b' }, { headers }))).code, 'PermissionDenied');
     t.is((await webError(contexts.getContext({ contextId: 'a:x' }))).code, 'Unauthenticated');
   }
+});
+
+test('calls over HTTP count for quotas, in metrics and in the audit log', async (t) => {
+  const auditLog = join(await folder(t), 'audit.log');
+  const options = { ...WEB, auditLog, metricsListen: '127.0.0.1:0', quotas: { streams: 1 } };
+  const { chord, tokens } = await guarded(t, { ann: { '': ALL } }, options);
+  const headers = { authorization: `Bearer ${tokens.ann}` };
+  const clients = Object.values(TRANSPORTS).map((transport) =>
+    webClient(transport({ baseUrl: `http://${chord.webAddress}` })),
+  );
+  const ended = new AbortController();
+  const [first] = clients as [(typeof clients)[0]];
+  const held = first.sync.watchContexts(EVERYTHING, { headers, signal: ended.signal })[Symbol.asyncIterator]();
+  await held.next();
+  for (const [i, { contexts, sync }] of clients.entries()) {
+    await contexts.setContext({ contextId: `room:${i}` }, { headers });
+    const another = async () => {
+      for await (const _ of sync.watchContexts(EVERYTHING, { headers })) t.fail('one more than the quota allows');
+    };
+    t.is((await webError(another())).code, 'ResourceExhausted');
+  }
+  const metrics = await scrape(chord.metricsAddress);
+  const calls = (method: string, code: string) => metrics.value('chord_calls_total', { method, code });
+  t.is(calls('SetContext', 'OK'), clients.length);
+  t.is(calls('WatchContexts', 'RESOURCE_EXHAUSTED'), clients.length);
+  t.is(metrics.value('chord_calls_in_flight', { method: 'WatchContexts' }), 1);
+  ended.abort();
+  await t.throwsAsync(held.next());
+  await chord.close();
+  const entries = (await readFile(auditLog, 'utf8'))
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  const writes = entries.filter(({ method }) => method.endsWith('SetContext'));
+  t.deepEqual(
+    writes.map(({ identity, contextId, outcome }) => [identity, contextId, outcome]),
+    clients.map((_, i) => ['ann', `room:${i}`, 'OK']),
+  );
 });

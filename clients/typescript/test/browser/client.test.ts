@@ -107,6 +107,33 @@ for (const wake of ['the network is back', 'the page is shown']) {
   });
 }
 
+inBrowser(
+  'a page that stops reading gets one merged delta: the browser does not read ahead for it',
+  async (t, stage) => {
+    const peer = connected(t, stage.server);
+    await peer.set('a', { n: 0 });
+    const page = await stage.open('harness.html');
+    await page.waitForFunction(() => globalThis.chord !== undefined);
+    await page.evaluate(async (address) => {
+      globalThis.client = chord.connect(address);
+      globalThis.watch = client.watch(['a']);
+      while ((await watch.next()).value!.type !== 'caughtUp');
+    }, stage.server.webAddress);
+    // More than sockets hold, and less than Chromium would keep: 64 MiB.
+    const writes = 20;
+    for (let n = 1; n <= writes; n++)
+      await peer.update('a', { changes: { text: 'abcdefghijklmnopqrstu'[n]!.repeat(2e6) } });
+    const events = await page.evaluate(async (last) => {
+      for (let count = 1; ; count++) {
+        const { value } = await watch.next();
+        if (value?.type === 'delta' && value.to.version === last) return count;
+        if (value?.type === 'full' && value.position.version === last) return count;
+      }
+    }, writes + 1);
+    t.true(events < writes / 2, `${events} events for ${writes} writes`);
+  },
+);
+
 const folder = mkdtempSync(join(tmpdir(), 'chord-tokens-'));
 test.after.always(() => rm(folder, { recursive: true }));
 const tokens = join(folder, 'tokens');

@@ -18,8 +18,6 @@ const PREFACE = Buffer.concat([
 ]);
 
 export class RawConnection {
-  /** Whether the server has ended the stream or the connection. */
-  closed = false;
   #rest: Buffer = NOTHING;
   #message: Buffer = NOTHING;
   #onMessage: (bytes: Buffer) => void = () => {};
@@ -47,12 +45,12 @@ export class RawConnection {
     socket.write(PREFACE);
   }
 
-  /** The one stream of the connection; `ended` rejects when the server ends it. With `half`, more could follow. */
-  stream(path: string, onMessage: (bytes: Buffer) => void, body: Uint8Array = NOTHING, half = false) {
+  /** The one stream of the connection; `ended` rejects when the server ends it. */
+  stream(path: string, onMessage: (bytes: Buffer) => void, body: Uint8Array = NOTHING) {
     this.#onMessage = onMessage;
     const message = Buffer.concat([Buffer.of(0, ...bytesOf(body.length)), body]);
     const headers = frame(HEADERS, END_HEADERS, STREAM, headersOf(path));
-    this.socket.write(Buffer.concat([headers, frame(DATA, half ? 0 : END_STREAM, STREAM, message)]));
+    this.socket.write(Buffer.concat([headers, frame(DATA, END_STREAM, STREAM, message)]));
     const ended = new Promise<void>((_, reject) => {
       this.#end = () => reject(new Error(`the server has ended ${path}`));
     });
@@ -65,7 +63,6 @@ export class RawConnection {
   }
 
   #close(): void {
-    this.closed = true;
     this.#end();
   }
 

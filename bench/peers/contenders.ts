@@ -1,17 +1,16 @@
 /**
  * Chord and its peers behind one interface, for what is measured of all of them alike: a chat room whose fields change
  * one at a time, and clients that watch it. Chord sends deltas of the document. On NATS and Centrifugo the application has
- * split the document into small keys, one for each field: the least that they can send. On etcd it is one value.
+ * split the document into small keys, one for each field: the least that they can send.
  */
 import type { Position } from '../../src/model/model.js';
 import { chatRoom, fieldUpdate, PARTICIPANTS } from '../chatroom.js';
-import * as etcd from '../etcd.js';
 import type { Keep } from '../figures.js';
 import { open } from '../load.js';
 import type { Process } from '../measure.js';
 import { RawConnection } from '../raw.js';
 import { DELTA_TAG, eventOf, put, update, WATCH, watchRequest } from '../requests.js';
-import { type ChordLaunch, startChord, startEtcd } from '../servers.js';
+import { type ChordLaunch, startChord } from '../servers.js';
 import { CentrifugoConnection, type StreamPosition, startCentrifugo } from './centrifugo.js';
 import { createBucket, NatsConnection, putKey, startNats, watchKeys } from './nats.js';
 
@@ -27,12 +26,7 @@ export interface Contender<Mark = unknown> {
 export interface Link<Mark = unknown> {
   /** Resolves when the client has all that was there: where it knows something, with what came since. */
   watch(onChange: (message: Buffer) => void, known?: Mark): Promise<void>;
-  /** Reads no more, until it is resumed. */
-  pause(): void;
-  resume(): void;
   close(): void;
-  /** Whether the server has ended it. */
-  readonly closed: boolean;
 }
 
 export type Start = (keep: Keep) => Promise<Contender>;
@@ -122,47 +116,6 @@ export async function centrifugo(keep: Keep): Promise<Contender<StreamPosition>>
   };
 }
 
-export async function wholeInEtcd(keep: Keep): Promise<Contender<undefined>> {
-  const server = keep(await startEtcd(), stop);
-  const [writer] = await open(server.address, 1);
-  keep(writer!, (each) => each.close());
-  return {
-    name: 'etcd, the whole document',
-    server,
-    async write(_participant, status) {
-      await writer!.unary(etcd.PUT, etcd.putRequest(ROOM, Buffer.from(JSON.stringify(chatRoom(status)))));
-      return undefined;
-    },
-    async connect() {
-      const connection = await RawConnection.open(server.address);
-      return linkOf(connection, (onChange) => {
-        return new Promise((resolve, reject) => {
-          const onMessage = (bytes: Buffer) => (etcd.isEvent(bytes) ? onChange(bytes) : resolve());
-          connection.stream(etcd.WATCH, onMessage, etcd.watchRequest(ROOM), true).ended.catch(reject);
-        });
-      });
-    },
-  };
-}
-
-interface Plain {
-  readonly socket: { pause(): unknown; resume(): unknown; on(event: 'close', listener: () => void): unknown };
-  close(): void;
-}
-
-function linkOf<Mark>(connection: Plain, watch: Link<Mark>['watch']): Link<Mark> {
-  const { socket } = connection;
-  let closed = false;
-  socket.on('close', () => {
-    closed = true;
-  });
-  return {
-    watch,
-    pause: () => void socket.pause(),
-    resume: () => void socket.resume(),
-    close: () => connection.close(),
-    get closed() {
-      return closed;
-    },
-  };
+function linkOf<Mark>(connection: { close(): void }, watch: Link<Mark>['watch']): Link<Mark> {
+  return { watch, close: () => connection.close() };
 }

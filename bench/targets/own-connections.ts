@@ -166,7 +166,7 @@ export function openRaw(address: string, count: number): Promise<RawConnection[]
 
 /** The peers that are installed; what is not is noted. */
 export function startable(plan: Plan, target: string, peers: Readonly<Record<string, Start>>): Start[] {
-  const programs: Record<string, string> = { nats: 'nats-server', centrifugo: 'centrifugo', wholeInEtcd: 'etcd' };
+  const programs: Record<string, string> = { nats: 'nats-server', centrifugo: 'centrifugo' };
   return Object.entries(peers).flatMap(([name, start]) => {
     const program = programs[name];
     if (program === undefined || find(program)) return [start];

@@ -354,7 +354,7 @@ export interface StoreCluster {
 }
 
 /**
- * WriteTurns of servers that write one context at the same time. While a server has its turn, commits of other servers to
+ * Turns of servers that write one context at the same time. While a server has its turn, commits of other servers to
  * this context are answered `conflict`; batches and removals are not. A turn ends by itself: it only saves work.
  */
 export interface WriteTurns {

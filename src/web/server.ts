@@ -40,7 +40,7 @@ const SAFE = {
 };
 /** What GET answers may be kept by a browser that asks each time whether it is still current: see entity-tag.ts. */
 const REVALIDATED = 'no-cache';
-/** Chromium reads 64 MiB of a stream ahead of the page, unless it must not store the stream: a slow reader would get no merged deltas. */
+/** Chromium reads some 70 MB of a stream ahead of the page, unless it must not store the stream: a slow reader would get no merged deltas. */
 const NOT_STORED = 'no-store';
 
 export class WebServer {

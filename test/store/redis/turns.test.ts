@@ -1,5 +1,7 @@
 /** Turns of servers that write one context at the same time, on a real Redis. */
 import test from 'ava';
+import { Redis } from 'ioredis';
+import { RedisKeys } from '../../../src/store/redis/keys.js';
 import { openRedis } from '../../../src/store/redis/store.js';
 import { commitOf, positionAt, range } from '../../../src/testing/commits.js';
 import { REDIS_INSTALLED, RedisServer } from './servers.js';
@@ -42,6 +44,27 @@ if (REDIS_INSTALLED) {
     t.like(await a.commit(commitOf('x', positionAt(52))), { kind: 'committed' });
     await a.close();
   });
+
+  test.serial(
+    'a turn that a clock set back has made long counts for nothing; with full memory turns are taken',
+    async (t) => {
+      const [a, b] = [await openRedis({ url: server.url }), await openRedis({ url: server.url })];
+      const redis = new Redis(server.url);
+      await a.commit(commitOf('z', null));
+      await redis.hset(
+        new RedisKeys('chord:').partitionOf('z').context('z'),
+        'turn',
+        `other ${Date.now() + 3_600_000}`,
+      );
+      t.like(await b.commit(commitOf('z', positionAt(1))), { kind: 'committed' });
+      await redis.config('SET', 'maxmemory', '1');
+      await a.cluster!.turns!.take('z');
+      t.like(await b.remove({ id: 'z', expected: positionAt(2), reason: 'deleted' }), { kind: 'committed' });
+      await redis.config('SET', 'maxmemory', '0');
+      redis.disconnect();
+      await Promise.all([a.close(), b.close()]);
+    },
+  );
 } else {
   test.skip('redis-server is not installed: turns on Redis were not tested', () => {});
 }

@@ -96,7 +96,10 @@ local refused = refusal()
 if refused then return refused end
 `;
 
-/** A turn is the name of a server, with which its nonces begin, and the time of its end. */
+/**
+ * A turn is the name of a server, with which its nonces begin, and the time of its end. No turn lasts for more than two
+ * seconds: one that would last longer was taken before the clock of Redis was set back.
+ */
 const TURNS = `
 local function now()
   local time = redis.call('TIME')
@@ -104,7 +107,9 @@ local function now()
 end
 local function isOthers(turn, server)
   local name, ends = string.match(turn, '^(%S+) (%d+)$')
-  return string.sub(server, 1, #name) ~= name and tonumber(ends) > now()
+  if string.sub(server, 1, #name) == name then return false end
+  local left = tonumber(ends) - now()
+  return left > 0 and left <= 2000
 end
 `;
 
@@ -299,7 +304,7 @@ return 1
 `);
 
 /** KEYS: context; ARGV: name of the server, milliseconds; 0: the turn ends. Answers 1, or 0 where another server has its turn. */
-export const TURN = script(`#!lua
+export const TURN = script(`#!lua flags=allow-oom
 ${TURNS}
 local at, turn = unpack(redis.call('HMGET', KEYS[1], 'at', 'turn'))
 if not at then return 1 end

@@ -24,7 +24,7 @@ import java.util.function.Supplier;
  * never change: what stays the same is shared by old and new ones. Close it when done.
  */
 public final class Replica implements AutoCloseable {
-  /** For replicas whose end is told otherwise. */
+  /** Does nothing: for replicas whose owner learns of their failure in another way. */
   static final ReplicaListener UNHEARD = new ReplicaListener() {
     @Override
     public void changed(ReplicaChange change) {}

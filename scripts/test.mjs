@@ -66,7 +66,7 @@ const MOST_MINUTES = 30;
 
 /** The lines of a failed suite that its last lines repeat: names of failed tests, and of tests that never ended. */
 const TELLING =
-  /✘|✖|did not end|Timed out|Failed to exit|interrupt|--- FAIL|^FAILED|FAILED *\||^test .* FAILED|^\[ERROR\]|panicked/i;
+  /✘|✖|did not end|were? pending|◌|Timed out|Failed to exit|interrupt|--- FAIL|^FAILED|FAILED *\||^test .* FAILED|^\[ERROR\]|panicked/i;
 const MOST_TELLING = 40;
 
 const wanted = process.argv.slice(2);

@@ -16,15 +16,17 @@ export class Slices {
   #asked = false;
   #waiting: (() => void)[] = [];
 
+  constructor(private readonly now = (): number => performance.now()) {}
+
   /** Counts steps. True: the slice is used up; wait for the next one before going on. */
   spend(steps = 1): boolean {
     if (!this.#asked) {
       this.#asked = true;
-      this.#began = performance.now();
+      this.#began = this.now();
       setImmediate(this.#next);
     }
     this.#steps += steps;
-    return this.#steps > SLICE_STEPS || performance.now() - this.#began > SLICE_MS;
+    return this.#steps > SLICE_STEPS || this.now() - this.#began > SLICE_MS;
   }
 
   next(): Promise<void> {
@@ -37,7 +39,7 @@ export class Slices {
     const first = this.#waiting.shift();
     this.#asked = first !== undefined;
     if (!first) return;
-    this.#began = performance.now();
+    this.#began = this.now();
     setImmediate(this.#next);
     first();
   };

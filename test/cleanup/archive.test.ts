@@ -5,6 +5,7 @@ import { ChordError } from '../../src/model/errors.js';
 import { type ChordOptions, openChord } from '../../src/server/app.js';
 import type { Provider, SavedContext } from '../../src/transfer/export-provider.js';
 import { openRemote } from '../../src/transfer/providers/grpc.js';
+import { until } from '../support/until.js';
 import { External } from '../transfer/external.js';
 
 const SECOND = 1000;
@@ -137,10 +138,11 @@ for (const fault of [
 
     provider.fault = undefined;
     // On a busy machine even a store that works may take longer than this timeout, now and then.
-    while ((await contexts.list('id ')).heads.length > 0) {
+    await until(async () => {
       at.now += 2 * MINUTE;
       t.true((await cleanup.run()).failed === 0 || silent);
-    }
+      return (await contexts.list('id ')).heads.length === 0;
+    });
     for (let i = 0; i < 30; i++) {
       t.is(await versionOf(here, `id ${i}`), undefined);
       if (!silent) await transfer.restore(`id ${i}`, false);
@@ -216,9 +218,7 @@ test('a service that dies in the middle, and comes back', async (t) => {
   for (let i = 0; i < 40; i++) await contexts.set(`id ${i}`, {}, { ttl: MINUTE });
   at.now += 2 * MINUTE;
   const swept = cleanup.run();
-  const ended = swept.then(() => true);
-  const turn = () => new Promise<false>((resolve) => setImmediate(resolve, false));
-  while (external.saved.size < 3 && !(await Promise.race([ended, turn()])));
+  await until(() => external.saved.size >= 3);
   external.stop();
   const { expired, failed } = await swept;
   t.true(failed > 0);

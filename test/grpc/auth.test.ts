@@ -12,6 +12,7 @@ import { startChord } from '../../src/server/app.js';
 import type { Provider } from '../../src/transfer/export-provider.js';
 import { ALL, folder, guarded, replace, rulesOf } from '../support/access.js';
 import { type Peer, Reader, refusal, refused, watch } from '../support/chord.js';
+import { until } from '../support/until.js';
 
 const PERMISSION_DENIED = 7;
 const UNAUTHENTICATED = 16;
@@ -139,10 +140,6 @@ test('tokens are rotated under load: only streams of the old one end', async (t)
     await Promise.all([readers.renewed.at(id, context!.position), readers.bob.at(id, context!.position)]);
   }
 });
-
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  while (!(await holds())) await new Promise((resolve) => setImmediate(resolve));
-}
 
 test('a stream ends when its right is taken, and others go on', async (t) => {
   const grants = { ann: { 'team/a': ALL, 'team/b': ALL }, bob: { 'team/b': ALL } };

@@ -5,6 +5,7 @@ import { CleanupServiceService } from '../../src/gen/chord/v1/cleanup_service.js
 import { temporaryDirectory } from '../store/lmdb/directories.js';
 import { connect, type Peer, Reader, type Refusal, refusal, refused, serve, watch } from '../support/chord.js';
 import { serveLimited } from '../support/limited.js';
+import { until } from '../support/until.js';
 
 const RESOURCE_EXHAUSTED = 8;
 const SERVING = Buffer.from([0x08, 0x01]);
@@ -105,9 +106,9 @@ test.serial('an event loop that is late time after time, and then no more', asyn
     while (performance.now() < end);
   }, 0);
   t.teardown(() => clearInterval(busy));
-  while ((await answer()) !== 'refused');
+  await until(async () => (await answer()) === 'refused');
   clearInterval(busy);
-  while ((await answer()) !== 'served');
+  await until(async () => (await answer()) === 'served');
   letGo();
   await call;
   t.pass();

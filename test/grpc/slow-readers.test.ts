@@ -4,6 +4,7 @@ import test, { type ExecutionContext } from 'ava';
 import { temporaryDirectory } from '../store/lmdb/directories.js';
 import { connect, type Peer, Reader, serve, watch } from '../support/chord.js';
 import { startServer } from '../support/cli.js';
+import { until } from '../support/until.js';
 
 const CANCELLED = 1;
 const UNAVAILABLE = 14;
@@ -98,9 +99,7 @@ test('streams that are cancelled at any moment leave nothing behind', async (t) 
   await Promise.all(
     Array.from({ length: 300 }, (_, i) => peer.set({ contextId: `c${i}`, value: { text: 'x'.repeat(5000) } })),
   );
-  const settled = async () => {
-    while (chord.streams > 0) await new Promise((resolve) => setImmediate(resolve));
-  };
+  const settled = () => until(() => chord.streams === 0);
   const warmUp = watch(t, peer, { prefix: '' });
   await warmUp.caughtUp();
   warmUp.cancel();
@@ -136,8 +135,7 @@ test('streams that are cancelled at any moment leave nothing behind', async (t) 
   await settled();
   t.is(chord.hub.watched, 0);
   // The client's end of HTTP/2 takes its time; a heartbeat that was left behind would never stop.
-  while (timers() > before + 2) await new Promise((resolve) => setImmediate(resolve));
-  t.true(timers() <= before + 2);
+  await until(() => timers() <= before + 2);
 });
 
 test('a stop says goodbye to every stream, lets calls end and keeps what they wrote', async (t) => {

@@ -6,6 +6,7 @@ import { SyncServiceService, type WaitContextResponse } from '../../src/gen/chor
 import type { JsonObject } from '../../src/model/model.js';
 import type { Chord, ChordOptions } from '../../src/server/app.js';
 import { bytesOf, connect, follow, type Peer, refused, serve } from '../support/chord.js';
+import { until as comesTrue } from '../support/until.js';
 
 const METHOD = SyncServiceService.waitContext;
 type Request = Parameters<typeof METHOD.requestSerialize>[0];
@@ -39,7 +40,7 @@ const equals = (value: unknown, ...keys: string[]): Check => {
 const until = [equals('done', 'state')];
 /** Resolves when the server waits for the context. */
 async function begun({ hub }: Chord, count = 1): Promise<void> {
-  while (hub.watchersOf('a') < count) await new Promise((resolve) => setImmediate(resolve));
+  await comesTrue(() => hub.watchersOf('a') >= count);
 }
 
 test('the answer is that of a sync, as soon as the checks hold', async (t) => {
@@ -83,12 +84,12 @@ test('with a position, a version since counts that later ones have changed back'
 test('a deadline and the stop of the server end a wait, and nothing is left of it', async (t) => {
   const { chord, peer } = await start(t);
   t.is((await refused(wait(peer, { until }, 50).answer)).code, status.DEADLINE_EXCEEDED);
-  while (chord.hub.watched > 0) await new Promise((resolve) => setImmediate(resolve));
+  await comesTrue(() => chord.hub.watched === 0);
   const { answer, cancel } = wait(peer, { until });
   await begun(chord);
   cancel();
   t.is((await refused(answer)).code, status.CANCELLED);
-  while (chord.hub.watched > 0) await new Promise((resolve) => setImmediate(resolve));
+  await comesTrue(() => chord.hub.watched === 0);
   const stopped = wait(peer, { until });
   await begun(chord);
   const closing = chord.close();

@@ -10,6 +10,7 @@ import { ALL, guarded } from '../support/access.js';
 import { bytesOf, connect, refused, serve, watch } from '../support/chord.js';
 import { startServer } from '../support/cli.js';
 import { scrape } from '../support/metrics.js';
+import { until } from '../support/until.js';
 
 const UNAVAILABLE = 14;
 
@@ -166,22 +167,20 @@ test('while nothing can be noted only reads are served; then all goes on, and no
 
 /** Calls until a call is refused; tells how. */
 async function untilRefused(call: () => Promise<unknown>) {
-  for (;;) {
-    const answer = call();
-    const done = await answer.then(
-      () => true,
-      () => false,
-    );
-    if (!done) return refused(answer);
-  }
+  let answer: Promise<unknown> = Promise.resolve();
+  await until(async () => {
+    answer = call();
+    return !(await succeeds(answer));
+  });
+  return refused(answer);
 }
 
-async function untilDone(call: () => Promise<unknown>): Promise<void> {
-  while (
-    !(await call().then(
-      () => true,
-      () => false,
-    ))
+const untilDone = (call: () => Promise<unknown>) => until(() => succeeds(call()));
+
+function succeeds(answer: Promise<unknown>): Promise<boolean> {
+  return answer.then(
+    () => true,
+    () => false,
   );
 }
 
@@ -199,8 +198,10 @@ test('a rotation by SIGHUP loses and tears nothing, while clients write', async 
   for (let n = 1; n <= 3; n++) {
     await rename(auditLog, `${auditLog}.${n}`);
     server.send('SIGHUP');
-    while (!existsSync(auditLog) || (await stat(auditLog)).size === 0)
+    await until(async () => {
       await peer.get({ contextId: 'a' }).catch(() => {});
+      return existsSync(auditLog) && (await stat(auditLog)).size > 0;
+    });
   }
   going = false;
   await writers;

@@ -11,6 +11,7 @@ import { Authority, writePair } from '../support/certificates.js';
 import { connect, refused, serve, watch } from '../support/chord.js';
 import { startServer } from '../support/cli.js';
 import { parseMetrics, scrape } from '../support/metrics.js';
+import { until } from '../support/until.js';
 
 const METRICS = { metricsListen: '127.0.0.1:0' };
 
@@ -80,7 +81,10 @@ test('watches are counted by what they were sent', async (t) => {
   await live.end();
   // The server hears of it a moment later than the client.
   let metrics = await scrape(metricsAddress);
-  while (metrics.value('chord_watch_streams') > 1) metrics = await scrape(metricsAddress);
+  await until(async () => {
+    metrics = await scrape(metricsAddress);
+    return metrics.value('chord_watch_streams') <= 1;
+  });
   t.is(metrics.value('chord_calls_total', { method: 'WatchContexts', code: 'CANCELLED' }), 1);
 });
 

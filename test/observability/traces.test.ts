@@ -7,6 +7,7 @@ import { SetContextRequest } from '../../src/gen/chord/v1/context_service.js';
 import { openMemory } from '../../src/store/memory.js';
 import { connect, refused, serve, watch } from '../support/chord.js';
 import { startServer } from '../support/cli.js';
+import { until } from '../support/until.js';
 
 const exporter = new InMemorySpanExporter();
 const provider = new NodeTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] });
@@ -142,7 +143,10 @@ test.serial('a watch is a span from its open to its end, and tells what was sent
   await reader.end();
   const found = () => exporter.getFinishedSpans().find(({ name }) => name.endsWith('WatchContexts'));
   // The server hears of it a moment later than the client.
-  while (!found()) await peer.list({});
+  await until(async () => {
+    await peer.list({});
+    return found();
+  });
   const span = found()!;
   t.like(span.attributes, { 'chord.targets': 1, 'chord.messages_sent': 2, 'rpc.response.status_code': 'CANCELLED' });
   t.true(Number(span.attributes['chord.bytes_sent']) > 10);

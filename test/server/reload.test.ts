@@ -10,10 +10,10 @@ import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { credentials } from '@grpc/grpc-js';
 import test, { type ExecutionContext } from 'ava';
 import { temporaryDirectory } from '../store/lmdb/directories.js';
-import { until } from '../store/redis/servers.js';
 import { Authority, HERE, writePair } from '../support/certificates.js';
 import { connect, Reader } from '../support/chord.js';
 import { MAIN, Running } from '../support/cli.js';
+import { until } from '../support/until.js';
 
 const ca = await Authority.create();
 

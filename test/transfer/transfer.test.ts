@@ -10,6 +10,7 @@ import type { ChordOptions } from '../../src/server/app.js';
 import type { ExportedContext, Provider } from '../../src/transfer/export-provider.js';
 import { REDIS_INSTALLED, RedisServer } from '../store/redis/servers.js';
 import { connect, follow, reasonOf, refused, serve, watch } from '../support/chord.js';
+import { until } from '../support/until.js';
 
 async function scratch(t: ExecutionContext): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'chord-transfer-'));
@@ -271,7 +272,7 @@ test('a cancelled call stops', async (t) => {
   const stream = peer.client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, request);
   stream.on('error', () => {});
   await once(stream, 'data');
-  while (count < 8) await turn();
+  await until(() => count >= 8);
   stream.cancel();
   await once(stream, 'error');
   // The server has heard of it when it answers a call that was made after it on the same connection.

@@ -115,7 +115,7 @@ test('many readers that read many contexts take one slice in a turn, all togethe
 });
 
 test('slices: those that wait go on one in a turn, in order', async (t) => {
-  const slices = new Slices();
+  const slices = new Slices(() => 0);
   t.false(slices.spend(SLICE_STEPS / 2));
   const order: string[] = [];
   const turns = turnsCounted();

@@ -6,6 +6,7 @@ import { ALL, folder, guarded } from '../support/access.js';
 import { Authority, HERE } from '../support/certificates.js';
 import { connect, serve } from '../support/chord.js';
 import { scrape } from '../support/metrics.js';
+import { until } from '../support/until.js';
 import { TRANSPORTS, webClient, webError } from './web.js';
 
 const WEB = { webListen: '127.0.0.1:0' };
@@ -64,7 +65,7 @@ test('a watch that the client leaves is closed on the server', async (t) => {
       }
     };
     t.is((await webError(watch())).code, 'Canceled');
-    while (chord.streams > 0) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => chord.streams === 0);
   }
 });
 

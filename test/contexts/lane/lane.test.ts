@@ -6,6 +6,7 @@ import { type Engine, openChord } from '../../../src/server/app.js';
 import { openMemory } from '../../../src/store/memory.js';
 import type { Commit, Store } from '../../../src/store/store.js';
 import { documentOf, Reader } from '../../support/reader.js';
+import { until } from '../../support/until.js';
 import { controlled, type Fate, over, shared } from '../stores.js';
 
 const increment = (by = 1) => ({ mutations: [{ kind: 'increment' as const, path: ['n'], by }] });
@@ -90,7 +91,7 @@ test('a lane is not forgotten between its load and the write that waits for it',
   control.held = true;
   const writes = ids.map((id) => chord.contexts.update(id, increment()));
   const turn = () => new Promise((resolve) => setImmediate(resolve));
-  while (control.waiting.length < ids.length) await turn();
+  await until(() => control.waiting.length === ids.length);
   // A second lane of the same context would now load, and keep, what is about to be replaced.
   const early = read(chord, 'a');
   await turn();

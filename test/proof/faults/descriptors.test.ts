@@ -6,6 +6,7 @@ import { connect as connectTcp, type Socket } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
 import { connect, Reader } from '../../support/chord.js';
 import { scrape } from '../../support/metrics.js';
+import { until } from '../../support/until.js';
 import { workersOf } from './clients.js';
 import { COLUMNS, FULL, place, start } from './places.js';
 
@@ -55,9 +56,11 @@ if (process.platform === 'linux') {
         for (const pid of limited) limit(pid);
         for (const socket of sockets) socket.destroy();
         const late = connect(t, server.address);
-        while ((await late.document('a').catch(() => undefined)) === undefined);
-        while ((await scrape(metrics)).value('chord_connections') !== before + 1);
-        t.pass('every connection that was closed is counted as closed');
+        await until(() => late.document('a').catch(() => undefined), 'a server that serves again');
+        await until(
+          async () => (await scrape(metrics)).value('chord_connections') === before + 1,
+          'every connection that was closed is counted as closed',
+        );
         reader.cancel();
         late.client.close();
         t.is((await server.end('SIGTERM')).code, 0);

@@ -1,9 +1,10 @@
 /** A network between servers and Redis that is slow, cuts connections in the middle of replies, or passes nothing. */
 import test, { type ExecutionContext } from 'ava';
 import { allBack, checkAccount, checkReaders, Load, type Node, watchEverywhere } from '../../store/redis/load.js';
-import { REDIS_INSTALLED, RedisServer, until } from '../../store/redis/servers.js';
+import { REDIS_INSTALLED, RedisServer } from '../../store/redis/servers.js';
 import { connect, serve } from '../../support/chord.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
+import { until } from '../../support/until.js';
 import { Random } from '../random.js';
 import { FULL } from './places.js';
 

@@ -2,9 +2,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { checkAccount, checkReaders, Load, serveMany, watchEverywhere } from '../../store/redis/load.js';
-import { REDIS_INSTALLED, RedisServer, until } from '../../store/redis/servers.js';
+import { REDIS_INSTALLED, RedisServer } from '../../store/redis/servers.js';
 import { Peer, Reader } from '../../support/chord.js';
 import { Running, readyServer } from '../../support/cli.js';
+import { until } from '../../support/until.js';
 
 const SECONDS = Number(process.env.PROOF_STOPPED_SECONDS ?? 4);
 

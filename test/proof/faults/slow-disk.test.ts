@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import test from 'ava';
 import { temporaryDirectory } from '../../store/lmdb/directories.js';
 import { compileFaults } from '../../store/lmdb/failing-disk.js';
-import { until } from '../../store/redis/servers.js';
 import { connect, watch } from '../../support/chord.js';
+import { until } from '../../support/until.js';
 import { COLUMNS, place, start } from './places.js';
 
 for (const column of COLUMNS.filter(({ store }) => store === 'lmdb')) {

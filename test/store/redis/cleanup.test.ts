@@ -2,7 +2,8 @@
 import test from 'ava';
 import { openRedis } from '../../../src/store/redis/store.js';
 import { connect, serve, watch } from '../../support/chord.js';
-import { REDIS_INSTALLED, RedisCluster, RedisServer, until } from './servers.js';
+import { until } from '../../support/until.js';
+import { REDIS_INSTALLED, RedisCluster, RedisServer } from './servers.js';
 
 const HOUR = 3_600_000;
 

@@ -2,8 +2,9 @@
 import test from 'ava';
 import { RedisKeys } from '../../../src/store/redis/keys.js';
 import { range } from '../../../src/testing/commits.js';
+import { until } from '../../support/until.js';
 import { allBack, checkAccount, checkReaders, Load, serveMany, watchEverywhere } from './load.js';
-import { REDIS_INSTALLED, RedisCluster, type RedisServer, until } from './servers.js';
+import { REDIS_INSTALLED, RedisCluster, type RedisServer } from './servers.js';
 
 const IDS = ['a', 'b', 'c', 'd'];
 

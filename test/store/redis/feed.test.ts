@@ -3,7 +3,8 @@ import test from 'ava';
 import { openRedis } from '../../../src/store/redis/store.js';
 import type { FeedEvent, Store } from '../../../src/store/store.js';
 import { commitOf, plain, positionAt, recordOf, write } from '../../../src/testing/commits.js';
-import { REDIS_INSTALLED, RedisServer, until } from './servers.js';
+import { until } from '../../support/until.js';
+import { REDIS_INSTALLED, RedisServer } from './servers.js';
 
 if (REDIS_INSTALLED) {
   const server = await RedisServer.start();

@@ -4,7 +4,7 @@ import type { ExecutionContext } from 'ava';
 import type { Position } from '../../../src/model/model.js';
 import type { Chord } from '../../../src/server/app.js';
 import { connect, fold, type Peer, Reader, refusal, serve } from '../../support/chord.js';
-import { until } from './servers.js';
+import { until } from '../../support/until.js';
 
 export const UNAVAILABLE = 14;
 

@@ -2,8 +2,9 @@
 import test, { type ExecutionContext } from 'ava';
 import { range } from '../../../src/testing/commits.js';
 import { fold, Reader, refused } from '../../support/chord.js';
+import { until } from '../../support/until.js';
 import { checkReaders, serveMany, watchEverywhere } from './load.js';
-import { REDIS_INSTALLED, RedisCluster, RedisServer, until } from './servers.js';
+import { REDIS_INSTALLED, RedisCluster, RedisServer } from './servers.js';
 
 const ABORTED = 10;
 

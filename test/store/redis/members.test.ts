@@ -4,6 +4,7 @@ import { Cause, type Delta } from '../../../src/gen/chord/v1/model.js';
 import { range } from '../../../src/testing/commits.js';
 import { connect, type Peer, watch } from '../../support/chord.js';
 import { startServer } from '../../support/cli.js';
+import { until } from '../../support/until.js';
 import { REDIS_INSTALLED, RedisServer } from './servers.js';
 
 const MEMBERS = 50;
@@ -20,7 +21,10 @@ if (REDIS_INSTALLED) {
     await Promise.all(ids.map((contextId, i) => set(peers[i % 2]!, contextId, ['members', 'ann'], 1000)));
     const gone = () => readers.every(({ copies }) => ids.every((id) => copies.get(id)?.position.version === 2));
     // Reads race with the sweeps of both servers: a read that meets a member whose time is over removes it.
-    while (!gone()) await Promise.all(peers.map((peer) => peer.get({ contextId: ids[0]! })));
+    await until(async () => {
+      await Promise.all(peers.map((peer) => peer.get({ contextId: ids[0]! })));
+      return gone();
+    });
     for (const contextId of ids) {
       const deltas = await history(peers[0]!, contextId);
       t.deepEqual(
@@ -50,7 +54,7 @@ if (REDIS_INSTALLED) {
     await Promise.all(readers.map((reader) => reader.caughtUp()));
     await Promise.all(range(MEMBERS).map((i) => set(peers[i % 2]!, contextId, ['members', `m${i}`], 1000 + 20 * i)));
     const left = (peer: Peer) => peer.document(contextId).then(({ members }) => Object.keys(members as object).length);
-    while ((await Promise.all(peers.map(left))).some((count) => count > 0));
+    await until(async () => (await Promise.all(peers.map(left))).every((count) => count === 0));
     const deltas = await history(peers[1]!, contextId);
     const expired = deltas.filter(({ provenance }) => provenance?.cause === Cause.EXPIRED);
     const removed = expired.flatMap(({ changes }) => changes.map(({ path }) => path[1]!));

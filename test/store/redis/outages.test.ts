@@ -6,6 +6,7 @@ import type { ServiceError } from '@grpc/grpc-js';
 import test, { type ExecutionContext } from 'ava';
 import { range } from '../../../src/testing/commits.js';
 import { Reader, refused } from '../../support/chord.js';
+import { until } from '../../support/until.js';
 import {
   allBack,
   checkAccount,
@@ -16,7 +17,7 @@ import {
   UNAVAILABLE,
   watchEverywhere,
 } from './load.js';
-import { REDIS_INSTALLED, RedisServer, until } from './servers.js';
+import { REDIS_INSTALLED, RedisServer } from './servers.js';
 
 const RESOURCE_EXHAUSTED = 8;
 const DURABLE = ['--appendonly', 'yes', '--appendfsync', 'always'];

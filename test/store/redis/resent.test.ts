@@ -8,7 +8,8 @@ import test, { type ExecutionContext } from 'ava';
 import { openRedis } from '../../../src/store/redis/store.js';
 import type { Outcome, Store } from '../../../src/store/store.js';
 import { commitOf, kinds, plain, positionAt, range, recordOf, write } from '../../../src/testing/commits.js';
-import { REDIS_INSTALLED, RedisServer, until } from './servers.js';
+import { until } from '../../support/until.js';
+import { REDIS_INSTALLED, RedisServer } from './servers.js';
 
 const COMMITTED: Outcome = { kind: 'committed' };
 

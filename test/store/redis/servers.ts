@@ -5,8 +5,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
+import { until } from '../../support/until.js';
 
 /** Whether there is a Redis to test with. Where not, test files say so in one line, by a test that is skipped. */
 export const REDIS_INSTALLED = installed();
@@ -123,15 +123,6 @@ export class RedisCluster {
 
   async destroy(): Promise<void> {
     await Promise.all(this.nodes.map((node) => node.destroy()));
-  }
-}
-
-/** Resolves when the condition holds; looks again every 20 ms, for 30 s at most. */
-export async function until(condition: () => Promise<boolean> | boolean, what = 'the condition'): Promise<void> {
-  const deadline = Date.now() + 30_000;
-  while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`${what} did not come true`);
-    await delay(20);
   }
 }
 

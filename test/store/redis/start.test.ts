@@ -9,7 +9,8 @@ import type { Reason } from '../../../src/model/errors.js';
 import { openRedis } from '../../../src/store/redis/store.js';
 import { parseRedisUrl } from '../../../src/store/redis/url.js';
 import { commitOf, positionAt, range, write } from '../../../src/testing/commits.js';
-import { freePort, REDIS_INSTALLED, RedisCluster, RedisServer, until } from './servers.js';
+import { until } from '../../support/until.js';
+import { freePort, REDIS_INSTALLED, RedisCluster, RedisServer } from './servers.js';
 
 test('URLs say where, who and how', (t) => {
   const at = (host: string, port: number) => ({ host, port });

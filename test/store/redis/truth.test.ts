@@ -5,8 +5,9 @@ import type { WatchContextsResponse } from '../../../src/gen/chord/v1/sync_servi
 import { openRedis } from '../../../src/store/redis/store.js';
 import type { FeedEvent, Store } from '../../../src/store/store.js';
 import { commitOf, positionAt } from '../../../src/testing/commits.js';
+import { until } from '../../support/until.js';
 import { serveMany } from './load.js';
-import { REDIS_INSTALLED, RedisServer, until } from './servers.js';
+import { REDIS_INSTALLED, RedisServer } from './servers.js';
 
 const TWO_HOURS = 7_200_000;
 

@@ -63,7 +63,9 @@ export class FanOuts {
   #ask(): void {
     if (this.#asked || this.idle) return;
     this.#asked = true;
-    setImmediate(this.#slice);
+    // Two turns: node:http2 sends the message of an answer in the next turn, but its trailers, without which no client
+    // takes the answer, only in the turn after that.
+    setImmediate(() => setImmediate(this.#slice));
   }
 
   readonly #slice = (): void => {

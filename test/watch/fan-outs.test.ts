@@ -1,7 +1,13 @@
 /** Fan-outs to many watchers: the answer of the write comes first, and watchers see no half batch and no gap meanwhile. */
 import test from 'ava';
+import { ContextServiceService, UpdateContextRequest } from '../../src/gen/chord/v1/context_service.js';
+import { SyncServiceService, WatchContextsRequest } from '../../src/gen/chord/v1/sync_service.js';
 import { openChord } from '../../src/server/app.js';
+import { connect } from '../support/chord.js';
+import { startServer } from '../support/cli.js';
+import { dial, framed, open } from '../support/raw.js';
 import { Reader } from '../support/reader.js';
+import { until } from '../support/until.js';
 
 const MANY = 100;
 /** Deltas stay below the size of the document. */
@@ -36,6 +42,47 @@ for (const target of ['a', '*']) {
     }
   });
 }
+
+// A client takes an answer when it has the trailers, which node:http2 sends a turn of the event loop after the message.
+// In a process of its own: the client sees in which order the sockets were written.
+test('the whole answer is sent before the first delivery on other connections', async (t) => {
+  const server = await startServer('--listen', '127.0.0.1:0', '--backend', 'memory');
+  t.teardown(() => server.end('SIGKILL'));
+  const { address } = server;
+  const peer = connect(t, address);
+  await peer.set({ contextId: 'a', value: { wide, n: 0 } });
+  const came: string[] = [];
+  let ready = 0;
+  const target = { $case: 'contextId', value: 'a' } as const;
+  const watch = framed(
+    WatchContextsRequest.encode({
+      ...{ subscriptions: [{ target, known: new Map(), paths: [] }], includeOldValues: false, format: '' },
+      ...{ heartbeatInterval: undefined },
+    }).finish(),
+  );
+  for (const session of Array.from({ length: 4 }, () => dial(t, address))) {
+    for (let i = 0; i < MANY / 4; i++) {
+      const { stream } = open(session, SyncServiceService.watchContexts.path);
+      let messages = 0;
+      stream.on('data', () => {
+        if (++messages === 2) ready++; // the document, and caught_up
+        if (messages > 2) came.push('delivery');
+      });
+      stream.end(watch);
+    }
+  }
+  await until(() => ready === MANY);
+  const writing = dial(t, address);
+  for (let n = 1; n <= 5; n++) {
+    const update = { contextId: 'a', changes: { n }, mutations: [], allowMissing: false, expected: undefined };
+    const request = { ...update, requestId: '', annotations: new Map(), ttl: undefined, returning: undefined };
+    const { stream } = open(writing, ContextServiceService.updateContext.path);
+    stream.on('trailers', () => came.push('answer'));
+    stream.end(framed(UpdateContextRequest.encode(request).finish()));
+    await until(() => came.length === MANY + 1);
+    t.is(came.splice(0)[0], 'answer');
+  }
+});
 
 test('fan-outs that wait are bounded: then a write waits for the oldest', async (t) => {
   const { contexts, behind, readers } = await opened(['a']);

@@ -147,7 +147,7 @@ test('of a change elsewhere in the document nothing is decoded', async (t) => {
   await contexts.set('a', { state: 'new', n: 0 });
   const { met, close } = wait(chord, 'a', [equals('done', 'state')]);
   for (let i = 1; i <= 5; i++) await contexts.update('a', { mutations: [{ kind: 'increment', path: ['n'], by: 1 }] });
-  await turn();
+  for (let turns = 0; turns < 10; turns++) await turn(); // the first look and the fan-outs are over
   const { deltas } = store;
   let reads = 0;
   store.deltas = (...args) => {

@@ -143,7 +143,14 @@ const LINE = '\r\n';
 export async function createBucket(connection: NatsConnection): Promise<void> {
   const settings = {
     ...{ name: STREAM, subjects: [`$KV.${BUCKET}.>`], storage: 'file', retention: 'limits', discard: 'new' },
-    ...{ max_msgs_per_subject: 1, num_replicas: 1, allow_rollup_hdrs: true, deny_delete: true, allow_direct: true },
+    ...{
+      max_msgs_per_subject: 1,
+      max_consumers: 10_000,
+      num_replicas: 1,
+      allow_rollup_hdrs: true,
+      deny_delete: true,
+      allow_direct: true,
+    },
   };
   answerOf(await connection.request(`$JS.API.STREAM.CREATE.${STREAM}`, JSON.stringify(settings)));
 }

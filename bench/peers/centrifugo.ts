@@ -2,8 +2,11 @@
  * Centrifugo: its JSON protocol over a WebSocket, with a map subscription: a channel holds keys and values, and a client
  * that comes back gets the changes since its offset. The broker is the one in memory: nothing is on disk.
  */
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 import { launch, type Process } from '../measure.js';
 import { find, freePort, remove, temporaryDirectory } from '../servers.js';
@@ -32,7 +35,22 @@ export async function startCentrifugo(): Promise<Process> {
     ready: /(serving websocket)/,
     clean: () => remove(directory),
   });
+  await listening(port);
   return { ...started, address: `127.0.0.1:${port}` };
+}
+
+/** Centrifugo tells what it serves a moment before it listens. */
+async function listening(port: number): Promise<void> {
+  for (const end = performance.now() + 5000; performance.now() < end; await sleep(10)) {
+    const socket = connect(port, '127.0.0.1');
+    const connected = await once(socket, 'connect').then(
+      () => true,
+      () => false,
+    );
+    socket.destroy();
+    if (connected) return;
+  }
+  throw new Error('Centrifugo does not listen');
 }
 
 /** Where a client stands in the stream of a channel. */

@@ -26,7 +26,12 @@ export interface Contender<Mark = unknown> {
 export interface Link<Mark = unknown> {
   /** Resolves when the client has all that was there: where it knows something, with what came since. */
   watch(onChange: (message: Buffer) => void, known?: Mark): Promise<void>;
+  /** Reads no more, until it is resumed. */
+  pause(): void;
+  resume(): void;
   close(): void;
+  /** Resolves when the connection has ended. One that is paused learns of that when it is resumed. */
+  readonly ended: Promise<void>;
 }
 
 export type Start = (keep: Keep) => Promise<Contender>;
@@ -48,11 +53,18 @@ export async function chord(keep: Keep, launch: ChordLaunch = {}): Promise<Conte
       const connection = await RawConnection.open(server.address);
       return linkOf(connection, (onChange, known) => {
         return new Promise((resolve, reject) => {
+          let opened = false;
           const onMessage = (bytes: Buffer) => {
-            if (bytes[0] === DELTA_TAG) onChange(bytes);
-            else if (eventOf(bytes).$case === 'caughtUp') resolve();
+            // Later on, the document comes where it is smaller than what changed.
+            if (bytes[0] === DELTA_TAG || opened) return onChange(bytes);
+            opened = eventOf(bytes).$case === 'caughtUp';
+            if (opened) resolve();
           };
-          connection.stream(WATCH, onMessage, watchRequest(ROOM, known)).ended.catch(reject);
+          const { ended } = connection.stream(WATCH, onMessage, watchRequest(ROOM, known));
+          ended.catch((error) => {
+            reject(error);
+            connection.close();
+          });
         });
       });
     },
@@ -66,7 +78,7 @@ export async function nats(keep: Keep): Promise<Contender<number>> {
   const key = (participant: number) => `room1.participants.user_${participant % PARTICIPANTS}.status`;
   let head = 0;
   const write = async (participant: number, status: string) => {
-    head = await putKey(writer, key(participant), JSON.stringify(status));
+    head = Math.max(head, await putKey(writer, key(participant), JSON.stringify(status)));
     return head;
   };
   return {
@@ -116,6 +128,18 @@ export async function centrifugo(keep: Keep): Promise<Contender<StreamPosition>>
   };
 }
 
-function linkOf<Mark>(connection: { close(): void }, watch: Link<Mark>['watch']): Link<Mark> {
-  return { watch, close: () => connection.close() };
+interface Plain {
+  readonly socket: { pause(): unknown; resume(): unknown; on(event: 'close', listener: () => void): unknown };
+  close(): void;
+}
+
+function linkOf<Mark>(connection: Plain, watch: Link<Mark>['watch']): Link<Mark> {
+  const { socket } = connection;
+  return {
+    watch,
+    pause: () => void socket.pause(),
+    resume: () => void socket.resume(),
+    close: () => connection.close(),
+    ended: new Promise((resolve) => socket.on('close', () => resolve())),
+  };
 }

@@ -38,6 +38,8 @@ export const p7: Target = {
         const flags = ['--cache-bytes', `${CACHE_MB}MB`];
         const chord = keep(await startChord({ dataDir: directory, flags }), (server) => server.stop());
         const connections = keep(await open(chord.address, CONNECTIONS), closeAll);
+        // The server closes connections that make no call, and the larger directories take their time.
+        await Promise.all(connections.map((each) => each.unary(SYNC, syncRequest(contextId(0)))));
         const drive = (path: string, body: (n: number) => Uint8Array) => () =>
           closedLoop(chord, connections, { path, body, inFlight: IN_FLIGHT, seconds: plan.seconds });
         loads[name('update', contexts)] = drive(UPDATE, (n) => updateRequest(randomId(contexts), counterUpdate(n)));

@@ -186,9 +186,11 @@ prove: build redis $(if $(shell command -v go),$(H2SPEC) $(CONNECT_CONFORMANCE))
 prove-release: build redis $(if $(shell command -v go),$(H2SPEC) $(CONNECT_CONFORMANCE)) ## the same for hours (ARGS="--minutes 60" for another length)
 	@npx --no-install tsx test/proof/prove.ts --minutes 480 $(ARGS)
 
+SERVED_TESTS := test/workers/*.test.ts test/grpc/{auth,batch,deltas,hostile,slow-readers,strangers,tls}.test.ts test/server/{concurrency,crash,drain,reload}.test.ts
+
 .PHONY: test-workers
 test-workers: build ## the tests of a served Chord, with two worker processes each (slow: each starts three processes)
-	@CHORD_TEST_WORKERS=2 npx ava --serial --timeout=10m $(or $(ARGS),'test/workers/*.test.ts' 'test/grpc/{auth,batch,deltas,hostile,slow-readers,strangers,tls}.test.ts' 'test/server/{concurrency,crash,drain,reload}.test.ts')
+	@CHORD_TEST_WORKERS=2 npx ava --serial --timeout=10m $(or $(ARGS),$(SERVED_TESTS))
 
 .PHONY: bench
 bench: build ghz redis etcd nats centrifugo ## all benchmarks beside their ceilings and peers, some 20 minutes (ARGS="--only P1,P4" for some)

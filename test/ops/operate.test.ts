@@ -122,3 +122,11 @@ test('the list of what is in a release can be made, names each package, and no h
   for (const { purl } of components) t.regex(purl, /^pkg:npm\/[^?]+$/);
   t.notRegex(text, /"url": "[^"]*\.tgz"/);
 });
+
+test('what make would run is written as the shell reads it', async (t) => {
+  const targets = [...(await read('Makefile')).matchAll(/^\.PHONY: (.*)$/gm)].flatMap(([, names]) => names!.split(' '));
+  t.true(targets.includes('test-workers'));
+  const { stdout: commands } = spawnSync('make', ['-n', ...targets], { cwd: ROOT, encoding: 'utf8' });
+  const { stderr } = spawnSync('bash', ['-n'], { input: commands, encoding: 'utf8' });
+  t.is(stderr, '');
+});

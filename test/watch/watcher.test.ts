@@ -1,4 +1,5 @@
 /** What a reader gets: while it reads, while it stalls, and when nothing is left of it. */
+import { EventEmitter, once } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
 import test from 'ava';
 import type { CommitEvent } from '../../src/contexts/events.js';
@@ -88,6 +89,42 @@ test('a context that is deleted and made again while a gap is looked into comes 
   await turn();
   for (let beats = 0; beats < 2; beats++) await reader.beat();
   t.deepEqual(reader.log.slice(3), ['deleted deleted a 1', 'full initial a 1', 'heartbeat', 'heartbeat']);
+});
+
+test('a heartbeat that was queued during a list does not vouch for what the list finds', async (t) => {
+  const steps = new EventEmitter();
+  const store = openMemory();
+  const [here, other] = [await openChord({ store, clock: () => 7 }), await openChord({ store })];
+  const beats: (number | undefined)[] = [];
+  const reader = new Reader(['*']);
+  const { send } = reader;
+  reader.send = (event, more) => {
+    if (event.kind === 'heartbeat') beats.push(event.at);
+    send.call(reader, event, more);
+  };
+  reader.open(here.contexts, here.hub);
+  await reader.until(() => reader.log.includes('caught_up'));
+  reader.stalled = true;
+  await other.contexts.set('a', { n: 1 });
+  const { list } = store;
+  store.list = async (...args) => {
+    const page = await list.apply(store, args);
+    const goesOn = once(steps, 'go on');
+    steps.emit('began');
+    await goesOn;
+    return page;
+  };
+  const began = once(steps, 'began');
+  here.hub.publish({ kind: 'gap' });
+  await began;
+  reader.watcher.heartbeat();
+  steps.emit('go on');
+  for (let turns = 0; reader.watcher.size.waiting < 2 && turns < 1000; turns++) await turn();
+  reader.resume();
+  await reader.until(() => reader.copies.has('a'));
+  t.deepEqual([reader.log, beats], [['caught_up', 'heartbeat', 'full initial a 1'], [undefined]]);
+  await reader.beat();
+  t.deepEqual(beats, [undefined, 7]);
 });
 
 test('known positions: a delta, nothing, the document with its reason, absent', async (t) => {

@@ -4,7 +4,7 @@
  */
 
 /** What may catch a bug, in the order in which it is tried. */
-export type Detector = 'simulator' | 'random model' | 'laws of stores' | 'crash images' | 'kills';
+export type Detector = 'simulator' | 'random model' | 'laws of stores' | 'direct tests' | 'crash images' | 'kills';
 
 export interface Bug {
   readonly name: string;
@@ -260,6 +260,78 @@ export const BUGS: readonly Bug[] = [
     find: '    return touched.length > 0 ? touched : undefined;\n',
     replace: '    return touched.length > 1 ? touched : undefined;\n',
     by: 'simulator',
+  },
+  {
+    name: 'a place is not carried behind an insertion',
+    breaks: 'W11',
+    file: 'src/contexts/writes/touch-tree.ts',
+    find: '  place.index += inserted - removed;\n',
+    replace: '  place.index -= removed;\n',
+    by: 'simulator',
+  },
+  {
+    name: 'a wait does not look again at what came while it looked',
+    breaks: 'W13',
+    file: 'src/watch/waiter.ts',
+    find: '        if (this.#dirty && !this.#closed) this.#look();\n',
+    replace: '',
+    by: 'simulator',
+  },
+  {
+    name: 'a version that was merged away reads as the next one',
+    breaks: 'R5',
+    file: 'src/contexts/sync/point-in-time.ts',
+    find: '    if (at === after && first.position.version > after + 1) throw mergedAway(id, after + 1, first);\n',
+    replace: '',
+    by: 'simulator',
+  },
+  {
+    name: 'a lane goes on without reading after a conflict',
+    breaks: 'W1',
+    file: 'src/contexts/lane/lane.ts',
+    find: 'await this.#state.catchUp(taken.length > 0);',
+    replace: 'if (!taken.some(isConflict)) await this.#state.catchUp(taken.length > 0);',
+    by: 'simulator',
+  },
+  {
+    name: 'a clock that was set back is not followed',
+    breaks: 'S2',
+    file: 'src/cleanup/sweeper.ts',
+    find: '    if (now < this.#seenAt - SET_BACK_MIN) this.#parts.onClockSetBack();\n',
+    replace: '',
+    by: 'direct tests',
+  },
+  {
+    name: 'a commit of another server is passed over while a write is in flight',
+    breaks: 'S2',
+    file: 'src/contexts/lane/lane.ts',
+    find: 'return delta.to.version > (this.durable?.position.version ?? 0) ? this.distrust() : undefined;',
+    replace: 'return undefined;',
+    by: 'direct tests',
+  },
+  {
+    name: 'a heartbeat vouches for what a list finds behind it',
+    breaks: 'S2',
+    file: 'src/watch/heartbeats.ts',
+    find: 'known && knows() && this.listing === 0 ? moment',
+    replace: 'known ? moment',
+    by: 'direct tests',
+  },
+  {
+    name: 'a commit ignores the turn of another server',
+    breaks: 'turns, redis.md',
+    file: 'src/store/redis/scripts/contexts.ts',
+    find: "if turn and isOthers(turn, arg.nonce) then return {'conflict', head} end\n",
+    replace: '',
+    by: 'direct tests',
+  },
+  {
+    name: 'a turn that a server did not end never ends',
+    breaks: 'turns, redis.md',
+    file: 'src/store/redis/scripts/contexts.ts',
+    find: 'return left > 0 and left <= 2000',
+    replace: 'return true',
+    by: 'direct tests',
   },
   {
     name: 'a text is measured in code units in place of code points',

@@ -17,6 +17,8 @@ const DETECTORS: Readonly<Record<Detector, string>> = {
   simulator: 'npx --no-install tsx test/proof/simulator/main.ts --seeds 1500',
   'random model': 'npx --no-install ava test/random-model/model.test.ts',
   'laws of stores': 'npx --no-install ava test/store/lmdb/store.test.ts test/store/lmdb/directory.test.ts',
+  'direct tests':
+    'npx --no-install ava --serial test/watch/watcher.test.ts test/cleanup/sweeper.test.ts test/contexts/lane/messages.test.ts test/store/redis/turns.test.ts',
   'crash images': 'npx --no-install tsx test/proof/images/main.ts --runs 2 --images 400',
   kills: 'npx --no-install tsc -p tsconfig.build.json && npx --no-install tsx test/proof/kills/main.ts --kills 25',
 };
@@ -48,8 +50,10 @@ function run(command: string, cwd: string): Promise<string | null> {
 }
 
 function gist(said: string): string {
+  const lines = said.split('\n');
   const line =
-    said.split('\n').find((each) => !each.startsWith('{') && /Error|fail|seed \d+, step|violation|lost/i.test(each)) ??
+    lines.find((each) => each.includes('✘')) ??
+    lines.find((each) => !each.startsWith('{') && /Error|fail|seed \d+, step|violation|lost/i.test(each)) ??
     said.trim().split('\n').at(-1)!;
   return line.trim().slice(0, 160);
 }

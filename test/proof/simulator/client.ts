@@ -19,6 +19,8 @@ export interface Surroundings {
   /** One that runs, or none. */
   readonly server: () => SimulatedServer | undefined;
   readonly clock: () => number;
+  /** Clients edit one document at the same time. */
+  readonly edits: boolean;
   readonly network: { readonly lost: number; readonly repeated: number; readonly delayMax: number };
 }
 
@@ -30,16 +32,21 @@ export async function runClient(around: Surroundings, name: string, count: numbe
   for (let i = 0; i < count; i++) {
     // Sometimes long enough for members to expire.
     await loop.sleep(random.below(random.chance(0.1) ? 2000 : 60));
-    const number = judge.calls.length;
-    const asked = ask(random, disk, number);
-    const writes = asked.kind === 'write' ? [asked.write] : asked.kind === 'batch' ? asked.writes : [];
-    const call = new Call(number, `${name} ${number} ${JSON.stringify(asked)}`, writes);
-    judge.calls.push(call);
-    call.called = loop.steps;
-    call.calledAt = around.clock();
-    call.renews = asked.kind === 'renew' ? [asked.id] : writes.map(({ id }) => id);
-    await attempt(around, call, asked);
+    await make(around, name, ask(random, disk, judge.calls.length, around.edits));
   }
+}
+
+/** Makes a call, and judges what comes back. */
+export async function make(around: Surroundings, name: string, asked: Asked): Promise<void> {
+  const { loop, judge } = around;
+  const number = judge.calls.length;
+  const writes = asked.kind === 'write' ? [asked.write] : asked.kind === 'batch' ? asked.writes : [];
+  const call = new Call(number, `${name} ${number} ${JSON.stringify(asked)}`, writes);
+  judge.calls.push(call);
+  call.called = loop.steps;
+  call.calledAt = around.clock();
+  call.renews = asked.kind === 'renew' ? [asked.id] : writes.map(({ id }) => id);
+  await attempt(around, call, asked);
 }
 
 async function attempt(around: Surroundings, call: Call, asked: Asked): Promise<void> {
@@ -227,7 +234,11 @@ async function carryOut(
       const view = await contexts.past.atVersion(asked.id, asked.version);
       return {
         summary: '',
-        judge: (call) => void judge.saw(call.name, asked.id, view.head.position, documentOf(view)),
+        judge: (call) => {
+          const { position } = view.head;
+          if (position.version !== asked.version) throw new Error(`${call.name}: answered version ${position.version}`);
+          judge.saw(call.name, asked.id, position, documentOf(view));
+        },
       };
     }
     case 'deltas': {

@@ -4,10 +4,22 @@
  */
 import type { BatchOperation, Feed, FeedEvent } from '../../../src/store/store.js';
 import type { Random } from '../random.js';
-import type { Faults } from './faults.js';
 import type { Loop } from './loop.js';
 
 const GAP_AFTER = 1000;
+
+/** How often things go wrong in a simulated history. Probabilities, each of one event. */
+export interface Faults {
+  /** Of a commit: the answer is lost. */
+  readonly commitLost: number;
+  /** Of a read: rejected. */
+  readonly readFails: number;
+  /** Of a message between servers. */
+  readonly messageLost: number;
+  readonly messageRepeated: number;
+  /** The longest usual delay, in milliseconds. */
+  readonly delayMax: number;
+}
 
 export class SimulatedFeed implements Feed {
   #listener: (event: FeedEvent) => void = () => {};

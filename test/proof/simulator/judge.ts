@@ -9,6 +9,7 @@ import { documentAfter, meets, type Write } from '../../random-model/plain.js';
 import { agrees } from '../../support/reader.js';
 import { touches } from '../../support/touches.js';
 import type { History, Operation, Touch } from '../checker/history.js';
+import { isSplice, wrongCarry } from './carried.js';
 import { type Disk, nameOf, type State } from './disk.js';
 import { type Member, type Members, membersAfter, membersLeft } from './members.js';
 import { isPassing, MARK, type Single } from './requests.js';
@@ -72,7 +73,7 @@ export class Judge {
       throw new Error(`${id} ${nameOf(state.position!)}: no write leads to ${JSON.stringify(state.document)}`);
     }
     this.#expect(call!.name, id, write.expected, before);
-    if (!isDeepStrictEqual(documentAfter(write, before.document), state.document)) {
+    if (!this.#leadsTo(write, before, state)) {
       throw new Error(
         `${call?.name} on ${JSON.stringify(before.document)} does not lead to ${JSON.stringify(state.document)}`,
       );
@@ -214,6 +215,32 @@ export class Judge {
       ]),
     );
     return { chains, operations };
+  }
+
+  #leadsTo(write: Exclude<Write, { kind: 'delete' }>, before: State, { document }: State): boolean {
+    const { id, expected } = write;
+    const splice = write.kind === 'update' ? write.mutations.find(isSplice) : undefined;
+    if (write.kind !== 'update' || !splice || expected?.kind !== 'unchanged') {
+      return isDeepStrictEqual(documentAfter(write, before.document), document);
+    }
+    const key = splice.path[0] as string;
+    const others = documentAfter(
+      { ...write, mutations: write.mutations.filter((each) => each !== splice) },
+      before.document,
+    );
+    if (!isDeepStrictEqual({ ...others, [key]: undefined }, { ...document, [key]: undefined })) return false;
+    const since = this.disk.at(id, expected.since)!;
+    const between = this.disk.chainOf(id).slice(since.place, before.place + 1);
+    const wrong = wrongCarry(
+      splice,
+      between.map((each) => each.document),
+      document,
+    );
+    if (wrong)
+      throw new Error(
+        `${JSON.stringify(splice)} ${wrong}: ${JSON.stringify(before.document)} to ${JSON.stringify(document)}`,
+      );
+    return true;
   }
 
   /** No version after the position touched one of the paths. */

@@ -5,6 +5,7 @@ import type { DocumentCheck } from '../../../src/model/conditions.js';
 import type { Json, JsonObject, Position } from '../../../src/model/model.js';
 import type { Write } from '../../random-model/plain.js';
 import type { Random } from '../random.js';
+import { LIST, rows, spliceOf } from './carried.js';
 import type { Disk } from './disk.js';
 
 /** Contexts without a time to live, so that one that is not there was deleted or never made. */
@@ -29,7 +30,9 @@ export const MARK = 'op';
 
 const KINDS = { write: 40, batch: 8, touch: 4, renew: 10, get: 10, list: 4, sync: 6, past: 2, deltas: 3 } as const;
 
-export function ask(random: Random, disk: Disk, number: number): Asked {
+/** `edits`: half of the calls are those of editors of one document. */
+export function ask(random: Random, disk: Disk, number: number, edits: boolean): Asked {
+  if (edits && random.chance(0.5)) return { kind: 'write', write: edit(random, disk, number, 'a') };
   const id = random.pick(IDS);
   const kind = random.weighted(KINDS);
   switch (kind) {
@@ -51,6 +54,7 @@ export function ask(random: Random, disk: Disk, number: number): Asked {
     case 'sync':
       return { kind, id, known: random.chance(0.8) ? positionOf(random, disk, id) : undefined };
     case 'past':
+      return past(random, disk, id);
     case 'deltas':
       return { kind, id, version: random.below(2 + (disk.newest(id).position?.version ?? 0)) };
     default:
@@ -65,11 +69,44 @@ function single(random: Random, disk: Disk, number: number, id: string, requestI
   const ttl = isPassing(id) ? random.pick([undefined, 20, 500, 5000]) : undefined;
   if (kind === 'delete') return { kind, ...shared, allowMissing: random.chance(0.6) };
   if (kind === 'revert') return { kind, id, version: 1 + random.below(disk.newest(id).position?.version ?? 1) };
-  if (kind === 'set') return { kind, ...shared, ttl, value: { ...documentOf(random), [MARK]: number } };
-  // What is carried from an older position may lie elsewhere: the plain model does not carry.
+  if (kind === 'set')
+    return { kind, ...shared, ttl, value: { ...documentOf(random), ...rows(random, number), [MARK]: number } };
+  // What is carried from an older position may lie elsewhere: of such splices there is one, which `carried.ts` judges.
   const carried = expected?.kind === 'unchanged';
   const mutations = Array.from({ length: random.below(3) }, () => mutationOf(random, carried));
-  return { kind, ...shared, ttl, allowMissing: random.chance(0.8), changes: { [MARK]: number }, mutations };
+  const asked = carried ? disk.at(id, expected.since)?.document : disk.newest(id).document;
+  const splice = asked && random.chance(carried ? 0.8 : 0.5) ? spliceOf(random, number, asked) : undefined;
+  if (splice) mutations.push(splice);
+  const renews = !splice && random.chance(asked && LIST in asked ? 0.1 : 0.7);
+  const changes = { ...(renews && rows(random, number)), [MARK]: number };
+  return { kind, ...shared, ttl, allowMissing: random.chance(0.8), changes, mutations };
+}
+
+export function past(random: Random, disk: Disk, id: string): Asked {
+  return { kind: 'past', id, version: random.below(2 + (disk.newest(id).position?.version ?? 0)) };
+}
+
+/** A write that leaves its number, and nothing else. */
+export function mark(id: string, number: number): Asked {
+  const shared = { requestId: undefined, expected: undefined, ttl: undefined, allowMissing: true };
+  return { kind: 'write', write: { kind: 'update', id, ...shared, changes: { [MARK]: number }, mutations: [] } };
+}
+
+/** Met by the write with this number, and later ones. */
+export function marked(number: number): DocumentCheck {
+  return { path: [MARK], test: { kind: 'atLeast', limit: number } };
+}
+
+/** A splice of one of the last versions. */
+function edit(random: Random, disk: Disk, number: number, id: string): Single {
+  const { position } = disk.newest(id);
+  const since = position && recent(random, disk, id, position);
+  const splice = since && spliceOf(random, number, disk.at(id, since)!.document);
+  const expected = splice && { kind: 'unchanged' as const, since, paths: [UNTOUCHED], checks: undefined };
+  const changes = { ...(!splice && rows(random, number)), [MARK]: number };
+  const mutations = splice ? [splice] : [];
+  const requestId = requestIdOf(random, number);
+  return { kind: 'update', id, requestId, expected, ttl: undefined, allowMissing: true, changes, mutations };
 }
 
 function documentOf(random: Random): JsonObject {
@@ -88,6 +125,8 @@ function memberOf(random: Random, key: string): Json {
 /** Where members are set that expire. */
 const EXPIRING = [['o', 'p'], ['o'], ['new', 'deep'], ['here']];
 const PATHS = [...EXPIRING, ['text'], ['n'], ['list']];
+/** A guard of this path alone always holds. */
+const UNTOUCHED = ['quiet'];
 
 function mutationOf(random: Random, carried: boolean): Mutation {
   const kinds = ['set', 'set', 'remove', 'increment', 'append', 'append_text', 'splice', 'splice_text'] as const;
@@ -125,7 +164,7 @@ function expectedOf(random: Random, disk: Disk, id: string): Expected {
   const checks = random.chance(0.3) ? [checkOf(random)] : undefined;
   const position = random.chance(0.7) ? disk.newest(id).position : positionOf(random, disk, id);
   if (!position) return { kind: 'absent', checks };
-  switch (random.weighted({ version: 3, position: 4, unchanged: 6, checks: checks ? 3 : 0 })) {
+  switch (random.weighted({ version: 3, position: 4, unchanged: 8, checks: checks ? 3 : 0 })) {
     case 'version':
       return { kind: 'version', version: position.version, checks };
     case 'position':
@@ -134,7 +173,7 @@ function expectedOf(random: Random, disk: Disk, id: string): Expected {
       return {
         kind: 'unchanged',
         since: (random.chance(0.3) && positionOf(random, disk, id)) || recent(random, disk, id, position),
-        paths: [random.pick(PATHS)],
+        paths: [random.chance(0.5) ? UNTOUCHED : random.pick(PATHS)],
         checks,
       };
     default:
@@ -142,7 +181,7 @@ function expectedOf(random: Random, disk: Disk, id: string): Expected {
   }
 }
 
-function checkOf(random: Random): DocumentCheck {
+export function checkOf(random: Random): DocumentCheck {
   const path = random.pick(PATHS);
   if (random.chance(0.5)) return { path, test: { kind: 'exists', yes: random.chance(0.7) } };
   return { path: ['n'], test: { kind: random.pick(['atLeast', 'atMost'] as const), limit: random.below(100) } };

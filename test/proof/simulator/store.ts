@@ -19,11 +19,11 @@ import type {
   Store,
   StoreCluster,
   StoreHealth,
+  Thinning,
 } from '../../../src/store/store.js';
 import type { Random } from '../random.js';
 import type { Disk } from './disk.js';
-import type { Faults } from './faults.js';
-import { SimulatedFeed } from './feed.js';
+import { type Faults, SimulatedFeed } from './feed.js';
 import type { Loop } from './loop.js';
 
 interface Write {
@@ -146,6 +146,10 @@ export class SimulatedStore implements Store {
 
   trim(id: string, version: number): Promise<number> {
     return this.#write(() => this.disk.store.trim(id, version));
+  }
+
+  thin(thinning: Thinning): Promise<boolean> {
+    return this.#write(() => this.disk.store.thin!(thinning));
   }
 
   forget(before: number, limit: number): Promise<number> {

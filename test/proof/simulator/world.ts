@@ -11,18 +11,27 @@ import { documentOf } from '../../support/reader.js';
 import { check } from '../checker/check.js';
 import type { History } from '../checker/history.js';
 import { Random } from '../random.js';
-import { BatchWatch } from './batches.js';
-import { runClient } from './client.js';
+import { make, runClient, type Surroundings } from './client.js';
 import { Disk, nameOf } from './disk.js';
-import type { Faults } from './faults.js';
+import type { Faults } from './feed.js';
 import { Judge } from './judge.js';
 import { Loop } from './loop.js';
-import { IDS, isPassing } from './requests.js';
-import { type EngineSettings, SimulatedReader, SimulatedServer } from './server.js';
+import { Readers } from './readers.js';
+import { checkOf, IDS, mark, marked, past, STEADY } from './requests.js';
+import { type EngineSettings, SimulatedServer } from './server.js';
 import { SimulatedStore } from './store.js';
+import { Waits } from './waits.js';
 
 const START = 1_700_000_000_000;
 const STEPS_MAX = 60_000;
+/** What a history of some seconds is thinned by. */
+const TIERS = [
+  [{ age: 1_000_000, every: 200 }],
+  [
+    { age: 200, every: 0 },
+    { age: 10_000_000, every: 500 },
+  ],
+];
 const TARGETS = [['a'], ['a', 'b'], ['*'], ['r:*'], ['t:*', 'a'], ['zz', '*', 'b'], ['t:1']];
 
 export interface Told {
@@ -49,12 +58,13 @@ export async function simulate(seed: number, tell: (line: string) => void = () =
 class World {
   readonly #disk: Disk;
   readonly #judge: Judge;
-  readonly #batches: BatchWatch;
+  readonly #waits: Waits;
   readonly #shared: boolean;
+  readonly #thins: boolean;
   readonly #settings: EngineSettings;
   #faults: Faults;
   readonly #servers: (SimulatedServer | undefined)[];
-  readonly #readers = new Set<SimulatedReader>();
+  readonly #readers: Readers;
   readonly #leases = new Map<string, { readonly store: SimulatedStore; readonly until: number }>();
   #skew = 0;
   #latest = 0;
@@ -62,7 +72,6 @@ class World {
   /** The step at which the clock was last set back. */
   #setBackAt = Number.NEGATIVE_INFINITY;
   #committing: SimulatedStore | undefined;
-  #deliveries = 0;
   #kills = 0;
   #calm = false;
   /** More readers than the hub offers an event to in one turn. */
@@ -75,14 +84,28 @@ class World {
   ) {
     this.#disk = new Disk(
       ({ idle, at }) => at <= this.#latest && (!idle || this.#judge.idleMayGo),
-      (operations, made) => this.#committed(operations, made),
+      (operations, made) => {
+        try {
+          this.#committed(operations, made);
+        } catch (error) {
+          // Thrown from here it would be taken for a failure of the store.
+          this.#judge.failure ??= error;
+        }
+      },
     );
     this.#judge = new Judge(
       this.#disk,
       () => this.#latest,
       ({ called }) => called <= this.#setBackAt,
     );
-    this.#batches = new BatchWatch(this.#disk);
+    this.#readers = new Readers({
+      ...{ loop, random, disk: this.#disk, judge: this.#judge },
+      server: () => this.#aServer(),
+      clock: () => this.#clock(),
+      turnedBack: () => this.#turnedBack,
+    });
+    this.#waits = new Waits(loop, this.#disk, this.#judge);
+    this.#thins = random.chance(0.4);
     this.#shared = random.chance(0.5);
     this.#servers = Array<undefined>(this.#shared ? 1 + random.below(3) : 1).fill(undefined);
     this.#judge.idleMayGo = random.chance(0.2);
@@ -109,19 +132,20 @@ class World {
       delayMax: random.pick([1, 5, 100]),
     };
     const around = {
+      edits: random.chance(0.3),
       ...{ loop, random, network, disk: this.#disk, judge: this.#judge },
       server: () => this.#aServer(),
       clock: () => this.#clock(),
     };
     const script = async () => {
       await Promise.all(this.#servers.map((_, i) => this.#start(i)));
-      for (let i = 0; i < this.#crowd; i++) this.#watch(['*'], new Map());
+      for (let i = 0; i < this.#crowd; i++) this.#readers.watch(['*'], new Map());
       const clients = Array.from({ length: 1 + random.below(4) }, (_, i) => runClient(around, `c${i}`, 12));
       const nemesis = this.#nemesis();
       await Promise.all(clients);
       this.#calm = true;
       await nemesis;
-      await this.#finish();
+      await this.#finish({ ...around, network: { lost: 0, repeated: 0, delayMax: 1 } });
     };
     const done = script();
     await loop.until(done, STEPS_MAX, () => this.#check());
@@ -129,19 +153,13 @@ class World {
     const [violation] = check(history);
     if (violation) throw new Error(`the history: ${violation.kind}: ${violation.message}`);
     const [steps, calls] = [loop.steps, this.#judge.calls.length];
-    return { steps, calls, deliveries: this.#deliveries, kills: this.#kills, history };
+    return { steps, calls, deliveries: this.#readers.deliveries, kills: this.#kills, history };
   }
 
   /** After each step. */
   #check(): void {
     if (this.#judge.failure) throw this.#judge.failure;
-    for (const reader of this.#readers) {
-      if (!reader.error) continue;
-      if (!isUnavailable(reader.error))
-        throw new Error(`a reader of ${reader.targets}: ${reader.error}; ${reader.log}`);
-      // The store was away while the watch was opened: the stream ends, and the client opens another one.
-      this.#reopen(reader);
-    }
+    this.#readers.check();
   }
 
   #clock(): number {
@@ -223,7 +241,7 @@ class World {
   async #nemesis(): Promise<void> {
     const { random, loop } = this;
     const weights = {
-      ...{ watch: 8, end: 2, stall: 4, resume: 6, beat: 4, sweep: 3, trim: 2 },
+      ...{ watch: 8, end: 2, stall: 4, resume: 6, beat: 4, wait: 6, sweep: this.#thins ? 6 : 3, trim: 2 },
       ...{
         kill: random.pick([0, 1, 3]),
         stop: random.pick([0, 1]),
@@ -244,8 +262,12 @@ class World {
     const index = random.below(this.#servers.length);
     const server = this.#servers[index];
     const reader = this.#readers.size > 0 ? random.pick([...this.#readers]) : undefined;
-    if (what === 'watch' && this.#readers.size < this.#crowd + 5) this.#watch(random.pick(TARGETS), this.#someCopies());
-    else if (what === 'end' && reader) this.#end(reader);
+    if (what === 'watch' && this.#readers.size < this.#crowd + 5)
+      this.#readers.watch(random.pick(TARGETS), this.#someCopies());
+    else if (what === 'wait' && server?.alive && this.#waits.size < 5) {
+      const check = random.chance(0.3) ? checkOf(random) : marked(this.#judge.calls.length + random.below(10));
+      this.#waits.open(server, random.pick(IDS), [check]);
+    } else if (what === 'end' && reader) this.#readers.end(reader);
     else if (what === 'stall' && reader) reader.room = random.below(3);
     else if (what === 'resume' && reader) reader.resume();
     else if (what === 'beat' && reader) reader.watcher.heartbeat();
@@ -277,6 +299,7 @@ class World {
       contextTtl: 500,
       deltaTtl: this.random.pick([1, 1000, 10_000_000]),
       deltaThreshold: this.random.pick([1, 3, 100]),
+      ...(this.#thins && { deltaRetention: this.random.pick(TIERS) }),
     };
     server.engine.cleanup.run({ options }).catch((error) => {
       if (!isUnavailable(error)) this.#judge.failure ??= error;
@@ -294,64 +317,11 @@ class World {
     return known;
   }
 
-  #watch(targets: readonly string[], known: ReadonlyMap<string, Copy>): void {
-    const server = this.#aServer();
-    if (!server) return;
-    const reader: SimulatedReader = new SimulatedReader(targets, new Map(), server, (at) => this.#beat(reader, at));
-    for (const [id, copy] of known) if (reader.covers(id)) reader.copies.set(id, copy);
-    reader.shown = new Map(reader.copies);
-    reader.onSettled = () => this.#settled(reader);
-    this.#readers.add(reader);
-    reader.open(server.engine.contexts, server.engine.hub);
-  }
-
-  #settled(reader: SimulatedReader): void {
-    try {
-      this.#deliveries++;
-      for (const [id, copy] of reader.copies) {
-        if (reader.shown.get(id) === copy) continue;
-        this.#judge.saw(`a reader of ${reader.targets}`, id, copy.position, copy.value);
-      }
-      reader.shown = new Map(reader.copies);
-      if (reader.log.includes('caught_up')) this.#batches.shows(reader, reader.shown);
-    } catch (error) {
-      this.#judge.failure ??= error;
-    }
-  }
-
-  /** A heartbeat says that all is here that was acknowledged before. */
-  #beat(reader: SimulatedReader, at: number): void {
-    if (this.#turnedBack || at > this.#clock()) return;
-    for (const id of IDS) {
-      if (!reader.covers(id)) continue;
-      const chain = this.#disk.chainOf(id);
-      const place = this.#judge.acknowledgedBefore(id, at);
-      const copy = reader.copies.get(id);
-      // It may have expired, and not have been removed yet.
-      if (!copy && isPassing(id)) continue;
-      const has = copy ? this.#disk.at(id, copy.position)!.place : chain.findLastIndex(({ position }) => !position);
-      if (has >= place) continue;
-      this.#judge.failure ??= new Error(
-        `a heartbeat of ${at} to a reader of ${reader.targets}, which has ${id}[${has}] and not [${place}]; ${reader.log}`,
-      );
-    }
-  }
-
-  #end(reader: SimulatedReader): void {
-    reader.watcher.close();
-    this.#readers.delete(reader);
-    this.#batches.forget(reader);
-  }
-
-  #reopen(reader: SimulatedReader): void {
-    this.#end(reader);
-    this.loop.later(this.random.below(500), () => this.#watch(reader.targets, reader.shown));
-  }
-
   async #crash(index: number): Promise<void> {
     const server = this.#servers[index];
     if (!server?.alive) return;
     this.#kills++;
+    this.#waits.drop(server);
     server.kill();
     await this.#replace(index, server);
   }
@@ -359,7 +329,8 @@ class World {
   /** As by SIGTERM: what was accepted is answered, and the store is closed. */
   async #stop(index: number): Promise<void> {
     const server = this.#servers[index]!;
-    for (const reader of [...this.#readers].filter((each) => each.server === server)) this.#reopen(reader);
+    this.#readers.leave(server);
+    this.#waits.drop(server);
     this.#servers[index] = undefined;
     await server.engine.close();
     await this.#replace(index, server);
@@ -367,31 +338,29 @@ class World {
 
   async #replace(index: number, server: SimulatedServer): Promise<void> {
     this.#servers[index] = undefined;
-    for (const reader of [...this.#readers].filter((each) => each.server === server)) this.#reopen(reader);
+    this.#readers.leave(server);
     await this.loop.sleep(this.random.below(300));
     if (!this.#runs(index)) await this.#start(index);
   }
 
   /** Nothing fails any more. */
-  async #finish(): Promise<void> {
+  async #finish(around: Surroundings): Promise<void> {
     const { loop } = this;
     this.tell(`${loop.now} the faults end`);
     this.#faults = { ...this.#faults, commitLost: 0, readFails: 0, messageLost: 0 };
     await loop.sleep(5000);
     for (const i of this.#servers.keys()) if (!this.#runs(i)) await this.#start(i);
-    for (const server of this.#servers) {
-      server!.store.cutOff = false;
-      server!.store.feed?.gap();
+    for (const server of this.#servers as SimulatedServer[]) {
+      server.store.cutOff = false;
+      const through = { ...around, server: () => server };
+      await this.#answers(through, server);
+      await Promise.all(IDS.map((id) => make(through, 'last', past(this.random, this.#disk, id))));
+      server.store.feed?.gap();
     }
     // Waits until what is due to expire has been removed, and watches that ended have been opened again.
     await loop.sleep(20_000);
-    for (const reader of this.#readers) reader.resume();
-    // A heartbeat that waited while a reader stalled is no answer to this one.
-    const waits = () => [...this.#readers].some(({ watcher }) => watcher.size.waiting > 0);
-    for (let i = 0; i < 100 && (i === 0 || waits()); i++) await loop.sleep(1000);
-    await Promise.all([...this.#readers].map((reader) => reader.beat()));
-    for (const reader of this.#readers) this.#compare(`a reader of ${reader.targets} (${reader.log})`, reader);
-    for (const reader of [...this.#readers]) this.#end(reader);
+    await this.#readers.finish();
+    this.#waits.finish();
     for (const server of this.#servers as SimulatedServer[]) {
       for (const id of IDS) await this.#reads(server, id);
       const { hub, contexts } = server.engine;
@@ -403,14 +372,18 @@ class World {
     }
   }
 
-  #compare(who: string, reader: SimulatedReader): void {
-    for (const id of IDS) {
-      if (!reader.covers(id)) continue;
-      const { position, document } = this.#disk.newest(id);
-      const copy = reader.copies.get(id);
-      if (position ? isDeepStrictEqual(copy, { position, value: document }) : copy === undefined) continue;
-      throw new Error(`${who} has ${id} ${JSON.stringify(copy)}, and not ${JSON.stringify({ position, document })}`);
-    }
+  /** Two writes in one moment: a wait for the second is answered, though it may look at the first when the second comes. */
+  async #answers(around: Surroundings, server: SimulatedServer): Promise<void> {
+    const { loop, random } = this;
+    const { calls } = this.#judge;
+    const id = random.pick(STEADY);
+    const number = calls.length;
+    this.#waits.open(server, id, [marked(number + 2)]);
+    await loop.sleep(random.below(5000));
+    await Promise.all([number + 1, number + 2].map((each) => make(around, 'last', mark(id, each))));
+    await loop.sleep(5000);
+    const { name, returned } = calls[number]!;
+    if (returned === Number.POSITIVE_INFINITY) throw new Error(`${name} is not answered`);
   }
 
   async #reads(server: SimulatedServer, id: string): Promise<void> {

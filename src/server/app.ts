@@ -102,7 +102,7 @@ export async function startChord(options: ChordOptions = {}): Promise<Chord> {
     const { connections } = telemetry;
     const workers = workersFor(config.workers);
     const onDeath: PoolOptions['onDeath'] = (worker) => log.error(worker, 'a worker has ended, and is started again');
-    const pool = workers > 0 ? new WorkerPool({ ...config, workers, connections, onDeath }) : undefined;
+    const pool = workers > 0 ? new WorkerPool({ ...config, workers, certificates, connections, onDeath }) : undefined;
     const server = new GrpcServer(calls, pool ?? new LocalTransport({ ...config, certificates, connections }));
     const web = config.webListen === 'off' ? undefined : await openWeb(config, server, certificates, telemetry);
     const measured = () => ({
@@ -150,7 +150,6 @@ export async function startChord(options: ChordOptions = {}): Promise<Chord> {
         },
       },
       ...(certificates ? [{ name: 'certificates', reload: () => certificates.reload() }] : []),
-      ...(pool ? [{ name: 'workers', reload: () => pool.reload() }] : []),
       ...(gate ? [{ name: 'access', reload: () => gate.reload() }] : []),
       ...telemetry.reloadables,
     ];

@@ -2,6 +2,7 @@
  * The certificates of a server, kept current with the files on disk: to renew a certificate, replace the files. Invalid
  * files are refused, and the server keeps its current certificates.
  */
+import { randomBytes } from 'node:crypto';
 import type { SecureContextOptions } from 'node:tls';
 import { FilePoller } from '../config/file-poller.js';
 import { type CertificateInfo, checkTls, readTls, type TlsBytes, type TlsFiles } from './pem.js';
@@ -18,10 +19,22 @@ export interface CertificatesOptions {
   readonly lookEvery?: number;
 }
 
+/** Where a server has its TLS contexts from. */
+export interface TlsContexts {
+  /** The context of new connections. */
+  readonly context: SecureContextOptions;
+  /** Whether clients must show a certificate. */
+  readonly asksClients: boolean;
+  /** Called with each later context. */
+  onChange(listener: (context: SecureContextOptions) => void): void;
+}
+
+/** Node's own default, which no two contexts share; workers need to. */
+const TICKET_KEY_BYTES = 48;
 /** A certificate with less than this share of its lifetime left should have been renewed. */
 const LAST_PART = 0.1;
 
-export class Certificates {
+export class Certificates implements TlsContexts {
   #used: TlsBytes;
   #context: SecureContextOptions;
   #info: CertificateInfo;
@@ -42,7 +55,7 @@ export class Certificates {
   ) {
     const { context, info } = checkTls(bytes, options.files, Date.now());
     this.#used = bytes;
-    this.#context = context;
+    this.#context = withTicketKeys(context);
     this.#info = info;
     options.onLoaded(info);
     const { cert, key, clientCa } = options.files;
@@ -54,7 +67,6 @@ export class Certificates {
     });
   }
 
-  /** The context of new connections. */
   get context(): SecureContextOptions {
     return this.#context;
   }
@@ -95,10 +107,10 @@ export class Certificates {
     if (same(bytes, this.#used)) return;
     const { context, info } = checkTls(bytes, this.options.files, Date.now());
     this.#used = bytes;
-    this.#context = context;
+    this.#context = withTicketKeys(context);
     this.#info = info;
     this.#warned = false;
-    for (const listener of this.#listeners) listener(context);
+    for (const listener of this.#listeners) listener(this.#context);
     this.options.onLoaded(info);
   }
 
@@ -109,6 +121,11 @@ export class Certificates {
     this.#warned = true;
     this.options.onExpiring(this.#info);
   }
+}
+
+/** New keys for each context: what one authority of clients has let in does not resume under the next one. */
+function withTicketKeys(context: SecureContextOptions): SecureContextOptions {
+  return { ...context, ticketKeys: randomBytes(TICKET_KEY_BYTES) };
 }
 
 function same(a: TlsBytes, b: TlsBytes): boolean {

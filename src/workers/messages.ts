@@ -1,11 +1,9 @@
 /** What the engine and its workers say beside calls: over the channel between the processes, which also passes sockets. */
 import type { RelayedMethod } from './relay.js';
+import type { TlsMessage } from './tls-context.js';
 
 /** Settings of the HTTP/2 side; each worker has its share of the limits. */
 export interface WorkerSettings {
-  readonly tlsCert: string;
-  readonly tlsKey: string;
-  readonly tlsClientCa: string;
   readonly maxStreamsPerConnection: number;
   readonly keepaliveInterval: number;
   readonly keepaliveTimeout: number;
@@ -18,16 +16,13 @@ export interface WorkerSettings {
 }
 
 export type ToWorker =
-  | { readonly kind: 'start'; readonly settings: WorkerSettings }
+  | { readonly kind: 'start'; readonly settings: WorkerSettings; readonly tls: TlsMessage | undefined }
   /** With a socket. */
   | { readonly kind: 'connection'; readonly number: number }
-  | { readonly kind: 'reload' }
+  | { readonly kind: 'tls'; readonly tls: TlsMessage }
   | { readonly kind: 'stop'; readonly grace: number };
 
-export type FromWorker =
-  | { readonly kind: 'ready' }
-  | { readonly kind: 'failed'; readonly reason: string }
-  | { readonly kind: 'stopped' };
+export type FromWorker = { readonly kind: 'ready' } | { readonly kind: 'stopped' };
 
 /** What a worker process uses. */
 export interface WorkerUsage {

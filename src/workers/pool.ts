@@ -7,6 +7,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { SecureContextOptions } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import type { ServiceDefinition } from '@grpc/grpc-js';
 import type { Middleware } from '../grpc/call.js';
@@ -22,12 +23,10 @@ import type { WorkersUsage } from '../observability/metrics.js';
 import { NOTES } from './frames.js';
 import { LinkConnection, type LinkedMethod, WorkerLink } from './link.js';
 import type { FromWorker, ToWorker, WorkerSettings } from './messages.js';
+import { messageOf } from './tls-context.js';
 
-export interface PoolOptions extends ListenOptions, ArrivalOptions, Omit<Http2Options, 'certificates'> {
+export interface PoolOptions extends ListenOptions, ArrivalOptions, Http2Options {
   readonly workers: number;
-  readonly tlsCert: string;
-  readonly tlsKey: string;
-  readonly tlsClientCa: string;
   readonly connections: Connections;
   /** Called when a worker has ended by itself, and is started again after so many milliseconds. */
   readonly onDeath: (worker: { readonly pid: number; readonly how: string; readonly restartIn: number }) => void;
@@ -70,6 +69,7 @@ export class WorkerPool implements Transport {
   constructor(private readonly options: PoolOptions) {
     const arrivals = new Arrivals(options);
     this.arrivals = arrivals;
+    options.certificates?.onChange((context) => this.#passContext(context));
     this.connections = {
       know: noting(NOTES.known, arrivals.know),
       notice: noting(NOTES.used, arrivals.notice),
@@ -109,10 +109,6 @@ export class WorkerPool implements Transport {
     }
   }
 
-  reload(): void {
-    for (const { process } of this.#workers) tell(process, { kind: 'reload' });
-  }
-
   async stop(grace: number): Promise<void> {
     this.#stopping = true;
     void this.#listener?.close();
@@ -126,6 +122,10 @@ export class WorkerPool implements Transport {
     });
     await Promise.all(ends);
     this.arrivals.close();
+  }
+
+  #passContext(context: SecureContextOptions): void {
+    for (const { process } of this.#workers) tell(process, { kind: 'tls', tls: messageOf(context) });
   }
 
   #accept(socket: Socket): void {
@@ -169,14 +169,16 @@ export class WorkerPool implements Transport {
     });
     const worker = { process: child, link, startedAt: performance.now(), connections, queued: new Set<Socket>() };
     const exit = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
-    tell(child, { kind: 'start', settings });
+    const { certificates } = this.options;
+    const context = certificates?.context;
+    tell(child, { kind: 'start', settings, tls: context && messageOf(context) });
     const first = await Promise.race([once(child, 'message') as Promise<[FromWorker]>, exit.then(() => undefined)]);
     if (first?.[0].kind !== 'ready') {
       child.kill('SIGKILL');
-      const reason = first?.[0].kind === 'failed' ? first[0].reason : 'it ended';
-      throw new ChordError('UNAVAILABLE', `a worker could not start: ${reason}`);
+      throw new ChordError('UNAVAILABLE', 'a worker could not start: it ended');
     }
     this.#workers.add(worker);
+    if (certificates && certificates.context !== context) this.#passContext(certificates.context);
     void exit.then(([code, signal]) => this.#ended(worker, signal ?? `exit code ${code}`));
     for (const waiting of this.#waiting.splice(0)) this.#accept(waiting);
   }
@@ -234,9 +236,9 @@ function tell(process: ChildProcess, message: ToWorker): void {
 /** Limits of the whole server are divided: each worker has about as many connections as the others. */
 function settingsOf(options: PoolOptions, methods: WorkerSettings['methods']): WorkerSettings {
   const share = (limit: number) => Math.ceil(limit / options.workers);
-  const { tlsCert, tlsKey, tlsClientCa, maxStreamsPerConnection, keepaliveInterval, keepaliveTimeout } = options;
+  const { maxStreamsPerConnection, keepaliveInterval, keepaliveTimeout } = options;
   return {
-    ...{ tlsCert, tlsKey, tlsClientCa, maxStreamsPerConnection, keepaliveInterval, keepaliveTimeout },
+    ...{ maxStreamsPerConnection, keepaliveInterval, keepaliveTimeout },
     maxConnections: share(options.maxConnections),
     maxConnectionsPerAddress: share(options.maxConnectionsPerAddress),
     identifyTimeout: options.identifyTimeout,

@@ -11,11 +11,11 @@ import { connectionOf, patchSession } from '../grpc/node-http2.js';
 import { Http2 } from '../grpc/transport/http2-server.js';
 import { CLOSE_WITHIN } from '../grpc/transport/transport.js';
 import { peerOf, reasonOf } from '../observability/connections.js';
-import { Certificates } from '../tls/certificates.js';
 import { type FrameReader, FrameWriter, NOTES, readFrames, TO_ENGINE, TO_WORKER } from './frames.js';
 import type { FromWorker, ToWorker, WorkerSettings } from './messages.js';
 import { Relay, type Relays } from './relay.js';
 import { metadataOf } from './remote-call.js';
+import { PassedContexts } from './tls-context.js';
 
 /** The socket pair to the engine, behind stdin, stdout, stderr and the channel. */
 const ENGINE_FD = 4;
@@ -42,7 +42,7 @@ class Worker {
 
   constructor(
     private readonly settings: WorkerSettings,
-    readonly certificates: Certificates | undefined,
+    readonly certificates: PassedContexts | undefined,
   ) {
     const { methods, unfinishedBytesMax: maxBytes } = settings;
     this.#arrivals = new Arrivals(settings);
@@ -171,37 +171,20 @@ class Worker {
   }
 }
 
-async function openCertificates({ tlsCert: cert, tlsKey: key, tlsClientCa: clientCa }: WorkerSettings) {
-  if (cert === '') return undefined;
-  const nothing = () => {};
-  // The engine loads the same files, and logs what there is to say.
-  return Certificates.open({
-    files: { cert, key, clientCa },
-    onLoaded: nothing,
-    onRefused: nothing,
-    onExpiring: nothing,
-  });
-}
-
 setLogVerbosity(logVerbosity.NONE);
 let worker: Worker | undefined;
 process.on('message', (message: ToWorker, socket?: Socket) => {
   switch (message.kind) {
     case 'start':
-      openCertificates(message.settings).then(
-        (certificates) => {
-          worker = new Worker(message.settings, certificates);
-          say({ kind: 'ready' });
-        },
-        (error: Error) => say({ kind: 'failed', reason: error.message }),
-      );
+      worker = new Worker(message.settings, message.tls && new PassedContexts(message.tls));
+      say({ kind: 'ready' });
       return;
     case 'connection':
       // The client may have gone on the way.
       if (socket) worker?.accept(message.number, socket);
       return;
-    case 'reload':
-      void worker?.certificates?.reload();
+    case 'tls':
+      worker?.certificates?.take(message.tls);
       return;
     case 'stop':
       void worker?.stop(message.grace).then(() => {

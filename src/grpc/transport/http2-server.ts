@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import { Server, type ServerInterceptor, type ServiceDefinition } from '@grpc/grpc-js';
 import { MESSAGE_BYTES_MAX } from '../../model/model.js';
 import type { Connections } from '../../observability/connections.js';
-import type { Certificates } from '../../tls/certificates.js';
+import type { TlsContexts } from '../../tls/certificates.js';
 import type { Arrivals } from '../connection-limits.js';
 import { clampDeadlines } from '../deadlines.js';
 import { answeredByThePipeline } from '../pipeline.js';
@@ -12,7 +12,7 @@ import { serverCredentials } from './listener.js';
 
 export interface Http2Options {
   /** Undefined: no TLS. */
-  readonly certificates: Certificates | undefined;
+  readonly certificates: TlsContexts | undefined;
   readonly maxStreamsPerConnection: number;
 }
 

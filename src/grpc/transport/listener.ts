@@ -8,7 +8,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ServerCredentials } from '@grpc/grpc-js';
 import { ChordError } from '../../model/errors.js';
-import type { Certificates } from '../../tls/certificates.js';
+import type { TlsContexts } from '../../tls/certificates.js';
 
 /** An unfinished TLS handshake may hold a socket for this long, in milliseconds. */
 const HANDSHAKE_TIMEOUT = 10_000;
@@ -83,12 +83,12 @@ export class PortListener {
 }
 
 /** TLS of the server: new connections get the current certificate, open connections keep theirs. */
-export function serverCredentials(certificates: Certificates | undefined): ServerCredentials {
+export function serverCredentials(certificates: TlsContexts | undefined): ServerCredentials {
   return certificates ? new TlsCredentials(certificates) : ServerCredentials.createInsecure();
 }
 
 class TlsCredentials extends ServerCredentials {
-  constructor(certificates: Certificates) {
+  constructor(certificates: TlsContexts) {
     const { asksClients, context } = certificates;
     const handshakeTimeout = HANDSHAKE_TIMEOUT;
     super({ requestCert: asksClients, rejectUnauthorized: asksClients, handshakeTimeout }, context);

@@ -218,7 +218,13 @@ function service() {
   const chord = join(root, 'opt/chord/dist/main.js');
   const config = join(root, 'etc/chord/chord.json');
   sh(`node ${chord} serve --config ${config} --print-config`, base);
-  for (const path of ['etc/systemd/system/chord.service', 'usr/local/share/man/man1/chord.1', 'usr/local/bin'])
+  for (const path of [
+    'etc/systemd/system/chord.service',
+    'usr/local/share/man/man1/chord.1',
+    'usr/local/bin/chord',
+    'usr/local/share/zsh/site-functions/_chord',
+    'usr/share/fish/vendor_completions.d/chord.fish',
+  ])
     if (!existsSync(join(root, path))) throw new Error(`${path} is missing`);
   writeFileSync(config, '{ "cacheBytes": "1MiB" }');
   sh(`deploy/systemd/install --root ${root}`, join(PACKAGES, '..')); // an upgrade: what is configured stays

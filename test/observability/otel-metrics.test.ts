@@ -8,6 +8,13 @@ import {
   MeterProvider,
   PeriodicExportingMetricReader,
 } from '@opentelemetry/sdk-metrics';
+import {
+  ATTR_RPC_METHOD,
+  ATTR_RPC_STATUS_CODE,
+  ATTR_RPC_SYSTEM_NAME,
+  METRIC_RPC_SERVER_CALL_DURATION,
+  RPC_SYSTEM_NAME_VALUE_GRPC,
+} from '@opentelemetry/semantic-conventions';
 import test from 'ava';
 import { openMemory } from '../../src/store/memory.js';
 import { temporaryDirectory } from '../store/lmdb/directories.js';
@@ -54,8 +61,12 @@ test.serial('the duration of each call is recorded as the conventions say', asyn
   const { address } = await serve(t);
   const peer = connect(t, address);
   const count = async (rpcMethod: string, code: string) => {
-    const points = (await collected()).get('rpc.server.call.duration') ?? [];
-    const wanted = { 'rpc.system.name': 'grpc', 'rpc.method': rpcMethod, 'rpc.response.status_code': code };
+    const points = (await collected()).get(METRIC_RPC_SERVER_CALL_DURATION) ?? [];
+    const wanted = {
+      [ATTR_RPC_SYSTEM_NAME]: RPC_SYSTEM_NAME_VALUE_GRPC,
+      [ATTR_RPC_METHOD]: rpcMethod,
+      [ATTR_RPC_STATUS_CODE]: code,
+    };
     const found = points.find(({ attributes }) => isDeepStrictEqual(attributes, wanted));
     return (found?.value as { readonly count: number } | undefined)?.count ?? 0;
   };

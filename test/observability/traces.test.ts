@@ -2,6 +2,14 @@
 import { fileURLToPath } from 'node:url';
 import { SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import { InMemorySpanExporter, NodeTracerProvider, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-node';
+import {
+  ATTR_ERROR_TYPE,
+  ATTR_NETWORK_PEER_ADDRESS,
+  ATTR_RPC_METHOD,
+  ATTR_RPC_STATUS_CODE,
+  ATTR_RPC_SYSTEM_NAME,
+  RPC_SYSTEM_NAME_VALUE_GRPC,
+} from '@opentelemetry/semantic-conventions';
 import test from 'ava';
 import { SetContextRequest } from '../../src/gen/chord/v1/context_service.js';
 import { openMemory } from '../../src/store/memory.js';
@@ -52,10 +60,10 @@ test.serial('each call is a span below that of its client, and what it does is d
   t.is(inner!.parentSpanContext?.spanId, committed!.spanContext().spanId);
   const { 'network.peer.port': port, ...attributes } = span!.attributes;
   t.deepEqual(attributes, {
-    'rpc.system.name': 'grpc',
-    'rpc.method': 'chord.v1.ContextService/SetContext',
-    'rpc.response.status_code': 'OK',
-    'network.peer.address': '127.0.0.1',
+    [ATTR_RPC_SYSTEM_NAME]: RPC_SYSTEM_NAME_VALUE_GRPC,
+    [ATTR_RPC_METHOD]: 'chord.v1.ContextService/SetContext',
+    [ATTR_RPC_STATUS_CODE]: 'OK',
+    [ATTR_NETWORK_PEER_ADDRESS]: '127.0.0.1',
     'chord.context_id': 'a',
     'chord.position': `${position!.epoch}:1:${position!.digest}`,
   });
@@ -70,9 +78,9 @@ test.serial('what clients get wrong is no error of the server; what the server c
   await store.close();
   await refused(peer.set({ contextId: 'a', value: {} }));
   const [absent, away] = exporter.getFinishedSpans().filter(({ kind }) => kind === SpanKind.SERVER);
-  t.is(absent!.attributes['rpc.response.status_code'], 'NOT_FOUND');
+  t.is(absent!.attributes[ATTR_RPC_STATUS_CODE], 'NOT_FOUND');
   t.is(absent!.status.code, SpanStatusCode.UNSET);
-  t.is(away!.attributes['error.type'], 'UNAVAILABLE');
+  t.is(away!.attributes[ATTR_ERROR_TYPE], 'UNAVAILABLE');
   t.is(away!.status.code, SpanStatusCode.ERROR);
   // Nobody was named: each begins a trace of its own.
   t.is(absent!.parentSpanContext, undefined);
@@ -148,7 +156,7 @@ test.serial('a watch is a span from its open to its end, and tells what was sent
     return found();
   });
   const span = found()!;
-  t.like(span.attributes, { 'chord.targets': 1, 'chord.messages_sent': 2, 'rpc.response.status_code': 'CANCELLED' });
+  t.like(span.attributes, { 'chord.targets': 1, 'chord.messages_sent': 2, 'rpc.status_code': 'CANCELLED' });
   t.true(Number(span.attributes['chord.bytes_sent']) > 10);
 });
 

@@ -21,7 +21,7 @@ export function spans(tracer: Tracer = trace.getTracer('chordstate', VERSION)): 
         go(metadata, {
           onReceiveStatus(end, pass) {
             const name = status[end.code] ?? String(end.code);
-            span.setAttribute('rpc.response.status_code', name);
+            span.setAttribute('rpc.status_code', name);
             if (end.code !== status.OK) {
               span.setAttribute('error.type', name).setStatus({ code: SpanStatusCode.ERROR, message: end.details });
             }

@@ -116,7 +116,7 @@ test('spans for each try, whose ids go to the server', async (t) => {
   await context.with(trace.setSpan(context.active(), parent), () => client.set('a', {}));
   const found = exporter.getFinishedSpans();
   t.deepEqual(
-    found.map(({ name, attributes }) => [name, attributes['rpc.response.status_code']]),
+    found.map(({ name, attributes }) => [name, attributes['rpc.status_code']]),
     [
       ['chord.v1.ContextService/SetContext', 'UNAVAILABLE'],
       ['chord.v1.ContextService/SetContext', 'OK'],

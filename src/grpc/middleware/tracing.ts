@@ -69,7 +69,7 @@ function rpc(method: Method): Attributes {
 }
 
 function outcome(code: status): Attributes {
-  return { 'rpc.response.status_code': status[code], ...(FAULTS.has(code) && { 'error.type': status[code] }) };
+  return { 'rpc.status_code': status[code], ...(FAULTS.has(code) && { 'error.type': status[code] }) };
 }
 
 function atFirst(call: CallFor): Attributes {

@@ -7,9 +7,11 @@ import io.grpc.MethodDescriptor;
 import io.grpc.Status;
 import java.util.Iterator;
 import java.util.NoSuchElementException;
+import java.util.Objects;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The messages of a stream: see {@link ChordClient#stream}. One thread reads it; any may {@link #close} it, which ends the loop.
@@ -18,7 +20,7 @@ import java.util.function.Consumer;
  */
 public final class Answers<A> implements Iterator<A>, Iterable<A>, AutoCloseable {
   /** The stream has ended, with this error or, for null, without one. */
-  private record End(ChordException error) {}
+  private record End(@Nullable ChordException error) {}
 
   private final BlockingQueue<Object> arrived = new LinkedBlockingQueue<>();
   private final ClientCall<?, A> call;
@@ -26,7 +28,7 @@ public final class Answers<A> implements Iterator<A>, Iterable<A>, AutoCloseable
   private volatile boolean ended;
   private volatile boolean closed;
   private boolean awaited;
-  private A next;
+  private @Nullable A next;
 
   private Answers(ClientCall<?, A> call, Channels.Lease lease) {
     this.call = call;
@@ -86,7 +88,7 @@ public final class Answers<A> implements Iterator<A>, Iterable<A>, AutoCloseable
   @Override
   public A next() {
     if (!hasNext()) throw new NoSuchElementException();
-    A message = next;
+    A message = Objects.requireNonNull(next);
     next = null;
     return message;
   }

@@ -10,6 +10,7 @@ import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The calls of a {@link ChordClient} without a thread that waits. They fail with {@link ChordException}, do the same
@@ -25,10 +26,12 @@ public final class AsyncCalls {
     this.connection = connection;
   }
 
+  /** See {@link ChordClient#set(String, Map)}. */
   public CompletableFuture<WriteResult> set(String id, Map<String, ?> value) {
     return set(id, value, WriteOptions.NONE);
   }
 
+  /** See {@link ChordClient#set(String, Map, WriteOptions)}. */
   public CompletableFuture<WriteResult> set(String id, Map<String, ?> value, WriteOptions options) {
     return then(
         connection.start(
@@ -36,10 +39,12 @@ public final class AsyncCalls {
         Requests::written);
   }
 
+  /** See {@link ChordClient#update(String, Edit)}. */
   public CompletableFuture<WriteResult> update(String id, Edit edit) {
     return update(id, edit, WriteOptions.NONE);
   }
 
+  /** See {@link ChordClient#update(String, Edit, WriteOptions)}. */
   public CompletableFuture<WriteResult> update(String id, Edit edit, WriteOptions options) {
     return then(
         connection.start(
@@ -62,20 +67,24 @@ public final class AsyncCalls {
         Requests::written);
   }
 
+  /** See {@link ChordClient#get(String)}. */
   public CompletableFuture<Document> get(String id) {
     return get(id, ReadOptions.NONE);
   }
 
+  /** See {@link ChordClient#get(String, ReadOptions)}. */
   public CompletableFuture<Document> get(String id, ReadOptions options) {
     return then(
         connection.start(ContextServiceGrpc.getGetContextMethod(), Requests.get(id, options), options.deadline),
         Conversion::fromGet);
   }
 
+  /** See {@link ChordClient#delete(String)}. */
   public CompletableFuture<DeleteResult> delete(String id) {
     return delete(id, WriteOptions.NONE);
   }
 
+  /** See {@link ChordClient#delete(String, WriteOptions)}. */
   public CompletableFuture<DeleteResult> delete(String id, WriteOptions options) {
     return then(
         connection.start(
@@ -84,12 +93,12 @@ public final class AsyncCalls {
   }
 
   /** @param ttl null: the present one begins again; zero: until it is deleted */
-  public CompletableFuture<Document> touch(String id, Duration ttl) {
+  public CompletableFuture<Document> touch(String id, @Nullable Duration ttl) {
     return touch(id, ttl, ReadOptions.NONE);
   }
 
   /** @param ttl null: the present one begins again; zero: until it is deleted */
-  public CompletableFuture<Document> touch(String id, Duration ttl, ReadOptions options) {
+  public CompletableFuture<Document> touch(String id, @Nullable Duration ttl, ReadOptions options) {
     return touch(id, List.of(), ttl, options);
   }
 
@@ -99,7 +108,7 @@ public final class AsyncCalls {
    * @param ttl null: the present one begins again
    */
   public CompletableFuture<Document> touch(
-      String id, List<List<String>> paths, Duration ttl, ReadOptions options) {
+      String id, List<List<String>> paths, @Nullable Duration ttl, ReadOptions options) {
     return then(
         connection.start(
             ContextServiceGrpc.getTouchContextMethod(),
@@ -109,12 +118,12 @@ public final class AsyncCalls {
   }
 
   /** @param known where a copy stands; null: nothing is known */
-  public CompletableFuture<SyncResult> sync(String id, Position known) {
+  public CompletableFuture<SyncResult> sync(String id, @Nullable Position known) {
     return sync(id, known, ReadOptions.NONE);
   }
 
   /** @param known where a copy stands; null: nothing is known */
-  public CompletableFuture<SyncResult> sync(String id, Position known, ReadOptions options) {
+  public CompletableFuture<SyncResult> sync(String id, @Nullable Position known, ReadOptions options) {
     return then(
         connection.start(
             SyncServiceGrpc.getSyncContextMethod(), Requests.sync(id, known, options), options.deadline),
@@ -127,10 +136,11 @@ public final class AsyncCalls {
   }
 
   /** See {@link ChordClient#until(String, Predicate, Duration)}. */
-  public CompletableFuture<Replica.Kept> until(String id, Predicate<Map<String, Object>> holds, Duration timeout) {
+  public CompletableFuture<Replica.@Nullable Kept> until(
+      String id, Predicate<@Nullable Map<String, @Nullable Object>> holds, @Nullable Duration timeout) {
     Replica replica = Replica.open(client, List.of(Target.id(id)), Replica.UNHEARD);
-    CompletableFuture<Replica.Kept> found = replica.ready().thenCompose(ready -> replica.until(id, holds));
-    CompletableFuture<Replica.Kept> result = then(found, kept -> kept);
+    CompletableFuture<Replica.@Nullable Kept> found = replica.ready().thenCompose(ready -> replica.until(id, holds));
+    CompletableFuture<Replica.@Nullable Kept> result = then(found, kept -> kept);
     if (timeout != null) {
       ChordException late = Errors.deadlineExceeded("the predicate did not hold in time");
       Time.after(Time.nanos(timeout), () -> result.completeExceptionally(late));
@@ -151,7 +161,7 @@ public final class AsyncCalls {
   }
 
   /** To cancel what a future becomes is to cancel the call. */
-  private static <A, T> CompletableFuture<T> then(
+  private static <A, T extends @Nullable Object> CompletableFuture<T> then(
       CompletableFuture<A> answer, java.util.function.Function<A, T> conversion) {
     CompletableFuture<T> result = new CompletableFuture<>();
     answer.whenComplete((message, error) -> {

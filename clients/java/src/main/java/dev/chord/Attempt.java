@@ -4,6 +4,7 @@ import io.grpc.ClientCall;
 import io.grpc.Metadata;
 import io.grpc.Status;
 import java.util.concurrent.CompletableFuture;
+import org.jspecify.annotations.Nullable;
 
 /** One try of a call with one request and one answer. */
 final class Attempt<A> extends ClientCall.Listener<A> {
@@ -15,7 +16,7 @@ final class Attempt<A> extends ClientCall.Listener<A> {
   private final CompletableFuture<A> answer;
   private final Runnable onEnd;
   private final Failure onFailure;
-  private A message;
+  private @Nullable A message;
 
   private Attempt(CompletableFuture<A> answer, Runnable onEnd, Failure onFailure) {
     this.answer = answer;

@@ -2,6 +2,7 @@ package dev.chord;
 
 import java.time.Instant;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A leaf of a document, and the version that made it what it is. A list or a string has a line for each run of elements or code
@@ -15,7 +16,12 @@ import java.util.List;
  * @param provenance null where nothing is known
  */
 public record BlameLine(
-    List<String> path, Run run, Object value, long version, Instant updatedAt, Provenance provenance) {
+    List<String> path,
+    @Nullable Run run,
+    @Nullable Object value,
+    long version,
+    @Nullable Instant updatedAt,
+    @Nullable Provenance provenance) {
   /** A part of a list (elements) or of a string (code points). */
   public record Run(long index, long count) {}
 }

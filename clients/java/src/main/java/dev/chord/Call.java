@@ -9,6 +9,7 @@ import io.grpc.Status;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /** One call with all its tries. No thread waits for it. */
 final class Call<Q, A> {
@@ -27,7 +28,7 @@ final class Call<Q, A> {
   private int failures;
 
   /** The first failure that was no cut by time. */
-  private ChordException cause;
+  private @Nullable ChordException cause;
 
   /** Whether the deadline ends the wait at the gate. */
   private boolean timed;

@@ -1,13 +1,14 @@
 package dev.chord;
 
 import java.time.Duration;
+import org.jspecify.annotations.Nullable;
 
 /** How {@link ChordClient#call(io.grpc.MethodDescriptor, Object, CallSettings)} calls. */
 public final class CallSettings {
   static final CallSettings NONE = builder().build();
 
   /** Null: the client's. */
-  final Duration deadline;
+  final @Nullable Duration deadline;
 
   private final boolean repeatable;
 
@@ -16,6 +17,7 @@ public final class CallSettings {
     repeatable = builder.repeatable;
   }
 
+  /** Begins with the defaults. */
   public static Builder builder() {
     return new Builder();
   }
@@ -25,8 +27,9 @@ public final class CallSettings {
     return repeatable ? ofClient : ofClient.withAttempts(1).withAttemptTimeout(Duration.ofNanos(Time.TIMEOUT_MAX));
   }
 
+  /** Collects settings of calls. */
   public static final class Builder {
-    private Duration deadline;
+    private @Nullable Duration deadline;
     private boolean repeatable;
 
     private Builder() {}
@@ -46,6 +49,7 @@ public final class CallSettings {
       return this;
     }
 
+    /** The settings as they are now; the builder may go on. */
     public CallSettings build() {
       return new CallSettings(this);
     }

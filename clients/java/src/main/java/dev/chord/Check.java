@@ -2,16 +2,18 @@ package dev.chord;
 
 import java.io.Serializable;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A test of the value at a path: a condition of a write ({@link WriteOptions.Builder#ifChecks}), or what
  * {@link ChordClient#waitFor} waits for. Paths are object keys from the root, never empty; each is one key as it stands.
  */
 public sealed interface Check extends Serializable {
+  /** Object keys from the root. */
   List<String> path();
 
   /** Holds where the value is equal to this one. */
-  static Check equalTo(List<String> path, Object value) {
+  static Check equalTo(List<String> path, @Nullable Object value) {
     return new Equal(path, value);
   }
 
@@ -36,7 +38,7 @@ public sealed interface Check extends Serializable {
   }
 
   /** The value is equal to this one. */
-  record Equal(List<String> path, Object value) implements Check {}
+  record Equal(List<String> path, @Nullable Object value) implements Check {}
 
   /** There is a value, null included. */
   record Exists(List<String> path) implements Check {}

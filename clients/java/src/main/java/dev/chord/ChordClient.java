@@ -16,6 +16,7 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The calls. All of them wait for their answer, and throw {@link ChordException}; an interrupt of the waiting thread
@@ -81,6 +82,7 @@ public final class ChordClient implements AutoCloseable {
     return set(id, value, WriteOptions.NONE);
   }
 
+  /** Creates a context, or replaces its document, with options. */
   public WriteResult set(String id, Map<String, ?> value, WriteOptions options) {
     return Connection.await(async.set(id, value, options));
   }
@@ -95,6 +97,7 @@ public final class ChordClient implements AutoCloseable {
     return update(id, edit, WriteOptions.NONE);
   }
 
+  /** Changes parts of a document, with options. */
   public WriteResult update(String id, Edit edit, WriteOptions options) {
     return Connection.await(async.update(id, edit, options));
   }
@@ -132,7 +135,7 @@ public final class ChordClient implements AutoCloseable {
   }
 
   /** As below, guarding what it changes alone. */
-  public WriteResult edit(String id, Consumer<Map<String, Object>> change) {
+  public WriteResult edit(String id, Consumer<Map<String, @Nullable Object>> change) {
     return edit(id, change, EditOptions.NONE);
   }
 
@@ -148,7 +151,7 @@ public final class ChordClient implements AutoCloseable {
    * @throws ChordException ABORTED after the last attempt, or where the deadline, which is for the whole edit, comes after a
    *     conflict; NOT_FOUND where the context is missing and that is not allowed
    */
-  public WriteResult edit(String id, Consumer<Map<String, Object>> change, EditOptions options) {
+  public WriteResult edit(String id, Consumer<Map<String, @Nullable Object>> change, EditOptions options) {
     Duration deadline = options.deadline != null ? options.deadline : connection.deadline;
     return new EditCall(this, id, change, options, deadline).run(connection.retry);
   }
@@ -158,6 +161,7 @@ public final class ChordClient implements AutoCloseable {
     return get(id, ReadOptions.NONE);
   }
 
+  /** Reads a document, with options. The answer contains every write acknowledged before this call. */
   public Document get(String id, ReadOptions options) {
     return Connection.await(async.get(id, options));
   }
@@ -176,6 +180,7 @@ public final class ChordClient implements AutoCloseable {
     return delete(id, WriteOptions.NONE);
   }
 
+  /** Removes a context with its deltas, with options. */
   public DeleteResult delete(String id, WriteOptions options) {
     return Connection.await(async.delete(id, options));
   }
@@ -186,12 +191,12 @@ public final class ChordClient implements AutoCloseable {
   }
 
   /** A new time to live; zero: until it is deleted. Answers without the value. */
-  public Document touch(String id, Duration ttl) {
+  public Document touch(String id, @Nullable Duration ttl) {
     return touch(id, ttl, ReadOptions.NONE);
   }
 
   /** @param ttl null: the present one begins again */
-  public Document touch(String id, Duration ttl, ReadOptions options) {
+  public Document touch(String id, @Nullable Duration ttl, ReadOptions options) {
     return Connection.await(async.touch(id, ttl, options));
   }
 
@@ -200,12 +205,12 @@ public final class ChordClient implements AutoCloseable {
    *
    * @param ttl null: the present one begins again
    */
-  public Document touch(String id, List<List<String>> paths, Duration ttl, ReadOptions options) {
+  public Document touch(String id, List<List<String>> paths, @Nullable Duration ttl, ReadOptions options) {
     return Connection.await(async.touch(id, paths, ttl, options));
   }
 
   /** As below; failures are logged. */
-  public Presence presence(String id, List<String> path, Object value, Duration ttl) {
+  public Presence presence(String id, List<String> path, @Nullable Object value, Duration ttl) {
     return presence(id, path, value, ttl, error -> connection.error("a presence failed", error));
   }
 
@@ -216,7 +221,7 @@ public final class ChordClient implements AutoCloseable {
    * @param onError is called with failures of renewals and of the removal; the presence goes on
    */
   public Presence presence(
-      String id, List<String> path, Object value, Duration ttl, Consumer<ChordException> onError) {
+      String id, List<String> path, @Nullable Object value, Duration ttl, Consumer<ChordException> onError) {
     Presence presence = new Presence(this, id, path, value, ttl, onError, presences::remove);
     presences.add(presence);
     return presence;
@@ -227,6 +232,7 @@ public final class ChordClient implements AutoCloseable {
     return list(prefix, ReadOptions.NONE);
   }
 
+  /** All contexts whose ids begin with the prefix, with options: read as it is iterated, anew each time. */
   public Iterable<Document> list(String prefix, ReadOptions options) {
     ListContextsRequest request = Requests.list(prefix, options);
     return new Pages<>(
@@ -243,11 +249,12 @@ public final class ChordClient implements AutoCloseable {
    *
    * @param known where it stands; null: nothing is known
    */
-  public SyncResult sync(String id, Position known) {
+  public SyncResult sync(String id, @Nullable Position known) {
     return sync(id, known, ReadOptions.NONE);
   }
 
-  public SyncResult sync(String id, Position known, ReadOptions options) {
+  /** @param known where a copy stands; null: nothing is known */
+  public SyncResult sync(String id, @Nullable Position known, ReadOptions options) {
     return Connection.await(async.sync(id, known, options));
   }
 
@@ -269,7 +276,7 @@ public final class ChordClient implements AutoCloseable {
   }
 
   /** As below, without an end. */
-  public Replica.Kept until(String id, Predicate<Map<String, Object>> holds) {
+  public Replica.@Nullable Kept until(String id, Predicate<@Nullable Map<String, @Nullable Object>> holds) {
     return until(id, holds, null);
   }
 
@@ -281,7 +288,7 @@ public final class ChordClient implements AutoCloseable {
    * @return the document for which it holds, with its position; null where it holds for a missing one
    * @throws ChordException DEADLINE_EXCEEDED at the end of its time; what the predicate throws is thrown
    */
-  public Replica.Kept until(String id, Predicate<Map<String, Object>> holds, Duration timeout) {
+  public Replica.@Nullable Kept until(String id, Predicate<@Nullable Map<String, @Nullable Object>> holds, @Nullable Duration timeout) {
     return Connection.await(async.until(id, holds, timeout));
   }
 
@@ -300,6 +307,7 @@ public final class ChordClient implements AutoCloseable {
     return deltas(id, fromVersion, ReadOptions.NONE);
   }
 
+  /** The retained history after a version, with options: read as it is iterated, anew each time. */
   public Iterable<DeltaPage> deltas(String id, long fromVersion, ReadOptions options) {
     ListDeltasRequest request = Requests.deltas(id, fromVersion, options);
     return new Pages<>(
@@ -336,6 +344,7 @@ public final class ChordClient implements AutoCloseable {
     return watch(List.of(targets), WatchOptions.NONE);
   }
 
+  /** What happens to these contexts, with options: see {@link #watch(Target...)}. */
   public Watch watch(List<Target> targets, WatchOptions options) {
     Watch watch = new Watch(connection, targets, options, watches::remove);
     watches.add(watch);

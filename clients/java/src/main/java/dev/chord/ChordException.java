@@ -4,6 +4,8 @@ import io.grpc.Status;
 import java.io.Serializable;
 import java.time.Duration;
 import java.util.List;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /** What all calls, watches and replicas fail with; a write whose conditions do not hold with {@link UnmetConditionsException}. */
 public sealed class ChordException extends RuntimeException permits UnmetConditionsException {
@@ -15,7 +17,7 @@ public sealed class ChordException extends RuntimeException permits UnmetConditi
   private final Details details;
 
   ChordException(
-      String reason, String message, Status.Code code, boolean isTransient, Details details, Throwable cause) {
+      String reason, String message, Status.Code code, boolean isTransient, Details details, @Nullable Throwable cause) {
     super(message, cause);
     this.reason = reason;
     this.code = code;
@@ -24,7 +26,11 @@ public sealed class ChordException extends RuntimeException permits UnmetConditi
   }
 
   /** What the server told beside code and message. */
-  record Details(String contextId, Mismatch mismatch, List<Violation> violations, Duration retryAfter)
+  record Details(
+      @Nullable String contextId,
+      @Nullable Mismatch mismatch,
+      List<Violation> violations,
+      @Nullable Duration retryAfter)
       implements Serializable {
     static final Details NONE = new Details(null, null, List.of(), null);
   }
@@ -34,7 +40,7 @@ public sealed class ChordException extends RuntimeException permits UnmetConditi
    *
    * @param current where it stands; null: it does not exist
    */
-  public record Mismatch(Position current) implements Serializable {}
+  public record Mismatch(@Nullable Position current) implements Serializable {}
 
   /**
    * What is wrong with one field of a request.
@@ -57,12 +63,12 @@ public sealed class ChordException extends RuntimeException permits UnmetConditi
   }
 
   /** Null where the error names none. */
-  public String contextId() {
+  public @Nullable String contextId() {
     return details.contextId();
   }
 
   /** Null but where a write expected the context elsewhere. */
-  public Mismatch mismatch() {
+  public @Nullable Mismatch mismatch() {
     return details.mismatch();
   }
 
@@ -72,13 +78,19 @@ public sealed class ChordException extends RuntimeException permits UnmetConditi
   }
 
   /** How long the server asks to wait before another try; null: it does not say. */
-  public Duration retryAfter() {
+  public @Nullable Duration retryAfter() {
     return details.retryAfter();
   }
 
   /** Another try may succeed, and the caller need not know. */
   boolean isTransient() {
     return isTransient;
+  }
+
+  /** Never null. */
+  @Override
+  public String getMessage() {
+    return Objects.requireNonNullElse(super.getMessage(), "");
   }
 
   @Override

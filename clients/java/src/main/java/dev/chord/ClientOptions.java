@@ -7,11 +7,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /** How to reach a server. */
 public final class ClientOptions {
-  final Tls tls;
-  final Supplier<String> token;
+  final @Nullable Tls tls;
+  final @Nullable Supplier<String> token;
 
   /** Whether the token is a function, which may have a new one. */
   final boolean renewsToken;
@@ -21,13 +22,13 @@ public final class ClientOptions {
   final int callsInFlight;
   final int watchesPerConnection;
   final List<String> endpoints;
-  final String userAgent;
+  final @Nullable String userAgent;
   final Map<String, String> metadata;
   final List<ClientInterceptor> interceptors;
   final Consumer<? super ManagedChannelBuilder<?>> channel;
 
   /** Null: errors go to the system's log, and nothing else is logged. */
-  final System.Logger logger;
+  final System.@Nullable Logger logger;
 
   private ClientOptions(Builder builder) {
     tls = builder.tls;
@@ -45,35 +46,37 @@ public final class ClientOptions {
     logger = builder.logger;
   }
 
+  /** Begins with the defaults. */
   public static Builder builder() {
     return new Builder();
   }
 
+  /** Collects options of a client. */
   public static final class Builder {
-    private Tls tls;
-    private Supplier<String> token;
+    private @Nullable Tls tls;
+    private @Nullable Supplier<String> token;
     private boolean renewsToken;
     private Duration deadline = Duration.ofSeconds(10);
     private RetryPolicy retry = RetryPolicy.DEFAULT;
     private int callsInFlight = 100;
     private int watchesPerConnection = 90;
     private List<String> endpoints = List.of();
-    private String userAgent;
+    private @Nullable String userAgent;
     private Map<String, String> metadata = Map.of();
     private List<ClientInterceptor> interceptors = List.of();
     private Consumer<? super ManagedChannelBuilder<?>> channel = builder -> {};
-    private System.Logger logger;
+    private System.@Nullable Logger logger;
 
     private Builder() {}
 
     /** Default: not encrypted. */
-    public Builder tls(Tls tls) {
+    public Builder tls(@Nullable Tls tls) {
       this.tls = tls;
       return this;
     }
 
     /** Sent as {@code authorization: Bearer} with every call. */
-    public Builder token(String token) {
+    public Builder token(@Nullable String token) {
       this.token = token == null ? null : () -> token;
       renewsToken = false;
       return this;
@@ -132,7 +135,7 @@ public final class ClientOptions {
     }
 
     /** Names the program in the header user-agent, before the client: {@code shop/1.2 chordstate-java/0.1.0 grpc-java-netty/...}. */
-    public Builder userAgent(String program) {
+    public Builder userAgent(@Nullable String program) {
       userAgent = program;
       return this;
     }
@@ -162,11 +165,12 @@ public final class ClientOptions {
      * For what happens unseen: a watch or replica that connects again (warning), a replica without listeners that has ended, a
      * listener that threw (error). Without it, errors go to {@link System#getLogger}, and warnings nowhere.
      */
-    public Builder logger(System.Logger logger) {
+    public Builder logger(System.@Nullable Logger logger) {
       this.logger = logger;
       return this;
     }
 
+    /** The options as they are now; the builder may go on. */
     public ClientOptions build() {
       return new ClientOptions(this);
     }

@@ -18,6 +18,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /** What all calls, watches and replicas of a client share: channels, token, retries, a bound on calls. */
 final class Connection implements AutoCloseable {
@@ -35,7 +36,7 @@ final class Connection implements AutoCloseable {
   final Duration deadline;
 
   /** Null: see {@link ClientOptions.Builder#logger}. */
-  private final System.Logger logger;
+  private final System.@Nullable Logger logger;
 
   /** What ends with the client, whatever the headers it was begun with. */
   private final Lifetime lifetime;
@@ -88,12 +89,12 @@ final class Connection implements AutoCloseable {
    *
    * @param deadline in place of the client's; may be null
    */
-  <Q, A> CompletableFuture<A> start(MethodDescriptor<Q, A> method, Q request, Duration deadline) {
+  <Q, A> CompletableFuture<A> start(MethodDescriptor<Q, A> method, Q request, @Nullable Duration deadline) {
     return start(method, request, deadline, retry);
   }
 
   <Q, A> CompletableFuture<A> start(
-      MethodDescriptor<Q, A> method, Q request, Duration deadline, RetryPolicy policy) {
+      MethodDescriptor<Q, A> method, Q request, @Nullable Duration deadline, RetryPolicy policy) {
     long nanos = Time.nanos(deadline != null ? deadline : this.deadline);
     Call<Q, A> call = new Call<>(this, method, request, nanos, policy);
     lifetime.calls.add(call.answer);
@@ -108,7 +109,7 @@ final class Connection implements AutoCloseable {
    *
    * @param timeout null: there is no end
    */
-  CompletableFuture<WaitContextResponse> wait(WaitContextRequest request, Duration timeout) {
+  CompletableFuture<WaitContextResponse> wait(WaitContextRequest request, @Nullable Duration timeout) {
     if (lifetime.closed) return CompletableFuture.failedFuture(closedError());
     WaitCall call = new WaitCall(this, request, timeout != null ? Time.nanos(timeout) : Time.FOREVER);
     lifetime.calls.add(call.answer);
@@ -119,12 +120,12 @@ final class Connection implements AutoCloseable {
   }
 
   /** As {@code start}, and waits for the answer. */
-  <Q, A> A call(MethodDescriptor<Q, A> method, Q request, Duration deadline) {
+  <Q, A> A call(MethodDescriptor<Q, A> method, Q request, @Nullable Duration deadline) {
     return await(start(method, request, deadline));
   }
 
   /** @throws ChordException as the call fails; an interrupt cancels it */
-  static <T> T await(CompletableFuture<T> answer) {
+  static <T extends @Nullable Object> T await(CompletableFuture<T> answer) {
     try {
       return answer.get();
     } catch (ExecutionException e) {
@@ -153,7 +154,7 @@ final class Connection implements AutoCloseable {
   }
 
   /** What a call ended with, as the caller shall see it. Final where the caller ended it. */
-  ChordException failure(Status status, Metadata trailers, Context context) {
+  ChordException failure(Status status, @Nullable Metadata trailers, Context context) {
     if (lifetime.closed) return closedError();
     ChordException error = Errors.decode(status, trailers);
     return error.isTransient() && context.isCancelled() ? Errors.cancelled(error.getMessage(), error) : error;

@@ -1,9 +1,11 @@
 package dev.chord;
 
+import org.jspecify.annotations.Nullable;
+
 /**
  * What a delete did.
  *
  * @param position where the context stood last; null: it was missing
  * @param changed false: it was missing
  */
-public record DeleteResult(Position position, boolean changed) {}
+public record DeleteResult(@Nullable Position position, boolean changed) {}

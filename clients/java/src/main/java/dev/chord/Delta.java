@@ -3,6 +3,7 @@ package dev.chord;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The ordered changes that lead from one position of a context to a later one.
@@ -16,16 +17,16 @@ public record Delta(
     Position from,
     Position to,
     List<Change> changes,
-    Instant updatedAt,
-    Provenance provenance,
-    Object formatted,
-    String inexpressible) {
+    @Nullable Instant updatedAt,
+    @Nullable Provenance provenance,
+    @Nullable Object formatted,
+    @Nullable String inexpressible) {
   /**
    * A new document, which shares with the old one whatever did not change; the old one stays as it is.
    *
    * @throws DeltaMismatchException where a change does not fit
    */
-  public Map<String, Object> applyTo(Map<String, Object> document) {
+  public Map<String, @Nullable Object> applyTo(Map<String, @Nullable Object> document) {
     return Application.apply(changes, document);
   }
 }

@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
 
 /** What leads from one document to another, at the deepest paths at which both have objects. */
 final class Differences {
@@ -13,7 +14,7 @@ final class Differences {
   private Differences() {}
 
   /** Both as they come from a server; in the order of the paths. */
-  static List<Mutation> between(Map<String, Object> before, Map<String, Object> after) {
+  static List<Mutation> between(Map<String, @Nullable Object> before, Map<String, @Nullable Object> after) {
     Differences differences = new Differences();
     differences.find(before, after, List.of());
     return differences.mutations;

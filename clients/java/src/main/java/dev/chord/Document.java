@@ -3,6 +3,8 @@ package dev.chord;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A context: a named JSON document, and where it stands.
@@ -13,19 +15,19 @@ import java.util.Map;
  */
 public record Document(
     String id,
-    Map<String, Object> value,
+    @Nullable Map<String, @Nullable Object> value,
     Position position,
-    Instant createdAt,
-    Instant updatedAt,
-    Instant expiresAt,
+    @Nullable Instant createdAt,
+    @Nullable Instant updatedAt,
+    @Nullable Instant expiresAt,
     List<MemberExpiry> expiries) {
   Document withExpiries(List<MemberExpiry> expiries) {
     return new Document(id, value, position, createdAt, updatedAt, expiresAt, expiries);
   }
 
   /** A copy of the value, at all levels, to be changed: for {@link ChordClient#set}. */
-  public Map<String, Object> copy() {
-    return Values.copy(value);
+  public Map<String, @Nullable Object> copy() {
+    return Values.copy(whole());
   }
 
   /**
@@ -34,6 +36,11 @@ public record Document(
    * @throws ChordException INVALID_ARGUMENT where it is none; the violation's field is the path inside the document
    */
   public <T> T as(Class<T> type, DocumentMapper mapper) {
-    return mapper.fromDocument(value, type);
+    return mapper.fromDocument(whole(), type);
+  }
+
+  /** The value, of an answer that has one. */
+  Map<String, @Nullable Object> whole() {
+    return Objects.requireNonNull(value, "the answer was not asked for the value");
   }
 }

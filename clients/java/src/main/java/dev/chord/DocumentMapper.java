@@ -1,6 +1,7 @@
 package dev.chord;
 
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Between documents and objects of the program's own, records for example: by Jackson, Gson or code of the program.
@@ -9,9 +10,10 @@ import java.util.Map;
  */
 public interface DocumentMapper {
   /** @param document null, booleans, doubles, strings, lists and maps; not to be changed */
-  <T> T fromDocument(Map<String, Object> document, Class<T> type);
+  <T> T fromDocument(Map<String, @Nullable Object> document, Class<T> type);
 
-  Map<String, Object> toDocument(Object value);
+  /** @return null, booleans, numbers, strings, lists and maps */
+  Map<String, @Nullable Object> toDocument(Object value);
 
   /**
    * An INVALID_ARGUMENT to throw.

@@ -5,24 +5,29 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /** One edit with all its attempts: reads, calls the function, writes what differs, and begins again on a conflict. */
 final class EditCall {
   private final ChordClient client;
   private final String id;
-  private final Consumer<Map<String, Object>> change;
+  private final Consumer<Map<String, @Nullable Object>> change;
   private final EditOptions options;
+
+  /** The document; without a position where the context is missing. */
+  private record Read(Map<String, @Nullable Object> value, @Nullable Position position) {}
 
   /** By System.nanoTime. */
   private final long end;
 
   /** The last one; null: none yet. */
-  private ChordException conflict;
+  private @Nullable ChordException conflict;
 
   EditCall(
-      ChordClient client, String id, Consumer<Map<String, Object>> change, EditOptions options, Duration deadline) {
+      ChordClient client, String id, Consumer<Map<String, @Nullable Object>> change, EditOptions options, Duration deadline) {
     this.client = client;
     this.id = id;
     this.change = change;
@@ -35,20 +40,20 @@ final class EditCall {
     for (int made = 1; ; made++) {
       WriteResult result = attempt();
       if (result != null) return result;
-      if (made >= attempts) throw conflict;
+      if (made >= attempts) throw Objects.requireNonNull(conflict);
       pause(Time.min(retry.backoff(made - 1), left().dividedBy(2)));
     }
   }
 
   /** Null: there is a conflict. */
-  private WriteResult attempt() {
-    Document read = read();
-    Map<String, Object> copy = Values.copy(read.value());
+  private @Nullable WriteResult attempt() {
+    Read read = read();
+    Map<String, @Nullable Object> copy = Values.copy(read.value);
     change.accept(copy);
     // Numbers of other types become those that come back, to be compared.
-    Map<String, Object> changed = Values.fromStruct(Values.toStruct("value", copy));
-    List<Mutation> mutations = Differences.between(read.value(), changed);
-    if (mutations.isEmpty() && read.position() != null) return new WriteResult(read.position(), false, null, null);
+    Map<String, @Nullable Object> changed = Values.fromStruct(Values.toStruct("value", copy));
+    List<Mutation> mutations = Differences.between(read.value, changed);
+    if (mutations.isEmpty() && read.position != null) return new WriteResult(read.position, false, null, null);
     try {
       return client.update(id, new Edit(null, mutations), guarded(read, mutations));
     } catch (ChordException error) {
@@ -58,23 +63,23 @@ final class EditCall {
     }
   }
 
-  /** Without a position where the context is missing. */
-  private Document read() {
+  private Read read() {
     try {
-      return client.get(id, ReadOptions.builder().deadline(left()).build());
+      Document found = client.get(id, ReadOptions.builder().deadline(left()).build());
+      return new Read(found.whole(), found.position());
     } catch (ChordException error) {
       if (!options.allowMissing || !error.reason().equals("NOT_FOUND")) throw told(error);
-      return new Document(id, Map.of(), null, null, null, null, List.of());
+      return new Read(Map.of(), null);
     }
   }
 
-  private WriteOptions guarded(Document read, List<Mutation> mutations) {
+  private WriteOptions guarded(Read read, List<Mutation> mutations) {
     WriteOptions.Builder write = options.write().deadline(left());
-    if (read.position() == null) return write.ifAbsent().allowMissing().build();
-    if (options.readsDocument) return write.ifPosition(read.position()).build();
+    if (read.position == null) return write.ifAbsent().allowMissing().build();
+    if (options.readsDocument) return write.ifPosition(read.position).build();
     List<List<String>> paths = new ArrayList<>(options.reads);
     mutations.forEach(mutation -> paths.add(mutation.message.getPathList()));
-    return write.ifUnchanged(read.position(), paths).build();
+    return write.ifUnchanged(read.position, paths).build();
   }
 
   /** After a conflict, that is why the time was not enough. */

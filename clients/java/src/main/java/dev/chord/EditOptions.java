@@ -4,6 +4,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /** Options of {@link ChordClient#edit}. */
 public final class EditOptions {
@@ -17,7 +18,7 @@ public final class EditOptions {
   final int attempts;
 
   /** Null: the client's. */
-  final Duration deadline;
+  final @Nullable Duration deadline;
 
   private final List<Consumer<WriteOptions.Builder>> write;
 
@@ -30,6 +31,7 @@ public final class EditOptions {
     write = List.copyOf(builder.write);
   }
 
+  /** Begins with the defaults. */
   public static Builder builder() {
     return new Builder();
   }
@@ -41,12 +43,13 @@ public final class EditOptions {
     return options;
   }
 
+  /** Collects options of an edit. */
   public static final class Builder {
     private final List<List<String>> reads = new ArrayList<>();
     private boolean readsDocument;
     private boolean allowMissing;
     private int attempts;
-    private Duration deadline;
+    private @Nullable Duration deadline;
     private final List<Consumer<WriteOptions.Builder>> write = new ArrayList<>();
 
     private Builder() {}
@@ -106,6 +109,7 @@ public final class EditOptions {
       return this;
     }
 
+    /** The options as they are now; the builder may go on. */
     public EditOptions build() {
       return new EditOptions(this);
     }

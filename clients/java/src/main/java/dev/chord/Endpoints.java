@@ -6,13 +6,16 @@ import io.grpc.NameResolver;
 import io.grpc.NameResolverProvider;
 import io.grpc.NameResolverRegistry;
 import io.grpc.Status;
+import io.grpc.StatusOr;
 import java.net.InetSocketAddress;
 import java.net.URI;
 import java.net.URISyntaxException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.Executor;
 import java.util.concurrent.ForkJoinPool;
+import org.jspecify.annotations.Nullable;
 
 /** Several addresses of one service as one target: each stays an address of its own, for gRPC to balance between them. */
 final class Endpoints extends NameResolverProvider {
@@ -28,7 +31,7 @@ final class Endpoints extends NameResolverProvider {
     try {
       return new URI(SCHEME, "", "/" + String.join(",", addresses), null).toString();
     } catch (URISyntaxException e) {
-      throw Errors.unsendable("endpoints", e.getMessage());
+      throw Errors.unsendable("endpoints", String.valueOf(e.getMessage()));
     }
   }
 
@@ -43,7 +46,7 @@ final class Endpoints extends NameResolverProvider {
   }
 
   @Override
-  public NameResolver newNameResolver(URI target, NameResolver.Args args) {
+  public @Nullable NameResolver newNameResolver(URI target, NameResolver.Args args) {
     if (!SCHEME.equals(target.getScheme())) return null;
     Executor executor = args.getOffloadExecutor() != null ? args.getOffloadExecutor() : ForkJoinPool.commonPool();
     return new Resolver(List.of(target.getPath().substring(1).split(",")), executor);
@@ -68,7 +71,8 @@ final class Endpoints extends NameResolverProvider {
   private static final class Resolver extends NameResolver {
     private final List<String> addresses;
     private final Executor executor;
-    private Listener2 listener;
+    /** From the start on. */
+    private @Nullable Listener2 listener;
 
     Resolver(List<String> addresses, Executor executor) {
       this.addresses = addresses;
@@ -92,6 +96,7 @@ final class Endpoints extends NameResolverProvider {
     }
 
     private void resolve() {
+      Listener2 listener = Objects.requireNonNull(this.listener);
       List<EquivalentAddressGroup> groups = new ArrayList<>();
       for (String address : addresses) {
         URI uri = parse(address);
@@ -105,7 +110,7 @@ final class Endpoints extends NameResolverProvider {
       if (groups.isEmpty()) {
         listener.onError(Status.UNAVAILABLE.withDescription("none of " + addresses + " can be resolved"));
       } else {
-        listener.onResult(ResolutionResult.newBuilder().setAddresses(groups).build());
+        listener.onResult(ResolutionResult.newBuilder().setAddressesOrError(StatusOr.fromValue(groups)).build());
       }
     }
 

@@ -15,6 +15,7 @@ import io.grpc.Status;
 import java.time.Duration;
 import java.util.List;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /** What can go wrong, decoded from gRPC's status and the details in its trailers. */
 final class Errors {
@@ -25,25 +26,25 @@ final class Errors {
   private static final Pattern HTTP =
       Pattern.compile("rst.?stream|go.?away|enhance_your_calm", Pattern.CASE_INSENSITIVE);
 
-  private String reason;
-  private String contextId;
-  private String mismatchId;
-  private Mismatch mismatch;
+  private @Nullable String reason;
+  private @Nullable String contextId;
+  private @Nullable String mismatchId;
+  private @Nullable Mismatch mismatch;
   private List<Violation> violations = List.of();
-  private Duration retryAfter;
-  private UnmetConditionsException.Unmet unmet;
+  private @Nullable Duration retryAfter;
+  private UnmetConditionsException.@Nullable Unmet unmet;
 
   private Errors() {}
 
   /** @param trailers may be null */
-  static ChordException decode(Status status, Metadata trailers) {
+  static ChordException decode(Status status, @Nullable Metadata trailers) {
     String message = withCauses(status);
-    byte[] details = trailers != null ? trailers.get(DETAILS) : null;
+    byte @Nullable [] details = trailers != null ? trailers.get(DETAILS) : null;
     return decode(status.getCode(), message, details, status.getCause());
   }
 
   /** @param trailer {@code grpc-status-details-bin}, or null */
-  static ChordException decode(Status.Code code, String message, byte[] trailer, Throwable cause) {
+  static ChordException decode(Status.Code code, String message, byte @Nullable [] trailer, @Nullable Throwable cause) {
     Errors found = read(trailer);
     boolean isTransient = switch (code) {
       case UNAVAILABLE -> true;
@@ -93,7 +94,7 @@ final class Errors {
   }
 
   /** The caller, or the end of the client, ended it. */
-  static ChordException cancelled(String message, Throwable cause) {
+  static ChordException cancelled(String message, @Nullable Throwable cause) {
     return new ChordException("CANCELLED", message, Status.Code.CANCELLED, false, Details.NONE, cause);
   }
 
@@ -114,7 +115,7 @@ final class Errors {
   }
 
   /** Details that cannot be decoded count as absent: code and message still tell enough. */
-  private static Errors read(byte[] trailer) {
+  private static Errors read(byte @Nullable [] trailer) {
     Errors found = new Errors();
     if (trailer == null) return found;
     try {

@@ -27,7 +27,7 @@ final class Headers implements ClientInterceptor {
     try {
       return Metadata.Key.of(name, Metadata.ASCII_STRING_MARSHALLER);
     } catch (IllegalArgumentException e) {
-      throw Errors.unsendable("metadata", e.getMessage());
+      throw Errors.unsendable("metadata", String.valueOf(e.getMessage()));
     }
   }
 

@@ -5,6 +5,7 @@ import dev.chord.v1.ListValues;
 import dev.chord.v1.TextEdit;
 import java.time.Duration;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One change to ask for, at a path: object keys from the root, never empty. Missing objects on the way are created.
@@ -19,7 +20,7 @@ public final class Mutation {
   }
 
   /** Stores a value, null included, in place of whatever is there. */
-  public static Mutation set(List<String> path, Object value) {
+  public static Mutation set(List<String> path, @Nullable Object value) {
     return new Mutation(path, builder().setSet(Values.toValue("set", value)));
   }
 
@@ -28,7 +29,7 @@ public final class Mutation {
    *
    * @param ttl 1 s to 365 days
    */
-  public static Mutation set(List<String> path, Object value, Duration ttl) {
+  public static Mutation set(List<String> path, @Nullable Object value, Duration ttl) {
     return new Mutation(
         path, builder().setSet(Values.toValue("set", value)).setTtl(Conversion.toDuration(ttl)));
   }

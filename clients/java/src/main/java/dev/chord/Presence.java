@@ -7,6 +7,7 @@ import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A member of a context that is there as long as this process keeps it there: who is in a room, which worker holds a job.
@@ -22,13 +23,13 @@ public final class Presence implements AutoCloseable {
   private final CountDownLatch closing = new CountDownLatch(1);
   private final AtomicBoolean closed = new AtomicBoolean();
   private final Thread thread;
-  private volatile Object value;
+  private volatile @Nullable Object value;
 
   Presence(
       ChordClient client,
       String id,
       List<String> path,
-      Object value,
+      @Nullable Object value,
       Duration ttl,
       Consumer<ChordException> onError,
       Consumer<Presence> onClose) {
@@ -45,7 +46,7 @@ public final class Presence implements AutoCloseable {
   }
 
   /** Sets another value, which also renews the member. */
-  public void set(Object value) {
+  public void set(@Nullable Object value) {
     this.value = value;
     client.update(
         id, Edit.of(Mutation.set(path, value, ttl)), WriteOptions.builder().allowMissing().build());

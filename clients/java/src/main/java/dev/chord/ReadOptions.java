@@ -5,6 +5,7 @@ import java.time.Instant;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /** Options of get, touch, list, sync, deltas and blame. One that a call does not have is INVALID_ARGUMENT. */
 public final class ReadOptions {
@@ -14,11 +15,11 @@ public final class ReadOptions {
   final boolean includeOldValues;
   final boolean includeExpiries;
   final long version;
-  final Instant at;
+  final @Nullable Instant at;
   final String format;
   final List<List<String>> paths;
   final int pageSize;
-  final Duration deadline;
+  final @Nullable Duration deadline;
 
   /** Names of the options that were set, but for the deadline. */
   private final Set<String> given;
@@ -36,6 +37,7 @@ public final class ReadOptions {
     given = Set.copyOf(builder.given);
   }
 
+  /** Begins with the defaults. */
   public static Builder builder() {
     return new Builder();
   }
@@ -77,16 +79,17 @@ public final class ReadOptions {
     return this;
   }
 
+  /** Collects options of a read. */
   public static final class Builder {
     private boolean includeValues;
     private boolean includeOldValues;
     private boolean includeExpiries;
     private long version;
-    private Instant at;
+    private @Nullable Instant at;
     private String format = "";
     private List<List<String>> paths = List.of();
     private int pageSize;
-    private Duration deadline;
+    private @Nullable Duration deadline;
     private final Set<String> given = new LinkedHashSet<>();
 
     private Builder() {}
@@ -162,6 +165,7 @@ public final class ReadOptions {
       return this;
     }
 
+    /** The options as they are now; the builder may go on. */
     public ReadOptions build() {
       return new ReadOptions(this);
     }

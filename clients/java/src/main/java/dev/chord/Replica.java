@@ -18,6 +18,7 @@ import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A live local copy of contexts, fed by a thread of its own. Reading never waits. Documents are unmodifiable at all levels, and
@@ -40,7 +41,7 @@ public final class Replica implements AutoCloseable {
 
   private final List<ReplicaListener> listeners = new CopyOnWriteArrayList<>();
   private final List<Waiter> waiters = new CopyOnWriteArrayList<>();
-  private final CompletableFuture<Void> ready = new CompletableFuture<>();
+  private final CompletableFuture<@Nullable Void> ready = new CompletableFuture<>();
   private final ChordClient client;
   private final Watch watch;
   private final Thread thread;
@@ -48,14 +49,14 @@ public final class Replica implements AutoCloseable {
   private volatile boolean closed;
 
   /** Why it has ended; null: it has not. */
-  private volatile ChordException end;
+  private volatile @Nullable ChordException end;
 
-  private record Held(Map<String, Object> value, Position position) {}
+  private record Held(Map<String, @Nullable Object> value, Position position) {}
 
-  private record Waiter(BooleanSupplier holds, CompletableFuture<Void> done) {}
+  private record Waiter(BooleanSupplier holds, CompletableFuture<@Nullable Void> done) {}
 
   /** A document that was kept, to open a replica from it later: position and value belong together. */
-  public record Kept(String id, Map<String, Object> value, Position position) {}
+  public record Kept(String id, Map<String, @Nullable Object> value, Position position) {}
 
   private Replica(ChordClient client, List<Target> targets, List<Kept> state, ReplicaListener... listeners) {
     this.client = client;
@@ -89,19 +90,19 @@ public final class Replica implements AutoCloseable {
   }
 
   /** The document now; null: there is none. */
-  public Map<String, Object> get(String id) {
+  public @Nullable Map<String, @Nullable Object> get(String id) {
     Held held = held(id);
     return held != null ? held.value : null;
   }
 
   /** The document now as an object of the program's own; null: there is none. */
-  public <T> T get(String id, Class<T> type, DocumentMapper mapper) {
-    Map<String, Object> value = get(id);
+  public <T> @Nullable T get(String id, Class<T> type, DocumentMapper mapper) {
+    @Nullable Map<String, @Nullable Object> value = get(id);
     return value != null ? mapper.fromDocument(value, type) : null;
   }
 
   /** Where the document stands; null: there is none. */
-  public Position position(String id) {
+  public @Nullable Position position(String id) {
     Held held = held(id);
     return held != null ? held.position : null;
   }
@@ -111,6 +112,7 @@ public final class Replica implements AutoCloseable {
     return read(() -> Set.copyOf(documents.keySet()));
   }
 
+  /** The number of documents now. */
   public int size() {
     return read(documents::size);
   }
@@ -123,7 +125,7 @@ public final class Replica implements AutoCloseable {
   }
 
   /** Reads several documents as of one moment, of a batch of writes all or nothing. The replica waits meanwhile. */
-  public <T> T read(Supplier<T> reader) {
+  public <T extends @Nullable Object> T read(Supplier<T> reader) {
     lock.readLock().lock();
     try {
       return reader.get();
@@ -132,7 +134,7 @@ public final class Replica implements AutoCloseable {
     }
   }
 
-  private Held held(String id) {
+  private @Nullable Held held(String id) {
     return read(() -> documents.get(id));
   }
 
@@ -140,7 +142,7 @@ public final class Replica implements AutoCloseable {
    * Completes when the copy of a context has what was written at the position, as {@link Position#reaches} says; with
    * {@link ChordException} where the replica ends before.
    */
-  public CompletableFuture<Void> waitFor(String id, Position position) {
+  public CompletableFuture<@Nullable Void> waitFor(String id, Position position) {
     return waitUntil(() -> {
       Position at = position(id);
       return at != null && at.reaches(position);
@@ -151,13 +153,13 @@ public final class Replica implements AutoCloseable {
    * Completes when the test of the document holds, which gets null where there is none; with {@link ChordException} where
    * the replica ends before. It is tested at once, and after each change, by the replica's thread.
    */
-  public CompletableFuture<Void> waitFor(String id, Predicate<Map<String, Object>> test) {
+  public CompletableFuture<@Nullable Void> waitFor(String id, Predicate<@Nullable Map<String, @Nullable Object>> test) {
     return waitUntil(() -> test.test(get(id)));
   }
 
   /** As {@code waitFor}, with the document for which the test holds; null where that is none. */
-  CompletableFuture<Kept> until(String id, Predicate<Map<String, Object>> test) {
-    AtomicReference<Kept> found = new AtomicReference<>();
+  CompletableFuture<@Nullable Kept> until(String id, Predicate<@Nullable Map<String, @Nullable Object>> test) {
+    AtomicReference<@Nullable Kept> found = new AtomicReference<>();
     return waitUntil(() -> {
           Held held = held(id);
           if (!test.test(held != null ? held.value : null)) return false;
@@ -167,7 +169,7 @@ public final class Replica implements AutoCloseable {
         .thenApply(done -> found.get());
   }
 
-  private CompletableFuture<Void> waitUntil(BooleanSupplier holds) {
+  private CompletableFuture<@Nullable Void> waitUntil(BooleanSupplier holds) {
     Waiter waiter = new Waiter(holds, new CompletableFuture<>());
     waiters.add(waiter);
     waiter.done.whenComplete((done, error) -> waiters.remove(waiter));
@@ -190,7 +192,7 @@ public final class Replica implements AutoCloseable {
   }
 
   /** Completes when everything that existed has come; with {@link ChordException} where the replica ends before. */
-  public CompletableFuture<Void> ready() {
+  public CompletableFuture<@Nullable Void> ready() {
     return ready.copy();
   }
 
@@ -212,10 +214,12 @@ public final class Replica implements AutoCloseable {
     }
   }
 
+  /** Receives what happens from now on. */
   public void addListener(ReplicaListener listener) {
     listeners.add(listener);
   }
 
+  /** Ends that; a call that is under way goes on. */
   public void removeListener(ReplicaListener listener) {
     listeners.remove(listener);
   }
@@ -253,7 +257,7 @@ public final class Replica implements AutoCloseable {
   /** Applies events that belong together as one, and then tells of them. */
   private void take(List<WatchEvent> batch) {
     List<ReplicaChange> changes = new ArrayList<>();
-    Map<String, Held> next = new HashMap<>();
+    Map<String, @Nullable Held> next = new HashMap<>();
     try {
       for (WatchEvent event : batch) apply(event, next, changes);
     } catch (DeltaMismatchException e) {
@@ -271,7 +275,7 @@ public final class Replica implements AutoCloseable {
     if (caughtUp) tell(ReplicaListener::caughtUp);
   }
 
-  private void store(Map<String, Held> next) {
+  private void store(Map<String, @Nullable Held> next) {
     lock.writeLock().lock();
     try {
       next.forEach((id, held) -> {
@@ -284,23 +288,22 @@ public final class Replica implements AutoCloseable {
   }
 
   /** @param next what the batch makes of its contexts; null: gone */
-  private void apply(WatchEvent event, Map<String, Held> next, List<ReplicaChange> changes) {
-    ReplicaChange change;
+  private void apply(WatchEvent event, Map<String, @Nullable Held> next, List<ReplicaChange> changes) {
     if (event instanceof WatchEvent.Full full) {
       Document document = full.document();
-      change = new ReplicaChange(document.id(), document.value(), document.position(), null);
+      next.put(document.id(), new Held(document.whole(), document.position()));
+      changes.add(new ReplicaChange(document.id(), document.whole(), document.position(), null));
     } else if (event instanceof WatchEvent.Changed changed) {
       Delta delta = changed.delta();
       Held held = next.containsKey(delta.id()) ? next.get(delta.id()) : documents.get(delta.id());
       if (held == null) throw new DeltaMismatchException(List.of(), "there is no document");
-      change = new ReplicaChange(delta.id(), delta.applyTo(held.value), delta.to(), delta.changes());
+      Map<String, @Nullable Object> value = delta.applyTo(held.value);
+      next.put(delta.id(), new Held(value, delta.to()));
+      changes.add(new ReplicaChange(delta.id(), value, delta.to(), delta.changes()));
     } else if (event instanceof WatchEvent.Deleted deleted) {
-      change = new ReplicaChange(deleted.id(), null, null, null);
-    } else {
-      return;
+      next.put(deleted.id(), null);
+      changes.add(new ReplicaChange(deleted.id(), null, null, null));
     }
-    next.put(change.id(), change.value() != null ? new Held(change.value(), change.position()) : null);
-    changes.add(change);
   }
 
   private static String contextId(WatchEvent event) {

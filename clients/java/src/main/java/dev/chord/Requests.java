@@ -23,6 +23,7 @@ import dev.chord.v1.WaitContextResponse;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** What calls send, checked, and what their answers say. */
 final class Requests {
@@ -100,7 +101,7 @@ final class Requests {
     return request.build();
   }
 
-  static TouchContextRequest touch(String id, List<List<String>> paths, Duration ttl, ReadOptions options) {
+  static TouchContextRequest touch(String id, List<List<String>> paths, @Nullable Duration ttl, ReadOptions options) {
     options.ofTouch();
     TouchContextRequest.Builder request =
         TouchContextRequest.newBuilder().setContextId(Values.text("context_id", id));
@@ -116,7 +117,7 @@ final class Requests {
         .build();
   }
 
-  static SyncContextRequest sync(String id, Position known, ReadOptions options) {
+  static SyncContextRequest sync(String id, @Nullable Position known, ReadOptions options) {
     SyncContextRequest.Builder request = SyncContextRequest.newBuilder()
         .setContextId(Values.text("context_id", id))
         .setIncludeOldValues(options.ofSync().includeOldValues)
@@ -220,7 +221,10 @@ final class Requests {
   }
 
   private static WriteResult written(
-      dev.chord.v1.Position position, boolean changed, dev.chord.v1.Context context, dev.chord.v1.Delta delta) {
+      dev.chord.v1.Position position,
+      boolean changed,
+      dev.chord.v1.@Nullable Context context,
+      dev.chord.v1.@Nullable Delta delta) {
     return new WriteResult(
         Conversion.fromPosition(position),
         changed,

@@ -16,6 +16,7 @@ public record RetryPolicy(int attempts, Duration attemptTimeout, Duration backof
   public static final RetryPolicy DEFAULT =
       new RetryPolicy(10, Duration.ofSeconds(3), Duration.ofMillis(100), Duration.ofSeconds(10));
 
+  /** @throws IllegalArgumentException for no attempts, no time for one, or a backoff that is negative or ends below its begin */
   public RetryPolicy {
     if (attempts < 1) throw new IllegalArgumentException("attempts: at least 1");
     if (attemptTimeout.isNegative() || attemptTimeout.isZero()) {
@@ -26,14 +27,17 @@ public record RetryPolicy(int attempts, Duration attemptTimeout, Duration backof
     }
   }
 
+  /** The same with another number of tries. */
   public RetryPolicy withAttempts(int attempts) {
     return new RetryPolicy(attempts, attemptTimeout, backoffMin, backoffMax);
   }
 
+  /** The same with another time for one try. */
   public RetryPolicy withAttemptTimeout(Duration attemptTimeout) {
     return new RetryPolicy(attempts, attemptTimeout, backoffMin, backoffMax);
   }
 
+  /** The same with other waits between tries. */
   public RetryPolicy withBackoff(Duration min, Duration max) {
     return new RetryPolicy(attempts, attemptTimeout, min, max);
   }

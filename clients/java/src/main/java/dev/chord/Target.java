@@ -9,18 +9,22 @@ import java.util.List;
  * @param paths only these parts of the documents; empty: all of them. Where several targets cover a context, the union
  */
 public record Target(String name, boolean isPrefix, List<List<String>> paths) {
+  /** Copies the paths. */
   public Target {
     paths = paths.stream().map(List::copyOf).toList();
   }
 
+  /** Of whole documents. */
   public Target(String name, boolean isPrefix) {
     this(name, isPrefix, List.of());
   }
 
+  /** One context. */
   public static Target id(String id) {
     return new Target(id, false);
   }
 
+  /** All contexts whose ids begin so. */
   public static Target prefix(String prefix) {
     return new Target(prefix, true);
   }

@@ -3,6 +3,7 @@ package dev.chord;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /** Durations against {@link System#nanoTime}. */
 final class Time {
@@ -28,7 +29,7 @@ final class Time {
   }
 
   /** The second may be null. */
-  static Duration max(Duration a, Duration b) {
+  static Duration max(Duration a, @Nullable Duration b) {
     return b == null || a.compareTo(b) >= 0 ? a : b;
   }
 }

@@ -8,7 +8,9 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What a watch makes of each message of its streams, and what it asks for when it connects again. Pure: it knows no
@@ -65,7 +67,7 @@ final class Tracker {
         int bytes = id.getBytes(StandardCharsets.UTF_8).length + POSITION_BYTES;
         if (doubted.contains(id) || bytes > room) continue;
         room -= bytes;
-        subscription.putKnown(id, Conversion.toPosition(positions.get(id)));
+        subscription.putKnown(id, Conversion.toPosition(Objects.requireNonNull(positions.get(id))));
         omitted.remove(id);
       }
       subscriptions.add(subscription.build());
@@ -77,7 +79,7 @@ final class Tracker {
    * A message: answers the events to deliver, of a batch all at once with its last message; null where it leaves a gap,
    * and the watch must connect again.
    */
-  List<WatchEvent> take(WatchContextsResponse message) {
+  @Nullable List<WatchEvent> take(WatchContextsResponse message) {
     if (message.getMore()) {
       batch.add(message);
       return List.of();
@@ -89,11 +91,11 @@ final class Tracker {
     return whole(whole);
   }
 
-  private List<WatchEvent> whole(List<WatchContextsResponse> messages) {
+  private @Nullable List<WatchEvent> whole(List<WatchContextsResponse> messages) {
     List<Before> before = messages.stream().map(Tracker::contextId).map(this::before).toList();
     List<WatchEvent> events = new ArrayList<>();
     for (WatchContextsResponse message : messages) {
-      List<WatchEvent> more = single(message);
+      @Nullable List<WatchEvent> more = single(message);
       if (more == null) {
         // The context that did not fit stays doubted: the next connection brings its document.
         for (int i = before.size() - 1; i >= 0; i--) restore(before.get(i));
@@ -107,7 +109,7 @@ final class Tracker {
   }
 
   /** What was held of a context before a batch. */
-  private record Before(String id, Position position, boolean absent, boolean doubted) {}
+  private record Before(String id, @Nullable Position position, boolean absent, boolean doubted) {}
 
   private Before before(String id) {
     return new Before(id, positions.get(id), absent.contains(id), doubted.contains(id));
@@ -141,7 +143,7 @@ final class Tracker {
     return event;
   }
 
-  private List<WatchEvent> single(WatchContextsResponse message) {
+  private @Nullable List<WatchEvent> single(WatchContextsResponse message) {
     return switch (message.getEventCase()) {
       case FULL -> full(Conversion.fromFull(message.getFull()));
       case DELTA -> delta(Conversion.fromDelta(message.getDelta()));
@@ -181,7 +183,7 @@ final class Tracker {
     return List.of(full);
   }
 
-  private List<WatchEvent> delta(Delta delta) {
+  private @Nullable List<WatchEvent> delta(Delta delta) {
     String id = delta.id();
     Position held = positions.get(id);
     if (held == null || doubted.contains(id) || !fits(held, delta.from())) {

@@ -3,6 +3,7 @@ package dev.chord;
 import io.grpc.Status;
 import java.io.Serializable;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A write was refused, since {@link WriteOptions.Builder#ifUnchanged} or {@link WriteOptions.Builder#ifChecks} does not hold:
@@ -14,16 +15,17 @@ public final class UnmetConditionsException extends ChordException {
   private final Unmet unmet;
 
   UnmetConditionsException(
-      String reason, String message, Status.Code code, Details details, Unmet unmet, Throwable cause) {
+      String reason, String message, Status.Code code, Details details, Unmet unmet, @Nullable Throwable cause) {
     super(reason, message, code, false, details, cause);
     this.unmet = unmet;
   }
 
   /** What the server told. */
-  record Unmet(Position current, String sinceReason, List<Condition> conditions) implements Serializable {}
+  record Unmet(@Nullable Position current, @Nullable String sinceReason, List<Condition> conditions) implements Serializable {}
 
   /** A condition that does not hold. */
   public sealed interface Condition extends Serializable {
+    /** Object keys from the root. */
     List<String> path();
   }
 
@@ -33,7 +35,7 @@ public final class UnmetConditionsException extends ChordException {
    * @param version the last one that did
    * @param author the identity that wrote it; null: it has none, or the server no longer has it in memory
    */
-  public record Touched(List<String> path, long version, String author) implements Condition {}
+  public record Touched(List<String> path, long version, @Nullable String author) implements Condition {}
 
   /** The document does not hold what the check names. */
   public record Failed(Check check) implements Condition {
@@ -47,7 +49,7 @@ public final class UnmetConditionsException extends ChordException {
   public record Unknown(List<String> path) implements Condition {}
 
   /** Where the context stands; null: it does not exist. */
-  public Position current() {
+  public @Nullable Position current() {
     return unmet.current();
   }
 
@@ -55,7 +57,7 @@ public final class UnmetConditionsException extends ChordException {
    * Why the position of {@code ifUnchanged} cannot be compared with {@link #current}: {@code EPOCH_CHANGED}, {@code AHEAD},
    * {@code DIVERGED} or {@code HISTORY_TRUNCATED}; null: it can.
    */
-  public String sinceReason() {
+  public @Nullable String sinceReason() {
     return unmet.sinceReason();
   }
 

@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /** google.protobuf.Struct and Value from and to Java's maps, lists and scalars. */
 final class Values {
@@ -33,7 +34,7 @@ final class Values {
   }
 
   /** @throws ChordException INVALID_ARGUMENT for what is not JSON */
-  static Value toValue(String field, Object value) {
+  static Value toValue(String field, @Nullable Object value) {
     return value(new Path(null, field), value, 0);
   }
 
@@ -41,7 +42,7 @@ final class Values {
   static List<Value> toValues(String field, List<?> values) {
     List<Value> converted = new ArrayList<>(values.size());
     Path list = new Path(null, field);
-    for (Object each : values) converted.add(value(new Path(list, converted.size()), each, 0));
+    for (@Nullable Object each : values) converted.add(value(new Path(list, converted.size()), each, 0));
     return converted;
   }
 
@@ -50,7 +51,7 @@ final class Values {
    *
    * @param step a field, a key, or an index
    */
-  private record Path(Path parent, Object step) {
+  private record Path(@Nullable Path parent, Object step) {
     private static final Pattern PLAIN = Pattern.compile("[\\p{L}\\p{N}_]+");
 
     @Override
@@ -70,58 +71,58 @@ final class Values {
     return '"' + key.replace("\\", "\\\\").replace("\"", "\\\"") + '"';
   }
 
-  static Map<String, Object> fromStruct(Struct struct) {
+  static Map<String, @Nullable Object> fromStruct(Struct struct) {
     Map<String, Value> fields = struct.getFieldsMap();
-    Map<String, Object> object = new LinkedHashMap<>(fields.size() * 4 / 3 + 1);
+    Map<String, @Nullable Object> object = new LinkedHashMap<>(fields.size() * 4 / 3 + 1);
     fields.forEach((key, value) -> object.put(key, fromValue(value)));
     return Collections.unmodifiableMap(object);
   }
 
   /** A copy that cannot be written to. */
-  static Map<String, Object> frozen(Map<String, Object> object) {
-    Map<String, Object> copy = new LinkedHashMap<>(object.size() * 4 / 3 + 1);
+  static Map<String, @Nullable Object> frozen(Map<String, @Nullable Object> object) {
+    Map<String, @Nullable Object> copy = new LinkedHashMap<>(object.size() * 4 / 3 + 1);
     object.forEach((key, value) -> copy.put(key, frozenValue(value)));
     return Collections.unmodifiableMap(copy);
   }
 
-  private static Object frozenValue(Object value) {
+  private static @Nullable Object frozenValue(@Nullable Object value) {
     if (value instanceof List<?> list) {
-      List<Object> copy = new ArrayList<>(list.size());
+      List<@Nullable Object> copy = new ArrayList<>(list.size());
       list.forEach(each -> copy.add(frozenValue(each)));
       return Collections.unmodifiableList(copy);
     }
     if (!(value instanceof Map<?, ?> map)) return value;
     @SuppressWarnings("unchecked") // documents have no other maps
-    Map<String, Object> object = (Map<String, Object>) map;
+    Map<String, @Nullable Object> object = (Map<String, @Nullable Object>) map;
     return frozen(object);
   }
 
   /** A copy to write to. */
-  static Map<String, Object> copy(Map<String, Object> object) {
-    Map<String, Object> copy = new LinkedHashMap<>(object.size() * 4 / 3 + 1);
+  static Map<String, @Nullable Object> copy(Map<String, @Nullable Object> object) {
+    Map<String, @Nullable Object> copy = new LinkedHashMap<>(object.size() * 4 / 3 + 1);
     object.forEach((key, value) -> copy.put(key, copyOf(value)));
     return copy;
   }
 
-  private static Object copyOf(Object value) {
+  private static @Nullable Object copyOf(@Nullable Object value) {
     if (value instanceof List<?> list) {
-      List<Object> copy = new ArrayList<>(list.size());
+      List<@Nullable Object> copy = new ArrayList<>(list.size());
       list.forEach(each -> copy.add(copyOf(each)));
       return copy;
     }
     if (!(value instanceof Map<?, ?> map)) return value;
     @SuppressWarnings("unchecked") // documents have no other maps
-    Map<String, Object> object = (Map<String, Object>) map;
+    Map<String, @Nullable Object> object = (Map<String, @Nullable Object>) map;
     return copy(object);
   }
 
-  static List<Object> fromValues(List<Value> values) {
-    List<Object> list = new ArrayList<>(values.size());
+  static List<@Nullable Object> fromValues(List<Value> values) {
+    List<@Nullable Object> list = new ArrayList<>(values.size());
     for (Value value : values) list.add(fromValue(value));
     return Collections.unmodifiableList(list);
   }
 
-  static Object fromValue(Value value) {
+  static @Nullable Object fromValue(Value value) {
     return switch (value.getKindCase()) {
       case NUMBER_VALUE -> value.getNumberValue();
       case STRING_VALUE -> value.getStringValue();
@@ -148,7 +149,7 @@ final class Values {
   }
 
   /** A value inside of a container at level {@code depth}. */
-  private static Value value(Path path, Object value, int depth) {
+  private static Value value(Path path, @Nullable Object value, int depth) {
     Value.Builder builder = Value.newBuilder();
     if (value == null) builder.setNullValue(NullValue.NULL_VALUE);
     else if (value instanceof String text) builder.setStringValue(text(path, text));
@@ -173,7 +174,7 @@ final class Values {
   private static ListValue list(Path path, List<?> list, int depth) {
     checkDepth(path, depth);
     ListValue.Builder values = ListValue.newBuilder();
-    for (Object each : list) values.addValues(value(new Path(path, values.getValuesCount()), each, depth));
+    for (@Nullable Object each : list) values.addValues(value(new Path(path, values.getValuesCount()), each, depth));
     return values.build();
   }
 

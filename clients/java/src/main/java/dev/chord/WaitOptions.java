@@ -2,16 +2,17 @@ package dev.chord;
 
 import java.time.Duration;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** Options of a wait. */
 public final class WaitOptions {
   static final WaitOptions NONE = builder().build();
 
-  final Position known;
+  final @Nullable Position known;
   final boolean includeOldValues;
   final String format;
   final List<List<String>> paths;
-  final Duration timeout;
+  final @Nullable Duration timeout;
 
   private WaitOptions(Builder builder) {
     known = builder.known;
@@ -21,16 +22,18 @@ public final class WaitOptions {
     timeout = builder.timeout;
   }
 
+  /** Begins with the defaults. */
   public static Builder builder() {
     return new Builder();
   }
 
+  /** Collects options of a wait. */
   public static final class Builder {
-    private Position known;
+    private @Nullable Position known;
     private boolean includeOldValues;
     private String format = "";
     private List<List<String>> paths = List.of();
-    private Duration timeout;
+    private @Nullable Duration timeout;
 
     private Builder() {}
 
@@ -67,6 +70,7 @@ public final class WaitOptions {
       return this;
     }
 
+    /** The options as they are now; the builder may go on. */
     public WaitOptions build() {
       return new WaitOptions(this);
     }

@@ -5,6 +5,7 @@ import dev.chord.v1.WatchContextsRequest;
 import dev.chord.v1.WatchContextsResponse;
 import io.grpc.ClientCall;
 import io.grpc.Context;
+import io.grpc.ManagedChannel;
 import io.grpc.Metadata;
 import io.grpc.Status;
 import java.time.Duration;
@@ -14,12 +15,14 @@ import java.util.Collection;
 import java.util.Iterator;
 import java.util.List;
 import java.util.NoSuchElementException;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Queue;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A stream of events that connects again by itself, from where it stands.
@@ -49,10 +52,10 @@ public final class Watch implements Iterator<WatchEvent>, Iterable<WatchEvent>, 
   private final Queue<WatchEvent> ready = new ArrayDeque<>();
 
   /** Null between connections. Written by the reader alone, with the monitor held. */
-  private ClientCall<WatchContextsRequest, WatchContextsResponse> stream;
+  private @Nullable ClientCall<WatchContextsRequest, WatchContextsResponse> stream;
 
   /** The connection of its streams, from the first one on. Written with the monitor held. */
-  private Channels.Lease lease;
+  private Channels.@Nullable Lease lease;
 
   /** When to connect, by System.nanoTime: at the latest, and where the server can be reached again. */
   private long connectAt = System.nanoTime();
@@ -69,7 +72,7 @@ public final class Watch implements Iterator<WatchEvent>, Iterable<WatchEvent>, 
   private int disconnects;
 
   /** What the server asked for when it closed the stream. */
-  private Duration retryAfter;
+  private @Nullable Duration retryAfter;
 
   /** Whether this connection has brought an event or a heartbeat, and when the first one. */
   private boolean heard;
@@ -91,7 +94,8 @@ public final class Watch implements Iterator<WatchEvent>, Iterable<WatchEvent>, 
   }
 
   /** A message of a stream, or its end; or nothing: a call to look up. */
-  private record Signal(ClientCall<?, ?> stream, WatchContextsResponse message, ChordException end) {}
+  private record Signal(
+      @Nullable ClientCall<?, ?> stream, @Nullable WatchContextsResponse message, @Nullable ChordException end) {}
 
   @Override
   public Iterator<WatchEvent> iterator() {
@@ -116,6 +120,7 @@ public final class Watch implements Iterator<WatchEvent>, Iterable<WatchEvent>, 
     return await(Time.nanos(timeout)) ? Optional.of(ready.remove()) : Optional.empty();
   }
 
+  /** Closed by the reader, or ended by an error. */
   public boolean isClosed() {
     return closed;
   }
@@ -158,13 +163,13 @@ public final class Watch implements Iterator<WatchEvent>, Iterable<WatchEvent>, 
       long now = System.nanoTime();
       if (stream == null && connectAt - now <= 0) connect();
       Signal signal = receive(stream == null ? Math.min(end - now, connectAt - now) : end - now);
-      if (signal != null && signal.stream != null && signal.stream == stream) take(signal);
+      if (signal != null && signal.stream != null && signal.stream == stream) take(signal.stream, signal);
       else if (signal == null && end - System.nanoTime() <= 0) return false;
     }
     return false;
   }
 
-  private Signal receive(long nanos) {
+  private @Nullable Signal receive(long nanos) {
     try {
       return inbox.poll(nanos, TimeUnit.NANOSECONDS);
     } catch (InterruptedException e) {
@@ -173,12 +178,12 @@ public final class Watch implements Iterator<WatchEvent>, Iterable<WatchEvent>, 
     }
   }
 
-  private void take(Signal signal) {
+  private void take(ClientCall<?, ?> stream, Signal signal) {
     if (signal.end != null) {
       disconnected(signal.end);
       return;
     }
-    WatchContextsResponse message = signal.message;
+    WatchContextsResponse message = Objects.requireNonNull(signal.message);
     if (!message.hasClosing()) {
       if (!heard) heardAt = System.nanoTime();
       heard = true;
@@ -209,13 +214,16 @@ public final class Watch implements Iterator<WatchEvent>, Iterable<WatchEvent>, 
     synchronized (this) {
       if (closed) return;
       if (lease == null) lease = connection.channels.forWatch();
-      if (failures > 0) Connection.reconnect(lease.channel);
+      ManagedChannel channel = lease.channel;
+      if (failures > 0) Connection.reconnect(channel);
       Connection.contextOfStream().run(() -> {
-        stream = connection.newStream(lease.channel, SyncServiceGrpc.getWatchContextsMethod());
-        stream.start(new Listener(stream), new Metadata());
-        stream.request(BUFFER);
-        stream.sendMessage(request.build());
-        stream.halfClose();
+        ClientCall<WatchContextsRequest, WatchContextsResponse> call =
+            connection.newStream(channel, SyncServiceGrpc.getWatchContextsMethod());
+        stream = call;
+        call.start(new Listener(call), new Metadata());
+        call.request(BUFFER);
+        call.sendMessage(request.build());
+        call.halfClose();
       });
     }
   }

@@ -3,6 +3,7 @@ package dev.chord;
 import java.time.Duration;
 import java.util.Map;
 import java.util.function.BiConsumer;
+import org.jspecify.annotations.Nullable;
 
 /** Options of a watch. */
 public final class WatchOptions {
@@ -11,7 +12,7 @@ public final class WatchOptions {
   final Map<String, Position> known;
   final boolean includeOldValues;
   final String format;
-  final Duration heartbeatInterval;
+  final @Nullable Duration heartbeatInterval;
   final BiConsumer<ChordException, Duration> onDisconnect;
 
   private WatchOptions(Builder builder) {
@@ -22,15 +23,17 @@ public final class WatchOptions {
     onDisconnect = builder.onDisconnect;
   }
 
+  /** Begins with the defaults. */
   public static Builder builder() {
     return new Builder();
   }
 
+  /** Collects options of a watch. */
   public static final class Builder {
     private Map<String, Position> known = Map.of();
     private boolean includeOldValues;
     private String format = "";
-    private Duration heartbeatInterval;
+    private @Nullable Duration heartbeatInterval;
     private BiConsumer<ChordException, Duration> onDisconnect = (error, delay) -> {};
 
     private Builder() {}
@@ -65,6 +68,7 @@ public final class WatchOptions {
       return this;
     }
 
+    /** The options as they are now; the builder may go on. */
     public WatchOptions build() {
       return new WatchOptions(this);
     }

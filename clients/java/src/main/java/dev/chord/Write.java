@@ -5,6 +5,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One write of a batch: see {@link ChordClient#batch(List, WriteOptions)}. The options are those of the single calls, but
@@ -26,6 +27,7 @@ public final class Write {
     return set(id, value, WriteOptions.NONE);
   }
 
+  /** Creates a context, or replaces its document, with options. */
   public static Write set(String id, Map<String, ?> value, WriteOptions options) {
     return new Write("set", () -> builder()
         .setSet(Requests.set(id, value, options.inBatch()).toBuilder().clearRequestId()));
@@ -36,6 +38,7 @@ public final class Write {
     return update(id, edit, WriteOptions.NONE);
   }
 
+  /** Changes parts of a document, with options. */
   public static Write update(String id, Edit edit, WriteOptions options) {
     return new Write("update", () -> builder()
         .setUpdate(Requests.update(id, edit, options.inBatch()).toBuilder().clearRequestId()));
@@ -46,6 +49,7 @@ public final class Write {
     return revert(id, version, WriteOptions.NONE);
   }
 
+  /** Writes the document of an earlier version, with options. */
   public static Write revert(String id, long version, WriteOptions options) {
     return new Write("revert", () -> builder()
         .setRevert(Requests.revert(id, version, options.inBatch()).toBuilder().clearRequestId()));
@@ -56,6 +60,7 @@ public final class Write {
     return delete(id, WriteOptions.NONE);
   }
 
+  /** Removes a context with its deltas, with options. */
   public static Write delete(String id, WriteOptions options) {
     return new Write("delete", () -> builder()
         .setDelete(Requests.delete(id, options.inBatch()).toBuilder().clearRequestId()));
@@ -66,12 +71,12 @@ public final class Write {
    *
    * @param ttl null: the present one begins again; zero: until it is deleted
    */
-  public static Write touch(String id, Duration ttl) {
+  public static Write touch(String id, @Nullable Duration ttl) {
     return touch(id, List.of(), ttl);
   }
 
   /** Of these members, and not of the context: see {@link ChordClient#touch(String, List, Duration, ReadOptions)}. */
-  public static Write touch(String id, List<List<String>> paths, Duration ttl) {
+  public static Write touch(String id, List<List<String>> paths, @Nullable Duration ttl) {
     return new Write("touch", () -> builder().setTouch(Requests.touch(id, paths, ttl, ReadOptions.NONE)));
   }
 

@@ -7,18 +7,19 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
+import org.jspecify.annotations.Nullable;
 
 /** Options of set, update, revert, delete and batch. One that a call does not have is INVALID_ARGUMENT. */
 public final class WriteOptions {
   static final WriteOptions NONE = builder().build();
 
-  final Expected expected;
-  final String requestId;
+  final @Nullable Expected expected;
+  final @Nullable String requestId;
   final Map<String, String> annotations;
   final boolean allowMissing;
-  final Duration ttl;
+  final @Nullable Duration ttl;
   final ReturnOptions returning;
-  final Duration deadline;
+  final @Nullable Duration deadline;
 
   private WriteOptions(Builder builder) {
     expected = builder.expected == null ? null : builder.expected.build();
@@ -30,6 +31,7 @@ public final class WriteOptions {
     deadline = builder.deadline;
   }
 
+  /** Begins with the defaults. */
   public static Builder builder() {
     return new Builder();
   }
@@ -82,13 +84,13 @@ public final class WriteOptions {
    */
   public static final class Builder {
     /** Null: nothing is expected. */
-    private Expected.Builder expected;
-    private String requestId;
+    private Expected.@Nullable Builder expected;
+    private @Nullable String requestId;
     private Map<String, String> annotations = Map.of();
     private boolean allowMissing;
-    private Duration ttl;
+    private @Nullable Duration ttl;
     private final ReturnOptions.Builder returning = ReturnOptions.newBuilder();
-    private Duration deadline;
+    private @Nullable Duration deadline;
 
     private Builder() {}
 
@@ -195,6 +197,7 @@ public final class WriteOptions {
       return this;
     }
 
+    /** The options as they are now; the builder may go on. */
     public WriteOptions build() {
       return new WriteOptions(this);
     }

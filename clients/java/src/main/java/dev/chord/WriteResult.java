@@ -1,5 +1,7 @@
 package dev.chord;
 
+import org.jspecify.annotations.Nullable;
+
 /**
  * What a set, an update, a revert, or a write of a batch did.
  *
@@ -8,4 +10,5 @@ package dev.chord;
  * @param document null where it was not asked for; of a touch in a batch without its value, null where the batch is a repeat
  * @param delta null where it was not asked for, or nothing changed
  */
-public record WriteResult(Position position, boolean changed, Document document, Delta delta) {}
+public record WriteResult(
+    @Nullable Position position, boolean changed, @Nullable Document document, @Nullable Delta delta) {}

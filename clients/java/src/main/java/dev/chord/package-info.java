@@ -5,4 +5,7 @@
  * function of the document. Documents are maps with string keys of null, booleans, doubles, strings, lists and maps; other numbers
  * may be sent, and become doubles. Generated messages and stubs are in {@code dev.chord.v1}.
  */
+@NullMarked
 package dev.chord;
+
+import org.jspecify.annotations.NullMarked;

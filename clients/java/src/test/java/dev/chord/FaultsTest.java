@@ -40,7 +40,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 
-@Timeout(60)
+@Timeout(240)
 class FaultsTest {
   /** No try ends for lack of time, however slow the machine is: the tests count the tries. */
   private static final RetryPolicy FAST = RetryPolicy.DEFAULT

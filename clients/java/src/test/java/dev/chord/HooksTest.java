@@ -30,7 +30,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** What a program adds to the client, over a socket. */
-@Timeout(60)
+@Timeout(240)
 class HooksTest {
   private static final Map<String, Object> EMPTY = Map.of();
   private final BlockingQueue<Metadata> headers = new LinkedBlockingQueue<>();

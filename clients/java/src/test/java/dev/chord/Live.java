@@ -16,7 +16,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.function.Executable;
 
 /** What tests against the shared server have in common: a client, and ids that no other test has. */
-@Timeout(60)
+@Timeout(240)
 abstract class Live {
   static final Duration PATIENCE = Duration.ofSeconds(20);
 

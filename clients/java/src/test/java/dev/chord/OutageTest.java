@@ -30,7 +30,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** Peers that are away, busy or full. */
-@Timeout(60)
+@Timeout(240)
 class OutageTest {
   private static final Duration HOUR = Duration.ofHours(1);
 

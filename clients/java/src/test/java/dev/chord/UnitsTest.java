@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.grpc.Status;
 import java.math.BigDecimal;
 import java.math.BigInteger;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -230,5 +231,18 @@ class UnitsTest {
     all.forEach(read::add);
     assertEquals(List.of(1, 2, 3), read);
     assertEquals(Arrays.asList("", "", "b", "c"), fetched);
+  }
+
+  @Test
+  void aCertificateWithoutItsKeyIsRefused() {
+    Path file = Path.of("certificate.pem");
+    assertThrows(IllegalArgumentException.class, () -> Tls.SYSTEM.withIdentity(file, null));
+    assertThrows(IllegalArgumentException.class, () -> Tls.SYSTEM.withIdentity(null, file));
+  }
+
+  @Test
+  void anAnswerWithoutItsValueSaysSo() {
+    Document touched = new Document("a", null, new Position("e", 1, "d"), null, null, null, List.of());
+    assertTrue(assertThrows(NullPointerException.class, touched::copy).getMessage().contains("not asked for"));
   }
 }

@@ -285,15 +285,19 @@ func TestACallThatWaitsForItsTurnEndsWithItsTime(t *testing.T) {
 }
 
 func TestTheCauseIsTold(t *testing.T) {
-	peer := (&faulty{set: func(ctx context.Context, call int, _ *chordv1.SetContextRequest) error {
-		if call == 1 {
+	var calls atomic.Int32
+	peer := (&faulty{set: func(ctx context.Context, _ int, _ *chordv1.SetContextRequest) error {
+		if calls.Add(1) == 1 {
 			return status.Error(codes.Unavailable, "connection refused")
 		}
 		<-ctx.Done()
 		return ctx.Err()
 	}}).serve(t)
-	policy := RetryPolicy{Attempts: 2, AttemptTimeout: 500 * time.Millisecond, BackoffMin: time.Millisecond}
-	_, err := dial(t, peer.address, WithRetry(policy)).Set(patient(t), "a", nil)
+	err := inEnoughTime(patient(t), 100*time.Millisecond, func(hasty context.Context) error {
+		calls.Store(0)
+		_, err := dial(t, peer.address, WithRetry(RetryPolicy{BackoffMin: time.Millisecond})).Set(hasty, "a", nil)
+		return err
+	})
 	same(t, reason(t, err, Unavailable).Message, "connection refused")
 }
 

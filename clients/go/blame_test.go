@@ -53,6 +53,8 @@ func TestBlame(t *testing.T) {
 	}
 	_, err := client.Set(ctx, "a", value, Annotations(map[string]string{"": "no key"}))
 	reason(t, err, InvalidArgument)
+	_, err = client.Set(ctx, "a", value, Annotations(map[string]string{"why": "\xff"}))
+	same(t, reason(t, err, InvalidArgument).Violations[0].Field, "annotations")
 }
 
 // author is a client of a server of its own, which knows it by this name.

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -86,8 +87,19 @@ type stream struct {
 	ctx context.Context
 }
 
-func (s stream) RecvMsg(message any) error {
-	err := s.ClientStream.RecvMsg(message)
+func (s stream) Header() (metadata.MD, error) {
+	header, err := s.ClientStream.Header()
+	return header, s.failure(err)
+}
+
+func (s stream) SendMsg(message any) error { return s.failure(s.ClientStream.SendMsg(message)) }
+
+func (s stream) RecvMsg(message any) error { return s.failure(s.ClientStream.RecvMsg(message)) }
+
+func (s stream) CloseSend() error { return s.failure(s.ClientStream.CloseSend()) }
+
+// failure is nil for nil, and io.EOF as it is: it is no error, or RecvMsg says which.
+func (s stream) failure(err error) error {
 	if err == nil || err == io.EOF {
 		return err
 	}

@@ -58,6 +58,9 @@ func (c *connections) invoke(ctx context.Context, method string, request, answer
 func (c *connections) take() (*connection, error) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
+	if c.closed { // a further connection would not be closed any more
+		return nil, closed("client", nil)
+	}
 	at := slices.IndexFunc(c.all, func(each *connection) bool { return each.streams < c.streamsMax })
 	if at == -1 {
 		channel, err := c.connect()

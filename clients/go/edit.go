@@ -11,8 +11,8 @@ import (
 	"google.golang.org/grpc/codes"
 )
 
-// EditOption belongs to Edit: Reads, ReadsDocument, Attempts, and of a write's AllowMissing, TTL, ReturnDocument, ReturnDelta,
-// ReturnOldValues.
+// EditOption belongs to Edit: Reads, ReadsDocument, Attempts, and of a write's AllowMissing, Annotations, TTL, ReturnDocument,
+// ReturnDelta, ReturnOldValues, ReturnFormat.
 type EditOption interface{ edit(*editConfig) }
 
 type editConfig struct {
@@ -65,7 +65,7 @@ func (c *Client) Edit(
 	for _, option := range options {
 		option.edit(&config)
 	}
-	if _, err := newWrite(config.write, "TTL", "returning"); err != nil {
+	if _, err := newWrite(config.write, "Annotations", "TTL", "returning"); err != nil {
 		return nil, err
 	}
 	ctx, cancel := c.bounded(ctx)

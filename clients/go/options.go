@@ -157,9 +157,17 @@ func RequestID(id string) WriteOption {
 }
 
 // Annotations are kept with the version, for its history: at most 32 texts, 1 KiB in all. Of a Delete, in the audit log alone. Set,
-// Update, Revert, Delete.
+// Update, Revert, Delete, Edit.
 func Annotations(annotations map[string]string) WriteOption {
-	return writing("Annotations", func(w *write) { w.annotations = annotations })
+	return WriteOption{"Annotations", func(w *write) error {
+		for key, value := range annotations {
+			if err := wellFormed(key + value); err != nil {
+				return refused("annotations", err)
+			}
+		}
+		w.annotations = annotations
+		return nil
+	}}
 }
 
 // TTL is how long the context lives from now on, renewed by each write and touch; 0: until it is deleted. Without it

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"os"
@@ -161,6 +162,20 @@ func reason(t *testing.T, err error, want Reason) *Error {
 		t.Fatalf("got %v, want %s", err, want)
 	}
 	return failed
+}
+
+// inEnoughTime calls with a deadline that is twice as late each time, until what fails by its deadline has come so far that it
+// fails with something else. On a busy machine, a short time may be over before anything has happened.
+func inEnoughTime(ctx context.Context, deadline time.Duration, call func(context.Context) error) (err error) {
+	for ; ctx.Err() == nil; deadline *= 2 {
+		hasty, cancel := context.WithTimeout(ctx, deadline)
+		err = call(hasty)
+		cancel()
+		if !errors.Is(err, DeadlineExceeded) {
+			break
+		}
+	}
+	return err
 }
 
 // patient is the end of a test that would hang.

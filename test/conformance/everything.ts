@@ -1,9 +1,17 @@
-/** Live scenarios of what is not each program's daily bread: batches, the past, parts of documents, formats of deltas, pages. */
+/** Live scenarios of what is not each program's daily bread: batches, the past, history, parts of documents, formats of deltas, pages. */
 import { failure, like, same } from './expect.js';
 import type { Scenario } from './scenario.js';
 
 const TIMEOUT = 20_000;
 const REST = 'long enough that a delta is smaller than the document: '.repeat(5);
+
+interface Line {
+  readonly path: string[];
+  readonly run?: { readonly index: number; readonly count: number };
+  readonly value: unknown;
+  readonly version: number;
+  readonly provenance?: { readonly annotations: Readonly<Record<string, string>> };
+}
 
 export const everything: Readonly<Record<string, Scenario>> = {
   async 'batch: all calls, all or nothing'({ driver, id }) {
@@ -91,6 +99,109 @@ export const everything: Readonly<Record<string, Scenario>> = {
     const expected = { position: first.position };
     const stale = await failure(driver.call('revert', { contextId, version: 2, expected }), 'expected');
     like(stale, { reason: 'ABORTED', current: reverted.position }, 'expected');
+  },
+
+  async 'history: deltas'({ driver, id }) {
+    const contextId = id;
+    const annotations = (ticket: string) => ({ ticket, 'why, in short': 'größer 🙂', empty: '' });
+    const value = { n: 1, gone: null, list: [1, 'two', { three: 3 }], text: 'a🙂bc', rest: REST };
+    const first = { contextId, value, annotations: annotations('1'), requestId: `${id}-1` };
+    await driver.call('set', first);
+    const other = await failure(driver.call('set', { ...first, annotations: annotations('2') }), 'other annotations');
+    same(other.reason, 'INVALID_ARGUMENT', 'annotations are a part of the request');
+    const mutations = [
+      { path: ['n'], set: { m: 1 } },
+      { path: ['gone'], remove: true },
+      { path: ['list'], splice: { index: 1, removeCount: 2, insert: [] } },
+      { path: ['text'], spliceText: { index: 1, removeCount: 2, insert: 'x' } },
+    ];
+    const returning = { delta: true };
+    const updated = await driver.call('update', { contextId, mutations, annotations: annotations('2'), returning });
+    const provenance = (ticket: string) => ({ author: '', annotations: annotations(ticket) });
+    like(updated.delta, { provenance: provenance('2') }, 'the answer of a write');
+    await driver.call('revert', { contextId, version: 1, annotations: annotations('3') });
+    const batched = { op: 'update', contextId, changes: { n: 2 }, annotations: annotations('4') };
+    await driver.call('batch', { writes: [batched] });
+    await driver.call('update', { contextId, changes: { n: 3 } });
+    const edit = { contextId, add: [['n']], annotations: annotations('5'), ttl: 3_600_000 };
+    const edited = await driver.call('edit', { ...edit, returning: { context: true, delta: true } });
+    like(edited, { context: { position: edited.position }, delta: { provenance: provenance('5') } }, 'an edit');
+
+    const read = async (options: object) =>
+      (await driver.call('deltas', { contextId, fromVersion: 0, ...options })).deltas;
+    const deltas = await read({ includeOldValues: true, pageSize: 2 });
+    const tickets = deltas.map(
+      (delta: { provenance?: { annotations: unknown } }) => delta.provenance?.annotations ?? {},
+    );
+    same(tickets, [...['1', '2', '3', '4'].map(annotations), {}, annotations('5')], 'annotations of each version');
+    const was = [
+      { action: 'modified', path: ['n'], value: { m: 1 }, old: 1 },
+      { action: 'removed', path: ['gone'], old: null },
+      { action: 'spliced', path: ['list'], index: 1, removedCount: 2, inserted: [], removed: ['two', { three: 3 }] },
+      { action: 'text_spliced', path: ['text'], index: 1, removedCount: 2, inserted: 'x', removed: '🙂b' },
+    ];
+    const byPath = (changes: { path: string[] }[]) =>
+      was.map(({ path: [key] }) => changes.find(({ path }) => path[0] === key));
+    same(byPath(deltas[1].changes), was, 'old values');
+    const without = was.map(({ old: _, removed: __, ...change }: { old?: unknown; removed?: unknown }) => change);
+    same(byPath((await read({}))[1].changes), without, 'none where they are not asked for');
+    same(
+      deltas.map(({ to }: { to: { version: number } }) => to.version),
+      [1, 2, 3, 4, 5, 6],
+      'page after page',
+    );
+    const { handle } = await driver.call('watch', { targets: [{ id }], known: { [id]: deltas[4].to } });
+    const { events } = await driver.call('next', { handle, timeout: TIMEOUT });
+    like(events, [{ event: 'delta', provenance: provenance('5') }], 'a watch tells it, too');
+    await driver.call('close', { handle });
+  },
+
+  async 'history: blame'({ driver, id }) {
+    const contextId = id;
+    const annotations = { ticket: '1' };
+    await driver.call('set', { contextId, value: { list: [1], text: 'a🙂', o: {}, z: -0 }, annotations });
+    const mutations = [
+      { path: ['list'], append: [[2], 3] },
+      { path: ['text'], appendText: '🙂b' },
+    ];
+    const { position } = await driver.call('update', { contextId, mutations });
+    const blame = async (args: object) => {
+      const { lines, ...page } = await driver.call('blame', { contextId, ...args });
+      return { ...page, lines: lines.map(noted) };
+    };
+    const noted = ({ path, run, value, version, provenance }: Line) => ({
+      path,
+      ...(run && { run }),
+      value,
+      version,
+      ticket: provenance?.annotations.ticket ?? '',
+    });
+    const line = (path: string[], value: unknown, version: number, run?: [index: number, count: number]) =>
+      noted({
+        path,
+        value,
+        version,
+        ...(run && { run: { index: run[0], count: run[1] } }),
+        ...(version === 1 && { provenance: { annotations } }),
+      });
+    const list = [line(['list'], [1], 1, [0, 1]), line(['list'], [[2], 3], 2, [1, 2])];
+    const text = [line(['text'], 'a🙂', 1, [0, 2]), line(['text'], '🙂b', 2, [2, 2])];
+    const lines = [...list, line(['o'], {}, 1), ...text, line(['z'], -0, 1)];
+    const whole = await blame({});
+    like(whole, { position, olderThan: 0 }, 'the version that it is of');
+    same(whole.lines, lines, 'each part and its version');
+    same((await blame({ paths: [['text'], ['none']] })).lines, text, 'parts');
+
+    const many = Array.from({ length: 101 }, (_, i) => [String(i).padStart(4, '0'), i] as const);
+    await driver.call('set', { contextId, value: Object.fromEntries(many) });
+    same(
+      (await blame({})).lines,
+      many.map(([key, n]) => line([key], n, 3)),
+      'page after page',
+    );
+    await driver.call('delete', { contextId, annotations });
+    const missing = await failure(driver.call('blame', { contextId }), 'missing');
+    like(missing, { reason: 'NOT_FOUND', contextId }, 'missing');
   },
 
   async 'parts of documents'({ driver, id }) {

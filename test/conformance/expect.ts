@@ -6,7 +6,7 @@ import { OpError } from './driver.js';
 import { write } from './json.js';
 
 /** Members that are documents or parts of them, and those where one more is one too many. */
-const EXACT = new Set(['value', 'old', 'inserted', 'removed', 'known', 'events', 'violations', 'path']);
+const EXACT = new Set(['value', 'old', 'inserted', 'removed', 'known', 'events', 'violations', 'path', 'annotations']);
 
 export function same(actual: unknown, expected: unknown, what: string): void {
   if (actual === undefined || !equal(actual as Json, expected as Json)) {

@@ -1,5 +1,5 @@
 /** Live scenarios of presences: members that a client keeps there. */
-import { same } from './expect.js';
+import { like, same } from './expect.js';
 import type { Scenario } from './scenario.js';
 import { Stream } from './stream.js';
 
@@ -32,5 +32,7 @@ export const presences: Readonly<Record<string, Scenario>> = {
       killed.kill();
     }
     same(await stream.until(id, 2), { members: {} }, 'it goes by itself');
+    const { deltas } = await driver.call('deltas', { contextId: id, fromVersion: 1 });
+    like(deltas, [{ provenance: { cause: 'expired', author: '' } }], 'and no client wrote it');
   },
 };

@@ -105,6 +105,16 @@ export const secured: Readonly<Record<string, SecuredScenario>> = {
       same(refused.reason, 'UNAUTHENTICATED', 'a watch without a token');
     },
 
+  'TLS: the author of a version':
+    () =>
+    async ({ driver, id }) => {
+      const returning = { delta: true };
+      const { delta } = await driver.call('set', { contextId: id, value: { n: 1 }, returning });
+      like(delta, { provenance: { author: 'driver', annotations: {} } }, 'a delta');
+      const { lines } = await driver.call('blame', { contextId: id });
+      like(lines, [{ path: ['n'], provenance: { author: 'driver', annotations: {} } }], 'a line');
+    },
+
   'TLS: a watch outlives its token':
     (secured) =>
     async ({ driver, id }) => {

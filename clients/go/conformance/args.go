@@ -31,30 +31,31 @@ type args struct {
 	Deadline  *float64 `json:"deadline"`
 	Attempts  int      `json:"attempts"`
 
-	ContextID        string         `json:"contextId"`
-	Changes          map[string]any `json:"changes"`
-	Mutations        []mutation     `json:"mutations"`
-	Writes           []args         `json:"writes"`
-	Expected         *expected      `json:"expected"`
-	Checks           []check        `json:"checks"`
-	RequestID        string         `json:"requestId"`
-	TTL              *float64       `json:"ttl"`
-	AllowMissing     bool           `json:"allowMissing"`
-	Returning        returning      `json:"returning"`
-	Path             []string       `json:"path"`
-	Prefix           string         `json:"prefix"`
-	IncludeValues    bool           `json:"includeValues"`
-	IncludeOldValues bool           `json:"includeOldValues"`
-	IncludeExpiries  bool           `json:"includeExpiries"`
-	At               *int64         `json:"at"`
-	Format           string         `json:"format"`
-	Paths            [][]string     `json:"paths"`
-	PageSize         int            `json:"pageSize"`
-	FromVersion      uint64         `json:"fromVersion"`
-	Targets          []target       `json:"targets"`
-	Until            []check        `json:"until"`
-	Add              [][]string     `json:"add"`
-	Meanwhile        []args         `json:"meanwhile"`
+	ContextID        string            `json:"contextId"`
+	Changes          map[string]any    `json:"changes"`
+	Mutations        []mutation        `json:"mutations"`
+	Writes           []args            `json:"writes"`
+	Expected         *expected         `json:"expected"`
+	Checks           []check           `json:"checks"`
+	RequestID        string            `json:"requestId"`
+	Annotations      map[string]string `json:"annotations"`
+	TTL              *float64          `json:"ttl"`
+	AllowMissing     bool              `json:"allowMissing"`
+	Returning        returning         `json:"returning"`
+	Path             []string          `json:"path"`
+	Prefix           string            `json:"prefix"`
+	IncludeValues    bool              `json:"includeValues"`
+	IncludeOldValues bool              `json:"includeOldValues"`
+	IncludeExpiries  bool              `json:"includeExpiries"`
+	At               *int64            `json:"at"`
+	Format           string            `json:"format"`
+	Paths            [][]string        `json:"paths"`
+	PageSize         int               `json:"pageSize"`
+	FromVersion      uint64            `json:"fromVersion"`
+	Targets          []target          `json:"targets"`
+	Until            []check           `json:"until"`
+	Add              [][]string        `json:"add"`
+	Meanwhile        []args            `json:"meanwhile"`
 	// Paths, or "document".
 	Reads json.RawMessage `json:"reads"`
 	// Of sync and wait: a position. Of watch and track: positions by id.
@@ -202,6 +203,7 @@ func (a args) writeOptions() []chord.WriteOption {
 	}
 	add(len(a.Checks) > 0, func() chord.WriteOption { return chord.IfChecks(checksOf(a.Checks)...) })
 	add(a.RequestID != "", func() chord.WriteOption { return chord.RequestID(a.RequestID) })
+	add(a.Annotations != nil, func() chord.WriteOption { return chord.Annotations(a.Annotations) })
 	add(a.TTL != nil, func() chord.WriteOption { return chord.TTL(milliseconds(a.TTL, 0)) })
 	add(a.AllowMissing, chord.AllowMissing)
 	add(a.Returning.Context, chord.ReturnDocument)

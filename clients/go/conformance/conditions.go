@@ -90,8 +90,8 @@ func unmetForm(unmet *chord.UnmetConditions) form {
 
 func (d *driver) edit(args args) (form, error) {
 	var options []chord.EditOption
-	if args.AllowMissing {
-		options = append(options, chord.AllowMissing())
+	for _, option := range args.writeOptions() {
+		options = append(options, option)
 	}
 	if args.Attempts != 0 {
 		options = append(options, chord.Attempts(args.Attempts))

@@ -27,11 +27,36 @@ func deltaForm(delta chord.Delta) form {
 	made := form{
 		"contextId": delta.ID, "from": positionForm(delta.From), "to": positionForm(delta.To), "changes": changes,
 	}
+	if delta.Provenance != nil {
+		made["provenance"] = provenanceForm(*delta.Provenance)
+	}
 	if delta.Formatted != nil {
 		made["formatted"] = delta.Formatted
 	}
 	if delta.Inexpressible != "" {
 		made["inexpressible"] = delta.Inexpressible
+	}
+	return made
+}
+
+func provenanceForm(provenance chord.Provenance) form {
+	made := form{"author": provenance.Author, "annotations": form{}}
+	if provenance.Annotations != nil {
+		made["annotations"] = provenance.Annotations
+	}
+	if provenance.Expired {
+		made["cause"] = "expired"
+	}
+	return made
+}
+
+func lineForm(line chord.BlameLine) form {
+	made := form{"path": append([]string{}, line.Path...), "value": line.Value, "version": line.Version}
+	if line.Run != nil {
+		made["run"] = form{"index": line.Run.Index, "count": line.Run.Count}
+	}
+	if line.Provenance != nil {
+		made["provenance"] = provenanceForm(*line.Provenance)
 	}
 	return made
 }

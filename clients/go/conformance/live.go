@@ -39,6 +39,7 @@ var liveOps = map[string]func(*driver, args) (form, error){
 	"list":     (*driver).list,
 	"sync":     (*driver).sync,
 	"deltas":   (*driver).deltas,
+	"blame":    (*driver).blame,
 	"burst":    (*driver).burst,
 	"watch":    (*driver).watch,
 	"next":     (*driver).next,
@@ -211,6 +212,22 @@ func (d *driver) deltas(args args) (form, error) {
 		}
 	}
 	return form{"deltas": deltas, "truncated": truncated, "head": positionForm(head)}, nil
+}
+
+func (d *driver) blame(args args) (form, error) {
+	made := form{}
+	lines := []form{}
+	for page, err := range d.client.Blame(background, args.ContextID, pathsOf(args.Paths)...) {
+		if err != nil {
+			return nil, err
+		}
+		made["position"], made["olderThan"] = positionForm(page.Position), page.OlderThan
+		for _, line := range page.Lines {
+			lines = append(lines, lineForm(line))
+		}
+	}
+	made["lines"] = lines
+	return made, nil
 }
 
 func (d *driver) burst(args args) (form, error) {

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from ._gen.chord.v1 import sync_service_pb2 as syncs
 from .calls import Call
-from .errors import text
+from .errors import sendable, text
 from .model import Path, PathLike, Provenance, read_provenance, read_time
 from .position import Position, read_position
 from .requests import keys_of
@@ -54,7 +54,9 @@ class BlamePage:
     older_than: int | None
 
 
-def blame_context(context_id: str, paths: Iterable[PathLike], page_token: str) -> Call[tuple[BlamePage, str]]:
+def blame_context(
+    context_id: str, paths: Iterable[PathLike], page_size: int, page_token: str
+) -> Call[tuple[BlamePage, str]]:
     """Answers a page and the token of the next one; empty: this was the last."""
 
     def read(answer: syncs.BlameContextResponse) -> tuple[BlamePage, str]:
@@ -62,7 +64,9 @@ def blame_context(context_id: str, paths: Iterable[PathLike], page_token: str) -
         page = BlamePage(lines, read_position(answer.position), answer.older_than or None)
         return page, answer.next_page_token
 
-    request = syncs.BlameContextRequest(context_id=text("context_id", context_id), page_token=page_token)
+    with sendable("page_size"):
+        request = syncs.BlameContextRequest(page_size=page_size, page_token=page_token)
+    request.context_id = text("context_id", context_id)
     for i, path in enumerate(paths):
         request.paths.add(keys=keys_of(path, f"paths[{i}].keys"))
     return Call("BlameContext", request, read)

@@ -18,7 +18,12 @@ Change: TypeAlias = "Callable[[JsonObject], Document | None]"
 
 
 def edit(
-    client: Client, editing: Editing, context_id: str, change: Change, pause: Callable[[float], object]
+    client: Client,
+    editing: Editing,
+    context_id: str,
+    change: Change,
+    update: Callable[..., WriteResult],
+    pause: Callable[[float], object],
 ) -> WriteResult:
     while True:
         try:
@@ -30,12 +35,6 @@ def edit(
             return result
         mutations, expected = result
         try:
-            return client.update(
-                context_id,
-                mutations=mutations,
-                allow_missing=editing.missing,
-                expected=expected,
-                timeout=editing.left(),
-            )
+            return update(mutations=mutations, allow_missing=editing.missing, expected=expected, timeout=editing.left())
         except ChordError as error:
             pause(editing.refused(error))

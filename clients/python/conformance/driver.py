@@ -63,12 +63,12 @@ def update_args(args: Args) -> tuple[Any, ...]:
 
 
 def update_options(args: Args) -> dict[str, Any]:
-    return write_options(args, "expected", "checks", "request_id", "allow_missing", "ttl", "returning")
+    return write_options(args, "expected", "checks", "request_id", "annotations", "allow_missing", "ttl", "returning")
 
 
 def add_to(batch: chordstate.Batch, args: Args) -> None:
     name, ttl = args["contextId"], args.get("ttl")
-    common = ("expected", "checks", "ttl", "returning")
+    common = ("expected", "checks", "annotations", "ttl", "returning")
     if args["op"] == "set":
         batch.set(name, args["value"], **write_options(args, *common))
     elif args["op"] == "update":
@@ -76,7 +76,7 @@ def add_to(batch: chordstate.Batch, args: Args) -> None:
     elif args["op"] == "revert":
         batch.revert(name, int(args["version"]), **write_options(args, *common))
     elif args["op"] == "delete":
-        batch.delete(name, **write_options(args, "expected", "checks", "allow_missing"))
+        batch.delete(name, **write_options(args, "expected", "checks", "annotations", "allow_missing"))
     else:
         batch.touch(name, None if ttl is None else ttl / 1000)
 
@@ -112,14 +112,14 @@ class Driver:
         return {}
 
     async def set(self, args: Args) -> Any:
-        options = write_options(args, "expected", "checks", "request_id", "ttl", "returning")
+        options = write_options(args, "expected", "checks", "request_id", "annotations", "ttl", "returning")
         return forms.form(await do(self.client.set, args["contextId"], args["value"], **options))
 
     async def update(self, args: Args) -> Any:
         return forms.form(await do(self.client.update, *update_args(args), **update_options(args)))
 
     async def revert(self, args: Args) -> Any:
-        options = write_options(args, "expected", "checks", "request_id", "ttl", "returning")
+        options = write_options(args, "expected", "checks", "request_id", "annotations", "ttl", "returning")
         return forms.form(await do(self.client.revert, args["contextId"], int(args["version"]), **options))
 
     async def batch(self, args: Args) -> Any:
@@ -160,7 +160,8 @@ class Driver:
             for path in args["add"]:
                 increment(document, path)
 
-        options = {name: args[name] for name in ("reads", "attempts") if args.get(name) is not None}
+        options = write_options(args, "annotations", "ttl", "returning")
+        options |= {name: args[name] for name in ("reads", "attempts") if args.get(name) is not None}
         result = await do(
             self.client.edit,
             args["contextId"],
@@ -182,7 +183,7 @@ class Driver:
         return {"result": forms.event(waited.result), "heldAt": waited.held_at}
 
     async def delete(self, args: Args) -> Any:
-        options = write_options(args, "expected", "checks", "request_id", "allow_missing")
+        options = write_options(args, "expected", "checks", "request_id", "annotations", "allow_missing")
         return forms.form(await do(self.client.delete, args["contextId"], **options))
 
     async def touch(self, args: Args) -> Any:
@@ -209,6 +210,11 @@ class Driver:
         options = forms.history_options(args, "include_old_values", "format", "page_size")
         pages = await all_of(self.client.deltas, args["contextId"], int(args["fromVersion"]), **options)
         return {**forms.form(pages[0]), "deltas": [forms.form(each) for page in pages for each in page.deltas]}
+
+    async def blame(self, args: Args) -> Form:
+        pages = await all_of(self.client.blame, args["contextId"], *(args.get("paths") or ()))
+        lines = [{"version": 0, **forms.form(line)} for page in pages for line in page.lines]
+        return {"olderThan": 0, **forms.form(pages[0]), "lines": lines}
 
     async def watch(self, args: Args) -> Form:
         known = forms.positions(args.get("known"))

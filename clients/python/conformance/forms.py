@@ -50,6 +50,9 @@ def form(item: Any) -> Any:
         return check_form(item)
     if isinstance(item, chordstate.MemberExpiry):
         return {"path": list(item.path), "expiresAt": round(item.expires_at.timestamp() * 1000)}
+    if isinstance(item, chordstate.Provenance):
+        cause = {"cause": "expired"} if item.expired else {}
+        return {"author": item.author, "annotations": dict(item.annotations), **cause}
     if isinstance(item, tuple):
         return [form(each) for each in item]
     if not hasattr(item, "__dataclass_fields__"):
@@ -138,6 +141,7 @@ def write_options(args: Args, *names: str) -> dict[str, Any]:
         "expected": expected(args.get("expected")),
         "checks": [check(each) for each in args.get("checks") or []],
         "request_id": args.get("requestId"),
+        "annotations": args.get("annotations"),
         "allow_missing": bool(args.get("allowMissing")),
         "ttl": None if ttl is None else timedelta(milliseconds=ttl),
         "returning": chordstate.Returning(

@@ -28,7 +28,7 @@ def in_loop(test: Test) -> Callable[..., None]:
     def run(**fixtures: Any) -> None:
         async def checked() -> None:
             alone = 1 if sys.version_info >= (3, 12) else 2  # wait_for has a task of its own before 3.12
-            await asyncio.wait_for(test(**fixtures), 60)
+            await asyncio.wait_for(test(**fixtures), 120)
             gc.collect()
             # gRPC's own, of calls that were cancelled, end a moment later.
             await asyncio.wait_for(eventually(lambda: len(asyncio.all_tasks()) <= alone), 10)
@@ -104,7 +104,8 @@ async def test_calls_wait_for_a_server_that_comes_back(server: Server, name: str
 
 @in_loop
 async def test_a_server_that_stays_away() -> None:
-    async with chordstate.aio.connect("127.0.0.1:1", timeout=0.4) as client:
+    policy = chordstate.RetryPolicy(attempts=3, backoff_min=0.001)
+    async with chordstate.aio.connect("127.0.0.1:1", retry=policy) as client:
         with pytest.raises(chordstate.ChordError) as caught:
             await client.get("a")
         assert caught.value.reason == "UNAVAILABLE"

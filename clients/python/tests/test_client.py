@@ -220,7 +220,8 @@ def test_calls_wait_for_a_server_that_comes_back(server: Server, name: str) -> N
 
 
 def test_a_server_that_stays_away(name: str) -> None:
-    with chordstate.connect("127.0.0.1:1", timeout=0.4) as client, pytest.raises(chordstate.ChordError) as caught:
+    policy = chordstate.RetryPolicy(attempts=3, backoff_min=0.001)
+    with chordstate.connect("127.0.0.1:1", retry=policy) as client, pytest.raises(chordstate.ChordError) as caught:
         client.get(name)
     assert caught.value.reason == "UNAVAILABLE"
     assert caught.value.transient

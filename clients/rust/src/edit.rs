@@ -31,6 +31,7 @@ pub struct Edit<'a, E = Error> {
     /// What each write of the edit has.
     write: Vec<fn(Update) -> Update>,
     ttl: Option<Duration>,
+    annotations: Vec<(String, String)>,
 }
 
 impl Client {
@@ -75,6 +76,7 @@ impl Client {
             deadline: self.0.deadline,
             write: Vec::new(),
             ttl: None,
+            annotations: Vec::new(),
         }
     }
 }
@@ -113,6 +115,12 @@ impl<E> Edit<'_, E> {
     /// As [`Update::ttl`].
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = Some(ttl);
+        self
+    }
+
+    /// As [`Update::annotate`].
+    pub fn annotate(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.annotations.push((key.into(), value.into()));
         self
     }
 
@@ -206,6 +214,9 @@ impl<E: From<Error>> Edit<'_, E> {
         };
         if let Some(ttl) = self.ttl {
             update = update.ttl(ttl);
+        }
+        for (key, value) in &self.annotations {
+            update = update.annotate(key, value);
         }
         self.write.iter().fold(update, |update, ask| ask(update))
     }

@@ -164,9 +164,10 @@ impl Error {
         self.0.unmet.as_ref()
     }
 
-    /// Where the context of a mismatch stands, if it exists.
+    /// Where the context of a mismatch, or of unmet conditions, stands, if it exists.
     pub fn current(&self) -> Option<&Position> {
-        self.mismatch()?.current.as_ref()
+        let mismatch = self.mismatch().and_then(|mismatch| mismatch.current.as_ref());
+        mismatch.or(self.unmet().and_then(|unmet| unmet.current.as_ref()))
     }
 
     /// What is wrong with which field of the request.

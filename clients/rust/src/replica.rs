@@ -101,7 +101,7 @@ impl Replica {
         let mut status = self.status.clone();
         // An error of the wait: closed.
         let known = status.wait_for(|status| status.caught_up || status.error.is_some()).await;
-        let known = known.map_err(|_| Error::closed("the replica was closed"))?;
+        let known = known.map_err(|_| Error::closed("the replica is closed"))?;
         match &known.error {
             Some(error) if !known.caught_up => Err(error.clone()),
             _ => Ok(()),
@@ -168,7 +168,7 @@ impl Replica {
         let mut status = self.status.clone();
         while status.changed().await.is_ok() {}
         let error = status.borrow().error.clone();
-        error.unwrap_or_else(|| Error::closed("the replica was closed"))
+        error.unwrap_or_else(|| Error::closed("the replica is closed"))
     }
 
     /// Ends it, and returns when no callback will come any more. Reading goes on answering the last state.

@@ -13,8 +13,9 @@ export function targets(args: Args): Target[] {
   return args.targets.map((target: Args) => (target.id !== undefined && !target.paths ? target.id : target));
 }
 
-export function writeOptions({ expected, checks, requestId, ttl, allowMissing, returning }: Args): UpdateOptions {
-  return { expected, checks, requestId, ttl, allowMissing, returning };
+export function writeOptions(args: Args): UpdateOptions {
+  const { expected, checks, requestId, annotations, ttl, allowMissing, returning } = args;
+  return { expected, checks, requestId, annotations, ttl, allowMissing, returning };
 }
 
 /** JSON, but for -0, of which JSON.stringify would make 0. Absent members are left out. */

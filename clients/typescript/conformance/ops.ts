@@ -77,6 +77,11 @@ const ops: Record<string, (args: Args) => unknown> = {
     return { ...pages[0], deltas: pages.flatMap(({ deltas }) => deltas) };
   },
 
+  async blame({ contextId, paths }) {
+    const pages = await all(client.blame(contextId, paths));
+    return { ...pages[0], lines: pages.flatMap(({ lines }) => lines) };
+  },
+
   watch(args) {
     const { known = {}, includeOldValues = false, format = '' } = args;
     return keep(client.watch(targets(args), { known: new Map(Object.entries(known)), includeOldValues, format }));

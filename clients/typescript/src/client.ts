@@ -17,6 +17,7 @@ import {
   type Path,
   type Position,
   type ReplicaDocument,
+  toPath,
   toTimestamp,
 } from './model.js';
 import type {
@@ -291,11 +292,12 @@ export class BaseClient {
   async *blame(
     contextId: string,
     paths: readonly Path[] = [],
-    options: CallOptions = {},
+    { pageSize = 0, ...options }: PageOptions = {},
   ): AsyncGenerator<BlamePage, void, void> {
+    checkPathList('paths', paths);
     let pageToken = '';
     do {
-      const request = { contextId, paths: paths.map((keys) => ({ keys: [...keys] })), pageSize: 0, pageToken };
+      const request = { contextId, paths: paths.map(toPath), pageSize, pageToken };
       const page = await this.#call(sync.blameContext, request, options);
       yield { lines: page.lines.map(fromLine), position: fromPosition(page.position), olderThan: page.olderThan };
       pageToken = page.nextPageToken;

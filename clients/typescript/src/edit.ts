@@ -40,6 +40,8 @@ export async function edit<T>(
   deadline: number,
   closing: AbortSignal,
 ): Promise<WriteResult> {
+  const { annotations, ttl, returning } = options;
+  const write = { annotations, ttl, returning };
   const end = Date.now() + sleepMax(options.deadline ?? deadline);
   let refusal: ChordError | undefined;
   const inTime = async <T>(call: (options: CallOptions) => Promise<T>): Promise<T> => {
@@ -61,7 +63,7 @@ export async function edit<T>(
     const expected = guardOf(before.position, mutations, reads);
     try {
       return await inTime((within) =>
-        calls.update(contextId, { mutations }, { ...within, expected, allowMissing: !before.position }),
+        calls.update(contextId, { mutations }, { ...write, ...within, expected, allowMissing: !before.position }),
       );
     } catch (error) {
       if (isReason(error, 'INVALID_ARGUMENT')) checkDocument('value', after); // by its place in the document

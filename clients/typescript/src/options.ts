@@ -69,8 +69,8 @@ export interface UpdateOptions extends WriteOptions {
   readonly allowMissing?: boolean | undefined;
 }
 
-/** Of `edit`. */
-export interface EditOptions extends CallOptions {
+/** Of `edit`: what each write of it has, and how it is made. */
+export interface EditOptions extends CallOptions, Pick<WriteOptions, 'annotations' | 'ttl' | 'returning'> {
   /** Start from {} where the context is missing. */
   readonly allowMissing?: boolean | undefined;
   /** What the edit rests on beside the paths that it changes; 'document': on all of it. */

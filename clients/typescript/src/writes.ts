@@ -88,6 +88,7 @@ export function toTouch(contextId: string, ttl: number | undefined, paths: reado
 /** @throws ChordError */
 function toWrite({ expected, checks, requestId, annotations = {}, ttl, returning }: WriteOptions) {
   checkExpected(expected, checks);
+  for (const text of Object.entries(annotations).flat()) checkText('annotations', text);
   return {
     expected: toExpected(expected, checks),
     requestId: requestId ?? randomUUID(),

@@ -112,6 +112,9 @@ class Client(Connected):
         allow_missing: bool = False,
         reads: Reads = (),
         attempts: int | None = None,
+        annotations: Mapping[str, str] | None = None,
+        ttl: Seconds | None = None,
+        returning: Returning = Returning(),
         timeout: float | None = None,
     ) -> WriteResult:
         """Changes a document by a function of it, which changes its copy or answers another document, and may be async.
@@ -119,10 +122,11 @@ class Client(Connected):
         The write is guarded by the paths that the function changed, and those of `reads` ("document": all of it); where
         another write has touched them, the function is called again, on the new document. ABORTED where `attempts`
         (those of the client's policy) or the time are over; what the function raises ends the edit.
-        allow_missing: start from {} where the context is missing.
+        allow_missing: start from {} where the context is missing. The others are those of `set`.
         """
+        update = partial(self.update, context_id, annotations=annotations, ttl=ttl, returning=returning)
         editing = Editing(self._retry, allow_missing, reads, attempts, self._timeout if timeout is None else timeout)
-        return await edit(self, editing, context_id, change, self._pause)
+        return await edit(self, editing, context_id, change, update, self._pause)
 
     @overload
     async def get(
@@ -368,12 +372,15 @@ class Client(Connected):
             timeout,
         )
 
-    def blame(self, context_id: str, *paths: PathLike, timeout: float | None = None) -> AsyncIterator[BlamePage]:
+    def blame(
+        self, context_id: str, *paths: PathLike, page_size: int = 0, timeout: float | None = None
+    ) -> AsyncIterator[BlamePage]:
         """Which version made each part of a document, and who wrote it, page after page.
 
-        paths: only what lies at or below one of these; without them, the whole document.
+        paths: only what lies at or below one of these; without them, the whole document. page_size: lines of a page, 1
+        to 1000; 0: 100.
         """
-        return self._pages(lambda token: blame_context(context_id, paths, token), timeout)
+        return self._pages(lambda token: blame_context(context_id, paths, page_size, token), timeout)
 
     def watch(
         self,

@@ -18,7 +18,12 @@ Change: TypeAlias = "Callable[[JsonObject], Document | Awaitable[Document | None
 
 
 async def edit(
-    client: Client, editing: Editing, context_id: str, change: Change, pause: Callable[[float], Awaitable[None]]
+    client: Client,
+    editing: Editing,
+    context_id: str,
+    change: Change,
+    update: Callable[..., Awaitable[WriteResult]],
+    pause: Callable[[float], Awaitable[None]],
 ) -> WriteResult:
     while True:
         try:
@@ -31,12 +36,8 @@ async def edit(
             return result
         mutations, expected = result
         try:
-            return await client.update(
-                context_id,
-                mutations=mutations,
-                allow_missing=editing.missing,
-                expected=expected,
-                timeout=editing.left(),
+            return await update(
+                mutations=mutations, allow_missing=editing.missing, expected=expected, timeout=editing.left()
             )
         except ChordError as error:
             await pause(editing.refused(error))

@@ -174,6 +174,11 @@ macro_rules! optioned {
             $call = $call.request_id(id);
         }
     };
+    (annotations $call:ident $args:ident) => {
+        for (key, value) in $args.0["annotations"].as_object().into_iter().flatten() {
+            $call = $call.annotate(key, value.as_str().unwrap_or_default());
+        }
+    };
     (ttl $call:ident $args:ident) => {
         if let Some(ttl) = $args.time("ttl") {
             $call = $call.ttl(ttl);
@@ -201,8 +206,8 @@ macro_rules! optioned {
     };
 }
 
-optioned!(Set: expected absent request_id ttl returning);
-optioned!(Update: expected absent request_id ttl allow_missing returning);
-optioned!(Revert: expected request_id ttl returning);
-optioned!(Delete: expected request_id allow_missing);
+optioned!(Set: expected absent request_id annotations ttl returning);
+optioned!(Update: expected absent request_id annotations ttl allow_missing returning);
+optioned!(Revert: expected request_id annotations ttl returning);
+optioned!(Delete: expected request_id annotations allow_missing);
 optioned!(Touch: ttl);

@@ -101,6 +101,19 @@ fn edit_options<'a, E>(mut edit: Edit<'a, E>, args: &Args) -> Edit<'a, E> {
     if args.flag("allowMissing") {
         edit = edit.allow_missing();
     }
+    if let Some(ttl) = args.time("ttl") {
+        edit = edit.ttl(ttl);
+    }
+    for (key, value) in args.0["annotations"].as_object().into_iter().flatten() {
+        edit = edit.annotate(key, value.as_str().unwrap_or_default());
+    }
+    let asked = |name: &str| args.0["returning"][name] == Value::Bool(true);
+    if asked("context") {
+        edit = edit.return_context();
+    }
+    if asked("delta") {
+        edit = edit.return_delta();
+    }
     if let Some(attempts) = args.number("attempts") {
         edit = edit.attempts(attempts as u32);
     }

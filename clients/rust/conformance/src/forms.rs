@@ -2,8 +2,8 @@
 
 use chordstate::internals::Unsendable;
 use chordstate::{
-    Action, BatchResult, Change, Context, Delta, DeltaMismatch, Error, Event, Full, Head, Position, SyncResult,
-    WriteResult,
+    Action, BatchResult, BlameLine, Change, Context, Delta, DeltaMismatch, Error, Event, Full, Head, Position,
+    Provenance, SyncResult, WriteResult,
 };
 use serde_json::{Value, json};
 
@@ -25,8 +25,20 @@ pub fn delta(delta: &Delta) -> Value {
     let changes: Vec<Value> = delta.changes.iter().map(change).collect();
     let (from, to) = (position(&delta.from), position(&delta.to));
     let form = json!({ "contextId": delta.id, "from": from, "to": to, "changes": changes });
+    let form = with("provenance", &delta.provenance.as_ref().map(provenance), form);
     let form = with("formatted", &delta.formatted, form);
     with("inexpressible", &delta.inexpressible.clone().map(Value::from), form)
+}
+
+fn provenance(Provenance { expired, author, annotations }: &Provenance) -> Value {
+    let form = json!({ "author": author, "annotations": annotations });
+    with("cause", &expired.then(|| json!("expired")), form)
+}
+
+pub fn line(line: &BlameLine) -> Value {
+    let form = json!({ "path": line.path, "value": line.value, "version": line.version.unwrap_or_default() });
+    let run = line.run.map(|run| json!({ "index": run.index, "count": run.count }));
+    with("provenance", &line.provenance.as_ref().map(provenance), with("run", &run, form))
 }
 
 fn change(Change { path, action }: &Change) -> Value {

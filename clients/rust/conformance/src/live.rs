@@ -60,6 +60,7 @@ impl Driver {
                 Ok(json!({ "result": forms::sync(&result) }))
             }
             "deltas" => self.deltas(args).await,
+            "blame" => self.blame(args).await,
             "burst" => self.burst(args).await,
             "watch" => self.watch(args),
             "next" => self.next(args).await,
@@ -113,12 +114,25 @@ impl Driver {
     async fn deltas(&self, args: &Args) -> Result<Value, Failure> {
         let from_version = args.number("fromVersion").unwrap_or_default();
         let client = self.client()?.with_page_size(args.number("pageSize").unwrap_or_default() as u16);
-        let deltas = client.deltas(args.id(), from_version).format(args.text("format").unwrap_or_default());
+        let mut deltas = client.deltas(args.id(), from_version).format(args.text("format").unwrap_or_default());
+        if args.flag("includeOldValues") {
+            deltas = deltas.include_old_values();
+        }
         let pages = deltas.pages().collect_all().await?;
         let deltas: Vec<Value> = pages.iter().flat_map(|page| &page.deltas).map(forms::delta).collect();
         let truncated = pages.iter().any(|page| page.truncated);
         Ok(
             json!({ "deltas": deltas, "truncated": truncated, "head": pages.last().map(|page| forms::position(&page.head)) }),
+        )
+    }
+
+    async fn blame(&self, args: &Args) -> Result<Value, Failure> {
+        let pages = self.client()?.blame_paths(args.id(), args.list("paths").map(path)).collect_all().await?;
+        let lines: Vec<Value> = pages.iter().flat_map(|page| &page.lines).map(forms::line).collect();
+        let last = pages.last();
+        let older_than = last.and_then(|page| page.older_than).unwrap_or_default();
+        Ok(
+            json!({ "lines": lines, "position": last.map(|page| forms::position(&page.position)), "olderThan": older_than }),
         )
     }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio::runtime::Handle;
 use tokio::task::{JoinSet, block_in_place};
 
-use crate::support::{Stage, document, failure};
+use crate::support::{Stage, document, failure, in_enough_time};
 
 /// What others do while the function of an edit runs.
 fn meanwhile<T>(work: impl IntoFuture<Output = Result<T, Error>>) -> T {
@@ -100,18 +100,21 @@ async fn is_made_again() {
     let touched = UnmetCondition::Touched { path: vec!["n".into()], at: 10, author: None };
     assert_eq!((conditions, seen.len()), (vec![touched], 2));
     // The deadline ends it after a conflict: the conflict is the error.
-    let mut seen = Vec::new();
-    let mut change = after_others(client, &id, "n", 1, &mut seen);
-    let mut calls = 0;
-    let edit = client.edit(&id, |document| {
-        change(document);
-        calls += 1;
-        if calls == 2 {
-            block_in_place(|| std::thread::sleep(Duration::from_secs(1)));
-        }
+    let error = in_enough_time(async |deadline| {
+        let mut seen = Vec::new();
+        let mut change = after_others(client, &id, "n", 1, &mut seen);
+        let mut calls = 0;
+        let edit = client.edit(&id, |document| {
+            change(document);
+            calls += 1;
+            if calls == 2 {
+                block_in_place(|| std::thread::sleep(deadline));
+            }
+        });
+        edit.deadline(deadline).await.unwrap_err()
     });
-    assert!(failure(edit.deadline(Duration::from_secs(1)), Reason::Aborted).await.unmet().is_some());
-    assert_eq!(calls, 2);
+    let error = error.await;
+    assert!(error.reason() == &Reason::Aborted && error.unmet().is_some(), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

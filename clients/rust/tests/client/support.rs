@@ -114,6 +114,19 @@ pub async fn patient<T>(wait: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(30), wait).await.expect("not in time")
 }
 
+/// Calls with a deadline that is twice as long each time, until what fails by its deadline has come so far that it fails with
+/// something else. On a busy machine, a short time may be over before anything has happened.
+pub async fn in_enough_time(mut call: impl AsyncFnMut(Duration) -> Error) -> Error {
+    let mut deadline = Duration::from_millis(100);
+    loop {
+        let error = call(deadline).await;
+        deadline *= 2;
+        if error.reason() != &Reason::DeadlineExceeded || deadline > Duration::from_secs(60) {
+            return error;
+        }
+    }
+}
+
 pub async fn next(events: &mut ResultStream<Event>) -> Event {
     patient(events.next()).await.expect("the watch has ended").unwrap()
 }

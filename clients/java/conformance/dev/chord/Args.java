@@ -42,6 +42,12 @@ record Args(Map<String, Object> members) {
     return Json.map(members.get(name));
   }
 
+  private Map<String, String> texts(String name) {
+    Map<String, String> texts = new LinkedHashMap<>();
+    map(name).forEach((key, value) -> texts.put(key, (String) value));
+    return texts;
+  }
+
   List<Args> each(String name) {
     if (!has(name)) return List.of();
     return Json.list(members.get(name)).stream().map(Json::map).map(Args::new).toList();
@@ -77,6 +83,7 @@ record Args(Map<String, Object> members) {
     if (unchanged.has("since")) options.ifUnchanged(unchanged.position("since"), unchanged.paths("paths"));
     if (has("checks")) options.ifChecks(checks("checks").toArray(Check[]::new));
     if (has("requestId")) options.requestId(text("requestId"));
+    if (has("annotations")) options.annotations(texts("annotations"));
     if (has("ttl")) options.ttl(millis("ttl", null));
     if (flag("allowMissing")) options.allowMissing();
     Args returning = sub("returning");
@@ -142,6 +149,11 @@ record Args(Map<String, Object> members) {
   EditOptions editOptions() {
     EditOptions.Builder options = EditOptions.builder();
     if (flag("allowMissing")) options.allowMissing();
+    if (has("annotations")) options.annotations(texts("annotations"));
+    if (has("ttl")) options.ttl(millis("ttl", null));
+    Args returning = sub("returning");
+    if (returning.flag("context")) options.returnDocument();
+    if (returning.flag("delta")) options.returnDelta();
     if (has("attempts")) options.attempts((int) number("attempts", 0));
     if (members.get("reads") instanceof List<?>) options.reads(paths("reads"));
     else if (has("reads")) options.readsDocument();

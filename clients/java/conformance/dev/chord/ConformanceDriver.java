@@ -37,6 +37,7 @@ final class ConformanceDriver {
     ops.put("list", live::list);
     ops.put("sync", live::sync);
     ops.put("deltas", live::deltas);
+    ops.put("blame", live::blame);
     ops.put("watch", live::watch);
     ops.put("next", live::next);
     ops.put("replica", live::replica);

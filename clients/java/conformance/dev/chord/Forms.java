@@ -38,8 +38,22 @@ final class Forms {
         "from", position(delta.from()),
         "to", position(delta.to()),
         "changes", all(delta.changes(), Forms::change));
+    if (delta.provenance() != null) form.put("provenance", provenance(delta.provenance()));
     if (delta.formatted() != null) form.put("formatted", delta.formatted());
     if (delta.inexpressible() != null) form.put("inexpressible", delta.inexpressible());
+    return form;
+  }
+
+  private static Map<String, Object> provenance(Provenance provenance) {
+    Map<String, Object> form = form("author", provenance.author(), "annotations", provenance.annotations());
+    if (provenance.expired()) form.put("cause", "expired");
+    return form;
+  }
+
+  static Map<String, Object> line(BlameLine line) {
+    Map<String, Object> form = form("path", line.path(), "value", line.value(), "version", line.version());
+    if (line.run() != null) form.put("run", form("index", line.run().index(), "count", line.run().count()));
+    if (line.provenance() != null) form.put("provenance", provenance(line.provenance()));
     return form;
   }
 

@@ -147,6 +147,17 @@ final class LiveOps {
     return answer;
   }
 
+  Object blame(Args args) {
+    List<Object> lines = new ArrayList<>();
+    Map<String, Object> answer = Forms.form("lines", lines);
+    for (BlamePage page : client.blame(args.text("contextId"), args.paths("paths"), ReadOptions.NONE)) {
+      answer.put("position", Forms.position(page.position()));
+      answer.put("olderThan", page.olderThan());
+      lines.addAll(Forms.all(page.lines(), Forms::line));
+    }
+    return answer;
+  }
+
   Object watch(Args args) {
     WatchOptions.Builder options = WatchOptions.builder().known(args.positions("known"));
     if (args.flag("includeOldValues")) options.includeOldValues();

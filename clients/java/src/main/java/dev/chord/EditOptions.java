@@ -3,6 +3,7 @@ package dev.chord;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -88,6 +89,12 @@ public final class EditOptions {
     /** As {@link WriteOptions.Builder#ttl}. */
     public Builder ttl(Duration ttl) {
       write.add(options -> options.ttl(ttl));
+      return this;
+    }
+
+    /** As {@link WriteOptions.Builder#annotations}. */
+    public Builder annotations(Map<String, String> annotations) {
+      write.add(options -> options.annotations(annotations));
       return this;
     }
 

@@ -44,7 +44,8 @@ function commandsOf(text: string): { command: string; printed: string }[] {
 /** Epochs, digests, times, tokens and addresses differ each time; versions do not. */
 const settled = (text: string) => {
   const positions = text.replace(/\b[\w-]{8}:(\d+):[\w-]{8}(?![\w-])/g, 'EPOCH:$1:DIGEST');
-  const times = positions.replace(/\b\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME');
+  const members = positions.replace(/("(?:epoch|digest)":")[\w-]{8}"/g, '$1..."');
+  const times = members.replace(/\b\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME');
   return times
     .replace(/\bsha256:[0-9a-f]{64}/g, 'HASH')
     .replace(/127\.0\.0\.1:\d+/g, 'ADDRESS')
@@ -56,6 +57,10 @@ const ready = (line: string) =>
   settled(line)
     .replace(/\((\w+), [^,)]*/, '($1, DATA')
     .replace(/in \d+ ms$/, '');
+
+/** HOST:PORT of the web port of a server that says this line, or nothing. */
+const httpOf = (line: string) => /over HTTP on https?:\/\/([^\s,)]+)/.exec(line)?.[1] ?? '';
+const WEB = ['--web-listen', '127.0.0.1:0'];
 
 export class Reader {
   readonly #lines: string[] = [];
@@ -76,9 +81,11 @@ export class Reader {
     const blocks = blocksOf(page);
     // A page that starts servers of its own needs no other.
     if (!blocks.some(({ how, text }) => how === 'background' && /^\$ (?:npx )?chord serve/.test(text))) {
-      this.#server = await startServer('--listen', '127.0.0.1:0', '--data-dir', join(this.#folder, 'data'));
+      const web = blocks.some(({ text }) => /^\$ make start .*--web-listen/m.test(text)) ? WEB : [];
+      this.#server = await startServer('--listen', '127.0.0.1:0', '--data-dir', join(this.#folder, 'data'), ...web);
       this.t.teardown(() => this.#server!.end('SIGKILL'));
       this.#address = this.#server.address;
+      this.#http = httpOf(this.#server.ready);
     }
     let ran = 0;
     for (const { language, how, text } of blocks) {
@@ -98,6 +105,7 @@ export class Reader {
     const node = (more: string) => `'${process.execPath}' ${more}`;
     const real = command
       .replace(/^(?:npx )?chord\b/, node(`'${MAIN}'`))
+      .replace(/^curl /, 'curl -sS ') // as on a terminal
       .replace(/^node /, node(`--import '${TSX}' `))
       .replace(/[\w-]{8}:(\d+):[\w-]{8}/g, (shown, version) => this.#positions.get(version) ?? shown)
       .replace(/127\.0\.0\.1:50051/g, this.#address || '127.0.0.1:50051')
@@ -126,7 +134,7 @@ export class Reader {
 
   async #background(text: string): Promise<void> {
     const [{ command, printed }] = commandsOf(text) as [{ command: string; printed: string }];
-    if (command === 'make start') {
+    if (command.startsWith('make start')) {
       // It serves already, on a port of its own.
       this.t.is(ready(this.#server!.ready), ready(printed));
       return;
@@ -163,7 +171,7 @@ export class Reader {
     const [line] = this.#lines.splice(0, 1) as [string];
     if (printed !== '') this.t.is(ready(line), ready(printed));
     this.#address = /^chord: serving on (\S+) /.exec(line)?.[1] ?? '';
-    this.#http = /over HTTP on https?:\/\/([^\s,)]+)/.exec(line)?.[1] ?? '';
+    this.#http = httpOf(line);
   }
 
   async #stop(): Promise<void> {

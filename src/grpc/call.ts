@@ -177,16 +177,16 @@ export class Call extends ServerInterceptingCall implements Receiver, Unfinished
 
   onDataEnd(): void {
     this.complete = true;
-    if (this.#over) return;
-    const body = this.#body;
-    const encoding = body?.packed ? encodingOf(this.next) : 'identity';
+    const body = this.#body; // none where the call is over, and refusing such a call does nothing
+    const encoding = body?.packed ? encodingOf(this.next) : undefined;
     if (!body?.whole) this.#refuse('no request message');
-    else if (encoding === 'identity') this.#receive(body.message);
+    else if (encoding === undefined) this.#receive(body.message);
     else if (isEncoding(encoding)) {
       this.#arrived();
       const unpacked = decompress(body.message, encoding, this.#maxBytes);
       unpacked.then((message) => this.#receive(message)).catch((error) => this.fail(error));
-    } else this.#refuse(`cannot unpack ${encoding}`);
+    } else if (encoding === 'identity') this.#refuse('a packed message without an encoding', status.INTERNAL);
+    else this.#refuse(`cannot unpack ${encoding}`);
   }
 
   /** Where grpc-js reads. */
@@ -394,7 +394,7 @@ export class Call extends ServerInterceptingCall implements Receiver, Unfinished
     this.onEnd();
   }
 
-  #refuse(what: string): void {
-    this.finish({ code: status.UNIMPLEMENTED, details: `${this.route.name}: ${what}` });
+  #refuse(what: string, code = status.UNIMPLEMENTED): void {
+    this.finish({ code, details: `${this.route.name}: ${what}` });
   }
 }

@@ -6,7 +6,7 @@ import { type DescMessage, fromJsonString, type Registry, toBinary } from '@bufb
 import { base64Decode } from '@bufbuild/protobuf/wire';
 import { Code, ConnectError } from '@connectrpc/connect';
 import type { UniversalServerRequest } from '@connectrpc/connect/protocol';
-import { decompress, isEncoding } from '../grpc/codec/decompress.js';
+import { decompress, type Encoding, isEncoding } from '../grpc/codec/decompress.js';
 import { Body } from '../grpc/codec/request-body.js';
 import { ChordError, invalid } from '../model/errors.js';
 import { MESSAGE_BYTES_MAX } from '../model/model.js';
@@ -33,7 +33,8 @@ async function fromQuery({ url }: UniversalServerRequest): Promise<RequestMessag
   const query = new URL(url).searchParams;
   const text = query.get('message') ?? '';
   const message = query.get('base64') === '1' ? Buffer.from(base64Decode(text)) : Buffer.from(text);
-  return { message: await unpacked(message, query.get('compression')), json: query.get('encoding') === 'json' };
+  const encoding = encodingOf(query.get('compression'));
+  return { message: await unpacked(message, encoding), json: query.get('encoding') === 'json' };
 }
 
 async function fromBody({ header, body }: UniversalServerRequest): Promise<RequestMessage> {
@@ -41,8 +42,8 @@ async function fromBody({ header, body }: UniversalServerRequest): Promise<Reque
   const json = /json/i.test(type);
   const chunks = body as AsyncIterable<Uint8Array>;
   if (!/^application\/(?:connect\+|grpc)/i.test(type)) {
-    const message = await unpacked(await collect(chunks), header.get('content-encoding'));
-    return { message, json };
+    const encoding = encodingOf(header.get('content-encoding'));
+    return { message: await unpacked(await collect(chunks), encoding), json };
   }
   const framed = new Body(MESSAGE_BYTES_MAX);
   for await (const chunk of chunks) {
@@ -50,11 +51,10 @@ async function fromBody({ header, body }: UniversalServerRequest): Promise<Reque
     if (framed.surplus) throw new ConnectError('more than one request message', Code.Unimplemented);
   }
   if (!framed.whole) throw new ConnectError('no request message', Code.Unimplemented);
-  const encoding = header.get('connect-content-encoding') ?? header.get('grpc-encoding');
-  if (isIdentity(encoding)) {
-    if (framed.packed) throw new ConnectError('a packed message without an encoding', Code.Internal);
-  } else if (!isEncoding(encoding)) throw cannotUnpack(encoding);
-  return { message: framed.packed ? await unpacked(framed.message, encoding) : framed.message, json };
+  const encoding = encodingOf(header.get('connect-content-encoding') ?? header.get('grpc-encoding'));
+  if (!framed.packed) return { message: framed.message, json };
+  if (!encoding) throw new ConnectError('a packed message without an encoding', Code.Internal);
+  return { message: await unpacked(framed.message, encoding), json };
 }
 
 async function collect(body: AsyncIterable<Uint8Array>): Promise<Buffer> {
@@ -70,18 +70,15 @@ async function collect(body: AsyncIterable<Uint8Array>): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-function unpacked(message: Buffer, encoding: string | null): Buffer | Promise<Buffer> {
-  if (isIdentity(encoding)) return message;
-  if (!isEncoding(encoding)) throw cannotUnpack(encoding);
-  return decompress(message, encoding, MESSAGE_BYTES_MAX);
+/** None for messages that are sent as they are. @throws ConnectError UNIMPLEMENTED */
+function encodingOf(name: string | null): Encoding | undefined {
+  if (name === null || name === '' || name === 'identity') return undefined;
+  if (!isEncoding(name)) throw new ConnectError(`cannot unpack ${name}`, Code.Unimplemented);
+  return name;
 }
 
-function isIdentity(encoding: string | null): encoding is null | '' | 'identity' {
-  return encoding === null || encoding === '' || encoding === 'identity';
-}
-
-function cannotUnpack(encoding: string): ConnectError {
-  return new ConnectError(`cannot unpack ${encoding}`, Code.Unimplemented);
+function unpacked(message: Buffer, encoding: Encoding | undefined): Buffer | Promise<Buffer> {
+  return encoding ? decompress(message, encoding, MESSAGE_BYTES_MAX) : message;
 }
 
 function convert(json: Buffer, type: DescMessage, registry: Registry): Uint8Array {

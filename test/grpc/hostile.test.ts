@@ -9,9 +9,11 @@ import { type Subscription, SyncServiceService } from '../../src/gen/chord/v1/sy
 import type { JsonObject } from '../../src/model/model.js';
 import { bytesOf, connect, Peer, type Refusal, refusal, refused, serve, watch } from '../support/chord.js';
 
+const OK = 0;
 const INVALID_ARGUMENT = 3;
 const RESOURCE_EXHAUSTED = 8;
 const UNIMPLEMENTED = 12;
+const INTERNAL = 13;
 const MIB = 2 ** 20;
 const BAD_UTF8 = Uint8Array.of(0x61, 0xff, 0xfe);
 
@@ -93,6 +95,16 @@ test('a small message that unpacks to a large one', async (t) => {
     await rawStatus(t, address, setContext.path, frame(bomb, true), { 'grpc-encoding': 'gzip' }),
     RESOURCE_EXHAUSTED,
   );
+});
+
+test('a message that says it is packed, without an encoding', async (t) => {
+  const { address } = await start(t);
+  const message = setBytes(member(KEY, number(1)));
+  t.is(await rawStatus(t, address, setContext.path, frame(message)), OK);
+  for (const headers of [{}, { 'grpc-encoding': 'identity' }] as Record<string, string>[]) {
+    t.is(await rawStatus(t, address, setContext.path, frame(message, true), headers), INTERNAL);
+  }
+  t.is(await rawStatus(t, address, setContext.path, frame(message, true), { 'grpc-encoding': 'zip' }), UNIMPLEMENTED);
 });
 
 test('documents that grow over the limit by updates', async (t) => {

@@ -20,10 +20,12 @@ export const largeMessages = new Turns();
 
 const ENCODINGS = { gzip: gunzip, deflate: inflate } as const;
 
+export type Encoding = keyof typeof ENCODINGS;
+
 const slots = new Slots(AT_ONCE);
 
 /** Whether messages in this encoding can be decompressed. */
-export function isEncoding(encoding: string): encoding is keyof typeof ENCODINGS {
+export function isEncoding(encoding: string): encoding is Encoding {
   return Object.hasOwn(ENCODINGS, encoding);
 }
 
@@ -32,7 +34,7 @@ export function isEncoding(encoding: string): encoding is keyof typeof ENCODINGS
  * Rejects with RESOURCE_EXHAUSTED for a message that is larger, with INVALID_ARGUMENT for one that cannot be
  * decompressed.
  */
-export function decompress(message: Buffer, encoding: keyof typeof ENCODINGS, max: number): Promise<Buffer> {
+export function decompress(message: Buffer, encoding: Encoding, max: number): Promise<Buffer> {
   const most = Math.min(max, Math.max(SMALL, RATIO_MAX * message.length));
   return slots.run(async () => {
     const bytes = await decompressed(message, encoding, most);
@@ -42,7 +44,7 @@ export function decompress(message: Buffer, encoding: keyof typeof ENCODINGS, ma
   });
 }
 
-function decompressed(message: Buffer, encoding: keyof typeof ENCODINGS, maxOutputLength: number): Promise<Buffer> {
+function decompressed(message: Buffer, encoding: Encoding, maxOutputLength: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     ENCODINGS[encoding](message, { maxOutputLength }, (error: NodeJS.ErrnoException | null, bytes) => {
       if (!error) return resolve(bytes);

@@ -1,10 +1,9 @@
-/** Asks before a write: shows what it changes, writes only at the position that was seen, and shows what came between. */
-import { useEffect, useRef, useState } from 'preact/hooks';
+/** Asks before a write of a document that was seen: shows what it changes, writes only at that position, and shows what came between. */
 import type { JsonObject } from '../../../clients/typescript/src/json.js';
-import { type Document, isRefusal, type WriteGuard } from '../api.js';
+import type { Document, WriteGuard } from '../api.js';
 import type { Live } from '../hooks.js';
-import { Problem } from '../parts.js';
 import { Sides } from './compare.js';
+import { WriteDialog } from './write-dialog.js';
 
 interface ConfirmProps {
   readonly title: string;
@@ -14,61 +13,22 @@ interface ConfirmProps {
   readonly after: JsonObject;
   /** What the document is afterwards. */
   readonly afterName: string;
-  /** Where the note is kept. */
   readonly kept?: string;
   readonly write: (guard: WriteGuard) => Promise<void>;
-  /** The words on the button. */
   readonly action: string;
   readonly onDone: () => void;
   readonly onCancel: () => void;
 }
 
-export function Confirm(props: ConfirmProps) {
-  const { title, seen, live, after, afterName, kept = 'with the version', write, action, onDone, onCancel } = props;
-  const dialog = useRef<HTMLDialogElement>(null);
-  const [note, setNote] = useState('');
-  const [writing, setWriting] = useState(false);
-  const [error, setError] = useState<Error>();
-  useEffect(() => dialog.current!.showModal(), []);
-  const submit = (event: SubmitEvent) => {
-    event.preventDefault();
-    setWriting(true);
-    const annotations = { via: 'console', ...(note.trim() !== '' && { note: note.trim() }) };
-    write({ expected: seen.position, annotations }).then(onDone, (refused: Error) => {
-      setError(refused);
-      setWriting(false);
-    });
-  };
-  const isConflict = isRefusal(error, 'ABORTED');
-  const from = seen.position.version;
+export function Confirm({ seen, live, after, afterName, write, ...asked }: ConfirmProps) {
   return (
-    <dialog ref={dialog} class="confirm" aria-labelledby="confirm-title" onClose={onCancel}>
-      <form onSubmit={submit}>
-        <h2 id="confirm-title">{title}</h2>
-        {error && <Problem error={error} />}
-        {isConflict ? (
-          <Conflict seen={seen} live={live} />
-        ) : (
-          <Sides left={seen.value} right={after} names={[`Version ${from}`, afterName]} />
-        )}
-        {!isConflict && (
-          <label>
-            Note, kept {kept}
-            <input maxLength={300} value={note} onInput={(event) => setNote(event.currentTarget.value)} />
-          </label>
-        )}
-        <footer>
-          <button type="button" onClick={() => dialog.current!.close()}>
-            {isConflict ? 'Close' : 'Cancel'}
-          </button>
-          {!isConflict && (
-            <button type="submit" class="primary" disabled={writing}>
-              {action}
-            </button>
-          )}
-        </footer>
-      </form>
-    </dialog>
+    <WriteDialog
+      {...asked}
+      write={(annotations) => write({ expected: seen.position, annotations })}
+      conflict={<Conflict seen={seen} live={live} />}
+    >
+      <Sides left={seen.value} right={after} names={[`Version ${seen.position.version}`, afterName]} />
+    </WriteDialog>
   );
 }
 

@@ -43,10 +43,13 @@ export function ContextList() {
   const [tokens, setTokens] = useState({ of: `${prefix}\n${find}`, list: [''] });
   const of = `${prefix}\n${find}`;
   const list = tokens.of === of ? tokens.list : [''];
+  const from = list.at(-1)!;
   const { value, error, loading } = useLoad(
-    (signal) => findContexts(prefix, find, list.at(-1)!, signal),
-    [of, list.at(-1), round],
+    async (signal) => ({ ...(await findContexts(prefix, find, from, signal)), of, from }),
+    [of, from, round],
   );
+  // While a page is read, the one before is shown.
+  const isCurrent = value?.of === of && value.from === from;
   useEffect(() => {
     const again = () => document.hidden || find !== '' || error || setRound((before) => before + 1);
     const timer = setInterval(again, AGAIN);
@@ -75,7 +78,7 @@ export function ContextList() {
       <footer>
         <Create id={prefix} />
         <span class="hint" role="status">
-          {value && summary(value, find, list.length)}
+          {isCurrent ? summary(value, find, list.length) : !error && 'reading…'}
         </span>
         <button type="button" class="quiet" onClick={() => setRound(round + 1)} aria-label="Read the list again">
           ↻
@@ -90,7 +93,7 @@ export function ContextList() {
         </button>
         <button
           type="button"
-          onClick={() => setTokens({ of, list: [...list, value!.next] })}
+          onClick={() => isCurrent && setTokens({ of, list: [...list, value.next] })}
           disabled={!value?.next}
           aria-label="Next page"
         >
@@ -103,8 +106,9 @@ export function ContextList() {
 
 function summary({ contexts, read, next }: Found, find: string, page: number): string {
   const count = contexts.length.toLocaleString('en');
-  if (find !== '') return `${count} of ${read.toLocaleString('en')} read${next ? ', more to search: ›' : ''}`;
-  return `page ${page}, ${count} ${contexts.length === 1 ? 'context' : 'contexts'}`;
+  if (find === '') return `page ${page}, ${count} ${contexts.length === 1 ? 'context' : 'contexts'}`;
+  const searched = `${count} of ${read.toLocaleString('en')} read${next ? ', more to search: ›' : ''}`;
+  return page === 1 ? searched : `page ${page}, ${searched}`;
 }
 
 function Filters({ prefix, find }: { readonly prefix: string; readonly find: string }) {

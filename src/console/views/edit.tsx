@@ -1,5 +1,5 @@
 /** The document as text. It is written as a whole, at the position that the text began from. */
-import { useState } from 'preact/hooks';
+import { useMemo, useState } from 'preact/hooks';
 import type { JsonObject } from '../../../clients/typescript/src/json.js';
 import { setContext } from '../api.js';
 import type { Live } from '../hooks.js';
@@ -9,6 +9,7 @@ import { linkTo } from '../state.js';
 import { Sides } from './compare.js';
 import { Confirm } from './confirm.js';
 import { Delete } from './delete.js';
+import { DocumentText } from './document-text.js';
 
 /** Longer documents are not put into a text field, in UTF-16 units. */
 const TEXT_MAX = 512 * 1024;
@@ -17,14 +18,15 @@ const textOf = (value: JsonObject) => JSON.stringify(value, null, 2);
 
 export function EditView({ id, live }: { readonly id: string; readonly live: Live }) {
   const [seen, setSeen] = useState(live.document!);
-  const [text, setText] = useState(() => textOf(seen.value));
+  const began = useMemo(() => textOf(seen.value), [seen]);
+  const [text, setText] = useState(began);
   const [asking, setAsking] = useState(false);
   const [comparing, setComparing] = useState(false);
   const parsed = parseDocument(text);
   const { position, value } = live.document!;
   const isBehind = position.version !== seen.position.version || position.digest !== seen.position.digest;
   const isSame = 'value' in parsed && isEqual(parsed.value, seen.value);
-  if (text.length > TEXT_MAX) {
+  if (began.length > TEXT_MAX) {
     return (
       <>
         <p class="hint">The document is too large to edit here. The command: chord update {id}</p>
@@ -62,23 +64,16 @@ export function EditView({ id, live }: { readonly id: string; readonly live: Liv
           names={[`Version ${seen.position.version}`, `Version ${position.version}`]}
         />
       )}
-      <label>
-        Document, from version {seen.position.version}
-        <textarea
-          spellcheck={false}
-          value={text}
-          aria-invalid={'fault' in parsed}
-          aria-describedby="fault"
-          onInput={(event) => setText(event.currentTarget.value)}
-        />
-      </label>
-      <p id="fault" class="fault" role="status">
-        {'fault' in parsed ? parsed.fault : ''}
-      </p>
+      <DocumentText
+        label={`Document, from version ${seen.position.version}`}
+        text={text}
+        parsed={parsed}
+        onText={setText}
+      />
       <footer>
         <Delete id={id} live={live} />
         <span class="space" />
-        <button type="button" disabled={text === textOf(seen.value)} onClick={restart}>
+        <button type="button" disabled={text === began} onClick={restart}>
           Reset
         </button>
         <button type="button" class="primary" disabled={'fault' in parsed || isSame} onClick={() => setAsking(true)}>

@@ -20,7 +20,7 @@ const HEIGHT = 120;
 /** Between two times on the axis. */
 const SECONDS = [1, 5, 10, 30, 60, 120];
 /** Of the variables in console.css. */
-const COLOURS = ['--accent', '--muted', '--faint'];
+const COLOURS = ['--accent', '--number', '--muted'];
 
 export function Plot({ title, times, series, format }: PlotProps) {
   const box = useRef<HTMLDivElement>(null);

@@ -67,6 +67,13 @@ const ATTACKS: readonly Attack[] = [
     command: () => ava("test/cleanup/tiers.test.ts --match='after many writes*lmdb'"),
     env: { CHORD_WRITES: '1000000' },
   },
+  {
+    name: 'console',
+    share: 0,
+    command: () => ava("test/console/hostile.test.ts --match='more contexts than*'"),
+    env: { CHORD_CONTEXTS: '100000' },
+  },
+  { name: 'browser', share: 0, command: () => 'npx --no-install tsx test/conformance/run.ts --only chromium' },
   { name: 'h2spec', share: 0, command: () => `${TSX}/h2spec.ts` },
   { name: 'connect', share: 0, command: () => `${TSX}/connect/run.ts` },
   { name: 'planted', share: 0, command: () => `${TSX}/planted/run.ts` },

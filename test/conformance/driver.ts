@@ -23,8 +23,8 @@ export interface DriverEntry {
   readonly named?: boolean;
   /** A file without which the driver is left out. */
   readonly needs?: string;
-  /** Scenarios that it cannot run: the beginnings of their names. */
-  readonly except?: readonly string[];
+  /** Why scenarios do not apply to it, by the beginnings of their names. */
+  readonly except?: Readonly<Record<string, string>>;
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: each op has its own answer

@@ -22,6 +22,15 @@ function cell(outcome: Outcome | undefined): string {
   return outcome.ok ? 'ok' : 'FAILED';
 }
 
+/** Why a driver has no outcome of some scenarios. */
+export function renderExceptions(
+  drivers: readonly { readonly name: string; readonly except?: Readonly<Record<string, string>> }[],
+): string[] {
+  return drivers.flatMap(({ name, except = {} }) =>
+    Object.entries(except).map(([beginning, why]) => `\`${beginning}...\` does not apply to ${name}: ${why}.`),
+  );
+}
+
 /** Every outcome that is none of success, with its reason. */
 export function renderFailures(matrix: Matrix): string[] {
   return [...matrix].flatMap(([scenario, outcomes]) =>

@@ -10,7 +10,7 @@ import { conditions } from './conditions.js';
 import { build, Driver, type DriverEntry, endIdle } from './driver.js';
 import { everything } from './everything.js';
 import { presences } from './presences.js';
-import { keepMatrix, type Matrix, type Outcome, renderFailures, renderMatrix } from './report.js';
+import { keepMatrix, type Matrix, type Outcome, renderExceptions, renderFailures, renderMatrix } from './report.js';
 import { restarts, shared } from './restarts.js';
 import type { Scenario, Stage } from './scenario.js';
 import { type Access, SecuredServer, secured } from './secured.js';
@@ -75,7 +75,8 @@ async function lane(entry: DriverEntry): Promise<void> {
   const steady = await Server.start(backend);
   const server = await Server.start(backend);
   const guarded = await SecuredServer.start(backend);
-  const can = ([name]: [string, unknown]) => !entry.except?.some((beginning) => name.startsWith(beginning));
+  const can = ([name]: [string, unknown]) =>
+    !Object.keys(entry.except ?? {}).some((beginning) => name.startsWith(beginning));
   const beside = wanted(waiting).map(([name, scenario]) => attempt(name, [entry], steady, {}, one(scenario)));
   try {
     for (const [name, scenario] of wanted(each).filter(can)) await attempt(name, [entry], server, {}, one(scenario));
@@ -143,7 +144,7 @@ function record(scenario: string, driver: string, outcome: Outcome): void {
 
 function report(): void {
   const names = entries.map(({ name }) => name);
-  const table = renderMatrix(matrix, names);
+  const table = [renderMatrix(matrix, names), ...renderExceptions(entries)].join('\n\n');
   const failures = renderFailures(matrix);
   if (flags.json) {
     const rows = [...matrix].map(([scenario, outcomes]) => ({ scenario, ...Object.fromEntries(outcomes) }));

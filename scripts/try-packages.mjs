@@ -4,7 +4,7 @@
  * built is left out. Needs the registries, for what the packages depend on.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -225,7 +225,7 @@ function service() {
     'usr/local/share/zsh/site-functions/_chord',
     'usr/share/fish/vendor_completions.d/chord.fish',
   ])
-    if (!existsSync(join(root, path))) throw new Error(`${path} is missing`);
+    if (!lstatSync(join(root, path), { throwIfNoEntry: false })) throw new Error(`${path} is missing`); // a link leads to /opt
   writeFileSync(config, '{ "cacheBytes": "1MiB" }');
   sh(`deploy/systemd/install --root ${root}`, join(PACKAGES, '..')); // an upgrade: what is configured stays
   if (!sh(`node ${chord} serve --config ${config} --print-config`, base).includes('1MiB'))

@@ -6,6 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { run } from '../dist/cli/program.js';
+import { TOPICS } from '../dist/cli/topics.js';
 import { envOf, flagOf, KEYS, SETTINGS } from '../dist/config/config.js';
 import { version } from '../dist/server/version.js';
 import { clientPages } from './reference/clients.mjs';
@@ -42,10 +43,11 @@ async function commands() {
 const helps = [];
 for (const path of await commands())
   helps.push({ path, help: await output(...path.split(' ').filter(Boolean), '--help') });
+for (const topic of Object.keys(TOPICS)) helps.push({ path: `help ${topic}`, help: await output('help', topic) });
 
 function cli() {
   const sections = helps.map(({ path, help }) => `## chord${path && ` ${path}`}\n\n\`\`\`text\n${help}\n\`\`\`\n`);
-  return `${GENERATED}\n\n# Command line\n\nWhat \`chord COMMAND --help\` prints. \`man chord\` has the same.\n\n${sections.join('\n')}`;
+  return `${GENERATED}\n\n# Command line\n\nWhat \`chord COMMAND --help\` and \`chord help TOPIC\` print. \`man chord\` has the same.\n\n${sections.join('\n')}`;
 }
 
 function manPage() {

@@ -48,7 +48,7 @@ const WITHOUT_SERVER = ['serve', 'token', 'completion'];
 const OF_ALL = ['help', 'completion'];
 
 const HELP = `
-Positions are written EPOCH:VERSION:DIGEST, as every command prints them.
+Topics: chord help positions, paths, conditions, retention, rights.
 
 Exit codes: 0 success, 1 failure, 2 invalid usage, 3 a wait that ended at its deadline.
 
@@ -89,7 +89,11 @@ export async function run(args: readonly string[]): Promise<number> {
   };
   try {
     await define(program, context);
-    await checkHelp(args);
+    const topic = await topicOf(args);
+    if (topic !== undefined) {
+      process.stdout.write(`${topic}\n`);
+      return 0;
+    }
     await program.parseAsync(args, { from: 'user' });
     return code;
   } catch (error) {
@@ -126,12 +130,15 @@ async function define(program: Command, context: CommandContext): Promise<void> 
   }
 }
 
-/** Commander would print the help of the program. */
-async function checkHelp([first, name]: readonly string[]): Promise<void> {
+/** What `chord help TOPIC` prints; undefined for commands. Of other words, Commander would print the help of the program. */
+async function topicOf([first, name]: readonly string[]): Promise<string | undefined> {
   if (first !== 'help' || name === undefined || name.startsWith('-') || name in COMMANDS || name === 'help') return;
+  const { TOPICS } = await import('./topics.js');
+  const topic = TOPICS[name];
+  if (topic) return `${topic.summary}\n\n${topic.text}`;
   const { nearest } = await import('../config/config.js');
-  const near = nearest(name, Object.keys(COMMANDS));
-  throw new Usage(`there is no command ${name}${near ? `; did you mean ${near}?` : '; see chord --help'}`);
+  const near = nearest(name, [...Object.keys(COMMANDS), ...Object.keys(TOPICS)]);
+  throw new Usage(`there is no command or topic ${name}${near ? `; did you mean ${near}?` : '; see chord --help'}`);
 }
 
 /** Commander's words without its prefix, on one line. */

@@ -73,7 +73,7 @@ test('help for a command that there is none of says so', async (t) => {
   const { code, stdout, stderr } = await chord(['help', 'wach']);
   t.deepEqual(
     { code, stdout, stderr },
-    { code: 2, stdout: '', stderr: 'chord: there is no command wach; did you mean watch?\n' },
+    { code: 2, stdout: '', stderr: 'chord: there is no command or topic wach; did you mean watch?\n' },
   );
   t.regex((await chord(['help', 'watch'])).stdout, /^Usage: chord watch/);
 });

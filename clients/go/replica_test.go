@@ -128,6 +128,9 @@ func TestViews(t *testing.T) {
 	var kept map[string]ReplicaDocument
 	check(t, json.Unmarshal([]byte(text(map[string]ReplicaDocument{"a": {view, Position{"e", 1, "d"}}})), &kept))
 	same(t, []any{kept["a"].Value, kept["a"].Position}, []any{view, Position{"e", 1, "d"}})
+	other := view
+	check(t, json.Unmarshal([]byte(`{"a":1,"c":2}`), &other))
+	same(t, []any{view, other}, []any{map[string]any{"a": map[string]any{"b": []any{1}}}, map[string]any{"a": 1, "c": 2}})
 }
 
 func TestReplicaSurvivesPanickingCallbacks(t *testing.T) {

@@ -56,7 +56,15 @@ func (v View) DataTo(target any) error { return dataTo(v.object, target) }
 func (v View) MarshalJSON() ([]byte, error) { return json.Marshal(v.object) }
 
 // UnmarshalJSON reads what MarshalJSON wrote: to keep the State of a replica.
-func (v *View) UnmarshalJSON(text []byte) error { return json.Unmarshal(text, &v.object) }
+func (v *View) UnmarshalJSON(text []byte) error {
+	// Into a map of its own: encoding/json would write to the one that is there, which others have, too.
+	var object map[string]any
+	if err := json.Unmarshal(text, &object); err != nil {
+		return err
+	}
+	v.object = object
+	return nil
+}
 
 func (v View) find(path []string) (any, bool) {
 	var value any = v.object

@@ -71,7 +71,7 @@ function mutated(random: Random, stream: number): Buffer {
 /** Until `done` says so. Throws at the first thing that must not be. */
 export async function fuzzFrames(random: Random, done: (sent: FramesSent) => boolean): Promise<FramesSent> {
   const sent: FramesSent = { connections: 0, frames: 0, closed: 0, residentMiB: [0, 0] };
-  const server = await startServer('--listen', '127.0.0.1:0', '--backend', 'memory', '--max-event-loop-delay', 'off');
+  const server = await startServer('--listen', '127.0.0.1:0', '--backend', 'memory');
   const peer = new Peer(server.address);
   try {
     await peer.set({ contextId: 'a', value: { n: 0 } });

@@ -33,6 +33,9 @@ const MATRIX = [
 /** What the matrix has beside the tests that start workers by themselves. */
 const WITH_WORKERS = 'test/server/{crash,faults,concurrency,drain}.test.ts test/grpc/slow-readers.test.ts';
 
+/** Files of many long tests. */
+const LONG = { CHORD_TEST_MINUTES: '120' };
+
 /** `share` 0: of a length of its own. */
 const ATTACKS: readonly Attack[] = [
   {
@@ -54,8 +57,18 @@ const ATTACKS: readonly Attack[] = [
   },
   { name: 'soak-lmdb', share: 10, command: (m) => `${TSX}/soak/main.ts --store lmdb --minutes ${m}` },
   { name: 'soak-redis', share: 10, command: (m) => `${TSX}/soak/main.ts --store redis --minutes ${m}` },
-  { name: 'matrix', share: 0, command: () => ava(MATRIX), env: { PROOF_STOPPED_SECONDS: '60', PROOF_MATRIX: 'full' } },
-  { name: 'workers', share: 0, command: () => ava(`--timeout=10m ${WITH_WORKERS}`), env: { CHORD_TEST_WORKERS: '2' } },
+  {
+    name: 'matrix',
+    share: 0,
+    command: () => ava(MATRIX),
+    env: { ...LONG, PROOF_STOPPED_SECONDS: '60', PROOF_MATRIX: 'full' },
+  },
+  {
+    name: 'workers',
+    share: 0,
+    command: () => ava(`--timeout=10m ${WITH_WORKERS}`),
+    env: { ...LONG, CHORD_TEST_WORKERS: '2' },
+  },
   {
     name: 'second-opinion',
     share: 0,
@@ -65,7 +78,7 @@ const ATTACKS: readonly Attack[] = [
     name: 'thinning',
     share: 0,
     command: () => ava("test/cleanup/tiers.test.ts --match='after many writes*lmdb'"),
-    env: { CHORD_WRITES: '1000000' },
+    env: { ...LONG, CHORD_WRITES: '1000000' },
   },
   {
     name: 'console',

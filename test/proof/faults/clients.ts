@@ -5,6 +5,8 @@ import type { Position } from '../../../src/gen/chord/v1/model.js';
 import { type Copy, type Peer, Reader } from '../../support/chord.js';
 
 const UNAVAILABLE = 14;
+/** A server that is stopped for longer than a call waits. */
+const DEADLINE_EXCEEDED = 4;
 const PAUSE = 20;
 
 /** The worker processes of a server. */
@@ -21,7 +23,8 @@ export async function again<T>(call: () => Promise<T>): Promise<T> {
     try {
       return await call();
     } catch (error) {
-      if ((error as { code?: number }).code !== UNAVAILABLE) throw error;
+      const { code } = error as { code?: number };
+      if (code !== UNAVAILABLE && code !== DEADLINE_EXCEEDED) throw error;
       await delay(PAUSE);
     }
   }
@@ -43,7 +46,7 @@ export async function count(
   }
 }
 
-/** A watch of everything that is opened again with its positions each time that it ends. */
+/** A watch, of everything or of a prefix, that is opened again with its positions each time that it ends. */
 export class Follower {
   reader: Reader;
   /** How often it was opened again. */
@@ -58,6 +61,7 @@ export class Follower {
     private readonly request: Parameters<Peer['watch']>[0] = {},
     /** Each heartbeat: the moment that it vouches for, in milliseconds. */
     private readonly onHeartbeat: (vouched: number, copies: ReadonlyMap<string, Copy>) => void = () => {},
+    private readonly prefix = '',
   ) {
     this.reader = this.#open(new Map());
     this.#running = this.#run();
@@ -96,7 +100,7 @@ export class Follower {
   }
 
   #open(copies: ReadonlyMap<string, Copy>): Reader {
-    const reader = Reader.resume(this.peer, { prefix: '' }, copies, this.request);
+    const reader = Reader.resume(this.peer, { prefix: this.prefix }, copies, this.request);
     reader.call.on('data', ({ event }) => {
       this.log.push(reader.log.at(-1)!);
       if (event?.$case !== 'heartbeat') return;

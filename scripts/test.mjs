@@ -94,7 +94,7 @@ while (waiting.length > 0) {
 }
 if (failures.length > 0) console.log(`\n== what failed\n${failures.join('\n')}`);
 console.log(`\n${lines.join('\n')}\n\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
-process.exit(total.failed === 0 ? 0 : 1);
+process.exitCode = total.failed === 0 ? 0 : 1;
 
 /** Runs suites, one after the other, as long as there are any. */
 async function drain(suites, printed) {

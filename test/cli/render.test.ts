@@ -1,4 +1,6 @@
+import { Writable } from 'node:stream';
 import test from 'ava';
+import { flushed } from '../../src/cli/output/output.js';
 import { renderChange, renderEvent } from '../../src/cli/output/render.js';
 import { paint, renderTable, type StyledText } from '../../src/cli/output/styled-text.js';
 import { type Change, ChangeAction, FullReason } from '../../src/gen/chord/v1/model.js';
@@ -117,4 +119,33 @@ test('tables are aligned under their headings', (t) => {
     ).map(text),
     ['ID         VERSION', 'long name  1', 'x          12'],
   );
+});
+
+test('output is flushed when its reader has taken all of it, or has gone', async (t) => {
+  const taken: string[] = [];
+  let take: () => void = () => {};
+  const slow = new Writable({
+    write(chunk, _encoding, done) {
+      take = () => {
+        taken.push(String(chunk));
+        done();
+      };
+    },
+  });
+  for (const line of ['one', 'two']) slow.write(line);
+  let over = false;
+  const end = flushed(slow).then(() => {
+    over = true;
+  });
+  for (const _ of ['one', 'two']) {
+    t.false(over);
+    take();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  take();
+  await end;
+  t.deepEqual(taken.filter(Boolean), ['one', 'two']);
+  slow.on('error', () => {});
+  slow.destroy();
+  await t.notThrowsAsync(flushed(slow));
 });

@@ -252,7 +252,8 @@ test('what has expired is gone for every reader, and watchers hear why', async (
   await peer.update({ contextId: 'b', changes: { n: 4 }, ttl: { seconds: 0, nanos: 0 } });
   now += 1_000_000;
   t.deepEqual(await peer.document('b'), { n: 4 });
-  t.true(await contexts.expire('a'));
+  // The sweeper may have removed it already.
+  await contexts.expire('a');
   await reader.until(() => reader.log.includes('deleted EXPIRED a'));
 });
 

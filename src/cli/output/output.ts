@@ -1,8 +1,14 @@
 /** The output of commands: results to stdout, everything else to stderr. */
 import { once } from 'node:events';
+import type { Writable } from 'node:stream';
 import { type Failure, formatFailure } from '../errors.js';
 import { formatValue } from './format.js';
 import { type Look, paint, type StyledText } from './styled-text.js';
+
+/** Resolves when the stream has passed on all that was written to it, or has failed. */
+export function flushed(stream: Writable): Promise<void> {
+  return new Promise((resolve) => stream.write('', () => resolve()));
+}
 
 export class Output {
   /** Whether stdout is a terminal. */

@@ -71,7 +71,7 @@ async fn if_checks() {
     let both = take().if_checks(hold.clone()).if_position(at.clone()).if_checks(fail.clone());
     let error = failure(both, Reason::Aborted).await;
     assert_eq!(error.unmet().unwrap().conditions, fail.map(UnmetCondition::Failed));
-    assert_eq!(error.current(), None);
+    assert_eq!(error.current(), Some(&at));
     take().if_checks(hold.clone()).if_position(at.clone()).await.unwrap();
     client.update(&id).merge(json!({})).if_checks([]).await.unwrap();
     let error = failure(take().if_checks(hold.clone()).if_position(at), Reason::Aborted).await;

@@ -119,7 +119,7 @@ function run({ name, share, command, env = {} }: Attack): Promise<Result> {
   return new Promise((resolve) => {
     const child = spawn(command(minutes), {
       ...{ cwd: ROOT, shell: '/bin/bash', stdio: ['ignore', 'pipe', 'inherit'] },
-      env: { CHORD_TEST_MINUTES: '240', ...process.env, ...env },
+      env: { ...process.env, ...env },
     });
     let said = '';
     child.stdout!.on('data', (chunk) => {

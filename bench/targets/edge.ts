@@ -1,4 +1,4 @@
-/** What the production edge costs each call (E): TLS, tokens and rules, quotas, metrics, and all of these, beside none; and an audit log. */
+/** What the production edge costs each call (E): TLS, tokens and rules, quotas, metrics, the web port, and all of these, beside none; and an audit log. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { newToken, tokenLine } from '../../src/auth/tokens.js';
@@ -25,7 +25,7 @@ const nextUpdate = (n: number) => updates[n % updates.length]!;
 
 export const edge: Target = {
   id: 'E',
-  title: 'UpdateContext as in P1, with TLS, with token and rules, with quotas, with metrics',
+  title: 'UpdateContext as in P1, with TLS, with token and rules, with quotas, with metrics, with the web port',
   seconds: 160,
   run: (plan) =>
     using(async (keep): Promise<Figure[]> => {
@@ -46,9 +46,10 @@ export const edge: Target = {
       await add('token and rules', access, { token });
       await add('quotas', quotas);
       await add('metrics', metrics);
+      await add('web port', parts.web);
       // On its own, and not among all of them: it notes each write in a file.
       await add('audit log', parts.audit);
-      await add('all of them', [...tls, ...access, ...quotas, ...metrics], { ca, token });
+      await add('all of them', [...tls, ...access, ...quotas, ...metrics, ...parts.web], { ca, token });
       loads.echo = await echo(keep, answer, plan.seconds);
       loads['echo, TLS'] = await echo(keep, answer, plan.seconds, parts.pair, { ca });
       const sides = await inTurn({ ...plan, rounds: plan.rounds + MORE_ROUNDS }, loads);
@@ -58,6 +59,7 @@ export const edge: Target = {
         figure('token and rules', 'plain', AT_MOST),
         figure('quotas', 'plain', AT_MOST),
         figure('metrics', 'plain', AT_MOST),
+        figure('web port', 'plain', AT_MOST),
         figure('all of them', 'TLS', AT_MOST),
         figure('audit log', 'plain'),
         figure('TLS', 'plain'),
@@ -101,6 +103,8 @@ async function settingsIn(directory: string) {
     access: ['--auth-tokens', tokens, '--auth-rules', rules],
     quotas: ['--quotas', ample, '--connection-quotas', ample],
     metrics: ['--metrics-listen', '127.0.0.1:0'],
+    // Nothing calls it: what it costs those who call the gRPC port.
+    web: ['--web-listen', '127.0.0.1:0'],
     audit: ['--audit-log', join(directory, 'audit.log')],
   };
 }

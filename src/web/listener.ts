@@ -8,6 +8,7 @@ import {
   type Http2Session,
 } from 'node:http2';
 import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import type { Certificates } from '../tls/certificates.js';
 
 export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => void;
@@ -44,31 +45,90 @@ export function openHttp(options: HttpOptions, handler: HttpHandler): HttpServer
 
 function encrypted(certificates: Certificates, http1: object, settings: object, handler: HttpHandler): HttpServers {
   const { asksClients, context } = certificates;
+  const idle = new IdleSockets();
   const http2 = createSecureServer(
     {
       ...{ ...context, ...http1, settings, allowHTTP1: true, handshakeTimeout: HANDSHAKE_TIMEOUT },
       ...{ requestCert: asksClients, rejectUnauthorized: asksClients },
     },
-    handler as never,
+    trackIdle(idle, handler) as never,
   );
   certificates.onChange((renewed) => http2.setSecureContext(renewed));
+  http2.on('secureConnection', (socket: TLSSocket & { readonly _parent: Socket }) => {
+    idle.busy(socket._parent);
+    if (socket.alpnProtocol !== 'h2') idle.add(socket);
+  });
   const sessions = sessionsOf(http2);
-  const accept = (socket: Socket) => void http2.emit('connection', socket);
-  return { http2, accept, closeIdle: () => closeAll(sessions) };
+  return {
+    http2,
+    accept: (socket) => {
+      idle.add(socket);
+      http2.emit('connection', socket);
+    },
+    closeIdle: () => {
+      idle.close();
+      closeAll(sessions);
+    },
+  };
 }
 
 function plaintext(options: object, settings: object, handler: HttpHandler): HttpServers {
-  const http1 = createHttp1(options, handler);
+  const idle = new IdleSockets();
+  const http1 = createHttp1(options, trackIdle(idle, handler));
   const http2 = createHttp2({ settings }, handler as never);
   const sessions = sessionsOf(http2);
   return {
     http2,
-    accept: (socket) => choose(socket, (isHttp2) => (isHttp2 ? http2 : http1).emit('connection', socket)),
+    accept: (socket) => {
+      idle.add(socket);
+      choose(socket, (isHttp2) => {
+        idle.busy(socket);
+        (isHttp2 ? http2 : http1).emit('connection', socket);
+      });
+    },
     closeIdle: () => {
+      idle.close();
       http1.close();
-      http1.closeIdleConnections();
       closeAll(sessions);
     },
+  };
+}
+
+/** Connections on which no request is under way, those that have said nothing yet included: browsers keep both. */
+class IdleSockets {
+  readonly #sockets = new Set<Socket>();
+  readonly #known = new WeakSet<Socket>();
+  #closing = false;
+
+  add(socket: Socket): void {
+    if (socket.destroyed) return;
+    if (this.#closing) return void socket.destroySoon();
+    this.#sockets.add(socket);
+    if (this.#known.has(socket)) return;
+    this.#known.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
+  }
+
+  busy(socket: Socket): void {
+    this.#sockets.delete(socket);
+  }
+
+  /** Destroys them, and the others as soon as they are idle. */
+  close(): void {
+    this.#closing = true;
+    for (const socket of this.#sockets) socket.destroy();
+  }
+}
+
+/** A connection of HTTP/1 is idle between two requests; after `close` it ends with the request under way. */
+function trackIdle(idle: IdleSockets, handler: HttpHandler): HttpHandler {
+  return (request, response) => {
+    const { httpVersionMajor, socket } = request;
+    if (httpVersionMajor === 1) {
+      idle.busy(socket);
+      response.once('close', () => idle.add(socket));
+    }
+    handler(request, response);
   };
 }
 

@@ -1,5 +1,9 @@
 /** The same API in every protocol of the web port, over HTTP/1.1 and HTTP/2, with TLS and without. */
+import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
+import http, { Agent as HttpAgent } from 'node:http';
+import https, { Agent as HttpsAgent } from 'node:https';
+import { connect as connectTcp } from 'node:net';
 import { join } from 'node:path';
 import test from 'ava';
 import { ALL, folder, guarded } from '../support/access.js';
@@ -66,6 +70,36 @@ test('a watch that the client leaves is closed on the server', async (t) => {
     };
     t.is((await webError(watch())).code, 'Canceled');
     await until(() => chord.streams === 0);
+  }
+});
+
+test('a stop waits neither for connections that ask nothing, as browsers keep them, nor for those that ask again and again', async (t) => {
+  const at = await folder(t);
+  const { cert, key } = await (await Authority.create()).issue({ names: HERE });
+  const [tlsCert, tlsKey] = [join(at, 'cert.pem'), join(at, 'key.pem')];
+  await writeFile(tlsCert, cert);
+  await writeFile(tlsKey, key);
+  for (const tls of [{}, { tlsCert, tlsKey }]) {
+    // Longer than a test may take.
+    const chord = await serve(t, { ...WEB, ...tls, shutdownGrace: 600_000 });
+    const [hostname, port] = chord.webAddress!.split(':') as [string, string];
+    const silent = connectTcp({ host: hostname, port: Number(port) });
+    await once(silent, 'connect');
+    const agent = 'tlsCert' in tls ? new HttpsAgent({ keepAlive: true }) : new HttpAgent({ keepAlive: true });
+    const request = 'tlsCert' in tls ? https.request : http.request;
+    const ask = async (): Promise<void> => {
+      const asked = request({ hostname, port, agent, path: '/none', rejectUnauthorized: false } as object).end();
+      const [response] = (await once(asked, 'response')) as [http.IncomingMessage];
+      await once(response.resume(), 'end');
+    };
+    await ask();
+    const asking = t.throwsAsync(async () => {
+      for (;;) await ask();
+    });
+    await chord.close();
+    await asking;
+    silent.destroy();
+    agent.destroy();
   }
 });
 

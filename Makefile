@@ -207,6 +207,7 @@ bench-hostile: build ## the cost of attacks by one caller (ARGS="--only 'a1-*'" 
 .PHONY: bench-publish
 bench-publish: ## copy the figures and plots of the last whole run to docs/
 	@npm run -s bench:publish -- $(ARGS)
+	@npx --no-install biome format --write bench/published.json >/dev/null
 
 .PHONY: ghz
 ghz:

@@ -21,7 +21,8 @@ const [BEGIN, END] = ['<!-- results: written by make bench-publish -->', '<!-- e
 
 const [directory = RESULTS] = process.argv.slice(2);
 const run = JSON.parse(readFileSync(join(directory, 'latest.json'), 'utf8')) as Results;
-const all = merged(JSON.parse(readFileSync(PUBLISHED, 'utf8')) as Results, run);
+const machine = { ...run.machine, cpu: '', memoryGiB: 0 };
+const all = merged(JSON.parse(readFileSync(PUBLISHED, 'utf8')) as Results, { ...run, machine });
 const page = readFileSync(PAGE, 'utf8');
 const [before, rest] = page.split(BEGIN);
 const after = rest?.split(END)[1];

@@ -35,7 +35,8 @@ export const edge: Target = {
       const add = async (name: string, flags: readonly string[], security: Security = {}) => {
         const chord = keep(await startChord({ flags }), (server) => server.stop());
         const connections = keep(await open(chord.address, CONNECTIONS, security), closeAll);
-        await put(connections[0]!, ROOM, chatRoom());
+        // Over all connections: the server closes those that make no call.
+        await Promise.all(connections.map((each) => put(each, ROOM, chatRoom())));
         loads[name] = drive(chord, connections, UPDATE, plan.seconds);
         return connections[0]!;
       };

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import test from 'ava';
+import { until } from '../support/until.js';
 import { openPage } from './browser.js';
 import { chromiumTests, complaints, looking, row } from './subjects.js';
 
@@ -27,8 +28,8 @@ inChromium('script in ids, keys, values and annotations is text', async (t, brow
   await page.getByRole('button', { name: 'Read the list again' }).click();
   for (const contextId of SCRIPTS) {
     await page.getByRole('link', { name: contextId, exact: false }).first().click();
-    t.is(await page.locator('h1').textContent(), contextId);
-    t.is(await page.title(), `${contextId} · Chord`);
+    await page.locator('h1', { hasText: contextId }).waitFor();
+    await until(async () => (await page.title()) === `${contextId} · Chord`);
     await row(page, '__proto__').first().waitFor();
     t.is((await page.locator('.tree [role=treeitem]').filter({ hasText: IMAGE }).count()) > 0, true);
     await page.getByRole('link', { name: 'History' }).click();

@@ -29,7 +29,7 @@ export interface TlsContexts {
   onChange(listener: (context: SecureContextOptions) => void): void;
 }
 
-/** Node's own default, which no two contexts share; workers need to. */
+/** Keys that seal session tickets, in bytes. Node makes others for each context; the workers of a server must share them. */
 const TICKET_KEY_BYTES = 48;
 /** A certificate with less than this share of its lifetime left should have been renewed. */
 const LAST_PART = 0.1;

@@ -49,6 +49,8 @@ interface RunningWorker {
   readonly connections: Set<number>;
   /** Passed to the process one by one; Node drops those that wait when the process ends, and leaves them open. */
   readonly queued: Set<Socket>;
+  /** Numbers of the connections passed in this turn, of which the process is told when all of them have been sent. */
+  passed: number[];
 }
 
 export class WorkerPool implements Transport {
@@ -144,6 +146,7 @@ export class WorkerPool implements Transport {
     const { connections, process, queued } = chosen;
     connections.add(number);
     queued.add(socket);
+    if (chosen.passed.push(number) === 1) setImmediate(tellPassed, chosen);
     this.options.connections.opened(number, `${socket.remoteAddress}:${socket.remotePort}`);
     process.send({ kind: 'connection', number } satisfies ToWorker, socket, (error) => {
       queued.delete(socket);
@@ -167,7 +170,14 @@ export class WorkerPool implements Transport {
       closed: (number) => this.#closed(connections, number),
       refused: (peer, reason) => this.options.connections.refuse(peer, reason),
     });
-    const worker = { process: child, link, startedAt: performance.now(), connections, queued: new Set<Socket>() };
+    const worker: RunningWorker = {
+      process: child,
+      link,
+      startedAt: performance.now(),
+      connections,
+      queued: new Set<Socket>(),
+      passed: [],
+    };
     const exit = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
     const { certificates } = this.options;
     const context = certificates?.context;
@@ -227,6 +237,12 @@ function noting(what: number, others: Middleware): Middleware {
 function closePassing(process: ChildProcess): void {
   const { _pendingMessage: passing } = process as { _pendingMessage?: { handle?: { close?(): void } } | null };
   passing?.handle?.close?.();
+}
+
+/** Behind the connections: each is delivered, or given up, before the channel passes on what follows. */
+function tellPassed(worker: RunningWorker): void {
+  tell(worker.process, { kind: 'passed', numbers: worker.passed });
+  worker.passed = [];
 }
 
 function tell(process: ChildProcess, message: ToWorker): void {

@@ -83,9 +83,18 @@ class Worker {
     socket.once('close', () => {
       if (this.#coming.get(peer) === number) this.#coming.delete(peer);
       this.#connections.delete(number);
-      this.#frames.begin(TO_ENGINE.closed).int(number).end();
+      this.#closed(number);
     });
     this.#http2.inject(socket);
+  }
+
+  /** The engine counts those as open that never came, until it is told. */
+  passed(numbers: readonly number[]): void {
+    for (const number of numbers) if (!this.#connections.has(number)) this.#closed(number);
+  }
+
+  #closed(number: number): void {
+    this.#frames.begin(TO_ENGINE.closed).int(number).end();
   }
 
   async stop(grace: number): Promise<void> {
@@ -180,8 +189,10 @@ process.on('message', (message: ToWorker, socket?: Socket) => {
       say({ kind: 'ready' });
       return;
     case 'connection':
-      // The client may have gone on the way.
       if (socket) worker?.accept(message.number, socket);
+      return;
+    case 'passed':
+      worker?.passed(message.numbers);
       return;
     case 'tls':
       worker?.certificates?.take(message.tls);

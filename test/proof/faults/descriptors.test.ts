@@ -12,7 +12,13 @@ import { COLUMNS, FULL, place, start } from './places.js';
 
 /** From now on this process can open so many descriptors more; undefined: as many as it could. */
 function limit(pid: number, more?: number): void {
-  const soft = more === undefined ? 4096 : Math.max(...readdirSync(`/proc/${pid}/fd`).map(Number)) + 1 + more;
+  const taken = new Set(readdirSync(`/proc/${pid}/fd`).map(Number));
+  let soft = 4096;
+  if (more !== undefined) {
+    // The lowest number that is free is given next, and there may be gaps.
+    soft = 0;
+    for (let free = 0; taken.has(soft) || free++ < more; ) soft++;
+  }
   execFileSync('prlimit', ['--pid', `${pid}`, `--nofile=${soft}:`]);
 }
 

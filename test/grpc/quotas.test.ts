@@ -10,6 +10,7 @@ import { ALL, guarded, replace } from '../support/access.js';
 import { bytesOf, connect, type Peer, Reader, type Refusal, refusal, refused, serve, watch } from '../support/chord.js';
 import { Running } from '../support/cli.js';
 import { serveLimited } from '../support/limited.js';
+import { until } from '../support/until.js';
 
 const RESOURCE_EXHAUSTED = 8;
 const INVALID_ARGUMENT = 3;
@@ -118,11 +119,11 @@ test('a client that is killed gives back what it had', async (t) => {
   t.like(await endOf(new Reader(peer, { id: 'a' })), overQuota('streams', 1));
   await client.end('SIGKILL');
   // The server hears of it by the connection's end; nothing tells us when it has.
-  for (;;) {
+  await until(async () => {
     const reader = watch(t, peer, { id: 'a' });
     const came = await Promise.race([reader.caughtUp().catch(() => 'refused'), reader.end()]);
-    if (came === undefined) break;
-  }
+    return came === undefined;
+  }, 'a stream within the quota');
   t.pass();
 });
 

@@ -15,6 +15,7 @@ import { type Unfinished, UnfinishedCalls } from '../../src/grpc/incomplete-requ
 import { ALL, folder, guarded } from '../support/access.js';
 import { bytesOf, connect, refused, serve, watch } from '../support/chord.js';
 import { dial, framed, open } from '../support/raw.js';
+import { until } from '../support/until.js';
 
 const [OK, INVALID_ARGUMENT, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, UNAUTHENTICATED] = ['0', '3', '4', '8', '16'];
 const MIB = 2 ** 20;
@@ -261,10 +262,12 @@ test('watches of the health are few, small, and keep nothing of names that are n
 
 /** The server hears of a cancel in its own time. */
 async function untilLetIn(client: Client): Promise<string> {
-  for (;;) {
-    const word = await watchHealth(client, '').next();
-    if (word !== RESOURCE_EXHAUSTED) return word;
-  }
+  let word = '';
+  await until(async () => {
+    word = await watchHealth(client, '').next();
+    return word !== RESOURCE_EXHAUSTED;
+  }, 'a watch of the health that is let in');
+  return word;
 }
 
 test('health says so when the event loop is late for long, and when it is not any more', async (t) => {

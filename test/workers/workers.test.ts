@@ -6,6 +6,7 @@ import test, { type ExecutionContext } from 'ava';
 import { connect, Reader, refused, serve } from '../support/chord.js';
 import { startServer } from '../support/cli.js';
 import { scrape } from '../support/metrics.js';
+import { until } from '../support/until.js';
 
 async function start(t: ExecutionContext, ...args: string[]) {
   const server = await startServer(
@@ -61,10 +62,10 @@ test('a killed worker takes its own connections only; their watches resume elsew
     }),
   );
   t.true(resumed === 1 || resumed === 2, `${resumed} of 3`);
-  for (;;) {
+  await until(async () => {
     const seen = await scrape(metrics);
-    if (seen.value('chord_worker_restarts_total') === 1 && seen.value('chord_workers') === 2) break;
-  }
+    return seen.value('chord_worker_restarts_total') === 1 && seen.value('chord_workers') === 2;
+  }, 'a worker in its place');
   t.false(workers().includes(before[0]!));
 });
 

@@ -3,7 +3,15 @@
  * their children: `connect(address, { interceptors: [spans()] })`, `import { spans } from 'chordstate/opentelemetry'`. For Node.
  */
 import { InterceptingCall, type Interceptor, type Metadata, status } from '@grpc/grpc-js';
-import { context, propagation, SpanKind, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api';
+import {
+  type Attributes,
+  context,
+  propagation,
+  SpanKind,
+  SpanStatusCode,
+  type Tracer,
+  trace,
+} from '@opentelemetry/api';
 import { VERSION } from './version.js';
 
 const INTO_METADATA = { set: (metadata: Metadata, key: string, value: string) => metadata.set(key, value) };
@@ -12,10 +20,12 @@ const INTO_METADATA = { set: (metadata: Metadata, key: string, value: string) =>
 export function spans(tracer: Tracer = trace.getTracer('chordstate', VERSION)): Interceptor {
   return (options, next) => {
     const method = options.method_definition.path.slice(1);
-    const attributes = { 'rpc.system.name': 'grpc', 'rpc.method': method };
+    const call = next(options);
+    // Before a call has begun, its peer is the target of the channel.
+    const attributes = { 'rpc.system.name': 'grpc', 'rpc.method': method, ...serverOf(call.getPeer()) };
     const span = tracer.startSpan(method, { kind: SpanKind.CLIENT, attributes });
     const within = trace.setSpan(context.active(), span);
-    return new InterceptingCall(next(options), {
+    return new InterceptingCall(call, {
       start(metadata, _, go) {
         propagation.inject(within, metadata, INTO_METADATA);
         go(metadata, {
@@ -32,4 +42,11 @@ export function spans(tracer: Tracer = trace.getTracer('chordstate', VERSION)): 
       },
     });
   };
+}
+
+/** Host and port of a target with one address, `dns:NAME:PORT` say; a list of addresses as it is. */
+function serverOf(target: string): Attributes {
+  const [, host, port] = /^[a-z][a-z\d+.-]*:(?:\/\/[^/]*\/)?(\[[^\]]*\]|[^:,]+):(\d+)$/.exec(target) ?? [];
+  if (host === undefined) return { 'server.address': target };
+  return { 'server.address': host.replace(/^\[(.*)\]$/, '$1'), 'server.port': Number(port) };
 }

@@ -122,6 +122,10 @@ test('spans for each try, whose ids go to the server', async (t) => {
       ['chord.v1.ContextService/SetContext', 'OK'],
     ],
   );
+  const [host, port] = peer.address.split(':');
+  for (const { attributes } of found) {
+    t.like(attributes, { 'server.address': host, 'server.port': Number(port) });
+  }
   const { traceId } = parent.spanContext();
   const sent = peer.headers.map((each) => String(each.get('traceparent')[0]).split('-').slice(1, 3));
   t.deepEqual(

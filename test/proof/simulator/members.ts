@@ -54,13 +54,17 @@ export function membersLeft(
   after: JsonObject,
   latest: number,
 ): Members {
-  const gone = [...members].filter(([text]) => valueAt(after, JSON.parse(text)) === undefined);
-  const early = gone.find(([, { from }]) => from > latest);
-  if (early) throw new Error(`${id}: ${early[0]} expired ${early[1].from - latest} ms before its time`);
+  const gone = [...members]
+    .filter(([text]) => valueAt(after, JSON.parse(text)) === undefined)
+    .map(([text, member]) => ({ ...member, text, path: JSON.parse(text) as string[] }));
+  // What lies within a member goes with it.
+  const isDue = (path: readonly string[]) =>
+    gone.some((each) => each.from <= latest && each.path.every((key, i) => key === path[i]));
+  const early = gone.find(({ path }) => !isDue(path));
+  if (early) throw new Error(`${id}: ${early.text} expired ${early.from - latest} ms before its time`);
   const expected = copied(before);
   const left = new Map(members);
-  for (const [text] of gone) {
-    const path = JSON.parse(text) as string[];
+  for (const { path } of gone) {
     const parent = valueAt(expected, path.slice(0, -1));
     if (isObject(parent)) delete parent[path.at(-1) as string];
     end(left, path);

@@ -46,7 +46,7 @@ const TURN_LOOKS = 20;
 const turnOf = (id: string) => `turn ${id}`;
 
 export class SimulatedStore implements Store {
-  /** False once its process is gone: nothing of it happens any more, and it is answered nothing. */
+  /** False once its process is gone: nothing of it happens any more, and each call of it fails. */
   alive = true;
   /** Rejects everything; what was on the way may happen. */
   cutOff = false;
@@ -54,6 +54,8 @@ export class SimulatedStore implements Store {
   declare readonly cluster?: StoreCluster;
   readonly #listeners: ((health: StoreHealth) => void)[] = [];
   #line: Write[] = [];
+  /** The calls under way. */
+  readonly #pending = new Set<(error: unknown) => void>();
   #flushing = false;
   #failed = false;
 
@@ -170,14 +172,32 @@ export class SimulatedStore implements Store {
     this.die();
   }
 
-  /** The process is gone. */
+  /**
+   * The process is gone. In a real one all that waits ends with it; here it is rejected, so that it holds no slot of works
+   * which the next servers share, in this history or a later one.
+   */
   die(): void {
     this.alive = false;
     this.#line = [];
+    for (const reject of this.#pending) reject(unavailable());
+    this.#pending.clear();
+  }
+
+  /** A call that is settled by its answer, or by the end of the process. */
+  #call<T>(start: (resolve: (value: T) => void, reject: (error: unknown) => void) => void): Promise<T> {
+    if (!this.alive) return Promise.reject(unavailable());
+    return new Promise<T>((resolve, reject) => {
+      this.#pending.add(reject);
+      const first = (settle: (value: never) => void) => (value: unknown) => {
+        this.#pending.delete(reject);
+        settle(value as never);
+      };
+      start(first(resolve), first(reject));
+    });
   }
 
   #read<T>(look: () => Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
+    return this.#call((resolve, reject) => {
       const answer = (run: () => void) => this.#later(run);
       this.#later(() => {
         const fails = this.#failed || this.cutOff || this.random.chance(this.around.faults().readFails);
@@ -194,7 +214,7 @@ export class SimulatedStore implements Store {
   }
 
   #write<T>(run: () => Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
+    return this.#call((resolve, reject) => {
       if (this.#failed) return reject(unavailable());
       this.#line.push({ run, resolve: resolve as (outcome: never) => void, reject });
       if (this.#flushing) return;

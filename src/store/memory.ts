@@ -303,7 +303,8 @@ function isOutdated({ head, members }: Context, commit: Commit): boolean {
 
 /** Whether the context was renewed or used since, which the removal does not know of. */
 function wasRenewed(head: Head, { expiry, usedAt: used }: Removal): boolean {
-  return (expiry !== undefined && head.expiry?.at !== expiry.at) || (used !== undefined && usedAt(head) > used);
+  if (expiry !== undefined && head.expiry?.at !== expiry.at) return true;
+  return used !== undefined && (head.expiry !== undefined || usedAt(head) > used);
 }
 
 function byKey(a: Due, b: Due): number {

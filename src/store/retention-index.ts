@@ -52,5 +52,7 @@ function ceilingPower(count: number): number {
 
 /** Whether the context was renewed in a way that the removal does not include. */
 export function renewedSince(head: Head, { expiry, usedAt: used }: Removal): boolean {
-  return (expiry !== undefined && head.expiry?.at !== expiry.at) || (used !== undefined && usedAt(head) > used);
+  if (expiry !== undefined) return head.expiry?.at !== expiry.at;
+  // A touch may have given a time to live to a context that had none.
+  return used !== undefined && (head.expiry !== undefined || usedAt(head) > used);
 }

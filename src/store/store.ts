@@ -166,7 +166,7 @@ export interface Removal {
   readonly reason: 'deleted' | 'expired';
   /** The expiry that the caller expects: a different expiry is a conflict. */
   readonly expiry?: Expiry;
-  /** The last use that the caller expects: a later use is a conflict, too. */
+  /** The last use that the caller expects of a context without a time to live: a later use, or a time to live, is a conflict. */
   readonly usedAt?: number;
   readonly request?: Request;
 }

@@ -121,6 +121,11 @@ export const dues: readonly StoreLaw[] = [
     await store.commit(touched);
     deepEqual(await store.remove(idle), { kind: 'conflict', head: touched.head });
     equal((await store.remove({ ...idle, usedAt: 1_003 })).kind, 'committed');
+
+    await write(store, 'c', 2);
+    const given = commitOf('c', positionAt(2), { payload: null, expiry: { at: 90, ttl: 50 } });
+    await store.commit(given);
+    deepEqual(await store.remove({ ...idle, id: 'c' }), { kind: 'conflict', head: given.head });
   }),
 ];
 

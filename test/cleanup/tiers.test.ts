@@ -11,11 +11,10 @@ import { formatTiers, parseTiers, type Tier, tiersProblem } from '../../src/mode
 import { openChord } from '../../src/server/app.js';
 import { openLmdb } from '../../src/store/lmdb/store.js';
 import { openMemory } from '../../src/store/memory.js';
-import { openRedis } from '../../src/store/redis/store.js';
 import type { LogRecord, Store } from '../../src/store/store.js';
 import { over } from '../contexts/stores.js';
 import { temporaryDirectory } from '../store/lmdb/directories.js';
-import { REDIS_INSTALLED, RedisServer } from '../store/redis/servers.js';
+import { openPatiently, REDIS_INSTALLED, RedisServer } from '../store/redis/servers.js';
 
 const [MINUTE, HOUR, DAY] = [60_000, 3_600_000, 86_400_000];
 
@@ -243,7 +242,7 @@ const OTHERS: Record<string, (t: ExecutionContext) => Promise<Opened>> = {
     redis: async (t: ExecutionContext) => {
       const server = await RedisServer.start();
       t.teardown(() => server.destroy());
-      return { store: await openRedis({ url: server.url }) };
+      return { store: await openPatiently({ url: server.url }) };
     },
   }),
 };

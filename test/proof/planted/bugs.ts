@@ -108,6 +108,14 @@ export const BUGS: readonly Bug[] = [
     by: 'simulator',
   },
   {
+    name: 'a context that was idle is removed though a touch has given it a time to live',
+    breaks: 'C2',
+    file: 'src/store/retention-index.ts',
+    find: '(head.expiry !== undefined || usedAt(head) > used)',
+    replace: 'usedAt(head) > used',
+    by: 'laws of stores',
+  },
+  {
     name: 'request ids are forgotten at each sweep',
     breaks: 'W5',
     file: 'src/cleanup/sweeper.ts',

@@ -43,6 +43,8 @@ export class Disk {
     private readonly mayExpire: (head: { readonly idle: boolean; readonly at: number }) => boolean,
     /** `made`: the contexts whose chain has grown. */
     private readonly onChange: (operations: readonly BatchOperation[], made: readonly string[]) => void,
+    /** What is wrong. Thrown from here it would be taken for a failure of the store. */
+    private readonly onWrong: (error: unknown) => void,
   ) {}
 
   /** Runs alone: no other effect falls between its steps. Takes no time. */
@@ -57,8 +59,10 @@ export class Disk {
     const before = await this.store.head(commit.id);
     const outcome = await this.store.commit(commit);
     if (outcome.kind === 'committed') {
-      this.#committed(commit, before?.position);
-      this.onChange([commit], commit.payload ? [commit.id] : []);
+      this.#judge(() => {
+        this.#committed(commit, before?.position);
+        this.onChange([commit], commit.payload ? [commit.id] : []);
+      });
     }
     return outcome;
   }
@@ -67,8 +71,10 @@ export class Disk {
     const head = await this.store.head(removal.id);
     const outcome = await this.store.remove(removal);
     if (outcome.kind === 'committed' && removal.expected) {
-      this.#removed(removal, head);
-      this.onChange([removal], [removal.id]);
+      this.#judge(() => {
+        this.#removed(removal, head);
+        this.onChange([removal], [removal.id]);
+      });
     }
     return outcome;
   }
@@ -78,15 +84,25 @@ export class Disk {
     const outcome = await this.store.commitBatch!(operations);
     if (outcome.kind !== 'committed') return outcome;
     const places = new Map<string, number>();
-    operations.forEach((operation, i) => {
-      const length = this.chainOf(operation.id).length;
-      if ('head' in operation) this.#committed(operation, heads[i]?.position);
-      else if ('reason' in operation && operation.expected) this.#removed(operation, heads[i] ?? null);
-      if (this.chainOf(operation.id).length > length) places.set(operation.id, length);
+    this.#judge(() => {
+      operations.forEach((operation, i) => {
+        const length = this.chainOf(operation.id).length;
+        if ('head' in operation) this.#committed(operation, heads[i]?.position);
+        else if ('reason' in operation && operation.expected) this.#removed(operation, heads[i] ?? null);
+        if (this.chainOf(operation.id).length > length) places.set(operation.id, length);
+      });
+      if (places.size > 1) this.batches.push(places);
+      this.onChange(operations, [...places.keys()]);
     });
-    if (places.size > 1) this.batches.push(places);
-    this.onChange(operations, [...places.keys()]);
     return outcome;
+  }
+
+  #judge(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.onWrong(error);
+    }
   }
 
   chainOf(id: string): State[] {

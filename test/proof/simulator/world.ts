@@ -84,13 +84,9 @@ class World {
   ) {
     this.#disk = new Disk(
       ({ idle, at }) => at <= this.#latest && (!idle || this.#judge.idleMayGo),
-      (operations, made) => {
-        try {
-          this.#committed(operations, made);
-        } catch (error) {
-          // Thrown from here it would be taken for a failure of the store.
-          this.#judge.failure ??= error;
-        }
+      (operations, made) => this.#committed(operations, made),
+      (error) => {
+        this.#judge.failure ??= error;
       },
     );
     this.#judge = new Judge(

@@ -1,9 +1,8 @@
 /** Cleanup where several servers share a Redis. */
 import test from 'ava';
-import { openRedis } from '../../../src/store/redis/store.js';
 import { connect, serve, watch } from '../../support/chord.js';
 import { until } from '../../support/until.js';
-import { REDIS_INSTALLED, RedisCluster, RedisServer } from './servers.js';
+import { openPatiently, REDIS_INSTALLED, RedisCluster, RedisServer } from './servers.js';
 
 const HOUR = 3_600_000;
 
@@ -123,7 +122,7 @@ if (REDIS_INSTALLED) {
   }
 
   test.serial('a lease is one server’s until it lets go of it, or dies', async (t) => {
-    const [a, b] = [await openRedis({ url: server.url }), await openRedis({ url: server.url })];
+    const [a, b] = [await openPatiently({ url: server.url }), await openPatiently({ url: server.url })];
     t.true(await a.cluster?.lease('x', 60_000));
     t.true(await a.cluster?.lease('x', 300), 'renewed, for less');
     t.false(await b.cluster?.lease('x', 300));

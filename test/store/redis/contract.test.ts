@@ -1,10 +1,9 @@
 /** The store contract on one Redis, and on a cluster of three shards. */
 import test from 'ava';
-import { openRedis } from '../../../src/store/redis/store.js';
 import { storeLaws } from '../../../src/testing/store.js';
 import type { StoreSubject } from '../../../src/testing/store-subject.js';
 import { testLaws } from '../../support/laws.js';
-import { REDIS_INSTALLED, RedisCluster, RedisServer } from './servers.js';
+import { openPatiently, REDIS_INSTALLED, RedisCluster, RedisServer } from './servers.js';
 
 if (REDIS_INSTALLED) {
   const [server, cluster] = await Promise.all([RedisServer.start(), RedisCluster.start()]);
@@ -20,7 +19,7 @@ function subjects(url: string): () => Promise<StoreSubject> {
   let count = 0;
   return async () => {
     const prefix = `test${++count}:`;
-    const open = () => openRedis({ url, prefix });
+    const open = () => openPatiently({ url, prefix });
     let store = await open();
     return {
       store,

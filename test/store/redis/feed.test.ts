@@ -1,17 +1,16 @@
 /** The feed of the Redis store: what it tells, what it keeps to itself, and what it finds without being told. */
 import test from 'ava';
-import { openRedis } from '../../../src/store/redis/store.js';
 import type { FeedEvent, Store } from '../../../src/store/store.js';
 import { commitOf, plain, positionAt, recordOf, write } from '../../../src/testing/commits.js';
 import { until } from '../../support/until.js';
-import { REDIS_INSTALLED, RedisServer } from './servers.js';
+import { openPatiently, REDIS_INSTALLED, RedisServer } from './servers.js';
 
 if (REDIS_INSTALLED) {
   const server = await RedisServer.start();
   test.after.always(() => server.destroy());
 
   test.serial('tells commits, removals and restores of other stores, and none of its own', async (t) => {
-    const [a, b] = await Promise.all([openRedis({ url: server.url }), openRedis({ url: server.url })]);
+    const [a, b] = await Promise.all([openPatiently({ url: server.url }), openPatiently({ url: server.url })]);
     const heard = listen(b);
     await b.cluster!.feed.watchId('x');
     await b.cluster!.feed.watchPrefix('p');
@@ -35,7 +34,7 @@ if (REDIS_INSTALLED) {
   });
 
   test.serial('after a broken subscription there is a gap, and then messages again', async (t) => {
-    const [a, b] = await Promise.all([openRedis({ url: server.url }), openRedis({ url: server.url })]);
+    const [a, b] = await Promise.all([openPatiently({ url: server.url }), openPatiently({ url: server.url })]);
     const heard = listen(b);
     await b.cluster!.feed.watchId('y');
     await server.admin.client('KILL', 'TYPE', 'pubsub');
@@ -47,7 +46,7 @@ if (REDIS_INSTALLED) {
   });
 
   test.serial('what is watched is looked at now and then, even where nothing was heard', async (t) => {
-    const store = await openRedis({ url: server.url, checkInterval: 300 });
+    const store = await openPatiently({ url: server.url, checkInterval: 300 });
     const heard = listen(store);
     await store.cluster!.feed.watchId('z');
     await until(() => heard.some((event) => event.kind === 'moved' && event.id === 'z'));
@@ -58,7 +57,7 @@ if (REDIS_INSTALLED) {
   });
 
   test.serial('garbage on a channel harms nobody', async (t) => {
-    const [a, b] = await Promise.all([openRedis({ url: server.url }), openRedis({ url: server.url })]);
+    const [a, b] = await Promise.all([openPatiently({ url: server.url }), openPatiently({ url: server.url })]);
     const heard = listen(b);
     await b.cluster!.feed.watchId('g');
     const [channel] = (await server.admin.pubsub('SHARDCHANNELS')) as string[];
@@ -72,7 +71,7 @@ if (REDIS_INSTALLED) {
   });
 
   test.serial('a subscription that nobody waits for any more comes to nothing', async (t) => {
-    const store = await openRedis({ url: server.url });
+    const store = await openPatiently({ url: server.url });
     const watched = store.cluster!.feed.watchId('w');
     store.cluster!.feed.unwatchId('w');
     await watched;

@@ -1,10 +1,9 @@
 /** The model test of test/model, with a Redis underneath. */
 import test from 'ava';
 import fc from 'fast-check';
-import { openRedis } from '../../../src/store/redis/store.js';
 import { commands } from '../../random-model/commands.js';
 import { System } from '../../random-model/system.js';
-import { REDIS_INSTALLED, RedisCluster, RedisServer } from './servers.js';
+import { openPatiently, REDIS_INSTALLED, RedisCluster, RedisServer } from './servers.js';
 
 const RUNS = 60;
 
@@ -26,7 +25,7 @@ if (REDIS_INSTALLED) {
           const prefix = `model${++count}:`;
           const system = await System.open(chosen, async (old) => {
             await old?.close();
-            return openRedis({ url, prefix });
+            return openPatiently({ url, prefix });
           });
           const together = system.write.bind(system);
           // Beside other servers a refusal is looked at twice, so writes at once may change places.

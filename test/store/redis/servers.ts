@@ -6,6 +6,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
+import { openRedis, type RedisStoreOptions } from '../../../src/store/redis/store.js';
 import { until } from '../../support/until.js';
 
 /** Whether there is a Redis to test with. Where not, test files say so in one line, by a test that is skipped. */
@@ -18,6 +19,11 @@ function installed(): boolean {
   } catch {
     return false;
   }
+}
+
+/** The store, which waits for long: a busy machine must not look like an outage. */
+export function openPatiently(options: RedisStoreOptions): ReturnType<typeof openRedis> {
+  return openRedis({ timeout: 20_000, ...options });
 }
 
 export class RedisServer {

@@ -2,19 +2,18 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import test from 'ava';
 import type { WatchContextsResponse } from '../../../src/gen/chord/v1/sync_service.js';
-import { openRedis } from '../../../src/store/redis/store.js';
 import type { FeedEvent, Store } from '../../../src/store/store.js';
 import { commitOf, positionAt } from '../../../src/testing/commits.js';
 import { until } from '../../support/until.js';
 import { serveMany } from './load.js';
-import { REDIS_INSTALLED, RedisServer } from './servers.js';
+import { openPatiently, REDIS_INSTALLED, RedisServer } from './servers.js';
 
 const TWO_HOURS = 7_200_000;
 
 if (REDIS_INSTALLED) {
   const server = await RedisServer.start();
   test.after.always(() => server.destroy());
-  const open = (prefix: string) => openRedis({ url: server.url, prefix, timeout: 20_000 });
+  const open = (prefix: string) => openPatiently({ url: server.url, prefix });
 
   test.serial('all servers go by the clock of Redis, whatever their own says', async (t) => {
     const { now } = Date;

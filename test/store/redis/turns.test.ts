@@ -2,16 +2,15 @@
 import test from 'ava';
 import { Redis } from 'ioredis';
 import { RedisKeys } from '../../../src/store/redis/keys.js';
-import { openRedis } from '../../../src/store/redis/store.js';
 import { commitOf, positionAt, range } from '../../../src/testing/commits.js';
-import { REDIS_INSTALLED, RedisServer } from './servers.js';
+import { openPatiently, REDIS_INSTALLED, RedisServer } from './servers.js';
 
 if (REDIS_INSTALLED) {
   const server = await RedisServer.start();
   test.after.always(() => server.destroy());
 
   test.serial('during the turn of a server, commits of others conflict; batches and removals do not', async (t) => {
-    const [a, b] = [await openRedis({ url: server.url }), await openRedis({ url: server.url })];
+    const [a, b] = [await openPatiently({ url: server.url }), await openPatiently({ url: server.url })];
     const turns = [a, b].map((store) => store.cluster!.turns!);
     await turns[0]!.take('missing');
     t.like(await b.commit(commitOf('missing', null)), { kind: 'committed' }, 'a context that does not exist has none');
@@ -48,7 +47,7 @@ if (REDIS_INSTALLED) {
   test.serial(
     'a turn that a clock set back has made long counts for nothing; with full memory turns are taken',
     async (t) => {
-      const [a, b] = [await openRedis({ url: server.url }), await openRedis({ url: server.url })];
+      const [a, b] = [await openPatiently({ url: server.url }), await openPatiently({ url: server.url })];
       const redis = new Redis(server.url);
       await a.commit(commitOf('z', null));
       await redis.hset(

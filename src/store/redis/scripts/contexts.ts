@@ -67,7 +67,7 @@ local function refusal()
     end
   end
   if stands and arg.expiry_seen then stands = arg.expiry_seen == expiry end
-  if stands and arg.used_seen then stands = tonumber(used) <= tonumber(arg.used_seen) end
+  if stands and arg.used_seen then stands = not expiry and tonumber(used) <= tonumber(arg.used_seen) end
 
   -- For a write with a request id, the answer above is stored if the write has happened.
   if arg.resent and not arg.request and (not stands or not at) then

@@ -57,8 +57,8 @@ func (c *Client) Close() error {
 }
 
 // Set creates a context, or replaces its document.
-func (c *Client) Set(ctx context.Context, id string, value map[string]any, options ...WriteOption) (*WriteResult, error) {
-	request, err := toSet(id, value, options, "RequestID")
+func (c *Client) Set(ctx context.Context, id string, value map[string]any, options ...SetOption) (*WriteResult, error) {
+	request, err := applied(options, SetOption.set).named().toSet(id, value)
 	if err != nil {
 		return nil, err
 	}
@@ -70,8 +70,12 @@ func (c *Client) Set(ctx context.Context, id string, value map[string]any, optio
 }
 
 // Update changes parts of a document. NOT_FOUND where the context is missing, without AllowMissing.
-func (c *Client) Update(ctx context.Context, id string, edit Edit, options ...WriteOption) (*WriteResult, error) {
-	request, err := toUpdate(id, edit, options, "RequestID")
+func (c *Client) Update(ctx context.Context, id string, edit Edit, options ...UpdateOption) (*WriteResult, error) {
+	return c.update(ctx, id, edit, applied(options, UpdateOption.update))
+}
+
+func (c *Client) update(ctx context.Context, id string, edit Edit, asked write) (*WriteResult, error) {
+	request, err := asked.named().toUpdate(id, edit)
 	if err != nil {
 		return nil, err
 	}
@@ -84,8 +88,8 @@ func (c *Client) Update(ctx context.Context, id string, edit Edit, options ...Wr
 
 // Revert writes the document of an earlier version: a new version, which undoes all changes since. NOT_FOUND above the
 // present version, FAILED_PRECONDITION where the history of that version is no longer retained.
-func (c *Client) Revert(ctx context.Context, id string, version uint64, options ...WriteOption) (*WriteResult, error) {
-	request, err := toRevert(id, version, options, "RequestID")
+func (c *Client) Revert(ctx context.Context, id string, version uint64, options ...RevertOption) (*WriteResult, error) {
+	request, err := applied(options, RevertOption.revert).named().toRevert(id, version)
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +106,7 @@ func (c *Client) Get(ctx context.Context, id string, options ...GetOption) (*Doc
 	answer := &chordv1.GetContextResponse{}
 	request := &chordv1.GetContextRequest{ContextId: id}
 	for _, option := range options {
-		option(request)
+		option.get(request)
 	}
 	if err := c.call(ctx, chordv1.ContextService_GetContext_FullMethodName, request, answer); err != nil {
 		return nil, err
@@ -113,8 +117,8 @@ func (c *Client) Get(ctx context.Context, id string, options ...GetOption) (*Doc
 }
 
 // Delete removes a context with its history. NOT_FOUND where it is missing, without AllowMissing.
-func (c *Client) Delete(ctx context.Context, id string, options ...WriteOption) (*DeleteResult, error) {
-	request, err := toDelete(id, options, "RequestID")
+func (c *Client) Delete(ctx context.Context, id string, options ...DeleteOption) (*DeleteResult, error) {
+	request, err := applied(options, DeleteOption.delete).named().toDelete(id)
 	if err != nil {
 		return nil, err
 	}
@@ -127,8 +131,8 @@ func (c *Client) Delete(ctx context.Context, id string, options ...WriteOption) 
 
 // Touch renews the time to live, or sets another one with TTL: of the context, or with Paths of members of it alone.
 // FAILED_PRECONDITION where one of these does not expire, or has expired. Answers without the value.
-func (c *Client) Touch(ctx context.Context, id string, options ...WriteOption) (*Document, error) {
-	request, err := toTouch(id, options)
+func (c *Client) Touch(ctx context.Context, id string, options ...TouchOption) (*Document, error) {
+	request, err := applied(options, TouchOption.touch).toTouch(id)
 	if err != nil {
 		return nil, err
 	}
@@ -141,10 +145,10 @@ func (c *Client) Touch(ctx context.Context, id string, options ...WriteOption) (
 }
 
 // Sync answers what a copy at the known position lacks; for the zero Position, the document.
-func (c *Client) Sync(ctx context.Context, id string, known Position, options ...HistoryOption) (SyncResult, error) {
-	config, err := newHistory(options, "Format", "OnlyPaths")
-	if err != nil {
-		return nil, err
+func (c *Client) Sync(ctx context.Context, id string, known Position, options ...SyncOption) (SyncResult, error) {
+	config := applied(options, SyncOption.sync)
+	if config.err != nil {
+		return nil, config.err
 	}
 	request := &chordv1.SyncContextRequest{
 		ContextId: id, IncludeOldValues: config.oldValues, Format: config.format, Paths: config.paths,
@@ -188,13 +192,9 @@ func (c *Client) List(ctx context.Context, prefix string, options ...ListOption)
 }
 
 // Deltas ranges over the retained history after a version, page after page.
-func (c *Client) Deltas(ctx context.Context, id string, fromVersion uint64, options ...HistoryOption) iter.Seq2[*DeltaPage, error] {
+func (c *Client) Deltas(ctx context.Context, id string, fromVersion uint64, options ...DeltasOption) iter.Seq2[*DeltaPage, error] {
 	return func(yield func(*DeltaPage, error) bool) {
-		config, err := newHistory(options, "Format", "PageSize")
-		if err != nil {
-			yield(nil, err)
-			return
-		}
+		config := applied(options, DeltasOption.deltas)
 		request := &chordv1.ListDeltasRequest{
 			ContextId: id, FromVersion: fromVersion,
 			IncludeOldValues: config.oldValues, Format: config.format, PageSize: config.pageSize,

@@ -82,14 +82,13 @@ func TestIfChecks(t *testing.T) {
 
 func TestConditionsThatAreNeverSent(t *testing.T) {
 	client := dial(t, "127.0.0.1:1") // no server listens there
-	for field, option := range map[string]WriteOption{
+	for field, option := range map[string]ConditionOption{
 		"expected.checks[1].equals.a[0]":      IfChecks(Exists(Path{"a"}), Equals(Path{"a"}, map[string]any{"a": []any{math.NaN()}})),
 		"expected.checks[0].at_least":         IfChecks(AtLeast(Path{"a"}, math.Inf(1))),
 		"expected.checks[0].at_most":          IfChecks(Check{Path{"a"}, TestAtMost, 1}),
 		"expected.checks[0]":                  IfChecks(Check{Path: Path{"a"}}),
 		"expected.checks[0].path.keys[1]":     IfChecks(Exists(Path{"a", "\xff"})),
 		"expected.unchanged.paths[0].keys[0]": IfUnchanged(Position{Version: 1}, Path{"\xff"}),
-		"TTL":                                 TTL(0),
 	} {
 		_, err := client.Delete(patient(t), "a", option)
 		same(t, reason(t, err, InvalidArgument).Violations[0].Field, field)

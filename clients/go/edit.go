@@ -11,39 +11,32 @@ import (
 	"google.golang.org/grpc/codes"
 )
 
-// EditOption belongs to Edit: Reads, ReadsDocument, Attempts, and of a write's AllowMissing, Annotations, TTL, ReturnDocument,
-// ReturnDelta, ReturnOldValues, ReturnFormat.
+// EditOption is an option of Edit: Reads, ReadsDocument or Attempts, an AllowMissingOption, AnnotationsOption, TTLOption or
+// ReturnOption.
 type EditOption interface{ edit(*editConfig) }
 
 type editConfig struct {
-	reads        []Path
-	whole        bool
-	attempts     int
-	allowMissing bool
-	write        []WriteOption
+	reads    []Path
+	whole    bool
+	attempts int
+	// Without conditions, which each attempt has of its own.
+	write write
 }
 
 type editOption func(*editConfig)
 
-func (option editOption) edit(config *editConfig) { option(config) }
+func (o editOption) edit(config *editConfig) { o(config) }
 
-func (option WriteOption) edit(config *editConfig) {
-	if option.name == "AllowMissing" {
-		config.allowMissing = true
-		return
-	}
-	config.write = append(config.write, option)
-}
-
-// Reads names paths that the function of an Edit reads without changing them: where others change one, the edit is made again.
+// Reads names paths that the function of an Edit reads without changing them: where others change one, the edit is made again. For
+// Edit.
 func Reads(paths ...Path) EditOption {
 	return editOption(func(config *editConfig) { config.reads = append(config.reads, paths...) })
 }
 
-// ReadsDocument is Reads of all paths: any other write of the context makes the edit again.
+// ReadsDocument is Reads of all paths: any other write of the context makes the edit again. For Edit.
 func ReadsDocument() EditOption { return editOption(func(config *editConfig) { config.whole = true }) }
 
-// Attempts bounds how often an Edit calls its function. Default: the attempts of the client's RetryPolicy.
+// Attempts bounds how often an Edit calls its function. Default: the attempts of the client's RetryPolicy. For Edit.
 func Attempts(attempts int) EditOption {
 	return editOption(func(config *editConfig) { config.attempts = attempts })
 }
@@ -61,12 +54,10 @@ func (c *Client) Edit(
 	ctx context.Context, id string, change func(document map[string]any) error, options ...EditOption,
 ) (*WriteResult, error) {
 	policy := c.settings.retry
-	config := editConfig{attempts: policy.Attempts}
-	for _, option := range options {
-		option.edit(&config)
-	}
-	if _, err := newWrite(config.write, "Annotations", "TTL", "returning"); err != nil {
-		return nil, err
+	config := applied(options, EditOption.edit)
+	orDefault(&config.attempts, policy.Attempts)
+	if config.write.err != nil {
+		return nil, config.write.err
 	}
 	ctx, cancel := c.bounded(ctx)
 	defer cancel()
@@ -99,7 +90,7 @@ func (c *Client) editOnce(
 	ctx context.Context, id string, change func(map[string]any) error, config editConfig,
 ) (result *WriteResult, aborted bool, err error) {
 	document, err := c.Get(ctx, id)
-	missing := err != nil && config.allowMissing && errors.Is(err, NotFound)
+	missing := err != nil && config.write.allowMissing && errors.Is(err, NotFound)
 	if missing {
 		document = &Document{Value: map[string]any{}}
 	} else if err != nil {
@@ -118,20 +109,21 @@ func (c *Client) editOnce(
 	if len(mutations) == 0 && !missing {
 		return &WriteResult{Position: document.Position}, false, nil
 	}
-	write := slices.Clone(config.write)
+	write := config.write
+	write.allowMissing = missing
 	switch {
 	case missing:
-		write = append(write, IfAbsent(), AllowMissing())
+		IfAbsent()(&write)
 	case config.whole:
-		write = append(write, IfPosition(document.Position))
+		IfPosition(document.Position)(&write)
 	default:
 		guarded := slices.Clone(config.reads)
 		for _, mutation := range mutations {
 			guarded = append(guarded, mutation.path)
 		}
-		write = append(write, IfUnchanged(document.Position, guarded...))
+		IfUnchanged(document.Position, guarded...)(&write)
 	}
-	result, err = c.Update(ctx, id, Mutate(mutations...), write...)
+	result, err = c.update(ctx, id, Mutate(mutations...), write)
 	return result, errors.Is(err, Aborted), err
 }
 

@@ -47,8 +47,8 @@ func TestEdit(t *testing.T) {
 		return nil
 	})
 	same(t, reason(t, err, InvalidArgument).Violations[0].Field, "value.n[0]")
-	_, err = client.Edit(ctx, id("a"), nil, IfAbsent())
-	same(t, reason(t, err, InvalidArgument).Violations[0].Field, "expected")
+	_, err = client.Edit(ctx, id("a"), nil, Annotations(map[string]string{"k": "\xff"}))
+	same(t, reason(t, err, InvalidArgument).Violations[0].Field, "annotations")
 }
 
 // meanwhile is a function of an edit that increments n, after others have written.

@@ -174,7 +174,10 @@ func TestWhatIsNeverSent(t *testing.T) {
 		"none":     func() error { _, err := client.Update(ctx, "a", Mutate(Mutation{})); return err },
 		"id":       func() error { _, err := client.Get(ctx, "\xff"); return err },
 		"path":     func() error { _, err := client.Update(ctx, "a", Mutate(RemoveAt(Path{"\xff"}))); return err },
-		"option":   func() error { _, err := client.Delete(ctx, "a", TTL(0)); return err },
+		"option": func() error {
+			_, err := client.Delete(ctx, "a", Annotations(map[string]string{"a": "\xff"}))
+			return err
+		},
 		"watch": func() error {
 			for _, err := range client.Watch(ctx, IDs("\xff")) {
 				return err

@@ -26,10 +26,11 @@ type Presence struct {
 	removal sync.Once
 }
 
-// PresenceOption sets up a Presence.
+// PresenceOption is an option of Client.Presence: OnPresenceError.
 type PresenceOption func(*Presence)
 
-// OnPresenceError is called when a renewal or the removal failed; the presence goes on. Without it that is logged.
+// OnPresenceError is called when a renewal or the removal failed; the presence goes on. Without it that is logged. The call must
+// not Close the presence. For Presence.
 func OnPresenceError(call func(error)) PresenceOption {
 	return func(p *Presence) { p.onError = call }
 }

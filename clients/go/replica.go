@@ -47,8 +47,8 @@ type ReplicaChange struct {
 	Changes []Change
 }
 
-// ReplicaOption sets up a Replica: StartFrom, OnChange, OnCaughtUp, OnDisconnect, OnError. Callbacks are called one at a time, in
-// the order of what happened, by the replica's goroutine: they must not block for long, nor Close it (cancel its
+// ReplicaOption is an option of NewReplica: StartFrom, OnChange, OnCaughtUp, OnError, or a DisconnectOption. Callbacks are called
+// one at a time, in the order of what happened, by the replica's goroutine: they must not block for long, nor Close it (cancel its
 // context instead).
 type ReplicaOption interface{ replica(*replicaConfig) }
 
@@ -64,23 +64,25 @@ type replicaOption func(*replicaConfig)
 
 func (option replicaOption) replica(config *replicaConfig) { option(config) }
 
-// StartFrom is what the replica starts with, by context id: what State of an earlier one answered.
+// StartFrom is what the replica starts with, by context id: what State of an earlier one answered. For NewReplica.
 func StartFrom(state map[string]ReplicaDocument) ReplicaOption {
 	return replicaOption(func(config *replicaConfig) { config.state = state })
 }
 
-// OnChange is called after the replica has changed; of a batch, after all of it. May be given more than once.
+// OnChange is called after the replica has changed; of a batch, after all of it. May be given more than once. For
+// NewReplica.
 func OnChange(call func(ReplicaChange)) ReplicaOption {
 	return replicaOption(func(config *replicaConfig) { config.onChange = append(config.onChange, call) })
 }
 
-// OnCaughtUp is called when everything that existed has come: at first, and after each new connection.
+// OnCaughtUp is called when everything that existed has come: at first, and after each new connection. For
+// NewReplica.
 func OnCaughtUp(call func()) ReplicaOption {
 	return replicaOption(func(config *replicaConfig) { config.onCaughtUp = append(config.onCaughtUp, call) })
 }
 
 // OnError is called when the replica cannot go on, and with the panics of callbacks, which end nothing. Without it
-// both are logged.
+// both are logged. For NewReplica.
 func OnError(call func(error)) ReplicaOption {
 	return replicaOption(func(config *replicaConfig) { config.onError = call })
 }
@@ -213,15 +215,15 @@ func (r *Replica) Close() {
 func (r *Replica) run(ctx context.Context, client *Client, targets Targets) {
 	defer close(r.stopped)
 	defer r.cancel()
-	onDisconnect := OnDisconnect(func(err *Error, delay time.Duration) {
+	onDisconnect := func(err *Error, delay time.Duration) {
 		r.update(func() { r.live = false })
 		tell(r, func(call func(*Error, time.Duration)) { call(err, delay) }, r.config.onDisconnect)
-	})
+	}
 	known := map[string]Position{}
 	for id, document := range r.config.state {
 		known[id] = document.Position
 	}
-	watch := newWatch(client, targets, []WatchOption{onDisconnect, Known(known)})
+	watch := newWatch(client, targets, watchConfig{known: known, onDisconnect: onDisconnect})
 	var end error = closed("replica", nil)
 	var batch []Event
 	follow := func(event Event, err error) bool {

@@ -21,7 +21,7 @@ func Get[T any](ctx context.Context, client *Client, id string, options ...GetOp
 }
 
 // Set is Client.Set with a document of any type that encoding/json makes an object of: see ToDocument.
-func Set(ctx context.Context, client *Client, id string, value any, options ...WriteOption) (*WriteResult, error) {
+func Set(ctx context.Context, client *Client, id string, value any, options ...SetOption) (*WriteResult, error) {
 	document, err := ToDocument(value)
 	if err != nil {
 		return nil, err

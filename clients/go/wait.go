@@ -15,11 +15,11 @@ import (
 // It goes on across broken connections and restarts of the server, costs the server a watcher, and takes the place of a watch
 // on its connection, not one of the calls in flight.
 func (c *Client) Wait(
-	ctx context.Context, id string, known Position, until []Check, options ...HistoryOption,
+	ctx context.Context, id string, known Position, until []Check, options ...WaitOption,
 ) (*WaitResult, error) {
-	config, err := newHistory(options, "Format", "OnlyPaths")
-	if err != nil {
-		return nil, err
+	config := applied(options, WaitOption.wait)
+	if config.err != nil {
+		return nil, config.err
 	}
 	request := &chordv1.WaitContextRequest{
 		ContextId: id, IncludeOldValues: config.oldValues, Format: config.format, Paths: config.paths,
@@ -27,6 +27,7 @@ func (c *Client) Wait(
 	if !known.IsZero() {
 		request.Known = toPosition(known)
 	}
+	var err error
 	if request.Until, err = toChecks("until", until); err != nil {
 		return nil, err
 	}

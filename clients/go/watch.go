@@ -32,7 +32,7 @@ func (c *Client) Watch(ctx context.Context, targets Targets, options ...WatchOpt
 			yield(nil, closed("client", nil))
 			return
 		}
-		newWatch(c, targets, options).run(ctx, yield)
+		newWatch(c, targets, applied(options, WatchOption.watch)).run(ctx, yield)
 	}
 }
 
@@ -54,13 +54,11 @@ type watch struct {
 	misfit bool
 }
 
-func newWatch(client *Client, targets Targets, options []WatchOption) *watch {
-	w := &watch{client: client, waits: waits{policy: client.settings.retry}}
-	for _, option := range options {
-		option.watch(&w.config)
+func newWatch(client *Client, targets Targets, config watchConfig) *watch {
+	return &watch{
+		client: client, config: config, waits: waits{policy: client.settings.retry},
+		tracker: newTracker(targets, config.known, knownBytesMax),
 	}
-	w.tracker = newTracker(targets, w.config.known, knownBytesMax)
-	return w
 }
 
 // resync: these, the last events, did not fit the reader's copy. Connects again for the documents, after yield.

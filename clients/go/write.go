@@ -7,12 +7,17 @@ import (
 	chordv1 "github.com/chord-state/chord/clients/go/gen/chord/v1"
 )
 
-// The requests of writes: those of single calls know the option RequestID, those of a batch do not.
+// named gives a write without a request id a random one, so that its tries are one write.
+func (w write) named() write {
+	if w.requestID == "" {
+		w.requestID = newRequestID()
+	}
+	return w
+}
 
-func toSet(id string, value map[string]any, options []WriteOption, named ...string) (*chordv1.SetContextRequest, error) {
-	w, err := newWrite(options, append(named, "expected", "Annotations", "TTL", "returning")...)
-	if err != nil {
-		return nil, err
+func (w write) toSet(id string, value map[string]any) (*chordv1.SetContextRequest, error) {
+	if w.err != nil {
+		return nil, w.err
 	}
 	document, err := toStruct(value)
 	if err != nil {
@@ -24,15 +29,15 @@ func toSet(id string, value map[string]any, options []WriteOption, named ...stri
 	}, nil
 }
 
-func toUpdate(id string, edit Edit, options []WriteOption, named ...string) (*chordv1.UpdateContextRequest, error) {
-	w, err := newWrite(options, append(named, "expected", "Annotations", "TTL", "returning", "AllowMissing")...)
-	if err != nil {
-		return nil, err
+func (w write) toUpdate(id string, edit Edit) (*chordv1.UpdateContextRequest, error) {
+	if w.err != nil {
+		return nil, w.err
 	}
 	request := &chordv1.UpdateContextRequest{
 		ContextId: id, AllowMissing: w.allowMissing,
 		Expected: w.expected, RequestId: w.requestID, Annotations: w.annotations, Ttl: w.ttl, Returning: w.returning,
 	}
+	var err error
 	if edit.Changes != nil {
 		if request.Changes, err = toStruct(edit.Changes); err != nil {
 			return nil, refused("changes", err)
@@ -42,24 +47,21 @@ func toUpdate(id string, edit Edit, options []WriteOption, named ...string) (*ch
 	return request, err
 }
 
-func toRevert(id string, version uint64, options []WriteOption, named ...string) (*chordv1.RevertContextRequest, error) {
-	w, err := newWrite(options, append(named, "expected", "Annotations", "TTL", "returning")...)
+func (w write) toRevert(id string, version uint64) (*chordv1.RevertContextRequest, error) {
 	return &chordv1.RevertContextRequest{
 		ContextId: id, Version: version,
 		Expected: w.expected, RequestId: w.requestID, Annotations: w.annotations, Ttl: w.ttl, Returning: w.returning,
-	}, err
+	}, w.err
 }
 
-func toDelete(id string, options []WriteOption, named ...string) (*chordv1.DeleteContextRequest, error) {
-	w, err := newWrite(options, append(named, "expected", "Annotations", "AllowMissing")...)
+func (w write) toDelete(id string) (*chordv1.DeleteContextRequest, error) {
 	return &chordv1.DeleteContextRequest{
 		ContextId: id, Expected: w.expected, RequestId: w.requestID, Annotations: w.annotations, AllowMissing: w.allowMissing,
-	}, err
+	}, w.err
 }
 
-func toTouch(id string, options []WriteOption) (*chordv1.TouchContextRequest, error) {
-	w, err := newWrite(options, "TTL", "Paths")
-	return &chordv1.TouchContextRequest{ContextId: id, Ttl: w.ttl, Paths: w.paths}, err
+func (w write) toTouch(id string) (*chordv1.TouchContextRequest, error) {
+	return &chordv1.TouchContextRequest{ContextId: id, Ttl: w.ttl, Paths: w.paths}, w.err
 }
 
 // BatchedWrite is one write of a Batch: made by SetWrite, UpdateWrite, RevertWrite, DeleteWrite or TouchWrite.
@@ -69,62 +71,59 @@ type BatchedWrite struct {
 }
 
 // SetWrite is a Set. Its options are those of Set but RequestID, which is the batch's.
-func SetWrite(id string, value map[string]any, options ...WriteOption) BatchedWrite {
+func SetWrite(id string, value map[string]any, options ...SetWriteOption) BatchedWrite {
 	return BatchedWrite{"set", func(message *chordv1.Write) error {
-		request, err := toSet(id, value, options)
+		request, err := applied(options, SetWriteOption.set).toSet(id, value)
 		message.Write = &chordv1.Write_Set{Set: request}
 		return err
 	}}
 }
 
 // UpdateWrite is an Update. Its options are those of Update but RequestID, which is the batch's.
-func UpdateWrite(id string, edit Edit, options ...WriteOption) BatchedWrite {
+func UpdateWrite(id string, edit Edit, options ...UpdateWriteOption) BatchedWrite {
 	return BatchedWrite{"update", func(message *chordv1.Write) error {
-		request, err := toUpdate(id, edit, options)
+		request, err := applied(options, UpdateWriteOption.update).toUpdate(id, edit)
 		message.Write = &chordv1.Write_Update{Update: request}
 		return err
 	}}
 }
 
 // RevertWrite is a Revert. Its options are those of Revert but RequestID, which is the batch's.
-func RevertWrite(id string, version uint64, options ...WriteOption) BatchedWrite {
+func RevertWrite(id string, version uint64, options ...RevertWriteOption) BatchedWrite {
 	return BatchedWrite{"revert", func(message *chordv1.Write) error {
-		request, err := toRevert(id, version, options)
+		request, err := applied(options, RevertWriteOption.revert).toRevert(id, version)
 		message.Write = &chordv1.Write_Revert{Revert: request}
 		return err
 	}}
 }
 
 // DeleteWrite is a Delete. Its options are those of Delete but RequestID, which is the batch's.
-func DeleteWrite(id string, options ...WriteOption) BatchedWrite {
+func DeleteWrite(id string, options ...DeleteWriteOption) BatchedWrite {
 	return BatchedWrite{"delete", func(message *chordv1.Write) error {
-		request, err := toDelete(id, options)
+		request, err := applied(options, DeleteWriteOption.delete).toDelete(id)
 		message.Write = &chordv1.Write_Delete{Delete: request}
 		return err
 	}}
 }
 
 // TouchWrite is a Touch.
-func TouchWrite(id string, options ...WriteOption) BatchedWrite {
+func TouchWrite(id string, options ...TouchOption) BatchedWrite {
 	return BatchedWrite{"touch", func(message *chordv1.Write) error {
-		request, err := toTouch(id, options)
+		request, err := applied(options, TouchOption.touch).toTouch(id)
 		message.Write = &chordv1.Write_Touch{Touch: request}
 		return err
 	}}
 }
 
 // Batch does several writes as one, 1 to 100, each of another context: all happen or none does, and watches deliver them
-// together. Where one is refused, so is the batch, and the violations name it: writes[2]. The only option is RequestID.
-// Answers in the order of the writes; the zero Position is for a delete of a context that was missing, and a touch answers
-// its Document without the value (not as a repeat, which touches nothing).
+// together. Where one is refused, so is the batch, and the violations name it: writes[2]. Answers in
+// the order of the writes; the zero Position is for a delete of a context that was missing, and a touch answers its Document
+// without the value (not as a repeat, which touches nothing).
 //
 // On Redis all contexts must lie in one partition: ids with the same part in braces do, as {room:1}:members and {room:1}:topic.
-func (c *Client) Batch(ctx context.Context, writes []BatchedWrite, options ...WriteOption) ([]WriteResult, error) {
-	w, err := newWrite(options, "RequestID")
-	if err != nil {
-		return nil, err
-	}
-	request := &chordv1.BatchWriteRequest{RequestId: w.requestID, Writes: make([]*chordv1.Write, len(writes))}
+func (c *Client) Batch(ctx context.Context, writes []BatchedWrite, options ...BatchOption) ([]WriteResult, error) {
+	named := applied(options, BatchOption.batch).named()
+	request := &chordv1.BatchWriteRequest{RequestId: named.requestID, Writes: make([]*chordv1.Write, len(writes))}
 	for i, write := range writes {
 		request.Writes[i] = &chordv1.Write{}
 		if write.make == nil {

@@ -186,30 +186,39 @@ func (m mutation) of(path chord.Path) chord.Mutation {
 	return chord.Mutation{}
 }
 
-func (a args) writeOptions() []chord.WriteOption {
-	var options []chord.WriteOption
-	add := func(wanted bool, option func() chord.WriteOption) {
+// of are the options for a call; one that the call does not take is a fault of the scenario.
+func of[O any](options []any) []O {
+	taken := make([]O, len(options))
+	for i, option := range options {
+		taken[i] = option.(O)
+	}
+	return taken
+}
+
+func (a args) writeOptions() []any {
+	var options []any
+	add := func(wanted bool, option func() any) {
 		if wanted {
 			options = append(options, option())
 		}
 	}
 	if a.Expected != nil {
-		add(a.Expected.Position != nil, func() chord.WriteOption { return chord.IfPosition(position(a.Expected.Position)) })
-		add(a.Expected.Version != nil, func() chord.WriteOption { return chord.IfVersion(*a.Expected.Version) })
-		add(a.Expected.Absent, chord.IfAbsent)
-		add(a.Expected.Unchanged != nil, func() chord.WriteOption {
+		add(a.Expected.Position != nil, func() any { return chord.IfPosition(position(a.Expected.Position)) })
+		add(a.Expected.Version != nil, func() any { return chord.IfVersion(*a.Expected.Version) })
+		add(a.Expected.Absent, func() any { return chord.IfAbsent() })
+		add(a.Expected.Unchanged != nil, func() any {
 			return chord.IfUnchanged(position(a.Expected.Unchanged.Since), pathsOf(a.Expected.Unchanged.Paths)...)
 		})
 	}
-	add(len(a.Checks) > 0, func() chord.WriteOption { return chord.IfChecks(checksOf(a.Checks)...) })
-	add(a.RequestID != "", func() chord.WriteOption { return chord.RequestID(a.RequestID) })
-	add(a.Annotations != nil, func() chord.WriteOption { return chord.Annotations(a.Annotations) })
-	add(a.TTL != nil, func() chord.WriteOption { return chord.TTL(milliseconds(a.TTL, 0)) })
-	add(a.AllowMissing, chord.AllowMissing)
-	add(a.Returning.Context, chord.ReturnDocument)
-	add(a.Returning.Delta, chord.ReturnDelta)
-	add(a.Returning.OldValues, chord.ReturnOldValues)
-	add(a.Returning.Format != "", func() chord.WriteOption { return chord.ReturnFormat(a.Returning.Format) })
+	add(len(a.Checks) > 0, func() any { return chord.IfChecks(checksOf(a.Checks)...) })
+	add(a.RequestID != "", func() any { return chord.RequestID(a.RequestID) })
+	add(a.Annotations != nil, func() any { return chord.Annotations(a.Annotations) })
+	add(a.TTL != nil, func() any { return chord.TTL(milliseconds(a.TTL, 0)) })
+	add(a.AllowMissing, func() any { return chord.AllowMissing() })
+	add(a.Returning.Context, func() any { return chord.ReturnDocument() })
+	add(a.Returning.Delta, func() any { return chord.ReturnDelta() })
+	add(a.Returning.OldValues, func() any { return chord.ReturnOldValues() })
+	add(a.Returning.Format != "", func() any { return chord.ReturnFormat(a.Returning.Format) })
 	return options
 }
 
@@ -217,22 +226,23 @@ func (a args) batched() chord.BatchedWrite {
 	options := a.writeOptions()
 	switch a.Op {
 	case "set":
-		return chord.SetWrite(a.ContextID, a.object(), options...)
+		return chord.SetWrite(a.ContextID, a.object(), of[chord.SetWriteOption](options)...)
 	case "update":
-		return chord.UpdateWrite(a.ContextID, chord.Edit{Changes: a.Changes, Mutations: a.mutations()}, options...)
+		edit := chord.Edit{Changes: a.Changes, Mutations: a.mutations()}
+		return chord.UpdateWrite(a.ContextID, edit, of[chord.UpdateWriteOption](options)...)
 	case "revert":
-		return chord.RevertWrite(a.ContextID, *a.Version, options...)
+		return chord.RevertWrite(a.ContextID, *a.Version, of[chord.RevertWriteOption](options)...)
 	case "delete":
-		return chord.DeleteWrite(a.ContextID, options...)
+		return chord.DeleteWrite(a.ContextID, of[chord.DeleteWriteOption](options)...)
 	case "touch":
-		return chord.TouchWrite(a.ContextID, options...)
+		return chord.TouchWrite(a.ContextID, of[chord.TouchOption](options)...)
 	}
 	return chord.BatchedWrite{}
 }
 
-// historyOptions are those of sync and deltas.
-func (a args) historyOptions() []chord.HistoryOption {
-	var options []chord.HistoryOption
+// historyOptions are those of sync, deltas and watch.
+func (a args) historyOptions() []any {
+	var options []any
 	if a.IncludeOldValues {
 		options = append(options, chord.IncludeOldValues())
 	}

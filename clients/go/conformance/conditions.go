@@ -89,10 +89,7 @@ func unmetForm(unmet *chord.UnmetConditions) form {
 }
 
 func (d *driver) edit(args args) (form, error) {
-	var options []chord.EditOption
-	for _, option := range args.writeOptions() {
-		options = append(options, option)
-	}
+	options := of[chord.EditOption](args.writeOptions())
 	if args.Attempts != 0 {
 		options = append(options, chord.Attempts(args.Attempts))
 	}

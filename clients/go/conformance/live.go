@@ -80,7 +80,7 @@ func (d *driver) connect(args args) (form, error) {
 }
 
 func (d *driver) set(args args) (form, error) {
-	result, err := d.client.Set(background, args.ContextID, args.object(), args.writeOptions()...)
+	result, err := d.client.Set(background, args.ContextID, args.object(), of[chord.SetOption](args.writeOptions())...)
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +89,7 @@ func (d *driver) set(args args) (form, error) {
 
 func (d *driver) update(args args) (form, error) {
 	edit := chord.Edit{Changes: args.Changes, Mutations: args.mutations()}
-	result, err := d.client.Update(background, args.ContextID, edit, args.writeOptions()...)
+	result, err := d.client.Update(background, args.ContextID, edit, of[chord.UpdateOption](args.writeOptions())...)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +97,7 @@ func (d *driver) update(args args) (form, error) {
 }
 
 func (d *driver) revert(args args) (form, error) {
-	result, err := d.client.Revert(background, args.ContextID, *args.Version, args.writeOptions()...)
+	result, err := d.client.Revert(background, args.ContextID, *args.Version, of[chord.RevertOption](args.writeOptions())...)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +109,7 @@ func (d *driver) batch(args args) (form, error) {
 	for _, each := range args.Writes {
 		writes = append(writes, each.batched())
 	}
-	results, err := d.client.Batch(background, writes, args.writeOptions()...)
+	results, err := d.client.Batch(background, writes, of[chord.BatchOption](args.writeOptions())...)
 	if err != nil {
 		return nil, err
 	}
@@ -147,7 +147,7 @@ func (d *driver) get(args args) (form, error) {
 }
 
 func (d *driver) delete(args args) (form, error) {
-	result, err := d.client.Delete(background, args.ContextID, args.writeOptions()...)
+	result, err := d.client.Delete(background, args.ContextID, of[chord.DeleteOption](args.writeOptions())...)
 	if err != nil {
 		return nil, err
 	}
@@ -159,7 +159,7 @@ func (d *driver) delete(args args) (form, error) {
 }
 
 func (d *driver) touch(args args) (form, error) {
-	document, err := d.client.Touch(background, args.ContextID, args.writeOptions()...)
+	document, err := d.client.Touch(background, args.ContextID, of[chord.TouchOption](args.writeOptions())...)
 	if err != nil {
 		return nil, err
 	}
@@ -192,7 +192,7 @@ func (d *driver) list(args args) (form, error) {
 }
 
 func (d *driver) sync(args args) (form, error) {
-	result, err := d.client.Sync(background, args.ContextID, position(args.Known), args.historyOptions()...)
+	result, err := d.client.Sync(background, args.ContextID, position(args.Known), of[chord.SyncOption](args.historyOptions())...)
 	if err != nil {
 		return nil, err
 	}
@@ -202,7 +202,7 @@ func (d *driver) sync(args args) (form, error) {
 func (d *driver) deltas(args args) (form, error) {
 	deltas := []form{}
 	truncated, head := false, chord.Position{}
-	for page, err := range d.client.Deltas(background, args.ContextID, args.FromVersion, args.historyOptions()...) {
+	for page, err := range d.client.Deltas(background, args.ContextID, args.FromVersion, of[chord.DeltasOption](args.historyOptions())...) {
 		if err != nil {
 			return nil, err
 		}

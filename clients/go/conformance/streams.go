@@ -28,13 +28,7 @@ type pulled struct {
 }
 
 func (d *driver) watch(args args) (form, error) {
-	options := []chord.WatchOption{chord.Known(args.knownPositions())}
-	if args.IncludeOldValues {
-		options = append(options, chord.IncludeOldValues())
-	}
-	if args.Format != "" {
-		options = append(options, chord.Format(args.Format))
-	}
+	options := append(of[chord.WatchOption](args.historyOptions()), chord.Known(args.knownPositions()))
 	ctx, cancel := context.WithCancel(background)
 	pull, stop := iter.Pull2(d.client.Watch(ctx, args.targets(), options...))
 	handle := d.newHandle()

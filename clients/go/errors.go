@@ -192,6 +192,15 @@ func cancelled(message string, cause error) *Error {
 	return &Error{Reason: Cancelled, Message: message, Code: codes.Canceled, cause: cause}
 }
 
+// ended is for what ends with ctx: DEADLINE_EXCEEDED at its deadline, else CANCELLED.
+func ended(ctx context.Context, doing string) *Error {
+	if ctx.Err() != context.DeadlineExceeded {
+		return cancelled("cancelled while "+doing, ctx.Err())
+	}
+	message := "the deadline came while " + doing
+	return &Error{Reason: DeadlineExceeded, Message: message, Code: codes.DeadlineExceeded, cause: ctx.Err()}
+}
+
 // unsendable is the caller's mistake, and worth no try.
 func unsendable(field, description string) *Error {
 	return &Error{

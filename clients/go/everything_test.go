@@ -50,6 +50,14 @@ func TestBatch(t *testing.T) {
 	same(t, must[[]WriteResult](t)(client.Batch(ctx, writes, RequestID("once"))), results)
 	_, err := client.Get(ctx, id("delete"))
 	reason(t, err, NotFound)
+
+	// A delete that guards: nothing is written where the context exists.
+	guarded := func(name string) []BatchedWrite {
+		return []BatchedWrite{DeleteWrite(id(name), AllowMissing(), IfAbsent()), SetWrite(id("guarded"), nil)}
+	}
+	_, err = client.Batch(ctx, guarded("set"))
+	same(t, reason(t, err, Aborted).ContextID, id("set"))
+	must[[]WriteResult](t)(client.Batch(ctx, guarded("missing")))
 }
 
 func TestABatchIsDoneWholeOrNot(t *testing.T) {

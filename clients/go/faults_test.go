@@ -95,11 +95,12 @@ func TestTriesAgainWithTheSameRequestID(t *testing.T) {
 		return nil
 	}}).serve(t)
 	impatient := RetryPolicy{Attempts: 40, BackoffMin: time.Millisecond, BackoffMax: 5 * time.Millisecond, AttemptTimeout: 100 * time.Millisecond}
-	result := must[*WriteResult](t)(dial(t, peer.address, WithRetry(impatient)).Set(patient(t), "a", nil))
+	// "" is no name: the tries have one nevertheless.
+	result := must[*WriteResult](t)(dial(t, peer.address, WithRetry(impatient)).Set(patient(t), "a", nil, RequestID("")))
 	mutex.Lock()
 	defer mutex.Unlock()
 	// A slow machine cuts off other tries, too.
-	same(t, []any{result.Position.Version, len(ids), peer.sets.Load() >= 4}, []any{1, 1, true})
+	same(t, []any{result.Position.Version, len(ids), ids[""], peer.sets.Load() >= 4}, []any{1, 1, 0, true})
 }
 
 func TestFinalErrorsAreNotTriedAgain(t *testing.T) {

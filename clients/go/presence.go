@@ -17,7 +17,9 @@ type Presence struct {
 	ttl     time.Duration
 	onError func(error)
 
-	mutex sync.Mutex
+	// Holds a token while a value is written: the one that is set last is the one that is there.
+	turn chan struct{}
+	// Guarded by it.
 	value any
 
 	closing context.Context
@@ -43,7 +45,7 @@ func (c *Client) Presence(
 	closing, stop := context.WithCancel(c.lifetime)
 	p := &Presence{
 		client: c, id: id, path: path, ttl: ttl, value: value,
-		closing: closing, stop: stop, stopped: make(chan struct{}),
+		turn: make(chan struct{}, 1), closing: closing, stop: stop, stopped: make(chan struct{}),
 		onError: func(err error) { c.settings.error("chord: presence", err) },
 	}
 	for _, option := range options {
@@ -61,12 +63,29 @@ func (c *Client) Presence(
 	return p, nil
 }
 
-// Set sets another value, which also renews the member.
+// Set sets another value, which also renews the member. Of several at the same time, one waits for the other. CANCELLED after Close.
 func (p *Presence) Set(ctx context.Context, value any) error {
-	p.mutex.Lock()
-	p.value = value
-	p.mutex.Unlock()
-	_, err := p.client.Update(ctx, p.id, Mutate(SetFor(p.path, value, p.ttl)), AllowMissing())
+	return p.inTurn(ctx, func() error {
+		if p.closing.Err() != nil && p.client.lifetime.Err() == nil { // else the client says that it is closed
+			return closed("presence", nil)
+		}
+		p.value = value
+		return p.write(ctx)
+	})
+}
+
+func (p *Presence) inTurn(ctx context.Context, do func() error) error {
+	select {
+	case p.turn <- struct{}{}:
+		defer func() { <-p.turn }()
+		return do()
+	case <-ctx.Done():
+		return ended(ctx, "waiting for another write of the presence")
+	}
+}
+
+func (p *Presence) write(ctx context.Context) error {
+	_, err := p.client.Update(ctx, p.id, Mutate(SetFor(p.path, p.value, p.ttl)), AllowMissing())
 	return err
 }
 
@@ -78,7 +97,10 @@ func (p *Presence) Close() error {
 		p.client.presences.remove(p)
 		ctx, cancel := context.WithTimeout(context.Background(), p.ttl)
 		defer cancel()
-		_, err := p.client.Update(ctx, p.id, Mutate(RemoveAt(p.path)))
+		err := p.inTurn(ctx, func() error {
+			_, err := p.client.Update(ctx, p.id, Mutate(RemoveAt(p.path)))
+			return err
+		})
 		if err != nil && !hasGone(err) {
 			p.onError(err)
 		}
@@ -109,10 +131,7 @@ func (p *Presence) renew() error {
 	if err == nil || !hasGone(err) {
 		return err
 	}
-	p.mutex.Lock()
-	value := p.value
-	p.mutex.Unlock()
-	return p.Set(p.closing, value)
+	return p.inTurn(p.closing, func() error { return p.write(p.closing) })
 }
 
 // hasGone is whether a member must be set again: it has expired, or its context is gone.

@@ -1,8 +1,12 @@
 package chord
 
 import (
+	"context"
 	"testing"
 	"time"
+
+	chordv1 "github.com/chord-state/chord/clients/go/gen/chord/v1"
+	"google.golang.org/grpc"
 )
 
 func TestPresence(t *testing.T) {
@@ -37,4 +41,32 @@ func TestPresence(t *testing.T) {
 		t.Error(err)
 	default:
 	}
+}
+
+func TestTheLastValueOfAPresenceIsTheOneThatIsThere(t *testing.T) {
+	var presence *Presence
+	var meanwhile error
+	intercept := func(
+		ctx context.Context, method string, request, answer any, connection *grpc.ClientConn, next grpc.UnaryInvoker,
+		options ...grpc.CallOption,
+	) error {
+		update, ok := request.(*chordv1.UpdateContextRequest)
+		if ok && update.Mutations[0].GetSet().GetNumberValue() == 2 {
+			// While this value is on its way. That it is not its turn is seen when its time is over.
+			hasty, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+			defer cancel()
+			meanwhile = presence.Set(hasty, 3.0)
+		}
+		return next(ctx, method, request, answer, connection, options...)
+	}
+	client, id := connect(t, WithDialOptions(grpc.WithChainUnaryInterceptor(intercept)))
+	ctx := patient(t)
+	presence = must[*Presence](t)(client.Presence(ctx, id("a"), Path{"m"}, 1.0, time.Hour))
+	check(t, presence.Set(ctx, 2.0))
+	reason(t, meanwhile, DeadlineExceeded)
+	same(t, must[*Document](t)(client.Get(ctx, id("a"))).Value, map[string]any{"m": 2})
+	check(t, presence.Set(ctx, 3.0))
+	check(t, presence.Close())
+	reason(t, presence.Set(ctx, 4.0), Cancelled)
+	same(t, must[*Document](t)(client.Get(ctx, id("a"))).Value, map[string]any{})
 }

@@ -8,8 +8,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"google.golang.org/grpc/status"
 )
 
 // Replica is a live local copy of contexts. Reading it never waits for the network. Its documents are handed out as a [View]: no
@@ -109,7 +107,7 @@ func (r *Replica) Ready(ctx context.Context) error {
 	select {
 	case <-r.ready:
 	case <-ctx.Done():
-		return cancelled("cancelled while waiting for the replica", ctx.Err())
+		return ended(ctx, "waiting for the replica")
 	}
 	r.mutex.RLock()
 	defer r.mutex.RUnlock()
@@ -159,18 +157,18 @@ func (r *Replica) WaitUntil(ctx context.Context, id string, holds func(document 
 	for {
 		r.mutex.RLock()
 		document, exists := r.documents[id]
-		changed, ended := r.changed, r.err
+		changed, end := r.changed, r.err
 		r.mutex.RUnlock()
 		if holds(document, exists) {
 			return document, nil
 		}
-		if ended != nil {
-			return ReplicaDocument{}, ended
+		if end != nil {
+			return ReplicaDocument{}, end
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return ReplicaDocument{}, failure(ctx, status.FromContextError(ctx.Err()).Err())
+			return ReplicaDocument{}, ended(ctx, "waiting for the replica")
 		}
 	}
 }

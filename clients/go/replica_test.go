@@ -163,6 +163,11 @@ func TestReplicaThatCannotBegin(t *testing.T) {
 	if err := replica.Ready(ctx); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
+	late, cancel := context.WithTimeout(context.Background(), 0)
+	defer cancel()
+	reason(t, replica.Ready(late), DeadlineExceeded)
+	_, err := replica.WaitFor(late, id("a"), Position{})
+	reason(t, err, DeadlineExceeded)
 	replica.Close()
 	reason(t, replica.Ready(patient(t)), Cancelled)
 }

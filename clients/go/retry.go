@@ -100,7 +100,7 @@ func retrying(ctx context.Context, policy RetryPolicy, turns chan struct{}, atte
 			return causing(cause, failed)
 		}
 		if !sleep(ctx, wait) {
-			return cancelled("cancelled while waiting to try again after: "+failed.Message, ctx.Err())
+			return ended(ctx, "waiting to try again after: "+failed.Message)
 		}
 	}
 }
@@ -118,7 +118,7 @@ func causing(cause, failed *Error) *Error {
 // notInTime: ctx ended before it was this call's turn.
 func notInTime(ctx context.Context, calls int) *Error {
 	if ctx.Err() == context.Canceled {
-		return cancelled("cancelled while waiting for its turn", ctx.Err())
+		return ended(ctx, "waiting for its turn")
 	}
 	message := fmt.Sprintf("%d calls of this client were in flight all the time", calls)
 	return &Error{Reason: DeadlineExceeded, Message: message, Code: codes.DeadlineExceeded, cause: ctx.Err()}

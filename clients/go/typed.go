@@ -29,10 +29,14 @@ func Set(ctx context.Context, client *Client, id string, value any, options ...S
 	return client.Set(ctx, id, document, options...)
 }
 
-// DataTo stores the document in what target points to: see Get. Members that the target does not have are left out.
+// DataTo stores the document in what target points to: see Get. Members that the target does not have are left out. A Document
+// without its value is INVALID_ARGUMENT.
 func (d *Document) DataTo(target any) error { return dataTo(d.Value, target) }
 
 func dataTo(document map[string]any, target any) error {
+	if document == nil {
+		return unsendable("value", "is not there")
+	}
 	text, err := json.Marshal(document)
 	if err != nil {
 		return unsendable("value", err.Error())

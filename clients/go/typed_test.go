@@ -42,6 +42,11 @@ func TestTypedDocuments(t *testing.T) {
 	same(t, reason(t, err, InvalidArgument).Violations[0].Field, "value.members.age")
 	_, _, err = Get[room](ctx, client, id("none"))
 	reason(t, err, NotFound)
+	for head, err := range client.List(ctx, id("a")) { // without IncludeValues
+		check(t, err)
+		reason(t, head.DataTo(&copied), InvalidArgument)
+	}
+	reason(t, View{}.DataTo(&copied), InvalidArgument)
 }
 
 func TestWhatIsNoDocument(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
-	"google.golang.org/grpc/status"
 )
 
 // Until waits until a predicate of a document holds, for what no Check says: it watches the context, and calls the predicate with
@@ -23,7 +22,7 @@ func (c *Client) Until(ctx context.Context, id string, holds func(View) bool) (R
 	case err == nil:
 		return document, nil
 	case ctx.Err() != nil:
-		return ReplicaDocument{}, failure(ctx, status.FromContextError(ctx.Err()).Err())
+		return ReplicaDocument{}, ended(ctx, "waiting for the document")
 	case c.lifetime.Err() != nil:
 		return ReplicaDocument{}, closed("client", err)
 	}

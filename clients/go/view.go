@@ -49,7 +49,8 @@ func (v View) Copy() map[string]any {
 	return copyOf(v.object).(map[string]any)
 }
 
-// DataTo stores the document in what target points to: see Get. The target shares nothing with the replica.
+// DataTo stores the document in what target points to: see Get. The target shares nothing with the replica. The zero View is
+// INVALID_ARGUMENT.
 func (v View) DataTo(target any) error { return dataTo(v.object, target) }
 
 // MarshalJSON is the document; null for the zero View.

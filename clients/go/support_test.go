@@ -180,7 +180,7 @@ func inEnoughTime(ctx context.Context, deadline time.Duration, call func(context
 
 // patient is the end of a test that would hang.
 func patient(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }

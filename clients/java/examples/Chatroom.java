@@ -7,7 +7,6 @@ import dev.chord.Presence;
 import dev.chord.Replica;
 import dev.chord.ReplicaChange;
 import dev.chord.Target;
-import dev.chord.WriteOptions;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;

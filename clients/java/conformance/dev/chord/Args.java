@@ -73,8 +73,49 @@ record Args(Map<String, Object> members) {
     return positions;
   }
 
-  WriteOptions writeOptions() {
-    WriteOptions.Builder options = WriteOptions.builder();
+  SetOptions setOptions() {
+    SetOptions.Builder options = storing(SetOptions.builder());
+    if (has("requestId")) options.requestId(text("requestId"));
+    return options.build();
+  }
+
+  UpdateOptions updateOptions() {
+    UpdateOptions.Builder options = storing(UpdateOptions.builder());
+    if (has("requestId")) options.requestId(text("requestId"));
+    if (flag("allowMissing")) options.allowMissing();
+    return options.build();
+  }
+
+  RevertOptions revertOptions() {
+    RevertOptions.Builder options = storing(RevertOptions.builder());
+    if (has("requestId")) options.requestId(text("requestId"));
+    return options.build();
+  }
+
+  DeleteOptions deleteOptions() {
+    DeleteOptions.Builder options = conditions(DeleteOptions.builder());
+    if (has("requestId")) options.requestId(text("requestId"));
+    if (flag("allowMissing")) options.allowMissing();
+    return options.build();
+  }
+
+  BatchOptions batchOptions() {
+    BatchOptions.Builder options = BatchOptions.builder();
+    if (has("requestId")) options.requestId(text("requestId"));
+    return options.build();
+  }
+
+  private <B extends WriteOptions.StoringBuilder<B>> B storing(B options) {
+    if (has("ttl")) options.ttl(millis("ttl", null));
+    Args returning = sub("returning");
+    if (returning.flag("context")) options.returnDocument();
+    if (returning.flag("delta")) options.returnDelta();
+    if (returning.flag("oldValues")) options.returnOldValues();
+    if (returning.has("format")) options.returnFormat(returning.text("format"));
+    return conditions(options);
+  }
+
+  private <B extends WriteOptions.Builder<B>> B conditions(B options) {
     Args expected = sub("expected");
     if (expected.has("position")) options.ifPosition(expected.position("position"));
     if (expected.has("version")) options.ifVersion(expected.number("version", 0));
@@ -82,38 +123,53 @@ record Args(Map<String, Object> members) {
     Args unchanged = expected.sub("unchanged");
     if (unchanged.has("since")) options.ifUnchanged(unchanged.position("since"), unchanged.paths("paths"));
     if (has("checks")) options.ifChecks(checks("checks").toArray(Check[]::new));
-    if (has("requestId")) options.requestId(text("requestId"));
     if (has("annotations")) options.annotations(texts("annotations"));
-    if (has("ttl")) options.ttl(millis("ttl", null));
-    if (flag("allowMissing")) options.allowMissing();
-    Args returning = sub("returning");
-    if (returning.flag("context")) options.returnDocument();
-    if (returning.flag("delta")) options.returnDelta();
-    if (returning.flag("oldValues")) options.returnOldValues();
-    if (returning.has("format")) options.returnFormat(returning.text("format"));
-    return options.build();
+    return options;
   }
 
   Write write() {
     String id = text("contextId");
     return switch (text("op")) {
-      case "set" -> Write.set(id, map("value"), writeOptions());
-      case "update" -> Write.update(id, edit(), writeOptions());
-      case "revert" -> Write.revert(id, number("version", 0), writeOptions());
-      case "delete" -> Write.delete(id, writeOptions());
+      case "set" -> Write.set(id, map("value"), storing(Write.SetOptions.builder()).build());
+      case "update" -> Write.update(id, edit(), batchedUpdate());
+      case "revert" -> Write.revert(id, number("version", 0), storing(Write.RevertOptions.builder()).build());
+      case "delete" -> Write.delete(id, batchedDelete());
       default -> Write.touch(id, millis("ttl", null));
     };
   }
 
-  /** Of get, sync and deltas. */
-  ReadOptions readOptions() {
-    ReadOptions.Builder options = ReadOptions.builder();
+  private Write.UpdateOptions batchedUpdate() {
+    Write.UpdateOptions.Builder options = storing(Write.UpdateOptions.builder());
+    if (flag("allowMissing")) options.allowMissing();
+    return options.build();
+  }
+
+  private Write.DeleteOptions batchedDelete() {
+    Write.DeleteOptions.Builder options = conditions(Write.DeleteOptions.builder());
+    if (flag("allowMissing")) options.allowMissing();
+    return options.build();
+  }
+
+  GetOptions getOptions() {
+    GetOptions.Builder options = GetOptions.builder();
     if (flag("includeExpiries")) options.includeExpiries();
     if (has("version")) options.version(number("version", 0));
     if (has("at")) options.at(Instant.ofEpochMilli(number("at", 0)));
+    return options.build();
+  }
+
+  SyncOptions syncOptions() {
+    SyncOptions.Builder options = SyncOptions.builder();
     if (flag("includeOldValues")) options.includeOldValues();
     if (has("format")) options.format(text("format"));
     if (has("paths")) options.paths(paths("paths"));
+    return options.build();
+  }
+
+  DeltasOptions deltasOptions() {
+    DeltasOptions.Builder options = DeltasOptions.builder();
+    if (flag("includeOldValues")) options.includeOldValues();
+    if (has("format")) options.format(text("format"));
     if (has("pageSize")) options.pageSize((int) number("pageSize", 0));
     return options.build();
   }

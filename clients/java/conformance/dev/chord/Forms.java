@@ -117,11 +117,15 @@ final class Forms {
   }
 
   static Map<String, Object> written(WriteResult result) {
-    return form(
-        "position", position(result.position()),
-        "changed", result.changed(),
-        "context", document(result.document()),
-        "delta", delta(result.delta()));
+    return written(result.position(), result.changed(), result.document(), result.delta());
+  }
+
+  static Map<String, Object> written(Write.Result result) {
+    return written(result.position(), result.changed(), result.document(), result.delta());
+  }
+
+  private static Map<String, Object> written(Position position, boolean changed, Document document, Delta delta) {
+    return form("position", position(position), "changed", changed, "context", document(document), "delta", delta(delta));
   }
 
   static Map<String, Object> error(Throwable error) {

@@ -55,24 +55,24 @@ final class LiveOps {
   }
 
   Object set(Args args) {
-    return Forms.written(client.set(args.text("contextId"), args.map("value"), args.writeOptions()));
+    return Forms.written(client.set(args.text("contextId"), args.map("value"), args.setOptions()));
   }
 
   Object update(Args args) {
-    return Forms.written(client.update(args.text("contextId"), args.edit(), args.writeOptions()));
+    return Forms.written(client.update(args.text("contextId"), args.edit(), args.updateOptions()));
   }
 
   Object revert(Args args) {
-    return Forms.written(client.revert(args.text("contextId"), args.number("version", 0), args.writeOptions()));
+    return Forms.written(client.revert(args.text("contextId"), args.number("version", 0), args.revertOptions()));
   }
 
   Object batch(Args args) {
     List<Write> writes = args.each("writes").stream().map(Args::write).toList();
-    return Forms.form("results", Forms.all(client.batch(writes, args.writeOptions()), Forms::written));
+    return Forms.form("results", Forms.all(client.batch(writes, args.batchOptions()), Forms::written));
   }
 
   Object get(Args args) {
-    Document document = client.get(args.text("contextId"), args.readOptions());
+    Document document = client.get(args.text("contextId"), args.getOptions());
     Map<String, Object> form = Forms.document(document);
     if (!args.flag("includeExpiries")) return form;
     form.put("expiries", Forms.all(document.expiries(), each ->
@@ -109,7 +109,7 @@ final class LiveOps {
   }
 
   Object delete(Args args) {
-    DeleteResult result = client.delete(args.text("contextId"), args.writeOptions());
+    DeleteResult result = client.delete(args.text("contextId"), args.deleteOptions());
     return Forms.form("position", Forms.position(result.position()), "changed", result.changed());
   }
 
@@ -123,7 +123,7 @@ final class LiveOps {
   }
 
   Object list(Args args) {
-    ReadOptions.Builder options = ReadOptions.builder();
+    ListOptions.Builder options = ListOptions.builder();
     if (args.flag("includeValues")) options.includeValues();
     List<Object> contexts = new ArrayList<>();
     for (Document each : client.list(args.text("prefix"), options.build())) contexts.add(Forms.document(each));
@@ -131,14 +131,14 @@ final class LiveOps {
   }
 
   Object sync(Args args) {
-    SyncResult result = client.sync(args.text("contextId"), args.position("known"), args.readOptions());
+    SyncResult result = client.sync(args.text("contextId"), args.position("known"), args.syncOptions());
     return Forms.form("result", Forms.syncResult(result));
   }
 
   Object deltas(Args args) {
     List<Object> deltas = new ArrayList<>();
     Map<String, Object> answer = null;
-    for (DeltaPage page : client.deltas(args.text("contextId"), args.number("fromVersion", 0), args.readOptions())) {
+    for (DeltaPage page : client.deltas(args.text("contextId"), args.number("fromVersion", 0), args.deltasOptions())) {
       if (answer == null) {
         answer = Forms.form("truncated", page.truncated(), "head", Forms.position(page.head()), "deltas", deltas);
       }
@@ -150,7 +150,7 @@ final class LiveOps {
   Object blame(Args args) {
     List<Object> lines = new ArrayList<>();
     Map<String, Object> answer = Forms.form("lines", lines);
-    for (BlamePage page : client.blame(args.text("contextId"), args.paths("paths"), ReadOptions.NONE)) {
+    for (BlamePage page : client.blame(args.text("contextId"), BlameOptions.builder().paths(args.paths("paths")).build())) {
       answer.put("position", Forms.position(page.position()));
       answer.put("olderThan", page.olderThan());
       lines.addAll(Forms.all(page.lines(), Forms::line));
@@ -270,7 +270,7 @@ final class LiveOps {
     for (int i = 0; i < args.number("count", 0); i++) {
       List<String> path = List.of(args.text("name"), String.valueOf(i));
       Edit edit = Edit.of(Mutation.set(path, i), Mutation.increment(List.of("total"), 1));
-      WriteOptions options = WriteOptions.builder().allowMissing().build();
+      UpdateOptions options = UpdateOptions.builder().allowMissing().build();
       updates.add(() -> client.update(args.text("contextId"), edit, options).position().version());
     }
     ExecutorService threads = Executors.newFixedThreadPool((int) args.number("concurrency", 1));

@@ -10,6 +10,7 @@ import java.util.NoSuchElementException;
 import java.util.Objects;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -24,29 +25,45 @@ public final class Answers<A> implements Iterator<A>, Iterable<A>, AutoCloseable
 
   private final BlockingQueue<Object> arrived = new LinkedBlockingQueue<>();
   private final ClientCall<?, A> call;
-  private final Channels.Lease lease;
+  private final Runnable release;
   private volatile boolean ended;
   private volatile boolean closed;
   private boolean awaited;
   private @Nullable A next;
 
-  private Answers(ClientCall<?, A> call, Channels.Lease lease) {
+  private Answers(ClientCall<?, A> call, Runnable release) {
     this.call = call;
-    this.lease = lease;
+    this.release = release;
   }
 
   static <Q, A> Answers<A> start(
       Connection connection, MethodDescriptor<Q, A> method, Q request, Consumer<Answers<?>> onEnd) {
     Channels.Lease lease = connection.channels.forWatch();
     Context context = Connection.contextOfStream();
-    ClientCall<Q, A> call = connection.newStream(lease.channel, method);
-    Answers<A> answers = new Answers<>(call, lease);
-    context.run(() -> {
+    Context before = context.attach();
+    ClientCall<Q, A> call = null;
+    Runnable release = once(lease::release);
+    try {
+      call = connection.newStream(lease.channel, method);
+      Answers<A> answers = new Answers<>(call, release);
       call.start(answers.new Listener(connection, context, onEnd), new Metadata());
       call.sendMessage(request);
       call.halfClose();
-    });
-    return answers;
+      return answers;
+    } catch (RuntimeException | Error e) { // as an interceptor of the program may throw
+      release.run();
+      if (call != null) call.cancel("it could not be started", e);
+      throw Errors.internal("the call could not be started", e);
+    } finally {
+      context.detach(before);
+    }
+  }
+
+  private static Runnable once(Runnable run) {
+    AtomicBoolean done = new AtomicBoolean();
+    return () -> {
+      if (!done.getAndSet(true)) run.run();
+    };
   }
 
   @Override
@@ -128,7 +145,7 @@ public final class Answers<A> implements Iterator<A>, Iterable<A>, AutoCloseable
     @Override
     public void onClose(Status status, Metadata trailers) {
       ended = true;
-      lease.release();
+      release.run();
       onEnd.accept(Answers.this);
       arrived.add(new End(status.isOk() ? null : connection.failure(status, trailers, context)));
     }

@@ -54,16 +54,20 @@ final class Call<Q, A> {
         cause != null ? cause : Errors.deadlineExceeded("no answer in time to the calls before this one")));
   }
 
-  /** False: the answer is there already. */
+  /** False: the answer is there already, and no try has begun. */
   private boolean enter() {
     if (answer.isDone()) return false;
     long timeout = Math.min(Math.min(left(), Time.nanos(policy.attemptTimeout())), Time.TIMEOUT_MAX);
     CallOptions options = connection.plain.withDeadlineAfter(timeout, TimeUnit.NANOSECONDS);
     ManagedChannel channel = connection.channels.forCalls();
     if (failures > 0) Connection.reconnect(channel);
-    context.run(() ->
-        Attempt.start(channel.newCall(method, options), request, answer, connection.gate::leave, this::failed));
-    return true;
+    Context before = context.attach();
+    try {
+      return Attempt.start(
+          () -> channel.newCall(method, options), request, answer, connection.gate::leave, this::failed);
+    } finally {
+      context.detach(before);
+    }
   }
 
   private void failed(Status status, Metadata trailers) {

@@ -79,45 +79,50 @@ public final class ChordClient implements AutoCloseable {
 
   /** Creates a context, or replaces its document. */
   public WriteResult set(String id, Map<String, ?> value) {
-    return set(id, value, WriteOptions.NONE);
+    return set(id, value, SetOptions.NONE);
   }
 
   /** Creates a context, or replaces its document, with options. */
-  public WriteResult set(String id, Map<String, ?> value, WriteOptions options) {
+  public WriteResult set(String id, Map<String, ?> value, SetOptions options) {
     return Connection.await(async.set(id, value, options));
   }
 
   /** Creates a context, or replaces its document, with one that the mapper makes. */
-  public WriteResult set(String id, Object value, DocumentMapper mapper, WriteOptions options) {
+  public WriteResult set(String id, Object value, DocumentMapper mapper) {
+    return set(id, value, mapper, SetOptions.NONE);
+  }
+
+  /** Creates a context, or replaces its document, with one that the mapper makes, with options. */
+  public WriteResult set(String id, Object value, DocumentMapper mapper, SetOptions options) {
     return set(id, mapper.toDocument(value), options);
   }
 
   /** Changes parts of a document. */
   public WriteResult update(String id, Edit edit) {
-    return update(id, edit, WriteOptions.NONE);
+    return update(id, edit, UpdateOptions.NONE);
   }
 
   /** Changes parts of a document, with options. */
-  public WriteResult update(String id, Edit edit, WriteOptions options) {
+  public WriteResult update(String id, Edit edit, UpdateOptions options) {
     return Connection.await(async.update(id, edit, options));
   }
 
   /** As below, whatever other writes there were. */
   public WriteResult revert(String id, long version) {
-    return revert(id, version, WriteOptions.NONE);
+    return revert(id, version, RevertOptions.NONE);
   }
 
   /**
    * Writes the document of an earlier version: a new version, which undoes all changes since. NOT_FOUND above the present version,
    * FAILED_PRECONDITION where the history of that version is no longer retained.
    */
-  public WriteResult revert(String id, long version, WriteOptions options) {
+  public WriteResult revert(String id, long version, RevertOptions options) {
     return Connection.await(async.revert(id, version, options));
   }
 
   /** As below, with a random request id. */
-  public List<WriteResult> batch(List<Write> writes) {
-    return batch(writes, WriteOptions.NONE);
+  public List<Write.Result> batch(List<Write> writes) {
+    return batch(writes, BatchOptions.NONE);
   }
 
   /**
@@ -128,9 +133,8 @@ public final class ChordClient implements AutoCloseable {
    * {@code {room:1}:topic}.
    *
    * @param writes 1 to 100
-   * @param options {@code requestId} and {@code deadline} alone: the others are those of the writes
    */
-  public List<WriteResult> batch(List<Write> writes, WriteOptions options) {
+  public List<Write.Result> batch(List<Write> writes, BatchOptions options) {
     return Connection.await(async.batch(writes, options));
   }
 
@@ -158,11 +162,11 @@ public final class ChordClient implements AutoCloseable {
 
   /** The answer contains every write acknowledged before this call. The options {@code version} and {@code at} read the past. */
   public Document get(String id) {
-    return get(id, ReadOptions.NONE);
+    return get(id, GetOptions.NONE);
   }
 
   /** Reads a document, with options. The answer contains every write acknowledged before this call. */
-  public Document get(String id, ReadOptions options) {
+  public Document get(String id, GetOptions options) {
     return Connection.await(async.get(id, options));
   }
 
@@ -177,26 +181,26 @@ public final class ChordClient implements AutoCloseable {
 
   /** Removes a context with its deltas. */
   public DeleteResult delete(String id) {
-    return delete(id, WriteOptions.NONE);
+    return delete(id, DeleteOptions.NONE);
   }
 
   /** Removes a context with its deltas, with options. */
-  public DeleteResult delete(String id, WriteOptions options) {
+  public DeleteResult delete(String id, DeleteOptions options) {
     return Connection.await(async.delete(id, options));
   }
 
   /** The present time to live begins again. Answers without the value. */
   public Document touch(String id) {
-    return touch(id, null, ReadOptions.NONE);
+    return touch(id, null, TouchOptions.NONE);
   }
 
   /** A new time to live; zero: until it is deleted. Answers without the value. */
   public Document touch(String id, @Nullable Duration ttl) {
-    return touch(id, ttl, ReadOptions.NONE);
+    return touch(id, ttl, TouchOptions.NONE);
   }
 
   /** @param ttl null: the present one begins again */
-  public Document touch(String id, @Nullable Duration ttl, ReadOptions options) {
+  public Document touch(String id, @Nullable Duration ttl, TouchOptions options) {
     return Connection.await(async.touch(id, ttl, options));
   }
 
@@ -205,7 +209,16 @@ public final class ChordClient implements AutoCloseable {
    *
    * @param ttl null: the present one begins again
    */
-  public Document touch(String id, List<List<String>> paths, @Nullable Duration ttl, ReadOptions options) {
+  public Document touch(String id, List<List<String>> paths, @Nullable Duration ttl) {
+    return touch(id, paths, ttl, TouchOptions.NONE);
+  }
+
+  /**
+   * Of these members, and not of the context, with options: see {@link #touch(String, List, Duration)}.
+   *
+   * @param ttl null: the present one begins again
+   */
+  public Document touch(String id, List<List<String>> paths, @Nullable Duration ttl, TouchOptions options) {
     return Connection.await(async.touch(id, paths, ttl, options));
   }
 
@@ -229,11 +242,11 @@ public final class ChordClient implements AutoCloseable {
 
   /** All contexts whose ids begin with the prefix, ordered by id: read as it is iterated, anew each time. */
   public Iterable<Document> list(String prefix) {
-    return list(prefix, ReadOptions.NONE);
+    return list(prefix, ListOptions.NONE);
   }
 
   /** All contexts whose ids begin with the prefix, with options: read as it is iterated, anew each time. */
-  public Iterable<Document> list(String prefix, ReadOptions options) {
+  public Iterable<Document> list(String prefix, ListOptions options) {
     ListContextsRequest request = Requests.list(prefix, options);
     return new Pages<>(
         token -> connection.call(
@@ -250,11 +263,11 @@ public final class ChordClient implements AutoCloseable {
    * @param known where it stands; null: nothing is known
    */
   public SyncResult sync(String id, @Nullable Position known) {
-    return sync(id, known, ReadOptions.NONE);
+    return sync(id, known, SyncOptions.NONE);
   }
 
   /** @param known where a copy stands; null: nothing is known */
-  public SyncResult sync(String id, @Nullable Position known, ReadOptions options) {
+  public SyncResult sync(String id, @Nullable Position known, SyncOptions options) {
     return Connection.await(async.sync(id, known, options));
   }
 
@@ -304,11 +317,11 @@ public final class ChordClient implements AutoCloseable {
 
   /** The retained history after a version: read as it is iterated, anew each time. */
   public Iterable<DeltaPage> deltas(String id, long fromVersion) {
-    return deltas(id, fromVersion, ReadOptions.NONE);
+    return deltas(id, fromVersion, DeltasOptions.NONE);
   }
 
   /** The retained history after a version, with options: read as it is iterated, anew each time. */
-  public Iterable<DeltaPage> deltas(String id, long fromVersion, ReadOptions options) {
+  public Iterable<DeltaPage> deltas(String id, long fromVersion, DeltasOptions options) {
     ListDeltasRequest request = Requests.deltas(id, fromVersion, options);
     return new Pages<>(
         token -> connection.call(
@@ -321,12 +334,12 @@ public final class ChordClient implements AutoCloseable {
 
   /** Which version made each part of the document, and who wrote it: pages, read as they are iterated, anew each time. */
   public Iterable<BlamePage> blame(String id) {
-    return blame(id, List.of(), ReadOptions.NONE);
+    return blame(id, BlameOptions.NONE);
   }
 
-  /** @param paths only what lies at or below one of these; empty: the whole document */
-  public Iterable<BlamePage> blame(String id, List<List<String>> paths, ReadOptions options) {
-    BlameContextRequest request = Requests.blame(id, paths, options);
+  /** Which version made each part of the document, or of some paths of it: with options. */
+  public Iterable<BlamePage> blame(String id, BlameOptions options) {
+    BlameContextRequest request = Requests.blame(id, options);
     return new Pages<>(
         token -> connection.call(
             SyncServiceGrpc.getBlameContextMethod(),

@@ -24,9 +24,12 @@ public record Delta(
   /**
    * A new document, which shares with the old one whatever did not change; the old one stays as it is.
    *
-   * @throws DeltaMismatchException where a change does not fit
+   * @throws DeltaMismatchException where a change does not fit, or the changes came in another format
    */
   public Map<String, @Nullable Object> applyTo(Map<String, @Nullable Object> document) {
+    if (formatted != null || inexpressible != null) {
+      throw new DeltaMismatchException(List.of(), "the changes came in another format");
+    }
     return Application.apply(changes, document);
   }
 }

@@ -65,7 +65,7 @@ final class EditCall {
 
   private Read read() {
     try {
-      Document found = client.get(id, ReadOptions.builder().deadline(left()).build());
+      Document found = client.get(id, GetOptions.builder().deadline(left()).build());
       return new Read(found.whole(), found.position());
     } catch (ChordException error) {
       if (!options.allowMissing || !error.reason().equals("NOT_FOUND")) throw told(error);
@@ -73,8 +73,8 @@ final class EditCall {
     }
   }
 
-  private WriteOptions guarded(Read read, List<Mutation> mutations) {
-    WriteOptions.Builder write = options.write().deadline(left());
+  private UpdateOptions guarded(Read read, List<Mutation> mutations) {
+    UpdateOptions.Builder write = options.write().deadline(left());
     if (read.position == null) return write.ifAbsent().allowMissing().build();
     if (options.readsDocument) return write.ifPosition(read.position).build();
     List<List<String>> paths = new ArrayList<>(options.reads);

@@ -21,7 +21,7 @@ public final class EditOptions {
   /** Null: the client's. */
   final @Nullable Duration deadline;
 
-  private final List<Consumer<WriteOptions.Builder>> write;
+  private final List<Consumer<UpdateOptions.Builder>> write;
 
   private EditOptions(Builder builder) {
     reads = List.copyOf(builder.reads);
@@ -38,8 +38,8 @@ public final class EditOptions {
   }
 
   /** What each write of the edit has. */
-  WriteOptions.Builder write() {
-    WriteOptions.Builder options = WriteOptions.builder();
+  UpdateOptions.Builder write() {
+    UpdateOptions.Builder options = UpdateOptions.builder();
     write.forEach(each -> each.accept(options));
     return options;
   }
@@ -51,13 +51,13 @@ public final class EditOptions {
     private boolean allowMissing;
     private int attempts;
     private @Nullable Duration deadline;
-    private final List<Consumer<WriteOptions.Builder>> write = new ArrayList<>();
+    private final List<Consumer<UpdateOptions.Builder>> write = new ArrayList<>();
 
     private Builder() {}
 
     /** Paths that the function reads without changing them: where others change one, the edit is made again. */
     public Builder reads(List<List<String>> paths) {
-      reads.addAll(paths);
+      paths.forEach(path -> reads.add(List.copyOf(path)));
       return this;
     }
 
@@ -86,13 +86,13 @@ public final class EditOptions {
       return this;
     }
 
-    /** As {@link WriteOptions.Builder#ttl}. */
+    /** As {@link UpdateOptions.Builder#ttl}. */
     public Builder ttl(Duration ttl) {
       write.add(options -> options.ttl(ttl));
       return this;
     }
 
-    /** As {@link WriteOptions.Builder#annotations}. */
+    /** As {@link UpdateOptions.Builder#annotations}. */
     public Builder annotations(Map<String, String> annotations) {
       write.add(options -> options.annotations(annotations));
       return this;
@@ -100,19 +100,19 @@ public final class EditOptions {
 
     /** Answer with the document as it is after the write. */
     public Builder returnDocument() {
-      write.add(WriteOptions.Builder::returnDocument);
+      write.add(UpdateOptions.Builder::returnDocument);
       return this;
     }
 
     /** Answer with the delta of the write. */
     public Builder returnDelta() {
-      write.add(WriteOptions.Builder::returnDelta);
+      write.add(UpdateOptions.Builder::returnDelta);
       return this;
     }
 
     /** Answer with the delta of the write and its old values. */
     public Builder returnOldValues() {
-      write.add(WriteOptions.Builder::returnOldValues);
+      write.add(UpdateOptions.Builder::returnOldValues);
       return this;
     }
 

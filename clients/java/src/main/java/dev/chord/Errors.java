@@ -103,8 +103,9 @@ final class Errors {
         "DEADLINE_EXCEEDED", message, Status.Code.DEADLINE_EXCEEDED, false, Details.NONE, null);
   }
 
-  static ChordException notApplicable(String option, String call) {
-    return unsendable(option, "is no option of " + call);
+  /** A fault of the program's own hooks, or of a peer that sends what no server does: worth no try. */
+  static ChordException internal(String message, Throwable cause) {
+    return new ChordException("INTERNAL", message + ": " + cause, Status.Code.INTERNAL, false, Details.NONE, cause);
   }
 
   /** The caller's mistake, and worth no try. */
@@ -121,7 +122,7 @@ final class Errors {
     try {
       for (Any detail : com.google.rpc.Status.parseFrom(trailer).getDetailsList()) found.read(detail);
       return found;
-    } catch (InvalidProtocolBufferException e) {
+    } catch (InvalidProtocolBufferException | RuntimeException e) { // also of a time that Java cannot hold
       return new Errors();
     }
   }

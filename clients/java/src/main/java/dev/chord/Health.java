@@ -21,6 +21,6 @@ final class Health {
 
   static HealthStatus status(Int32Value answer) {
     HealthStatus[] all = HealthStatus.values();
-    return answer.getValue() < all.length ? all[answer.getValue()] : HealthStatus.UNKNOWN;
+    return answer.getValue() >= 0 && answer.getValue() < all.length ? all[answer.getValue()] : HealthStatus.UNKNOWN;
   }
 }

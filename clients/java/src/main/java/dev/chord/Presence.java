@@ -49,7 +49,7 @@ public final class Presence implements AutoCloseable {
   public void set(@Nullable Object value) {
     this.value = value;
     client.update(
-        id, Edit.of(Mutation.set(path, value, ttl)), WriteOptions.builder().allowMissing().build());
+        id, Edit.of(Mutation.set(path, value, ttl)), UpdateOptions.builder().allowMissing().build());
   }
 
   /** Ends the renewals and removes the member. Where the removal fails, the member expires. A second one does nothing. */
@@ -64,9 +64,9 @@ public final class Presence implements AutoCloseable {
     }
     onClose.accept(this);
     try {
-      client.update(id, Edit.of(Mutation.remove(path)), WriteOptions.builder().deadline(ttl).build());
+      client.update(id, Edit.of(Mutation.remove(path)), UpdateOptions.builder().deadline(ttl).build());
     } catch (ChordException error) {
-      if (!hasGone(error)) onError.accept(error);
+      if (!hasGone(error)) report(error);
     }
   }
 
@@ -76,12 +76,21 @@ public final class Presence implements AutoCloseable {
         try {
           renew();
         } catch (ChordException error) {
-          if (closing.getCount() > 0) onError.accept(error);
+          if (closing.getCount() > 0) report(error);
         }
       }
     } catch (InterruptedException error) {
       // Nothing else interrupts this thread: it ends, and the member expires.
       Thread.currentThread().interrupt();
+    }
+  }
+
+  /** What {@code onError} throws ends nothing: the member would expire. */
+  private void report(ChordException error) {
+    try {
+      onError.accept(error);
+    } catch (RuntimeException | Error e) {
+      client.error("onError of a presence threw", e);
     }
   }
 
@@ -92,7 +101,7 @@ public final class Presence implements AutoCloseable {
 
   private void renew() {
     try {
-      client.touch(id, List.of(path), null, ReadOptions.builder().deadline(ttl).build());
+      client.touch(id, List.of(path), null, TouchOptions.builder().deadline(ttl).build());
     } catch (ChordException error) {
       if (!hasGone(error)) throw error;
       set(value);

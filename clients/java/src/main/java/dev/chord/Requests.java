@@ -29,11 +29,11 @@ import org.jspecify.annotations.Nullable;
 final class Requests {
   private Requests() {}
 
-  static SetContextRequest set(String id, Map<String, ?> value, WriteOptions options) {
+  static SetContextRequest set(String requestId, String id, Map<String, ?> value, WriteOptions options) {
     SetContextRequest.Builder request = SetContextRequest.newBuilder()
         .setContextId(Values.text("context_id", id))
         .setValue(Values.toStruct("value", value))
-        .setRequestId(options.ofSet().name())
+        .setRequestId(requestId)
         .putAllAnnotations(options.annotations)
         .setReturning(options.returning);
     if (options.expected != null) request.setExpected(options.expected);
@@ -41,11 +41,11 @@ final class Requests {
     return request.build();
   }
 
-  static UpdateContextRequest update(String id, Edit edit, WriteOptions options) {
+  static UpdateContextRequest update(String requestId, String id, Edit edit, WriteOptions options) {
     UpdateContextRequest.Builder request = UpdateContextRequest.newBuilder()
         .setContextId(Values.text("context_id", id))
         .setAllowMissing(options.allowMissing)
-        .setRequestId(options.name())
+        .setRequestId(requestId)
         .putAllAnnotations(options.annotations)
         .setReturning(options.returning);
     if (edit.changes() != null) request.setChanges(Values.toStruct("changes", edit.changes()));
@@ -55,11 +55,11 @@ final class Requests {
     return request.build();
   }
 
-  static RevertContextRequest revert(String id, long version, WriteOptions options) {
+  static RevertContextRequest revert(String requestId, String id, long version, WriteOptions options) {
     RevertContextRequest.Builder request = RevertContextRequest.newBuilder()
         .setContextId(Values.text("context_id", id))
         .setVersion(version)
-        .setRequestId(options.ofRevert().name())
+        .setRequestId(requestId)
         .putAllAnnotations(options.annotations)
         .setReturning(options.returning);
     if (options.expected != null) request.setExpected(options.expected);
@@ -67,8 +67,8 @@ final class Requests {
     return request.build();
   }
 
-  static BatchWriteRequest batch(List<Write> writes, WriteOptions options) {
-    BatchWriteRequest.Builder request = BatchWriteRequest.newBuilder().setRequestId(options.ofBatch().name());
+  static BatchWriteRequest batch(String requestId, List<Write> writes) {
+    BatchWriteRequest.Builder request = BatchWriteRequest.newBuilder().setRequestId(requestId);
     for (Write write : writes) {
       String place = "writes[" + request.getWritesCount() + "]." + write.kind + ".";
       try {
@@ -82,47 +82,46 @@ final class Requests {
     return request.build();
   }
 
-  static GetContextRequest get(String id, ReadOptions options) {
+  static GetContextRequest get(String id, GetOptions options) {
     GetContextRequest.Builder request = GetContextRequest.newBuilder()
         .setContextId(Values.text("context_id", id))
-        .setVersion(options.ofGet().version)
+        .setVersion(options.version)
         .setIncludeExpiries(options.includeExpiries);
     if (options.at != null) request.setAt(Conversion.toTimestamp(options.at));
     return request.build();
   }
 
-  static DeleteContextRequest delete(String id, WriteOptions options) {
+  static DeleteContextRequest delete(String requestId, String id, WriteOptions options) {
     DeleteContextRequest.Builder request = DeleteContextRequest.newBuilder()
         .setContextId(Values.text("context_id", id))
-        .setRequestId(options.ofDelete().name())
+        .setRequestId(requestId)
         .putAllAnnotations(options.annotations)
         .setAllowMissing(options.allowMissing);
     if (options.expected != null) request.setExpected(options.expected);
     return request.build();
   }
 
-  static TouchContextRequest touch(String id, List<List<String>> paths, @Nullable Duration ttl, ReadOptions options) {
-    options.ofTouch();
+  static TouchContextRequest touch(String id, List<List<String>> paths, @Nullable Duration ttl) {
     TouchContextRequest.Builder request =
         TouchContextRequest.newBuilder().setContextId(Values.text("context_id", id));
     if (ttl != null) request.setTtl(Conversion.toDuration(ttl));
     return request.addAllPaths(Conditions.toPaths("paths", paths)).build();
   }
 
-  static ListContextsRequest list(String prefix, ReadOptions options) {
+  static ListContextsRequest list(String prefix, ListOptions options) {
     return ListContextsRequest.newBuilder()
         .setPrefix(Values.text("prefix", prefix))
-        .setIncludeValues(options.ofList().includeValues)
+        .setIncludeValues(options.includeValues)
         .setPageSize(options.pageSize)
         .build();
   }
 
-  static SyncContextRequest sync(String id, @Nullable Position known, ReadOptions options) {
+  static SyncContextRequest sync(String id, @Nullable Position known, SyncOptions options) {
     SyncContextRequest.Builder request = SyncContextRequest.newBuilder()
         .setContextId(Values.text("context_id", id))
-        .setIncludeOldValues(options.ofSync().includeOldValues)
-        .setFormat(Values.text("format", options.format))
-        .addAllPaths(Conditions.toPaths("paths", options.paths));
+        .setIncludeOldValues(options.includeOldValues)
+        .setFormat(options.format)
+        .addAllPaths(options.paths);
     if (known != null) request.setKnown(Conversion.toPosition(known));
     return request.build();
   }
@@ -132,27 +131,26 @@ final class Requests {
         .setContextId(Values.text("context_id", id))
         .addAllUntil(Conditions.toChecks("until", until))
         .setIncludeOldValues(options.includeOldValues)
-        .setFormat(Values.text("format", options.format))
-        .addAllPaths(Conditions.toPaths("paths", options.paths));
+        .setFormat(options.format)
+        .addAllPaths(options.paths);
     if (options.known != null) request.setKnown(Conversion.toPosition(options.known));
     return request.build();
   }
 
-  static BlameContextRequest blame(String id, List<List<String>> paths, ReadOptions options) {
-    options.ofBlame();
+  static BlameContextRequest blame(String id, BlameOptions options) {
     return BlameContextRequest.newBuilder()
         .setContextId(Values.text("context_id", id))
-        .addAllPaths(Conditions.toPaths("paths", paths))
+        .addAllPaths(options.paths)
         .setPageSize(options.pageSize)
         .build();
   }
 
-  static ListDeltasRequest deltas(String id, long fromVersion, ReadOptions options) {
+  static ListDeltasRequest deltas(String id, long fromVersion, DeltasOptions options) {
     return ListDeltasRequest.newBuilder()
         .setContextId(Values.text("context_id", id))
         .setFromVersion(fromVersion)
-        .setIncludeOldValues(options.ofDeltas().includeOldValues)
-        .setFormat(Values.text("format", options.format))
+        .setIncludeOldValues(options.includeOldValues)
+        .setFormat(options.format)
         .setPageSize(options.pageSize)
         .build();
   }
@@ -181,9 +179,9 @@ final class Requests {
         answer.hasDelta() ? answer.getDelta() : null);
   }
 
-  static List<WriteResult> written(BatchWriteResponse answer) {
+  static List<Write.Result> written(BatchWriteResponse answer) {
     return answer.getResultsList().stream()
-        .map(result -> new WriteResult(
+        .map(result -> new Write.Result(
             result.hasPosition() ? Conversion.fromPosition(result.getPosition()) : null,
             result.getChanged(),
             result.hasContext() ? Conversion.fromContext(result.getContext()) : null,

@@ -4,7 +4,6 @@ import dev.chord.v1.SyncServiceGrpc;
 import dev.chord.v1.WaitContextRequest;
 import dev.chord.v1.WaitContextResponse;
 import io.grpc.CallOptions;
-import io.grpc.ClientCall;
 import io.grpc.Context;
 import io.grpc.Metadata;
 import io.grpc.Status;
@@ -54,11 +53,12 @@ final class WaitCall {
     CallOptions options =
         connection.plain.withDeadlineAfter(Math.min(left(), Time.TIMEOUT_MAX), TimeUnit.NANOSECONDS);
     if (failures > 0) Connection.reconnect(lease.channel);
-    context.run(() -> {
-      ClientCall<WaitContextRequest, WaitContextResponse> call =
-          lease.channel.newCall(SyncServiceGrpc.getWaitContextMethod(), options);
-      Attempt.start(call, request, answer, () -> {}, this::failed);
-    });
+    context.run(() -> Attempt.start(
+        () -> lease.channel.newCall(SyncServiceGrpc.getWaitContextMethod(), options),
+        request,
+        answer,
+        () -> {},
+        this::failed));
   }
 
   private void failed(Status status, Metadata trailers) {

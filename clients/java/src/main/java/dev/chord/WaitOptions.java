@@ -11,7 +11,7 @@ public final class WaitOptions {
   final @Nullable Position known;
   final boolean includeOldValues;
   final String format;
-  final List<List<String>> paths;
+  final List<dev.chord.v1.Path> paths;
   final @Nullable Duration timeout;
 
   private WaitOptions(Builder builder) {
@@ -32,7 +32,7 @@ public final class WaitOptions {
     private @Nullable Position known;
     private boolean includeOldValues;
     private String format = "";
-    private List<List<String>> paths = List.of();
+    private List<dev.chord.v1.Path> paths = List.of();
     private @Nullable Duration timeout;
 
     private Builder() {}
@@ -52,15 +52,15 @@ public final class WaitOptions {
       return this;
     }
 
-    /** As {@link ReadOptions.Builder#format}. */
+    /** As {@link SyncOptions.Builder#format}. */
     public Builder format(String format) {
-      this.format = format;
+      this.format = Values.text("format", format);
       return this;
     }
 
-    /** As {@link ReadOptions.Builder#paths}. */
+    /** As {@link SyncOptions.Builder#paths}. */
     public Builder paths(List<List<String>> paths) {
-      this.paths = List.copyOf(paths);
+      this.paths = Conditions.toPaths("paths", paths);
       return this;
     }
 

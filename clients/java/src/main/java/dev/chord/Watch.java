@@ -192,13 +192,23 @@ public final class Watch implements Iterator<WatchEvent>, Iterable<WatchEvent>, 
     } else if (message.getClosing().hasRetryAfter()) {
       retryAfter = Conversion.fromDuration(message.getClosing().getRetryAfter());
     }
-    List<WatchEvent> events = tracker.take(message);
+    List<WatchEvent> events = read(message);
     if (events == null) {
       misfit = true;
       return;
     }
     ready.addAll(events);
     stream.request(1);
+  }
+
+  /** @throws ChordException for what cannot be read: a reader that went on would miss it */
+  private @Nullable List<WatchEvent> read(WatchContextsResponse message) {
+    try {
+      return tracker.take(message);
+    } catch (RuntimeException e) { // a time that Java cannot hold
+      close();
+      throw Errors.internal("an event cannot be read", e);
+    }
   }
 
   private void connect() {
@@ -211,21 +221,30 @@ public final class Watch implements Iterator<WatchEvent>, Iterable<WatchEvent>, 
     }
     retryAfter = null;
     heard = false;
-    synchronized (this) {
-      if (closed) return;
-      if (lease == null) lease = connection.channels.forWatch();
-      ManagedChannel channel = lease.channel;
-      if (failures > 0) Connection.reconnect(channel);
-      Connection.contextOfStream().run(() -> {
-        ClientCall<WatchContextsRequest, WatchContextsResponse> call =
-            connection.newStream(channel, SyncServiceGrpc.getWatchContextsMethod());
-        stream = call;
-        call.start(new Listener(call), new Metadata());
-        call.request(BUFFER);
-        call.sendMessage(request.build());
-        call.halfClose();
-      });
+    try {
+      open(request.build());
+    } catch (ChordException e) { // the client is closed
+      throw e;
+    } catch (RuntimeException | Error e) { // as an interceptor of the program may throw
+      close();
+      throw Errors.internal("the call could not be started", e);
     }
+  }
+
+  private synchronized void open(WatchContextsRequest request) {
+    if (closed) return;
+    if (lease == null) lease = connection.channels.forWatch();
+    ManagedChannel channel = lease.channel;
+    if (failures > 0) Connection.reconnect(channel);
+    Connection.contextOfStream().run(() -> {
+      ClientCall<WatchContextsRequest, WatchContextsResponse> call =
+          connection.newStream(channel, SyncServiceGrpc.getWatchContextsMethod());
+      stream = call;
+      call.start(new Listener(call), new Metadata());
+      call.request(BUFFER);
+      call.sendMessage(request);
+      call.halfClose();
+    });
   }
 
   /** @throws ChordException where it is final */

@@ -50,7 +50,7 @@ public final class WatchOptions {
       return this;
     }
 
-    /** As {@link ReadOptions.Builder#format}. Not for a replica. */
+    /** As {@link SyncOptions.Builder#format}. */
     public Builder format(String format) {
       this.format = Values.text("format", format);
       return this;

@@ -23,7 +23,7 @@ class BlameTest extends Live {
     try (TestServer server = knowingAnn(directory);
         ChordClient ann = ChordClient.connect(
             server.address, ClientOptions.builder().token("secret").build())) {
-      WriteOptions noted = WriteOptions.builder().annotations(TICKET).returnDelta().build();
+      SetOptions noted = SetOptions.builder().annotations(TICKET).returnDelta().build();
       WriteResult set = ann.set("a", json("{'topic':'daily','list':[1]}"), noted);
       Provenance first = new Provenance(false, "ann", TICKET);
       Provenance second = new Provenance(false, "ann", Map.of());
@@ -48,21 +48,20 @@ class BlameTest extends Live {
               line(List.of("topic"), 0, 5, "daily", 1, lines.get(2), first)),
           lines);
       List<BlameLine> some = new ArrayList<>();
-      ann.blame("a", List.of(List.of("list")), ReadOptions.NONE).forEach(page -> some.addAll(page.lines()));
+      ann.blame("a", BlameOptions.builder().paths(List.of(List.of("list"))).build()).forEach(page -> some.addAll(page.lines()));
       assertEquals(lines.subList(0, 2), some);
 
-      assertTrue(ann.delete("a", WriteOptions.builder().annotations(TICKET).build()).changed());
+      assertTrue(ann.delete("a", DeleteOptions.builder().annotations(TICKET).build()).changed());
       fails("NOT_FOUND", () -> ann.blame("a").forEach(page -> {}));
     }
   }
 
   @Test
   void whatCannotBeAsked() {
-    WriteOptions unnamed = WriteOptions.builder().annotations(Map.of("", "no key")).build();
+    SetOptions unnamed = SetOptions.builder().annotations(Map.of("", "no key")).build();
     fails("INVALID_ARGUMENT", () -> client.set(id("a"), Map.of(), unnamed));
-    fails("INVALID_ARGUMENT", () -> WriteOptions.builder().annotations(Map.of("half", "\ud800")));
-    ReadOptions values = ReadOptions.builder().includeValues().build();
-    fails("INVALID_ARGUMENT", () -> client.blame(id("a"), List.of(), values));
+    fails("INVALID_ARGUMENT", () -> SetOptions.builder().annotations(Map.of("half", "\ud800")));
+    fails("INVALID_ARGUMENT", () -> BlameOptions.builder().paths(List.of(List.of("\ud800"))));
   }
 
   private static BlameLine line(

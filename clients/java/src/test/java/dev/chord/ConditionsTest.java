@@ -27,8 +27,8 @@ class ConditionsTest extends Live {
   }
 
   @SafeVarargs
-  private static WriteOptions unchanged(Position since, List<String>... paths) {
-    return WriteOptions.builder().ifUnchanged(since, List.of(paths)).build();
+  private static UpdateOptions unchanged(Position since, List<String>... paths) {
+    return UpdateOptions.builder().ifUnchanged(since, List.of(paths)).build();
   }
 
   @Test
@@ -40,8 +40,8 @@ class ConditionsTest extends Live {
     Position kept = client.update(id, edit, unchanged(since, B, List.of("none"))).position();
     List<Executable> writes = List.of(
         () -> client.update(id, edit, unchanged(since, A)),
-        () -> client.set(id, Map.of(), unchanged(since, A)),
-        () -> client.delete(id, unchanged(since, A)));
+        () -> client.set(id, Map.of(), SetOptions.builder().ifUnchanged(since, List.of(A)).build()),
+        () -> client.delete(id, DeleteOptions.builder().ifUnchanged(since, List.of(A)).build()));
     for (Executable write : writes) {
       UnmetConditionsException refused = unmet(write);
       assertEquals(kept, refused.current());
@@ -80,24 +80,24 @@ class ConditionsTest extends Live {
     };
     Edit take = Edit.of(Mutation.increment(seats, -1));
     // Checks stand beside a position, in any order.
-    WriteOptions both = WriteOptions.builder().ifChecks(hold).ifPosition(at).ifChecks(fail).build();
+    UpdateOptions both = UpdateOptions.builder().ifChecks(hold).ifPosition(at).ifChecks(fail).build();
     UnmetConditionsException refused = unmet(() -> client.update(id, take, both));
     assertEquals(Stream.of(fail).map(Failed::new).toList(), refused.conditions());
     assertEquals(List.of("o", "y"), refused.conditions().get(2).path());
     new ObjectOutputStream(new ByteArrayOutputStream()).writeObject(refused);
-    WriteOptions allHold = WriteOptions.builder().ifChecks(hold).ifPosition(at).build();
+    UpdateOptions allHold = UpdateOptions.builder().ifChecks(hold).ifPosition(at).build();
     client.update(id, take, allHold);
-    client.update(id, Edit.merge(Map.of()), WriteOptions.builder().ifChecks().build());
+    client.update(id, Edit.merge(Map.of()), UpdateOptions.builder().ifChecks().build());
     ChordException moved = fails("ABORTED", () -> client.update(id, take, allHold));
     assertEquals(2, moved.mismatch().current().version());
     assertFalse(moved instanceof UnmetConditionsException);
-    WriteOptions some = WriteOptions.builder().ifChecks(hold[0]).allowMissing().build();
+    UpdateOptions some = UpdateOptions.builder().ifChecks(hold[0]).allowMissing().build();
     assertNull(unmet(() -> client.update(id("none"), take, some)).current());
   }
 
   @Test
   void whatIsNeverSent() {
-    WriteOptions.Builder options = WriteOptions.builder();
+    SetOptions.Builder options = SetOptions.builder();
     Map<String, Executable> calls = Map.of(
         "expected.checks[1].equals[0]", () -> options.ifChecks(Check.exists(A), Check.equalTo(A, List.of(Long.MAX_VALUE))),
         "expected.checks[0].at_least", () -> options.ifChecks(Check.atLeast(A, Double.NaN)),
@@ -106,8 +106,7 @@ class ConditionsTest extends Live {
         "expected.checks[0].path", () -> options.ifChecks(Check.exists(List.of("\ud800"))),
         "expected.unchanged.paths[1]",
         () -> options.ifUnchanged(new Position("", 1, ""), List.of(A, List.of("\ud800"))),
-        "until[0].equals", () -> client.waitFor("a", List.of(Check.equalTo(A, new Object()))),
-        "includeExpiries", () -> client.sync("a", null, ReadOptions.builder().includeExpiries().build()));
+        "until[0].equals", () -> client.waitFor("a", List.of(Check.equalTo(A, new Object()))));
     calls.forEach((field, call) ->
         assertEquals(field, fails("INVALID_ARGUMENT", call).violations().get(0).field()));
   }
@@ -122,9 +121,9 @@ class ConditionsTest extends Live {
         Mutation.set(List.of("m", "b"), 1, minute),
         Mutation.set(List.of("m", "a.b"), 1, hour),
         Mutation.set(List.of("x"), 1));
-    client.update(id, edit, WriteOptions.builder().allowMissing().build());
+    client.update(id, edit, UpdateOptions.builder().allowMissing().build());
     assertEquals(List.of(), client.get(id).expiries());
-    List<MemberExpiry> expiries = client.get(id, ReadOptions.builder().includeExpiries().build()).expiries();
+    List<MemberExpiry> expiries = client.get(id, GetOptions.builder().includeExpiries().build()).expiries();
     assertEquals(
         List.of(List.of("m", "a.b"), List.of("m", "b")), expiries.stream().map(MemberExpiry::path).toList());
     for (int i = 0; i < 2; i++) {

@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.protobuf.Any;
 import com.google.protobuf.Message;
+import com.google.protobuf.Timestamp;
 import com.google.rpc.ErrorInfo;
 import com.google.rpc.RetryInfo;
 import dev.chord.v1.Closing;
@@ -117,7 +118,7 @@ class FaultsTest {
       if (number < 3) throw Status.UNAVAILABLE.asRuntimeException();
     };
     RetryPolicy slow = RetryPolicy.DEFAULT.withBackoff(Duration.ofMinutes(1), Duration.ofMinutes(1));
-    WriteOptions soon = WriteOptions.builder().deadline(Duration.ofSeconds(2)).build();
+    SetOptions soon = SetOptions.builder().deadline(Duration.ofSeconds(2)).build();
     try (FaultyServer server = new FaultyServer(onSet); ChordClient client = connect(server, slow)) {
       client.set("a", Map.of(), soon);
       assertEquals(3, server.sets.get());
@@ -141,7 +142,7 @@ class FaultsTest {
     FaultyServer.OnSet onSet = (number, request) -> {
       throw SILENCE;
     };
-    WriteOptions soon = WriteOptions.builder().deadline(Duration.ofMillis(50)).build();
+    SetOptions soon = SetOptions.builder().deadline(Duration.ofMillis(50)).build();
     try (FaultyServer server = new FaultyServer(onSet); ChordClient client = connect(server, RetryPolicy.DEFAULT)) {
       Live.fails("DEADLINE_EXCEEDED", () -> client.set("a", Map.of(), soon));
     }
@@ -241,6 +242,36 @@ class FaultsTest {
       Live.fails(code.name(), watch::hasNext);
       assertEquals(tries, server.watches.get());
       assertFalse(watch.hasNext());
+    }
+  }
+
+  /** A replica that went on would show a document that is no longer current. */
+  @Test
+  void anEventThatCannotBeReadEndsAWatch() throws Exception {
+    FaultyServer.OnWatch onWatch = (number, request, stream) -> {
+      WatchContextsResponse event = full("a", 1);
+      Timestamp never = Timestamp.newBuilder().setSeconds(Long.MAX_VALUE).build();
+      dev.chord.v1.Context context = event.getFull().getContext().toBuilder().setUpdatedAt(never).build();
+      stream.onNext(event.toBuilder().setFull(event.getFull().toBuilder().setContext(context)).build());
+    };
+    try (FaultyServer server = new FaultyServer(onWatch); ChordClient client = connect(server, FAST)) {
+      Watch watch = client.watch(Target.id("a"));
+      Live.fails("INTERNAL", watch::hasNext);
+      assertFalse(watch.hasNext());
+      CompletableFuture<Throwable> failed = new CompletableFuture<>();
+      ReplicaListener listener = new ReplicaListener() {
+        @Override
+        public void changed(ReplicaChange change) {}
+
+        @Override
+        public void failed(Throwable error) {
+          failed.complete(error);
+        }
+      };
+      try (Replica replica = Replica.open(client, List.of(Target.id("a")), listener)) {
+        Live.fails("INTERNAL", () -> replica.awaitReady(Live.PATIENCE));
+        assertEquals("INTERNAL", ((ChordException) failed.get()).reason());
+      }
     }
   }
 

@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.chord.v1.SetContextRequest;
+import dev.chord.v1.SyncServiceGrpc;
+import dev.chord.v1.WatchContextsRequest;
 import io.grpc.CallOptions;
 import io.grpc.Channel;
 import io.grpc.ClientCall;
@@ -26,6 +28,7 @@ import java.util.ResourceBundle;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -127,6 +130,58 @@ class HooksTest {
       watchOnce(client);
       assertEquals(List.of("SetContext true", "a", "SetContext true", "a", "WatchContexts true"), tracing.told);
       for (int i = 0; i < 3; i++) assertEquals("00-1", header("traceparent", headers.take()));
+    }
+  }
+
+  /** The place of the call is given back, and no caller waits for an answer that cannot come. */
+  @Test
+  void whatAnInterceptorThrowsEndsItsCall() throws Exception {
+    AtomicInteger calls = new AtomicInteger();
+    ClientInterceptor breaking = new ClientInterceptor() {
+      @Override
+      public <Q, A> ClientCall<Q, A> interceptCall(MethodDescriptor<Q, A> method, CallOptions options, Channel next) {
+        int number = calls.incrementAndGet();
+        if (number == 1) throw new IllegalStateException("broken");
+        return new SimpleForwardingClientCall<>(next.newCall(method, options)) {
+          @Override
+          public void start(Listener<A> listener, Metadata sent) {
+            if (number == 3) throw new NoClassDefFoundError("broken"); // of a second try, on another thread
+            super.start(listener, sent);
+          }
+
+          @Override
+          public void sendMessage(Q message) {
+            if (number == 4) throw new IllegalStateException("broken"); // the call has begun
+            super.sendMessage(message);
+          }
+        };
+      }
+    };
+    ClientOptions options = ClientOptions.builder()
+        .interceptors(breaking)
+        .callsInFlight(1)
+        .deadline(Duration.ofSeconds(60))
+        .retry(RetryPolicy.DEFAULT.withBackoff(Duration.ofMillis(1), Duration.ofMillis(5)))
+        .build();
+    try (FaultyServer peer = listening((number, request) -> {
+          if (number == 1) throw Status.UNAVAILABLE.asRuntimeException();
+        });
+        ChordClient client = ChordClient.connect(peer.address(), options)) {
+      for (int i = 0; i < 3; i++) {
+        assertTrue(Live.fails("INTERNAL", () -> client.set("a", EMPTY)).getMessage().contains("broken"));
+      }
+      client.set("a", EMPTY);
+      calls.set(0);
+      Watch watch = client.watch(Target.id("a"));
+      Live.fails("INTERNAL", watch::hasNext);
+      assertTrue(watch.isClosed());
+      calls.set(0);
+      Live.fails("INTERNAL", () -> client.waitFor("a", List.of()));
+      calls.set(0);
+      Live.fails(
+          "INTERNAL",
+          () -> client.stream(SyncServiceGrpc.getWatchContextsMethod(), WatchContextsRequest.getDefaultInstance()));
+      assertEquals(2, peer.sets.get());
     }
   }
 

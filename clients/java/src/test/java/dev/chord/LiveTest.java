@@ -22,7 +22,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
 
 class LiveTest extends Live {
-  private static final WriteOptions ALLOW_MISSING = WriteOptions.builder().allowMissing().build();
+  private static final UpdateOptions ALLOW_MISSING = UpdateOptions.builder().allowMissing().build();
 
   @Test
   void setAndGet() {
@@ -55,7 +55,7 @@ class LiveTest extends Live {
         Mutation.append(List.of("l"), java.util.Arrays.asList(1, "2", null)),
         Mutation.splice(List.of("l"), 1, 1, List.of("two", "three")));
     WriteResult updated =
-        client.update(id("a"), edit, WriteOptions.builder().returnDocument().returnOldValues().build());
+        client.update(id("a"), edit, UpdateOptions.builder().returnDocument().returnOldValues().build());
     assertEquals(
         json("{'o':{'b':null},'set':null,'n':2.5,'l':[1,'two','three',null]}"), updated.document().value());
     assertEquals(updated.position(), updated.delta().to());
@@ -65,22 +65,23 @@ class LiveTest extends Live {
   @Test
   void expected() {
     ChordException absent =
-        fails("ABORTED", () -> client.set(id("a"), Map.of(), WriteOptions.builder().ifVersion(1).build()));
+        fails("ABORTED", () -> client.set(id("a"), Map.of(), SetOptions.builder().ifVersion(1).build()));
     assertEquals(new ChordException.Mismatch(null), absent.mismatch());
     assertEquals(id("a"), absent.contextId());
-    WriteOptions ifAbsent = WriteOptions.builder().ifAbsent().build();
+    SetOptions ifAbsent = SetOptions.builder().ifAbsent().build();
     Position first = client.set(id("a"), Map.of(), ifAbsent).position();
     assertEquals(first, fails("ABORTED", () -> client.set(id("a"), Map.of(), ifAbsent)).mismatch().current());
-    WriteOptions ifFirst = WriteOptions.builder().ifPosition(first).build();
+    UpdateOptions ifFirst = UpdateOptions.builder().ifPosition(first).build();
     Position second = client.update(id("a"), Edit.merge(Map.of("n", 1)), ifFirst).position();
-    assertEquals(second, fails("ABORTED", () -> client.delete(id("a"), ifFirst)).mismatch().current());
+    DeleteOptions atFirst = DeleteOptions.builder().ifPosition(first).build();
+    assertEquals(second, fails("ABORTED", () -> client.delete(id("a"), atFirst)).mismatch().current());
     assertNull(fails("NOT_FOUND", () -> client.get(id("b"))).mismatch());
   }
 
   @Test
   void requestIdIsRepeated() {
     Edit edit = Edit.of(Mutation.increment(List.of("n"), 1));
-    WriteOptions named = WriteOptions.builder().allowMissing().requestId(id("request")).build();
+    UpdateOptions named = UpdateOptions.builder().allowMissing().requestId(id("request")).build();
     WriteResult first = client.update(id("a"), edit, named);
     assertEquals(first, client.update(id("a"), edit, named));
     assertEquals(Map.of("n", 1.0), client.get(id("a")).value());
@@ -93,12 +94,12 @@ class LiveTest extends Live {
     Position position = client.set(id("a"), Map.of()).position();
     assertEquals(new DeleteResult(position, true), client.delete(id("a")));
     fails("NOT_FOUND", () -> client.delete(id("a")));
-    assertEquals(new DeleteResult(null, false), client.delete(id("a"), ALLOW_MISSING));
+    assertEquals(new DeleteResult(null, false), client.delete(id("a"), DeleteOptions.builder().allowMissing().build()));
   }
 
   @Test
   void touch() {
-    WriteOptions forAnHour = WriteOptions.builder().ttl(Duration.ofHours(1)).build();
+    SetOptions forAnHour = SetOptions.builder().ttl(Duration.ofHours(1)).build();
     Position position = client.set(id("a"), Map.of(), forAnHour).position();
     Document touched = client.touch(id("a"), Duration.ofHours(3));
     assertEquals(position, touched.position());
@@ -117,7 +118,7 @@ class LiveTest extends Live {
       client.set(id, Map.of("i", i));
     }
     List<String> ids = new ArrayList<>();
-    for (Document each : client.list(id("l/"), ReadOptions.builder().includeValues().build())) {
+    for (Document each : client.list(id("l/"), ListOptions.builder().includeValues().build())) {
       assertEquals(Map.of("i", want.get(each.id())), each.value());
       ids.add(each.id());
     }
@@ -139,7 +140,7 @@ class LiveTest extends Live {
       positions.add(client.update(id("a"), Edit.of(Mutation.increment(List.of("n"), 1))).position());
     }
     Position last = positions.get(150);
-    ReadOptions oldValues = ReadOptions.builder().includeOldValues().build();
+    SyncOptions oldValues = SyncOptions.builder().includeOldValues().build();
     Delta merged =
         assertInstanceOf(WatchEvent.Changed.class, client.sync(id("a"), positions.get(140), oldValues)).delta();
     assertEquals(List.of(new Change.Modified(List.of("n"), 150.0, true, 140.0)), merged.changes());
@@ -174,7 +175,9 @@ class LiveTest extends Live {
       String bad = "\ud800";
       List<Executable> calls = List.of(
           () -> unreachable.set("a", Map.of("x", new Object())),
-          () -> unreachable.set("a", Map.of(), WriteOptions.builder().requestId(bad).build()),
+          () -> SetOptions.builder().requestId(bad),
+          () -> SetOptions.builder().requestId(""),
+          () -> BatchOptions.builder().requestId(""),
           () -> unreachable.update("a", Edit.merge(Map.of("x", bad))),
           () -> Mutation.append(List.of("a"), List.of(bad)),
           () -> Mutation.increment(List.of("a"), Double.NaN),

@@ -47,7 +47,7 @@ class MapperTest extends Live {
   void recordsThereAndBack() {
     DocumentMapper mapper = new Jackson();
     Room room = new Room("t", List.of(new Member("ann", 30)));
-    client.set(id("a"), room, mapper, WriteOptions.NONE);
+    client.set(id("a"), room, mapper);
     assertEquals(room, client.get(id("a"), Room.class, mapper));
     try (Replica replica = copy(List.of(Target.id(id("a"))))) {
       assertEquals(room, replica.get(id("a"), Room.class, mapper));

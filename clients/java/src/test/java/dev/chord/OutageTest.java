@@ -139,7 +139,7 @@ class OutageTest {
       throw SILENCE;
     };
     ClientOptions one = ClientOptions.builder().callsInFlight(1).build();
-    WriteOptions soon = WriteOptions.builder().deadline(Duration.ofMillis(50)).build();
+    SetOptions soon = SetOptions.builder().deadline(Duration.ofMillis(50)).build();
     try (FaultyServer server = new FaultyServer(onSet); ChordClient client = ChordClient.connect(server.address(), one)) {
       CompletableFuture<WriteResult> first = client.async().set("a", Map.of());
       begun.await();
@@ -164,7 +164,7 @@ class OutageTest {
       if (number == 1) throw Status.UNAVAILABLE.withDescription("away").asRuntimeException();
       throw SILENCE;
     };
-    WriteOptions soon = WriteOptions.builder().deadline(Duration.ofMillis(300)).build();
+    SetOptions soon = SetOptions.builder().deadline(Duration.ofMillis(300)).build();
     try (FaultyServer server = new FaultyServer(onSet);
         ChordClient client = ChordClient.connect(server.address())) {
       assertEquals("away", Live.fails("UNAVAILABLE", () -> client.set("a", Map.of(), soon)).getMessage());

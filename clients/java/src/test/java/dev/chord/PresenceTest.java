@@ -1,12 +1,16 @@
 package dev.chord;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 
 class PresenceTest extends Live {
@@ -34,6 +38,26 @@ class PresenceTest extends Live {
       assertEquals(json("{'members':{}}"), client.get(id).value());
     }
     assertEquals(List.of(), List.copyOf(failures));
+  }
+
+  /** The member that is in the way of the presence goes, and the presence is there again. */
+  @Test
+  void outlivesWhatOnErrorThrows() {
+    String id = id("b");
+    CountDownLatch told = new CountDownLatch(1);
+    Consumer<ChordException> onError = error -> {
+      told.countDown();
+      throw new IllegalStateException("of the program");
+    };
+    try (Presence presence = client.presence(id, PATH, 1, SECOND, onError)) {
+      client.set(id, Map.of("members", "not an object"));
+      assertTrue(told.await(20, TimeUnit.SECONDS));
+      client.set(id, Map.of());
+      Map<String, Object> again = json("{'members':{'ann':1}}");
+      assertEquals(again, client.until(id, again::equals, PATIENCE).value());
+    } catch (InterruptedException e) {
+      throw new AssertionError(e);
+    }
   }
 
   private static void awaitVersion(Watch watch, long version) {

@@ -14,6 +14,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -60,6 +61,38 @@ class ReadmeTest extends Live {
     assertTrue(printed.startsWith("[Failed[check=AtLeast[path=[seats], limit=1.0]]] at "), printed);
     assertTrue(section.group().contains(printed.substring(0, printed.indexOf(" at "))));
     assertEquals("weekly!", client.get(id("room:1")).value().get("topic"));
+  }
+
+  /** Each with what its text speaks of as parameters. */
+  @Test
+  void theOtherExamplesCompile(@TempDir Path folder) throws Exception {
+    String text = Files.readString(Path.of("README.md"));
+    AtomicInteger number = new AtomicInteger();
+    String methods = JAVA.matcher(text.substring(text.indexOf("## Calls"))).results()
+        .map(each -> """
+            static void example%d(
+                ChordClient client, Position position, Map<String, Position> positions, Edit edit, Map<String, Object> value,
+                ClientInterceptor interceptor, Executor executor) {
+              %s
+            }
+            """.formatted(number.incrementAndGet(), each.group(1)))
+        .collect(Collectors.joining());
+    assertTrue(number.get() > 5);
+    compiled(folder, "Examples", """
+        import dev.chord.*;
+        import dev.chord.v1.CleanupServiceGrpc;
+        import dev.chord.v1.ExportContextsRequest;
+        import dev.chord.v1.ExportContextsResponse;
+        import dev.chord.v1.RunCleanupRequest;
+        import dev.chord.v1.TransferServiceGrpc;
+        import io.grpc.ClientInterceptor;
+        import java.time.Duration;
+        import java.util.*;
+        import java.util.concurrent.Executor;
+        public class Examples {
+          %s
+        }
+        """.formatted(methods));
   }
 
   private Class<?> compiled(Path folder, String name, String code) throws Exception {

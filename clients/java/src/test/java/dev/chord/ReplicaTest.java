@@ -154,7 +154,7 @@ class ReplicaTest extends Live {
           Mutation.append(List.of("l"), List.of(i)),
           Mutation.splice(List.of("l"), 0, i % 2, List.of()),
           Mutation.remove(List.of("o", String.valueOf((i + 2) % 5))));
-      latest.put(id, client.update(id, edit, WriteOptions.builder().allowMissing().build()).position());
+      latest.put(id, client.update(id, edit, UpdateOptions.builder().allowMissing().build()).position());
     }
     for (String id : latest.keySet()) {
       until(() -> latest.get(id).equals(replica.position(id)));

@@ -6,6 +6,9 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.google.protobuf.Any;
+import com.google.protobuf.Int32Value;
+import com.google.rpc.RetryInfo;
 import io.grpc.Status;
 import java.math.BigDecimal;
 import java.math.BigInteger;
@@ -18,6 +21,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
@@ -86,28 +90,6 @@ class UnitsTest {
     }
     assertTrue(position.reaches(Position.parse("Xk29:6:x")) && position.reaches(Position.parse("7")));
     assertFalse(position.reaches(Position.parse("Xk29:8:x")) || position.reaches(Position.parse("other:1:x")));
-  }
-
-  @Test
-  void optionsOfOtherCallsAreRefused() {
-    try (ChordClient client = ChordClient.connect("127.0.0.1:1")) {
-      WriteOptions.Builder write = WriteOptions.builder();
-      WriteOptions missing = write.allowMissing().build();
-      assertEquals("allowMissing", fieldOf(() -> client.set("a", Map.of(), missing)));
-      for (WriteOptions options : List.of(
-          WriteOptions.builder().ttl(Duration.ofHours(1)).build(),
-          WriteOptions.builder().returnDocument().build(),
-          WriteOptions.builder().returnOldValues().build())) {
-        Live.fails("INVALID_ARGUMENT", () -> client.delete("a", options));
-      }
-      ReadOptions values = ReadOptions.builder().includeValues().build();
-      ReadOptions oldValues = ReadOptions.builder().includeOldValues().build();
-      for (Executable call : List.<Executable>of(
-          () -> client.get("a", values), () -> client.touch("a", null, oldValues), () -> client.list("", oldValues),
-          () -> client.sync("a", null, values), () -> client.deltas("a", 0, values))) {
-        Live.fails("INVALID_ARGUMENT", call);
-      }
-    }
   }
 
   @Test
@@ -194,6 +176,37 @@ class UnitsTest {
   private static Map<String, Object> apply(Map<String, Object> document, Change... changes) {
     Position none = new Position("", 0, "");
     return new Delta("a", none, none, List.of(changes), null, null, null, null).applyTo(document);
+  }
+
+  @Test
+  void aDeltaInAnotherFormatAppliesToNoDocument() {
+    Position none = new Position("", 0, "");
+    for (Delta delta : List.of(
+        new Delta("a", none, none, List.of(), null, null, List.of(), null),
+        new Delta("a", none, none, List.of(), null, null, null, "null is no merge patch"))) {
+      assertThrows(DeltaMismatchException.class, () -> delta.applyTo(Map.of()));
+    }
+  }
+
+  /** Else the caller would wait for ever. */
+  @Test
+  void anAnswerThatCannotBeReadEndsTheCall() {
+    CompletableFuture<String> answer = new CompletableFuture<>();
+    CompletableFuture<Integer> read = AsyncCalls.then(answer, Integer::parseInt);
+    answer.complete("no number");
+    assertThrows(NumberFormatException.class, () -> Connection.await(read));
+    assertEquals(HealthStatus.UNKNOWN, Health.status(Int32Value.of(-1)));
+  }
+
+  @Test
+  void detailsThatCannotBeDecodedCountAsAbsent() {
+    com.google.protobuf.Duration delay =
+        com.google.protobuf.Duration.newBuilder().setSeconds(Long.MAX_VALUE).setNanos(Integer.MAX_VALUE).build();
+    byte[] details = com.google.rpc.Status.newBuilder()
+        .addDetails(Any.pack(RetryInfo.newBuilder().setRetryDelay(delay).build()))
+        .build()
+        .toByteArray();
+    assertEquals("NOT_FOUND", Errors.decode(Status.Code.NOT_FOUND, "none", details, null).reason());
   }
 
   @Test

@@ -67,7 +67,7 @@ class UntilTest extends Live {
       unmodifiable(first);
       Edit edit = Edit.of(
           Mutation.append(List.of("o", "l"), List.of(Map.of("n", 2))), Mutation.set(List.of("o", "p"), Map.of("q", 3)));
-      WriteResult written = client.update(id("a"), edit, WriteOptions.builder().returnDelta().build());
+      WriteResult written = client.update(id("a"), edit, UpdateOptions.builder().returnDelta().build());
       replica.waitFor(id("a"), written.position()).get();
       unmodifiable(replica.get(id("a")));
       for (Change change : written.delta().changes()) {

@@ -20,11 +20,17 @@ export class RequestIndex {
 
   constructor(private readonly namesMax = NAMES_MAX) {}
 
+  /** Of eight bytes. */
+  get slots(): number {
+    return this.#generations.reduce((sum, { slots }) => sum + slots, 0);
+  }
+
   /** Rows must come in ascending order. */
   add(name: string, row: number): void {
     let last = this.#generations.at(-1);
     if (!last || last.full) {
-      last = new Generation(Math.min(SLOTS_MAX, last ? 2 * last.slots : SLOTS_MIN), row);
+      // About as many as are remembered now: where old ones are forgotten as new ones come, the memory stays as it is.
+      last = new Generation(Math.min(SLOTS_MAX, Math.max(SLOTS_MIN, 2 ** Math.ceil(Math.log2(this.#names)))), row);
       this.#generations.push(last);
     }
     last.add(hash(name, this.#seed), row);

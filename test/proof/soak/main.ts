@@ -32,6 +32,8 @@ const { values } = parseArgs({
 });
 /** A slope is judged where a run is at least so long. */
 const MINUTES_MIN = 10;
+/** Of each of the twelve writers, in milliseconds: what is kept depends on the rate, which must not follow the load of the machine. */
+const WRITE_EVERY = 50;
 const minutes = Number(values.minutes);
 const began = Date.now();
 const end = began + minutes * 60_000;
@@ -77,6 +79,7 @@ async function again(run: () => Promise<void>): Promise<void> {
 }
 
 async function churn(peer: Peer, i: number): Promise<void> {
+  const next = delay(WRITE_EVERY);
   const contextId = `c${i}:${random.below(200)}`;
   const requestId = random.chance(0.5) ? `${i} ${counts.writes}` : '';
   const ttl = random.chance(0.3) ? { seconds: 1 + random.below(20), nanos: 0 } : undefined;
@@ -90,6 +93,7 @@ async function churn(peer: Peer, i: number): Promise<void> {
       ttl,
     });
   counts.writes++;
+  await next;
 }
 
 async function watch(peer: Peer): Promise<void> {

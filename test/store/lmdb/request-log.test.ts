@@ -44,6 +44,15 @@ test('rows that are gone take their generations with them', (t) => {
   t.true(looked(9999));
 });
 
+test('the memory follows the names that are remembered, not those that ever were', (t) => {
+  const index = new RequestIndex();
+  for (const i of range(300_000)) {
+    index.add(`a\0${i}`, i);
+    index.forget(i - 2000);
+  }
+  t.true(index.slots <= 4 * 4096, `${index.slots} slots`);
+});
+
 test('after a restart repeats are found, and what was forgotten is not', async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'chord-request-log-'));
   t.teardown(() => rm(directory, { recursive: true }));

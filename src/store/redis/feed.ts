@@ -57,6 +57,8 @@ export class RedisFeed implements Feed {
   /** Logs of batches that are being read. */
   readonly #reading = new Set<Promise<void>>();
   #interruptions = 0;
+  /** While the channels of all partitions are joined. */
+  #joiningAll: Promise<void> | undefined;
 
   constructor(options: FeedOptions) {
     this.#options = options;
@@ -78,13 +80,23 @@ export class RedisFeed implements Feed {
     if (this.#ids.delete(id)) this.#unsubscribe(this.#options.keys.partitionOf(id).context(id));
   }
 
-  async watchPrefix(prefix: string): Promise<void> {
+  /** All watchers of prefixes need the same channels, of every partition: those that wait share one answer. */
+  watchPrefix(prefix: string): Promise<void> {
     this.#prefixes.add(prefix);
-    await Promise.all(this.#options.keys.partitions.map(({ ids, slot }) => this.#subscribe(ids, slot)));
+    if (this.#joiningAll !== undefined) return this.#joiningAll;
+    const joined = this.#options.keys.partitions.map(({ ids, slot }) => this.#subscribe(ids, slot));
+    const joining = Promise.all(joined)
+      .then(() => {})
+      .finally(() => {
+        if (this.#joiningAll === joining) this.#joiningAll = undefined;
+      });
+    this.#joiningAll = joining;
+    return joining;
   }
 
   unwatchPrefix(prefix: string): void {
     if (!this.#prefixes.delete(prefix) || this.#prefixes.size > 0) return;
+    this.#joiningAll = undefined;
     for (const { ids } of this.#options.keys.partitions) this.#unsubscribe(ids);
   }
 

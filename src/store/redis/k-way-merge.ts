@@ -2,29 +2,31 @@
  * K-way merge: the first `limit` items of many sorted sources, in order. Reads from each source its share and a little
  * more, then again from those of which more may be needed: usually two rounds, whatever the limit.
  */
-export interface Source<T> {
-  /** The next `count` items behind `last`, or all remaining items. */
-  read(count: number, last: T | undefined): Promise<readonly T[]>;
+
+/** Of one source: its number, and the last item that was read of it. */
+export interface Ask<T> {
+  readonly source: number;
+  readonly last: T | undefined;
 }
 
+/** Reads one round: of each source that is asked the next `count` items behind `last`, or all remaining items. */
+export type ReadRound<T> = (asks: readonly Ask<T>[], count: number) => Promise<readonly (readonly T[])[]>;
+
 export async function kWayMerge<T>(
-  sources: readonly Source<T>[],
+  sources: number,
   limit: number,
   compare: (a: T, b: T) => number,
+  read: ReadRound<T>,
 ): Promise<T[]> {
-  const share = Math.ceil(limit / sources.length) + 4;
-  const queues = sources.map((source) => ({ source, items: [] as T[], done: false }));
+  const queues = Array.from({ length: sources }, (_, source) => ({ source, items: [] as T[], done: false }));
   let open = queues;
-  let count = share;
-  for (;;) {
-    const size = count;
-    await Promise.all(
-      open.map(async (queue) => {
-        const more = await queue.source.read(size, queue.items.at(-1));
-        queue.items.push(...more);
-        queue.done = more.length < size;
-      }),
-    );
+  for (let count = Math.ceil(limit / sources) + 4; ; count *= 2) {
+    const asks = open.map(({ source, items }) => ({ source, last: items.at(-1) }));
+    for (const [i, more] of (await read(asks, count)).entries()) {
+      const queue = open[i]!;
+      queue.items.push(...more);
+      queue.done = more.length < count;
+    }
     const first = queues
       .flatMap(({ items }) => items)
       .sort(compare)
@@ -36,6 +38,5 @@ export async function kWayMerge<T>(
       return !done && (last === undefined || end === undefined || compare(last, end) < 0);
     });
     if (open.length === 0) return first;
-    count *= 2;
   }
 }

@@ -1,14 +1,15 @@
 /** Reads from Redis. A read of several keys of one context is one script. */
 import { ChordError } from '../../model/errors.js';
 import type { Head } from '../../model/model.js';
+import { Slots } from '../../model/slots.js';
 import { decodeHead, decodeMember, decodeRecord, headOf, memberOf } from '../record-format.js';
 import type { Due, History, Index, ListPage, LogRecord, Member, Stored } from '../store.js';
 import type { RedisBatches } from './batch.js';
 import type { Cluster } from './cluster.js';
 import type { Argument } from './connection.js';
-import { kWayMerge } from './k-way-merge.js';
-import type { Partition, RedisKeys } from './keys.js';
-import { HEADS_OF, MEMBERS, type Script } from './scripts/contexts.js';
+import { kWayMerge, type ReadRound } from './k-way-merge.js';
+import { PARTITIONS, type Partition, type RedisKeys } from './keys.js';
+import { HEADS_OF, MEMBERS, RANGES, type Script } from './scripts/contexts.js';
 import { DELTAS, LOAD } from './scripts/logs.js';
 
 interface RawDue {
@@ -19,7 +20,21 @@ interface RawDue {
 /** Above every byte of UTF-8. */
 const BEYOND = Buffer.from([0xff]);
 
+/** Arguments of ZRANGE for one sorted set; all that are read together have the same number of them. */
+interface Range {
+  readonly slot: number;
+  readonly key: string;
+  readonly range: readonly Argument[];
+}
+
+/** Lists that are read at once; the others wait. Each reads every partition, so that many at once would fill the memory. */
+const LISTS_AT_ONCE = 4;
+
 export class RedisReads {
+  readonly #lists = new Slots(LISTS_AT_ONCE);
+  /** Lists that wait for a slot, by what they read: all that ask for one share it, since it begins after they asked. */
+  readonly #waiting = new Map<string, Promise<ListPage>>();
+
   constructor(
     private readonly cluster: Cluster,
     private readonly keys: RedisKeys,
@@ -69,20 +84,35 @@ export class RedisReads {
     return { kind: 'records', records: end < 0 ? records : records.slice(0, end) };
   }
 
+  list(prefix: string, after: string | undefined, limit: number): Promise<ListPage> {
+    const what = JSON.stringify([prefix, after, limit]);
+    const waiting = this.#waiting.get(what);
+    if (waiting !== undefined) return waiting;
+    const read = () => {
+      this.#waiting.delete(what);
+      return this.#list(prefix, after, limit);
+    };
+    // In a microtask of its own, so that it is known as waiting before it begins.
+    const page = Promise.resolve().then(() => this.#lists.run(read));
+    this.#waiting.set(what, page);
+    return page;
+  }
+
   /** Reads from every partition its share of the page, then the head of each id. */
-  async list(prefix: string, after: string | undefined, limit: number): Promise<ListPage> {
+  async #list(prefix: string, after: string | undefined, limit: number): Promise<ListPage> {
     const start = Buffer.from(prefix);
     const end = prefix === '' ? '+' : Buffer.concat([Buffer.from('('), start, BEYOND]);
     const isLater = after !== undefined && Buffer.compare(Buffer.from(after), start) >= 0;
     const first = isLater ? `(${after}` : prefix === '' ? '-' : `[${prefix}`;
-    const sources = this.keys.partitions.map(({ slot, ids }) => ({
-      read: async (count: number, last: Buffer | undefined) => {
-        const from = last ? Buffer.concat([Buffer.from('('), last]) : first;
-        const call = ['zrange', ids, from, end, 'BYLEX', 'LIMIT', 0, count] as const;
-        return (await this.cluster.call(slot, () => call)) as Buffer[];
-      },
-    }));
-    const found = (await kWayMerge(sources, limit + 1, Buffer.compare)).map(String);
+    const read: ReadRound<Buffer> = (asks, count) =>
+      this.#ranges(
+        asks.map(({ source, last }) => {
+          const { slot, ids } = this.keys.partitions[source]!;
+          const from = last ? Buffer.concat([Buffer.from('('), last]) : first;
+          return { slot, key: ids, range: [from, end, 'BYLEX', 'LIMIT', 0, count] };
+        }),
+      );
+    const found = (await kWayMerge(PARTITIONS, limit + 1, Buffer.compare, read)).map(String);
     const ids = found.slice(0, limit);
     const heads = await this.#headsOf(ids);
     // One that was removed since its id was read is not there any more.
@@ -103,44 +133,56 @@ export class RedisReads {
       else byPartition.set(partition, [id]);
     }
     const heads = new Map<string, Head>();
-    const read = async (partition: Partition, some: readonly string[]) => {
-      const call = { script: HEADS_OF, keys: some.map((id) => partition.context(id)), args: [] };
-      const reading = this.cluster.call(partition.slot, () => call) as Promise<Buffer[]>;
-      const [found] = await Promise.all([reading, this.batches.news(partition)]);
+    const read = async ({ slot }: Partition, some: readonly string[]) => {
+      const call = { script: HEADS_OF, keys: some.map((id) => this.keys.partitionOf(id).context(id)), args: [] };
+      const found = (await this.cluster.call(slot, () => call)) as Buffer[];
       for (const [i, id] of some.entries()) {
         if (found[i]?.length) heads.set(id, decodeHead(found[i], headOf(id)).head);
       }
     };
-    await Promise.all([...byPartition].map(([partition, some]) => read(partition, some)));
+    const [first] = this.keys.partitions as [Partition];
+    const groups = this.cluster.isCluster || ids.length === 0 ? [...byPartition] : [[first, ids] as const];
+    const reading = groups.map(([partition, some]) => read(partition, some));
+    await Promise.all([...reading, ...[...byPartition.keys()].map((partition) => this.batches.news(partition))]);
     return heads;
+  }
+
+  /** A range of each of these sorted sets: in one call, but in a cluster, where each has a slot of its own. */
+  #ranges(asked: readonly Range[]): Promise<Buffer[][]> {
+    if (this.cluster.isCluster) {
+      const each = ({ slot, key, range }: Range) => this.cluster.call(slot, () => ['zrange', key, ...range]);
+      return Promise.all(asked.map(each)) as Promise<Buffer[][]>;
+    }
+    const [first] = asked;
+    if (!first) return Promise.resolve([]);
+    const args = [first.range.length, ...asked.flatMap(({ range }) => range)];
+    const call = { script: RANGES, keys: asked.map(({ key }) => key), args };
+    return this.cluster.call(first.slot, () => call) as Promise<Buffer[][]>;
   }
 
   async due(index: Index, upTo: number, limit: number, after?: Due): Promise<readonly Due[]> {
     const behind = after && { id: Buffer.from(after.id), key: after.key };
-    const sources = this.keys.partitions.map((partition) => ({
-      read: (count: number, last: RawDue | undefined) => this.#dueIn(partition, index, upTo, count, last ?? behind),
-    }));
-    const first = await kWayMerge(sources, limit, byKey);
+    const read: ReadRound<RawDue> = async (asks, count) => {
+      const parts = asks.map(({ source, last = behind }) => ({ source, after: last, found: [] as RawDue[] }));
+      let open = parts;
+      for (let offset = 0; open.length > 0; offset += count) {
+        const replies = await this.#ranges(
+          open.map(({ source, after }) => {
+            const partition = this.keys.partitions[source]!;
+            const range = [after?.key ?? '-inf', upTo, 'BYSCORE', 'LIMIT', offset, count, 'WITHSCORES'];
+            return { slot: partition.slot, key: partition.index(index), range };
+          }),
+        );
+        open = open.filter(({ after, found }, i) => {
+          const entries = pairs(replies[i]!);
+          found.push(...entries.filter((entry) => !after || byKey(entry, after) > 0));
+          return found.length < count && entries.length === count;
+        });
+      }
+      return parts.map(({ found }) => found.slice(0, count));
+    };
+    const first = await kWayMerge(PARTITIONS, limit, byKey, read);
     return first.map(({ id, key }) => ({ id: id.toString(), key }));
-  }
-
-  /** The part of `due` in one partition. */
-  async #dueIn(
-    partition: Partition,
-    index: Index,
-    upTo: number,
-    limit: number,
-    after: RawDue | undefined,
-  ): Promise<RawDue[]> {
-    const found: RawDue[] = [];
-    for (let offset = 0; found.length < limit; offset += limit) {
-      const range = [after?.key ?? '-inf', upTo, 'BYSCORE', 'LIMIT', offset, limit, 'WITHSCORES'] as const;
-      const reply = await this.cluster.call(partition.slot, () => ['zrange', partition.index(index), ...range]);
-      const entries = pairs(reply as Buffer[]);
-      found.push(...entries.filter((entry) => !after || byKey(entry, after) > 0));
-      if (entries.length < limit) break;
-    }
-    return found.slice(0, limit);
   }
 
   /** Runs a script on a context, its log, its members and its thinned records. */

@@ -59,6 +59,7 @@ const probe = join(directory, 'heap');
 const env = { NODE_OPTIONS: `--import ${new URL('probe.mjs', import.meta.url)}`, SOAK_PROBE: probe };
 const server = await readyServer(new Running([...args, ...place, ...cleanup, ...exports], MAIN, env));
 const random = new Random(1);
+let asked = 0;
 const counts = { writes: 0, watches: 0, deliveries: 0, exports: 0, backups: 0 };
 const JUDGED = ['heapMiB', 'descriptors', 'usedMiB', 'behind'];
 const NAMES = [...JUDGED, 'rssMiB', 'fileMiB', 'freeMiB'];
@@ -81,7 +82,7 @@ async function again(run: () => Promise<void>): Promise<void> {
 async function churn(peer: Peer, i: number): Promise<void> {
   const next = delay(WRITE_EVERY);
   const contextId = `c${i}:${random.below(200)}`;
-  const requestId = random.chance(0.5) ? `${i} ${counts.writes}` : '';
+  const requestId = random.chance(0.5) ? `${i} ${++asked}` : '';
   const ttl = random.chance(0.3) ? { seconds: 1 + random.below(20), nanos: 0 } : undefined;
   if (random.chance(0.1)) await peer.delete({ contextId, allowMissing: true, requestId });
   else

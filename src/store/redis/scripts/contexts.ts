@@ -290,6 +290,15 @@ for i, context in ipairs(KEYS) do heads[i] = redis.call('HGET', context, 'head')
 return heads
 `);
 
+/** KEYS: sorted sets; ARGV: the number of arguments of each, then those of each one's ZRANGE. Answers a range of each. */
+export const RANGES = script(`#!lua flags=no-writes
+local ranges, each = {}, tonumber(ARGV[1])
+for i, set in ipairs(KEYS) do
+  ranges[i] = redis.call('ZRANGE', set, unpack(ARGV, 2 + (i - 1) * each, 1 + i * each))
+end
+return ranges
+`);
+
 /** KEYS: context, log, members, thinned. Answers the members: number, member, number, member ... */
 export const MEMBERS = script(`#!lua flags=no-writes
 return redis.call('HGETALL', KEYS[3])
@@ -361,6 +370,7 @@ export const SCRIPTS: readonly Script[] = [
   GROUP,
   HEADS,
   HEADS_OF,
+  RANGES,
   MEMBERS,
   LEASE,
   TURN,

@@ -179,12 +179,12 @@ connect-conformance: node_modules/.installed $(if $(shell command -v go),$(CONNE
 	@npx --no-install tsx test/proof/connect/run.ts $(ARGS)
 
 .PHONY: prove
-prove: build redis $(if $(shell command -v go),$(H2SPEC) $(CONNECT_CONFORMANCE)) ## attack the promises for half an hour: simulated histories, kills, crash images, faults, planted bugs (docs/proof.md)
+prove: build redis $(if $(shell command -v go),$(H2SPEC) $(CONNECT_CONFORMANCE)) ## attack the promises for half an hour: simulated histories, kills, crash images, fuzz, soak (docs/proof.md)
 	@npx --no-install tsx test/proof/prove.ts --minutes 15 $(ARGS)
 
 .PHONY: prove-release
-prove-release: build redis $(if $(shell command -v go),$(H2SPEC) $(CONNECT_CONFORMANCE)) ## the same for hours (ARGS="--minutes 60" for another length)
-	@npx --no-install tsx test/proof/prove.ts --minutes 480 $(ARGS)
+prove-release: build redis $(if $(shell command -v go),$(H2SPEC) $(CONNECT_CONFORMANCE)) ## the same for hours, with all faults and planted bugs (ARGS="--minutes 60" for another length)
+	@npx --no-install tsx test/proof/prove.ts --release --minutes 480 $(ARGS)
 
 SERVED_TESTS := test/workers/*.test.ts test/grpc/{auth,batch,deltas,hostile,slow-readers,strangers,tls}.test.ts test/server/{concurrency,crash,drain,reload}.test.ts
 

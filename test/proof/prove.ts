@@ -1,6 +1,6 @@
 /**
- * All attacks, one after the other: `make prove` (half an hour) and `make prove-release` (hours; `--minutes N` sets the
- * length). Each prints its progress; what each came to is written to .tools/proof/, as JSON and as a table.
+ * Attacks, one after the other: `make prove` (half an hour) and `make prove-release` (all of them, for hours; `--minutes N` sets
+ * the length of those that have none of their own). Each prints its progress; what each came to is written to .tools/proof/, as JSON and as a table.
  * `--only simulator,kills` runs some. Ends with 1 where an attack found something.
  */
 import { execFileSync, spawn } from 'node:child_process';
@@ -20,6 +20,8 @@ interface Attack {
   /** Its last line is JSON, or what it says of itself. */
   readonly command: (minutes: number) => string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Takes long, whatever the length of the run: runs with `--release`, or where it is named. */
+  readonly long?: true;
 }
 
 const TSX = 'npx --no-install tsx test/proof';
@@ -60,12 +62,14 @@ const ATTACKS: readonly Attack[] = [
   {
     name: 'matrix',
     share: 0,
+    long: true,
     command: () => ava(MATRIX),
     env: { ...LONG, PROOF_STOPPED_SECONDS: '60', PROOF_MATRIX: 'full' },
   },
   {
     name: 'workers',
     share: 0,
+    long: true,
     command: () => ava(`--timeout=10m ${WITH_WORKERS}`),
     env: { ...LONG, CHORD_TEST_WORKERS: '2' },
   },
@@ -89,18 +93,19 @@ const ATTACKS: readonly Attack[] = [
   { name: 'browser', share: 0, command: () => 'npx --no-install tsx test/conformance/run.ts --only chromium' },
   { name: 'h2spec', share: 0, command: () => `${TSX}/h2spec.ts` },
   { name: 'connect', share: 0, command: () => `${TSX}/connect/run.ts` },
-  { name: 'planted', share: 0, command: () => `${TSX}/planted/run.ts` },
+  { name: 'planted', share: 0, long: true, command: () => `${TSX}/planted/run.ts` },
 ];
 
 const { values } = parseArgs({
   options: {
     minutes: { type: 'string', default: '20' },
+    release: { type: 'boolean', default: false },
     only: { type: 'string' },
     without: { type: 'string', default: '' },
   },
 });
-const isWanted = ({ name }: Attack) =>
-  (!values.only || values.only.split(',').some((part) => name.startsWith(part))) &&
+const isWanted = ({ name, long }: Attack) =>
+  (values.only ? values.only.split(',').some((part) => name.startsWith(part)) : values.release || !long) &&
   !values.without.split(',').some((part) => part !== '' && name.startsWith(part));
 const wanted = ATTACKS.filter(isWanted);
 const shares = wanted.reduce((sum, { share }) => sum + share, 0);

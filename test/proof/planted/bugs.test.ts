@@ -1,4 +1,4 @@
-/** The bugs to plant still fit the sources: `make prove` plants them, and says which tool catches which. */
+/** The bugs to plant still fit the sources: `make prove-release` plants them, and says which tool catches which. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';

@@ -4,12 +4,15 @@
  * another caller after each connection, and return the memory.
  */
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Peer } from '../../support/chord.js';
-import { type Server, startServer } from '../../support/cli.js';
+import { MAIN, Running, readyServer, type Server } from '../../support/cli.js';
 import { FRAMES, frame, headers, PREFACE } from '../../support/frames.js';
 import { framed } from '../../support/raw.js';
+import { until } from '../../support/until.js';
 import type { Random } from '../random.js';
 
 export interface FramesSent {
@@ -17,15 +20,15 @@ export interface FramesSent {
   frames: number;
   /** Connections that the server closed before all was sent. */
   closed: number;
-  /** Resident memory of the server, in MiB, after the first connections and at the end. */
-  residentMiB: [number, number];
+  /** What the server's heap holds after a collection, in MiB, after the first connections and at the end. */
+  heapMiB: [number, number];
 }
 
 const FRAMES_MAX = 60;
 /** Connections after which memory is measured first. */
 const WARM = 20;
-/** What may be held for connections that are gone, until it is collected. */
-const GROWTH_MIB_MAX = 150;
+/** What caches take until they are full, and the history of the other caller. */
+const GROWTH_MIB_MAX = 64;
 /** All that a server says that was well. */
 const STOPPING = 'chord: SIGTERM: stopping\n';
 const LENGTHS = [0, 1, 4, 5, 8, 100, 16_384, 16_385, 70_000];
@@ -70,8 +73,12 @@ function mutated(random: Random, stream: number): Buffer {
 
 /** Until `done` says so. Throws at the first thing that must not be. */
 export async function fuzzFrames(random: Random, done: (sent: FramesSent) => boolean): Promise<FramesSent> {
-  const sent: FramesSent = { connections: 0, frames: 0, closed: 0, residentMiB: [0, 0] };
-  const server = await startServer('--listen', '127.0.0.1:0', '--backend', 'memory');
+  const sent: FramesSent = { connections: 0, frames: 0, closed: 0, heapMiB: [0, 0] };
+  const directory = mkdtempSync(join(tmpdir(), 'chord-fuzz-'));
+  const probe = join(directory, 'heap');
+  const env = { NODE_OPTIONS: `--import ${new URL('../soak/probe.mjs', import.meta.url)}`, SOAK_PROBE: probe };
+  const args = ['serve', '--log-level', 'error', '--max-event-loop-delay', 'off', '--listen', '127.0.0.1:0'];
+  const server = await readyServer(new Running([...args, '--backend', 'memory'], MAIN, env));
   const peer = new Peer(server.address);
   try {
     await peer.set({ contextId: 'a', value: { n: 0 } });
@@ -80,11 +87,11 @@ export async function fuzzFrames(random: Random, done: (sent: FramesSent) => boo
       if (await one(random, server, sent)) sent.closed++;
       sent.connections++;
       await peer.update({ contextId: 'a', changes: { n: sent.connections } });
-      if (sent.connections === WARM) sent.residentMiB[0] = residentMiB(server);
+      if (sent.connections === WARM) sent.heapMiB[0] = await heapMiB(server, probe);
     }
-    sent.residentMiB[1] = residentMiB(server);
-    const [before, after] = sent.residentMiB;
-    if (after - before > GROWTH_MIB_MAX) throw new Error(`resident memory grew from ${before} to ${after} MiB`);
+    sent.heapMiB[1] = await heapMiB(server, probe);
+    const [before, after] = sent.heapMiB;
+    if (after - before > GROWTH_MIB_MAX) throw new Error(`the heap grew from ${before} to ${after} MiB`);
     if ((await peer.document('a')).n !== sent.connections) throw new Error('the other caller was not served');
     const { code, stderr } = await server.end('SIGTERM');
     if (code !== 0 || stderr !== STOPPING) throw new Error(`ended with ${code}: ${stderr}`);
@@ -92,6 +99,7 @@ export async function fuzzFrames(random: Random, done: (sent: FramesSent) => boo
   } finally {
     peer.client.close();
     await server.end('SIGKILL');
+    rmSync(directory, { recursive: true });
   }
 }
 
@@ -120,7 +128,11 @@ async function one(random: Random, { address }: Server, sent: FramesSent): Promi
   return early;
 }
 
-function residentMiB({ pid }: Server): number {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  return Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024);
+/** Collects all garbage first. */
+async function heapMiB(server: Server, probe: string): Promise<number> {
+  const measured = () => (existsSync(probe) ? readFileSync(probe, 'utf8').split('\n').slice(0, -1) : []);
+  const before = measured().length;
+  server.send('SIGUSR2');
+  await until(() => measured().length > before, 'a collection');
+  return Math.round(Number(measured().at(-1)) / 2 ** 20);
 }

@@ -215,9 +215,22 @@ export const BUGS: readonly Bug[] = [
   {
     name: 'a snapshot is of the document before the write',
     breaks: 'C1',
-    file: 'src/contexts/lane/state.ts',
-    find: '    if (commit?.snapshot && !delta) this.content.saved();\n',
-    replace: '    if (commit?.snapshot) this.content.saved();\n',
+    file: 'src/contexts/writes/writes.ts',
+    find: `    const evaluated = evaluate(document, what, before, budget, members, asked.guard, asked.within);
+    if (evaluated) {
+      const stores = evaluated.changed || !view.tip;
+      const due = stores && snapshotOf(view, evaluated, budget);
+      const whole = due || (stores && asked.returning?.context) ? encodeStruct(document) : undefined;
+      return effectOf(view, asked, clock, begun, evaluated, due ? whole : undefined, whole);
+`,
+    replace: `    const early = encodeStruct(document);
+    const evaluated = evaluate(document, what, before, budget, members, asked.guard, asked.within);
+    if (evaluated) {
+      const stores = evaluated.changed || !view.tip;
+      const due = stores && snapshotOf(view, evaluated, budget);
+      const whole = stores && asked.returning?.context ? encodeStruct(document) : undefined;
+      return effectOf(view, asked, clock, begun, evaluated, due ? early : undefined, whole);
+`,
     by: 'random model',
   },
   {
@@ -259,7 +272,7 @@ export const BUGS: readonly Bug[] = [
     file: 'src/contexts/service.ts',
     find: 'return head?.members !== undefined && !this.isGone(head) && membersDue(head, this.#now());',
     replace: 'return false;',
-    by: 'simulator',
+    by: 'direct tests',
   },
   {
     name: 'a guard of paths passes over what touched them',

@@ -19,7 +19,7 @@ const DETECTORS: Readonly<Record<Detector, string>> = {
   'random model': 'npx --no-install ava test/random-model/model.test.ts',
   'laws of stores': 'npx --no-install ava test/store/lmdb/store.test.ts test/store/lmdb/directory.test.ts',
   'direct tests':
-    'npx --no-install ava --serial test/watch/watcher.test.ts test/cleanup/sweeper.test.ts test/contexts/lane/messages.test.ts test/store/redis/turns.test.ts',
+    'npx --no-install ava --serial test/watch/watcher.test.ts test/cleanup/sweeper.test.ts test/contexts/lane/messages.test.ts test/contexts/members.test.ts test/store/redis/turns.test.ts',
   'crash images': 'npx --no-install tsx test/proof/images/main.ts --runs 2 --images 400',
   kills: 'npx --no-install tsc -p tsconfig.build.json && npx --no-install tsx test/proof/kills/main.ts --kills 25',
 };

@@ -19,7 +19,7 @@ export type ToWorker =
   | { readonly kind: 'start'; readonly settings: WorkerSettings; readonly tls: TlsMessage | undefined }
   /** With a socket. */
   | { readonly kind: 'connection'; readonly number: number }
-  /** These connections were passed. Node drops one silently where its client has gone, or the worker has no file descriptor left. */
+  /** The connections that were sent before. Node drops a connection silently where its client has gone, or the worker has no file descriptor left. */
   | { readonly kind: 'passed'; readonly numbers: readonly number[] }
   | { readonly kind: 'tls'; readonly tls: TlsMessage }
   | { readonly kind: 'stop'; readonly grace: number };

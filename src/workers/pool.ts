@@ -49,7 +49,7 @@ interface RunningWorker {
   readonly connections: Set<number>;
   /** Passed to the process one by one; Node drops those that wait when the process ends, and leaves them open. */
   readonly queued: Set<Socket>;
-  /** Numbers of the connections passed in this turn, of which the process is told when all of them have been sent. */
+  /** Numbers of the connections sent to the process in this turn of the event loop. A message with these numbers follows them. */
   passed: number[];
 }
 
@@ -239,7 +239,7 @@ function closePassing(process: ChildProcess): void {
   passing?.handle?.close?.();
 }
 
-/** Behind the connections: each is delivered, or given up, before the channel passes on what follows. */
+/** Sends the numbers behind the connections: the channel delivers each connection, or gives it up, before it sends the next message. */
 function tellPassed(worker: RunningWorker): void {
   tell(worker.process, { kind: 'passed', numbers: worker.passed });
   worker.passed = [];

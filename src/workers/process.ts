@@ -88,7 +88,7 @@ class Worker {
     this.#http2.inject(socket);
   }
 
-  /** The engine counts those as open that never came, until it is told. */
+  /** Reports the connections that did not arrive as closed: the engine counts each connection that it has sent as open. */
   passed(numbers: readonly number[]): void {
     for (const number of numbers) if (!this.#connections.has(number)) this.#closed(number);
   }

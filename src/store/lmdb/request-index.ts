@@ -20,7 +20,7 @@ export class RequestIndex {
 
   constructor(private readonly namesMax = NAMES_MAX) {}
 
-  /** Of eight bytes. */
+  /** The slots of all generations, of eight bytes each. */
   get slots(): number {
     return this.#generations.reduce((sum, { slots }) => sum + slots, 0);
   }

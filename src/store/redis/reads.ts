@@ -84,6 +84,7 @@ export class RedisReads {
     return { kind: 'records', records: end < 0 ? records : records.slice(0, end) };
   }
 
+  /** A page of heads. Equal lists that wait for a slot are one read. */
   list(prefix: string, after: string | undefined, limit: number): Promise<ListPage> {
     const what = JSON.stringify([prefix, after, limit]);
     const waiting = this.#waiting.get(what);

@@ -35,6 +35,8 @@ const PIPELINE_CALL = createContextKey<Call | undefined>(undefined);
 
 interface Served {
   readonly method: DescMethod;
+  /** The methods of HTTP that it takes, as in `Allow`. */
+  readonly allow: string;
   /** Encodes answers as JSON, or passes them as they are. */
   readonly json: UniversalHandler;
   readonly proto: UniversalHandler;
@@ -58,7 +60,8 @@ export class WebApi {
       for (const method of this.#registry.getService(name)!.methods) {
         const json = handler({ ...method, input: EmptySchema }, this.#registry);
         const proto = handler({ ...method, input: EmptySchema, output: EmptySchema }, this.#registry);
-        this.#served.set(`/${name}/${method.name}`, { method, json, proto });
+        const allow = answersGet(method) ? 'GET, POST, OPTIONS' : 'POST, OPTIONS';
+        this.#served.set(`/${name}/${method.name}`, { method, allow, json, proto });
       }
     }
   }
@@ -78,7 +81,7 @@ export class WebApi {
     caller: WebCaller,
     connection: object,
   ): Promise<UniversalServerResponse> {
-    const { method, json, proto } = this.#served.get(path)!;
+    const { method, allow, json, proto } = this.#served.get(path)!;
     const web = new WebCall(caller, () => readRequest(counted(request, web), method.input, this.#registry));
     const call = this.pipeline.call(path, web, connection);
     web.onReceived = () => this.pipeline.unfinished?.grow(call);
@@ -92,8 +95,13 @@ export class WebApi {
     const response = await respond({ ...request, ...emptied(request), contextValues });
     // Connect has refused the request by its headers, and the pipeline still waits for its message.
     if (call.waits) web.cancel();
-    return response;
+    return response.status === 405 ? { ...response, header: new Headers({ allow }) } : response;
   }
+}
+
+/** Connect answers GET for methods without side effects. */
+function answersGet({ parent, name, methodKind }: DescMethod): boolean {
+  return methodKind === 'unary' && kindOf({ service: parent.typeName, name }) === 'read';
 }
 
 function handler(declared: DescMethod, registry: FileRegistry): UniversalHandler {
@@ -108,7 +116,7 @@ function handler(declared: DescMethod, registry: FileRegistry): UniversalHandler
 }
 
 function serve(router: ConnectRouter, declared: DescMethod): void {
-  const { name, parent, output, methodKind } = declared;
+  const { name, output, methodKind } = declared;
   const decode = (bytes: Uint8Array) => fromBinary(output, bytes);
   const answers = (context: HandlerContext) => context.values.get(CALL)!.answers(context);
   if (methodKind === 'server_streaming') {
@@ -118,9 +126,9 @@ function serve(router: ConnectRouter, declared: DescMethod): void {
     });
     return;
   }
-  // Connect answers GET for methods without side effects.
-  const reads = kindOf({ service: parent.typeName, name }) === 'read';
-  const method = reads ? { ...declared, idempotency: MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS } : declared;
+  const method = answersGet(declared)
+    ? { ...declared, idempotency: MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS }
+    : declared;
   router.rpc(method as DescMethod & { methodKind: 'unary' }, async (_: Message, context: HandlerContext) => {
     let answer: Message | undefined;
     // To the end: what the pipeline sends beside the answer comes after it.

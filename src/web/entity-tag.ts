@@ -24,12 +24,16 @@ export function entityTag(method: string, answer: Uint8Array, rights?: string): 
   return position && `W/"${position.epoch}:${position.version}:${position.digest}${cut}"`;
 }
 
-/** 304 without a body where the client has this answer. */
+/** What of a tag is compared: RFC 9110 compares those of reads weakly, and caches between may have made a weak tag strong. */
+const opaque = (tag: string) => tag.trim().replace(/^W\//, '');
+
+/** 304 without a body where the client has this answer, or any (`*`). */
 export function orNotModified(
   response: UniversalServerResponse,
   ifNoneMatch: string | undefined,
 ): UniversalServerResponse {
   const tag = response.header?.get('etag');
-  if (!tag || !ifNoneMatch?.split(',').some((each) => each.trim() === tag)) return response;
+  const known = ifNoneMatch?.split(',').map(opaque);
+  if (!tag || !(known?.includes(opaque(tag)) || known?.includes('*'))) return response;
   return { status: 304, header: new Headers({ etag: tag }) };
 }

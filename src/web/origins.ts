@@ -18,9 +18,14 @@ const PREFLIGHT_AGE = '7200';
 const HEADERS = [...cors.allowedHeaders, 'authorization', 'if-none-match', 'traceparent', 'tracestate'].join(', ');
 const EXPOSED = [...cors.exposedHeaders, 'etag'].join(', ');
 
+/** Whether an address can be made of a host: programs may send none, or any text. */
+export function isHost(host: string | undefined): host is string {
+  return host !== undefined && URL.canParse(`http://${host}`);
+}
+
 /** Whether the name by which a client reached the server is the server's. */
-export function isOwnName(host: string | undefined, { allowed, encrypted }: OriginPolicy): boolean {
-  if (encrypted || host === undefined) return true;
+export function isOwnName(host: string, { allowed, encrypted }: OriginPolicy): boolean {
+  if (encrypted) return true;
   const name = nameOf(host);
   return isIP(name) !== 0 || /^localhost\.?$/i.test(name) || allowed.some((each) => new URL(each).host === host);
 }
@@ -31,12 +36,12 @@ export function isOwnName(host: string | undefined, { allowed, encrypted }: Orig
  */
 export function corsHeaders(
   origin: string | undefined,
-  host: string | undefined,
+  host: string,
   { allowed, encrypted }: OriginPolicy,
 ): Readonly<Record<string, string>> | undefined {
   if (origin === undefined || origin === `${encrypted ? 'https' : 'http'}://${host}`) return {};
   if (!allowed.includes(origin)) return undefined;
-  return { 'access-control-allow-origin': origin, 'access-control-expose-headers': EXPOSED, vary: 'origin' };
+  return { 'access-control-allow-origin': origin, 'access-control-expose-headers': EXPOSED };
 }
 
 /**

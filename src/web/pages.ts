@@ -52,7 +52,7 @@ export class Pages {
       response.writeHead(405, { allow: 'GET, HEAD' }).end();
       return;
     }
-    const isPacked = /\bgzip\b/.test(String(headers['accept-encoding'] ?? ''));
+    const isPacked = /\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))/i.test(String(headers['accept-encoding'] ?? ''));
     const body = isPacked ? page.packed : page.bytes;
     response.writeHead(200, {
       ...page.headers,
@@ -69,7 +69,6 @@ function pageOf(bytes: Buffer, name: string): Page {
     'content-security-policy': POLICY,
     'x-frame-options': 'DENY',
     'cache-control': name.startsWith('assets') ? 'public, max-age=31536000, immutable' : 'no-cache',
-    vary: 'accept-encoding',
   };
   return { bytes, packed: gzipSync(bytes), headers };
 }

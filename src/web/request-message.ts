@@ -32,9 +32,17 @@ interface RequestMessage {
 async function fromQuery({ url }: UniversalServerRequest): Promise<RequestMessage> {
   const query = new URL(url).searchParams;
   const text = query.get('message') ?? '';
-  const message = query.get('base64') === '1' ? Buffer.from(base64Decode(text)) : Buffer.from(text);
+  const message = query.get('base64') === '1' ? fromBase64(text) : Buffer.from(text);
   const encoding = encodingOf(query.get('compression'));
   return { message: await unpacked(message, encoding), json: query.get('encoding') === 'json' };
+}
+
+function fromBase64(text: string): Buffer {
+  try {
+    return Buffer.from(base64Decode(text));
+  } catch (error) {
+    throw invalid('request', (error as Error).message);
+  }
 }
 
 async function fromBody({ header, body }: UniversalServerRequest): Promise<RequestMessage> {

@@ -11,7 +11,7 @@ import type { Connections } from '../observability/connections.js';
 import type { WebApi } from './api.js';
 import { orNotModified } from './entity-tag.js';
 import { type HttpOptions, type HttpServers, openHttp } from './listener.js';
-import { corsHeaders, isOwnName, isUnreadable, type OriginPolicy, PREFLIGHT } from './origins.js';
+import { corsHeaders, isHost, isOwnName, isUnreadable, type OriginPolicy, PREFLIGHT } from './origins.js';
 import type { Pages } from './pages.js';
 import type { WebCaller } from './web-call.js';
 
@@ -32,11 +32,12 @@ export interface WebOptions extends HttpOptions {
 
 /** Milliseconds. Browsers send a request to its end before they read an answer that came early. */
 const DISCARD_WITHIN = 5000;
-/** Headers of every answer: what is sent is never taken for a page, a script or another site's content. */
+/** Headers of every answer: what is sent is never taken for a page, a script or another site's content, nor for the answer to another reader. */
 const SAFE = {
   'x-content-type-options': 'nosniff',
   'cross-origin-resource-policy': 'same-origin',
   'referrer-policy': 'no-referrer',
+  vary: 'origin, accept-encoding',
 };
 /** What GET answers may be kept by a browser that asks each time whether it is still current: see entity-tag.ts. */
 const REVALIDATED = 'no-cache';
@@ -103,6 +104,7 @@ export class WebServer {
     const host = (headers[':authority'] as string | undefined) ?? headers.host;
     for (const [name, value] of Object.entries(SAFE)) response.setHeader(name, value);
     response.setHeader('cache-control', method === 'GET' ? REVALIDATED : NOT_STORED);
+    if (!isHost(host)) return say(response, 400, 'no host name that can be read');
     if (!isOwnName(host, this.#origins)) return say(response, 421, 'unknown host name: see --web-origins');
     const cors = corsHeaders(headers.origin, host, this.#origins);
     if (!cors) return say(response, 403, 'origin not allowed: see --web-origins');

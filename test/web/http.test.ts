@@ -107,15 +107,17 @@ test('GET reads, with an entity tag: 304 until the context changes', async (t) =
     t.is(etag, `W/"${position!.epoch}:1:${position!.digest}"`);
     const again = await ask(chord, path, { 'if-none-match': `"x", ${etag}` });
     t.deepEqual([again.status, again.body.length, again.headers.etag], [304, 0, etag]);
+    for (const known of [etag.slice(2), '*']) {
+      t.is((await ask(chord, path, { 'if-none-match': known })).status, 304, known);
+    }
   }
   const tag = String((await ask(chord, paths[0]!)).headers.etag);
   await peer.update({ contextId: 'room:1', changes: { n: 1 } });
   t.is((await ask(chord, paths[0]!, { 'if-none-match': tag })).status, 200);
-  t.is(
-    (await ask(chord, `/chord.v1.ContextService/DeleteContext${query({ contextId: 'room:1' })}`)).status,
-    405,
-    'a write',
-  );
+  const write = await ask(chord, `/chord.v1.ContextService/DeleteContext${query({ contextId: 'room:1' })}`);
+  t.deepEqual([write.status, write.headers.allow], [405, 'POST, OPTIONS']);
+  const put = await ask(chord, GET, JSON_TYPE, '{}', 'PUT');
+  t.deepEqual([put.status, put.headers.allow], [405, 'GET, POST, OPTIONS']);
   t.is((await ask(chord, GET + query({ contextId: 'none' }))).status, 404);
 });
 
@@ -123,6 +125,7 @@ test('gzip on request', async (t) => {
   const chord = await served(t);
   const packed = await ask(chord, GET, { ...JSON_TYPE, 'accept-encoding': 'gzip' }, '{"contextId":"room:1"}');
   t.is(packed.headers['content-encoding'], 'gzip');
+  t.regex(packed.headers.vary as string, /accept-encoding/, 'a cache between gives it to no other reader');
   t.true(packed.body.length < 500);
   t.like(JSON.parse(gunzipSync(packed.body).toString()), { context: { contextId: 'room:1' } });
 });
@@ -136,7 +139,7 @@ test('pages of other origins and other names are refused; allowed ones may', asy
   const allowed = await ask(chord, GET, { ...JSON_TYPE, origin: page }, body);
   t.deepEqual(
     [allowed.status, allowed.headers['access-control-allow-origin'], allowed.headers.vary],
-    [200, page, 'origin'],
+    [200, page, 'origin, accept-encoding'],
   );
   t.is(allowed.headers['access-control-allow-credentials'], undefined);
   const preflight = await ask(
@@ -195,6 +198,26 @@ test('a stranger is refused before the body is read', async (t) => {
   const [head] = (await once(socket, 'data')) as [Buffer];
   t.regex(head.toString(), /^HTTP\/1.1 401 /);
   socket.destroy();
+});
+
+test('a request without a host that can be read, and a message that is no base64, are refused as such', async (t) => {
+  const chord = await served(t);
+  const address = chord.webAddress!.split(':');
+  const path = GET + query({ contextId: 'room:1' });
+  const first = async (head: string) => {
+    const socket = connectSocket(Number(address[1]), address[0]);
+    socket.write(`${head}\r\n\r\n`);
+    const [answer] = await Promise.race([once(socket, 'data'), once(socket, 'close')]);
+    socket.destroy();
+    return String(answer).slice(9, 12);
+  };
+  t.is(await first(`GET ${path} HTTP/1.0`), '400', 'no host');
+  for (const host of ['127.0.0.1:99999', '[::1', '127.0.0.1:80:80', '']) {
+    t.is(await first(`GET ${path} HTTP/1.1\r\nhost: ${host}`), '400', host);
+  }
+  const wrong = await ask(chord, `${GET}?connect=v1&encoding=proto&base64=1&message=!`);
+  t.is(wrong.status, 400);
+  t.regex(String(json(wrong).message), /base64/);
 });
 
 test('requests that attack are refused by size, depth and number', async (t) => {

@@ -1,10 +1,19 @@
 /**
- * Installs each package of packages/ (`make package`) into an empty project and uses it there: the server starts from its
- * tarball, and a program of each language writes and reads through it. Languages as arguments try only those; what was not
+ * Installs each package of packages/ into an empty project, by the command that `make package` has printed, and uses it there: the
+ * server starts from its tarball, and a program of each language writes and reads through it. Languages as arguments try only those; what was not
  * built is left out. Needs the registries, for what the packages depend on.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -34,6 +43,9 @@ function file(language, ending) {
   return join(folder, found[0]);
 }
 
+/** In a project, as a reader of what `make package` prints does. */
+const install = (language, folder, env) => sh(readFileSync(join(PACKAGES, `${language}.install`), 'utf8'), folder, env);
+
 function project(name, files) {
   const folder = join(base, name);
   for (const [path, text] of Object.entries(files)) {
@@ -59,7 +71,8 @@ console.log((value as { n: number }).n);
 client.close();
 `,
     });
-    sh(`npm install --no-audit --no-fund ${file('typescript', '.tgz')} typescript@7.0.2 @types/node@20`, folder);
+    install('typescript', folder);
+    sh('npm install --no-audit --no-fund typescript@7.0.2 @types/node@20', folder);
     sh('npx --no-install tsc', folder);
     return sh('node main.js', folder);
   },
@@ -72,10 +85,9 @@ with chordstate.connect("${address}") as client:
 `,
     });
     sh('python3 -m venv wheel && python3 -m venv sdist', folder);
-    const pip = (venv) => `${venv}/bin/python -m pip install --quiet --disable-pip-version-check`;
-    sh(`${pip('wheel')} ${file('python', '.whl')}`, folder);
+    install('python', folder, { PATH: `${join(folder, 'wheel/bin')}:${process.env.PATH}` });
     // From source, with the build tools that it asks for.
-    sh(`${pip('sdist')} ${file('python', '.tar.gz')}`, folder);
+    sh(`sdist/bin/python -m pip install --quiet --disable-pip-version-check ${file('python', '.tar.gz')}`, folder);
     sh('sdist/bin/python main.py', folder);
     return sh('wheel/bin/python main.py', folder);
   },
@@ -109,7 +121,10 @@ func main() {
 }
 `,
     });
-    // With a cache of its own: Go keeps what it took from a proxy, and of this one it must not. What is there already is taken from there.
+    install('go', folder);
+    if (sh('go run .', folder) !== '42') throw new Error('the clone beside the project does not run');
+    sh('rm go.mod go.sum && go mod init example.com/empty', folder);
+    // As once published, with a cache of its own: Go keeps what it took from a proxy, and of this one it must not. What is there already is taken from there.
     const [proxy, cache] = sh('go env GOPROXY GOMODCACHE', folder).split('\n');
     const env = {
       GOMODCACHE: join(folder, 'modules'),
@@ -122,7 +137,6 @@ func main() {
     return sh('go run .', folder, env);
   },
   rust(address) {
-    const crate = file('rust', '.crate');
     const folder = project('rust', {
       'Cargo.toml': `[package]
 name = "empty"
@@ -130,7 +144,6 @@ version = "0.0.0"
 edition = "2024"
 
 [dependencies]
-chordstate = { path = "chordstate" }
 tokio = { version = "1", features = ["macros", "rt-multi-thread"] }
 `,
       'src/main.rs': `use chordstate::{Client, json};
@@ -145,14 +158,11 @@ async fn main() -> Result<(), chordstate::Error> {
 }
 `,
     });
-    sh(
-      `mkdir chordstate && tar -xzf ${crate} --strip-components 1 -C chordstate && cp chordstate/Cargo.lock .`,
-      folder,
-    );
+    install('rust', folder);
+    sh('cp vendor/*/Cargo.lock .', folder);
     return sh('cargo run --quiet', folder);
   },
   java(address) {
-    const repository = join(PACKAGES, 'java');
     const version = /chordstate-(.*)-sources\.jar$/.exec(file('java', '-sources.jar'))[1];
     file('java', '-javadoc.jar');
     const folder = project('java', {
@@ -160,7 +170,6 @@ async fn main() -> Result<(), chordstate::Error> {
   <modelVersion>4.0.0</modelVersion>
   <groupId>empty</groupId><artifactId>empty</artifactId><version>0</version>
   <properties><maven.compiler.release>17</maven.compiler.release><project.build.sourceEncoding>UTF-8</project.build.sourceEncoding></properties>
-  <repositories><repository><id>packages</id><url>file://${repository}</url></repository></repositories>
   <dependencies><dependency><groupId>dev.chord</groupId><artifactId>chordstate</artifactId><version>${version}</version></dependency></dependencies>
   <build><plugins><plugin><artifactId>maven-compiler-plugin</artifactId><version>3.14.1</version></plugin><plugin>
     <artifactId>maven-dependency-plugin</artifactId><version>3.8.1</version>
@@ -181,10 +190,11 @@ public class Main {
 }
 `,
     });
-    // Maven keeps what it took from a repository: of this one it must not.
+    // Maven would take it for the published one.
     const kept = join(process.env.HOME, '.m2/repository/dev/chord/chordstate', version);
     rmSync(kept, { recursive: true, force: true });
     try {
+      install('java', folder);
       sh('mvn -q -B -ntp package', folder);
       return sh('java -cp "target/classes:$(cat classpath)" Main', folder);
     } finally {
@@ -197,7 +207,7 @@ public class Main {
 async function server() {
   const prefix = join(base, 'server');
   mkdirSync(prefix);
-  sh(`npm install --global --prefix ${prefix} --ignore-scripts --no-audit --no-fund ${file('server', '.tgz')}`, prefix);
+  install('server', prefix, { npm_config_prefix: prefix });
   const child = spawn(
     join(prefix, 'bin/chord'),
     ['serve', '--listen', '127.0.0.1:0', '--data-dir', join(base, 'data'), '--log-level', 'error'],
@@ -214,7 +224,12 @@ async function server() {
 /** The service's installation, from the clone, below a directory. */
 function service() {
   const root = join(base, 'root');
-  sh(`deploy/systemd/install --root ${root}`, join(PACKAGES, '..'));
+  const clone = join(PACKAGES, '..');
+  // What was built is older than the sources, as after a pull; new files of the caller are readable by the caller alone.
+  sh('echo "process.exit(9)" > dist/main.js && touch -d 2000-01-01 dist/main.js', clone);
+  sh(`umask 077 && deploy/systemd/install --root ${root}`, clone);
+  const closed = sh('find opt etc usr ! -type l ! -perm -o=r', root);
+  if (closed !== '') throw new Error(`the service cannot read ${closed}`);
   const chord = join(root, 'opt/chord/dist/main.js');
   const config = join(root, 'etc/chord/chord.json');
   sh(`node ${chord} serve --config ${config} --print-config`, base);
@@ -227,7 +242,7 @@ function service() {
   ])
     if (!lstatSync(join(root, path), { throwIfNoEntry: false })) throw new Error(`${path} is missing`); // a link leads to /opt
   writeFileSync(config, '{ "cacheBytes": "1MiB" }');
-  sh(`deploy/systemd/install --root ${root}`, join(PACKAGES, '..')); // an upgrade: what is configured stays
+  sh(`deploy/systemd/install --root ${root}`, clone); // an upgrade: what is configured stays
   if (!sh(`node ${chord} serve --config ${config} --print-config`, base).includes('1MiB'))
     throw new Error('the settings are gone');
   if (!existsSync(join(root, 'opt/chord.before/dist/main.js'))) throw new Error('the former installation is gone');

@@ -35,6 +35,7 @@ start: build ## build, and serve on 127.0.0.1:50051 from LMDB in ./data (ARGS="-
 build: dist/main.js ## compile to dist/, which `npx chord` runs
 
 dist/main.js: node_modules/.installed tsconfig.json tsconfig.build.json $(SOURCES)
+	@echo 'compiling'
 	@npm run -s build
 	@touch $@
 

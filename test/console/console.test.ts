@@ -190,11 +190,21 @@ inChromium('who made each part stands beside it, page after page', async (t, bro
   t.regex((await line('seats').textContent()) ?? '', /^3.*annticket OPS-7seats: 14/);
   t.regex((await line('log[2]').textContent()) ?? '', /^5.*annticket OPS-9why releaselog\[2\]: \["release at four"\]/);
   t.regex((await line('log[0').textContent()) ?? '', /^1.*log\[0–1\]/);
+  t.regex((await line('topic').textContent()) ?? '', /topic: "weekly"$/, 'a text that one version made has no range');
   await picture('blame');
   await write('bob', { seats: 15, list: Array.from({ length: 300 }, (_, i) => i), more: many(300) });
-  await page.getByRole('button', { name: 'Read again at version 8' }).click();
+  const spliced = { $case: 'spliceText', value: { index: 6, removeCount: 0, insert: ', at ten' } } as const;
+  await subject.as(subject.tokens.bob).update({
+    contextId: 'room:1',
+    mutations: [{ path: ['topic'], operation: spliced, ttl: undefined }],
+  });
+  await page.getByRole('button', { name: 'Read again at version 9' }).click();
   await page.getByRole('button', { name: 'Next', exact: true }).click();
-  await line('topic').waitFor();
+  await line('topic').first().waitFor();
+  t.deepEqual(await line('topic').locator('.what').allTextContents(), [
+    'topic[0–5]: "weekly"',
+    'topic[6–13]: ", at ten"',
+  ]);
   t.regex((await line('seats').textContent()) ?? '', /^8.*bobseats: 15/);
   await page.getByRole('button', { name: 'Previous', exact: true }).click();
   await line('members.cyd.status').waitFor();
@@ -267,6 +277,8 @@ inChromium('every text stands out from what is behind it, in both themes, on sma
     await page.goto(page.url().replace(/#.*/, `#id=room:1&tab=${tab}`));
     await page.locator('[role=tree], .history li, tr').first().waitFor();
     t.is(await page.evaluate('document.documentElement.scrollWidth'), 390, `${tab} is as wide as the screen`);
+    const heights = await page.locator('.annotation').evaluateAll((all) => all.map((each) => each.clientHeight));
+    t.true(Math.max(0, ...heights) < 60, `${tab}: an annotation is broken into ${heights} pixels`);
     await picture(`small-${tab}`);
   }
 });

@@ -44,8 +44,13 @@ export function BlameView({ id, live }: { readonly id: string; readonly live: Li
           </tr>
         </thead>
         <tbody>
-          {lines.map((line) => (
-            <Line key={`${line.path.join('\n')}\n${line.run?.index}`} id={id} line={line} olderThan={olderThan} />
+          {lines.map((line, i) => (
+            <Line
+              key={`${line.path.join('\n')}\n${line.run?.index}`}
+              id={id}
+              line={isWholeText(line, lines[i + 1], next === '') ? { ...line, run: undefined } : line}
+              olderThan={olderThan}
+            />
           ))}
         </tbody>
       </table>
@@ -61,9 +66,15 @@ export function BlameView({ id, live }: { readonly id: string; readonly live: Li
   );
 }
 
+/** Whether one version made all of a text: then its line needs no range. Runs of one text follow each other, on the next page too. */
+function isWholeText(line: BlameLine, following: BlameLine | undefined, isLastPage: boolean): boolean {
+  if (typeof line.value !== 'string' || line.run?.index !== 0) return false;
+  return following ? JSON.stringify(following.path) !== JSON.stringify(line.path) : isLastPage;
+}
+
 interface LineProps {
   readonly id: string;
-  readonly line: BlameLine;
+  readonly line: Omit<BlameLine, 'run'> & { readonly run?: BlameLine['run'] | undefined };
   readonly olderThan: number;
 }
 

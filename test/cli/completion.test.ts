@@ -40,6 +40,9 @@ test('bash completes commands, their sub-commands and their options', async (t) 
   t.deepEqual(complete('--json', 'token', 'new', '--exp'), ['--expires']);
   t.deepEqual(complete('serve', '--metrics-'), ['--metrics-listen', '--metrics-insecure']);
   t.deepEqual(complete('top', '--on'), ['--once']);
+  t.deepEqual(complete('he'), ['help']);
+  t.deepEqual(complete('help', 're'), ['revert', 'restore', 'retention']);
+  t.deepEqual(complete('completion', 'z'), ['zsh']);
 });
 
 test('fish completes commands, their sub-commands and their options', async (t) => {
@@ -59,6 +62,8 @@ test('fish completes commands, their sub-commands and their options', async (t) 
   t.deepEqual(complete('token '), ['hash', 'new']);
   t.deepEqual(complete('--json token new --exp'), ['--expires']);
   t.deepEqual(complete('top --on'), ['--once']);
+  t.deepEqual(complete('help re'), ['restore', 'retention', 'revert']);
+  t.deepEqual(complete('completion z'), ['zsh']);
 });
 
 test('zsh completes at the first Tab, as it autoloads the script', async (t) => {

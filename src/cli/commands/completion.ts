@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import type { CommandContext } from '../command.js';
 import { Usage } from '../errors.js';
+import { TOPICS } from '../topics.js';
 
 const HELP = `
 Examples:
@@ -24,11 +25,16 @@ export function define(program: Command, { out }: CommandContext): void {
     });
 }
 
+interface Word {
+  readonly name: string;
+  readonly description: string;
+}
+
 interface Words {
   /** The commands that lead here: none, `token`, `token new`. */
   readonly path: string;
-  readonly options: readonly { readonly name: string; readonly description: string }[];
-  readonly commands: readonly Command[];
+  readonly options: readonly Word[];
+  readonly commands: readonly Word[];
 }
 
 /** What can follow, for the program and each of its commands. A command takes the options of the program, too. */
@@ -37,16 +43,29 @@ function* wordsOf(program: Command, command = program, path: readonly string[] =
   yield {
     path: path.join(' '),
     options: options.map(({ long, description }) => ({ name: long!, description })),
-    commands: command.commands,
+    commands: command === program ? [...commandsOf(program), HELP_COMMAND] : commandsOf(command),
   };
   for (const each of command.commands) yield* wordsOf(program, each, [...path, each.name()]);
+  if (command === program) yield { path: 'help', options: [], commands: [...commandsOf(program), ...topics()] };
+}
+
+/** Commander has it without listing it. */
+const HELP_COMMAND: Word = { name: 'help', description: 'print help for a command or topic' };
+
+function commandsOf(command: Command): Word[] {
+  if (command.name() === 'completion') return Object.keys(SHELLS).map((name) => ({ name, description: 'shell' }));
+  return command.commands.map((each) => ({ name: each.name(), description: each.description() }));
+}
+
+function topics(): Word[] {
+  return Object.entries(TOPICS).map(([name, { summary }]) => ({ name, description: summary }));
 }
 
 /** After options and their values, the words that are names of commands say which command it is. */
 function bash(program: Command): string {
   const all = [...wordsOf(program)];
   const cases = all.map(({ path, options, commands }) => {
-    const words = [...commands.map((each) => each.name()), ...options.map(({ name }) => name)];
+    const words = [...commands, ...options].map(({ name }) => name);
     return `    '${path}') words='${words.join(' ')}' ;;`;
   });
   const paths = all.map(({ path }) => `'${path}'`).slice(1);
@@ -78,7 +97,7 @@ function fish(program: Command): string {
     const here = path === '' ? '__fish_use_subcommand' : `__fish_seen_subcommand_from ${path.split(' ').at(-1)}`;
     const text = (description: string) => `'${description.replaceAll(/['\\]/g, '\\$&')}'`;
     return [
-      ...commands.map((each) => `complete -c chord -n '${here}' -f -a ${each.name()} -d ${text(each.description())}`),
+      ...commands.map((each) => `complete -c chord -n '${here}' -f -a ${each.name} -d ${text(each.description)}`),
       ...options.map((each) => `complete -c chord -n '${here}' -l ${each.name.slice(2)} -d ${text(each.description)}`),
     ];
   });

@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -145,27 +144,55 @@ func TestEndpointsTakeTurns(t *testing.T) {
 	reason(t, err, InvalidArgument)
 }
 
-func TestALoggerIsTold(t *testing.T) {
-	var mutex sync.Mutex
-	var log strings.Builder
-	logger := slog.New(slog.NewTextHandler(writer(func(line []byte) (int, error) {
-		mutex.Lock()
-		defer mutex.Unlock()
-		return log.Write(line)
-	}), nil))
-	peer := (&faulty{watch: func(call int, _ *chordv1.WatchContextsRequest, _ watchStream) error {
+// refusing is a peer whose first watch breaks, and whose others are refused once the channel is closed.
+func refusing(t *testing.T, refuses chan struct{}) *faulty {
+	return (&faulty{watch: func(call int, _ *chordv1.WatchContextsRequest, _ watchStream) error {
 		if call == 1 {
 			return status.Error(codes.Unavailable, "a moment")
 		}
+		<-refuses
 		return status.Error(codes.PermissionDenied, "no entry")
 	}}).serve(t)
-	replica := NewReplica(patient(t), dial(t, peer.address, fast, WithLogger(logger)), IDs("a"))
+}
+
+func TestALoggerGetsTheEndOfAReplicaBeforeItCanBeSeen(t *testing.T) {
+	refuses := make(chan struct{})
+	var replica *Replica
+	var log strings.Builder
+	logger := slog.New(slog.NewTextHandler(writer(func(line []byte) (int, error) {
+		if strings.Contains(string(line), "level=ERROR") {
+			check(t, replica.Err())
+		}
+		return log.Write(line)
+	}), nil))
+	replica = NewReplica(patient(t), dial(t, refusing(t, refuses).address, fast, WithLogger(logger)), IDs("a"))
+	close(refuses)
 	reason(t, replica.Ready(patient(t)), PermissionDenied)
-	replica.Close()
 	for _, told := range []string{"level=WARN", "a moment", "level=ERROR", "no entry"} {
 		if !strings.Contains(log.String(), told) {
 			t.Errorf("no %q in %s", told, log.String())
 		}
+	}
+}
+
+func TestOnErrorFindsTheReplicaEnded(t *testing.T) {
+	refuses := make(chan struct{})
+	var replica *Replica
+	var log strings.Builder
+	logger := slog.New(slog.NewTextHandler(&log, nil))
+	ends := []error{}
+	replica = NewReplica(patient(t), dial(t, refusing(t, refuses).address, fast, WithLogger(logger)), IDs("a"), OnError(func(err error) {
+		ends = append(ends, err, replica.Err(), replica.Ready(patient(t)))
+		panic("on purpose")
+	}))
+	close(refuses)
+	<-replica.Done()
+	same(t, len(ends), 3)
+	for _, end := range ends {
+		reason(t, end, PermissionDenied)
+	}
+	if !strings.Contains(log.String(), "on purpose") {
+		t.Error(log.String())
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 // reader can change them. Close it when done.
 type Replica struct {
 	config  replicaConfig
+	log     func(error)
 	cancel  context.CancelFunc
 	ready   chan struct{}
 	stopped chan struct{}
@@ -92,8 +93,8 @@ func NewReplica(ctx context.Context, client *Client, targets Targets, options ..
 	r := &Replica{
 		cancel: cancel, ready: make(chan struct{}), stopped: make(chan struct{}),
 		documents: map[string]ReplicaDocument{}, changed: make(chan struct{}),
+		log: func(err error) { client.settings.error("chord: replica", err) },
 	}
-	r.config.onError = func(err error) { client.settings.error("chord: replica", err) }
 	for _, option := range options {
 		option.replica(&r.config)
 	}
@@ -223,11 +224,11 @@ func (r *Replica) run(ctx context.Context, client *Client, targets Targets) {
 	}
 	watch := newWatch(client, targets, watchConfig{known: known, onDisconnect: onDisconnect})
 	var end error = closed("replica", nil)
+	failed := false
 	var batch []Event
 	follow := func(event Event, err error) bool {
 		if err != nil {
-			end = err
-			tell(r, func(call func(error)) { call(err) }, []func(error){r.config.onError})
+			end, failed = err, true
 			return false
 		}
 		batch = append(batch, event)
@@ -242,9 +243,16 @@ func (r *Replica) run(ctx context.Context, client *Client, targets Targets) {
 	} else {
 		watch.run(ctx, follow)
 	}
+	// Logged before the end can be seen. The callback finds the replica ended.
+	if failed && r.config.onError == nil {
+		r.log(end)
+	}
 	r.update(func() { r.live, r.err = false, end })
 	if !r.caughtUp {
 		close(r.ready)
+	}
+	if failed && r.config.onError != nil {
+		r.report(end)
 	}
 }
 
@@ -325,12 +333,24 @@ func (r *Replica) update(change func()) {
 func tell[F any](r *Replica, with func(F), callbacks []F) {
 	for _, callback := range callbacks {
 		func() {
-			defer func() {
-				if problem := recover(); problem != nil {
-					r.config.onError(fmt.Errorf("chord: a callback panicked: %v\n%s", problem, debug.Stack()))
-				}
-			}()
+			defer recovered(r.report)
 			with(callback)
 		}()
+	}
+}
+
+func (r *Replica) report(err error) {
+	defer recovered(r.log)
+	if r.config.onError != nil {
+		r.config.onError(err)
+	} else {
+		r.log(err)
+	}
+}
+
+// recovered is deferred: it passes a panic on as an error.
+func recovered(report func(error)) {
+	if problem := recover(); problem != nil {
+		report(fmt.Errorf("chord: a callback panicked: %v\n%s", problem, debug.Stack()))
 	}
 }

@@ -164,16 +164,24 @@ class Copies:
             result = listener(change)
             return result if isinstance(result, Awaitable) else None
         except Exception as error:
-            self._report(error, "a listener of a replica failed")
+            self._report(error)
             return None
 
-    def _report(self, error: Exception, what: str) -> object:
-        """Answers what `on_error` does: perhaps something to be awaited."""
+    def _log_end(self, error: Exception) -> None:
+        """Called before the end can be seen. Nothing where there is an `on_error`: that finds the replica ended."""
         if self._on_error is None:
-            _log.error(what, exc_info=error)
+            _log.error("a replica has ended", exc_info=error)
+
+    def _report(self, error: Exception) -> object:
+        """Answers what `on_error` does: perhaps something to be awaited. Without it, a listener has failed."""
+        if self._on_error is None:
+            _log.error("a listener of a replica failed", exc_info=error)
             return None
         try:
             return self._on_error(error)
-        except Exception:
-            _log.exception("on_error of a replica failed")
+        except Exception as raised:
+            self._log_on_error(raised)
             return None
+
+    def _log_on_error(self, error: Exception) -> None:
+        _log.error("on_error of a replica failed", exc_info=error)

@@ -95,8 +95,12 @@ class Replica(Copies):
                     batch = []
             self._end(closed("replica"))
         except Exception as error:
-            self._end(error)
-            self._report(error, "a replica has ended")
+            try:
+                self._log_end(error)
+            finally:
+                self._end(error)
+            if self._on_error is not None:
+                self._report(error)
 
     def _follow(self, batch: list[Event]) -> None:
         try:
@@ -126,4 +130,7 @@ class Replica(Copies):
     def _disconnected(self, error: ChordError, delay: float) -> None:
         self._live = False
         if self._on_disconnect is not None and not self._closing:
-            self._on_disconnect(error, delay)
+            try:
+                self._on_disconnect(error, delay)
+            except Exception as raised:
+                self._report(raised)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import grpc
@@ -139,6 +139,90 @@ def test_a_lost_connection_is_logged(server: Server, caplog: pytest.LogCaptureFi
             pass
         assert isinstance(next(watch), chordstate.CaughtUp)
     assert any("a watch lost its connection" in each.message for each in caplog.records)
+
+
+@contextmanager
+def logging_to(emit: Callable[[logging.LogRecord], None]) -> Iterator[None]:
+    handler = logging.Handler(logging.ERROR)
+    handler.handle = emit  # type: ignore[method-assign,assignment]
+    logging.getLogger("chordstate").addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger("chordstate").removeHandler(handler)
+
+
+def test_the_end_of_a_replica_is_logged_before_it_can_be_seen() -> None:
+    peer = Peer()
+    with serving(peer=peer) as (address, _), chordstate.connect(address, retry=FAST) as client:
+        replicas = [chordstate.Replica(client, "a")]
+        lines: list[str] = []
+
+        def emit(record: logging.LogRecord) -> None:
+            with pytest.raises(TimeoutError):
+                replicas[0].wait_for("a", lambda _: False, 0)
+            lines.append(record.getMessage())
+
+        with logging_to(emit):
+            peer.script(end=grpc.StatusCode.PERMISSION_DENIED)
+            with pytest.raises(chordstate.ChordError, match="PERMISSION_DENIED"):
+                replicas[0].wait_ready(30)
+        assert lines == ["a replica has ended"]
+
+        async def run() -> None:
+            async with chordstate.aio.connect(address, retry=FAST) as client:
+                replica = chordstate.aio.Replica(client, "a")
+                with logging_to(lambda _: lines.append(f"settled: {replica._settled.is_set()}")):
+                    peer.script(end=grpc.StatusCode.PERMISSION_DENIED)
+                    with pytest.raises(chordstate.ChordError, match="PERMISSION_DENIED"):
+                        await replica.wait_ready(30)
+
+        asyncio.run(run())
+        assert lines[1:] == ["settled: False"]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_callbacks_and_loggers_that_fail_leave_no_waiter() -> None:
+    heard: list[str] = []
+
+    def fail(*of: object) -> None:
+        heard.append(type(of[0]).__name__)
+        raise ValueError("of the program")
+
+    def script(peer: Peer) -> None:
+        peer.script(end=grpc.StatusCode.UNAVAILABLE)
+        peer.script(end=grpc.StatusCode.PERMISSION_DENIED)
+
+    peer = Peer()
+    with serving(peer=peer) as (address, _):
+        with chordstate.connect(address, retry=FAST) as client, logging_to(fail):
+            script(peer)
+            with chordstate.Replica(client, "a") as replica:
+                with pytest.raises(chordstate.ChordError, match="PERMISSION_DENIED"):
+                    replica.wait_ready(30)
+        assert heard == ["LogRecord"]
+        heard.clear()
+        with chordstate.connect(address, retry=FAST) as client:
+            script(peer)
+            with chordstate.Replica(client, "a", on_error=fail, on_disconnect=fail) as replica:
+                with pytest.raises(chordstate.ChordError, match="PERMISSION_DENIED"):
+                    replica.wait_ready(30)
+        assert heard == ["UnavailableError", "ValueError", "PermissionDeniedError"]
+        heard.clear()
+
+        async def fail_later(error: Exception) -> None:
+            await asyncio.sleep(0)
+            fail(error)
+
+        async def run() -> None:
+            script(peer)
+            async with chordstate.aio.connect(address, retry=FAST) as client:
+                async with chordstate.aio.Replica(client, "a", on_error=fail_later, on_disconnect=fail) as replica:
+                    with pytest.raises(chordstate.ChordError, match="PERMISSION_DENIED"):
+                        await replica.wait_ready(30)
+
+        asyncio.run(run())
+        assert heard == ["UnavailableError", "ValueError", "PermissionDeniedError"]
 
 
 def test_spans_of_opentelemetry() -> None:

@@ -62,10 +62,11 @@ impl Copier {
                     tell(&mut self.callbacks.disconnect, &mut self.callbacks.error, |call| call(&error, delay));
                 }
                 Err(error) => {
-                    self.status.send_modify(|status| (status.live, status.error) = (false, Some(error.clone())));
+                    // Before the end can be seen.
                     if error.code() != Code::Cancelled {
                         log::replica_ended(&error);
                     }
+                    self.status.send_modify(|status| (status.live, status.error) = (false, Some(error.clone())));
                     report(&mut self.callbacks.error, &error);
                     return;
                 }

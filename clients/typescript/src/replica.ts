@@ -207,14 +207,28 @@ export function replicaClass<E>(Events: new () => E): ReplicaConstructor<E> {
     }
 
     async #run(caughtUp: () => void, failed: (error: unknown) => void): Promise<void> {
-      this.#end = await this.#follow(caughtUp);
+      const { end, broke } = await this.#follow(caughtUp);
+      this.#end = end;
       this.#live = false;
-      failed(this.#end);
-      for (const waiting of [...this.#waiting]) waiting.fail(this.#end);
+      failed(end);
+      for (const waiting of [...this.#waiting]) waiting.fail(end);
+      if (broke) this.#report(end);
     }
 
-    /** Answers why it has ended. */
-    async #follow(caughtUp: () => void): Promise<unknown> {
+    /** What a listener or a logger throws is an uncaught exception, as of any other: nothing waits for it. */
+    #report(end: unknown): void {
+      try {
+        if (this.listenerCount('error') > 0) this.emit('error', end);
+        else this.#client.warn(warningOf(end));
+      } catch (error) {
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
+
+    /** Answers why it has ended, and whether that has to be reported. */
+    async #follow(caughtUp: () => void): Promise<{ end: unknown; broke: boolean }> {
       let batch: WatchEvent[] = [];
       try {
         for await (const event of this.#watch) {
@@ -224,13 +238,10 @@ export function replicaClass<E>(Events: new () => E): ReplicaConstructor<E> {
           batch = [];
           if (event.type === 'caughtUp') caughtUp();
         }
-        return closed('replica');
       } catch (error) {
-        if (this.#closed) return closed('replica');
-        if (this.listenerCount('error') > 0) this.emit('error', error);
-        else this.#client.warn(warningOf(error));
-        return error;
+        if (!this.#closed) return { end: error, broke: true };
       }
+      return { end: closed('replica'), broke: false };
     }
 
     /** All of them, or none. */

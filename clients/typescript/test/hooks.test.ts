@@ -10,7 +10,7 @@ import { spans } from '../src/opentelemetry.js';
 import { VERSION } from '../src/version.js';
 import * as web from '../src/web.js';
 import { startHttpPeer } from './support/http-peer.js';
-import { at, connectedTo, end, type Peer, startPeer } from './support/peer.js';
+import { at, caughtUp, connectedTo, end, type Peer, startPeer } from './support/peer.js';
 
 /** No try is too slow, on a busy machine. */
 const PATIENT = { deadline: 60_000, retry: { attemptTimeout: 60_000, backoffMin: 1, backoffMax: 4 } };
@@ -134,21 +134,47 @@ test('spans for each try, whose ids go to the server', async (t) => {
   );
 });
 
-test('a logger gets lost connections, and the end of a replica that has no listener', async (t) => {
+test('a logger gets lost connections, and the end of a replica that has no listener before it can be seen', async (t) => {
   const logged: string[] = [];
-  let ended = () => {};
-  const end_ = new Promise<void>((resolve) => (ended = resolve));
-  const logger: ClientOptions['logger'] = {
-    warn: (message) => {
-      logged.push(message.replace(/\d+ ms/, 'N ms'));
-      if (message.startsWith('a replica')) ended();
-    },
-  };
+  const logger: ClientOptions['logger'] = { warn: (message) => logged.push(message.replace(/\d+ ms/, 'N ms')) };
   const peer = await startPeer(t, {
     watch: (stream, opened) => end(stream, opened === 1 ? status.UNAVAILABLE : status.PERMISSION_DENIED),
   });
   const replica = new Replica(connectedTo(t, peer, { logger }), ['a']);
   await t.throwsAsync(replica.ready);
-  await end_;
   t.deepEqual(logged, ['a watch lost its connection, and connects again in N ms', 'a replica has ended: away']);
+});
+
+test.serial('a listener that throws at the end of a replica finds it ended, and leaves no waiter', async (t) => {
+  const uncaught: unknown[] = [];
+  const { queueMicrotask } = globalThis;
+  globalThis.queueMicrotask = (task) =>
+    queueMicrotask(() => {
+      try {
+        task();
+      } catch (error) {
+        uncaught.push(error);
+      }
+    });
+  t.teardown(() => Object.assign(globalThis, { queueMicrotask }));
+  let ends = () => {};
+  const peer = await startPeer(t, {
+    watch: (stream) => {
+      stream.write(caughtUp);
+      ends = () => end(stream, status.PERMISSION_DENIED);
+    },
+  });
+  const replica = new Replica(connectedTo(t, peer), ['a']);
+  const thrown = new Error('of the program');
+  const live: boolean[] = [];
+  replica.on('error', () => {
+    live.push(replica.live);
+    throw thrown;
+  });
+  await replica.ready;
+  const waiting = replica.waitFor('a', () => false);
+  ends();
+  t.is((await t.throwsAsync<ChordError>(waiting)).reason, 'PERMISSION_DENIED');
+  await replica.close();
+  t.deepEqual([live, uncaught], [[false], [thrown]]);
 });

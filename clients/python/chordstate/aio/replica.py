@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from contextlib import suppress
 from types import TracebackType
 
 from ..apply import DeltaMismatch
@@ -41,6 +40,8 @@ class Replica(Copies):
         self._changed = asyncio.Event()
         self._error: Exception | None = None
         self._ended: Exception | None = None
+        # Kept: the loop keeps no task alive.
+        self._reporting: asyncio.Future[None] | None = None
         client.closes(self)
         self._task = asyncio.create_task(self._run(), name="chord-replica")
 
@@ -95,8 +96,12 @@ class Replica(Copies):
                     batch = []
             self._end(closed("replica"))
         except Exception as error:
-            self._end(error)
-            await self._reported(error, "a replica has ended")
+            try:
+                self._log_end(error)
+            finally:
+                self._end(error)
+            if self._on_error is not None:
+                await self._reported(error)
         except asyncio.CancelledError:
             self._end(closed("replica"))
             raise
@@ -118,15 +123,17 @@ class Replica(Copies):
                 try:
                     await answer
                 except Exception as error:
-                    await self._reported(error, "a listener of a replica failed")
+                    await self._reported(error)
         if isinstance(batch[-1], CaughtUp):
             self._settled.set()
 
-    async def _reported(self, error: Exception, what: str) -> None:
-        answer = self._report(error, what)
+    async def _reported(self, error: Exception) -> None:
+        answer = self._report(error)
         if isinstance(answer, Awaitable):
-            with suppress(Exception):
+            try:
                 await answer
+            except Exception as raised:
+                self._log_on_error(raised)
 
     def _wake(self) -> None:
         changed, self._changed = self._changed, asyncio.Event()
@@ -143,4 +150,7 @@ class Replica(Copies):
     def _disconnected(self, error: ChordError, delay: float) -> None:
         self._live = False
         if self._on_disconnect is not None and not self._closing:
-            self._on_disconnect(error, delay)
+            try:
+                self._on_disconnect(error, delay)
+            except Exception as raised:
+                self._reporting = asyncio.ensure_future(self._reported(raised))

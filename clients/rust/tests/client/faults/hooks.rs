@@ -1,5 +1,7 @@
 //! What a program adds to the client.
 
+#[cfg(feature = "tracing")]
+use futures_util::future::FutureExt;
 use tonic::body::Body;
 use tonic::codegen::http;
 use tonic::service::InterceptorLayer;
@@ -114,4 +116,47 @@ async fn each_try_has_a_span() {
     let (peer, _) = noting("x");
     peer.client().await.set("a", json!({})).await.unwrap();
     assert_eq!(*spans.lock().unwrap(), ["chord.call"]);
+}
+
+/// Asks the replica at each line of an error whether it has ended.
+#[cfg(feature = "tracing")]
+#[derive(Default, Clone)]
+struct Ends(Arc<Mutex<Option<chordstate::Replica>>>, Arc<Mutex<Vec<bool>>>);
+
+#[cfg(feature = "tracing")]
+impl tracing::Subscriber for Ends {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.target().starts_with("chordstate") && metadata.level() == &tracing::Level::ERROR
+    }
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn event(&self, _: &tracing::Event<'_>) {
+        let replica = self.0.lock().unwrap();
+        self.1.lock().unwrap().push(replica.as_ref().unwrap().ready().now_or_never().is_some());
+    }
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[cfg(feature = "tracing")]
+#[tokio::test]
+async fn the_end_of_a_replica_is_logged_before_it_can_be_seen() {
+    let ends = Ends::default();
+    let _ends = tracing::subscriber::set_default(ends.clone());
+    let peer = Faulty { watch: Arc::new(|_, _| Err(Status::permission_denied("no"))), ..noting("x").0 };
+    // The tasks of this test run on one thread: the replica begins with the first wait.
+    let replica = peer.client().await.replica(["a"]).start();
+    *ends.0.lock().unwrap() = Some(replica);
+    patient(async {
+        while ends.1.lock().unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let replica = ends.0.lock().unwrap().take().unwrap();
+    failure(replica.ready(), Reason::PermissionDenied).await;
+    assert_eq!(*ends.1.lock().unwrap(), [false]);
 }

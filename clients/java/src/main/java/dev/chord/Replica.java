@@ -242,9 +242,17 @@ public final class Replica implements AutoCloseable {
       for (List<WatchEvent> batch = watch.nextBatch(); !batch.isEmpty(); batch = watch.nextBatch()) take(batch);
       ended(client.isClosed() ? Connection.closedError() : Errors.cancelled("the replica was closed", null));
     } catch (ChordException e) {
-      ended(e);
-      report(e);
+      failed(e);
+    } catch (RuntimeException | Error e) {
+      failed(Errors.internal("a replica cannot go on", e));
     }
+  }
+
+  /** Logs before the end can be seen: a program that sees it may close the replica, after which nothing is logged. */
+  private void failed(ChordException error) {
+    if (listeners.isEmpty() && !closed) log("a replica has ended", error);
+    ended(error);
+    report(error);
   }
 
   private void ended(ChordException error) {
@@ -329,14 +337,22 @@ public final class Replica implements AutoCloseable {
   }
 
   private void report(Throwable error) {
-    if (listeners.isEmpty() && !closed) client.error("a replica has ended", error);
     for (ReplicaListener listener : listeners) {
       if (closed) return;
       try {
         listener.failed(error);
       } catch (RuntimeException | Error e) {
-        client.error("a listener threw", e);
+        log("a listener threw", e);
       }
+    }
+  }
+
+  /** A logger of the program that throws ends nothing: waiters would never be woken. */
+  private void log(String message, Throwable error) {
+    try {
+      client.error(message, error);
+    } catch (RuntimeException | Error e) {
+      error.addSuppressed(e);
     }
   }
 }

@@ -26,9 +26,13 @@ import java.util.List;
 import java.util.Map;
 import java.util.ResourceBundle;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -214,10 +218,9 @@ class HooksTest {
     assertEquals("endpoints", failed.violations().get(0).field());
   }
 
-  @Test
-  void aLoggerIsTold() throws Exception {
-    List<String> told = new CopyOnWriteArrayList<>();
-    System.Logger logger = new System.Logger() {
+  /** Passes the lines on as level, message and the error's message. */
+  private static System.Logger logger(Consumer<String> lines) {
+    return new System.Logger() {
       @Override
       public String getName() {
         return "test";
@@ -230,27 +233,65 @@ class HooksTest {
 
       @Override
       public void log(Level level, ResourceBundle bundle, String message, Throwable error) {
-        told.add(level + " " + message + " " + error.getMessage());
+        lines.accept(level + " " + message + " " + error.getMessage());
       }
 
       @Override
       public void log(Level level, ResourceBundle bundle, String format, Object... params) {}
     };
+  }
+
+  /** Opens a replica whose first watch is disconnected, and whose second one is refused as soon as the latch is down. */
+  private void refused(System.Logger logger, CountDownLatch refuses, Consumer<Replica> use) throws Exception {
     ClientOptions options = ClientOptions.builder()
         .logger(logger)
         .retry(RetryPolicy.DEFAULT.withBackoff(Duration.ofMillis(1), Duration.ofMillis(5)))
         .build();
-    try (FaultyServer peer = new FaultyServer((number, request, stream) -> stream.onError(
-            (number == 1 ? Status.UNAVAILABLE.withDescription("a moment") : Status.PERMISSION_DENIED.withDescription("no"))
-                .asRuntimeException()));
+    FaultyServer.OnWatch refusing = (number, request, stream) -> {
+      if (number == 1) {
+        stream.onError(Status.UNAVAILABLE.withDescription("a moment").asRuntimeException());
+        return;
+      }
+      try {
+        refuses.await();
+      } catch (InterruptedException e) {
+        return; // the server is closed
+      }
+      stream.onError(Status.PERMISSION_DENIED.withDescription("no").asRuntimeException());
+    };
+    try (FaultyServer peer = new FaultyServer(refusing);
         ChordClient client = ChordClient.connect(peer.address(), options);
         Replica replica = Replica.open(client, List.of(Target.id("a")))) {
-      assertThrows(ChordException.class, () -> replica.awaitReady(Duration.ofSeconds(20)));
-      replica.close();
-      assertEquals(
-          List.of(
-              "WARNING a watch was disconnected, and connects again a moment", "ERROR a replica has ended no"),
-          told);
+      use.accept(replica);
     }
+  }
+
+  @Test
+  void aLoggerGetsTheEndOfAReplicaBeforeItCanBeSeen() throws Exception {
+    List<String> lines = new CopyOnWriteArrayList<>();
+    CountDownLatch refuses = new CountDownLatch(1);
+    refused(logger(lines::add), refuses, replica -> {
+      // Runs on the replica's thread at the moment of the end.
+      CompletableFuture<Void> closed = replica.ready().handle((done, error) -> {
+        replica.close();
+        return null;
+      });
+      refuses.countDown();
+      closed.orTimeout(20, TimeUnit.SECONDS).join();
+      assertEquals(
+          List.of("WARNING a watch was disconnected, and connects again a moment", "ERROR a replica has ended no"),
+          lines);
+    });
+  }
+
+  @Test
+  void aLoggerThatThrowsLeavesNoWaiter() throws Exception {
+    System.Logger broken = logger(line -> {
+      if (line.startsWith("ERROR")) throw new IllegalStateException("of the program");
+    });
+    refused(broken, new CountDownLatch(0), replica -> {
+      ChordException end = Live.fails("PERMISSION_DENIED", () -> replica.awaitReady(Duration.ofSeconds(20)));
+      assertEquals("of the program", end.getSuppressed()[0].getMessage());
+    });
   }
 }

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeAlias
 
-from .errors import ChordError
+from .errors import ChordError, closed
 from .model import PathLike
 from .requests import Remove, Seconds, Set, seconds
 from .values import Json
@@ -59,14 +59,26 @@ class Presence:
         self._on_error = on_error
         self._closing = threading.Event()
         self._lock = threading.Lock()
+        # Held while a value is written: the one that is set last is the one that is there.
+        self._turn = threading.Lock()
         self.set(value)
         self._thread = threading.Thread(target=self._run, name="chord-presence", daemon=True)
         self._thread.start()
 
     def set(self, value: Json) -> None:
-        """Sets another value, which also renews the member."""
-        self._value = value
-        self._client.update(self._context_id, mutations=[Set(self._path, value, self._ttl)], allow_missing=True)
+        """Sets another value, which also renews the member. Of several at the same time, one waits for the other.
+
+        Raises ChordError: `CANCELLED` after `close`.
+        """
+        with self._turn:
+            if self._closing.is_set():
+                raise closed("presence")
+            self._value = value
+            self._write()
+
+    def _write(self) -> None:
+        mutations = [Set(self._path, self._value, self._ttl)]
+        self._client.update(self._context_id, mutations=mutations, allow_missing=True)
 
     def close(self) -> None:
         """Ends the renewals and removes the member. Where the removal fails, the member expires. A second one does
@@ -78,7 +90,8 @@ class Presence:
             self._closing.set()
         self._thread.join()
         try:
-            self._client.update(self._context_id, mutations=[Remove(self._path)], timeout=self._ttl)
+            with self._turn:
+                self._client.update(self._context_id, mutations=[Remove(self._path)], timeout=self._ttl)
         except ChordError as error:
             if not has_gone(error):
                 report(error, self._on_error)
@@ -103,4 +116,5 @@ class Presence:
         except ChordError as error:
             if not has_gone(error):
                 raise
-            self.set(self._value)
+            with self._turn:
+                self._write()

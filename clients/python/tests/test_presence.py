@@ -35,6 +35,10 @@ def test_a_presence_is_renewed_set_again_and_removed(client: chordstate.Client, 
             assert members(client.get(name).value) == {"ann": {"n": 2}}
         assert members(client.get(name).value) == {}
         presence.close()
+        with pytest.raises(chordstate.ChordError) as late:
+            presence.set({"n": 3})
+        assert late.value.reason == "CANCELLED"
+        assert members(client.get(name).value) == {}
     assert failures == []
 
 
@@ -58,6 +62,9 @@ def test_aio(shared_server: Server, name: str) -> None:
             assert members((await client.get(name)).value) == {"ann": {"n": 2}}
             await presence.close()
             await presence.close()
+            with pytest.raises(chordstate.ChordError) as late:
+                await presence.set({"n": 3})
+            assert late.value.reason == "CANCELLED"
             assert members((await client.get(name)).value) == {}
 
     asyncio.run(check())

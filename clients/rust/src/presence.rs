@@ -1,10 +1,10 @@
 //! A member that is there as long as this process keeps it there: who is in a room, which worker holds a job.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
 use crate::client::Client;
@@ -26,6 +26,7 @@ struct Keeper {
     client: Client,
     id: String,
     path: Vec<String>,
+    /// Locked while it is written: the value that is set last is the one that is there.
     value: Arc<Mutex<Value>>,
     ttl: Duration,
 }
@@ -58,17 +59,18 @@ impl Presence {
     ) -> Result<Self, Error> {
         let client = client.with_deadline(ttl.max(client.0.deadline));
         let keeper = Keeper { client, id, path, value: Arc::new(Mutex::new(value)), ttl };
-        keeper.put().await?;
+        keeper.put(&*keeper.value.lock().await).await?;
         let (closing, closed) = watch::channel(false);
         let open = Open::new(keeper.client.0.shared.clone());
         let running = tokio::spawn(keeper.clone().run(closed, open, on_error));
         Ok(Self { keeper, closing, running })
     }
 
-    /// Sets another value, which also renews the member.
+    /// Sets another value, which also renews the member. Of several at the same time, one waits for the other.
     pub async fn set(&self, value: impl Into<Value>) -> Result<(), Error> {
-        *self.keeper.value.lock().unwrap_or_else(PoisonError::into_inner) = value.into();
-        self.keeper.put().await
+        let mut kept = self.keeper.value.lock().await;
+        *kept = value.into();
+        self.keeper.put(&kept).await
     }
 
     /// Ends the renewals and removes the member. Where that fails, the member expires.
@@ -119,7 +121,8 @@ impl Keeper {
     }
 
     async fn remove(self) -> Result<(), Error> {
-        let Self { client, id, path, .. } = self;
+        let Self { client, id, path, value, .. } = self;
+        let _turn = value.lock().await;
         let client = Client(Connection { outlives: true, ..client.0 });
         match client.update(id).remove(path).await {
             Err(error) if !has_gone(&error) => Err(error),
@@ -129,15 +132,14 @@ impl Keeper {
 
     async fn renew(&self) -> Result<(), Error> {
         match self.client.touch(&self.id).paths([&self.path]).await {
-            Err(error) if has_gone(&error) => self.put().await,
+            Err(error) if has_gone(&error) => self.put(&*self.value.lock().await).await,
             Err(error) => Err(error),
             Ok(_) => Ok(()),
         }
     }
 
-    async fn put(&self) -> Result<(), Error> {
-        let value = self.value.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        self.client.update(&self.id).set_for(&self.path, value, self.ttl).allow_missing().await?;
+    async fn put(&self, value: &Value) -> Result<(), Error> {
+        self.client.update(&self.id).set_for(&self.path, value.clone(), self.ttl).allow_missing().await?;
         Ok(())
     }
 }

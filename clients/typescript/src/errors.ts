@@ -105,7 +105,7 @@ export function unavailable(message: string): ChordError {
 }
 
 /** What was asked of a client, or a replica, after its end. */
-export function closed(what: 'client' | 'replica'): ChordError {
+export function closed(what: 'client' | 'replica' | 'presence'): ChordError {
   return new ChordError('CANCELLED', `the ${what} is closed`, status.CANCELLED);
 }
 

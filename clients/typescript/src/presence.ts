@@ -1,5 +1,5 @@
 /** A member that is there as long as this process keeps it there: who is in a room, which worker holds a job. */
-import { ChordError } from './errors.js';
+import { ChordError, closed } from './errors.js';
 import type { Json } from './json.js';
 import type { Mutation, Path } from './model.js';
 import { sleep } from './timers.js';
@@ -33,6 +33,8 @@ export class Presence {
   readonly #closing = new AbortController();
   #running: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
+  /** Ends when no value is on its way: the one that is set last is the one that is there. */
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(
     private readonly client: Calls,
@@ -52,10 +54,23 @@ export class Presence {
     return this;
   }
 
-  /** Sets another value, which also renews the member. @throws ChordError */
-  async set(value: Json): Promise<void> {
-    this.value = value;
-    const mutations = [{ path: this.path, set: value, ttl: this.ttl }];
+  /** Sets another value, which also renews the member. Of several at the same time, one waits for the other. @throws ChordError CANCELLED after `close` */
+  set(value: Json): Promise<void> {
+    return this.#inTurn(() => {
+      if (this.#closing.signal.aborted) throw closed('presence');
+      this.value = value;
+      return this.#write();
+    });
+  }
+
+  #inTurn(write: () => Promise<void>): Promise<void> {
+    const written = this.#turn.then(write);
+    this.#turn = written.catch(() => {});
+    return written;
+  }
+
+  async #write(): Promise<void> {
+    const mutations = [{ path: this.path, set: this.value, ttl: this.ttl }];
     await this.client.update(this.contextId, { mutations }, { allowMissing: true });
   }
 
@@ -73,11 +88,12 @@ export class Presence {
     this.#closing.abort();
     await this.#running;
     this.ended();
-    await this.client
-      .update(this.contextId, { mutations: [{ path: this.path, remove: true }] }, { deadline: this.ttl })
-      .catch((error) => {
+    const edit = { mutations: [{ path: this.path, remove: true }] } as const;
+    await this.#inTurn(async () => void (await this.client.update(this.contextId, edit, { deadline: this.ttl }))).catch(
+      (error) => {
         if (!isGone(error)) this.#report(error);
-      });
+      },
+    );
   }
 
   async #run(): Promise<void> {
@@ -98,7 +114,7 @@ export class Presence {
       await this.client.touch(this.contextId, undefined, { paths: [this.path], deadline: this.ttl, signal });
     } catch (error) {
       if (!isGone(error)) throw error;
-      await this.set(this.value);
+      await this.#inTurn(() => this.#write());
     }
   }
 

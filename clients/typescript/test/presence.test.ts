@@ -1,3 +1,4 @@
+import { InterceptingCall, type Interceptor } from '@grpc/grpc-js';
 import test from 'ava';
 import { type ChordError, Replica } from '../src/index.js';
 import { startHolder } from './support/holder.js';
@@ -25,6 +26,32 @@ test('a presence is renewed, set again where it has gone, and removed', async (t
   await presence.close();
   t.deepEqual((await client.get('room:1')).value, { members: {} });
   t.deepEqual(failures, []);
+});
+
+test('the value that is set last is the one that is there, and none after the close', async (t) => {
+  let release = () => {};
+  const held = new Promise<void>((resolve) => (release = resolve));
+  let updates = 0;
+  const interceptor: Interceptor = (options, next) =>
+    new InterceptingCall(next(options), {
+      start(metadata, listener, go) {
+        if (options.method_definition.path.endsWith('UpdateContext') && ++updates === 2)
+          void held.then(() => go(metadata, listener));
+        else go(metadata, listener);
+      },
+    });
+  const server = await startServer(t, '--backend', 'memory');
+  const client = connected(t, server, { interceptors: [interceptor] });
+  const presence = await client.presence('room:1', path, 1, 60_000);
+  const writes = [presence.set(2), presence.set(3)];
+  // The second would be on its way by now.
+  for (let turns = 0; turns < 50; turns++) await new Promise((resolve) => setImmediate(resolve));
+  release();
+  await Promise.all(writes);
+  t.deepEqual((await client.get('room:1')).value, { members: { ann: 3 } });
+  await presence.close();
+  t.is((await t.throwsAsync<ChordError>(presence.set(4))).reason, 'CANCELLED');
+  t.deepEqual((await client.get('room:1')).value, { members: {} });
 });
 
 test('closing the client removes its presences; a failure is reported, and the first one thrown', async (t) => {

@@ -6,7 +6,7 @@ import asyncio
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from ..errors import ChordError
+from ..errors import ChordError, closed
 from ..model import PathLike
 from ..presence import OnPresenceError, has_gone, report, until_renewal
 from ..requests import Remove, Seconds, Set, seconds
@@ -35,6 +35,8 @@ class Presence:
         self._ttl = seconds(ttl)
         self._on_error = on_error
         self._closing = asyncio.Event()
+        # Held while a value is written: the one that is set last is the one that is there.
+        self._turn = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
 
     async def open(self) -> Presence:
@@ -44,9 +46,19 @@ class Presence:
         return self
 
     async def set(self, value: Json) -> None:
-        """Sets another value, which also renews the member."""
-        self._value = value
-        await self._client.update(self._context_id, mutations=[Set(self._path, value, self._ttl)], allow_missing=True)
+        """Sets another value, which also renews the member. Of several at the same time, one waits for the other.
+
+        Raises ChordError: `CANCELLED` after `close`.
+        """
+        async with self._turn:
+            if self._closing.is_set():
+                raise closed("presence")
+            self._value = value
+            await self._write()
+
+    async def _write(self) -> None:
+        mutations = [Set(self._path, self._value, self._ttl)]
+        await self._client.update(self._context_id, mutations=mutations, allow_missing=True)
 
     async def close(self) -> None:
         """Ends the renewals and removes the member. Where the removal fails, the member expires. A second one does
@@ -58,7 +70,8 @@ class Presence:
         if self._task is not None:
             await asyncio.wait([self._task])
         try:
-            await self._client.update(self._context_id, mutations=[Remove(self._path)], timeout=self._ttl)
+            async with self._turn:
+                await self._client.update(self._context_id, mutations=[Remove(self._path)], timeout=self._ttl)
         except ChordError as error:
             if not has_gone(error):
                 report(error, self._on_error)
@@ -85,7 +98,8 @@ class Presence:
             except ChordError as error:
                 if not has_gone(error):
                     raise
-                await self.set(self._value)
+                async with self._turn:
+                    await self._write()
         except ChordError as error:
             if not self._closing.is_set():
                 report(error, self._on_error)

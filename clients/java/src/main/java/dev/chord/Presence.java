@@ -6,6 +6,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -23,7 +24,9 @@ public final class Presence implements AutoCloseable {
   private final CountDownLatch closing = new CountDownLatch(1);
   private final AtomicBoolean closed = new AtomicBoolean();
   private final Thread thread;
-  private volatile @Nullable Object value;
+  /** Held while a value is written: the one that is set last is the one that is there. */
+  private final ReentrantLock turn = new ReentrantLock(true);
+  private @Nullable Object value;
 
   Presence(
       ChordClient client,
@@ -45,9 +48,29 @@ public final class Presence implements AutoCloseable {
     thread.start();
   }
 
-  /** Sets another value, which also renews the member. */
+  /**
+   * Sets another value, which also renews the member. Of several at the same time, one waits for the other.
+   *
+   * @throws ChordException CANCELLED after {@link #close}
+   */
   public void set(@Nullable Object value) {
-    this.value = value;
+    inTurn(() -> {
+      if (closed.get()) throw Errors.cancelled("the presence is closed", null);
+      this.value = value;
+      write();
+    });
+  }
+
+  private void inTurn(Runnable write) {
+    turn.lock();
+    try {
+      write.run();
+    } finally {
+      turn.unlock();
+    }
+  }
+
+  private void write() {
     client.update(
         id, Edit.of(Mutation.set(path, value, ttl)), UpdateOptions.builder().allowMissing().build());
   }
@@ -64,7 +87,8 @@ public final class Presence implements AutoCloseable {
     }
     onClose.accept(this);
     try {
-      client.update(id, Edit.of(Mutation.remove(path)), UpdateOptions.builder().deadline(ttl).build());
+      UpdateOptions within = UpdateOptions.builder().deadline(ttl).build();
+      inTurn(() -> client.update(id, Edit.of(Mutation.remove(path)), within));
     } catch (ChordException error) {
       if (!hasGone(error)) report(error);
     }
@@ -104,7 +128,7 @@ public final class Presence implements AutoCloseable {
       client.touch(id, List.of(path), null, TouchOptions.builder().deadline(ttl).build());
     } catch (ChordException error) {
       if (!hasGone(error)) throw error;
-      set(value);
+      inTurn(this::write);
     }
   }
 

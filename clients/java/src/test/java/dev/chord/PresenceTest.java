@@ -35,6 +35,7 @@ class PresenceTest extends Live {
       assertEquals(json("{'members':{'ann':{'n':2}}}"), client.get(id).value());
       presence.close();
       presence.close();
+      fails("CANCELLED", () -> presence.set(Map.of("n", 3)));
       assertEquals(json("{'members':{}}"), client.get(id).value());
     }
     assertEquals(List.of(), List.copyOf(failures));

@@ -55,21 +55,24 @@ export class StatsView {
   readonly #loop: IntervalHistogram = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION });
   #before: ReturnType<typeof totals>;
 
-  constructor(private readonly sources: MetricSources) {
-    sources.calls.heats.add(this.#heat);
+  /** @param sources read for each sample: some of what they give is a number of that moment */
+  constructor(private readonly sources: () => MetricSources) {
+    const now = sources();
+    now.calls.heats.add(this.#heat);
     this.#loop.enable();
-    this.#before = totals(sources);
+    this.#before = totals(now);
   }
 
   close(): void {
-    this.sources.calls.heats.delete(this.#heat);
+    this.sources().calls.heats.delete(this.#heat);
     this.#loop.disable();
   }
 
   /** Statistics since the last call. */
   take(): Stats {
-    const { contexts, hub, store, connections, streams, workers } = this.sources;
-    const [before, now] = [this.#before, totals(this.sources)];
+    const sources = this.sources();
+    const { contexts, hub, store, connections, streams, workers } = sources;
+    const [before, now] = [this.#before, totals(sources)];
     this.#before = now;
     const elapsed = now.at - before.at;
     const { rss, heapUsed } = process.memoryUsage();

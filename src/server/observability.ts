@@ -68,7 +68,12 @@ export class Telemetry {
     private readonly otel: OpenTelemetry | undefined,
     backend: string,
   ) {
-    this.stats = { version: version(), backend, startedAt: Date.now(), look: () => new StatsView(this.#sources()) };
+    this.stats = {
+      version: version(),
+      backend,
+      startedAt: Date.now(),
+      look: () => new StatsView(() => this.#sources()),
+    };
     this.#heap = new HeapRoom(log);
     if (config.auditLog !== '') this.#audit = this.#openAudit();
     const { api, tracer, meter } = otel ?? {};

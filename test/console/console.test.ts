@@ -2,7 +2,7 @@
 import test from 'ava';
 import { temporaryDirectory } from '../store/lmdb/directories.js';
 import { ALL, guarded } from '../support/access.js';
-import { connect, serve } from '../support/chord.js';
+import { connect, serve, watch } from '../support/chord.js';
 import { openPage } from './browser.js';
 import { chromiumTests, complaints, faintTexts, looking, row, WEB, withHistory } from './subjects.js';
 
@@ -216,6 +216,7 @@ inChromium('who made each part stands beside it, page after page', async (t, bro
 inChromium('what the server does is plotted: rates, watchers, the hottest contexts', async (t, browser) => {
   const subject = await looking(t, browser, 'view=server');
   const { page, peer, picture } = subject;
+  for (const id of ['room:1', 'room:2']) watch(t, peer, { id });
   const busy = (async () => {
     for (let i = 0; !page.isClosed() && i < 400; i++) {
       await peer.update({ contextId: 'room:1', changes: { seats: i } });
@@ -225,7 +226,8 @@ inChromium('what the server does is plotted: rates, watchers, the hottest contex
   await page.getByRole('row', { name: /^room:1/ }).waitFor();
   await page.getByRole('row', { name: 'ContextService/UpdateContext' }).waitFor();
   await busy;
-  t.is(await page.locator('.plot canvas').count(), 6);
+  t.is(await page.locator('.plot canvas').count(), 8);
+  await page.getByRole('figure', { name: 'Watchers: streams 2, watched 2' }).waitFor();
   t.regex(
     (await page.getByRole('figure', { name: /^Calls/ }).getAttribute('aria-label')) ?? '',
     /^Calls \/ s: all [\d,.]+/,

@@ -69,7 +69,7 @@ export function ServerView() {
   );
 }
 
-function Summary({ stats: { server, store, watches } }: { readonly stats: Stats }) {
+function Summary({ stats: { server, store } }: { readonly stats: Stats }) {
   const fact = (name: string, value: string) => (
     <div>
       <dt>{name}</dt>
@@ -82,9 +82,6 @@ function Summary({ stats: { server, store, watches } }: { readonly stats: Stats 
       {fact('Chord', server?.version ?? '–')}
       {fact('Store', `${server?.backend}, ${state}`)}
       {fact('Up since', fromTimestamp(server?.startedAt)?.toLocaleString() ?? '–')}
-      {fact('Connections', whole(server?.connections))}
-      {fact('Watch streams', whole(watches?.streams))}
-      {fact('Watched', whole(watches?.targets))}
     </dl>
   );
 }
@@ -114,6 +111,21 @@ function Plots({ samples }: { readonly samples: readonly Stats[] }) {
           rate('merged', ({ watches }) => watches?.merged),
           rate('documents', ({ watches }) => watches?.documents),
         ]}
+      />
+      <Plot
+        title="Watchers"
+        times={times}
+        format={rounded}
+        series={[
+          series('streams', ({ watches }) => watches?.streams),
+          series('watched', ({ watches }) => watches?.targets),
+        ]}
+      />
+      <Plot
+        title="Connections"
+        times={times}
+        format={rounded}
+        series={[series('open', ({ server }) => server?.connections)]}
       />
       <Plot
         title="Latency, p99"

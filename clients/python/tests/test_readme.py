@@ -46,3 +46,10 @@ def test_batches_the_past_and_every_other_call(tmp_path: Path) -> None:
     finally:
         server.stop()
     assert told == ["0 of 1", "1 of 1", "{'members': {}} {'topic': 'daily'}"]
+
+
+def test_presence(server: Server) -> None:
+    begin = 'import chordstate\nclient = chordstate.connect("127.0.0.1:50051")\n'
+    [block] = [each for each in BLOCKS if "client.presence(" in each]
+    end = '    print(client.get("lobby").value)\nprint(client.get("lobby").value)'
+    assert output_of(begin + block + end, server) == ["{'ann': {'status': 'away'}}", "{}"]

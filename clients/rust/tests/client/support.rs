@@ -42,12 +42,13 @@ pub struct Server {
 }
 
 impl Server {
-    /// Returns when it serves. `None`: there is no server here.
+    /// Returns when it serves. `None`: there is no server here. It never refuses a call because its event loop is late: tests
+    /// share their machine with other tests.
     pub fn start(args: &[&str]) -> Option<Self> {
         let command = server_command()?;
         let mut process = Command::new(&command[0])
             .args(&command[1..])
-            .args(["serve", "--log-level", "error"])
+            .args(["serve", "--log-level", "error", "--max-event-loop-delay", "off"])
             .args(args)
             .stdout(Stdio::piped())
             .spawn()

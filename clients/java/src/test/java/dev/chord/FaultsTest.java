@@ -118,7 +118,7 @@ class FaultsTest {
       if (number < 3) throw Status.UNAVAILABLE.asRuntimeException();
     };
     RetryPolicy slow = RetryPolicy.DEFAULT.withBackoff(Duration.ofMinutes(1), Duration.ofMinutes(1));
-    SetOptions soon = SetOptions.builder().deadline(Duration.ofSeconds(2)).build();
+    SetOptions soon = SetOptions.builder().deadline(Duration.ofSeconds(4)).build();
     try (FaultyServer server = new FaultyServer(onSet); ChordClient client = connect(server, slow)) {
       client.set("a", Map.of(), soon);
       assertEquals(3, server.sets.get());
@@ -321,10 +321,11 @@ class FaultsTest {
         .trustManager(certificate.toFile())
         .clientAuth(TlsServerCredentials.ClientAuth.REQUIRE);
     Tls trusting = Tls.SYSTEM.withRoots(certificate).withServerName("chord.test");
-    RetryPolicy once = RetryPolicy.DEFAULT.withAttempts(1);
+    RetryPolicy once = RetryPolicy.DEFAULT.withAttempts(1).withAttemptTimeout(Duration.ofMinutes(1));
     try (FaultyServer server =
         new FaultyServer((number, request) -> {}, (number, request, stream) -> {}, credentials.build())) {
-      ClientOptions.Builder options = ClientOptions.builder().token("secret").retry(once);
+      ClientOptions.Builder options =
+          ClientOptions.builder().token("secret").retry(once).deadline(Duration.ofMinutes(1));
       try (ChordClient client =
           ChordClient.connect(server.address(), options.tls(trusting.withIdentity(certificate, key)).build())) {
         client.set("a", Map.of());

@@ -123,7 +123,7 @@ class OutageTest {
     };
     try (FaultyServer server = new FaultyServer(onSet);
         ChordClient client =
-            ChordClient.connect(server.address(), ClientOptions.builder().callsInFlight(3).build())) {
+            ChordClient.connect(server.address(), ClientOptions.builder().callsInFlight(3).deadline(Duration.ofMinutes(1)).build())) {
       List<CompletableFuture<WriteResult>> calls = new ArrayList<>();
       for (int i = 0; i < 200; i++) calls.add(client.async().set("a", Map.of()));
       for (CompletableFuture<WriteResult> call : calls) assertEquals(1, call.get().position().version());

@@ -3,6 +3,7 @@ import type { ComponentChildren } from 'preact';
 import type { Provenance } from '../../clients/typescript/src/model.js';
 import { type Change, ChordError, type Path } from '../../clients/typescript/src/web.js';
 import { useTick } from './hooks.js';
+import { asJson, visible } from './json/visible.js';
 
 const SECOND = 1000;
 const AGES: readonly (readonly [name: string, milliseconds: number])[] = [
@@ -43,11 +44,11 @@ export function Authorship({ by }: { readonly by: Provenance | undefined }) {
   return (
     <>
       <span class={author === '' ? 'author none' : 'author'}>
-        {author || (cause === 'expired' ? 'expired' : 'no author')}
+        {visible(author) || (cause === 'expired' ? 'expired' : 'no author')}
       </span>
       {Object.entries(annotations).map(([name, value]) => (
         <span key={name} class="annotation">
-          <b>{name}</b> {value}
+          <b>{visible(name)}</b> {visible(value)}
         </span>
       ))}
     </>
@@ -80,7 +81,7 @@ export function Places({ changes, most }: { readonly changes: readonly Change[];
 }
 
 export function pathText(path: Path): string {
-  return path.map((key) => (/^[\w-]+$/.test(key) ? key : JSON.stringify(key))).join('.');
+  return path.map((key) => (/^[\w-]+$/.test(key) ? key : asJson(key))).join('.');
 }
 
 /** For those who do not see it otherwise. */

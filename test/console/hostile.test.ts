@@ -20,7 +20,9 @@ const SCRIPTS = [
 inChromium('script in ids, keys, values and annotations is text', async (t, browser) => {
   const subject = await looking(t, browser);
   const { page, peer, picture } = subject;
-  const value = Object.fromEntries([...SCRIPTS, '__proto__', 'constructor'].map((each) => [each, { [each]: [each] }]));
+  const value = Object.fromEntries(
+    [...SCRIPTS, '__proto__', 'constructor', 'pay\u202Eme'].map((each) => [each, { [each]: [each] }]),
+  );
   for (const contextId of SCRIPTS) {
     await peer.set({ contextId, value });
     await peer.set({ contextId, value: { ...value, [contextId]: 1 }, annotations: new Map([['why', IMAGE]]) });
@@ -31,6 +33,7 @@ inChromium('script in ids, keys, values and annotations is text', async (t, brow
     await page.locator('h1', { hasText: contextId }).waitFor();
     await until(async () => (await page.title()) === `${contextId} · Chord`);
     await row(page, '__proto__').first().waitFor();
+    await row(page, 'pay\\u202eme').first().waitFor();
     t.is((await page.locator('.tree [role=treeitem]').filter({ hasText: IMAGE }).count()) > 0, true);
     await page.getByRole('link', { name: 'History' }).click();
     await page.locator('.annotation', { hasText: IMAGE }).waitFor();

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { compare, isEqual, LINES_MAX } from '../../src/console/json/compare.js';
 import { marksOf, placeOf } from '../../src/console/json/marks.js';
 import { type Container, countOf, divide, isRange, ROWS_MAX } from '../../src/console/json/parts.js';
+import { asJson } from '../../src/console/json/visible.js';
 import type { JsonObject } from '../../src/model/model.js';
 import { jsonObject } from '../support/arbitrary.js';
 
@@ -108,5 +109,16 @@ test('a change is marked, and what is above it', (t) => {
       [placeOf(['log', '3']), 'changed'],
       [placeOf(['log', '4']), 'changed'],
     ].sort(),
+  );
+});
+
+test('what would move or hide text is shown as an escape, and reads as the same value', (t) => {
+  const value = { 'pay\u202Eme': 'a\u2066b\u200Bc\u007Fd', '👩\u200D🚀': 'שלום\nend' };
+  t.notRegex(asJson(value, 2), /[\u202E\u2066\u200B\u007F]/);
+  t.deepEqual(JSON.parse(asJson(value, 2)), value);
+  t.true(asJson(value).includes('👩\u200D🚀'), 'an emoji is whole');
+  t.deepEqual(
+    compare({}, { 'pay\u202Eme': 'a\u2066b' }).lines.map(({ right }) => right),
+    ['{', '"pay\\u202eme": "a\\u2066b"', '}'],
   );
 });

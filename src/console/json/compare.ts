@@ -4,6 +4,7 @@
  */
 import { isObject, type Json, type JsonObject } from '../../../clients/typescript/src/json.js';
 import { type Container, countOf, isContainer, keysOf } from './parts.js';
+import { asJson } from './visible.js';
 
 /** More lines are not made. */
 export const LINES_MAX = 2000;
@@ -126,15 +127,15 @@ function twice(text: string): [string, string] {
 
 const members = (count: number) => `${count.toLocaleString('en')} equal ${count === 1 ? 'member' : 'members'}`;
 const elements = (count: number) => `${count.toLocaleString('en')} equal ${count === 1 ? 'element' : 'elements'}`;
-const quoted = (key: string) => `${JSON.stringify(key)}: `;
+const quoted = (key: string) => `${asJson(key)}: `;
 const bracketsOf = (value: Container) => (Array.isArray(value) ? ['[', ']'] : ['{', '}']) as [string, string];
 const member = (object: JsonObject, key: string) => (Object.hasOwn(object, key) ? object[key] : undefined);
 
 function brief(value: Json, from = 0): string {
   if (isContainer(value)) return bracketsOf(value).join('');
-  if (typeof value !== 'string') return JSON.stringify(value);
+  if (typeof value !== 'string') return asJson(value);
   const rest = value.length - from - CHARACTERS_MAX;
-  const text = JSON.stringify(value.slice(from, from + CHARACTERS_MAX));
+  const text = asJson(value.slice(from, from + CHARACTERS_MAX));
   return `${from > 0 ? '… ' : ''}${text}${rest > 0 ? ` … ${rest.toLocaleString('en')} more` : ''}`;
 }
 

@@ -9,6 +9,7 @@ import { type Marks, placeOf } from './marks.js';
 import { type Container, countOf, divide, isContainer, isRange, keyAt, type Range } from './parts.js';
 import { onTreeBlur, onTreeFocus, onTreeKey } from './tree-keys.js';
 import { Value } from './value.js';
+import { visible } from './visible.js';
 
 /** Containers of the first levels are open at first, where they have few members. */
 const OPEN_LEVELS = 2;
@@ -81,7 +82,7 @@ function MemberRow({ member, path, value, level, marks, round }: MemberProps) {
   return (
     <>
       <Row level={level} open={count > 0 ? open : undefined} setOpen={setOpen} mark={mark} round={round}>
-        <span class="json-key">{member}</span>
+        <span class="json-key">{visible(member)}</span>
         <span class="json-colon">: </span>
         <Value value={value} />
       </Row>
@@ -104,7 +105,7 @@ function RangeRow({ container, path, range, level, ...shown }: RowsProps) {
     <>
       <Row level={level} open={open} setOpen={setOpen} mark={undefined} round={shown.round}>
         <span class="json-range">
-          {keyAt(container, range.from)} … {keyAt(container, range.to - 1)}
+          {visible(keyAt(container, range.from))} … {visible(keyAt(container, range.to - 1))}
         </span>{' '}
         <span class="json-count">{(range.to - range.from).toLocaleString('en')}</span>
       </Row>

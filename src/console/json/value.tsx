@@ -2,6 +2,7 @@
 import { useState } from 'preact/hooks';
 import type { Json } from '../../../clients/typescript/src/json.js';
 import { countOf, isContainer } from './parts.js';
+import { asJson } from './visible.js';
 
 /** Longer texts are cut, in UTF-16 units; on request more is shown. */
 const TEXT_SHORT = 240;
@@ -30,7 +31,7 @@ function Text({ text }: { readonly text: string }) {
   const rest = text.length - length;
   return (
     <span class="json-string">
-      {JSON.stringify(rest > 0 ? text.slice(0, length) : text).slice(0, rest > 0 ? -1 : undefined)}
+      {asJson(rest > 0 ? text.slice(0, length) : text).slice(0, rest > 0 ? -1 : undefined)}
       {rest > 0 && (
         <button type="button" class="more" onClick={() => setLength(TEXT_LONG)} disabled={length === TEXT_LONG}>
           {rest.toLocaleString('en')} more

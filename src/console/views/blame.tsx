@@ -4,6 +4,7 @@ import type { BlameLine } from '../../../clients/typescript/src/blame.js';
 import { blameContext } from '../api.js';
 import { type Live, useLoad } from '../hooks.js';
 import { Value } from '../json/value.js';
+import { asJson } from '../json/visible.js';
 import { Age, Authorship, Problem, pathText } from '../parts.js';
 import { linkTo } from '../state.js';
 
@@ -97,7 +98,7 @@ function Line({ id, line: { path, run, value, version, updatedAt, provenance }, 
         <b>{pathText(path)}</b>
         {where}
         {path.length > 0 && ': '}
-        {Array.isArray(value) ? JSON.stringify(value).slice(0, TEXT_MAX) : <Value value={value} />}
+        {Array.isArray(value) ? asJson(value).slice(0, TEXT_MAX) : <Value value={value} />}
       </td>
     </tr>
   );

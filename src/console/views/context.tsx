@@ -1,6 +1,7 @@
 /** One context: where it stands, and its document, history, comparisons and editor. */
 import { useEffect } from 'preact/hooks';
 import { type Live, useLive } from '../hooks.js';
+import { visible } from '../json/visible.js';
 import { Age, Problem } from '../parts.js';
 import { type HashRoute, linkTo, route, TABS, useCell } from '../state.js';
 import { BlameView } from './blame.js';
@@ -23,18 +24,18 @@ export function ContextView({ id }: { readonly id: string }) {
   const place = useCell(route);
   const live = useLive(id);
   useEffect(() => {
-    document.title = `${id} · Chord`;
+    document.title = `${visible(id)} · Chord`;
     return () => {
       document.title = 'Chord';
     };
   }, [id]);
   return (
-    <section class="pane" aria-label={`Context ${id}`}>
+    <section class="pane" aria-label={`Context ${visible(id)}`}>
       <header class="title">
         <a class="back" href={linkTo({})} aria-label="Back to the list">
           ‹
         </a>
-        <h1>{id}</h1>
+        <h1>{visible(id)}</h1>
         <span class={`state ${live.state}`} role="status">
           {STATES[live.state]}
         </span>

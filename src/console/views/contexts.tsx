@@ -2,6 +2,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import { type ContextPage, listContexts } from '../api.js';
 import { useLoad } from '../hooks.js';
+import { visible } from '../json/visible.js';
 import { Age, Problem } from '../parts.js';
 import { linkTo, moveTo, route, useCell } from '../state.js';
 import { Create } from './create.js';
@@ -65,9 +66,9 @@ export function ContextList() {
             key={contextId}
             href={linkTo({ id: contextId })}
             aria-current={contextId === id ? 'page' : undefined}
-            title={contextId}
+            title={visible(contextId)}
           >
-            <span class="id">{contextId}</span>
+            <span class="id">{visible(contextId)}</span>
             <span class="figures">
               {position.version} <Age at={updatedAt} />
             </span>

@@ -2,6 +2,7 @@
 import { useState } from 'preact/hooks';
 import { deleteContext } from '../api.js';
 import type { Live } from '../hooks.js';
+import { visible } from '../json/visible.js';
 import { linkTo } from '../state.js';
 import { Confirm } from './confirm.js';
 
@@ -23,7 +24,7 @@ function Ask({ id, live, onEnd }: { readonly id: string; readonly live: Live; re
   const [seen] = useState(live.document!);
   return (
     <Confirm
-      title={`Delete ${id} with its history`}
+      title={`Delete ${visible(id)} with its history`}
       seen={seen}
       live={live}
       after={EMPTY}

@@ -5,6 +5,7 @@ import { setContext } from '../api.js';
 import type { Live } from '../hooks.js';
 import { isEqual } from '../json/compare.js';
 import { parseDocument } from '../json/parse.js';
+import { asJson, visible } from '../json/visible.js';
 import { linkTo } from '../state.js';
 import { Sides } from './compare.js';
 import { Confirm } from './confirm.js';
@@ -14,7 +15,7 @@ import { DocumentText } from './document-text.js';
 /** Longer documents are not put into a text field, in UTF-16 units. */
 const TEXT_MAX = 512 * 1024;
 
-const textOf = (value: JsonObject) => JSON.stringify(value, null, 2);
+const textOf = (value: JsonObject) => asJson(value, 2);
 
 export function EditView({ id, live }: { readonly id: string; readonly live: Live }) {
   const [seen, setSeen] = useState(live.document!);
@@ -82,7 +83,7 @@ export function EditView({ id, live }: { readonly id: string; readonly live: Liv
       </footer>
       {asking && 'value' in parsed && (
         <Confirm
-          title={`Write ${id}`}
+          title={`Write ${visible(id)}`}
           seen={seen}
           live={live}
           after={parsed.value}

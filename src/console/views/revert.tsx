@@ -2,6 +2,7 @@
 import { useState } from 'preact/hooks';
 import { getContext, revertContext } from '../api.js';
 import { type Live, useLoad } from '../hooks.js';
+import { visible } from '../json/visible.js';
 import { Hidden, Problem } from '../parts.js';
 import { linkTo } from '../state.js';
 import { Confirm } from './confirm.js';
@@ -31,7 +32,7 @@ function Ask({ id, version, live, onEnd }: RevertProps & { readonly onEnd: () =>
   if (!value) return null;
   return (
     <Confirm
-      title={`Revert ${id} to version ${version}`}
+      title={`Revert ${visible(id)} to version ${version}`}
       seen={seen}
       live={live}
       after={value.value}

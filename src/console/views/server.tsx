@@ -6,6 +6,7 @@ import type { Duration } from '../../../clients/typescript/src/gen/google/protob
 import { fromDuration, fromTimestamp } from '../../../clients/typescript/src/model.js';
 import { isRefusal, refused, watchStats } from '../api.js';
 import { useSeen } from '../hooks.js';
+import { visible } from '../json/visible.js';
 import { Problem } from '../parts.js';
 import { linkTo } from '../state.js';
 import { Plot } from './plot.js';
@@ -164,7 +165,7 @@ function Hottest({ stats: { hottest } }: { readonly stats: Stats }) {
       heads={['Context', 'Writes / s', 'Reads / s', 'Watchers']}
       rows={hottest.map(({ contextId, writesPerSecond, readsPerSecond, watchers }) => ({
         key: contextId,
-        first: <a href={linkTo({ id: contextId })}>{contextId}</a>,
+        first: <a href={linkTo({ id: contextId })}>{visible(contextId)}</a>,
         figures: [rounded(writesPerSecond), rounded(readsPerSecond), whole(watchers)],
       }))}
     />

@@ -33,6 +33,7 @@ const FULL = {
   },
   web: { enabled: true, port: 8080, origins: ['https://shop.example.com'] },
   settings: { cacheBytes: '64MiB', minFreeBytes: 0 },
+  probes: { startup: { failureThreshold: 300 } },
   networkPolicy: { enabled: true, clients: [{ podSelector: { matchLabels: { app: 'shop' } } }], monitoring: [] },
   metrics: { serviceMonitor: { enabled: true, interval: '30s', labels: { release: 'prometheus' } } },
   nodeSelector: { disk: 'local' },
@@ -114,6 +115,8 @@ test('LMDB is one server with a volume, Redis several with a budget for disrupti
   t.is(lmdb.get('StatefulSet/test-chord').spec.replicas, 1);
   t.deepEqual(lmdb.get('StatefulSet/test-chord').spec.volumeClaimTemplates[0].spec.accessModes, ['ReadWriteOnce']);
   t.false([...lmdb.keys()].some((key) => /^(?:Deployment|PodDisruptionBudget)/.test(key)));
+  const [{ startupProbe }] = lmdb.get('StatefulSet/test-chord').spec.template.spec.containers;
+  t.like(startupProbe, { periodSeconds: 2, failureThreshold: 300 });
   const redis = (await rendered(t, VALUES.redis!)).byKind;
   const { spec } = redis.get('Deployment/test-chord');
   t.is(spec.replicas, 3);
@@ -142,6 +145,7 @@ test('the chart refuses what would not start, and says why', async (t) => {
     [{ tls: { secret: 'a' }, auth: { certificates: true } }, /auth\.certificates needs tls\.clientCaSecret/],
     [{ insecure: true, backend: 'redis' }, /needs redis\.url or redis\.urlSecret/],
     [{ insecure: true, replica: 3 }, /replica/],
+    [{ insecure: true, probes: { liveness: { periodSecond: 1 } } }, /periodSecond/],
     [{ insecure: true, backend: 'etcd' }, /backend/],
   ];
   for (const [values, reason] of cases) {

@@ -125,16 +125,13 @@ spec:
         {{- end }}
       startupProbe:
         httpGet: { path: /healthz, port: metrics }
-        periodSeconds: 2
-        failureThreshold: 60
+        {{- toYaml .Values.probes.startup | nindent 8 }}
       livenessProbe:
         httpGet: { path: /healthz, port: metrics }
-        timeoutSeconds: 5
-        failureThreshold: 6
+        {{- toYaml .Values.probes.liveness | nindent 8 }}
       readinessProbe:
         httpGet: { path: /readyz, port: metrics }
-        periodSeconds: 5
-        failureThreshold: 2
+        {{- toYaml .Values.probes.readiness | nindent 8 }}
       resources: {{- toYaml .Values.resources | nindent 8 }}
       securityContext:
         allowPrivilegeEscalation: false

@@ -43,8 +43,8 @@ const LADDER: readonly (readonly [part: string, imports: readonly string[]])[] =
       ...['transfer', 'watch', 'web', 'workers'],
     ],
   ],
-  // A page for browsers: of the repository it imports the TypeScript client alone.
-  ['console', []],
+  // A page for browsers: of the repository it imports the TypeScript client, and what makes text safe to show.
+  ['console', ['model']],
   ['testing', ['model', 'store', 'transfer']],
   ['cli', ['auth', 'config', 'delta', 'gen', 'maintenance', 'model', 'server', 'store']],
   ['main', ['cli']],

@@ -150,7 +150,9 @@ function report(): void {
     const rows = [...matrix].map(([scenario, outcomes]) => ({ scenario, ...Object.fromEntries(outcomes) }));
     process.stdout.write(`${JSON.stringify({ backend: backend.name, rows }, undefined, 2)}\n`);
   } else {
-    process.stdout.write(`${[`on ${backend.name}`, '', table, '', ...failures].join('\n')}\n`);
+    const outcomes = [...matrix.values()].flatMap((row) => [...row.values()]);
+    const total = `${outcomes.filter(({ ok }) => ok).length} of ${outcomes.length} passed`;
+    process.stdout.write(`${[`on ${backend.name}`, '', table, '', ...failures, total].join('\n')}\n`);
   }
   if (flags.write) keepMatrix(new URL('../../docs/conformance.md', import.meta.url), backend.name, table);
   if (failures.length > 0) process.exitCode = 1;

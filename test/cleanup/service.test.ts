@@ -12,8 +12,11 @@ function call<Q, A>(peer: Peer, method: Method<Q, A>, request: Partial<Q> = {}):
 test('a watcher hears that a context has expired, without anyone asking for it', async (t) => {
   const { address } = await serve(t);
   const peer = connect(t, address);
-  await peer.set({ contextId: 'a', value: { n: 1 }, ttl: { seconds: 1, nanos: 0 } });
+  await peer.set({ contextId: 'a', value: { n: 1 } });
   const reader = watch(t, peer, { prefix: '' });
+  await reader.caughtUp();
+  // From now on: on a busy machine a second is over before a watch has begun.
+  await peer.touch({ contextId: 'a', ttl: { seconds: 1, nanos: 0 } });
   await reader.until(() => reader.log.includes('deleted EXPIRED a'));
   t.deepEqual(reader.log, ['full INITIAL a', 'caughtUp', 'deleted EXPIRED a']);
   const { status: now } = await call(peer, cleanup.getCleanup);

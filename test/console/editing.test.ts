@@ -38,6 +38,7 @@ inChromium('an edit is shown before it is written, and names who wrote it', asyn
   await write.click();
   await dialog.getByRole('button', { name: 'Write version 8' }).click();
   await row(page, 'topic: "monthly"').waitFor();
+  t.is(await page.locator(':focus').textContent(), 'Document', 'the focus is not lost with the dialog');
   const { deltas } = await as(tokens.ann).history('room:1', 7);
   t.is(deltas[0]!.provenance!.author, 'operator');
   t.deepEqual([...deltas[0]!.provenance!.annotations], [['via', 'console']]);

@@ -1,9 +1,10 @@
 /** One context: where it stands, and its document, history, comparisons and editor. */
-import { useEffect } from 'preact/hooks';
+import type { RefObject } from 'preact';
+import { useEffect, useRef } from 'preact/hooks';
 import { type Live, useLive } from '../hooks.js';
 import { visible } from '../json/visible.js';
 import { Age, Problem } from '../parts.js';
-import { type HashRoute, linkTo, route, TABS, useCell } from '../state.js';
+import { type HashRoute, linkTo, route, TABS, type Tab, useCell } from '../state.js';
 import { BlameView } from './blame.js';
 import { CompareView } from './compare.js';
 import { Create } from './create.js';
@@ -23,6 +24,7 @@ const STATES: Readonly<Record<Live['state'], string>> = {
 export function ContextView({ id }: { readonly id: string }) {
   const place = useCell(route);
   const live = useLive(id);
+  const tabs = useKeptFocus(place.tab);
   useEffect(() => {
     document.title = `${visible(id)} · Chord`;
     return () => {
@@ -42,7 +44,7 @@ export function ContextView({ id }: { readonly id: string }) {
       </header>
       {live.state === 'absent' && <Create id={id} />}
       {live.document && <Facts live={live} />}
-      <nav class="tabs" aria-label="Parts of the context">
+      <nav ref={tabs} class="tabs" aria-label="Parts of the context">
         {TABS.map((tab) => (
           <a key={tab} href={linkTo({ id, tab })} aria-current={place.tab === tab ? 'page' : undefined}>
             {NAMES[tab]}
@@ -53,6 +55,18 @@ export function ContextView({ id }: { readonly id: string }) {
       <Part place={place} id={id} live={live} />
     </section>
   );
+}
+
+/** After a write its dialog and the view below it are gone, and the focus with them: it goes to the tab that is shown. */
+function useKeptFocus(tab: Tab): RefObject<HTMLElement | null> {
+  const tabs = useRef<HTMLElement>(null);
+  const before = useRef(tab);
+  useEffect(() => {
+    if (before.current !== tab && document.activeElement === document.body)
+      tabs.current!.querySelector<HTMLElement>('[aria-current=page]')!.focus();
+    before.current = tab;
+  }, [tab]);
+  return tabs;
 }
 
 function Facts({ live: { document } }: { readonly live: Live }) {

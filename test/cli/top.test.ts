@@ -1,5 +1,5 @@
 /** `chord top`, and the stream that it shows, on real servers. */
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import test from 'ava';
 import { paint } from '../../src/cli/output/styled-text.js';
@@ -10,7 +10,7 @@ import type { Stats } from '../../src/gen/chord/v1/stats.js';
 import { temporaryDirectory } from '../store/lmdb/directories.js';
 import { ALL, guarded } from '../support/access.js';
 import { bytesOf, connect, type Peer, refused, serve, watch } from '../support/chord.js';
-import { chord, MAIN, Running, startServer } from '../support/cli.js';
+import { chord, hasTerminals, MAIN, Running, startServer } from '../support/cli.js';
 
 const method = AdminServiceService.watchStats;
 const UNAVAILABLE = 14;
@@ -136,11 +136,7 @@ test('top goes on until it is interrupted, and ends well', async (t) => {
 });
 
 test('q ends it on a terminal', async (t) => {
-  if (spawnSync('script', ['--version']).error) {
-    t.log('script is not here');
-    t.pass();
-    return;
-  }
+  if (!hasTerminals(t)) return;
   const server = await startServer('--listen', '127.0.0.1:0', '--backend', 'memory');
   t.teardown(() => server.end('SIGKILL'));
   const command = `${process.execPath} ${MAIN} top --interval 100ms --address ${server.address}`;

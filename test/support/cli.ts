@@ -1,9 +1,10 @@
 /** Runs the command line as its users do: as processes, over sockets. */
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
+import type { ExecutionContext } from 'ava';
 
 /** As users run it: built. `npm test` builds first. */
 export const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
@@ -110,4 +111,12 @@ export async function readyServer(server: Running): Promise<Server> {
   const address = /^chord: serving on (\S+) /.exec(ready)?.[1];
   if (!address) throw new Error(`not the ready line: ${ready}`);
   return Object.assign(server, { address, ready });
+}
+
+/** Whether `script` of util-linux can give a command a terminal; a line in the log where it cannot. */
+export function hasTerminals(t: ExecutionContext): boolean {
+  const has = spawnSync('script', ['-qec', 'true', '/dev/null']).status === 0;
+  if (!has) t.log('skipped: script is not installed, or gets no terminal here');
+  t.pass();
+  return has;
 }

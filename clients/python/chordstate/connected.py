@@ -80,10 +80,11 @@ class Connected:
         self._connections = channel.Connections(connect, watches_per_connection)
         self._calls_in_flight = calls_in_flight
         self._turns = threading.BoundedSemaphore(calls_in_flight)
+        self._closing = False
         self._closed = threading.Event()
         self._lock = threading.Lock()
         self._open: WeakSet[_Closable] = WeakSet()
-        self._presences: list[Presence] = []
+        self._presences: set[Presence] = set()
 
     def stub(self, make: Callable[[Any], T]) -> T:
         """The stub of a service, for calls that have no method here: `client.stub(proto.CleanupServiceStub)`.
@@ -98,7 +99,10 @@ class Connected:
     def close(self) -> None:
         """Ends all presences, watches and replicas, then the connection."""
         with self._lock:
-            presences, self._presences = self._presences, []
+            self._closing = True
+            presences = tuple(self._presences)
+        for presence in presences:
+            presence.end()
         for presence in presences:
             presence.close()
         with self._lock:
@@ -125,7 +129,16 @@ class Connected:
     def closes_first(self, presence: Presence) -> None:
         """Ends it when the client is closed, while calls are possible yet."""
         with self._lock:
-            self._presences.append(presence)
+            if not self._closing:
+                self._presences.add(presence)
+                return
+        presence.close()
+        raise closed()
+
+    def forget(self, presence: Presence) -> None:
+        """It has ended."""
+        with self._lock:
+            self._presences.discard(presence)
 
     def start(self, method: Callable[[Any], Callable[..., Any]], request: Any, timeout: float | None) -> channel.Stream:
         """A stream, which takes a place on its connection."""

@@ -33,10 +33,14 @@ def until_renewal(ttl: float) -> float:
 
 
 def report(error: ChordError, on_error: OnPresenceError | None) -> None:
+    """What `on_error` raises ends nothing: the member would expire."""
     if on_error is None:
         _log.error("a presence failed", exc_info=error)
-    else:
+        return
+    try:
         on_error(error)
+    except Exception:
+        _log.exception("on_error of a presence failed")
 
 
 class Presence:
@@ -58,7 +62,6 @@ class Presence:
         self._ttl = seconds(ttl)
         self._on_error = on_error
         self._closing = threading.Event()
-        self._lock = threading.Lock()
         # Held while a value is written: the one that is set last is the one that is there.
         self._turn = threading.Lock()
         self.set(value)
@@ -84,17 +87,13 @@ class Presence:
         """Ends the renewals and removes the member. Where the removal fails, the member expires. A second one does
         nothing.
         """
-        with self._lock:
-            if self._closing.is_set():
-                return
-            self._closing.set()
-        self._thread.join()
-        try:
-            with self._turn:
-                self._client.update(self._context_id, mutations=[Remove(self._path)], timeout=self._ttl)
-        except ChordError as error:
-            if not has_gone(error):
-                report(error, self._on_error)
+        self.end()
+        if threading.current_thread() is not self._thread:  # else the removal follows upon this call of `on_error`
+            self._thread.join()
+
+    def end(self) -> None:
+        """Begins to close: the thread of the presence makes the removal."""
+        self._closing.set()
 
     def __enter__(self) -> Presence:
         return self
@@ -109,6 +108,14 @@ class Presence:
             except ChordError as error:
                 if not self._closing.is_set():
                     report(error, self._on_error)
+        try:
+            with self._turn:
+                self._client.update(self._context_id, mutations=[Remove(self._path)], timeout=self._ttl)
+        except ChordError as error:
+            if not has_gone(error):
+                report(error, self._on_error)
+        finally:
+            self._client.forget(self)
 
     def _renew(self) -> None:
         try:
@@ -117,4 +124,5 @@ class Presence:
             if not has_gone(error):
                 raise
             with self._turn:
-                self._write()
+                if not self._closing.is_set():
+                    self._write()

@@ -1,5 +1,6 @@
 //! A member that is there as long as this process keeps it there: who is in a room, which worker holds a job.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -107,7 +108,7 @@ impl Keeper {
                 if let Err(error) = &removed
                     && !*closed.borrow()
                 {
-                    on_error(error.clone());
+                    report(&on_error, error.clone());
                 }
                 return removed;
             }
@@ -115,7 +116,7 @@ impl Keeper {
                 && !*closed.borrow()
                 && !*client_closed.borrow()
             {
-                on_error(error);
+                report(&on_error, error);
             }
         }
     }
@@ -142,6 +143,11 @@ impl Keeper {
         self.client.update(&self.id).set_for(&self.path, value.clone(), self.ttl).allow_missing().await?;
         Ok(())
     }
+}
+
+/// One that panics has been reported by the panic hook, and ends nothing: the member would expire.
+fn report(on_error: &impl Fn(Error), error: Error) {
+    let _ = catch_unwind(AssertUnwindSafe(|| on_error(error)));
 }
 
 /// A presence that the close of its client waits for.

@@ -197,9 +197,13 @@ export class BaseClient {
     const ended = () => this.#presences.delete(presence);
     const calls = { update: this.update.bind(this), touch: this.touch.bind(this), warn: this.warn };
     const presence: Presence = new Presence(calls, contextId, path, value, ttl, options, ended);
-    await presence.open();
-    this.#presences.add(presence);
-    return presence;
+    this.#presences.add(presence); // a close of the client meanwhile closes it, too
+    try {
+      return await presence.open();
+    } catch (error) {
+      ended();
+      throw error;
+    }
   }
 
   /** All contexts whose ids begin with the prefix, in the order of their ids, read page after page. */

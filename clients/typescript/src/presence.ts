@@ -2,7 +2,7 @@
 import { ChordError, closed } from './errors.js';
 import type { Json } from './json.js';
 import type { Mutation, Path } from './model.js';
-import { sleep } from './timers.js';
+import { attempt, sleep } from './timers.js';
 
 /** Of `presence`. */
 export interface PresenceOptions {
@@ -114,14 +114,18 @@ export class Presence {
       await this.client.touch(this.contextId, undefined, { paths: [this.path], deadline: this.ttl, signal });
     } catch (error) {
       if (!isGone(error)) throw error;
-      await this.#inTurn(() => this.#write());
+      await this.#inTurn(async () => {
+        if (!signal.aborted) await this.#write();
+      });
     }
   }
 
   #report(error: unknown): void {
     const { onError } = this.options;
-    if (onError && error instanceof ChordError) onError(error);
-    else this.client.warn(error as Error);
+    attempt(() => {
+      if (onError && error instanceof ChordError) onError(error);
+      else this.client.warn(error as Error);
+    });
   }
 }
 

@@ -6,7 +6,7 @@ import type { Emitter } from './emitter.js';
 import { ChordError, closed } from './errors.js';
 import { freeze, type JsonObject } from './json.js';
 import type { Change, Position, ReplicaDocument } from './model.js';
-import { sleepMax } from './timers.js';
+import { attempt, sleepMax } from './timers.js';
 import type { Target, WatchEvent } from './tracker.js';
 import type { Watch } from './watch.js';
 
@@ -212,19 +212,11 @@ export function replicaClass<E>(Events: new () => E): ReplicaConstructor<E> {
       this.#live = false;
       failed(end);
       for (const waiting of [...this.#waiting]) waiting.fail(end);
-      if (broke) this.#report(end);
-    }
-
-    /** What a listener or a logger throws is an uncaught exception, as of any other: nothing waits for it. */
-    #report(end: unknown): void {
-      try {
+      if (!broke) return;
+      attempt(() => {
         if (this.listenerCount('error') > 0) this.emit('error', end);
         else this.#client.warn(warningOf(end));
-      } catch (error) {
-        queueMicrotask(() => {
-          throw error;
-        });
-      }
+      });
     }
 
     /** Answers why it has ended, and whether that has to be reported. */

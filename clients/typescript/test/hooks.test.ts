@@ -11,6 +11,7 @@ import { VERSION } from '../src/version.js';
 import * as web from '../src/web.js';
 import { startHttpPeer } from './support/http-peer.js';
 import { at, caughtUp, connectedTo, end, type Peer, startPeer } from './support/peer.js';
+import { catchUncaught } from './support/uncaught.js';
 
 /** No try is too slow, on a busy machine. */
 const PATIENT = { deadline: 60_000, retry: { attemptTimeout: 60_000, backoffMin: 1, backoffMax: 4 } };
@@ -146,17 +147,7 @@ test('a logger gets lost connections, and the end of a replica that has no liste
 });
 
 test.serial('a listener that throws at the end of a replica finds it ended, and leaves no waiter', async (t) => {
-  const uncaught: unknown[] = [];
-  const { queueMicrotask } = globalThis;
-  globalThis.queueMicrotask = (task) =>
-    queueMicrotask(() => {
-      try {
-        task();
-      } catch (error) {
-        uncaught.push(error);
-      }
-    });
-  t.teardown(() => Object.assign(globalThis, { queueMicrotask }));
+  const uncaught = catchUncaught(t);
   let ends = () => {};
   const peer = await startPeer(t, {
     watch: (stream) => {

@@ -248,7 +248,7 @@ class Client(Connected):
         called with failures of renewals and of the removal; without it they are logged. The presence goes on.
         """
         presence = await Presence(self, context_id, path, value, ttl, on_error).open()
-        self.closes_first(presence)
+        await self.closes_first(presence)
         return presence
 
     async def batch(

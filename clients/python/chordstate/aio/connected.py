@@ -63,9 +63,10 @@ class Connected:
         self._turns = asyncio.Semaphore(calls_in_flight)
         # Connections that are being closed: a task that nothing holds might be collected.
         self._leaving: set[asyncio.Task[None]] = set()
+        self._closing = False
         self._closed = asyncio.Event()
         self._open: WeakSet[_Closable] = WeakSet()
-        self._presences: list[Presence] = []
+        self._presences: set[Presence] = set()
 
     def stub(self, make: Callable[[Any], T]) -> T:
         """The stub of a service, for calls that have no method here: `client.stub(proto.CleanupServiceStub)`.
@@ -79,9 +80,8 @@ class Connected:
 
     async def close(self) -> None:
         """Ends all presences, watches and replicas, then the connection."""
-        presences, self._presences = self._presences, []
-        for presence in presences:
-            await presence.close()
+        self._closing = True
+        await asyncio.gather(*(presence.close() for presence in self._presences))
         self._closed.set()
         for each in tuple(self._open):
             await each.close()
@@ -98,9 +98,17 @@ class Connected:
     ) -> None:
         await self.close()
 
-    def closes_first(self, presence: Presence) -> None:
+    async def closes_first(self, presence: Presence) -> None:
         """Ends it when the client is closed, while calls are possible yet."""
-        self._presences.append(presence)
+        if not self._closing:
+            self._presences.add(presence)
+            return
+        await presence.close()
+        raise closed()
+
+    def forget(self, presence: Presence) -> None:
+        """It has ended."""
+        self._presences.discard(presence)
 
     def closes(self, opened: _Closable) -> None:
         """Whatever is still alive of these when the client is closed is closed with it."""

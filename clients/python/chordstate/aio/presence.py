@@ -75,6 +75,8 @@ class Presence:
         except ChordError as error:
             if not has_gone(error):
                 report(error, self._on_error)
+        finally:
+            self._client.forget(self)
 
     async def __aenter__(self) -> Presence:
         return self
@@ -99,7 +101,8 @@ class Presence:
                 if not has_gone(error):
                     raise
                 async with self._turn:
-                    await self._write()
+                    if not self._closing.is_set():
+                        await self._write()
         except ChordError as error:
             if not self._closing.is_set():
                 report(error, self._on_error)

@@ -185,7 +185,8 @@ public final class AsyncCalls {
     CompletableFuture<Replica.@Nullable Kept> result = then(found, kept -> kept);
     if (timeout != null) {
       ChordException late = Errors.deadlineExceeded("the predicate did not hold in time");
-      Time.after(Time.nanos(timeout), () -> result.completeExceptionally(late));
+      CompletableFuture<?> timer = Time.after(Time.nanos(timeout), () -> result.completeExceptionally(late));
+      result.whenComplete((done, error) -> timer.cancel(false));
     }
     result.whenComplete((done, error) -> replica.close());
     return result;

@@ -50,8 +50,9 @@ final class Call<Q, A> {
     });
     if (entered[0] || timed) return;
     timed = true;
-    Time.after(left(), () -> answer.completeExceptionally(
+    CompletableFuture<?> timer = Time.after(left(), () -> answer.completeExceptionally(
         cause != null ? cause : Errors.deadlineExceeded("no answer in time to the calls before this one")));
+    answer.whenComplete((message, error) -> timer.cancel(false));
   }
 
   /** False: the answer is there already, and no try has begun. */

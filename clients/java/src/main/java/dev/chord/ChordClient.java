@@ -413,6 +413,7 @@ public final class ChordClient implements AutoCloseable {
   /** Ends all presences, watches and replicas, calls that wait, then the connection. A second time it does nothing. */
   @Override
   public void close() {
+    presences.forEach(Presence::end);
     presences.forEach(Presence::close);
     connection.closing();
     watches.forEach(Watch::close);

@@ -5,7 +5,6 @@ import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -22,7 +21,6 @@ public final class Presence implements AutoCloseable {
   private final Consumer<ChordException> onError;
   private final Consumer<Presence> onClose;
   private final CountDownLatch closing = new CountDownLatch(1);
-  private final AtomicBoolean closed = new AtomicBoolean();
   private final Thread thread;
   /** Held while a value is written: the one that is set last is the one that is there. */
   private final ReentrantLock turn = new ReentrantLock(true);
@@ -55,7 +53,7 @@ public final class Presence implements AutoCloseable {
    */
   public void set(@Nullable Object value) {
     inTurn(() -> {
-      if (closed.get()) throw Errors.cancelled("the presence is closed", null);
+      if (isClosing()) throw Errors.cancelled("the presence is closed", null);
       this.value = value;
       write();
     });
@@ -78,20 +76,22 @@ public final class Presence implements AutoCloseable {
   /** Ends the renewals and removes the member. Where the removal fails, the member expires. A second one does nothing. */
   @Override
   public void close() {
-    if (closed.getAndSet(true)) return;
-    closing.countDown();
+    end();
+    if (Thread.currentThread() == thread) return; // called by onError: the removal follows
     try {
       thread.join();
     } catch (InterruptedException error) {
       Thread.currentThread().interrupt();
     }
-    onClose.accept(this);
-    try {
-      UpdateOptions within = UpdateOptions.builder().deadline(ttl).build();
-      inTurn(() -> client.update(id, Edit.of(Mutation.remove(path)), within));
-    } catch (ChordException error) {
-      if (!hasGone(error)) report(error);
-    }
+  }
+
+  /** Begins to close: the thread of the presence makes the removal. */
+  void end() {
+    closing.countDown();
+  }
+
+  private boolean isClosing() {
+    return closing.getCount() == 0;
   }
 
   private void run() {
@@ -100,12 +100,25 @@ public final class Presence implements AutoCloseable {
         try {
           renew();
         } catch (ChordException error) {
-          if (closing.getCount() > 0) report(error);
+          if (client.isClosed()) return; // while the presence was opened
+          if (!isClosing()) report(error);
         }
       }
+      remove();
     } catch (InterruptedException error) {
       // Nothing else interrupts this thread: it ends, and the member expires.
       Thread.currentThread().interrupt();
+    } finally {
+      onClose.accept(this);
+    }
+  }
+
+  private void remove() {
+    UpdateOptions within = UpdateOptions.builder().deadline(ttl).build();
+    try {
+      inTurn(() -> client.update(id, Edit.of(Mutation.remove(path)), within));
+    } catch (ChordException error) {
+      if (!hasGone(error)) report(error);
     }
   }
 
@@ -128,7 +141,9 @@ public final class Presence implements AutoCloseable {
       client.touch(id, List.of(path), null, TouchOptions.builder().deadline(ttl).build());
     } catch (ChordException error) {
       if (!hasGone(error)) throw error;
-      inTurn(this::write);
+      inTurn(() -> {
+        if (!isClosing()) write();
+      });
     }
   }
 

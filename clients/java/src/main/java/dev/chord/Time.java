@@ -19,9 +19,11 @@ final class Time {
     return Math.min(FOREVER, TimeUnit.NANOSECONDS.convert(duration));
   }
 
-  /** Runs this later, on another thread. */
-  static void after(long nanos, Runnable run) {
-    CompletableFuture.delayedExecutor(nanos, TimeUnit.NANOSECONDS).execute(run);
+  /** Runs this later, on another thread. To cancel the answer is to remove the timer, which else holds what it is to run. */
+  static CompletableFuture<?> after(long nanos, Runnable run) {
+    CompletableFuture<Boolean> timer = new CompletableFuture<Boolean>().completeOnTimeout(true, nanos, TimeUnit.NANOSECONDS);
+    timer.thenRunAsync(run);
+    return timer;
   }
 
   static Duration min(Duration a, Duration b) {

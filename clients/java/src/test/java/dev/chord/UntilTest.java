@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import java.lang.ref.WeakReference;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -50,6 +51,14 @@ class UntilTest extends Live {
     called.get();
     client.close();
     assertEquals("the client is closed", ends.handle((kept, error) -> error.getMessage()).get());
+  }
+
+  /** The timer of an hour does not hold it. */
+  @Test
+  void whatWasFoundCanBeCollected() {
+    client.set(id("a"), Map.of());
+    WeakReference<Replica.Kept> found = new WeakReference<>(client.until(id("a"), value -> true, Duration.ofHours(1)));
+    while (found.get() != null) System.gc();
   }
 
   @Test

@@ -11,14 +11,14 @@ from .calls import (
     Call,
     Write,
     delete_context,
-    random_id,
+    named,
     revert_context,
     set_context,
     touch_context,
     update_context,
 )
 from .conditions import Check, Expected
-from .errors import ChordError, text, unsendable
+from .errors import ChordError, unsendable
 from .model import BatchResult, PathLike, read_context, read_delta_in, read_info
 from .position import read_position
 from .requests import Mutation, Returning, Seconds
@@ -123,7 +123,7 @@ class Batch:
         def read(answer: contexts.BatchWriteResponse) -> list[BatchResult]:
             return [_result(write, result) for write, result in zip(writes, answer.results, strict=True)]
 
-        name = random_id() if request_id is None else text("request_id", request_id)
+        name = named(request_id)
         return Call("BatchWrite", contexts.BatchWriteRequest(writes=writes, request_id=name), read)
 
     @contextmanager

@@ -69,17 +69,16 @@ class Write:
     annotations: Mapping[str, str] | None = None
 
     def fields(self) -> dict[str, Any]:
-        request_id = random_id() if self.request_id is None else text("request_id", self.request_id)
         return {
             "expected": write_expected(self.expected, self.checks),
-            "request_id": request_id,
+            "request_id": named(self.request_id),
             "annotations": {_note(key): _note(value) for key, value in (self.annotations or {}).items()},
         }
 
 
-def random_id() -> str:
-    """For a write, so that it can be tried again."""
-    return str(uuid4())
+def named(request_id: str | None) -> str:
+    """That of the caller; a random one where it is None or empty, so that the write can be tried again."""
+    return text("request_id", request_id) if request_id else str(uuid4())
 
 
 def _note(value: str) -> str:

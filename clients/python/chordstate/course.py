@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+import grpc
+
 from ._gen.chord.v1 import sync_service_pb2 as pb
 from .errors import ChordError, text, unavailable
 from .model import Event
@@ -86,6 +88,11 @@ class Course:
             return self._tracker.take(message)
         except Gap:
             raise _misfit() from None
+        except (
+            ValueError,
+            OverflowError,
+        ) as error:  # a time that Python cannot hold: final, or the event would be missed
+            raise ChordError("INTERNAL", f"an event cannot be read: {error}", grpc.StatusCode.INTERNAL) from error
 
     def lost(self, error: ChordError) -> float:
         """The stream has ended: answers the seconds until the next try, and tells the caller. Raises final errors."""

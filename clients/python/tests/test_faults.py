@@ -442,3 +442,55 @@ def test_positions_as_text() -> None:
     for text in ["", "a:7", "7:a", "a:b:c", "a:7:b:", ":7:", "-1", "1e3", "a: 7:b", "\u0667"]:
         with pytest.raises(ValueError, match="EPOCH:VERSION:DIGEST"):
             chordstate.Position.parse(text)
+
+
+class Naming(Peer):
+    """Keeps the request ids."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+
+    def SetContext(self, request: Any, context: grpc.ServicerContext) -> Any:
+        self.ids.append(request.request_id)
+        return super().SetContext(request, context)
+
+
+def test_an_empty_request_id_is_a_random_one() -> None:
+    peer = Naming()
+    with serving(peer=peer) as (address, _):
+        with chordstate.connect(address) as client:
+            client.set("a", {}, request_id="")
+            client.set("a", {}, request_id="mine")
+
+        async def check() -> None:
+            async with chordstate.aio.connect(address) as client:
+                await client.set("a", {}, request_id="")
+
+        asyncio.run(check())
+    batch = chordstate.Batch()
+    batch.set("a", {})
+    random = {peer.ids[0], peer.ids[2], batch.call("").request.request_id}
+    assert (len(random), "" in random, peer.ids[1]) == (3, False, "mine")
+
+
+def test_an_event_that_cannot_be_read_ends_the_watch() -> None:
+    unreadable = full("a", 1, 1)
+    unreadable.full.context.updated_at.seconds = 1 << 62
+    with serving() as (address, peer):
+        peer.script(unreadable)
+        with chordstate.connect(address, retry=FAST) as client:
+            watch = client.watch("a")
+            with pytest.raises(chordstate.ChordError, match="cannot be read"):
+                next(watch)
+            assert list(watch) == []
+
+        async def check() -> None:
+            peer.script(unreadable)
+            async with chordstate.aio.connect(address, retry=FAST) as client:
+                watch = client.watch("a")
+                with pytest.raises(chordstate.ChordError, match="cannot be read"):
+                    await watch.__anext__()
+                assert [event async for event in watch] == []
+
+        asyncio.run(check())

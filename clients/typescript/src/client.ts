@@ -128,7 +128,7 @@ export class BaseClient {
    * `{room:1}:topic`.
    */
   async batch(writes: readonly BatchedWrite[], options: BatchOptions = {}): Promise<BatchResult[]> {
-    const request = { writes: writes.map(toBatched), requestId: options.requestId ?? randomUUID() };
+    const request = { writes: writes.map(toBatched), requestId: options.requestId || randomUUID() };
     const { results } = await this.#call(contexts.batchWrite, request, options, () => writes.forEach(checkBatched));
     return results.map(fromBatched);
   }

@@ -91,7 +91,8 @@ function toWrite({ expected, checks, requestId, annotations = {}, ttl, returning
   for (const text of Object.entries(annotations).flat()) checkText('annotations', text);
   return {
     expected: toExpected(expected, checks),
-    requestId: requestId ?? randomUUID(),
+    // Without one, another try would be another write.
+    requestId: requestId || randomUUID(),
     annotations: new Map(Object.entries(annotations)),
     ttl: toDuration(ttl),
     returning: returning && { context: false, delta: false, oldValues: false, format: '', ...returning },

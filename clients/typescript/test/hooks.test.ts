@@ -169,3 +169,18 @@ test.serial('a listener that throws at the end of a replica finds it ended, and 
   await replica.close();
   t.deepEqual([live, uncaught], [[false], [thrown]]);
 });
+
+test('an empty request id is a random one', async (t) => {
+  const ids: string[] = [];
+  const peer = await startPeer(t, {
+    set: (call, answer) => {
+      ids.push((call as unknown as { request: { requestId: string } }).request.requestId);
+      answer(null, { position: at(1), changed: true });
+    },
+  });
+  const client = connectedTo(t, peer);
+  for (const requestId of ['', '', 'mine']) await client.set('a', {}, { requestId });
+  t.is(new Set(ids).size, 3);
+  t.false(ids.includes(''));
+  t.is(ids[2], 'mine');
+});

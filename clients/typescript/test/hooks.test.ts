@@ -57,7 +57,7 @@ test('headers over HTTP', async (t) => {
     headers.push([request.headers['x-tenant'], request.headers['x-request'], request.headers.authorization]);
     response.writeHead(403).end('{}');
   });
-  const client = web.connect(address, { metadata: { 'x-tenant': 'a' }, token: 't' });
+  const client = web.connect(address, { metadata: { 'x-tenant': 'a' }, token: 't', ...PATIENT });
   t.teardown(() => client.close());
   await t.throwsAsync(client.set('a', {}, { metadata: { 'x-request': '7' } }));
   await t.throwsAsync(client.watch(['a'], { metadata: { 'x-request': '7' } }).next());
@@ -178,7 +178,7 @@ test('an empty request id is a random one', async (t) => {
       answer(null, { position: at(1), changed: true });
     },
   });
-  const client = connectedTo(t, peer);
+  const client = connectedTo(t, peer, PATIENT);
   for (const requestId of ['', '', 'mine']) await client.set('a', {}, { requestId });
   t.is(new Set(ids).size, 3);
   t.false(ids.includes(''));

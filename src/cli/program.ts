@@ -89,7 +89,7 @@ export async function run(args: readonly string[]): Promise<number> {
   };
   try {
     await define(program, context);
-    const topic = await topicOf(args);
+    const topic = args.includes('help') ? await topicOf(program.parseOptions([...args]).operands) : undefined;
     if (topic !== undefined) {
       process.stdout.write(`${topic}\n`);
       return 0;
@@ -132,7 +132,7 @@ async function define(program: Command, context: CommandContext): Promise<void> 
 
 /** What `chord help TOPIC` prints; undefined for commands. Of other words, Commander would print the help of the program. */
 async function topicOf([first, name]: readonly string[]): Promise<string | undefined> {
-  if (first !== 'help' || name === undefined || name.startsWith('-') || name in COMMANDS || name === 'help') return;
+  if (first !== 'help' || name === undefined || name in COMMANDS || name === 'help') return;
   const { TOPICS } = await import('./topics.js');
   const topic = TOPICS[name];
   if (topic) return `${topic.summary}\n\n${topic.text}`;

@@ -8,6 +8,7 @@ test('a topic is printed, the help names all of them, and another word is refuse
   t.is(code, 0);
   t.is(stdout, `${TOPICS.positions!.summary}\n\n${TOPICS.positions!.text}\n`);
   t.true((await chord(['--help'])).stdout.includes(`Topics: chord help ${Object.keys(TOPICS).join(', ')}.`));
+  t.is((await chord(['--address', 'a:1', '--json', 'help', 'positions'])).stdout, stdout);
   const refused = await chord(['help', 'position']);
   t.deepEqual(
     [refused.code, refused.stderr],

@@ -51,7 +51,7 @@ class Batch:
     ) -> Batch:
         """Creates a context, or replaces its document."""
         with self._write("set") as kind:
-            write = Write(expected, checks, "", annotations)
+            write = Write(expected, checks, None, annotations, in_batch=True)
             kind["set"] = set_context(context_id, value, write, ttl, returning).request
         return self
 
@@ -70,7 +70,7 @@ class Batch:
     ) -> Batch:
         """Changes parts of a document."""
         with self._write("update") as kind:
-            write = Write(expected, checks, "", annotations)
+            write = Write(expected, checks, None, annotations, in_batch=True)
             call = update_context(context_id, changes, mutations, allow_missing, write, ttl, returning)
             kind["update"] = call.request
         return self
@@ -88,7 +88,7 @@ class Batch:
     ) -> Batch:
         """Writes the document of an earlier version again."""
         with self._write("revert") as kind:
-            write = Write(expected, checks, "", annotations)
+            write = Write(expected, checks, None, annotations, in_batch=True)
             kind["revert"] = revert_context(context_id, version, write, ttl, returning).request
         return self
 
@@ -103,7 +103,7 @@ class Batch:
     ) -> Batch:
         """Removes a context with its deltas."""
         with self._write("delete") as kind:
-            write = Write(expected, checks, "", annotations)
+            write = Write(expected, checks, None, annotations, in_batch=True)
             kind["delete"] = delete_context(context_id, allow_missing, write).request
         return self
 

@@ -67,11 +67,13 @@ class Write:
     checks: Iterable[Check] = ()
     request_id: str | None = None
     annotations: Mapping[str, str] | None = None
+    #: Then the request id is that of the batch.
+    in_batch: bool = False
 
     def fields(self) -> dict[str, Any]:
         return {
             "expected": write_expected(self.expected, self.checks),
-            "request_id": named(self.request_id),
+            "request_id": "" if self.in_batch else named(self.request_id),
             "annotations": {_note(key): _note(value) for key, value in (self.annotations or {}).items()},
         }
 

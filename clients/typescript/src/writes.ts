@@ -105,16 +105,21 @@ export function checkEdit({ changes, mutations = [] }: Edit): void {
   checkMutations(mutations);
 }
 
+function toOne(write: BatchedWrite): NonNullable<Write['write']> {
+  if ('set' in write) return { $case: 'set', value: toSet(write.set, write.value, write) };
+  if ('update' in write) return { $case: 'update', value: toUpdate(write.update, write, write) };
+  if ('revert' in write) return { $case: 'revert', value: toRevert(write.revert, write.version, write) };
+  if ('delete' in write) return { $case: 'delete', value: toDelete(write.delete, write) };
+  return { $case: 'touch', value: toTouch(write.touch, write.ttl, write.paths) };
+}
+
 /** @throws ChordError */
 export function toBatched(write: BatchedWrite, index: number): Write {
   return within(index, write, () => {
     checkText('context_id', nameOf(write));
-    const named = { ...write, requestId: '' };
-    if ('set' in named) return { write: { $case: 'set', value: toSet(named.set, named.value, named) } };
-    if ('update' in named) return { write: { $case: 'update', value: toUpdate(named.update, named, named) } };
-    if ('revert' in named) return { write: { $case: 'revert', value: toRevert(named.revert, named.version, named) } };
-    if ('delete' in named) return { write: { $case: 'delete', value: toDelete(named.delete, named) } };
-    return { write: { $case: 'touch', value: toTouch(named.touch, named.ttl, named.paths) } };
+    const made = toOne(write);
+    if ('requestId' in made.value) made.value.requestId = ''; // the batch has one
+    return { write: made };
   });
 }
 

@@ -109,6 +109,12 @@ inChromium('the history names authors and annotations, and leads to what changed
     'changed "seats": 14',
   ]);
   t.deepEqual(complaints(subject), []);
+  await page.clock.setFixedTime(Date.now() + 17 * 60_000);
+  await page.goto(page.url().replace(/#.*/, '#id=room:1&tab=history'));
+  await page.reload();
+  const age = entries.first().locator('time', { hasText: '17 min ago' });
+  const [narrow, wide] = [(await age.boundingBox())!, (await entries.first().locator('.who').boundingBox())!];
+  t.true(narrow.height < 24 && narrow.x + narrow.width < wide.x, 'an age is on one line, and beside the author');
 });
 
 inChromium('any two versions stand side by side, from a deep link', async (t, browser) => {

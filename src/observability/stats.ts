@@ -1,6 +1,8 @@
 /** Statistics of a server for each interval, for AdminService.WatchStats. Without an open stream they cost nothing. */
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
+import { getHeapStatistics } from 'node:v8';
 import type { Histogram } from '../model/histogram.js';
+import { residentBytes } from '../model/resident-memory.js';
 import type { StoreHealth } from '../store/store.js';
 import type { MethodCalls, MethodName } from './calls.js';
 import { type Counted, HotKeys } from './hot-keys.js';
@@ -75,7 +77,6 @@ export class StatsView {
     const [before, now] = [this.#before, totals(sources)];
     this.#before = now;
     const elapsed = now.at - before.at;
-    const { rss, heapUsed } = process.memoryUsage();
     const eventLoopDelay = Math.max(0, this.#loop.percentile(99) / 1e6 - LOOP_RESOLUTION);
     this.#loop.reset();
     const seconds = elapsed / 1000;
@@ -84,8 +85,8 @@ export class StatsView {
       elapsed,
       connections: connections.open,
       cpu: (now.cpu - before.cpu) / 1000 / elapsed,
-      residentBytes: rss + (workers?.residentBytes ?? 0),
-      heapBytes: heapUsed,
+      residentBytes: residentBytes() + (workers?.residentBytes ?? 0),
+      heapBytes: getHeapStatistics().used_heap_size,
       eventLoopDelay,
       methods: now.methods.map((method, index) => methodStats(method, before.methods[index])),
       hottest: this.#heat.take(HOTTEST_MAX).map(({ key, writes, reads }) => {

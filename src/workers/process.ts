@@ -10,6 +10,7 @@ import { UnfinishedCalls } from '../grpc/incomplete-requests.js';
 import { connectionOf, patchSession } from '../grpc/node-http2.js';
 import { Http2 } from '../grpc/transport/http2-server.js';
 import { CLOSE_WITHIN } from '../grpc/transport/transport.js';
+import { residentBytes } from '../model/resident-memory.js';
 import { peerOf, reasonOf } from '../observability/connections.js';
 import { type FrameReader, FrameWriter, NOTES, readFrames, TO_ENGINE, TO_WORKER } from './frames.js';
 import type { FromWorker, ToWorker, WorkerSettings } from './messages.js';
@@ -175,7 +176,7 @@ class Worker {
 
   #tellUsage(): void {
     const { user, system } = process.cpuUsage();
-    const usage = { cpu: (user + system) / 1e6, residentBytes: process.memoryUsage.rss() };
+    const usage = { cpu: (user + system) / 1e6, residentBytes: residentBytes() };
     this.#frames.begin(TO_ENGINE.usage).text(JSON.stringify(usage)).end();
   }
 }

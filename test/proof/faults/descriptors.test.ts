@@ -58,6 +58,19 @@ if (process.platform === 'linux') {
           await reader.at('a', position);
         }
         t.deepEqual(await peer.document('a'), { n: 20 });
+        if (who === 'workers') {
+          // Each second a worker reports what it uses, for which the kernel needs a descriptor.
+          const cpu = async () => (await scrape(metrics)).value('chord_worker_cpu_seconds_total')!;
+          const reported = async (since: number) => {
+            await peer.update({ contextId: 'a', changes: { since } });
+            return (await cpu()) > since;
+          };
+          for (let n = 0; n < 2; n++) {
+            const since = await cpu();
+            await until(() => reported(since), 'what the workers use');
+          }
+          t.is((await scrape(metrics)).value('chord_worker_restarts_total'), 0);
+        }
 
         for (const pid of limited) limit(pid);
         for (const socket of sockets) socket.destroy();

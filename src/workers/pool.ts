@@ -163,6 +163,8 @@ export class WorkerPool implements Transport {
 
   async #startOne(pipeline: CallPipeline, methods: readonly LinkedMethod[], settings: WorkerSettings): Promise<void> {
     const child = fork(PROGRAM, [], { stdio: ['ignore', 'inherit', 'inherit', 'ipc', 'pipe'] });
+    await once(child, 'spawn'); // rejects where no process can be had, or no file descriptor
+    child.on('error', () => {}); // a message that could not be sent: the end of the process says it
     const socket = child.stdio[4] as Socket;
     socket.on('error', () => {}); // the end of the process says it
     const connections = new Set<number>();

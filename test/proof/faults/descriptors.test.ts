@@ -86,6 +86,23 @@ if (process.platform === 'linux') {
       });
     }
   }
+
+  test('an engine without file descriptors left lives on without workers, and starts them again', async (t) => {
+    const column = { name: 'LMDB, workers', store: 'lmdb', workers: 2 } as const;
+    const server = await start(t, column, await place(t, column));
+    const early = connect(t, server.address);
+    await early.set({ contextId: 'a', value: { n: 1 } });
+    early.client.close();
+    // Not even those that the workers leave.
+    execFileSync('prlimit', ['--pid', `${server.pid}`, '--nofile=3:']);
+    for (const pid of workersOf(server.pid)) process.kill(pid, 'SIGKILL');
+    await server.said('EMFILE');
+    limit(server.pid);
+    const late = connect(t, server.address);
+    await until(() => late.document('a').catch(() => undefined), 'a server that serves again');
+    late.client.close();
+    t.is((await server.end('SIGTERM')).code, 0);
+  });
 } else {
   test.skip('file descriptors are limited on Linux only', () => {});
 }

@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
@@ -88,6 +89,22 @@ public final class AsyncCalls {
     BatchWriteRequest request = Requests.batch(WriteOptions.name(options.requestId), writes);
     return then(
         connection.start(ContextServiceGrpc.getBatchWriteMethod(), request, options.deadline), Requests::written);
+  }
+
+  /** See {@link ChordClient#edit(String, Consumer)}. */
+  public CompletableFuture<WriteResult> edit(String id, Consumer<Map<String, @Nullable Object>> change) {
+    return edit(id, change, EditOptions.NONE);
+  }
+
+  /**
+   * See {@link ChordClient#edit(String, Consumer, EditOptions)}. The function is called on the thread that has the answer of the
+   * read: one of gRPC's, which are those of the channel's executor ({@link ClientOptions.Builder#channel}). It must not block. What
+   * it throws is what the future fails with. To cancel the future ends the edit: a function that is running then goes on, and what
+   * it has changed is not written.
+   */
+  public CompletableFuture<WriteResult> edit(
+      String id, Consumer<Map<String, @Nullable Object>> change, EditOptions options) {
+    return EditCall.start(connection, id, change, options);
   }
 
   /** See {@link ChordClient#get(String)}. */

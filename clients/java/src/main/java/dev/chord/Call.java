@@ -43,6 +43,7 @@ final class Call<Q, A> {
 
   /** Waits at the gate, which takes from the deadline, but not from the time of a try. */
   void attempt() {
+    if (answer.isDone()) return;
     boolean[] entered = new boolean[1];
     connection.gate.enter(() -> {
       entered[0] = true;

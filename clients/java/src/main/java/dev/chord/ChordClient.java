@@ -156,8 +156,7 @@ public final class ChordClient implements AutoCloseable {
    *     conflict; NOT_FOUND where the context is missing and that is not allowed
    */
   public WriteResult edit(String id, Consumer<Map<String, @Nullable Object>> change, EditOptions options) {
-    Duration deadline = options.deadline != null ? options.deadline : connection.deadline;
-    return new EditCall(this, id, change, options, deadline).run(connection.retry);
+    return EditCall.run(connection, id, change, options);
   }
 
   /** The answer contains every write acknowledged before this call. The options {@code version} and {@code at} read the past. */

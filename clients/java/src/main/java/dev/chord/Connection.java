@@ -95,13 +95,23 @@ final class Connection implements AutoCloseable {
 
   <Q, A> CompletableFuture<A> start(
       MethodDescriptor<Q, A> method, Q request, @Nullable Duration deadline, RetryPolicy policy) {
-    long nanos = Time.nanos(deadline != null ? deadline : this.deadline);
-    Call<Q, A> call = new Call<>(this, method, request, nanos, policy);
-    lifetime.calls.add(call.answer);
-    call.answer.whenComplete((answer, error) -> lifetime.calls.remove(call.answer));
-    if (lifetime.closed) call.answer.completeExceptionally(closedError());
-    else call.attempt();
+    Call<Q, A> call = prepare(method, request, Time.nanos(deadline != null ? deadline : this.deadline), policy);
+    call.attempt();
     return call.answer;
+  }
+
+  /** A call that begins with {@link Call#attempt}. */
+  <Q, A> Call<Q, A> prepare(MethodDescriptor<Q, A> method, Q request, long nanos, RetryPolicy policy) {
+    Call<Q, A> call = new Call<>(this, method, request, nanos, policy);
+    endWithClient(call.answer);
+    return call;
+  }
+
+  /** It fails when the client is closed, if it has not ended then. */
+  void endWithClient(CompletableFuture<?> answer) {
+    lifetime.calls.add(answer);
+    answer.whenComplete((done, error) -> lifetime.calls.remove(answer));
+    if (lifetime.closed) answer.completeExceptionally(closedError());
   }
 
   /**
@@ -112,10 +122,8 @@ final class Connection implements AutoCloseable {
   CompletableFuture<WaitContextResponse> wait(WaitContextRequest request, @Nullable Duration timeout) {
     if (lifetime.closed) return CompletableFuture.failedFuture(closedError());
     WaitCall call = new WaitCall(this, request, timeout != null ? Time.nanos(timeout) : Time.FOREVER);
-    lifetime.calls.add(call.answer);
-    call.answer.whenComplete((answer, error) -> lifetime.calls.remove(call.answer));
-    if (lifetime.closed) call.answer.completeExceptionally(closedError());
-    else call.attempt();
+    endWithClient(call.answer);
+    call.attempt();
     return call.answer;
   }
 

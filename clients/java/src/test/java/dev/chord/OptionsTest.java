@@ -36,6 +36,7 @@ class OptionsTest {
       "client.blame(id, BlameOptions.builder().paths(paths).pageSize(1).deadline(hour).build())",
       "client.async().set(id, value, SetOptions.builder().ifAbsent().build())",
       "client.async().update(id, edit, UpdateOptions.builder().allowMissing().build())",
+      "client.async().edit(id, document -> {}, EditOptions.builder().attempts(2).deadline(hour).build())",
       "client.async().delete(id, DeleteOptions.builder().allowMissing().build())",
       "guarded(SetOptions.builder()).requestId(id).build()",
       "guarded(Write.DeleteOptions.builder()).allowMissing().build()");

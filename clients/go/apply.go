@@ -5,7 +5,7 @@ import (
 	"maps"
 )
 
-// DeltaMismatchError is a change that does not fit the document.
+// DeltaMismatchError is a change that does not fit the document, or a delta in another format.
 type DeltaMismatchError struct {
 	Path    []string
 	Problem string
@@ -13,6 +13,14 @@ type DeltaMismatchError struct {
 
 func (e *DeltaMismatchError) Error() string {
 	return fmt.Sprintf("chord: change at %q: %s", e.Path, e.Problem)
+}
+
+// ApplyTo is Apply with the changes of the delta, and refuses one in another format, whose Changes are empty.
+func (d *Delta) ApplyTo(document map[string]any) (map[string]any, error) {
+	if d.Formatted != nil || d.Inexpressible != "" {
+		return nil, &DeltaMismatchError{nil, "the changes came in another format"}
+	}
+	return Apply(document, d.Changes)
 }
 
 // Apply makes a new document that shares with the old one all that did not change; the old one stays as it is. At

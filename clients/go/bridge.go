@@ -9,7 +9,8 @@ import (
 func init() {
 	bridge.ToStruct, bridge.FromStruct = toStruct, fromStruct
 	bridge.Apply = func(document map[string]any, delta *chordv1.Delta) (map[string]any, error) {
-		return Apply(document, fromDelta(delta).Changes)
+		read := fromDelta(delta)
+		return read.ApplyTo(document)
 	}
 	bridge.DecodeError = func(st *status.Status) (error, bool) {
 		failed := fromStatus(st)

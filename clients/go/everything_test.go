@@ -2,6 +2,7 @@ package chord
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -124,6 +125,11 @@ func TestFormatsAndPaths(t *testing.T) {
 	null := must[*WriteResult](t)(client.Update(ctx, id("null"), Merge(map[string]any{"n": nil}), ReturnFormat("merge_patch")))
 	if null.Delta.Formatted != nil || null.Delta.Inexpressible == "" {
 		t.Error(null.Delta)
+	}
+	for _, delta := range []*Delta{written.Delta, null.Delta} {
+		if _, err := delta.ApplyTo(map[string]any{}); !errors.As(err, new(*DeltaMismatchError)) {
+			t.Error(err)
+		}
 	}
 
 	part := must[SyncResult](t)(client.Sync(ctx, id("a"), Position{}, OnlyPaths(Path{"members", "bob"})))

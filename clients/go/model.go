@@ -63,9 +63,10 @@ type MemberExpiry struct {
 
 // Delta leads from one position of a context to a later one.
 type Delta struct {
-	ID      string
-	From    Position
-	To      Position
+	ID   string
+	From Position
+	To   Position
+	// Changes is empty where a Format was asked for: ApplyTo refuses that, Apply cannot.
 	Changes []Change
 	// UpdatedAt is when To was written.
 	UpdatedAt time.Time

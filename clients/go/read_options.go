@@ -81,7 +81,7 @@ func (o ChangesOption) watch(config *watchConfig) { o(&config.history) }
 func IncludeOldValues() ChangesOption { return func(h *history) { h.oldValues = true } }
 
 // Format asks for deltas in a format, "flat", "json_patch", "merge_patch" or the name of one of the server's own: they come in
-// Delta.Formatted. For Sync, Wait, Deltas, Watch.
+// Delta.Formatted, and Delta.Changes is empty. For Sync, Wait, Deltas, Watch.
 func Format(name string) ChangesOption { return func(h *history) { h.format = name } }
 
 // PathsOption is the option OnlyPaths, of Sync and Wait.

@@ -5,24 +5,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .frozen import FrozenDict, freeze
-from .model import Added, Change, Modified, Path, Removed, Spliced, TextSpliced
+from .model import Added, Change, Delta, Modified, Path, Removed, Spliced, TextSpliced
+from .position import ABSENT
 from .values import Json, JsonObject
 
 
 class DeltaMismatch(Exception):
-    """A change that does not fit the document."""
+    """A change that does not fit the document, or a delta in another format."""
 
     def __init__(self, path: Path, what: str) -> None:
         super().__init__(f"{list(path)}: {what}")
         self.path = path
 
 
-def apply(changes: Sequence[Change], document: JsonObject) -> JsonObject:
+def apply(changes: Delta | Sequence[Change], document: JsonObject) -> JsonObject:
     """A new document that shares with the old one all that did not change; the old one stays as it is.
 
     Of a frozen document, the new one is frozen. All or nothing: raises DeltaMismatch at the first change that does not
-    fit.
+    fit, and for a delta in another format, whose changes are empty.
+
+    changes: a delta, or its changes.
     """
+    if isinstance(changes, Delta):
+        if changes.formatted is not ABSENT or changes.inexpressible:
+            raise DeltaMismatch((), "the changes came in another format")
+        changes = changes.changes
     if not changes:
         return document
     # Dicts made here, which may be written to, by their id: each on a changed path is copied once.

@@ -300,7 +300,8 @@ class Client(Connected):
     ) -> Full | Delta | NoChange:
         """What a copy at `known` lacks; without `known`, the document.
 
-        format: of deltas: "flat", "json_patch", "merge_patch" or one of the server's own, in `Delta.formatted`.
+        format: of deltas: "flat", "json_patch", "merge_patch" or one of the server's own, in `Delta.formatted`;
+            `Delta.changes` is empty then.
         paths: only these parts of the document; with `known`, those that the copy was made with.
         """
         reading = calls.Reading(include_old_values, format, paths)

@@ -145,6 +145,7 @@ class Delta:
     context_id: str
     from_: Position
     to: Position
+    #: Empty where a format was asked for: `apply(delta, ...)` refuses that, `apply(delta.changes, ...)` cannot.
     changes: tuple[Change, ...]
     updated_at: datetime | None
     #: Of a watch: the next event belongs to the same batch, and is there already.

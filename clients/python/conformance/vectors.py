@@ -32,7 +32,7 @@ def encode(args: Args) -> Form:
 
 def apply(args: Args) -> Form:
     delta = read_delta(Delta.FromString(unbase64(args["wire"])))
-    return {"value": chordstate.apply(delta.changes, args["document"])}
+    return {"value": chordstate.apply(delta, args["document"])}
 
 
 def error(args: Args) -> Form:

@@ -154,6 +154,9 @@ def test_formats_and_paths(client: chordstate.Client, name: str) -> None:
     client.set(f"{name}null", {"n": 1})
     lost = client.update(f"{name}null", {"n": None}, returning=Returning(delta=True, format="merge_patch")).delta
     assert lost is not None and lost.formatted is chordstate.ABSENT and "null" in lost.inexpressible
+    for delta in (written, lost):
+        with pytest.raises(chordstate.DeltaMismatch, match="another format"):
+            chordstate.apply(delta, {})
 
     paths = [("members", "bob")]
     part = client.sync(name, paths=paths)

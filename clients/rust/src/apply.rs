@@ -3,9 +3,9 @@
 use serde_json::map::Entry;
 use serde_json::{Map, Value};
 
-use crate::model::{Action, Change, Document};
+use crate::model::{Action, Change, Delta, Document};
 
-/// A change that does not fit the document.
+/// A change that does not fit the document, or a delta in another format.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("change at {path:?}: {problem}")]
 pub struct DeltaMismatch {
@@ -13,6 +13,16 @@ pub struct DeltaMismatch {
     pub path: Vec<String>,
     /// What does not fit.
     pub problem: &'static str,
+}
+
+impl Delta {
+    /// Applies the changes, as [`apply`] does, and refuses a delta in another format, whose `changes` are empty.
+    pub fn apply_to(&self, document: &mut Document) -> Result<(), DeltaMismatch> {
+        if self.formatted.is_some() || self.inexpressible.is_some() {
+            return Err(DeltaMismatch { path: Vec::new(), problem: "the changes came in another format" });
+        }
+        apply(document, &self.changes)
+    }
 }
 
 /// Applies changes in their order, all or nothing: at the first one that does not fit, the document is as it was.

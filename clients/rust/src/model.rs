@@ -110,7 +110,8 @@ pub struct Delta {
     pub from: Position,
     /// Where they lead to.
     pub to: Position,
-    /// In their order: see [`apply`](crate::apply).
+    /// In their order. Empty where a format was asked for: [`apply_to`](Delta::apply_to) refuses that,
+    /// [`apply`](crate::apply) cannot.
     pub changes: Vec<Change>,
     /// When `to` was written.
     pub updated_at: SystemTime,

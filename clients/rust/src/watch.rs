@@ -71,7 +71,7 @@ impl Watch {
     }
 
     /// Asks for deltas in a format, which come in [`Delta::formatted`](crate::Delta::formatted): `flat`, `json_patch`,
-    /// `merge_patch` or the name of one of the server's own.
+    /// `merge_patch` or the name of one of the server's own. Their `changes` are empty.
     pub fn format(mut self, name: impl Into<String>) -> Self {
         self.format = name.into();
         self

@@ -1,6 +1,6 @@
 /** The ops that need no server: the client's own code on bytes and values. */
 import { base64Decode, base64Encode } from '@bufbuild/protobuf/wire';
-import { apply as applyChanges, type ChordError } from '../src/api.js';
+import { apply as applyDelta, type ChordError } from '../src/api.js';
 import { decodeError, detailsOf } from '../src/errors.js';
 import { Delta } from '../src/gen/chord/v1/model.js';
 import { WatchContextsResponse } from '../src/gen/chord/v1/sync_service.js';
@@ -18,7 +18,7 @@ export function encode({ value }: Args): Form {
 }
 
 export function apply({ document, wire }: Args): Form {
-  return { value: applyChanges(fromDelta(Delta.decode(bytes(wire))).changes, document) };
+  return { value: applyDelta(fromDelta(Delta.decode(bytes(wire))), document) };
 }
 
 export function error({ code, message, details }: Args): Form {

@@ -1,9 +1,9 @@
 /** From a document and the changes of a delta to the next document. */
 import { freeze, getMember, isObject, type Json, type JsonObject, setMember } from './json.js';
-import type { Change, Path } from './model.js';
+import type { Change, Delta, Path } from './model.js';
 import { spliceText } from './text.js';
 
-/** A change that does not fit the document. */
+/** A change that does not fit the document, or a delta in another format. */
 export class DeltaMismatch extends Error {
   constructor(path: Path, what: string) {
     super(`${JSON.stringify(path)}: ${what}`);
@@ -11,8 +11,17 @@ export class DeltaMismatch extends Error {
   }
 }
 
-/** A new document that shares with the old one all that did not change; the old one stays as it is. @throws DeltaMismatch */
-export function apply(changes: readonly Change[], document: JsonObject): JsonObject {
+/**
+ * A new document that shares with the old one all that did not change; the old one stays as it is.
+ *
+ * @param delta or its changes; a delta in another format, whose `changes` are empty, is refused
+ * @throws DeltaMismatch
+ */
+export function apply(delta: Delta | readonly Change[], document: JsonObject): JsonObject {
+  if ('changes' in delta && (delta.formatted !== undefined || delta.inexpressible !== undefined)) {
+    throw new DeltaMismatch([], 'the changes came in another format');
+  }
+  const changes = 'changes' in delta ? delta.changes : delta;
   return changes.length === 0 ? document : applyAll(changes, document, new Set());
 }
 

@@ -71,6 +71,7 @@ export interface Delta {
   readonly contextId: string;
   readonly from: Position;
   readonly to: Position;
+  /** Empty where a `format` was asked for: `apply(delta, ...)` refuses that, `apply(delta.changes, ...)` cannot. */
   readonly changes: readonly Change[];
   readonly updatedAt: Date | undefined;
   /** Where its version comes from. Absent: nothing is known, or it is of several versions. */

@@ -5,7 +5,15 @@ import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import test from 'ava';
 import { admin, contexts } from '../src/grpc.js';
-import { type BatchedWrite, type ChordError, Replica, type WatchEvent } from '../src/index.js';
+import {
+  apply,
+  type BatchedWrite,
+  type ChordError,
+  type Delta,
+  DeltaMismatch,
+  Replica,
+  type WatchEvent,
+} from '../src/index.js';
 import { connectedTo, startPeer } from './support/peer.js';
 import { connected, type Server, startServer } from './support/server.js';
 
@@ -121,6 +129,9 @@ test('formats and paths', async (t) => {
   );
   t.is(lost.delta?.formatted, undefined);
   t.regex(lost.delta?.inexpressible ?? '', /null/);
+  for (const each of [delta, lost.delta]) {
+    t.throws(() => apply(each as Delta, {}), { instanceOf: DeltaMismatch, message: /another format/ });
+  }
 
   const part = { type: 'full', value: { members: { bob: 1 } } };
   const paths = [['members', 'bob']];

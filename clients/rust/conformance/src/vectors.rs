@@ -2,7 +2,7 @@
 
 use chordstate::internals::{KNOWN_BYTES_MAX, Tracker, from_struct, to_struct};
 use chordstate::proto::chord::v1 as wire;
-use chordstate::{Delta, Error, Position, apply};
+use chordstate::{Delta, Error, Position};
 use prost::Message;
 use prost_types::Struct;
 use serde_json::{Value, json};
@@ -41,7 +41,7 @@ fn encode(args: &Args) -> Result<Value, Failure> {
 fn applied(args: &Args) -> Result<Value, Failure> {
     let delta: wire::Delta = message(&args.0["wire"])?;
     let mut document = args.document("document");
-    apply(&mut document, &Delta::from(delta).changes)?;
+    Delta::from(delta).apply_to(&mut document)?;
     Ok(json!({ "value": document }))
 }
 

@@ -10,7 +10,7 @@ use chordstate::proto::chord::v1::{
     WatchStatsRequest, backup_response::Part,
 };
 use chordstate::{Action, Batched, Check, Client, Event, Reason, ResultStream, SyncResult, Target, WriteResult, json};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::support::{REST, Server, Stage, document, failure, next, patient};
 
@@ -101,7 +101,7 @@ async fn formats_and_paths() {
     let written =
         client.update(&id).set(["members", "ann"], 2).return_format("json_patch").await.unwrap().delta.unwrap();
     let replaced = json!({ "op": "replace", "path": "/members/ann", "value": 2 });
-    assert_eq!((written.formatted, written.changes.len()), (Some(json!([replaced])), 0));
+    assert_eq!((&written.formatted, written.changes.len()), (&Some(json!([replaced])), 0));
 
     let synced = client.sync(&id, Some(first.clone())).format("json_patch").include_old_values().await.unwrap();
     let test = json!({ "op": "test", "path": "/members/ann", "value": 1 });
@@ -116,6 +116,9 @@ async fn formats_and_paths() {
     let lost = client.update(stage.id("null")).set(["n"], Value::Null).return_format("merge_patch").await.unwrap();
     let lost = lost.delta.unwrap();
     assert!(lost.formatted.is_none() && lost.inexpressible.is_some(), "{lost:?}");
+    for delta in [written, lost] {
+        assert_eq!(delta.apply_to(&mut Map::new()).unwrap_err().problem, "the changes came in another format");
+    }
 
     let part = document(json!({ "members": { "bob": 1 } }));
     let synced = client.sync(&id, None).paths([["members", "bob"]]).await.unwrap();

@@ -2,7 +2,7 @@ package dev.chord;
 
 import java.util.List;
 
-/** A change that does not fit the document. */
+/** A change that does not fit the document, or a delta in another format. */
 public final class DeltaMismatchException extends RuntimeException {
   private static final long serialVersionUID = 1;
 

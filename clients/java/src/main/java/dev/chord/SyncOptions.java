@@ -42,7 +42,7 @@ public final class SyncOptions {
 
     /**
      * The format of deltas: {@code flat}, {@code json_patch}, {@code merge_patch} or the name of one of the server's own. They come
-     * in {@link Delta#formatted}.
+     * in {@link Delta#formatted}, and {@link Delta#changes} is empty.
      */
     public Builder format(String format) {
       this.format = Values.text("format", format);

@@ -34,7 +34,8 @@ def edit(
         if isinstance(result, WriteResult):
             return result
         mutations, expected = result
+        left = editing.left()
         try:
-            return update(mutations=mutations, allow_missing=editing.missing, expected=expected, timeout=editing.left())
+            return update(mutations=mutations, allow_missing=editing.missing, expected=expected, timeout=left)
         except ChordError as error:
             pause(editing.refused(error))

@@ -95,16 +95,18 @@ class Editing:
         return mutations, Unchanged(before.position, (*(each.path for each in mutations), *self._reads))
 
     def refused(self, error: ChordError) -> float:
-        """How long to wait before the edit begins again. Raises final errors."""
+        """How long to wait before the edit begins again. Raises final errors of the write."""
         if error.reason == "INVALID_ARGUMENT":
             check_struct(self._after)  # by its place in the document
         self._failures += 1
+        # A deadline leaves open whether the write has happened: an earlier conflict must not stand for it.
         if error.reason != "ABORTED" or self._failures >= self._attempts:
-            raise self._cause(error)
+            raise error
         self._refusal = error
         return max(0.0, min(backoff(self._policy, self._failures - 1), (self._end - self._clock()) / 2))
 
     def _cause(self, error: ChordError) -> ChordError:
+        """Where the deadline comes before a write is sent: the last conflict, since nothing is written."""
         late = error.code is grpc.StatusCode.DEADLINE_EXCEEDED
         return self._refusal if late and self._refusal else error
 

@@ -136,7 +136,8 @@ export class BaseClient {
   /**
    * Changes a document by a function of it, which changes its copy or answers another document, and may be async. The write
    * is guarded by the paths that the function changed, and those of `reads`; where another write has touched them, the function
-   * is called again, on the new document. ABORTED where `attempts` or the time are over; what the function throws ends the edit.
+   * is called again, on the new document. What the function throws ends the edit. ABORTED after the last of `attempts`, or where
+   * the deadline comes after a conflict, and before the next write. DEADLINE_EXCEEDED during a write: it may have happened.
    */
   // biome-ignore lint/suspicious/noExplicitAny: the caller knows its document
   edit<T = Record<string, any>>(contextId: string, change: Editor<T>, options: EditOptions = {}): Promise<WriteResult> {

@@ -44,29 +44,27 @@ export async function edit<T>(
   const write = { annotations, ttl, returning };
   const end = Date.now() + sleepMax(options.deadline ?? deadline);
   let refusal: ChordError | undefined;
-  const inTime = async <T>(call: (options: CallOptions) => Promise<T>): Promise<T> => {
-    try {
-      const left = end - Date.now();
-      if (left <= 0) throw overdue();
-      return await call({ deadline: left, signal, metadata });
-    } catch (error) {
-      throw refusal && isReason(error, 'DEADLINE_EXCEEDED') ? refusal : error;
-    }
+  const within = (): CallOptions => {
+    const left = end - Date.now();
+    if (left <= 0) throw refusal ?? overdue();
+    return { deadline: left, signal, metadata };
   };
   for (let attempt = 1; ; attempt++) {
-    const before = await inTime((within) => read(calls, contextId, allowMissing, within));
+    const before = await read(calls, contextId, allowMissing, within()).catch((error: unknown) => {
+      throw refusal && isReason(error, 'DEADLINE_EXCEEDED') ? refusal : error; // nothing is written
+    });
     const after = await changed(change, before.value);
     const mutations = diff(before.value, after);
     if (mutations.length === 0 && before.position) {
       return { position: before.position, changed: false, context: undefined, delta: undefined };
     }
     const expected = guardOf(before.position, mutations, reads);
+    const guarded = { ...write, ...within(), expected, allowMissing: !before.position };
     try {
-      return await inTime((within) =>
-        calls.update(contextId, { mutations }, { ...write, ...within, expected, allowMissing: !before.position }),
-      );
+      return await calls.update(contextId, { mutations }, guarded);
     } catch (error) {
       if (isReason(error, 'INVALID_ARGUMENT')) checkDocument('value', after); // by its place in the document
+      // A deadline leaves open whether the write has happened: an earlier conflict must not stand for it.
       if (!isReason(error, 'ABORTED') || attempt >= attempts) throw error;
       refusal = error;
     }

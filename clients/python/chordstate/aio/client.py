@@ -120,8 +120,9 @@ class Client(Connected):
         """Changes a document by a function of it, which changes its copy or answers another document, and may be async.
 
         The write is guarded by the paths that the function changed, and those of `reads` ("document": all of it); where
-        another write has touched them, the function is called again, on the new document. ABORTED where `attempts`
-        (those of the client's policy) or the time are over; what the function raises ends the edit.
+        another write has touched them, the function is called again, on the new document. What the function raises ends
+        the edit. ABORTED after the last of `attempts` (those of the client's policy), or where the deadline comes after
+        a conflict, and before the next write. DEADLINE_EXCEEDED during a write: it may have happened.
         allow_missing: start from {} where the context is missing. The others are those of `set`.
         """
         update = partial(self.update, context_id, annotations=annotations, ttl=ttl, returning=returning)

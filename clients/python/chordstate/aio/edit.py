@@ -35,9 +35,8 @@ async def edit(
         if isinstance(result, WriteResult):
             return result
         mutations, expected = result
+        left = editing.left()
         try:
-            return await update(
-                mutations=mutations, allow_missing=editing.missing, expected=expected, timeout=editing.left()
-            )
+            return await update(mutations=mutations, allow_missing=editing.missing, expected=expected, timeout=left)
         except ChordError as error:
             await pause(editing.refused(error))

@@ -11,6 +11,10 @@ import { contextService, syncService } from './definitions.js';
 export type Stream = ServerWritableStream<WatchContextsRequest, WatchContextsResponse>;
 type Answer = (error: object | null, value?: object) => void;
 
+interface Named {
+  readonly request: { readonly contextId: string };
+}
+
 export interface Peer {
   readonly address: string;
   readonly server: Server;
@@ -22,6 +26,8 @@ export async function startPeer(
     readonly watch?: (stream: Stream, opened: number) => void;
     readonly wait?: (answer: Answer, asked: number, call: EventEmitter) => void;
     readonly set?: (call: { getDeadline(): Date | number; getPeer(): string }, answer: Answer) => void;
+    readonly get?: (contextId: string, answer: Answer) => void;
+    readonly update?: (contextId: string, answer: Answer) => void;
   },
   port = 0,
   options: ServerOptions = {},
@@ -35,6 +41,8 @@ export async function startPeer(
   });
   server.addService(contextService, {
     setContext: (call: Parameters<NonNullable<typeof does.set>>[0], answer: Answer) => does.set?.(call, answer),
+    getContext: ({ request }: Named, answer: Answer) => does.get?.(request.contextId, answer),
+    updateContext: ({ request }: Named, answer: Answer) => does.update?.(request.contextId, answer),
   });
   const bound = await new Promise<number>((resolve, reject) => {
     const credentials = ServerCredentials.createInsecure();

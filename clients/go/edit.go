@@ -48,8 +48,8 @@ func Attempts(attempts int) EditOption {
 //
 // change is called once or more; an error of it ends the edit, which answers it, and nothing is written. Lists and strings are
 // written as a whole. Where nothing differs, nothing is written. NOT_FOUND where the context is missing; with AllowMissing,
-// change gets an empty document then. ABORTED after the last attempt, or where the deadline, which is for the whole edit, comes
-// after a conflict.
+// change gets an empty document then. ABORTED after the last attempt. The deadline is for the whole edit: where it comes while a
+// write is under way, DEADLINE_EXCEEDED, and the outcome is unknown; where it comes elsewhere after a conflict, ABORTED.
 func (c *Client) Edit(
 	ctx context.Context, id string, change func(document map[string]any) error, options ...EditOption,
 ) (*WriteResult, error) {
@@ -63,14 +63,14 @@ func (c *Client) Edit(
 	defer cancel()
 	var conflict error
 	for made := 1; ; made++ {
-		result, aborted, err := c.editOnce(ctx, id, change, config)
+		result, writing, err := c.editOnce(ctx, id, change, config)
 		if err == nil {
 			return result, nil
 		}
-		if !aborted {
+		if !writing || !errors.Is(err, Aborted) {
 			var failed *Error
-			if conflict != nil && errors.As(err, &failed) && failed.Code == codes.DeadlineExceeded {
-				return nil, conflict
+			if conflict != nil && !writing && errors.As(err, &failed) && failed.Code == codes.DeadlineExceeded {
+				return nil, conflict // nothing was written
 			}
 			return nil, err
 		}
@@ -85,10 +85,10 @@ func (c *Client) Edit(
 	}
 }
 
-// editOnce is one attempt; aborted: others have written what it rests on.
+// editOnce is one attempt; writing: the error is that of the write, which may have happened unless the error says otherwise.
 func (c *Client) editOnce(
 	ctx context.Context, id string, change func(map[string]any) error, config editConfig,
-) (result *WriteResult, aborted bool, err error) {
+) (result *WriteResult, writing bool, err error) {
 	document, err := c.Get(ctx, id)
 	missing := err != nil && config.write.allowMissing && errors.Is(err, NotFound)
 	if missing {
@@ -123,8 +123,15 @@ func (c *Client) editOnce(
 		}
 		IfUnchanged(document.Position, guarded...)(&write)
 	}
+	end, _ := ctx.Deadline()
+	if ctx.Err() == context.DeadlineExceeded || ctx.Err() == nil && time.Until(end) <= 0 {
+		return nil, false, &Error{
+			Reason: DeadlineExceeded, Message: "the deadline came before the write",
+			Code: codes.DeadlineExceeded, cause: context.DeadlineExceeded,
+		}
+	}
 	result, err = c.update(ctx, id, Mutate(mutations...), write)
-	return result, errors.Is(err, Aborted), err
+	return result, true, err
 }
 
 // differences appends mutations that make after of before, in the order of the paths.

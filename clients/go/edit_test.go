@@ -5,8 +5,12 @@ import (
 	"errors"
 	"math"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 func TestEdit(t *testing.T) {
@@ -103,6 +107,47 @@ func TestEditIsMadeAgain(t *testing.T) {
 	_, err = client.Edit(gone, id("a"), meanwhile(&seen, func() { increment("n", 1)(); leave() }))
 	if failed := reason(t, err, Cancelled); !errors.Is(failed, context.Canceled) {
 		t.Error(failed)
+	}
+}
+
+// A write that the deadline cuts off may have happened. Before it, nothing has, and the conflict is the error.
+func TestDeadlineOfAnEditAfterAConflict(t *testing.T) {
+	retry := WithRetry(RetryPolicy{BackoffMin: 1, AttemptTimeout: time.Hour})
+	for name, test := range map[string]struct {
+		answeredReads int
+		want          Reason
+	}{"in a read": {1, Aborted}, "in a write": {2, DeadlineExceeded}} {
+		t.Run(name, func(t *testing.T) {
+			ctx := patient(t)
+			// Until the deadline comes after the second attempt has begun that call, also on a slow machine.
+			for deadline := 100 * time.Millisecond; ctx.Err() == nil; deadline *= 2 {
+				var begun atomic.Bool
+				silent := func(ctx context.Context) error {
+					begun.Store(true)
+					<-ctx.Done()
+					return ctx.Err()
+				}
+				peer := (&faulty{get: func(ctx context.Context, call int) error {
+					if call > test.answeredReads {
+						return silent(ctx)
+					}
+					return nil
+				}, update: func(ctx context.Context, call int) error {
+					if call > 1 {
+						return silent(ctx)
+					}
+					return status.Error(codes.Aborted, "others have written")
+				}}).serve(t)
+				hasty, cancel := context.WithTimeout(ctx, deadline)
+				_, err := dial(t, peer.address, retry).Edit(hasty, "a", meanwhile(new([]any), func() {}))
+				cancel()
+				if begun.Load() {
+					reason(t, err, test.want)
+					return
+				}
+			}
+			t.Error("not in time")
+		})
 	}
 }
 

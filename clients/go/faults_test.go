@@ -36,9 +36,14 @@ type faulty struct {
 	set   func(ctx context.Context, call int, request *chordv1.SetContextRequest) error
 	watch func(call int, request *chordv1.WatchContextsRequest, stream watchStream) error
 	wait  func(call int) error
-	sets  atomic.Int32
-	opens atomic.Int32
-	waits atomic.Int32
+	// Those of an edit.
+	get     func(ctx context.Context, call int) error
+	update  func(ctx context.Context, call int) error
+	sets    atomic.Int32
+	opens   atomic.Int32
+	waits   atomic.Int32
+	gets    atomic.Int32
+	updates atomic.Int32
 }
 
 type watchStream = grpc.ServerStreamingServer[chordv1.WatchContextsResponse]
@@ -46,6 +51,16 @@ type watchStream = grpc.ServerStreamingServer[chordv1.WatchContextsResponse]
 func (f *faulty) SetContext(ctx context.Context, request *chordv1.SetContextRequest) (*chordv1.SetContextResponse, error) {
 	err := f.set(ctx, int(f.sets.Add(1)), request)
 	return &chordv1.SetContextResponse{Position: &chordv1.Position{Version: 1}, Changed: true}, err
+}
+
+func (f *faulty) GetContext(ctx context.Context, _ *chordv1.GetContextRequest) (*chordv1.GetContextResponse, error) {
+	found := &chordv1.Context{Position: &chordv1.Position{Version: 1}}
+	return &chordv1.GetContextResponse{Context: found}, f.get(ctx, int(f.gets.Add(1)))
+}
+
+func (f *faulty) UpdateContext(ctx context.Context, _ *chordv1.UpdateContextRequest) (*chordv1.UpdateContextResponse, error) {
+	err := f.update(ctx, int(f.updates.Add(1)))
+	return &chordv1.UpdateContextResponse{Position: &chordv1.Position{Version: 2}, Changed: true}, err
 }
 
 func (f *faulty) WatchContexts(request *chordv1.WatchContextsRequest, stream watchStream) error {

@@ -1,6 +1,7 @@
 //! Edits: a document changed by a function of it, made again where other writes came in between.
 
 use std::fmt;
+use std::ops::ControlFlow::{self, Break, Continue};
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -42,8 +43,9 @@ impl Client {
     /// backoff. What `change` reads but does not change is guarded only where [`Edit::reads`] names it.
     ///
     /// `change` is called once or more. Lists and strings are written as a whole; where nothing differs, nothing is written.
-    /// NOT_FOUND where the context is missing, unless that is allowed. ABORTED after the last attempt, or where the deadline
-    /// comes after a conflict.
+    /// NOT_FOUND where the context is missing, unless that is allowed. ABORTED after the last attempt. Where the deadline comes
+    /// while a write is under way, DEADLINE_EXCEEDED, and the outcome is unknown; where it comes elsewhere after a conflict,
+    /// ABORTED.
     ///
     /// ```no_run
     /// # async fn run(client: chordstate::Client) -> Result<(), chordstate::Error> {
@@ -148,15 +150,20 @@ impl<E: From<Error>> Edit<'_, E> {
         let end = after(self.deadline);
         let mut conflict: Option<Error> = None;
         for made in 1.. {
-            let error = match self.attempt(end).await? {
+            let update = match self.prepare(end).await? {
+                Ok(Continue(update)) => update,
+                Ok(Break(result)) => return Ok(result),
+                Err(error) => {
+                    // Nothing was written: after a conflict, that is why the time was not enough.
+                    let late = error.code() == Code::DeadlineExceeded;
+                    return Err(conflict.filter(|_| late).unwrap_or(error).into());
+                }
+            };
+            let error = match update.await {
                 Ok(result) => return Ok(result),
                 Err(error) => error,
             };
-            if error.code() != Code::Aborted {
-                let late = error.code() == Code::DeadlineExceeded;
-                return Err(conflict.filter(|_| late).unwrap_or(error).into());
-            }
-            if made >= self.attempts {
+            if error.code() != Code::Aborted || made >= self.attempts {
                 return Err(error.into());
             }
             conflict = Some(error);
@@ -166,8 +173,8 @@ impl<E: From<Error>> Edit<'_, E> {
         unreachable!("the attempts have an end")
     }
 
-    /// The outer error is the function's.
-    async fn attempt(&mut self, end: Instant) -> Result<Result<WriteResult, Error>, E> {
+    /// The write of one attempt, or the result where nothing differs. The outer error is the function's.
+    async fn prepare(&mut self, end: Instant) -> Result<Result<ControlFlow<WriteResult, Update>, Error>, E> {
         let client = self.client.with_deadline(end.saturating_duration_since(Instant::now()));
         let (before, position) = match client.get(&self.id).await {
             Ok(context) => (context.value, Some(context.position)),
@@ -187,14 +194,14 @@ impl<E: From<Error>> Edit<'_, E> {
             && differences.is_empty()
         {
             let position = position.clone();
-            return Ok(Ok(WriteResult { position, changed: false, context: None, delta: None }));
+            return Ok(Ok(Break(WriteResult { position, changed: false, context: None, delta: None })));
         }
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Ok(Err(Error::deadline_exceeded("the function has taken all the time of the edit")));
         }
         let client = self.client.with_deadline(left);
-        Ok(self.update(&client, position, differences).await)
+        Ok(Ok(Continue(self.update(&client, position, differences))))
     }
 
     fn update(&self, client: &Client, position: Option<Position>, differences: Vec<Difference>) -> Update {

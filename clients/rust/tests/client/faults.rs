@@ -23,10 +23,12 @@ use prost_types::Any;
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::Server;
+use tonic::transport::server::Router;
 use tonic::{Code, Request, Response, Status};
 
 use crate::support::{failure, in_enough_time, next, patient};
 
+mod edits;
 mod hooks;
 
 type Responses = BoxStream<'static, Result<WatchContextsResponse, Status>>;
@@ -71,12 +73,8 @@ impl Faulty {
     }
 
     async fn served(&self, mut server: Server) -> String {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap().to_string();
         let contexts = ContextServiceServer::new(self.clone());
-        let router = server.add_service(contexts).add_service(SyncServiceServer::new(self.clone()));
-        tokio::spawn(router.serve_with_incoming(TcpListenerStream::new(listener)));
-        address
+        served(server.add_service(contexts).add_service(SyncServiceServer::new(self.clone()))).await
     }
 
     async fn serve(&self, server: Server) -> ClientBuilder {
@@ -90,6 +88,14 @@ impl Faulty {
     async fn client(&self) -> Client {
         self.serve(Server::builder()).await.connect().unwrap()
     }
+}
+
+/// Answers the address.
+async fn served(router: Router) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(router.serve_with_incoming(TcpListenerStream::new(listener)));
+    address
 }
 
 #[tonic::async_trait]

@@ -152,8 +152,9 @@ public final class ChordClient implements AutoCloseable {
    * <p>The function is called once or more, by this thread; what it throws ends the edit, and nothing is written. Lists and
    * strings are written as a whole. Where nothing differs, nothing is written.
    *
-   * @throws ChordException ABORTED after the last attempt, or where the deadline, which is for the whole edit, comes after a
-   *     conflict; NOT_FOUND where the context is missing and that is not allowed
+   * @throws ChordException ABORTED after the last attempt; NOT_FOUND where the context is missing and that is not allowed. The
+   *     deadline is for the whole edit: where it comes while a write is under way, DEADLINE_EXCEEDED, and the outcome is unknown;
+   *     where it comes elsewhere after a conflict, ABORTED
    */
   public WriteResult edit(String id, Consumer<Map<String, @Nullable Object>> change, EditOptions options) {
     return EditCall.run(connection, id, change, options);

@@ -114,13 +114,17 @@ final class EditCall {
       result.complete(new WriteResult(position, false, null, null));
       return;
     }
+    if (left() == 0) {
+      fail(Errors.deadlineExceeded("the function has taken all the time of the edit"));
+      return;
+    }
     UpdateOptions guarded = guarded(position, mutations);
     UpdateContextRequest update =
         Requests.update(WriteOptions.name(guarded.requestId), id, new Edit(null, mutations), guarded);
     call(ContextServiceGrpc.getUpdateContextMethod(), update, (answer, error) -> {
       if (answer != null) result.complete(Requests.written(answer));
       else if (error != null && error.code() == Status.Code.ABORTED) again(error);
-      else fail(error);
+      else result.completeExceptionally(error); // at the deadline, it may have been written
     });
   }
 
@@ -136,14 +140,14 @@ final class EditCall {
   private void again(ChordException conflict) {
     this.conflict = conflict;
     if (attempts >= (options.attempts > 0 ? options.attempts : connection.retry.attempts())) {
-      fail(conflict);
+      result.completeExceptionally(conflict);
       return;
     }
     long wait = Math.min(Time.nanos(connection.retry.backoff(attempts - 1)), left() / 2);
     runs(Time.after(wait, () -> executor.execute(context.wrap(() -> step(this::read)))));
   }
 
-  /** After a conflict, that is why the time was not enough. */
+  /** Before the write of an attempt: nothing was written, and after a conflict, that is why the time was not enough. */
   private void fail(@Nullable ChordException error) {
     boolean late = error == null || error.code() == Status.Code.DEADLINE_EXCEEDED;
     result.completeExceptionally(conflict != null && late ? conflict : error);

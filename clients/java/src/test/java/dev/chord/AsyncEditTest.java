@@ -30,7 +30,6 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 
@@ -142,23 +141,11 @@ class AsyncEditTest extends Live {
     throw (E) error;
   }
 
+  /** What it does after a conflict is in {@link EditTest}. */
   @Test
-  void theDeadlineIsForAllAttempts() throws Exception {
-    String id = id("a");
-    client.set(id, Map.of("n", 0));
+  void theDeadlineIsThatOfTheOther() {
     EditOptions none = EditOptions.builder().deadline(Duration.ZERO).build();
-    assertEquals("DEADLINE_EXCEEDED", reason(client.async().edit(id, document -> {}, none)));
-    // After a conflict, that is the error.
-    EditOptions second = EditOptions.builder().deadline(Duration.ofSeconds(2)).build();
-    List<Long> called = new ArrayList<>();
-    assertEquals("ABORTED", reason(client.async().edit(id, document -> {
-      called.add(System.nanoTime());
-      increment(document);
-      if (called.size() == 1) client.update(id, Edit.of(Mutation.increment(List.of("n"), 10)));
-      long end = called.get(0) + 2_000_000_000; // after the deadline, which began before
-      while (called.size() > 1 && System.nanoTime() < end) LockSupport.parkNanos(end - System.nanoTime());
-    }, second)));
-    assertEquals(Map.of("n", 10.0), client.get(id).value());
+    assertEquals("DEADLINE_EXCEEDED", reason(client.async().edit(id("a"), document -> {}, none)));
   }
 
   /** Tells how each call ended. */

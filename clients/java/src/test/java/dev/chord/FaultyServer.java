@@ -1,9 +1,13 @@
 package dev.chord;
 
 import dev.chord.v1.ContextServiceGrpc;
+import dev.chord.v1.GetContextRequest;
+import dev.chord.v1.GetContextResponse;
 import dev.chord.v1.SetContextRequest;
 import dev.chord.v1.SetContextResponse;
 import dev.chord.v1.SyncServiceGrpc;
+import dev.chord.v1.UpdateContextRequest;
+import dev.chord.v1.UpdateContextResponse;
 import dev.chord.v1.WaitContextRequest;
 import dev.chord.v1.WaitContextResponse;
 import dev.chord.v1.WatchContextsRequest;
@@ -39,9 +43,17 @@ final class FaultyServer implements AutoCloseable {
   /** What the first waits fail with; further ones are answered. */
   final List<Status> waitFailures = new CopyOnWriteArrayList<>();
 
+  /** So many reads are answered; further ones never. */
+  volatile int answeredGets = Integer.MAX_VALUE;
+
+  /** What the first updates fail with; further ones are never answered. */
+  final List<Status> updateFailures = new CopyOnWriteArrayList<>();
+
   static final Exception SILENCE = new Exception("no answer");
 
   final AtomicInteger sets = new AtomicInteger();
+  final AtomicInteger gets = new AtomicInteger();
+  final AtomicInteger updates = new AtomicInteger();
   final AtomicInteger watches = new AtomicInteger();
   final AtomicInteger waits = new AtomicInteger();
   final List<String> authorizations = new CopyOnWriteArrayList<>();
@@ -70,6 +82,21 @@ final class FaultyServer implements AutoCloseable {
         } catch (Exception e) {
           if (e != SILENCE) answer.onError(e);
         }
+      }
+
+      @Override
+      public void getContext(GetContextRequest request, StreamObserver<GetContextResponse> answer) {
+        if (gets.incrementAndGet() > answeredGets) return;
+        answer.onNext(GetContextResponse.newBuilder()
+            .setContext(dev.chord.v1.Context.newBuilder().setPosition(position(1)))
+            .build());
+        answer.onCompleted();
+      }
+
+      @Override
+      public void updateContext(UpdateContextRequest request, StreamObserver<UpdateContextResponse> answer) {
+        int number = updates.incrementAndGet();
+        if (number <= updateFailures.size()) answer.onError(updateFailures.get(number - 1).asRuntimeException());
       }
     };
     SyncServiceGrpc.SyncServiceImplBase syncs = new SyncServiceGrpc.SyncServiceImplBase() {

@@ -24,7 +24,7 @@ import {
   type HeadRow,
 } from '../../src/store/record-format.js';
 import type { LogRecord } from '../../src/store/store.js';
-import { mountTmpfs, temporaryDirectory } from '../store/lmdb/directories.js';
+import { makeReadOnly, mountTmpfs, temporaryDirectory } from '../store/lmdb/directories.js';
 import { planOf } from '../support/thinning.js';
 import { filled, foreign, tamper, verified } from './directories.js';
 
@@ -63,7 +63,7 @@ test('a directory on a file system that is read-only is verified all the same', 
     return;
   }
   execFileSync('cp', ['-r', `${await filled(t, 10)}/.`, mounted]);
-  execFileSync('mount', ['-o', 'remount,ro', mounted]);
+  await makeReadOnly(mounted);
   t.like(await verified(mounted), { told: [], result: { contexts: 16 } });
 });
 

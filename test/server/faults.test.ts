@@ -1,10 +1,9 @@
 /** Disks that fill up, directories that cannot be used, files that are damaged: refused clearly, with nothing lost. */
-import { execFileSync } from 'node:child_process';
 import { readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { openLmdb } from '../../src/store/lmdb/store.js';
-import { mountTmpfs, temporaryDirectory } from '../store/lmdb/directories.js';
+import { makeReadOnly, mountTmpfs, temporaryDirectory } from '../store/lmdb/directories.js';
 import { connect, refused, serve, watch } from '../support/chord.js';
 import { chord, startServer } from '../support/cli.js';
 
@@ -124,7 +123,7 @@ test('a directory that cannot be written is refused, and what is in it stays', a
     t.pass();
     return;
   }
-  execFileSync('mount', ['-o', 'remount,ro', directory]);
+  await makeReadOnly(directory);
   const said = await refusedStart(t, join(directory, 'data'));
   t.regex(said, /data directory|not writable|read-only/i);
   t.deepEqual(await readdir(directory), []);

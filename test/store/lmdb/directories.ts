@@ -1,9 +1,10 @@
 /** Temporary directories, and small file systems of their own where the machine permits it. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
+import { until } from '../../support/until.js';
 
 export async function temporaryDirectory(t: ExecutionContext): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'chord-'));
@@ -22,4 +23,10 @@ export async function mountTmpfs(t: ExecutionContext, options: string): Promise<
   }
   t.teardown(() => execFileSync('umount', ['--lazy', directory]));
   return directory;
+}
+
+/** A process that another test starts keeps the files of this one open until it runs its program: the mount is busy meanwhile. */
+export async function makeReadOnly(mounted: string): Promise<void> {
+  const remounts = () => spawnSync('mount', ['-o', 'remount,ro', mounted]).status === 0;
+  await until(remounts, 'a file system that is read only');
 }

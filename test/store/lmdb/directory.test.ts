@@ -1,5 +1,5 @@
 /** What the LMDB engine makes of its data directory: who may open it, and what it refuses to open. */
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { Copy } from '../../../src/store/lmdb/backup-copy.js';
 import { formatOf, openDatabases } from '../../../src/store/lmdb/schema.js';
 import { openLmdb } from '../../../src/store/lmdb/store.js';
 import { commitOf, positionAt, range, write } from '../../../src/testing/commits.js';
-import { mountTmpfs, temporaryDirectory } from './directories.js';
+import { makeReadOnly, mountTmpfs, temporaryDirectory } from './directories.js';
 
 const BYTES = { keyEncoding: 'binary', encoding: 'binary' } as const;
 const HOLDER = new URL('holder.ts', import.meta.url).pathname;
@@ -274,7 +274,7 @@ test('a directory that cannot be written to is refused', async (t) => {
     return;
   }
   await (await openLmdb({ directory })).close();
-  execFileSync('mount', ['-o', 'remount,ro', directory]);
+  await makeReadOnly(directory);
   await refused(t, directory, 'FAILED_PRECONDITION', /not writable/);
   await refused(t, join(directory, 'below'), 'FAILED_PRECONDITION', /cannot create the data directory/);
 });

@@ -88,10 +88,8 @@ class Course:
             return self._tracker.take(message)
         except Gap:
             raise _misfit() from None
-        except (
-            ValueError,
-            OverflowError,
-        ) as error:  # a time that Python cannot hold: final, or the event would be missed
+        except (ValueError, OverflowError) as error:
+            # A time that Python cannot hold: final, or the event would be missed.
             raise ChordError("INTERNAL", f"an event cannot be read: {error}", grpc.StatusCode.INTERNAL) from error
 
     def lost(self, error: ChordError) -> float:

@@ -1,8 +1,9 @@
 /** A member that is there as long as this process keeps it there: who is in a room, which worker holds a job. */
+import { attempt } from './callbacks.js';
 import { ChordError, closed } from './errors.js';
 import type { Json } from './json.js';
 import type { Mutation, Path } from './model.js';
-import { attempt, sleep } from './timers.js';
+import { sleep } from './timers.js';
 
 /** Of `presence`. */
 export interface PresenceOptions {

@@ -20,8 +20,10 @@ export interface GetOptions extends CallOptions {
 export interface ReadOptions extends CallOptions {
   /** Old values with the changes. */
   readonly includeOldValues?: boolean | undefined;
-  /** Of deltas: 'flat', 'json_patch', 'merge_patch' or one of the server's own, in `formatted`; `changes` is
-   * empty then. Default: `changes`. */
+  /**
+   * Of deltas: 'flat', 'json_patch', 'merge_patch' or one of the server's own, in `formatted`; `changes` is empty then.
+   * Default: `changes`.
+   */
   readonly format?: string | undefined;
   /** Only these parts of the document; with `known`, those that the copy was made with. */
   readonly paths?: readonly Path[] | undefined;

@@ -1,12 +1,14 @@
 /** A live local copy of contexts. It emits events by the class that its platform has for that. */
+
 import { applied } from './apply.js';
+import { attempt } from './callbacks.js';
 import type { BaseClient } from './client.js';
 import { status, statusName } from './codes.js';
 import type { Emitter } from './emitter.js';
 import { ChordError, closed } from './errors.js';
 import { freeze, type JsonObject } from './json.js';
 import type { Change, Position, ReplicaDocument } from './model.js';
-import { attempt, sleepMax } from './timers.js';
+import { sleepMax } from './timers.js';
 import type { Target, WatchEvent } from './tracker.js';
 import type { Watch } from './watch.js';
 

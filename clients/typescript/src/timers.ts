@@ -1,4 +1,4 @@
-/** Timers: how long they can run, and waiting; calls that must not end what makes them. */
+/** Timers: how long they can run, and waiting. */
 
 /** Timers hold 31 bits of milliseconds, and longer ones end at once: both here and in a server on Node. */
 const TIMER_MAX = 24 * 24 * 3_600_000;
@@ -20,15 +20,4 @@ export function sleep(duration: number, signal: AbortSignal): Promise<void> {
     if (signal.aborted) end();
     else signal.addEventListener('abort', end, { once: true });
   });
-}
-
-/** What a callback or a logger of the program throws is an uncaught exception: nothing waits for it, and its caller goes on. */
-export function attempt(call: () => void): void {
-  try {
-    call();
-  } catch (error) {
-    queueMicrotask(() => {
-      throw error;
-    });
-  }
 }

@@ -51,7 +51,7 @@ generate: node_modules/.installed ## make all generated code from proto/ with bu
 	@for each in $(filter-out typescript,$(CLIENTS)); do $(MAKE) -C clients/$$each generate; done
 
 .PHONY: check
-check: node_modules/.installed check-workflows ## lint, format, types, protos, workflows, and up-to-date generated code
+check: build check-workflows ## lint, format, types, protos, workflows, and up-to-date generated code and reference
 	@npx --no-install biome check --error-on-warnings .
 	@npx --no-install tsc --noEmit
 	@npx --no-install tsc --noEmit -p src/console
@@ -59,6 +59,7 @@ check: node_modules/.installed check-workflows ## lint, format, types, protos, w
 	@npx --no-install buf format --diff --exit-code --path proto/chord
 	@for each in proto/released/*.binpb; do npx --no-install buf breaking --exclude-imports --against "$$each"; done
 	@npm run -s generate:check
+	@node scripts/reference.mjs --check
 	@node scripts/versions.mjs
 
 .PHONY: check-workflows

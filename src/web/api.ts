@@ -60,7 +60,7 @@ export class WebApi {
       for (const method of this.#registry.getService(name)!.methods) {
         const json = handler({ ...method, input: EmptySchema }, this.#registry);
         const proto = handler({ ...method, input: EmptySchema, output: EmptySchema }, this.#registry);
-        const allow = answersGet(method) ? 'GET, POST, OPTIONS' : 'POST, OPTIONS';
+        const allow = answersGet(method) ? 'GET, HEAD, POST, OPTIONS' : 'POST, OPTIONS';
         this.#served.set(`/${name}/${method.name}`, { method, allow, json, proto });
       }
     }
@@ -72,7 +72,7 @@ export class WebApi {
   }
 
   /**
-   * Never rejects for what a client sends.
+   * Never rejects for what a client sends. HEAD comes here as GET.
    * @param connection the same object for all calls of a connection
    */
   async answer(

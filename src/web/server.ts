@@ -4,6 +4,7 @@ import type { Http2SecureServer, Http2ServerRequest } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { Code, ConnectError } from '@connectrpc/connect';
+import type { UniversalServerResponse } from '@connectrpc/connect/protocol';
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from '@connectrpc/connect-node';
 import type { Arrivals } from '../grpc/connection-limits.js';
 import { PortListener } from '../grpc/transport/listener.js';
@@ -103,7 +104,8 @@ export class WebServer {
     const path = request.url?.replace(/\?.*/s, '') ?? '';
     const host = (headers[':authority'] as string | undefined) ?? headers.host;
     for (const [name, value] of Object.entries(SAFE)) response.setHeader(name, value);
-    response.setHeader('cache-control', method === 'GET' ? REVALIDATED : NOT_STORED);
+    const isHead = method === 'HEAD';
+    response.setHeader('cache-control', method === 'GET' || isHead ? REVALIDATED : NOT_STORED);
     if (!isHost(host)) return say(response, 400, 'no host name that can be read');
     if (!isOwnName(host, this.#origins)) return say(response, 421, 'unknown host name: see --web-origins');
     const cors = corsHeaders(headers.origin, host, this.#origins);
@@ -122,8 +124,10 @@ export class WebServer {
     const universal = universalRequestFromNodeRequest(request, response, undefined, undefined);
     // A request that is not read to its end is answered too: its socket must stay.
     const body = request.iterator({ destroyOnReturn: false });
-    const answer = await api.answer(path, { ...universal, body }, callerOf(request), connection);
-    await universalResponseToNodeResponse(orNotModified(answer, headers['if-none-match']), response);
+    const asked = { ...universal, body, method: isHead ? 'GET' : universal.method };
+    const answer = await api.answer(path, asked, callerOf(request), connection);
+    const sent = orNotModified(answer, headers['if-none-match']);
+    await universalResponseToNodeResponse(isHead ? headOf(sent) : sent, response);
   }
 
   #connectionOf(request: IncomingMessage): object {
@@ -132,6 +136,10 @@ export class WebServer {
     this.options.arrivals.begun(request.socket, request.socket);
     return request.socket;
   }
+}
+
+function headOf({ status, header }: UniversalServerResponse): UniversalServerResponse {
+  return { status, ...(header && { header }) };
 }
 
 /**

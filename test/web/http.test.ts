@@ -1,6 +1,7 @@
 /** What HTTP adds: plain JSON, GET with entity tags, origins, names, and requests that attack. */
 import { once } from 'node:events';
 import { Agent, request as httpRequest } from 'node:http';
+import { connect as connectHttp2 } from 'node:http2';
 import { connect as connectSocket } from 'node:net';
 import { gunzipSync } from 'node:zlib';
 import test, { type ExecutionContext } from 'ava';
@@ -117,8 +118,31 @@ test('GET reads, with an entity tag: 304 until the context changes', async (t) =
   const write = await ask(chord, `/chord.v1.ContextService/DeleteContext${query({ contextId: 'room:1' })}`);
   t.deepEqual([write.status, write.headers.allow], [405, 'POST, OPTIONS']);
   const put = await ask(chord, GET, JSON_TYPE, '{}', 'PUT');
-  t.deepEqual([put.status, put.headers.allow], [405, 'GET, POST, OPTIONS']);
+  t.deepEqual([put.status, put.headers.allow], [405, 'GET, HEAD, POST, OPTIONS']);
   t.is((await ask(chord, GET + query({ contextId: 'none' }))).status, 404);
+});
+
+test('HEAD answers what GET does, without the body, over HTTP/1.1 and HTTP/2', async (t) => {
+  const chord = await served(t);
+  const path = GET + query({ contextId: 'room:1' });
+  const { etag } = (await ask(chord, path)).headers;
+  const head = await ask(chord, path, {}, undefined, 'HEAD');
+  t.deepEqual([head.status, head.headers.etag, head.body.length], [200, etag, 0]);
+  t.is(head.headers['cache-control'], 'no-cache');
+  const known = await ask(chord, path, { 'if-none-match': String(etag) }, undefined, 'HEAD');
+  t.deepEqual([known.status, known.headers.etag], [304, etag]);
+  const absent = await ask(chord, GET + query({ contextId: 'none' }), {}, undefined, 'HEAD');
+  t.deepEqual([absent.status, absent.body.length], [404, 0]);
+  const write = `/chord.v1.ContextService/DeleteContext${query({ contextId: 'room:1' })}`;
+  t.is((await ask(chord, write, {}, undefined, 'HEAD')).status, 405);
+
+  const session = connectHttp2(`http://${chord.webAddress}`);
+  const request = session.request({ ':method': 'HEAD', ':path': path });
+  const [headers] = await once(request, 'response');
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk);
+  t.deepEqual([headers[':status'], headers.etag, chunks.length], [200, etag, 0]);
+  await new Promise<void>((closed) => session.close(closed));
 });
 
 test('gzip on request', async (t) => {

@@ -26,6 +26,7 @@ inChromium('an edit is shown before it is written, and names who wrote it', asyn
   await picture('edit');
   await write.click();
   const dialog = page.getByRole('dialog');
+  await dialog.locator('tr.changed').waitFor();
   t.deepEqual(await dialog.locator('tr.changed td').allTextContents(), [
     'changed "topic": "weekly"',
     'changed "topic": "monthly"',
@@ -68,7 +69,8 @@ inChromium(
     t.like(await peer.document('room:1'), { topic: 'daily', seats: 40 });
     await page.getByRole('button', { name: 'Keep my text' }).click();
     await page.getByRole('button', { name: 'Write…' }).click();
-    t.is(await dialog.locator('tr.changed').count(), 2, 'the confirmation tells that the seats go back, too');
+    await dialog.locator('tr.changed').nth(1).waitFor(); // the seats go back, too
+    t.is(await dialog.locator('tr.changed').count(), 2);
     await dialog.getByRole('button', { name: 'Cancel' }).click();
     await page.getByRole('button', { name: 'Reset' }).click();
     await edit(page, '"daily"', '"never"');
@@ -119,6 +121,7 @@ inChromium('a context is created where none exists, and deleted at the version t
   await picture('create');
   await dialog.getByRole('button', { name: 'Create' }).click();
   await row(page, 'topic: "new"').waitFor();
+  t.is(await page.locator(':focus').textContent(), 'New context…', 'the focus is where the dialog was opened');
   const { deltas } = await as(tokens.ann).history('room:9', 0);
   const made = deltas[0]!.provenance!;
   t.deepEqual(
@@ -149,6 +152,10 @@ inChromium('a context is created where none exists, and deleted at the version t
   await page.getByText('does not exist', { exact: true }).waitFor();
   await page.locator('.pane').getByRole('button', { name: 'New context' }).click();
   t.is(await id.inputValue(), 'room:8');
+  await dialog.getByLabel('Document').fill('{"topic":"here"}');
+  await dialog.getByRole('button', { name: 'Create' }).click();
+  await row(page, 'topic: "here"').waitFor();
+  t.is(await page.locator(':focus').textContent(), 'Document', 'that button is gone');
   t.deepEqual(complaints(subject), []);
 });
 

@@ -48,6 +48,28 @@ inChromium('script in ids, keys, values and annotations is text', async (t, brow
   t.deepEqual(complaints(subject), []);
 });
 
+inChromium('a key and a value that are read from right to left keep their places side by side', async (t, browser) => {
+  const [key, text] = ['שלום', 'עולם'];
+  const { page, peer } = await looking(t, browser);
+  await peer.set({ contextId: 'room:2', value: { [key]: 'world' } });
+  await peer.set({ contextId: 'room:2', value: { [key]: text } });
+  await page.goto(page.url().replace(/#.*|$/, '#id=room:2&tab=compare'));
+  await page.locator('tr.changed').waitFor();
+  const left = (part: string) =>
+    page.evaluate(`(() => {
+    const texts = document.createTreeWalker(document.querySelector('tr.changed .right'), NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) {
+      const start = texts.currentNode.data.indexOf('${part}');
+      if (start < 0) continue;
+      const range = document.createRange();
+      range.setStart(texts.currentNode, start);
+      range.setEnd(texts.currentNode, start + ${part.length});
+      return range.getBoundingClientRect().left;
+    }
+  })()`) as Promise<number>;
+  t.true((await left(key)) < (await left(text)));
+});
+
 inChromium(
   'injected script and style do not run, and no other page shows the console in a frame',
   async (t, browser) => {

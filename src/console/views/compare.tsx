@@ -96,13 +96,15 @@ export function Sides({ left, right, names, loading = false }: SidesProps) {
   );
 }
 
+/** Keys and values: one of another direction does not move what stands beside it. */
+const TEXTS = /("(?:[^"\\]|\\.)*")/;
 const SAID = { same: '', frame: '', changed: 'changed ', added: 'added ', removed: 'removed ' };
 
 function Row({ line: { kind, level, left, right } }: { readonly line: Line }) {
   const cell = (side: string, text: string | undefined) => (
     <td class={text === undefined ? 'nothing' : side} style={{ '--level': level }}>
       {text !== undefined && <Hidden>{SAID[kind]}</Hidden>}
-      {text}
+      {text?.split(TEXTS).map((part, i) => (i % 2 === 0 ? part : <bdi key={i}>{part}</bdi>))}
     </td>
   );
   return (

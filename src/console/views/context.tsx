@@ -24,7 +24,7 @@ const STATES: Readonly<Record<Live['state'], string>> = {
 export function ContextView({ id }: { readonly id: string }) {
   const place = useCell(route);
   const live = useLive(id);
-  const tabs = useKeptFocus(place.tab);
+  const tabs = useKeptFocus(place.tab, live.state === 'absent');
   useEffect(() => {
     document.title = `${visible(id)} · Chord`;
     return () => {
@@ -57,15 +57,16 @@ export function ContextView({ id }: { readonly id: string }) {
   );
 }
 
-/** After a write its dialog and the view below it are gone, and the focus with them: it goes to the tab that is shown. */
-function useKeptFocus(tab: Tab): RefObject<HTMLElement | null> {
+/** After a write the button that began it may be gone, and the focus with it: it goes to the tab that is shown. */
+function useKeptFocus(tab: Tab, absent: boolean): RefObject<HTMLElement | null> {
   const tabs = useRef<HTMLElement>(null);
-  const before = useRef(tab);
+  const before = useRef({ tab, absent });
   useEffect(() => {
-    if (before.current !== tab && document.activeElement === document.body)
+    const isCreated = before.current.absent && !absent;
+    if ((isCreated || before.current.tab !== tab) && document.activeElement === document.body)
       tabs.current!.querySelector<HTMLElement>('[aria-current=page]')!.focus();
-    before.current = tab;
-  }, [tab]);
+    before.current = { tab, absent };
+  }, [tab, absent]);
   return tabs;
 }
 

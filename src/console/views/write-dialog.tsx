@@ -31,7 +31,11 @@ export function WriteDialog(props: WriteDialogProps) {
     event.preventDefault();
     setWriting(true);
     const annotations = { via: 'console', ...(note.trim() !== '' && { note: note.trim() }) };
-    props.write(annotations).then(props.onDone, (refused: Error) => {
+    const done = () => {
+      dialog.current?.close(); // gives the focus back to the button that opened it, where both are still there
+      props.onDone();
+    };
+    props.write(annotations).then(done, (refused: Error) => {
       setError(refused);
       setWriting(false);
     });

@@ -9,9 +9,6 @@ function endOfDocstring(lines) {
   return lines.findIndex((line, i) => i > first && line.trim().endsWith('"""')) + 1;
 }
 
-/** Of bases: what other parts of the client call. */
-const INTERNAL = new Set(['closes', 'closes_first', 'start', 'call_once', 'call_again']);
-
 /** `def`, `class` and annotated names at one indent, with what is above them and, for a class, the lines of its body. */
 function declarations(lines, indent) {
   const found = [];
@@ -61,7 +58,7 @@ function members(lines) {
   const all = declarations(lines, '    ');
   const overloads = new Set();
   return all.flatMap(({ above, head, body, name }) => {
-    if (/^_(?!_init__)/.test(name) || INTERNAL.has(name)) return [];
+    if (/^_(?!_init__)/.test(name)) return [];
     const overload = above.includes('@overload');
     if (overload) overloads.add(name);
     const doc = docstring(body);

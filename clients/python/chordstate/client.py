@@ -254,7 +254,7 @@ class Client(Connected):
         called with failures of renewals and of the removal; without it they are logged. The presence goes on.
         """
         presence = Presence(self, context_id, path, value, ttl, on_error)
-        self.closes_first(presence)
+        self._closes_first(presence)
         return presence
 
     def batch(self, batch: Batch, *, request_id: str | None = None, timeout: float | None = None) -> list[BatchResult]:
@@ -403,5 +403,5 @@ class Client(Connected):
         options = WatchOptions(known or {}, include_old_values, heartbeat_interval, on_disconnect, format)
         open_watch = partial(self._open_watch, headers_of_calls())
         watch = Watch(Course(self._retry, targets, options, callable(self._token)), open_watch, self._pause)
-        self.closes(watch)
+        self._closes(watch)
         return watch

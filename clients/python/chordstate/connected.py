@@ -102,7 +102,7 @@ class Connected:
             self._closing = True
             presences = tuple(self._presences)
         for presence in presences:
-            presence.end()
+            presence._end()
         for presence in presences:
             presence.close()
         with self._lock:
@@ -119,14 +119,14 @@ class Connected:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def closes(self, opened: _Closable) -> None:
+    def _closes(self, opened: _Closable) -> None:
         """Whatever is still alive of these when the client is closed is closed with it."""
         with self._lock:
             if self._closed.is_set():
                 raise closed()
             self._open.add(opened)
 
-    def closes_first(self, presence: Presence) -> None:
+    def _closes_first(self, presence: Presence) -> None:
         """Ends it when the client is closed, while calls are possible yet."""
         with self._lock:
             if not self._closing:
@@ -135,12 +135,14 @@ class Connected:
         presence.close()
         raise closed()
 
-    def forget(self, presence: Presence) -> None:
+    def _forget(self, presence: Presence) -> None:
         """It has ended."""
         with self._lock:
             self._presences.discard(presence)
 
-    def start(self, method: Callable[[Any], Callable[..., Any]], request: Any, timeout: float | None) -> channel.Stream:
+    def _start(
+        self, method: Callable[[Any], Callable[..., Any]], request: Any, timeout: float | None
+    ) -> channel.Stream:
         """A stream, which takes a place on its connection."""
         if self._closed.is_set():
             raise closed()
@@ -154,11 +156,11 @@ class Connected:
         """Whether `close` has been called."""
         return self._closed.is_set()
 
-    def call_once(self, call: calls.Call[T], timeout: float | None) -> T:
+    def _call_once(self, call: calls.Call[T], timeout: float | None) -> T:
         """One try, with all the time. For stubs."""
         return self._run(call, timeout, ONE_TRY)
 
-    def call_again(self, call: calls.Call[T], timeout: float | None) -> T:
+    def _call_again(self, call: calls.Call[T], timeout: float | None) -> T:
         """As many tries as the client's own calls have. For stubs."""
         return self._run(call, timeout)
 

@@ -87,11 +87,11 @@ class Presence:
         """Ends the renewals and removes the member. Where the removal fails, the member expires. A second one does
         nothing.
         """
-        self.end()
+        self._end()
         if threading.current_thread() is not self._thread:  # else the removal follows upon this call of `on_error`
             self._thread.join()
 
-    def end(self) -> None:
+    def _end(self) -> None:
         """Begins to close: the thread of the presence makes the removal."""
         self._closing.set()
 
@@ -115,7 +115,7 @@ class Presence:
             if not has_gone(error):
                 report(error, self._on_error)
         finally:
-            self._client.forget(self)
+            self._client._forget(self)
 
     def _renew(self) -> None:
         try:

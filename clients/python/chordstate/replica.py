@@ -43,7 +43,7 @@ class Replica(Copies):
         self._ended: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="chord-replica", daemon=True)
         self._thread.start()
-        client.closes(self)
+        client._closes(self)
 
     def on_change(self, listener: OnChange) -> Callable[[], None]:
         if inspect.iscoroutinefunction(listener):

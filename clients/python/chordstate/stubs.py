@@ -20,10 +20,10 @@ Method = Callable[[Any], Callable[..., Any]]
 class _Client(Protocol):
     @property
     def is_closed(self) -> bool: ...
-    def call_once(self, call: Call[Any], timeout: float | None) -> Any: ...
-    def call_again(self, call: Call[Any], timeout: float | None) -> Any: ...
-    def start(self, method: Method, request: Any, timeout: float | None) -> Stream: ...
-    def closes(self, opened: Any) -> None: ...
+    def _call_once(self, call: Call[Any], timeout: float | None) -> Any: ...
+    def _call_again(self, call: Call[Any], timeout: float | None) -> Any: ...
+    def _start(self, method: Method, request: Any, timeout: float | None) -> Stream: ...
+    def _closes(self, opened: Any) -> None: ...
 
 
 class Stubs:
@@ -36,7 +36,7 @@ class Stubs:
             return found
 
         def call(request: Any, timeout: float | None = None, *, repeatable: bool = False) -> Any:
-            run = self._client.call_again if repeatable else self._client.call_once
+            run = self._client._call_again if repeatable else self._client._call_once
             return run(Call(method, request, lambda answer: answer), timeout)
 
         return call
@@ -47,7 +47,7 @@ class Stubs:
             return found
 
         def call(request: Any, timeout: float | None = None) -> Answers:
-            return Answers(self._client, self._client.start(method, request, timeout))
+            return Answers(self._client, self._client._start(method, request, timeout))
 
         return call
 
@@ -62,7 +62,7 @@ class Answers(Iterator[Any]):
         self._client = client
         self._stream = stream
         self._ended = False
-        client.closes(self)
+        client._closes(self)
 
     def __iter__(self) -> Answers:
         return self

@@ -248,8 +248,8 @@ class Client(Connected):
         It goes when the presence or the client is closed, or at most `ttl` after this process has died. on_error: is
         called with failures of renewals and of the removal; without it they are logged. The presence goes on.
         """
-        presence = await Presence(self, context_id, path, value, ttl, on_error).open()
-        await self.closes_first(presence)
+        presence = await Presence(self, context_id, path, value, ttl, on_error)._open()
+        await self._closes_first(presence)
         return presence
 
     async def batch(
@@ -403,5 +403,5 @@ class Client(Connected):
         options = WatchOptions(known or {}, include_old_values, heartbeat_interval, on_disconnect, format)
         open_watch = partial(self._open_watch, headers_of_calls())
         watch = Watch(Course(self._retry, targets, options, callable(self._token)), open_watch, self._recovered)
-        self.closes(watch)
+        self._closes(watch)
         return watch

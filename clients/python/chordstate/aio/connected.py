@@ -98,7 +98,7 @@ class Connected:
     ) -> None:
         await self.close()
 
-    async def closes_first(self, presence: Presence) -> None:
+    async def _closes_first(self, presence: Presence) -> None:
         """Ends it when the client is closed, while calls are possible yet."""
         if not self._closing:
             self._presences.add(presence)
@@ -106,11 +106,11 @@ class Connected:
         await presence.close()
         raise closed()
 
-    def forget(self, presence: Presence) -> None:
+    def _forget(self, presence: Presence) -> None:
         """It has ended."""
         self._presences.discard(presence)
 
-    def closes(self, opened: _Closable) -> None:
+    def _closes(self, opened: _Closable) -> None:
         """Whatever is still alive of these when the client is closed is closed with it."""
         if self._closed.is_set():
             raise closed()
@@ -133,7 +133,7 @@ class Connected:
             self._connections = channel.Connections(connect, self._streams_max)
         return self._connections
 
-    async def start(
+    async def _start(
         self, method: Callable[[Any], Callable[..., Any]], request: Any, timeout: float | None
     ) -> channel.Stream:
         """A stream, which takes a place on its connection."""
@@ -149,11 +149,11 @@ class Connected:
         """Whether `close` has been called."""
         return self._closed.is_set()
 
-    async def call_once(self, call: calls.Call[T], timeout: float | None) -> T:
+    async def _call_once(self, call: calls.Call[T], timeout: float | None) -> T:
         """One try, with all the time. For stubs."""
         return await self._run(call, timeout, ONE_TRY)
 
-    async def call_again(self, call: calls.Call[T], timeout: float | None) -> T:
+    async def _call_again(self, call: calls.Call[T], timeout: float | None) -> T:
         """As many tries as the client's own calls have. For stubs."""
         return await self._run(call, timeout)
 

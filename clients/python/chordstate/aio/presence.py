@@ -39,7 +39,7 @@ class Presence:
         self._turn = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
 
-    async def open(self) -> Presence:
+    async def _open(self) -> Presence:
         """Sets the member, and begins to renew it."""
         await self.set(self._value)
         self._task = asyncio.create_task(self._run(), name="chord-presence")
@@ -76,7 +76,7 @@ class Presence:
             if not has_gone(error):
                 report(error, self._on_error)
         finally:
-            self._client.forget(self)
+            self._client._forget(self)
 
     async def __aenter__(self) -> Presence:
         return self

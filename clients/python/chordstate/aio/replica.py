@@ -42,7 +42,7 @@ class Replica(Copies):
         self._ended: Exception | None = None
         # Kept: the loop keeps no task alive.
         self._reporting: asyncio.Future[None] | None = None
-        client.closes(self)
+        client._closes(self)
         self._task = asyncio.create_task(self._run(), name="chord-replica")
 
     async def wait_ready(self, timeout: float | None = None) -> None:

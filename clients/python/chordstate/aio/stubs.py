@@ -19,10 +19,10 @@ from ..stubs import Method
 class _Client(Protocol):
     @property
     def is_closed(self) -> bool: ...
-    async def call_once(self, call: Call[Any], timeout: float | None) -> Any: ...
-    async def call_again(self, call: Call[Any], timeout: float | None) -> Any: ...
-    async def start(self, method: Method, request: Any, timeout: float | None) -> Stream: ...
-    def closes(self, opened: Any) -> None: ...
+    async def _call_once(self, call: Call[Any], timeout: float | None) -> Any: ...
+    async def _call_again(self, call: Call[Any], timeout: float | None) -> Any: ...
+    async def _start(self, method: Method, request: Any, timeout: float | None) -> Stream: ...
+    def _closes(self, opened: Any) -> None: ...
 
 
 class Stubs:
@@ -35,7 +35,7 @@ class Stubs:
             return found
 
         async def call(request: Any, timeout: float | None = None, *, repeatable: bool = False) -> Any:
-            run = self._client.call_again if repeatable else self._client.call_once
+            run = self._client._call_again if repeatable else self._client._call_once
             return await run(Call(method, request, lambda answer: answer), timeout)
 
         return call
@@ -46,7 +46,7 @@ class Stubs:
             return found
 
         def call(request: Any, timeout: float | None = None) -> Answers:
-            return Answers(self._client, lambda: self._client.start(method, request, timeout))
+            return Answers(self._client, lambda: self._client._start(method, request, timeout))
 
         return call
 
@@ -64,7 +64,7 @@ class Answers(AsyncIterator[Any]):
         self._stream: Stream | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended = False
-        client.closes(self)
+        client._closes(self)
 
     def __aiter__(self) -> Answers:
         return self

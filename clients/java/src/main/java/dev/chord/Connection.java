@@ -135,6 +135,7 @@ final class Connection implements AutoCloseable {
   /** @throws ChordException as the call fails; an interrupt cancels it */
   static <T extends @Nullable Object> T await(CompletableFuture<T> answer) {
     try {
+      if (Thread.interrupted()) throw new InterruptedException(); // `get` looks only where it has to wait
       return answer.get();
     } catch (ExecutionException e) {
       if (e.getCause() instanceof Error error) throw error;

@@ -150,6 +150,14 @@ class WatchTest extends Live {
     }
   }
 
+  /** Also where the answer is there before the thread has to wait. */
+  @Test
+  void anInterruptThatCameBeforeEndsACall() {
+    Thread.currentThread().interrupt();
+    fails("CANCELLED", () -> Connection.await(CompletableFuture.completedFuture("answer")));
+    assertTrue(Thread.interrupted());
+  }
+
   @Test
   void closeLeavesNoThread() throws Exception {
     ChordClient other = ChordClient.connect(TestServer.shared().address);

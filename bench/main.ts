@@ -101,8 +101,9 @@ async function measure(chosen: readonly Target[], size: Pick<Plan, 'quick' | 'se
       cards[target.id] = { at, commit, secondsPerRound, rounds, elsewhere: disturbed() };
       progress.end('done');
     } catch (error) {
-      failures.push(`${target.id}: ${(error as Error).message}`);
-      progress.end(`FAILED, ${(error as Error).message},`);
+      const what = `${(error as Error).message} (${progress.doing})`;
+      failures.push(`${target.id}: ${what}`);
+      progress.end(`FAILED, ${what},`);
       await killAll();
     }
   }

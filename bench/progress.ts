@@ -23,6 +23,11 @@ export class Progress {
     this.line(`${targets.length} targets, about ${clock(this.#seconds * scale * 1000)} minutes`);
   }
 
+  /** What it does now: the last update. */
+  get doing(): string {
+    return this.#text;
+  }
+
   start(target: Target): void {
     this.#current = { target, begin: performance.now() };
     if (!process.stderr.isTTY) this.line(`${this.#heading(target)} ...`);

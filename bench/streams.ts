@@ -39,6 +39,8 @@ export class Listeners {
   readonly #streams: Listening[] = [];
   #target = 0;
   #reached: (() => void) | undefined;
+  #failed: (error: Error) => void = () => {};
+  #failure: Error | undefined;
   #onReceipt: () => void = () => {};
 
   /** Resolves when all streams are open. */
@@ -56,6 +58,10 @@ export class Listeners {
           const stream = connection.stream(path, onMessage, body?.(n));
           if (first) stream.write!(first);
           stream.ended.catch(reject);
+          stream.ended.then(
+            () => listeners.#fail(new Error('a stream has ended')),
+            (error) => listeners.#fail(error),
+          );
           listeners.#streams.push(stream);
         });
       }),
@@ -68,12 +74,14 @@ export class Listeners {
     this.#onReceipt = listener;
   }
 
-  /** Resolves when so many messages have come in all. */
+  /** Resolves when so many messages have come in all; rejects where a stream ends before. */
   reach(received: number): Promise<void> {
     if (this.received >= received) return Promise.resolve();
+    if (this.#failure) return Promise.reject(this.#failure);
     this.#target = received;
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       this.#reached = resolve;
+      this.#failed = reject;
     });
   }
 
@@ -87,6 +95,11 @@ export class Listeners {
 
   close(): void {
     for (const stream of this.#streams) stream.cancel();
+  }
+
+  #fail(error: Error): void {
+    this.#failure ??= error;
+    this.#failed(error);
   }
 }
 
@@ -116,6 +129,7 @@ export async function fanOut(
     while (performance.now() - begin < seconds * 1000) {
       sent = performance.now();
       const all = listeners.reach(listeners.received + watchers);
+      all.catch(() => {}); // it is waited for below
       await send(events++);
       answers.add(performance.now() - sent);
       await all;

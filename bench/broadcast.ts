@@ -23,11 +23,15 @@ export function streamFigures(target: string, ours: Side, peer: Side, beside?: s
 
 const NOTHING = Buffer.alloc(0);
 
-/** Numbers go on over rounds, so that each update changes something. */
-export function updateRoom(connection: Connection): () => Promise<Buffer> {
-  return () => connection.unary(UPDATE, updateRequest(ROOM, statusUpdate(updates++)));
+/** Each writer's numbers go on over rounds, without gaps, so that each update changes something: one that does not is never delivered. */
+export function updateRoom(writer: Pick<Connection, 'unary'>): () => Promise<Buffer> {
+  return () => {
+    const n = updates.get(writer) ?? 0;
+    updates.set(writer, n + 1);
+    return writer.unary(UPDATE, updateRequest(ROOM, statusUpdate(n)));
+  };
 }
-let updates = 0;
+const updates = new WeakMap<object, number>();
 
 export function broadcast(connection: Connection): () => Promise<Buffer> {
   return () => connection.unary('/bench.Echo/Broadcast', NOTHING);

@@ -1,13 +1,13 @@
 /**
- * A connection with one gRPC stream, on a socket of its own: HTTP/2 with just what that takes. A thousand sessions of
- * Node's http2 in the load generator would cost more than those of the server, and be measured as its latency.
+ * A connection with one gRPC stream, or one call at a time, on a socket of its own: HTTP/2 with just what that takes. A
+ * thousand sessions of Node's http2 in the load generator would cost more than those of the server, and be measured as its
+ * latency; so would a single one beside peers whose protocols are lines of text.
  */
 import { connect, type Socket } from 'node:net';
 
 const [DATA, HEADERS, RESET, SETTINGS, PING, GOAWAY] = [0, 1, 3, 4, 6, 7];
 const [ACK, END_STREAM, END_HEADERS] = [1, 1, 4];
 const HEAD_BYTES = 9;
-const STREAM = 1;
 const WINDOW_BYTES = 2 ** 30;
 
 const PREFACE = Buffer.concat([
@@ -23,6 +23,7 @@ export class RawConnection {
   #onMessage: (bytes: Buffer) => void = () => {};
   #open: () => void;
   #end: () => void = () => {};
+  #stream = -1;
 
   /** Resolves when the server has sent its settings. */
   static open(address: string): Promise<RawConnection> {
@@ -48,9 +49,7 @@ export class RawConnection {
   /** The one stream of the connection; `ended` rejects when the server ends it. */
   stream(path: string, onMessage: (bytes: Buffer) => void, body: Uint8Array = NOTHING) {
     this.#onMessage = onMessage;
-    const message = Buffer.concat([Buffer.of(0, ...bytesOf(body.length)), body]);
-    const headers = frame(HEADERS, END_HEADERS, STREAM, headersOf(path));
-    this.socket.write(Buffer.concat([headers, frame(DATA, END_STREAM, STREAM, message)]));
+    this.#send(path, body);
     const ended = new Promise<void>((_, reject) => {
       this.#end = () => reject(new Error(`the server has ended ${path}`));
     });
@@ -58,8 +57,27 @@ export class RawConnection {
     return { ended, cancel: () => this.close() };
   }
 
+  /** The answer of a call; the one before must have ended. Rejects where there is none. */
+  unary(path: string, body: Uint8Array): Promise<Buffer> {
+    return new Promise((resolve, reject) => {
+      let answer: Buffer | undefined;
+      this.#onMessage = (bytes) => {
+        answer = bytes;
+      };
+      this.#end = () => (answer ? resolve(answer) : reject(new Error(`no answer to ${path}`)));
+      this.#send(path, body);
+    });
+  }
+
   close(): void {
     this.socket.destroy();
+  }
+
+  #send(path: string, body: Uint8Array): void {
+    this.#stream += 2;
+    const message = Buffer.concat([Buffer.of(0, ...bytesOf(body.length)), body]);
+    const headers = frame(HEADERS, END_HEADERS, this.#stream, headersOf(path));
+    this.socket.write(Buffer.concat([headers, frame(DATA, END_STREAM, this.#stream, message)]));
   }
 
   #close(): void {

@@ -7,6 +7,7 @@ import { type Curve, compare, cpuRatio, type Point, type Target, using } from '.
 import { closeAll, inTurn, open } from '../load.js';
 import { nats } from '../peers/contenders.js';
 import { NatsConnection, watchKeys } from '../peers/nats.js';
+import { RawConnection } from '../raw.js';
 import { put } from '../requests.js';
 import { startChord, startEcho, startEtcd } from '../servers.js';
 import { fanOut, Listeners, PACE } from '../streams.js';
@@ -81,7 +82,10 @@ export const p5: Target = {
     }),
 };
 
-/** What the writer waits for while its change is on the way: on a connection of its own, beside those of the watchers. */
+/**
+ * What the writer waits for while its change is on the way: on a connection of its own, beside those of the watchers, with
+ * a client as light as that of the peer. And what it waits for where nobody watches: the rest is the fan-out's.
+ */
 export const p14: Target = {
   id: 'P14',
   title: `the answer to an update while ${WATCHERS.toLocaleString('en')} watch on ${CONNECTIONS} connections`,
@@ -90,9 +94,15 @@ export const p14: Target = {
   run: (plan) =>
     using(async (keep) => {
       const server = keep(await startChord(), (each) => each.stop());
-      const [writer, ...connections] = keep(await open(server.address, 1 + CONNECTIONS), closeAll);
-      await put(writer!, ROOM, chatRoom());
+      const connections = keep(await open(server.address, CONNECTIONS), closeAll);
+      const writer = keep(await RawConnection.open(server.address), (each) => each.close());
+      await put(connections[0]!, ROOM, chatRoom());
       const watching = await watchers(connections, WATCHERS);
+      const alone = keep(await startChord(), (each) => each.stop());
+      const [reader] = keep(await open(alone.address, 1), closeAll);
+      const lonely = keep(await RawConnection.open(alone.address), (each) => each.close());
+      await put(reader!, ROOM, chatRoom());
+      const one = await watchers([reader!], 1);
       const peer = await nats(keep);
       const listening = new Listeners();
       for (const connection of await Promise.all(
@@ -106,7 +116,8 @@ export const p14: Target = {
       let writes = 0;
       const write = () => peer.write(writes++, statusOf(writes));
       const sides = await inTurn(plan, {
-        Chord: () => fanOut(server, watching, { ...load, send: updateRoom(writer!) }),
+        Chord: () => fanOut(server, watching, { ...load, send: updateRoom(writer) }),
+        'one watcher': () => fanOut(alone, one, { ...load, watchers: 1, send: updateRoom(lonely) }),
         [peer.name]: () => fanOut(peer.server, listening, { ...load, send: write }),
       });
       const both = { target: 'P14', ours: sides.Chord!, peer: sides[peer.name]! };
@@ -116,6 +127,10 @@ export const p14: Target = {
           sides: [both.ours, both.peer],
         },
         compare({ ...both, name: 'the same, p99', of: 'answerP99Ms', unit: 'ms' }),
+        compare({
+          ...{ ...both, peer: sides['one watcher']! },
+          ...{ name: 'the same, beside the answer while one watches', of: 'answerMs', unit: 'ms' },
+        }),
         cpuRatio('P14', 'the same, processor time', 'delivery', both.ours, both.peer),
         ...streamFigures('P14', both.ours, both.peer).slice(1),
       ];

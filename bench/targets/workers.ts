@@ -2,6 +2,7 @@
  * What a machine of two cores could do with workers (P12). The load generator takes one of them, so throughput says little;
  * the capacity is computed from processor time: no process may take more than one core, and all together not more than two.
  */
+import { ROOM, updateRoom } from '../broadcast.js';
 import { chatRoom, statusUpdate } from '../chatroom.js';
 import { compare, type Figure, type Target, using } from '../figures.js';
 import { closeAll, closedLoop, inTurn, open, type Sample } from '../load.js';
@@ -12,7 +13,6 @@ import { fanOut, Listeners, PACE } from '../streams.js';
 
 const CORES = 2;
 const WATCHERS = 1000;
-const ROOM = 'room:1';
 
 async function withCapacity(server: Process, run: () => Promise<Sample>): Promise<Sample> {
   const before = server.cpuOfEach();
@@ -28,8 +28,6 @@ export const p12: Target = {
   seconds: 90,
   run: (plan) =>
     using(async (keep): Promise<Figure[]> => {
-      let updates = 0;
-      const update = () => updateRequest(ROOM, statusUpdate(updates++));
       const sides: Record<string, () => Promise<Sample>> = {};
       for (const workers of [0, 1, 2]) {
         const server = keep(await startChord({ flags: ['--workers', `${workers}`] }), (each) => each.stop());
@@ -42,7 +40,7 @@ export const p12: Target = {
           opened: (bytes) => eventOf(bytes).$case === 'caughtUp',
           counts: (bytes) => bytes[0] === DELTA_TAG,
         });
-        const send = () => writers[0]!.unary(UPDATE, update());
+        const send = updateRoom(writers[0]!);
         const load = { watchers: WATCHERS, seconds: plan.seconds, pace: PACE, send };
         sides[`deliveries, ${workers}`] = () => withCapacity(server, () => fanOut(server, watching, load));
         sides[`at full speed, ${workers}`] = () => fanOut(server, watching, { ...load, pace: 0 });

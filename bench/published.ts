@@ -1,11 +1,13 @@
-/** Results as they are published, from several runs: each target as the last run that measured it to its end found it. */
+/** Results as they are published, from several runs: each target as the last run that measured it to its end found it, and not skipped it. */
 import type { Curve, Figure } from './figures.js';
 import type { Results } from './results.js';
 
 /** What both sides took round by round stays in the run's own results. */
 export function merged(published: Results, run: Results): Results {
-  const measured = new Set(Object.keys(run.cards));
-  const cards = { ...published.cards, ...run.cards };
+  const found = new Set([...run.figures, ...run.curves].map(({ target }) => target));
+  const ended = Object.entries(run.cards).filter(([target]) => found.has(target));
+  const measured = new Set(ended.map(([target]) => target));
+  const cards = { ...published.cards, ...Object.fromEntries(ended) };
   const order = Object.keys(cards).sort(byTarget);
   const rank = ({ target }: { readonly target: string }) => order.indexOf(target);
   const join = <T extends Figure | Curve>(before: readonly T[], now: readonly T[]): T[] => {

@@ -103,4 +103,11 @@ test('a run of some targets replaces what is published of them, and nothing else
     ['P2 b', 'P10 a', 'W a'],
   );
   t.deepEqual([...all.notes].sort(), ['P10: kept', 'P2: new']);
+  // P10 was skipped: what it measures was absent.
+  const some = merged(published, run({ P2: card('c'), P10: card('c') }, [of('P2', 3)], ['P10: skipped']));
+  t.deepEqual(
+    some.figures.map(({ target, ours }) => `${target} ${ours} ${some.cards[target]!.at}`),
+    ['P2 3 c', 'P10 1 a'],
+  );
+  t.deepEqual(some.notes, ['P10: kept']);
 });

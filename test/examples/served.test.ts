@@ -70,7 +70,8 @@ test('store.js: a journal that is damaged before its end is refused', async (t) 
   const whole = await readFile(journal, 'utf8');
   await writeFile(journal, whole.replace('"commit"', '"COMMIT"'));
   await t.throwsAsync(() => openJournal(dataDir), { message: 'the journal is damaged at byte 0' });
-  const { code, stderr } = await chord(['serve', '--plugin', pathOf('store.js'), '--data-dir', dataDir]);
+  const args = ['--listen', '127.0.0.1:0', '--plugin', pathOf('store.js'), '--data-dir', dataDir];
+  const { code, stderr } = await chord(['serve', ...args]);
   t.is(code, 1);
   t.is(stderr, 'chord: cannot start: the journal is damaged at byte 0\n');
   await writeFile(journal, whole);

@@ -1,6 +1,6 @@
 /** The web port: the API for browsers and for programs that speak HTTP, and the console. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Http2SecureServer, Http2ServerRequest } from 'node:http2';
+import type { Http2SecureServer, Http2ServerRequest, ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { Code, ConnectError } from '@connectrpc/connect';
@@ -127,6 +127,7 @@ export class WebServer {
     const asked = { ...universal, body, method: isHead ? 'GET' : universal.method };
     const answer = await api.answer(path, asked, callerOf(request), connection);
     const sent = orNotModified(answer, headers['if-none-match']);
+    tellEnd(response);
     await universalResponseToNodeResponse(isHead ? headOf(sent) : sent, response);
   }
 
@@ -136,6 +137,12 @@ export class WebServer {
     this.options.arrivals.begun(request.socket, request.socket);
     return request.socket;
   }
+}
+
+/** Connect waits until an answer has ended by an event that the responses of Node do not have. */
+function tellEnd(response: ServerResponse & { readonly stream?: ServerHttp2Stream }): void {
+  const written = response.stream ?? response;
+  written.once('finish', () => response.emit('end'));
 }
 
 function headOf({ status, header }: UniversalServerResponse): UniversalServerResponse {

@@ -224,6 +224,30 @@ test('a stranger is refused before the body is read', async (t) => {
   socket.destroy();
 });
 
+test('what is left of a request that is answered early is read: the answer arrives, and the connection serves on', async (t) => {
+  const chord = await served(t);
+  const [host, port] = chord.webAddress!.split(':');
+  const long = Buffer.alloc(16 * 2 ** 20, ' ');
+  const socket = connectSocket(Number(port), host);
+  const head = `POST ${GET} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n`;
+  socket.write(`${head}content-length: ${long.length}\r\n\r\n`);
+  await new Promise((sent) => socket.write(long, sent));
+  socket.write(`HEAD ${GET}${query({ contextId: 'room:1' })} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n`);
+  const chunks: Buffer[] = [];
+  for await (const chunk of socket) chunks.push(chunk);
+  const statuses = Buffer.concat(chunks)
+    .toString()
+    .match(/HTTP\/1.1 \d+/g);
+  t.deepEqual(statuses, ['HTTP/1.1 429', 'HTTP/1.1 200']);
+
+  const session = connectHttp2(`http://${chord.webAddress}`, { maxSessionMemory: 64 });
+  const request = session.request({ ':method': 'POST', ':path': GET, ...JSON_TYPE });
+  request.end(long);
+  const [[headers]] = await Promise.all([once(request, 'response'), once(request, 'finish')]);
+  t.is(headers[':status'], 429);
+  session.destroy();
+});
+
 test('a request without a host that can be read, and a message that is no base64, are refused as such', async (t) => {
   const chord = await served(t);
   const address = chord.webAddress!.split(':');

@@ -100,6 +100,7 @@ export class WebServer {
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    toOrigin(request);
     const { method, headers } = request;
     const path = request.url?.replace(/\?.*/s, '') ?? '';
     const host = (headers[':authority'] as string | undefined) ?? headers.host;
@@ -137,6 +138,14 @@ export class WebServer {
     this.options.arrivals.begun(request.socket, request.socket);
     return request.socket;
   }
+}
+
+/** A target in the absolute form of HTTP/1.1, which names the host as well: as if it had come with that host in its header (RFC 9112, 3.2.2). */
+function toOrigin(request: IncomingMessage): void {
+  const [, host, rest = ''] = /^https?:\/\/([^/?#]*)(.*)$/is.exec(request.url ?? '') ?? [];
+  if (host === undefined || request.httpVersionMajor !== 1) return;
+  request.headers.host = host;
+  request.url = rest.startsWith('/') ? rest : `/${rest}`;
 }
 
 /** Connect waits until an answer has ended by an event that the responses of Node do not have. */

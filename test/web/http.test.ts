@@ -248,6 +248,19 @@ test('what is left of a request that is answered early is read: the answer arriv
   session.destroy();
 });
 
+test('a target that names the server is taken as its path and its host, as proxies send it', async (t) => {
+  const chord = await served(t);
+  const path = GET + query({ contextId: 'room:1' });
+  const { webAddress } = chord;
+  const { etag } = (await ask(chord, path)).headers;
+  const answer = await ask(chord, `http://${webAddress}${path}`);
+  t.deepEqual([answer.status, answer.headers.etag], [200, etag]);
+  t.is((await ask(chord, `HTTP://${webAddress}?a`, { host: 'other.example' })).status, 200, 'the page at /');
+  const other = await ask(chord, `http://other.example${path}`, { host: webAddress! });
+  t.is(other.status, 421, 'the target says which host');
+  t.is((await ask(chord, `http://[${path}`)).status, 400);
+});
+
 test('a request without a host that can be read, and a message that is no base64, are refused as such', async (t) => {
   const chord = await served(t);
   const address = chord.webAddress!.split(':');

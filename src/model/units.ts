@@ -15,7 +15,7 @@ const BYTES: Record<string, number> = {
 };
 
 /**
- * Milliseconds, or undefined where `text` is not a duration. Parts add up: `1h30m`. A bare number is refused, since
+ * Milliseconds, or undefined where `text` is not a duration, or one that no integer of a double can count. Parts add up: `1h30m`. A bare number is refused, since
  * its unit would be a guess; only `0` needs no unit.
  */
 export function parseDuration(text: string): number | undefined {
@@ -23,7 +23,7 @@ export function parseDuration(text: string): number | undefined {
   if (!/^(\d+(\.\d+)?(ms|s|m|h|d))+$/.test(text)) return undefined;
   let total = 0;
   for (const [, number, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)) total += Number(number) * MS[unit!]!;
-  return Math.round(total);
+  return Number.isSafeInteger(Math.round(total)) ? Math.round(total) : undefined;
 }
 
 /** Bytes, or undefined where `text` is not a size. KB is 1000 bytes, KiB is 1024; a bare number counts bytes. */

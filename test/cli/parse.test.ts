@@ -70,8 +70,24 @@ test('mutations', (t) => {
   for (const text of ['a=', 'a=1', 'a=1,', 'a=-1,0', 'a=0,1.5', 'a=0,1,\ud834']) {
     t.throws(() => parse.parseMutation('splice-text', text), refused, text);
   }
-  for (const text of ['n=', 'n=x', 'n=Infinity', 'n=NaN', 'n=1e400', 'n=9007199254740993']) {
-    t.throws(() => parse.parseMutation('increment', text), refused, text);
+  const large = '9007199254740993';
+  const wrong = [
+    '',
+    'x',
+    'Infinity',
+    'NaN',
+    '1e400',
+    '0x10',
+    '0x20000000000001',
+    '0b11',
+    '1_0',
+    large,
+    ` ${large}`,
+    `+${large}`,
+  ];
+  for (const text of wrong) t.throws(() => parse.parseMutation('increment', `n=${text}`), refused, text);
+  for (const [text, value] of Object.entries({ ' 5 ': 5, '+1.5': 1.5, '.5': 0.5, '-2e3': -2000 })) {
+    t.like(parse.parseMutation('increment', `n=${text}`), { operation: { value } });
   }
   t.throws(() => parse.parseMutation('set', 'a=word'), { ...refused, message: /a string needs its quotes/ });
 });

@@ -1,4 +1,5 @@
 /** What the command refuses before anything is sent, and what it says where a server, or what a server needs, is away. */
+import { spawnSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Metadata, Server, ServerCredentials } from '@grpc/grpc-js';
@@ -7,7 +8,7 @@ import { ContextServiceService } from '../../src/gen/chord/v1/context_service.js
 import { toStatus } from '../../src/grpc/status.js';
 import { ChordError } from '../../src/model/errors.js';
 import { temporaryDirectory } from '../store/lmdb/directories.js';
-import { chord } from '../support/cli.js';
+import { chord, MAIN } from '../support/cli.js';
 
 /** Where no server is: a request that was sent would be UNAVAILABLE, and the exit code 1. */
 const NOWHERE = ['--address', '127.0.0.1:1'];
@@ -34,6 +35,37 @@ test('a mistake in a document is wrong usage, and nothing is sent', async (t) =>
   const levels = JSON.stringify({ set: 'a', value: JSON.parse(deep) });
   const batch = await chord([...NOWHERE, 'batch', '-'], levels);
   t.deepEqual([batch.code, /32 levels/.test(batch.stderr)], [2, true], batch.stderr);
+});
+
+test('options that no call could be made of are wrong usage, and nothing is sent', async (t) => {
+  const cases: readonly [args: string[], said: RegExp][] = [
+    ...['http://localhost:1', ':50051', 'a b:1', 'localhost:0', 'localhost:65536', ''].map(
+      (address): [string[], RegExp] => [
+        ['get', 'a', '--address', address],
+        /--address: expected HOST:PORT or HOST, got/,
+      ],
+    ),
+    [['get', 'a', '--timeout', '99999999999999d'], /--timeout: expected a duration/],
+    [['get', 'a', '--timeout', '40000d'], /--timeout: expected at most 100 years/],
+    [['touch', 'a', '--ttl', '99999999999999d'], /--ttl: expected a duration/],
+    [['set', 'a', '{}', '--request-id', ''], /--request-id: must not be empty/],
+    [['delete', 'a', '--request-id', ''], /--request-id: must not be empty/],
+    [['batch', '-', '--request-id', ''], /--request-id: must not be empty/],
+  ];
+  for (const [args, said] of cases) {
+    const { code, stderr } = await chord([...NOWHERE, ...args]);
+    t.is(code, 2, stderr);
+    t.regex(stderr, said);
+  }
+  for (const address of ['dns:///localhost:1', 'dns:localhost:1', 'ipv4:127.0.0.1:1', '[::1]:1', 'dns:1']) {
+    t.is((await chord(['get', 'a', '--timeout', '5s', '--address', address])).code, 1, address);
+  }
+});
+
+test('output that cannot be written is a failure that is told', async (t) => {
+  const full = spawnSync('bash', ['-c', `'${process.execPath}' '${MAIN}' help paths >/dev/full`], { encoding: 'utf8' });
+  t.is(full.status, 1);
+  t.regex(full.stderr, /^chord: cannot write the output: .*ENOSPC/);
 });
 
 test('where a server answers UNAVAILABLE the hint does not say that it is away', async (t) => {

@@ -1,7 +1,7 @@
 /** `batch`: several writes of different contexts, as one batch. */
 import type { Command } from 'commander';
 import type { CommandContext } from '../command.js';
-import { type ReturnFlags, returnFields, withReturning } from '../input/options.js';
+import { type ReturnFlags, requestIdOption, returnFields, withReturning } from '../input/options.js';
 import { readText } from '../input/parse.js';
 import { parseBatch } from '../input/parse-batch.js';
 import { printDeleted, printTouched, printWrite } from '../output/write-result.js';
@@ -28,7 +28,7 @@ export function define(program: Command, { connected }: CommandContext): void {
   const command = program
     .command('batch <file>')
     .description('several writes of different contexts, all or none; - reads standard input')
-    .option('--request-id <id>', 'request id of the batch: makes repeats safe');
+    .addOption(requestIdOption('batch'));
   withReturning(command)
     .addHelpText('after', HELP)
     .action((file: string, { requestId = '', ...returning }: ReturnFlags & { requestId?: string }) =>

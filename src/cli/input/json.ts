@@ -23,11 +23,12 @@ export function parseJson(text: string, { line = 1, depth = 0 }: JsonPlace = {})
 }
 
 /** @throws Usage where a double does not hold it, with nothing but the reason */
-export function parseNumber(text: string): number {
-  const value = text.trim() === '' ? Number.NaN : Number(text);
-  if (Number.isNaN(value)) throw new Usage(`expected a number, got "${text}"`);
+export function parseNumber(written: string): number {
+  const text = written.trim();
+  if (!DECIMAL.test(text)) throw new Usage(`expected a number, got "${written}"`);
+  const value = Number(text);
   if (!Number.isFinite(value)) throw new Usage(`${text} is larger than a double can be`);
-  const integer = /^-?\d+(?=(?:\.0*)?$)/.exec(text)?.[0];
+  const integer = /^\+?(-?\d+)(?:\.0*)?$/.exec(text)?.[1];
   // A large double is printed with fewer digits than it has, as 123456789012345680000, and reads back from that.
   const read = integer === undefined || Number.isSafeInteger(value) || integer === String(value);
   if (!read && BigInt(integer) !== BigInt(value)) {
@@ -36,6 +37,8 @@ export function parseNumber(text: string): number {
   return value;
 }
 
+/** Of a number that people type: JSON takes a part of it. Other notations would pass by the check of large integers. */
+const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
 const SPACE = /[ \t\n\r]*/y;
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 const QUOTE = 0x22;

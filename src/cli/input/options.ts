@@ -53,7 +53,7 @@ export function withCondition(command: Command): Command {
       option('--since <position>', 'position of --unchanged; splices name places of lists there', parsePosition),
     )
     .addOption(checkOption('write only if the document is so; repeatable'))
-    .option('--request-id <id>', 'request id of the write: makes repeats safe')
+    .addOption(requestIdOption('write'))
     .addOption(annotateOption());
 }
 
@@ -68,6 +68,14 @@ export function withReturning(command: Command): Command {
 export function withWriteOptions(command: Command): Command {
   const ttl = option('--ttl <duration>', 'time to live; 0: no expiry', parseTtl);
   return withReturning(withCondition(command).addOption(ttl));
+}
+
+/** An empty id, as of a variable of a script that is not set, would mean none: the repeat would not be safe. */
+export function requestIdOption(of: 'write' | 'batch') {
+  return option('--request-id <id>', `request id of the ${of}: makes repeats safe`, (text) => {
+    if (text === '') throw new Usage('must not be empty');
+    return text;
+  });
 }
 
 export const oldValuesOption = () => option('--old-values', 'print old values too');

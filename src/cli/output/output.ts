@@ -8,7 +8,8 @@ import { type Look, paint, type StyledText } from './styled-text.js';
 /** Resolves when the stream has passed on all that was written to it, or has failed. */
 export function flushed(stream: Writable): Promise<void> {
   // Nothing is written where nothing waits: a reader that has gone would make an error of it.
-  if (stream.writableLength === 0) return Promise.resolve();
+  // The error of the last write comes in this turn.
+  if (stream.writableLength === 0) return new Promise((resolve) => setImmediate(resolve));
   return new Promise((resolve) => stream.write('', () => resolve()));
 }
 

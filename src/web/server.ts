@@ -4,7 +4,6 @@ import type { Http2SecureServer, Http2ServerRequest, ServerHttp2Stream } from 'n
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { Code, ConnectError } from '@connectrpc/connect';
-import type { UniversalServerResponse } from '@connectrpc/connect/protocol';
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from '@connectrpc/connect-node';
 import type { Arrivals } from '../grpc/connection-limits.js';
 import { PortListener } from '../grpc/transport/listener.js';
@@ -128,8 +127,12 @@ export class WebServer {
     const asked = { ...universal, body, method: isHead ? 'GET' : universal.method };
     const answer = await api.answer(path, asked, callerOf(request), connection);
     const sent = orNotModified(answer, headers['if-none-match']);
+    if (isHead) {
+      response.writeHead(sent.status, Object.fromEntries(sent.header ?? [])).end();
+      return;
+    }
     tellEnd(response);
-    await universalResponseToNodeResponse(isHead ? headOf(sent) : sent, response);
+    await universalResponseToNodeResponse(sent, response);
   }
 
   #connectionOf(request: IncomingMessage): object {
@@ -152,10 +155,6 @@ function toOrigin(request: IncomingMessage): void {
 function tellEnd(response: ServerResponse & { readonly stream?: ServerHttp2Stream }): void {
   const written = response.stream ?? response;
   written.once('finish', () => response.emit('end'));
-}
-
-function headOf({ status, header }: UniversalServerResponse): UniversalServerResponse {
-  return { status, ...(header && { header }) };
 }
 
 /**

@@ -241,10 +241,14 @@ test('what is left of a request that is answered early is read: the answer arriv
   t.deepEqual(statuses, ['HTTP/1.1 429', 'HTTP/1.1 200']);
 
   const session = connectHttp2(`http://${chord.webAddress}`, { maxSessionMemory: 64 });
-  const request = session.request({ ':method': 'POST', ':path': GET, ...JSON_TYPE });
-  request.end(long);
-  const [[headers]] = await Promise.all([once(request, 'response'), once(request, 'finish')]);
-  t.is(headers[':status'], 429);
+  const status = async (method: string, path: string) => {
+    const request = session.request({ ':method': method, ':path': path, ...JSON_TYPE }, { endStream: false });
+    request.end(long);
+    const [[headers]] = await Promise.all([once(request, 'response'), once(request, 'finish')]);
+    return headers[':status'];
+  };
+  t.is(await status('POST', GET), 429);
+  t.is(await status('HEAD', GET + query({ contextId: 'room:1' })), 200);
   session.destroy();
 });
 

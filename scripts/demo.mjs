@@ -11,6 +11,7 @@ import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
+import { missingTools } from './tools.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const CHORD = join(ROOT, 'dist', 'main.js');
@@ -18,18 +19,17 @@ const NUMBERS = ['no', 'one', 'two', 'three', 'four', 'five'];
 /** Time limit of the talk, which takes some five seconds on an idle machine. */
 const PATIENCE_MS = 60_000;
 
-/** How to run a guest in clients/NAME after `make chatroom`, and which tools that needs. */
+/** How to run a guest in clients/NAME after `make chatroom`. */
 const LANGUAGES = [
-  { name: 'go', color: 36, tool: 'go', command: 'exec bin/chatroom' },
-  { name: 'python', color: 33, tool: 'python3', command: 'exec .venv/bin/python -u examples/chatroom.py' },
+  { name: 'go', color: 36, command: 'exec bin/chatroom' },
+  { name: 'python', color: 33, command: 'exec .venv/bin/python -u examples/chatroom.py' },
   {
     name: 'java',
     color: 31,
-    tool: 'mvn',
     command: `exec java -cp "target/classes${delimiter}$(cat target/test.classpath)" examples/Chatroom.java`,
   },
-  { name: 'rust', color: 35, tool: 'cargo', command: 'exec target/debug/examples/chatroom' },
-  { name: 'typescript', color: 34, tool: 'node', command: 'exec node --import=tsx examples/chatroom.ts' },
+  { name: 'rust', color: 35, command: 'exec target/debug/examples/chatroom' },
+  { name: 'typescript', color: 34, command: 'exec node --import=tsx examples/chatroom.ts' },
 ];
 
 const children = new Set();
@@ -67,9 +67,10 @@ console.log(`\n${NUMBERS[guests.length]} process${guests.length > 1 ? 'es' : ''}
 process.exit(0);
 
 /** Whether a guest in this language can run. If not, prints the reason in one line. */
-function build({ name, tool }) {
-  if (spawnSync('which', [tool]).status !== 0) {
-    console.log(`${name}: left out, ${tool} not found`);
+function build({ name }) {
+  const missing = missingTools(name);
+  if (missing) {
+    console.log(`${name}: left out, ${missing}`);
     return false;
   }
   console.log(`${name}: building`);

@@ -3,54 +3,28 @@
  * suites as arguments run only those. The suites of the clients run beside one another; the others run alone. A suite that
  * is not done after half an hour is interrupted, so that it prints what it was at. The end repeats what failed.
  */
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { accessSync, chmodSync, constants, mkdtempSync, rmSync, statfsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { ava, cargo, demo, go, matrix, pytest, surefire } from './counts.mjs';
+import { missingTools } from './tools.mjs';
 
 /** Suites of a group, and files of the server's suite, that run at the same time: one that waits leaves its core to the others. */
 const AT_ONCE = availableParallelism() + 1;
 
 /**
- * How to run a suite, how to read its counts from its output, and commands that succeed if its tools are installed. If
- * one fails, the suite is left out with one line, and counts as skipped. `group`: suites that follow one another in this
- * list with the same group run at the same time, and their output is printed at their end.
+ * How to run a suite, and how to read its counts from its output. Those of one group, which follow one another here, run at
+ * the same time, and their output is printed at their end. A client whose tools are missing is left out with one line, and
+ * counts as skipped.
  */
+const CLIENTS = 'clients';
 const SUITES = [
   { name: 'server', command: `node node_modules/ava/entrypoints/cli.mjs --concurrency ${AT_ONCE}`, count: ava },
-  { name: 'typescript', command: 'make -C clients/typescript test', count: ava, group: 'clients' },
-  {
-    name: 'rust',
-    command: 'make -C clients/rust test',
-    count: cargo,
-    group: 'clients',
-    needs: ['cargo --version'],
-    get: 'https://rustup.rs',
-  },
-  {
-    name: 'go',
-    command: 'make -C clients/go test ARGS=-v',
-    count: go,
-    group: 'clients',
-    needs: ['go version'],
-    get: 'https://go.dev/dl',
-  },
-  {
-    name: 'python',
-    command: 'make -C clients/python test',
-    count: pytest,
-    group: 'clients',
-    needs: ['python3 -c "import ensurepip, venv"'],
-    get: 'apt-get install python3-venv',
-  },
-  {
-    name: 'java',
-    command: 'make -C clients/java test',
-    count: surefire,
-    group: 'clients',
-    needs: ['javac -version', 'mvn --version'],
-    get: 'apt-get install maven openjdk-17-jdk-headless',
-  },
+  { name: 'typescript', command: 'make -C clients/typescript test', count: ava, group: CLIENTS },
+  { name: 'rust', command: 'make -C clients/rust test', count: cargo, group: CLIENTS },
+  { name: 'go', command: 'make -C clients/go test ARGS=-v', count: go, group: CLIENTS },
+  { name: 'python', command: 'make -C clients/python test', count: pytest, group: CLIENTS },
+  { name: 'java', command: 'make -C clients/java test', count: surefire, group: CLIENTS },
   { name: 'conformance', command: 'node --import=tsx test/conformance/run.ts', count: matrix },
   { name: 'demo', command: 'node scripts/demo.mjs', count: demo },
 ];
@@ -126,10 +100,10 @@ function openToAll(directory) {
   return directory;
 }
 
-async function runSuite({ name, command, count, needs = [], get }, printed) {
-  const missing = needs.filter((probe) => spawnSync(probe, { shell: true }).status !== 0);
-  if (missing.length > 0) {
-    console.log(`\n== ${name}: left out, \`${missing.join('` and `')}\` fails (${get})`);
+async function runSuite({ name, command, count, group }, printed) {
+  const missing = group === CLIENTS ? missingTools(name) : undefined;
+  if (missing) {
+    console.log(`\n== ${name}: left out, ${missing}`);
     return { passed: 0, failed: 0, skipped: 1 };
   }
   if (printed) console.log(`\n== ${name}: ${command}`);

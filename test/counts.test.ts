@@ -1,4 +1,4 @@
-/** What `make test` counts: the output of a real run in which a test fails. */
+/** What `make test` counts, and what it leaves out where tools are missing. */
 import { spawnSync } from 'node:child_process';
 import { symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -25,4 +25,16 @@ test('a run in which a test fails still says how many passed', async (t) => {
   const { stdout } = spawnSync(process.execPath, [AVA, 'some.test.js'], { cwd: folder, env, encoding: 'utf8' });
   const { ava } = await import(join(ROOT, 'scripts/counts.mjs'));
   t.deepEqual(ava(stdout), { passed: 2, failed: 1, skipped: 1 }, stdout);
+});
+
+test('where only Node is installed the demo of one process counts, and the clients of other languages are left out', async (t) => {
+  const { demo } = await import(join(ROOT, 'scripts/counts.mjs'));
+  t.is(demo('one process, one state: a:1:b').passed, 1);
+  t.is(demo('five processes, one state: a:1:b').passed, 1);
+  const code = `import { missingTools } from '${join(ROOT, 'scripts/tools.mjs')}';
+    const languages = ['go', 'java', 'python', 'rust', 'typescript'];
+    console.log(JSON.stringify(languages.filter((language) => missingTools(language) === undefined)));`;
+  const env = { PATH: '/nowhere' };
+  const args = ['--input-type=module', '-e', code];
+  t.deepEqual(JSON.parse(spawnSync(process.execPath, args, { env, encoding: 'utf8' }).stdout), ['typescript']);
 });

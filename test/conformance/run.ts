@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { basename } from 'node:path';
 import { parseArgs } from 'node:util';
 import { RedisServer } from '../store/redis/servers.js';
 import { batches, waiting } from './batches.js';
@@ -18,6 +19,9 @@ import { type Backend, Server } from './server.js';
 import { vectors } from './vectors.js';
 import { watches } from './watches.js';
 
+const { missingTools } = (await import(`${new URL('../../scripts/tools.mjs', import.meta.url)}`)) as {
+  missingTools(language: string): string | undefined;
+};
 const { values: flags } = parseArgs({
   options: {
     only: { type: 'string' },
@@ -43,8 +47,9 @@ const redis = flags.backend === 'redis' && !flags.redis ? await RedisServer.star
 const backend = readBackend();
 const ready: DriverEntry[] = [];
 for (const entry of entries) {
-  if (entry.needs && !existsSync(entry.needs)) {
-    note(`left out ${entry.name}: there is no ${entry.needs}`);
+  const lacking = lack(entry);
+  if (lacking !== undefined) {
+    note(`left out ${entry.name}: ${lacking}`);
     continue;
   }
   try {
@@ -102,6 +107,11 @@ async function together(): Promise<void> {
   }
 }
 
+/** Why a driver is left out: the tools of its language are missing, or what it needs besides. */
+function lack({ cwd, needs }: DriverEntry): string | undefined {
+  return missingTools(basename(cwd)) ?? (needs && !existsSync(needs) ? `there is no ${needs}` : undefined);
+}
+
 function one(scenario: Scenario): (stages: Stage[]) => Promise<void> {
   return ([stage]) => scenario(stage!);
 }
@@ -155,7 +165,7 @@ function report(): void {
     process.stdout.write(`${[`on ${backend.name}`, '', table, '', ...failures, total].join('\n')}\n`);
   }
   if (flags.write) keepMatrix(new URL('../../docs/conformance.md', import.meta.url), backend.name, table);
-  if (failures.length > 0) process.exitCode = 1;
+  if (failures.length > 0 || ready.length === 0) process.exitCode = 1;
 }
 
 function wanted<T>(scenarios: Readonly<Record<string, T>>): [string, T][] {

@@ -2,6 +2,7 @@ package dev.chord;
 
 import io.grpc.CallOptions;
 import io.grpc.Context;
+import io.grpc.Contexts;
 import io.grpc.ManagedChannel;
 import io.grpc.Metadata;
 import io.grpc.MethodDescriptor;
@@ -30,8 +31,8 @@ final class Call<Q, A> {
   /** The first failure that was no cut by time. */
   private @Nullable ChordException cause;
 
-  /** Whether the deadline ends the wait at the gate. */
-  private boolean timed;
+  /** Whether the deadline and the context end the wait at the gate. */
+  private boolean bounded;
 
   Call(Connection connection, MethodDescriptor<Q, A> method, Q request, long nanos, RetryPolicy policy) {
     this.connection = connection;
@@ -49,11 +50,17 @@ final class Call<Q, A> {
       entered[0] = true;
       return enter();
     });
-    if (entered[0] || timed) return;
-    timed = true;
+    if (entered[0] || bounded) return;
+    bounded = true;
     CompletableFuture<?> timer = Time.after(left(), () -> answer.completeExceptionally(
         cause != null ? cause : Errors.deadlineExceeded("no answer in time to the calls before this one")));
-    answer.whenComplete((message, error) -> timer.cancel(false));
+    Context.CancellationListener cancelled = ended ->
+        answer.completeExceptionally(connection.failure(Contexts.statusFromCancelled(ended), null, ended));
+    context.addListener(cancelled, Runnable::run);
+    answer.whenComplete((message, error) -> {
+      timer.cancel(false);
+      context.removeListener(cancelled);
+    });
   }
 
   /** False: the answer is there already, and no try has begun. */

@@ -20,8 +20,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The calls. All of them wait for their answer, and throw {@link ChordException}; an interrupt of the waiting thread
- * ends them with reason CANCELLED. They are tried again where that is safe: writes name themselves so that it is.
- * {@link #async} has them as futures. For any number of threads.
+ * ends them with reason CANCELLED, and one that came before a call keeps it from being sent. They are tried again
+ * where that is safe: writes name themselves so that it is. {@link #async} has them as futures. For any number of threads.
  */
 public final class ChordClient implements AutoCloseable {
   private final Connection connection;
@@ -84,7 +84,7 @@ public final class ChordClient implements AutoCloseable {
 
   /** Creates a context, or replaces its document, with options. */
   public WriteResult set(String id, Map<String, ?> value, SetOptions options) {
-    return Connection.await(async.set(id, value, options));
+    return Connection.await(() -> async.set(id, value, options));
   }
 
   /** Creates a context, or replaces its document, with one that the mapper makes. */
@@ -104,7 +104,7 @@ public final class ChordClient implements AutoCloseable {
 
   /** Changes parts of a document, with options. */
   public WriteResult update(String id, Edit edit, UpdateOptions options) {
-    return Connection.await(async.update(id, edit, options));
+    return Connection.await(() -> async.update(id, edit, options));
   }
 
   /** As below, whatever other writes there were. */
@@ -117,7 +117,7 @@ public final class ChordClient implements AutoCloseable {
    * FAILED_PRECONDITION where the history of that version is no longer retained.
    */
   public WriteResult revert(String id, long version, RevertOptions options) {
-    return Connection.await(async.revert(id, version, options));
+    return Connection.await(() -> async.revert(id, version, options));
   }
 
   /** As below, with a random request id. */
@@ -135,7 +135,7 @@ public final class ChordClient implements AutoCloseable {
    * @param writes 1 to 100
    */
   public List<Write.Result> batch(List<Write> writes, BatchOptions options) {
-    return Connection.await(async.batch(writes, options));
+    return Connection.await(() -> async.batch(writes, options));
   }
 
   /** As below, guarding what it changes alone. */
@@ -167,7 +167,7 @@ public final class ChordClient implements AutoCloseable {
 
   /** Reads a document, with options. The answer contains every write acknowledged before this call. */
   public Document get(String id, GetOptions options) {
-    return Connection.await(async.get(id, options));
+    return Connection.await(() -> async.get(id, options));
   }
 
   /**
@@ -186,7 +186,7 @@ public final class ChordClient implements AutoCloseable {
 
   /** Removes a context with its deltas, with options. */
   public DeleteResult delete(String id, DeleteOptions options) {
-    return Connection.await(async.delete(id, options));
+    return Connection.await(() -> async.delete(id, options));
   }
 
   /** The present time to live begins again. Answers without the value. */
@@ -201,7 +201,7 @@ public final class ChordClient implements AutoCloseable {
 
   /** @param ttl null: the present one begins again */
   public Document touch(String id, @Nullable Duration ttl, TouchOptions options) {
-    return Connection.await(async.touch(id, ttl, options));
+    return Connection.await(() -> async.touch(id, ttl, options));
   }
 
   /**
@@ -219,7 +219,7 @@ public final class ChordClient implements AutoCloseable {
    * @param ttl null: the present one begins again
    */
   public Document touch(String id, List<List<String>> paths, @Nullable Duration ttl, TouchOptions options) {
-    return Connection.await(async.touch(id, paths, ttl, options));
+    return Connection.await(() -> async.touch(id, paths, ttl, options));
   }
 
   /** As below; failures are logged. */
@@ -268,7 +268,7 @@ public final class ChordClient implements AutoCloseable {
 
   /** @param known where a copy stands; null: nothing is known */
   public SyncResult sync(String id, @Nullable Position known, SyncOptions options) {
-    return Connection.await(async.sync(id, known, options));
+    return Connection.await(() -> async.sync(id, known, options));
   }
 
   /** As below, without an end. */
@@ -285,7 +285,7 @@ public final class ChordClient implements AutoCloseable {
    * @throws ChordException DEADLINE_EXCEEDED at the end of its time
    */
   public WaitResult waitFor(String id, List<Check> until, WaitOptions options) {
-    return Connection.await(async.waitFor(id, until, options));
+    return Connection.await(() -> async.waitFor(id, until, options));
   }
 
   /** As below, without an end. */
@@ -302,7 +302,7 @@ public final class ChordClient implements AutoCloseable {
    * @throws ChordException DEADLINE_EXCEEDED at the end of its time; what the predicate throws is thrown
    */
   public Replica.@Nullable Kept until(String id, Predicate<@Nullable Map<String, @Nullable Object>> holds, @Nullable Duration timeout) {
-    return Connection.await(async.until(id, holds, timeout));
+    return Connection.await(() -> async.until(id, holds, timeout));
   }
 
   /** Whether the server takes calls: its status as a whole. It needs no token. */
@@ -312,7 +312,7 @@ public final class ChordClient implements AutoCloseable {
 
   /** The status of one service: {@code chord.v1.SyncService}. NOT_FOUND where the server does not have it. */
   public HealthStatus health(String service) {
-    return Connection.await(async.health(service));
+    return Connection.await(() -> async.health(service));
   }
 
   /** The retained history after a version: read as it is iterated, anew each time. */
@@ -380,7 +380,7 @@ public final class ChordClient implements AutoCloseable {
    * <p>{@code client.call(CleanupServiceGrpc.getRunCleanupMethod(), RunCleanupRequest.newBuilder().setDryRun(true).build())}
    */
   public <Q, A> A call(MethodDescriptor<Q, A> method, Q request, CallSettings settings) {
-    return Connection.await(async.call(method, request, settings));
+    return Connection.await(() -> async.call(method, request, settings));
   }
 
   /** The same for those that answer a stream, without a deadline. It counts as a watch, and begins at once. Close it when done. */

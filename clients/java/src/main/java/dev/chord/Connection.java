@@ -18,6 +18,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /** What all calls, watches and replicas of a client share: channels, token, retries, a bound on calls. */
@@ -129,7 +130,18 @@ final class Connection implements AutoCloseable {
 
   /** As {@code start}, and waits for the answer. */
   <Q, A> A call(MethodDescriptor<Q, A> method, Q request, @Nullable Duration deadline) {
-    return await(start(method, request, deadline));
+    return await(() -> start(method, request, deadline));
+  }
+
+  /** Starts a call, and waits for its answer. Where an interrupt came before, nothing is sent. */
+  static <T extends @Nullable Object> T await(Supplier<CompletableFuture<T>> start) {
+    refuseInterrupted("the call");
+    return await(start.get());
+  }
+
+  /** So that it does not depend on time what comes of an interrupt: what is done, or there, would not look for it. */
+  static void refuseInterrupted(String what) {
+    if (Thread.currentThread().isInterrupted()) throw Errors.cancelled("interrupted before " + what, null);
   }
 
   /** @throws ChordException as the call fails; an interrupt cancels it */

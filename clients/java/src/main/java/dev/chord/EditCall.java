@@ -71,6 +71,7 @@ final class EditCall {
   /** All its steps run on this thread, which waits for the answers; so the function's exception is thrown as it is. */
   static WriteResult run(
       Connection connection, String id, Consumer<Map<String, @Nullable Object>> change, EditOptions options) {
+    Connection.refuseInterrupted("the edit");
     BlockingQueue<Runnable> steps = new LinkedBlockingQueue<>();
     CompletableFuture<WriteResult> result = new EditCall(connection, id, change, options, steps::add).start();
     result.whenComplete((done, error) -> steps.add(() -> {})); // ends the wait for a step

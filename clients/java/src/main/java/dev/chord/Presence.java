@@ -49,7 +49,7 @@ public final class Presence implements AutoCloseable {
   /**
    * Sets another value, which also renews the member. Of several at the same time, one waits for the other.
    *
-   * @throws ChordException CANCELLED after {@link #close}
+   * @throws ChordException CANCELLED after {@link #close}, or where the thread is interrupted
    */
   public void set(@Nullable Object value) {
     inTurn(() -> {
@@ -60,7 +60,12 @@ public final class Presence implements AutoCloseable {
   }
 
   private void inTurn(Runnable write) {
-    turn.lock();
+    try {
+      turn.lockInterruptibly();
+    } catch (InterruptedException error) {
+      Thread.currentThread().interrupt();
+      throw Errors.cancelled("interrupted while waiting for another write of the presence", error);
+    }
     try {
       write.run();
     } finally {

@@ -199,9 +199,10 @@ public final class Replica implements AutoCloseable {
   /**
    * Waits for that.
    *
-   * @throws ChordException DEADLINE_EXCEEDED where it takes longer
+   * @throws ChordException DEADLINE_EXCEEDED where it takes longer; CANCELLED where the thread is interrupted, also before
    */
   public void awaitReady(Duration timeout) {
+    Connection.refuseInterrupted("the wait for the replica");
     try {
       ready.get(Time.nanos(timeout), TimeUnit.NANOSECONDS);
     } catch (ExecutionException e) {

@@ -155,6 +155,7 @@ public final class Watch implements Iterator<WatchEvent>, Iterable<WatchEvent>, 
 
   /** Works until an event is ready. False: the time is over, or the watch closed. */
   private boolean await(long timeout) {
+    if (!closed) Connection.refuseInterrupted("the next event"); // some are ready already, or not, as they came
     long end = System.nanoTime() + timeout;
     while (!closed) {
       if (misfit) disconnected(misfitError());

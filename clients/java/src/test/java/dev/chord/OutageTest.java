@@ -159,6 +159,30 @@ class OutageTest {
   }
 
   @Test
+  void aCancelledContextEndsTheWaitForOtherCalls() throws Exception {
+    CountDownLatch begun = new CountDownLatch(1);
+    FaultyServer.OnSet onSet = (number, request) -> {
+      begun.countDown();
+      throw SILENCE;
+    };
+    RetryPolicy patient = RetryPolicy.DEFAULT.withAttemptTimeout(HOUR);
+    ClientOptions one = ClientOptions.builder().callsInFlight(1).deadline(HOUR).retry(patient).build();
+    try (FaultyServer server = new FaultyServer(onSet); ChordClient client = ChordClient.connect(server.address(), one)) {
+      client.async().set("a", Map.of());
+      begun.await();
+      Context.CancellableContext context = Context.current().withCancellation();
+      List<CompletableFuture<WriteResult>> calls = new ArrayList<>();
+      context.run(() -> calls.add(client.async().set("b", Map.of())));
+      context.cancel(null);
+      context.run(() -> calls.add(client.async().set("c", Map.of())));
+      for (CompletableFuture<WriteResult> call : calls) {
+        Live.fails("CANCELLED", () -> Connection.await(call.orTimeout(20, TimeUnit.SECONDS)));
+      }
+      assertEquals(1, server.sets.get());
+    }
+  }
+
+  @Test
   void theFirstCauseIsTold() throws Exception {
     FaultyServer.OnSet onSet = (number, request) -> {
       if (number == 1) throw Status.UNAVAILABLE.withDescription("away").asRuntimeException();

@@ -105,6 +105,37 @@ class PresenceTest extends Live {
     }
   }
 
+  /** It does not wait for the write before it, and its value is not taken. */
+  @Test
+  void anInterruptEndsTheWaitForAnotherWrite() {
+    String id = id("f");
+    List<Double> sent = new CopyOnWriteArrayList<>();
+    AtomicReference<Presence> own = new AtomicReference<>();
+    CompletableFuture<String> ended = new CompletableFuture<>();
+    Thread later = new Thread(() -> {
+      Thread.currentThread().interrupt();
+      try {
+        own.get().set(3);
+      } catch (ChordException e) {
+        ended.complete(e.reason());
+      }
+    });
+    Consumer<UpdateContextRequest> onUpdate = update -> {
+      double value = update.getMutations(0).getSet().getNumberValue();
+      if (value == 2) {
+        later.start();
+        assertEquals("CANCELLED", ended.orTimeout(20, TimeUnit.SECONDS).join());
+      }
+      sent.add(value);
+    };
+    try (ChordClient observed = observed(onUpdate)) {
+      Presence presence = observed.presence(id, PATH, 1, Duration.ofHours(1));
+      own.set(presence);
+      presence.set(2);
+      assertEquals(List.of(1.0, 2.0), sent);
+    }
+  }
+
   /** Each removal waits until the other one has begun. */
   @Test
   void theClientClosesAllAtTheSameTime() {

@@ -105,6 +105,16 @@ class ReplicaTest extends Live {
   }
 
   @Test
+  void anInterruptThatCameBeforeEndsTheWaitForOneThatIsReady() {
+    try (Replica replica = copy(List.of(Target.id(id("a"))))) {
+      Thread.currentThread().interrupt();
+      fails("CANCELLED", () -> replica.awaitReady(PATIENCE));
+      assertTrue(Thread.interrupted());
+      replica.awaitReady(Duration.ZERO);
+    }
+  }
+
+  @Test
   void closeFromAListener() throws Exception {
     List<Replica> own = new ArrayList<>();
     BlockingQueue<ReplicaChange> changes = new LinkedBlockingQueue<>();

@@ -7,14 +7,21 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.grpc.CallOptions;
+import io.grpc.Channel;
+import io.grpc.ClientCall;
+import io.grpc.ClientInterceptor;
+import io.grpc.MethodDescriptor;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.NoSuchElementException;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
 
 class WatchTest extends Live {
   @Test
@@ -147,6 +154,57 @@ class WatchTest extends Live {
       assertTrue(Thread.interrupted());
       expect(WatchEvent.CaughtUp.class, watch);
       assertTrue(watch.poll(Duration.ZERO).isEmpty());
+    }
+  }
+
+  /** A batch is there at once: whether its second event is taken does not depend on what has arrived. */
+  @Test
+  void anInterruptThatCameBeforeEndsTheWaitForAnEventThatIsThere() {
+    List<Target> both = List.of(Target.id(id("a")), Target.id(id("b")));
+    try (Watch watch = client.watch(both, WatchOptions.builder().build())) {
+      while (!(take(watch) instanceof WatchEvent.CaughtUp)) {}
+      client.batch(List.of(Write.set(id("a"), Map.of()), Write.set(id("b"), Map.of())));
+      assertTrue(take(watch).more());
+      Thread.currentThread().interrupt();
+      fails("CANCELLED", watch::next);
+      assertTrue(Thread.interrupted());
+      assertFalse(expect(WatchEvent.Full.class, watch).more());
+    }
+  }
+
+  @Test
+  void anInterruptThatCameBeforeACallKeepsItFromBeingSent() {
+    List<String> begun = new CopyOnWriteArrayList<>();
+    ClientInterceptor noting = new ClientInterceptor() {
+      @Override
+      public <Q, A> ClientCall<Q, A> interceptCall(MethodDescriptor<Q, A> method, CallOptions options, Channel next) {
+        begun.add(method.getBareMethodName());
+        return next.newCall(method, options);
+      }
+    };
+    ClientOptions options = ClientOptions.builder().interceptors(noting).build();
+    try (ChordClient observed = ChordClient.connect(TestServer.shared().address, options)) {
+      List<Executable> calls = List.of(
+          () -> observed.set(id("a"), Map.of()),
+          () -> observed.update(id("a"), Edit.merge(Map.of())),
+          () -> observed.edit(id("a"), document -> document.put("n", 1)),
+          () -> observed.batch(List.of(Write.set(id("a"), Map.of()))),
+          () -> observed.get(id("a")),
+          () -> observed.delete(id("a")),
+          () -> observed.touch(id("a"), null),
+          () -> observed.list(id("")).iterator().hasNext(),
+          () -> observed.sync(id("a"), null),
+          () -> observed.waitFor(id("a"), List.of(Check.missing(List.of("n")))),
+          () -> observed.until(id("a"), document -> true, PATIENCE),
+          () -> observed.presence(id("a"), List.of("n"), 1, PATIENCE));
+      for (Executable call : calls) {
+        Thread.currentThread().interrupt();
+        fails("CANCELLED", call);
+        assertTrue(Thread.interrupted());
+      }
+      assertEquals(List.of(), begun);
+      observed.set(id("a"), Map.of());
+      assertEquals(List.of("SetContext"), begun);
     }
   }
 

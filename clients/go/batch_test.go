@@ -284,6 +284,61 @@ func TestACallThatWaitsForItsTurnEndsWithItsTime(t *testing.T) {
 	check(t, <-first)
 }
 
+// The hooks of a program see no call, and whether the turns are taken does not matter.
+func TestAContextThatHasEndedKeepsACallFromBeingSent(t *testing.T) {
+	var begun atomic.Int32
+	count := func(
+		ctx context.Context, method string, request, answer any, connection *grpc.ClientConn, next grpc.UnaryInvoker,
+		options ...grpc.CallOption,
+	) error {
+		begun.Add(1)
+		return next(ctx, method, request, answer, connection, options...)
+	}
+	client, id := connect(t, WithDialOptions(grpc.WithChainUnaryInterceptor(count)))
+	gone, cancel := context.WithCancel(context.Background())
+	cancel()
+	late, cancel := context.WithTimeout(context.Background(), 0)
+	defer cancel()
+	for range 100 {
+		_, err := client.Set(gone, id("a"), nil)
+		reason(t, err, Cancelled)
+		_, err = client.Set(late, id("a"), nil)
+		same(t, strings.Contains(reason(t, err, DeadlineExceeded).Message, "in flight"), false)
+	}
+	same(t, begun.Load(), 0)
+}
+
+// stalled has a deadline that is far, and comes when the channel is closed: as where a machine stops for a while.
+type stalled struct {
+	context.Context
+	over chan struct{}
+}
+
+func (stalled) Deadline() (time.Time, bool) { return time.Now().Add(time.Hour), true }
+
+func (s stalled) Done() <-chan struct{} { return s.over }
+
+func (s stalled) Err() error {
+	select {
+	case <-s.over:
+		return context.DeadlineExceeded
+	default:
+		return nil
+	}
+}
+
+func TestTheCauseIsToldWhereverTheDeadlineComes(t *testing.T) {
+	policy := RetryPolicy{BackoffMin: 1, BackoffMax: 1}.withDefaults()
+	for range 100 {
+		ctx := stalled{context.Background(), make(chan struct{})}
+		err := retrying(ctx, policy, make(chan struct{}, 1), func(context.Context) error {
+			close(ctx.over)
+			return status.Error(codes.Unavailable, "connection refused")
+		})
+		reason(t, err, Unavailable)
+	}
+}
+
 func TestTheCauseIsTold(t *testing.T) {
 	var calls atomic.Int32
 	peer := (&faulty{set: func(ctx context.Context, _ int, _ *chordv1.SetContextRequest) error {

@@ -78,6 +78,9 @@ func (p *Presence) inTurn(ctx context.Context, do func() error) error {
 	select {
 	case p.turn <- struct{}{}:
 		defer func() { <-p.turn }()
+		if ctx.Err() != nil { // the value is not taken
+			return ended(ctx, "the write had yet to begin")
+		}
 		return do()
 	case <-ctx.Done():
 		return ended(ctx, "waiting for another write of the presence")

@@ -64,6 +64,12 @@ func TestTheLastValueOfAPresenceIsTheOneThatIsThere(t *testing.T) {
 	check(t, presence.Set(ctx, 2.0))
 	reason(t, meanwhile, DeadlineExceeded)
 	same(t, must[*Document](t)(client.Get(ctx, id("a"))).Value, map[string]any{"m": 2})
+	gone, cancel := context.WithCancel(ctx)
+	cancel()
+	for range 100 { // nothing is sent, and a renewal would not write it either
+		reason(t, presence.Set(gone, 5.0), Cancelled)
+		same(t, presence.value, 2.0)
+	}
 	check(t, presence.Set(ctx, 3.0))
 	check(t, presence.Close())
 	reason(t, presence.Set(ctx, 4.0), Cancelled)

@@ -103,17 +103,19 @@ func NewReplica(ctx context.Context, client *Client, targets Targets, options ..
 	return r
 }
 
-// Ready waits until everything that existed has come. An error where the replica or ctx ended before.
+// Ready waits until everything that existed has come. An error where the replica or ctx ended before: that of ctx where both did.
 func (r *Replica) Ready(ctx context.Context) error {
 	select {
 	case <-r.ready:
 	case <-ctx.Done():
-		return ended(ctx, "waiting for the replica")
 	}
 	r.mutex.RLock()
 	defer r.mutex.RUnlock()
 	if r.caughtUp {
 		return nil
+	}
+	if ctx.Err() != nil { // perhaps the replica's, too, which has ended of it
+		return ended(ctx, "waiting for the replica")
 	}
 	return r.err
 }
@@ -163,13 +165,15 @@ func (r *Replica) WaitUntil(ctx context.Context, id string, holds func(document 
 		if holds(document, exists) {
 			return document, nil
 		}
+		if ctx.Err() != nil { // perhaps the replica's, too, which has ended of it
+			return ReplicaDocument{}, ended(ctx, "waiting for the replica")
+		}
 		if end != nil {
 			return ReplicaDocument{}, end
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return ReplicaDocument{}, ended(ctx, "waiting for the replica")
 		}
 	}
 }

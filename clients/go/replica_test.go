@@ -172,6 +172,25 @@ func TestReplicaThatCannotBegin(t *testing.T) {
 	reason(t, replica.Ready(patient(t)), Cancelled)
 }
 
+// select would choose between what is ready, and the replica's own end between two that mean the same.
+func TestWhereTheReplicaAndTheContextOfAWaitHaveBothEnded(t *testing.T) {
+	client, id := connect(t)
+	ready, _ := copying(t, client, IDs(id("a")))
+	gone, cancel := context.WithCancel(context.Background())
+	cancel()
+	late, cancel := context.WithTimeout(context.Background(), 0)
+	defer cancel()
+	ended := NewReplica(late, client, IDs(id("a")))
+	<-ended.Done()
+	for range 100 {
+		check(t, ready.Ready(gone))
+		reason(t, ended.Ready(late), DeadlineExceeded)
+		_, err := ended.WaitFor(late, id("a"), Position{})
+		reason(t, err, DeadlineExceeded)
+		reason(t, ended.Ready(patient(t)), Cancelled)
+	}
+}
+
 // The replica's own watch has the right positions but its copy is spoilt: the next delta does not fit.
 func TestReplicaHealsItself(t *testing.T) {
 	client, id := connect(t)

@@ -78,10 +78,12 @@ func retrying(ctx context.Context, policy RetryPolicy, turns chan struct{}, atte
 	end, _ := ctx.Deadline()
 	var cause *Error
 	for failures := 0; ; failures++ {
-		select {
-		case turns <- struct{}{}:
-		case <-ctx.Done():
-			return notInTime(ctx, cap(turns))
+		if !takeTurn(ctx, turns) {
+			return causing(cause, notInTime(ctx, cap(turns)))
+		}
+		if ctx.Err() != nil {
+			<-turns
+			return causing(cause, ended(ctx, "the call had yet to be sent"))
 		}
 		err := oneTry(ctx, min(policy.AttemptTimeout, timeoutMax), attempt)
 		<-turns
@@ -100,8 +102,23 @@ func retrying(ctx context.Context, policy RetryPolicy, turns chan struct{}, atte
 			return causing(cause, failed)
 		}
 		if !sleep(ctx, wait) {
-			return ended(ctx, "waiting to try again after: "+failed.Message)
+			return causing(cause, ended(ctx, "waiting to try again after: "+failed.Message))
 		}
+	}
+}
+
+// takeTurn is false where ctx ends before it is this call's turn. A turn that is free is taken: select alone would choose.
+func takeTurn(ctx context.Context, turns chan struct{}) bool {
+	select {
+	case turns <- struct{}{}:
+		return true
+	default:
+	}
+	select {
+	case turns <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 

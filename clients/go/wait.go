@@ -78,6 +78,9 @@ func (c *Client) wait(ctx context.Context, request any, answer *chordv1.WaitCont
 		}
 		wait := max(policy.backoff(failures), failed.RetryAfter)
 		end, bounded := ctx.Deadline()
+		if ctx.Err() == context.Canceled && failed.transient {
+			return cancelled("cancelled during a try that failed: "+failed.Message, ctx.Err())
+		}
 		if !again || ctx.Err() != nil || bounded && time.Until(end) <= wait {
 			return failed
 		}

@@ -109,6 +109,11 @@ export function closed(what: 'client' | 'replica' | 'presence'): ChordError {
   return new ChordError('CANCELLED', `the ${what} is closed`, status.CANCELLED);
 }
 
+/** By the caller's signal. Transient as what a transport says of it: one that ended a stream alone does not end its watch. */
+export function cancelled(): ChordError {
+  return decodeError(status.CANCELLED, 'cancelled by its signal', []);
+}
+
 /** A value that cannot be sent. */
 export function unsendable(field: string, error: unknown): ChordError {
   const description = error instanceof Error ? error.message : String(error);

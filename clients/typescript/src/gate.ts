@@ -1,6 +1,6 @@
 /** A bound on calls in flight: those beyond it wait for their turn, first come, first served. */
 import { status } from './codes.js';
-import { ChordError } from './errors.js';
+import { ChordError, cancelled } from './errors.js';
 import { sleepMax } from './timers.js';
 
 interface Waiting {
@@ -31,7 +31,7 @@ export class Gate {
         begin: () => settle(resolve),
         fail: (error) => settle(() => reject(error)),
       };
-      const cancel = () => waiting.fail(new ChordError('CANCELLED', 'cancelled by its signal', status.CANCELLED));
+      const cancel = () => waiting.fail(cancelled());
       const late = () => {
         const message = `${this.max} calls of this client were in flight all the time`;
         waiting.fail(new ChordError('DEADLINE_EXCEEDED', message, status.DEADLINE_EXCEEDED));

@@ -13,7 +13,7 @@ import {
   Metadata,
   type ServiceError,
 } from '@grpc/grpc-js';
-import { closed, decodeError, detailsOf, unsendable } from './errors.js';
+import { cancelled, closed, decodeError, detailsOf, unsendable } from './errors.js';
 import type { CommonOptions } from './options.js';
 import { sleep, sleepMax } from './timers.js';
 import { authorization, encode, type Headers, type Method, type Token, type Transport } from './transport.js';
@@ -142,6 +142,7 @@ export class GrpcTransport implements Transport {
     signal: AbortSignal | undefined,
   ): Promise<A> {
     if (this.#closed) throw closed('client');
+    if (signal?.aborted) throw cancelled(); // perhaps while the token was fetched
     return new Promise((resolve, reject) => {
       const call = connection.client.makeUnaryRequest(
         method.path,
@@ -159,8 +160,7 @@ export class GrpcTransport implements Transport {
       );
       this.#calls.add(call);
       const cancel = () => cancelForGood(call);
-      if (signal?.aborted) cancel();
-      else signal?.addEventListener('abort', cancel, { once: true });
+      signal?.addEventListener('abort', cancel, { once: true });
     });
   }
 
@@ -175,6 +175,7 @@ export class GrpcTransport implements Transport {
     const bytes = encode(method, request);
     const metadata = await this.#metadata(headers);
     if (this.#closed) throw closed('client');
+    if (signal.aborted) throw cancelled();
     const connection = this.#withRoom();
     const stream: ClientReadableStream<A> = connection.client.makeServerStreamRequest(
       method.path,
@@ -187,7 +188,6 @@ export class GrpcTransport implements Transport {
     connection.streams++;
     const cancel = () => cancelForGood(stream);
     signal.addEventListener('abort', cancel, { once: true });
-    if (signal.aborted) cancel();
     try {
       yield* stream;
     } catch (error) {

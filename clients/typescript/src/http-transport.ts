@@ -1,7 +1,7 @@
 /** Calls over HTTP to the web port of a server, by `fetch` and the protocol Connect. For browsers; it knows nothing of Node. */
 import { status } from './codes.js';
 import { Envelopes, envelope, httpError, STREAM_TYPE, UNARY_TYPE } from './connect-protocol.js';
-import { ChordError, closed, decodeError, unavailable } from './errors.js';
+import { ChordError, cancelled, closed, decodeError, unavailable } from './errors.js';
 import { sleep, sleepMax } from './timers.js';
 import { authorization, encode, type Headers, type Method, type Token, type Transport } from './transport.js';
 import { onWake, Silence } from './wake.js';
@@ -173,7 +173,7 @@ export class HttpTransport implements Transport {
 class Exchange {
   readonly #ending = new AbortController();
   #why: ChordError | undefined;
-  readonly #cancel = () => this.fail(decodeError(status.CANCELLED, 'cancelled by its signal', []));
+  readonly #cancel = () => this.fail(cancelled());
 
   constructor(private readonly caller: AbortSignal | undefined) {
     if (caller?.aborted) this.#cancel();

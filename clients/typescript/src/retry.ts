@@ -1,6 +1,6 @@
 /** When to try again, and after how long. */
 import { status } from './codes.js';
-import { ChordError } from './errors.js';
+import { ChordError, cancelled } from './errors.js';
 import type { Gate } from './gate.js';
 import { sleep, sleepMax } from './timers.js';
 
@@ -66,8 +66,9 @@ export async function retrying<T>(
         attempt(Math.min(end, Date.now() + sleepMax(policy.attemptTimeout))),
       );
     } catch (error) {
-      if (!(error instanceof ChordError) || signals.caller?.aborted || signals.client.aborted) throw error;
+      if (!(error instanceof ChordError) || signals.client.aborted) throw error;
       const late = error.code === status.DEADLINE_EXCEEDED;
+      if (signals.caller?.aborted) throw error.transient || late ? cancelled() : error;
       if (!late) cause ??= error;
       // Never more than half of what is left: a long backoff must not end a call early.
       const left = end - Date.now();
@@ -76,8 +77,7 @@ export async function retrying<T>(
         throw late ? (cause ?? error) : error;
       }
       const signal = signals.caller ? AbortSignal.any([signals.caller, signals.client]) : signals.client;
-      await sleep(wait, signal);
-      if (signals.caller?.aborted && !signals.client.aborted) throw error; // after the client's end, the next try says so
+      await sleep(wait, signal); // where one is aborted, the next try says so
     }
   }
 }
@@ -92,6 +92,7 @@ export async function inTurn<T>(
   const turn = gate.enter(end, signal);
   if (turn !== undefined) await turn;
   try {
+    if (signal?.aborted) throw cancelled();
     return await call();
   } finally {
     gate.leave();

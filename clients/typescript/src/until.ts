@@ -1,7 +1,7 @@
 /** Waiting for what no check says: a predicate of a document, which a watch brings. */
 import { applied } from './apply.js';
 import { status } from './codes.js';
-import { ChordError, closed } from './errors.js';
+import { ChordError, cancelled, closed } from './errors.js';
 import { freeze, type JsonObject } from './json.js';
 import type { ReplicaDocument } from './model.js';
 import { sleepMax } from './timers.js';
@@ -48,5 +48,5 @@ export async function until(
   if (late) {
     throw new ChordError('DEADLINE_EXCEEDED', 'the predicate did not hold in time', status.DEADLINE_EXCEEDED);
   }
-  throw signal?.aborted ? new ChordError('CANCELLED', 'cancelled by its signal', status.CANCELLED) : closed('client');
+  throw signal?.aborted ? cancelled() : closed('client');
 }

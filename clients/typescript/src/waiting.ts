@@ -1,5 +1,5 @@
 /** A call that may last for long: tried again as a watch connects again. */
-import { ChordError } from './errors.js';
+import { ChordError, cancelled } from './errors.js';
 import { DOUBTFUL_FAILURES_MAX, type RetryPolicy, Waits } from './retry.js';
 import type { Transport } from './transport.js';
 
@@ -24,7 +24,8 @@ export async function patiently<T>(
     try {
       return await attempt();
     } catch (error) {
-      if (!(error instanceof ChordError) || signal.aborted) throw error;
+      if (!(error instanceof ChordError)) throw error;
+      if (signal.aborted) throw error.transient ? cancelled() : error;
       if (performance.now() - begun >= policy.backoffMax) doubts = refusals = 0;
       // The server ends a wait after an hour.
       const late = error.reason === 'DEADLINE_EXCEEDED';

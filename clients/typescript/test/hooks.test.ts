@@ -5,6 +5,7 @@ import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-ho
 import { W3CTraceContextPropagator } from '@opentelemetry/core';
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base';
 import test, { type ExecutionContext } from 'ava';
+import { contexts, sync } from '../src/grpc.js';
 import { type ChordError, type ClientOptions, connect, Replica } from '../src/index.js';
 import { spans } from '../src/opentelemetry.js';
 import { VERSION } from '../src/version.js';
@@ -81,6 +82,47 @@ test('interceptors see each try, and options of the channel win', async (t) => {
   const set = '/chord.v1.ContextService/SetContext';
   t.deepEqual(seen, [set, set, '/chord.v1.SyncService/WatchContexts']);
   t.regex(String(peer.headers[0]?.get('user-agent')), /^mine grpc-node-js/);
+});
+
+test('a signal that is aborted before a call, or while its token is fetched, keeps it from being sent', async (t) => {
+  const seen: string[] = [];
+  const interceptor: Interceptor = (options, next) => {
+    seen.push(options.method_definition.path);
+    return new InterceptingCall(next(options));
+  };
+  let onToken = () => {};
+  const token = async () => {
+    onToken();
+    return 't';
+  };
+  const peer = await startPeer(t, { set: (_, answer) => answer(null, { position: at(1), changed: true }) });
+  const client = connectedTo(t, peer, { interceptors: [interceptor], token, ...PATIENT });
+  const until = [{ path: ['n'], exists: true }];
+  const calls: ((signal: AbortSignal) => Promise<unknown>)[] = [
+    (signal) => client.set('a', {}, { signal }),
+    (signal) => client.update('a', { changes: {} }, { signal }),
+    (signal) => client.edit('a', () => {}, { signal }),
+    (signal) => client.batch([{ set: 'a', value: {} }], { signal }),
+    (signal) => client.get('a', { signal }),
+    (signal) => client.delete('a', { signal }),
+    (signal) => client.list('', { signal }).next(),
+    (signal) => client.sync('a', undefined, { signal }),
+    (signal) => client.wait('a', until, { signal }),
+    (signal) => client.until('a', () => true, { signal }),
+    (signal) => client.call(contexts.getContext, { contextId: 'a' }, { signal }),
+    (signal) => client.stream(sync.watchContexts, {}, { signal }).next(),
+  ];
+  for (const [i, call] of calls.entries()) {
+    const reason = async (signal: AbortSignal) => (await t.throwsAsync<ChordError>(call(signal)))?.reason;
+    t.is(await reason(AbortSignal.abort()), 'CANCELLED', `call ${i}, aborted before`);
+    const controller = new AbortController();
+    onToken = () => controller.abort();
+    t.is(await reason(controller.signal), 'CANCELLED', `call ${i}, aborted on its way`);
+    onToken = () => {};
+  }
+  t.deepEqual(seen, []);
+  await client.set('a', {});
+  t.is(seen.length, 1);
 });
 
 test('several endpoints take their turns, and the rest goes on where one is away', async (t) => {

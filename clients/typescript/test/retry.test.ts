@@ -58,14 +58,31 @@ test('no try outlives the call', async (t) => {
   t.true(tries[0]! >= before + 10 && tries[0]! <= Date.now() + 10);
 });
 
-test('an abort ends the wait', async (t) => {
-  const controller = new AbortController();
+test('an abort is CANCELLED wherever it comes: before a try, during one that fails, in the wait after it', async (t) => {
   const slow = { ...policy, backoffMin: 60_000, backoffMax: 60_000 };
-  const attempt = async () => {
-    queueMicrotask(() => controller.abort());
-    throw unavailable;
+  const reason = async (attempt: (end: number) => Promise<unknown>, caller: AbortSignal) =>
+    (await t.throwsAsync<ChordError>(trying(slow, attempt, { duration: 1e6, caller })))?.reason;
+  const { attempt, tries } = failing();
+  t.is(await reason(attempt, AbortSignal.abort()), 'CANCELLED');
+  t.is(tries.length, 0);
+  for (let turns = 0; turns < 10; turns++) {
+    const controller = new AbortController();
+    const abort = async () => {
+      for (let i = 0; i < turns; i++) await undefined;
+      controller.abort();
+    };
+    const failingThen = async () => {
+      void abort();
+      throw unavailable;
+    };
+    t.is(await reason(failingThen, controller.signal), 'CANCELLED', `${turns} microtasks after the failure`);
+  }
+  const controller = new AbortController();
+  const refused = async () => {
+    controller.abort();
+    throw final;
   };
-  t.is(await t.throwsAsync(trying(slow, attempt, { duration: 1e6, caller: controller.signal })), unavailable);
+  t.is(await reason(refused, controller.signal), 'ABORTED', 'the answer was there');
 });
 
 test('the backoff doubles up to its limit, and is random in its upper half', (t) => {

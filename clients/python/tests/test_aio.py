@@ -133,6 +133,44 @@ async def test_a_cancelled_call_is_cancelled() -> None:
             await asyncio.wait_for(client.get("a"), 0.05)
 
 
+@in_loop
+async def test_a_call_that_is_cancelled_while_its_turn_comes_is_cancelled(shared_server: Server, name: str) -> None:
+    async with chordstate.aio.connect(shared_server.address, calls_in_flight=1) as client:
+        for iterations in range(10):
+            await client._turns.acquire()
+            call = asyncio.ensure_future(client.set(name, {}))
+            for _ in range(10):
+                await asyncio.sleep(0)
+            client._turns.release()
+            for _ in range(iterations):
+                await asyncio.sleep(0)
+            call.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await call
+            assert not client._turns.locked()
+
+
+@in_loop
+async def test_a_wait_that_is_cancelled_while_its_end_comes_is_cancelled(shared_server: Server, name: str) -> None:
+    async with chordstate.aio.connect(shared_server.address) as client:
+        async with chordstate.aio.Replica(client, name) as replica:
+            await replica.wait_ready(10)
+            for iterations in range(10):
+                replica._settled.clear()
+                wait = asyncio.ensure_future(replica.wait_ready(60))
+                for _ in range(10):
+                    await asyncio.sleep(0)
+                assert not wait.done()
+                replica._settled.set()
+                for _ in range(iterations):
+                    await asyncio.sleep(0)
+                done = wait.done()
+                wait.cancel()
+                if not done:
+                    with pytest.raises(asyncio.CancelledError):
+                        await wait
+
+
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 @in_loop
 async def test_a_watch_goes_on_after_a_restart(server: Server, name: str, how: signal.Signals) -> None:

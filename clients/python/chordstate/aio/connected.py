@@ -20,6 +20,7 @@ from ..retry import ONE_TRY, Attempts, RetryPolicy
 from ..status import from_rpc_error
 from .presence import Presence
 from .stubs import Stubs
+from .within import within
 
 T = TypeVar("T")
 Self = TypeVar("Self", bound="Connected")
@@ -219,13 +220,8 @@ class Connected:
 
     @asynccontextmanager
     async def _turn(self, attempts: Attempts) -> AsyncIterator[None]:
-        if self._turns.locked():
-            try:
-                await asyncio.wait_for(self._turns.acquire(), attempts.left())
-            except asyncio.TimeoutError:
-                raise busy(self._calls_in_flight) from None
-        else:
-            await self._turns.acquire()
+        if not await self._take_turn(attempts.left()):
+            raise busy(self._calls_in_flight)
         try:
             if self._closed.is_set():
                 raise closed()
@@ -233,7 +229,23 @@ class Connected:
         finally:
             self._turns.release()
 
+    async def _take_turn(self, timeout: float) -> bool:
+        """False: it has not come in time. A task that is cancelled while it comes gives it back: see `within`."""
+        if not self._turns.locked():
+            return await self._turns.acquire()
+        turn = asyncio.ensure_future(self._turns.acquire())
+        try:
+            await asyncio.wait([turn], timeout=timeout)
+            if not turn.done():
+                turn.cancel()
+                await asyncio.wait([turn])
+        except asyncio.CancelledError:
+            if not turn.cancel() and not turn.cancelled():
+                self._turns.release()
+            raise
+        return not turn.cancelled()
+
     async def _pause(self, delay: float) -> None:
         """Ends at once when the client is closed."""
         with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._closed.wait(), delay)
+            await within(self._closed.wait(), delay)

@@ -14,6 +14,7 @@ from ..model import CaughtUp, Event
 from ..tracker import Target
 from ..values import JsonObject
 from .client import Client
+from .within import within
 
 
 class Replica(Copies):
@@ -48,7 +49,7 @@ class Replica(Copies):
     async def wait_ready(self, timeout: float | None = None) -> None:
         """Returns when everything that existed has come. Raises ChordError if it ends before, or TimeoutError."""
         try:
-            await asyncio.wait_for(self._settled.wait(), timeout)
+            await within(self._settled.wait(), timeout)
         except asyncio.TimeoutError:
             raise TimeoutError(f"not caught up within {timeout} s") from None
         if self._error is not None:
@@ -60,7 +61,7 @@ class Replica(Copies):
         predicate raises.
         """
         try:
-            return await asyncio.wait_for(self._reached(context_id, condition), timeout)
+            return await within(self._reached(context_id, condition), timeout)
         except asyncio.TimeoutError:
             raise TimeoutError(f"{context_id} did not get there within {timeout} s") from None
 

@@ -20,7 +20,8 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream, StreamExt};
 use prost::{Message as _, Name};
 use prost_types::Any;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::Barrier;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::Server;
 use tonic::transport::server::Router;
@@ -561,11 +562,14 @@ async fn watches_leave_room_for_calls() {
 #[tokio::test]
 async fn calls_in_flight_are_bounded() {
     let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let peak = most.clone();
-    let peer = Faulty::sets(move |_, _| {
-        let (now, peak) = (now.clone(), peak.clone());
+    let (peak, three) = (most.clone(), Arc::new(Barrier::new(3)));
+    let peer = Faulty::sets(move |number, _| {
+        let (now, peak, three) = (now.clone(), peak.clone(), three.clone());
         Box::pin(async move {
             peak.fetch_max(now.fetch_add(1, SeqCst) + 1, SeqCst);
+            if number <= 3 {
+                three.wait().await;
+            }
             for _ in 0..20 {
                 tokio::task::yield_now().await;
             }
@@ -592,9 +596,8 @@ async fn the_first_cause_is_told() {
     let error = error.await;
     assert_eq!((error.reason(), error.message()), (&Reason::Unavailable, "away"));
 
-    let nowhere = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string();
     let retry = Retry { attempts: 3, backoff_min: Duration::from_millis(1), ..Retry::default() };
-    let client = Client::builder(nowhere).retry(retry).connect().unwrap();
+    let client = Client::builder("127.0.0.1:1").retry(retry).connect().unwrap(); // no server listens there
     let error = failure(client.set("a", json!({})), Reason::Unavailable).await;
     assert!(error.message().contains("onnection refused"), "{error}");
 }
@@ -602,7 +605,10 @@ async fn the_first_cause_is_told() {
 /// What the backoff of a call says must not be the replica's: here it would wait for half an hour.
 #[tokio::test]
 async fn a_replica_wakes_with_the_calls() {
-    let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    // Bound, so that no other process takes it; but who connects is refused.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = socket.local_addr().unwrap();
     let hour = Duration::from_secs(3600);
     let retry = Retry { backoff_min: hour, backoff_max: hour, ..Retry::default() };
     let client = Client::builder(address.to_string()).retry(retry).connect().unwrap();
@@ -614,7 +620,7 @@ async fn a_replica_wakes_with_the_calls() {
     assert!(patient(breaks.recv()).await.unwrap() >= hour / 2);
 
     let peer = Faulty::watches(|_, _| open(vec![full(1), caught_up()]));
-    let listener = TcpListener::bind(address).await.unwrap();
+    let listener = socket.listen(16).unwrap();
     let router = Server::builder().add_service(ContextServiceServer::new(peer.clone()));
     let router = router.add_service(SyncServiceServer::new(peer));
     tokio::spawn(router.serve_with_incoming(TcpListenerStream::new(listener)));

@@ -40,6 +40,12 @@ import org.junit.jupiter.api.Timeout;
 @Timeout(240)
 class HooksTest {
   private static final Map<String, Object> EMPTY = Map.of();
+
+  /** No try ends for lack of time, however slow the machine is: the tests count the tries. */
+  private static final RetryPolicy FAST = RetryPolicy.DEFAULT
+      .withBackoff(Duration.ofMillis(1), Duration.ofMillis(5))
+      .withAttemptTimeout(Duration.ofSeconds(10));
+
   private final BlockingQueue<Metadata> headers = new LinkedBlockingQueue<>();
 
   /** Notes the headers of calls; its watches are refused. */
@@ -124,7 +130,7 @@ class HooksTest {
     ClientOptions options = ClientOptions.builder()
         .interceptors(tracing)
         .metadata(Map.of("x-tenant", "a"))
-        .retry(RetryPolicy.DEFAULT.withBackoff(Duration.ofMillis(1), Duration.ofMillis(5)))
+        .retry(FAST)
         .build();
     try (FaultyServer peer = listening((number, request) -> {
           if (number == 1) throw Status.UNAVAILABLE.asRuntimeException();
@@ -165,7 +171,7 @@ class HooksTest {
         .interceptors(breaking)
         .callsInFlight(1)
         .deadline(Duration.ofSeconds(60))
-        .retry(RetryPolicy.DEFAULT.withBackoff(Duration.ofMillis(1), Duration.ofMillis(5)))
+        .retry(FAST)
         .build();
     try (FaultyServer peer = listening((number, request) -> {
           if (number == 1) throw Status.UNAVAILABLE.asRuntimeException();
@@ -245,7 +251,7 @@ class HooksTest {
   private void refused(System.Logger logger, CountDownLatch refuses, Consumer<Replica> use) throws Exception {
     ClientOptions options = ClientOptions.builder()
         .logger(logger)
-        .retry(RetryPolicy.DEFAULT.withBackoff(Duration.ofMillis(1), Duration.ofMillis(5)))
+        .retry(FAST)
         .build();
     FaultyServer.OnWatch refusing = (number, request, stream) -> {
       if (number == 1) {

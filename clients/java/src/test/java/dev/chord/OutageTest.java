@@ -4,6 +4,7 @@ import static dev.chord.FaultyServer.SILENCE;
 import static dev.chord.FaultyServer.caughtUp;
 import static dev.chord.FaultyServer.full;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.grpc.Context;
@@ -188,14 +189,32 @@ class OutageTest {
       if (number == 1) throw Status.UNAVAILABLE.withDescription("away").asRuntimeException();
       throw SILENCE;
     };
-    SetOptions soon = SetOptions.builder().deadline(Duration.ofMillis(300)).build();
-    try (FaultyServer server = new FaultyServer(onSet);
-        ChordClient client = ChordClient.connect(server.address())) {
-      assertEquals("away", Live.fails("UNAVAILABLE", () -> client.set("a", Map.of(), soon)).getMessage());
-    }
-    try (ChordClient client = ChordClient.connect("127.0.0.1:" + freePort())) {
-      ChordException refused = Live.fails("UNAVAILABLE", () -> client.set("a", Map.of(), soon));
-      assertTrue(refused.getMessage().contains("refused"), refused::toString);
+    assertEquals("away", inEnoughTime(soon -> {
+      try (FaultyServer server = new FaultyServer(onSet);
+          ChordClient client = ChordClient.connect(server.address())) {
+        return assertThrows(ChordException.class, () -> client.set("a", Map.of(), soon));
+      }
+    }).getMessage());
+    ChordException refused = inEnoughTime(soon -> {
+      try (ChordClient client = ChordClient.connect("127.0.0.1:1")) { // no server listens there
+        return assertThrows(ChordException.class, () -> client.set("a", Map.of(), soon));
+      }
+    });
+    assertTrue(refused.getMessage().contains("refused"), refused::toString);
+  }
+
+  private interface Late {
+    ChordException call(SetOptions soon) throws Exception;
+  }
+
+  /** With a deadline that is twice as late each time, until the call has come so far that it fails with something else. */
+  private static ChordException inEnoughTime(Late call) throws Exception {
+    for (Duration deadline = Duration.ofMillis(300); ; deadline = deadline.multipliedBy(2)) {
+      ChordException failed = call.call(SetOptions.builder().deadline(deadline).build());
+      if (failed.code() != Status.Code.DEADLINE_EXCEEDED || deadline.compareTo(Duration.ofMinutes(1)) > 0) {
+        assertEquals("UNAVAILABLE", failed.reason(), failed::toString);
+        return failed;
+      }
     }
   }
 

@@ -27,10 +27,11 @@ export async function openEndpoint(
   const node = await nodeMetrics();
   const answer: RequestListener = async ({ url, method, headers }, response) => {
     const say = (status: number, text: string, type = 'text/plain; charset=utf-8') => {
+      if (status === 405) response.setHeader('allow', 'GET, HEAD');
       response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' }).end(text);
     };
     if (localNamesOnly && !isLocalName(headers.host)) return say(421, 'call it by its address, or localhost\n');
-    if (method !== 'GET' && method !== 'HEAD') return say(405, 'only GET\n');
+    if (method !== 'GET' && method !== 'HEAD') return say(405, 'only GET and HEAD\n');
     switch (url?.replace(/\?.*/, '')) {
       case '/metrics':
         return say(200, expose(families()) + (await node()), CONTENT_TYPE);

@@ -173,6 +173,8 @@ test('health and readiness follow the process and the store', async (t) => {
   t.deepEqual(await ask('/readyz'), { status: 200, text: 'ok\n' });
   t.is((await ask('/')).status, 404);
   t.is((await ask('/metrics', 'POST')).status, 405);
+  const { headers } = await fetch(`http://${chord.metricsAddress}/metrics`, { method: 'POST' });
+  t.is(headers.get('allow'), 'GET, HEAD');
   await chord.store.close();
   t.deepEqual(await ask('/readyz'), { status: 503, text: 'the store does not serve: the store is closed\n' });
   t.is((await scrape(chord.metricsAddress)).value('chord_store_serving'), 0);

@@ -89,12 +89,13 @@ export async function run(args: readonly string[]): Promise<number> {
   };
   try {
     await define(program, context);
-    const topic = args.includes('help') ? await topicOf(program.parseOptions([...args]).operands) : undefined;
+    const operands = args.includes('help') ? program.parseOptions([...args]).operands : [];
+    const topic = await topicOf(operands);
     if (topic !== undefined) {
       process.stdout.write(`${topic}\n`);
       return 0;
     }
-    await program.parseAsync(args, { from: 'user' });
+    await program.parseAsync(deepHelp(operands) ?? args, { from: 'user' });
     return code;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
@@ -139,6 +140,11 @@ async function topicOf([first, name]: readonly string[]): Promise<string | undef
   const { nearest } = await import('../config/config.js');
   const near = nearest(name, [...Object.keys(COMMANDS), ...Object.keys(TOPICS)]);
   throw new Usage(`there is no command or topic ${name}${near ? `; did you mean ${near}?` : '; see chord --help'}`);
+}
+
+/** `help cleanup run` as `cleanup run --help`: Commander would print the help of `cleanup`. */
+function deepHelp([first, ...path]: readonly string[]): string[] | undefined {
+  return first === 'help' && path[0] !== 'help' && path.length > 1 ? [...path, '--help'] : undefined;
 }
 
 /** Commander's words without its prefix, on one line. */

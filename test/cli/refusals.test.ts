@@ -108,4 +108,10 @@ test('help for a command that there is none of says so', async (t) => {
     { code: 2, stdout: '', stderr: 'chord: there is no command or topic wach; did you mean watch?\n' },
   );
   t.regex((await chord(['help', 'watch'])).stdout, /^Usage: chord watch/);
+  for (const path of ['cleanup run', 'token new']) {
+    const words = path.split(' ');
+    const { code, stdout } = await chord(['help', ...words]);
+    t.deepEqual([code, stdout], [0, (await chord([...words, '--help'])).stdout]);
+    t.true(stdout.startsWith(`Usage: chord ${path}`), stdout);
+  }
 });

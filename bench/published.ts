@@ -1,4 +1,4 @@
-/** Results as they are published, from several runs: each target as the last run that measured it to its end found it, and not skipped it. */
+/** Results as they are published, from several runs: each target as the last run that measured it to its end, and did not skip it, found it. */
 import type { Curve, Figure } from './figures.js';
 import type { Results } from './results.js';
 

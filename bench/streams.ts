@@ -57,11 +57,11 @@ export class Listeners {
           };
           const stream = connection.stream(path, onMessage, body?.(n));
           if (first) stream.write!(first);
-          stream.ended.catch(reject);
-          stream.ended.then(
-            () => listeners.#fail(new Error('a stream has ended')),
-            (error) => listeners.#fail(error),
-          );
+          const fail = (error: Error) => {
+            reject(error);
+            listeners.#fail(error);
+          };
+          stream.ended.then(() => fail(new Error(`a stream of ${path} has ended`)), fail);
           listeners.#streams.push(stream);
         });
       }),

@@ -12,12 +12,12 @@ import { missingTools } from './tools.mjs';
 /** Suites of a group, and files of the server's suite, that run at the same time: one that waits leaves its core to the others. */
 const AT_ONCE = availableParallelism() + 1;
 
+const CLIENTS = 'clients';
 /**
  * How to run a suite, and how to read its counts from its output. Those of one group, which follow one another here, run at
  * the same time, and their output is printed at their end. A client whose tools are missing is left out with one line, and
  * counts as skipped.
  */
-const CLIENTS = 'clients';
 const SUITES = [
   { name: 'server', command: `node node_modules/ava/entrypoints/cli.mjs --concurrency ${AT_ONCE}`, count: ava },
   { name: 'typescript', command: 'make -C clients/typescript test', count: ava, group: CLIENTS },

@@ -84,7 +84,7 @@ export const p5: Target = {
 
 /**
  * What the writer waits for while its change is on the way: on a connection of its own, beside those of the watchers, with
- * a client as light as that of the peer. And what it waits for where nobody watches: the rest is the fan-out's.
+ * a client as light as that of the peer. And what it waits for where one watches: the rest is the fan-out's.
  */
 export const p14: Target = {
   id: 'P14',

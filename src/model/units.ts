@@ -15,8 +15,8 @@ const BYTES: Record<string, number> = {
 };
 
 /**
- * Milliseconds, or undefined where `text` is not a duration, or one that no integer of a double can count. Parts add up: `1h30m`. A bare number is refused, since
- * its unit would be a guess; only `0` needs no unit.
+ * Milliseconds, or undefined where `text` is not a duration, or one that no integer of a double can count. Parts add up:
+ * `1h30m`. A bare number is refused, since its unit would be a guess; only `0` needs no unit.
  */
 export function parseDuration(text: string): number | undefined {
   if (text === '0') return 0;

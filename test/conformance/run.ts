@@ -19,6 +19,7 @@ import { type Backend, Server } from './server.js';
 import { vectors } from './vectors.js';
 import { watches } from './watches.js';
 
+/** Of plain JavaScript, as all scripts. */
 const { missingTools } = (await import(`${new URL('../../scripts/tools.mjs', import.meta.url)}`)) as {
   missingTools(language: string): string | undefined;
 };
@@ -47,9 +48,9 @@ const redis = flags.backend === 'redis' && !flags.redis ? await RedisServer.star
 const backend = readBackend();
 const ready: DriverEntry[] = [];
 for (const entry of entries) {
-  const lacking = lack(entry);
-  if (lacking !== undefined) {
-    note(`left out ${entry.name}: ${lacking}`);
+  const why = whyLeftOut(entry);
+  if (why !== undefined) {
+    note(`left out ${entry.name}: ${why}`);
     continue;
   }
   try {
@@ -107,8 +108,8 @@ async function together(): Promise<void> {
   }
 }
 
-/** Why a driver is left out: the tools of its language are missing, or what it needs besides. */
-function lack({ cwd, needs }: DriverEntry): string | undefined {
+/** The tools of its language are missing, or what it needs besides; undefined where nothing is. */
+function whyLeftOut({ cwd, needs }: DriverEntry): string | undefined {
   return missingTools(basename(cwd)) ?? (needs && !existsSync(needs) ? `there is no ${needs}` : undefined);
 }
 

@@ -1,5 +1,4 @@
 /** A live local copy of contexts. It emits events by the class that its platform has for that. */
-
 import { applied } from './apply.js';
 import { attempt } from './callbacks.js';
 import type { BaseClient } from './client.js';

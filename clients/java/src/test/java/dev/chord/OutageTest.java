@@ -132,16 +132,20 @@ class OutageTest {
     }
   }
 
-  @Test
-  void aDeadlineEndsTheWaitForOtherCalls() throws Exception {
-    CountDownLatch begun = new CountDownLatch(1);
-    FaultyServer.OnSet onSet = (number, request) -> {
+  /** Never answers. */
+  private static FaultyServer.OnSet silent(CountDownLatch begun) {
+    return (number, request) -> {
       begun.countDown();
       throw SILENCE;
     };
+  }
+
+  @Test
+  void aDeadlineEndsTheWaitForOtherCalls() throws Exception {
+    CountDownLatch begun = new CountDownLatch(1);
     ClientOptions one = ClientOptions.builder().callsInFlight(1).build();
     SetOptions soon = SetOptions.builder().deadline(Duration.ofMillis(50)).build();
-    try (FaultyServer server = new FaultyServer(onSet); ChordClient client = ChordClient.connect(server.address(), one)) {
+    try (FaultyServer server = new FaultyServer(silent(begun)); ChordClient client = ChordClient.connect(server.address(), one)) {
       CompletableFuture<WriteResult> first = client.async().set("a", Map.of());
       begun.await();
       Live.fails("DEADLINE_EXCEEDED", () -> client.set("b", Map.of(), soon));
@@ -162,13 +166,9 @@ class OutageTest {
   @Test
   void aCancelledContextEndsTheWaitForOtherCalls() throws Exception {
     CountDownLatch begun = new CountDownLatch(1);
-    FaultyServer.OnSet onSet = (number, request) -> {
-      begun.countDown();
-      throw SILENCE;
-    };
     RetryPolicy patient = RetryPolicy.DEFAULT.withAttemptTimeout(HOUR);
     ClientOptions one = ClientOptions.builder().callsInFlight(1).deadline(HOUR).retry(patient).build();
-    try (FaultyServer server = new FaultyServer(onSet); ChordClient client = ChordClient.connect(server.address(), one)) {
+    try (FaultyServer server = new FaultyServer(silent(begun)); ChordClient client = ChordClient.connect(server.address(), one)) {
       client.async().set("a", Map.of());
       begun.await();
       Context.CancellableContext context = Context.current().withCancellation();
